@@ -1,0 +1,2 @@
+// Package bootstrap is the state machine of an account's bootstrap journey.
+package bootstrap

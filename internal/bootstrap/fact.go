@@ -1,0 +1,64 @@
+package bootstrap
+
+import (
+	"time"
+
+	"rootguard/internal/cloudtrail"
+)
+
+// FactKind is what a fact tells.
+type FactKind string
+
+// Fact is the part of one record, or of one live check, that a status is made
+// of. A set of facts has no order: equal IDs are merged, and Fold sorts by Time
+// and EventID, so the status depends on neither arrival order nor repeats.
+type Fact struct {
+	Account string    `json:"account"`
+	ID      string    `json:"id"` // unique in the account; see FactsOf
+	Kind    FactKind  `json:"kind"`
+	Time    time.Time `json:"time"`
+	EventID string    `json:"event_id,omitempty"`
+
+	// Last is the latest of a fact that many events share (root activity in
+	// one session); Time and EventID are then the earliest.
+	Last        time.Time `json:"last,omitzero"`
+	LastEventID string    `json:"last_event_id,omitempty"`
+
+	Actor   string `json:"actor,omitempty"`    // for people
+	ActorID string `json:"actor_id,omitempty"` // principalId
+
+	UserName string `json:"user_name,omitempty"`
+	UserID   string `json:"user_id,omitempty"`
+	NewName  string `json:"new_name,omitempty"`
+	Group    string `json:"group,omitempty"`
+	Policy   string `json:"policy,omitempty"`
+	Admin    bool   `json:"admin,omitempty"`
+	Serial   string `json:"serial,omitempty"`
+
+	AccessKeyID string            `json:"access_key_id,omitempty"`
+	TaskPolicy  string            `json:"task_policy,omitempty"` // of sts:AssumeRoot
+	Until       time.Time         `json:"until,omitzero"`        // of sts:AssumeRoot: when its key expires
+	Reset       cloudtrail.Answer `json:"reset,omitempty"`       // passwordResetRequired
+	What        string            `json:"what,omitempty"`        // evidence, for people
+	Live        *LiveFact         `json:"live,omitempty"`
+}
+
+// LiveFact is what IAM said when asked. A nil field was not asked.
+type LiveFact struct {
+	// Of GetAccountSummary (IAM API Reference): 0 or 1 each.
+	AccountMFAEnabled        *int `json:"account_mfa_enabled,omitempty"`
+	AccountAccessKeysPresent *int `json:"account_access_keys_present,omitempty"`
+	AccountPasswordPresent   *int `json:"account_password_present,omitempty"`
+	// Of one user: GetLoginProfile and ListMFADevices.
+	UserID       string   `json:"user_id,omitempty"`
+	UserName     string   `json:"user_name,omitempty"`
+	ConsoleLogin *bool    `json:"console_login,omitempty"`
+	MFADevices   []string `json:"mfa_devices,omitempty"` // serial numbers, with ConsoleLogin set: all there are
+	Gone         bool     `json:"gone,omitempty"`        // the user does not exist
+}
+
+// Options are the settings a status depends on.
+type Options struct {
+	Grace     time.Duration // from console access to user.mfa.missing; default 24 h
+	QuietDays int           // days without root activity; default 30
+}

@@ -1,0 +1,62 @@
+package cloudtrail
+
+import "strings"
+
+// RootUse says whether a record is the root user at work.
+type RootUse uint8
+
+// The ways a record can relate to the root user.
+const (
+	NotRoot       RootUse = iota // the identity is not of type Root
+	RootByService                // an AWS service acted: invokedBy is set, or it is an AwsServiceEvent
+	RootStep                     // a step of signing in (CheckMfa), not a sign-in or a call
+	RootSession                  // a short-term session made by sts:AssumeRoot
+	RootTrue                     // the root user, with its password or its own access key
+)
+
+// RootUse classifies the record. The rule for services is that of the CIS AWS
+// Foundations Benchmark (monitoring of root usage): invokedBy present or
+// eventType AwsServiceEvent is not root use. A session of sts:AssumeRoot whose
+// record lacks assumedRoot is RootTrue here: only its access key tells.
+func (r *Record) RootUse() RootUse {
+	switch {
+	case r.UserIdentity.Type != "Root":
+		return NotRoot
+	case r.UserIdentity.InvokedBy != "" || r.EventType == "AwsServiceEvent":
+		return RootByService
+	case r.EventSource == "signin.amazonaws.com" && r.EventName == "CheckMfa":
+		return RootStep
+	case r.UserIdentity.Session.AssumedRoot == Yes:
+		return RootSession
+	default:
+		return RootTrue
+	}
+}
+
+// readPrefixes begin the names of calls that change nothing, for records from
+// before readOnly existed (eventVersion 1.00).
+var readPrefixes = []string{"Get", "List", "Describe", "Head", "Lookup", "Search", "BatchGet", "View", "Check", "Query", "Scan"}
+
+// Writes reports whether the call could have changed something: what readOnly
+// says, or the name's first word where the record has no readOnly.
+func (r *Record) Writes() bool {
+	switch r.ReadOnly {
+	case Yes:
+		return false
+	case No:
+		return true
+	}
+	for _, p := range readPrefixes {
+		if strings.HasPrefix(r.EventName, p) {
+			return false
+		}
+	}
+	return true
+}
+
+// Failed reports whether the record tells of an attempt that changed nothing:
+// errorCode of a denied call, errorMessage of a failed sign-in (which has no
+// errorCode), or a Failure among the response elements.
+func (r *Record) Failed() bool {
+	return r.ErrorCode != "" || r.ErrorMessage != "" || r.response(r.EventName) == "Failure"
+}

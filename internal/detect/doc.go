@@ -1,0 +1,2 @@
+// Package detect holds the rules: one record in, one verdict out.
+package detect

@@ -1,0 +1,148 @@
+package detect
+
+import (
+	"fmt"
+	"time"
+
+	"rootguard/internal/cloudtrail"
+)
+
+// ID names a kind of finding. IDs are part of the alert schema: never reused,
+// never renamed.
+type ID string
+
+// Every finding rootguard makes.
+const (
+	RootSigninNoMFA         ID = "root.signin.no_mfa"
+	RootSignin              ID = "root.signin"
+	RootSigninFailed        ID = "root.signin.failed"
+	RootActivity            ID = "root.activity"
+	RootSession             ID = "root.session"
+	RootAccessKeyCreated    ID = "root.access_key.created"
+	RootPasswordRecovery    ID = "root.password.recovery"
+	RootPasswordChanged     ID = "root.password.changed"
+	RootEmailChanged        ID = "root.email.changed"
+	RootMFARemoved          ID = "root.mfa.removed"
+	RootMFAAdded            ID = "root.mfa.added"
+	RootLoginProfileCreated ID = "root.login_profile.created"
+	UserCreated             ID = "user.created"
+	UserConsoleAccess       ID = "user.console_access"
+	UserAdminGranted        ID = "user.admin_granted"
+	UserMFAMissing          ID = "user.mfa.missing"
+	UserSigninNoMFA         ID = "user.signin.no_mfa"
+	UserMFARemoved          ID = "user.mfa.removed"
+	UserMFAAdded            ID = "user.mfa.added"
+	GuardTampered           ID = "guard.tampered"
+	GuardUnhealthy          ID = "guard.unhealthy"
+)
+
+// Severity orders findings.
+type Severity uint8
+
+// The severities, lowest first.
+const (
+	Info Severity = iota
+	Low
+	Medium
+	High
+	Critical
+)
+
+var severityNames = [...]string{"info", "low", "medium", "high", "critical"}
+
+func (s Severity) String() string {
+	if int(s) < len(severityNames) {
+		return severityNames[s]
+	}
+	return fmt.Sprintf("severity(%d)", uint8(s))
+}
+
+// MarshalText makes a Severity read "critical" in JSON.
+func (s Severity) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads a severity's name.
+func (s *Severity) UnmarshalText(text []byte) error {
+	for i, name := range severityNames {
+		if name == string(text) {
+			*s = Severity(i)
+			return nil
+		}
+	}
+	return fmt.Errorf("unknown severity %q (info, low, medium, high, critical)", text)
+}
+
+// Actor is who did it.
+type Actor struct {
+	Type        string `json:"type"`           // userIdentity.type
+	Name        string `json:"name,omitempty"` // user name, role session or service; "root" for root
+	ARN         string `json:"arn,omitempty"`
+	PrincipalID string `json:"principal_id,omitempty"`
+	AccessKeyID string `json:"access_key_id,omitempty"`
+}
+
+// Target is the IAM user a user.* finding is about, or the resource of a guard.* one.
+type Target struct {
+	UserName string `json:"user_name,omitempty"`
+	UserID   string `json:"user_id,omitempty"` // AIDA…, where the record says it
+	Resource string `json:"resource,omitempty"`
+}
+
+// Finding is one thing a person must know. It stands alone: an alert needs nothing else.
+type Finding struct {
+	ID       ID       `json:"id"`
+	Severity Severity `json:"severity"`
+	Title    string   `json:"title"` // of this occurrence, e.g. "Root sign-in WITHOUT MFA"; no account in it
+	Detail   string   `json:"detail,omitempty"`
+
+	// Also names the further findings that the same record matches; ID is the most specific.
+	Also []ID `json:"also,omitempty"`
+
+	Account     string    `json:"account"`
+	Region      string    `json:"region,omitempty"`
+	EventTime   time.Time `json:"event_time"`
+	EventID     string    `json:"event_id"`
+	EventSource string    `json:"event_source,omitempty"`
+	EventName   string    `json:"event_name,omitempty"`
+	ErrorCode   string    `json:"error_code,omitempty"` // a denied or failed attempt
+	SourceIP    string    `json:"source_ip,omitempty"`
+	UserAgent   string    `json:"user_agent,omitempty"`
+
+	Actor  Actor             `json:"actor"`
+	Target Target            `json:"target,omitzero"`
+	MFA    cloudtrail.Answer `json:"mfa"`
+
+	// Session names the session the record belongs to (see SessionOf): repeats in it are rolled up.
+	Session string `json:"session,omitempty"`
+
+	CIS      []string `json:"cis,omitempty"`    // CIS AWS Foundations Benchmark controls
+	ATTACK   []string `json:"attack,omitempty"` // MITRE ATT&CK technique ids
+	NextStep string   `json:"next_step"`        // one sentence of runbook
+}
+
+// Kind is what became of a record.
+type Kind uint8
+
+// The kinds of outcome.
+const (
+	Skipped    Kind = iota // not a record any rule looks at
+	NotMatched             // a rule looked and let it pass, Reason says why
+	Matched                // Finding is set
+)
+
+func (k Kind) String() string {
+	switch k {
+	case Matched:
+		return "matched"
+	case NotMatched:
+		return "not_matched"
+	default:
+		return "skipped"
+	}
+}
+
+// Outcome is the verdict on one record.
+type Outcome struct {
+	Kind    Kind
+	Finding Finding // of a Matched outcome
+	Reason  string  // of a NotMatched or Skipped outcome: why, for people
+}
