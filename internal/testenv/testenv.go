@@ -14,33 +14,33 @@ const RequireEnv = "ROOTGUARD_REQUIRE"
 
 // Need skips the test where ok is false, or fails it under RequireEnv. what
 // names the missing thing and how to get it.
-func Need(t testing.TB, ok bool, what string) {
-	t.Helper()
+func Need(tb testing.TB, ok bool, what string) {
+	tb.Helper()
 	switch {
 	case ok:
 	case os.Getenv(RequireEnv) != "":
-		t.Fatalf("%s is set and this is missing: %s", RequireEnv, what)
+		tb.Fatalf("%s is set and this is missing: %s", RequireEnv, what)
 	default:
-		t.Skipf("skipped, missing: %s", what)
+		tb.Skipf("skipped, missing: %s", what)
 	}
 }
 
 // Shared returns the folder "shared" beside the module root, which holds the
 // corpus of real CloudTrail records.
-func Shared(t testing.TB) string {
-	t.Helper()
-	dir := filepath.Join(filepath.Dir(Root(t)), "shared")
+func Shared(tb testing.TB) string {
+	tb.Helper()
+	dir := filepath.Join(filepath.Dir(Root(tb)), "shared")
 	_, err := os.Stat(dir)
-	Need(t, err == nil, "the corpus of real records, in a folder \"shared\" beside the repository")
+	Need(tb, err == nil, "the corpus of real records, in a folder \"shared\" beside the repository")
 	return dir
 }
 
 // Root returns the module's root folder.
-func Root(t testing.TB) string {
-	t.Helper()
+func Root(tb testing.TB) string {
+	tb.Helper()
 	dir, err := os.Getwd()
 	if err != nil {
-		t.Fatalf("finding the module root: %v", err)
+		tb.Fatalf("finding the module root: %v", err)
 	}
 	for {
 		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
@@ -48,7 +48,7 @@ func Root(t testing.TB) string {
 		}
 		parent := filepath.Dir(dir)
 		if parent == dir {
-			t.Fatal("finding the module root: no go.mod above the test's folder")
+			tb.Fatal("finding the module root: no go.mod above the test's folder")
 		}
 		dir = parent
 	}
