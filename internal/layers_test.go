@@ -1,0 +1,134 @@
+package internal
+
+import (
+	"encoding/json"
+	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// pkg is what `go list -json` says of one package.
+type pkg struct {
+	ImportPath string
+	Imports    []string
+	Deps       []string
+}
+
+func list(t *testing.T) []pkg {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports,Deps", "rootguard/...").Output()
+	if err != nil {
+		t.Fatalf("listing packages: %v", err)
+	}
+	var pkgs []pkg
+	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p pkg
+		err := dec.Decode(&p)
+		if errors.Is(err, io.EOF) {
+			return pkgs
+		}
+		if err != nil {
+			t.Fatalf("reading the list of packages: %v", err)
+		}
+		pkgs = append(pkgs, p)
+	}
+}
+
+// mayImport says, for a package below internal, which others below internal it may import.
+var mayImport = map[string][]string{
+	"cloudtrail":   {},
+	"eventpattern": {"cloudtrail"},
+	"detect":       {"cloudtrail"},
+	"bootstrap":    {"cloudtrail"},
+	"alert":        {"cloudtrail", "detect"},
+	"guard":        {"cloudtrail", "detect", "bootstrap", "alert"},
+	"replay":       {"cloudtrail", "detect", "bootstrap", "alert", "guard"},
+	"bolt":         {"cloudtrail", "detect", "bootstrap", "alert", "guard"},
+	"fake":         {"cloudtrail", "detect", "bootstrap", "alert", "guard"},
+	"guardtest":    {"cloudtrail", "detect", "bootstrap", "alert", "guard"},
+	"testenv":      {},
+}
+
+// pure packages must repeat a decision from its input alone.
+var pure = []string{"cloudtrail", "eventpattern", "detect", "bootstrap", "alert"}
+
+// impure is what a pure package does not import. klauspost/compress itself uses
+// some of it, so this is about the package's own imports.
+var impure = []string{"os", "os/exec", "io/ioutil", "log", "log/slog", "net", "net/http", "path/filepath", "math/rand", "math/rand/v2"}
+
+// TestNoClock holds that pure packages take the time from their caller.
+func TestNoClock(t *testing.T) {
+	for _, name := range pure {
+		files, err := filepath.Glob(filepath.Join(name, "*.go"))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("finding the files of internal/%s: %v, %d files", name, err, len(files))
+		}
+		for _, file := range files {
+			if strings.HasSuffix(file, "_test.go") {
+				continue
+			}
+			fset := token.NewFileSet()
+			tree, err := parser.ParseFile(fset, file, nil, parser.SkipObjectResolution)
+			if err != nil {
+				t.Fatalf("parsing %s: %v", file, err)
+			}
+			ast.Inspect(tree, func(n ast.Node) bool {
+				call, ok := n.(*ast.SelectorExpr)
+				if !ok {
+					return true
+				}
+				from, ok := call.X.(*ast.Ident)
+				if ok && from.Name == "time" && slices.Contains([]string{"Now", "Since", "Until", "Sleep", "After", "NewTimer", "NewTicker"}, call.Sel.Name) {
+					t.Errorf("%s: a pure package reads the clock with time.%s", fset.Position(call.Pos()), call.Sel.Name)
+				}
+				return true
+			})
+		}
+	}
+}
+
+func TestLayers(t *testing.T) {
+	const module, internal = "rootguard/", "rootguard/internal/"
+	seen := map[string]bool{}
+	for _, p := range list(t) {
+		name, below := strings.CutPrefix(p.ImportPath, internal)
+		if below && !strings.HasPrefix(name, "cmd/") {
+			allowed, known := mayImport[name]
+			if !known {
+				t.Errorf("package internal/%s has no place in the layers: add it to mayImport", name)
+			}
+			seen[name] = true
+			for _, imp := range p.Imports {
+				if other, ours := strings.CutPrefix(imp, internal); ours && !slices.Contains(allowed, other) {
+					t.Errorf("internal/%s imports internal/%s, which is not below it", name, other)
+				}
+			}
+			if slices.Contains(pure, name) {
+				for _, imp := range p.Imports {
+					if slices.Contains(impure, imp) || strings.Contains(imp, "aws-sdk-go") || strings.Contains(imp, "aws-lambda-go") {
+						t.Errorf("internal/%s is pure and imports %s", name, imp)
+					}
+				}
+			}
+		}
+		if !strings.HasPrefix(p.ImportPath, module+"infra") {
+			for _, dep := range p.Deps {
+				if strings.Contains(dep, "aws-cdk-go") || strings.Contains(dep, "jsii-runtime-go") {
+					t.Errorf("%s depends on %s: only infra may", p.ImportPath, dep)
+				}
+			}
+		}
+	}
+	for name := range mayImport {
+		if !seen[name] {
+			t.Errorf("mayImport names internal/%s, which does not exist", name)
+		}
+	}
+}
