@@ -1,0 +1,62 @@
+package detect
+
+import (
+	"fmt"
+	"time"
+
+	"rootguard/internal/cloudtrail"
+)
+
+// MFAMissing is the finding that a user has had a console password and no MFA
+// since a time, and the deadline has passed. No record tells it: the sweep and
+// the CLI make it. Its EventID depends on account, user and deadline alone, so
+// that repeats are known as such; its EventTime is the deadline. how says for
+// people what gave the password, and may be "".
+func MFAMissing(account string, target Target, since, deadline time.Time, how string) Finding {
+	who := target.UserID
+	if who == "" {
+		who = target.UserName
+	}
+	f := base(UserMFAMissing)
+	f.Title += ": " + orUnnamed(target.UserName, target.UserID)
+	f.Detail = fmt.Sprintf("Console password since %s, MFA was due by %s.", since.UTC().Format(time.RFC3339), deadline.UTC().Format(time.RFC3339))
+	if how != "" {
+		f.Detail += " Password by " + how + "."
+	}
+	f.Account, f.Target, f.MFA = account, target, cloudtrail.No
+	f.EventTime = deadline.UTC()
+	f.EventID = fmt.Sprintf("%s/%s/%s/%s", UserMFAMissing, account, who, deadline.UTC().Format(time.RFC3339))
+	f.Actor = Actor{Type: "IAMUser", Name: target.UserName, PrincipalID: target.UserID}
+	return f
+}
+
+// Unhealthy is the finding that a check of rootguard itself failed at a time.
+// check is the check's short name ("trail", "queue.delivery"), what says for
+// people what is wrong. Its EventID is that of the account, Region, check and
+// UTC day: a lasting fault is told of once a day.
+func Unhealthy(account, region, check, what string, at time.Time) Finding {
+	f := base(GuardUnhealthy)
+	f.Title += ": " + check
+	f.Detail = what
+	f.Account, f.Region, f.Target = account, region, Target{Resource: check}
+	f.EventTime = at.UTC()
+	f.EventID = fmt.Sprintf("%s/%s/%s/%s/%s", GuardUnhealthy, account, region, check, at.UTC().Format(time.DateOnly))
+	f.Actor = Actor{Type: "AWSService", Name: "rootguard"}
+	return f
+}
+
+// base is a finding with what all of its kind have in common.
+func base(id ID) Finding {
+	e := entry(id)
+	return Finding{ID: id, Severity: e.Severity, Title: e.Title, CIS: e.CIS, ATTACK: e.ATTACK, NextStep: e.NextStep}
+}
+
+// orUnnamed is the first of the names that is not empty.
+func orUnnamed(names ...string) string {
+	for _, n := range names {
+		if n != "" {
+			return n
+		}
+	}
+	return "(not named)"
+}
