@@ -1,2 +1,71 @@
-// Package guard is the one use case of rootguard: detect, claim, publish, record.
+// Package guard is the one use case of rootguard: detect, claim, publish,
+// record. The Lambda functions and the command line run the same code over
+// different adapters.
+//
+// # What is promised
+//
+// CloudTrail, EventBridge and Lambda deliver at least once and out of order, and
+// any invocation may die between any two steps. Over all of that:
+//
+//   - every finding is told of, in an alert of its own or counted in a roll-up;
+//   - no finding is counted by two alerts with different IDs;
+//   - a crash, or a publish that failed though it went through, costs at most
+//     one extra copy of one alert, with the ID of the first.
+//
+// # The order of steps
+//
+// Facts, claim, publish, complete. The facts come first because the account's
+// status must not depend on whether an alert could be sent; but an error of the
+// journal holds no alert back. It is returned at the end, and since adding a
+// fact twice changes nothing, the retry repeats the facts alone.
+//
+// An event is claimed under "account/eventID" with a lease, published, and only
+// then marked sent. To mark first would lose the alert to a crash in between;
+// to publish without a claim would send the copies that overlapping trails
+// deliver. While the lease runs, others get ErrBusy, so that the queue redelivers
+// instead of taking the event for handled. A failed publish releases the claim,
+// for the retry not to wait for the lease.
+//
+// Errors of the ledger fail closed: nothing is published without a claim. An
+// alert sent without one would be sent again by every retry, for as long as the
+// ledger is down, and floods get the email subscription suspended. Nothing is
+// lost by it, since the record is redelivered, or redriven from the queue of
+// failures, which has an alarm of its own. If a permanent error or the last
+// retry ends that, the claim says "released" or "leased", never "sent".
+//
+// # Roll-ups
+//
+// The first events of a finding in a session open a window and are alerted at
+// once (Settings.Burst says how many), the rest is counted in the window. When
+// it ends, Flush publishes one roll-up of what it holds, and it goes on for
+// another length. A window that ends with nothing to tell is over, and the next
+// event is alerted at once. A session that keeps calling thus makes one alert
+// and then one roll-up for each length of a window, and no event waits for
+// longer than that.
+//
+// The window's key is "account/session/finding ID": a finding of a kind not yet
+// alerted in its session opens a window of its own and is never held back. Nor
+// is one more severe than all that were alerted in its window. Failed root
+// sign-ins have no session and share one window an account, and the one with
+// which they become too many is told at once, as an escalation. It counts in the
+// ledger as one event; the others stay in the window.
+//
+// A window holds its events by event time: those before its end, and, as
+// delivery is out of order, those up to one length before it opened. Any other
+// event needs a new window under the same key. What the old one still holds is
+// then sent first, by whoever handles that event, so that a session is told of
+// even where nothing calls Flush. If that cannot be done, the event is alerted
+// at once and the old window is left alone.
+//
+// A claim that was granted an alert keeps that right through crashes and
+// releases. When its publish fails, its place in the window is given back, so
+// that the next event is alerted at once rather than counted behind an alert
+// that nobody received.
+//
+// A roll-up is claimed under "window/" + the window's key + the time it opened +
+// its number. What it tells is cut off from the window in the transaction that
+// takes the lease (Window.Sending), and stays until a transaction notes that it
+// was sent. All attempts thus publish the same count under the same alert ID,
+// which a receiver may drop by, and events that arrive meanwhile wait for the
+// next one.
 package guard

@@ -2,15 +2,22 @@ package guard
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"rootguard/internal/alert"
 	"rootguard/internal/bootstrap"
+	"rootguard/internal/cloudtrail"
 	"rootguard/internal/detect"
 )
 
+// Detector judges one record. assumed is not nil where the record's access key
+// is known to come from sts:AssumeRoot.
+type Detector interface {
+	Detect(rec *cloudtrail.Record, assumed *detect.AssumedRoot) detect.Outcome
+}
+
 // Publisher sends an alert to people. An error means it may not have arrived.
+// One that no retry can cure is marked with Permanent.
 type Publisher interface {
 	Publish(ctx context.Context, a alert.Alert) error
 }
@@ -19,8 +26,9 @@ type Publisher interface {
 type Ledger interface {
 	// Update reads the claim and the window under their keys (zero values where
 	// absent), calls decide and stores what it returns, all in one transaction.
-	// decide is pure and may be called again after a conflict. A window
-	// returned with an empty Key is not stored. windowKey may be "".
+	// decide is pure and may be called again after a conflict, with copies of
+	// its own. A claim or window returned with an empty Key is not stored, and
+	// what was there stays. windowKey may be "".
 	Update(ctx context.Context, claimKey, windowKey string, decide func(Claim, Window) (Claim, Window)) error
 
 	// Due returns at most limit windows that hold something unsent and whose
@@ -39,42 +47,59 @@ type Journal interface {
 	Facts(ctx context.Context, account string) ([]bootstrap.Fact, error)
 }
 
-// ErrBusy is returned by Handle while another invocation holds the event's
-// claim. It is retryable.
-var ErrBusy = errors.New("event is being handled by another invocation")
-
 // ClaimState is how far an event has come.
 type ClaimState string
 
 // The states of a claim. The zero value is an event not seen before.
 const (
-	Leased ClaimState = "leased" // an invocation is publishing its alert
-	Sent   ClaimState = "sent"   // its alert was published
-	Folded ClaimState = "folded" // counted in a window, which will be published
+	Leased   ClaimState = "leased"   // an invocation is publishing its alert
+	Released ClaimState = "released" // publishing failed; the next attempt publishes at once
+	Sent     ClaimState = "sent"     // its alert was published
+	Folded   ClaimState = "folded"   // counted in a window, which will be published
 )
 
-// Claim is the ledger's row for one event, or for one window's roll-up.
+// Claim is the ledger's row for one event, or for one roll-up of a window.
 type Claim struct {
-	Key        string          `json:"key"`
+	Key        string          `json:"key"` // "account/eventID"; of a roll-up "window/…", see doc.go
 	State      ClaimState      `json:"state"`
 	LeaseUntil time.Time       `json:"lease_until,omitzero"`
-	Attempts   int             `json:"attempts"`
-	Finding    *detect.Finding `json:"finding,omitempty"` // nil for a window's claim
+	Attempts   int             `json:"attempts"`          // leases taken
+	Kind       alert.Kind      `json:"kind,omitempty"`    // of the alert that is the event's own
+	Finding    *detect.Finding `json:"finding,omitempty"` // nil for a roll-up's claim
 	AlertID    string          `json:"alert_id,omitempty"`
-	Window     string          `json:"window,omitempty"` // the window it was folded into
+	Window     string          `json:"window,omitempty"` // key of the window that counts it
+}
+
+// Held is a number of events that wait to be told in one roll-up, or are being told.
+type Held struct {
+	Count   int            `json:"count"`
+	Actions []alert.Action `json:"actions,omitempty"`
+	Omitted int            `json:"omitted,omitempty"` // events whose action is not listed for size
+	First   time.Time      `json:"first,omitzero"`    // event times
+	Last    time.Time      `json:"last,omitzero"`
 }
 
 // Window collects the repeats of one finding in one session.
 type Window struct {
-	Key       string         `json:"key"`
-	Opened    time.Time      `json:"opened"` // event time of the alert that opened it
-	Until     time.Time      `json:"until"`
-	Pending   int            `json:"pending"` // events folded in and not yet sent
-	Total     int            `json:"total"`   // events since Opened, the opening one included
-	Escalated bool           `json:"escalated,omitempty"`
-	Actions   []alert.Action `json:"actions,omitempty"`
-	Omitted   int            `json:"omitted,omitempty"`
-	First     time.Time      `json:"first,omitzero"`
-	Last      time.Time      `json:"last,omitzero"`
-	Finding   detect.Finding `json:"finding"` // of the opening event, severity raised to the highest folded in
+	Key     string    `json:"key"`    // "account/session/finding ID"
+	Opened  time.Time `json:"opened"` // event time of the alert that opened it
+	Until   time.Time `json:"until"`  // when its roll-up is due; moved on by each roll-up
+	RollUps int       `json:"roll_ups,omitempty"`
+	Total   int       `json:"total"` // events since Opened, the opening one included
+
+	Alerted         int             `json:"alerted"`          // events that were granted an alert of their own
+	AlertedSeverity detect.Severity `json:"alerted_severity"` // the highest among these
+	Escalated       bool            `json:"escalated,omitempty"`
+	Recent          []time.Time     `json:"recent,omitempty"` // latest event times, oldest first, where a number of them escalates
+
+	Pending Held `json:"pending"` // folded in and not yet sent
+	// Sending is what a roll-up was made of that may have been published. It is
+	// cut off from Pending first, so that every attempt tells the same.
+	Sending *Held `json:"sending,omitempty"`
+
+	Finding detect.Finding `json:"finding"` // of the opening event, severity raised to the highest folded in
 }
+
+// Unsent reports whether the window holds events that no published alert is
+// known to tell of. It is what Ledger.Due looks for.
+func (w *Window) Unsent() bool { return w.Pending.Count > 0 || w.Sending != nil }

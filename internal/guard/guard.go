@@ -1,0 +1,236 @@
+package guard
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"rootguard/internal/alert"
+	"rootguard/internal/bootstrap"
+	"rootguard/internal/cloudtrail"
+	"rootguard/internal/detect"
+)
+
+// Deps are what a Guard works with. All but AccountName are required.
+type Deps struct {
+	Detector  Detector
+	Ledger    Ledger
+	Journal   Journal
+	Publisher Publisher
+	Now       func() time.Time
+
+	// AccountName is an account's name for people, "" where it is not known.
+	AccountName func(account string) string
+}
+
+// Guard handles records. It keeps no state of its own and is safe for
+// concurrent use where its Deps are.
+type Guard struct {
+	deps     Deps
+	settings Settings
+}
+
+// New returns a Guard. A zero field of the settings means its default.
+func New(deps Deps, settings Settings) *Guard {
+	if deps.AccountName == nil {
+		deps.AccountName = func(string) string { return "" }
+	}
+	return &Guard{deps: deps, settings: settings.withDefaults()}
+}
+
+// Disposition is what became of a record.
+type Disposition string
+
+// The dispositions. It is "" where Handle failed before it knew.
+const (
+	Ignored   Disposition = "ignored"   // no finding, no facts
+	Recorded  Disposition = "recorded"  // no finding, but facts
+	Alerted   Disposition = "alerted"   // an alert of its own was published
+	RolledUp  Disposition = "rolled_up" // counted in a window, whose roll-up will be published
+	Duplicate Disposition = "duplicate" // told of before
+)
+
+// Result says what Handle did.
+type Result struct {
+	Outcome     detect.Outcome
+	Disposition Disposition
+	Alert       *alert.Alert // of an Alerted record
+	NewFacts    int
+}
+
+// Handle records what a record tells about its account and sees to it that a
+// finding reaches people once. An error means that something is still to be
+// done and that the same record must be handled again, if Retryable(err); what
+// was done is not repeated. Result is valid in either case.
+func (g *Guard) Handle(ctx context.Context, rec *cloudtrail.Record) (Result, error) {
+	var res Result
+	var later error // what is left to a retry though the alert went out
+
+	facts := bootstrap.FactsOf(rec)
+	if len(facts) > 0 {
+		var err error
+		if res.NewFacts, err = g.deps.Journal.Add(ctx, facts); err != nil {
+			later = fmt.Errorf("recording facts of event %s: %w", rec.EventID, err)
+		}
+	}
+	assumed, err := g.assumedRoot(ctx, rec)
+	res.Outcome = g.deps.Detector.Detect(rec, assumed)
+	if err != nil {
+		later = errors.Join(later, err)
+		if res.Outcome.Kind == detect.Matched {
+			res.Outcome.Finding.Detail = sentence(res.Outcome.Finding.Detail,
+				"Whether its access key came from sts:AssumeRoot could not be looked up.")
+		}
+	}
+
+	switch {
+	case res.Outcome.Kind == detect.Matched:
+		if res.Outcome.Finding.EventID == "" {
+			sum := sha256.Sum256(rec.Raw)
+			res.Outcome.Finding.EventID = "sha256:" + hex.EncodeToString(sum[:])
+		}
+		told, err := g.Raise(ctx, res.Outcome.Finding)
+		res.Disposition, res.Alert = told.Disposition, told.Alert
+		return res, errors.Join(err, later)
+	case len(facts) > 0:
+		res.Disposition = Recorded
+	default:
+		res.Disposition = Ignored
+	}
+	return res, later
+}
+
+// assumedRoot looks up whether the key of a record that looks like the root
+// user came from sts:AssumeRoot. It is nil where that is not known.
+func (g *Guard) assumedRoot(ctx context.Context, rec *cloudtrail.Record) (assumed *detect.AssumedRoot, err error) {
+	key := rec.UserIdentity.AccessKeyID
+	if key == "" || rec.RootUse() != cloudtrail.RootTrue {
+		return assumed, nil
+	}
+	f, found, err := g.deps.Journal.Fact(ctx, rec.Account(), bootstrap.AssumedRootFactID(key))
+	if err != nil {
+		return assumed, fmt.Errorf("looking up the access key of event %s: %w", rec.EventID, err)
+	}
+	if found {
+		assumed = &detect.AssumedRoot{TaskPolicy: f.TaskPolicy, By: f.Actor, EventID: f.EventID}
+	}
+	return assumed, nil
+}
+
+// Raise sees to it that a finding reaches people once. The finding's Account
+// and EventID say which it is. Handle calls it; it is exported for findings
+// that no record tells of, such as those of the sweep.
+func (g *Guard) Raise(ctx context.Context, f detect.Finding) (Result, error) {
+	res := Result{Outcome: detect.Outcome{Kind: detect.Matched, Finding: f}}
+	d, err := g.take(ctx, event{claim: claimKey(f.Account, f.EventID), window: windowKey(&f), finding: f})
+	switch d.verdict {
+	case publish:
+		a := g.alertOf(&d)
+		if sendErr := g.send(ctx, &d, a); sendErr != nil {
+			return res, errors.Join(sendErr, err)
+		}
+		res.Disposition, res.Alert = Alerted, &a
+	case fold:
+		res.Disposition = RolledUp
+	case duplicate:
+		res.Disposition = Duplicate
+	case busy:
+		err = errors.Join(fmt.Errorf("claiming event %s: %w", f.EventID, ErrBusy), err)
+	default:
+		err = fmt.Errorf("claiming event %s: %w", f.EventID, err)
+	}
+	return res, err
+}
+
+// take claims an event. The decision's verdict is 0 where the ledger failed; an
+// error beside a verdict is of a roll-up that was in the way.
+func (g *Guard) take(ctx context.Context, ev event) (decision, error) {
+	var rollUp error
+	for attempt := 1; ; attempt++ {
+		var d decision
+		err := g.deps.Ledger.Update(ctx, ev.claim, ev.window, func(c Claim, w Window) (Claim, Window) {
+			d = g.settings.decide(ev, c, w, g.deps.Now())
+			if d.verdict == closeFirst {
+				return Claim{}, Window{}
+			}
+			return d.claim, d.window
+		})
+		if err != nil {
+			return decision{}, errors.Join(err, rollUp)
+		}
+		if d.verdict != closeFirst {
+			return d, rollUp
+		}
+		sent := false
+		if attempt < 3 {
+			sent, rollUp = g.rollUp(ctx, d.window, d.window.Until)
+		}
+		if !sent {
+			ev.window = "" // neither wait for that roll-up nor overwrite it
+		}
+	}
+}
+
+// send publishes the alert of a leased event and marks it sent. Where it fails,
+// the claim is released so that a retry need not wait for the lease.
+func (g *Guard) send(ctx context.Context, d *decision, a alert.Alert) error {
+	if err := g.deps.Publisher.Publish(ctx, a); err != nil {
+		err = fmt.Errorf("publishing alert %s of event %s: %w", a.ID, d.claim.Finding.EventID, err)
+		return errors.Join(err, g.settle(ctx, d.claim.Key, d.window.Key, d.undo))
+	}
+	return g.settle(ctx, d.claim.Key, "", func(c Claim, _ Window) (Claim, Window) {
+		if c.Key == "" {
+			c = d.claim // the row expired
+		}
+		c.State, c.LeaseUntil = Sent, time.Time{}
+		return c, Window{}
+	})
+}
+
+// settleTimeout bounds the write that says how publishing went. It is made
+// even where the caller has given up: without it the alert is sent once more.
+const settleTimeout = 5 * time.Second
+
+func (g *Guard) settle(ctx context.Context, claimKey, windowKey string, decide func(Claim, Window) (Claim, Window)) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+	defer cancel()
+	if err := g.deps.Ledger.Update(ctx, claimKey, windowKey, decide); err != nil {
+		return fmt.Errorf("settling claim %s: %w", claimKey, err)
+	}
+	return nil
+}
+
+// alertOf is the alert of an event that gets one of its own.
+func (g *Guard) alertOf(d *decision) alert.Alert {
+	f := d.claim.Finding
+	a := alert.Alert{
+		Schema: alert.Schema, ID: d.claim.AlertID, Kind: d.claim.Kind,
+		AccountName: g.deps.AccountName(f.Account), Finding: *f,
+	}
+	if (isOrHas(f, detect.UserCreated) || isOrHas(f, detect.UserConsoleAccess)) && !f.EventTime.IsZero() {
+		a.Deadline = f.EventTime.Add(g.settings.Bootstrap.Grace)
+	}
+	if a.Kind == alert.Escalation {
+		a.Count, a.FirstTime, a.LastTime = g.settings.FailedSigninsHigh, f.EventTime, f.EventTime
+		if recent := d.window.Recent; len(recent) > 0 {
+			a.FirstTime, a.LastTime = recent[0], recent[len(recent)-1]
+		}
+	}
+	return a
+}
+
+func isOrHas(f *detect.Finding, id detect.ID) bool {
+	return f.ID == id || slices.Contains(f.Also, id)
+}
+
+// sentence appends one to a text.
+func sentence(text, more string) string {
+	if text == "" {
+		return more
+	}
+	return text + " " + more
+}

@@ -1,0 +1,54 @@
+package guard
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"rootguard/internal/detect"
+)
+
+// maxPart bounds one part of a key, so that every key fits every store (a
+// DynamoDB sort key has at most 1,024 bytes).
+const maxPart = 300
+
+// bounded is the part itself, or its beginning and its hash where it is too long.
+func bounded(part string) string {
+	if len(part) <= maxPart {
+		return part
+	}
+	sum := sha256.Sum256([]byte(part))
+	return part[:maxPart-2*sha256.Size-1] + "#" + hex.EncodeToString(sum[:])
+}
+
+// accountPart is the account as the first part of a key. Escaping keeps a
+// malformed account from running into the part after it.
+func accountPart(account string) string {
+	if strings.ContainsAny(account, "/%") {
+		account = url.PathEscape(account)
+	}
+	return bounded(account)
+}
+
+func claimKey(account, eventID string) string { return accountPart(account) + "/" + bounded(eventID) }
+
+func windowKey(f *detect.Finding) string {
+	session := f.Session
+	if f.ID == detect.RootSigninFailed {
+		session = "" // whoever guesses root's password has no session
+	}
+	return accountPart(f.Account) + "/" + bounded(session) + "/" + string(f.ID)
+}
+
+func rollUpKey(w *Window) string {
+	return "window/" + w.Key + "/" + w.Opened.UTC().Format(time.RFC3339Nano) + "/" + strconv.Itoa(w.RollUps)
+}
+
+// alertID is the ID of the alert that a claim stands for.
+func alertID(claimKey string) string {
+	sum := sha256.Sum256([]byte(claimKey))
+	return hex.EncodeToString(sum[:16])
+}
