@@ -2,7 +2,9 @@ package cloudtrail
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -47,6 +49,10 @@ var iamChanges = map[string]bool{
 	"AddUserToGroup": true, "RemoveUserFromGroup": true,
 }
 
+// IsIAMChange reports whether eventName is a call that IAMChange reads, given
+// that the eventSource is IAMSource.
+func IsIAMChange(eventName []byte) bool { return iamChanges[string(eventName)] }
+
 // IAMChange returns what the record changed. ok is false where the record is
 // not such a call, or where the call failed.
 func (r *Record) IAMChange() (c IAMChange, ok bool) {
@@ -80,85 +86,83 @@ func (r *Record) IAMChange() (c IAMChange, ok bool) {
 		}
 	case "PutUserPolicy", "PutGroupPolicy":
 		c.Policy = req.str("policyName")
-		c.Admin = AdminPolicy(req.str("policyDocument"))
+		c.Admin = AdminPolicy(req.str("policyDocument")) || AdminPolicy(string(req["policyDocument"]))
 	case "DeleteUserPolicy", "DeleteGroupPolicy":
 		c.Policy = req.str("policyName")
 	case "AttachUserPolicy", "AttachGroupPolicy":
 		c.Admin = strings.HasSuffix(c.Policy, ":iam::aws:policy/AdministratorAccess")
 	}
-	c.aim(r)
+	c.aim(r, req.str("userName"))
 	return c, true
 }
 
 // aim settles whom the call was about where the request does not say: the
-// caller. Root's own calls name "AWS ROOT USER" or nobody.
-func (c *IAMChange) aim(r *Record) {
+// caller, whatever name the response has. Root's own calls name "AWS ROOT USER"
+// or nobody. A member account's root device is named by its serial number alone
+// when a session of sts:AssumeRoot removes it.
+func (c *IAMChange) aim(r *Record, asked string) {
 	group := c.GroupName != "" && c.UserName == ""
+	byRoot := r.UserIdentity.Type == "Root"
+	bySelf := r.UserIdentity.Type == "IAMUser"
 	switch {
 	case group:
-	case c.UserName == rootUserName,
-		c.UserName == "" && r.UserIdentity.Type == "Root",
-		strings.HasSuffix(c.SerialNumber, ":mfa/root-account-mfa-device"):
+	case asked == rootUserName, asked == "" && (byRoot || rootSerial(c.SerialNumber)):
 		c.Root, c.UserName, c.UserID = true, "", ""
-	case c.UserName == "" && r.UserIdentity.Type == "IAMUser":
+	case c.UserName == "" && bySelf:
 		c.UserName, c.UserID = r.UserIdentity.UserName, r.UserIdentity.PrincipalID
-	case r.UserIdentity.Type == "IAMUser" && c.UserName == r.UserIdentity.UserName && c.UserID == "":
+	case bySelf && c.UserName == r.UserIdentity.UserName && c.UserID == "":
 		c.UserID = r.UserIdentity.PrincipalID
 	}
 }
 
-// AdminPolicy reports whether an IAM policy document, plain or URL-encoded as
-// IAM returns it, allows every action on every resource without a condition.
+// rootSerial reports whether an MFA device's serial number is of the kind that
+// the root user's virtual device or security key has.
+func rootSerial(serial string) bool {
+	return strings.HasSuffix(serial, ":mfa/root-account-mfa-device") || strings.Contains(serial, ":u2f/root-account/")
+}
+
+// AdminPolicy reports whether an IAM policy document, plain or percent-encoded
+// as IAM returns it, allows every action on every resource without a condition.
 func AdminPolicy(document string) bool {
-	if strings.HasPrefix(document, "%7B") {
-		if plain, err := url.QueryUnescape(document); err == nil {
+	if strings.HasPrefix(document, "%") {
+		if plain, err := url.PathUnescape(document); err == nil {
 			document = plain
 		}
 	}
 	var policy struct {
-		Statement json.RawMessage
+		Statement oneOrMany[statement]
 	}
 	if json.Unmarshal([]byte(document), &policy) != nil {
 		return false
 	}
-	type statement struct {
-		Effect    string
-		Action    json.RawMessage
-		Resource  json.RawMessage
-		Condition json.RawMessage
-	}
-	var statements []statement
-	if json.Unmarshal(policy.Statement, &statements) != nil {
-		var one statement
-		if json.Unmarshal(policy.Statement, &one) != nil {
-			return false
-		}
-		statements = []statement{one}
-	}
-	for _, s := range statements {
-		if s.Effect == "Allow" && len(s.Condition) == 0 && hasWildcard(s.Action, "*", "*:*") && hasWildcard(s.Resource, "*") {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(policy.Statement, func(s statement) bool {
+		return s.Effect == "Allow" && len(s.Condition) == 0 && slices.Contains(s.Resource, "*") &&
+			(slices.Contains(s.Action, "*") || slices.Contains(s.Action, "*:*"))
+	})
 }
 
-// hasWildcard reports whether a policy element, one string or a list, has one of the wanted.
-func hasWildcard(element json.RawMessage, wanted ...string) bool {
-	var list []string
-	if json.Unmarshal(element, &list) != nil {
-		var one string
-		if json.Unmarshal(element, &one) != nil {
-			return false
-		}
-		list = []string{one}
+// statement is the part of an IAM policy statement that AdminPolicy reads.
+type statement struct {
+	Effect    string
+	Action    oneOrMany[string]
+	Resource  oneOrMany[string]
+	Condition map[string]json.RawMessage
+}
+
+// oneOrMany is a policy element that is one value or a list (IAM User Guide,
+// "Grammar of the IAM JSON policy language").
+type oneOrMany[T any] []T
+
+func (o *oneOrMany[T]) UnmarshalJSON(raw []byte) error {
+	var many []T
+	if json.Unmarshal(raw, &many) == nil {
+		*o = many
+		return nil
 	}
-	for _, have := range list {
-		for _, want := range wanted {
-			if have == want {
-				return true
-			}
-		}
+	var one T
+	if err := json.Unmarshal(raw, &one); err != nil {
+		return fmt.Errorf("decoding policy element: %w", err)
 	}
-	return false
+	*o = []T{one}
+	return nil
 }

@@ -2,6 +2,9 @@ package cloudtrail
 
 import "strings"
 
+// SigninSource is the eventSource of sign-in records.
+const SigninSource = "signin.amazonaws.com"
+
 // RootUse says whether a record is the root user at work.
 type RootUse uint8
 
@@ -9,22 +12,23 @@ type RootUse uint8
 const (
 	NotRoot       RootUse = iota // the identity is not of type Root
 	RootByService                // an AWS service acted: invokedBy is set, or it is an AwsServiceEvent
-	RootStep                     // a step of signing in (CheckMfa), not a sign-in or a call
+	RootStep                     // a step of signing in, not a sign-in or a call
 	RootSession                  // a short-term session made by sts:AssumeRoot
 	RootTrue                     // the root user, with its password or its own access key
 )
 
 // RootUse classifies the record. The rule for services is that of the CIS AWS
 // Foundations Benchmark (monitoring of root usage): invokedBy present or
-// eventType AwsServiceEvent is not root use. A session of sts:AssumeRoot whose
-// record lacks assumedRoot is RootTrue here: only its access key tells.
+// eventType AwsServiceEvent is not root use. Its one exception is the console,
+// see byService. A session of sts:AssumeRoot whose record lacks assumedRoot is
+// RootTrue here: only its access key tells.
 func (r *Record) RootUse() RootUse {
 	switch {
 	case r.UserIdentity.Type != "Root":
 		return NotRoot
-	case r.UserIdentity.InvokedBy != "" || r.EventType == "AwsServiceEvent":
+	case r.byService():
 		return RootByService
-	case r.EventSource == "signin.amazonaws.com" && r.EventName == "CheckMfa":
+	case r.EventSource == SigninSource && (r.EventName == "CheckMfa" || r.EventName == "ExternalIdPDirectoryLogin"):
 		return RootStep
 	case r.UserIdentity.Session.AssumedRoot == Yes:
 		return RootSession
@@ -33,9 +37,27 @@ func (r *Record) RootUse() RootUse {
 	}
 }
 
-// readPrefixes begin the names of calls that change nothing, for records from
-// before readOnly existed (eventVersion 1.00).
-var readPrefixes = []string{"Get", "List", "Describe", "Head", "Lookup", "Search", "BatchGet", "View", "Check", "Query", "Scan"}
+// byService reports whether an AWS service made the request. Older records of
+// calls made in the console have invokedBy signin.amazonaws.com and a person's
+// address (AWS IAM User Guide, "Logging IAM and AWS STS API calls", the example
+// of GetUserPolicy); with the address of AWS the same value is a service.
+func (r *Record) byService() bool {
+	if r.EventType == "AwsServiceEvent" {
+		return true
+	}
+	switch r.UserIdentity.InvokedBy {
+	case "":
+		return false
+	case SigninSource:
+		return r.SourceIPAddress == "AWS Internal" || strings.HasSuffix(r.SourceIPAddress, ".amazonaws.com")
+	default:
+		return true
+	}
+}
+
+// readWords begin the names of calls that change nothing, for records from
+// before readOnly existed (eventVersion 1.00) and for those that lack it.
+var readWords = []string{"Get", "List", "Describe", "Head", "Lookup", "Search", "Select", "BatchGet", "View", "Check", "Query", "Scan"}
 
 // Writes reports whether the call could have changed something: what readOnly
 // says, or the name's first word where the record has no readOnly.
@@ -45,9 +67,11 @@ func (r *Record) Writes() bool {
 		return false
 	case No:
 		return true
+	default:
 	}
-	for _, p := range readPrefixes {
-		if strings.HasPrefix(r.EventName, p) {
+	for _, word := range readWords {
+		rest, ok := strings.CutPrefix(r.EventName, word)
+		if ok && (rest == "" || rest[0] < 'a' || rest[0] > 'z') {
 			return false
 		}
 	}
