@@ -9,6 +9,42 @@ import (
 // FactKind is what a fact tells.
 type FactKind string
 
+// The kinds of fact. Those about root and about users come from one successful
+// call or sign-in each; root_activity, assumed_root and live are described at
+// FactsOf and LiveFactOf.
+const (
+	RootActivity       FactKind = "root_activity"
+	RootSignIn         FactKind = "root_signin"
+	RootMFAEnabled     FactKind = "root_mfa_enabled"
+	RootMFADeactivated FactKind = "root_mfa_deactivated"
+	RootKeyCreated     FactKind = "root_key_created"
+	RootKeyDeleted     FactKind = "root_key_deleted"
+	RootPasswordSet    FactKind = "root_password_set"
+	AssumedRoot        FactKind = "assumed_root"
+
+	UserCreated        FactKind = "user_created"
+	UserRenamed        FactKind = "user_renamed"
+	UserDeleted        FactKind = "user_deleted"
+	UserSignIn         FactKind = "user_signin"
+	PasswordSet        FactKind = "password_set"     // CreateLoginProfile
+	PasswordReset      FactKind = "password_reset"   // UpdateLoginProfile
+	PasswordRemoved    FactKind = "password_removed" // DeleteLoginProfile
+	PasswordChanged    FactKind = "password_changed" // ChangePassword, by the user
+	MFAEnabled         FactKind = "mfa_enabled"
+	MFADeactivated     FactKind = "mfa_deactivated"
+	UserPolicyGranted  FactKind = "user_policy_granted" // Admin says whether it grants everything
+	UserPolicyRevoked  FactKind = "user_policy_revoked"
+	GroupCreated       FactKind = "group_created"
+	GroupRenamed       FactKind = "group_renamed"
+	GroupDeleted       FactKind = "group_deleted"
+	GroupPolicyGranted FactKind = "group_policy_granted"
+	GroupPolicyRevoked FactKind = "group_policy_revoked"
+	GroupJoined        FactKind = "group_joined"
+	GroupLeft          FactKind = "group_left"
+
+	Live FactKind = "live"
+)
+
 // Fact is the part of one record, or of one live check, that a status is made
 // of. A set of facts has no order: equal IDs are merged, and Fold sorts by Time
 // and EventID, so the status depends on neither arrival order nor repeats.
@@ -23,6 +59,7 @@ type Fact struct {
 	// one session); Time and EventID are then the earliest.
 	Last        time.Time `json:"last,omitzero"`
 	LastEventID string    `json:"last_event_id,omitempty"`
+	LastWhat    string    `json:"last_what,omitempty"`
 
 	Actor   string `json:"actor,omitempty"`    // for people
 	ActorID string `json:"actor_id,omitempty"` // principalId
@@ -39,6 +76,7 @@ type Fact struct {
 	TaskPolicy  string            `json:"task_policy,omitempty"` // of sts:AssumeRoot
 	Until       time.Time         `json:"until,omitzero"`        // of sts:AssumeRoot: when its key expires
 	Reset       cloudtrail.Answer `json:"reset,omitempty"`       // passwordResetRequired
+	MFA         cloudtrail.Answer `json:"mfa,omitempty"`         // MFAUsed of a successful sign-in
 	What        string            `json:"what,omitempty"`        // evidence, for people
 	Live        *LiveFact         `json:"live,omitempty"`
 }

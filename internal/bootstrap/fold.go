@@ -1,6 +1,11 @@
 package bootstrap
 
 import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"rootguard/internal/cloudtrail"
@@ -9,22 +14,474 @@ import (
 // DefaultOptions are a day of grace and thirty days of quiet.
 func DefaultOptions() Options { return Options{Grace: 24 * time.Hour, QuietDays: 30} }
 
-// FactsOf returns what a record tells about the bootstrap journey.
-func FactsOf(_ *cloudtrail.Record) []Fact { return nil }
-
-// Merge joins two facts of the same Account and ID.
-func Merge(a, _ Fact) Fact { return a }
-
-// LiveFactOf is the fact of one live check.
-func LiveFactOf(account string, at time.Time, live LiveFact) Fact {
-	return Fact{Account: account, Time: at, Live: &live}
+// Fold is how an account stands at asOf, by the facts up to then. The facts are
+// a set: neither their order nor repeats matter, and those of other accounts and
+// those without a time are passed over. A zero asOf is the time of the latest fact.
+//
+// Facts are taken by Time and EventID. CloudTrail's times are whole seconds, so
+// within one second causes come before effects, and what protects comes before
+// what exposes: a wrong guess is then an alarm too many, never one too few.
+func Fold(account string, facts []Fact, opt Options, asOf time.Time) Status {
+	moments := momentsOf(account, facts)
+	if asOf.IsZero() && len(moments) > 0 {
+		asOf = moments[len(moments)-1].at
+	}
+	j := newJourney(opt)
+	for i := range moments {
+		m := &moments[i]
+		if !m.at.After(asOf) && m.fact.Kind == AssumedRoot {
+			j.assumed[m.fact.AccessKeyID] = struct{}{}
+		}
+	}
+	st := Status{Account: account, AsOf: asOf}
+	told := false
+	for i := range moments {
+		m := &moments[i]
+		if m.at.After(asOf) {
+			break
+		}
+		if m.fact.Kind != AssumedRoot {
+			told = true
+			j.apply(m)
+		}
+		if m.fact.Kind != AssumedRoot && m.fact.Kind != Live {
+			if st.FirstEvent.IsZero() {
+				st.FirstEvent = m.at
+			}
+			st.LastEvent = m.at
+		}
+	}
+	j.finish(&st, told)
+	return st
 }
 
-// Fold is the status that a set of facts adds up to.
-func Fold(account string, _ []Fact, _ Options, asOf time.Time) Status {
-	return Status{Account: account, AsOf: asOf}
+// moment is a fact at its earliest or at its latest event.
+type moment struct {
+	at     time.Time
+	rank   int
+	latest bool
+	fact   *Fact
 }
 
-// AssumedRootFactID is the ID of the fact that sts:AssumeRoot leaves under the
-// account it was aimed at.
-func AssumedRootFactID(accessKeyID string) string { return "assumed-root/" + accessKeyID }
+// momentsOf merges equal facts and puts them into the order of the fold.
+func momentsOf(account string, facts []Fact) []moment {
+	unique := make([]Fact, 0, len(facts))
+	index := make(map[string]int, len(facts))
+	for i := range facts {
+		f := &facts[i]
+		if f.Account != account || f.Time.IsZero() {
+			continue
+		}
+		if at, ok := index[f.ID]; ok {
+			unique[at] = Merge(unique[at], *f)
+			continue
+		}
+		index[f.ID] = len(unique)
+		unique = append(unique, *f)
+	}
+	moments := make([]moment, 0, len(unique))
+	for i := range unique {
+		f := &unique[i]
+		m := moment{at: f.Time, rank: rankOf(f), fact: f}
+		moments = append(moments, m)
+		if f.Kind == RootActivity && f.Last.After(f.Time) {
+			m.at, m.latest = f.Last, true
+			moments = append(moments, m)
+		}
+	}
+	slices.SortFunc(moments, func(a, b moment) int {
+		return cmp.Or(a.at.Compare(b.at), a.rank-b.rank,
+			strings.Compare(a.eventID(), b.eventID()), strings.Compare(a.fact.ID, b.fact.ID))
+	})
+	return moments
+}
+
+func (m *moment) eventID() string {
+	if m.latest {
+		return m.fact.LastEventID
+	}
+	return m.fact.EventID
+}
+
+func (m *moment) evidence() Evidence {
+	ev := Evidence{EventID: m.eventID(), Time: m.at, Actor: m.fact.Actor, What: m.fact.What}
+	if m.latest {
+		ev.What = m.fact.LastWhat
+	}
+	return ev
+}
+
+// rankOf is a fact's place within its second.
+func rankOf(f *Fact) int {
+	switch f.Kind {
+	case GroupCreated:
+		return 0
+	case UserCreated:
+		return 1
+	case UserRenamed, GroupRenamed, RootActivity, RootSignIn:
+		return 2 // whatever root changed in that second, it was at work before
+	case PasswordRemoved, MFAEnabled, RootMFAEnabled, RootKeyDeleted:
+		return 3
+	case UserDeleted, GroupDeleted:
+		return 5
+	case Live:
+		return 6
+	default:
+		return 4
+	}
+}
+
+// journey is an account while its facts are folded.
+type journey struct {
+	opt     Options
+	dir     directory
+	assumed map[string]struct{} // access keys of sts:AssumeRoot
+
+	rootMFA     step
+	rootKeys    step
+	adminUser   step
+	adminSignIn step
+	adminReset  step
+	adminMFA    step
+	rootQuiet   step
+
+	mfa        holdings // root's
+	keys       holdings // root's
+	noPassword *Evidence
+	activity   []Evidence // of the true root user
+
+	// queue holds users in the order in which they became eligible to carry the
+	// admin steps; the first that still is carries them.
+	queue []candidate
+}
+
+type candidate struct {
+	u    *user
+	term int
+}
+
+func newJourney(opt Options) *journey {
+	j := &journey{opt: opt, dir: newDirectory(), assumed: map[string]struct{}{}}
+	for i, s := range j.steps() {
+		s.Step = Steps()[i]
+		s.State = Pending
+	}
+	j.rootMFA.State, j.rootKeys.State = Unknown, Unknown
+	return j
+}
+
+// steps are in the order of Steps.
+func (j *journey) steps() []*step {
+	return []*step{&j.rootMFA, &j.rootKeys, &j.adminUser, &j.adminSignIn, &j.adminReset, &j.adminMFA, &j.rootQuiet}
+}
+
+// apply takes the next moment.
+func (j *journey) apply(m *moment) {
+	f, ev := m.fact, m.evidence()
+	if f.ActorID != "" {
+		if u := j.dir.lookup(f.Actor, f.ActorID, m.at); u != nil {
+			j.dir.learn(u, f.ActorID)
+		}
+	}
+	if j.applyRoot(m, ev) {
+		j.evalRoot(ev)
+		return
+	}
+	var touched []*user
+	switch f.Kind {
+	case GroupCreated, GroupRenamed, GroupDeleted, GroupPolicyGranted, GroupPolicyRevoked:
+		touched = j.applyGroup(f)
+	case Live:
+		if f.Live != nil {
+			j.applyLiveRoot(f.Live, m.at)
+			ev = Evidence{Time: m.at, What: describeLive(f.Live)}
+			touched = j.applyLiveUser(f.Live, ev)
+		}
+	case UserCreated, UserRenamed, UserDeleted, UserSignIn, PasswordSet, PasswordReset, PasswordRemoved, PasswordChanged,
+		MFAEnabled, MFADeactivated, UserPolicyGranted, UserPolicyRevoked, GroupJoined, GroupLeft:
+		touched = j.applyUser(f, ev)
+	}
+	touched = append(touched, j.dir.evicted...)
+	j.dir.evicted = j.dir.evicted[:0]
+	for _, u := range touched {
+		u.settle(j.opt.Grace, ev)
+		j.refresh(u, ev)
+	}
+	j.evalAdmin(ev)
+}
+
+// applyRoot takes a fact about root; ok is false for any other.
+func (j *journey) applyRoot(m *moment, ev Evidence) (ok bool) {
+	f := m.fact
+	switch f.Kind {
+	case RootActivity:
+		if _, assumed := j.assumed[f.AccessKeyID]; assumed && f.AccessKeyID != "" {
+			return true
+		}
+		j.activity = append(j.activity, ev)
+		if strings.HasPrefix(f.AccessKeyID, "AKIA") {
+			j.keys.see(f.AccessKeyID, ev)
+		} else {
+			j.noPassword = nil
+		}
+	case RootSignIn:
+		j.activity = append(j.activity, ev)
+		j.noPassword = nil
+		if f.MFA != cloudtrail.Unknown {
+			j.mfa.prove(f.MFA == cloudtrail.Yes, false, ev)
+		}
+	case RootPasswordSet:
+		j.noPassword = nil
+	case RootMFAEnabled:
+		j.mfa.add(f.Serial, ev)
+	case RootMFADeactivated:
+		j.mfa.remove(f.Serial, true, ev)
+		j.rootMFA.wasDone = true
+	case RootKeyCreated:
+		j.keys.add(f.AccessKeyID, ev)
+		j.rootKeys.wasDone = true
+	case RootKeyDeleted:
+		j.keys.remove(f.AccessKeyID, false, ev)
+	default:
+		return false
+	}
+	return true
+}
+
+func (j *journey) applyLiveRoot(l *LiveFact, at time.Time) {
+	told := func(name string, n int) Evidence {
+		return Evidence{Time: at, What: "live check: " + name + "=" + strconv.Itoa(n)}
+	}
+	var ev Evidence
+	if n := l.AccountPasswordPresent; n != nil {
+		ev = told("AccountPasswordPresent", *n)
+		switch {
+		case *n != 0:
+			j.noPassword = nil
+		case j.noPassword == nil:
+			j.noPassword = &ev
+		}
+	}
+	if n := l.AccountMFAEnabled; n != nil {
+		ev = told("AccountMFAEnabled", *n)
+		j.mfa.prove(*n != 0, true, ev)
+	}
+	if n := l.AccountAccessKeysPresent; n != nil {
+		ev = told("AccountAccessKeysPresent", *n)
+		j.keys.prove(*n != 0, true, ev)
+	}
+	if ev.What != "" {
+		j.evalRoot(ev)
+	}
+}
+
+// evalRoot brings the steps about root's credentials up to date after ev.
+func (j *journey) evalRoot(ev Evidence) {
+	switch has := j.mfa.any(); {
+	case j.noPassword != nil:
+		j.rootMFA.set(NotApplicable, ev.Time, *j.noPassword)
+	case has == cloudtrail.Yes:
+		j.rootMFA.set(Done, ev.Time, j.mfa.ev)
+	case has == cloudtrail.No:
+		j.rootMFA.fail(ev.Time, j.mfa.ev)
+	case j.rootMFA.State != Unknown:
+		j.rootMFA.set(Unknown, ev.Time, ev)
+	}
+	switch has := j.keys.any(); {
+	case has == cloudtrail.Yes:
+		j.rootKeys.fail(ev.Time, j.keys.ev)
+	case has == cloudtrail.No:
+		j.rootKeys.set(Done, ev.Time, j.keys.ev)
+	case j.noPassword != nil:
+		j.rootKeys.set(NotApplicable, ev.Time, *j.noPassword)
+	case j.rootKeys.State != Unknown:
+		j.rootKeys.set(Unknown, ev.Time, ev)
+	}
+}
+
+// applyGroup takes a fact about a group and returns the users whose rights changed.
+func (j *journey) applyGroup(f *Fact) []*user {
+	g := j.dir.group(f.Group)
+	switch f.Kind {
+	case GroupCreated, GroupDeleted:
+		touched := j.dir.dissolve(g)
+		j.dir.group(f.Group).inLog = f.Kind == GroupCreated
+		return touched
+	case GroupRenamed:
+		touched := j.dir.dissolve(j.dir.group(f.NewName))
+		delete(j.dir.groups, f.Group)
+		g.name = f.NewName
+		j.dir.groups[f.NewName] = g
+		return touched
+	case GroupPolicyGranted:
+		if f.Admin {
+			return g.grant(f.Policy)
+		}
+	}
+	return g.revoke(f.Policy)
+}
+
+// applyUser takes a fact about a user and returns the users it changed.
+func (j *journey) applyUser(f *Fact, ev Evidence) []*user {
+	d := &j.dir
+	switch {
+	case f.UserName == "" && f.UserID == "":
+		return nil
+	case f.Kind == UserCreated:
+		return []*user{d.create(f)}
+	}
+	takesRights := f.Kind == GroupLeft || f.Kind == UserPolicyRevoked || f.Kind == UserPolicyGranted && !f.Admin
+	if takesRights && d.lookup(f.UserName, f.UserID, f.Time) == nil {
+		return nil
+	}
+	u := d.find(f.UserName, f.UserID, f.Time, f.Kind == UserSignIn)
+	switch f.Kind {
+	case UserRenamed:
+		d.call(u, f.NewName, f.Time)
+	case UserDeleted:
+		u = d.remove(u, f.UserID != "", f.Time)
+	case UserSignIn:
+		u.signIn(f.MFA, ev)
+	case PasswordSet:
+		u.setPassword(ev)
+		u.needReset(f.Reset == cloudtrail.Yes, ev)
+		if u.mfa.any() == cloudtrail.Unknown {
+			u.mfa.prove(false, false, ev) // whoever had no password had no use for MFA
+		}
+	case PasswordReset:
+		if u.password != cloudtrail.Yes {
+			u.setPassword(ev)
+		}
+		if f.Reset == cloudtrail.Yes && u == j.carrier() && u.reset != resetDue {
+			j.adminReset.wasDone = true
+		}
+		if f.Reset != cloudtrail.Unknown {
+			u.needReset(f.Reset == cloudtrail.Yes, ev)
+		}
+	case PasswordRemoved:
+		u.removePassword()
+	case PasswordChanged:
+		if u.password != cloudtrail.Yes {
+			u.setPassword(ev)
+		}
+		if u.reset != resetNotNeeded {
+			u.reset, u.resetEv = resetDone, ev
+		}
+	case MFAEnabled:
+		u.mfa.add(f.Serial, ev)
+	case MFADeactivated:
+		u.mfa.remove(f.Serial, true, ev)
+		if u == j.carrier() {
+			j.adminMFA.wasDone = true
+		}
+	case UserPolicyGranted, UserPolicyRevoked:
+		if f.Kind == UserPolicyGranted && f.Admin {
+			u.grant(f.Policy)
+		} else {
+			delete(u.policies, f.Policy)
+		}
+	case GroupJoined:
+		d.group(f.Group).join(u)
+	case GroupLeft:
+		d.group(f.Group).leave(u)
+	}
+	return []*user{u}
+}
+
+// describeLive is the evidence's text for a live check of a user.
+func describeLive(l *LiveFact) string {
+	switch {
+	case l.Gone:
+		return "live check: the user does not exist"
+	case l.ConsoleLogin == nil:
+		return "live check"
+	case *l.ConsoleLogin:
+		return fmt.Sprintf("live check: console password, MFA devices: %d", len(l.MFADevices))
+	default:
+		return fmt.Sprintf("live check: no console password, MFA devices: %d", len(l.MFADevices))
+	}
+}
+
+// applyLiveUser takes a live check of a user and returns the users it changed.
+func (j *journey) applyLiveUser(l *LiveFact, ev Evidence) []*user {
+	if l.UserID == "" && l.UserName == "" {
+		return nil
+	}
+	if l.Gone {
+		u := j.dir.lookup(l.UserName, l.UserID, ev.Time)
+		if u == nil || u.end == certain {
+			return nil
+		}
+		return []*user{j.dir.remove(u, true, ev.Time)}
+	}
+	u := j.dir.find(l.UserName, l.UserID, ev.Time, true)
+	if l.ConsoleLogin == nil {
+		return []*user{u}
+	}
+	switch has := *l.ConsoleLogin; {
+	case !has:
+		u.removePassword()
+	case u.password != cloudtrail.Yes:
+		u.setPassword(ev)
+	}
+	u.mfa.replace(l.MFADevices, ev)
+	return []*user{u}
+}
+
+// refresh notes whether the user may carry the admin steps.
+func (j *journey) refresh(u *user, ev Evidence) {
+	eligible := u.end == present && u.password == cloudtrail.Yes && u.admin()
+	if eligible && !u.eligible {
+		u.term++
+		u.eligibleEv = ev
+		j.queue = append(j.queue, candidate{u, u.term})
+	}
+	u.eligible = eligible
+}
+
+// carrier is the user the admin steps are about: of those eligible, the one
+// that has been so for the longest; nil where there is none.
+func (j *journey) carrier() *user {
+	for len(j.queue) > 0 {
+		if c := j.queue[0]; c.u.eligible && c.u.term == c.term {
+			return c.u
+		}
+		j.queue = j.queue[1:]
+	}
+	return nil
+}
+
+// evalAdmin brings the admin steps up to date after ev. While nobody carries
+// them the steps after admin_user stay as they were. admin_signed_in never
+// regresses: that an administrator signed in stays true.
+func (j *journey) evalAdmin(ev Evidence) {
+	u := j.carrier()
+	if u == nil {
+		if j.adminUser.State == Done {
+			j.adminUser.set(Regressed, ev.Time, ev)
+		}
+		return
+	}
+	j.adminUser.set(Done, ev.Time, u.eligibleEv)
+	if u.firstSignIn != nil && j.adminSignIn.State != Done {
+		j.adminSignIn.set(Done, ev.Time, *u.firstSignIn)
+	}
+	switch u.reset {
+	case resetNotNeeded:
+		j.adminReset.set(NotApplicable, ev.Time, u.resetEv)
+	case resetDue:
+		j.adminReset.fail(ev.Time, u.resetEv)
+	case resetDone:
+		j.adminReset.set(Done, ev.Time, u.resetEv)
+	case resetUnknown:
+		j.adminReset.set(Unknown, ev.Time, u.eligibleEv)
+	}
+	switch u.mfa.any() {
+	case cloudtrail.Yes:
+		j.adminMFA.set(Done, ev.Time, u.mfa.ev)
+	case cloudtrail.No:
+		j.adminMFA.fail(ev.Time, u.missingMFA())
+	case cloudtrail.Unknown:
+		j.adminMFA.set(Unknown, ev.Time, u.eligibleEv)
+	}
+}

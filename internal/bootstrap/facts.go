@@ -1,0 +1,359 @@
+package bootstrap
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"rootguard/internal/cloudtrail"
+)
+
+const (
+	signinSource = "signin.amazonaws.com"
+	stsSource    = "sts.amazonaws.com"
+
+	// assumeRootDuration is how long the credentials of sts:AssumeRoot hold
+	// where the request does not say (STS API Reference, AssumeRoot).
+	assumeRootDuration = 900 * time.Second
+)
+
+// FactsOf returns what a record tells about the bootstrap journey. It is empty
+// for a record the journey does not depend on: one that changed nothing, and one
+// without an eventTime, which has no place in a history.
+//
+// Activity of the true root user is one fact per access key (or principal),
+// session and UTC hour, so that a busy session does not fill the store. Reads
+// and denied calls are activity, since root left alone means alone; failed
+// sign-ins and requests for password recovery are not, since anybody can make
+// them. A session of sts:AssumeRoot is one fact per access key, under the
+// account it was aimed at. Everything else is one fact per event.
+func FactsOf(rec *cloudtrail.Record) []Fact {
+	if rec.EventTime.IsZero() {
+		return nil
+	}
+	var facts []Fact
+	if f, ok := activityFact(rec); ok {
+		facts = append(facts, f)
+	}
+	if f, ok := assumedRootFact(rec); ok {
+		facts = append(facts, f)
+	}
+	if f, ok := signInFact(rec); ok {
+		facts = append(facts, f)
+	}
+	if f, ok := changeFact(rec); ok {
+		facts = append(facts, f)
+	}
+	return facts
+}
+
+// AssumedRootFactID is the ID of the fact that a session of sts:AssumeRoot
+// leaves under the account it was aimed at. The call itself is recorded in the
+// account of the caller; the member's own records may lack assumedRoot and are
+// known by this access key alone.
+func AssumedRootFactID(accessKeyID string) string { return string(AssumedRoot) + "/" + accessKeyID }
+
+// LiveFactOf is the fact of one live check, made at the given time.
+func LiveFactOf(account string, at time.Time, live LiveFact) Fact {
+	live.MFADevices = slices.Compact(slices.Sorted(slices.Values(live.MFADevices)))
+	at = at.UTC().Round(0)
+	sum := sha256.Sum256(liveContent(live))
+	return Fact{
+		Account: account,
+		ID:      string(Live) + "/" + at.Format(time.RFC3339Nano) + "/" + hex.EncodeToString(sum[:8]),
+		Kind:    Live,
+		Time:    at,
+		Live:    &live,
+	}
+}
+
+// factOf is a fact of one event.
+func factOf(rec *cloudtrail.Record, kind FactKind) Fact {
+	name, id := actor(&rec.UserIdentity)
+	return Fact{
+		Account: rec.Account(),
+		ID:      string(kind) + "/" + rec.EventID,
+		Kind:    kind,
+		Time:    rec.EventTime.UTC(),
+		EventID: rec.EventID,
+		Actor:   name,
+		ActorID: id,
+		What:    rec.EventName,
+	}
+}
+
+func activityFact(rec *cloudtrail.Record) (Fact, bool) {
+	if rec.RootUse() != cloudtrail.RootTrue || isSignInAttempt(rec) {
+		return Fact{}, false
+	}
+	f := factOf(rec, RootActivity)
+	ui := &rec.UserIdentity
+	if ui.AccountID != "" {
+		f.Account = ui.AccountID // a copy in the account of a resource is about the caller's root
+	}
+	session := "-"
+	if !ui.Session.CreationDate.IsZero() {
+		session = ui.Session.CreationDate.UTC().Format(time.RFC3339)
+	}
+	who := ui.AccessKeyID
+	if who == "" {
+		who = ui.PrincipalID
+	}
+	f.ID = strings.Join([]string{string(RootActivity), who, session, f.Time.Format("2006-01-02T15")}, "/")
+	f.AccessKeyID = ui.AccessKeyID
+	f.What = strings.TrimSuffix(rec.EventSource, ".amazonaws.com") + ":" + rec.EventName
+	f.Last, f.LastEventID, f.LastWhat = f.Time, f.EventID, f.What
+	return f, true
+}
+
+// isSignInAttempt reports whether a record of the sign-in service tells of an
+// attempt anybody can make, or of a sign-in, which has a fact of its own.
+func isSignInAttempt(rec *cloudtrail.Record) bool {
+	if rec.EventSource != signinSource {
+		return false
+	}
+	return rec.Failed() || rec.EventName == "ConsoleLogin" || rec.EventName == "PasswordRecoveryRequested"
+}
+
+func assumedRootFact(rec *cloudtrail.Record) (Fact, bool) {
+	var f Fact
+	switch {
+	case rec.RootUse() == cloudtrail.RootSession:
+		f = factOf(rec, AssumedRoot)
+		f.Account = rec.UserIdentity.AccountID
+		f.AccessKeyID = rec.UserIdentity.AccessKeyID
+		f.Actor, f.ActorID, f.What = "", "", "session of AssumeRoot" // who assumed root is in the call alone
+	case rec.EventSource == stsSource && rec.EventName == "AssumeRoot" && !rec.Failed():
+		f = factOf(rec, AssumedRoot)
+		f.Account = targetAccount(rec.Request("targetPrincipal"))
+		f.AccessKeyID = member(rec.ResponseElements, "credentials", "accessKeyId")
+		f.TaskPolicy = member(rec.RequestParameters, "taskPolicyArn", "arn")
+		if f.TaskPolicy == "" {
+			f.TaskPolicy = rec.Request("taskPolicyArn")
+		}
+		f.Until = f.Time.Add(assumeRootDuration)
+		if s, err := strconv.Atoi(member(rec.RequestParameters, "durationSeconds")); err == nil && s > 0 && s <= 3600 {
+			f.Until = f.Time.Add(time.Duration(s) * time.Second)
+		}
+	}
+	f.ID = AssumedRootFactID(f.AccessKeyID)
+	return f, f.Account != "" && f.AccessKeyID != ""
+}
+
+// targetAccount is the account of sts:AssumeRoot's targetPrincipal, which is
+// "The member account principal ARN or account ID" (STS API Reference).
+func targetAccount(principal string) string {
+	if part := strings.Split(principal, ":"); len(part) >= 6 && part[0] == "arn" {
+		return part[4]
+	}
+	return principal
+}
+
+// member is a scalar inside nested objects, as text; "" where there is none.
+func member(raw json.RawMessage, path ...string) string {
+	for _, name := range path {
+		var o map[string]json.RawMessage
+		if json.Unmarshal(raw, &o) != nil {
+			return ""
+		}
+		raw = o[name]
+	}
+	var s string
+	if json.Unmarshal(raw, &s) == nil {
+		return s
+	}
+	var n json.Number
+	if json.Unmarshal(raw, &n) == nil {
+		return n.String()
+	}
+	return ""
+}
+
+func signInFact(rec *cloudtrail.Record) (Fact, bool) {
+	if rec.EventSource != signinSource || rec.EventName != "ConsoleLogin" || rec.Failed() || !rec.Succeeded("ConsoleLogin") {
+		return Fact{}, false
+	}
+	var f Fact
+	switch {
+	case rec.RootUse() == cloudtrail.RootTrue:
+		f = factOf(rec, RootSignIn)
+	case rec.UserIdentity.Type == "IAMUser":
+		f = factOf(rec, UserSignIn)
+		f.UserName, f.UserID = f.Actor, f.ActorID
+	default:
+		return Fact{}, false // a federated sign-in: its MFAUsed means nothing
+	}
+	f.MFA = rec.MFAUsed()
+	switch f.MFA {
+	case cloudtrail.Yes:
+		f.What = "ConsoleLogin, MFAUsed=Yes"
+	case cloudtrail.No:
+		f.What = "ConsoleLogin, MFAUsed=No"
+	}
+	return f, f.Kind == RootSignIn || f.UserName != "" || f.UserID != ""
+}
+
+var rootChanges = map[string]FactKind{
+	"EnableMFADevice":     RootMFAEnabled,
+	"DeactivateMFADevice": RootMFADeactivated,
+	"CreateAccessKey":     RootKeyCreated,
+	"DeleteAccessKey":     RootKeyDeleted,
+	"CreateLoginProfile":  RootPasswordSet,
+}
+
+var userChanges = map[string]FactKind{
+	"CreateUser":          UserCreated,
+	"UpdateUser":          UserRenamed,
+	"DeleteUser":          UserDeleted,
+	"CreateLoginProfile":  PasswordSet,
+	"UpdateLoginProfile":  PasswordReset,
+	"DeleteLoginProfile":  PasswordRemoved,
+	"ChangePassword":      PasswordChanged,
+	"EnableMFADevice":     MFAEnabled,
+	"DeactivateMFADevice": MFADeactivated,
+	"AttachUserPolicy":    UserPolicyGranted,
+	"PutUserPolicy":       UserPolicyGranted,
+	"DetachUserPolicy":    UserPolicyRevoked,
+	"DeleteUserPolicy":    UserPolicyRevoked,
+	"AddUserToGroup":      GroupJoined,
+	"RemoveUserFromGroup": GroupLeft,
+}
+
+var groupChanges = map[string]FactKind{
+	"CreateGroup":       GroupCreated,
+	"UpdateGroup":       GroupRenamed,
+	"DeleteGroup":       GroupDeleted,
+	"AttachGroupPolicy": GroupPolicyGranted,
+	"PutGroupPolicy":    GroupPolicyGranted,
+	"DetachGroupPolicy": GroupPolicyRevoked,
+	"DeleteGroupPolicy": GroupPolicyRevoked,
+}
+
+func changeFact(rec *cloudtrail.Record) (Fact, bool) {
+	c, ok := rec.IAMChange()
+	if !ok {
+		return Fact{}, false
+	}
+	if c.Root {
+		kind, ok := rootChanges[c.Name]
+		if !ok {
+			return Fact{}, false
+		}
+		f := factOf(rec, kind)
+		f.Serial, f.AccessKeyID = c.SerialNumber, c.AccessKeyID
+		f.What = withDevice(kind, c)
+		return f, true
+	}
+
+	kind, isUser := userChanges[c.Name]
+	if !isUser {
+		if kind, ok = groupChanges[c.Name]; !ok {
+			return Fact{}, false
+		}
+	}
+	f := factOf(rec, kind)
+	f.UserName, f.UserID = c.UserName, userID(c.UserID)
+	f.NewName = c.NewUserName
+	f.Group = c.GroupName
+	f.Policy, f.Admin = c.Policy, c.Admin
+	f.Serial = c.SerialNumber
+	f.Reset = c.PasswordResetRequired
+	f.What = withDevice(kind, c)
+	if f.UserName == "" && f.UserID != "" && f.UserID == f.ActorID {
+		f.UserName = f.Actor
+	}
+
+	switch kind {
+	case UserRenamed:
+		ok = f.NewName != "" && f.NewName != f.UserName
+	case GroupRenamed:
+		f.NewName = rec.Request("newGroupName")
+		ok = f.NewName != "" && f.NewName != f.Group
+	case UserPolicyGranted, GroupPolicyGranted:
+		// An inline policy may replace one of its name; an attached one replaces nothing.
+		ok = f.Admin || strings.HasPrefix(c.Name, "Put")
+	case UserPolicyRevoked, GroupPolicyRevoked:
+		ok = strings.HasPrefix(c.Name, "Delete") || strings.HasSuffix(f.Policy, ":policy/AdministratorAccess")
+	}
+	if isUser && f.UserName == "" && f.UserID == "" {
+		return Fact{}, false
+	}
+	if kind == GroupJoined || kind == GroupLeft || !isUser {
+		ok = ok && f.Group != ""
+	}
+	return f, ok
+}
+
+// withDevice is the evidence's text: the eventName, and of an MFA change the kind of device.
+func withDevice(kind FactKind, c cloudtrail.IAMChange) string {
+	switch kind {
+	case RootMFAEnabled, RootMFADeactivated, MFAEnabled, MFADeactivated:
+		return c.Name + " (" + DeviceKind(c.SerialNumber) + ")"
+	case PasswordSet, PasswordReset:
+		if c.PasswordResetRequired == cloudtrail.Yes {
+			return c.Name + " (passwordResetRequired)"
+		}
+	case UserPolicyGranted, UserPolicyRevoked, GroupPolicyGranted, GroupPolicyRevoked:
+		return c.Name + " (" + c.Policy[strings.LastIndex(c.Policy, "/")+1:] + ")"
+	case GroupJoined, GroupLeft:
+		return c.Name + " (" + c.GroupName + ")"
+	}
+	return c.Name
+}
+
+// DeviceKind is the kind of an MFA device by its serial number: an ARN for all
+// but hardware TOTP tokens (IAM User Guide, "AWS multi-factor authentication in IAM").
+func DeviceKind(serial string) string {
+	switch {
+	case strings.Contains(serial, ":u2f/"):
+		return "passkey/security key"
+	case strings.Contains(serial, ":mfa/"):
+		return "authenticator app"
+	case serial != "" && !strings.HasPrefix(serial, "arn:"):
+		return "hardware TOTP"
+	default:
+		return "unknown kind of device"
+	}
+}
+
+// actor is who made the call, for people, and the unique ID where it is an IAM user.
+func actor(ui *cloudtrail.UserIdentity) (name, id string) {
+	resource := ui.ARN[strings.LastIndex(ui.ARN, ":")+1:]
+	switch ui.Type {
+	case "Root":
+		return "root", ""
+	case "IAMUser":
+		name = ui.UserName
+		if name == "" && strings.HasPrefix(resource, "user/") {
+			name = resource[strings.LastIndex(resource, "/")+1:]
+		}
+		return name, userID(ui.PrincipalID)
+	case "AssumedRole":
+		if session, ok := strings.CutPrefix(resource, "assumed-role/"); ok {
+			return session, ""
+		}
+	}
+	for _, name := range []string{ui.UserName, ui.InvokedBy, ui.PrincipalID} {
+		if name != "" {
+			return name, ""
+		}
+	}
+	return ui.Type, ""
+}
+
+// userID is the ID if it can be the unique ID of an IAM user (IAM User Guide,
+// "IAM identifiers"), else "": logs made public have theirs masked, all alike.
+func userID(id string) string {
+	if rest, ok := strings.CutPrefix(id, "AIDA"); !ok || rest == "" || strings.ContainsFunc(rest, notWord) {
+		return ""
+	}
+	return id
+}
+
+func notWord(r rune) bool {
+	return r != '_' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
+}
