@@ -1,2 +1,58 @@
-// Package alert turns a finding into what people and machines receive.
+// Package alert turns a finding into what people and machines receive: an
+// e-mail's subject and text, a line for the terminal, a JSON body, and a custom
+// notification for Amazon Q Developer in chat applications.
+//
+// # Text from a log
+//
+// User names, user agents, addresses and resource names come from whoever made
+// the call. Wherever a person reads them, control characters, escape sequences,
+// direction overrides and invisible characters are written as escapes such as
+// \u202e, white space is one space, "://" is "[:]//", and long text ends in
+// "...". The JSON body has them as they were, in JSON's own escapes.
+//
+// # Schema rootguard.alert/1
+//
+// Fields are only ever added; a change of meaning is a new version. Times are
+// RFC 3339 in UTC. A field marked + is left out where it is empty.
+//
+//	schema           "rootguard.alert/1"
+//	id               of the alert, derived from what it tells of: drop a second one with the same id
+//	kind             "first", "roll_up" (the repeats of a first within the window, in one) or
+//	                 "escalation" (repeats passed a threshold, sent at once)
+//	account_name     + what the owner calls the account
+//	finding          what happened, see below; of a roll-up or escalation, the event that opened it
+//	deadline         + until when missing MFA is tolerated, of user.created and user.console_access
+//	count            + events that a roll-up or escalation tells of
+//	actions          + the calls among them, at most 200: objects of name ("iam:CreateUser"),
+//	                 target (+, on what) and count
+//	actions_omitted  + events whose call is not listed
+//	first_time       + of the earliest event
+//	last_time        + of the latest event
+//
+// Of finding:
+//
+//	id            of the kind of finding, such as "root.signin.no_mfa"
+//	severity      "info", "low", "medium", "high" or "critical"
+//	title         of this occurrence, without the account
+//	detail        + more, for people
+//	also          + ids of further findings that the same record matches
+//	account       account ID
+//	region        + awsRegion of the record
+//	event_time    of the record
+//	event_id      eventID of the record; unique, also where rootguard itself made the finding
+//	event_source  + such as "signin.amazonaws.com"
+//	event_name    + such as "ConsoleLogin"; left out where no call was made
+//	error_code    + of a denied or failed attempt
+//	source_ip     + sourceIPAddress: an address, or the name of an AWS service
+//	user_agent    + of the caller
+//	actor         who did it: type (userIdentity.type), name (+, "root" for the root user), arn (+),
+//	              principal_id (+), access_key_id (+)
+//	target        + whom or what it was done to: user_name (+), user_id (+, AIDA…), resource (+)
+//	mfa           "yes", "no" or "unknown": whether MFA was used, where the record can say it
+//	session       + names the session that the record belongs to
+//	cis           + controls of the CIS AWS Foundations Benchmark
+//	attack        + ids of MITRE ATT&CK techniques
+//	next_step     one sentence of runbook
+//
+// A body has at most 64 KiB: see JSON.
 package alert

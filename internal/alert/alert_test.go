@@ -1,0 +1,636 @@
+package alert
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+
+	"rootguard/internal/cloudtrail"
+	"rootguard/internal/detect"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+const browser = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/134.0.0.0 Safari/537.36 Edg/134.0.0.0"
+
+func at(s string) time.Time {
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		panic(err)
+	}
+	return t
+}
+
+// samples are alerts as they come in real accounts, by the name of their golden file.
+func samples() map[string]Alert {
+	rootConsole := detect.Finding{
+		ID: detect.RootSigninNoMFA, Severity: detect.Critical, Title: "Root sign-in WITHOUT MFA",
+		Account: "123456789012", Region: "us-east-1", EventTime: at("2026-01-02T03:04:05Z"), EventID: "8a2f6c1e-9b3d-4f0a-8c55-1d2e3f4a5b6c",
+		EventSource: "signin.amazonaws.com", EventName: "ConsoleLogin", SourceIP: "198.51.100.7", UserAgent: browser,
+		Actor:   detect.Actor{Type: "Root", Name: "root", ARN: "arn:aws:iam::123456789012:root", PrincipalID: "123456789012"},
+		MFA:     cloudtrail.No,
+		Session: "arn:aws:iam::123456789012:root@2026-01-02T03:04:05Z",
+		CIS:     []string{"1.5", "1.7", "4.3"}, ATTACK: []string{"T1078.004"},
+		NextStep: "If this was not you, reset the root password, end its sessions and call AWS Support; if it was, enable MFA for root now.",
+	}
+	activity := rootConsole
+	activity.ID, activity.Severity, activity.Title, activity.MFA = detect.RootActivity, detect.High, "Root activity", cloudtrail.Unknown
+	activity.EventSource, activity.EventName = "ec2.amazonaws.com", "RunInstances"
+	activity.NextStep = "Find out who used root and for what, undo what was not meant, and do the task with an IAM role next time."
+	failed := rootConsole
+	failed.ID, failed.Severity, failed.Title, failed.MFA = detect.RootSigninFailed, detect.High, "Root sign-in failed", cloudtrail.Unknown
+	failed.ErrorCode, failed.Detail, failed.Session = "", "Failed authentication: the password was wrong.", "123456789012"
+	failed.ATTACK, failed.NextStep = []string{"T1110"}, "Ask the holder of the root credentials whether they mistyped; if not, check that root has MFA and a long, unique password."
+	created := detect.Finding{
+		ID: detect.UserCreated, Severity: detect.Info, Title: "IAM user created: bob",
+		Account: "210987654321", Region: "us-east-1", EventTime: at("2026-03-01T09:15:00Z"), EventID: "0f9e8d7c-6b5a-4433-9211-00ffeeddccbb",
+		EventSource: "iam.amazonaws.com", EventName: "CreateUser", SourceIP: "203.0.113.20", UserAgent: "aws-cli/2.15.30 Python/3.11.8 Linux/6.1.0-18-amd64 exe/x86_64.debian.12 prompt/off command/iam.create-user",
+		Actor: detect.Actor{Type: "AssumedRole", Name: "alice@example.com", ARN: "arn:aws:sts::210987654321:assumed-role/Admin/alice@example.com",
+			PrincipalID: "AROAEXAMPLEADMINROLE1:alice@example.com", AccessKeyID: "ASIAEXAMPLEKEY000001"},
+		Target:  detect.Target{UserName: "bob", UserID: "AIDAEXAMPLEBOB000001"},
+		Session: "arn:aws:sts::210987654321:assumed-role/Admin/alice@example.com@2026-03-01T09:00:00Z",
+		CIS:     []string{"1.10"}, ATTACK: []string{"T1136.003"},
+		NextStep: "Check that somebody asked for this user, and that it enables MFA before the deadline if it gets a password.",
+	}
+	access := created
+	access.ID, access.Severity, access.Title, access.EventName = detect.UserConsoleAccess, detect.Medium, "Console password set for IAM user bob", "CreateLoginProfile"
+	access.Actor = detect.Actor{Type: "IAMUser", Name: "carol", ARN: "arn:aws:iam::210987654321:user/carol", PrincipalID: "AIDAEXAMPLECAROL0001", AccessKeyID: "AKIAEXAMPLEKEY000002"}
+	access.Also, access.Detail = []detect.ID{detect.UserAdminGranted}, "The password need not be changed at the first sign-in."
+	access.NextStep = "Check that somebody asked for this password, and that the user enables MFA before the deadline."
+	tampered := created
+	tampered.ID, tampered.Severity, tampered.Title, tampered.EventSource, tampered.EventName = detect.GuardTampered, detect.Critical, "Guardrail tampered with: logging of a trail stopped", "cloudtrail.amazonaws.com", "StopLogging"
+	tampered.Target, tampered.ErrorCode = detect.Target{Resource: "arn:aws:cloudtrail:us-east-1:210987654321:trail/management"}, "AccessDenied"
+	tampered.CIS, tampered.ATTACK = []string{"4.3", "4.5"}, []string{"T1562.001", "T1562.008"}
+	tampered.NextStep = "Unless you are deploying rootguard right now, undo the change, then look at what the same session did before and after."
+	return map[string]Alert{
+		"root_signin_no_mfa": {Schema: Schema, ID: "a-1", Kind: First, AccountName: "prod-billing", Finding: rootConsole},
+		"root_activity_roll_up": {Schema: Schema, ID: "a-2", Kind: RollUp, AccountName: "prod-billing", Finding: activity, Count: 538,
+			Actions:        []Action{{"ec2:RunInstances", "", 12}, {"iam:CreateUser", "svc-backup", 1}, {"iam:AttachUserPolicy", "svc-backup", 1}, {"s3:PutBucketPolicy", "billing-exports", 4}},
+			ActionsOmitted: 520, FirstTime: at("2026-01-02T03:04:41Z"), LastTime: at("2026-01-02T03:18:59Z")},
+		"root_signin_failed_escalation": {Schema: Schema, ID: "a-3", Kind: Escalation, Finding: failed, Count: 5,
+			Actions: []Action{{"signin:ConsoleLogin", "", 5}}, FirstTime: at("2026-01-01T23:58:00Z"), LastTime: at("2026-01-02T00:04:05Z")},
+		"user_created":        {Schema: Schema, ID: "a-4", Kind: First, AccountName: "data-lake", Finding: created, Deadline: at("2026-03-02T09:15:00Z")},
+		"user_console_access": {Schema: Schema, ID: "a-5", Kind: First, AccountName: "data-lake", Finding: access, Deadline: at("2026-03-02T09:15:00Z")},
+		"guard_tampered":      {Schema: Schema, ID: "a-6", Kind: First, AccountName: "data-lake", Finding: tampered},
+		"user_mfa_missing": {Schema: Schema, ID: "a-7", Kind: First, AccountName: "data-lake",
+			Finding: detect.MFAMissing("210987654321", detect.Target{UserName: "bob", UserID: "AIDAEXAMPLEBOB000001"}, at("2026-03-01T09:15:00Z"), at("2026-03-02T09:15:00Z"), "CreateLoginProfile of carol")},
+		"guard_unhealthy": {Schema: Schema, ID: "a-8", Kind: First, Finding: detect.Unhealthy("210987654321", "us-east-1", "trail", "No multi-Region trail is logging, so no event reaches rootguard.", at("2026-03-05T06:00:00Z"))},
+	}
+}
+
+func TestGolden(t *testing.T) {
+	for name, a := range samples() {
+		t.Run(name, func(t *testing.T) {
+			var b strings.Builder
+			b.WriteString("--- line\n" + Line(a) + "\n--- subject\n" + Subject(a) + "\n--- text\n" + Text(a))
+			b.WriteString("--- json\n" + indent(t, JSON, a) + "\n--- amazon q\n" + indent(t, AmazonQ, a) + "\n")
+			file := filepath.Join("testdata", name+".golden")
+			if *update {
+				if err := os.WriteFile(file, []byte(b.String()), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), b.String()); diff != "" {
+				t.Errorf("golden file differs (-want +got); -update writes it anew:\n%s", diff)
+			}
+			check(t, a)
+		})
+	}
+}
+
+func indent(t *testing.T, render func(Alert) ([]byte, error), a Alert) string {
+	t.Helper()
+	body, err := render(a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if err := json.Indent(&b, body, "", "  "); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// check holds every limit that is promised for any alert.
+func check(tb testing.TB, a Alert) {
+	tb.Helper()
+	checkSubject(tb, a)
+	checkText(tb, a)
+	checkJSON(tb, a)
+	checkAmazonQ(tb, a)
+	if l := Line(a); utf8.RuneCountInString(l) > 400 || unsafeAt(l) >= 0 {
+		tb.Errorf("line of %d characters, unsafe at %d: %q", utf8.RuneCountInString(l), unsafeAt(l), l)
+	}
+}
+
+// unsafeAt is where s has something that a terminal or mail reader would obey, else -1.
+func unsafeAt(s string) int {
+	if !utf8.ValidString(s) {
+		return 0
+	}
+	return strings.IndexFunc(s, func(r rune) bool {
+		return !unicode.IsGraphic(r) || (unicode.IsSpace(r) && r != ' ')
+	})
+}
+
+func checkSubject(tb testing.TB, a Alert) {
+	tb.Helper()
+	s := Subject(a)
+	if len(s) == 0 || len(s) >= 100 {
+		tb.Errorf("subject has %d characters: %q", len(s), s)
+	}
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			tb.Errorf("subject has byte %#x: %q", s[i], s)
+		}
+	}
+	if !strings.HasPrefix(s, "["+strings.ToUpper(a.Finding.Severity.String())+"] ") {
+		tb.Errorf("subject without the severity: %q", s)
+	}
+	if id := a.Finding.Account; len(id) == 12 && strings.Trim(id, "0123456789") == "" && !strings.Contains(s, id) {
+		tb.Errorf("subject without account %s: %q", id, s)
+	}
+}
+
+func checkText(tb testing.TB, a Alert) {
+	tb.Helper()
+	text := Text(a)
+	if len(text) > 64<<10 {
+		tb.Errorf("text has %d bytes", len(text))
+	}
+	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+	for i, label := range []string{"What: ", "Who: ", "From: ", "When: ", "Account: ", "Do next: "} {
+		if !strings.HasPrefix(lines[i], label) {
+			tb.Errorf("line %d does not begin with %q: %q", i+1, label, lines[i])
+		}
+	}
+	for _, l := range lines {
+		if n := utf8.RuneCountInString(l); n > 200 {
+			tb.Errorf("line of %d characters: %q", n, l)
+		}
+		if unsafeAt(l) >= 0 {
+			tb.Errorf("unsafe character at byte %d of line %q", unsafeAt(l), l)
+		}
+	}
+	if most := 6 + 60; len(lines) > most {
+		tb.Errorf("%d lines, more than %d", len(lines), most)
+	}
+}
+
+func checkJSON(tb testing.TB, a Alert) {
+	tb.Helper()
+	body, err := JSON(a)
+	if err != nil {
+		tb.Fatalf("JSON: %v", err)
+	}
+	if len(body) > bodyLimit {
+		tb.Errorf("body has %d bytes", len(body))
+	}
+	var back Alert
+	if err := json.Unmarshal(body, &back); err != nil {
+		if a.Finding.Severity > detect.Critical {
+			return // no name to read back
+		}
+		tb.Fatalf("reading body: %v", err)
+	}
+	again, err := JSON(back)
+	if err != nil || !bytes.Equal(body, again) {
+		tb.Errorf("a second trip changes the body (%v):\n%s\n%s", err, body, again)
+	}
+	events := func(a Alert) int { _, n := rest(a, 0); return n }
+	if events(back) != events(a) {
+		tb.Errorf("body tells of %d events in actions, the alert of %d", events(back), events(a))
+	}
+}
+
+func checkAmazonQ(tb testing.TB, a Alert) {
+	tb.Helper()
+	body, err := AmazonQ(a)
+	if err != nil {
+		tb.Fatalf("AmazonQ: %v", err)
+	}
+	if len(body) > 24<<10 {
+		tb.Errorf("Amazon Q body has %d bytes", len(body))
+	}
+	var n notification
+	if err := json.Unmarshal(body, &n); err != nil {
+		tb.Fatalf("reading Amazon Q body: %v", err)
+	}
+	if n.Version != "1.0" || n.Source != "custom" || n.Content.TextType != "client-markdown" || n.Metadata.ThreadID == "" || n.Content.Title == "" || n.Content.Description == "" {
+		tb.Errorf("required field missing: %s", body)
+	}
+	if utf8.RuneCountInString(n.Content.Title) > 200 {
+		tb.Errorf("title too long: %q", n.Content.Title)
+	}
+	for _, line := range strings.Split(n.Content.Description, "\n") {
+		if unsafeAt(line) >= 0 {
+			tb.Errorf("unsafe character in %q", line)
+		}
+		inert(tb, line)
+	}
+	for _, s := range append([]string{n.Content.Title, n.Metadata.Summary}, n.Content.NextSteps...) {
+		inert(tb, s)
+	}
+}
+
+// inert fails where a line of Markdown has a live mark outside its code spans,
+// but for the label that begins it, or one of Slack's control characters.
+func inert(tb testing.TB, line string) {
+	tb.Helper()
+	if strings.ContainsAny(line, "<>") {
+		tb.Errorf("Slack would act on %q", line)
+	}
+	if label, rest, ok := strings.Cut(line, ":* "); ok && strings.HasPrefix(label, "*") && !strings.ContainsAny(label[1:], "*` ") {
+		line = rest
+	}
+	span := strings.Split(line, "`")
+	if len(span)%2 == 0 {
+		tb.Errorf("a code span does not end in %q", line)
+	}
+	for i := 0; i < len(span); i += 2 {
+		if strings.ContainsAny(span[i], "*~|@") || strings.Contains(span[i], "](") || strings.Contains(span[i], "://") {
+			tb.Errorf("live Markdown in %q", line)
+		}
+	}
+}
+
+func TestSubject(t *testing.T) {
+	long := strings.Repeat("x", 300)
+	for _, c := range []struct {
+		name, title, account, accountName, want string
+		sev                                     detect.Severity
+		kind                                    Kind
+		count                                   int
+	}{
+		{"as documented", "Root sign-in WITHOUT MFA", "123456789012", "prod-billing", "[CRITICAL] Root sign-in WITHOUT MFA - prod-billing (123456789012)", detect.Critical, First, 0},
+		{"no account name", "Root activity", "123456789012", "", "[HIGH] Root activity - 123456789012", detect.High, First, 0},
+		{"name is the ID", "Root activity", "123456789012", "123456789012", "[HIGH] Root activity - 123456789012", detect.High, First, 0},
+		{"no account", "Root activity", "", "prod", "[HIGH] Root activity - prod (unknown account)", detect.High, First, 0},
+		{"count of a roll-up", "Root activity", "123456789012", "prod", "[HIGH] Root activity, 538 more - prod (123456789012)", detect.High, RollUp, 538},
+		{"one more", "Root activity", "123456789012", "prod", "[HIGH] Root activity, 1 more - prod (123456789012)", detect.High, RollUp, 1},
+		{"count of an escalation", "Root sign-in failed", "123456789012", "prod", "[HIGH] Root sign-in failed x5 - prod (123456789012)", detect.High, Escalation, 5},
+		{"no count of a first", "Root activity", "123456789012", "prod", "[HIGH] Root activity - prod (123456789012)", detect.High, First, 538},
+		{"name shortened first", "Root sign-in WITHOUT MFA", "123456789012", long, "[CRITICAL] Root sign-in WITHOUT MFA - " + strings.Repeat("x", 43) + "... (123456789012)", detect.Critical, First, 0},
+		{"then the title", long, "123456789012", "production-billing", "[INFO] " + strings.Repeat("x", 59) + "... - productio... (123456789012)", detect.Info, First, 0},
+		{"a short name stays", long, "123456789012", "prod", "[INFO] " + strings.Repeat("x", 67) + "... - prod (123456789012)", detect.Info, First, 0},
+		{"letters with marks", "Root activity", "123456789012", "Zürich – Größe, Łódź", "[HIGH] Root activity - Zurich - Grosse, Lodz (123456789012)", detect.High, First, 0},
+		{"composed of marks", "Root activity", "123456789012", "Zu\u0308rich", "[HIGH] Root activity - Zurich (123456789012)", detect.High, First, 0},
+		{"no spelling", "Root activity", "123456789012", "prod-課金 \U0001f525", "[HIGH] Root activity - prod-? ? (123456789012)", detect.High, First, 0},
+		{"line breaks", "Root\r\nBcc: a@example.com", "123456789012", "a\tb", "[HIGH] Root Bcc: a@example.com - a b (123456789012)", detect.High, First, 0},
+		{"escapes", "Root\x1b[31m", "123456789012", "\u202Edorp", "[HIGH] Root?[31m - ?dorp (123456789012)", detect.High, First, 0},
+		{"nothing at all", "\n", "", " ", "[INFO] alert - unknown account", detect.Info, First, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			a := Alert{Kind: c.kind, Count: c.count, AccountName: c.accountName, Finding: detect.Finding{Title: c.title, Severity: c.sev, Account: c.account}}
+			if got := Subject(a); got != c.want {
+				t.Errorf("got  %s\nwant %s", got, c.want)
+			}
+			check(t, a)
+		})
+	}
+}
+
+func TestTitleNamesTheTarget(t *testing.T) {
+	for _, c := range []struct {
+		f    detect.Finding
+		want string
+	}{
+		{detect.Finding{Title: "IAM user created", Target: detect.Target{UserName: "bob"}}, "IAM user created: bob"},
+		{detect.Finding{Title: "IAM user created: bob", Target: detect.Target{UserName: "bob"}}, "IAM user created: bob"},
+		{detect.Finding{Title: "Guardrail tampered with", Target: detect.Target{Resource: "trail/x"}}, "Guardrail tampered with: trail/x"},
+		{detect.Finding{Title: "Guardrail tampered with", Target: detect.Target{Resource: "arn:aws:sns:us-east-1:123456789012:a:b"}}, "Guardrail tampered with: a:b"},
+		{detect.Finding{ID: detect.RootSignin}, "root.signin"},
+	} {
+		if got := title(Alert{Finding: c.f}); got != c.want {
+			t.Errorf("got %q, want %q", got, c.want)
+		}
+	}
+}
+
+func TestAgent(t *testing.T) {
+	for _, c := range []struct{ ua, want string }{
+		{browser, "Edge 134 on Windows"},
+		{"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/134.0.0.0 Safari/537.36", "Chrome 134 on Windows"},
+		{"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.4 Safari/605.1.15", "Safari 17 on macOS"},
+		{"Mozilla/5.0 (Macintosh; Intel Mac OS X 10.15; rv:124.0) Gecko/20100101 Firefox/124.0", "Firefox 124 on macOS"},
+		{"Mozilla/5.0 (iPhone; CPU iPhone OS 17_4 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) CriOS/123.0 Mobile/15E148 Safari/604.1", "Chrome 123 on iPhone"},
+		{"Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/123.0.0.0 Mobile Safari/537.36", "Chrome 123 on Android"},
+		{"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) HeadlessChrome/120.0.0.0 Safari/537.36", "headless Chrome 120 on Linux"},
+		{"Mozilla/5.0 Firefox/x", "Firefox"},
+		{"Mozilla/4.0 (compatible; nobody)", "Mozilla/4.0 (compatible; nobody)"},
+		{"aws-cli/2.15.30 Python/3.11.8 Linux/6.1.0-kali5-amd64 exe/x86_64.kali.2024 prompt/off", "aws-cli/2.15.30 Python/3.11.8 Linux/6.1.0-kali5-amd64 ..."},
+		{"[S3Console/0.4, aws-internal/3 aws-sdk-java/1.11.1030]", "S3Console/0.4, aws-internal/3 aws-sdk-java/1.11.1030"},
+		{"signin.amazonaws.com", "signin.amazonaws.com"},
+		{"curl/8 https://evil.example/", "curl/8 https[:]//evil.example/"},
+		{"", ""},
+	} {
+		if got := agent(c.ua); got != c.want {
+			t.Errorf("agent(%q)\n got %q\nwant %q", c.ua, got, c.want)
+		}
+	}
+}
+
+func TestClean(t *testing.T) {
+	for _, c := range []struct {
+		in, want string
+		limit    int
+	}{
+		{"alice", "alice", 80},
+		{"Zürich 課金", "Zürich 課金", 80},
+		{"a\r\nWho: root\tx", `a\r\nWho: root\tx`, 80},
+		{"\x1b[2Jx\x00\x7f\u0085", `\u001b[2Jx\u0000\u007f\u0085`, 80},
+		{"\u202egpj\u2066", `\u202egpj\u2066`, 80},
+		{"a\u2028b\u2029", `a\u2028b\u2029`, 80},
+		{"a\u200bb\u3164\ufe0f\u2800", `a\u200bb\u3164\ufe0f\u2800`, 80},
+		{"\U000e0041", `\U000e0041`, 80},
+		{"\xffa\xc3", `\xffa\xc3`, 80},
+		{"a\uFFFDb", "a\uFFFDb", 80},
+		{"a\u0301\u0301\u0301\u0301", "a\u0301\u0301" + `\u0301\u0301`, 80},
+		{" a \u00a0\u3000 b ", "a b", 80},
+		{"http://x", "http[:]//x", 80},
+		{"abcdefghij", "abcd...", 7},
+		{"ééééé", "...", 3},
+		{"abc", "..", 2},
+		{"abc", "", 0},
+	} {
+		if got := clean(c.in, c.limit); got != c.want {
+			t.Errorf("clean(%q, %d) = %q, want %q", c.in, c.limit, got, c.want)
+		}
+	}
+}
+
+// TestTextLines checks single lines of the text against what is in the alert.
+func TestTextLines(t *testing.T) {
+	base := samples()
+	with := func(name string, change func(*Alert)) Alert {
+		a := base[name]
+		change(&a)
+		return a
+	}
+	for _, c := range []struct {
+		name       string
+		a          Alert
+		have, lack []string
+	}{
+		{"root's console key is no news", with("root_signin_no_mfa", func(a *Alert) { a.Finding.Actor.AccessKeyID = "ASIAEXAMPLE" }),
+			[]string{"Who:     root user\n", "MFA:     NOT used\n"}, []string{"ASIA"}},
+		{"root's own key is", with("root_signin_no_mfa", func(a *Alert) { a.Finding.Actor.AccessKeyID = "AKIAEXAMPLE" }),
+			[]string{"Who:     root user, access key AKIAEXAMPLE\n"}, nil},
+		{"root of another account", with("root_signin_no_mfa", func(a *Alert) { a.Finding.Actor.ARN = "arn:aws:iam::999999999999:root" }),
+			[]string{"Who:     root user (arn:aws:iam::999999999999:root)\n"}, nil},
+		{"an unknown kind of identity", with("user_created", func(a *Alert) { a.Finding.Actor = detect.Actor{Type: "Unknown", PrincipalID: "p"} }),
+			[]string{"Who:     Unknown p\n"}, nil},
+		{"nobody", with("user_created", func(a *Alert) { a.Finding.Actor = detect.Actor{} }), []string{"Who:     unknown\n"}, nil},
+		{"a service's address", with("user_created", func(a *Alert) {
+			a.Finding.SourceIP, a.Finding.UserAgent = "cloudformation.amazonaws.com", "cloudformation.amazonaws.com"
+		}), []string{"From:    cloudformation.amazonaws.com\n"}, nil},
+		{"no address", with("user_created", func(a *Alert) { a.Finding.SourceIP, a.Finding.UserAgent = "", "" }), []string{"From:    address not recorded\n"}, nil},
+		{"no time", with("user_created", func(a *Alert) { a.Finding.EventTime = time.Time{} }), []string{"When:    time not recorded\n"}, nil},
+		{"no account", with("user_created", func(a *Alert) { a.Finding.Account, a.AccountName = "", "" }), []string{"Account: unknown account, us-east-1\n"}, nil},
+		{"MFA used", with("root_signin_no_mfa", func(a *Alert) { a.Finding.MFA = cloudtrail.Yes }), []string{"MFA:     used\n"}, []string{"NOT used"}},
+		{"MFA not said", with("root_signin_no_mfa", func(a *Alert) { a.Finding.MFA = cloudtrail.Unknown }), []string{"MFA:     the record does not say\n"}, nil},
+		{"no deadline", with("user_console_access", func(a *Alert) { a.Deadline = time.Time{} }), []string{"MFA:     missing\n"}, []string{"tolerated"}},
+		{"deadline", base["user_console_access"], []string{"MFA:     missing; tolerated until Mon 2026-03-02 09:15:00 UTC\n"}, nil},
+		{"deadline passed", with("user_mfa_missing", func(a *Alert) { a.Deadline = a.Finding.EventTime }), []string{"MFA:     missing; was tolerated until Mon 2026-03-02 09:15:00 UTC\n"}, nil},
+		{"no look-up without CloudTrail's ID", base["user_mfa_missing"], nil, []string{"Look up:"}},
+		{"no look-up of a strange Region", with("user_created", func(a *Alert) { a.Finding.Region = "x; rm -rf /" }), nil, []string{"Look up:"}},
+		{"no look-up of a strange ID", with("user_created", func(a *Alert) { a.Finding.EventID = strings.Repeat("`reboot`", 4) + "1234" }), nil, []string{"Look up:"}},
+		{"no look-up of an ID with its hyphens elsewhere", with("user_created", func(a *Alert) { a.Finding.EventID = strings.Repeat("0", 36) }), nil, []string{"Look up:"}},
+		{"only the user's ID", with("user_created", func(a *Alert) { a.Finding.Target.UserName = "" }), []string{"User:    AIDAEXAMPLEBOB000001\n"}, nil},
+		{"one moment", with("root_activity_roll_up", func(a *Alert) { a.FirstTime = a.LastTime }), []string{"When:    Fri 2026-01-02 03:18:59 UTC\n"}, []string{" to 03:"}},
+		{"over midnight", base["root_signin_failed_escalation"], []string{"When:    Thu 2026-01-01 23:58:00 to Fri 2026-01-02 00:04:05 UTC\n"}, nil},
+		{"many actions", with("root_activity_roll_up", func(a *Alert) {
+			a.Actions = nil
+			for i := range 50 {
+				a.Actions = append(a.Actions, Action{Name: "s3:PutObject", Target: strings.Repeat("k", i), Count: 2})
+			}
+		}), []string{"and 10 more kinds of call (540 events)\n"}, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			text := Text(c.a)
+			for _, s := range c.have {
+				if !strings.Contains(text, s) {
+					t.Errorf("no %q in\n%s", s, text)
+				}
+			}
+			for _, s := range c.lack {
+				if strings.Contains(text, s) {
+					t.Errorf("%q in\n%s", s, text)
+				}
+			}
+			check(t, c.a)
+		})
+	}
+}
+
+func TestWrap(t *testing.T) {
+	got := wrap("Detail:  ", strings.Repeat("word ", 30)+strings.Repeat("x", 150))
+	for _, l := range got {
+		if utf8.RuneCountInString(l) > 109 {
+			t.Errorf("line of %d characters: %q", utf8.RuneCountInString(l), l)
+		}
+	}
+	if joined := strings.Join(strings.Fields(strings.TrimPrefix(strings.Join(got, " "), "Detail:")), ""); joined != strings.Repeat("word", 30)+strings.Repeat("x", 150) {
+		t.Errorf("wrapping lost or added text: %q", got)
+	}
+	if got := wrap("Detail:  ", " "); got != nil {
+		t.Errorf("nothing wraps to %q", got)
+	}
+}
+
+// hostile fills every string of an alert with s and repeats its lists.
+func hostile(s string, n int) Alert {
+	a := samples()["root_activity_roll_up"]
+	fill(reflect.ValueOf(&a).Elem(), s)
+	a.Kind = RollUp
+	a.Actions = nil
+	for range n {
+		a.Actions = append(a.Actions, Action{Name: s, Target: s, Count: 1})
+	}
+	return a
+}
+
+func fill(v reflect.Value, s string) {
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString(s)
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if v.Field(i).CanSet() {
+				fill(v.Field(i), s)
+			}
+		}
+	case reflect.Slice:
+		for range 20 {
+			v.Set(reflect.Append(v, reflect.Zero(v.Type().Elem())))
+		}
+		for i := range v.Len() {
+			fill(v.Index(i), s)
+		}
+	default:
+	}
+}
+
+// attacks are strings that somebody might choose as a name.
+var attacks = []string{
+	"", " ", "alice\nDo next: nothing, all is well", "\r\nBcc: everybody@example.com", "\x1b]0;owned\x07\x1b[2J", "\u202eesrever\u2066", "a\u0000b",
+	"<!channel> <https://evil.example|AWS console>", "@here *bold* _it_ ~no~ `code` [click](https://evil.example)", "``` ` ``", "&lt;!here&gt;",
+	`"},"content":{"title":"forged"`, "\xff\xfe\xc0\x80", strings.Repeat("\u0301", 500), strings.Repeat("課", 3000), strings.Repeat("\x01", 70_000), strings.Repeat("\U0001f525", 9_000),
+	strings.Repeat("x ", 100_000), "www.evil.example", "$(reboot)", "\u2028\u2029\u0085",
+}
+
+func TestHostile(t *testing.T) {
+	for _, s := range attacks {
+		for _, n := range []int{0, 1, 5_000} {
+			check(t, hostile(s, n))
+		}
+	}
+}
+
+func TestJSONKeepsEverythingThatFits(t *testing.T) {
+	for name, a := range samples() {
+		body, err := JSON(a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var back Alert
+		if err := json.Unmarshal(body, &back); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(a, back); diff != "" {
+			t.Errorf("%s changes on its way through JSON (-sent +read):\n%s", name, diff)
+		}
+	}
+}
+
+func TestJSONTimes(t *testing.T) {
+	a := samples()["user_created"]
+	a.Deadline = time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC)
+	a.Finding.EventTime = time.Date(2026, 1, 1, 1, 0, 0, 0, time.FixedZone("", 3600))
+	body, err := JSON(a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := string(body); strings.Contains(s, `"deadline"`) || !strings.Contains(s, `"event_time":"2026-01-01T00:00:00Z"`) {
+		t.Errorf("want no deadline and the event's time in UTC: %s", s)
+	}
+	check(t, a)
+}
+
+// TestSchemaIsDocumented reads every JSON name of an alert in the package documentation.
+func TestSchemaIsDocumented(t *testing.T) {
+	doc, err := os.ReadFile("doc.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	words := map[string]bool{}
+	for _, w := range strings.FieldsFunc(string(doc), func(r rune) bool { return r != '_' && !unicode.IsLetter(r) }) {
+		words[w] = true
+	}
+	var walk func(reflect.Type)
+	walk = func(typ reflect.Type) {
+		for i := range typ.NumField() {
+			field := typ.Field(i)
+			name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+			if name == "" {
+				t.Errorf("%s.%s has no JSON name", typ, field.Name)
+			}
+			if !words[name] {
+				t.Errorf("doc.go does not tell of %q", name)
+			}
+			ft := field.Type
+			if ft.Kind() == reflect.Slice {
+				ft = ft.Elem()
+			}
+			if ft.Kind() == reflect.Struct && ft != reflect.TypeFor[time.Time]() {
+				walk(ft)
+			}
+		}
+	}
+	walk(reflect.TypeFor[Alert]())
+}
+
+func TestThreads(t *testing.T) {
+	a, b := samples()["root_signin_no_mfa"], samples()["root_activity_roll_up"]
+	if thread(&a.Finding) != thread(&b.Finding) {
+		t.Error("one session in one account makes two threads")
+	}
+	b.Finding.Account = "999999999999"
+	if thread(&a.Finding) == thread(&b.Finding) {
+		t.Error("two accounts share a thread")
+	}
+	b.Finding.Account, b.Finding.Session = a.Finding.Account, "another"
+	if thread(&a.Finding) == thread(&b.Finding) {
+		t.Error("two sessions share a thread")
+	}
+	b.Finding.Session = ""
+	if thread(&b.Finding) == thread(&a.Finding) || strings.Contains(thread(&b.Finding), "--") {
+		t.Errorf("without a session: %s", thread(&b.Finding))
+	}
+}
+
+// fuzzed builds an alert of which every part may be hostile.
+func fuzzed(title, account, name, log string, severity uint8, count int, n uint8, kind uint8) Alert {
+	a := hostile(log, int(n))
+	a.Kind = []Kind{First, RollUp, Escalation, Kind(log)}[kind%4]
+	a.Finding.Title, a.Finding.Account, a.AccountName = title, account, name
+	a.Finding.Severity, a.Count = detect.Severity(severity), count
+	if kind%8 > 3 { // findings that have an MFA line of their own
+		a.Finding.ID, a.Deadline = detect.UserConsoleAccess, a.FirstTime
+	}
+	return a
+}
+
+func seed(f *testing.F) {
+	f.Helper()
+	for i, s := range attacks {
+		f.Add(head(s, 500), "123456789012", "prod", head(s, 500), uint8(4), 5, uint8(3), uint8(i))
+		f.Add("Root sign-in WITHOUT MFA", head(s, 500), head(s, 500), "bob", uint8(i), -1, uint8(200), uint8(1))
+	}
+}
+
+func FuzzSubject(f *testing.F) {
+	seed(f)
+	f.Fuzz(func(t *testing.T, title, account, name, log string, severity uint8, count int, n, kind uint8) {
+		a := fuzzed(title, account, name, log, severity, count, n, kind)
+		checkSubject(t, a)
+		if l := Line(a); utf8.RuneCountInString(l) > 400 || unsafeAt(l) >= 0 {
+			t.Errorf("line of %d characters, unsafe at %d: %q", utf8.RuneCountInString(l), unsafeAt(l), l)
+		}
+	})
+}
+
+func FuzzText(f *testing.F) {
+	seed(f)
+	f.Fuzz(func(t *testing.T, title, account, name, log string, severity uint8, count int, n, kind uint8) {
+		checkText(t, fuzzed(title, account, name, log, severity, count, n, kind))
+	})
+}
+
+func FuzzJSON(f *testing.F) {
+	seed(f)
+	f.Fuzz(func(t *testing.T, title, account, name, log string, severity uint8, count int, n, kind uint8) {
+		checkJSON(t, fuzzed(title, account, name, log, severity, count, n, kind))
+	})
+}
+
+func FuzzAmazonQ(f *testing.F) {
+	seed(f)
+	f.Fuzz(func(t *testing.T, title, account, name, log string, severity uint8, count int, n, kind uint8) {
+		checkAmazonQ(t, fuzzed(title, account, name, log, severity, count, n, kind))
+	})
+}

@@ -1,0 +1,231 @@
+package alert
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"unicode"
+
+	"rootguard/internal/detect"
+)
+
+// notification is a custom notification (Amazon Q Developer in chat
+// applications Administrator Guide, "Custom notifications using Amazon Q
+// Developer in chat applications").
+type notification struct {
+	Version  string   `json:"version"`
+	Source   string   `json:"source"`
+	ID       string   `json:"id"`
+	Content  content  `json:"content"`
+	Metadata metadata `json:"metadata"`
+}
+
+type content struct {
+	TextType    string   `json:"textType"`
+	Title       string   `json:"title"`
+	Description string   `json:"description"`
+	NextSteps   []string `json:"nextSteps,omitempty"`
+	Keywords    []string `json:"keywords,omitempty"`
+}
+
+type metadata struct {
+	ThreadID          string            `json:"threadId"`
+	Summary           string            `json:"summary"`
+	EventType         string            `json:"eventType"`
+	RelatedResources  []string          `json:"relatedResources,omitempty"`
+	AdditionalContext map[string]string `json:"additionalContext,omitempty"`
+}
+
+// AmazonQ is the alert as a custom notification of Amazon Q Developer in chat
+// applications, under 16 KiB: a title of at most 200 characters, a description
+// of at most about 4,000. Alerts of one session in one account share a thread.
+// Text from a log stands in code spans or has lost what Markdown, Slack and
+// Teams act on: emphasis, links, mentions.
+func AmazonQ(a Alert) ([]byte, error) {
+	f := &a.Finding
+	n := notification{
+		Version: "1.0",
+		Source:  "custom",
+		ID:      clean(a.ID, 128),
+		Content: content{
+			TextType:    "client-markdown",
+			Title:       "[" + severity(a) + "] " + cut(plain(title(a), 120)+repeated(a)+" - "+plain(accountNamed(a), 60), 180),
+			Description: description(a),
+			NextSteps:   steps(f),
+			Keywords:    keywords(f),
+		},
+		Metadata: metadata{
+			ThreadID:          thread(f),
+			Summary:           "[" + severity(a) + "] " + plain(strings.TrimPrefix(Subject(a), "["+severity(a)+"] "), subjectLimit),
+			EventType:         clean(string(f.ID), 64),
+			RelatedResources:  related(f),
+			AdditionalContext: additional(a),
+		},
+	}
+	body, err := encode(n)
+	if err != nil {
+		return nil, fmt.Errorf("encoding Amazon Q notification: %w", err)
+	}
+	return body, nil
+}
+
+func description(a Alert) string {
+	f := &a.Finding
+	lines := []string{
+		"*Who:* " + code(who(f), 200),
+		"*From:* " + code(from(f), 150),
+		"*When:* " + span(a),
+		"*Account:* " + code(account(a), 150),
+	}
+	if c := strings.Trim(call(a), " ()"); c != "" {
+		lines = append(lines, "*Call:* "+code(c, 180))
+	}
+	for _, l := range about(f) {
+		label, value, _ := strings.Cut(l, ":")
+		lines = append(lines, "*"+label+":* "+code(value, 200))
+	}
+	if m := mfa(a); m != "" {
+		lines = append(lines, "*MFA:* "+m)
+	}
+	if f.Detail != "" {
+		lines = append(lines, plain(f.Detail, 600))
+	}
+	if several(a) {
+		const limit = 10
+		lines = append(lines, fmt.Sprintf("*Repeats:* %d events", a.Count))
+		shown := a.Actions[:min(len(a.Actions), limit)]
+		for _, act := range shown {
+			lines = append(lines, fmt.Sprintf("%d × %s", act.Count, code(act.Name+" "+act.Target, 120)))
+		}
+		if _, events := rest(a, len(shown)); events > 0 {
+			lines = append(lines, fmt.Sprintf("and %d more events", events))
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// accountNamed is "prod-billing (123456789012)", the ID alone without a name.
+func accountNamed(a Alert) string {
+	if a.AccountName == "" {
+		return accountID(a)
+	}
+	return cut(a.AccountName, 40) + " (" + accountID(a) + ")"
+}
+
+func steps(f *detect.Finding) []string {
+	var s []string
+	if f.NextStep != "" {
+		s = append(s, plain(f.NextStep, 300))
+	}
+	if command := lookup(f); command != "" {
+		s = append(s, code(command, 200))
+	}
+	return s
+}
+
+func keywords(f *detect.Finding) []string {
+	k := []string{f.Severity.String(), clean(string(f.ID), 64)}
+	if f.Account != "" {
+		k = append(k, clean(f.Account, 20))
+	}
+	for _, t := range f.ATTACK[:min(len(f.ATTACK), 3)] {
+		k = append(k, clean(t, 20))
+	}
+	return k
+}
+
+// thread groups the alerts of one session in one account, those without a
+// session by finding. The session may hold names, so the thread has its digest.
+func thread(f *detect.Finding) string {
+	in := f.Session
+	if in == "" {
+		in = string(f.ID)
+	}
+	sum := sha256.Sum256([]byte(in))
+	return "rootguard-" + clean(f.Account, 20) + "-" + hex.EncodeToString(sum[:8])
+}
+
+func related(f *detect.Finding) []string {
+	var r []string
+	for _, s := range []string{f.Actor.ARN, f.Target.Resource, f.Target.UserName} {
+		if s = clean(s, 200); s != "" {
+			r = append(r, s)
+		}
+	}
+	return r
+}
+
+func additional(a Alert) map[string]string {
+	f := &a.Finding
+	m := map[string]string{"alertId": a.ID, "severity": f.Severity.String(), "account": f.Account, "accountName": a.AccountName,
+		"region": f.Region, "eventId": f.EventID, "eventName": f.EventName, "sourceIp": f.SourceIP, "kind": string(a.Kind)}
+	if !f.EventTime.IsZero() {
+		m["eventTime"] = f.EventTime.UTC().Format("2006-01-02T15:04:05Z")
+	}
+	if !a.Deadline.IsZero() {
+		m["mfaDeadline"] = a.Deadline.UTC().Format("2006-01-02T15:04:05Z")
+	}
+	for k, v := range m {
+		if v = clean(v, 128); v == "" {
+			delete(m, k)
+		} else {
+			m[k] = v
+		}
+	}
+	return m
+}
+
+// entities are Slack's control characters (Slack API, "Formatting text for app
+// surfaces", Escaping text). They act in code spans too.
+var entities = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
+
+// code is text from a log as a code span of at most limit runes before
+// escaping: nothing in it is emphasis, link or mention.
+func code(s string, limit int) string {
+	s = clean(s, limit)
+	if s == "" {
+		return ""
+	}
+	return "`" + entities.Replace(strings.ReplaceAll(s, "`", "'")) + "`"
+}
+
+// plain is text outside a code span that looks the same and does nothing.
+func plain(s string, limit int) string {
+	in := []rune(clean(s, limit))
+	out := make([]rune, 0, len(in))
+	for i, r := range in {
+		switch r {
+		case '*':
+			r = '∗'
+		case '`':
+			r = '\''
+		case '~':
+			r = '∼'
+		case '<':
+			r = '‹'
+		case '>':
+			r = '›'
+		case '&':
+			r = '＆'
+		case '|':
+			r = '¦'
+		case '@':
+			r = '＠'
+		case '[':
+			r = '('
+		case ']':
+			r = ')'
+		case '_':
+			if !inWord(in, i-1) || !inWord(in, i+1) {
+				r = '‗'
+			}
+		}
+		out = append(out, r)
+	}
+	return string(out)
+}
+
+func inWord(s []rune, i int) bool {
+	return i >= 0 && i < len(s) && (unicode.IsLetter(s[i]) || unicode.IsDigit(s[i]))
+}

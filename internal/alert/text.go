@@ -1,0 +1,329 @@
+package alert
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"rootguard/internal/cloudtrail"
+	"rootguard/internal/detect"
+)
+
+const (
+	lineLimit   = 200 // runes in a line of Text
+	actionLimit = 40  // kinds of call that Text lists
+	day         = "Mon 2006-01-02"
+	second      = "15:04:05"
+)
+
+// Text is the body of the e-mail. Its first six lines answer "is this us?":
+// what, who, from where, when, in which account, what to do next. Then come,
+// where they apply, the user or resource, MFA and its deadline, the calls of a
+// roll-up, a command that fetches the record, and last the identifiers.
+//
+// A line has at most 200 characters and the whole under 64 KiB. Text from a log
+// can add no line: see the package documentation.
+func Text(a Alert) string {
+	f := &a.Finding
+	lines := []string{
+		"What:    [" + severity(a) + "] " + clean(title(a), 120) + repeated(a) + call(a),
+		"Who:     " + who(f),
+		"From:    " + from(f),
+		"When:    " + span(a),
+		"Account: " + account(a),
+		"Do next: " + clean(f.NextStep, lineLimit-9),
+		"",
+	}
+	lines = append(lines, about(f)...)
+	if state := mfa(a); state != "" {
+		lines = append(lines, "MFA:     "+state)
+	}
+	lines = append(lines, wrap("Detail:  ", clean(f.Detail, 900))...)
+	if len(f.Also) > 0 {
+		lines = append(lines, "Also:    "+list(f.Also, 6))
+	}
+	lines = append(lines, repeats(a)...)
+	if command := lookup(f); command != "" {
+		lines = append(lines, "Look up: "+command)
+	}
+	lines = append(lines, identifiers(f))
+	for i, l := range lines {
+		lines[i] = cut(l, lineLimit)
+	}
+	return strings.Join(lines, "\n") + "\n"
+}
+
+// call is " (iam:CreateUser, failed: AccessDenied)"; of several events, that of
+// the first.
+func call(a Alert) string {
+	f := &a.Finding
+	if f.EventName == "" {
+		return ""
+	}
+	name := clean(f.EventName, 64)
+	if service, _, _ := strings.Cut(f.EventSource, "."); service != "" {
+		name = clean(service, 32) + ":" + name
+	}
+	if f.ErrorCode != "" {
+		name += ", failed: " + clean(f.ErrorCode, 64)
+	}
+	if several(a) {
+		name = "first: " + name
+	}
+	return " (" + name + ")"
+}
+
+// actorName is what the actor is called, "root" for the root user.
+func actorName(a detect.Actor) string {
+	for _, s := range []string{a.Name, a.ARN, a.PrincipalID, a.Type} {
+		if s = clean(s, 80); s != "" {
+			return s
+		}
+	}
+	return "unknown"
+}
+
+// kinds of identity in words; others are named as CloudTrail does.
+var kinds = map[string]string{
+	"IAMUser": "IAM user", "AssumedRole": "role session", "FederatedUser": "federated user", "AWSService": "AWS service",
+	"AWSAccount": "AWS account", "SAMLUser": "SAML user", "WebIdentityUser": "web identity", "IdentityCenterUser": "Identity Center user",
+}
+
+// who names the actor with what tells it from others of the same name: the ARN
+// of anybody but the account's own root and users, and a long-term access key.
+func who(f *detect.Finding) string {
+	a := &f.Actor
+	name := actorName(*a)
+	var b strings.Builder
+	switch {
+	case f.EventName == "" && a.Type == "AWSService": // rootguard itself found it
+		b.WriteString(name)
+	case a.Type == "Root":
+		b.WriteString("root user")
+	default:
+		kind, known := kinds[a.Type]
+		if !known {
+			kind = clean(a.Type, 32)
+		}
+		b.WriteString(strings.TrimSpace(kind + " " + name))
+	}
+	part := strings.Split(head(a.ARN, 512), ":")
+	elsewhere := len(part) > 4 && part[4] != f.Account
+	if arn := clean(a.ARN, 100); arn != "" && arn != name && (elsewhere || a.Type != "Root" && a.Type != "IAMUser") {
+		b.WriteString(" (" + arn + ")")
+	}
+	if strings.HasPrefix(a.AccessKeyID, "AKIA") {
+		b.WriteString(", access key " + clean(a.AccessKeyID, 32))
+	}
+	return b.String()
+}
+
+func from(f *detect.Finding) string {
+	ip, ua := clean(f.SourceIP, 80), agent(f.UserAgent)
+	switch {
+	case ip == "" && f.EventName == "":
+		return "a check by rootguard, no call"
+	case ip == "":
+		ip = "address not recorded"
+	}
+	if ua == "" || ua == ip {
+		return ip
+	}
+	return ip + ", " + ua
+}
+
+// span is the time of one event, or from the first to the last of several.
+func span(a Alert) string {
+	first, last := a.FirstTime, a.LastTime
+	if !several(a) || first.IsZero() || last.IsZero() || first.Equal(last) {
+		return stamp(when(a), day+" "+second+" UTC")
+	}
+	to := second
+	if stamp(first, time.DateOnly) != stamp(last, time.DateOnly) {
+		to = day + " " + second
+	}
+	return stamp(first, day+" "+second) + " to " + stamp(last, to+" UTC")
+}
+
+func accountID(a Alert) string {
+	if id := clean(a.Finding.Account, 20); id != "" {
+		return id
+	}
+	return "unknown account"
+}
+
+func account(a Alert) string {
+	s := accountID(a)
+	if name := clean(a.AccountName, 80); name != "" {
+		s = name + " (" + s + ")"
+	}
+	if region := clean(a.Finding.Region, 32); region != "" {
+		s += ", " + region
+	}
+	return s
+}
+
+// about names the user or resource that the finding is about.
+func about(f *detect.Finding) []string {
+	name, id, resource := clean(f.Target.UserName, 80), clean(f.Target.UserID, 80), clean(f.Target.Resource, 150)
+	var lines []string
+	switch {
+	case name != "" && id != "":
+		lines = append(lines, "User:    "+name+" ("+id+")")
+	case name != "" || id != "":
+		lines = append(lines, "User:    "+name+id)
+	}
+	if resource != "" && !strings.Contains(f.Title, f.Target.Resource) {
+		lines = append(lines, "On:      "+resource)
+	}
+	return lines
+}
+
+// mfa says how it stands with MFA where that is what the finding is about.
+func mfa(a Alert) string {
+	f := &a.Finding
+	until := ""
+	if !a.Deadline.IsZero() {
+		until = stamp(a.Deadline, day+" "+second+" UTC")
+	}
+	switch f.ID {
+	case detect.UserCreated, detect.UserConsoleAccess:
+		state := "missing"
+		if f.ID == detect.UserCreated {
+			state = "missing, as on every new user"
+		}
+		if until != "" {
+			state += "; tolerated until " + until
+		}
+		return state
+	case detect.UserMFAMissing:
+		if until != "" {
+			return "missing; was tolerated until " + until
+		}
+		return "missing"
+	case detect.RootSignin, detect.RootSigninNoMFA, detect.UserSigninNoMFA:
+		switch f.MFA {
+		case cloudtrail.Yes:
+			return "used"
+		case cloudtrail.No:
+			return "NOT used"
+		default:
+			return "the record does not say"
+		}
+	default:
+		return ""
+	}
+}
+
+// repeats lists the calls of a roll-up or an escalation.
+func repeats(a Alert) []string {
+	if !several(a) {
+		return nil
+	}
+	what := fmt.Sprintf("Repeats: %d more events in this session, after one that was alerted when it came", a.Count)
+	if a.Kind == Escalation {
+		what = fmt.Sprintf("Repeats: %d events, told of at once because they passed a threshold", a.Count)
+	}
+	lines := []string{what}
+	shown := a.Actions[:min(len(a.Actions), actionLimit)]
+	for _, act := range shown {
+		lines = append(lines, strings.TrimRight(fmt.Sprintf("%6d  %s  %s", act.Count, clean(act.Name, 96), clean(act.Target, 80)), " "))
+	}
+	if kinds, events := rest(a, len(shown)); kinds > 0 {
+		lines = append(lines, fmt.Sprintf("        and %d more kinds of call (%d events)", kinds, events))
+	} else if events > 0 {
+		lines = append(lines, fmt.Sprintf("        and %d more events", events))
+	}
+	return lines
+}
+
+// rest counts what a list of the first shown actions leaves out.
+func rest(a Alert, shown int) (kinds, events int) {
+	events = a.ActionsOmitted
+	for _, act := range a.Actions[shown:] {
+		kinds++
+		events += act.Count
+	}
+	return kinds, events
+}
+
+// lookup is a command that fetches the record, "" where the event has no ID of
+// CloudTrail's. It holds nothing that a shell would read as more than a word.
+func lookup(f *detect.Finding) string {
+	if !uuid(f.EventID) || f.Region == "" || len(f.Region) > 32 || strings.Trim(f.Region, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+		return ""
+	}
+	return "aws cloudtrail lookup-events --region " + f.Region + " --lookup-attributes AttributeKey=EventId,AttributeValue=" + f.EventID
+}
+
+func uuid(s string) bool {
+	if len(s) != 36 {
+		return false
+	}
+	for i := range len(s) {
+		switch c := s[i]; i {
+		case 8, 13, 18, 23:
+			if c != '-' {
+				return false
+			}
+		default:
+			if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// identifiers is the last line.
+func identifiers(f *detect.Finding) string {
+	parts := []string{clean(string(f.ID), 40), "event " + clean(f.EventID, 80)}
+	if len(f.CIS) > 0 {
+		parts = append(parts, "CIS "+list(f.CIS, 5))
+	}
+	if len(f.ATTACK) > 0 {
+		parts = append(parts, "ATT&CK "+list(f.ATTACK, 3))
+	}
+	return strings.Join(parts, " | ")
+}
+
+// list joins at most limit words.
+func list[S ~string](words []S, limit int) string {
+	var short []string
+	for _, w := range words[:min(len(words), limit)] {
+		short = append(short, clean(string(w), 40))
+	}
+	if more := len(words) - len(short); more > 0 {
+		short = append(short, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(short, ", ")
+}
+
+// wrap breaks s between words into lines of at most 100 runes, a longer word
+// within; the first begins with label, the others are indented as far.
+func wrap(label, s string) []string {
+	const width = 100
+	var lines []string
+	line := []rune{}
+	for _, word := range strings.Fields(s) {
+		for w := range slices.Chunk([]rune(word), width) {
+			if len(line) > 0 && len(line)+1+len(w) > width {
+				lines = append(lines, string(line))
+				line = line[:0]
+			}
+			if len(line) > 0 {
+				line = append(line, ' ')
+			}
+			line = append(line, w...)
+		}
+	}
+	if len(line) > 0 {
+		lines = append(lines, string(line))
+	}
+	for i := range lines {
+		lines[i] = label + lines[i]
+		label = strings.Repeat(" ", len(label))
+	}
+	return lines
+}
