@@ -1,0 +1,236 @@
+package report
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	"rootguard/internal/testenv"
+)
+
+// screenshotsEnv names the folder that the tests leave their pictures in.
+const screenshotsEnv = "ROOTGUARD_SCREENSHOTS"
+
+// browser is a tab of a real Chromium, with what it complained of and asked
+// the network for.
+type browser struct {
+	ctx        context.Context
+	mu         sync.Mutex
+	complaints []string
+	requests   []string
+}
+
+func newBrowser(t *testing.T) *browser {
+	t.Helper()
+	var path string
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if p, err := exec.LookPath(name); err == nil {
+			path = p
+			break
+		}
+	}
+	testenv.Need(t, path != "", "a Chromium on the PATH (apt-get install chromium)")
+	opts := []chromedp.ExecAllocatorOption{
+		chromedp.ExecPath(path), chromedp.UserDataDir(t.TempDir()), chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true),
+	}
+	alloc, stop := chromedp.NewExecAllocator(t.Context(), opts...)
+	t.Cleanup(stop)
+	b := &browser{}
+	ctx, cancel := chromedp.NewContext(alloc, chromedp.WithListener(b.hear))
+	t.Cleanup(cancel)
+	t.Cleanup(func() { _ = chromedp.Cancel(ctx) }) // waits, so that the profile's folder can go
+	b.ctx = ctx
+	if err := chromedp.Do(ctx); err != nil {
+		t.Fatalf("starting %s: %v", path, err)
+	}
+	call(t, b, log.Enable, cdp.Empty{})
+	call(t, b, network.Enable, network.EnableParams{})
+	call(t, b, runtime.Enable, cdp.Empty{})
+	return b
+}
+
+func (b *browser) hear(event any) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch e := event.(type) {
+	case *runtime.EventConsoleAPICalled:
+		b.complaints = append(b.complaints, fmt.Sprintf("console.%s", e.Type))
+	case *runtime.EventExceptionThrown:
+		b.complaints = append(b.complaints, e.ExceptionDetails.Text)
+	case *log.EventEntryAdded:
+		b.complaints = append(b.complaints, e.Entry.Text)
+	case *network.EventRequestWillBeSent:
+		b.requests = append(b.requests, e.Request.URL)
+	}
+}
+
+// call sends one protocol command.
+func call[P, R any](t *testing.T, b *browser, command cdp.Command[P, R], params P) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, time.Minute)
+	defer cancel()
+	if _, err := chromedp.Call(ctx, command, params); err != nil {
+		t.Fatalf("calling %s: %v", command.Method, err)
+	}
+}
+
+// run runs one action and returns its value.
+func run[T any](t *testing.T, b *browser, action chromedp.Action[T]) T {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, time.Minute)
+	defer cancel()
+	v, err := chromedp.Run(ctx, action)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// open shows a report and returns its URL.
+func (b *browser) open(t *testing.T, r Report) string {
+	t.Helper()
+	var page bytes.Buffer
+	if err := Write(&page, r); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "report.html")
+	if err := os.WriteFile(path, page.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run(t, b, chromedp.Navigate("file://"+path))
+	return "file://" + path
+}
+
+func (b *browser) number(t *testing.T, script string) float64 {
+	t.Helper()
+	return run(t, b, chromedp.Evaluate[float64](script))
+}
+
+func (b *browser) text(t *testing.T, script string) string {
+	t.Helper()
+	return run(t, b, chromedp.Evaluate[string](script))
+}
+
+func (b *browser) screen(t *testing.T, width, height int64, scheme string) {
+	t.Helper()
+	call(t, b, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: width, Height: height, DeviceScaleFactor: 1, Mobile: width < 500})
+	call(t, b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}})
+}
+
+func (b *browser) picture(t *testing.T, name string) {
+	t.Helper()
+	dir := os.Getenv(screenshotsEnv)
+	if dir == "" {
+		return
+	}
+	png := run(t, b, chromedp.CaptureScreenshot())
+	if err := os.WriteFile(filepath.Join(dir, name+".png"), png, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+const visibleFindings = `[...document.querySelectorAll('.finding')].filter(e => e.checkVisibility()).length`
+
+func TestPageInChromium(t *testing.T) {
+	b := newBrowser(t)
+	for _, size := range []struct{ accounts, alerts int }{{0, 0}, {1, 0}, {1, 30}, {3, 60}, {50, 5000}} {
+		t.Run(fmt.Sprintf("%d accounts %d alerts", size.accounts, size.alerts), func(t *testing.T) {
+			b.complaints, b.requests = nil, nil
+			b.screen(t, 1280, 1700, "light")
+			url := b.open(t, sample(size.accounts, size.alerts))
+			light := b.text(t, `getComputedStyle(document.body).backgroundColor`)
+			if got := b.number(t, visibleFindings); int(got) != size.alerts {
+				t.Errorf("%v findings are visible, want %d", got, size.alerts)
+			}
+			if got := b.number(t, `document.scripts.length + document.images.length + document.querySelectorAll('iframe,object,embed').length`); got != 0 {
+				t.Errorf("the page has %v elements that could load or run something", got)
+			}
+			if got := b.number(t, `document.querySelectorAll('.timeline circle').length`); got > 1000 {
+				t.Errorf("the timelines have %v dots", got)
+			}
+			b.picture(t, fmt.Sprintf("desktop-%d-%d", size.accounts, size.alerts))
+			b.screen(t, 1280, 1700, "dark")
+			if dark := b.text(t, `getComputedStyle(document.body).backgroundColor`); dark == light {
+				t.Errorf("the background is %s in light and in dark mode", dark)
+			}
+			b.picture(t, fmt.Sprintf("dark-%d-%d", size.accounts, size.alerts))
+			b.screen(t, 375, 1700, "light")
+			b.number(t, `document.querySelectorAll('details').forEach((d, i) => { if (i < 200) d.open = true }), 0`)
+			if got := b.number(t, `document.documentElement.scrollWidth`); got > 375 {
+				t.Errorf("the page is %v px wide on a screen of 375 px", got)
+			}
+			b.number(t, `document.querySelectorAll('.finding details').forEach(d => { d.open = false }), 0`)
+			b.picture(t, fmt.Sprintf("phone-%d-%d", size.accounts, size.alerts))
+
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			if len(b.complaints) > 0 {
+				t.Errorf("the browser complains: %s", strings.Join(b.complaints, "; "))
+			}
+			for _, r := range b.requests {
+				if r != url && !strings.HasPrefix(r, "data:") {
+					t.Errorf("the page asks for %s", r)
+				}
+			}
+		})
+	}
+}
+
+func TestFiltersInChromium(t *testing.T) {
+	b := newBrowser(t)
+	b.screen(t, 1280, 1700, "light")
+	r := sample(3, 60)
+	b.open(t, r)
+	critical, ofFirst := 0, 0
+	for _, a := range r.Alerts {
+		if a.Finding.Severity.String() == "critical" {
+			critical++
+		}
+		if a.Finding.Account == r.Accounts[0].Status.Account {
+			ofFirst++
+		}
+	}
+	dots := `[...document.querySelectorAll('.timeline.wide circle')].filter(e => e.getBoundingClientRect().width > 0).length`
+	before := b.number(t, dots)
+
+	run(t, b, chromedp.Focus("#show-critical"))
+	run(t, b, chromedp.KeyEvent(" "))
+	if got := b.number(t, visibleFindings); int(got) != len(r.Alerts)-critical {
+		t.Errorf("%v findings are visible without the critical ones, want %d", got, len(r.Alerts)-critical)
+	}
+	if got := b.number(t, `document.querySelectorAll('.finding.sev-critical').length`); int(got) != critical {
+		t.Errorf("%v critical findings are on the page, want %d", got, critical)
+	}
+	if after := b.number(t, dots); after >= before {
+		t.Errorf("the timeline shows %v dots, and %v without the critical ones", before, after)
+	}
+	run(t, b, chromedp.KeyEvent(" "))
+	if got := b.number(t, visibleFindings); int(got) != len(r.Alerts) {
+		t.Errorf("%v findings are visible again, want %d", got, len(r.Alerts))
+	}
+
+	run(t, b, chromedp.Focus("#account"))
+	run(t, b, chromedp.KeyEvent(kb.ArrowDown))
+	if got := b.number(t, visibleFindings); int(got) != ofFirst {
+		t.Errorf("%v findings are visible of the first account, want %d", got, ofFirst)
+	}
+	if got := b.number(t, `document.querySelectorAll('.finding').length`); int(got) != len(r.Alerts) {
+		t.Errorf("%v findings are on the page, want %d", got, len(r.Alerts))
+	}
+}
