@@ -101,11 +101,11 @@ func (r *Record) IAMChange() (c IAMChange, ok bool) {
 // or nobody. A member account's root device is named by its serial number alone
 // when a session of sts:AssumeRoot removes it.
 func (c *IAMChange) aim(r *Record, asked string) {
-	group := c.GroupName != "" && c.UserName == ""
+	named := c.Name == "CreateUser" || c.GroupName != "" && c.UserName == ""
 	byRoot := r.UserIdentity.Type == "Root"
 	bySelf := r.UserIdentity.Type == "IAMUser"
 	switch {
-	case group:
+	case named:
 	case asked == rootUserName, asked == "" && (byRoot || rootSerial(c.SerialNumber)):
 		c.Root, c.UserName, c.UserID = true, "", ""
 	case c.UserName == "" && bySelf:
@@ -165,4 +165,22 @@ func (o *oneOrMany[T]) UnmarshalJSON(raw []byte) error {
 	}
 	*o = []T{one}
 	return nil
+}
+
+// MFADeviceKind is the kind of an MFA device by its serial number, which is an
+// ARN for all but hardware TOTP tokens (IAM User Guide, "AWS multi-factor
+// authentication in IAM").
+func MFADeviceKind(serial string) string {
+	switch {
+	case strings.Contains(serial, ":u2f/"):
+		return "passkey/security key"
+	case strings.Contains(serial, ":mfa/"):
+		return "authenticator app"
+	case strings.Contains(serial, ":sms-mfa/"):
+		return "text message"
+	case serial != "" && !strings.HasPrefix(serial, "arn:"):
+		return "hardware TOTP"
+	default:
+		return "unknown kind of device"
+	}
 }

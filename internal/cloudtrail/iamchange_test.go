@@ -25,6 +25,8 @@ func TestIAMChange(t *testing.T) {
 			IAMChange{Name: "CreateUser", UserName: "bob", UserID: "AIDABOB"}},
 		{"user created, request omitted", `"eventName":"CreateUser","requestParameters":null,"responseElements":{"user":{"userName":"bob","userId":"AIDABOB"}},` + callerRole,
 			IAMChange{Name: "CreateUser", UserName: "bob", UserID: "AIDABOB"}},
+		{"user created by root, request omitted", `"eventName":"CreateUser","requestParameters":null,"responseElements":{"user":{"userName":"bob","userId":"AIDABOB"}},` + callerRoot,
+			IAMChange{Name: "CreateUser", UserName: "bob", UserID: "AIDABOB"}},
 		{"user renamed", `"eventName":"UpdateUser","requestParameters":{"userName":"bob","newUserName":"rob"},` + callerRole,
 			IAMChange{Name: "UpdateUser", UserName: "bob", NewUserName: "rob"}},
 		{"login profile", `"eventName":"CreateLoginProfile","requestParameters":{"userName":"bob","passwordResetRequired":true},` + callerRole,
@@ -96,6 +98,21 @@ func TestNoIAMChange(t *testing.T) {
 func TestIsIAMChange(t *testing.T) {
 	if !IsIAMChange([]byte("CreateUser")) || IsIAMChange([]byte("CreateUserX")) || IsIAMChange(nil) {
 		t.Error("IsIAMChange does not agree with the calls IAMChange reads")
+	}
+}
+
+func TestMFADeviceKind(t *testing.T) {
+	for serial, want := range map[string]string{
+		"arn:aws:iam::111122223333:u2f/user/bob/key-1": "passkey/security key",
+		"arn:aws:iam::111122223333:mfa/bob":            "authenticator app",
+		"arn:aws:iam::111122223333:sms-mfa/bob":        "text message",
+		"GAHT12345678":                                 "hardware TOTP",
+		"arn:aws:iam::111122223333:user/bob":           "unknown kind of device",
+		"":                                             "unknown kind of device",
+	} {
+		if got := MFADeviceKind(serial); got != want {
+			t.Errorf("%q: got %q, want %q", serial, got, want)
+		}
 	}
 }
 

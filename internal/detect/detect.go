@@ -1,19 +1,12 @@
 package detect
 
-import "rootguard/internal/cloudtrail"
+import (
+	"fmt"
+	"slices"
+	"strings"
 
-// Own names the resources that make up rootguard itself.
-type Own struct {
-	// Prefix begins the names of its functions, rules, topic, table and queues;
-	// "" is DefaultPrefix.
-	Prefix string
-	// Trails are the names or ARNs of the trails that feed it. Empty means any
-	// trail, since the one that does is then not known.
-	Trails []string
-}
-
-// DefaultPrefix begins the names of rootguard's resources.
-const DefaultPrefix = "rootguard"
+	"rootguard/internal/cloudtrail"
+)
 
 // AssumedRoot is what is known of an access key that sts:AssumeRoot issued.
 // Records of its use in the member account may lack assumedRoot.
@@ -30,24 +23,165 @@ type Detector struct {
 
 // Detect says what a record means. assumed is not nil where the record's access
 // key is known to come from sts:AssumeRoot.
+//
+// A record makes at most one finding. The rule that says most about it gives
+// the ID; where the record is root at work as well, Also says so and Severity is
+// the higher of the two.
 func (d *Detector) Detect(rec *cloudtrail.Record, assumed *AssumedRoot) Outcome {
-	if f, ok := d.judge(rec, assumed); ok {
-		return Outcome{Kind: Matched, Finding: f}
+	use := rec.RootUse()
+	if use == cloudtrail.RootTrue && assumed != nil {
+		use = cloudtrail.RootSession
 	}
+	// A sign-in, a new password or address is no call of root's: those come after it.
+	what := signIn(rec, use)
+	if what.Kind == Skipped {
+		what = rootSecret(rec)
+	}
+	if what.Kind == Matched {
+		return what
+	}
+	if what.Kind == Skipped {
+		what = d.what(rec)
+	}
+	who := rootAtWork(rec, use, assumed)
+	switch {
+	case what.Kind == Matched && who.Kind == Matched:
+		return merge(what.Finding, who.Finding)
+	case who.Kind == Matched, what.Kind == Skipped:
+		return who
+	default:
+		return what
+	}
+}
+
+// what is the verdict of the rules that look at what was done.
+func (d *Detector) what(rec *cloudtrail.Record) Outcome {
+	for _, rule := range []func(*cloudtrail.Record) Outcome{primaryEmail, assumeRoot, d.Own.tampering, iamCall} {
+		if o := rule(rec); o.Kind != Skipped {
+			return o
+		}
+	}
+	return skipped()
+}
+
+// merge adds to a finding that root was at work.
+func merge(what, who Finding) Outcome {
+	if who.ID != what.ID {
+		what.Also = append(what.Also, who.ID)
+		what.Severity = max(what.Severity, who.Severity)
+		what.CIS = union(what.CIS, who.CIS)
+		what.ATTACK = union(what.ATTACK, who.ATTACK)
+	}
+	if who.ID == RootActivity && !strings.HasPrefix(string(what.ID), "root.") {
+		what.Title += ", by ROOT"
+	}
+	return matched(what)
+}
+
+// union is a with what b has more, sorted.
+func union(a, b []string) []string {
+	both := append(slices.Clone(a), b...)
+	slices.Sort(both)
+	return slices.Compact(both)
+}
+
+func matched(f Finding) Outcome { return Outcome{Kind: Matched, Finding: f} }
+
+func passed(format string, args ...any) Outcome {
+	return Outcome{Kind: NotMatched, Reason: fmt.Sprintf(format, args...)}
+}
+
+func skipped() Outcome {
 	return Outcome{Kind: Skipped, Reason: "no rule looks at such a record"}
 }
 
-func (d *Detector) judge(rec *cloudtrail.Record, _ *AssumedRoot) (Finding, bool) {
-	if rec.EventSource == cloudtrail.IAMSource && rec.EventName == "CreateUser" && !rec.Failed() {
-		f := base(UserCreated)
-		f.EventID, f.EventTime, f.Account, f.Session = rec.EventID, rec.EventTime, rec.Account(), SessionOf(rec)
-		return f, true
-	}
-	return Finding{}, false
+// finding is a finding of a kind with everything that a record says of who,
+// where and when.
+func finding(rec *cloudtrail.Record, id ID) Finding {
+	f := base(id)
+	f.Account, f.Region = rec.Account(), rec.AWSRegion
+	f.EventTime, f.EventID = rec.EventTime, rec.EventID
+	f.EventSource, f.EventName, f.ErrorCode = rec.EventSource, rec.EventName, rec.ErrorCode
+	f.SourceIP, f.UserAgent = rec.SourceIPAddress, rec.UserAgent
+	f.Actor = actorOf(&rec.UserIdentity)
+	f.MFA = rec.UserIdentity.Session.MFAAuthenticated
+	f.Session = SessionOf(rec)
+	return f
 }
 
-// Candidate says cheaply whether a record with this header could matter to any
-// rule or to the bootstrap journey.
-func Candidate(h cloudtrail.Header) bool {
-	return string(h.IdentityType) == "Root" || string(h.EventSource) == cloudtrail.IAMSource
+// hiddenName is what CloudTrail writes for the name in a failed sign-in, which
+// may be a password typed into the wrong field.
+const hiddenName = "HIDDEN_DUE_TO_SECURITY_REASONS"
+
+// actorOf is who made the request.
+func actorOf(ui *cloudtrail.UserIdentity) Actor {
+	a := Actor{Type: ui.Type, Name: ui.UserName, ARN: ui.ARN, PrincipalID: ui.PrincipalID, AccessKeyID: ui.AccessKeyID}
+	switch {
+	case ui.Type == "Root":
+		a.Name = "root"
+	case ui.UserName == hiddenName:
+		a.Name = "(hidden)"
+	case ui.UserName != "":
+	case strings.Contains(ui.ARN, "/"):
+		// "assumed-role/Admin/alice" is Admin/alice, "federated-user/bob" is bob.
+		a.Name = ui.ARN[strings.Index(ui.ARN, "/")+1:]
+	case ui.InvokedBy != "":
+		a.Name = ui.InvokedBy
+	default:
+		a.Name = ui.PrincipalID
+	}
+	if a.Type == "" {
+		a.Type = "Unknown"
+	}
+	return a
+}
+
+// call is "iam:CreateUser".
+func call(rec *cloudtrail.Record) string {
+	return printable(strings.TrimSuffix(rec.EventSource, ".amazonaws.com") + ":" + rec.EventName)
+}
+
+// attempt is "denied" or "failed" for a call that changed nothing, else "".
+func attempt(rec *cloudtrail.Record) string {
+	switch {
+	case !rec.Failed():
+		return ""
+	case strings.Contains(rec.ErrorCode, "Denied"), strings.Contains(rec.ErrorCode, "Unauthorized"):
+		return "denied"
+	default:
+		return "failed"
+	}
+}
+
+// ended is a sentence on a call that changed nothing: how it ended, and why.
+func ended(rec *cloudtrail.Record) string {
+	how := "The call failed"
+	if attempt(rec) == "denied" {
+		how = "The call was denied"
+	}
+	return sentence(how, orElse(rec.ErrorMessage, rec.ErrorCode))
+}
+
+// titleLimit is the most characters that a name from a record has in a title.
+const titleLimit = 64
+
+// printable makes text from a record fit for a title: printable ASCII, of a
+// bounded length.
+func printable(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return '?'
+		}
+		return r
+	}, s)
+	if len(s) > titleLimit {
+		s = s[:titleLimit-3] + "..."
+	}
+	return s
+}
+
+// sentence joins the parts that are not empty into one.
+func sentence(parts ...string) string {
+	parts = slices.DeleteFunc(parts, func(s string) bool { return s == "" })
+	return strings.TrimSuffix(strings.Join(parts, "; "), ".") + "."
 }

@@ -107,9 +107,12 @@ type Finding struct {
 	SourceIP    string    `json:"source_ip,omitempty"`
 	UserAgent   string    `json:"user_agent,omitempty"`
 
-	Actor  Actor             `json:"actor"`
-	Target Target            `json:"target,omitzero"`
-	MFA    cloudtrail.Answer `json:"mfa"`
+	Actor  Actor  `json:"actor"`
+	Target Target `json:"target,omitzero"`
+
+	// MFA is whether MFA was used: of a sign-in by the sign-in, of a call by the
+	// session that made it.
+	MFA cloudtrail.Answer `json:"mfa"`
 
 	// Session names the session the record belongs to (see SessionOf): repeats in it are rolled up.
 	Session string `json:"session,omitempty"`

@@ -2,6 +2,7 @@ package detect
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"rootguard/internal/cloudtrail"
@@ -48,7 +49,7 @@ func Unhealthy(account, region, check, what string, at time.Time) Finding {
 // base is a finding with what all of its kind have in common.
 func base(id ID) Finding {
 	e := entry(id)
-	return Finding{ID: id, Severity: e.Severity, Title: e.Title, CIS: e.CIS, ATTACK: e.ATTACK, NextStep: e.NextStep}
+	return Finding{ID: id, Severity: e.Severity, Title: e.Title, CIS: slices.Clone(e.CIS), ATTACK: slices.Clone(e.ATTACK), NextStep: e.NextStep}
 }
 
 // orUnnamed is the first of the names that is not empty.

@@ -12,10 +12,7 @@ import (
 // a key does not name it where a creationDate exists.
 func SessionOf(rec *cloudtrail.Record) string {
 	ui := &rec.UserIdentity
-	principal := ui.ARN
-	if principal == "" {
-		principal = ui.PrincipalID
-	}
+	principal := orElse(ui.PrincipalID, ui.ARN) // a failed sign-in has no ARN
 	if principal == "" {
 		principal = rec.Account() + "/" + ui.Type + "/" + ui.UserName
 	}

@@ -1,0 +1,82 @@
+package detect
+
+import (
+	"encoding/json"
+	"strings"
+)
+
+// params is a raw part of a record, decoded where a rule needs more of it than
+// package cloudtrail says. It is nil where the part is absent or no object.
+type params map[string]any
+
+// paramsOf reads an object, also one given as a JSON string.
+func paramsOf(raw json.RawMessage) params {
+	var v any
+	if len(raw) == 0 || json.Unmarshal(raw, &v) != nil {
+		return nil
+	}
+	if s, ok := v.(string); ok && json.Unmarshal([]byte(s), &v) != nil {
+		return nil
+	}
+	m, _ := v.(map[string]any)
+	return m
+}
+
+// at is the value under a path of names, nil where there is none.
+func (p params) at(path ...string) any {
+	var v any = map[string]any(p)
+	for _, name := range path {
+		m, _ := v.(map[string]any)
+		v = m[name]
+	}
+	return v
+}
+
+// str is the string under a path, "" where there is none.
+func (p params) str(path ...string) string {
+	s, _ := p.at(path...).(string)
+	return s
+}
+
+// is reports whether the value under a path is the given boolean, also where it
+// is written as a string.
+func (p params) is(want bool, path ...string) bool {
+	switch v := p.at(path...).(type) {
+	case bool:
+		return v == want
+	case string:
+		return want && strings.EqualFold(v, "true") || !want && strings.EqualFold(v, "false")
+	default:
+		return false
+	}
+}
+
+// strs are the strings under a path: of one string, or of a list.
+func (p params) strs(path ...string) []string {
+	switch v := p.at(path...).(type) {
+	case string:
+		return []string{v}
+	case []any:
+		var list []string
+		for _, e := range v {
+			if s, ok := e.(string); ok {
+				list = append(list, s)
+			}
+		}
+		return list
+	default:
+		return nil
+	}
+}
+
+// list are the objects in the list under a path.
+func (p params) list(path ...string) []params {
+	l, _ := p.at(path...).([]any)
+	var list []params
+	for _, e := range l {
+		if m, ok := e.(map[string]any); ok {
+			list = append(list, m)
+		}
+	}
+	return list
+}

@@ -1,0 +1,327 @@
+package detect
+
+import (
+	"slices"
+	"strings"
+
+	"rootguard/internal/cloudtrail"
+)
+
+// DefaultPrefix begins the names of rootguard's resources.
+const DefaultPrefix = "rootguard"
+
+// Own names the resources that make up rootguard itself.
+type Own struct {
+	// Prefix begins the names of its functions, rules, topic, table, queues,
+	// roles, alarms, schedules, log groups and stacks; letter case does not
+	// matter. "" is DefaultPrefix.
+	Prefix string
+	// Trails are the names or ARNs of the trails that feed it. Empty means any
+	// trail, since the one that does is then not known.
+	Trails []string
+	// Keys are the IDs or ARNs of its KMS keys. A record of KMS names a key by
+	// these alone, never by alias: with none given, only aliases are watched.
+	Keys []string
+}
+
+// harm is what a call does to the resource it names.
+type harm uint8
+
+const (
+	harmless harm = iota
+	changes       // works differently afterwards; a deployment does this too
+	removes       // gone or switched off
+)
+
+// guardCall is a call that can switch rootguard off, if it names one of its resources.
+type guardCall struct {
+	name   string   // eventName; of Lambda without the API version
+	fields []string // the request parameters that name the resources
+	harm   func(p params, named bool) harm
+	effect string // one sentence
+}
+
+// always is the harm of a call that does the same whatever its parameters say.
+func always(h harm) func(params, bool) harm { return func(params, bool) harm { return h } }
+
+// when is the harm of a call with a certain parameter, else the other one.
+func when(otherwise harm, test func(params) bool) func(params, bool) harm {
+	return func(p params, _ bool) harm {
+		if test(p) {
+			return removes
+		}
+		return otherwise
+	}
+}
+
+// guardCalls are the calls by which rootguard or its trail can be disabled, by eventSource.
+var guardCalls = map[string][]guardCall{
+	trailSource: {
+		{"StopLogging", []string{"name"}, always(removes), "While the trail does not log, nothing reaches rootguard."},
+		{"DeleteTrail", []string{"name"}, always(removes), "Without a logging trail, nothing reaches rootguard."},
+		{"UpdateTrail", []string{"name"}, when(harmless, narrowsTrail), "The trail now leaves out Regions, global services or member accounts."},
+		{"PutEventSelectors", []string{"trailName"}, dropsManagementEvents, "The trail no longer records all management events, by which root and IAM are seen."},
+	},
+	"events.amazonaws.com": {
+		{"DisableRule", []string{"name"}, always(removes), "A disabled rule hands on no event."},
+		{"DeleteRule", []string{"name"}, always(removes), "Without the rule no event is handed on."},
+		{"RemoveTargets", []string{"rule"}, always(removes), "A rule without its target hands on no event."},
+		{"PutRule", []string{"name"}, when(changes, func(p params) bool { return p.str("state") == "DISABLED" }), "The rule's pattern or state may now let events pass unseen."},
+		{"PutTargets", []string{"rule"}, always(changes), "The rule may now hand its events to something else."},
+	},
+	"sns.amazonaws.com": {
+		{"DeleteTopic", []string{"topicArn"}, always(removes), "Without the topic no alert reaches anybody."},
+		{"Unsubscribe", []string{"subscriptionArn"}, always(removes), "A receiver gets no more alerts."},
+		{"SetTopicAttributes", []string{"topicArn"}, always(changes), "The topic may now refuse alerts or deliver them otherwise."},
+		{"SetSubscriptionAttributes", []string{"subscriptionArn"}, when(changes, func(p params) bool { return strings.HasPrefix(p.str("attributeName"), "FilterPolicy") }), "A filter can keep alerts from a receiver."},
+		{"RemovePermission", []string{"topicArn"}, always(changes), "The topic may now refuse alerts."},
+	},
+	"sqs.amazonaws.com": {
+		{"DeleteQueue", []string{"queueUrl"}, always(removes), "Events that could not be delivered are no longer kept."},
+		{"PurgeQueue", []string{"queueUrl"}, always(removes), "Events that waited to be handled again are lost."},
+		{"SetQueueAttributes", []string{"queueUrl"}, always(changes), "The queue may now refuse events or lose them sooner."},
+		{"RemovePermission", []string{"queueUrl"}, always(changes), "The queue may now refuse events."},
+	},
+	"dynamodb.amazonaws.com": {
+		{"DeleteTable", []string{"tableName"}, always(removes), "The status and the record of what was alerted are lost."},
+		{"UpdateTable", []string{"tableName"}, when(harmless, func(p params) bool { return p.is(false, "deletionProtectionEnabled") }), "The table can now be deleted."},
+	},
+	lambdaSource: {
+		{"DeleteFunctionEventInvokeConfig", []string{"functionName"}, always(removes), "Events the function failed on are no longer kept."},
+		{"UpdateFunctionEventInvokeConfig", []string{"functionName"}, always(changes), "Events the function failed on may now be lost."},
+		{"PutFunctionEventInvokeConfig", []string{"functionName"}, always(changes), "Events the function failed on may now be lost."},
+		{"DeleteFunction", []string{"functionName"}, always(removes), "Without the function no event is judged."},
+		{"UpdateFunctionCode", []string{"functionName"}, always(changes), "The function runs other code now."},
+		{"UpdateFunctionConfiguration", []string{"functionName"}, always(changes), "The function runs with other settings now."},
+		{"RemovePermission", []string{"functionName"}, always(removes), "The rule may no longer call the function."},
+		{"PutFunctionConcurrency", []string{"functionName"}, when(changes, func(p params) bool { return p.at("reservedConcurrentExecutions") == 0.0 }), "With too few executions reserved, events wait or are dropped."},
+	},
+	cloudtrail.IAMSource: {
+		{"DeleteRole", []string{"roleName"}, always(removes), "A function without its role does nothing."},
+		{"DeleteRolePolicy", []string{"roleName"}, always(removes), "A function's role may now lack what it needs."},
+		{"DetachRolePolicy", []string{"roleName"}, always(removes), "A function's role may now lack what it needs."},
+		{"PutRolePolicy", []string{"roleName"}, always(changes), "A function's role may now be denied what it needs."},
+		{"AttachRolePolicy", []string{"roleName"}, always(changes), "A function's role may now be denied what it needs."},
+		{"PutRolePermissionsBoundary", []string{"roleName"}, always(changes), "A function's role may now be denied what it needs."},
+		{"UpdateAssumeRolePolicy", []string{"roleName"}, always(changes), "A function may no longer be given its role, or somebody else is."},
+	},
+	kmsSource: {
+		{"DisableKey", []string{"keyId"}, always(removes), "What the key encrypts can no longer be read or sent."},
+		{"ScheduleKeyDeletion", []string{"keyId"}, always(removes), "What the key encrypts can no longer be read or sent."},
+		{"PutKeyPolicy", []string{"keyId"}, always(changes), "Those who publish alerts may no longer use the key."},
+		{"DeleteAlias", []string{"aliasName"}, always(removes), "What finds the key by its alias finds none."},
+		{"UpdateAlias", []string{"aliasName"}, always(changes), "The alias names another key now."},
+	},
+	"scheduler.amazonaws.com": {
+		{"DeleteSchedule", []string{"name", "groupName"}, always(removes), "The sweep that finds users without MFA no longer runs."},
+		{"DeleteScheduleGroup", []string{"name"}, always(removes), "The sweep that finds users without MFA no longer runs."},
+		{"UpdateSchedule", []string{"name", "groupName"}, when(changes, func(p params) bool { return p.str("state") == "DISABLED" }), "The sweep that finds users without MFA may no longer run."},
+	},
+	"monitoring.amazonaws.com": {
+		{"DeleteAlarms", []string{"alarmNames"}, always(removes), "A fault of rootguard itself no longer raises an alarm."},
+		{"DisableAlarmActions", []string{"alarmNames"}, always(removes), "A fault of rootguard itself no longer raises an alarm."},
+		{"PutMetricAlarm", []string{"alarmName"}, when(changes, func(p params) bool { return p.is(false, "actionsEnabled") }), "A fault of rootguard itself may no longer raise an alarm."},
+	},
+	"logs.amazonaws.com": {
+		{"DeleteLogGroup", []string{"logGroupName"}, always(removes), "What the function did is no longer on record."},
+	},
+	"cloudformation.amazonaws.com": {
+		{"DeleteStack", []string{"stackName"}, always(removes), "Everything the stack made goes with it."},
+		{"UpdateTerminationProtection", []string{"stackName"}, when(harmless, func(p params) bool { return p.is(false, "enableTerminationProtection") }), "The stack can now be deleted."},
+	},
+}
+
+const (
+	trailSource  = "cloudtrail.amazonaws.com"
+	lambdaSource = "lambda.amazonaws.com"
+	kmsSource    = "kms.amazonaws.com"
+)
+
+// guardCallOf finds the row for a call, nil where there is none. It allocates nothing.
+func guardCallOf(source, name []byte) *guardCall {
+	rows := guardCalls[string(source)]
+	for i := range rows {
+		row := &rows[i]
+		if len(name) < len(row.name) || string(name[:len(row.name)]) != row.name {
+			continue
+		}
+		// Lambda's names carry the API's version: DeleteFunction20150331v2.
+		rest := name[len(row.name):]
+		if len(rest) == 0 || string(source) == lambdaSource && rest[0] >= '0' && rest[0] <= '9' {
+			return row
+		}
+	}
+	return nil
+}
+
+// tampering judges calls on rootguard's own resources, also those that failed.
+func (o *Own) tampering(rec *cloudtrail.Record) Outcome {
+	row := guardCallOf([]byte(rec.EventSource), []byte(rec.EventName))
+	if row == nil {
+		return skipped()
+	}
+	req := paramsOf(rec.RequestParameters)
+	var names []string
+	for _, field := range row.fields {
+		names = append(names, req.strs(field)...)
+	}
+	if len(names) == 0 {
+		names = resourceDenied(rec.ErrorMessage)
+	}
+	name, named, ok := o.pick(rec.EventSource, names)
+	switch {
+	case !ok && rec.EventSource == cloudtrail.IAMSource:
+		return skipped() // roles are no business of the other rules
+	case !ok && rec.EventSource == kmsSource && len(o.Keys) == 0:
+		return passed("whether this key is rootguard's cannot be known from the record")
+	case !ok:
+		return passed("%s is no resource of rootguard", orUnnamed(names...))
+	case nothingThere(rec.ErrorCode):
+		return passed("there is nothing of that name: %s", rec.ErrorCode)
+	}
+	h := row.harm(req, named)
+	if rec.Failed() && req == nil {
+		h = max(h, changes) // a denied call does not say what it would have done
+	}
+	if h == harmless {
+		return passed("the call on %s takes nothing away that rootguard needs", orUnnamed(name))
+	}
+	return matched(tampered(rec, row, name, h))
+}
+
+// tampered is the finding for a call that harms, or was to harm, a resource.
+func tampered(rec *cloudtrail.Record, row *guardCall, name string, h harm) Finding {
+	f := finding(rec, GuardTampered)
+	f.Target.Resource = name
+	f.Title = "Guardrail tampered with: "
+	f.Detail = row.effect
+	deployment := h == changes && rec.UserIdentity.InvokedBy == "cloudformation.amazonaws.com"
+	how := attempt(rec)
+	if how != "" {
+		f.Severity = High
+		f.Title = "Guardrail tampering " + how + ": "
+		f.Detail = ended(rec)
+	}
+	if deployment {
+		f.Severity = Medium
+		f.Detail += " CloudFormation made the call, as it does when rootguard is deployed."
+	}
+	f.Title += row.name + " " + printable(orUnnamed(lastPart(name)))
+	return f
+}
+
+// pick finds the first name that is one of rootguard's resources. named is false
+// where it is one only because the trail that feeds rootguard is not known.
+func (o *Own) pick(source string, names []string) (name string, named, ok bool) {
+	for _, n := range names {
+		if o.hasPrefix(n) || source == trailSource && oneOf(o.Trails, n) || source == kmsSource && oneOf(o.Keys, n) {
+			return n, true, true
+		}
+	}
+	if source == trailSource && len(o.Trails) == 0 {
+		return strings.Join(names, " "), false, true
+	}
+	return "", false, false
+}
+
+// hasPrefix reports whether a name, ARN, URL or path has a part that begins with
+// the prefix.
+func (o *Own) hasPrefix(name string) bool {
+	prefix := orElse(o.Prefix, DefaultPrefix)
+	return slices.ContainsFunc(strings.FieldsFunc(name, isSeparator), func(part string) bool {
+		return len(part) >= len(prefix) && strings.EqualFold(part[:len(prefix)], prefix)
+	})
+}
+
+func isSeparator(r rune) bool { return r == '/' || r == ':' }
+
+// lastPart is the last part of an ARN, URL or path.
+func lastPart(name string) string {
+	return name[strings.LastIndexFunc(name, isSeparator)+1:]
+}
+
+// oneOf reports whether a name or ARN is in a list of names or ARNs. Two ARNs
+// are compared whole, else the names alone.
+func oneOf(list []string, name string) bool {
+	return slices.ContainsFunc(list, func(own string) bool {
+		if strings.HasPrefix(own, "arn:") && strings.HasPrefix(name, "arn:") {
+			return own == name
+		}
+		return own != "" && lastPart(own) == lastPart(name)
+	})
+}
+
+// resourceDenied is the resource that a denied call's errorMessage names ("…
+// is not authorized to perform: events:DeleteRule on resource: ARN because no
+// identity-based policy allows …"): such a record has no requestParameters.
+func resourceDenied(message string) []string {
+	_, after, ok := strings.Cut(message, " on resource: ")
+	if !ok {
+		return nil
+	}
+	for _, end := range []string{" because ", " with an explicit deny"} {
+		after, _, _ = strings.Cut(after, end)
+	}
+	// IAM writes "role NAME", the others an ARN.
+	return []string{after[strings.LastIndex(after, " ")+1:]}
+}
+
+// nothingThere reports whether an error code says that no such resource exists,
+// or can exist.
+func nothingThere(code string) bool {
+	return slices.ContainsFunc([]string{"NotFound", "NoSuch", "NonExistent", "DoesNotExist", "InvalidTrailName"}, func(part string) bool {
+		return strings.Contains(code, part)
+	})
+}
+
+// narrowsTrail reports whether UpdateTrail makes the trail record less of what
+// rootguard needs. Where its files go does not matter: EventBridge has the events
+// of any logging trail.
+func narrowsTrail(p params) bool {
+	return p.is(false, "isMultiRegionTrail") || p.is(false, "includeGlobalServiceEvents") || p.is(false, "isOrganizationTrail")
+}
+
+// dropsManagementEvents reports whether PutEventSelectors leaves the trail
+// without management events: without the writes, of any trail; without the reads
+// too where the trail is known to be the one, since aws login by root is a read.
+func dropsManagementEvents(p params, named bool) harm {
+	var reads, writes bool
+	for _, s := range p.list("eventSelectors") {
+		if s.is(false, "includeManagementEvents") {
+			continue
+		}
+		reads = reads || s.str("readWriteType") != "WriteOnly"
+		writes = writes || s.str("readWriteType") != "ReadOnly"
+	}
+	for _, s := range p.list("advancedEventSelectors") {
+		r, w := managementOf(s)
+		reads, writes = reads || r, writes || w
+	}
+	if !writes || named && !reads {
+		return removes
+	}
+	return harmless
+}
+
+// managementOf says which management events an advanced event selector takes
+// (CloudTrail API Reference, AdvancedFieldSelector). One that is narrowed to
+// some event sources takes neither for good.
+func managementOf(selector params) (reads, writes bool) {
+	reads, writes = true, true
+	management := false
+	for _, f := range selector.list("fieldSelectors") {
+		equals := f.strs("equals")
+		switch f.str("field") {
+		case "eventCategory":
+			management = slices.Contains(equals, "Management")
+		case "readOnly":
+			reads = slices.Contains(equals, "true")
+			writes = slices.Contains(equals, "false")
+		default:
+			if len(equals) > 0 || len(f.strs("startsWith")) > 0 || len(f.strs("endsWith")) > 0 {
+				reads, writes = false, false
+			}
+		}
+	}
+	return reads && management, writes && management
+}
