@@ -1,0 +1,75 @@
+package fake_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"rootguard/internal/alert"
+	"rootguard/internal/bootstrap"
+	"rootguard/internal/fake"
+	"rootguard/internal/guard"
+	"rootguard/internal/guardtest"
+)
+
+func TestLedger(t *testing.T) {
+	guardtest.Ledger(t, func(*testing.T) guard.Ledger { return &fake.Ledger{} })
+}
+
+func TestLedgerWithConflicts(t *testing.T) {
+	guardtest.Ledger(t, func(*testing.T) guard.Ledger { return &fake.Ledger{Conflicts: true} })
+}
+
+func TestJournal(t *testing.T) {
+	guardtest.Journal(t, func(*testing.T) guard.Journal { return &fake.Journal{} })
+}
+
+func TestScript(t *testing.T) {
+	for _, tt := range []struct {
+		fault fake.Fault
+		err   error
+		done  bool
+		dead  bool
+	}{
+		{fake.None, nil, true, false},
+		{fake.FailBefore, fake.ErrFault, false, false},
+		{fake.FailAfter, fake.ErrFault, true, false},
+		{fake.CrashBefore, fake.ErrCrash, false, true},
+		{fake.CrashAfter, fake.ErrCrash, true, true},
+	} {
+		t.Run(tt.fault.String(), func(t *testing.T) {
+			script := &fake.Script{}
+			pub := &fake.Publisher{Script: script}
+			journal := &fake.Journal{Script: script}
+			script.Inject(2, tt.fault)
+
+			if err := pub.Publish(t.Context(), alert.Alert{ID: "before"}); err != nil {
+				t.Fatalf("the call before the fault: %v", err)
+			}
+			if err := pub.Publish(t.Context(), alert.Alert{ID: "at"}); !errors.Is(err, tt.err) {
+				t.Errorf("the faulty call: %v, want %v", err, tt.err)
+			}
+			if done := len(pub.Published()) == 2; done != tt.done {
+				t.Errorf("done is %v, want %v", done, tt.done)
+			}
+			_, err := journal.Add(t.Context(), []bootstrap.Fact{{Account: "a", ID: "1"}})
+			if errors.Is(err, fake.ErrCrash) != tt.dead {
+				t.Errorf("the call after: %v, want dead %v", err, tt.dead)
+			}
+			if dead := script.Restart(); dead != tt.dead {
+				t.Errorf("Restart says dead %v, want %v", dead, tt.dead)
+			}
+			if _, found, err := journal.Fact(t.Context(), "a", "1"); err != nil || found == tt.dead {
+				t.Errorf("after Restart: found %v, %v", found, err)
+			}
+			want := []string{"Publisher.Publish", "Publisher.Publish", "Journal.Add", "Journal.Fact"}
+			if tt.dead {
+				want = []string{"Publisher.Publish", "Publisher.Publish", "Journal.Fact"}
+			}
+			if diff := cmp.Diff(want, script.Calls()); diff != "" {
+				t.Errorf("calls (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

@@ -1,0 +1,109 @@
+package fake
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+)
+
+// Fault is how a call goes wrong.
+type Fault uint8
+
+// The faults. A crash is the end of the process: from then on no call of any
+// fake on the same Script does anything, until Restart.
+const (
+	None        Fault = iota
+	FailBefore        // an error, and nothing was done
+	FailAfter         // an error, though it was done: an answer that got lost
+	CrashBefore       // died, and nothing was done
+	CrashAfter        // died when it was done
+)
+
+func (f Fault) String() string {
+	return [...]string{"none", "fail before", "fail after", "crash before", "crash after"}[f]
+}
+
+// The errors that faulty calls return.
+var (
+	ErrFault = errors.New("fault injected")
+	ErrCrash = errors.New("process is dead")
+)
+
+// Script decides which calls of the fakes that share it go wrong. A nil Script
+// lets all go well. It is safe for concurrent use.
+type Script struct {
+	mu    sync.Mutex
+	calls []string
+	plan  map[int]Fault // by index into calls
+	dead  bool
+}
+
+// Inject makes the n-th call from now on go wrong; 1 is the next.
+func (s *Script) Inject(n int, f Fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.plan == nil {
+		s.plan = map[int]Fault{}
+	}
+	s.plan[len(s.calls)+n-1] = f
+}
+
+// Calls lists the calls made so far, as "Ledger.Update".
+func (s *Script) Calls() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]string(nil), s.calls...)
+}
+
+// Restart brings the process back after a crash, with what was stored. Faults
+// that have not come up are dropped. It reports whether there was a crash.
+func (s *Script) Restart() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	dead := s.dead
+	s.dead, s.plan = false, nil
+	return dead
+}
+
+// call does the work of one call as the plan says.
+func (s *Script) call(name string, work func() error) error {
+	f, err := s.next(name)
+	if err != nil {
+		return err
+	}
+	switch f {
+	case FailBefore:
+		return fmt.Errorf("%s: %w", name, ErrFault)
+	case CrashBefore:
+		return fmt.Errorf("%s: %w", name, s.die())
+	}
+	err = work()
+	switch f {
+	case FailAfter:
+		return fmt.Errorf("%s: %w", name, ErrFault)
+	case CrashAfter:
+		return fmt.Errorf("%s: %w", name, s.die())
+	}
+	return err
+}
+
+func (s *Script) next(name string) (Fault, error) {
+	if s == nil {
+		return None, nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.dead {
+		return None, fmt.Errorf("%s: %w", name, ErrCrash)
+	}
+	f := s.plan[len(s.calls)]
+	s.calls = append(s.calls, name)
+	return f, nil
+}
+
+func (s *Script) die() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.dead = true
+	return ErrCrash
+}

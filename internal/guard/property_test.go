@@ -1,0 +1,192 @@
+package guard_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"rootguard/internal/alert"
+	"rootguard/internal/cloudtrail"
+	"rootguard/internal/detect"
+	"rootguard/internal/fake"
+	"rootguard/internal/guard"
+)
+
+// TestEveryEventIsToldOnce runs random events, copies, faults, crashes, stalls
+// and flushes, some of them in the middle of another's publish, and compares
+// what was told with the plain set of events.
+func TestEveryEventIsToldOnce(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		w := newWorld(func(s *guard.Settings) {
+			s.Burst = map[detect.ID]int{detect.UserCreated: 3}
+			s.Batch = rapid.IntRange(1, 3).Draw(rt, "batch")
+		})
+		kinds := []detect.ID{detect.RootActivity, detect.RootActivity, detect.UserCreated, detect.RootSigninFailed}
+		recs := make([]*cloudtrail.Record, rapid.IntRange(1, 30).Draw(rt, "events"))
+		groups := make([]string, len(recs))
+		for i := range recs {
+			f := finding(
+				rapid.SampledFrom(kinds).Draw(rt, "kind"),
+				rapid.SampledFrom([]detect.Severity{detect.Low, detect.Medium, detect.Critical}).Draw(rt, "severity"),
+				rapid.SampledFrom([]string{"s1", "s2"}).Draw(rt, "session"), i,
+				t0.Add(time.Duration(rapid.IntRange(0, 50).Draw(rt, "minute"))*time.Minute))
+			if f.ID == detect.RootSigninFailed {
+				f.Session = "" // has none, so that its alerts add up
+			}
+			recs[i], groups[i] = w.record(f), string(f.ID)+" "+f.Session
+		}
+
+		var failed []*cloudtrail.Record
+		seen := map[string]int{}
+		delivered := map[int]bool{}
+		faults := 0
+		deliver := func(i int) {
+			if !delivered[i] {
+				delivered[i] = true
+				seen[groups[i]]++
+			}
+			if _, err := w.Handle(context.Background(), recs[i]); err != nil {
+				failed = append(failed, recs[i])
+			}
+		}
+		minute := func() time.Time {
+			return t0.Add(time.Duration(rapid.IntRange(0, 90).Draw(rt, "flush")) * time.Minute)
+		}
+		for range rapid.IntRange(1, 60).Draw(rt, "steps") {
+			// faulty runs one operation in which one call may go wrong.
+			faulty := func(do func()) {
+				before := len(w.script.Calls())
+				at := 0
+				if rapid.IntRange(0, 2).Draw(rt, "is faulty") == 0 {
+					at = rapid.IntRange(1, 7).Draw(rt, "call")
+					w.script.Inject(at, rapid.SampledFrom([]fake.Fault{fake.FailBefore, fake.FailAfter, fake.CrashBefore, fake.CrashAfter}).Draw(rt, "fault"))
+				}
+				do()
+				if at > 0 && len(w.script.Calls())-before >= at {
+					faults++
+				}
+				w.script.Restart()
+			}
+			i := rapid.IntRange(0, len(recs)-1).Draw(rt, "event")
+			switch rapid.SampledFrom([]string{"handle", "handle", "handle", "redeliver", "flush", "nested", "stalled", "clock"}).Draw(rt, "operation") {
+			case "handle":
+				faulty(func() { deliver(i) })
+			case "redeliver":
+				again := failed
+				failed = nil
+				for _, rec := range again {
+					if _, err := w.Handle(context.Background(), rec); err != nil {
+						failed = append(failed, rec)
+					}
+				}
+			case "flush":
+				at := minute()
+				faulty(func() { _, _ = w.Flush(context.Background(), at) })
+			case "nested", "stalled":
+				// While the event's alert is on its way, other things happen.
+				other := rapid.IntRange(0, len(recs)-1).Draw(rt, "other")
+				stall := rapid.Bool().Draw(rt, "stall")
+				at := minute()
+				w.pub.Refuse = func(alert.Alert) error {
+					w.pub.Refuse = nil
+					if stall {
+						// The lease runs out, so what is on its way may be sent again.
+						w.clock.Advance(w.settings.Lease)
+						faults++
+					}
+					deliver(other)
+					_, _ = w.Flush(context.Background(), at)
+					return nil
+				}
+				if rapid.Bool().Draw(rt, "in a flush") {
+					faulty(func() { _, _ = w.Flush(context.Background(), at) })
+				} else {
+					faulty(func() { deliver(i) })
+				}
+				w.pub.Refuse = nil
+			case "clock":
+				w.clock.Advance(w.settings.Lease)
+			}
+		}
+		w.settleAll(rt, failed)
+
+		covered, extra := w.covered(rt)
+		if diff := cmp.Diff(seen, covered); diff != "" {
+			rt.Errorf("told (-events +told):\n%s\n%s", diff, strings.Join(w.told(), "\n"))
+		}
+		if extra > faults {
+			rt.Errorf("%d extra copies for %d faults", extra, faults)
+		}
+		first := map[string]bool{}
+		for _, a := range w.pub.Published() {
+			if a.Kind != alert.RollUp {
+				first[string(a.Finding.ID)+" "+a.Finding.Session] = true
+			}
+		}
+		for g := range seen {
+			if !first[g] {
+				rt.Errorf("%s was only rolled up", g)
+			}
+		}
+		windows, err := w.ledger.Windows()
+		if err != nil {
+			rt.Fatal(err)
+		}
+		for _, win := range windows {
+			if win.Unsent() {
+				rt.Errorf("window %s still holds %+v, %+v", win.Key, win.Pending, win.Sending)
+			}
+		}
+		claims, err := w.ledger.Claims()
+		if err != nil {
+			rt.Fatal(err)
+		}
+		for _, c := range claims {
+			if c.State != guard.Sent && c.State != guard.Folded {
+				rt.Errorf("claim %s is %s", c.Key, c.State)
+			}
+		}
+		for i := range delivered {
+			if res, err := w.Handle(context.Background(), recs[i]); err != nil || res.Disposition != guard.Duplicate {
+				rt.Errorf("event %d at the end: %q, %v", i, res.Disposition, err)
+			}
+		}
+	})
+}
+
+func TestKeysAreBounded(t *testing.T) {
+	long := strings.Repeat("x", 5000)
+	w := newWorld()
+	for i, change := range []func(*detect.Finding){
+		func(f *detect.Finding) { f.EventID = long + "a" },
+		func(f *detect.Finding) { f.EventID = long + "b" },
+		func(f *detect.Finding) { f.Session = long + "a" },
+		func(f *detect.Finding) { f.Session = long + "b" },
+		func(f *detect.Finding) { f.Account, f.EventID = "a/b", "c" },
+		func(f *detect.Finding) { f.Account, f.EventID = "a", "b/c" },
+	} {
+		f := finding(detect.UserCreated, detect.Info, "s", i, t0)
+		change(&f)
+		w.handle(t, w.record(f), guard.Alerted)
+	}
+	claims, err := w.ledger.Claims()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(claims) != 6 {
+		t.Errorf("%d claims, want 6", len(claims))
+	}
+	for _, c := range claims {
+		if len(c.Key) > 1024 || len(c.Window) > 1024 {
+			t.Errorf("keys of %d and %d bytes", len(c.Key), len(c.Window))
+		}
+	}
+	if got := fmt.Sprint(w.told()); strings.Count(got, "first") != 6 {
+		t.Errorf("alerts: %v", got)
+	}
+}
