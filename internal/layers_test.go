@@ -54,6 +54,7 @@ var mayImport = map[string][]string{
 	"fake":         {"cloudtrail", "detect", "bootstrap", "alert", "guard"},
 	"guardtest":    {"cloudtrail", "detect", "bootstrap", "alert", "guard"},
 	"testenv":      {},
+	"config":       {"cloudtrail", "detect", "bootstrap", "alert", "guard"},
 }
 
 // pure packages must repeat a decision from its input alone.

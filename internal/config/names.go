@@ -1,0 +1,54 @@
+// Package config holds the names that the deployed stack and the Lambda
+// functions must agree on, and reads the functions' settings from the
+// environment.
+package config
+
+// The environment variables of the Lambda functions. Durations are as
+// time.ParseDuration reads them ("24h", "15m"); lists are separated by commas.
+const (
+	EnvTable              = "ROOTGUARD_TABLE"                // name of the DynamoDB table; required
+	EnvTopicARN           = "ROOTGUARD_TOPIC_ARN"            // SNS topic of every alert; required
+	EnvEscalationTopicARN = "ROOTGUARD_ESCALATION_TOPIC_ARN" // SNS topic that gets critical alerts too
+	EnvChatTopicARN       = "ROOTGUARD_CHAT_TOPIC_ARN"       // SNS topic of Amazon Q Developer in chat applications
+	EnvGrace              = "ROOTGUARD_GRACE"                // from console access to user.mfa.missing
+	EnvWindow             = "ROOTGUARD_WINDOW"               // length of a roll-up window
+	EnvLease              = "ROOTGUARD_LEASE"                // of a claim; longer than the function's timeout
+	EnvQuietDays          = "ROOTGUARD_QUIET_DAYS"           // days without root activity
+	EnvAccountNames       = "ROOTGUARD_ACCOUNT_NAMES"        // JSON object: account ID to name
+	EnvPrefix             = "ROOTGUARD_PREFIX"               // begins the names of rootguard's own resources
+	EnvTrails             = "ROOTGUARD_TRAILS"               // names or ARNs of the trails that feed it
+	EnvKeys               = "ROOTGUARD_KEYS"                 // IDs or ARNs of its KMS keys
+	EnvMemberRole         = "ROOTGUARD_MEMBER_ROLE"          // name of the role to assume in other accounts for live checks
+)
+
+// The table's key schema: every attribute here is a string, but for TableTTL,
+// which is a number of epoch seconds. The index is sparse and projects keys only.
+const (
+	TablePartitionKey = "pk"
+	TableSortKey      = "sk"
+	TableTTL          = "expires"
+
+	TableDueIndex     = "due"
+	TableDuePartition = "due_shard"
+	TableDueSort      = "due_at"
+)
+
+// The metrics that each invocation writes to its log, in CloudWatch's embedded
+// metric format. All but MetricFindings have no dimension.
+const (
+	MetricNamespace     = "rootguard"
+	MetricRecords       = "Records"       // records handled, Count
+	MetricFindings      = "Findings"      // Count; without a dimension, and by MetricDimension
+	MetricPublishErrors = "PublishErrors" // publishes that failed, Count
+	MetricFailures      = "Failures"      // invocations that ended in an error, Count
+	MetricAlertLatency  = "AlertLatency"  // from eventTime until SNS took the alert, Milliseconds
+	MetricDimension     = "Severity"      // "info" to "critical"
+)
+
+// The message attributes of every alert, for SNS filter policies.
+const (
+	AttributeSeverity = "severity" // String: "info" to "critical"
+	AttributeFinding  = "finding"  // String.Array: the finding's ID, then the further ones of the same record
+	AttributeAccount  = "account"  // String: account ID
+	AttributeKind     = "kind"     // String: "first", "roll_up" or "escalation"
+)
