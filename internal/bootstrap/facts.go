@@ -12,14 +12,11 @@ import (
 	"rootguard/internal/cloudtrail"
 )
 
-const (
-	signinSource = "signin.amazonaws.com"
-	stsSource    = "sts.amazonaws.com"
+const stsSource = "sts.amazonaws.com"
 
-	// assumeRootDuration is how long the credentials of sts:AssumeRoot hold
-	// where the request does not say (STS API Reference, AssumeRoot).
-	assumeRootDuration = 900 * time.Second
-)
+// assumeRootDuration is how long the credentials of sts:AssumeRoot hold where
+// the request does not say (STS API Reference, AssumeRoot).
+const assumeRootDuration = 900 * time.Second
 
 // FactsOf returns what a record tells about the bootstrap journey. It is empty
 // for a record the journey does not depend on: one that changed nothing, and one
@@ -113,7 +110,7 @@ func activityFact(rec *cloudtrail.Record) (Fact, bool) {
 // isSignInAttempt reports whether a record of the sign-in service tells of an
 // attempt anybody can make, or of a sign-in, which has a fact of its own.
 func isSignInAttempt(rec *cloudtrail.Record) bool {
-	if rec.EventSource != signinSource {
+	if rec.EventSource != cloudtrail.SigninSource {
 		return false
 	}
 	return rec.Failed() || rec.EventName == "ConsoleLogin" || rec.EventName == "PasswordRecoveryRequested"
@@ -174,7 +171,7 @@ func member(raw json.RawMessage, path ...string) string {
 }
 
 func signInFact(rec *cloudtrail.Record) (Fact, bool) {
-	if rec.EventSource != signinSource || rec.EventName != "ConsoleLogin" || rec.Failed() || !rec.Succeeded("ConsoleLogin") {
+	if rec.EventSource != cloudtrail.SigninSource || rec.EventName != "ConsoleLogin" || rec.Failed() || !rec.Succeeded("ConsoleLogin") {
 		return Fact{}, false
 	}
 	var f Fact
@@ -277,7 +274,7 @@ func changeFact(rec *cloudtrail.Record) (Fact, bool) {
 		// An inline policy may replace one of its name; an attached one replaces nothing.
 		ok = f.Admin || strings.HasPrefix(c.Name, "Put")
 	case UserPolicyRevoked, GroupPolicyRevoked:
-		ok = strings.HasPrefix(c.Name, "Delete") || strings.HasSuffix(f.Policy, ":policy/AdministratorAccess")
+		ok = strings.HasPrefix(c.Name, "Delete") || strings.HasSuffix(f.Policy, ":iam::aws:policy/AdministratorAccess")
 	}
 	if isUser && f.UserName == "" && f.UserID == "" {
 		return Fact{}, false
@@ -292,7 +289,7 @@ func changeFact(rec *cloudtrail.Record) (Fact, bool) {
 func withDevice(kind FactKind, c cloudtrail.IAMChange) string {
 	switch kind {
 	case RootMFAEnabled, RootMFADeactivated, MFAEnabled, MFADeactivated:
-		return c.Name + " (" + DeviceKind(c.SerialNumber) + ")"
+		return c.Name + " (" + cloudtrail.MFADeviceKind(c.SerialNumber) + ")"
 	case PasswordSet, PasswordReset:
 		if c.PasswordResetRequired == cloudtrail.Yes {
 			return c.Name + " (passwordResetRequired)"
@@ -303,21 +300,6 @@ func withDevice(kind FactKind, c cloudtrail.IAMChange) string {
 		return c.Name + " (" + c.GroupName + ")"
 	}
 	return c.Name
-}
-
-// DeviceKind is the kind of an MFA device by its serial number: an ARN for all
-// but hardware TOTP tokens (IAM User Guide, "AWS multi-factor authentication in IAM").
-func DeviceKind(serial string) string {
-	switch {
-	case strings.Contains(serial, ":u2f/"):
-		return "passkey/security key"
-	case strings.Contains(serial, ":mfa/"):
-		return "authenticator app"
-	case serial != "" && !strings.HasPrefix(serial, "arn:"):
-		return "hardware TOTP"
-	default:
-		return "unknown kind of device"
-	}
 }
 
 // actor is who made the call, for people, and the unique ID where it is an IAM user.

@@ -117,10 +117,10 @@ func (h *holdings) names() []string { return slices.Sorted(maps.Keys(h.named)) }
 func (h *holdings) kinds() string {
 	seen := map[string]struct{}{}
 	for name := range h.named {
-		seen[DeviceKind(name)] = struct{}{}
+		seen[cloudtrail.MFADeviceKind(name)] = struct{}{}
 	}
 	if h.unnamed > 0 {
-		seen[DeviceKind("")] = struct{}{}
+		seen[cloudtrail.MFADeviceKind("")] = struct{}{}
 	}
 	text := strings.Join(slices.Sorted(maps.Keys(seen)), ", ")
 	if h.live {
