@@ -164,8 +164,11 @@ func (u *user) status(asOf time.Time) UserStatus {
 		s.Deleted, s.DeletedAt = true, u.endedAt
 		s.ConsoleAccess, s.Admin, s.MFADevices, s.ConsoleEvidence = false, false, nil, nil
 		s.MFA, s.MFASince = MFANotNeeded, u.endedAt
-		if open {
+		switch {
+		case open && u.endedAt.After(s.MFAGaps[last].From):
 			s.MFAGaps[last].To = u.endedAt
+		case open:
+			s.MFAGaps = s.MFAGaps[:last]
 		}
 		return s
 	}
