@@ -1,7 +1,6 @@
 package detect
 
 import (
-	"slices"
 	"strings"
 	"testing"
 
@@ -29,7 +28,7 @@ func checkOutcome(tb testing.TB, rec *cloudtrail.Record, o Outcome) {
 	if o.Reason != "" {
 		tb.Errorf("a finding with a reason against it: %s", o.Reason)
 	}
-	if !slices.ContainsFunc(Catalogue(), func(e Entry) bool { return e.ID == f.ID && e.NextStep == f.NextStep }) {
+	if e := entry(f.ID); e.Title == "" || e.NextStep != f.NextStep {
 		tb.Errorf("%s is not as the catalogue has it", f.ID)
 	}
 	for _, also := range f.Also {

@@ -141,8 +141,8 @@ var differs = map[string]string{
 var related = regexp.MustCompile(`(?i)root|login|sign-?in|mfa|user|password|brute`)
 
 func TestPeersAgree(t *testing.T) {
-	agreed, seen := 0, map[string]bool{}
-	for id, c := range corpus(t) {
+	cases, agreed, seen := corpus(t), 0, map[string]bool{}
+	for id, c := range cases {
 		same, ours := peers[c.Rule]
 		if !ours {
 			if _, ok := otherwise[c.Rule]; !ok && related.MatchString(c.Rule) {
@@ -172,7 +172,7 @@ func TestPeersAgree(t *testing.T) {
 		}
 	}
 	for id, reason := range differs {
-		if c, ok := corpus(t)[id]; !ok || peers[c.Rule] == nil || reason == "" {
+		if c, ok := cases[id]; !ok || peers[c.Rule] == nil || reason == "" {
 			t.Errorf("listed case %s is not one of a compared rule, or has no reason", id)
 		}
 	}

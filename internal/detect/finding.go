@@ -80,7 +80,9 @@ type Actor struct {
 	AccessKeyID string `json:"access_key_id,omitempty"`
 }
 
-// Target is the IAM user a user.* finding is about, or the resource of a guard.* one.
+// Target is the IAM user a user.* finding is about. Resource is what else was
+// acted on: one of rootguard's own resources, a group ("group ops"), an MFA
+// device's serial number, an access key, a member account ("account 123456789012").
 type Target struct {
 	UserName string `json:"user_name,omitempty"`
 	UserID   string `json:"user_id,omitempty"` // AIDA…, where the record says it

@@ -14,16 +14,14 @@ import (
 // that repeats are known as such; its EventTime is the deadline. how says for
 // people what gave the password, and may be "".
 func MFAMissing(account string, target Target, since, deadline time.Time, how string) Finding {
-	who := target.UserID
-	if who == "" {
-		who = target.UserName
-	}
+	who := orElse(target.UserID, target.UserName)
 	f := base(UserMFAMissing)
-	f.Title += ": " + orUnnamed(target.UserName, target.UserID)
-	f.Detail = fmt.Sprintf("Console password since %s, MFA was due by %s.", since.UTC().Format(time.RFC3339), deadline.UTC().Format(time.RFC3339))
+	f.Title += ": " + printable(orUnnamed(target.UserName, target.UserID))
+	due := fmt.Sprintf("Console password since %s, MFA was due by %s", since.UTC().Format(time.RFC3339), deadline.UTC().Format(time.RFC3339))
 	if how != "" {
-		f.Detail += " Password by " + how + "."
+		how = "password by " + how
 	}
+	f.Detail = sentence(due, how)
 	f.Account, f.Target, f.MFA = account, target, cloudtrail.No
 	f.EventTime = deadline.UTC()
 	f.EventID = fmt.Sprintf("%s/%s/%s/%s", UserMFAMissing, account, who, deadline.UTC().Format(time.RFC3339))
@@ -37,7 +35,7 @@ func MFAMissing(account string, target Target, since, deadline time.Time, how st
 // UTC day: a lasting fault is told of once a day.
 func Unhealthy(account, region, check, what string, at time.Time) Finding {
 	f := base(GuardUnhealthy)
-	f.Title += ": " + check
+	f.Title += ": " + printable(check)
 	f.Detail = what
 	f.Account, f.Region, f.Target = account, region, Target{Resource: check}
 	f.EventTime = at.UTC()

@@ -38,14 +38,14 @@ func (p params) str(path ...string) string {
 	return s
 }
 
-// is reports whether the value under a path is the given boolean, also where it
-// is written as a string.
-func (p params) is(want bool, path ...string) bool {
+// isFalse reports whether the value under a path is false, also where that is
+// written as a string.
+func (p params) isFalse(path ...string) bool {
 	switch v := p.at(path...).(type) {
 	case bool:
-		return v == want
+		return !v
 	case string:
-		return want && strings.EqualFold(v, "true") || !want && strings.EqualFold(v, "false")
+		return strings.EqualFold(v, "false")
 	default:
 		return false
 	}

@@ -84,7 +84,7 @@ var guardCalls = map[string][]guardCall{
 	},
 	"dynamodb.amazonaws.com": {
 		{"DeleteTable", []string{"tableName"}, always(removes), "The status and the record of what was alerted are lost."},
-		{"UpdateTable", []string{"tableName"}, when(harmless, func(p params) bool { return p.is(false, "deletionProtectionEnabled") }), "The table can now be deleted."},
+		{"UpdateTable", []string{"tableName"}, when(harmless, func(p params) bool { return p.isFalse("deletionProtectionEnabled") }), "The table can now be deleted."},
 	},
 	lambdaSource: {
 		{"DeleteFunctionEventInvokeConfig", []string{"functionName"}, always(removes), "Events the function failed on are no longer kept."},
@@ -120,14 +120,14 @@ var guardCalls = map[string][]guardCall{
 	"monitoring.amazonaws.com": {
 		{"DeleteAlarms", []string{"alarmNames"}, always(removes), "A fault of rootguard itself no longer raises an alarm."},
 		{"DisableAlarmActions", []string{"alarmNames"}, always(removes), "A fault of rootguard itself no longer raises an alarm."},
-		{"PutMetricAlarm", []string{"alarmName"}, when(changes, func(p params) bool { return p.is(false, "actionsEnabled") }), "A fault of rootguard itself may no longer raise an alarm."},
+		{"PutMetricAlarm", []string{"alarmName"}, when(changes, func(p params) bool { return p.isFalse("actionsEnabled") }), "A fault of rootguard itself may no longer raise an alarm."},
 	},
 	"logs.amazonaws.com": {
 		{"DeleteLogGroup", []string{"logGroupName"}, always(removes), "What the function did is no longer on record."},
 	},
 	"cloudformation.amazonaws.com": {
 		{"DeleteStack", []string{"stackName"}, always(removes), "Everything the stack made goes with it."},
-		{"UpdateTerminationProtection", []string{"stackName"}, when(harmless, func(p params) bool { return p.is(false, "enableTerminationProtection") }), "The stack can now be deleted."},
+		{"UpdateTerminationProtection", []string{"stackName"}, when(harmless, func(p params) bool { return p.isFalse("enableTerminationProtection") }), "The stack can now be deleted."},
 	},
 }
 
@@ -186,11 +186,11 @@ func (o *Own) tampering(rec *cloudtrail.Record) Outcome {
 	if h == harmless {
 		return passed("the call on %s takes nothing away that rootguard needs", orUnnamed(name))
 	}
-	return matched(tampered(rec, row, name, h))
+	return matched(o.tampered(rec, row, name, h))
 }
 
 // tampered is the finding for a call that harms, or was to harm, a resource.
-func tampered(rec *cloudtrail.Record, row *guardCall, name string, h harm) Finding {
+func (o *Own) tampered(rec *cloudtrail.Record, row *guardCall, name string, h harm) Finding {
 	f := finding(rec, GuardTampered)
 	f.Target.Resource = name
 	f.Title = "Guardrail tampered with: "
@@ -206,7 +206,7 @@ func tampered(rec *cloudtrail.Record, row *guardCall, name string, h harm) Findi
 		f.Severity = Medium
 		f.Detail += " CloudFormation made the call, as it does when rootguard is deployed."
 	}
-	f.Title += row.name + " " + printable(orUnnamed(lastPart(name)))
+	f.Title += row.name + " " + printable(orUnnamed(o.part(name), lastPart(name)))
 	return f
 }
 
@@ -214,7 +214,7 @@ func tampered(rec *cloudtrail.Record, row *guardCall, name string, h harm) Findi
 // where it is one only because the trail that feeds rootguard is not known.
 func (o *Own) pick(source string, names []string) (name string, named, ok bool) {
 	for _, n := range names {
-		if o.hasPrefix(n) || source == trailSource && oneOf(o.Trails, n) || source == kmsSource && oneOf(o.Keys, n) {
+		if o.part(n) != "" || source == trailSource && oneOf(o.Trails, n) || source == kmsSource && oneOf(o.Keys, n) {
 			return n, true, true
 		}
 	}
@@ -224,13 +224,16 @@ func (o *Own) pick(source string, names []string) (name string, named, ok bool) 
 	return "", false, false
 }
 
-// hasPrefix reports whether a name, ARN, URL or path has a part that begins with
-// the prefix.
-func (o *Own) hasPrefix(name string) bool {
+// part is the first part of a name, ARN, URL or path that begins with the prefix,
+// "" where none does.
+func (o *Own) part(name string) string {
 	prefix := orElse(o.Prefix, DefaultPrefix)
-	return slices.ContainsFunc(strings.FieldsFunc(name, isSeparator), func(part string) bool {
-		return len(part) >= len(prefix) && strings.EqualFold(part[:len(prefix)], prefix)
-	})
+	for part := range strings.FieldsFuncSeq(name, isSeparator) {
+		if len(part) >= len(prefix) && strings.EqualFold(part[:len(prefix)], prefix) {
+			return part
+		}
+	}
+	return ""
 }
 
 func isSeparator(r rune) bool { return r == '/' || r == ':' }
@@ -278,7 +281,7 @@ func nothingThere(code string) bool {
 // rootguard needs. Where its files go does not matter: EventBridge has the events
 // of any logging trail.
 func narrowsTrail(p params) bool {
-	return p.is(false, "isMultiRegionTrail") || p.is(false, "includeGlobalServiceEvents") || p.is(false, "isOrganizationTrail")
+	return p.isFalse("isMultiRegionTrail") || p.isFalse("includeGlobalServiceEvents") || p.isFalse("isOrganizationTrail")
 }
 
 // dropsManagementEvents reports whether PutEventSelectors leaves the trail
@@ -287,7 +290,7 @@ func narrowsTrail(p params) bool {
 func dropsManagementEvents(p params, named bool) harm {
 	var reads, writes bool
 	for _, s := range p.list("eventSelectors") {
-		if s.is(false, "includeManagementEvents") {
+		if s.isFalse("includeManagementEvents") {
 			continue
 		}
 		reads = reads || s.str("readWriteType") != "WriteOnly"

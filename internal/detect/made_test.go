@@ -1,0 +1,115 @@
+package detect
+
+import (
+	"encoding/json"
+	"regexp"
+	"slices"
+	"testing"
+	"time"
+
+	"rootguard/internal/cloudtrail"
+)
+
+func TestMFAMissing(t *testing.T) {
+	since := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	deadline := since.Add(24 * time.Hour)
+	bob := Target{UserName: "bob", UserID: "AIDABOB"}
+	f := MFAMissing("111122223333", bob, since, deadline, "CreateLoginProfile")
+	if f.ID != UserMFAMissing || f.Severity != High || f.Title != "IAM user still without MFA: bob" || f.Account != "111122223333" ||
+		f.Target != bob || f.MFA != cloudtrail.No || !f.EventTime.Equal(deadline) || f.NextStep == "" {
+		t.Errorf("%+v", f)
+	}
+	if want := "Console password since 2026-01-02T03:04:05Z, MFA was due by 2026-01-03T03:04:05Z; password by CreateLoginProfile."; f.Detail != want {
+		t.Errorf("got %q, want %q", f.Detail, want)
+	}
+	if want := "user.mfa.missing/111122223333/AIDABOB/2026-01-03T03:04:05Z"; f.EventID != want {
+		t.Errorf("got %q, want %q", f.EventID, want)
+	}
+	same := MFAMissing("111122223333", Target{UserName: "renamed", UserID: "AIDABOB"}, since, deadline.In(time.FixedZone("", 3600)), "")
+	if same.EventID != f.EventID {
+		t.Errorf("the same user and deadline give %q and %q", same.EventID, f.EventID)
+	}
+	for name, other := range map[string]Finding{
+		"account":  MFAMissing("444455556666", bob, since, deadline, ""),
+		"user":     MFAMissing("111122223333", Target{UserName: "bob", UserID: "AIDABOB2"}, since, deadline, ""),
+		"deadline": MFAMissing("111122223333", bob, since, deadline.Add(time.Hour), ""),
+		"name":     MFAMissing("111122223333", Target{UserName: "bob"}, since, deadline, ""),
+	} {
+		if other.EventID == f.EventID {
+			t.Errorf("another %s gives the same event ID", name)
+		}
+	}
+}
+
+func TestUnhealthy(t *testing.T) {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	f := Unhealthy("111122223333", "us-east-1", "trail", "The trail does not log.", at)
+	if f.ID != GuardUnhealthy || f.Severity != High || f.Title != "Guardrail unhealthy: trail" || f.Detail != "The trail does not log." ||
+		f.Account != "111122223333" || f.Region != "us-east-1" || f.Target.Resource != "trail" || !f.EventTime.Equal(at) {
+		t.Errorf("%+v", f)
+	}
+	if again := Unhealthy("111122223333", "us-east-1", "trail", "Still.", at.Add(20*time.Hour)); again.EventID != f.EventID {
+		t.Error("a second time in a day is another event")
+	}
+	for name, other := range map[string]Finding{
+		"day":    Unhealthy("111122223333", "us-east-1", "trail", "", at.Add(24*time.Hour)),
+		"check":  Unhealthy("111122223333", "us-east-1", "queue", "", at),
+		"region": Unhealthy("111122223333", "eu-north-1", "trail", "", at),
+	} {
+		if other.EventID == f.EventID {
+			t.Errorf("another %s gives the same event ID", name)
+		}
+	}
+}
+
+func TestCatalogue(t *testing.T) {
+	all := []ID{RootSigninNoMFA, RootSignin, RootSigninFailed, RootActivity, RootSession, RootAccessKeyCreated, RootPasswordRecovery, RootPasswordChanged,
+		RootEmailChanged, RootMFARemoved, RootMFAAdded, RootLoginProfileCreated, UserCreated, UserConsoleAccess, UserAdminGranted, UserMFAMissing,
+		UserSigninNoMFA, UserMFARemoved, UserMFAAdded, GuardTampered, GuardUnhealthy}
+	var ids []ID
+	control, technique := regexp.MustCompile(`^[1-5]\.\d+$`), regexp.MustCompile(`^T\d{4}(\.\d{3})?$`)
+	for _, e := range Catalogue() {
+		ids = append(ids, e.ID)
+		if e.Title == "" || e.Meaning == "" || e.NextStep == "" || len(e.CIS) == 0 {
+			t.Errorf("%s is not described", e.ID)
+		}
+		for _, c := range e.CIS {
+			if !control.MatchString(c) {
+				t.Errorf("%s: control %q", e.ID, c)
+			}
+		}
+		for _, a := range e.ATTACK {
+			if !technique.MatchString(a) {
+				t.Errorf("%s: technique %q", e.ID, a)
+			}
+		}
+	}
+	if !slices.Equal(all, ids) {
+		t.Errorf("catalogue has %v", ids)
+	}
+	Catalogue()[0].Title = "changed"
+	if Catalogue()[0].Title == "changed" {
+		t.Error("a caller can change the catalogue")
+	}
+	if entry("no.such").ID != "no.such" {
+		t.Error("an unknown finding has no entry")
+	}
+}
+
+func TestNames(t *testing.T) {
+	for s := Info; s <= Critical; s++ {
+		text, err := json.Marshal(s)
+		var back Severity
+		if err != nil || json.Unmarshal(text, &back) != nil || back != s {
+			t.Errorf("%s: %s, %v", s, text, err)
+		}
+	}
+	if new(Severity).UnmarshalText([]byte("dire")) == nil || Severity(9).String() != "severity(9)" {
+		t.Error("an unknown severity has a name")
+	}
+	for k, want := range map[Kind]string{Matched: "matched", NotMatched: "not_matched", Skipped: "skipped"} {
+		if k.String() != want {
+			t.Errorf("got %s, want %s", k, want)
+		}
+	}
+}
