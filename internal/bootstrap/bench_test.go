@@ -3,6 +3,7 @@ package bootstrap
 import (
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"testing"
 	"time"
 )
@@ -43,7 +44,7 @@ func manyFacts(n int) []Fact {
 func BenchmarkFold(b *testing.B) {
 	for _, n := range []int{1_000, 10_000, 100_000} {
 		facts := manyFacts(n)
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				st := Fold(account, facts, DefaultOptions(), after(1000))

@@ -190,6 +190,7 @@ func signInFact(rec *cloudtrail.Record) (Fact, bool) {
 		f.What = "ConsoleLogin, MFAUsed=Yes"
 	case cloudtrail.No:
 		f.What = "ConsoleLogin, MFAUsed=No"
+	default:
 	}
 	return f, f.Kind == RootSignIn || f.UserName != "" || f.UserID != ""
 }
@@ -275,6 +276,7 @@ func changeFact(rec *cloudtrail.Record) (Fact, bool) {
 		ok = f.Admin || strings.HasPrefix(c.Name, "Put")
 	case UserPolicyRevoked, GroupPolicyRevoked:
 		ok = strings.HasPrefix(c.Name, "Delete") || strings.HasSuffix(f.Policy, ":iam::aws:policy/AdministratorAccess")
+	default:
 	}
 	if isUser && f.UserName == "" && f.UserID == "" {
 		return Fact{}, false
@@ -298,6 +300,7 @@ func withDevice(kind FactKind, c cloudtrail.IAMChange) string {
 		return c.Name + " (" + c.Policy[strings.LastIndex(c.Policy, "/")+1:] + ")"
 	case GroupJoined, GroupLeft:
 		return c.Name + " (" + c.GroupName + ")"
+	default:
 	}
 	return c.Name
 }

@@ -28,9 +28,8 @@ func Fold(account string, facts []Fact, opt Options, asOf time.Time) Status {
 	}
 	j := newJourney(opt)
 	for i := range moments {
-		m := &moments[i]
-		if !m.at.After(asOf) && m.fact.Kind == AssumedRoot {
-			j.assumed[m.fact.AccessKeyID] = struct{}{}
+		if f := moments[i].fact; f.Kind == AssumedRoot { // whenever it was learned
+			j.assumed[f.AccessKeyID] = struct{}{}
 		}
 	}
 	st := Status{Account: account, AsOf: asOf}
@@ -200,6 +199,7 @@ func (j *journey) apply(m *moment) {
 	case UserCreated, UserRenamed, UserDeleted, UserSignIn, PasswordSet, PasswordReset, PasswordRemoved, PasswordChanged,
 		MFAEnabled, MFADeactivated, UserPolicyGranted, UserPolicyRevoked, GroupJoined, GroupLeft:
 		touched = j.applyUser(f, ev)
+	default: // of a later version
 	}
 	touched = append(touched, j.dir.evicted...)
 	j.dir.evicted = j.dir.evicted[:0]
@@ -317,6 +317,7 @@ func (j *journey) applyGroup(f *Fact) []*user {
 		if f.Admin {
 			return g.grant(f.Policy)
 		}
+	default:
 	}
 	return g.revoke(f.Policy)
 }
@@ -384,6 +385,7 @@ func (j *journey) applyUser(f *Fact, ev Evidence) []*user {
 		d.group(f.Group).join(u)
 	case GroupLeft:
 		d.group(f.Group).leave(u)
+	default:
 	}
 	return []*user{u}
 }

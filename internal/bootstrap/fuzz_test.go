@@ -102,7 +102,7 @@ func factsFrom(data []byte) []Fact {
 func checkStatus(t *testing.T, st Status) {
 	t.Helper()
 	if _, err := json.Marshal(st); err != nil {
-		t.Errorf("marshalling: %v", err)
+		t.Errorf("marshaling: %v", err)
 	}
 	all := true
 	for i, s := range st.Steps {

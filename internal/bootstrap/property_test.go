@@ -50,6 +50,7 @@ type team struct {
 }
 
 func newWorld(tb testing.TB) *world {
+	tb.Helper()
 	return &world{tb: tb, now: day0, groups: map[string]*team{}, devices: map[string]bool{}}
 }
 

@@ -29,17 +29,16 @@ type fields map[string]any
 
 // call is one CloudTrail record in the making.
 type call struct {
-	who         fields
-	source      string
-	name        string
-	req, resp   any
-	extra       any
-	errorCode   string
-	errorText   string
-	eventType   string
-	account     string
-	readOnly    bool
-	sharedEvent string
+	who       fields
+	source    string
+	name      string
+	req, resp any
+	extra     any
+	errorCode string
+	errorText string
+	eventType string
+	account   string
+	readOnly  bool
 }
 
 var root = fields{"type": "Root", "principalId": account, "arn": "arn:aws:iam::" + account + ":root", "accountId": account}
@@ -70,9 +69,7 @@ func (c call) responding(resp any) call { c.resp = resp; return c }
 func (c call) denied() call             { c.errorCode, c.req = "AccessDenied", nil; return c }
 func (c call) in(acct string) call      { c.account = acct; return c }
 func (c call) failing(text string) call { c.errorText = text; return c }
-func (c call) typed(kind string) call   { c.eventType = kind; return c }
 func (c call) from(source string) call  { c.source = source; return c }
-func (c call) with(extra any) call      { c.extra = extra; return c }
 
 func createUser(name, id string) call {
 	return iamCall(operator, "CreateUser", fields{"userName": name}).
@@ -168,7 +165,7 @@ func (c call) record(tb testing.TB, at time.Time, eventID string) cloudtrail.Rec
 	}
 	raw, err := json.Marshal(o)
 	if err != nil {
-		tb.Fatalf("marshalling a test record: %v", err)
+		tb.Fatalf("marshaling a test record: %v", err)
 	}
 	rec, _, err := cloudtrail.Decode(raw)
 	if err != nil {

@@ -169,6 +169,8 @@ func TestUsers(t *testing.T) {
 		{"live: seen by a clock ahead of AWS's", 10, []told{checked(1, LiveFact{UserID: aliceID, UserName: "alice", ConsoleLogin: ptr(false)}), at(1.5, createUser("alice", aliceID))}, []string{"alice alice created:1.5 not_needed:1"}},
 		{"live: found and displaced in one instant", 10, []told{checked(4, LiveFact{UserID: aliceID, UserName: "ann", ConsoleLogin: ptr(true)}), checked(4, LiveFact{UserID: bobID, UserName: "ann", ConsoleLogin: ptr(true)})},
 			[]string{"ann alice deleted:4 not_needed:4", "ann bob console pending_mfa:4 due:28 gap:4-"}},
+		{"a deleted user gets no name", 10, user(at(3, deleteUser("alice")), at(4, createUser("bob", bobID)), at(5, iamCall(alice, "UpdateUser", fields{"userName": "alice", "newUserName": "bob"}))),
+			[]string{"alice alice created:1 deleted:3 not_needed:3 gap:2-3", "bob bob created:4 not_needed:4"}},
 		{"what is told of a deleted user changes nothing", 10, user(at(3, deleteUser("alice")), at(4, iamCall(alice, "ChangePassword", nil)), at(5, signIn(alice, "No"))), []string{"alice alice created:1 deleted:3 not_needed:3 gap:2-3 signin:5"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
