@@ -25,8 +25,8 @@ type Detector struct {
 // key is known to come from sts:AssumeRoot.
 //
 // A record makes at most one finding. The rule that says most about it gives
-// the ID; where the record is root at work as well, Also says so and Severity is
-// the higher of the two.
+// the ID; where the record is root at work as well, Also says so, and Severity is
+// the higher of the two unless the finding is about root's own credentials.
 func (d *Detector) Detect(rec *cloudtrail.Record, assumed *AssumedRoot) Outcome {
 	use := rec.RootUse()
 	if use == cloudtrail.RootTrue && assumed != nil {
@@ -64,15 +64,20 @@ func (d *Detector) what(rec *cloudtrail.Record) Outcome {
 	return skipped()
 }
 
-// merge adds to a finding that root was at work.
+// merge adds to a finding that root was at work. A finding about root's own
+// credentials keeps its severity, for that it was root goes without saying:
+// root giving itself MFA is good news.
 func merge(what, who Finding) Outcome {
+	aboutRoot := strings.HasPrefix(string(what.ID), "root.")
 	if who.ID != what.ID {
 		what.Also = append(what.Also, who.ID)
-		what.Severity = max(what.Severity, who.Severity)
+		if !aboutRoot {
+			what.Severity = max(what.Severity, who.Severity)
+		}
 		what.CIS = union(what.CIS, who.CIS)
 		what.ATTACK = union(what.ATTACK, who.ATTACK)
 	}
-	if who.ID == RootActivity && !strings.HasPrefix(string(what.ID), "root.") {
+	if who.ID == RootActivity && !aboutRoot {
 		what.Title += ", by ROOT"
 	}
 	return matched(what)

@@ -228,7 +228,7 @@ func TestRootCredentials(t *testing.T) {
 		{"MFA removed", record("iam:DeactivateMFADevice", root, phone), "critical root.mfa.removed+root.activity | Root MFA removed"},
 		{"MFA removed in a session", record("iam:DeactivateMFADevice", assumed, phone), "critical root.mfa.removed+root.session | Root MFA removed"},
 		{"MFA removal denied", record("iam:DeactivateMFADevice", root, denied), "high root.activity | Root activity: iam:DeactivateMFADevice (denied)"},
-		{"MFA added", record("iam:EnableMFADevice", root, phone), "high root.mfa.added+root.activity | Root MFA added"},
+		{"MFA added", record("iam:EnableMFADevice", root, phone), "info root.mfa.added+root.activity | Root MFA added"},
 		{"virtual device made", record("iam:CreateVirtualMFADevice", root), "high root.activity | Root activity: iam:CreateVirtualMFADevice"},
 		{"virtual device made by a user", record("iam:CreateVirtualMFADevice", alice), "- a virtual MFA device was made, but it is nobody's until EnableMFADevice"},
 		{"login profile", record("iam:CreateLoginProfile", assumed), "high root.login_profile.created+root.session | Root password created"},
