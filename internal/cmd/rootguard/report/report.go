@@ -81,7 +81,7 @@ type section struct {
 	Done      int
 	Of        int
 	Verdict   string
-	Tone      string // "good", "bad" or "open": how the verdict is coloured
+	Tone      string // "good", "bad" or "open": how the verdict is colored
 	Awaiting  []bootstrap.UserStatus
 	Others    []bootstrap.UserStatus
 	Alerts    int

