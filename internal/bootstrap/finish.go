@@ -145,6 +145,16 @@ func (j *journey) explain(maybe *user) {
 		s.Note = "nothing is known of the account's users"
 	}
 
+	if u == nil {
+		for _, s := range []*step{&j.adminSignIn, &j.adminReset, &j.adminMFA, &j.rootQuiet} {
+			if s.State == Unknown {
+				s.Note = "depends on " + string(AdminUser)
+			}
+		}
+	} else if j.adminSignIn.State == Pending {
+		j.adminSignIn.Note = u.name + " has not signed in yet"
+	}
+
 	s = &j.adminReset
 	switch {
 	case s.State == NotApplicable:
