@@ -1,0 +1,414 @@
+package settings
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/mail"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Object is the context key of the object that holds the settings.
+const Object = "rootguard"
+
+// Error says which setting is wrong and what to do about it.
+type Error struct {
+	Key   string // path of the key, such as "rootguard.organization.id"
+	Value string // as given; "" where the key is missing or unknown
+	Fix   string
+}
+
+func (e *Error) Error() string {
+	if e.Value == "" {
+		return fmt.Sprintf("setting %s: %s", e.Key, e.Fix)
+	}
+	return fmt.Sprintf("setting %s: %q: %s", e.Key, e.Value, e.Fix)
+}
+
+// Parse reads the settings from the whole CDK context. The error joins an
+// *Error for each setting that is wrong. Keys of the context that resemble no
+// setting are left to the CDK.
+func Parse(context map[string]any) (Settings, error) {
+	p := &parser{settings: defaults()}
+	var object map[string]any
+	switch v := context[Object].(type) {
+	case nil:
+	case map[string]any:
+		object = v
+	default:
+		p.fail(Object, v, `give an object, as in {"rootguard": {"email": ["ops@example.com"]}}`)
+	}
+	p.read(Object+".", object)
+
+	single := map[string]any{}
+	for key, value := range context {
+		switch {
+		case key == Object:
+		case fields[key] != nil:
+			single[key] = value
+		case !strings.ContainsAny(key, ":/") && closest(key, slices.Collect(maps.Keys(fields))) != "":
+			p.unknown("", key, slices.Collect(maps.Keys(fields)))
+		}
+	}
+	p.read("", single)
+	p.finish()
+	return p.settings, errors.Join(p.errs...)
+}
+
+type parser struct {
+	settings   Settings
+	regionsSet bool
+	errs       []error
+}
+
+func (p *parser) fail(key string, value any, fix string) {
+	text := ""
+	if value != nil {
+		text = fmt.Sprint(value)
+	}
+	p.errs = append(p.errs, &Error{Key: key, Value: text, Fix: fix})
+}
+
+func (p *parser) unknown(path, key string, known []string) {
+	fix := "no such setting"
+	if near := closest(key, known); near != "" {
+		fix += `, did you mean "` + near + `"?`
+	} else {
+		slices.Sort(known)
+		fix += "; there are " + strings.Join(known, ", ")
+	}
+	p.fail(path+key, nil, fix)
+}
+
+// fields are the settings by name. Those of type text, list or flag can be given
+// with -c too; there a list is separated by commas.
+var fields = map[string]func(p *parser, key string, v any){
+	"prefix":    func(p *parser, key string, v any) { p.match(key, v, prefixes, &p.settings.Prefix) },
+	"partition": (*parser).partition,
+	"regions": func(p *parser, key string, v any) {
+		p.regionsSet = true
+		p.settings.Regions = p.list(key, v, regions.check)
+	},
+	"email":                 func(p *parser, key string, v any) { p.settings.Receivers.Email = p.list(key, v, checkEmail) },
+	"sms":                   func(p *parser, key string, v any) { p.settings.Receivers.SMS = p.list(key, v, phones.check) },
+	"https":                 func(p *parser, key string, v any) { p.settings.Receivers.HTTPS = p.list(key, v, checkHTTPS) },
+	"escalation":            (*parser).escalation,
+	"slack":                 (*parser).slack,
+	"chatTopic":             func(p *parser, key string, v any) { p.flag(key, v, &p.settings.ChatTopic) },
+	"grace":                 func(p *parser, key string, v any) { p.duration(key, v, time.Hour, 90*24*time.Hour, &p.settings.Grace) },
+	"window":                func(p *parser, key string, v any) { p.duration(key, v, time.Minute, 24*time.Hour, &p.settings.Window) },
+	"quietDays":             func(p *parser, key string, v any) { p.number(key, v, 1, 365, &p.settings.QuietDays) },
+	"accountNames":          (*parser).accountNames,
+	"trail":                 func(p *parser, key string, v any) { p.flag(key, v, &p.settings.Trail) },
+	"trails":                func(p *parser, key string, v any) { p.settings.Trails = p.list(key, v, trails.check) },
+	"logDays":               (*parser).logDays,
+	"terminationProtection": func(p *parser, key string, v any) { p.flag(key, v, &p.settings.TerminationProtection) },
+	"organization":          (*parser).organization,
+}
+
+func (p *parser) read(path string, values map[string]any) {
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		if field := fields[key]; field != nil {
+			field(p, path+key, values[key])
+		} else {
+			p.unknown(path, key, slices.Collect(maps.Keys(fields)))
+		}
+	}
+}
+
+// finish fills in what depends on other settings, and checks these against each other.
+func (p *parser) finish() {
+	s := &p.settings
+	home := s.Home()
+	if !p.regionsSet {
+		s.Regions = slices.Clone(signInRegions[s.Partition])
+	}
+	for _, region := range s.Regions {
+		switch {
+		case region == home:
+			p.fail(Object+".regions", region, "remove it: the guard itself runs there and needs no forwarder")
+		case partitionOf(region) != s.Partition:
+			p.fail(Object+".regions", region, "it is not in the partition "+s.Partition+"; remove it, or set partition to "+partitionOf(region))
+		}
+	}
+	if s.Slack != nil {
+		s.ChatTopic = true
+		if s.Partition != "aws" {
+			p.fail(Object+".slack", s.Partition, "Amazon Q Developer in chat applications is not in this partition; remove slack")
+		}
+	}
+	if o := s.Organization; o != nil && o.Delegated() && s.Trail {
+		p.fail(Object+".trail", true, "an organization's trail belongs to its management account; create it there and name it in trails")
+	}
+}
+
+// pattern is a form that a text must have.
+type pattern struct {
+	exp *regexp.Regexp
+	fix string
+}
+
+func (f pattern) check(v string) string {
+	if f.exp.MatchString(v) {
+		return ""
+	}
+	return f.fix
+}
+
+var (
+	prefixes   = pattern{regexp.MustCompile(`^[a-z][a-z0-9-]{0,19}$`), "use at most 20 lower-case letters, digits and hyphens, a letter first"}
+	regions    = pattern{regexp.MustCompile(`^[a-z]{2,3}(-[a-z]+)+-[0-9]+$`), `use a Region's code, such as "eu-central-1"`}
+	phones     = pattern{regexp.MustCompile(`^\+[1-9][0-9]{7,14}$`), `use the international form without spaces, such as "+14155550100"`}
+	accountIDs = pattern{regexp.MustCompile(`^[0-9]{12}$`), "use the account's 12 digits, in quotes"}
+	orgIDs     = pattern{regexp.MustCompile(`^o-[a-z0-9]{10,32}$`), `use the organization's ID, such as "o-a1b2c3d4e5"`}
+	units      = pattern{regexp.MustCompile(`^(r-[a-z0-9]{4,32}|ou-[a-z0-9]{4,32}-[a-z0-9]{8,32})$`), `use the ID of an organizational unit ("ou-…") or of the root ("r-…")`}
+	workspaces = pattern{regexp.MustCompile(`^[A-Z0-9]{1,255}$`), `use the workspace's ID, such as "T0123ABCD"`}
+	channels   = pattern{regexp.MustCompile(`^[A-Za-z0-9]{1,255}$`), `use the channel's ID, such as "C0123ABCD", not its name`}
+	trails     = pattern{regexp.MustCompile(`^(arn:aws[a-z-]*:cloudtrail:[a-z0-9-]+:[0-9]{12}:trail/)?[A-Za-z0-9][A-Za-z0-9._-]{2,127}$`), "use the trail's name or ARN"}
+)
+
+func checkEmail(v string) string {
+	if a, err := mail.ParseAddress(v); err != nil || a.Address != v {
+		return `use a plain address, such as "ops@example.com"`
+	}
+	return ""
+}
+
+func checkHTTPS(v string) string {
+	if u, err := url.Parse(v); err != nil || u.Scheme != "https" || u.Host == "" {
+		return `use a URL that begins with "https://"`
+	}
+	return ""
+}
+
+func (p *parser) match(key string, v any, form pattern, to *string) {
+	text, ok := v.(string)
+	if !ok || form.check(text) != "" {
+		p.fail(key, shown(v), form.fix)
+		return
+	}
+	*to = text
+}
+
+// shown keeps a value that is there but prints as nothing from looking absent.
+func shown(v any) any {
+	if v == nil || v == "" {
+		return "(empty)"
+	}
+	return v
+}
+
+// list takes a JSON array of texts, or one text separated by commas.
+func (p *parser) list(key string, v any, check func(string) string) []string {
+	var parts []any
+	switch v := v.(type) {
+	case string:
+		for _, part := range strings.Split(v, ",") {
+			if part = strings.TrimSpace(part); part != "" {
+				parts = append(parts, part)
+			}
+		}
+	case []any:
+		parts = v
+	default:
+		p.fail(key, shown(v), "give a list of texts")
+		return nil
+	}
+	var out []string
+	for _, part := range parts {
+		text, ok := part.(string)
+		switch {
+		case !ok:
+			p.fail(key, shown(part), "give a text in quotes")
+		case check(text) != "":
+			p.fail(key, shown(text), check(text))
+		case slices.Contains(out, text):
+			p.fail(key, text, "it is listed twice; remove one")
+		default:
+			out = append(out, text)
+		}
+	}
+	return out
+}
+
+func (p *parser) flag(key string, v any, to *bool) {
+	switch v {
+	case true, "true":
+		*to = true
+	case false, "false":
+		*to = false
+	default:
+		p.fail(key, shown(v), "give true or false")
+	}
+}
+
+// duration takes what time.ParseDuration reads, and "d" for days.
+func (p *parser) duration(key string, v any, least, most time.Duration, to *time.Duration) {
+	text, _ := v.(string)
+	d, err := time.ParseDuration(text)
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		var n int
+		n, err = strconv.Atoi(days)
+		d = time.Duration(min(max(n, -1), 1000)) * 24 * time.Hour
+	}
+	if err != nil || d < least || d > most {
+		p.fail(key, shown(v), fmt.Sprintf(`give a duration from %v to %v, such as "30m", "24h" or "3d"`, least, most))
+		return
+	}
+	*to = d
+}
+
+func (p *parser) number(key string, v any, least, most int, to *int) {
+	n, err := strconv.Atoi(fmt.Sprint(v))
+	if err != nil || n < least || n > most {
+		p.fail(key, shown(v), fmt.Sprintf("give a whole number from %d to %d", least, most))
+		return
+	}
+	*to = n
+}
+
+func (p *parser) partition(key string, v any) {
+	text, _ := v.(string)
+	if homes[text] == "" {
+		p.fail(key, shown(v), `give "aws", "aws-us-gov" or "aws-cn"`)
+		return
+	}
+	p.settings.Partition = text
+}
+
+func partitionOf(region string) string {
+	switch {
+	case strings.HasPrefix(region, "us-gov-"):
+		return "aws-us-gov"
+	case strings.HasPrefix(region, "cn-"):
+		return "aws-cn"
+	default:
+		return "aws"
+	}
+}
+
+// logDays are the retentions that CloudWatch Logs offers (API reference,
+// PutRetentionPolicy).
+var logDays = []int{1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}
+
+func (p *parser) logDays(key string, v any) {
+	n, err := strconv.Atoi(fmt.Sprint(v))
+	if err != nil || !slices.Contains(logDays, n) {
+		p.fail(key, shown(v), "give a retention that CloudWatch Logs offers: "+strings.Trim(fmt.Sprint(logDays), "[]"))
+		return
+	}
+	p.settings.LogDays = n
+}
+
+// object calls the reader of each member, and reports those that are unknown or
+// required and missing.
+func (p *parser) object(key string, v any, required []string, members map[string]func(key string, v any)) {
+	values, ok := v.(map[string]any)
+	known := slices.Sorted(maps.Keys(members))
+	if !ok {
+		p.fail(key, shown(v), "give an object with "+strings.Join(known, ", "))
+		return
+	}
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		if member := members[name]; member != nil {
+			member(key+"."+name, values[name])
+		} else {
+			p.unknown(key+".", name, known)
+		}
+	}
+	for _, name := range required {
+		if values[name] == nil {
+			p.fail(key+"."+name, nil, "it is missing, and "+key+" needs it")
+		}
+	}
+}
+
+func (p *parser) escalation(key string, v any) {
+	r := &p.settings.Escalation
+	p.object(key, v, nil, map[string]func(string, any){
+		"email": func(key string, v any) { r.Email = p.list(key, v, checkEmail) },
+		"sms":   func(key string, v any) { r.SMS = p.list(key, v, phones.check) },
+		"https": func(key string, v any) { r.HTTPS = p.list(key, v, checkHTTPS) },
+	})
+}
+
+func (p *parser) slack(key string, v any) {
+	p.settings.Slack = &Slack{}
+	p.object(key, v, []string{"workspace", "channel"}, map[string]func(string, any){
+		"workspace": func(key string, v any) { p.match(key, v, workspaces, &p.settings.Slack.Workspace) },
+		"channel":   func(key string, v any) { p.match(key, v, channels, &p.settings.Slack.Channel) },
+	})
+}
+
+func (p *parser) organization(key string, v any) {
+	o := &Organization{}
+	p.settings.Organization = o
+	p.object(key, v, []string{"id", "management", "hub", "units"}, map[string]func(string, any){
+		"id":         func(key string, v any) { p.match(key, v, orgIDs, &o.ID) },
+		"management": func(key string, v any) { p.match(key, v, accountIDs, &o.Management) },
+		"hub":        func(key string, v any) { p.match(key, v, accountIDs, &o.Hub) },
+		"units": func(key string, v any) {
+			if o.Units = p.list(key, v, units.check); len(o.Units) == 0 {
+				p.fail(key, shown(v), "name at least one organizational unit, or the root for all accounts")
+			}
+		},
+	})
+}
+
+func (p *parser) accountNames(key string, v any) {
+	values, ok := v.(map[string]any)
+	if !ok {
+		p.fail(key, shown(v), `give an object, as in {"123456789012": "prod-billing"}`)
+		return
+	}
+	names := map[string]string{}
+	for _, id := range slices.Sorted(maps.Keys(values)) {
+		name, ok := values[id].(string)
+		switch {
+		case accountIDs.check(id) != "":
+			p.fail(key+"."+id, id, accountIDs.fix)
+		case !ok || strings.TrimSpace(name) == "":
+			p.fail(key+"."+id, shown(values[id]), "give the account's name")
+		default:
+			names[id] = name
+		}
+	}
+	p.settings.AccountNames = names
+}
+
+// closest is the known word that a misspelled one was likely meant to be, or "".
+func closest(word string, known []string) string {
+	best, least := "", 3
+	slices.Sort(known)
+	for _, k := range known {
+		if d := distance(strings.ToLower(word), strings.ToLower(k)); d < least && d < len(k)/2+1 {
+			best, least = k, d
+		}
+	}
+	return best
+}
+
+// distance is the number of letters to insert, delete or replace.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost = 1 + min(diagonal, row[j], row[j+1])
+			}
+			diagonal, row[j+1] = row[j+1], cost
+		}
+	}
+	return row[len(b)]
+}

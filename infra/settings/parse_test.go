@@ -1,0 +1,176 @@
+package settings
+
+import (
+	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+)
+
+// context is what the CDK passes on: JSON, decoded.
+func context(t *testing.T, text string) map[string]any {
+	t.Helper()
+	var v map[string]any
+	if err := json.Unmarshal([]byte(text), &v); err != nil {
+		t.Fatalf("reading the test's context: %v", err)
+	}
+	return v
+}
+
+func TestParse(t *testing.T) {
+	base := func(change func(*Settings)) Settings {
+		s := Settings{
+			Prefix: "rootguard", Partition: "aws", Regions: []string{"us-east-2", "eu-north-1", "ap-southeast-2"},
+			Grace: 24 * time.Hour, Window: 15 * time.Minute, QuietDays: 30, LogDays: 90,
+		}
+		if change != nil {
+			change(&s)
+		}
+		return s
+	}
+	for _, tc := range []struct {
+		name, context string
+		want          Settings
+	}{
+		{"nothing", `{}`, base(nil)},
+		{"keys of the CDK", `{"@aws-cdk/core:checkSecretUsage": true, "aws:cdk:bundling-stacks": ["**"], "cli-telemetry": false}`, base(nil)},
+		{"an empty object", `{"rootguard": {}}`, base(nil)},
+		{"one address", `{"email": "ops@example.com"}`, base(func(s *Settings) { s.Receivers.Email = []string{"ops@example.com"} })},
+		{"several, separated by commas", `{"email": "a@example.com, b@example.com"}`, base(func(s *Settings) { s.Receivers.Email = []string{"a@example.com", "b@example.com"} })},
+		{"the command line wins", `{"email": "cli@example.com", "rootguard": {"email": ["file@example.com"]}}`, base(func(s *Settings) { s.Receivers.Email = []string{"cli@example.com"} })},
+		{"no further Region", `{"rootguard": {"regions": []}}`, base(func(s *Settings) { s.Regions = nil })},
+		{"no further Region, on the command line", `{"regions": ""}`, base(func(s *Settings) { s.Regions = nil })},
+		{"GovCloud", `{"partition": "aws-us-gov"}`, base(func(s *Settings) { s.Partition, s.Regions = "aws-us-gov", nil })},
+		{"China with a Region", `{"partition": "aws-cn", "regions": "cn-northwest-1"}`, base(func(s *Settings) { s.Partition, s.Regions = "aws-cn", []string{"cn-northwest-1"} })},
+		{"flags as texts", `{"trail": "true", "terminationProtection": "true", "chatTopic": "false"}`, base(func(s *Settings) { s.Trail, s.TerminationProtection = true, true })},
+		{"days", `{"grace": "3d", "quietDays": "45", "logDays": 365}`, base(func(s *Settings) { s.Grace, s.QuietDays, s.LogDays = 72*time.Hour, 45, 365 })},
+		{"everything", `{"rootguard": {
+			"prefix": "acme-guard", "partition": "aws", "regions": ["eu-west-1"],
+			"email": ["ops@example.com"], "sms": ["+14155550100"], "https": ["https://example.com/hook"],
+			"escalation": {"email": ["ciso@example.com"]},
+			"slack": {"workspace": "T0123ABCD", "channel": "C0123ABCD"},
+			"grace": "12h", "window": "30m", "quietDays": 60, "logDays": 30,
+			"accountNames": {"123456789012": "prod-billing"},
+			"trails": ["arn:aws:cloudtrail:us-east-1:123456789012:trail/org"],
+			"organization": {"id": "o-a1b2c3d4e5", "management": "111111111111", "hub": "222222222222", "units": ["r-abcd"]}
+		}}`, Settings{
+			Prefix: "acme-guard", Partition: "aws", Regions: []string{"eu-west-1"},
+			Receivers:  Receivers{Email: []string{"ops@example.com"}, SMS: []string{"+14155550100"}, HTTPS: []string{"https://example.com/hook"}},
+			Escalation: Receivers{Email: []string{"ciso@example.com"}},
+			Slack:      &Slack{Workspace: "T0123ABCD", Channel: "C0123ABCD"}, ChatTopic: true,
+			Grace: 12 * time.Hour, Window: 30 * time.Minute, QuietDays: 60, LogDays: 30,
+			AccountNames: map[string]string{"123456789012": "prod-billing"},
+			Trails:       []string{"arn:aws:cloudtrail:us-east-1:123456789012:trail/org"},
+			Organization: &Organization{ID: "o-a1b2c3d4e5", Management: "111111111111", Hub: "222222222222", Units: []string{"r-abcd"}},
+		}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			got, err := Parse(context(t, tc.context))
+			if err != nil {
+				t.Fatalf("parsing: %v", err)
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("settings (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestParseErrors(t *testing.T) {
+	organization := func(member string) string {
+		return `{"rootguard": {"organization": {"id": "o-a1b2c3d4e5", "management": "111111111111", "hub": "111111111111", "units": ["r-abcd"], ` + member + `}}}`
+	}
+	for _, tc := range []struct{ context, key, value, fix string }{
+		{`{"rootguard": "ops@example.com"}`, "rootguard", "ops@example.com", "give an object"},
+		{`{"rootguard": {"emial": ["ops@example.com"]}}`, "rootguard.emial", "", `did you mean "email"?`},
+		{`{"rootguard": {"frobnicate": 1}}`, "rootguard.frobnicate", "", "there are accountNames, chatTopic, email"},
+		{`{"emial": "ops@example.com"}`, "emial", "", `did you mean "email"?`},
+		{`{"Email": "ops@example.com"}`, "Email", "", `did you mean "email"?`},
+		{`{"email": "ops"}`, "email", "ops", "plain address"},
+		{`{"email": "Ops <ops@example.com>"}`, "email", "Ops <ops@example.com>", "plain address"},
+		{`{"rootguard": {"email": [1]}}`, "rootguard.email", "1", "in quotes"},
+		{`{"rootguard": {"email": {"to": "ops@example.com"}}}`, "rootguard.email", "map[to:ops@example.com]", "list of texts"},
+		{`{"email": "a@example.com,a@example.com"}`, "email", "a@example.com", "listed twice"},
+		{`{"sms": "004155550100"}`, "sms", "004155550100", "international form"},
+		{`{"https": "http://example.com"}`, "https", "http://example.com", `begins with "https://"`},
+		{`{"regions": "us-east-1"}`, "rootguard.regions", "us-east-1", "the guard itself runs there"},
+		{`{"regions": "Frankfurt"}`, "regions", "Frankfurt", "Region's code"},
+		{`{"regions": "cn-north-1"}`, "rootguard.regions", "cn-north-1", "not in the partition aws"},
+		{`{"partition": "aws-us-gov", "regions": "eu-west-1"}`, "rootguard.regions", "eu-west-1", "set partition to aws"},
+		{`{"partition": "gov"}`, "partition", "gov", `"aws-us-gov"`},
+		{`{"prefix": "Acme"}`, "prefix", "Acme", "lower-case"},
+		{`{"prefix": ""}`, "prefix", "(empty)", "lower-case"},
+		{`{"grace": "soon"}`, "grace", "soon", `such as "30m"`},
+		{`{"grace": "5m"}`, "grace", "5m", "from 1h0m0s"},
+		{`{"grace": "9999999999999d"}`, "grace", "9999999999999d", "from 1h0m0s"},
+		{`{"grace": "99999999999999999999d"}`, "grace", "99999999999999999999d", "from 1h0m0s"},
+		{`{"rootguard": {"grace": 24}}`, "rootguard.grace", "24", "give a duration"},
+		{`{"window": "25h"}`, "window", "25h", "from 1m0s to 24h0m0s"},
+		{`{"quietDays": "0"}`, "quietDays", "0", "from 1 to 365"},
+		{`{"rootguard": {"quietDays": 1.5}}`, "rootguard.quietDays", "1.5", "whole number"},
+		{`{"logDays": "91"}`, "logDays", "91", "60 90 120"},
+		{`{"trail": "yes"}`, "trail", "yes", "true or false"},
+		{`{"trails": "a b"}`, "trails", "a b", "name or ARN"},
+		{`{"rootguard": {"accountNames": {"1234": "x"}}}`, "rootguard.accountNames.1234", "1234", "12 digits"},
+		{`{"rootguard": {"accountNames": {"123456789012": " "}}}`, "rootguard.accountNames.123456789012", " ", "account's name"},
+		{`{"rootguard": {"accountNames": ["x"]}}`, "rootguard.accountNames", "[x]", "give an object"},
+		{`{"rootguard": {"escalation": {"mail": ["a@example.com"]}}}`, "rootguard.escalation.mail", "", `did you mean "email"?`},
+		{`{"rootguard": {"escalation": "a@example.com"}}`, "rootguard.escalation", "a@example.com", "object with email, https, sms"},
+		{`{"rootguard": {"slack": {"workspace": "T0123ABCD"}}}`, "rootguard.slack.channel", "", "missing"},
+		{`{"rootguard": {"slack": {"workspace": "T0123ABCD", "channel": "#alerts"}}}`, "rootguard.slack.channel", "#alerts", "not its name"},
+		{`{"partition": "aws-cn", "rootguard": {"slack": {"workspace": "T0123ABCD", "channel": "C1"}}}`, "rootguard.slack", "aws-cn", "remove slack"},
+		{`{"rootguard": {"organization": {}}}`, "rootguard.organization.units", "", "missing"},
+		{organization(`"id": "abc"`), "rootguard.organization.id", "abc", "o-a1b2c3d4e5"},
+		{organization(`"hub": 222222222222`), "rootguard.organization.hub", "2.22222222222e+11", "in quotes"},
+		{organization(`"units": []`), "rootguard.organization.units", "[]", "at least one"},
+		{organization(`"units": ["all"]`), "rootguard.organization.units", "all", "root"},
+		{strings.Replace(organization(`"hub": "222222222222"`), `{"rootguard": {`, `{"rootguard": {"trail": true, `, 1), "rootguard.trail", "true", "management account"},
+	} {
+		t.Run(tc.key+"="+tc.value, func(t *testing.T) {
+			_, err := Parse(context(t, tc.context))
+			if err == nil {
+				t.Fatalf("no error for %s", tc.context)
+			}
+			for _, one := range err.(interface{ Unwrap() []error }).Unwrap() {
+				var wrong *Error
+				if errors.As(one, &wrong) && wrong.Key == tc.key && wrong.Value == tc.value && strings.Contains(one.Error(), tc.fix) {
+					return
+				}
+			}
+			t.Errorf("no error that names %s, %q and %q in:\n%v", tc.key, tc.value, tc.fix, err)
+		})
+	}
+}
+
+func TestAllErrorsAtOnce(t *testing.T) {
+	_, err := Parse(context(t, `{"email": "x", "sms": "y", "rootguard": {"grace": "z", "unheardOf": 1}}`))
+	var joined interface{ Unwrap() []error }
+	if !errors.As(err, &joined) || len(joined.Unwrap()) != 4 {
+		t.Fatalf("want four errors, got:\n%v", err)
+	}
+}
+
+// TestParseAnything holds that no setting takes a value of a wrong type or form.
+func TestParseAnything(t *testing.T) {
+	keys := slices.Sorted(maps.Keys(fields))
+	rapid.Check(t, func(t *rapid.T) {
+		key := rapid.SampledFrom(keys).Draw(t, "key")
+		value := rapid.OneOf(
+			rapid.Just[any](nil), rapid.Just[any](map[string]any{"x": 1.0}), rapid.Just[any]([]any{nil, 1.0, "x y"}),
+			rapid.Map(rapid.Float64Range(-1e300, -1), func(f float64) any { return f }),
+			rapid.Map(rapid.StringMatching(`[<>() ]{1,9}[<>]`), func(s string) any { return s }),
+		).Draw(t, "value")
+		for path, context := range map[string]map[string]any{key: {key: value}, Object + "." + key: {Object: map[string]any{key: value}}} {
+			_, err := Parse(context)
+			if err == nil || !strings.Contains(err.Error(), "setting "+path) {
+				t.Fatalf("%s: %#v: want an error that names the setting, got %v", path, value, err)
+			}
+		}
+	})
+}

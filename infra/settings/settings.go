@@ -1,0 +1,104 @@
+// Package settings reads what an operator may choose about the deployment from
+// the CDK context: the object "rootguard" in cdk.json, and single values given
+// as `-c key=value`, which win.
+package settings
+
+import (
+	"time"
+)
+
+// Settings are the validated choices. Parse fills in what was not given.
+type Settings struct {
+	// Prefix begins the name of every stack, and through it of every resource;
+	// the functions know their own resources by it. Default "rootguard".
+	Prefix string
+	// Partition is "aws", "aws-us-gov" or "aws-cn"; it decides where the guard runs.
+	Partition string
+	// Regions are the further Regions whose events are forwarded. Default: those
+	// in which sign-ins of IAM users are recorded.
+	Regions []string
+
+	// Receivers get every alert, Escalation the critical ones besides; an empty
+	// Escalation makes no topic for them.
+	Receivers  Receivers
+	Escalation Receivers
+	// Slack is the channel that Amazon Q Developer writes to.
+	Slack *Slack
+	// ChatTopic makes the topic for Amazon Q without a channel, for a client
+	// that is set up by hand. It is true where Slack is set.
+	ChatTopic bool
+
+	Grace        time.Duration     // from console access to an alarm about missing MFA; default 24 h
+	Window       time.Duration     // length of a roll-up window; default 15 min
+	QuietDays    int               // days without root activity; default 30
+	AccountNames map[string]string // account ID to the name in alerts
+
+	// Trail makes a multi-Region trail and its bucket, for accounts without one.
+	Trail bool
+	// Trails are the names or ARNs of trails that already feed the guard.
+	Trails []string
+	// LogDays is how long the functions' logs are kept; default 90.
+	LogDays int
+	// TerminationProtection keeps CloudFormation from deleting the guard's stack.
+	TerminationProtection bool
+
+	// Organization extends the guard to the accounts of an AWS organization.
+	Organization *Organization
+}
+
+// Receivers are the endpoints that an SNS topic delivers to.
+type Receivers struct {
+	Email []string
+	SMS   []string // E.164; gets alerts of severity high and critical only
+	HTTPS []string
+}
+
+// Empty reports whether nobody would receive anything.
+func (r Receivers) Empty() bool { return len(r.Email)+len(r.SMS)+len(r.HTTPS) == 0 }
+
+// Slack names a channel of a workspace that Amazon Q Developer may write to.
+type Slack struct {
+	Workspace string // "T…", as the Amazon Q Developer console shows it
+	Channel   string // "C…" or "G…"
+}
+
+// Organization is an AWS organization whose member accounts forward their events.
+type Organization struct {
+	ID         string   // "o-…"
+	Management string   // account ID of the management account
+	Hub        string   // account ID of the account the guard is deployed to
+	Units      []string // organizational units ("ou-…") or the root ("r-…") whose accounts are watched
+}
+
+// Delegated reports whether the guard runs in another account than the
+// management account, which service-managed stack sets never reach.
+func (o *Organization) Delegated() bool { return o.Hub != o.Management }
+
+// homes are the Regions in which AWS records root sign-ins and IAM's calls
+// (AWS Sign-In User Guide and IAM User Guide, on logging with CloudTrail).
+var homes = map[string]string{
+	"aws":        "us-east-1",
+	"aws-us-gov": "us-gov-west-1",
+	"aws-cn":     "cn-north-1",
+}
+
+// signInRegions are the further Regions in which sign-ins of IAM users are
+// recorded when no Regional endpoint was used (CloudTrail User Guide, console
+// sign-in events).
+var signInRegions = map[string][]string{
+	"aws": {"us-east-2", "eu-north-1", "ap-southeast-2"},
+}
+
+// Home is the Region the guard runs in.
+func (s *Settings) Home() string { return homes[s.Partition] }
+
+func defaults() Settings {
+	return Settings{
+		Prefix:    "rootguard",
+		Partition: "aws",
+		Grace:     24 * time.Hour,
+		Window:    15 * time.Minute,
+		QuietDays: 30,
+		LogDays:   90,
+	}
+}
