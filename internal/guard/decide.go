@@ -26,15 +26,15 @@ const (
 	closeFirst                    // the window is over, and its roll-up must be sent first
 )
 
-// decision is what decide came to: what to do, what to store, and for publish
-// what must be undone where publishing fails.
+// decision is what decide came to: what to do, what to store, and what undo
+// must know where publishing fails.
 type decision struct {
 	verdict verdict
 	claim   Claim
 	window  Window
 
-	counted  bool            // this decision took a place in the window
-	severity detect.Severity // the window's AlertedSeverity before it
+	severity detect.Severity // the window's AlertedSeverity before it, where the window has a key
+	recent   []time.Time     // the window's, for an escalation
 }
 
 // decide settles what becomes of an event, from what the ledger has under its
@@ -52,7 +52,9 @@ func (s *Settings) decide(ev event, c Claim, w Window, now time.Time) decision {
 		if now.Before(c.LeaseUntil) {
 			return decision{verdict: busy}
 		}
-		return s.lease(ev, c, Window{}, now) // its place in the window was taken by the lease that ran out
+		d := s.lease(ev, c, Window{}, now) // its place in the window was taken by the lease that ran out
+		d.recent = w.Recent
+		return d
 	case Released:
 		retry = true
 	}
@@ -72,7 +74,7 @@ func (s *Settings) decide(ev event, c Claim, w Window, now time.Time) decision {
 		}
 	}
 
-	escalate := s.escalates(&w, f) || c.Kind == alert.Escalation
+	escalate := s.escalates(&w, f)
 	if escalate {
 		f.Severity = max(f.Severity, detect.High)
 		w.Escalated = true
@@ -90,7 +92,7 @@ func (s *Settings) decide(ev event, c Claim, w Window, now time.Time) decision {
 	w.Alerted++
 	w.AlertedSeverity = max(w.AlertedSeverity, f.Severity)
 	d := s.lease(ev, c, w, now)
-	d.counted, d.severity = true, before
+	d.severity, d.recent = before, w.Recent
 	return d
 }
 
@@ -144,7 +146,7 @@ func (d *decision) undo(c Claim, w Window) (Claim, Window) {
 		return Claim{}, Window{} // another invocation took over
 	}
 	c.State, c.LeaseUntil = Released, time.Time{}
-	if !d.counted || w.Key == "" || !w.Opened.Equal(d.window.Opened) {
+	if w.Key == "" || !w.Opened.Equal(d.window.Opened) {
 		return c, Window{}
 	}
 	w.Total--

@@ -216,8 +216,8 @@ func (g *Guard) alertOf(d *decision) alert.Alert {
 	}
 	if a.Kind == alert.Escalation {
 		a.Count, a.FirstTime, a.LastTime = g.settings.FailedSigninsHigh, f.EventTime, f.EventTime
-		if recent := d.window.Recent; len(recent) > 0 {
-			a.FirstTime, a.LastTime = recent[0], recent[len(recent)-1]
+		if n := len(d.recent); n > 0 {
+			a.FirstTime, a.LastTime = d.recent[0], d.recent[n-1]
 		}
 	}
 	return a

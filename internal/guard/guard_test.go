@@ -760,6 +760,9 @@ func TestEscalationSurvives(t *testing.T) {
 			if err != nil || len(windows) != 1 || len(windows[0].Recent) != 5 || windows[0].Total != 5 {
 				t.Errorf("windows %+v, %v", windows, err)
 			}
+			if a := w.pub.Published()[1]; !a.FirstTime.Equal(t0) || !a.LastTime.Equal(t0.Add(4*time.Minute)) {
+				t.Errorf("escalation from %v to %v", a.FirstTime, a.LastTime)
+			}
 		})
 	}
 }
@@ -850,6 +853,119 @@ func TestStalledInvocation(t *testing.T) {
 			}
 			w.handle(t, rec, guard.Duplicate)
 		})
+	}
+}
+
+// TestStalledFlush covers a flush whose lease ran out while it published, and
+// which comes back when the window is already at its next roll-up.
+func TestStalledFlush(t *testing.T) {
+	w := newWorld()
+	root := func(n int, minute int) *cloudtrail.Record {
+		return w.record(finding(detect.RootActivity, detect.High, "s", n, t0.Add(time.Duration(minute)*time.Minute)))
+	}
+	w.handle(t, root(1, 0), guard.Alerted)
+	w.handle(t, root(2, 1), guard.RolledUp)
+	w.pub.Refuse = func(alert.Alert) error {
+		w.pub.Refuse = nil
+		w.clock.Advance(w.settings.Lease)
+		w.flush(t, t0.Add(15*time.Minute), 1)
+		w.handle(t, root(3, 16), guard.RolledUp)
+		w.script.Inject(2, fake.FailBefore) // the lease is taken, and publishing fails
+		if _, err := w.Flush(t.Context(), t0.Add(30*time.Minute)); err == nil {
+			t.Error("Flush hid the fault")
+		}
+		return nil
+	}
+	if _, err := w.Flush(t.Context(), t0.Add(15*time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	w.flush(t, t0.Add(30*time.Minute), 1)
+	if covered, extra := w.covered(t); covered["root.activity s"] != 3 || extra != 1 {
+		t.Errorf("covered %v, %d extra:\n%s", covered, extra, strings.Join(w.told(), "\n"))
+	}
+}
+
+// oldLedger lists windows as they were some time ago, as an index of DynamoDB
+// may, and forgets claims on demand, as its time to live may.
+type oldLedger struct {
+	*fake.Ledger
+	due    []guard.Window
+	forget bool
+}
+
+func (l *oldLedger) Due(ctx context.Context, at time.Time, limit int) ([]guard.Window, error) {
+	if due := l.due; due != nil {
+		l.due = nil
+		return due, nil
+	}
+	return l.Ledger.Due(ctx, at, limit)
+}
+
+func (l *oldLedger) Update(ctx context.Context, claimKey, windowKey string, decide func(guard.Claim, guard.Window) (guard.Claim, guard.Window)) error {
+	return l.Ledger.Update(ctx, claimKey, windowKey, func(c guard.Claim, w guard.Window) (guard.Claim, guard.Window) {
+		if l.forget {
+			c = guard.Claim{}
+		}
+		return decide(c, w)
+	})
+}
+
+func TestOldListOfWindows(t *testing.T) {
+	w := newWorld()
+	old := &oldLedger{Ledger: w.ledger}
+	g := guard.New(guard.Deps{Ledger: old, Publisher: w.pub, Now: w.clock.Now}, w.settings)
+	root := func(n int, minute int) *cloudtrail.Record {
+		return w.record(finding(detect.RootActivity, detect.High, "s", n, t0.Add(time.Duration(minute)*time.Minute)))
+	}
+	w.handle(t, root(1, 0), guard.Alerted)
+	w.handle(t, root(2, 1), guard.RolledUp)
+	stale, err := w.ledger.Due(t.Context(), t0.Add(time.Hour), 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.flush(t, t0.Add(15*time.Minute), 1)
+	w.handle(t, root(3, 16), guard.RolledUp)
+
+	old.due = stale
+	if n, err := g.Flush(t.Context(), t0.Add(time.Hour)); n != 0 || err != nil {
+		t.Errorf("from the old list: %d, %v", n, err)
+	}
+	if n, err := g.Flush(t.Context(), t0.Add(time.Hour)); n != 1 || err != nil {
+		t.Errorf("from the new list: %d, %v", n, err)
+	}
+	if covered, extra := w.covered(t); covered["root.activity s"] != 3 || extra != 0 {
+		t.Errorf("covered %v, %d extra", covered, extra)
+	}
+}
+
+// TestExpiredRow covers claims that are gone when their alert was published.
+func TestExpiredRow(t *testing.T) {
+	w := newWorld()
+	old := &oldLedger{Ledger: w.ledger}
+	w.pub.Refuse = func(alert.Alert) error { old.forget = true; return nil }
+	g := guard.New(guard.Deps{Ledger: old, Publisher: w.pub, Now: w.clock.Now}, w.settings)
+	raise := func(n int, want guard.Disposition) {
+		t.Helper()
+		old.forget = false
+		res, err := g.Raise(t.Context(), finding(detect.RootActivity, detect.High, "s", n, t0))
+		if err != nil || res.Disposition != want {
+			t.Errorf("event %d: %q, %v, want %q", n, res.Disposition, err, want)
+		}
+	}
+	raise(1, guard.Alerted)
+	raise(1, guard.Duplicate)
+	raise(2, guard.RolledUp)
+	if n, err := g.Flush(t.Context(), t0.Add(time.Hour)); n != 1 || err != nil {
+		t.Errorf("Flush: %d, %v", n, err)
+	}
+	claims, err := w.ledger.Claims()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range claims {
+		if c.Key == "" || (c.State != guard.Sent && c.State != guard.Folded) {
+			t.Errorf("claim %+v", c)
+		}
 	}
 }
 

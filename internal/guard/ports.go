@@ -77,6 +77,9 @@ type Held struct {
 	Omitted int            `json:"omitted,omitempty"` // events whose action is not listed for size
 	First   time.Time      `json:"first,omitzero"`    // event times
 	Last    time.Time      `json:"last,omitzero"`
+
+	// Severity is the window's when the events were cut off for sending.
+	Severity detect.Severity `json:"severity,omitempty"`
 }
 
 // Window collects the repeats of one finding in one session.
@@ -97,7 +100,7 @@ type Window struct {
 	// cut off from Pending first, so that every attempt tells the same.
 	Sending *Held `json:"sending,omitempty"`
 
-	Finding detect.Finding `json:"finding"` // of the opening event, severity raised to the highest folded in
+	Finding detect.Finding `json:"finding"` // of the opening event, severity raised to the highest in the window
 }
 
 // Unsent reports whether the window holds events that no published alert is

@@ -75,11 +75,11 @@ func (g *Guard) rollUp(ctx context.Context, w Window, at time.Time) (sent bool, 
 		return false, nil
 	}
 
+	f, held := d.window.Finding, d.window.Sending
+	f.Severity = held.Severity
 	a := alert.Alert{
-		Schema: alert.Schema, ID: d.claim.AlertID, Kind: alert.RollUp,
-		AccountName: g.deps.AccountName(d.window.Finding.Account), Finding: d.window.Finding,
-		Count: d.window.Sending.Count, Actions: d.window.Sending.Actions, ActionsOmitted: d.window.Sending.Omitted,
-		FirstTime: d.window.Sending.First, LastTime: d.window.Sending.Last,
+		Schema: alert.Schema, ID: d.claim.AlertID, Kind: alert.RollUp, AccountName: g.deps.AccountName(f.Account), Finding: f,
+		Count: held.Count, Actions: held.Actions, ActionsOmitted: held.Omitted, FirstTime: held.First, LastTime: held.Last,
 	}
 	if err := g.deps.Publisher.Publish(ctx, a); err != nil {
 		err = fmt.Errorf("publishing roll-up %s: %w", key, err)
@@ -115,6 +115,7 @@ func (s *Settings) decideRollUp(key string, c Claim, cur Window, seen *Window, a
 	}
 	if cur.Sending == nil {
 		sending := cur.Pending
+		sending.Severity = cur.Finding.Severity
 		cur.Sending, cur.Pending = &sending, Held{}
 	}
 	c.Key, c.State, c.LeaseUntil = key, Leased, now.Add(s.Lease)

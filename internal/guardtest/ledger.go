@@ -67,7 +67,7 @@ func fullRows() (guard.Claim, guard.Window) {
 	f := fullFinding()
 	held := guard.Held{
 		Count: 3, Actions: []alert.Action{{Name: "iam:CreateUser", Target: "eve", Count: 2}}, Omitted: 1,
-		First: t0.Add(time.Second), Last: t0.Add(time.Minute),
+		First: t0.Add(time.Second), Last: t0.Add(time.Minute), Severity: detect.High,
 	}
 	return guard.Claim{
 			Key: "123456789012/11111111-2222", State: guard.Leased, LeaseUntil: t0.Add(45 * time.Second), Attempts: 2,
