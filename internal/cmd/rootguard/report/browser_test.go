@@ -177,6 +177,8 @@ func TestPageInChromium(t *testing.T) {
 			}
 			b.number(t, `document.querySelectorAll('.finding details').forEach(d => { d.open = false }), 0`)
 			b.picture(t, fmt.Sprintf("phone-%d-%d", size.accounts, size.alerts))
+			b.number(t, `document.getElementById('findings').scrollIntoView({behavior: 'instant'}), 0`)
+			b.picture(t, fmt.Sprintf("phone-findings-%d-%d", size.accounts, size.alerts))
 
 			b.mu.Lock()
 			defer b.mu.Unlock()
