@@ -213,6 +213,9 @@ func TestMergeKeepsTheEnds(t *testing.T) {
 	if m.EventID != "first" || m.LastEventID != "last" || !m.Time.Equal(after(1.2)) || !m.Last.Equal(after(1.9)) {
 		t.Errorf("merged = %+v", m)
 	}
+	if timeless := (Fact{Account: account, ID: m.ID, What: "?"}); !Merge(timeless, m).Time.Equal(m.Time) || Merge(m, timeless).EventID != "first" {
+		t.Error("a fact without a time is taken for the earliest")
+	}
 }
 
 func TestMergedAssumeRootTellsWhoAndWhy(t *testing.T) {

@@ -99,36 +99,36 @@ func factsFrom(data []byte) []Fact {
 }
 
 // checkStatus holds a status to what is true of every one.
-func checkStatus(t *testing.T, st Status) {
-	t.Helper()
+func checkStatus(tb testing.TB, st Status) {
+	tb.Helper()
 	if _, err := json.Marshal(st); err != nil {
-		t.Errorf("marshaling: %v", err)
+		tb.Errorf("marshaling: %v", err)
 	}
 	all := true
 	for i, s := range st.Steps {
 		if s.Step != Steps()[i] {
-			t.Errorf("step %d is %s", i, s.Step)
+			tb.Errorf("step %d is %s", i, s.Step)
 		}
 		all = all && (s.State == Done || s.State == NotApplicable)
 		for j, tr := range s.History {
 			if tr.From == tr.To || j > 0 && (tr.From != s.History[j-1].To || tr.At.Before(s.History[j-1].At)) || tr.Evidence.What == "" {
-				t.Errorf("%s: transition %d does not follow: %+v", s.Step, j, s.History)
+				tb.Errorf("%s: transition %d does not follow: %+v", s.Step, j, s.History)
 			}
 		}
 		if n := len(s.History); n > 0 && (s.State != s.History[n-1].To || !s.Since.Equal(s.History[n-1].At)) {
-			t.Errorf("%s is not what its history ends with: %+v", s.Step, s)
+			tb.Errorf("%s is not what its history ends with: %+v", s.Step, s)
 		}
 		if (s.State == Done || s.State == Regressed) && s.Evidence == nil {
-			t.Errorf("%s is %s without evidence", s.Step, s.State)
+			tb.Errorf("%s is %s without evidence", s.Step, s.State)
 		}
 	}
 	if len(st.Steps) != len(Steps()) || st.Bootstrapped != all {
-		t.Errorf("bootstrapped is %v: %+v", st.Bootstrapped, st.Steps)
+		tb.Errorf("bootstrapped is %v: %+v", st.Bootstrapped, st.Steps)
 	}
 	ids := map[string]bool{}
 	for _, u := range st.Users {
 		if u.UserID != "" && ids[u.UserID] {
-			t.Errorf("two users have the ID %s", u.UserID)
+			tb.Errorf("two users have the ID %s", u.UserID)
 		}
 		ids[u.UserID] = true
 		waits := u.MFA == MFAPending || u.MFA == MFAMissing
@@ -136,14 +136,14 @@ func checkStatus(t *testing.T, st Status) {
 		for i, g := range u.MFAGaps {
 			open = g.To.IsZero()
 			if open && i != len(u.MFAGaps)-1 || !open && !g.To.After(g.From) || i > 0 && g.From.Before(u.MFAGaps[i-1].To) {
-				t.Errorf("gap %d of %s is out of order: %+v", i, u.Name, u.MFAGaps)
+				tb.Errorf("gap %d of %s is out of order: %+v", i, u.Name, u.MFAGaps)
 			}
 		}
 		if waits != open || waits == u.GraceDeadline.IsZero() {
-			t.Errorf("%s is %s, a gap is open: %v, deadline %s", u.Name, u.MFA, open, u.GraceDeadline)
+			tb.Errorf("%s is %s, a gap is open: %v, deadline %s", u.Name, u.MFA, open, u.GraceDeadline)
 		}
 		if u.Deleted && (u.ConsoleAccess || u.Admin || waits || u.DeletedAt.IsZero()) {
-			t.Errorf("a deleted user: %+v", u)
+			tb.Errorf("a deleted user: %+v", u)
 		}
 	}
 }

@@ -201,7 +201,9 @@ func factsOf(tb testing.TB, story []told) []Fact {
 
 func fold(tb testing.TB, hours float64, story ...told) Status {
 	tb.Helper()
-	return Fold(account, factsOf(tb, story), DefaultOptions(), after(hours))
+	st := Fold(account, factsOf(tb, story), DefaultOptions(), after(hours))
+	checkStatus(tb, st)
+	return st
 }
 
 func stepOf(tb testing.TB, st Status, name Step) StepStatus {

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
 )
 
 const (
@@ -127,6 +129,11 @@ func TestSteps(t *testing.T) {
 		{"two in a group, the first comes first", AdminUser, []told{at(1, createUser("alice", aliceID)), at(1.5, createUser("bob", bobID)), at(2, setPassword("bob", false)), at(2, setPassword("alice", false)),
 			at(3, createGroup("ops")), at(4, join("ops", "bob")), at(5, join("ops", "alice")), at(6, attachGroup("ops", adminARN))}, 10, Done, 6, "e007", "alice", []State{Done}},
 		{"left a group she is not in, joined one twice", AdminUser, admin(at(4, leave("ops", "alice")), at(5, join("dev", "alice")), at(6, join("dev", "alice"))), 10, Done, 3, "e002", "alice", []State{Done}},
+		{"group's life in one second, its end written first", AdminUser, []told{at(1, createUser("alice", aliceID)), at(2, setPassword("alice", true)),
+			at(3, iamCall(operator, "DeleteGroup", fields{"groupName": "ops"})), at(3, join("ops", "alice")), at(3, attachGroup("ops", adminARN)), at(3, createGroup("ops"))}, 10, Regressed, 3, "e002", "", []State{Done, Regressed}},
+		{"the name goes to another", AdminUser, admin(at(4, createUser("alice", bobID))), 10, Regressed, 4, "e003", "", []State{Done, Regressed}},
+		{"who lost the rights and got them back comes last", AdminUser, admin(at(4, createUser("bob", bobID)), at(4, setPassword("bob", false)), at(4, createUser("cat", "AIDACAT0000000000001")), at(4, setPassword("cat", false)),
+			at(5, attach("bob", adminARN)), at(6, attach("cat", adminARN)), at(7, detach("bob", adminARN)), at(8, attach("bob", adminARN)), at(9, deleteUser("alice"))), 10, Done, 3, "e008", "cat", []State{Done}},
 		{"detached", AdminUser, admin(at(4, detach("alice", adminARN))), 10, Regressed, 4, "e003", "", []State{Done, Regressed}},
 		{"another policy detached", AdminUser, admin(at(4, detach("alice", readARN))), 10, Done, 3, "e002", "", []State{Done}},
 		{"detached and attached", AdminUser, admin(at(4, detach("alice", adminARN)), at(5, attach("alice", adminARN))), 10, Done, 5, "e004", "", []State{Done, Regressed, Done}},
@@ -149,6 +156,8 @@ func TestSteps(t *testing.T) {
 		{"somebody else", AdminSignedIn, admin(at(4, signIn(bob, "No"))), 10, Pending, -1, "-", "", nil},
 		{"a role of her name", AdminSignedIn, admin(at(4, signIn(fields{"type": "AssumedRole", "userName": "alice", "principalId": "AROAX:alice"}, "No"))), 10, Pending, -1, "-", "", nil},
 		{"before she was admin", AdminSignedIn, []told{at(1, createUser("alice", aliceID)), at(2, setPassword("alice", true)), at(3, signIn(alice, "No")), at(4, attach("alice", adminARN))}, 10, Done, 4, "e002", "", []State{Done}},
+		{"the first sign-in is the evidence", AdminSignedIn, admin(at(4, signIn(alice, "No")), at(5, createUser("bob", bobID)), at(6, attach("bob", adminARN)), at(7, setPassword("bob", false)), at(8, signIn(bob, "No")), at(9, deleteUser("alice"))),
+			10, Done, 4, "e003", "", []State{Done}},
 		{"never regresses", AdminSignedIn, admin(at(4, signIn(alice, "No")), at(5, deleteUser("alice"))), 10, Done, 4, "e003", "", []State{Done}},
 
 		{"due", AdminPasswordChanged, admin(), 10, Pending, -1, "e001", "must change", nil},
@@ -163,6 +172,7 @@ func TestSteps(t *testing.T) {
 		{"reset and changed", AdminPasswordChanged, admin(at(4, changePassword("alice", aliceID)), at(5, updatePassword("alice", true)), at(6, changePassword("alice", aliceID))), 10, Done, 6, "e005", "", []State{Done, Regressed, Done}},
 		{"updated, reset not told", AdminPasswordChanged, admin(at(4, changePassword("alice", aliceID)), at(5, updatePassword("alice", nil))), 10, Done, 4, "e003", "", []State{Done}},
 		{"updated, no reset", AdminPasswordChanged, admin(at(5, updatePassword("alice", false))), 10, NotApplicable, 5, "e003", "", []State{NotApplicable}},
+		{"nobody knew, reset demanded", AdminPasswordChanged, []told{at(1, attach("bob", adminARN)), at(2, signIn(bob, "Yes")), at(3, updatePassword("bob", true))}, 10, Regressed, 3, "e002", "must change", []State{Unknown, Regressed}},
 		{"nobody knows", AdminPasswordChanged, []told{at(1, attach("bob", adminARN)), at(2, signIn(bob, "Yes"))}, 10, Unknown, 2, "e001", "not in the log", []State{Unknown}},
 
 		{"not yet", AdminMFA, admin(), 10, Pending, -1, "e002", "alice has no MFA", nil},
@@ -196,6 +206,11 @@ func TestSteps(t *testing.T) {
 		{"AssumeRoot of another key", RootQuiet, admin(at(4, signIn(alice, "No")), at(799.9, assumeRoot("ASIAT")), at(800, rootList("ASIAU", after(800)))), 900, Regressed, 800, "e005", "", []State{Done, Regressed}},
 		{"one record of the session says so", RootQuiet, admin(at(4, signIn(alice, "No")), at(800, rootList("ASIAT", after(800))), at(800.1, call{who: assumedRootSession("ASIAT", after(800)), source: "s3.amazonaws.com", name: "DeleteBucketPolicy"})), 900, Done, 4 + 30*days, "e003", "", []State{Done}},
 		{"no root credentials", RootQuiet, admin(at(4, signIn(alice, "No")), checked(5, LiveFact{AccountPasswordPresent: ptr(0), AccountAccessKeysPresent: ptr(0)})), 900, NotApplicable, 5, "", "no credentials", []State{NotApplicable}},
+		{"activity of an hour counts from its end", RootQuiet, admin(at(4, signIn(alice, "No")), at(800, rootList("ASIA1", after(799))), at(800.9, rootList("ASIA1", after(799)))), 800.5 + 30*days, Regressed, 800, "e005", "", []State{Done, Regressed}},
+		{"no root credentials, checked again", RootQuiet, admin(at(4, signIn(alice, "No")), checked(5, LiveFact{AccountPasswordPresent: ptr(0)}), checked(50, LiveFact{AccountPasswordPresent: ptr(0)})), 900, NotApplicable, 5, "", "no credentials", []State{NotApplicable}},
+		{"no root password, a key used and removed", RootQuiet, admin(at(4, signIn(alice, "No")), checked(5, LiveFact{AccountPasswordPresent: ptr(0), AccountAccessKeysPresent: ptr(0)}),
+			at(800, call{who: fields{"type": "Root", "accountId": account, "accessKeyId": "AKIAR"}, source: "s3.amazonaws.com", name: "ListBuckets"}),
+			checked(801, LiveFact{AccountAccessKeysPresent: ptr(0)})), 900, NotApplicable, 801, "", "", []State{Done, Regressed, NotApplicable}},
 		{"no root credentials, after quiet", RootQuiet, admin(at(4, signIn(alice, "No")), checked(800, LiveFact{AccountPasswordPresent: ptr(0)})), 900, NotApplicable, 800, "", "", []State{Done, NotApplicable}},
 	} {
 		t.Run(string(tc.step)+"/"+tc.name, func(t *testing.T) {
@@ -246,6 +261,18 @@ func checkHistory(t *testing.T, s StepStatus, path []State) {
 			t.Errorf("went through %v, want %v", went, path)
 			return
 		}
+	}
+}
+
+func TestFactsWithoutATimeArePassedOver(t *testing.T) {
+	facts := factsOf(t, admin())
+	lost := rootEnableMFA(rootKey).record(t, after(1), "lost")
+	for _, f := range FactsOf(&lost) {
+		f.Time = time.Time{}
+		facts = append(facts, f)
+	}
+	if diff := gocmp.Diff(fold(t, 10, admin()...), Fold(account, facts, DefaultOptions(), after(10))); diff != "" {
+		t.Errorf("(-without +with):\n%s", diff)
 	}
 }
 

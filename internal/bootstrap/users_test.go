@@ -111,6 +111,7 @@ func TestUsers(t *testing.T) {
 		{"the name goes to another", 10, user(at(3, rename("alice", "al")), at(4, createUser("alice", alice2)), at(5, setPassword("alice", false)), at(6, enableMFA("al", app)), at(7, deleteUser("alice"))),
 			[]string{"al alice was:alice created:1 console on:6 devices:1 gap:2-6", "alice ann created:4 deleted:7 not_needed:7 gap:5-7"}},
 		{"a rename nobody saw", 10, user(at(3, signIn(iamUser("al", aliceID), "No"))), []string{"al alice was:alice created:1 console pending_mfa:2 due:26 gap:2- signin:3"}},
+		{"a rename back that nobody saw", 10, user(at(3, rename("alice", "al")), at(4, signIn(alice, "No")), at(5, deleteUser("alice"))), []string{"alice alice was:al created:1 deleted:5 not_needed:5 gap:2-5 signin:4"}},
 		{"names swapped", 10, []told{at(1, createUser("alice", aliceID)), at(1, createUser("bob", bobID)), at(2, rename("alice", "x")), at(3, rename("bob", "alice")), at(4, rename("x", "bob")), at(5, setPassword("bob", false))},
 			[]string{"alice bob was:bob created:1 not_needed:1", "bob alice was:alice,x created:1 console pending_mfa:5 due:29 gap:5-"}},
 
