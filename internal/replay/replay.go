@@ -5,36 +5,32 @@ package replay
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"strings"
+	"runtime"
+	"slices"
 	"time"
-
-	"github.com/klauspost/compress/gzip"
 
 	"rootguard/internal/cloudtrail"
 )
 
 // Options say what to replay and how. Only Paths is required.
 type Options struct {
-	Paths   []string  // files, directory trees, or "-" for Stdin
+	Paths   []string  // files, folders, or "-" for Stdin
 	Stdin   io.Reader // what "-" reads
 	Workers int       // files scanned at the same time; 0: GOMAXPROCS
 
 	Filter cloudtrail.Filter // which records are decoded and handled; nil: all
 
 	// Since and Until bound eventTime (Until exclusive), Accounts the record's
-	// account. Zero and empty are no limit. They apply to decoded candidates.
+	// account. Zero and empty are no limit. They apply to decoded candidates; a
+	// record that does not tell its time or account is within them.
 	Since, Until time.Time
 	Accounts     []string
 
-	Progress func(Progress) // at most every 100 ms, and once at the end; never concurrently
-	Problem  func(Problem)  // as found; never concurrently with itself, Progress or handle
-	Now      func() time.Time
+	Progress func(Progress)   // at most every 100 ms, and once at the end; never concurrently
+	Problem  func(Problem)    // as found; never concurrently with itself, Progress or handle
+	Now      func() time.Time // the clock that Progress goes by; nil: time.Now
 }
 
 // Problem is something in the logs that was not as it should be.
@@ -50,18 +46,20 @@ type Problem struct {
 type Progress struct {
 	Files      int   `json:"files"`
 	FilesTotal int   `json:"files_total"`
-	Bytes      int64 `json:"bytes"` // as stored, so compressed where the files are
-	BytesTotal int64 `json:"bytes_total"`
-	JSONBytes  int64 `json:"json_bytes"` // decompressed
-	Records    int64 `json:"records"`
-	Candidates int64 `json:"candidates"` // records that passed Filter, Since, Until and Accounts
+	Bytes      int64 `json:"bytes"`       // as stored, so compressed where the files are
+	BytesTotal int64 `json:"bytes_total"` // without standard input
+	JSONBytes  int64 `json:"json_bytes"`  // decompressed
+	Records    int64 `json:"records"`     // those that could not be read included
+	Candidates int64 `json:"candidates"`  // records that passed Filter, Since, Until and Accounts
 	Problems   int64 `json:"problems"`
 }
 
 // Summary is what a replay came to.
 type Summary struct {
 	Progress
-	SkippedFiles int       `json:"skipped_files"` // digest and Insights files
+	SkippedFiles int       `json:"skipped_files"` // of other kinds, by their names: digests, Insights, other services' logs
+	LostRecords  int64     `json:"lost_records"`  // could not be read
+	Other        int64     `json:"other"`         // control messages, and EventBridge events that are not CloudTrail's
 	First        time.Time `json:"first,omitzero"`
 	Last         time.Time `json:"last,omitzero"` // eventTime of the earliest and latest candidate
 }
@@ -72,55 +70,149 @@ type Place struct {
 	Index int // in the file, from 0
 }
 
-// Run hands every candidate in the files to handle, file by file. It fails
-// where ctx ends, where a path does not exist, and where handle fails; all else
-// that is wrong with the logs is a Problem.
+// progressEvery is the least time between two calls of Options.Progress.
+const progressEvery = 100 * time.Millisecond
+
+// Run hands every candidate in the files to handle, file by file in the order of
+// their delivery times, and in the order of each file. It fails where ctx ends,
+// where a path does not exist, and where handle fails; all else that is wrong
+// with the logs is a Problem.
 func Run(ctx context.Context, opt Options, handle func(ctx context.Context, rec *cloudtrail.Record, at Place) error) (Summary, error) {
-	var sum Summary
-	for _, root := range opt.Paths {
-		err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-			if err != nil || d.IsDir() {
-				return err
-			}
-			return runFile(ctx, opt, path, &sum, handle)
-		})
-		if err != nil {
-			return sum, fmt.Errorf("replaying %s: %w", root, err)
-		}
+	if opt.Workers <= 0 {
+		opt.Workers = runtime.GOMAXPROCS(0)
 	}
-	return sum, nil
+	if opt.Now == nil {
+		opt.Now = time.Now
+	}
+	found, err := list(opt.Paths)
+	if err != nil {
+		return Summary{}, err
+	}
+
+	workCtx, stop := context.WithCancel(ctx)
+	p := start(workCtx, &opt, found.files)
+	s := sequencer{opt: &opt, pool: p, handle: handle}
+	s.sum.SkippedFiles = found.skipped
+	s.sum.FilesTotal = len(found.files)
+	for _, f := range found.files {
+		s.sum.BytesTotal += f.size
+	}
+	for _, problem := range found.problems {
+		s.problem(problem)
+	}
+	err = s.run(ctx)
+	stop()
+	if err == nil || !slices.Contains(opt.Paths, Stdin) {
+		p.wait() // else nothing can interrupt a worker that waits for standard input
+	}
+	s.count()
+	if opt.Progress != nil {
+		opt.Progress(s.sum.Progress)
+	}
+	return s.sum, err
 }
 
-func runFile(ctx context.Context, opt Options, path string, sum *Summary, handle func(ctx context.Context, rec *cloudtrail.Record, at Place) error) error {
-	f, err := os.Open(path) //nolint:gosec // the user names the files
-	if err != nil {
-		return fmt.Errorf("opening log file: %w", err)
+// sequencer is the one goroutine that calls what Options and Run name.
+type sequencer struct {
+	opt    *Options
+	pool   *pool
+	handle func(ctx context.Context, rec *cloudtrail.Record, at Place) error
+	sum    Summary
+	told   time.Time // when Progress was last called
+}
+
+func (s *sequencer) run(ctx context.Context) error {
+	var tick <-chan time.Time
+	if s.opt.Progress != nil {
+		ticker := time.NewTicker(progressEvery)
+		defer ticker.Stop()
+		tick = ticker.C
+		s.told = s.opt.Now()
 	}
-	defer func() { _ = f.Close() }()
-	var in io.Reader = f
-	if strings.HasSuffix(path, ".gz") {
-		if in, err = gzip.NewReader(f); err != nil {
-			return fmt.Errorf("reading gzip header: %w", err)
+	for reading := range s.pool.order {
+		for open := true; open; {
+			select {
+			case <-ctx.Done():
+				return fmt.Errorf("replaying: %w", context.Cause(ctx))
+			case <-tick:
+			case batch, more := <-reading.batches:
+				if open = more; !more {
+					s.sum.Files++
+				}
+				for _, entry := range batch {
+					if err := s.entry(ctx, reading.file.path, entry); err != nil {
+						return err
+					}
+				}
+			}
+			s.progress()
 		}
 	}
-	var log struct{ Records []json.RawMessage }
-	if err := json.NewDecoder(in).Decode(&log); err != nil {
-		return fmt.Errorf("decoding log file: %w", err)
-	}
-	sum.Files++
-	for i, raw := range log.Records {
-		rec, _, err := cloudtrail.Decode(raw)
-		if err != nil {
-			return err
-		}
-		sum.Records++
-		if opt.Filter != nil && !opt.Filter(cloudtrail.Header{EventSource: []byte(rec.EventSource), EventName: []byte(rec.EventName), IdentityType: []byte(rec.UserIdentity.Type)}) {
-			continue
-		}
-		sum.Candidates++
-		if err := handle(ctx, &rec, Place{File: path, Index: i}); err != nil {
-			return fmt.Errorf("handling record %d of %s: %w", i, path, err)
-		}
+	if err := context.Cause(ctx); err != nil {
+		return fmt.Errorf("replaying: %w", err)
 	}
 	return nil
+}
+
+// entry hands on one entry of a file.
+func (s *sequencer) entry(ctx context.Context, path string, entry cloudtrail.Entry) error {
+	if entry.Err != nil || len(entry.Defects) > 0 {
+		s.problem(Problem{File: path, Index: entry.Index, EventID: entry.EventID, Reason: reason(entry), Lost: entry.Lost})
+	}
+	rec := entry.Record
+	if rec == nil {
+		return nil
+	}
+	s.sum.Candidates++
+	if t := rec.EventTime; !t.IsZero() {
+		if s.sum.First.IsZero() || t.Before(s.sum.First) {
+			s.sum.First = t
+		}
+		if t.After(s.sum.Last) {
+			s.sum.Last = t
+		}
+	}
+	if err := s.handle(ctx, rec, Place{File: path, Index: entry.Index}); err != nil {
+		return fmt.Errorf("handling record %d of %s: %w", entry.Index, path, err)
+	}
+	return nil
+}
+
+// reason is all that is wrong with an entry.
+func reason(entry cloudtrail.Entry) string {
+	var all string
+	for _, d := range entry.Defects {
+		all += "; " + d.Field + ": " + d.Reason
+	}
+	if entry.Err != nil {
+		all += "; " + entry.Err.Error()
+	}
+	return all[len("; "):]
+}
+
+func (s *sequencer) problem(p Problem) {
+	s.sum.Problems++
+	if s.opt.Problem != nil {
+		s.opt.Problem(p)
+	}
+}
+
+// count takes over what the workers counted so far.
+func (s *sequencer) count() {
+	s.sum.Bytes = s.pool.bytes.Load()
+	s.sum.JSONBytes = s.pool.jsonBytes.Load()
+	s.sum.Records = s.pool.records.Load()
+	s.sum.LostRecords = s.pool.lost.Load()
+	s.sum.Other = s.pool.other.Load()
+}
+
+func (s *sequencer) progress() {
+	if s.opt.Progress == nil {
+		return
+	}
+	if now := s.opt.Now(); now.Sub(s.told) >= progressEvery {
+		s.told = now
+		s.count()
+		s.opt.Progress(s.sum.Progress)
+	}
 }

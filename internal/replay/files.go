@@ -1,0 +1,147 @@
+package replay
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Stdin is the path that stands for standard input, in Options.Paths and in
+// what a replay says about it.
+const Stdin = "-"
+
+// file is one log file to read.
+type file struct {
+	path string
+	size int64 // 0 where it is not known
+	time time.Time
+}
+
+// listing is what Options.Paths come to.
+type listing struct {
+	files    []file
+	skipped  int
+	problems []Problem
+	seen     map[string]bool
+}
+
+// list finds the log files. It fails where a path does not exist.
+func list(paths []string) (listing, error) {
+	l := listing{seen: map[string]bool{}}
+	for _, path := range paths {
+		if path == Stdin {
+			if !l.again(path) {
+				l.files = append(l.files, file{path: path})
+			}
+			continue
+		}
+		info, err := os.Stat(path)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return listing{}, fmt.Errorf("finding log files: %s does not exist; name a CloudTrail log file, a folder of them, or - for standard input", path)
+		case err != nil:
+			l.unreadable(path, err)
+		case info.IsDir():
+			l.walk(path)
+		case !l.again(path):
+			l.add(path, info)
+		}
+	}
+	// Sorted by time across all accounts, the files of each account are too. A
+	// file whose name tells no time comes first.
+	slices.SortFunc(l.files, func(a, b file) int {
+		if c := a.time.Compare(b.time); c != 0 {
+			return c
+		}
+		return strings.Compare(a.path, b.path)
+	})
+	return l, nil
+}
+
+// again reports whether the path came before: the same may be named twice, or
+// lie in a folder that is named too.
+func (l *listing) again(path string) bool {
+	path = filepath.Clean(path)
+	before := l.seen[path]
+	l.seen[path] = true
+	return before
+}
+
+func (l *listing) add(path string, info fs.FileInfo) {
+	l.files = append(l.files, file{path: path, size: info.Size(), time: deliveryTime(filepath.Base(path))})
+}
+
+func (l *listing) unreadable(path string, err error) {
+	l.problems = append(l.problems, Problem{File: path, Index: -1, Reason: err.Error(), Lost: true})
+}
+
+// walk adds the log files in a folder. In it a symbolic link to a file is
+// followed, one to a folder is not.
+func (l *listing) walk(root string) {
+	root += string(filepath.Separator) // so that the folder itself may be a link
+	// The function returns no error but SkipDir, so WalkDir returns none.
+	_ = filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil: // of a folder whose entries cannot be read, or not all
+			l.unreadable(path, err)
+			return nil
+		case l.again(path):
+			if entry.IsDir() {
+				return fs.SkipDir
+			}
+			return nil
+		case path != root && strings.HasPrefix(entry.Name(), "."):
+			if entry.IsDir() {
+				return fs.SkipDir
+			}
+			l.skipped++
+			return nil
+		case entry.IsDir():
+			return nil
+		case !isLog(entry.Name()):
+			l.skipped++
+			return nil
+		}
+		info, err := os.Stat(path)
+		switch {
+		case err != nil:
+			l.unreadable(path, err)
+		case !info.Mode().IsRegular():
+			l.skipped++
+		default:
+			l.add(path, info)
+		}
+		return nil
+	})
+}
+
+// isLog reports whether a file with this name may be a CloudTrail log. AWS
+// names what it delivers ACCOUNT_SERVICE_REGION_…, and CloudTrail's digests and
+// Insights have services of their own (AWS CloudTrail User Guide, "CloudTrail
+// log file examples", "CloudTrail digest file structure", "Logging Insights
+// events"). Any other name is worth a try.
+func isLog(name string) bool {
+	account, rest, ok := strings.Cut(name, "_")
+	if !ok || len(account) != 12 || strings.Trim(account, "0123456789") != "" {
+		return true
+	}
+	service, _, ok := strings.Cut(rest, "_")
+	return !ok || strings.HasPrefix(service, "CloudTrail") && service != "CloudTrail-Digest" && service != "CloudTrail-Insight"
+}
+
+// deliveryTime reads the time from a log file's name,
+// ACCOUNT_CloudTrail_REGION_YYYYMMDDTHHmmZ_RANDOM.json.gz (AWS CloudTrail User
+// Guide, "CloudTrail log file examples"). It is zero where the name has none.
+func deliveryTime(name string) time.Time {
+	for part := range strings.SplitSeq(name, "_") {
+		if t, err := time.Parse("20060102T1504Z", part); err == nil {
+			return t
+		}
+	}
+	return time.Time{}
+}
