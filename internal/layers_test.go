@@ -55,6 +55,9 @@ var mayImport = map[string][]string{
 	"guardtest":    {"cloudtrail", "detect", "bootstrap", "alert", "guard"},
 	"testenv":      {},
 	"config":       {"cloudtrail", "detect", "bootstrap", "alert", "guard"},
+	"dynamodb":     {"cloudtrail", "detect", "bootstrap", "alert", "guard", "config"},
+
+	"dynamodb/dynamotest": {"config"},
 }
 
 // pure packages must repeat a decision from its input alone.

@@ -1,0 +1,42 @@
+// Package dynamodb keeps the guard's ledger and journal in one DynamoDB table.
+//
+// # The table
+//
+// Everything of an account is one item collection, so its status is one query.
+//
+//	pk               sk            holds
+//	ACCOUNT#<id>     CLAIM#<key>   guard.Claim of an event, or of a roll-up of a window
+//	ACCOUNT#<id>     WINDOW#<key>  guard.Window
+//	ACCOUNT#<id>     FACT#<id>     bootstrap.Fact
+//	ACCOUNTS         ACCOUNT#<id>  that the account is known
+//
+// The account of a claim or window is read off its key. A part of a key that is
+// too long for DynamoDB (2,048 bytes of pk, 1,024 of sk: Amazon DynamoDB
+// Developer Guide, "Service, account, and table quotas") ends in its hash. The
+// other attributes:
+//
+//	doc        the row as JSON
+//	ver        a random word, another with every write: what conditions compare
+//	expires    epoch seconds after which the row counts as absent (DynamoDB's TTL attribute)
+//	due_shard  with due_at the key of the index "due"; on windows that hold something unsent alone
+//	due_at     the window's Until, of fixed width
+//
+// Claims expire ClaimTTL after they were last written, windows that hold nothing
+// unsent WindowTTL after. Facts and accounts never do, nor does a window before
+// what it holds was sent. DynamoDB deletes expired items days later, so reads
+// drop them.
+//
+// # Consistency
+//
+// Update reads both rows with strong consistency and writes under the condition
+// that neither changed, in one TransactWriteItems where there are two. A
+// conflict repeats all of it, after a pause that is random and grows. As each
+// write has a version of its own, a write whose answer got lost is recognized
+// when its repetition fails, and decide is not asked again about what it has
+// itself brought about. Where decide stores nothing, the two rows it saw may be
+// of moments a few milliseconds apart.
+//
+// An index cannot be read with strong consistency. Due takes only keys from it
+// and reads the rows themselves; a window that became due within the last
+// moments may be missing from one call.
+package dynamodb

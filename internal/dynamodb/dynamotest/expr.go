@@ -1,0 +1,85 @@
+package dynamotest
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// term is one comparison of an expression: of the shapes that rootguard uses,
+// and no others.
+type term struct {
+	op    string // "=", "<=", "begins_with" or "attribute_not_exists"
+	name  string // of the attribute
+	value AV
+}
+
+var (
+	compared  = regexp.MustCompile(`^(#\w+) (=|<=) (:\w+)$`)
+	begins    = regexp.MustCompile(`^begins_with\((#\w+), (:\w+)\)$`)
+	notExists = regexp.MustCompile(`^attribute_not_exists\((#\w+)\)$`)
+)
+
+// parse reads an expression. As DynamoDB does, it refuses names and values that
+// are not defined, and those that are not used.
+func parse(expr string, names map[string]string, values map[string]AV) ([]term, error) {
+	var terms []term
+	usedNames, usedValues := map[string]bool{}, map[string]bool{}
+	for part := range strings.SplitSeq(expr, " AND ") {
+		var t term
+		var name, value string
+		if m := compared.FindStringSubmatch(part); m != nil {
+			name, t.op, value = m[1], m[2], m[3]
+		} else if m := begins.FindStringSubmatch(part); m != nil {
+			t.op, name, value = "begins_with", m[1], m[2]
+		} else if m := notExists.FindStringSubmatch(part); m != nil {
+			t.op, name = "attribute_not_exists", m[1]
+		} else {
+			return nil, fmt.Errorf("invalid expression, or one this server does not know: %q", part)
+		}
+		var ok bool
+		if t.name, ok = names[name]; !ok {
+			return nil, fmt.Errorf("an expression attribute name used in the document path is not defined; attribute name: %s", name)
+		}
+		usedNames[name] = true
+		if value != "" {
+			if t.value, ok = values[value]; !ok {
+				return nil, fmt.Errorf("an expression attribute value used in expression is not defined; attribute value: %s", value)
+			}
+			usedValues[value] = true
+		}
+		terms = append(terms, t)
+	}
+	if len(usedNames) != len(names) || len(usedValues) != len(values) {
+		return nil, fmt.Errorf("value provided in ExpressionAttributeNames or ExpressionAttributeValues unused in expression %q", expr)
+	}
+	return terms, nil
+}
+
+// holds reports whether an item, nil where there is none, meets all terms.
+func holds(terms []term, item Item) bool {
+	for _, t := range terms {
+		have, ok := item[t.name]
+		if t.op == "attribute_not_exists" {
+			if ok {
+				return false
+			}
+			continue
+		}
+		if !ok || have.S == nil || t.value.S == nil {
+			return false
+		}
+		switch t.op {
+		case "=":
+			ok = *have.S == *t.value.S
+		case "<=":
+			ok = *have.S <= *t.value.S
+		case "begins_with":
+			ok = strings.HasPrefix(*have.S, *t.value.S)
+		}
+		if !ok {
+			return false
+		}
+	}
+	return true
+}

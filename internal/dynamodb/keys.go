@@ -1,0 +1,74 @@
+package dynamodb
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"hash/fnv"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+const (
+	accountsPartition = "ACCOUNTS"
+	accountPrefix     = "ACCOUNT#"
+	claimPrefix       = "CLAIM#"
+	windowPrefix      = "WINDOW#"
+	factPrefix        = "FACT#"
+
+	maxPartitionKey = 2048 // bytes
+	maxSortKey      = 1024
+
+	// dueShards spreads the index over partitions: one takes 1,000 writes a
+	// second, and a throttled index throttles the table.
+	dueShards = 4
+)
+
+type key struct{ pk, sk string }
+
+func claimRow(claimKey string) key {
+	return key{partition(accountOf(claimKey)), sortKey(claimPrefix, claimKey)}
+}
+func windowRow(windowKey string) key {
+	return key{partition(accountOf(windowKey)), sortKey(windowPrefix, windowKey)}
+}
+func factRow(account, id string) key { return key{partition(account), sortKey(factPrefix, id)} }
+func accountRow(account string) key  { return key{accountsPartition, sortKey(accountPrefix, account)} }
+
+func partition(account string) string { return fit(accountPrefix+account, maxPartitionKey) }
+
+func sortKey(prefix, name string) string { return fit(prefix+name, maxSortKey) }
+
+// accountOf is the account that a claim's or window's key begins with. It only
+// decides where the row is kept; the sort key has the whole key.
+func accountOf(key string) string {
+	account, _, _ := strings.Cut(strings.TrimPrefix(key, "window/"), "/")
+	if plain, err := url.PathUnescape(account); err == nil {
+		return plain
+	}
+	return account
+}
+
+// fit is the text itself, or its beginning and its hash where DynamoDB would
+// refuse it or where JSON would change it.
+func fit(text string, limit int) string {
+	if len(text) <= limit && utf8.ValidString(text) {
+		return text
+	}
+	sum := sha256.Sum256([]byte(text))
+	end := "#" + hex.EncodeToString(sum[:])
+	return strings.ToValidUTF8(text[:min(len(text), limit-len(end)-utf8.UTFMax)], "") + end
+}
+
+func dueShard(n uint32) string { return "DUE#" + strconv.FormatUint(uint64(n), 10) }
+
+func dueShardOf(windowKey string) string {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(windowKey)) // never fails
+	return dueShard(h.Sum32() % dueShards)
+}
+
+// dueAt sorts as the times do, from year 0 to 9999.
+func dueAt(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000000Z") }

@@ -1,0 +1,423 @@
+package dynamodb
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	sdk "github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"rootguard/internal/bootstrap"
+	"rootguard/internal/config"
+	"rootguard/internal/guard"
+)
+
+// How long rows that are no longer needed are kept.
+const (
+	ClaimTTL  = 400 * 24 * time.Hour // longer than any log is replayed from CloudTrail's own history
+	WindowTTL = 30 * 24 * time.Hour
+)
+
+// addWorkers is how many facts are written at a time.
+const addWorkers = 8
+
+var (
+	_ guard.Ledger  = (*Store)(nil)
+	_ guard.Journal = (*Store)(nil)
+)
+
+// Store is a guard.Ledger and a guard.Journal in one table. It is safe for
+// concurrent use, in this process and others.
+type Store struct {
+	client *sdk.Client
+	table  string
+	now    func() time.Time
+
+	known sync.Map // accounts that this process has registered
+}
+
+// New returns a Store on a table that exists.
+func New(client *sdk.Client, table string, now func() time.Time) *Store {
+	return &Store{client: client, table: table, now: now}
+}
+
+// Update is guard.Ledger's. It fails where others keep changing the same rows
+// for several seconds, and repeats decide until then. decide must return rows
+// under the keys it was given, or under none.
+func (s *Store) Update(ctx context.Context, claimKey, windowKey string, decide func(guard.Claim, guard.Window) (guard.Claim, guard.Window)) error {
+	keys := []key{claimRow(claimKey)}
+	if windowKey != "" {
+		keys = append(keys, windowRow(windowKey))
+	}
+	var tried []row
+	var last error
+	for attempt := 1; attempt <= attempts; attempt++ {
+		rows, err := s.read(ctx, keys...)
+		if err != nil {
+			return err
+		}
+		if slices.ContainsFunc(tried, func(r row) bool { return rows[r.key].version == r.version }) {
+			return nil // the attempt before had gone through, and its answer got lost
+		}
+		write, account, err := s.decided(claimKey, windowKey, rows, decide)
+		if err != nil || len(write) == 0 {
+			return err
+		}
+		if err := s.register(ctx, account); err != nil {
+			return err
+		}
+		if err = s.write(ctx, keys, rows, write); err == nil {
+			return nil
+		}
+		if !conflict(err) {
+			return classed("storing claim "+claimKey, err)
+		}
+		tried, last = write, err
+		if err := pause(ctx, attempt); err != nil {
+			return fmt.Errorf("storing claim %s: %w", claimKey, err)
+		}
+	}
+	return fmt.Errorf("storing claim %s: others kept changing it: %w", claimKey, last)
+}
+
+// decided asks decide about what was read, and returns the rows to write.
+func (s *Store) decided(claimKey, windowKey string, rows map[key]row, decide func(guard.Claim, guard.Window) (guard.Claim, guard.Window)) (write []row, account string, err error) {
+	var c guard.Claim
+	var w guard.Window
+	now := s.now()
+	claim := rows[claimRow(claimKey)]
+	if err := claim.decode(now, &c); err != nil {
+		return nil, "", err
+	}
+	if windowKey != "" {
+		window := rows[windowRow(windowKey)]
+		if err := window.decode(now, &w); err != nil {
+			return nil, "", err
+		}
+	}
+	c, w = decide(c, w)
+	if (c.Key != "" && c.Key != claimKey) || (w.Key != "" && w.Key != windowKey) {
+		return nil, "", guard.Permanent(fmt.Errorf("storing claim %q and window %q: only %q and %q were read", c.Key, w.Key, claimKey, windowKey))
+	}
+	if c.Key != "" {
+		r, err := rowOf(claimRow(claimKey), c)
+		if err != nil {
+			return nil, "", err
+		}
+		r.expires = now.Add(ClaimTTL).Unix()
+		write = append(write, r)
+		if c.Finding != nil {
+			account = c.Finding.Account
+		}
+	}
+	if w.Key != "" {
+		r, err := rowOf(windowRow(windowKey), w)
+		if err != nil {
+			return nil, "", err
+		}
+		if w.Unsent() {
+			r.shard, r.due = dueShardOf(windowKey), dueAt(w.Until)
+		} else {
+			r.expires = now.Add(WindowTTL).Unix()
+		}
+		write = append(write, r)
+	}
+	for i := range write {
+		if err := write[i].fits(); err != nil {
+			return nil, "", err
+		}
+	}
+	return write, account, nil
+}
+
+// write stores rows if none of those that were read has changed.
+func (s *Store) write(ctx context.Context, keys []key, was map[key]row, rows []row) error {
+	if len(keys) == 1 {
+		return s.put(ctx, &rows[0], was[keys[0]].version)
+	}
+	items := make([]types.TransactWriteItem, 0, len(keys))
+	for _, k := range keys {
+		cond := unchanged{was[k].version}
+		i := slices.IndexFunc(rows, func(r row) bool { return r.key == k })
+		if i < 0 {
+			items = append(items, types.TransactWriteItem{ConditionCheck: &types.ConditionCheck{
+				TableName: &s.table, Key: k.attributes(), ConditionExpression: cond.expression(),
+				ExpressionAttributeNames: cond.names(), ExpressionAttributeValues: cond.values(),
+			}})
+			continue
+		}
+		items = append(items, types.TransactWriteItem{Put: &types.Put{
+			TableName: &s.table, Item: rows[i].item(), ConditionExpression: cond.expression(),
+			ExpressionAttributeNames: cond.names(), ExpressionAttributeValues: cond.values(),
+		}})
+	}
+	_, err := s.client.TransactWriteItems(ctx, &sdk.TransactWriteItemsInput{TransactItems: items})
+	return err
+}
+
+// put stores one row if it is still of a version, or absent where that is "".
+func (s *Store) put(ctx context.Context, r *row, version string) error {
+	cond := unchanged{version}
+	_, err := s.client.PutItem(ctx, &sdk.PutItemInput{
+		TableName: &s.table, Item: r.item(), ConditionExpression: cond.expression(),
+		ExpressionAttributeNames: cond.names(), ExpressionAttributeValues: cond.values(),
+		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+	})
+	return err
+}
+
+// Due is guard.Ledger's.
+func (s *Store) Due(ctx context.Context, at time.Time, limit int) ([]guard.Window, error) {
+	if limit <= 0 {
+		return []guard.Window{}, nil
+	}
+	var shards [dueShards][]guard.Window
+	err := parallel(ctx, dueShards, dueShards, func(ctx context.Context, i int) (err error) {
+		shards[i], err = s.dueOf(ctx, dueShard(uint32(i)), at, limit) //nolint:gosec // i is below dueShards
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	due := slices.Concat(shards[:]...)
+	slices.SortFunc(due, func(a, b guard.Window) int {
+		return cmp.Or(a.Until.Compare(b.Until), cmp.Compare(a.Key, b.Key))
+	})
+	return due[:min(limit, len(due))], nil
+}
+
+// dueOf is Due for one partition of the index. The index lags behind the
+// table, so it only says where to look.
+func (s *Store) dueOf(ctx context.Context, shard string, at time.Time, limit int) ([]guard.Window, error) {
+	in := &sdk.QueryInput{
+		TableName:                 &s.table,
+		IndexName:                 ptr(config.TableDueIndex),
+		KeyConditionExpression:    ptr("#shard = :shard AND #at <= :at"),
+		ExpressionAttributeNames:  map[string]string{"#shard": config.TableDuePartition, "#at": config.TableDueSort},
+		ExpressionAttributeValues: map[string]types.AttributeValue{":shard": text(shard), ":at": text(dueAt(at))},
+		Limit:                     ptr(int32(min(limit, maxBatchGet))), //nolint:gosec // at most maxBatchGet
+	}
+	var due []guard.Window
+	for {
+		out, err := s.client.Query(ctx, in)
+		if err != nil {
+			return nil, classed("listing windows due", err)
+		}
+		keys := make([]key, len(out.Items))
+		for i, item := range out.Items {
+			keys[i] = rowFrom(item).key
+		}
+		rows, err := s.read(ctx, keys...)
+		if err != nil {
+			return nil, err
+		}
+		for _, k := range keys {
+			var w guard.Window
+			r := rows[k]
+			if err := r.decode(s.now(), &w); err != nil {
+				return nil, err
+			}
+			if w.Unsent() && !w.Until.After(at) {
+				due = append(due, w)
+			}
+		}
+		if len(out.LastEvaluatedKey) == 0 || len(due) >= limit {
+			return due, nil
+		}
+		in.ExclusiveStartKey = out.LastEvaluatedKey
+	}
+}
+
+// Add is guard.Journal's. Where it fails, added counts those that were stored;
+// adding all of them again is safe.
+func (s *Store) Add(ctx context.Context, facts []bootstrap.Fact) (added int, err error) {
+	merged := map[key]bootstrap.Fact{}
+	var keys []key
+	for _, f := range facts {
+		k := factRow(f.Account, f.ID)
+		if old, twice := merged[k]; twice {
+			f = bootstrap.Merge(old, f)
+		} else {
+			keys = append(keys, k)
+		}
+		merged[k] = f
+	}
+	fresh := make([]bool, len(keys))
+	err = parallel(ctx, len(keys), addWorkers, func(ctx context.Context, i int) (err error) {
+		f := merged[keys[i]]
+		if err := s.register(ctx, f.Account); err != nil {
+			return err
+		}
+		fresh[i], err = s.addFact(ctx, keys[i], f)
+		return err
+	})
+	for _, is := range fresh {
+		if is {
+			added++
+		}
+	}
+	return added, err
+}
+
+// addFact stores a fact as new, which it mostly is, and merges it where it is
+// not: the refusal carries the stored one.
+func (s *Store) addFact(ctx context.Context, k key, f bootstrap.Fact) (fresh bool, err error) {
+	was, value := row{}, f
+	tried := map[string]bool{}
+	for attempt := 1; attempt <= attempts; attempt++ {
+		r, err := rowOf(k, value)
+		if err != nil {
+			return false, err
+		}
+		if was.doc == r.doc {
+			return false, nil
+		}
+		if err := r.fits(); err != nil {
+			return false, err
+		}
+		tried[r.version] = was.version == ""
+		err = s.put(ctx, &r, was.version)
+		if err == nil {
+			return was.version == "", nil
+		}
+		if !conflict(err) {
+			return false, classed("storing fact "+f.ID, err)
+		}
+		var refused *types.ConditionalCheckFailedException
+		if errors.As(err, &refused) && len(refused.Item) > 0 {
+			was = rowFrom(refused.Item)
+		} else {
+			rows, err := s.read(ctx, k)
+			if err != nil {
+				return false, err
+			}
+			was = rows[k]
+		}
+		if first, ours := tried[was.version]; ours {
+			return first, nil // it had gone through, and its answer got lost
+		}
+		value = f
+		if was.version != "" {
+			var old bootstrap.Fact
+			if err := was.decode(s.now(), &old); err != nil {
+				return false, err
+			}
+			value = bootstrap.Merge(old, f)
+		}
+		if attempt > 1 {
+			if err := pause(ctx, attempt-1); err != nil {
+				return false, fmt.Errorf("storing fact %s: %w", f.ID, err)
+			}
+		}
+	}
+	return false, fmt.Errorf("storing fact %s: others kept changing it", f.ID)
+}
+
+// Fact is guard.Journal's.
+func (s *Store) Fact(ctx context.Context, account, id string) (f bootstrap.Fact, found bool, err error) {
+	k := factRow(account, id)
+	rows, err := s.read(ctx, k)
+	if err != nil {
+		return f, false, err
+	}
+	r := rows[k]
+	if err := r.decode(s.now(), &f); err != nil {
+		return f, false, err
+	}
+	return f, r.version != "", nil
+}
+
+// Facts is guard.Journal's.
+func (s *Store) Facts(ctx context.Context, account string) ([]bootstrap.Fact, error) {
+	rows, err := s.query(ctx, partition(account), factPrefix)
+	if err != nil {
+		return nil, err
+	}
+	return decoded[bootstrap.Fact](rows, s.now())
+}
+
+// Claims returns the claims of an account, of events and roll-ups, in the order
+// of their keys.
+func (s *Store) Claims(ctx context.Context, account string) ([]guard.Claim, error) {
+	rows, err := s.query(ctx, partition(account), claimPrefix)
+	if err != nil {
+		return nil, err
+	}
+	return decoded[guard.Claim](rows, s.now())
+}
+
+// Accounts returns every account that has facts or findings, sorted.
+func (s *Store) Accounts(ctx context.Context) ([]string, error) {
+	rows, err := s.query(ctx, accountsPartition, accountPrefix)
+	if err != nil {
+		return nil, err
+	}
+	accounts, err := decoded[string](rows, s.now())
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(accounts)
+	return accounts, nil
+}
+
+// register puts an account on the list, once a process. It comes before what it
+// is about, so that nothing is stored under an account that is not listed.
+func (s *Store) register(ctx context.Context, account string) error {
+	if _, done := s.known.Load(account); done || account == "" {
+		return nil
+	}
+	r, err := rowOf(accountRow(account), account)
+	if err != nil {
+		return err
+	}
+	var known *types.ConditionalCheckFailedException
+	if err := s.put(ctx, &r, ""); err != nil && !errors.As(err, &known) {
+		return classed("registering account "+account, err)
+	}
+	s.known.Store(account, true)
+	return nil
+}
+
+func decoded[T any](rows []row, now time.Time) ([]T, error) {
+	all := make([]T, len(rows))
+	for i := range rows {
+		if err := rows[i].decode(now, &all[i]); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// parallel calls do for 0 to n-1, some at a time, and returns the first error,
+// which ends the context of the others.
+func parallel(ctx context.Context, n, workers int, do func(ctx context.Context, i int) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var wg sync.WaitGroup
+	next := make(chan int)
+	for range min(n, workers) {
+		wg.Go(func() {
+			for i := range next {
+				if err := do(ctx, i); err != nil {
+					cancel(err)
+				}
+			}
+		})
+	}
+feed:
+	for i := range n {
+		select {
+		case next <- i:
+		case <-ctx.Done():
+			break feed
+		}
+	}
+	close(next)
+	wg.Wait()
+	return context.Cause(ctx)
+}

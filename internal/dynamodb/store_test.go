@@ -1,0 +1,489 @@
+package dynamodb_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"rootguard/internal/bootstrap"
+	"rootguard/internal/detect"
+	"rootguard/internal/dynamodb"
+	"rootguard/internal/dynamodb/dynamotest"
+	"rootguard/internal/guard"
+	"rootguard/internal/guardtest"
+)
+
+var t0 = time.Date(2025, 3, 1, 12, 0, 0, 0, time.UTC)
+
+func fixed() time.Time { return t0 }
+
+// open returns a store on a table of its own, wherever that is.
+func open(t *testing.T) *dynamodb.Store {
+	t.Helper()
+	client := dynamotest.Client(dynamotest.Endpoint(t))
+	return dynamodb.New(client, dynamotest.Table(t, client), time.Now)
+}
+
+// local returns a store on a server of this process.
+func local(t *testing.T, now func() time.Time) (s *dynamodb.Store, server *dynamotest.Server, table string) {
+	t.Helper()
+	server = dynamotest.New(t)
+	client := dynamotest.Client(server.URL)
+	table = dynamotest.Table(t, client)
+	return dynamodb.New(client, table, now), server, table
+}
+
+func TestLedger(t *testing.T) {
+	guardtest.Ledger(t, func(t *testing.T) guard.Ledger { t.Helper(); return open(t) })
+}
+
+func TestJournal(t *testing.T) {
+	guardtest.Journal(t, func(t *testing.T) guard.Journal { t.Helper(); return open(t) })
+}
+
+// TestSmallAnswers runs the contract where no answer holds more than a few rows.
+func TestSmallAnswers(t *testing.T) {
+	if os.Getenv(dynamotest.EndpointEnv) != "" {
+		t.Skip("only this package's server can be told to answer in small pages")
+	}
+	small := func(t *testing.T) *dynamodb.Store {
+		t.Helper()
+		s, server, _ := local(t, time.Now)
+		server.BatchGetMax, server.PageMax = 1, 2
+		return s
+	}
+	t.Run("ledger", func(t *testing.T) {
+		guardtest.Ledger(t, func(t *testing.T) guard.Ledger { t.Helper(); return small(t) })
+	})
+	t.Run("journal", func(t *testing.T) {
+		guardtest.Journal(t, func(t *testing.T) guard.Journal { t.Helper(); return small(t) })
+	})
+}
+
+// count adds one to a window's total, and claims an event, as folding does.
+func count(ctx context.Context, s *dynamodb.Store, claim, window string, calls *int) error {
+	return s.Update(ctx, claim, window, func(c guard.Claim, w guard.Window) (guard.Claim, guard.Window) {
+		*calls++
+		if c.State == guard.Folded {
+			return guard.Claim{}, guard.Window{}
+		}
+		w.Key = window
+		w.Total++
+		return guard.Claim{Key: claim, State: guard.Folded, Finding: &detect.Finding{Account: "a"}}, w
+	})
+}
+
+func total(t *testing.T, s *dynamodb.Store, window string) int {
+	t.Helper()
+	n := 0
+	err := s.Update(t.Context(), "a/none", window, func(_ guard.Claim, w guard.Window) (guard.Claim, guard.Window) {
+		n = w.Total
+		return guard.Claim{}, guard.Window{}
+	})
+	if err != nil {
+		t.Fatalf("reading %s: %v", window, err)
+	}
+	return n
+}
+
+func TestFaults(t *testing.T) {
+	const throttled = "ProvisionedThroughputExceededException"
+	for _, tt := range []struct {
+		name   string
+		op     string
+		times  int
+		fault  dynamotest.Fault
+		ok     bool // the call succeeds in spite of it
+		stored bool
+		asks   int // how often decide was called, 0: any
+	}{
+		{"throttled twice", "TransactWriteItems", 2, dynamotest.Fault{Code: throttled}, true, true, 1},
+		{"throttled while reading", "BatchGetItem", 2, dynamotest.Fault{Code: throttled}, true, true, 1},
+		{"ThrottlingException", "TransactWriteItems", 2, dynamotest.Fault{Code: "ThrottlingException"}, true, true, 1},
+		{"throttled for long", "TransactWriteItems", 100, dynamotest.Fault{Code: throttled}, false, false, 1},
+		{"reading throttled for long", "BatchGetItem", 3, dynamotest.Fault{Code: throttled}, false, false, 0},
+		{"server error, then well", "TransactWriteItems", 1, dynamotest.Fault{Code: "InternalServerError"}, true, true, 1},
+		{"answer lost", "TransactWriteItems", 1, dynamotest.Fault{After: true}, true, true, 1},
+		{"answer lost as a server error", "TransactWriteItems", 2, dynamotest.Fault{Code: "InternalServerError", After: true}, true, true, 1},
+		{"conflict", "TransactWriteItems", 3, dynamotest.Fault{Code: "TransactionConflictException"}, true, true, 4},
+		{"conflict said of one that went through", "TransactWriteItems", 1, dynamotest.Fault{Code: "TransactionConflictException", After: true}, true, true, 1},
+		{"endless conflict", "TransactWriteItems", 100, dynamotest.Fault{Code: "TransactionConflictException"}, false, false, 16},
+		{"connection refused once", "BatchGetItem", 1, dynamotest.Fault{}, true, true, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s, server, _ := local(t, time.Now)
+			server.Inject(tt.op, tt.times, tt.fault)
+			calls := 0
+			err := count(t.Context(), s, "a/1", "a/s/f", &calls)
+			if (err == nil) != tt.ok {
+				t.Errorf("got %v, want success %v", err, tt.ok)
+			}
+			if err != nil && !guard.Retryable(err) {
+				t.Errorf("not retryable: %v", err)
+			}
+			if tt.asks != 0 && calls != tt.asks {
+				t.Errorf("decide was called %d times, want %d", calls, tt.asks)
+			}
+			if tt.stored {
+				if n := total(t, s, "a/s/f"); n != 1 {
+					t.Errorf("counted %d, want 1", n)
+				}
+			}
+		})
+	}
+}
+
+// TestLostPut is about a row stored alone: PutItem has no token that would make
+// its repetition harmless.
+func TestLostPut(t *testing.T) {
+	for _, f := range []dynamotest.Fault{{After: true}, {Code: "InternalServerError", After: true}, {Code: "ThrottlingException", After: true}} {
+		t.Run("claim "+f.Code, func(t *testing.T) {
+			s, server, _ := local(t, time.Now)
+			server.Inject("PutItem", 1, f)
+			asks := 0
+			err := s.Update(t.Context(), "a/1", "", func(c guard.Claim, _ guard.Window) (guard.Claim, guard.Window) {
+				if asks++; c.State != "" {
+					t.Errorf("decide was shown its own claim: %+v", c)
+				}
+				return guard.Claim{Key: "a/1", State: guard.Leased}, guard.Window{}
+			})
+			if err != nil || asks != 1 {
+				t.Errorf("got %v after %d calls of decide, want one call", err, asks)
+			}
+		})
+		t.Run("fact "+f.Code, func(t *testing.T) {
+			s, server, _ := local(t, time.Now)
+			seed := bootstrap.Fact{Account: "a", ID: "0"}
+			if _, err := s.Add(t.Context(), []bootstrap.Fact{seed}); err != nil {
+				t.Fatal(err)
+			}
+			server.Inject("PutItem", 1, f)
+			if added, err := s.Add(t.Context(), []bootstrap.Fact{{Account: "a", ID: "1"}}); added != 1 || err != nil {
+				t.Errorf("added %d, %v, want 1", added, err)
+			}
+			server.Inject("PutItem", 2, f)
+			if added, err := s.Add(t.Context(), []bootstrap.Fact{{Account: "a", ID: "1", What: "more"}}); added != 0 || err != nil {
+				t.Errorf("added %d, %v, want 0", added, err)
+			}
+		})
+	}
+}
+
+// TestSerializable holds that a claim is not stored where the window that
+// decide saw has changed, though the window itself is left as it is.
+func TestSerializable(t *testing.T) {
+	s, server, _ := local(t, time.Now)
+	calls := 0
+	if err := count(t.Context(), s, "a/0", "a/s/f", &calls); err != nil {
+		t.Fatal(err)
+	}
+	var done atomic.Bool
+	server.Before(func(op string) {
+		if op == "TransactWriteItems" && done.CompareAndSwap(false, true) {
+			if err := count(t.Context(), s, "a/other", "a/s/f", &calls); err != nil {
+				t.Errorf("the other: %v", err)
+			}
+		}
+	})
+	var saw []int
+	err := s.Update(t.Context(), "a/1", "a/s/f", func(_ guard.Claim, w guard.Window) (guard.Claim, guard.Window) {
+		saw = append(saw, w.Total)
+		return guard.Claim{Key: "a/1", State: guard.Leased, Attempts: w.Total}, guard.Window{}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]int{1, 2}, saw); diff != "" {
+		t.Errorf("totals that decide saw (-want +got):\n%s", diff)
+	}
+}
+
+func TestPermanent(t *testing.T) {
+	long := strings.Repeat("x", 401<<10)
+	for _, tt := range []struct {
+		name string
+		do   func(s *dynamodb.Store, server *dynamotest.Server) error
+		want string // in the error; "": no error
+		perm bool
+	}{
+		{"a claim that fits", func(s *dynamodb.Store, _ *dynamotest.Server) error {
+			return put(s, guard.Claim{Key: "a/1", Finding: &detect.Finding{Detail: long[:300<<10]}}, guard.Window{})
+		}, "", false},
+		{"a claim too large", func(s *dynamodb.Store, _ *dynamotest.Server) error {
+			return put(s, guard.Claim{Key: "a/1", Finding: &detect.Finding{Detail: long}}, guard.Window{})
+		}, "an item of DynamoDB at most", true},
+		{"a window too large", func(s *dynamodb.Store, _ *dynamotest.Server) error {
+			return put(s, guard.Claim{}, guard.Window{Key: "a/s/f", Finding: detect.Finding{Detail: long}})
+		}, "an item of DynamoDB at most", true},
+		{"a fact too large", func(s *dynamodb.Store, _ *dynamotest.Server) error {
+			_, err := s.Add(context.Background(), []bootstrap.Fact{{Account: "a", ID: "1", What: long}})
+			return err
+		}, "an item of DynamoDB at most", true},
+		{"a row under another key", func(s *dynamodb.Store, _ *dynamotest.Server) error {
+			return s.Update(context.Background(), "a/1", "", func(guard.Claim, guard.Window) (guard.Claim, guard.Window) {
+				return guard.Claim{Key: "a/2"}, guard.Window{}
+			})
+		}, `only "a/1"`, true},
+		{"a request refused", func(s *dynamodb.Store, server *dynamotest.Server) error {
+			server.Inject("PutItem", 1, dynamotest.Fault{Code: "ValidationException"})
+			_, err := s.Add(context.Background(), []bootstrap.Fact{{Account: "a", ID: "1"}})
+			return err
+		}, "ValidationException", true},
+		{"access denied, as until a policy is in force", func(s *dynamodb.Store, server *dynamotest.Server) error {
+			server.Inject("BatchGetItem", 1, dynamotest.Fault{Code: "AccessDeniedException"})
+			return put(s, guard.Claim{Key: "a/1"}, guard.Window{})
+		}, "AccessDeniedException", false},
+		{"no table yet", func(s *dynamodb.Store, server *dynamotest.Server) error {
+			server.Inject("BatchGetItem", 1, dynamotest.Fault{Code: "ResourceNotFoundException"})
+			return put(s, guard.Claim{Key: "a/1"}, guard.Window{})
+		}, "ResourceNotFoundException", false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s, server, _ := local(t, time.Now)
+			err := tt.do(s, server)
+			switch {
+			case tt.want == "" && err != nil, tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)):
+				t.Fatalf("got %v, want one with %q", err, tt.want)
+			case err != nil && guard.Retryable(err) == tt.perm:
+				t.Errorf("retryable is %v: %v", !tt.perm, err)
+			}
+		})
+	}
+}
+
+func put(s *dynamodb.Store, c guard.Claim, w guard.Window) error {
+	claimKey := c.Key
+	if claimKey == "" {
+		claimKey = "none"
+	}
+	return s.Update(context.Background(), claimKey, w.Key, func(guard.Claim, guard.Window) (guard.Claim, guard.Window) { return c, w })
+}
+
+func TestExpiry(t *testing.T) {
+	var offset atomic.Int64
+	s, server, table := local(t, func() time.Time { return t0.Add(time.Duration(offset.Load())) })
+	at := func(d time.Duration) { offset.Store(int64(d)) }
+	pending := guard.Held{Count: 1}
+	for _, w := range []guard.Window{{Key: "a/s/told"}, {Key: "a/s/unsent", Until: t0, Pending: pending}} {
+		if err := put(s, guard.Claim{Key: "a/" + w.Key, State: guard.Sent}, w); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.Add(t.Context(), []bootstrap.Fact{{Account: "a", ID: "1"}}); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]int64{
+		"CLAIM#a/a/s/told": t0.Add(dynamodb.ClaimTTL).Unix(), "CLAIM#a/a/s/unsent": t0.Add(dynamodb.ClaimTTL).Unix(),
+		"WINDOW#a/s/told": t0.Add(dynamodb.WindowTTL).Unix(),
+	}
+	for _, item := range server.Items(table) {
+		sk := item.Str("sk")
+		got, _ := strconv.ParseInt(item.Num("expires"), 10, 64)
+		if got != want[sk] {
+			t.Errorf("%s expires at %d, want %d", sk, got, want[sk])
+		}
+		if indexed := item.Str("due_shard") != ""; indexed != (sk == "WINDOW#a/s/unsent") {
+			t.Errorf("%s is in the index: %v", sk, indexed)
+		}
+	}
+
+	see := func(claim, window string) (string, string) {
+		var c guard.Claim
+		var w guard.Window
+		err := s.Update(t.Context(), claim, window, func(gotC guard.Claim, gotW guard.Window) (guard.Claim, guard.Window) {
+			c, w = gotC, gotW
+			return guard.Claim{}, guard.Window{}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.Key, w.Key
+	}
+	at(dynamodb.WindowTTL - time.Second)
+	if c, w := see("a/a/s/told", "a/s/told"); c == "" || w == "" {
+		t.Errorf("a second before the window expires: claim %q, window %q", c, w)
+	}
+	at(dynamodb.WindowTTL)
+	if c, w := see("a/a/s/told", "a/s/told"); c == "" || w != "" {
+		t.Errorf("when the window expired: claim %q, window %q", c, w)
+	}
+	at(dynamodb.ClaimTTL)
+	if c, w := see("a/a/s/unsent", "a/s/unsent"); c != "" || w == "" {
+		t.Errorf("when the claim expired: claim %q, window %q", c, w)
+	}
+	if claims, err := s.Claims(t.Context(), "a"); len(claims) != 0 || err != nil {
+		t.Errorf("expired claims are listed: %v, %v", claims, err)
+	}
+	if due, err := s.Due(t.Context(), t0, 10); len(due) != 1 || err != nil {
+		t.Errorf("due: %v, %v, want the unsent one", due, err)
+	}
+	// An expired row that DynamoDB has not deleted yet is written over.
+	if err := put(s, guard.Claim{Key: "a/a/s/told", Attempts: 9}, guard.Window{Key: "a/s/told", Total: 9}); err != nil {
+		t.Error(err)
+	}
+	if c, w := see("a/a/s/told", "a/s/told"); c == "" || w == "" {
+		t.Errorf("written again: claim %q, window %q", c, w)
+	}
+}
+
+func TestAccountsAndClaims(t *testing.T) {
+	s := open(t)
+	finding := func(account string) *detect.Finding { return &detect.Finding{Account: account} }
+	if _, err := s.Add(t.Context(), []bootstrap.Fact{{Account: "222222222222", ID: "1"}, {Account: "111111111111", ID: "1"}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []guard.Claim{
+		{Key: "333333333333/e2", Finding: finding("333333333333")},
+		{Key: "333333333333/e1", Finding: finding("333333333333")},
+		{Key: "333333333333/e1", Finding: finding("333333333333"), State: guard.Sent},
+		{Key: "window/333333333333/s/root.activity/2025-03-01T12:00:00Z/0"},
+		{Key: "33333333333/e1"},
+		{Key: "a%2Fb/e1", Finding: finding("a/b")},
+	} {
+		if err := put(s, c, guard.Window{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	accounts, err := s.Accounts(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"111111111111", "222222222222", "333333333333", "a/b"}, accounts); diff != "" {
+		t.Errorf("accounts (-want +got):\n%s", diff)
+	}
+	for account, want := range map[string][]string{
+		"333333333333": {"333333333333/e1", "333333333333/e2", "window/333333333333/s/root.activity/2025-03-01T12:00:00Z/0"},
+		"a/b":          {"a%2Fb/e1"},
+		"111111111111": nil,
+	} {
+		claims, err := s.Claims(t.Context(), account)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, c := range claims {
+			got = append(got, c.Key)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("claims of %s (-want +got):\n%s", account, diff)
+		}
+	}
+}
+
+// TestManyAccounts reads more than one page of the list.
+func TestManyAccounts(t *testing.T) {
+	s, server, _ := local(t, time.Now)
+	var facts []bootstrap.Fact
+	for i := range 300 {
+		facts = append(facts, bootstrap.Fact{Account: fmt.Sprintf("%012d", i), ID: "1"})
+	}
+	if added, err := s.Add(t.Context(), facts); added != 300 || err != nil {
+		t.Fatalf("added %d, %v", added, err)
+	}
+	server.PageMax = 70
+	accounts, err := s.Accounts(t.Context())
+	if err != nil || len(accounts) != 300 {
+		t.Errorf("%d accounts, %v", len(accounts), err)
+	}
+	if n := server.Calls("Query"); n != 5 {
+		t.Errorf("%d queries, want 5", n)
+	}
+}
+
+// TestRequests holds how much traffic the hot paths cause.
+func TestRequests(t *testing.T) {
+	s, server, _ := local(t, time.Now)
+	ops := []string{"BatchGetItem", "PutItem", "TransactWriteItems", "Query"}
+	measure := func(do func() error) map[string]int {
+		before := map[string]int{}
+		for _, op := range ops {
+			before[op] = server.Calls(op)
+		}
+		if err := do(); err != nil {
+			t.Fatal(err)
+		}
+		diff := map[string]int{}
+		for _, op := range ops {
+			if n := server.Calls(op) - before[op]; n > 0 {
+				diff[op] = n
+			}
+		}
+		return diff
+	}
+	fact := []bootstrap.Fact{{Account: "a", ID: "1"}}
+	calls := 0
+	for _, tt := range []struct {
+		name string
+		do   func() error
+		want map[string]int
+	}{
+		{"the first fact of an account", func() error { _, err := s.Add(t.Context(), fact); return err }, map[string]int{"PutItem": 2}},
+		{"a fact known", func() error { _, err := s.Add(t.Context(), fact); return err }, map[string]int{"PutItem": 1}},
+		{"an event and its window", func() error { return count(t.Context(), s, "a/1", "a/s/f", &calls) }, map[string]int{"BatchGetItem": 1, "TransactWriteItems": 1}},
+		{"a duplicate", func() error { return count(t.Context(), s, "a/1", "a/s/f", &calls) }, map[string]int{"BatchGetItem": 1}},
+		{"an event marked sent", func() error { return put(s, guard.Claim{Key: "a/1", State: guard.Sent}, guard.Window{}) }, map[string]int{"BatchGetItem": 1, "PutItem": 1}},
+		{"nothing due", func() error { _, err := s.Due(t.Context(), time.Now(), 10); return err }, map[string]int{"Query": 4}},
+	} {
+		if diff := cmp.Diff(tt.want, measure(tt.do)); diff != "" {
+			t.Errorf("%s: requests (-want +got):\n%s", tt.name, diff)
+		}
+	}
+}
+
+// TestDueReadsTheTable holds that a window which the index still lists, though
+// it has changed since, is returned as it is.
+func TestDueReadsTheTable(t *testing.T) {
+	s, server, table := local(t, fixed)
+	due, told := guard.Held{Count: 1}, guard.Held{}
+	set := func(key string, until time.Time, pending guard.Held) {
+		t.Helper()
+		if err := put(s, guard.Claim{}, guard.Window{Key: key, Until: until, Pending: pending}); err != nil {
+			t.Errorf("storing window %s: %v", key, err)
+		}
+	}
+	for i := range 60 {
+		set(fmt.Sprintf("a/%02d", i), t0, due)
+	}
+	// The parts of the index are read at the same time, so only one has windows due.
+	var keys []string
+	part := ""
+	for _, item := range server.Items(table) {
+		key := strings.TrimPrefix(item.Str("sk"), "WINDOW#")
+		if part == "" {
+			part = item.Str("due_shard")
+		}
+		if item.Str("due_shard") == part {
+			keys = append(keys, key)
+		} else {
+			set(key, t0, told)
+		}
+	}
+	if len(keys) < 4 || len(keys) == 60 {
+		t.Fatalf("%d of 60 windows are in one part of the index", len(keys))
+	}
+	var changed atomic.Bool
+	server.Before(func(op string) {
+		if op != "BatchGetItem" || !changed.CompareAndSwap(false, true) {
+			return
+		}
+		set(keys[0], t0.Add(time.Hour), due)
+		for _, key := range keys[1 : len(keys)-1] {
+			set(key, t0, told)
+		}
+	})
+	got, err := s.Due(t.Context(), t0, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got) != 1 || got[0].Key != keys[len(keys)-1] {
+		t.Errorf("due: %+v, want %s alone", got, keys[len(keys)-1])
+	}
+}
