@@ -148,6 +148,7 @@ func (t *teller) takeover() {
 	for i := range 6 {
 		t.signIn(at(day, "02:17:03").Add(time.Duration(i*47)*time.Second), guess, "ConsoleLogin", "Failure", loginData("No", ""))
 	}
+	guess.ARN = "arn:aws:iam::" + Account + ":root"
 	t.signIn(at(day, "02:29:40"), guess, "PasswordRecoveryRequested", "Success", nil)
 	t.signIn(at(day, "02:34:18"), guess, "PasswordRecoveryCompleted", "Success", nil)
 

@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"github.com/willabides/kongplete"
+
+	"rootguard/internal/bootstrap"
+	"rootguard/internal/cmd/rootguard/label"
+)
+
+// The exit codes.
+const (
+	exitOK        = 0
+	exitError     = 1
+	exitUsage     = 2
+	exitMalformed = 3 // it was done, but some input was malformed
+)
+
+// grammar is the command line.
+type grammar struct {
+	Replay     replayCmd     `cmd:"" help:"Replay CloudTrail logs and print what rootguard would have told you."`
+	Status     statusCmd     `cmd:"" help:"Show how accounts stand: a checklist with evidence."`
+	Report     reportCmd     `cmd:"" help:"Write a self-contained HTML page of accounts and findings."`
+	Explain    explainCmd    `cmd:"" help:"Tell what became of one event, and why."`
+	Findings   findingsCmd   `cmd:"" help:"List every finding, with what it means and what to do."`
+	Story      storyCmd      `cmd:"" help:"Print the bundled example log, to look at or to replay."`
+	Completion completionCmd `cmd:"" help:"Print a script that completes commands in your shell."`
+	Version    versionCmd    `cmd:"" help:"Print what was built, from what, with what."`
+}
+
+const description = `An AWS account's first-day security, watched for ever: what rootguard would have told you about CloudTrail logs, and how each account stands.
+
+Examples:
+  rootguard replay                       # the bundled story of an account
+  rootguard replay ./AWSLogs             # your own logs: files, folders, .gz, or - for stdin
+  rootguard status                       # then: how each account stands
+  rootguard report -o report.html        # the same as a page
+
+Exit codes: 0 fine; 1 error; 2 wrong usage; 3 done, but some of the input was malformed.`
+
+// usageError is an error in how a command was called.
+type usageError struct{ text string }
+
+func (e usageError) Error() string { return e.text }
+
+// malformedError says that the work was done though some input was malformed.
+type malformedError struct{ lost, mended int64 }
+
+func (e malformedError) Error() string {
+	return fmt.Sprintf("%s in the input: %d skipped, %d used all the same", plural(e.lost+e.mended, "problem"), e.lost, e.mended)
+}
+
+// exit carries kong's wish to exit out of its parser.
+type exit int
+
+// run runs one command line and returns the exit code.
+func run(ctx context.Context, args []string, sys system) (code int) {
+	var g grammar
+	parser, err := kong.New(&g,
+		kong.Name("rootguard"),
+		kong.Description(description),
+		kong.Writers(sys.stdout, sys.stderr),
+		kong.Exit(func(code int) { panic(exit(code)) }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(sys),
+	)
+	if err != nil {
+		fmt.Fprintln(sys.stderr, "rootguard: building the command line:", err)
+		return exitError
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			e, ok := r.(exit)
+			if !ok {
+				panic(r)
+			}
+			code = int(e)
+		}
+	}()
+	if sys.getenv("COMP_LINE") != "" {
+		kongplete.Complete(parser, kongplete.WithPredictors(predictors(ctx, sys)))
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	parsed, err := parser.Parse(args)
+	if err != nil {
+		var parse *kong.ParseError
+		if errors.As(err, &parse) {
+			parsed = parse.Context
+		}
+		return usage(sys, parsed, err)
+	}
+	return outcome(sys, parsed, parsed.Run())
+}
+
+// outcome turns a command's error into words and an exit code.
+func outcome(sys system, parsed *kong.Context, err error) int {
+	var wrong usageError
+	var malformed malformedError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &wrong):
+		return usage(sys, parsed, err)
+	case errors.As(err, &malformed):
+		fmt.Fprintln(sys.stderr, "rootguard:", err)
+		return exitMalformed
+	case errors.Is(err, context.Canceled):
+		fmt.Fprintln(sys.stderr, "rootguard: interrupted; run the same command again to go on, nothing is told twice")
+		return exitError
+	default:
+		fmt.Fprintln(sys.stderr, "rootguard:", label.CleanText(err.Error()))
+		return exitError
+	}
+}
+
+// usage tells what was wrong with the command line, and where to read on.
+func usage(sys system, parsed *kong.Context, err error) int {
+	command := "rootguard"
+	if parsed != nil && parsed.Selected() != nil {
+		command = parsed.Selected().FullPath()
+	}
+	fmt.Fprintln(sys.stderr, "rootguard:", label.CleanText(err.Error()))
+	fmt.Fprintf(sys.stderr, "Try '%s --help'.\n", command)
+	return exitUsage
+}
+
+// policy is what a status depends on beside the records.
+type policy struct {
+	Grace     span `default:"24h" placeholder:"24h" help:"How long an IAM user with a console password may be without MFA (36h, 3d)."`
+	QuietDays int  `default:"30" placeholder:"30" help:"Days without root activity until root counts as left alone."`
+}
+
+func (p policy) options() (bootstrap.Options, error) {
+	if p.QuietDays < 1 {
+		return bootstrap.Options{}, usageError{"--quiet-days must be 1 or more"}
+	}
+	return bootstrap.Options{Grace: time.Duration(p.Grace), QuietDays: p.QuietDays}, nil
+}
+
+// names are what people call accounts.
+type names struct {
+	AccountName map[accountID]string `placeholder:"ID=NAME" env:"ROOTGUARD_ACCOUNT_NAMES" help:"What you call an account; may be repeated ($${env}, separated by ;)."`
+}

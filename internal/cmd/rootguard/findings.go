@@ -1,0 +1,98 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"rootguard/internal/detect"
+)
+
+type findingsCmd struct {
+	JSON     bool `xor:"form" help:"Print them as a JSON array."`
+	Markdown bool `xor:"form" help:"Print them as a Markdown table."`
+}
+
+// Help has examples.
+func (findingsCmd) Help() string {
+	return `Examples:
+  rootguard findings
+  rootguard findings --json | jq '.[] | select(.severity == "critical").id'`
+}
+
+// Run lists the catalogue.
+func (c findingsCmd) Run(sys system) error {
+	entries := detect.Catalogue()
+	switch {
+	case c.JSON:
+		type entry struct {
+			ID       detect.ID       `json:"id"`
+			Severity detect.Severity `json:"severity"`
+			Title    string          `json:"title"`
+			Meaning  string          `json:"meaning"`
+			CIS      []string        `json:"cis"`
+			ATTACK   []string        `json:"attack"`
+			NextStep string          `json:"next_step"`
+		}
+		out := make([]entry, 0, len(entries))
+		for _, e := range entries {
+			out = append(out, entry{e.ID, e.Severity, e.Title, e.Meaning, nonNil(e.CIS), nonNil(e.ATTACK), e.NextStep})
+		}
+		return writeJSON(sys.stdout, out)
+	case c.Markdown:
+		var b strings.Builder
+		b.WriteString("| Finding | Severity | Meaning | CIS AWS | ATT&CK | Next step |\n|---|---|---|---|---|---|\n")
+		for _, e := range entries {
+			fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s |\n", e.ID, e.Severity, cell(e.Meaning), strings.Join(e.CIS, ", "), strings.Join(e.ATTACK, ", "), cell(e.NextStep))
+		}
+		return writeText(sys.stdout, b.String())
+	default:
+		p := sys.paint()
+		var b strings.Builder
+		for i, e := range entries {
+			if i > 0 {
+				b.WriteString("\n")
+			}
+			fmt.Fprintf(&b, "%s  %s\n", p.bold(string(e.ID)), p.severity(e.Severity.String(), e.Severity.String()))
+			fmt.Fprintf(&b, "  %s\n", e.Meaning)
+			fmt.Fprintf(&b, "  Next: %s\n", e.NextStep)
+			var refs []string
+			if len(e.CIS) > 0 {
+				refs = append(refs, "CIS AWS "+strings.Join(e.CIS, ", "))
+			}
+			if len(e.ATTACK) > 0 {
+				refs = append(refs, "ATT&CK "+strings.Join(e.ATTACK, ", "))
+			}
+			fmt.Fprintf(&b, "  %s\n", p.faint(strings.Join(refs, "; ")))
+		}
+		return writeText(sys.stdout, b.String())
+	}
+}
+
+func nonNil(s []string) []string {
+	if s == nil {
+		return []string{}
+	}
+	return s
+}
+
+// cell is text in a Markdown table.
+func cell(s string) string { return strings.ReplaceAll(s, "|", `\|`) }
+
+func writeText(w io.Writer, s string) error {
+	if _, err := io.WriteString(w, s); err != nil {
+		return fmt.Errorf("writing output: %w", err)
+	}
+	return nil
+}
+
+func writeJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return fmt.Errorf("writing output: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,465 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"rootguard/internal/alert"
+	"rootguard/internal/cloudtrail"
+	"rootguard/internal/cmd/rootguard/label"
+	"rootguard/internal/cmd/rootguard/story"
+	"rootguard/internal/detect"
+	"rootguard/internal/guard"
+	"rootguard/internal/replay"
+)
+
+type replayCmd struct {
+	Paths []string `arg:"" optional:"" name:"path" predictor:"path" help:"Log files (.json, .json.gz, JSON lines), folders of them, or - for standard input. None: the bundled story."`
+
+	storeFlag
+	policy
+	names
+	Since    moment      `placeholder:"WHEN" help:"Only events from then on: 2026-03-02, 2026-03-02T08:00:00Z, 7d, 24h."`
+	Until    moment      `placeholder:"WHEN" help:"Only events before then."`
+	Account  []accountID `placeholder:"ID" help:"Only this account; may be repeated."`
+	Window   span        `default:"15m" placeholder:"15m" help:"Repeats within this time of one session become one alert."`
+	Explain  bool        `help:"Also print each record that a rule looked at and let pass, and why."`
+	JSON     bool        `help:"Print one JSON object a line and nothing else on standard output."`
+	Problems string      `type:"path" placeholder:"FILE" help:"Write every problem in the input to this file, one JSON object a line."`
+	Workers  int         `default:"0" placeholder:"N" help:"Files read at the same time; 0 is as many as there are processors."`
+}
+
+// Help has examples.
+func (replayCmd) Help() string {
+	return `What was told once is in the store and is not told again: replaying the same files twice changes nothing. Repeats of one finding in one session are rolled up into one alert with a count.
+
+With --json, each line of standard output is an object with a "schema": "rootguard.alert/1" for an alert, "rootguard.verdict/1" for a record that was let pass (--explain), and one "rootguard.summary/1" as the last line. Without it, findings come as they are found, then a table counts them.
+
+Malformed records are named on standard error with file, index and reason, counted and skipped; the exit code is then 3. A progress line is shown where standard error is a terminal.
+
+Examples:
+  rootguard replay                                   # the bundled story
+  rootguard replay ./AWSLogs                         # a folder as CloudTrail writes it to S3
+  rootguard replay --since 30d --account 111122223333 ./AWSLogs
+  aws cloudtrail lookup-events --output json | rootguard replay -
+  rootguard replay --json ./AWSLogs | jq 'select(.finding.severity == "critical")'
+  rootguard replay --explain event.json              # why was this not flagged?
+
+Exit codes: 0 fine; 1 error; 2 wrong usage; 3 done, but some of the input was malformed.`
+}
+
+// writesPerCommit is how many writes to the store share a transaction.
+const writesPerCommit = 1000
+
+// shownProblems is how many problems are printed before the rest is only counted.
+const shownProblems = 20
+
+// Run replays.
+func (c replayCmd) Run(ctx context.Context, sys system) (err error) {
+	opt, err := c.options(sys)
+	if err != nil {
+		return err
+	}
+	policy, err := c.policy.options()
+	if err != nil {
+		return err
+	}
+	st, err := c.open(sys, len(c.Paths) == 0)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, st.Close()) }()
+
+	out := &replayOutput{sys: sys, json: c.JSON, explain: c.Explain, paint: sys.paint(), tally: map[tallyKey]*tally{}}
+	if c.Problems != "" {
+		f, err := os.Create(c.Problems)
+		if err != nil {
+			return fmt.Errorf("creating the file of problems: %w", err)
+		}
+		defer func() { err = errors.Join(err, f.Close()) }()
+		out.problemFile = f
+	}
+	opt.Progress, opt.Problem = out.progress, out.problem
+
+	// Publish writes without a buffer, so that nothing needs to be flushed before a commit.
+	if err := st.Batch(writesPerCommit, nil); err != nil {
+		return err
+	}
+	settings := guard.DefaultSettings()
+	settings.Window, settings.Bootstrap = time.Duration(c.Window), policy
+	settings.Lease = time.Nanosecond // the store is this process's alone, so a lease left in it is of a dead one
+	known := c.known()
+	g := guard.New(guard.Deps{
+		Detector: &detect.Detector{}, Ledger: st, Journal: st, Publisher: out, Now: sys.now,
+		AccountName: func(account string) string { return known[account] },
+	}, settings)
+
+	accounts := map[string]bool{}
+	sum, err := replay.Run(ctx, opt, func(ctx context.Context, rec *cloudtrail.Record, at replay.Place) error {
+		res, err := g.Handle(ctx, rec)
+		accounts[rec.Account()] = true
+		if err != nil {
+			return err
+		}
+		return out.handled(rec, at, res)
+	})
+	out.clear()
+	if err != nil {
+		return err
+	}
+	if err := out.finish(ctx, g, st, sum, accounts); err != nil {
+		return err
+	}
+	if err := st.Commit(); err != nil {
+		return err
+	}
+	return out.summary(c, st, sum)
+}
+
+// options are the replay's, from the flags.
+func (c replayCmd) options(sys system) (replay.Options, error) {
+	opt := replay.Options{Paths: c.Paths, Stdin: sys.stdin, Workers: c.Workers, Filter: detect.Candidate, Now: sys.now}
+	for _, a := range c.Account {
+		opt.Accounts = append(opt.Accounts, string(a))
+	}
+	var err error
+	if opt.Since, err = c.Since.at("since", sys.now()); err != nil {
+		return opt, err
+	}
+	if opt.Until, err = c.Until.at("until", sys.now()); err != nil {
+		return opt, err
+	}
+	if !opt.Until.IsZero() && !opt.Since.Before(opt.Until) {
+		return opt, usageError{"--since is not before --until, so that no event can match"}
+	}
+	if err := exist(c.Paths); err != nil {
+		return opt, err
+	}
+	if len(c.Paths) == 0 {
+		var b bytes.Buffer
+		if err := story.Write(&b); err != nil {
+			return opt, err
+		}
+		opt.Paths, opt.Stdin = []string{"-"}, &b
+	}
+	return opt, nil
+}
+
+// exist checks that every path can be looked at, before any work is done.
+func exist(paths []string) error {
+	for _, p := range paths {
+		if p == "-" {
+			continue
+		}
+		if _, err := os.Stat(p); err != nil {
+			return fmt.Errorf("reading logs: %w", err)
+		}
+	}
+	return nil
+}
+
+// replayOutput prints a replay as it goes. It is the guard's Publisher.
+type replayOutput struct {
+	sys     system
+	json    bool
+	explain bool
+	paint   paint
+
+	tally       map[tallyKey]*tally
+	published   int // alerts of their own
+	rollUps     int // alerts that stand for several events
+	problems    int
+	mended      int64
+	lost        int64
+	problemFile io.Writer
+	shown       bool // a progress line stands on the terminal
+	err         error
+}
+
+type tallyKey struct {
+	account string
+	finding detect.ID
+}
+
+type tally struct {
+	severity                     detect.Severity
+	alerts, rolledUp, duplicates int
+}
+
+func (o *replayOutput) count(f *detect.Finding) *tally {
+	k := tallyKey{f.Account, f.ID}
+	t := o.tally[k]
+	if t == nil {
+		t = &tally{}
+		o.tally[k] = t
+	}
+	t.severity = max(t.severity, f.Severity)
+	return t
+}
+
+// Publish prints an alert.
+func (o *replayOutput) Publish(_ context.Context, a alert.Alert) error {
+	o.clear()
+	var line []byte
+	if o.json {
+		body, err := alert.JSON(a)
+		if err != nil {
+			return guard.Permanent(err)
+		}
+		line = body
+	} else {
+		text := alert.Line(a)
+		if name := strings.ToUpper(a.Finding.Severity.String()); o.paint.on {
+			text = strings.Replace(text, name, o.paint.severity(name, name), 1)
+		}
+		line = []byte(text)
+	}
+	if _, err := o.sys.stdout.Write(append(line, '\n')); err != nil {
+		return guard.Permanent(fmt.Errorf("writing output: %w", err))
+	}
+	if a.Kind == alert.RollUp {
+		o.rollUps++
+		return nil
+	}
+	o.published++
+	o.count(&a.Finding).alerts++
+	return nil
+}
+
+// handled counts what became of a record, and explains it where asked to.
+func (o *replayOutput) handled(rec *cloudtrail.Record, at replay.Place, res guard.Result) error {
+	switch res.Disposition {
+	case guard.RolledUp:
+		o.count(&res.Outcome.Finding).rolledUp++
+	case guard.Duplicate:
+		o.count(&res.Outcome.Finding).duplicates++
+	default: // Publish counts what was alerted
+	}
+	if !o.explain || res.Outcome.Kind != detect.NotMatched {
+		return nil
+	}
+	o.clear()
+	if o.json {
+		return writeLine(o.sys.stdout, verdict{
+			Schema: verdictSchema, EventID: rec.EventID, EventTime: rec.EventTime, Account: rec.Account(),
+			EventSource: rec.EventSource, EventName: rec.EventName, File: at.File, Index: at.Index,
+			Verdict: res.Outcome.Kind.String(), Reason: res.Outcome.Reason,
+		})
+	}
+	text := fmt.Sprintf("%s not flagged: %s %s in %s: %s (event %s)", rec.EventTime.UTC().Format("2006-01-02 15:04:05Z"),
+		label.Clean(rec.EventSource), label.Clean(rec.EventName), label.Clean(rec.Account()), label.Clean(res.Outcome.Reason), label.Clean(rec.EventID))
+	return writeText(o.sys.stdout, o.paint.faint(text)+"\n")
+}
+
+// verdictSchema is the version of a verdict's JSON.
+const verdictSchema = "rootguard.verdict/1"
+
+// verdict is what was decided on one record.
+type verdict struct {
+	Schema      string    `json:"schema"`
+	EventID     string    `json:"event_id"`
+	EventTime   time.Time `json:"event_time"`
+	Account     string    `json:"account"`
+	EventSource string    `json:"event_source"`
+	EventName   string    `json:"event_name"`
+	File        string    `json:"file"`
+	Index       int       `json:"index"`
+	Verdict     string    `json:"verdict"`
+	Reason      string    `json:"reason,omitempty"`
+}
+
+func writeLine(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return fmt.Errorf("writing output: %w", err)
+	}
+	return nil
+}
+
+// problem names a problem in the input.
+func (o *replayOutput) problem(p replay.Problem) {
+	o.problems++
+	if p.Lost {
+		o.lost++
+	} else {
+		o.mended++
+	}
+	if o.problemFile != nil {
+		o.err = errors.Join(o.err, writeLine(o.problemFile, p))
+	}
+	if o.problems > shownProblems {
+		return
+	}
+	o.clear()
+	where := p.File
+	if p.Index >= 0 {
+		where += fmt.Sprintf(", record %d", p.Index)
+	}
+	if p.EventID != "" {
+		where += ", event " + p.EventID
+	}
+	what := "skipped"
+	if !p.Lost {
+		what = "used all the same"
+	}
+	fmt.Fprintf(o.sys.stderr, "malformed: %s: %s (%s)\n", label.Clean(where), label.Clean(p.Reason), what)
+}
+
+// progress draws the progress line.
+func (o *replayOutput) progress(p replay.Progress) {
+	if !o.sys.stderrTerminal {
+		return
+	}
+	share := ""
+	if p.BytesTotal > 0 {
+		share = fmt.Sprintf(", %d %%", 100*p.Bytes/p.BytesTotal)
+	}
+	fmt.Fprintf(o.sys.stderr, "\r\x1b[K%d of %d files%s, %d records, %d relevant", p.Files, p.FilesTotal, share, p.Records, p.Candidates)
+	o.shown = true
+}
+
+// clear takes the progress line away.
+func (o *replayOutput) clear() {
+	if o.shown {
+		fmt.Fprint(o.sys.stderr, "\r\x1b[K")
+		o.shown = false
+	}
+}
+
+// finish tells what only the end of the logs can tell: the repeats still held
+// back, and the users whose time for MFA was over by then.
+func (o *replayOutput) finish(ctx context.Context, g *guard.Guard, st *store, sum replay.Summary, accounts map[string]bool) error {
+	for _, account := range slices.Sorted(maps.Keys(accounts)) {
+		asOf := sum.Last
+		facts, err := st.Facts(ctx, account)
+		if err != nil {
+			return err
+		}
+		if at := newest(facts); at.After(asOf) {
+			asOf = at
+		}
+		if _, err := g.MissingMFA(ctx, account, asOf); err != nil {
+			return err
+		}
+	}
+	// A log that has been read is over, and so is every window in it.
+	_, err := g.Flush(ctx, endOfTime)
+	return err
+}
+
+// endOfTime is after every window.
+var endOfTime = time.Date(9999, time.December, 31, 0, 0, 0, 0, time.UTC)
+
+// summarySchema is the version of a summary's JSON.
+const summarySchema = "rootguard.summary/1"
+
+type summaryRow struct {
+	Account    string          `json:"account"`
+	Finding    detect.ID       `json:"finding"`
+	Severity   detect.Severity `json:"severity"`
+	Alerts     int             `json:"alerts"`
+	RolledUp   int             `json:"rolled_up"`
+	Duplicates int             `json:"duplicates"`
+}
+
+// summary prints the counts, and says by its error whether input was malformed.
+func (o *replayOutput) summary(c replayCmd, st *store, sum replay.Summary) error {
+	rows := make([]summaryRow, 0, len(o.tally))
+	total := summaryRow{}
+	for k, t := range o.tally {
+		rows = append(rows, summaryRow{k.account, k.finding, t.severity, t.alerts, t.rolledUp, t.duplicates})
+		total.Alerts += t.alerts
+		total.RolledUp += t.rolledUp
+		total.Duplicates += t.duplicates
+	}
+	slices.SortFunc(rows, func(a, b summaryRow) int {
+		return cmp.Or(cmp.Compare(a.Account, b.Account), cmp.Compare(b.Severity, a.Severity), cmp.Compare(a.Finding, b.Finding))
+	})
+	if n := o.problems - shownProblems; n > 0 {
+		hint := ", --problems FILE writes them all"
+		if c.Problems != "" {
+			hint = ", all of them are in " + c.Problems
+		}
+		fmt.Fprintf(o.sys.stderr, "malformed: and %d more%s\n", n, hint)
+	}
+	var err error
+	if o.json {
+		err = writeLine(o.sys.stdout, struct {
+			Schema string         `json:"schema"`
+			Replay replay.Summary `json:"replay"`
+			Rows   []summaryRow   `json:"findings"`
+			Store  string         `json:"store"`
+		}{summarySchema, sum, rows, st.path})
+	} else {
+		err = writeText(o.sys.stdout, o.table(c, st, sum, rows, total))
+	}
+	if err = errors.Join(err, o.err); err != nil {
+		return err
+	}
+	if o.problems > 0 {
+		return malformedError{lost: o.lost, mended: o.mended}
+	}
+	return nil
+}
+
+func (o *replayOutput) table(c replayCmd, st *store, sum replay.Summary, rows []summaryRow, total summaryRow) string {
+	var b strings.Builder
+	if len(rows) > 0 {
+		cells := make([][]string, 0, len(rows)+2)
+		cells = append(cells, []string{"ACCOUNT", "FINDING", "SEVERITY", "ALERTS", "ROLLED UP", "DUPLICATES"})
+		known := c.known()
+		for _, r := range rows {
+			account := r.Account
+			if n := known[r.Account]; n != "" {
+				account += " " + n
+			}
+			cells = append(cells, []string{label.Clean(account), string(r.Finding), r.Severity.String(), strconv.Itoa(r.Alerts), strconv.Itoa(r.RolledUp), strconv.Itoa(r.Duplicates)})
+		}
+		cells = append(cells, []string{"total", "", "", strconv.Itoa(total.Alerts), strconv.Itoa(total.RolledUp), strconv.Itoa(total.Duplicates)})
+		b.WriteString("\n")
+		b.WriteString(columns(cells, 3, func(row, column int, text string) string {
+			switch {
+			case row == 0:
+				return o.paint.faint(text)
+			case column == 2:
+				return o.paint.severity(strings.TrimSpace(text), text)
+			}
+			return text
+		}))
+		b.WriteString("\n")
+	}
+	fmt.Fprintf(&b, "%s in %s, %d of them relevant", plural(sum.Records, "record"), plural(int64(sum.Files), "file"), sum.Candidates)
+	if !sum.First.IsZero() {
+		fmt.Fprintf(&b, ", from %s to %s", label.Time(sum.First), label.Time(sum.Last))
+	}
+	b.WriteString(".\n")
+	switch {
+	case total.Alerts+o.rollUps > 0:
+		fmt.Fprintf(&b, "%s told, %s of repeats.\n", plural(int64(total.Alerts), "alert"), plural(int64(o.rollUps), "roll-up"))
+	case total.Duplicates > 0:
+		b.WriteString("Nothing new: every finding had been told before.\n")
+	default:
+		b.WriteString("Nothing to tell.\n")
+	}
+	fmt.Fprintf(&b, "Store: %s\nNext: rootguard status%s\n", st.path, st.flags(o.sys))
+	return b.String()
+}
+
+func plural(n int64, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

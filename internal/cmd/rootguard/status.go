@@ -1,0 +1,261 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"rootguard/internal/bootstrap"
+	"rootguard/internal/cmd/rootguard/label"
+)
+
+type statusCmd struct {
+	Accounts []accountID `arg:"" optional:"" name:"account" predictor:"account" help:"Accounts to show; none: all of the store."`
+
+	storeFlag
+	storyFlag
+	policy
+	names
+	AsOf moment `name:"as-of" placeholder:"WHEN" help:"Show how it stood then (2026-03-02, 7d). Default: the newest fact of each account, since logs cannot speak for later."`
+	JSON bool   `help:"Print a JSON array of statuses."`
+}
+
+// Help has examples.
+func (statusCmd) Help() string {
+	return `A step is done, pending, regressed (it was done and no longer is), not applicable, or unknown (nothing in the logs could tell). Each has since when, and the event that shows it.
+
+Examples:
+  rootguard status
+  rootguard status 111122223333 --as-of 2026-03-03
+  rootguard status --json | jq -r '.[] | select(.bootstrapped | not).account'`
+}
+
+// accountStatus is a status with what people call the account.
+type accountStatus struct {
+	AccountName string `json:"account_name,omitempty"`
+	bootstrap.Status
+}
+
+// Run shows the status.
+func (c statusCmd) Run(ctx context.Context, sys system) (err error) {
+	opt, err := c.options()
+	if err != nil {
+		return err
+	}
+	asOf, err := c.AsOf.at("as-of", sys.now())
+	if err != nil {
+		return err
+	}
+	st, err := c.read(sys, c.storyFlag)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, st.Close()) }()
+	statuses, err := st.statuses(ctx, c.Accounts, opt, asOf, c.known())
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return writeJSON(sys.stdout, statuses)
+	}
+	v := statusView{paint: sys.paint(), unicode: sys.unicode(), chosen: !asOf.IsZero(), opt: opt}
+	return writeText(sys.stdout, v.render(statuses))
+}
+
+// statusView renders statuses for a terminal.
+type statusView struct {
+	paint   paint
+	unicode bool
+	chosen  bool // the user chose the time that the statuses are as of
+	opt     bootstrap.Options
+	b       strings.Builder
+}
+
+func (v *statusView) render(statuses []accountStatus) string {
+	if len(statuses) > 1 {
+		v.overview(statuses)
+	}
+	for i, s := range statuses {
+		if i > 0 || len(statuses) > 1 {
+			v.b.WriteString("\n")
+		}
+		v.account(s)
+	}
+	return v.b.String()
+}
+
+func (v *statusView) overview(statuses []accountStatus) {
+	rows := make([][]string, 0, len(statuses)+1)
+	rows = append(rows, []string{"ACCOUNT", "", "STEPS", "STANDS", "AWAITING MFA", "AS OF"})
+	for _, s := range statuses {
+		var ticks strings.Builder
+		for _, step := range s.Steps {
+			ticks.WriteString(label.Glyph(step.State, v.unicode))
+		}
+		awaiting := 0
+		for _, u := range s.Users {
+			if label.AwaitsMFA(u) {
+				awaiting++
+			}
+		}
+		rows = append(rows, []string{s.Account, label.Clean(s.AccountName), ticks.String(), label.Verdict(s.Status), strconv.Itoa(awaiting), label.Time(s.AsOf)})
+	}
+	v.b.WriteString(columns(rows, 6, func(row, column int, text string) string {
+		switch {
+		case row == 0:
+			return v.paint.faint(text)
+		case column == 3:
+			return v.verdict(statuses[row-1].Status, text)
+		}
+		return text
+	}))
+}
+
+func (v *statusView) verdict(s bootstrap.Status, text string) string {
+	for _, step := range s.Steps {
+		if step.State == bootstrap.Regressed {
+			return v.paint.in("1;31", text)
+		}
+	}
+	if s.Bootstrapped {
+		return v.paint.in("32", text)
+	}
+	return v.paint.in("33", text)
+}
+
+func (v *statusView) account(s accountStatus) {
+	done, of := label.Progress(s.Status)
+	title := s.Account
+	if s.AccountName != "" {
+		title += "  " + label.Clean(s.AccountName)
+	}
+	fmt.Fprintf(&v.b, "%s  %s  %d of %d steps done\n", v.paint.bold(title), v.verdict(s.Status, label.Verdict(s.Status)), done, of)
+	why := ", the newest fact of this account: logs cannot speak for later"
+	if v.chosen {
+		why = ""
+	}
+	fmt.Fprintf(&v.b, "%s\n", v.paint.faint("as of "+label.Time(s.AsOf)+why))
+	if s.NoRootCredentials {
+		v.b.WriteString("This account has no root credentials: nobody can sign in as root.\n")
+	}
+	v.b.WriteString("\n")
+	for _, step := range s.Steps {
+		v.step(step)
+	}
+	v.users(s.Status)
+}
+
+func (v *statusView) step(s bootstrap.StepStatus) {
+	text := label.Step(s.Step)
+	if s.Step == bootstrap.RootQuiet {
+		text = fmt.Sprintf("%s for %d days", text, v.opt.QuietDays)
+	}
+	state := label.State(s.State)
+	if !s.Since.IsZero() {
+		state += " since " + label.Time(s.Since)
+	}
+	color := map[bootstrap.State]string{bootstrap.Done: "32", bootstrap.Regressed: "1;31", bootstrap.Pending: "33"}[s.State]
+	if color == "" {
+		color = "2"
+	}
+	fmt.Fprintf(&v.b, "  %s %s  %s\n", v.paint.in(color, label.Glyph(s.State, v.unicode)), pad(text, 46), v.paint.in(color, state))
+	if s.Note != "" {
+		fmt.Fprintf(&v.b, "      %s\n", label.Clean(s.Note))
+	}
+	if e := s.Evidence; e != nil {
+		line := e.What
+		if e.Actor != "" {
+			line += " by " + e.Actor
+		}
+		if !e.Time.IsZero() && !e.Time.Equal(s.Since) {
+			line += ", " + label.Time(e.Time)
+		}
+		if e.EventID != "" {
+			line += ", event " + e.EventID
+		}
+		fmt.Fprintf(&v.b, "      %s\n", v.paint.faint(label.Clean(line)))
+	}
+}
+
+func (v *statusView) users(s bootstrap.Status) {
+	var awaiting, others []bootstrap.UserStatus
+	for _, u := range s.Users {
+		if label.AwaitsMFA(u) {
+			awaiting = append(awaiting, u)
+		} else {
+			others = append(others, u)
+		}
+	}
+	if len(awaiting) > 0 {
+		v.b.WriteString("\n  IAM users who can sign in and have no MFA\n")
+		for _, u := range awaiting {
+			color := "33"
+			if u.MFA == bootstrap.MFAMissing {
+				color = "1;31"
+			}
+			fmt.Fprintf(&v.b, "    %s  %s\n", pad(name(u), 30), v.paint.in(color, "MFA "+label.Deadline(u.GraceDeadline, s.AsOf)))
+			fmt.Fprintf(&v.b, "      %s\n", v.paint.faint(label.Clean(origin(u)+"; last sign-in "+label.Time(u.LastSignIn))))
+		}
+	}
+	if len(others) > 0 {
+		v.b.WriteString("\n  Other IAM users\n")
+		for _, u := range others {
+			state := "MFA " + label.MFA(u.MFA)
+			if u.Deleted {
+				state = "deleted " + label.Time(u.DeletedAt)
+			}
+			fmt.Fprintf(&v.b, "    %s  %s\n", pad(name(u), 30), state)
+		}
+	}
+}
+
+// name is a user's name, with what matters most about it.
+func name(u bootstrap.UserStatus) string {
+	n := label.Clean(u.Name)
+	if n == "" {
+		n = u.UserID
+	}
+	if u.Admin && !u.Deleted {
+		n += " (administrator)"
+	}
+	return n
+}
+
+// origin says where a user came from.
+func origin(u bootstrap.UserStatus) string {
+	text := "there before the first record"
+	if !u.CreatedAt.IsZero() {
+		text = "created " + label.Time(u.CreatedAt)
+		if u.CreatedBy != "" {
+			text += " by " + u.CreatedBy
+		}
+	}
+	if u.UserID != "" {
+		text += ", " + u.UserID
+	}
+	return text
+}
+
+// pad fills text up to a width in characters.
+func pad(text string, width int) string {
+	if n := width - len([]rune(text)); n > 0 {
+		return text + strings.Repeat(" ", n)
+	}
+	return text
+}
+
+// newest is the time of the newest of the facts.
+func newest(facts []bootstrap.Fact) time.Time {
+	var at time.Time
+	for _, f := range facts {
+		for _, t := range []time.Time{f.Time, f.Last} {
+			if t.After(at) {
+				at = t
+			}
+		}
+	}
+	return at
+}

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"bytes"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+)
+
+func environment(pairs ...string) func(string) string {
+	return func(name string) string {
+		for i := 0; i < len(pairs); i += 2 {
+			if pairs[i] == name {
+				return pairs[i+1]
+			}
+		}
+		return ""
+	}
+}
+
+func TestUnicodeFollowsTheLocale(t *testing.T) {
+	for _, c := range []struct {
+		env  []string
+		want bool
+	}{
+		{[]string{"LANG", "en_US.UTF-8"}, true},
+		{[]string{"LANG", "de_DE.utf8"}, true},
+		{[]string{"LANG", "C"}, false},
+		{[]string{"LC_ALL", "C", "LANG", "en_US.UTF-8"}, false},
+		{[]string{"LC_CTYPE", "C.UTF-8", "LANG", "C"}, true},
+		{[]string{"LANG", "de_DE.ISO-8859-1"}, false},
+	} {
+		if got := (system{getenv: environment(c.env...)}).unicode(); got != c.want {
+			t.Errorf("with %v unicode is %t", c.env, got)
+		}
+	}
+}
+
+func TestColorIsForTerminalsThatWantIt(t *testing.T) {
+	for _, c := range []struct {
+		terminal bool
+		env      []string
+		want     bool
+	}{
+		{true, nil, true},
+		{false, nil, false},
+		{true, []string{"NO_COLOR", "1"}, false},
+		{true, []string{"TERM", "dumb"}, false},
+	} {
+		if got := (system{stdoutTerminal: c.terminal, getenv: environment(c.env...)}).paint().on; got != c.want {
+			t.Errorf("terminal %t with %v: color is %t", c.terminal, c.env, got)
+		}
+	}
+}
+
+func TestDataDir(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has a data folder of its own")
+	}
+	home := t.TempDir()
+	got, err := system{getenv: environment("XDG_DATA_HOME", home)}.dataDir()
+	if err != nil || got != filepath.Join(home, "rootguard") {
+		t.Errorf("with XDG_DATA_HOME it is %q, %v", got, err)
+	}
+	got, err = system{getenv: environment("XDG_DATA_HOME", "relative", "HOME", home)}.dataDir()
+	if err != nil || !strings.HasPrefix(got, home) || filepath.Base(got) != "rootguard" {
+		t.Errorf("with a relative XDG_DATA_HOME, which the specification says to ignore, it is %q, %v", got, err)
+	}
+	if got, err := (system{getenv: environment()}).dataDir(); err == nil || !strings.Contains(err.Error(), storeEnv) {
+		t.Errorf("without a home it is %q, %v", got, err)
+	}
+}
+
+// terminal runs a command as if on a terminal.
+func terminal(t *testing.T, env []string, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	code = run(t.Context(), args, system{
+		stdin: strings.NewReader(""), stdout: &out, stderr: &errs, stdoutTerminal: true, stderrTerminal: true,
+		getenv: environment(append(env, "LC_ALL", "C.UTF-8")...), now: func() time.Time { return time.Date(2026, 4, 10, 12, 0, 0, 0, time.UTC) },
+	})
+	return code, out.String(), errs.String()
+}
+
+func TestReplayOnATerminal(t *testing.T) {
+	store := filepath.Join(t.TempDir(), "s.db")
+	code, stdout, stderr := terminal(t, nil, "replay", "--store", store)
+	if code != exitOK {
+		t.Fatalf("exit code %d: %s", code, stderr)
+	}
+	if !strings.Contains(stdout, "\x1b[1;31mCRITICAL\x1b[0m") {
+		t.Error("a critical finding is not colored")
+	}
+	if !strings.Contains(stderr, "records") || !strings.HasSuffix(stderr, "\r\x1b[K") {
+		t.Errorf("the progress line was not drawn and taken away: %q", stderr)
+	}
+	if _, stdout, _ := terminal(t, []string{"NO_COLOR", "1"}, "status", "--store", store); strings.Contains(stdout, "\x1b") {
+		t.Error("NO_COLOR is not respected")
+	}
+}
+
+// A user name may hold what steers a terminal.
+func TestHostileNamesDoNotSteerTheTerminal(t *testing.T) {
+	record := `{"eventVersion":"1.11","userIdentity":{"type":"IAMUser","principalId":"AIDACKCEVSQ6C2EXAMPLE","arn":"arn:aws:iam::111122223333:user/a\u001b[2Jdmin","accountId":"111122223333","userName":"a\u001b[2Jdmin"},` +
+		`"eventTime":"2026-03-02T10:00:00Z","eventSource":"iam.amazonaws.com","eventName":"CreateUser","awsRegion":"us-east-1","sourceIPAddress":"203.0.113.24\u001b]0;x\u0007","userAgent":"x","requestParameters":{"userName":"e\u001b[31mvil\u202e"},` +
+		`"responseElements":{"user":{"userName":"e\u001b[31mvil\u202e","userId":"AIDAJQABLZS4A3QDU576Q"}},"eventID":"\u001b[2J","readOnly":false,"eventType":"AwsApiCall","recipientAccountId":"111122223333"}`
+	dir := t.TempDir()
+	sys := func(out, errs *bytes.Buffer) system {
+		return system{stdin: strings.NewReader(record), stdout: out, stderr: errs, getenv: environment(), now: time.Now}
+	}
+	for _, args := range [][]string{
+		{"replay", "--store", filepath.Join(dir, "s.db"), "--explain", "-"},
+		{"status", "--store", filepath.Join(dir, "s.db")},
+		{"explain", "--store", filepath.Join(dir, "s.db"), "\x1b[2J", "-"},
+		{"report", "--store", filepath.Join(dir, "s.db"), "-o", "-"},
+		{"explain", "--store", filepath.Join(dir, "s.db"), "\x1b[2Jnone"},
+	} {
+		var out, errs bytes.Buffer
+		run(t.Context(), args, sys(&out, &errs))
+		if text := out.String() + errs.String(); strings.ContainsAny(text, "\x1b\x07\u202e") || !strings.Contains(text, "111122223333") && args[len(args)-1] != "\x1b[2Jnone" {
+			t.Errorf("%v prints %q", args, text)
+		}
+	}
+}
