@@ -63,15 +63,28 @@ func samples() map[string]Alert {
 		NextStep: "Check that somebody asked for this user, and that it enables MFA before the deadline if it gets a password.",
 	}
 	access := created
-	access.ID, access.Severity, access.Title, access.EventName = detect.UserConsoleAccess, detect.Medium, "Console password set for IAM user bob", "CreateLoginProfile"
+	access.ID, access.Severity, access.Title, access.EventName = detect.UserConsoleAccess, detect.Medium, "Console password created for IAM user: bob", "CreateLoginProfile"
 	access.Actor = detect.Actor{Type: "IAMUser", Name: "carol", ARN: "arn:aws:iam::210987654321:user/carol", PrincipalID: "AIDAEXAMPLECAROL0001", AccessKeyID: "AKIAEXAMPLEKEY000002"}
 	access.Also, access.Detail = []detect.ID{detect.UserAdminGranted}, "The password need not be changed at the first sign-in."
 	access.NextStep = "Check that somebody asked for this password, and that the user enables MFA before the deadline."
 	tampered := created
-	tampered.ID, tampered.Severity, tampered.Title, tampered.EventSource, tampered.EventName = detect.GuardTampered, detect.Critical, "Guardrail tampered with: logging of a trail stopped", "cloudtrail.amazonaws.com", "StopLogging"
+	tampered.ID, tampered.Severity, tampered.Title, tampered.EventSource, tampered.EventName = detect.GuardTampered, detect.High, "Guardrail tampering denied: StopLogging management", "cloudtrail.amazonaws.com", "StopLogging"
 	tampered.Target, tampered.ErrorCode = detect.Target{Resource: "arn:aws:cloudtrail:us-east-1:210987654321:trail/management"}, "AccessDenied"
+	tampered.Detail = "The attempt was denied; User: arn:aws:sts::210987654321:assumed-role/Admin/alice@example.com is not authorized to perform: cloudtrail:StopLogging with an explicit deny in a service control policy."
 	tampered.CIS, tampered.ATTACK = []string{"4.3", "4.5"}, []string{"T1562.001", "T1562.008"}
 	tampered.NextStep = "Unless you are deploying rootguard right now, undo the change, then look at what the same session did before and after."
+	missing := created
+	missing.ID, missing.Severity, missing.Title, missing.MFA = detect.UserMFAMissing, detect.High, "IAM user still without MFA: bob", cloudtrail.No
+	missing.Detail = "Console password since 2026-03-01T09:15:00Z, MFA was due by 2026-03-02T09:15:00Z; password by CreateLoginProfile of carol."
+	missing.EventTime, missing.EventID = at("2026-03-02T09:15:00Z"), "user.mfa.missing/210987654321/AIDAEXAMPLEBOB000001/2026-03-02T09:15:00Z"
+	missing.Region, missing.EventSource, missing.EventName, missing.SourceIP, missing.UserAgent, missing.Session = "", "", "", "", "", ""
+	missing.Actor, missing.ATTACK = detect.Actor{Type: "IAMUser", Name: "bob", PrincipalID: "AIDAEXAMPLEBOB000001"}, []string{"T1078.004"}
+	missing.NextStep = "Have the user enable MFA today, or delete the console password: aws iam delete-login-profile --user-name NAME."
+	unhealthy := detect.Finding{ID: detect.GuardUnhealthy, Severity: detect.High, Title: "Guardrail unhealthy: trail",
+		Detail:  "No multi-Region trail is logging, so no event reaches rootguard.",
+		Account: "210987654321", Region: "us-east-1", EventTime: at("2026-03-05T06:00:00Z"), EventID: "guard.unhealthy/210987654321/us-east-1/trail/2026-03-05",
+		Actor: detect.Actor{Type: "AWSService", Name: "rootguard"}, Target: detect.Target{Resource: "trail"}, CIS: []string{"4.3"},
+		NextStep: "Run rootguard doctor, mend what it names, then run rootguard redrive for events that waited."}
 	return map[string]Alert{
 		"root_signin_no_mfa": {Schema: Schema, ID: "a-1", Kind: First, AccountName: "prod-billing", Finding: rootConsole},
 		"root_activity_roll_up": {Schema: Schema, ID: "a-2", Kind: RollUp, AccountName: "prod-billing", Finding: activity, Count: 538,
@@ -82,9 +95,8 @@ func samples() map[string]Alert {
 		"user_created":        {Schema: Schema, ID: "a-4", Kind: First, AccountName: "data-lake", Finding: created, Deadline: at("2026-03-02T09:15:00Z")},
 		"user_console_access": {Schema: Schema, ID: "a-5", Kind: First, AccountName: "data-lake", Finding: access, Deadline: at("2026-03-02T09:15:00Z")},
 		"guard_tampered":      {Schema: Schema, ID: "a-6", Kind: First, AccountName: "data-lake", Finding: tampered},
-		"user_mfa_missing": {Schema: Schema, ID: "a-7", Kind: First, AccountName: "data-lake",
-			Finding: detect.MFAMissing("210987654321", detect.Target{UserName: "bob", UserID: "AIDAEXAMPLEBOB000001"}, at("2026-03-01T09:15:00Z"), at("2026-03-02T09:15:00Z"), "CreateLoginProfile of carol")},
-		"guard_unhealthy": {Schema: Schema, ID: "a-8", Kind: First, Finding: detect.Unhealthy("210987654321", "us-east-1", "trail", "No multi-Region trail is logging, so no event reaches rootguard.", at("2026-03-05T06:00:00Z"))},
+		"user_mfa_missing":    {Schema: Schema, ID: "a-7", Kind: First, AccountName: "data-lake", Finding: missing},
+		"guard_unhealthy":     {Schema: Schema, ID: "a-8", Kind: First, Finding: unhealthy},
 	}
 }
 
@@ -313,6 +325,7 @@ func TestTitleNamesTheTarget(t *testing.T) {
 		{detect.Finding{Title: "IAM user created: bob", Target: detect.Target{UserName: "bob"}}, "IAM user created: bob"},
 		{detect.Finding{Title: "Guardrail tampered with", Target: detect.Target{Resource: "trail/x"}}, "Guardrail tampered with: trail/x"},
 		{detect.Finding{Title: "Guardrail tampered with", Target: detect.Target{Resource: "arn:aws:sns:us-east-1:123456789012:a:b"}}, "Guardrail tampered with: a:b"},
+		{detect.Finding{Title: "Guardrail tampered with: StopLogging main", Target: detect.Target{Resource: "arn:aws:cloudtrail:us-east-1:123456789012:trail/main"}}, "Guardrail tampered with: StopLogging main"},
 		{detect.Finding{ID: detect.RootSignin}, "root.signin"},
 	} {
 		if got := title(Alert{Finding: c.f}); got != c.want {

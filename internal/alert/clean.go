@@ -76,8 +76,8 @@ func escape(b *strings.Builder, r rune) {
 // invisible reports graphic characters that show nothing: fillers, the braille
 // blank, the grapheme joiner and variation selectors.
 func invisible(r rune) bool {
-	switch {
-	case r == 0x115f, r == 0x1160, r == 0x3164, r == 0xffa0, r == 0x2800, r == 0x034f:
+	switch r {
+	case 0x115f, 0x1160, 0x3164, 0xffa0, 0x2800, 0x034f:
 		return true
 	default:
 		return unicode.Is(unicode.Variation_Selector, r)

@@ -99,8 +99,12 @@ func trim(s string, limit int) string {
 
 // words is a list of at most ten short words, nil where it is empty.
 func words[S ~string](in []S) []S {
-	var out []S
-	for _, w := range in[:min(len(in), 10)] {
+	if len(in) == 0 {
+		return nil
+	}
+	in = in[:min(len(in), 10)]
+	out := make([]S, 0, len(in))
+	for _, w := range in {
 		out = append(out, S(trim(string(w), 40)))
 	}
 	return out

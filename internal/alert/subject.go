@@ -50,8 +50,8 @@ func Subject(a Alert) string {
 // severity in capitals.
 func severity(a Alert) string { return strings.ToUpper(a.Finding.Severity.String()) }
 
-// title is the finding's title, with the target where it does not name it. It
-// may hold text from a log.
+// title is the finding's title, with the target where the last part of its name
+// is not in it. It may hold text from a log.
 func title(a Alert) string {
 	f := &a.Finding
 	target := f.Target.UserName
@@ -61,7 +61,7 @@ func title(a Alert) string {
 	switch {
 	case f.Title == "":
 		return string(f.ID)
-	case target == "" || strings.Contains(f.Title, target):
+	case target == "" || strings.Contains(f.Title, target[strings.LastIndexAny(target, "/:")+1:]):
 		return f.Title
 	default:
 		return f.Title + ": " + target
