@@ -1,0 +1,225 @@
+package eventpattern
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"rootguard/internal/cloudtrail"
+)
+
+// The functions that rules have as target.
+const (
+	RootActivity = "rootactivity"
+	IAMUser      = "iamuser"
+)
+
+// Rule is one EventBridge rule on the default event bus.
+type Rule struct {
+	Name        string // without the prefix of rootguard's resources: "root-activity"
+	Description string
+	Pattern     string // JSON, at most 2,048 characters
+
+	// AllManagementEvents asks for the state
+	// ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS. A rule that is merely
+	// ENABLED gets no read-only management events (EventBridge User Guide,
+	// "Read-only management events from AWS services").
+	AllManagementEvents bool
+
+	Function string // the target: RootActivity or IAMUser
+}
+
+// DefaultPrefix begins the names of rootguard's resources.
+const DefaultPrefix = "rootguard"
+
+// Rules are the rules to deploy where resource names begin with DefaultPrefix.
+func Rules() []Rule { return rules(DefaultPrefix) }
+
+// maxPrefix keeps every pattern within its limit.
+const maxPrefix = 24
+
+// RulesFor are the rules to deploy where the names of rootguard's resources
+// begin with prefix: letters, digits and hyphens, at most 24. A name counts also
+// where its first letter is of the other case, as in the names of stacks.
+func RulesFor(prefix string) ([]Rule, error) {
+	plain := strings.Trim(prefix, "-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") == ""
+	if prefix == "" || len(prefix) > maxPrefix || !plain {
+		return nil, fmt.Errorf("prefix %q of resource names is not 1 to %d letters, digits and hyphens", prefix, maxPrefix)
+	}
+	return rules(prefix), nil
+}
+
+// rules are the rules, each within its limits and with as little overlap as
+// possible: an event that two rules let through is handled twice, the second
+// time in vain. Two overlaps remain, both rare: root handing out credentials by
+// a call that is not read-only, and root calling sts:AssumeRoot.
+//
+// A source that begins with "aws." cannot be made up: PutEvents refuses it
+// (EventBridge API Reference, PutEventsRequestEntry).
+func rules(prefix string) []Rule {
+	const (
+		fromAWS = `"source": [{"prefix": "aws."}]`
+		byCall  = `"AWS API Call via CloudTrail"`
+		// Root at work is neither a service acting for root, nor a service's own
+		// event. Records of the console may have invokedBy signin.amazonaws.com.
+		byRoot = byCall + `, "AWS Console Action via CloudTrail", "AWS Console Sign In via CloudTrail", "AWS Console Signin via CloudTrail"`
+		byAny  = byRoot + `, "AWS Service Event via CloudTrail"`
+		// What rule root-activity leaves, of calls and of service events.
+		others = `{"detail": {"userIdentity": {"type": [{"anything-but": "Root"}]}}},
+			{"detail": {"userIdentity": {"type": [{"exists": false}]}}},
+			{"detail": {"userIdentity": {"invokedBy": [{"anything-but": "signin.amazonaws.com"}]}}}`
+		notRoot   = `"$or": [` + others + `]`
+		orService = `"$or": [` + others + `, {"detail": {"eventType": ["AwsServiceEvent"]}}]`
+	)
+	rootSignIn := `{` + fromAWS + `, "detail-type": [` + byAny + `], "detail": {
+		"eventName": ["ConsoleLogin"], "userIdentity": {"type": ["Root"]}}}`
+	rootActivity := `{` + fromAWS + `, "detail-type": [` + byRoot + `], "detail": {
+		"userIdentity": {"type": ["Root"]},
+		"eventName": [{"anything-but": ["CheckMfa", "ConsoleLogin", "ExternalIdPDirectoryLogin"]}],
+		"$or": [
+			{"userIdentity": {"invokedBy": [{"exists": false}]}},
+			{"userIdentity": {"invokedBy": ["signin.amazonaws.com"]}}
+		]}}`
+	rootCredentials := `{` + fromAWS + `, "detail-type": [` + byRoot + `], "detail": {
+		"userIdentity": {"type": ["Root"]},
+		"$or": [
+			{"eventSource": ["signin.amazonaws.com"], "eventName": ["AuthorizeOAuth2Access", "CreateOAuth2Token", "GetSigninToken"]},
+			{"eventSource": ["sts.amazonaws.com"], "eventName": ["GetFederationToken", "GetSessionToken"]},
+			{"userIdentity": {"accessKeyId": [{"prefix": "AKIA"}], "invokedBy": [{"exists": false}]}, "readOnly": [true]}
+		]}}`
+	rootRecovery := `{` + fromAWS + `, "detail-type": [` + byAny + `], ` + orService + `, "detail": {
+		"eventSource": ["account.amazonaws.com", "signin.amazonaws.com"],
+		"eventName": ["AcceptPrimaryEmailUpdate", "EmailUpdated", "PasswordRecoveryCompleted", "PasswordRecoveryRequested",
+			"PasswordUpdated", "StartPrimaryEmailUpdate"]}}`
+	assumeRoot := `{` + fromAWS + `, "detail-type": [` + byCall + `], "detail": {
+		"eventSource": ["sts.amazonaws.com"], "eventName": ["AssumeRoot"]}}`
+	userSignIn := `{` + fromAWS + `, "detail-type": [` + byAny + `], "detail": {
+		"eventSource": ["signin.amazonaws.com"], "eventName": ["ConsoleLogin"], "userIdentity": {"type": ["IAMUser"]}}}`
+	userChange := `{` + fromAWS + `, "detail-type": [` + byCall + `], ` + notRoot + `, "detail": {
+		"eventSource": ["iam.amazonaws.com"],
+		"eventName": ["AddUserToGroup", "AttachGroupPolicy", "AttachUserPolicy", "ChangePassword", "CreateAccessKey", "CreateGroup",
+			"CreateLoginProfile", "CreateUser", "DeactivateMFADevice", "DeleteAccessKey", "DeleteGroup", "DeleteGroupPolicy",
+			"DeleteLoginProfile", "DeleteUser", "DeleteUserPolicy", "DetachGroupPolicy", "DetachUserPolicy", "EnableMFADevice",
+			"PutGroupPolicy", "PutUserPolicy", "RemoveUserFromGroup", "UpdateGroup", "UpdateLoginProfile", "UpdateUser"]}}`
+	// Whether a trail or key is rootguard's cannot be told from its name.
+	guardTrail := `{` + fromAWS + `, "detail-type": [` + byCall + `], ` + notRoot + `, "detail": {
+		"eventSource": ["cloudtrail.amazonaws.com", "kms.amazonaws.com"],
+		"eventName": ["DeleteAlias", "DeleteTrail", "DisableKey", "PutEventSelectors", "PutKeyPolicy", "ScheduleKeyDeletion",
+			"StopLogging", "UpdateAlias", "UpdateTrail"]}}`
+	guardDelivery := `{` + fromAWS + `, "detail-type": [` + byCall + `], ` + notRoot + `, "detail": {
+		"eventSource": ["dynamodb.amazonaws.com", "events.amazonaws.com", "sns.amazonaws.com", "sqs.amazonaws.com"],
+		"eventName": ["DeleteQueue", "DeleteRule", "DeleteTable", "DeleteTopic", "DisableRule", "PurgeQueue", "PutRule", "PutTargets",
+			"RemovePermission", "RemoveTargets", "SetQueueAttributes", "SetSubscriptionAttributes", "SetTopicAttributes",
+			"Unsubscribe", "UpdateTable"],
+		` + naming(prefix, "name", "queueUrl", "rule", "subscriptionArn", "tableName", "topicArn") + `}}`
+	guardFunction := `{` + fromAWS + `, "detail-type": [` + byCall + `], ` + notRoot + `, "detail": {
+		"eventSource": ["iam.amazonaws.com", "lambda.amazonaws.com", "logs.amazonaws.com"],
+		"eventName": ["AttachRolePolicy", "DeleteLogGroup", "DeleteRole", "DeleteRolePolicy", "DetachRolePolicy",
+			"PutRolePermissionsBoundary", "PutRolePolicy", "UpdateAssumeRolePolicy", {"prefix": "DeleteFunction"},
+			{"prefix": "PutFunction"}, {"prefix": "RemovePermission"}, {"prefix": "UpdateFunction"}],
+		` + naming(prefix, "functionName", "logGroupName", "roleName") + `}}`
+	guardWatch := `{` + fromAWS + `, "detail-type": [` + byCall + `], ` + notRoot + `, "detail": {
+		"eventSource": ["cloudformation.amazonaws.com", "monitoring.amazonaws.com", "scheduler.amazonaws.com"],
+		"eventName": ["DeleteAlarms", "DeleteSchedule", "DeleteScheduleGroup", "DeleteStack", "DisableAlarmActions", "PutMetricAlarm",
+			"UpdateSchedule", "UpdateTerminationProtection"],
+		` + naming(prefix, "alarmName", "alarmNames", "groupName", "name", "stackName") + `}}`
+	return []Rule{
+		{"root-sign-in", "The root user signs in to the console, or fails to", compact(rootSignIn), false, RootActivity},
+		{"root-activity", "The root user makes a call", compact(rootActivity), false, RootActivity},
+		{"root-credentials", "Root issues credentials (aws login), or reads with its own access key", compact(rootCredentials), true, RootActivity},
+		{"root-recovery", "Somebody changes or recovers the root user's password or email address", compact(rootRecovery), false, RootActivity},
+		{"assume-root", "Somebody opens a root session in a member account", compact(assumeRoot), true, RootActivity},
+		{"user-sign-in", "An IAM user signs in to the console", compact(userSignIn), false, IAMUser},
+		{"user-change", "An IAM user or group, its credentials, MFA or permissions change", compact(userChange), false, IAMUser},
+		{"guard-trail", "A trail or key that rootguard may need is changed or switched off", compact(guardTrail), false, RootActivity},
+		{"guard-delivery", "The rules, topic, queues or table of rootguard are changed", compact(guardDelivery), false, RootActivity},
+		{"guard-function", "The functions of rootguard, their roles or logs are changed", compact(guardFunction), false, RootActivity},
+		{"guard-watch", "The alarms, schedules or stacks of rootguard are changed", compact(guardWatch), false, RootActivity},
+	}
+}
+
+// naming asks that one of the request parameters names a resource whose name
+// holds the prefix, or that errorMessage does: a denied call has no parameters.
+func naming(prefix string, parameters ...string) string {
+	first, size := utf8.DecodeRuneInString(prefix)
+	other := unicode.ToUpper(first)
+	if other == first {
+		other = unicode.ToLower(first)
+	}
+	named := `[{"wildcard": "*` + prefix + `*"}`
+	if other != first {
+		named += `, {"wildcard": "*` + string(other) + prefix[size:] + `*"}`
+	}
+	named += `]`
+	var or strings.Builder
+	fmt.Fprintf(&or, `"$or": [{"errorMessage": %s}`, named)
+	for _, p := range parameters {
+		fmt.Fprintf(&or, `, {"requestParameters": {%q: %s}}`, p, named)
+	}
+	or.WriteString(`]`)
+	return or.String()
+}
+
+// compact removes white space. What is no JSON stays as it is, for Compile to refuse.
+func compact(pattern string) string {
+	var b bytes.Buffer
+	if json.Compact(&b, []byte(pattern)) != nil {
+		return pattern
+	}
+	return b.String()
+}
+
+// Router tells which rules deliver a record.
+type Router struct {
+	rules    []Rule
+	patterns []*Pattern
+}
+
+// NewRouter compiles the rules' patterns.
+func NewRouter(rules []Rule) (*Router, error) {
+	r := &Router{rules: rules}
+	for _, rule := range rules {
+		p, err := Compile([]byte(rule.Pattern))
+		if err != nil {
+			return nil, fmt.Errorf("rule %s: %w", rule.Name, err)
+		}
+		r.patterns = append(r.patterns, p)
+	}
+	return r, nil
+}
+
+// Route returns the rules that deliver the record: those whose pattern its
+// Envelope matches, and of a read-only management event those with
+// AllManagementEvents alone.
+func (r *Router) Route(rec *cloudtrail.Record) ([]Rule, error) {
+	event, err := Envelope(rec)
+	if err != nil {
+		return nil, err
+	}
+	root, err := parseEvent(event)
+	if err != nil {
+		return nil, err
+	}
+	withheld := rec.ReadOnly == cloudtrail.Yes && managementEvent(rec)
+	var through []Rule
+	for i, p := range r.patterns {
+		if withheld && !r.rules[i].AllManagementEvents {
+			continue
+		}
+		if p.root.match(root, root) {
+			through = append(through, r.rules[i])
+		}
+	}
+	return through, nil
+}
+
+// managementEvent is what the record says of itself; older ones do not say, and
+// are management events.
+func managementEvent(rec *cloudtrail.Record) bool {
+	var says struct{ ManagementEvent *bool }
+	err := json.Unmarshal(rec.Raw, &says)
+	return err != nil || says.ManagementEvent == nil || *says.ManagementEvent
+}

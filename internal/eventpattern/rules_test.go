@@ -1,0 +1,511 @@
+package eventpattern_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"rootguard/internal/bootstrap"
+	"rootguard/internal/cloudtrail"
+	"rootguard/internal/detect"
+	"rootguard/internal/eventpattern"
+	"rootguard/internal/testenv"
+)
+
+func newRouter(tb testing.TB) *eventpattern.Router {
+	tb.Helper()
+	r, err := eventpattern.NewRouter(eventpattern.Rules())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return r
+}
+
+func decode(tb testing.TB, raw []byte) *cloudtrail.Record {
+	tb.Helper()
+	rec, _, err := cloudtrail.Decode(raw)
+	if err != nil {
+		tb.Fatalf("decoding %.200s: %v", raw, err)
+	}
+	return &rec
+}
+
+func route(tb testing.TB, r *eventpattern.Router, rec *cloudtrail.Record) []string {
+	tb.Helper()
+	rules, err := r.Route(rec)
+	if err != nil {
+		tb.Fatalf("routing %.500s: %v", rec.Raw, err)
+	}
+	var names []string
+	for _, rule := range rules {
+		names = append(names, rule.Name)
+	}
+	return names
+}
+
+func TestRulesKeepTheLimits(t *testing.T) {
+	longest, err := eventpattern.RulesFor(strings.Repeat("a", 24))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, rules := range [][]eventpattern.Rule{eventpattern.Rules(), longest} {
+		seen := map[string]bool{}
+		for _, r := range rules {
+			if n := utf8.RuneCountInString(r.Pattern); n > 2048 {
+				t.Errorf("rule %s: %d characters", r.Name, n)
+			}
+			if _, err := eventpattern.Compile([]byte(r.Pattern)); err != nil {
+				t.Errorf("rule %s: %v", r.Name, err)
+			}
+			if seen[r.Name] || r.Name == "" || r.Description == "" {
+				t.Errorf("rule %q: no name of its own or no description", r.Name)
+			}
+			if len(r.Name) > 64-len("rootguard-") || len(r.Description) > 512 {
+				t.Errorf("rule %s: name or description too long for EventBridge", r.Name)
+			}
+			if r.Function != eventpattern.RootActivity && r.Function != eventpattern.IAMUser {
+				t.Errorf("rule %s: function %q", r.Name, r.Function)
+			}
+			if strings.ContainsAny(r.Pattern, "\n\t") {
+				t.Errorf("rule %s: white space in the pattern", r.Name)
+			}
+			seen[r.Name] = true
+		}
+	}
+}
+
+func TestRulesFor(t *testing.T) {
+	for _, prefix := range []string{"", "a*", `a"`, "a b", "é", strings.Repeat("a", 25)} {
+		if _, err := eventpattern.RulesFor(prefix); err == nil {
+			t.Errorf("prefix %q makes rules", prefix)
+		}
+	}
+	deleteTable := func(table string) *cloudtrail.Record {
+		return decode(t, fmt.Appendf(nil, `{"eventSource": "dynamodb.amazonaws.com", "eventName": "DeleteTable", "eventType": "AwsApiCall",
+			"userIdentity": {"type": "AssumedRole"}, "requestParameters": {"tableName": %q}}`, table))
+	}
+	for _, c := range []struct {
+		prefix, table string
+		want          bool
+	}{
+		{"rootguard", "rootguard-status", true},
+		{"rootguard", "Rootguard-status", true},
+		{"rootguard", "arn:aws:dynamodb:us-east-1:123456789012:table/rootguard-status", true},
+		{"rootguard", "orders", false},
+		{"Guard1", "guard1-status", true},
+		{"Guard1", "rootguard-status", false},
+		{"7g", "7g-status", true},
+		{"7g", "8g-status", false},
+	} {
+		rules, err := eventpattern.RulesFor(c.prefix)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := eventpattern.NewRouter(rules)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := len(route(t, r, deleteTable(c.table))) > 0; got != c.want {
+			t.Errorf("prefix %s, table %s: let through %v, want %v", c.prefix, c.table, got, c.want)
+		}
+	}
+}
+
+func TestRouterErrors(t *testing.T) {
+	if _, err := eventpattern.NewRouter([]eventpattern.Rule{{Name: "broken", Pattern: `{"a": "x"}`}}); err == nil || !strings.Contains(err.Error(), "rule broken") {
+		t.Errorf("got %v, want an error that names the rule", err)
+	}
+	if _, err := newRouter(t).Route(&cloudtrail.Record{}); err == nil {
+		t.Error("a record without a source has a route")
+	}
+}
+
+// TestNobodyCanMakeUpAnEvent sends what a principal with events:PutEvents can.
+func TestNobodyCanMakeUpAnEvent(t *testing.T) {
+	for _, r := range eventpattern.Rules() {
+		p, err := eventpattern.Compile([]byte(r.Pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, detail := range []string{
+			`{"eventSource": "signin.amazonaws.com", "eventName": "ConsoleLogin", "userIdentity": {"type": "Root"}}`,
+			`{"eventSource": "sts.amazonaws.com", "eventName": "AssumeRoot", "userIdentity": {"type": "IAMUser"}}`,
+			`{"eventSource": "iam.amazonaws.com", "eventName": "CreateUser", "userIdentity": {"type": "IAMUser"}}`,
+		} {
+			for _, source := range []string{"custom", "my.aws.signin", "AWS.signin"} {
+				event := fmt.Sprintf(`{"source": %q, "detail-type": "AWS API Call via CloudTrail", "detail": %s}`, source, detail)
+				if ok, err := p.Match([]byte(event)); ok || err != nil {
+					t.Errorf("rule %s takes %s (%v)", r.Name, event, err)
+				}
+			}
+		}
+	}
+}
+
+// TestBothSpellingsOfSignIn sends a sign-in under either detail-type.
+func TestBothSpellingsOfSignIn(t *testing.T) {
+	for identity, rule := range map[string]string{"Root": "root-sign-in", "IAMUser": "user-sign-in"} {
+		for _, detailType := range []string{"AWS Console Sign In via CloudTrail", "AWS Console Signin via CloudTrail"} {
+			event := fmt.Sprintf(`{"source": "aws.signin", "detail-type": %q, "detail": {"eventSource": "signin.amazonaws.com", "eventName": "ConsoleLogin", "userIdentity": {"type": %q}}}`, detailType, identity)
+			var through []string
+			for _, r := range eventpattern.Rules() {
+				p, err := eventpattern.Compile([]byte(r.Pattern))
+				if err != nil {
+					t.Fatal(err)
+				}
+				ok, err := p.Match([]byte(event))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if ok {
+					through = append(through, r.Name)
+				}
+			}
+			if !slices.Equal(through, []string{rule}) {
+				t.Errorf("%s, %s: %v, want %s alone", identity, detailType, through, rule)
+			}
+		}
+	}
+}
+
+// TestRoutes has, for each rule, records it delivers and near ones that none does.
+func TestRoutes(t *testing.T) {
+	const (
+		root = `"userIdentity": {"type": "Root", "accountId": "123456789012"}`
+		role = `"userIdentity": {"type": "AssumedRole"}`
+		user = `"userIdentity": {"type": "IAMUser", "userName": "bob"}`
+		call = `"eventType": "AwsApiCall", `
+	)
+	at := func(source, name string) string {
+		return fmt.Sprintf(`"eventSource": "%s.amazonaws.com", "eventName": %q, `, source, name)
+	}
+	for _, c := range []struct {
+		name, record string
+		want         []string
+	}{
+		{"root signs in", `"eventType": "AwsConsoleSignIn", ` + at("signin", "ConsoleLogin") + root, []string{"root-sign-in"}},
+		{"root writes", call + at("ec2", "RunInstances") + `"readOnly": false, ` + root, []string{"root-activity"}},
+		{"root reads in the console", call + at("ec2", "DescribeInstances") + `"readOnly": true, ` + root, nil},
+		{"root reads data", call + at("s3", "GetObject") + `"readOnly": true, "managementEvent": false, ` + root, []string{"root-activity"}},
+		{"root reads with its key", call + at("ec2", "DescribeInstances") + `"readOnly": true, "userIdentity": {"type": "Root", "accessKeyId": "AKIAEXAMPLE"}`, []string{"root-credentials"}},
+		{"a service reads with root's key", call + at("ec2", "DescribeInstances") + `"readOnly": true, "userIdentity": {"type": "Root", "accessKeyId": "AKIAEXAMPLE", "invokedBy": "cloudformation.amazonaws.com"}`, nil},
+		{"root writes with its key", call + at("ec2", "RunInstances") + `"readOnly": false, "userIdentity": {"type": "Root", "accessKeyId": "AKIAEXAMPLE"}`, []string{"root-activity"}},
+		{"root in the console of old", call + at("iam", "CreateUser") + `"userIdentity": {"type": "Root", "invokedBy": "signin.amazonaws.com"}`, []string{"root-activity"}},
+		{"a service for root", call + at("ec2", "CreateTags") + `"userIdentity": {"type": "Root", "invokedBy": "autoscaling.amazonaws.com"}`, nil},
+		{"a service's event about root", `"eventType": "AwsServiceEvent", ` + at("kms", "RotateKey") + root, nil},
+		{"a step of root's sign-in", `"eventType": "AwsConsoleSignIn", ` + at("signin", "CheckMfa") + root, nil},
+		{"root in the billing console", `"eventType": "AwsConsoleAction", ` + at("billingconsole", "SetContactAddress") + root, []string{"root-activity"}},
+		{"aws login by root", call + at("signin", "CreateOAuth2Token") + `"readOnly": true, ` + root, []string{"root-credentials"}},
+		{"aws login by a user", call + at("signin", "CreateOAuth2Token") + `"readOnly": true, ` + user, nil},
+		{"root takes session credentials", call + at("sts", "GetSessionToken") + `"readOnly": true, ` + root, []string{"root-credentials"}},
+		{"root asks who it is", call + at("sts", "GetCallerIdentity") + `"readOnly": true, ` + root, nil},
+		{"password recovery by root", `"eventType": "AwsConsoleSignIn", ` + at("signin", "PasswordRecoveryRequested") + root, []string{"root-activity"}},
+		{"password recovery by nobody", `"eventType": "AwsServiceEvent", ` + at("signin", "PasswordRecoveryRequested") + `"userIdentity": {"accountId": "123456789012"}`, []string{"root-recovery"}},
+		{"password recovery as root's service event", `"eventType": "AwsServiceEvent", ` + at("signin", "PasswordRecoveryCompleted") + root, []string{"root-recovery"}},
+		{"email change by a role", call + at("account", "StartPrimaryEmailUpdate") + role, []string{"root-recovery"}},
+		{"contact change by a role", call + at("account", "PutAlternateContact") + role, nil},
+		{"AssumeRoot is read-only to CloudTrail", call + at("sts", "AssumeRoot") + `"readOnly": true, ` + role, []string{"assume-root"}},
+		{"AssumeRole", call + at("sts", "AssumeRole") + `"readOnly": true, ` + role, nil},
+		{"a user signs in", `"eventType": "AwsConsoleSignIn", ` + at("signin", "ConsoleLogin") + user, []string{"user-sign-in"}},
+		{"a role signs in", `"eventType": "AwsConsoleSignIn", ` + at("signin", "ConsoleLogin") + role, nil},
+		{"a user switches role", `"eventType": "AwsConsoleSignIn", ` + at("signin", "SwitchRole") + user, nil},
+		{"a user is made", call + at("iam", "CreateUser") + role, []string{"user-change"}},
+		{"a user is made by a service for root", call + at("iam", "CreateUser") + `"userIdentity": {"type": "Root", "invokedBy": "cloudformation.amazonaws.com"}`, []string{"user-change"}},
+		{"a user is made by root", call + at("iam", "CreateUser") + root, []string{"root-activity"}},
+		{"a user is made by who is not said", call + at("iam", "CreateUser") + `"userIdentity": {}`, []string{"user-change"}},
+		{"a role is made", call + at("iam", "CreateRole") + role, nil},
+		{"another service's user", call + at("transfer", "CreateUser") + role, nil},
+		{"a trail stops", call + at("cloudtrail", "StopLogging") + role + `, "requestParameters": {"name": "any"}`, []string{"guard-trail"}},
+		{"a trail starts", call + at("cloudtrail", "StartLogging") + role + `, "requestParameters": {"name": "any"}`, nil},
+		{"root stops a trail", call + at("cloudtrail", "StopLogging") + root, []string{"root-activity"}},
+		{"our rule is disabled", call + at("events", "DisableRule") + role + `, "requestParameters": {"name": "rootguard-root-activity"}`, []string{"guard-delivery"}},
+		{"another rule is disabled", call + at("events", "DisableRule") + role + `, "requestParameters": {"name": "nightly"}`, nil},
+		{"our rule, denied", call + at("events", "DisableRule") + role + `, "requestParameters": null, "errorCode": "AccessDenied", "errorMessage": "User: x is not authorized to perform: events:DisableRule on resource: arn:aws:events:us-east-1:123456789012:rule/rootguard-root-activity"`, []string{"guard-delivery"}},
+		{"another rule, denied", call + at("events", "DisableRule") + role + `, "requestParameters": null, "errorMessage": "no: rule/nightly"`, nil},
+		{"our function's code", call + at("lambda", "UpdateFunctionCode20150331v2") + role + `, "requestParameters": {"functionName": "rootguard-iamuser"}`, []string{"guard-function"}},
+		{"our function is called", call + at("lambda", "Invoke") + `"managementEvent": false, ` + role + `, "requestParameters": {"functionName": "rootguard-iamuser"}`, nil},
+		{"our table is written", call + at("dynamodb", "PutItem") + `"managementEvent": false, ` + role + `, "requestParameters": {"tableName": "rootguard-status"}`, nil},
+		{"our alarm among others", call + at("monitoring", "DeleteAlarms") + role + `, "requestParameters": {"alarmNames": ["cpu", "rootguard-errors"]}`, []string{"guard-watch"}},
+		{"other alarms", call + at("monitoring", "DeleteAlarms") + role + `, "requestParameters": {"alarmNames": ["cpu", "disk"]}`, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := route(t, newRouter(t), decode(t, []byte("{"+c.record+"}"))); !slices.Equal(got, c.want) {
+				t.Errorf("delivered by %v, want %v", got, c.want)
+			}
+		})
+	}
+}
+
+// matters reports why a record must reach the guard, "" where it need not. What
+// root, or a root session, only reads leaves a fact in logs, but no finding: its
+// sign-in or sts:AssumeRoot has told of it, and the rules let it be.
+func matters(rec *cloudtrail.Record) string {
+	detector := detect.Detector{Own: detect.Own{Keys: []string{"k-1"}}}
+	if o := detector.Detect(rec, nil); o.Kind == detect.Matched {
+		return string(o.Finding.ID)
+	}
+	for _, f := range bootstrap.FactsOf(rec) {
+		if rec.UserIdentity.Type == "Root" && rec.ReadOnly == cloudtrail.Yes && (f.Kind == bootstrap.RootActivity || f.Kind == bootstrap.AssumedRoot) {
+			continue
+		}
+		return string(f.Kind)
+	}
+	return ""
+}
+
+// unwrap returns the records in one line of the corpus, whatever its shape.
+func unwrap(tb testing.TB, raw json.RawMessage) []json.RawMessage {
+	tb.Helper()
+	var w struct {
+		Records   []json.RawMessage `json:"Records"`
+		Detail    json.RawMessage   `json:"detail"`
+		LogEvents []struct {
+			Message string `json:"message"`
+		} `json:"logEvents"`
+		Events []struct {
+			CloudTrailEvent string `json:"CloudTrailEvent"`
+		} `json:"Events"`
+	}
+	if err := json.Unmarshal(raw, &w); err != nil {
+		tb.Fatalf("reading %.200s: %v", raw, err)
+	}
+	switch {
+	case w.Records != nil:
+		return w.Records
+	case w.Detail != nil:
+		return []json.RawMessage{w.Detail}
+	case w.LogEvents != nil:
+		var out []json.RawMessage
+		for _, e := range w.LogEvents {
+			out = append(out, json.RawMessage(e.Message))
+		}
+		return out
+	case w.Events != nil:
+		var out []json.RawMessage
+		for _, e := range w.Events {
+			out = append(out, json.RawMessage(e.CloudTrailEvent))
+		}
+		return out
+	default:
+		return []json.RawMessage{raw}
+	}
+}
+
+type sample struct {
+	from     string
+	rec      *cloudtrail.Record
+	relevant bool // as the corpus has it
+}
+
+func corpus(t *testing.T) []sample {
+	t.Helper()
+	dir := filepath.Join(testenv.Shared(t), "corpus")
+	cases, err := os.ReadFile(filepath.Join(dir, "cases.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var samples []sample
+	for line := range bytes.Lines(cases) {
+		var c struct {
+			ID       string
+			Relevant bool
+			Event    json.RawMessage
+		}
+		if err := json.Unmarshal(line, &c); err != nil {
+			t.Fatal(err)
+		}
+		for _, raw := range unwrap(t, c.Event) {
+			samples = append(samples, sample{"case " + c.ID, decode(t, raw), c.Relevant})
+		}
+	}
+	logs, err := filepath.Glob(filepath.Join(dir, "invictus-ir", "*.json.gz"))
+	if err != nil || len(logs) == 0 {
+		t.Fatalf("finding logs: %v, %d", err, len(logs))
+	}
+	for _, name := range logs {
+		packed, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		z, err := gzip.NewReader(bytes.NewReader(packed))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var log struct{ Records []json.RawMessage }
+		if err := json.NewDecoder(z).Decode(&log); err != nil {
+			t.Fatal(err)
+		}
+		for _, raw := range log.Records {
+			samples = append(samples, sample{"log " + filepath.Base(name), decode(t, raw), false})
+		}
+	}
+	return samples
+}
+
+// TestCorpus holds that the rules deliver all that matters, hardly anything
+// else, and nothing twice.
+func TestCorpus(t *testing.T) {
+	r := newRouter(t)
+	var matter, irrelevant, extra, noSource int
+	extras := map[string]int{}
+	for _, s := range corpus(t) {
+		why := matters(s.rec)
+		if s.rec.EventSource == "" {
+			noSource++
+			if why != "" {
+				t.Errorf("%s: %s without an eventSource cannot be delivered", s.from, why)
+			}
+			continue
+		}
+		through := route(t, r, s.rec)
+		if len(through) > 1 {
+			t.Errorf("%s: delivered by %v", s.from, through)
+		}
+		switch {
+		case why != "":
+			matter++
+			if len(through) == 0 {
+				t.Errorf("%s: %s is not delivered: %.600s", s.from, why, s.rec.Raw)
+			}
+		case !s.relevant:
+			irrelevant++
+			if len(through) > 0 {
+				extra++
+				extras[s.rec.EventSource+" "+s.rec.EventName+" "+through[0]]++
+			}
+		}
+	}
+	t.Logf("%d records matter, all delivered; of %d irrelevant %d delivered (%.2f %%): %v; %d have no eventSource",
+		matter, irrelevant, extra, 100*float64(extra)/float64(irrelevant), extras, noSource)
+	if matter == 0 || irrelevant == 0 {
+		t.Error("the corpus has nothing to tell")
+	}
+	if extra*100 > 2*irrelevant {
+		t.Errorf("%d of %d irrelevant records are delivered, more than 2 %%", extra, irrelevant)
+	}
+}
+
+// literals are the string literals in the sources of a package, tests apart.
+func literals(t *testing.T, pkg string) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(testenv.Root(t), "internal", pkg, "*.go"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("finding sources of %s: %v, %d", pkg, err, len(files))
+	}
+	var out []string
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		tree, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(tree, func(n ast.Node) bool {
+			if lit, ok := n.(*ast.BasicLit); ok && lit.Kind == token.STRING {
+				if s, err := strconv.Unquote(lit.Value); err == nil {
+					out = append(out, s)
+				}
+			}
+			return true
+		})
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// TestEveryCallThatDetectKnows makes records of every eventSource and eventName
+// that the sources of the rules name, each with every parameter they name, and
+// holds that those that matter are delivered.
+func TestEveryCallThatDetectKnows(t *testing.T) {
+	isSource, isName, isField := regexp.MustCompile(`^[a-z]+\.amazonaws\.com$`), regexp.MustCompile(`^[A-Z][A-Za-z0-9]+$`), regexp.MustCompile(`^[a-z]+[A-Za-z]*$`)
+	var sources, names, fields []string
+	for _, s := range append(literals(t, "detect"), literals(t, "cloudtrail")...) {
+		switch {
+		case isSource.MatchString(s):
+			sources = append(sources, s)
+		case isName.MatchString(s):
+			names = append(names, s)
+		case isField.MatchString(s) && len(s) > 3:
+			fields = append(fields, s)
+		}
+	}
+	service, role := `{"type": "Root", "accountId": "123456789012", "invokedBy": "cloudformation.amazonaws.com"}`, `{"type": "AssumedRole", "principalId": "AROAEXAMPLE:bob", "accountId": "123456789012"}`
+	identities := []string{service, role,
+		`{"type": "Root", "accountId": "123456789012", "arn": "arn:aws:iam::123456789012:root"}`,
+		`{"type": "Root", "accountId": "123456789012", "accessKeyId": "AKIAEXAMPLE"}`,
+		`{"type": "Root", "accountId": "123456789012", "invokedBy": "signin.amazonaws.com"}`,
+		`{"type": "Root", "accountId": "123456789012", "accessKeyId": "ASIAEXAMPLE", "sessionContext": {"assumedRoot": "true"}}`,
+		`{"type": "IAMUser", "userName": "bob", "principalId": "AIDAEXAMPLE", "accountId": "123456789012"}`,
+		`{"accountId": "123456789012"}`,
+	}
+	calls, records := map[string]bool{}, 0
+	r := newRouter(t)
+	try := func(source, name, rest string, identities ...string) {
+		for _, identity := range identities {
+			rec := decode(t, fmt.Appendf(nil, `{"eventSource": %q, "eventName": %q, "userIdentity": %s, "eventID": "e", "eventTime": "2026-01-02T03:04:05Z",
+				"recipientAccountId": "123456789012", "awsRegion": "us-east-1", %s}`, source, name, identity, rest))
+			why := matters(rec)
+			if why == "" {
+				continue
+			}
+			calls[source+" "+name] = true
+			records++
+			if len(route(t, r, rec)) == 0 {
+				t.Errorf("%s is not delivered: %s", why, rec.Raw)
+			}
+		}
+	}
+	// Calls that CloudTrail calls read-only.
+	for name, source := range map[string]string{"AssumeRoot": "sts", "GetSessionToken": "sts", "GetFederationToken": "sts",
+		"AuthorizeOAuth2Access": "signin", "CreateOAuth2Token": "signin", "GetSigninToken": "signin", "DescribeInstances": "ec2"} {
+		for _, readOnly := range []bool{true, false} {
+			try(source+".amazonaws.com", name, fmt.Sprintf(`"eventType": "AwsApiCall", "readOnly": %v, "requestParameters": {"targetPrincipal": "210987654321"}`, readOnly), identities...)
+		}
+	}
+	slices.Sort(sources)
+	for _, source := range slices.Compact(sources) {
+		for _, name := range names {
+			if !detect.Candidate(cloudtrail.Header{EventSource: []byte(source), EventName: []byte(name), IdentityType: []byte("AssumedRole")}) {
+				continue
+			}
+			eventTypes := []string{"AwsApiCall"}
+			if source == cloudtrail.SigninSource {
+				eventTypes = append(eventTypes, "AwsConsoleSignIn", "AwsServiceEvent") // of no other source here
+			}
+			for _, eventType := range eventTypes {
+				typed := fmt.Sprintf(`"eventType": %q, `, eventType)
+				for _, result := range []string{`"Success"`, `"Failure"`} {
+					try(source, name, typed+fmt.Sprintf(`"readOnly": false, "responseElements": {%q: %s}, "additionalEventData": {"MFAUsed": "No"}, "requestParameters": {"userName": "bob", "policyArn": "arn:aws:iam::aws:policy/AdministratorAccess", "groupName": "g", "newUserName": "robert", "newGroupName": "h", "serialNumber": "arn:aws:iam::123456789012:mfa/bob", "targetPrincipal": "210987654321"}`, name, result), identities...)
+				}
+				if bare := decode(t, fmt.Appendf(nil, `{"eventSource": %q, "eventName": %q, "userIdentity": %s}`, source, name, role)); matters(bare) != "" {
+					continue // whatever it names
+				}
+				for _, resource := range []string{"k-1", "Rootguard-x", "arn:aws:x:us-east-1:123456789012:y/rootguard-x", "https://sqs.us-east-1.amazonaws.com/123456789012/rootguard-x", "alias/rootguard"} {
+					for _, field := range fields {
+						for _, value := range []string{strconv.Quote(resource), fmt.Sprintf(`["other", %q]`, resource)} {
+							try(source, name, typed+fmt.Sprintf(`"readOnly": false, "requestParameters": {%q: %s}`, field, value), role)
+						}
+					}
+					try(source, name, typed+fmt.Sprintf(`"readOnly": false, "requestParameters": null, "errorCode": "AccessDenied", "errorMessage": "User: u is not authorized to perform: a:B on resource: %s because no identity-based policy allows the a:B action"`, resource), service, role)
+				}
+			}
+		}
+	}
+	t.Logf("%d calls, %d records that matter", len(calls), records)
+	if len(calls) < 50 {
+		t.Errorf("only %d calls found in the sources of detect: %v", len(calls), calls)
+	}
+}
