@@ -475,7 +475,7 @@ func (s *scanner) plainAnswer(b []byte, f field) bool {
 func emptyObject(b []byte) bool { return b[skipSpace(b, 1)] == '}' }
 
 // isTime reports whether b is an RFC 3339 time in the one form CloudTrail
-// writes, 2006-01-02T15:04:05Z. It leaves 29 February to time.Parse.
+// writes, 2006-01-02T15:04:05Z.
 func isTime(b []byte) bool {
 	const form = "0000-00-00T00:00:00Z"
 	if len(b) != len(form) {
@@ -488,8 +488,15 @@ func isTime(b []byte) bool {
 	}
 	two := func(i int) int { return int(b[i]-'0')*10 + int(b[i+1]-'0') }
 	const days = "\x00\x1f\x1c\x1f\x1e\x1f\x1e\x1f\x1f\x1e\x1f\x1e\x1f" // in each month, from index 1
-	month, day := two(5), two(8)
-	return month < len(days) && 1 <= day && day <= int(days[month]) && two(11) < 24 && two(14) < 60 && two(17) < 60
+	year, month, day := two(0)*100+two(2), two(5), two(8)
+	if month >= len(days) || two(11) > 23 || two(14) > 59 || two(17) > 59 {
+		return false
+	}
+	last := int(days[month])
+	if month == 2 && year%4 == 0 && (year%100 != 0 || year%400 == 0) {
+		last++
+	}
+	return 1 <= day && day <= last
 }
 
 // needsARN reports whether an identity of this type has an ARN. Services,
