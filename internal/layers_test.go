@@ -56,8 +56,10 @@ var mayImport = map[string][]string{
 	"testenv":      {},
 	"config":       {"cloudtrail", "detect", "bootstrap", "alert", "guard"},
 	"dynamodb":     {"cloudtrail", "detect", "bootstrap", "alert", "guard", "config"},
+	"sns":          {"cloudtrail", "detect", "bootstrap", "alert", "guard", "config"},
 
 	"dynamodb/dynamotest": {"config"},
+	"sns/snstest":         {},
 }
 
 // pure packages must repeat a decision from its input alone.

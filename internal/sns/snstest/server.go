@@ -1,0 +1,182 @@
+// Package snstest is an Amazon SNS for tests: Publish, over HTTP, so that the
+// real SDK client is what is tested. It follows the Amazon SNS API Reference.
+package snstest
+
+import (
+	"encoding/json"
+	"encoding/xml"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// Attribute is a message attribute.
+type Attribute struct{ Type, Value string }
+
+// Message is what was published.
+type Message struct {
+	TopicARN   string
+	Subject    string
+	Body       string            // of a message without a structure
+	Bodies     map[string]string // by protocol, of one with a structure
+	Attributes map[string]Attribute
+}
+
+// Default is the body that a queue or an endpoint receives.
+func (m *Message) Default() string {
+	if m.Bodies != nil {
+		return m.Bodies["default"]
+	}
+	return m.Body
+}
+
+// Fault is how a request goes wrong.
+type Fault struct {
+	Status int    // of the answer; 0 drops the connection
+	Code   string // such as "Throttled"
+	After  bool   // it is published first: an answer that gets lost
+}
+
+// Server is an SNS that keeps what is published.
+type Server struct {
+	URL string
+
+	mu       sync.Mutex
+	messages []Message
+	calls    int
+	faults   map[string][]Fault
+	down     bool
+}
+
+// New starts a server that ends with the test.
+func New(tb testing.TB) *Server {
+	tb.Helper()
+	s := &Server{faults: map[string][]Fault{}}
+	web := httptest.NewServer(s)
+	tb.Cleanup(web.Close)
+	s.URL = web.URL
+	return s
+}
+
+// Inject makes the next n requests for a topic go wrong.
+func (s *Server) Inject(topicARN string, n int, f Fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults[topicARN] = append(s.faults[topicARN], slices.Repeat([]Fault{f}, n)...)
+}
+
+// Down makes every request fail with a server error until it is set to false.
+func (s *Server) Down(down bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.down = down
+}
+
+// Calls is how many requests came, failed ones included.
+func (s *Server) Calls() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.calls
+}
+
+// Messages returns what was published so far, in order.
+func (s *Server) Messages() []Message {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.messages)
+}
+
+// On returns what was published to one topic.
+func (s *Server) On(topicARN string) []Message {
+	return slices.DeleteFunc(s.Messages(), func(m Message) bool { return m.TopicARN != topicARN })
+}
+
+// ServeHTTP handles one request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if err := r.ParseForm(); err != nil {
+		fail(w, http.StatusBadRequest, "MalformedQueryString", err.Error())
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.calls++
+	topic := r.PostForm.Get("TopicArn")
+	fault, faulty := Fault{Status: http.StatusServiceUnavailable, Code: "ServiceUnavailable"}, s.down
+	if queue := s.faults[topic]; !faulty && len(queue) > 0 {
+		fault, faulty, s.faults[topic] = queue[0], true, queue[1:]
+	}
+	if !faulty || fault.After {
+		m, err := publish(r.PostForm)
+		if err != nil {
+			fail(w, http.StatusBadRequest, "InvalidParameter", err.Error())
+			return
+		}
+		s.messages = append(s.messages, m)
+	}
+	switch {
+	case faulty && fault.Status == 0:
+		panic(http.ErrAbortHandler)
+	case faulty:
+		fail(w, fault.Status, fault.Code, "injected")
+	default:
+		w.Header().Set("Content-Type", "text/xml")
+		fmt.Fprintf(w, `<PublishResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/"><PublishResult><MessageId>%08d</MessageId></PublishResult><ResponseMetadata><RequestId>r</RequestId></ResponseMetadata></PublishResponse>`, len(s.messages))
+	}
+}
+
+func fail(w http.ResponseWriter, status int, code, message string) {
+	w.Header().Set("Content-Type", "text/xml")
+	w.WriteHeader(status)
+	var b strings.Builder
+	_ = xml.EscapeText(&b, []byte(message)) // a Builder takes all
+	fmt.Fprintf(w, `<ErrorResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/"><Error><Type>Sender</Type><Code>%s</Code><Message>%s</Message></Error><RequestId>r</RequestId></ErrorResponse>`, code, b.String())
+}
+
+// publish reads a request and holds it against the limits of the API Reference.
+func publish(form url.Values) (Message, error) {
+	m := Message{TopicARN: form.Get("TopicArn"), Subject: form.Get("Subject"), Body: form.Get("Message"), Attributes: map[string]Attribute{}}
+	switch {
+	case form.Get("Action") != "Publish":
+		return m, fmt.Errorf("action %q", form.Get("Action"))
+	case !strings.HasPrefix(m.TopicARN, "arn:"):
+		return m, fmt.Errorf("invalid parameter: TopicArn %q", m.TopicARN)
+	case m.Body == "":
+		return m, fmt.Errorf("invalid parameter: empty message")
+	case len(m.Subject) >= 100 || strings.ContainsFunc(m.Subject, func(r rune) bool { return r < ' ' || r > '~' }):
+		return m, fmt.Errorf("invalid parameter: subject %q", m.Subject)
+	}
+	size := len(m.Body)
+	for i := 1; ; i++ {
+		at := "MessageAttributes.entry." + strconv.Itoa(i) + "."
+		name := form.Get(at + "Name")
+		if name == "" {
+			break
+		}
+		a := Attribute{Type: form.Get(at + "Value.DataType"), Value: form.Get(at + "Value.StringValue")}
+		if a.Value == "" {
+			return m, fmt.Errorf("invalid parameter: the message attribute %q must contain non-empty value", name)
+		}
+		var list []any
+		if a.Type == "String.Array" && json.Unmarshal([]byte(a.Value), &list) != nil {
+			return m, fmt.Errorf("invalid parameter: the message attribute %q is no array", name)
+		}
+		size += len(name) + len(a.Type) + len(a.Value)
+		m.Attributes[name] = a
+	}
+	if size > 256<<10 {
+		return m, fmt.Errorf("invalid parameter: message too long")
+	}
+	if form.Get("MessageStructure") == "json" {
+		if err := json.Unmarshal([]byte(m.Body), &m.Bodies); err != nil || m.Bodies["default"] == "" {
+			return m, fmt.Errorf("invalid parameter: message structure: %w", err)
+		}
+		m.Body = ""
+	}
+	return m, nil
+}
