@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -53,6 +54,16 @@ type malformedError struct{ lost, mended int64 }
 
 func (e malformedError) Error() string {
 	return fmt.Sprintf("%s in the input: %d skipped, %d used all the same", plural(e.lost+e.mended, "problem"), e.lost, e.mended)
+}
+
+// closing closes c and makes its error the command's, unless that failed before.
+// A malformed input is no failure.
+func closing(c io.Closer, err *error) {
+	closeErr := c.Close()
+	var malformed malformedError
+	if closeErr != nil && (*err == nil || errors.As(*err, &malformed)) {
+		*err = closeErr
+	}
 }
 
 // exit carries kong's wish to exit out of its parser.

@@ -79,15 +79,15 @@ func (c replayCmd) Run(ctx context.Context, sys system) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, st.Close()) }()
+	defer closing(st, &err)
 
 	out := &replayOutput{sys: sys, json: c.JSON, explain: c.Explain, paint: sys.paint(), tally: map[tallyKey]*tally{}}
 	if c.Problems != "" {
-		f, err := os.Create(c.Problems)
-		if err != nil {
-			return fmt.Errorf("creating the file of problems: %w", err)
+		f, createErr := os.Create(c.Problems)
+		if createErr != nil {
+			return fmt.Errorf("creating the file of problems: %w", createErr)
 		}
-		defer func() { err = errors.Join(err, f.Close()) }()
+		defer closing(f, &err)
 		out.problemFile = f
 	}
 	opt.Progress, opt.Problem = out.progress, out.problem
@@ -177,7 +177,6 @@ type replayOutput struct {
 	paint   paint
 
 	tally       map[tallyKey]*tally
-	published   int // alerts of their own
 	rollUps     int // alerts that stand for several events
 	problems    int
 	mended      int64
@@ -232,7 +231,6 @@ func (o *replayOutput) Publish(_ context.Context, a alert.Alert) error {
 		o.rollUps++
 		return nil
 	}
-	o.published++
 	o.count(&a.Finding).alerts++
 	return nil
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 
@@ -44,7 +43,7 @@ func (c reportCmd) Run(ctx context.Context, sys system) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, st.Close()) }()
+	defer closing(st, &err)
 	known := c.known()
 	statuses, err := st.statuses(ctx, c.Account, opt, asOf, known)
 	if err != nil {

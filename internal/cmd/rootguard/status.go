@@ -2,11 +2,11 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/cmd/rootguard/label"
@@ -53,7 +53,7 @@ func (c statusCmd) Run(ctx context.Context, sys system) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, st.Close()) }()
+	defer closing(st, &err)
 	statuses, err := st.statuses(ctx, c.Accounts, opt, asOf, c.known())
 	if err != nil {
 		return err
@@ -182,7 +182,9 @@ func (v *statusView) step(s bootstrap.StepStatus) {
 
 func (v *statusView) users(s bootstrap.Status) {
 	var awaiting, others []bootstrap.UserStatus
+	width := 0
 	for _, u := range s.Users {
+		width = max(width, utf8.RuneCountInString(name(u)))
 		if label.AwaitsMFA(u) {
 			awaiting = append(awaiting, u)
 		} else {
@@ -196,7 +198,7 @@ func (v *statusView) users(s bootstrap.Status) {
 			if u.MFA == bootstrap.MFAMissing {
 				color = "1;31"
 			}
-			fmt.Fprintf(&v.b, "    %s  %s\n", pad(name(u), 30), v.paint.in(color, "MFA "+label.Deadline(u.GraceDeadline, s.AsOf)))
+			fmt.Fprintf(&v.b, "    %s  %s\n", pad(name(u), width), v.paint.in(color, "MFA "+label.Deadline(u.GraceDeadline, s.AsOf)))
 			fmt.Fprintf(&v.b, "      %s\n", v.paint.faint(label.Clean(origin(u)+"; last sign-in "+label.Time(u.LastSignIn))))
 		}
 	}
@@ -207,7 +209,7 @@ func (v *statusView) users(s bootstrap.Status) {
 			if u.Deleted {
 				state = "deleted " + label.Time(u.DeletedAt)
 			}
-			fmt.Fprintf(&v.b, "    %s  %s\n", pad(name(u), 30), state)
+			fmt.Fprintf(&v.b, "    %s  %s\n", pad(name(u), width), state)
 		}
 	}
 }
@@ -241,7 +243,7 @@ func origin(u bootstrap.UserStatus) string {
 
 // pad fills text up to a width in characters.
 func pad(text string, width int) string {
-	if n := width - len([]rune(text)); n > 0 {
+	if n := width - utf8.RuneCountInString(text); n > 0 {
 		return text + strings.Repeat(" ", n)
 	}
 	return text

@@ -14,7 +14,7 @@ type system struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 
-	stdinTerminal, stdoutTerminal, stderrTerminal bool
+	stdoutTerminal, stderrTerminal bool
 
 	getenv func(string) string
 	now    func() time.Time
