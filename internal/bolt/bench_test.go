@@ -32,5 +32,5 @@ func BenchmarkHandle(b *testing.B) {
 		}, guard.Settings{}))
 	})
 	b.Run("bolt", func(b *testing.B) { run(b, newGuard(newStore(b), drop)) })
-	b.Run("bolt batched", func(b *testing.B) { run(b, newGuard(newBatched(b, 10_000), drop)) })
+	b.Run("bolt batched", func(b *testing.B) { run(b, newGuard(newBatched(b, 3000), drop)) })
 }

@@ -200,7 +200,9 @@ type batch struct {
 
 // Batch makes the writes from here on share transactions, each committed after
 // a number of writes and by Commit and Close. A commit takes a few
-// milliseconds, which one for each record of a large log would add up.
+// milliseconds, and an event three writes. A number near 1,000 is fastest:
+// bbolt does not split a page before the commit, so that a larger one makes
+// each write slower.
 //
 // Where the process dies, the writes since the last commit are lost, as if
 // those records had never been handled: handling them again alerts again on

@@ -71,18 +71,15 @@ func (s *Script) call(name string, work func() error) error {
 	if err != nil {
 		return err
 	}
-	switch f {
-	case FailBefore:
-		return fmt.Errorf("%s: %w", name, ErrFault)
-	case CrashBefore:
-		return fmt.Errorf("%s: %w", name, s.die())
+	if f == None || f == FailAfter || f == CrashAfter {
+		err = work()
 	}
-	err = work()
 	switch f {
-	case FailAfter:
-		return fmt.Errorf("%s: %w", name, ErrFault)
-	case CrashAfter:
-		return fmt.Errorf("%s: %w", name, s.die())
+	case FailBefore, FailAfter:
+		err = fmt.Errorf("%s: %w", name, ErrFault)
+	case CrashBefore, CrashAfter:
+		err = fmt.Errorf("%s: %w", name, s.die())
+	case None:
 	}
 	return err
 }

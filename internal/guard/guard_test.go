@@ -540,18 +540,18 @@ func TestRootSession(t *testing.T) {
 }
 
 func TestWindows(t *testing.T) {
-	at := func(min float64) time.Time { return t0.Add(time.Duration(min * float64(time.Minute))) }
+	at := func(minute float64) time.Time { return t0.Add(time.Duration(minute * float64(time.Minute))) }
 	type step struct {
 		f     detect.Finding
 		want  guard.Disposition
 		flush time.Time // instead
 		n     int
 	}
-	root := func(n int, min float64, want guard.Disposition) step {
-		return step{f: finding(detect.RootActivity, detect.High, "s", n, at(min)), want: want}
+	root := func(n int, minute float64, want guard.Disposition) step {
+		return step{f: finding(detect.RootActivity, detect.High, "s", n, at(minute)), want: want}
 	}
 	of := func(s step, change func(*detect.Finding)) step { change(&s.f); return s }
-	flush := func(min float64, n int) step { return step{flush: at(min), n: n} }
+	flush := func(minute float64, n int) step { return step{flush: at(minute), n: n} }
 	for name, tt := range map[string]struct {
 		steps []step
 		told  []string
@@ -715,8 +715,8 @@ func TestFailedSigninsEscalate(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld()
-			for i, min := range tt.minutes {
-				if _, err := w.Handle(t.Context(), w.record(failedSignin(i, t0.Add(time.Duration(min*float64(time.Minute)))))); err != nil {
+			for i, minute := range tt.minutes {
+				if _, err := w.Handle(t.Context(), w.record(failedSignin(i, t0.Add(time.Duration(minute*float64(time.Minute)))))); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -765,6 +765,47 @@ func TestEscalationSurvives(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestFailedEscalationHoldsNoOtherBack holds that the next failed sign-in
+// escalates where the one that was to has not been published.
+func TestFailedEscalationHoldsNoOtherBack(t *testing.T) {
+	w := newWorld()
+	var recs []*cloudtrail.Record
+	for i := range 6 {
+		recs = append(recs, w.record(failedSignin(i, t0.Add(time.Duration(i)*time.Minute))))
+	}
+	for _, rec := range recs[:4] {
+		if _, err := w.Handle(t.Context(), rec); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.script.Inject(2, fake.FailBefore)
+	if _, err := w.Handle(t.Context(), recs[4]); !errors.Is(err, fake.ErrFault) {
+		t.Fatalf("the fifth: %v", err)
+	}
+	w.handle(t, recs[5], guard.Alerted)
+	w.handle(t, recs[4], guard.Alerted)
+	w.flush(t, t0.Add(time.Hour), 1)
+	w.wantTold(t, "first medium event-000", "escalation high event-005 x5", "escalation high event-004 x5", "roll_up high event-000 x3")
+}
+
+// TestFailureLeavesANewerWindowAlone covers an alert that fails when its window
+// has been replaced.
+func TestFailureLeavesANewerWindowAlone(t *testing.T) {
+	w := newWorld()
+	root := func(n int, at time.Time) *cloudtrail.Record {
+		return w.record(finding(detect.RootActivity, detect.High, "s", n, at))
+	}
+	w.pub.Refuse = func(alert.Alert) error {
+		w.pub.Refuse = nil
+		w.handle(t, root(2, t0.Add(time.Hour)), guard.Alerted)
+		return errors.New("throttled")
+	}
+	if _, err := w.Handle(t.Context(), root(1, t0)); err == nil {
+		t.Fatal("Handle hid the error")
+	}
+	w.handle(t, root(3, t0.Add(time.Hour+time.Minute)), guard.RolledUp)
 }
 
 // TestOthersFoldBehindAFailedAlert covers a window whose opening alert failed

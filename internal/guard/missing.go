@@ -14,7 +14,7 @@ import (
 // had a console password and no MFA beyond the deadline, as of a time: also for
 // one that has ended since, and says so. Each is told once, by account, user
 // and deadline. alerts counts those not told before, whether each got an alert
-// or was rolled up.
+// or was rolled up. An error for one user keeps no other back.
 func (g *Guard) MissingMFA(ctx context.Context, account string, asOf time.Time) (alerts int, err error) {
 	facts, err := g.deps.Journal.Facts(ctx, account)
 	if err != nil {
@@ -44,7 +44,7 @@ func (g *Guard) MissingMFA(ctx context.Context, account string, asOf time.Time) 
 // missing is the finding of one gap; ok is false where MFA was not missing at the deadline.
 func missing(account string, u *bootstrap.UserStatus, gap bootstrap.MFAGap, asOf time.Time) (f detect.Finding, ok bool) {
 	ended := !gap.To.IsZero() && !gap.To.After(asOf)
-	if gap.Deadline.IsZero() || gap.Deadline.After(asOf) || (ended && gap.To.Before(gap.Deadline)) {
+	if gap.Deadline.IsZero() || !asOf.After(gap.Deadline) || (ended && !gap.To.After(gap.Deadline)) {
 		return detect.Finding{}, false
 	}
 	f = detect.MFAMissing(account, detect.Target{UserName: u.Name, UserID: u.UserID}, gap.From, gap.Deadline, gap.Evidence.What)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -34,7 +35,7 @@ func fact(account, id string) bootstrap.Fact {
 }
 
 func ids(facts []bootstrap.Fact) []string {
-	var got []string
+	got := make([]string, 0, len(facts))
 	for _, f := range facts {
 		got = append(got, f.ID)
 	}
@@ -44,6 +45,7 @@ func ids(facts []bootstrap.Fact) []string {
 
 // Journal runs the contract of guard.Journal. newJournal returns an empty one.
 func Journal(t *testing.T, newJournal func(t *testing.T) guard.Journal) {
+	t.Helper()
 	add := func(t *testing.T, j guard.Journal, want int, facts ...bootstrap.Fact) {
 		t.Helper()
 		added, err := j.Add(t.Context(), facts)
@@ -137,9 +139,9 @@ func Journal(t *testing.T, newJournal func(t *testing.T) guard.Journal) {
 
 	t.Run("many at once", func(t *testing.T) {
 		j := newJournal(t)
-		var facts []bootstrap.Fact
+		facts := make([]bootstrap.Fact, 0, 250)
 		for i := range 250 {
-			f := fact("a", fmt.Sprint(i))
+			f := fact("a", strconv.Itoa(i))
 			f.What = strings.Repeat("x", 2000)
 			facts = append(facts, f)
 		}
@@ -157,7 +159,7 @@ func Journal(t *testing.T, newJournal func(t *testing.T) guard.Journal) {
 	t.Run("no merge is lost", func(t *testing.T) {
 		j := newJournal(t)
 		const n = 12
-		var facts []bootstrap.Fact
+		facts := make([]bootstrap.Fact, 0, n)
 		for i := range n {
 			f := fact("a", "session")
 			f.Time, f.EventID = t0.Add(time.Duration(i)*time.Minute), fmt.Sprintf("e-%02d", i)

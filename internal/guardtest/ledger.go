@@ -81,6 +81,7 @@ func fullRows() (guard.Claim, guard.Window) {
 
 // Ledger runs the contract of guard.Ledger. newLedger returns an empty one.
 func Ledger(t *testing.T, newLedger func(t *testing.T) guard.Ledger) {
+	t.Helper()
 	t.Run("absent rows are zero", func(t *testing.T) {
 		c, w := read(t, newLedger(t), "a/1", "a/s/f")
 		if diff := cmp.Diff(guard.Claim{}, c); diff != "" {
@@ -262,6 +263,7 @@ func Ledger(t *testing.T, newLedger func(t *testing.T) guard.Ledger) {
 }
 
 func testDue(t *testing.T, l guard.Ledger) {
+	t.Helper()
 	at := t0.Add(time.Hour)
 	pending := guard.Held{Count: 1}
 	for _, w := range []guard.Window{
@@ -280,7 +282,7 @@ func testDue(t *testing.T, l guard.Ledger) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var got []string
+		got := make([]string, 0, len(due))
 		for _, w := range due {
 			got = append(got, w.Key)
 		}

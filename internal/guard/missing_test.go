@@ -1,0 +1,117 @@
+package guard_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"rootguard/internal/alert"
+	"rootguard/internal/cloudtrail"
+	"rootguard/internal/detect"
+	"rootguard/internal/fake"
+	"rootguard/internal/guard"
+)
+
+// iamCall is a record of an administrator's call about a user.
+func iamCall(name, user string, at time.Time) *cloudtrail.Record {
+	return &cloudtrail.Record{
+		EventID: name + " " + user + " " + at.Format(time.RFC3339), EventTime: at, EventType: "AwsApiCall",
+		EventSource: "iam.amazonaws.com", EventName: name, RecipientAccountID: account,
+		UserIdentity:      cloudtrail.UserIdentity{Type: "IAMUser", UserName: "boss", PrincipalID: "AIDABOSS"},
+		RequestParameters: fmt.Appendf(nil, `{"userName":%q,"serialNumber":"arn:aws:iam::%s:mfa/%s"}`, user, account, user),
+		ResponseElements:  fmt.Appendf(nil, `{"user":{"userName":%q,"userId":"AIDA%s"}}`, user, strings.ToUpper(user)),
+	}
+}
+
+func TestMissingMFA(t *testing.T) {
+	hour := func(h float64) time.Time { return t0.Add(time.Duration(h * float64(time.Hour))) }
+	type call struct {
+		name string
+		at   float64
+	}
+	for name, tt := range map[string]struct {
+		calls []call
+		asOf  float64
+		want  int
+		says  string // in the last alert's detail
+		not   string
+	}{
+		"at the deadline":          {[]call{{"CreateLoginProfile", 0}}, 24, 0, "", ""},
+		"after the deadline":       {[]call{{"CreateLoginProfile", 0}}, 24.1, 1, "MFA was due by 2025-03-02T12:00:00Z", "ended"},
+		"no password":              {nil, 100, 0, "", ""},
+		"MFA in time":              {[]call{{"CreateLoginProfile", 0}, {"EnableMFADevice", 23}}, 100, 0, "", ""},
+		"MFA too late":             {[]call{{"CreateLoginProfile", 0}, {"EnableMFADevice", 30}}, 100, 1, "It ended at 2025-03-02T18:00:00Z.", ""},
+		"MFA removed again":        {[]call{{"CreateLoginProfile", 0}, {"EnableMFADevice", 1}, {"DeactivateMFADevice", 2}}, 100, 1, "MFA was due by 2025-03-02T14:00:00Z", "ended"},
+		"missing twice":            {[]call{{"CreateLoginProfile", 0}, {"EnableMFADevice", 30}, {"DeactivateMFADevice", 31}}, 100, 2, "MFA was due by 2025-03-03T19:00:00Z", "ended"},
+		"password removed in time": {[]call{{"CreateLoginProfile", 0}, {"DeleteLoginProfile", 2}}, 100, 0, "", ""},
+		"user deleted too late":    {[]call{{"CreateLoginProfile", 0}, {"DeleteUser", 40}}, 100, 1, "It ended at 2025-03-03T04:00:00Z.", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld()
+			w.handle(t, iamCall("CreateUser", "eve", hour(-1)), guard.Recorded)
+			for _, c := range tt.calls {
+				w.handle(t, iamCall(c.name, "eve", hour(c.at)), guard.Recorded)
+			}
+			for i, want := range []int{tt.want, 0} {
+				n, err := w.MissingMFA(t.Context(), account, hour(tt.asOf))
+				if err != nil || n != want {
+					t.Errorf("time %d: %d alerts, %v, want %d", i+1, n, err, want)
+				}
+			}
+			told := w.pub.Published()
+			if len(told) != tt.want {
+				t.Fatalf("%d alerts, want %d", len(told), tt.want)
+			}
+			if tt.want == 0 {
+				return
+			}
+			last := told[len(told)-1]
+			f := last.Finding
+			if f.ID != detect.UserMFAMissing || f.Account != account || f.Target.UserName != "eve" || f.Target.UserID != "AIDAEVE" || last.Kind != alert.First {
+				t.Errorf("alert: %+v", last)
+			}
+			if !strings.Contains(f.Detail, tt.says) || tt.not != "" && strings.Contains(f.Detail, tt.not) {
+				t.Errorf("detail: %q, want %q and not %q", f.Detail, tt.says, tt.not)
+			}
+		})
+	}
+}
+
+func TestManyUsersMissMFA(t *testing.T) {
+	w := newWorld()
+	for i := range 13 {
+		user := fmt.Sprintf("user%02d", i)
+		w.handle(t, iamCall("CreateUser", user, t0), guard.Recorded)
+		w.handle(t, iamCall("CreateLoginProfile", user, t0), guard.Recorded)
+	}
+	late := t0.Add(25 * time.Hour)
+
+	refused := errors.New("throttled")
+	w.pub.Refuse = func(a alert.Alert) error {
+		if a.Finding.Target.UserName == "user01" {
+			return refused
+		}
+		return nil
+	}
+	n, err := w.MissingMFA(t.Context(), account, late)
+	if n != 12 || !errors.Is(err, refused) {
+		t.Errorf("%d alerts, %v", n, err)
+	}
+	w.pub.Refuse = nil
+	if n, err := w.MissingMFA(t.Context(), account, late); n != 1 || err != nil {
+		t.Errorf("again: %d alerts, %v", n, err)
+	}
+	if _, err := w.Flush(t.Context(), late.Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if covered, extra := w.covered(t); covered["user.mfa.missing "] != 13 || extra != 0 || len(w.pub.Published()) != 12 {
+		t.Errorf("covered %v in %d alerts, %d extra", covered, len(w.pub.Published()), extra)
+	}
+
+	w.script.Inject(1, fake.FailBefore)
+	if _, err := w.MissingMFA(t.Context(), account, late); !errors.Is(err, fake.ErrFault) {
+		t.Errorf("a failing journal: %v", err)
+	}
+}
