@@ -407,6 +407,10 @@ func TestTextLines(t *testing.T) {
 			[]string{"Who:     root user (arn:aws:iam::999999999999:root)\n"}, nil},
 		{"an unknown kind of identity", with("user_created", func(a *Alert) { a.Finding.Actor = detect.Actor{Type: "Unknown", PrincipalID: "p"} }),
 			[]string{"Who:     Unknown p\n"}, nil},
+		{"a call that the title names", with("user_created", func(a *Alert) { a.Finding.Title = "Root activity: iam:CreateUser, bob" }), []string{"What:    [INFO] Root activity: iam:CreateUser, bob\n"}, nil},
+		{"a failed call that the title names", with("user_created", func(a *Alert) {
+			a.Finding.Title, a.Finding.ErrorCode = "Root activity: iam:CreateUser, bob", "AccessDenied"
+		}), []string{"What:    [INFO] Root activity: iam:CreateUser, bob (failed: AccessDenied)\n"}, nil},
 		{"nobody", with("user_created", func(a *Alert) { a.Finding.Actor = detect.Actor{} }), []string{"Who:     unknown\n"}, nil},
 		{"a service's address", with("user_created", func(a *Alert) {
 			a.Finding.SourceIP, a.Finding.UserAgent = "cloudformation.amazonaws.com", "cloudformation.amazonaws.com"

@@ -19,7 +19,7 @@ func Line(a Alert) string {
 	if ip := clean(f.SourceIP, 60); ip != "" {
 		who += " from " + ip
 	}
-	return cut(fmt.Sprintf("%s %-8s %-26s %s  %s  %s%s", stamp(when(a), "2006-01-02 15:04:05Z"),
+	return cut(fmt.Sprintf("%-20s %-8s %-26s %s  %s  %s%s", stamp(when(a), "2006-01-02 15:04:05Z"),
 		severity(a), clean(string(f.ID), 40), account, who, clean(title(a), 120), repeated(a)), 400)
 }
 

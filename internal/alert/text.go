@@ -54,8 +54,8 @@ func Text(a Alert) string {
 	return strings.Join(lines, "\n") + "\n"
 }
 
-// call is " (iam:CreateUser, failed: AccessDenied)"; of several events, that of
-// the first.
+// call is " (iam:CreateUser, failed: AccessDenied)", without the name where the
+// title has it; of several events, that of the first.
 func call(a Alert) string {
 	f := &a.Finding
 	if f.EventName == "" {
@@ -65,13 +65,20 @@ func call(a Alert) string {
 	if service, _, _ := strings.Cut(f.EventSource, "."); service != "" {
 		name = clean(service, 32) + ":" + name
 	}
-	if f.ErrorCode != "" {
-		name += ", failed: " + clean(f.ErrorCode, 64)
-	}
 	if several(a) {
 		name = "first: " + name
 	}
-	return " (" + name + ")"
+	parts := []string{name}
+	if strings.Contains(clean(f.Title, 120), name) {
+		parts = nil
+	}
+	if f.ErrorCode != "" {
+		parts = append(parts, "failed: "+clean(f.ErrorCode, 64))
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(parts, ", ") + ")"
 }
 
 // actorName is what the actor is called, "root" for the root user.
