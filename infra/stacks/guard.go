@@ -1,0 +1,376 @@
+package stacks
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awschatbot"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsdynamodb"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awskms"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssns"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
+	"github.com/aws/jsii-runtime-go"
+
+	"rootguard/infra/settings"
+	"rootguard/internal/config"
+	"rootguard/internal/eventpattern"
+)
+
+// How long a function may run, and how long its claim on an event is then kept
+// from others: longer, so that no second attempt overlaps the first.
+const (
+	timeout = 30 * time.Second
+	lease   = 45 * time.Second
+)
+
+// guard is the stack that everything else sends to.
+type guard struct {
+	stack    awscdk.Stack
+	settings *settings.Settings
+
+	key                     awskms.Key
+	topic, escalation, chat awssns.Topic // escalation and chat may be nil
+	table                   awsdynamodb.Table
+	undelivered, failed     awssqs.Queue // events that rules could not deliver, and that functions failed on
+	trail                   string       // name of the trail that the stack makes, or ""
+	functions               map[string]awslambda.Function
+	alarms                  *alarms
+}
+
+func newGuard(app awscdk.App, s *settings.Settings, rules []eventpattern.Rule, archives map[string]string) {
+	g := &guard{
+		stack: awscdk.NewStack(app, jsii.String(s.Prefix), &awscdk.StackProps{
+			Env:                   &awscdk.Environment{Region: jsii.String(s.Home())},
+			Description:           jsii.String("rootguard: tells of every use of root and of every IAM user without MFA"),
+			TerminationProtection: jsii.Bool(s.TerminationProtection),
+		}),
+		settings:  s,
+		functions: map[string]awslambda.Function{},
+	}
+	if s.Receivers.Empty() && s.Slack == nil {
+		awscdk.Annotations_Of(g.stack).AddWarningV2(jsii.String("rootguard:receivers"),
+			jsii.String("nobody receives the alerts: set email, sms, https or slack, for example with -c email=ops@example.com"))
+	}
+	g.key = g.newKey()
+	g.topics()
+	g.table = g.newTable()
+	g.undelivered = newDeadLetters(g.stack, "Undelivered", "", s.Prefix+"-")
+	g.failed = newQueue(g.stack, "Failed", "")
+	if s.Trail {
+		g.trail = g.newTrail()
+	}
+	for _, name := range slices.Sorted(maps.Keys(archives)) {
+		g.functions[name] = g.newFunction(name, archives[name])
+	}
+
+	made := make([]awsevents.CfnRule, 0, len(rules)+len(g.functions)+1)
+	for _, rule := range rules {
+		r := newRule(g.stack, s.Prefix+"-"+rule.Name, rule, target("function", *g.functions[rule.Function].FunctionArn(), g.undelivered))
+		g.permit(rule.Name, r, rule.Function)
+		made = append(made, r)
+	}
+	for _, name := range slices.Sorted(maps.Keys(g.functions)) {
+		made = append(made, g.heartbeat(name))
+	}
+	made = append(made, g.lastWord())
+	if o := s.Organization; o != nil {
+		g.admit(o)
+	}
+	g.watch(made)
+	g.outputs()
+}
+
+// newKey makes the key of the topics. One that AWS manages would not do:
+// CloudWatch and EventBridge may not use it, and their messages would be lost.
+func (g *guard) newKey() awskms.Key {
+	root := awsiam.NewAccountRootPrincipal()
+	viaSNS := conditions{"StringEquals": map[string]any{"kms:ViaService": fmt.Sprintf("sns.%s.%s", *awscdk.Aws_REGION(), *awscdk.Aws_URL_SUFFIX())}}
+	publishing := []string{"kms:Decrypt", "kms:GenerateDataKey*"}
+	key := awskms.NewKey(g.stack, jsii.String("Key"), &awskms.KeyProps{
+		Description:       jsii.String("Encrypts rootguard's alerts on their way through Amazon SNS"),
+		Alias:             jsii.String("alias/" + g.settings.Prefix),
+		EnableKeyRotation: jsii.Bool(true),
+		RemovalPolicy:     awscdk.RemovalPolicy_DESTROY, // it encrypts nothing that stays
+		PendingWindow:     awscdk.Duration_Days(jsii.Number(7)),
+		Policy: awsiam.NewPolicyDocument(&awsiam.PolicyDocumentProps{Statements: &[]awsiam.PolicyStatement{
+			// All that administers a key; to read what it encrypts is not among it.
+			allow("AccountAdministers", []string{
+				"kms:CancelKeyDeletion", "kms:CreateAlias", "kms:DeleteAlias", "kms:DescribeKey", "kms:DisableKey",
+				"kms:DisableKeyRotation", "kms:EnableKey", "kms:EnableKeyRotation", "kms:GetKeyPolicy",
+				"kms:GetKeyRotationStatus", "kms:ListAliases", "kms:ListGrants", "kms:ListKeyPolicies",
+				"kms:ListKeyRotations", "kms:ListResourceTags", "kms:PutKeyPolicy", "kms:RevokeGrant",
+				"kms:RotateKeyOnDemand", "kms:ScheduleKeyDeletion", "kms:TagResource", "kms:UntagResource",
+				"kms:UpdateAlias", "kms:UpdateKeyDescription",
+			}, []string{"*"}, nil, root),
+			allow("AccountPublishesThroughSNS", publishing, []string{"*"}, viaSNS, root),
+			allow("AlarmsPublish", publishing, []string{"*"}, fromAccount(), service(cloudWatch)),
+			// With a condition on aws:SourceAccount or aws:SourceArn, EventBridge
+			// could not publish (Amazon SNS Developer Guide, "Enable compatibility
+			// between event sources from AWS services and encrypted topics").
+			allow("RulesPublish", publishing, []string{"*"}, nil, service(eventBridge)),
+		}}),
+	})
+	return key
+}
+
+func (g *guard) topics() {
+	s := g.settings
+	topic := func(id, display string) awssns.Topic {
+		return newTopic(g.stack, id, &awssns.TopicProps{DisplayName: jsii.String(display), MasterKey: g.key}, s.Prefix)
+	}
+	g.topic = topic("Topic", "rootguard")
+	subscribe(g.topic, "Topic", s.Receivers)
+	g.alarms = &alarms{scope: g.stack, prefix: s.Prefix, notify: []*string{g.topic.TopicArn()}}
+	if !s.Escalation.Empty() {
+		g.escalation = topic("EscalationTopic", "rootguard escalation")
+		subscribe(g.escalation, "Escalation", s.Escalation)
+		g.alarms.notify = append(g.alarms.notify, g.escalation.TopicArn())
+	}
+	if s.ChatTopic {
+		g.chat = topic("ChatTopic", "rootguard chat")
+	}
+	if s.Slack != nil {
+		g.slack()
+	}
+}
+
+// slack lets Amazon Q Developer write to a channel. It only passes notifications
+// on: its role has no permission, and the guardrail denies whatever one would be
+// given.
+func (g *guard) slack() {
+	role := awsiam.NewRole(g.stack, jsii.String("ChatRole"), &awsiam.RoleProps{
+		AssumedBy:   awsiam.NewServicePrincipal(jsii.String("chatbot.amazonaws.com"), &awsiam.ServicePrincipalOpts{Conditions: ptr(fromAccount())}),
+		Description: jsii.String("Of rootguard's chat channel; has no permissions"),
+	})
+	awschatbot.NewCfnSlackChannelConfiguration(g.stack, jsii.String("SlackChannel"), &awschatbot.CfnSlackChannelConfigurationProps{
+		ConfigurationName: jsii.String(g.settings.Prefix),
+		SlackWorkspaceId:  jsii.String(g.settings.Slack.Workspace),
+		SlackChannelId:    jsii.String(g.settings.Slack.Channel),
+		IamRoleArn:        role.RoleArn(),
+		GuardrailPolicies: jsii.Strings(fmt.Sprintf("arn:%s:iam::aws:policy/AWSDenyAll", *awscdk.Aws_PARTITION())),
+		SnsTopicArns:      &[]any{g.chat.TopicArn()},
+		LoggingLevel:      jsii.String("ERROR"),
+	})
+}
+
+// newTable makes the table; internal/dynamodb documents its keys. It outlives
+// the stack: it is the record of who was told what.
+func (g *guard) newTable() awsdynamodb.Table {
+	text := func(name string) *awsdynamodb.Attribute {
+		return &awsdynamodb.Attribute{Name: jsii.String(name), Type: awsdynamodb.AttributeType_STRING}
+	}
+	table := awsdynamodb.NewTable(g.stack, jsii.String("Table"), &awsdynamodb.TableProps{
+		PartitionKey:        text(config.TablePartitionKey),
+		SortKey:             text(config.TableSortKey),
+		TimeToLiveAttribute: jsii.String(config.TableTTL),
+		BillingMode:         awsdynamodb.BillingMode_PAY_PER_REQUEST,
+		Encryption:          awsdynamodb.TableEncryption_AWS_MANAGED,
+		DeletionProtection:  jsii.Bool(true),
+		RemovalPolicy:       awscdk.RemovalPolicy_RETAIN,
+		PointInTimeRecoverySpecification: &awsdynamodb.PointInTimeRecoverySpecification{
+			PointInTimeRecoveryEnabled: jsii.Bool(true),
+		},
+	})
+	table.AddGlobalSecondaryIndex(&awsdynamodb.GlobalSecondaryIndexProps{
+		IndexName:      jsii.String(config.TableDueIndex),
+		PartitionKey:   text(config.TableDuePartition),
+		SortKey:        text(config.TableDueSort),
+		ProjectionType: awsdynamodb.ProjectionType_KEYS_ONLY,
+	})
+	return table
+}
+
+// newFunction makes a function with a log group, and a role that allows what it
+// does and no more. There is no reserved concurrency: a new account has too
+// little to reserve any of it.
+func (g *guard) newFunction(name, archive string) awslambda.Function {
+	id := camel(name)
+	logs := awslogs.NewLogGroup(g.stack, jsii.String(id+"Logs"), &awslogs.LogGroupProps{RemovalPolicy: awscdk.RemovalPolicy_RETAIN})
+	logs.Node().DefaultChild().(awslogs.CfnLogGroup).SetRetentionInDays(jsii.Number(g.settings.LogDays))
+	role := awsiam.NewRole(g.stack, jsii.String(id+"Role"), &awsiam.RoleProps{
+		AssumedBy:   awsiam.NewServicePrincipal(jsii.String("lambda.amazonaws.com"), nil),
+		Description: jsii.String("Of rootguard's function " + name),
+	})
+	for _, statement := range g.permissions(*logs.LogGroupArn()) {
+		role.AddToPolicy(statement)
+	}
+	function := awslambda.NewFunction(g.stack, jsii.String(id), &awslambda.FunctionProps{
+		FunctionName:          jsii.String(g.settings.Prefix + "-" + name),
+		Description:           jsii.String("rootguard: judges the events of its rules"),
+		Runtime:               awslambda.Runtime_PROVIDED_AL2023(),
+		Architecture:          awslambda.Architecture_ARM_64(),
+		Handler:               jsii.String("bootstrap"),
+		Code:                  awslambda.Code_FromAsset(jsii.String(archive), nil),
+		MemorySize:            jsii.Number(256),
+		Timeout:               awscdk.Duration_Seconds(jsii.Number(timeout.Seconds())),
+		Role:                  role,
+		LogGroup:              logs,
+		LoggingFormat:         awslambda.LoggingFormat_JSON,
+		ApplicationLogLevelV2: awslambda.ApplicationLogLevel_INFO,
+		SystemLogLevelV2:      awslambda.SystemLogLevel_WARN,
+		Environment:           g.environment(),
+	})
+	// Lambda tries three times in all; what it still fails on goes to the queue.
+	awslambda.NewCfnEventInvokeConfig(g.stack, jsii.String(id+"Async"), &awslambda.CfnEventInvokeConfigProps{
+		FunctionName:             function.FunctionName(),
+		Qualifier:                jsii.String("$LATEST"),
+		MaximumRetryAttempts:     jsii.Number(2),
+		MaximumEventAgeInSeconds: jsii.Number(6 * 60 * 60),
+		DestinationConfig: &awslambda.CfnEventInvokeConfig_DestinationConfigProperty{
+			OnFailure: &awslambda.CfnEventInvokeConfig_OnFailureProperty{Destination: g.failed.QueueArn()},
+		},
+	})
+	return function
+}
+
+// publishers are the topics that the functions publish to.
+func (g *guard) publishers() []string {
+	arns := []string{*g.topic.TopicArn()}
+	for _, topic := range []awssns.Topic{g.escalation, g.chat} {
+		if topic != nil {
+			arns = append(arns, *topic.TopicArn())
+		}
+	}
+	return arns
+}
+
+// permissions are what the functions do.
+func (g *guard) permissions(logs string) []awsiam.PolicyStatement {
+	table := *g.table.TableArn()
+	users := arnOf("iam", "", *awscdk.Aws_ACCOUNT_ID(), "user/*")
+	statements := []awsiam.PolicyStatement{
+		allow("Log", []string{"logs:CreateLogStream", "logs:PutLogEvents"}, []string{logs}, nil),
+		allow("Record", []string{"dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem", "dynamodb:PutItem", "dynamodb:Query"}, []string{table}, nil),
+		allow("FindDue", []string{"dynamodb:Query"}, []string{table + "/index/" + config.TableDueIndex}, nil),
+		allow("Publish", []string{"sns:Publish"}, g.publishers(), nil),
+		allow("EncryptAlerts", []string{"kms:Decrypt", "kms:GenerateDataKey"}, []string{*g.key.KeyArn()}, nil),
+		allow("KeepFailed", []string{"sqs:SendMessage"}, []string{*g.failed.QueueArn()}, nil),
+		allow("CheckUsers", []string{"iam:GetLoginProfile", "iam:ListMFADevices"}, []string{users}, nil),
+		allow("CheckAccount", []string{"iam:GetAccountSummary", "iam:ListVirtualMFADevices"}, []string{"*"}, nil),
+	}
+	if o := g.settings.Organization; o != nil {
+		statements = append(statements,
+			allow("CheckMembers", []string{"sts:AssumeRole"}, []string{arnOf("iam", "", "*", "role/"+memberRole(g.settings))},
+				conditions{"StringEquals": map[string]any{"aws:ResourceOrgID": o.ID}}),
+			allow("NameAccounts", []string{"organizations:DescribeAccount"}, []string{arnOf("organizations", "", o.Management, "account/"+o.ID+"/*")}, nil),
+			allow("ListAccounts", []string{"organizations:ListAccounts"}, []string{"*"}, nil),
+		)
+	}
+	return statements
+}
+
+func (g *guard) environment() *map[string]*string {
+	s := g.settings
+	env := map[string]*string{
+		config.EnvTable:     g.table.TableName(),
+		config.EnvTopicARN:  g.topic.TopicArn(),
+		config.EnvGrace:     jsii.String(s.Grace.String()),
+		config.EnvWindow:    jsii.String(s.Window.String()),
+		config.EnvLease:     jsii.String(lease.String()),
+		config.EnvQuietDays: jsii.String(strconv.Itoa(s.QuietDays)),
+		config.EnvPrefix:    jsii.String(s.Prefix),
+		config.EnvKeys:      g.key.KeyArn(),
+	}
+	if g.escalation != nil {
+		env[config.EnvEscalationTopicARN] = g.escalation.TopicArn()
+	}
+	if g.chat != nil {
+		env[config.EnvChatTopicARN] = g.chat.TopicArn()
+	}
+	if len(s.AccountNames) > 0 {
+		names, err := json.Marshal(s.AccountNames)
+		if err != nil {
+			panic(fmt.Sprintf("writing account names: %v", err)) // texts always can be
+		}
+		env[config.EnvAccountNames] = jsii.String(string(names))
+	}
+	trails := slices.Clone(s.Trails)
+	if g.trail != "" {
+		trails = append(trails, g.trail)
+	}
+	if len(trails) > 0 {
+		env[config.EnvTrails] = jsii.String(strings.Join(trails, ","))
+	}
+	if s.Organization != nil {
+		env[config.EnvMemberRole] = jsii.String(memberRole(s))
+	}
+	return &env
+}
+
+// permit lets a rule call a function.
+func (g *guard) permit(name string, rule awsevents.CfnRule, function string) {
+	awslambda.NewCfnPermission(g.stack, jsii.String(camel(name)+"Permission"), &awslambda.CfnPermissionProps{
+		Action: jsii.String("lambda:InvokeFunction"), FunctionName: g.functions[function].FunctionName(),
+		Principal: jsii.String(eventBridge), SourceAccount: awscdk.Aws_ACCOUNT_ID(), SourceArn: rule.AttrArn(),
+	})
+}
+
+// lastWord is a rule that goes around the functions: whoever takes one of them
+// out of the way is reported by the topic alone. No deployment makes these calls.
+func (g *guard) lastWord() awsevents.CfnRule {
+	const name = "guard-removed"
+	pattern, err := json.Marshal(map[string]any{
+		"source": []string{"aws.lambda"}, "detail-type": []string{"AWS API Call via CloudTrail"},
+		"detail": map[string]any{
+			"eventSource":       []string{"lambda.amazonaws.com"},
+			"eventName":         []any{map[string]any{"prefix": "DeleteFunction"}, map[string]any{"prefix": "PutFunctionConcurrency"}},
+			"errorCode":         []any{map[string]any{"exists": false}},
+			"requestParameters": map[string]any{"functionName": []any{map[string]any{"wildcard": "*" + g.settings.Prefix + "-*"}}},
+		},
+	})
+	if err != nil {
+		panic(fmt.Sprintf("writing the pattern of %s: %v", name, err)) // texts always can be
+	}
+	to := target("topic", *g.topic.TopicArn(), g.undelivered)
+	to.InputTransformer = &awsevents.CfnRule_InputTransformerProperty{
+		InputPathsMap: &map[string]*string{
+			"account": jsii.String("$.account"), "call": jsii.String("$.detail.eventName"), "event": jsii.String("$.detail.eventID"),
+			"function": jsii.String("$.detail.requestParameters.functionName"), "time": jsii.String("$.time"), "who": jsii.String("$.detail.userIdentity.arn"),
+		},
+		InputTemplate: jsii.String(`"[CRITICAL] rootguard's own function was removed or throttled: <call> on <function> in account <account> by <who> at <time>, event <event>. Until it is deployed again, root sign-ins and users without MFA go unreported."`),
+	}
+	rule := newRule(g.stack, g.settings.Prefix+"-"+name, eventpattern.Rule{Name: name, Description: "A function of rootguard is removed or throttled", Pattern: string(pattern)}, to)
+	// No condition: EventBridge supports none in the policy of a topic (Amazon
+	// EventBridge User Guide, resource-based policies for Amazon SNS).
+	g.topic.AddToResourcePolicy(allow("RulesPublish", []string{"sns:Publish"}, []string{*g.topic.TopicArn()}, nil, service(eventBridge)))
+	return rule
+}
+
+// admit lets the organization's accounts, and nobody else, send events to the
+// bus that the rules read. Events of AWS cannot be made up: see eventpattern.
+func (g *guard) admit(o *settings.Organization) {
+	bus := arn("events", "event-bus/default")
+	awsevents.NewCfnEventBusPolicy(g.stack, jsii.String("Members"), &awsevents.CfnEventBusPolicyProps{
+		EventBusName: jsii.String("default"),
+		StatementId:  jsii.String(g.settings.Prefix + "-members"),
+		Statement: map[string]any{
+			"Effect": "Allow", "Principal": "*", "Action": "events:PutEvents", "Resource": bus,
+			"Condition": conditions{"StringEquals": map[string]any{"aws:PrincipalOrgID": o.ID}},
+		},
+	})
+}
+
+func (g *guard) outputs() {
+	out := func(id, description string, value *string) {
+		awscdk.NewCfnOutput(g.stack, jsii.String(id), &awscdk.CfnOutputProps{Description: jsii.String(description), Value: value})
+	}
+	out("TableName", "The table; it is kept when the stack is deleted", g.table.TableName())
+	out("TopicArn", "The topic of every alert", g.topic.TopicArn())
+	out("UndeliveredQueueUrl", "Events that rules could not deliver", g.undelivered.QueueUrl())
+	out("FailedQueueUrl", "Events that functions failed on", g.failed.QueueUrl())
+	for _, name := range slices.Sorted(maps.Keys(g.functions)) {
+		out(camel(name)+"Function", "Name of the function "+name, g.functions[name].FunctionName())
+	}
+}
+
+func ptr[T any](v T) *T { return &v }

@@ -1,0 +1,623 @@
+package stacks
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+
+	"rootguard/internal/config"
+	"rootguard/internal/eventpattern"
+)
+
+// of returns the resources of a type by logical ID.
+func (tpl *template) of(kind string) map[string]*resource {
+	out := map[string]*resource{}
+	for id, r := range tpl.Resources {
+		if r.Type == kind {
+			out[id] = r
+		}
+	}
+	return out
+}
+
+// named returns the one resource of a type whose property has the value.
+func (tpl *template) named(t *testing.T, kind, property string, value any) (string, *resource) {
+	t.Helper()
+	for id, r := range tpl.of(kind) {
+		if reflect.DeepEqual(r.Properties[property], value) {
+			return id, r
+		}
+	}
+	t.Fatalf("there is no %s with %s %v", kind, property, value)
+	return "", nil
+}
+
+// at reads a property by path.
+func at(v any, path ...string) any {
+	for _, key := range path {
+		m, ok := v.(map[string]any)
+		if !ok {
+			return nil
+		}
+		v = m[key]
+	}
+	return v
+}
+
+func ref(id string) any            { return map[string]any{"Ref": id} }
+func get(id, attribute string) any { return map[string]any{"Fn::GetAtt": []any{id, attribute}} }
+
+// flatten writes a value with Fn::Join and Ref as one text: "arn:${AWS::Partition}:…".
+func flatten(v any) string {
+	switch v := v.(type) {
+	case string:
+		return v
+	case map[string]any:
+		if id, ok := v["Ref"].(string); ok {
+			return "${" + id + "}"
+		}
+		if get, ok := v["Fn::GetAtt"].([]any); ok {
+			return fmt.Sprintf("${%v.%v}", get[0], get[1])
+		}
+		if join, ok := v["Fn::Join"].([]any); ok {
+			var parts []string
+			for _, part := range join[1].([]any) {
+				parts = append(parts, flatten(part))
+			}
+			return strings.Join(parts, join[0].(string))
+		}
+	}
+	return fmt.Sprint(v)
+}
+
+func mustRules(t *testing.T, prefix string) []eventpattern.Rule {
+	t.Helper()
+	rules, err := eventpattern.RulesFor(prefix)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(rules) < 5 {
+		t.Fatalf("only %d rules", len(rules))
+	}
+	return rules
+}
+
+func checkRule(t *testing.T, tpl *template, name string, rule eventpattern.Rule) map[string]any {
+	t.Helper()
+	id, r := tpl.named(t, "AWS::Events::Rule", "Name", name)
+	var want any
+	if err := json.Unmarshal([]byte(rule.Pattern), &want); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, r.Properties["EventPattern"]); diff != "" {
+		t.Errorf("%s: the deployed pattern is another (-code +template):\n%s", id, diff)
+	}
+	state := "ENABLED"
+	if rule.AllManagementEvents {
+		state = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
+	}
+	if r.Properties["State"] != state {
+		t.Errorf("%s has the state %v, want %s", id, r.Properties["State"], state)
+	}
+	targets := list(r.Properties["Targets"])
+	if len(targets) != 1 {
+		t.Fatalf("%s has %d targets, want one", id, len(targets))
+	}
+	return targets[0].(map[string]any)
+}
+
+func TestRules(t *testing.T) {
+	for scenario, prefix := range map[string]string{"default": "rootguard", "full": "rootguard", "govcloud": "twenty-letters-long0"} {
+		tpl := all(t)[scenario].stack(t, prefix)
+		for _, rule := range mustRules(t, prefix) {
+			target := checkRule(t, tpl, prefix+"-"+rule.Name, rule)
+			function, _ := tpl.named(t, "AWS::Lambda::Function", "FunctionName", prefix+"-"+rule.Function)
+			if !reflect.DeepEqual(target["Arn"], get(function, "Arn")) {
+				t.Errorf("%s has the target %v, want the function %s", rule.Name, target["Arn"], rule.Function)
+			}
+			id, _ := tpl.named(t, "AWS::Events::Rule", "Name", prefix+"-"+rule.Name)
+			_, permission := tpl.named(t, "AWS::Lambda::Permission", "SourceArn", get(id, "Arn"))
+			if !reflect.DeepEqual(permission.Properties["FunctionName"], ref(function)) || permission.Properties["Principal"] != "events.amazonaws.com" ||
+				!reflect.DeepEqual(permission.Properties["SourceAccount"], ref("AWS::AccountId")) {
+				t.Errorf("%s may call %v", rule.Name, permission.Properties)
+			}
+		}
+	}
+}
+
+// TestEveryRule holds for all rules, also those that are not of eventpattern.
+func TestEveryRule(t *testing.T) {
+	for where, tpl := range templates(t) {
+		t.Run(where, func(t *testing.T) {
+			for id, r := range tpl.of("AWS::Events::Rule") {
+				if r.Properties["EventBusName"] != nil {
+					t.Errorf("%s is on the bus %v; events of AWS come on the default bus", id, r.Properties["EventBusName"])
+				}
+				pattern, scheduled := r.Properties["EventPattern"], r.Properties["ScheduleExpression"]
+				if (pattern == nil) == (scheduled == nil) {
+					t.Errorf("%s has the pattern %v and the schedule %v, want one of them", id, pattern, scheduled)
+				}
+				if pattern != nil {
+					text, err := json.Marshal(pattern)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if n := utf8.RuneCount(text); n > 2048 {
+						t.Errorf("the pattern of %s has %d characters, more than 2,048", id, n)
+					}
+					if _, err := eventpattern.Compile(text); err != nil {
+						t.Errorf("the pattern of %s: %v", id, err)
+					}
+				}
+				targets := list(r.Properties["Targets"])
+				if len(targets) == 0 || len(targets) > 5 {
+					t.Errorf("%s has %d targets", id, len(targets))
+				}
+				for _, target := range targets {
+					queue, _ := at(target, "DeadLetterConfig", "Arn").(map[string]any)
+					pair, ok := queue["Fn::GetAtt"].([]any)
+					if !ok || tpl.Resources[pair[0].(string)].Type != "AWS::SQS::Queue" {
+						t.Errorf("a target of %s has no queue for what it cannot deliver", id)
+					}
+					age, _ := at(target, "RetryPolicy", "MaximumEventAgeInSeconds").(float64)
+					attempts, _ := at(target, "RetryPolicy", "MaximumRetryAttempts").(float64)
+					if scheduled == nil && (age != 86400 || attempts != 185) || age == 0 || attempts == 0 {
+						t.Errorf("a target of %s is tried %v times in %v s", id, attempts, age)
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestLastWord holds that the rule around the functions matches what takes one
+// away, and nothing that a deployment does.
+func TestLastWord(t *testing.T) {
+	tpl := all(t)["default"].stack(t, "rootguard")
+	_, r := tpl.named(t, "AWS::Events::Rule", "Name", "rootguard-guard-removed")
+	text, err := json.Marshal(r.Properties["EventPattern"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	pattern, err := eventpattern.Compile(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	event := func(call, function, more string) string {
+		return `{"source": "aws.lambda", "detail-type": "AWS API Call via CloudTrail", "account": "123456789012", "detail": {"eventSource": "lambda.amazonaws.com",
+			"eventName": "` + call + `", "requestParameters": {"functionName": "` + function + `"}` + more + `}}`
+	}
+	for name, tc := range map[string]struct {
+		event string
+		want  bool
+	}{
+		"by name":               {event("DeleteFunction20150331", "rootguard-iamuser", ""), true},
+		"by ARN":                {event("DeleteFunction20150331", "arn:aws:lambda:us-east-1:123456789012:function:rootguard-iamuser", ""), true},
+		"no concurrency":        {event("PutFunctionConcurrency20171031", "rootguard-rootactivity", ""), true},
+		"another function":      {event("DeleteFunction20150331", "billing", ""), false},
+		"denied":                {event("DeleteFunction20150331", "rootguard-iamuser", `, "errorCode": "AccessDenied"`), false},
+		"a deployment's update": {event("UpdateFunctionCode20150331v2", "rootguard-iamuser", ""), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got, err := pattern.Match([]byte(tc.event)); err != nil || got != tc.want {
+				t.Errorf("matches: %v, %v, want %v", got, err, tc.want)
+			}
+		})
+	}
+	target := list(r.Properties["Targets"])[0]
+	topic, _ := tpl.named(t, "AWS::SNS::Topic", "DisplayName", "rootguard")
+	if !reflect.DeepEqual(at(target, "Arn"), ref(topic)) {
+		t.Errorf("the target is %v, want the topic itself", at(target, "Arn"))
+	}
+	input := at(target, "InputTransformer", "InputTemplate").(string)
+	paths := at(target, "InputTransformer", "InputPathsMap").(map[string]any)
+	for name := range paths {
+		if !strings.Contains(input, "<"+name+">") {
+			t.Errorf("the text says nothing of %s", name)
+		}
+	}
+	if strings.Count(input, "<") != len(paths) || !strings.HasPrefix(input, `"`) || !strings.HasSuffix(input, `"`) || len(paths) > 100 || len(input) > 8192 {
+		t.Errorf("the text is no valid template: %s", input)
+	}
+}
+
+func TestFunctions(t *testing.T) {
+	tpl := all(t)["full"].stack(t, "rootguard")
+	functions := tpl.of("AWS::Lambda::Function")
+	if len(functions) != 2 {
+		t.Fatalf("%d functions, want two and no helper of the CDK", len(functions))
+	}
+	for id, f := range functions {
+		p := f.Properties
+		for property, want := range map[string]any{
+			"Runtime": "provided.al2023", "Architectures": []any{"arm64"}, "Handler": "bootstrap", "MemorySize": 256.0, "Timeout": timeout.Seconds(),
+			"ReservedConcurrentExecutions": nil,
+		} {
+			if !reflect.DeepEqual(p[property], want) {
+				t.Errorf("%s has %s %v, want %v", id, property, p[property], want)
+			}
+		}
+		logs := at(p, "LoggingConfig", "LogGroup", "Ref").(string)
+		if group := tpl.Resources[logs]; group.Type != "AWS::Logs::LogGroup" || group.Properties["RetentionInDays"] != 365.0 || group.DeletionPolicy != "Retain" {
+			t.Errorf("%s logs to %+v", id, group)
+		}
+		_, async := tpl.named(t, "AWS::Lambda::EventInvokeConfig", "FunctionName", ref(id))
+		queue := at(async.Properties, "DestinationConfig", "OnFailure", "Destination", "Fn::GetAtt").([]any)[0].(string)
+		if tpl.Resources[queue].Type != "AWS::SQS::Queue" || async.Properties["MaximumRetryAttempts"] != 2.0 || async.Properties["Qualifier"] != "$LATEST" {
+			t.Errorf("%s handles failures with %v", id, async.Properties)
+		}
+
+		environment := map[string]string{}
+		for key, value := range at(p, "Environment", "Variables").(map[string]any) {
+			environment[key] = flatten(value)
+		}
+		for key, value := range environment {
+			if strings.HasPrefix(value, "${") {
+				target := tpl.Resources[strings.TrimSuffix(strings.TrimSuffix(value[2:], "}"), ".Arn")]
+				environment[key] = target.Type + " " + fmt.Sprint(target.Properties["DisplayName"])
+			}
+		}
+		want := map[string]string{
+			config.EnvTable: "AWS::DynamoDB::Table <nil>", config.EnvTopicARN: "AWS::SNS::Topic rootguard",
+			config.EnvEscalationTopicARN: "AWS::SNS::Topic rootguard escalation", config.EnvChatTopicARN: "AWS::SNS::Topic rootguard chat",
+			config.EnvGrace: "12h0m0s", config.EnvWindow: "30m0s", config.EnvLease: "45s", config.EnvQuietDays: "60",
+			config.EnvAccountNames: `{"123456789012":"prod-billing"}`, config.EnvPrefix: "rootguard",
+			config.EnvTrails: "older,rootguard-trail", config.EnvKeys: "AWS::KMS::Key <nil>",
+		}
+		if diff := cmp.Diff(want, environment); diff != "" {
+			t.Errorf("%s: environment (-want +got):\n%s", id, diff)
+		}
+	}
+}
+
+// TestPermissions writes out what a function may do, so that a change is seen.
+func TestPermissions(t *testing.T) {
+	allowed := func(scenario string) map[string]string {
+		tpl := all(t)[scenario].stack(t, "rootguard")
+		out := map[string]string{}
+		function, _ := tpl.named(t, "AWS::Lambda::Function", "FunctionName", "rootguard-iamuser")
+		role := at(tpl.Resources[function].Properties, "Role", "Fn::GetAtt").([]any)[0].(string)
+		if tpl.Resources[role].Properties["ManagedPolicyArns"] != nil {
+			t.Errorf("the role has managed policies: %v", tpl.Resources[role].Properties["ManagedPolicyArns"])
+		}
+		_, policy := tpl.named(t, "AWS::IAM::Policy", "Roles", []any{ref(role)})
+		for _, statement := range list(at(policy.Properties, "PolicyDocument", "Statement")) {
+			for _, action := range list(at(statement, "Action")) {
+				for _, resource := range list(at(statement, "Resource")) {
+					where := flatten(resource)
+					if id, _, ok := strings.Cut(strings.TrimPrefix(where, "${"), "}"); ok {
+						if r := tpl.Resources[strings.TrimSuffix(id, ".Arn")]; r != nil {
+							where = r.Type + strings.TrimPrefix(where, "${"+id+"}")
+						}
+					}
+					key := action.(string)
+					out[key] = strings.TrimPrefix(out[key]+", "+where, ", ")
+				}
+			}
+		}
+		return out
+	}
+	want := map[string]string{
+		"dynamodb:BatchGetItem":       "AWS::DynamoDB::Table",
+		"dynamodb:ConditionCheckItem": "AWS::DynamoDB::Table",
+		"dynamodb:PutItem":            "AWS::DynamoDB::Table",
+		"dynamodb:Query":              "AWS::DynamoDB::Table, AWS::DynamoDB::Table/index/due",
+		"iam:GetAccountSummary":       "*",
+		"iam:GetLoginProfile":         "arn:${AWS::Partition}:iam::${AWS::AccountId}:user/*",
+		"iam:ListMFADevices":          "arn:${AWS::Partition}:iam::${AWS::AccountId}:user/*",
+		"iam:ListVirtualMFADevices":   "*",
+		"kms:Decrypt":                 "AWS::KMS::Key",
+		"kms:GenerateDataKey":         "AWS::KMS::Key",
+		"logs:CreateLogStream":        "AWS::Logs::LogGroup",
+		"logs:PutLogEvents":           "AWS::Logs::LogGroup",
+		"sns:Publish":                 "AWS::SNS::Topic",
+		"sqs:SendMessage":             "AWS::SQS::Queue",
+	}
+	if diff := cmp.Diff(want, allowed("default")); diff != "" {
+		t.Errorf("one account (-want +got):\n%s", diff)
+	}
+	want["organizations:DescribeAccount"] = "arn:${AWS::Partition}:organizations::111111111111:account/o-a1b2c3d4e5/*"
+	want["organizations:ListAccounts"] = "*"
+	want["sts:AssumeRole"] = "arn:${AWS::Partition}:iam::*:role/rootguard-member"
+	if diff := cmp.Diff(want, allowed("organization")); diff != "" {
+		t.Errorf("an organization (-want +got):\n%s", diff)
+	}
+	want["sns:Publish"] = "AWS::SNS::Topic, AWS::SNS::Topic, AWS::SNS::Topic"
+	for _, action := range []string{"organizations:DescribeAccount", "organizations:ListAccounts", "sts:AssumeRole"} {
+		delete(want, action)
+	}
+	if diff := cmp.Diff(want, allowed("full")); diff != "" {
+		t.Errorf("three topics (-want +got):\n%s", diff)
+	}
+}
+
+func TestTable(t *testing.T) {
+	for _, table := range all(t)["default"].stack(t, "rootguard").of("AWS::DynamoDB::Table") {
+		key := func(hash, sort string) any {
+			return []any{map[string]any{"AttributeName": hash, "KeyType": "HASH"}, map[string]any{"AttributeName": sort, "KeyType": "RANGE"}}
+		}
+		for property, want := range map[string]any{
+			"BillingMode": "PAY_PER_REQUEST", "DeletionProtectionEnabled": true,
+			"KeySchema":                        key(config.TablePartitionKey, config.TableSortKey),
+			"TimeToLiveSpecification":          map[string]any{"AttributeName": config.TableTTL, "Enabled": true},
+			"PointInTimeRecoverySpecification": map[string]any{"PointInTimeRecoveryEnabled": true},
+			"SSESpecification":                 map[string]any{"SSEEnabled": true},
+			"GlobalSecondaryIndexes": []any{map[string]any{"IndexName": config.TableDueIndex, "KeySchema": key(config.TableDuePartition, config.TableDueSort),
+				"Projection": map[string]any{"ProjectionType": "KEYS_ONLY"}}},
+			"TableName": nil, // so that the stack can be made again beside a table that was kept
+		} {
+			if diff := cmp.Diff(want, table.Properties[property]); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", property, diff)
+			}
+		}
+		if table.DeletionPolicy != "Retain" {
+			t.Errorf("the table's deletion policy is %q", table.DeletionPolicy)
+		}
+		return
+	}
+	t.Error("there is no table")
+}
+
+// statements returns the policy statements of a resource by Sid.
+func statements(t *testing.T, policy any) map[string]map[string]any {
+	t.Helper()
+	out := map[string]map[string]any{}
+	for i, s := range list(at(policy, "Statement")) {
+		sid, ok := at(s, "Sid").(string)
+		if !ok {
+			sid = strconv.Itoa(i)
+		}
+		out[sid] = s.(map[string]any)
+	}
+	return out
+}
+
+func TestKey(t *testing.T) {
+	for _, key := range all(t)["default"].stack(t, "rootguard").of("AWS::KMS::Key") {
+		if key.Properties["EnableKeyRotation"] != true {
+			t.Error("the key does not rotate")
+		}
+		policy := statements(t, key.Properties["KeyPolicy"])
+		for sid, service := range map[string]string{"AlarmsPublish": "cloudwatch.amazonaws.com", "RulesPublish": "events.amazonaws.com"} {
+			s := policy[sid]
+			if at(s, "Principal", "Service") != service || !reflect.DeepEqual(s["Action"], []any{"kms:Decrypt", "kms:GenerateDataKey*"}) {
+				t.Errorf("%s: %v", sid, s)
+			}
+		}
+		if policy["RulesPublish"]["Condition"] != nil {
+			t.Error("with a condition, EventBridge could not use the key")
+		}
+		if policy["AlarmsPublish"]["Condition"] == nil {
+			t.Error("CloudWatch may use the key for any account")
+		}
+		if !slices.Contains(list(policy["AccountAdministers"]["Action"]), any("kms:PutKeyPolicy")) {
+			t.Error("nobody could ever change the key's policy")
+		}
+		if slices.Contains(list(policy["AccountAdministers"]["Action"]), any("kms:Decrypt")) {
+			t.Error("whoever administers the key may read what it encrypts")
+		}
+		return
+	}
+	t.Error("there is no key")
+}
+
+// TestTLS holds that every topic, queue and bucket refuses calls without TLS.
+func TestTLS(t *testing.T) {
+	for where, tpl := range templates(t) {
+		t.Run(where, func(t *testing.T) {
+			for kind, policy := range map[string]struct{ kind, lists string }{
+				"AWS::SNS::Topic": {"AWS::SNS::TopicPolicy", "Topics"},
+				"AWS::SQS::Queue": {"AWS::SQS::QueuePolicy", "Queues"},
+				"AWS::S3::Bucket": {"AWS::S3::BucketPolicy", "Bucket"},
+			} {
+				for id := range tpl.of(kind) {
+					refuses := false
+					for _, p := range tpl.of(policy.kind) {
+						if !slices.ContainsFunc(list(p.Properties[policy.lists]), func(v any) bool { return reflect.DeepEqual(v, ref(id)) }) {
+							continue
+						}
+						for _, s := range list(at(p.Properties, "PolicyDocument", "Statement")) {
+							refuses = refuses || at(s, "Effect") == "Deny" && at(s, "Condition", "Bool", "aws:SecureTransport") == "false"
+						}
+					}
+					if !refuses {
+						t.Errorf("%s takes calls without TLS", id)
+					}
+				}
+			}
+			for id, queue := range tpl.of("AWS::SQS::Queue") {
+				if queue.Properties["SqsManagedSseEnabled"] != true || queue.Properties["MessageRetentionPeriod"] != 1209600.0 {
+					t.Errorf("%s is not encrypted, or keeps messages for less than 14 days: %v", id, queue.Properties)
+				}
+			}
+		})
+	}
+}
+
+func TestSubscriptions(t *testing.T) {
+	subscriptions := func(scenario, stack string) []string {
+		tpl := all(t)[scenario].stack(t, stack)
+		var out []string
+		for _, s := range tpl.of("AWS::SNS::Subscription") {
+			topic := tpl.Resources[at(s.Properties, "TopicArn", "Ref").(string)]
+			filter := ""
+			if s.Properties["FilterPolicy"] != nil {
+				filter = fmt.Sprint(" ", s.Properties["FilterPolicy"])
+			}
+			out = append(out, fmt.Sprintf("%v: %v %v%s", topic.Properties["DisplayName"], s.Properties["Protocol"], s.Properties["Endpoint"], filter))
+		}
+		slices.Sort(out)
+		return out
+	}
+	if diff := cmp.Diff([]string{"rootguard: email ops@example.com"}, subscriptions("default", "rootguard")); diff != "" {
+		t.Errorf("one address (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{
+		"rootguard escalation: email ciso@example.com",
+		"rootguard escalation: sms +14155550101 map[severity:[high critical]]",
+		"rootguard: email ops@example.com",
+		"rootguard: email second@example.com",
+		"rootguard: https https://example.com/hook",
+		"rootguard: sms +14155550100 map[severity:[high critical]]",
+	}, subscriptions("full", "rootguard")); diff != "" {
+		t.Errorf("everything (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{
+		"rootguard: email ops@example.com", "rootguard: email second@example.com", "rootguard: https https://example.com/hook",
+	}, subscriptions("full", "rootguard-forward-eu-west-1")); diff != "" {
+		t.Errorf("another Region (-want +got):\n%s", diff)
+	}
+}
+
+func TestSlack(t *testing.T) {
+	tpl := all(t)["full"].stack(t, "rootguard")
+	chat, _ := tpl.named(t, "AWS::SNS::Topic", "DisplayName", "rootguard chat")
+	_, channel := tpl.named(t, "AWS::Chatbot::SlackChannelConfiguration", "SlackChannelId", "C0123ABCD")
+	if !reflect.DeepEqual(channel.Properties["SnsTopicArns"], []any{ref(chat)}) {
+		t.Errorf("the channel reads %v", channel.Properties["SnsTopicArns"])
+	}
+	if got := flatten(list(channel.Properties["GuardrailPolicies"])[0]); got != "arn:${AWS::Partition}:iam::aws:policy/AWSDenyAll" {
+		t.Errorf("whoever writes in the channel may do what %s allows", got)
+	}
+	role := at(channel.Properties, "IamRoleArn", "Fn::GetAtt").([]any)[0].(string)
+	if p := tpl.Resources[role].Properties; p["Policies"] != nil || p["ManagedPolicyArns"] != nil {
+		t.Errorf("the channel's role has permissions: %v", p)
+	}
+	if n := len(all(t)["default"].stack(t, "rootguard").of("AWS::Chatbot::SlackChannelConfiguration")); n != 0 {
+		t.Errorf("%d channels where none was asked for", n)
+	}
+}
+
+func TestAlarms(t *testing.T) {
+	tpl := all(t)["full"].stack(t, "rootguard")
+	topic, _ := tpl.named(t, "AWS::SNS::Topic", "DisplayName", "rootguard")
+	escalation, _ := tpl.named(t, "AWS::SNS::Topic", "DisplayName", "rootguard escalation")
+	both := []any{ref(topic), ref(escalation)}
+	var names []string
+	for id, a := range tpl.of("AWS::CloudWatch::Alarm") {
+		name := a.Properties["AlarmName"].(string)
+		names = append(names, strings.TrimPrefix(name, "rootguard-"))
+		if !reflect.DeepEqual(a.Properties["AlarmActions"], both) || !reflect.DeepEqual(a.Properties["OKActions"], both) {
+			t.Errorf("%s tells %v", id, a.Properties["AlarmActions"])
+		}
+		missing, operator := "notBreaching", "GreaterThanOrEqualToThreshold"
+		if strings.Contains(name, "no-heartbeat") {
+			missing, operator = "breaching", "LessThanThreshold"
+		}
+		if a.Properties["TreatMissingData"] != missing || a.Properties["ComparisonOperator"] != operator || a.Properties["Threshold"] != 1.0 {
+			t.Errorf("%s: %v", id, a.Properties)
+		}
+	}
+	slices.Sort(names)
+	if diff := cmp.Diff([]string{
+		"errors-iamuser", "errors-rootactivity", "failed", "lost-events-1", "lost-events-2", "lost-failures-iamuser", "lost-failures-rootactivity",
+		"no-heartbeat-iamuser", "no-heartbeat-rootactivity", "notifications-failed", "publish-errors",
+		"throttles-iamuser", "throttles-rootactivity", "undelivered",
+	}, names); diff != "" {
+		t.Errorf("alarms (-want +got):\n%s", diff)
+	}
+
+	watched := map[string]bool{}
+	for _, a := range tpl.of("AWS::CloudWatch::Alarm") {
+		for _, m := range list(a.Properties["Metrics"]) {
+			for _, d := range list(at(m, "MetricStat", "Metric", "Dimensions")) {
+				if at(d, "Name") == "RuleName" {
+					watched[at(d, "Value", "Ref").(string)] = true
+				}
+			}
+		}
+	}
+	for id := range tpl.of("AWS::Events::Rule") {
+		if !watched[id] {
+			t.Errorf("no alarm tells of events that %s loses", id)
+		}
+	}
+
+	boards := slices.Collect(maps.Values(tpl.of("AWS::CloudWatch::Dashboard")))
+	if len(boards) != 1 {
+		t.Fatalf("%d dashboards", len(boards))
+	}
+	var body struct{ Widgets []any }
+	if err := json.Unmarshal([]byte(flatten(boards[0].Properties["DashboardBody"])), &body); err != nil || len(body.Widgets) < 8 {
+		t.Errorf("the dashboard has %d widgets: %v", len(body.Widgets), err)
+	}
+}
+
+// TestHeartbeat holds that each function is called often enough for its alarm.
+func TestHeartbeat(t *testing.T) {
+	tpl := all(t)["default"].stack(t, "rootguard")
+	for id, f := range tpl.of("AWS::Lambda::Function") {
+		called := false
+		for _, r := range tpl.of("AWS::Events::Rule") {
+			for _, target := range list(r.Properties["Targets"]) {
+				called = called || r.Properties["ScheduleExpression"] == "rate(1 hour)" && r.Properties["State"] == "ENABLED" &&
+					reflect.DeepEqual(at(target, "Arn"), get(id, "Arn"))
+			}
+		}
+		if !called {
+			t.Errorf("%v is not called on a schedule", f.Properties["FunctionName"])
+		}
+	}
+}
+
+func TestTrail(t *testing.T) {
+	tpl := all(t)["full"].stack(t, "rootguard")
+	_, trail := tpl.named(t, "AWS::CloudTrail::Trail", "TrailName", "rootguard-trail")
+	for property, want := range map[string]any{
+		"IsLogging": true, "IsMultiRegionTrail": true, "IncludeGlobalServiceEvents": true, "EnableLogFileValidation": true, "IsOrganizationTrail": nil,
+		"EventSelectors": []any{map[string]any{"IncludeManagementEvents": true, "ReadWriteType": "All"}},
+	} {
+		if diff := cmp.Diff(want, trail.Properties[property]); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", property, diff)
+		}
+	}
+	if !slices.ContainsFunc(list(trail.DependsOn), func(v any) bool { return tpl.Resources[v.(string)].Type == "AWS::S3::BucketPolicy" }) {
+		t.Error("the trail does not wait for the policy that lets it write")
+	}
+	for _, bucket := range tpl.of("AWS::S3::Bucket") {
+		if bucket.DeletionPolicy != "Retain" || at(bucket.Properties, "VersioningConfiguration", "Status") != "Enabled" ||
+			at(bucket.Properties, "PublicAccessBlockConfiguration", "BlockPublicAcls") != true || bucket.Properties["BucketEncryption"] == nil {
+			t.Errorf("the bucket: %+v", bucket)
+		}
+	}
+	_, whole := all(t)["management"].stack(t, "rootguard").named(t, "AWS::CloudTrail::Trail", "TrailName", "rootguard-trail")
+	if whole.Properties["IsOrganizationTrail"] != true {
+		t.Error("in the management account the trail is not the organization's")
+	}
+	if n := len(all(t)["default"].stack(t, "rootguard").of("AWS::CloudTrail::Trail")); n != 0 {
+		t.Errorf("%d trails where none was asked for", n)
+	}
+}
+
+// TestNames holds that every resource which a call can name begins with the
+// prefix, or gets a name that begins with its stack's.
+func TestNames(t *testing.T) {
+	for scenario, set := range all(t) {
+		prefix := "rootguard"
+		if scenario == "govcloud" {
+			prefix = "twenty-letters-long0"
+		}
+		for stack, tpl := range set {
+			for id, r := range tpl.Resources {
+				for _, property := range []string{"Name", "RoleName", "FunctionName", "QueueName", "TopicName", "TableName", "AlarmName", "TrailName", "LogGroupName", "StackSetName", "DashboardName"} {
+					name, given := r.Properties[property].(string)
+					if given && !strings.HasPrefix(name, prefix) {
+						t.Errorf("%s/%s: %s is named %s", scenario, stack, id, name)
+					}
+					management := strings.HasPrefix(stack, "management")
+					if !given && !management && !strings.HasPrefix(stack, prefix) {
+						t.Errorf("%s/%s: the stack's name does not begin with %s", scenario, stack, prefix)
+					}
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,183 @@
+package stacks
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/jsii-runtime-go"
+
+	"rootguard/infra/settings"
+	"rootguard/internal/eventpattern"
+	"rootguard/internal/testenv"
+)
+
+// scenarios are the settings that the tests look at, as an operator gives them.
+var scenarios = map[string]string{
+	"default": `{"email": "ops@example.com"}`,
+	"full": `{"rootguard": {
+		"regions": ["eu-west-1"],
+		"email": ["ops@example.com", "second@example.com"], "sms": ["+14155550100"], "https": ["https://example.com/hook"],
+		"escalation": {"email": ["ciso@example.com"], "sms": ["+14155550101"]},
+		"slack": {"workspace": "T0123ABCD", "channel": "C0123ABCD"},
+		"grace": "12h", "window": "30m", "quietDays": 60, "logDays": 365,
+		"accountNames": {"123456789012": "prod-billing"},
+		"trail": true, "trails": ["older"], "terminationProtection": true
+	}}`,
+	"organization": `{"rootguard": {
+		"email": ["ops@example.com"], "regions": ["eu-west-1"],
+		"organization": {"id": "o-a1b2c3d4e5", "management": "111111111111", "hub": "222222222222", "units": ["r-abcd"]}
+	}}`,
+	"management": `{"rootguard": {
+		"email": ["ops@example.com"], "regions": [], "trail": true,
+		"organization": {"id": "o-a1b2c3d4e5", "management": "111111111111", "hub": "111111111111", "units": ["ou-abcd-12345678"]}
+	}}`,
+	"govcloud": `{"partition": "aws-us-gov", "prefix": "twenty-letters-long0", "regions": "us-gov-east-1", "email": "ops@example.com", "rootguard": {
+		"escalation": {"email": ["ciso@example.com"]}, "chatTopic": true,
+		"organization": {"id": "o-a1b2c3d4e5", "management": "111111111111", "hub": "222222222222", "units": ["r-abcd"]}
+	}}`,
+}
+
+// template is a synthesized stack.
+type template struct {
+	Description string
+	Resources   map[string]*resource
+	Outputs     map[string]struct{ Value any }
+	Parameters  map[string]any
+	Conditions  map[string]any
+
+	text []byte // as CloudFormation gets it
+	any  map[string]any
+}
+
+type resource struct {
+	Type           string
+	Properties     map[string]any
+	DependsOn      any
+	Condition      string
+	DeletionPolicy string
+}
+
+func parse(text []byte) (*template, error) {
+	t := &template{text: text}
+	if err := json.Unmarshal(text, t); err != nil {
+		return nil, fmt.Errorf("reading a template: %w", err)
+	}
+	if err := json.Unmarshal(text, &t.any); err != nil {
+		return nil, fmt.Errorf("reading a template: %w", err)
+	}
+	return t, nil
+}
+
+// stackSet holds the templates of one scenario by stack name.
+type stackSet map[string]*template
+
+var synthesized = sync.OnceValues(func() (map[string]stackSet, error) {
+	flags, err := featureFlags()
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "rootguard-synth-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	archives := map[string]string{}
+	for _, name := range []string{eventpattern.RootActivity, eventpattern.IAMUser} {
+		archives[name] = filepath.Join(dir, name+".zip")
+		if err := os.WriteFile(archives[name], []byte("an archive of "+name), 0o600); err != nil {
+			return nil, err
+		}
+	}
+	out := map[string]stackSet{}
+	for name, given := range scenarios {
+		if out[name], err = synth(filepath.Join(dir, name), flags, given, archives); err != nil {
+			return nil, fmt.Errorf("scenario %s: %w", name, err)
+		}
+	}
+	return out, nil
+})
+
+// featureFlags are the CDK's, as cdk.json sets them.
+func featureFlags() (map[string]any, error) {
+	data, err := os.ReadFile("../../cdk.json")
+	if err != nil {
+		return nil, err
+	}
+	var file struct{ Context map[string]any }
+	if err := json.Unmarshal(data, &file); err != nil {
+		return nil, fmt.Errorf("reading cdk.json: %w", err)
+	}
+	delete(file.Context, settings.Object)
+	return file.Context, nil
+}
+
+func synth(dir string, flags map[string]any, given string, archives map[string]string) (stackSet, error) {
+	var context map[string]any
+	if err := json.Unmarshal([]byte(given), &context); err != nil {
+		return nil, err
+	}
+	chosen, err := settings.Parse(context)
+	if err != nil {
+		return nil, err
+	}
+	app := awscdk.NewApp(&awscdk.AppProps{Outdir: jsii.String(dir), Context: &flags, AnalyticsReporting: jsii.Bool(false)})
+	if err := Add(app, &chosen, archives); err != nil {
+		return nil, err
+	}
+	app.Synth(nil)
+
+	out := stackSet{}
+	for _, pattern := range []string{"*.template.json", "assembly-*/*.template.json"} {
+		files, err := filepath.Glob(filepath.Join(dir, pattern))
+		if err != nil {
+			return nil, err
+		}
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				return nil, err
+			}
+			name := strings.TrimSuffix(filepath.Base(file), ".template.json")
+			if out[name], err = parse(text); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return out, nil
+}
+
+// TestMain ends the Node process in which the CDK runs.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	jsii.Close()
+	os.Exit(code)
+}
+
+// all returns every scenario's templates, that within the stack set included.
+func all(t *testing.T) map[string]stackSet {
+	t.Helper()
+	_, err := exec.LookPath("node")
+	testenv.Need(t, err == nil, "node, version 20 or later, in which the CDK runs")
+	sets, err := synthesized()
+	if err != nil {
+		t.Fatalf("synthesizing: %v", err)
+	}
+	return sets
+}
+
+func (s stackSet) stack(t *testing.T, name string) *template {
+	t.Helper()
+	if s[name] == nil {
+		t.Fatalf("there is no stack %s, but %v", name, slices.Sorted(maps.Keys(s)))
+	}
+	return s[name]
+}

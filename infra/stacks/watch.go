@@ -1,0 +1,115 @@
+package stacks
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
+	"github.com/aws/jsii-runtime-go"
+
+	"rootguard/internal/config"
+)
+
+// heartbeat calls a function every hour with a record that asks for nothing, so
+// that silence means a fault and not a quiet account.
+func (g *guard) heartbeat(function string) awsevents.CfnRule {
+	name := "heartbeat-" + function
+	to := target("function", *g.functions[function].FunctionArn(), g.undelivered)
+	// An hour later there is another one.
+	to.RetryPolicy = &awsevents.CfnRule_RetryPolicyProperty{MaximumEventAgeInSeconds: jsii.Number(60 * 60), MaximumRetryAttempts: jsii.Number(10)}
+	rule := awsevents.NewCfnRule(g.stack, jsii.String(camel(name)+"Rule"), &awsevents.CfnRuleProps{
+		Name:               jsii.String(g.settings.Prefix + "-" + name),
+		Description:        jsii.String("Calls the function " + function + " to show that it runs"),
+		ScheduleExpression: jsii.String("rate(1 hour)"),
+		State:              jsii.String("ENABLED"),
+		Targets:            []any{to},
+	})
+	g.permit(name, rule, function)
+	return rule
+}
+
+func minutes(n float64) awscdk.Duration { return awscdk.Duration_Minutes(jsii.Number(n)) }
+
+// own is a metric that the functions write.
+func own(name, statistic string) awscloudwatch.Metric {
+	return awscloudwatch.NewMetric(&awscloudwatch.MetricProps{
+		Namespace: jsii.String(config.MetricNamespace), MetricName: jsii.String(name),
+		Statistic: jsii.String(statistic), Period: minutes(5), Label: jsii.String(name + " " + statistic),
+	})
+}
+
+// watch adds an alarm for each way in which alerts can fail to arrive, and the
+// dashboard.
+func (g *guard) watch(rules []awsevents.CfnRule) {
+	a := g.alarms
+	a.add(alarm{"UndeliveredWaiting", "undelivered", "Events wait that EventBridge could not deliver to a function. Mend the cause, then: rootguard redrive", waiting(g.undelivered), false})
+	a.add(alarm{"FailedWaiting", "failed", "Events wait that a function failed on three times. Mend the cause, then: rootguard redrive", waiting(g.failed), false})
+	a.add(alarm{"PublishErrors", "publish-errors", "Alerts could not be published. They are tried again, and kept in the queue of failed events.", own(config.MetricPublishErrors, "Sum"), false})
+	a.add(alarm{"NotificationsFailed", "notifications-failed", "Amazon SNS could not deliver alerts to a receiver: see the topic's subscriptions.",
+		g.topic.MetricNumberOfNotificationsFailed(&awscloudwatch.MetricOptions{Statistic: jsii.String("Sum"), Period: minutes(5)}), false})
+
+	sum := &awscloudwatch.MetricOptions{Statistic: jsii.String("Sum"), Period: minutes(5)}
+	n := 0
+	for some := range slices.Chunk(rules, 10) { // the most metrics that an alarm takes
+		n++
+		a.add(alarm{fmt.Sprintf("Lost%d", n), fmt.Sprintf("lost-events-%d", n), "EventBridge lost events: it could neither deliver them to a function nor keep them in the queue.", lost(some), false})
+	}
+	for _, name := range slices.Sorted(maps.Keys(g.functions)) {
+		f, id := g.functions[name], camel(name)
+		a.add(alarm{id + "Errors", "errors-" + name, "The function " + name + " ended in errors. Lambda tries each event three times, then keeps it in the queue of failed events.", f.MetricErrors(sum), false})
+		a.add(alarm{id + "Throttles", "throttles-" + name, "The function " + name + " was throttled: the account's concurrency is used up, or set to zero for it. Events wait for up to six hours.", f.MetricThrottles(sum), false})
+		a.add(alarm{id + "DestinationFailures", "lost-failures-" + name, "Events that the function " + name + " failed on could not be kept, and are lost.",
+			f.Metric(jsii.String("DestinationDeliveryFailures"), sum), false})
+		hours := &awscloudwatch.MetricOptions{Statistic: jsii.String("Sum"), Period: minutes(3 * 60)}
+		a.add(alarm{id + "Silent", "no-heartbeat-" + name, "The function " + name + " did not run with success for three hours, though it is called every hour.",
+			awscloudwatch.NewMathExpression(&awscloudwatch.MathExpressionProps{
+				Expression: jsii.String("invocations-errors"), Label: jsii.String("Runs without error"), Period: minutes(3 * 60),
+				UsingMetrics: &map[string]awscloudwatch.IMetric{"invocations": f.MetricInvocations(hours), "errors": f.MetricErrors(hours)},
+			}), true})
+	}
+	g.dashboard()
+}
+
+// dashboard shows first whether anything is wrong, then what was found.
+func (g *guard) dashboard() {
+	graph := func(title string, width float64, metrics ...awscloudwatch.IMetric) awscloudwatch.IWidget {
+		return awscloudwatch.NewGraphWidget(&awscloudwatch.GraphWidgetProps{Title: jsii.String(title), Width: jsii.Number(width), Left: &metrics})
+	}
+	severities := []string{"critical", "high", "medium", "low", "info"}
+	findings := make([]awscloudwatch.IMetric, 0, len(severities))
+	for _, severity := range severities {
+		findings = append(findings, awscloudwatch.NewMetric(&awscloudwatch.MetricProps{
+			Namespace: jsii.String(config.MetricNamespace), MetricName: jsii.String(config.MetricFindings), Statistic: jsii.String("Sum"),
+			DimensionsMap: &map[string]*string{config.MetricDimension: jsii.String(severity)}, Period: minutes(60), Label: jsii.String(severity),
+		}))
+	}
+	n := len(g.functions)
+	invocations, duration := make([]awscloudwatch.IMetric, 0, n), make([]awscloudwatch.IMetric, 0, n)
+	errors := make([]awscloudwatch.IMetric, 0, 2*n)
+	for _, name := range slices.Sorted(maps.Keys(g.functions)) {
+		f := g.functions[name]
+		labeled := func(statistic, label string) *awscloudwatch.MetricOptions {
+			return &awscloudwatch.MetricOptions{Statistic: jsii.String(statistic), Label: jsii.String(name + label), Period: minutes(5)}
+		}
+		invocations = append(invocations, f.MetricInvocations(labeled("Sum", "")))
+		errors = append(errors, f.MetricErrors(labeled("Sum", " errors")), f.MetricThrottles(labeled("Sum", " throttles")))
+		duration = append(duration, f.MetricDuration(labeled("p99", " p99")))
+	}
+	board := awscloudwatch.NewDashboard(g.stack, jsii.String("Dashboard"), &awscloudwatch.DashboardProps{DashboardName: jsii.String(g.settings.Prefix)})
+	board.AddWidgets(awscloudwatch.NewAlarmStatusWidget(&awscloudwatch.AlarmStatusWidgetProps{
+		Title: jsii.String("Is the guard itself well?"), Width: jsii.Number(24), Height: jsii.Number(4), Alarms: &g.alarms.all,
+	}))
+	board.AddWidgets(
+		graph("Findings by severity, an hour", 12, findings...),
+		graph("From event to alert, ms", 12, own(config.MetricAlertLatency, "p50"), own(config.MetricAlertLatency, "p99"), own(config.MetricAlertLatency, "Maximum")),
+	)
+	board.AddWidgets(
+		graph("Records handled", 8, own(config.MetricRecords, "Sum")),
+		graph("Alerts that could not be published", 8, own(config.MetricPublishErrors, "Sum")),
+		graph("Events that wait in the queues", 8, waiting(g.undelivered), waiting(g.failed)),
+	)
+	board.AddWidgets(graph("Invocations", 8, invocations...), graph("Errors and throttles", 8, errors...), graph("Duration, ms", 8, duration...))
+}
