@@ -111,5 +111,5 @@ var catalogue = []Entry{
 	{GuardUnhealthy, High, "Guardrail unhealthy",
 		"rootguard found that a part of it does not work, so that an alert may not come.",
 		[]string{"4.3"}, nil,
-		"Run rootguard doctor, mend what it names, then run rootguard redrive for events that waited."},
+		"Mend the part that the alert names, then run rootguard replay over the logs written since it failed."},
 }
