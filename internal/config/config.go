@@ -1,0 +1,178 @@
+package config
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"rootguard/internal/bootstrap"
+	"rootguard/internal/detect"
+	"rootguard/internal/guard"
+)
+
+// Config are the settings of a Lambda function. What was not set is zero, and
+// the guard's own default applies.
+type Config struct {
+	Table              string
+	TopicARN           string
+	EscalationTopicARN string
+	ChatTopicARN       string
+	AccountNames       map[string]string // account ID to name
+	MemberRole         string
+	Own                detect.Own
+	Settings           guard.Settings
+
+	// Of the topic, and so of the function: both are one stack's.
+	Partition, Region, Account string
+}
+
+// Load reads the settings from the environment. The error has one line for each
+// variable that is wrong, which names it and says what to set.
+func Load(getenv func(string) string) (Config, error) {
+	r := reader{getenv: getenv}
+	c := Config{
+		Table:              r.table(),
+		EscalationTopicARN: r.topic(EnvEscalationTopicARN, false),
+		ChatTopicARN:       r.topic(EnvChatTopicARN, false),
+		TopicARN:           r.topic(EnvTopicARN, true),
+		AccountNames:       r.names(),
+		MemberRole:         r.role(),
+		Own:                detect.Own{Prefix: r.text(EnvPrefix), Trails: r.list(EnvTrails), Keys: r.list(EnvKeys)},
+		Settings: guard.Settings{
+			Window: r.duration(EnvWindow, time.Minute, 24*time.Hour),
+			Lease:  r.duration(EnvLease, 10*time.Second, time.Hour),
+			Bootstrap: bootstrap.Options{
+				Grace:     r.duration(EnvGrace, time.Minute, 90*24*time.Hour),
+				QuietDays: r.days(EnvQuietDays),
+			},
+		},
+	}
+	if err := errors.Join(r.errs...); err != nil {
+		return Config{}, fmt.Errorf("reading settings: %w", err)
+	}
+	c.Partition, c.Region, c.Account = place(c.TopicARN)
+	return c, nil
+}
+
+// AccountName is an account's name, "" where it is not known.
+func (c *Config) AccountName(account string) string { return c.AccountNames[account] }
+
+type reader struct {
+	getenv func(string) string
+	errs   []error
+}
+
+func (r *reader) wrong(name, value, fix string) {
+	what := "is not set"
+	if value != "" {
+		what = fmt.Sprintf("is %.80q", value)
+	}
+	r.errs = append(r.errs, fmt.Errorf("%s %s: %s", name, what, fix))
+}
+
+func (r *reader) text(name string) string { return strings.TrimSpace(r.getenv(name)) }
+
+func (r *reader) table() string {
+	name := r.text(EnvTable)
+	if name == "" {
+		r.wrong(EnvTable, "", "set it to the name of the DynamoDB table")
+	}
+	return name
+}
+
+func (r *reader) topic(name string, required bool) string {
+	arn := r.text(name)
+	if arn == "" && !required {
+		return ""
+	}
+	const fix = "set it to the ARN of an SNS topic, such as arn:aws:sns:us-east-1:111122223333:rootguard-alerts"
+	parts := strings.Split(arn, ":")
+	if len(parts) != 6 || parts[0] != "arn" || parts[1] == "" || parts[2] != "sns" || parts[3] == "" || !isAccount(parts[4]) || parts[5] == "" {
+		r.wrong(name, arn, fix)
+		return ""
+	}
+	if strings.HasSuffix(arn, ".fifo") {
+		r.wrong(name, arn, "use a standard topic: nobody can subscribe to a FIFO topic by e-mail")
+		return ""
+	}
+	return arn
+}
+
+func place(topicARN string) (partition, region, account string) {
+	parts := strings.Split(topicARN, ":")
+	return parts[1], parts[3], parts[4]
+}
+
+func isAccount(id string) bool {
+	return len(id) == 12 && strings.Trim(id, "0123456789") == ""
+}
+
+func (r *reader) names() map[string]string {
+	value := r.text(EnvAccountNames)
+	if value == "" {
+		return nil
+	}
+	const fix = `set it to a JSON object such as {"111122223333":"prod"}`
+	var names map[string]string
+	if err := json.Unmarshal([]byte(value), &names); err != nil {
+		r.wrong(EnvAccountNames, value, fix)
+		return nil
+	}
+	for id := range names {
+		if !isAccount(id) {
+			r.wrong(EnvAccountNames, id, fix+", with account IDs of 12 digits")
+		}
+	}
+	return names
+}
+
+// role is a role's name: "+=,.@-_" and alphanumerics, at most 64 (IAM API
+// Reference, CreateRole).
+func (r *reader) role() string {
+	name := r.text(EnvMemberRole)
+	const allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+=,.@-_"
+	if len(name) > 64 || strings.Trim(name, allowed) != "" {
+		r.wrong(EnvMemberRole, name, "set it to the name of the role, without path or ARN")
+		return ""
+	}
+	return name
+}
+
+func (r *reader) list(name string) []string {
+	var all []string
+	for one := range strings.SplitSeq(r.getenv(name), ",") {
+		if one = strings.TrimSpace(one); one != "" {
+			all = append(all, one)
+		}
+	}
+	return all
+}
+
+func (r *reader) duration(name string, least, most time.Duration) time.Duration {
+	value := r.text(name)
+	if value == "" {
+		return 0
+	}
+	d, err := time.ParseDuration(value)
+	if err != nil || d < least || d > most {
+		r.wrong(name, value, fmt.Sprintf("set it to a duration between %v and %v, such as 24h or 15m", least, most))
+		return 0
+	}
+	return d
+}
+
+func (r *reader) days(name string) int {
+	value := r.text(name)
+	if value == "" {
+		return 0
+	}
+	n, err := strconv.Atoi(value)
+	if err != nil || n < 1 || n > 3650 {
+		r.wrong(name, value, "set it to a number of days from 1 to 3650")
+		return 0
+	}
+	return n
+}
