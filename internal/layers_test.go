@@ -57,8 +57,10 @@ var mayImport = map[string][]string{
 	"config":       {"cloudtrail", "detect", "bootstrap", "alert", "guard"},
 	"dynamodb":     {"cloudtrail", "detect", "bootstrap", "alert", "guard", "config"},
 	"sns":          {"cloudtrail", "detect", "bootstrap", "alert", "guard", "config"},
+	"iam":          {"cloudtrail", "detect", "bootstrap", "alert", "guard"},
 
 	"dynamodb/dynamotest": {"config"},
+	"iam/iamtest":         {},
 	"sns/snstest":         {},
 }
 

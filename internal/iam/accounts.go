@@ -1,0 +1,79 @@
+package iam
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
+	sdk "github.com/aws/aws-sdk-go-v2/service/iam"
+
+	"rootguard/internal/bootstrap"
+)
+
+// ErrOutOfReach is returned for an account that cannot be asked about, since no
+// role to assume in it is configured.
+var ErrOutOfReach = errors.New("no role is configured for live checks in other accounts")
+
+// Home says which account the caller's own credentials belong to.
+type Home struct {
+	Partition string // "aws", "aws-us-gov", "aws-cn"
+	Account   string
+}
+
+// Accounts asks about several accounts: its own, and others by assuming a role.
+// It is safe for concurrent use.
+type Accounts struct {
+	home Home
+	own  *sdk.Client
+	role string
+	sts  stscreds.AssumeRoleAPIClient
+
+	mu      sync.Mutex
+	clients map[string]*Client
+}
+
+// NewAccounts returns Accounts. role is the name of the role to assume in other
+// accounts; with "", sts is not used and other accounts are out of reach.
+func NewAccounts(home Home, own *sdk.Client, sts stscreds.AssumeRoleAPIClient, role string) *Accounts {
+	return &Accounts{home: home, own: own, role: role, sts: sts, clients: map[string]*Client{home.Account: New(own)}}
+}
+
+// User is Client.User for a user of an account.
+func (a *Accounts) User(ctx context.Context, account, name string) (bootstrap.LiveFact, error) {
+	c, err := a.of(account)
+	if err != nil {
+		return bootstrap.LiveFact{}, fmt.Errorf("checking user %s of account %s: %w", name, account, err)
+	}
+	return c.User(ctx, name)
+}
+
+// AccountSummary is Client.AccountSummary for an account.
+func (a *Accounts) AccountSummary(ctx context.Context, account string) (bootstrap.LiveFact, error) {
+	c, err := a.of(account)
+	if err != nil {
+		return bootstrap.LiveFact{}, fmt.Errorf("checking account %s: %w", account, err)
+	}
+	return c.AccountSummary(ctx)
+}
+
+func (a *Accounts) of(account string) (*Client, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if c := a.clients[account]; c != nil {
+		return c, nil
+	}
+	if a.role == "" || a.sts == nil {
+		return nil, ErrOutOfReach
+	}
+	arn := fmt.Sprintf("arn:%s:iam::%s:role/%s", a.home.Partition, account, a.role)
+	options := a.own.Options()
+	options.Credentials = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(a.sts, arn, func(o *stscreds.AssumeRoleOptions) {
+		o.RoleSessionName = "rootguard"
+	}))
+	c := New(sdk.New(options))
+	a.clients[account] = c
+	return c, nil
+}

@@ -1,0 +1,117 @@
+// Package iam asks IAM how an account or a user stands, where the records of
+// CloudTrail cannot tell or came too late to.
+package iam
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	sdk "github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/iam/types"
+	"github.com/aws/smithy-go"
+
+	"rootguard/internal/bootstrap"
+	"rootguard/internal/guard"
+)
+
+// Client asks about one account.
+type Client struct{ client *sdk.Client }
+
+// New returns a Client of the account that the SDK client's credentials belong to.
+func New(client *sdk.Client) *Client { return &Client{client} }
+
+// AccountSummary is how the account's root user stands. GetAccountSummary is the
+// only call that counts passkeys too (IAM API Reference).
+func (c *Client) AccountSummary(ctx context.Context) (bootstrap.LiveFact, error) {
+	out, err := c.client.GetAccountSummary(ctx, &sdk.GetAccountSummaryInput{})
+	if err != nil {
+		return bootstrap.LiveFact{}, classed("getting account summary", err)
+	}
+	value := func(key types.SummaryKeyType) *int {
+		n, ok := out.SummaryMap[string(key)]
+		if !ok {
+			return nil
+		}
+		v := int(n)
+		return &v
+	}
+	live := bootstrap.LiveFact{
+		AccountMFAEnabled:        value(types.SummaryKeyTypeAccountMFAEnabled),
+		AccountAccessKeysPresent: value(types.SummaryKeyTypeAccountAccessKeysPresent),
+		AccountPasswordPresent:   value(types.SummaryKeyTypeAccountPasswordPresent),
+	}
+	if live.AccountMFAEnabled == nil {
+		return bootstrap.LiveFact{}, errors.New("getting account summary: it lacks AccountMFAEnabled")
+	}
+	return live, nil
+}
+
+// User is whether a user has a console password, and all of its MFA devices.
+// Gone is set where there is no such user. IAM is eventually consistent, so a
+// user created or renamed moments ago may be Gone too.
+func (c *Client) User(ctx context.Context, name string) (bootstrap.LiveFact, error) {
+	if name == "" {
+		// Without a name, IAM would tell of the caller.
+		return bootstrap.LiveFact{}, guard.Permanent(errors.New("checking user: it has no name"))
+	}
+	var (
+		wg       sync.WaitGroup
+		password bool
+		devices  []string
+		pErr     error
+		dErr     error
+	)
+	wg.Go(func() { password, pErr = c.hasPassword(ctx, name) })
+	wg.Go(func() { devices, dErr = c.devices(ctx, name) })
+	wg.Wait()
+	var gone *types.NoSuchEntityException
+	if errors.As(dErr, &gone) {
+		return bootstrap.LiveFact{UserName: name, Gone: true}, nil
+	}
+	if err := errors.Join(pErr, dErr); err != nil {
+		return bootstrap.LiveFact{}, classed("checking user "+name, err)
+	}
+	return bootstrap.LiveFact{UserName: name, ConsoleLogin: &password, MFADevices: devices}, nil
+}
+
+func (c *Client) hasPassword(ctx context.Context, name string) (bool, error) {
+	_, err := c.client.GetLoginProfile(ctx, &sdk.GetLoginProfileInput{UserName: &name})
+	var none *types.NoSuchEntityException
+	if errors.As(err, &none) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+func (c *Client) devices(ctx context.Context, name string) ([]string, error) {
+	var serials []string
+	pages := sdk.NewListMFADevicesPaginator(c.client, &sdk.ListMFADevicesInput{UserName: &name})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range page.MFADevices {
+			if d.SerialNumber != nil {
+				serials = append(serials, *d.SerialNumber)
+			}
+		}
+	}
+	return serials, nil
+}
+
+// classed wraps an error of IAM or STS. Only what it says is wrong with the
+// request is permanent.
+func classed(doing string, err error) error {
+	wrapped := fmt.Errorf("%s: %w", doing, err)
+	var api smithy.APIError
+	if errors.As(err, &api) {
+		switch api.ErrorCode() {
+		case "ValidationError", "InvalidInput", "InvalidInputException":
+			return guard.Permanent(wrapped)
+		}
+	}
+	return wrapped
+}

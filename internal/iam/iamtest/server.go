@@ -1,0 +1,192 @@
+// Package iamtest is an IAM and an STS for tests: the calls that rootguard
+// makes, over HTTP, so that the real SDK clients are what is tested. It follows
+// the IAM and AWS STS API References.
+package iamtest
+
+import (
+	"encoding/xml"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// User is an IAM user.
+type User struct {
+	Password bool
+	Devices  []string // serial numbers
+}
+
+// Account is what IAM knows of an account.
+type Account struct {
+	Summary map[string]int
+	Users   map[string]User
+}
+
+// Server is IAM and STS. A caller belongs to the account that AssumeRole gave it
+// credentials of, all others to Home.
+type Server struct {
+	URL  string
+	Home string
+
+	PageSize int // MFA devices in an answer; 0: all
+
+	mu       sync.Mutex
+	accounts map[string]Account
+	roles    map[string]bool // ARNs that may be assumed
+	calls    []string        // "GetLoginProfile 111111111111 eve"
+	faults   map[string][]string
+}
+
+// New starts a server that ends with the test.
+func New(tb testing.TB, home string) *Server {
+	tb.Helper()
+	s := &Server{Home: home, accounts: map[string]Account{}, roles: map[string]bool{}, faults: map[string][]string{}}
+	web := httptest.NewServer(s)
+	tb.Cleanup(web.Close)
+	s.URL = web.URL
+	return s
+}
+
+// Set replaces what is known of an account.
+func (s *Server) Set(account string, a Account) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.accounts[account] = a
+}
+
+// AllowRole lets a role be assumed.
+func (s *Server) AllowRole(arn string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.roles[arn] = true
+}
+
+// Inject makes the next n calls of an action fail with a code, such as
+// "Throttling".
+func (s *Server) Inject(action string, n int, code string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults[action] = append(s.faults[action], slices.Repeat([]string{code}, n)...)
+}
+
+// Calls lists the calls so far, as "action account user".
+func (s *Server) Calls() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.calls)
+}
+
+type apiError struct {
+	status        int
+	code, message string
+}
+
+// ServeHTTP handles one request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w.Header().Set("Content-Type", "text/xml")
+	body, failed := s.do(r)
+	if failed != nil {
+		w.WriteHeader(failed.status)
+		fmt.Fprintf(w, "<ErrorResponse><Error><Type>Sender</Type><Code>%s</Code><Message>%s</Message></Error><RequestId>r</RequestId></ErrorResponse>",
+			failed.code, escape(failed.message))
+		return
+	}
+	action := r.PostForm.Get("Action") // one that do knows
+	//nolint:gosec // no browser reads it
+	fmt.Fprintf(w, "<%[1]sResponse><%[1]sResult>%[2]s</%[1]sResult><ResponseMetadata><RequestId>r</RequestId></ResponseMetadata></%[1]sResponse>", action, body)
+}
+
+func (s *Server) do(r *http.Request) (string, *apiError) {
+	if err := r.ParseForm(); err != nil {
+		return "", &apiError{http.StatusBadRequest, "MalformedQueryString", err.Error()}
+	}
+	account := s.caller(r)
+	action, name := r.PostForm.Get("Action"), r.PostForm.Get("UserName")
+	s.calls = append(s.calls, strings.TrimSpace(action+" "+account+" "+name))
+	if queue := s.faults[action]; len(queue) > 0 {
+		s.faults[action] = queue[1:]
+		return "", &apiError{http.StatusBadRequest, queue[0], "injected"}
+	}
+	user, exists := s.accounts[account].Users[name]
+	switch action {
+	case "AssumeRole":
+		return s.assumeRole(r.PostForm.Get("RoleArn"))
+	case "GetAccountSummary":
+		var b strings.Builder
+		for key, value := range s.accounts[account].Summary {
+			fmt.Fprintf(&b, "<entry><key>%s</key><value>%d</value></entry>", key, value)
+		}
+		return "<SummaryMap>" + b.String() + "</SummaryMap>", nil
+	case "GetLoginProfile":
+		if !user.Password {
+			return "", &apiError{http.StatusNotFound, "NoSuchEntity", "Login Profile for User " + name + " cannot be found."}
+		}
+		return "<LoginProfile><UserName>" + escape(name) + "</UserName><CreateDate>2025-03-01T12:00:00Z</CreateDate></LoginProfile>", nil
+	case "ListMFADevices":
+		if name == "" {
+			return "<MFADevices/><IsTruncated>false</IsTruncated>", nil // of the caller
+		}
+		if !exists {
+			return "", &apiError{http.StatusNotFound, "NoSuchEntity", "The user with name " + name + " cannot be found."}
+		}
+		return s.devices(name, user.Devices, r.PostForm.Get("Marker"))
+	default:
+		return "", &apiError{http.StatusBadRequest, "InvalidAction", action}
+	}
+}
+
+// caller is the account of the credentials a request is signed with.
+func (s *Server) caller(r *http.Request) string {
+	_, credential, _ := strings.Cut(r.Header.Get("Authorization"), "Credential=")
+	key, _, _ := strings.Cut(credential, "/")
+	if account, ok := strings.CutPrefix(key, "ASIATEST"); ok {
+		return account
+	}
+	return s.Home
+}
+
+func (s *Server) assumeRole(arn string) (string, *apiError) {
+	parts := strings.SplitN(arn, ":", 6)
+	if !s.roles[arn] || len(parts) != 6 {
+		return "", &apiError{http.StatusForbidden, "AccessDenied", "not authorized to perform: sts:AssumeRole on resource: " + arn}
+	}
+	return "<Credentials><AccessKeyId>ASIATEST" + parts[4] + "</AccessKeyId><SecretAccessKey>s</SecretAccessKey>" +
+		"<SessionToken>t</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration></Credentials>", nil
+}
+
+func (s *Server) devices(name string, serials []string, marker string) (string, *apiError) {
+	start := 0
+	if marker != "" {
+		var err error
+		if start, err = strconv.Atoi(marker); err != nil || start > len(serials) {
+			return "", &apiError{http.StatusBadRequest, "InvalidInput", "marker"}
+		}
+	}
+	end := len(serials)
+	if s.PageSize > 0 {
+		end = min(end, start+s.PageSize)
+	}
+	var b strings.Builder
+	b.WriteString("<MFADevices>")
+	for _, serial := range serials[start:end] {
+		fmt.Fprintf(&b, "<member><UserName>%s</UserName><SerialNumber>%s</SerialNumber><EnableDate>2025-03-01T12:00:00Z</EnableDate></member>", escape(name), escape(serial))
+	}
+	fmt.Fprintf(&b, "</MFADevices><IsTruncated>%v</IsTruncated>", end < len(serials))
+	if end < len(serials) {
+		fmt.Fprintf(&b, "<Marker>%d</Marker>", end)
+	}
+	return b.String(), nil
+}
+
+func escape(text string) string {
+	var b strings.Builder
+	_ = xml.EscapeText(&b, []byte(text)) // a Builder takes all
+	return b.String()
+}
