@@ -148,7 +148,7 @@ func (j *journey) explain(maybe *user) {
 	if u == nil {
 		for _, s := range []*step{&j.adminSignIn, &j.adminReset, &j.adminMFA, &j.rootQuiet} {
 			if s.State == Unknown {
-				s.Note = "depends on " + string(AdminUser)
+				s.Note = "depends on the administrator user, see there"
 			}
 		}
 	} else if j.adminSignIn.State == Pending {

@@ -158,5 +158,5 @@ func (p policy) options() (bootstrap.Options, error) {
 
 // names are what people call accounts.
 type names struct {
-	AccountName map[accountID]string `placeholder:"ID=NAME" env:"ROOTGUARD_ACCOUNT_NAMES" help:"What you call an account; may be repeated ($${env}, separated by ;)."`
+	AccountName map[accountID]string `placeholder:"ID=NAME" env:"ROOTGUARD_ACCOUNT_NAMES" help:"What you call an account; may be repeated, or several separated by a semicolon."`
 }

@@ -133,11 +133,14 @@ func (v *statusView) account(s accountStatus) {
 		title += "  " + label.Clean(s.AccountName)
 	}
 	fmt.Fprintf(&v.b, "%s  %s  %d of %d steps done\n", v.paint.bold(title), v.verdict(s.Status, label.Verdict(s.Status)), done, of)
-	why := ", the newest fact of this account: logs cannot speak for later"
-	if v.chosen {
-		why = ""
+	asOf := "as of " + label.Time(s.AsOf)
+	switch {
+	case s.AsOf.IsZero():
+		asOf = "no record told anything about these steps"
+	case !v.chosen:
+		asOf += ", the newest fact of this account: logs cannot speak for later"
 	}
-	fmt.Fprintf(&v.b, "%s\n", v.paint.faint("as of "+label.Time(s.AsOf)+why))
+	fmt.Fprintf(&v.b, "%s\n", v.paint.faint(asOf))
 	if s.NoRootCredentials {
 		v.b.WriteString("This account has no root credentials: nobody can sign in as root.\n")
 	}
