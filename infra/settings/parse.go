@@ -360,6 +360,10 @@ func (p *parser) organization(key string, v any) {
 	})
 }
 
+// maxNames is the part left to names of the 4 KB that a function's environment
+// may have (AWS Lambda Developer Guide, quotas).
+const maxNames = 2500
+
 func (p *parser) accountNames(key string, v any) {
 	values, ok := v.(map[string]any)
 	if !ok {
@@ -377,6 +381,13 @@ func (p *parser) accountNames(key string, v any) {
 		default:
 			names[id] = name
 		}
+	}
+	size := 0
+	for _, name := range names {
+		size += len(name) + len(`"123456789012":"",`)
+	}
+	if size > maxNames {
+		p.fail(key, fmt.Sprintf("%d accounts", len(names)), fmt.Sprintf("shorten it to %d bytes of names, or name only the accounts whose ID tells nothing", maxNames))
 	}
 	p.settings.AccountNames = names
 }

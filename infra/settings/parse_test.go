@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -145,6 +146,26 @@ func TestParseErrors(t *testing.T) {
 			}
 			t.Errorf("no error that names %s, %q and %q in:\n%v", tc.key, tc.value, tc.fix, err)
 		})
+	}
+}
+
+// TestManyNames holds that names which a function's environment cannot hold are
+// refused here, not by a deployment halfway through.
+func TestManyNames(t *testing.T) {
+	names := map[string]any{}
+	for i := range 100 {
+		names[strconv.Itoa(100000000000+i)] = "an account"
+	}
+	_, err := Parse(map[string]any{Object: map[string]any{"accountNames": names}})
+	if err == nil || !strings.Contains(err.Error(), `rootguard.accountNames: "100 accounts": shorten it`) {
+		t.Errorf("100 names: %v", err)
+	}
+	delete(names, "100000000000")
+	for i := 50; i < 100; i++ {
+		delete(names, strconv.Itoa(100000000000+i))
+	}
+	if _, err := Parse(map[string]any{Object: map[string]any{"accountNames": names}}); err != nil {
+		t.Errorf("49 names: %v", err)
 	}
 }
 

@@ -256,7 +256,7 @@ func (g *guard) permissions(logs string) []awsiam.PolicyStatement {
 		allow("EncryptAlerts", []string{"kms:Decrypt", "kms:GenerateDataKey"}, []string{*g.key.KeyArn()}, nil),
 		allow("KeepFailed", []string{"sqs:SendMessage"}, []string{*g.failed.QueueArn()}, nil),
 		allow("CheckUsers", []string{"iam:GetLoginProfile", "iam:ListMFADevices"}, []string{users}, nil),
-		allow("CheckAccount", []string{"iam:GetAccountSummary", "iam:ListVirtualMFADevices"}, []string{"*"}, nil),
+		allow("CheckAccount", []string{"iam:GetAccountSummary"}, []string{"*"}, nil),
 	}
 	if o := g.settings.Organization; o != nil {
 		statements = append(statements,

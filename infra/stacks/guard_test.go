@@ -313,7 +313,6 @@ func TestPermissions(t *testing.T) {
 		"iam:GetAccountSummary":       "*",
 		"iam:GetLoginProfile":         "arn:${AWS::Partition}:iam::${AWS::AccountId}:user/*",
 		"iam:ListMFADevices":          "arn:${AWS::Partition}:iam::${AWS::AccountId}:user/*",
-		"iam:ListVirtualMFADevices":   "*",
 		"kms:Decrypt":                 "AWS::KMS::Key",
 		"kms:GenerateDataKey":         "AWS::KMS::Key",
 		"logs:CreateLogStream":        "AWS::Logs::LogGroup",
