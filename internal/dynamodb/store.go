@@ -23,8 +23,8 @@ const (
 	WindowTTL = 30 * 24 * time.Hour
 )
 
-// addWorkers is how many facts are written at a time.
-const addWorkers = 8
+// workers is how many requests are made at a time for what takes many.
+const workers = 8
 
 var (
 	_ guard.Ledger  = (*Store)(nil)
@@ -248,7 +248,7 @@ func (s *Store) Add(ctx context.Context, facts []bootstrap.Fact) (added int, err
 		merged[k] = f
 	}
 	fresh := make([]bool, len(keys))
-	err = parallel(ctx, len(keys), addWorkers, func(ctx context.Context, i int) (err error) {
+	err = parallel(ctx, len(keys), workers, func(ctx context.Context, i int) (err error) {
 		f := merged[keys[i]]
 		if err := s.register(ctx, f.Account); err != nil {
 			return err
@@ -339,30 +339,6 @@ func (s *Store) Facts(ctx context.Context, account string) ([]bootstrap.Fact, er
 		return nil, err
 	}
 	return decoded[bootstrap.Fact](rows, s.now())
-}
-
-// Claims returns the claims of an account, of events and roll-ups, in the order
-// of their keys.
-func (s *Store) Claims(ctx context.Context, account string) ([]guard.Claim, error) {
-	rows, err := s.query(ctx, partition(account), claimPrefix)
-	if err != nil {
-		return nil, err
-	}
-	return decoded[guard.Claim](rows, s.now())
-}
-
-// Accounts returns every account that has facts or findings, sorted.
-func (s *Store) Accounts(ctx context.Context) ([]string, error) {
-	rows, err := s.query(ctx, accountsPartition, accountPrefix)
-	if err != nil {
-		return nil, err
-	}
-	accounts, err := decoded[string](rows, s.now())
-	if err != nil {
-		return nil, err
-	}
-	slices.Sort(accounts)
-	return accounts, nil
 }
 
 // register puts an account on the list, once a process. It comes before what it

@@ -2,6 +2,7 @@ package dynamodb_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -273,7 +274,7 @@ func TestExpiry(t *testing.T) {
 	at := func(d time.Duration) { offset.Store(int64(d)) }
 	pending := guard.Held{Count: 1}
 	for _, w := range []guard.Window{{Key: "a/s/told"}, {Key: "a/s/unsent", Until: t0, Pending: pending}} {
-		if err := put(s, guard.Claim{Key: "a/" + w.Key, State: guard.Sent}, w); err != nil {
+		if err := put(s, guard.Claim{Key: "a/" + w.Key, State: guard.Sent, Finding: &detect.Finding{Account: "a"}}, w); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -315,12 +316,16 @@ func TestExpiry(t *testing.T) {
 	if c, w := see("a/a/s/told", "a/s/told"); c == "" || w != "" {
 		t.Errorf("when the window expired: claim %q, window %q", c, w)
 	}
+	at(dynamodb.ClaimTTL - time.Second)
+	if keys := claims(t, s, "a"); len(keys) != 2 {
+		t.Errorf("a second before they expire, these claims are listed: %v", keys)
+	}
 	at(dynamodb.ClaimTTL)
 	if c, w := see("a/a/s/unsent", "a/s/unsent"); c != "" || w == "" {
 		t.Errorf("when the claim expired: claim %q, window %q", c, w)
 	}
-	if claims, err := s.Claims(t.Context(), "a"); len(claims) != 0 || err != nil {
-		t.Errorf("expired claims are listed: %v, %v", claims, err)
+	if keys := claims(t, s, "a"); len(keys) != 0 {
+		t.Errorf("expired claims are listed: %v", keys)
 	}
 	if due, err := s.Due(t.Context(), t0, 10); len(due) != 1 || err != nil {
 		t.Errorf("due: %v, %v, want the unsent one", due, err)
@@ -334,21 +339,29 @@ func TestExpiry(t *testing.T) {
 	}
 }
 
-func TestAccountsAndClaims(t *testing.T) {
+func TestQueries(t *testing.T) {
 	s := open(t)
-	finding := func(account string) *detect.Finding { return &detect.Finding{Account: account} }
 	if _, err := s.Add(t.Context(), []bootstrap.Fact{{Account: "222222222222", ID: "1"}, {Account: "111111111111", ID: "1"}}); err != nil {
 		t.Fatal(err)
 	}
+	finding := func(account string, at time.Duration) *detect.Finding {
+		return &detect.Finding{Account: account, EventTime: t0.Add(at)}
+	}
+	const three = "333333333333"
 	for _, c := range []guard.Claim{
-		{Key: "333333333333/e2", Finding: finding("333333333333")},
-		{Key: "333333333333/e1", Finding: finding("333333333333")},
-		{Key: "333333333333/e1", Finding: finding("333333333333"), State: guard.Sent},
-		{Key: "window/333333333333/s/root.activity/2025-03-01T12:00:00Z/0"},
-		{Key: "33333333333/e1"},
-		{Key: "a%2Fb/e1", Finding: finding("a/b")},
+		{Key: three + "/later", Finding: finding(three, time.Minute)},
+		{Key: three + "/z", Finding: finding(three, 0)},
+		{Key: three + "/a", Finding: finding(three, 2*time.Minute)},
+		{Key: three + "/z", Finding: finding(three, 0), State: guard.Sent},
+		{Key: "window/" + three + "/s/root.activity/2025-03-01T12:00:00Z/0", State: guard.Sent},
+		{Key: "a%2Fb/e1", Finding: finding("a/b", time.Second)},
 	} {
 		if err := put(s, c, guard.Window{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, key := range []string{three + "/s/b", three + "/s/a", "a%2Fb/s/c"} {
+		if err := put(s, guard.Claim{}, guard.Window{Key: key, Opened: t0.Add(-time.Duration(i) * time.Hour)}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -356,26 +369,48 @@ func TestAccountsAndClaims(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"111111111111", "222222222222", "333333333333", "a/b"}, accounts); diff != "" {
+	if diff := cmp.Diff([]string{"111111111111", "222222222222", three, "a/b"}, accounts); diff != "" {
 		t.Errorf("accounts (-want +got):\n%s", diff)
 	}
-	for account, want := range map[string][]string{
-		"333333333333": {"333333333333/e1", "333333333333/e2", "window/333333333333/s/root.activity/2025-03-01T12:00:00Z/0"},
-		"a/b":          {"a%2Fb/e1"},
-		"111111111111": nil,
+	for account, want := range map[string][2][]string{
+		three:          {{three + "/z", three + "/later", three + "/a"}, {three + "/s/a", three + "/s/b"}},
+		"a/b":          {{"a%2Fb/e1"}, {"a%2Fb/s/c"}},
+		"111111111111": {},
+		"":             {{three + "/z", "a%2Fb/e1", three + "/later", three + "/a"}, {"a%2Fb/s/c", three + "/s/a", three + "/s/b"}},
 	} {
-		claims, err := s.Claims(t.Context(), account)
+		if diff := cmp.Diff(want[0], claims(t, s, account)); diff != "" {
+			t.Errorf("claims of %q (-want +got):\n%s", account, diff)
+		}
+		windows, err := s.Windows(t.Context(), account)
 		if err != nil {
 			t.Fatal(err)
 		}
-		var got []string
-		for _, c := range claims {
-			got = append(got, c.Key)
+		var keys []string
+		for _, w := range windows {
+			keys = append(keys, w.Key)
 		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("claims of %s (-want +got):\n%s", account, diff)
+		if diff := cmp.Diff(want[1], keys); diff != "" {
+			t.Errorf("windows of %q (-want +got):\n%s", account, diff)
 		}
 	}
+	stop := errors.New("stop")
+	n := 0
+	if err := s.Claims(t.Context(), "", func(guard.Claim) error { n++; return stop }); !errors.Is(err, stop) || n != 1 {
+		t.Errorf("got %v after %d claims, want the error of the first", err, n)
+	}
+}
+
+func claims(t *testing.T, s *dynamodb.Store, account string) []string {
+	t.Helper()
+	var keys []string
+	err := s.Claims(t.Context(), account, func(c guard.Claim) error {
+		keys = append(keys, c.Key)
+		return nil
+	})
+	if err != nil {
+		t.Fatalf("listing claims of %q: %v", account, err)
+	}
+	return keys
 }
 
 // TestManyAccounts reads more than one page of the list.

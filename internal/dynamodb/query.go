@@ -1,0 +1,77 @@
+package dynamodb
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"rootguard/internal/guard"
+)
+
+// Accounts returns every account that has facts or findings, in order.
+func (s *Store) Accounts(ctx context.Context) ([]string, error) {
+	rows, err := s.query(ctx, accountsPartition, accountPrefix)
+	if err != nil {
+		return nil, err
+	}
+	accounts, err := decoded[string](rows, s.now())
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(accounts)
+	return accounts, nil
+}
+
+// Claims calls fn with the claim of every event of an account, of all accounts
+// where account is "", in the order of event time. An error of fn ends the
+// listing and is returned.
+func (s *Store) Claims(ctx context.Context, account string, fn func(guard.Claim) error) error {
+	claims, err := all[guard.Claim](ctx, s, account, claimPrefix)
+	if err != nil {
+		return err
+	}
+	claims = slices.DeleteFunc(claims, func(c guard.Claim) bool { return c.Finding == nil }) // of roll-ups
+	slices.SortFunc(claims, func(a, b guard.Claim) int {
+		return cmp.Or(a.Finding.EventTime.Compare(b.Finding.EventTime), cmp.Compare(a.Key, b.Key))
+	})
+	for _, c := range claims {
+		if err := fn(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Windows returns every window of an account, of all accounts where account is
+// "", in the order they were opened.
+func (s *Store) Windows(ctx context.Context, account string) ([]guard.Window, error) {
+	windows, err := all[guard.Window](ctx, s, account, windowPrefix)
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(windows, func(a, b guard.Window) int {
+		return cmp.Or(a.Opened.Compare(b.Opened), cmp.Compare(a.Key, b.Key))
+	})
+	return windows, nil
+}
+
+// all returns the rows of one kind, of an account or of all.
+func all[T any](ctx context.Context, s *Store, account, prefix string) ([]T, error) {
+	accounts := []string{account}
+	if account == "" {
+		var err error
+		if accounts, err = s.Accounts(ctx); err != nil {
+			return nil, err
+		}
+	}
+	of := make([][]T, len(accounts))
+	err := parallel(ctx, len(accounts), workers, func(ctx context.Context, i int) error {
+		rows, err := s.query(ctx, partition(accounts[i]), prefix)
+		if err != nil {
+			return err
+		}
+		of[i], err = decoded[T](rows, s.now())
+		return err
+	})
+	return slices.Concat(of...), err
+}
