@@ -517,7 +517,7 @@ func TestAlarms(t *testing.T) {
 	}
 	slices.Sort(names)
 	if diff := cmp.Diff([]string{
-		"errors-iamuser", "errors-rootactivity", "failed", "lost-events-1", "lost-events-2", "lost-failures-iamuser", "lost-failures-rootactivity",
+		"chats-failed", "errors-iamuser", "errors-rootactivity", "escalations-failed", "failed", "lost-events-1", "lost-events-2", "lost-failures-iamuser", "lost-failures-rootactivity",
 		"no-heartbeat-iamuser", "no-heartbeat-rootactivity", "notifications-failed", "publish-errors",
 		"throttles-iamuser", "throttles-rootactivity", "undelivered",
 	}, names); diff != "" {

@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssns"
 	"github.com/aws/jsii-runtime-go"
 
 	"rootguard/internal/config"
@@ -42,14 +43,21 @@ func own(name, statistic string) awscloudwatch.Metric {
 }
 
 // watch adds an alarm for each way in which alerts can fail to arrive, and the
-// dashboard.
+// dashboard. A new stack's alarms about heartbeats ring until the first one.
 func (g *guard) watch(rules []awsevents.CfnRule) {
 	a := g.alarms
 	a.add(alarm{"UndeliveredWaiting", "undelivered", "Events wait that EventBridge could not deliver to a function. Mend the cause, then: rootguard redrive", waiting(g.undelivered), false})
 	a.add(alarm{"FailedWaiting", "failed", "Events wait that a function failed on three times. Mend the cause, then: rootguard redrive", waiting(g.failed), false})
 	a.add(alarm{"PublishErrors", "publish-errors", "Alerts could not be published. They are tried again, and kept in the queue of failed events.", own(config.MetricPublishErrors, "Sum"), false})
-	a.add(alarm{"NotificationsFailed", "notifications-failed", "Amazon SNS could not deliver alerts to a receiver: see the topic's subscriptions.",
-		g.topic.MetricNumberOfNotificationsFailed(&awscloudwatch.MetricOptions{Statistic: jsii.String("Sum"), Period: minutes(5)}), false})
+	for _, topic := range []struct {
+		id, name string
+		awssns.Topic
+	}{{"NotificationsFailed", "notifications-failed", g.topic}, {"EscalationsFailed", "escalations-failed", g.escalation}, {"ChatsFailed", "chats-failed", g.chat}} {
+		if topic.Topic != nil {
+			a.add(alarm{topic.id, topic.name, "Amazon SNS could not deliver alerts to a receiver: see the topic's subscriptions.",
+				topic.MetricNumberOfNotificationsFailed(&awscloudwatch.MetricOptions{Statistic: jsii.String("Sum"), Period: minutes(5)}), false})
+		}
+	}
 
 	sum := &awscloudwatch.MetricOptions{Statistic: jsii.String("Sum"), Period: minutes(5)}
 	n := 0
