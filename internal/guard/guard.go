@@ -62,6 +62,16 @@ type Result struct {
 	NewFacts    int
 }
 
+// dated is the time of an event, zero where no clock can have shown it. JSON has
+// no year before 0 or beyond 9999, and deadlines and the ends of windows lie
+// after their events.
+func dated(at time.Time) time.Time {
+	if year := at.UTC().Year(); year < 1 || year > 9998 {
+		return time.Time{}
+	}
+	return at
+}
+
 // Handle records what a record tells about its account and sees to it that a
 // finding reaches people once. An error means that something is still to be
 // done and that the same record must be handled again, if Retryable(err); what
@@ -70,6 +80,11 @@ func (g *Guard) Handle(ctx context.Context, rec *cloudtrail.Record) (Result, err
 	var res Result
 	var later error // what is left to a retry though the alert went out
 
+	if at := dated(rec.EventTime); !at.Equal(rec.EventTime) {
+		undated := *rec
+		undated.EventTime = at
+		rec = &undated
+	}
 	facts := bootstrap.FactsOf(rec)
 	if len(facts) > 0 {
 		var err error
@@ -125,6 +140,7 @@ func (g *Guard) assumedRoot(ctx context.Context, rec *cloudtrail.Record) (assume
 // and EventID say which it is. Handle calls it; it is exported for findings
 // that no record tells of, such as those of the sweep.
 func (g *Guard) Raise(ctx context.Context, f detect.Finding) (Result, error) {
+	f.EventTime = dated(f.EventTime)
 	res := Result{Outcome: detect.Outcome{Kind: detect.Matched, Finding: f}}
 	d, err := g.take(ctx, event{claim: claimKey(f.Account, f.EventID), window: windowKey(&f), finding: f})
 	switch d.verdict {

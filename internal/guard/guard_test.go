@@ -1271,3 +1271,26 @@ func TestRetryable(t *testing.T) {
 		t.Error("Permanent hides the error")
 	}
 }
+
+// TestTimeOutOfRange holds that an event is told of and recorded whatever its
+// eventTime says: JSON has no year beyond 9999 or before 0, and a window or a
+// deadline lies after its event.
+func TestTimeOutOfRange(t *testing.T) {
+	for _, at := range []string{
+		"9999-12-31T23:59:59Z", "9999-12-31T23:59:59-05:00", "0000-01-01T00:00:00+05:00", "0000-01-01T00:00:00Z", "9998-12-31T23:59:59Z",
+	} {
+		t.Run(at, func(t *testing.T) {
+			when, err := time.Parse(time.RFC3339, at)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w := newWorld()
+			w.handle(t, w.createUser(1, when), guard.Alerted)
+			w.handle(t, w.createUser(1, when), guard.Duplicate)
+			w.handle(t, w.createUser(2, t0), guard.Alerted)
+			if got := w.pub.Published(); len(got) != 2 {
+				t.Errorf("%d alerts, want 2", len(got))
+			}
+		})
+	}
+}
