@@ -557,12 +557,18 @@ func TestHeartbeat(t *testing.T) {
 		called := false
 		for _, r := range tpl.of("AWS::Events::Rule") {
 			for _, target := range list(r.Properties["Targets"]) {
-				called = called || r.Properties["ScheduleExpression"] == "rate(1 hour)" && r.Properties["State"] == "ENABLED" &&
+				called = called || r.Properties["ScheduleExpression"] == "rate(5 minutes)" && r.Properties["State"] == "ENABLED" &&
 					reflect.DeepEqual(at(target, "Arn"), get(id, "Arn"))
 			}
 		}
 		if !called {
 			t.Errorf("%v is not called on a schedule", f.Properties["FunctionName"])
+		}
+		_, silent := tpl.named(t, "AWS::CloudWatch::Alarm", "AlarmName", strings.Replace(f.Properties["FunctionName"].(string), "rootguard-", "rootguard-no-heartbeat-", 1))
+		for _, m := range list(silent.Properties["Metrics"]) {
+			if period := at(m, "MetricStat", "Period"); period != nil && period != 900.0 {
+				t.Errorf("%v: its alarm looks at %v s, want three calls", f.Properties["FunctionName"], period)
+			}
 		}
 	}
 }

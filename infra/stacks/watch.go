@@ -14,17 +14,17 @@ import (
 	"rootguard/internal/config"
 )
 
-// heartbeat calls a function every hour with a record that asks for nothing, so
-// that silence means a fault and not a quiet account.
+// heartbeat calls a function every five minutes with no record: it sends the
+// roll-ups that are due, and silence means a fault and not a quiet account.
 func (g *guard) heartbeat(function string) awsevents.CfnRule {
 	name := "heartbeat-" + function
 	to := target("function", *g.functions[function].FunctionArn(), g.undelivered)
-	// An hour later there is another one.
-	to.RetryPolicy = &awsevents.CfnRule_RetryPolicyProperty{MaximumEventAgeInSeconds: jsii.Number(60 * 60), MaximumRetryAttempts: jsii.Number(10)}
+	// Then there is another one.
+	to.RetryPolicy = &awsevents.CfnRule_RetryPolicyProperty{MaximumEventAgeInSeconds: jsii.Number(5 * 60), MaximumRetryAttempts: jsii.Number(10)}
 	rule := awsevents.NewCfnRule(g.stack, jsii.String(camel(name)+"Rule"), &awsevents.CfnRuleProps{
 		Name:               jsii.String(g.settings.Prefix + "-" + name),
-		Description:        jsii.String("Calls the function " + function + " to show that it runs"),
-		ScheduleExpression: jsii.String("rate(1 hour)"),
+		Description:        jsii.String("Has the function " + function + " send the roll-ups that are due, and show that it runs"),
+		ScheduleExpression: jsii.String("rate(5 minutes)"),
 		State:              jsii.String("ENABLED"),
 		Targets:            []any{to},
 	})
@@ -71,11 +71,11 @@ func (g *guard) watch(rules []awsevents.CfnRule) {
 		a.add(alarm{id + "Throttles", "throttles-" + name, "The function " + name + " was throttled: the account's concurrency is used up, or set to zero for it. Events wait for up to six hours.", f.MetricThrottles(sum), false})
 		a.add(alarm{id + "DestinationFailures", "lost-failures-" + name, "Events that the function " + name + " failed on could not be kept, and are lost.",
 			f.Metric(jsii.String("DestinationDeliveryFailures"), sum), false})
-		hours := &awscloudwatch.MetricOptions{Statistic: jsii.String("Sum"), Period: minutes(3 * 60)}
-		a.add(alarm{id + "Silent", "no-heartbeat-" + name, "The function " + name + " did not run with success for three hours, though it is called every hour.",
+		quarter := &awscloudwatch.MetricOptions{Statistic: jsii.String("Sum"), Period: minutes(15)}
+		a.add(alarm{id + "Silent", "no-heartbeat-" + name, "The function " + name + " did not run with success for 15 minutes, though it is called every five.",
 			awscloudwatch.NewMathExpression(&awscloudwatch.MathExpressionProps{
-				Expression: jsii.String("invocations-errors"), Label: jsii.String("Runs without error"), Period: minutes(3 * 60),
-				UsingMetrics: &map[string]awscloudwatch.IMetric{"invocations": f.MetricInvocations(hours), "errors": f.MetricErrors(hours)},
+				Expression: jsii.String("invocations-errors"), Label: jsii.String("Runs without error"), Period: minutes(15),
+				UsingMetrics: &map[string]awscloudwatch.IMetric{"invocations": f.MetricInvocations(quarter), "errors": f.MetricErrors(quarter)},
 			}), true})
 	}
 	g.dashboard()
