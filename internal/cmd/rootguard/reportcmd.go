@@ -12,12 +12,8 @@ import (
 type reportCmd struct {
 	Output string `short:"o" default:"report.html" placeholder:"FILE" predictor:"path" help:"Where to write the page; - is standard output. Default: report.html."`
 
-	storeFlag
-	storyFlag
-	policy
-	names
+	standing
 	Account []accountID `placeholder:"ID" predictor:"account" help:"Only this account; may be repeated."`
-	AsOf    moment      `name:"as-of" placeholder:"WHEN" help:"Show accounts as they stood then. Default: the newest fact of each."`
 }
 
 // Help has examples.
@@ -31,24 +27,11 @@ Examples:
 
 // Run writes the report.
 func (c reportCmd) Run(ctx context.Context, sys system) (err error) {
-	opt, err := c.options()
-	if err != nil {
-		return err
-	}
-	asOf, err := c.AsOf.at("as-of", sys.now())
-	if err != nil {
-		return err
-	}
-	st, err := c.read(sys, c.storyFlag)
+	st, statuses, asOf, err := c.look(ctx, sys, c.Account)
 	if err != nil {
 		return err
 	}
 	defer closing(st, &err)
-	known := c.known()
-	statuses, err := st.statuses(ctx, c.Account, opt, asOf, known)
-	if err != nil {
-		return err
-	}
 	r := report.Report{Made: sys.now(), Source: st.path, Version: version()}
 	for _, s := range statuses {
 		r.Accounts = append(r.Accounts, report.Account{Name: s.AccountName, Status: s.Status})

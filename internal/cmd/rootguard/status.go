@@ -15,12 +15,8 @@ import (
 type statusCmd struct {
 	Accounts []accountID `arg:"" optional:"" name:"account" predictor:"account" help:"Accounts to show; none: all of the store."`
 
-	storeFlag
-	storyFlag
-	policy
-	names
-	AsOf moment `name:"as-of" placeholder:"WHEN" help:"Show how it stood then (2026-03-02, 7d). Default: the newest fact of each account, since logs cannot speak for later."`
-	JSON bool   `help:"Print a JSON array of statuses."`
+	standing
+	JSON bool `help:"Print a JSON array of statuses."`
 }
 
 // Help has examples.
@@ -41,27 +37,15 @@ type accountStatus struct {
 
 // Run shows the status.
 func (c statusCmd) Run(ctx context.Context, sys system) (err error) {
-	opt, err := c.options()
-	if err != nil {
-		return err
-	}
-	asOf, err := c.AsOf.at("as-of", sys.now())
-	if err != nil {
-		return err
-	}
-	st, err := c.read(sys, c.storyFlag)
+	st, statuses, asOf, err := c.look(ctx, sys, c.Accounts)
 	if err != nil {
 		return err
 	}
 	defer closing(st, &err)
-	statuses, err := st.statuses(ctx, c.Accounts, opt, asOf, c.known())
-	if err != nil {
-		return err
-	}
 	if c.JSON {
 		return writeJSON(sys.stdout, statuses)
 	}
-	v := statusView{paint: sys.paint(), unicode: sys.unicode(), chosen: !asOf.IsZero(), opt: opt}
+	v := statusView{paint: sys.paint(), unicode: sys.unicode(), chosen: !asOf.IsZero(), quietDays: c.QuietDays}
 	return writeText(sys.stdout, v.render(statuses))
 }
 
@@ -70,8 +54,9 @@ type statusView struct {
 	paint   paint
 	unicode bool
 	chosen  bool // the user chose the time that the statuses are as of
-	opt     bootstrap.Options
 	b       strings.Builder
+
+	quietDays int
 }
 
 func (v *statusView) render(statuses []accountStatus) string {
@@ -154,7 +139,7 @@ func (v *statusView) account(s accountStatus) {
 func (v *statusView) step(s bootstrap.StepStatus) {
 	text := label.Step(s.Step)
 	if s.Step == bootstrap.RootQuiet {
-		text = fmt.Sprintf("%s for %d days", text, v.opt.QuietDays)
+		text = fmt.Sprintf("%s for %d days", text, v.quietDays)
 	}
 	state := label.State(s.State)
 	if !s.Since.IsZero() {

@@ -133,6 +133,34 @@ func (n names) known() map[string]string {
 	return known
 }
 
+// standing are the flags of a command that shows how accounts stand.
+type standing struct {
+	storeFlag
+	storyFlag
+	policy
+	names
+	AsOf moment `name:"as-of" placeholder:"WHEN" help:"Show accounts as they stood then (2026-03-02, 7d). Default: the newest fact of each, since logs cannot speak for later."`
+}
+
+// look opens the store and reads the statuses of the accounts from it, of all
+// where none is named. Where it fails, it leaves no store open.
+func (s standing) look(ctx context.Context, sys system, accounts []accountID) (st *store, statuses []accountStatus, asOf time.Time, err error) {
+	opt, err := s.options()
+	if err != nil {
+		return nil, nil, asOf, err
+	}
+	if asOf, err = s.AsOf.at("as-of", sys.now()); err != nil {
+		return nil, nil, asOf, err
+	}
+	if st, err = s.read(sys, s.storyFlag); err != nil {
+		return nil, nil, asOf, err
+	}
+	if statuses, err = st.statuses(ctx, accounts, opt, asOf, s.known()); err != nil {
+		return nil, nil, asOf, errors.Join(err, st.Close())
+	}
+	return st, statuses, asOf, nil
+}
+
 // statuses are those of the accounts, of all in the store where none is named.
 // A zero asOf is the time of the newest fact of each account.
 func (s *store) statuses(ctx context.Context, accounts []accountID, opt bootstrap.Options, asOf time.Time, known map[string]string) ([]accountStatus, error) {
