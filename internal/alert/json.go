@@ -44,40 +44,51 @@ func encode(v any) ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
-// bound is the alert with every field within its limit, in bytes. The limits of
-// all but the actions add up to less than bodyLimit/6, since one byte takes at
-// most six in JSON.
+// The limits of fields, in bytes. Those of all but the actions add up to less
+// than bodyLimit/6, since one byte takes at most six in JSON.
+const (
+	wordLimit = 64  // codes
+	nameLimit = 256 // what people or AWS called something
+	arnLimit  = 768
+	textLimit = 1536
+)
+
+// bound is the alert with every field within its limit.
 func bound(a Alert) Alert {
-	const (
-		word = 64  // codes
-		name = 256 // what people or AWS called something
-		arn  = 768
-		text = 1536
-	)
 	a.Schema = Schema
-	a.ID, a.Kind, a.AccountName = trim(a.ID, name), Kind(trim(string(a.Kind), word)), trim(a.AccountName, name)
+	a.ID, a.Kind, a.AccountName = trim(a.ID, nameLimit), Kind(trim(string(a.Kind), wordLimit)), trim(a.AccountName, nameLimit)
 	a.Deadline, a.FirstTime, a.LastTime = utc(a.Deadline), utc(a.FirstTime), utc(a.LastTime)
 	a = keep(a, 200)
 	actions := make([]Action, len(a.Actions))
 	for i, act := range a.Actions {
-		actions[i] = Action{Name: trim(act.Name, 2*word), Target: trim(act.Target, name), Count: act.Count}
+		actions[i] = BoundAction(act)
 	}
 	if a.Actions = actions; len(actions) == 0 {
 		a.Actions = nil
 	}
-
-	f := a.Finding
-	f.ID, f.Title, f.Detail, f.NextStep = detect.ID(trim(string(f.ID), word)), trim(f.Title, 2*name), trim(f.Detail, text), trim(f.NextStep, 2*name)
-	f.Also, f.CIS, f.ATTACK = words(f.Also), words(f.CIS), words(f.ATTACK)
-	f.Account, f.Region, f.EventTime = trim(f.Account, word), trim(f.Region, word), utc(f.EventTime)
-	f.EventID, f.EventSource, f.EventName = trim(f.EventID, name), trim(f.EventSource, name), trim(f.EventName, name)
-	f.ErrorCode, f.SourceIP, f.UserAgent = trim(f.ErrorCode, name), trim(f.SourceIP, name), trim(f.UserAgent, 1024)
-	f.Session = trim(f.Session, arn)
-	f.Actor = detect.Actor{Type: trim(f.Actor.Type, word), Name: trim(f.Actor.Name, name), ARN: trim(f.Actor.ARN, arn),
-		PrincipalID: trim(f.Actor.PrincipalID, name), AccessKeyID: trim(f.Actor.AccessKeyID, name)}
-	f.Target = detect.Target{UserName: trim(f.Target.UserName, name), UserID: trim(f.Target.UserID, name), Resource: trim(f.Target.Resource, 2*name)}
-	a.Finding = f
+	a.Finding = BoundFinding(a.Finding)
 	return a
+}
+
+// BoundAction is the action as JSON tells it: long text is cut and ends in "...".
+func BoundAction(a Action) Action {
+	return Action{Name: trim(a.Name, 2*wordLimit), Target: trim(a.Target, nameLimit), Count: a.Count}
+}
+
+// BoundFinding is the finding as JSON tells it, in at most 64 KiB: long text is
+// cut and ends in "...", a time outside the years 0 to 9999 is left out.
+func BoundFinding(f detect.Finding) detect.Finding {
+	f.ID, f.Title = detect.ID(trim(string(f.ID), wordLimit)), trim(f.Title, 2*nameLimit)
+	f.Detail, f.NextStep = trim(f.Detail, textLimit), trim(f.NextStep, 2*nameLimit)
+	f.Also, f.CIS, f.ATTACK = words(f.Also), words(f.CIS), words(f.ATTACK)
+	f.Account, f.Region, f.EventTime = trim(f.Account, wordLimit), trim(f.Region, wordLimit), utc(f.EventTime)
+	f.EventID, f.EventSource, f.EventName = trim(f.EventID, nameLimit), trim(f.EventSource, nameLimit), trim(f.EventName, nameLimit)
+	f.ErrorCode, f.SourceIP, f.UserAgent = trim(f.ErrorCode, nameLimit), trim(f.SourceIP, nameLimit), trim(f.UserAgent, 1024)
+	f.Session = trim(f.Session, arnLimit)
+	f.Actor = detect.Actor{Type: trim(f.Actor.Type, wordLimit), Name: trim(f.Actor.Name, nameLimit), ARN: trim(f.Actor.ARN, arnLimit),
+		PrincipalID: trim(f.Actor.PrincipalID, nameLimit), AccessKeyID: trim(f.Actor.AccessKeyID, nameLimit)}
+	f.Target = detect.Target{UserName: trim(f.Target.UserName, nameLimit), UserID: trim(f.Target.UserID, nameLimit), Resource: trim(f.Target.Resource, 2*nameLimit)}
+	return f
 }
 
 // keep is the alert with its first n actions, the events of the others counted.

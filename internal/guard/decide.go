@@ -201,5 +201,5 @@ func actionOf(f *detect.Finding) alert.Action {
 	case f.ID == detect.RootSigninFailed && f.SourceIP != "":
 		a.Target = "from " + f.SourceIP
 	}
-	return a
+	return alert.BoundAction(a)
 }

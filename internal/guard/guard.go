@@ -142,7 +142,7 @@ func (g *Guard) assumedRoot(ctx context.Context, rec *cloudtrail.Record) (assume
 func (g *Guard) Raise(ctx context.Context, f detect.Finding) (Result, error) {
 	f.EventTime = dated(f.EventTime)
 	res := Result{Outcome: detect.Outcome{Kind: detect.Matched, Finding: f}}
-	d, err := g.take(ctx, event{claim: claimKey(f.Account, f.EventID), window: windowKey(&f), finding: f})
+	d, err := g.take(ctx, event{claim: claimKey(f.Account, f.EventID), window: windowKey(&f), finding: alert.BoundFinding(f)})
 	switch d.verdict {
 	case publish:
 		a := g.alertOf(&d)

@@ -2,6 +2,7 @@ package guard_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -1293,4 +1294,54 @@ func TestTimeOutOfRange(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestRowsAreBounded holds that no text of a caller's choice makes a row that a
+// store refuses: a DynamoDB item has at most 400 KiB.
+func TestRowsAreBounded(t *testing.T) {
+	w := newWorld(func(s *guard.Settings) { s.Burst = map[detect.ID]int{} })
+	held := 0
+	for i := range 120 {
+		f := finding(detect.GuardTampered, detect.Critical, "s", i, t0)
+		long := fmt.Sprintf("%d", i) + strings.Repeat("<", 50_000)
+		f.Title, f.Detail, f.Target.Resource, f.UserAgent, f.EventName = long, long, long, long, long
+		res, err := w.Handle(t.Context(), w.record(f))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if res.Disposition == guard.RolledUp {
+			held++
+		}
+		if i == 60 {
+			// Cut off for sending and not sent: the row holds this and what follows.
+			w.pub.Refuse = func(alert.Alert) error { return errors.New("throttled") }
+			if _, err := w.Flush(t.Context(), t0.Add(time.Hour)); err == nil {
+				t.Fatal("the roll-up was sent")
+			}
+		}
+	}
+	claims, err := w.ledger.Claims()
+	if err != nil {
+		t.Fatal(err)
+	}
+	windows, err := w.ledger.Windows()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(claims) != 121 || held != 119 || len(windows) != 1 || windows[0].Sending == nil || windows[0].Pending.Count != 59 {
+		t.Fatalf("%d claims, %d windows, %d held: not what is to be measured", len(claims), len(windows), held)
+	}
+	check := func(what string, row any) {
+		raw, err := json.Marshal(row)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(raw) > 390<<10 {
+			t.Errorf("%s has %d bytes", what, len(raw))
+		}
+	}
+	for _, c := range claims {
+		check("claim "+c.Key, c)
+	}
+	check("window", windows[0])
 }
