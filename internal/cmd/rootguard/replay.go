@@ -317,14 +317,18 @@ func (o *replayOutput) problem(p replay.Problem) {
 
 // progress draws the progress line.
 func (o *replayOutput) progress(p replay.Progress) {
-	if !o.sys.stderrTerminal {
+	if !o.sys.redraws() {
 		return
 	}
 	share := ""
 	if p.BytesTotal > 0 {
 		share = fmt.Sprintf(", %d %%", 100*p.Bytes/p.BytesTotal)
 	}
-	fmt.Fprintf(o.sys.stderr, "\r\x1b[K%d of %d files%s, %d records, %d relevant", p.Files, p.FilesTotal, share, p.Records, p.Candidates)
+	line := fmt.Sprintf("%d of %s%s, %d records, %d relevant", p.Files, plural(int64(p.FilesTotal), "file"), share, p.Records, p.Candidates)
+	if width := o.sys.terminalWidth(); width > 0 && len(line) >= width {
+		line = line[:width-1] // a line that wraps cannot be drawn over
+	}
+	fmt.Fprint(o.sys.stderr, "\r\x1b[K"+line)
 	o.shown = true
 }
 

@@ -15,6 +15,7 @@ type system struct {
 	stdout, stderr io.Writer
 
 	stdoutTerminal, stderrTerminal bool
+	width                          func() int // of the terminal in characters, 0 where it is not known; nil: never known
 
 	getenv func(string) string
 	now    func() time.Time
@@ -35,6 +36,17 @@ func (s system) unicode() bool {
 // paint colors text on standard output.
 func (s system) paint() paint {
 	return paint{on: s.stdoutTerminal && s.getenv("NO_COLOR") == "" && s.getenv("TERM") != "dumb"}
+}
+
+// redraws reports whether a line on standard error can be drawn over.
+func (s system) redraws() bool { return s.stderrTerminal && s.getenv("TERM") != "dumb" }
+
+// terminalWidth is how many characters fit on a line, 0 where that is not known.
+func (s system) terminalWidth() int {
+	if s.width == nil {
+		return 0
+	}
+	return s.width()
 }
 
 // dataDir is where the user's own data of programs is kept.

@@ -76,9 +76,15 @@ func TestDataDir(t *testing.T) {
 // terminal runs a command as if on a terminal.
 func terminal(t *testing.T, env []string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
+	return terminalOf(t, 200, env, args...)
+}
+
+// terminalOf runs a command as if on a terminal of so many characters a line.
+func terminalOf(t *testing.T, width int, env []string, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
 	var out, errs bytes.Buffer
 	code = run(t.Context(), args, system{
-		stdin: strings.NewReader(""), stdout: &out, stderr: &errs, stdoutTerminal: true, stderrTerminal: true,
+		stdin: strings.NewReader(""), stdout: &out, stderr: &errs, stdoutTerminal: true, stderrTerminal: true, width: func() int { return width },
 		getenv: environment(append(env, "LC_ALL", "C.UTF-8")...), now: func() time.Time { return time.Date(2026, 4, 10, 12, 0, 0, 0, time.UTC) },
 	})
 	return code, out.String(), errs.String()
@@ -98,6 +104,19 @@ func TestReplayOnATerminal(t *testing.T) {
 	}
 	if _, stdout, _ := terminal(t, []string{"NO_COLOR", "1"}, "status", "--store", store); strings.Contains(stdout, "\x1b") {
 		t.Error("NO_COLOR is not respected")
+	}
+}
+
+// A progress line that wraps would leave its beginning behind at each redraw.
+func TestProgressFitsTheTerminal(t *testing.T) {
+	for width, want := range map[int]string{20: "1 of 1 file, 304 re", 38: "1 of 1 file, 304 records, 118 relevan", 39: "1 of 1 file, 304 records, 118 relevant", 0: "1 of 1 file, 304 records, 118 relevant"} {
+		_, _, stderr := terminalOf(t, width, nil, "replay", "--store", filepath.Join(t.TempDir(), "s.db"))
+		if !strings.HasSuffix(stderr, "\r\x1b[K"+want+"\r\x1b[K") {
+			t.Errorf("on %d characters the progress line is %q", width, stderr)
+		}
+	}
+	if _, _, stderr := terminal(t, []string{"TERM", "dumb"}, "replay", "--store", filepath.Join(t.TempDir(), "s.db")); stderr != "" {
+		t.Errorf("a dumb terminal cannot draw over a line, and gets %q", stderr)
 	}
 }
 
