@@ -58,6 +58,10 @@ var mayImport = map[string][]string{
 	"dynamodb":     {"cloudtrail", "detect", "bootstrap", "alert", "guard", "config"},
 	"sns":          {"cloudtrail", "detect", "bootstrap", "alert", "guard", "config"},
 	"iam":          {"cloudtrail", "detect", "bootstrap", "alert", "guard"},
+	"awsenv":       {},
+
+	"lambdahandler": {"cloudtrail", "detect", "bootstrap", "alert", "guard", "config", "awsenv", "dynamodb", "sns"},
+	"lambdatest":    {},
 
 	"dynamodb/dynamotest": {"config"},
 	"iam/iamtest":         {},

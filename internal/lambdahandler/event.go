@@ -1,0 +1,59 @@
+package lambdahandler
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Event is what EventBridge delivered.
+type Event struct {
+	ID         string
+	DetailType string
+	Detail     json.RawMessage // the CloudTrail record; nil of a schedule
+	Scheduled  bool            // a schedule's, which only asks what is due
+}
+
+// envelope is an EventBridge event (EventBridge User Guide, "Events"). Where
+// Lambda gave up on one, requestPayload has it (AWS Lambda Developer Guide,
+// "Capturing records of Lambda asynchronous invocations").
+type envelope struct {
+	ID             string          `json:"id"`
+	DetailType     string          `json:"detail-type"`
+	Source         string          `json:"source"`
+	Detail         json.RawMessage `json:"detail"`
+	RequestPayload json.RawMessage `json:"requestPayload"`
+}
+
+// Unwrap reads an event, also one in the record that Lambda makes of a failed
+// invocation, so that what waits in a queue of failures can be handed back as
+// it is. The error says what is wrong with it.
+func Unwrap(payload []byte) (Event, error) {
+	var e envelope
+	if err := json.Unmarshal(payload, &e); err != nil {
+		return Event{}, fmt.Errorf("reading event: it is no JSON object of EventBridge: %w", err)
+	}
+	if e.DetailType == "" && present(e.RequestPayload) {
+		inner := e.RequestPayload
+		e = envelope{}
+		if err := json.Unmarshal(inner, &e); err != nil {
+			return Event{}, fmt.Errorf("reading event in the record of a failed invocation: %w", err)
+		}
+	}
+	ev := Event{ID: e.ID, DetailType: e.DetailType, Detail: e.Detail}
+	switch {
+	case e.DetailType == "":
+		return Event{}, errors.New("reading event: it has no detail-type, so it is not from EventBridge")
+	case e.DetailType == "Scheduled Event" && e.Source == "aws.events":
+		ev.Scheduled, ev.Detail = true, nil
+	case !strings.HasSuffix(e.DetailType, " via CloudTrail"):
+		return Event{}, fmt.Errorf("reading event %s: its detail-type is %.80q, which is no event of CloudTrail", e.ID, e.DetailType)
+	case !present(e.Detail):
+		return Event{}, fmt.Errorf("reading event %s: it has no detail, which would be the CloudTrail record", e.ID)
+	}
+	return ev, nil
+}
+
+func present(raw json.RawMessage) bool { return len(raw) > 0 && !bytes.Equal(raw, []byte("null")) }

@@ -1,0 +1,48 @@
+package lambdahandler
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sdkdynamodb "github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	sdksns "github.com/aws/aws-sdk-go-v2/service/sns"
+
+	"rootguard/internal/awsenv"
+	"rootguard/internal/config"
+	"rootguard/internal/detect"
+	"rootguard/internal/dynamodb"
+	"rootguard/internal/guard"
+	"rootguard/internal/sns"
+)
+
+// Function is a function put together, and what it is made of.
+type Function struct {
+	Deps   Deps
+	Config config.Config
+	AWS    aws.Config
+}
+
+// FromEnv puts a function together from its environment: the guard over
+// DynamoDB and SNS. It makes no request.
+func FromEnv(getenv func(string) string, now func() time.Time, logger *slog.Logger) (Function, error) {
+	cfg, err := config.Load(getenv)
+	if err != nil {
+		return Function{}, err
+	}
+	env, err := awsenv.Config(getenv)
+	if err != nil {
+		return Function{}, err
+	}
+	store := dynamodb.New(sdkdynamodb.NewFromConfig(env), cfg.Table, now)
+	topics := sns.Topics{Alerts: cfg.TopicARN, Escalation: cfg.EscalationTopicARN, Chat: cfg.ChatTopicARN}
+	g := guard.New(guard.Deps{
+		Detector:    &detect.Detector{Own: cfg.Own},
+		Ledger:      store,
+		Journal:     store,
+		Publisher:   Counted(sns.New(sdksns.NewFromConfig(env), topics)),
+		Now:         now,
+		AccountName: cfg.AccountName,
+	}, cfg.Settings)
+	return Function{Deps: Deps{Guard: g, Journal: store, Logger: logger, Now: now}, Config: cfg, AWS: env}, nil
+}

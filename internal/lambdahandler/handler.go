@@ -1,0 +1,116 @@
+// Package lambdahandler is what the Lambda functions do with an event: hand its
+// record to the guard, check the user it is about live, send the roll-ups that
+// are due, and write one line of log with the outcome and the metrics.
+package lambdahandler
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"rootguard/internal/bootstrap"
+	"rootguard/internal/cloudtrail"
+	"rootguard/internal/guard"
+)
+
+// Guard is the use case.
+type Guard interface {
+	Handle(ctx context.Context, rec *cloudtrail.Record) (guard.Result, error)
+	Flush(ctx context.Context, at time.Time) (published int, err error)
+}
+
+// Users tells how a user of an account stands.
+type Users interface {
+	User(ctx context.Context, account, name string) (bootstrap.LiveFact, error)
+}
+
+// Journal keeps what a live check found.
+type Journal interface {
+	Add(ctx context.Context, facts []bootstrap.Fact) (added int, err error)
+}
+
+// Deps are what a Handler works with.
+type Deps struct {
+	Guard   Guard // its Publisher must be Counted
+	Users   Users // nil: users are not checked live
+	Journal Journal
+	Logger  *slog.Logger // of JSON, or CloudWatch finds no metrics in it
+	Now     func() time.Time
+}
+
+// Handler handles invocations. It is safe for concurrent use.
+type Handler struct {
+	deps    Deps
+	flushed atomic.Int64 // when roll-ups were last sent, in ns since 1970
+}
+
+// New returns a Handler.
+func New(deps Deps) *Handler { return &Handler{deps: deps} }
+
+const (
+	// reserve is kept of an invocation's time for noting how far it came.
+	reserve = 2 * time.Second
+	// checkTimeout bounds a live check, which is worth less than an alert.
+	checkTimeout = 5 * time.Second
+	// flushEvery spares a busy function from asking with every event what is due.
+	flushEvery = time.Minute
+)
+
+// Handle handles one event. An error makes Lambda call again, twice, and then
+// hand the event to the function's on-failure destination; that is so for a
+// permanent error too, since nothing else would keep the event.
+func (h *Handler) Handle(ctx context.Context, payload json.RawMessage) error {
+	o := &outcome{start: h.deps.Now()}
+	work := context.WithValue(ctx, tallyKey{}, &o.tally)
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		work, cancel = context.WithDeadline(work, deadline.Add(-reserve))
+		defer cancel()
+	}
+	o.err = h.handle(work, payload, o)
+	o.log(ctx, h.deps.Logger, h.deps.Now())
+	return o.err
+}
+
+func (h *Handler) handle(ctx context.Context, payload json.RawMessage, o *outcome) error {
+	ev, err := Unwrap(payload)
+	if err != nil {
+		return guard.Permanent(err)
+	}
+	o.event = ev
+	if ev.Scheduled {
+		return h.flush(ctx, o)
+	}
+	rec, defects, err := cloudtrail.Decode(ev.Detail)
+	if err == nil && rec.EventVersion == "" && rec.EventSource == "" && rec.EventName == "" && rec.UserIdentity == (cloudtrail.UserIdentity{}) {
+		err = cloudtrail.ErrNoRecord
+	}
+	if err != nil {
+		return guard.Permanent(fmt.Errorf("reading event %s (%s): %w", ev.ID, ev.DetailType, err))
+	}
+	o.record, o.defects = &rec, defects
+
+	o.result, err = h.deps.Guard.Handle(ctx, &rec)
+	if o.result.Disposition == guard.Alerted {
+		o.latency = max(0, h.deps.Now().Sub(o.result.Outcome.Finding.EventTime))
+	}
+	if h.deps.Users != nil {
+		err = errors.Join(err, h.check(ctx, &rec, o))
+	}
+	if err != nil || o.start.UnixNano()-h.flushed.Load() < int64(flushEvery) {
+		return err // the roll-ups can wait for an invocation that goes well
+	}
+	return h.flush(ctx, o)
+}
+
+func (h *Handler) flush(ctx context.Context, o *outcome) (err error) {
+	if o.rollUps, err = h.deps.Guard.Flush(ctx, h.deps.Now()); err != nil {
+		return fmt.Errorf("sending roll-ups: %w", err)
+	}
+	h.flushed.Store(o.start.UnixNano())
+	return nil
+}

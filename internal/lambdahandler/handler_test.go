@@ -1,0 +1,397 @@
+package lambdahandler
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"rootguard/internal/alert"
+	"rootguard/internal/bootstrap"
+	"rootguard/internal/detect"
+	"rootguard/internal/fake"
+	"rootguard/internal/guard"
+)
+
+const account = "111111111111"
+
+var t0 = time.Date(2025, 3, 1, 12, 0, 0, 0, time.UTC)
+
+type users func(ctx context.Context, account, name string) (bootstrap.LiveFact, error)
+
+func (u users) User(ctx context.Context, account, name string) (bootstrap.LiveFact, error) {
+	return u(ctx, account, name)
+}
+
+type rig struct {
+	handler   *Handler
+	publisher *fake.Publisher
+	journal   *fake.Journal
+	ledger    *fake.Ledger
+	clock     *fake.Clock
+	log       bytes.Buffer
+}
+
+func newRig(u Users) *rig {
+	r := &rig{publisher: &fake.Publisher{}, journal: &fake.Journal{}, ledger: &fake.Ledger{}, clock: fake.NewClock(t0.Add(10 * time.Second))}
+	g := guard.New(guard.Deps{
+		Detector: &detect.Detector{}, Ledger: r.ledger, Journal: r.journal, Publisher: Counted(r.publisher), Now: r.clock.Now,
+	}, guard.Settings{})
+	r.handler = New(Deps{Guard: g, Users: u, Journal: r.journal, Logger: slog.New(slog.NewJSONHandler(&r.log, nil)), Now: r.clock.Now})
+	return r
+}
+
+// logged is the one log record of the last invocation.
+func (r *rig) logged(t *testing.T) map[string]any {
+	t.Helper()
+	var one map[string]any
+	if err := json.Unmarshal(r.log.Bytes(), &one); err != nil {
+		t.Fatalf("the log is not one record: %v\n%s", err, r.log.String())
+	}
+	r.log.Reset()
+	return one
+}
+
+func wrapped(detail string) json.RawMessage {
+	return json.RawMessage(`{"version":"0","id":"eb-1","detail-type":"AWS API Call via CloudTrail","source":"aws.iam","account":"` + account +
+		`","time":"2025-03-01T12:00:01Z","region":"us-east-1","resources":[],"detail":` + detail + `}`)
+}
+
+// iamCall is a call of an administrator on a user.
+func iamCall(eventID, name, request, response string) string {
+	return fmt.Sprintf(`{"eventVersion":"1.10","userIdentity":{"type":"IAMUser","principalId":"AIDAADMIN","arn":"arn:aws:iam::%[1]s:user/admin","accountId":"%[1]s","userName":"admin"},
+		"eventTime":"2025-03-01T12:00:00Z","eventSource":"iam.amazonaws.com","eventName":%[3]q,"awsRegion":"us-east-1","sourceIPAddress":"203.0.113.5","userAgent":"test",
+		"requestParameters":%[4]s,"responseElements":%[5]s,"eventID":%[2]q,"readOnly":false,"eventType":"AwsApiCall","managementEvent":true,"recipientAccountId":"%[1]s"}`,
+		account, eventID, name, request, response)
+}
+
+func createUser(eventID string) string {
+	return iamCall(eventID, "CreateUser", `{"userName":"eve"}`, `{"user":{"userName":"eve","userId":"AIDAEVE","arn":"arn:aws:iam::111111111111:user/eve"}}`)
+}
+
+func TestUnwrap(t *testing.T) {
+	event := string(wrapped(`{"a":1}`))
+	for _, tt := range []struct{ name, payload, detail, err string }{
+		{"an event", event, `{"a":1}`, ""},
+		{"the record of a failed invocation", `{"version":"1.0","requestContext":{"condition":"RetriesExhausted"},"requestPayload":` + event + `,"responsePayload":{}}`, `{"a":1}`, ""},
+		{"a schedule", `{"id":"s","detail-type":"Scheduled Event","source":"aws.events","detail":{}}`, "", ""},
+		{"a schedule that somebody made up", `{"id":"s","detail-type":"Scheduled Event","source":"me","detail":{}}`, "", "no event of CloudTrail"},
+		{"no JSON", `{"detail`, "", "it is no JSON object of EventBridge"},
+		{"another type of JSON", `[]`, "", "it is no JSON object of EventBridge"},
+		{"empty", ``, "", "it is no JSON object of EventBridge"},
+		{"a bare record", createUser("e-1"), "", "no detail-type"},
+		{"another event", `{"id":"x","detail-type":"EC2 Instance State-change Notification","detail":{}}`, "", "EC2 Instance State-change"},
+		{"no detail", `{"id":"x","detail-type":"AWS API Call via CloudTrail"}`, "", "reading event x: it has no detail"},
+		{"null detail", `{"id":"x","detail-type":"AWS API Call via CloudTrail","detail":null}`, "", "it has no detail"},
+		{"a failed invocation of something else", `{"requestPayload":{"a":1}}`, "", "no detail-type"},
+		{"a failed invocation with no event", `{"requestPayload":"text"}`, "", "in the record of a failed invocation"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			ev, err := Unwrap([]byte(tt.payload))
+			switch {
+			case tt.err == "" && err != nil, tt.err != "" && (err == nil || !strings.Contains(err.Error(), tt.err)):
+				t.Errorf("got %v, want an error with %q", err, tt.err)
+			case string(ev.Detail) != tt.detail || ev.Scheduled != (tt.name == "a schedule"):
+				t.Errorf("got %+v with detail %s", ev, ev.Detail)
+			}
+		})
+	}
+}
+
+// TestMalformed holds that what cannot be read is an error that names what is
+// wrong, so that Lambda keeps the event, and that no retry is promised.
+func TestMalformed(t *testing.T) {
+	for payload, want := range map[string]string{
+		`{}`:                               "no detail-type",
+		string(wrapped(`"text"`)):          "reading event eb-1 (AWS API Call via CloudTrail): decoding record",
+		string(wrapped(`{"color":"red"}`)): "not a CloudTrail record",
+	} {
+		r := newRig(nil)
+		err := r.handler.Handle(t.Context(), json.RawMessage(payload))
+		if err == nil || guard.Retryable(err) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want a permanent error with %q", payload, err, want)
+		}
+		log := r.logged(t)
+		if log["level"] != "ERROR" || log["error"] != err.Error() || log["retryable"] != false || log["Failures"] != 1.0 || log["Records"] != nil {
+			t.Errorf("%s: log %v", payload, log)
+		}
+	}
+}
+
+func TestOutcome(t *testing.T) {
+	r := newRig(nil)
+	if err := r.handler.Handle(t.Context(), wrapped(createUser("e-1"))); err != nil {
+		t.Fatal(err)
+	}
+	log := r.logged(t)
+	for name, want := range map[string]any{
+		"level": "INFO", "msg": "handled", "event_id": "e-1", "event_name": "CreateUser", "event_bridge_id": "eb-1", "account": account,
+		"disposition": "alerted", "finding": "user.created", "alert_id": r.publisher.Published()[0].ID, "event_time": "2025-03-01T12:00:00Z",
+		"Records": 1.0, "Findings": 1.0, "Severity": "info", "PublishErrors": 0.0, "Failures": 0.0, "AlertLatency": 10_000.0,
+	} {
+		if log[name] != want {
+			t.Errorf("%s is %v, want %v", name, log[name], want)
+		}
+	}
+	var meta metadata
+	raw, _ := json.Marshal(log["_aws"])
+	if err := json.Unmarshal(raw, &meta); err != nil {
+		t.Fatal(err)
+	}
+	want := metadata{Timestamp: r.clock.Now().UnixMilli(), CloudWatchMetrics: []directive{
+		{"rootguard", [][]string{{}}, []metric{{"PublishErrors", "Count"}, {"Failures", "Count"}, {"Records", "Count"}, {"AlertLatency", "Milliseconds"}}},
+		{"rootguard", [][]string{{}, {"Severity"}}, []metric{{"Findings", "Count"}}},
+	}}
+	if diff := cmp.Diff(want, meta); diff != "" {
+		t.Errorf("_aws (-want +got):\n%s", diff)
+	}
+	for _, d := range meta.CloudWatchMetrics {
+		for _, m := range d.Metrics {
+			if _, ok := log[m.Name].(float64); !ok {
+				t.Errorf("metric %s is %v, no number", m.Name, log[m.Name])
+			}
+		}
+	}
+
+	// A copy of the event is no further finding.
+	if err := r.handler.Handle(t.Context(), wrapped(createUser("e-1"))); err != nil {
+		t.Fatal(err)
+	}
+	if log := r.logged(t); log["disposition"] != "duplicate" || log["Findings"] != nil || log["AlertLatency"] != nil || log["Records"] != 1.0 {
+		t.Errorf("log of the copy: %v", log)
+	}
+}
+
+func TestPublishFails(t *testing.T) {
+	r := newRig(nil)
+	down := errors.New("SNS is down")
+	r.publisher.Refuse = func(alert.Alert) error { return down }
+	err := r.handler.Handle(t.Context(), wrapped(createUser("e-1")))
+	if !errors.Is(err, down) || !guard.Retryable(err) {
+		t.Errorf("got %v, want a retryable error", err)
+	}
+	if log := r.logged(t); log["PublishErrors"] != 1.0 || log["Failures"] != 1.0 || log["retryable"] != true || log["Findings"] != nil {
+		t.Errorf("log: %v", log)
+	}
+	r.publisher.Refuse = nil
+	if err := r.handler.Handle(t.Context(), wrapped(createUser("e-1"))); err != nil || len(r.publisher.Published()) != 1 {
+		t.Errorf("the retry: %v, %d alerts", err, len(r.publisher.Published()))
+	}
+}
+
+func ptr[T any](v T) *T { return &v }
+
+func TestCheck(t *testing.T) {
+	has := func(password bool, devices ...string) bootstrap.LiveFact {
+		return bootstrap.LiveFact{ConsoleLogin: &password, MFADevices: devices}
+	}
+	const device = "arn:aws:iam::111111111111:mfa/eve"
+	gone := bootstrap.LiveFact{Gone: true}
+	signIn := `{"eventVersion":"1.10","userIdentity":{"type":"IAMUser","principalId":"AIDAEVE","arn":"arn:aws:iam::111111111111:user/eve","accountId":"111111111111","userName":"eve"},
+		"eventTime":"2025-03-01T12:00:00Z","eventSource":"signin.amazonaws.com","eventName":"ConsoleLogin","awsRegion":"us-east-1","sourceIPAddress":"203.0.113.5",
+		"responseElements":{"ConsoleLogin":"Success"},"additionalEventData":{"MFAUsed":"No"},"eventID":"e-1","eventType":"AwsConsoleSignIn","recipientAccountId":"111111111111"}`
+	profile := iamCall("e-1", "CreateLoginProfile", `{"userName":"eve","passwordResetRequired":false}`, `{"loginProfile":{"userName":"eve"}}`)
+	deleted := iamCall("e-1", "DeleteLoginProfile", `{"userName":"eve"}`, `null`)
+	enabled := iamCall("e-1", "EnableMFADevice", `{"userName":"eve","serialNumber":"`+device+`"}`, `null`)
+	deactivated := iamCall("e-1", "DeactivateMFADevice", `{"userName":"eve","serialNumber":"`+device+`"}`, `null`)
+	renamed := iamCall("e-1", "UpdateUser", `{"userName":"old","newUserName":"eve"}`, `null`)
+	denied := strings.Replace(profile, `"requestParameters"`, `"errorCode":"AccessDenied","errorMessage":"no","requestParameters"`, 1)
+	const fresh, late = 10 * time.Second, 24 * time.Hour
+	for _, tt := range []struct {
+		name   string
+		record string
+		age    time.Duration
+		live   bootstrap.LiveFact
+		result string // "": IAM is not asked
+		id     string
+	}{
+		{"a new user", createUser("e-1"), fresh, has(false), "recorded", "AIDAEVE"},
+		{"a new user that IAM does not know yet", createUser("e-1"), fresh, gone, "not recorded: IAM does not know the user", ""},
+		{"a new user, long gone", createUser("e-1"), late, gone, "recorded", ""},
+		{"a password", profile, fresh, has(true), "recorded", ""},
+		{"a password that IAM does not know yet", profile, fresh, has(false), "not recorded: IAM knows no console password", ""},
+		{"a password, long removed", profile, late, has(false), "recorded", ""},
+		{"a password removed", deleted, fresh, has(false), "recorded", ""},
+		{"a password that is still known", deleted, fresh, has(true), "not recorded: IAM knows a console password", ""},
+		{"MFA", enabled, fresh, has(true, device), "recorded", ""},
+		{"MFA that is not known yet", enabled, fresh, has(true), "not recorded: IAM does not know the MFA device", ""},
+		{"MFA removed", deactivated, fresh, has(true, "another"), "recorded", ""},
+		{"MFA that is still known", deactivated, fresh, has(true, device), "not recorded: IAM still knows the MFA device", ""},
+		{"a new name", renamed, fresh, has(true), "recorded", ""},
+		{"a sign-in", signIn, fresh, has(true), "recorded", "AIDAEVE"},
+		{"a failed sign-in", strings.Replace(signIn, `"Success"`, `"Failure"`, 1), fresh, has(true), "", ""},
+		{"a sign-in of root", strings.Replace(signIn, `"type":"IAMUser"`, `"type":"Root"`, 1), fresh, has(true), "", ""},
+		{"a denied call", denied, fresh, has(true), "", ""},
+		{"a deleted user", iamCall("e-1", "DeleteUser", `{"userName":"eve"}`, `null`), fresh, gone, "", ""},
+		{"root's own MFA", iamCall("e-1", "EnableMFADevice", `{"userName":"AWS ROOT USER","serialNumber":"arn:aws:iam::111111111111:mfa/root"}`, `null`), fresh, has(true), "", ""},
+		{"a group", iamCall("e-1", "CreateGroup", `{"groupName":"g"}`, `null`), fresh, has(true), "", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var asked []string
+			tt.live.UserName = "eve"
+			r := newRig(users(func(_ context.Context, account, name string) (bootstrap.LiveFact, error) {
+				asked = append(asked, account+"/"+name)
+				return tt.live, nil
+			}))
+			r.clock = fake.NewClock(t0.Add(tt.age))
+			r.handler.deps.Now = r.clock.Now
+			if err := r.handler.Handle(t.Context(), wrapped(tt.record)); err != nil {
+				t.Fatal(err)
+			}
+			log := r.logged(t)
+			if tt.result == "" {
+				if asked != nil || log["live"] != nil {
+					t.Errorf("IAM was asked about %v", asked)
+				}
+				return
+			}
+			if diff := cmp.Diff([]string{account + "/eve"}, asked); diff != "" {
+				t.Errorf("asked (-want +got):\n%s", diff)
+			}
+			result, _ := log["live"].(map[string]any)["result"].(string)
+			if !strings.HasPrefix(result, tt.result) {
+				t.Errorf("result %q, want %q", result, tt.result)
+			}
+			facts, err := r.journal.Facts(t.Context(), account)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var live []bootstrap.Fact
+			for _, f := range facts {
+				if f.Kind == bootstrap.Live {
+					live = append(live, f)
+				}
+			}
+			if tt.result != "recorded" {
+				if live != nil {
+					t.Errorf("recorded: %+v", live)
+				}
+				return
+			}
+			want := t0
+			if tt.age >= consistent {
+				want = t0.Add(tt.age)
+			}
+			if len(live) != 1 || !live[0].Time.Equal(want) || live[0].Live.UserID != tt.id || live[0].Live.UserName != "eve" {
+				t.Errorf("live facts %+v, want one of %v with ID %q", live, want, tt.id)
+			}
+		})
+	}
+}
+
+// TestCheckFails holds that an alert does not depend on the live check.
+func TestCheckFails(t *testing.T) {
+	r := newRig(users(func(context.Context, string, string) (bootstrap.LiveFact, error) {
+		return bootstrap.LiveFact{}, errors.New("IAM is throttled")
+	}))
+	if err := r.handler.Handle(t.Context(), wrapped(createUser("e-1"))); err != nil {
+		t.Fatal(err)
+	}
+	if len(r.publisher.Published()) != 1 {
+		t.Error("no alert")
+	}
+	if live := r.logged(t)["live"].(map[string]any); live["result"] != "failed: IAM is throttled" {
+		t.Errorf("log: %v", live)
+	}
+}
+
+// TestCheckIsNotStored holds that the event is retried where what IAM said could
+// not be stored, and that no second alert comes of it.
+func TestCheckIsNotStored(t *testing.T) {
+	script := &fake.Script{}
+	r := newRig(users(func(context.Context, string, string) (bootstrap.LiveFact, error) {
+		return bootstrap.LiveFact{UserName: "eve", ConsoleLogin: ptr(false)}, nil
+	}))
+	r.handler.deps.Journal = &fake.Journal{Script: script}
+	script.Inject(1, fake.FailBefore)
+	if err := r.handler.Handle(t.Context(), wrapped(createUser("e-1"))); !errors.Is(err, fake.ErrFault) {
+		t.Errorf("got %v, want the journal's error", err)
+	}
+	if err := r.handler.Handle(t.Context(), wrapped(createUser("e-1"))); err != nil {
+		t.Error(err)
+	}
+	if n := len(r.publisher.Published()); n != 1 {
+		t.Errorf("%d alerts", n)
+	}
+}
+
+// TestFlush holds that roll-ups go out with whatever event comes after they are
+// due, and with a schedule's in any case.
+func TestFlush(t *testing.T) {
+	tick := json.RawMessage(`{"id":"s","detail-type":"Scheduled Event","source":"aws.events","detail":{}}`)
+	due := func(t *testing.T, r *rig, key string) {
+		t.Helper()
+		err := r.ledger.Update(t.Context(), "none", key, func(guard.Claim, guard.Window) (guard.Claim, guard.Window) {
+			return guard.Claim{}, guard.Window{Key: key, Opened: t0.Add(-time.Hour), Until: t0, Pending: guard.Held{Count: 3},
+				Finding: detect.Finding{ID: detect.RootActivity, Account: account}}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	run := func(t *testing.T, r *rig, payload json.RawMessage, alerts int) map[string]any {
+		t.Helper()
+		if err := r.handler.Handle(t.Context(), payload); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(r.publisher.Published()); n != alerts {
+			t.Errorf("%d alerts, want %d", n, alerts)
+		}
+		return r.logged(t)
+	}
+	nothing := wrapped(iamCall("e-0", "ListUsers", `null`, `null`))
+	r := newRig(nil)
+	due(t, r, "a/s/1")
+	if log := run(t, r, nothing, 1); log["roll_ups"] != 1.0 || log["disposition"] != "ignored" {
+		t.Errorf("log: %v", log)
+	}
+	due(t, r, "a/s/2")
+	r.clock.Advance(flushEvery - time.Second)
+	run(t, r, nothing, 1)
+	if log := run(t, r, tick, 2); log["roll_ups"] != 1.0 || log["Records"] != nil || log["Failures"] != 0.0 {
+		t.Errorf("log of the schedule: %v", log)
+	}
+	due(t, r, "a/s/3")
+	r.clock.Advance(flushEvery)
+	run(t, r, nothing, 3)
+
+	due(t, r, "a/s/4")
+	r.clock.Advance(flushEvery)
+	r.publisher.Refuse = func(alert.Alert) error { return errors.New("SNS is down") }
+	if err := r.handler.Handle(t.Context(), nothing); err == nil || !guard.Retryable(err) {
+		t.Errorf("got %v, want a retryable error", err)
+	}
+	if log := r.logged(t); log["PublishErrors"] != 1.0 {
+		t.Errorf("log: %v", log)
+	}
+	r.publisher.Refuse = nil
+	run(t, r, nothing, 4)
+}
+
+// TestReserve holds that an invocation leaves itself time to log.
+func TestReserve(t *testing.T) {
+	r := newRig(users(func(ctx context.Context, _, _ string) (bootstrap.LiveFact, error) {
+		<-ctx.Done()
+		return bootstrap.LiveFact{}, ctx.Err()
+	}))
+	ctx, cancel := context.WithTimeout(t.Context(), reserve+50*time.Millisecond)
+	defer cancel()
+	start := time.Now()
+	err := r.handler.Handle(ctx, wrapped(createUser("e-1")))
+	if took := time.Since(start); took > reserve || ctx.Err() != nil {
+		t.Errorf("took %v of %v", took, reserve)
+	}
+	if err == nil {
+		t.Error("no error, though the time for the journal was over")
+	}
+	if r.logged(t)["msg"] != "failed" {
+		t.Error("nothing logged")
+	}
+}

@@ -1,0 +1,160 @@
+package lambdahandler
+
+import (
+	"context"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"rootguard/internal/alert"
+	"rootguard/internal/cloudtrail"
+	"rootguard/internal/config"
+	"rootguard/internal/detect"
+	"rootguard/internal/guard"
+)
+
+// outcome is what an invocation came to.
+type outcome struct {
+	start   time.Time
+	event   Event
+	record  *cloudtrail.Record
+	defects []cloudtrail.Defect
+	result  guard.Result
+	latency time.Duration // from eventTime to the alert, of an Alerted record
+	check   *checked
+	rollUps int
+	tally   tally
+	err     error
+}
+
+// tally counts, over one invocation, what the guard does not return.
+type tally struct{ publishErrors atomic.Int64 }
+
+type tallyKey struct{}
+
+type counted struct{ guard.Publisher }
+
+// Counted wraps a Publisher so that a Handler sees how often it failed.
+func Counted(p guard.Publisher) guard.Publisher { return counted{p} }
+
+// Publish is guard.Publisher's.
+func (c counted) Publish(ctx context.Context, a alert.Alert) error {
+	err := c.Publisher.Publish(ctx, a)
+	if t, ok := ctx.Value(tallyKey{}).(*tally); ok && err != nil {
+		t.publishErrors.Add(1)
+	}
+	return err
+}
+
+// log writes the one record of the invocation. It carries its metrics in
+// CloudWatch's embedded metric format.
+func (o *outcome) log(ctx context.Context, logger *slog.Logger, now time.Time) {
+	attrs := []slog.Attr{slog.Float64("duration_ms", ms(now.Sub(o.start)))}
+	level, message := slog.LevelInfo, "handled"
+	if o.err != nil {
+		level, message = slog.LevelError, "failed"
+		attrs = append(attrs, slog.String("error", o.err.Error()), slog.Bool("retryable", guard.Retryable(o.err)))
+	}
+	attrs = append(attrs, o.about()...)
+	attrs = append(attrs, o.metrics(now)...)
+	logger.LogAttrs(ctx, level, message, attrs...)
+}
+
+// about is what was handled, and what became of it.
+func (o *outcome) about() []slog.Attr {
+	var attrs []slog.Attr
+	text := func(name, value string) {
+		if value != "" {
+			attrs = append(attrs, slog.String(name, value))
+		}
+	}
+	text("detail_type", o.event.DetailType)
+	text("event_bridge_id", o.event.ID)
+	if r := o.record; r != nil {
+		text("event_id", r.EventID)
+		text("event_source", r.EventSource)
+		text("event_name", r.EventName)
+		text("account", r.Account())
+		text("region", r.AWSRegion)
+		text("disposition", string(o.result.Disposition))
+		text("reason", o.result.Outcome.Reason)
+		if o.result.NewFacts > 0 {
+			attrs = append(attrs, slog.Int("new_facts", o.result.NewFacts))
+		}
+	}
+	if o.result.Outcome.Kind == detect.Matched {
+		f := &o.result.Outcome.Finding
+		text("finding", string(f.ID))
+		if len(f.Also) > 0 {
+			attrs = append(attrs, slog.Any("also", f.Also))
+		}
+		text("event_time", f.EventTime.UTC().Format(time.RFC3339))
+	}
+	if o.result.Alert != nil {
+		text("alert_id", o.result.Alert.ID)
+	}
+	if c := o.check; c != nil {
+		live := []any{slog.String("user", c.user), slog.String("result", c.result)}
+		if c.live.ConsoleLogin != nil {
+			live = append(live, slog.Bool("console_password", *c.live.ConsoleLogin), slog.Int("mfa_devices", len(c.live.MFADevices)))
+		}
+		attrs = append(attrs, slog.Group("live", live...))
+	}
+	if o.rollUps > 0 {
+		attrs = append(attrs, slog.Int("roll_ups", o.rollUps))
+	}
+	if len(o.defects) > 0 {
+		attrs = append(attrs, slog.Any("defects", o.defects))
+	}
+	return attrs
+}
+
+// metric and directive are of the embedded metric format (Amazon CloudWatch
+// User Guide, "Specification: Embedded metric format").
+type metric struct {
+	Name string
+	Unit string
+}
+
+type directive struct {
+	Namespace  string
+	Dimensions [][]string
+	Metrics    []metric
+}
+
+type metadata struct {
+	Timestamp         int64 // ms since 1970
+	CloudWatchMetrics []directive
+}
+
+func (o *outcome) metrics(now time.Time) []slog.Attr {
+	failures := 0
+	if o.err != nil {
+		failures = 1
+	}
+	plain := directive{Namespace: config.MetricNamespace, Dimensions: [][]string{{}}, Metrics: []metric{
+		{config.MetricPublishErrors, "Count"}, {config.MetricFailures, "Count"},
+	}}
+	values := []slog.Attr{
+		slog.Int64(config.MetricPublishErrors, o.tally.publishErrors.Load()),
+		slog.Int(config.MetricFailures, failures),
+	}
+	if o.record != nil {
+		plain.Metrics = append(plain.Metrics, metric{config.MetricRecords, "Count"})
+		values = append(values, slog.Int(config.MetricRecords, 1))
+	}
+	if o.result.Disposition == guard.Alerted {
+		plain.Metrics = append(plain.Metrics, metric{config.MetricAlertLatency, "Milliseconds"})
+		values = append(values, slog.Float64(config.MetricAlertLatency, ms(o.latency)))
+	}
+	all := []directive{plain}
+	if o.result.Disposition == guard.Alerted || o.result.Disposition == guard.RolledUp {
+		all = append(all, directive{Namespace: config.MetricNamespace, Dimensions: [][]string{{}, {config.MetricDimension}},
+			Metrics: []metric{{config.MetricFindings, "Count"}}})
+		values = append(values, slog.Int(config.MetricFindings, 1),
+			slog.String(config.MetricDimension, o.result.Outcome.Finding.Severity.String()))
+	}
+	return append(values, slog.Any("_aws", metadata{Timestamp: now.UnixMilli(), CloudWatchMetrics: all}))
+}
+
+func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

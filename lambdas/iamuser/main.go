@@ -1,0 +1,28 @@
+// Command iamuser is the Lambda function for IAM users: who is created, who may
+// sign in, and who has MFA. It checks each user live.
+package main
+
+import (
+	"os"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-lambda-go/lambdacontext"
+	sdkiam "github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"rootguard/internal/iam"
+	"rootguard/internal/lambdahandler"
+)
+
+func main() {
+	logger := lambdacontext.NewLogger()
+	f, err := lambdahandler.FromEnv(os.Getenv, time.Now, logger)
+	if err != nil {
+		logger.Error("not started", "error", err.Error())
+		os.Exit(1)
+	}
+	home := iam.Home{Partition: f.Config.Partition, Account: f.Config.Account}
+	f.Deps.Users = iam.NewAccounts(home, sdkiam.NewFromConfig(f.AWS), sts.NewFromConfig(f.AWS), f.Config.MemberRole)
+	lambda.Start(lambdahandler.New(f.Deps).Handle)
+}
