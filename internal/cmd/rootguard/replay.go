@@ -419,34 +419,13 @@ func (o *replayOutput) summary(c replayCmd, st *store, sum replay.Summary) error
 func (o *replayOutput) table(c replayCmd, st *store, sum replay.Summary, rows []summaryRow, total summaryRow) string {
 	var b strings.Builder
 	if len(rows) > 0 {
-		cells := make([][]string, 0, len(rows)+2)
-		cells = append(cells, []string{"ACCOUNT", "FINDING", "SEVERITY", "ALERTS", "ROLLED UP", "DUPLICATES"})
-		known := c.known()
-		for _, r := range rows {
-			account := r.Account
-			if n := known[r.Account]; n != "" {
-				account += " " + n
-			}
-			cells = append(cells, []string{label.Clean(account), string(r.Finding), r.Severity.String(), strconv.Itoa(r.Alerts), strconv.Itoa(r.RolledUp), strconv.Itoa(r.Duplicates)})
-		}
-		cells = append(cells, []string{"total", "", "", strconv.Itoa(total.Alerts), strconv.Itoa(total.RolledUp), strconv.Itoa(total.Duplicates)})
-		b.WriteString("\n")
-		b.WriteString(columns(cells, 3, func(row, column int, text string) string {
-			switch {
-			case row == 0:
-				return o.paint.faint(text)
-			case column == 2:
-				return o.paint.severity(strings.TrimSpace(text), text)
-			}
-			return text
-		}))
-		b.WriteString("\n")
+		b.WriteString("\n" + o.counts(c.known(), rows, total) + "\n")
 	}
-	fmt.Fprintf(&b, "%s in %s, %d of them relevant", plural(sum.Records, "record"), plural(int64(sum.Files), "file"), sum.Candidates)
+	read := fmt.Sprintf("%s in %s, %d of them relevant", plural(sum.Records, "record"), plural(int64(sum.Files), "file"), sum.Candidates)
 	if !sum.First.IsZero() {
-		fmt.Fprintf(&b, ", from %s to %s", label.Time(sum.First), label.Time(sum.Last))
+		read += fmt.Sprintf(", from %s to %s", label.Time(sum.First), label.Time(sum.Last))
 	}
-	b.WriteString(".\n")
+	b.WriteString(strings.Join(wrap(read+".", o.sys.outputWidth()), "\n") + "\n")
 	switch {
 	case total.Alerts+o.rollUps > 0:
 		fmt.Fprintf(&b, "%s told, %s of repeats.\n", plural(int64(total.Alerts), "alert"), plural(int64(o.rollUps), "roll-up"))
@@ -456,6 +435,51 @@ func (o *replayOutput) table(c replayCmd, st *store, sum replay.Summary, rows []
 		b.WriteString("Nothing to tell.\n")
 	}
 	fmt.Fprintf(&b, "Store: %s\nNext: rootguard status%s\n", st.path, st.flags(o.sys))
+	return b.String()
+}
+
+// counts is the table of a summary. Where a terminal is too narrow for it, the
+// accounts are headings in it and no column.
+func (o *replayOutput) counts(known map[string]string, rows []summaryRow, total summaryRow) string {
+	cells := make([][]string, 0, len(rows)+2)
+	cells = append(cells, []string{"ACCOUNT", "FINDING", "SEVERITY", "ALERTS", "ROLLED UP", "DUPLICATES"})
+	for _, r := range rows {
+		account := r.Account
+		if n := known[r.Account]; n != "" {
+			account += " " + n
+		}
+		cells = append(cells, []string{label.Clean(account), string(r.Finding), r.Severity.String(), strconv.Itoa(r.Alerts), strconv.Itoa(r.RolledUp), strconv.Itoa(r.Duplicates)})
+	}
+	cells = append(cells, []string{"total", "", "", strconv.Itoa(total.Alerts), strconv.Itoa(total.RolledUp), strconv.Itoa(total.Duplicates)})
+	headings := o.sys.outputWidth() > 0 && tableWidth(cells) > o.sys.outputWidth()
+	severity := 2
+	accounts := make([]string, len(cells))
+	if headings {
+		severity = 1
+		for i, row := range cells {
+			accounts[i], cells[i] = row[0], row[1:]
+		}
+		cells[len(cells)-1][0] = "total"
+	}
+	table := columns(cells, severity+1, func(row, column int, text string) string {
+		switch {
+		case row == 0:
+			return o.paint.faint(text)
+		case column == severity && row < len(cells)-1:
+			return o.paint.severity(strings.TrimSpace(text), text)
+		}
+		return text
+	})
+	if !headings {
+		return table
+	}
+	var b strings.Builder
+	for i, line := range slices.Collect(strings.Lines(table)) {
+		if i > 0 && i < len(cells)-1 && accounts[i] != accounts[i-1] {
+			b.WriteString(o.paint.bold(accounts[i]) + "\n")
+		}
+		b.WriteString("  " + line)
+	}
 	return b.String()
 }
 

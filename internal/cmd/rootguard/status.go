@@ -45,7 +45,7 @@ func (c statusCmd) Run(ctx context.Context, sys system) (err error) {
 	if c.JSON {
 		return writeJSON(sys.stdout, statuses)
 	}
-	v := statusView{paint: sys.paint(), unicode: sys.unicode(), chosen: !asOf.IsZero(), quietDays: c.QuietDays}
+	v := statusView{paint: sys.paint(), unicode: sys.unicode(), chosen: !asOf.IsZero(), quietDays: c.QuietDays, width: sys.outputWidth()}
 	return writeText(sys.stdout, v.render(statuses))
 }
 
@@ -57,6 +57,7 @@ type statusView struct {
 	b       strings.Builder
 
 	quietDays int
+	width     int // of the terminal, 0 where nothing needs to fit one
 }
 
 func (v *statusView) render(statuses []accountStatus) string {
@@ -87,6 +88,11 @@ func (v *statusView) overview(statuses []accountStatus) {
 			}
 		}
 		rows = append(rows, []string{s.Account, label.Clean(s.AccountName), ticks.String(), label.Verdict(s.Status), strconv.Itoa(awaiting), label.Time(s.AsOf)})
+	}
+	if v.width > 0 && tableWidth(rows) > v.width {
+		for i := range rows {
+			rows[i] = rows[i][:5] // each account says below as of when it is shown
+		}
 	}
 	v.b.WriteString(columns(rows, 6, func(row, column int, text string) string {
 		switch {
@@ -125,7 +131,7 @@ func (v *statusView) account(s accountStatus) {
 	case !v.chosen:
 		asOf += ", the newest fact of this account: logs cannot speak for later"
 	}
-	fmt.Fprintf(&v.b, "%s\n", v.paint.faint(asOf))
+	v.line(0, v.paint.faint, asOf)
 	if s.NoRootCredentials {
 		v.b.WriteString("This account has no root credentials: nobody can sign in as root.\n")
 	}
@@ -149,9 +155,15 @@ func (v *statusView) step(s bootstrap.StepStatus) {
 	if color == "" {
 		color = "2"
 	}
-	fmt.Fprintf(&v.b, "  %s %s  %s\n", v.paint.in(color, label.Glyph(s.State, v.unicode)), pad(text, 46), v.paint.in(color, state))
+	const stateColumn = 46
+	fmt.Fprintf(&v.b, "  %s ", v.paint.in(color, label.Glyph(s.State, v.unicode)))
+	if v.width > 0 && len("  x   ")+stateColumn+len(state) > v.width {
+		fmt.Fprintf(&v.b, "%s\n      %s\n", text, v.paint.in(color, state))
+	} else {
+		fmt.Fprintf(&v.b, "%s  %s\n", pad(text, stateColumn), v.paint.in(color, state))
+	}
 	if s.Note != "" {
-		fmt.Fprintf(&v.b, "      %s\n", label.Clean(s.Note))
+		v.line(6, nil, label.Clean(s.Note))
 	}
 	if e := s.Evidence; e != nil {
 		line := e.What
@@ -164,7 +176,17 @@ func (v *statusView) step(s bootstrap.StepStatus) {
 		if e.EventID != "" {
 			line += ", event " + e.EventID
 		}
-		fmt.Fprintf(&v.b, "      %s\n", v.paint.faint(label.Clean(line)))
+		v.line(6, v.paint.faint, label.Clean(line))
+	}
+}
+
+// line writes indented text, on several lines where the terminal is narrow.
+func (v *statusView) line(indent int, style func(string) string, text string) {
+	for _, l := range wrap(text, v.width-indent) {
+		if style != nil {
+			l = style(l)
+		}
+		v.b.WriteString(strings.Repeat(" ", indent) + l + "\n")
 	}
 }
 
@@ -187,7 +209,7 @@ func (v *statusView) users(s bootstrap.Status) {
 				color = "1;31"
 			}
 			fmt.Fprintf(&v.b, "    %s  %s\n", pad(name(u), width), v.paint.in(color, "MFA "+label.Deadline(u.GraceDeadline, s.AsOf)))
-			fmt.Fprintf(&v.b, "      %s\n", v.paint.faint(label.Clean(origin(u)+"; last sign-in "+label.Time(u.LastSignIn))))
+			v.line(6, v.paint.faint, label.Clean(origin(u)+"; last sign-in "+label.Time(u.LastSignIn)))
 		}
 	}
 	if len(others) > 0 {

@@ -49,6 +49,14 @@ func (s system) terminalWidth() int {
 	return s.width()
 }
 
+// outputWidth is how wide standard output may be, 0 where it needs to fit no terminal.
+func (s system) outputWidth() int {
+	if !s.stdoutTerminal {
+		return 0
+	}
+	return s.terminalWidth()
+}
+
 // dataDir is where the user's own data of programs is kept.
 func (s system) dataDir() (string, error) {
 	if dir := s.getenv("XDG_DATA_HOME"); filepath.IsAbs(dir) {

@@ -3,10 +3,13 @@ package main
 import (
 	"bytes"
 	"path/filepath"
+	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 )
 
 func environment(pairs ...string) func(string) string {
@@ -117,6 +120,61 @@ func TestProgressFitsTheTerminal(t *testing.T) {
 	}
 	if _, _, stderr := terminal(t, []string{"TERM", "dumb"}, "replay", "--store", filepath.Join(t.TempDir(), "s.db")); stderr != "" {
 		t.Errorf("a dumb terminal cannot draw over a line, and gets %q", stderr)
+	}
+}
+
+// escapes are the sequences that color text.
+var escapes = regexp.MustCompile("\x1b\\[[0-9;]*m")
+
+// What replay and status print after the findings fits a terminal, down to 80
+// characters, without a word cut in two.
+func TestTablesFitTheTerminal(t *testing.T) {
+	store := filepath.Join(t.TempDir(), "s.db")
+	_, replayed, _ := terminalOf(t, 80, nil, "replay", "--store", store)
+	_, table, _ := strings.Cut(replayed, "\n\n")
+	table = escapes.ReplaceAllString(table, "")
+	if !strings.Contains(table, "\n111122223333 example-prod\n  guard.tampered ") || !strings.Contains(table, "\n444455556666 example-security\n  root.session ") || !strings.Contains(table, "\n  total ") {
+		t.Errorf("the table has no headings:\n%s", table)
+	}
+	_, wide, _ := terminalOf(t, 200, nil, "status", "--store", store)
+	_, narrow, _ := terminalOf(t, 80, nil, "status", "--store", store)
+	wide, narrow = escapes.ReplaceAllString(wide, ""), escapes.ReplaceAllString(narrow, "")
+	for _, line := range strings.Split(table+"\n"+narrow, "\n") {
+		if strings.Contains(line, store) { // a path is left whole, to be copied
+			continue
+		}
+		if n := utf8.RuneCountInString(line); n > 80 {
+			t.Errorf("%d characters: %q", n, line)
+		}
+	}
+	_, wide, _ = strings.Cut(wide, "\n\n") // the overview leaves a column out
+	_, narrow, _ = strings.Cut(narrow, "\n\n")
+	if got, want := strings.Fields(narrow), strings.Fields(wide); !slices.Equal(got, want) {
+		t.Errorf("on a narrow terminal the words are others:\n%s", narrow)
+	}
+	if !strings.Contains(wide, "Root user has MFA                               regressed since 2026-04-08 02:36:52 UTC\n") {
+		t.Error("on a wide terminal a state does not stand beside its step")
+	}
+}
+
+func TestWrap(t *testing.T) {
+	for _, c := range []struct {
+		text  string
+		width int
+		want  []string
+	}{
+		{"a bc def", 0, []string{"a bc def"}},
+		{"a bc def", -6, []string{"a bc def"}},
+		{"a bc def", 8, []string{"a bc def"}},
+		{"a bc def", 7, []string{"a bc", "def"}},
+		{"a bc def", 1, []string{"a", "bc", "def"}},
+		{"äöü ßéè", 6, []string{"äöü", "ßéè"}},
+		{"äöü ßéè", 7, []string{"äöü ßéè"}},
+		{"", 5, []string{""}},
+	} {
+		if got := wrap(c.text, c.width); !slices.Equal(got, c.want) {
+			t.Errorf("wrap(%q, %d) is %q, not %q", c.text, c.width, got, c.want)
+		}
 	}
 }
 
