@@ -43,6 +43,10 @@ const (
 	GroupLeft          FactKind = "group_left"
 
 	Live FactKind = "live"
+
+	// MFAMissingTold notes that people were told of an MFAGap. No status depends
+	// on it.
+	MFAMissingTold FactKind = "mfa_missing_told"
 )
 
 // Fact is the part of one record, or of one live check, that a status is made
@@ -74,7 +78,7 @@ type Fact struct {
 
 	AccessKeyID string            `json:"access_key_id,omitempty"`
 	TaskPolicy  string            `json:"task_policy,omitempty"` // of sts:AssumeRoot
-	Until       time.Time         `json:"until,omitzero"`        // of sts:AssumeRoot: when its key expires
+	Until       time.Time         `json:"until,omitzero"`        // of sts:AssumeRoot: when its key expires; of MFAMissingTold: the deadline
 	Reset       cloudtrail.Answer `json:"reset,omitempty"`       // passwordResetRequired
 	MFA         cloudtrail.Answer `json:"mfa,omitempty"`         // MFAUsed of a successful sign-in
 	What        string            `json:"what,omitempty"`        // evidence, for people

@@ -1,6 +1,7 @@
 package bootstrap
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -65,6 +66,20 @@ func LiveFactOf(account string, at time.Time, live LiveFact) Fact {
 		Kind:    Live,
 		Time:    at,
 		Live:    &live,
+	}
+}
+
+// MFAMissingToldFact notes that people were told of a user's gap.
+func MFAMissingToldFact(account string, u *UserStatus, gap MFAGap) Fact {
+	who := cmp.Or(u.UserID, u.Name)
+	return Fact{
+		Account:  account,
+		ID:       string(MFAMissingTold) + "/" + who + "/" + gap.Deadline.UTC().Format(time.RFC3339),
+		Kind:     MFAMissingTold,
+		Time:     gap.From,
+		Until:    gap.Deadline,
+		UserName: u.Name,
+		UserID:   u.UserID,
 	}
 }
 

@@ -15,8 +15,8 @@ import (
 func DefaultOptions() Options { return Options{Grace: 24 * time.Hour, QuietDays: 30} }
 
 // Fold is how an account stands at asOf, by the facts up to then. The facts are
-// a set: neither their order nor repeats matter, and those of other accounts and
-// those without a time are passed over. A zero asOf is the time of the latest fact.
+// a set: neither their order nor repeats matter, and those of other accounts,
+// those without a time and notes of what was told are passed over. A zero asOf is the time of the latest fact.
 //
 // Facts are taken by Time and EventID. CloudTrail's times are whole seconds, so
 // within one second causes come before effects, and what protects comes before
@@ -68,7 +68,7 @@ func momentsOf(account string, facts []Fact) []moment {
 	index := make(map[string]int, len(facts))
 	for i := range facts {
 		f := &facts[i]
-		if f.Account != account || f.Time.IsZero() {
+		if f.Account != account || f.Time.IsZero() || f.Kind == MFAMissingTold {
 			continue
 		}
 		if at, ok := index[f.ID]; ok {

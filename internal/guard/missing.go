@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"rootguard/internal/bootstrap"
@@ -12,33 +13,79 @@ import (
 
 // MissingMFA raises user.mfa.missing for every time an IAM user of the account
 // had a console password and no MFA beyond the deadline, as of a time: also for
-// one that has ended since, and says so. Each is told once, by account, user
-// and deadline. alerts counts those not told before, whether each got an alert
-// or was rolled up. An error for one user keeps no other back.
+// one that has ended since, and says so. Each is told once, also where facts
+// that came late or another grace have moved its deadline since: the journal
+// notes what was told. alerts counts those not told before, whether each got an
+// alert or was rolled up. An error for one user keeps no other back.
 func (g *Guard) MissingMFA(ctx context.Context, account string, asOf time.Time) (alerts int, err error) {
 	facts, err := g.deps.Journal.Facts(ctx, account)
 	if err != nil {
 		return 0, fmt.Errorf("reading facts of account %s: %w", account, err)
 	}
+	told := notesOf(facts)
+	var notes []bootstrap.Fact
 	var errs []error
 	status := bootstrap.Fold(account, facts, g.settings.Bootstrap, asOf)
 	for i := range status.Users {
 		u := &status.Users[i]
 		for _, gap := range u.MFAGaps {
 			f, ok := missing(account, u, gap, asOf)
-			if !ok {
+			if !ok || told.have(u, gap) {
 				continue
 			}
 			res, err := g.Raise(ctx, f)
 			if err != nil {
 				errs = append(errs, err)
+			} else {
+				notes = append(notes, bootstrap.MFAMissingToldFact(account, u, gap))
 			}
 			if res.Disposition == Alerted || res.Disposition == RolledUp {
 				alerts++
 			}
 		}
 	}
+	if len(notes) > 0 {
+		if _, err := g.deps.Journal.Add(ctx, notes); err != nil {
+			errs = append(errs, fmt.Errorf("noting what was told of account %s: %w", account, err))
+		}
+	}
 	return alerts, errors.Join(errs...)
+}
+
+// toldNotes are the notes of what was told, by the ID and by the name of the user.
+type toldNotes map[string][]*bootstrap.Fact
+
+func notesOf(facts []bootstrap.Fact) toldNotes {
+	notes := toldNotes{}
+	for i := range facts {
+		if f := &facts[i]; f.Kind == bootstrap.MFAMissingTold {
+			notes[f.UserName] = append(notes[f.UserName], f)
+			if f.UserID != "" {
+				notes[f.UserID] = append(notes[f.UserID], f)
+			}
+		}
+	}
+	return notes
+}
+
+// have reports whether a note is about a gap of the user.
+func (n toldNotes) have(u *bootstrap.UserStatus, gap bootstrap.MFAGap) bool {
+	return slices.ContainsFunc(append([]string{u.UserID, u.Name}, u.FormerNames...), func(who string) bool {
+		return slices.ContainsFunc(n[who], func(note *bootstrap.Fact) bool { return tells(note, u, gap) })
+	})
+}
+
+// tells reports whether a note is about a gap of the user: they are the same
+// where the gap lasted at the deadline that was told.
+func tells(note *bootstrap.Fact, u *bootstrap.UserStatus, gap bootstrap.MFAGap) bool {
+	if note.UserID != "" && u.UserID != "" {
+		if note.UserID != u.UserID {
+			return false
+		}
+	} else if note.UserName != u.Name && !slices.Contains(u.FormerNames, note.UserName) {
+		return false
+	}
+	return !note.Until.Before(gap.From) && (gap.To.IsZero() || !note.Until.After(gap.To))
 }
 
 // missing is the finding of one gap; ok is false where MFA was not missing at the deadline.

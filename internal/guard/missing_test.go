@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"rootguard/internal/alert"
+	"rootguard/internal/bootstrap"
 	"rootguard/internal/cloudtrail"
 	"rootguard/internal/detect"
 	"rootguard/internal/fake"
@@ -114,4 +115,76 @@ func TestManyUsersMissMFA(t *testing.T) {
 	if _, err := w.MissingMFA(t.Context(), account, late); !errors.Is(err, fake.ErrFault) {
 		t.Errorf("a failing journal: %v", err)
 	}
+}
+
+// TestMissingMFAIsToldOnce holds that facts which come late, or a new length of
+// grace, do not tell one gap again.
+func TestMissingMFAIsToldOnce(t *testing.T) {
+	hour := func(h float64) time.Time { return t0.Add(time.Duration(h * float64(time.Hour))) }
+	missing := func(t *testing.T, g *guard.Guard, asOf float64, want int) {
+		t.Helper()
+		if n, err := g.MissingMFA(t.Context(), account, hour(asOf)); n != want || err != nil {
+			t.Errorf("as of %v h: %d alerts, %v, want %d", asOf, n, err, want)
+		}
+	}
+	live := func(t *testing.T, w *world, at float64, devices ...string) {
+		t.Helper()
+		yes := true
+		f := bootstrap.LiveFactOf(account, hour(at), bootstrap.LiveFact{UserID: "AIDAEVE", UserName: "eve", ConsoleLogin: &yes, MFADevices: devices})
+		if _, err := w.journal.Add(t.Context(), []bootstrap.Fact{f}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Run("the unique ID becomes known", func(t *testing.T) {
+		w := newWorld()
+		w.handle(t, iamCall("CreateLoginProfile", "eve", t0), guard.Recorded)
+		missing(t, w.Guard, 30, 1)
+		live(t, w, 40)
+		missing(t, w.Guard, 50, 0)
+	})
+	t.Run("the gap began earlier", func(t *testing.T) {
+		w := newWorld()
+		live(t, w, 10)
+		missing(t, w.Guard, 40, 1)
+		w.handle(t, iamCall("CreateLoginProfile", "eve", t0), guard.Recorded)
+		missing(t, w.Guard, 50, 0)
+	})
+	t.Run("the grace was changed", func(t *testing.T) {
+		w := newWorld()
+		w.handle(t, iamCall("CreateLoginProfile", "eve", t0), guard.Recorded)
+		missing(t, w.Guard, 30, 1)
+		longer := guard.New(guard.Deps{
+			Detector: detectorFunc(nil), Ledger: w.ledger, Journal: w.journal, Publisher: w.pub, Now: w.clock.Now,
+		}, guard.Settings{Bootstrap: bootstrap.Options{Grace: 36 * time.Hour}})
+		missing(t, longer, 50, 0)
+	})
+	t.Run("another gap is told", func(t *testing.T) {
+		w := newWorld()
+		w.handle(t, iamCall("CreateLoginProfile", "eve", t0), guard.Recorded)
+		missing(t, w.Guard, 30, 1)
+		live(t, w, 40, "device")
+		live(t, w, 50)
+		missing(t, w.Guard, 80, 1)
+		missing(t, w.Guard, 90, 0)
+	})
+	t.Run("another user of the name is told of", func(t *testing.T) {
+		w := newWorld()
+		w.handle(t, iamCall("CreateLoginProfile", "eve", t0), guard.Recorded)
+		missing(t, w.Guard, 30, 1)
+		w.handle(t, iamCall("DeleteUser", "eve", hour(31)), guard.Recorded)
+		w.handle(t, iamCall("CreateUser", "eve", hour(32)), guard.Recorded)
+		w.handle(t, iamCall("CreateLoginProfile", "eve", hour(32)), guard.Recorded)
+		missing(t, w.Guard, 60, 1)
+	})
+	t.Run("the note of it fails", func(t *testing.T) {
+		w := newWorld()
+		w.handle(t, iamCall("CreateLoginProfile", "eve", t0), guard.Recorded)
+		w.script.Inject(5, fake.FailBefore) // after Facts, the claim, the publish and the claim's end
+		if n, err := w.MissingMFA(t.Context(), account, hour(30)); n != 1 || !errors.Is(err, fake.ErrFault) {
+			t.Errorf("%d alerts, %v", n, err)
+		}
+		missing(t, w.Guard, 30, 0)
+		live(t, w, 40)
+		missing(t, w.Guard, 50, 0)
+	})
 }
