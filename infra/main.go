@@ -19,17 +19,28 @@ import (
 )
 
 func main() {
-	if err := run(); err != nil {
-		// On a line of its own: jsii may have left one unfinished as it closed.
-		fmt.Fprintf(os.Stderr, "\nrootguard: %v\n", err)
+	stderr := os.Stderr
+	err := run()
+	quit()
+	if err != nil {
+		fmt.Fprintf(stderr, "rootguard: %v\n", err)
 		os.Exit(1)
 	}
+}
+
+// quit ends the Node process in which the CDK runs. jsii waits for it twice at
+// once, and may then report a failure where there is none (jsii-runtime-go
+// v1.133.0, internal/kernel/process), so what it says from here on is not shown.
+func quit() {
+	if null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0); err == nil {
+		os.Stderr = null
+	}
+	jsii.Close()
 }
 
 func run() error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	defer jsii.Close()
 	app := awscdk.NewApp(nil)
 	given, _ := app.Node().GetAllContext(nil).(map[string]any)
 	chosen, err := settings.Parse(given)

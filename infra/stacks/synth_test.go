@@ -80,6 +80,8 @@ func parse(text []byte) (*template, error) {
 // stackSet holds the templates of one scenario by stack name.
 type stackSet map[string]*template
 
+// synthesized makes all scenarios, once. It does not call jsii.Close, whose two
+// waits for one process are a data race; Node ends when this process does.
 var synthesized = sync.OnceValues(func() (map[string]stackSet, error) {
 	flags, err := featureFlags()
 	if err != nil {
@@ -153,13 +155,6 @@ func synth(dir string, flags map[string]any, given string, archives map[string]s
 		}
 	}
 	return out, nil
-}
-
-// TestMain ends the Node process in which the CDK runs.
-func TestMain(m *testing.M) {
-	code := m.Run()
-	jsii.Close()
-	os.Exit(code)
 }
 
 // all returns every scenario's templates, that within the stack set included.
