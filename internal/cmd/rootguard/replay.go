@@ -99,10 +99,10 @@ func (c replayCmd) Run(ctx context.Context, sys system) (err error) {
 	settings := guard.DefaultSettings()
 	settings.Window, settings.Bootstrap = time.Duration(c.Window), policy
 	settings.Lease = time.Nanosecond // the store is this process's alone, so a lease left in it is of a dead one
-	known := c.known()
+	accountNames := c.known()
 	g := guard.New(guard.Deps{
 		Detector: &detect.Detector{}, Ledger: st, Journal: st, Publisher: out, Now: sys.now,
-		AccountName: func(account string) string { return known[account] },
+		AccountName: func(account string) string { return accountNames[account] },
 	}, settings)
 
 	accounts := map[string]bool{}
@@ -118,13 +118,34 @@ func (c replayCmd) Run(ctx context.Context, sys system) (err error) {
 	if err != nil {
 		return err
 	}
+	if sum.FilesTotal == 0 && out.problems == 0 {
+		return noLogs(c.Paths, sum.SkippedFiles)
+	}
+	for _, a := range c.Account {
+		if !accounts[string(a)] {
+			fmt.Fprintf(sys.stderr, "note: these logs hold no relevant record of account %s\n", a)
+		}
+	}
 	if err := out.finish(ctx, g, st, sum, accounts); err != nil {
 		return err
 	}
 	if err := st.Commit(); err != nil {
 		return err
 	}
-	return out.summary(c, st, sum)
+	known, err := st.Accounts(ctx)
+	if err != nil {
+		return err
+	}
+	return out.summary(c, st, sum, len(known) > 0)
+}
+
+// noLogs says that there was nothing to replay: silence would read as "all is well".
+func noLogs(paths []string, skipped int) error {
+	text := "found no CloudTrail log file in " + strings.Join(paths, ", ")
+	if skipped > 0 {
+		text += fmt.Sprintf("; passed over %s of other kinds, such as digests and hidden files", plural(int64(skipped), "file"))
+	}
+	return errors.New(text)
 }
 
 // options are the replay's, from the flags.
@@ -154,6 +175,24 @@ func (c replayCmd) options(sys system) (replay.Options, error) {
 		opt.Paths, opt.Stdin = []string{"-"}, &b
 	}
 	return opt, nil
+}
+
+// bounds names the flags that left records out.
+func (c replayCmd) bounds() string {
+	var flags []string
+	if c.Since != "" {
+		flags = append(flags, "--since")
+	}
+	if c.Until != "" {
+		flags = append(flags, "--until")
+	}
+	if len(c.Account) > 0 {
+		flags = append(flags, "--account")
+	}
+	if len(flags) == 0 {
+		return ""
+	}
+	return " within " + strings.Join(flags, " and ")
 }
 
 // exist checks that every path can be looked at, before any work is done.
@@ -377,7 +416,7 @@ type summaryRow struct {
 }
 
 // summary prints the counts, and says by its error whether input was malformed.
-func (o *replayOutput) summary(c replayCmd, st *store, sum replay.Summary) error {
+func (o *replayOutput) summary(c replayCmd, st *store, sum replay.Summary, anyAccount bool) error {
 	rows := make([]summaryRow, 0, len(o.tally))
 	total := summaryRow{}
 	for k, t := range o.tally {
@@ -405,7 +444,7 @@ func (o *replayOutput) summary(c replayCmd, st *store, sum replay.Summary) error
 			Store  string         `json:"store"`
 		}{summarySchema, sum, rows, st.path})
 	} else {
-		err = writeText(o.sys.stdout, o.table(c, st, sum, rows, total))
+		err = writeText(o.sys.stdout, o.table(c, st, sum, rows, total, anyAccount))
 	}
 	if err = errors.Join(err, o.err); err != nil {
 		return err
@@ -416,7 +455,7 @@ func (o *replayOutput) summary(c replayCmd, st *store, sum replay.Summary) error
 	return nil
 }
 
-func (o *replayOutput) table(c replayCmd, st *store, sum replay.Summary, rows []summaryRow, total summaryRow) string {
+func (o *replayOutput) table(c replayCmd, st *store, sum replay.Summary, rows []summaryRow, total summaryRow, anyAccount bool) string {
 	var b strings.Builder
 	if len(rows) > 0 {
 		b.WriteString("\n" + o.counts(c.known(), rows, total) + "\n")
@@ -425,6 +464,9 @@ func (o *replayOutput) table(c replayCmd, st *store, sum replay.Summary, rows []
 	if !sum.First.IsZero() {
 		read += fmt.Sprintf(", from %s to %s", label.Time(sum.First), label.Time(sum.Last))
 	}
+	if sum.SkippedFiles > 0 {
+		read += fmt.Sprintf("; %s of other kinds passed over", plural(int64(sum.SkippedFiles), "file"))
+	}
 	b.WriteString(strings.Join(wrap(read+".", o.sys.outputWidth()), "\n") + "\n")
 	switch {
 	case total.Alerts+o.rollUps > 0:
@@ -432,9 +474,12 @@ func (o *replayOutput) table(c replayCmd, st *store, sum replay.Summary, rows []
 	case total.Duplicates > 0:
 		b.WriteString("Nothing new: every finding had been told before.\n")
 	default:
-		b.WriteString("Nothing to tell.\n")
+		b.WriteString("Nothing to tell" + c.bounds() + ".\n")
 	}
-	fmt.Fprintf(&b, "Store: %s\nNext: rootguard status%s\n", st.path, st.flags(o.sys))
+	fmt.Fprintf(&b, "Store: %s\n", st.path)
+	if anyAccount {
+		fmt.Fprintf(&b, "Next: rootguard status%s\n", st.flags(o.sys))
+	}
 	return b.String()
 }
 
