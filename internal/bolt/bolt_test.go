@@ -624,3 +624,65 @@ func TestDamagedRows(t *testing.T) {
 		}
 	}
 }
+
+// TestDamagedPages holds that a damaged page is an error where it is met, and
+// that the file can be closed after that. bbolt panics.
+func TestDamagedPages(t *testing.T) {
+	dir := t.TempDir()
+	good := filepath.Join(dir, "good.db")
+	s := open(t, good)
+	if err := s.Batch(100, nil); err != nil {
+		t.Fatal(err)
+	}
+	handle(t, newGuard(s, &fake.Publisher{}), 300)
+	closeStore(t, s)
+	whole, err := os.ReadFile(good)
+	if err != nil {
+		t.Fatal(err)
+	}
+	met := 0
+	for _, batch := range []int{0, 2} {
+		for page := 2; page < len(whole)/4096; page += 3 {
+			path := filepath.Join(dir, fmt.Sprintf("bad%d-%d.db", batch, page))
+			bad := slices.Clone(whole)
+			for i := page * 4096; i < (page+1)*4096; i++ {
+				bad[i] ^= 0xa5
+			}
+			if err := os.WriteFile(path, bad, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			s, err := bolt.Open(path)
+			if errors.Is(err, bolt.ErrNotStore) {
+				continue
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if batch > 0 {
+				if err := s.Batch(batch, nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+			g := newGuard(s, &fake.Publisher{})
+			var errs []error
+			for i := range 6 {
+				_, err := g.Handle(t.Context(), record(i*53))
+				errs = append(errs, err)
+			}
+			errs = append(errs, s.Claims(t.Context(), "", func(guard.Claim) error { return nil }))
+			_, err = s.Facts(t.Context(), "123456789012")
+			errs = append(errs, err)
+			for _, err := range append(errs, s.Close()) {
+				if err == nil {
+					continue
+				}
+				if met++; !errors.Is(err, bolt.ErrNotStore) && !strings.Contains(err.Error(), "decoding") {
+					t.Errorf("page %d: %v", page, err)
+				}
+			}
+		}
+	}
+	if met == 0 {
+		t.Error("no damage was met")
+	}
+}

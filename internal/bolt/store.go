@@ -29,7 +29,8 @@ const schema = 1
 // lockTimeout is how long opening waits for another process.
 const lockTimeout = 2 * time.Second
 
-// Why a file could not be opened as a store.
+// Why a file could not be opened as a store. ErrNotStore is also of a call that
+// met a damaged page.
 var (
 	ErrLocked   = errors.New("another process has the store open")
 	ErrNotStore = errors.New("not a rootguard store, or damaged")
@@ -81,8 +82,7 @@ func OpenReadOnly(path string) (*Store, error) {
 
 func open(path string, readOnly bool) (s *Store, err error) {
 	var db *bbolt.DB
-	// bbolt reads pages from a memory map, so that a damaged file makes it
-	// panic, or fault where the file was cut off.
+	// See guarded.
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if p := recover(); p != nil {
@@ -250,7 +250,8 @@ func (b *batch) commit() error {
 		return tx.Rollback()
 	}
 	b.writes = 0
-	if err := tx.Commit(); err != nil {
+	if err := guarded(tx.Commit); err != nil {
+		_ = tx.Rollback() // frees the file's lock where a panic left it; else there is nothing to undo
 		return b.fail(fmt.Errorf("committing: %w", err))
 	}
 	return nil
@@ -277,7 +278,7 @@ func (b *batch) run(db *bbolt.DB, write bool, do func(*bbolt.Tx) error) error {
 		}
 		b.tx = tx
 	}
-	if err := do(b.tx); err != nil {
+	if err := guarded(func() error { return do(b.tx) }); err != nil {
 		if !write {
 			return err
 		}
@@ -306,8 +307,20 @@ func (s *Store) run(ctx context.Context, write bool, alone func(func(*bbolt.Tx) 
 	s.mu.Lock()
 	if s.batch == nil {
 		s.mu.Unlock()
-		return alone(do)
+		return guarded(func() error { return alone(do) })
 	}
 	defer s.mu.Unlock()
 	return s.batch.run(s.db, write, do)
+}
+
+// guarded makes an ErrNotStore of a panic. bbolt reads pages from a memory map,
+// so that a damaged one makes it panic, or fault where the file was cut off.
+func guarded(do func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%w: %v", ErrNotStore, p)
+		}
+	}()
+	return do()
 }
