@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -97,8 +98,13 @@ func run(ctx context.Context, args []string, sys system) (code int) {
 	if sys.getenv("COMP_LINE") != "" {
 		kongplete.Complete(parser, kongplete.WithPredictors(predictors(ctx, sys)))
 	}
-	if len(args) == 0 {
+	switch {
+	case len(args) == 0:
 		args = []string{"--help"}
+	case args[0] == "help":
+		args = append(slices.Clone(args[1:]), "--help")
+	case args[0] == "--version":
+		args = append([]string{"version"}, args[1:]...)
 	}
 	parsed, err := parser.Parse(args)
 	if err != nil {
@@ -158,5 +164,5 @@ func (p policy) options() (bootstrap.Options, error) {
 
 // names are what people call accounts.
 type names struct {
-	AccountName map[accountID]string `placeholder:"ID=NAME" env:"ROOTGUARD_ACCOUNT_NAMES" help:"What you call an account; may be repeated, or several separated by a semicolon."`
+	AccountName []accountName `sep:";" placeholder:"ID=NAME" env:"ROOTGUARD_ACCOUNT_NAMES" help:"What you call an account; may be repeated, or several separated by a semicolon."`
 }

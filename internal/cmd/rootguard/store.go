@@ -127,8 +127,8 @@ func quoted(word string) string {
 // their IDs are of AWS's documentation and belong to nobody.
 func (n names) known() map[string]string {
 	known := story.AccountNames()
-	for id, name := range n.AccountName {
-		known[string(id)] = name
+	for _, a := range n.AccountName {
+		known[string(a.id)] = a.name
 	}
 	return known
 }

@@ -78,3 +78,20 @@ func (a *accountID) UnmarshalText(text []byte) error {
 	*a = accountID(id)
 	return nil
 }
+
+// accountName is what people call an account, given as ID=NAME.
+type accountName struct {
+	id   accountID
+	name string
+}
+
+// UnmarshalText reads an account's ID and name.
+func (a *accountName) UnmarshalText(text []byte) error {
+	id, name, found := strings.Cut(string(text), "=")
+	name = strings.TrimSpace(name)
+	if !found || name == "" {
+		return fmt.Errorf("%q is not an account ID, = and a name, such as 111122223333=billing", text)
+	}
+	a.name = name
+	return a.id.UnmarshalText([]byte(strings.TrimSpace(id)))
+}
