@@ -71,7 +71,7 @@ func (f storeFlag) open(sys system, ofStory bool) (*store, error) {
 		return nil, err
 	}
 	if st.Store, err = bolt.Open(st.path); err != nil {
-		return nil, err
+		return nil, st.advise(err)
 	}
 	return st, nil
 }
@@ -98,9 +98,24 @@ func (f storeFlag) read(sys system, s storyFlag) (*store, error) {
 		return nil, fmt.Errorf("looking for the store: %w", err)
 	}
 	if st.Store, err = bolt.OpenReadOnly(st.path); err != nil {
-		return nil, err
+		return nil, st.advise(err)
 	}
 	return st, nil
+}
+
+// advise adds to an error of opening the store what to do about it.
+func (s *store) advise(err error) error {
+	var path *fs.PathError
+	switch {
+	case errors.Is(err, bolt.ErrLocked):
+		return fmt.Errorf("%w; wait until it has ended, or name another store with --store", err)
+	case errors.Is(err, bolt.ErrNotStore):
+		return fmt.Errorf("%w; name another file with --store, and replay makes a store there", err)
+	case errors.As(err, &path) && !s.chosen:
+		return fmt.Errorf("%w; name another place with --store or %s", err, storeEnv)
+	default:
+		return err
+	}
 }
 
 // flags are what a command must be given, in the same environment, to use the same store.
