@@ -6,11 +6,17 @@ GOLANGCI      := $(BUILD)/bin/golangci-lint
 GOLANGCI_VER  := v2.15.0
 GOVULNCHECK   := golang.org/x/vuln/cmd/govulncheck@v1.1.4
 FUZZTIME      ?= 30s
+CDK           := npx --yes aws-cdk@2.1148.1
+# EMAIL is who is told; without it, cdk.json must name somebody.
+EMAIL         ?=
+CONTEXT       := $(if $(EMAIL),-c email=$(EMAIL))
+# The CDK's runtime prints a banner about the age of Node 20 on every start.
+export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 # LOGS is what `make run` replays; empty is the story bundled with rootguard.
 LOGS          ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test cover fuzz bench lint vuln clean
+.PHONY: help run build test cover fuzz bench bench-lambda lint vuln synth diff deploy destroy clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,5 +62,17 @@ $(GOLANGCI): Makefile
 vuln: ## govulncheck; needs its database on the network
 	$(GO) run $(GOVULNCHECK) ./...
 
+synth: ## the CloudFormation templates, into cdk.out; needs no AWS credentials
+	$(CDK) synth --quiet $(CONTEXT)
+
+diff: ## what a deploy would change
+	$(CDK) diff --all $(CONTEXT)
+
+deploy: ## deploy to the account of your AWS credentials; EMAIL=ops@example.com
+	$(CDK) deploy --all $(CONTEXT)
+
+destroy: ## remove the stacks; the table, the log groups and the trail's bucket stay
+	$(CDK) destroy --all $(CONTEXT)
+
 clean: ## remove what these targets made
-	rm -rf $(BUILD)
+	rm -rf $(BUILD) cdk.out
