@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/posener/complete"
@@ -55,8 +56,8 @@ func (c completionCmd) Run(sys system) error {
 func predictors(ctx context.Context, sys system) map[string]complete.Predictor {
 	return map[string]complete.Predictor{
 		"path": complete.PredictFiles("*"),
-		"account": complete.PredictFunc(func(complete.Args) []string {
-			st, err := storeFlag{Store: sys.getenv(storeEnv)}.read(sys, storyFlag{})
+		"account": complete.PredictFunc(func(line complete.Args) []string {
+			st, err := storeOf(line.All).read(sys, storyFlag{Story: slices.Contains(line.All, "--story")})
 			if err != nil {
 				return nil // a shell has no place for an error
 			}
@@ -67,4 +68,16 @@ func predictors(ctx context.Context, sys system) map[string]complete.Predictor {
 			return accounts
 		}),
 	}
+}
+
+// storeOf is the store that a command line names so far.
+func storeOf(words []string) (f storeFlag) {
+	for i, word := range words {
+		if name, ok := strings.CutPrefix(word, "--store="); ok {
+			f.Store = name
+		} else if word == "--store" && i+1 < len(words) {
+			f.Store = words[i+1]
+		}
+	}
+	return f
 }
