@@ -13,8 +13,8 @@ const DefaultPrefix = "rootguard"
 // Own names the resources that make up rootguard itself.
 type Own struct {
 	// Prefix begins the names of its functions, rules, topic, table, queues,
-	// roles, alarms, schedules, log groups and stacks; letter case does not
-	// matter. "" is DefaultPrefix.
+	// roles, alarms, schedules, log groups and stacks, as a word: no small letter
+	// follows it. Letter case does not matter. "" is DefaultPrefix.
 	Prefix string
 	// Trails are the names or ARNs of the trails that feed it. Empty means any
 	// trail, since the one that does is then not known.
@@ -224,12 +224,16 @@ func (o *Own) pick(source string, names []string) (name string, named, ok bool) 
 	return "", false, false
 }
 
-// part is the first part of a name, ARN, URL or path that begins with the prefix,
-// "" where none does.
+// part is the first part of a name, ARN, URL or path that begins with the prefix
+// as a word of its own, "" where none does: rootguard-x and RootguardX do,
+// rootguardian does not.
 func (o *Own) part(name string) string {
 	prefix := orElse(o.Prefix, DefaultPrefix)
 	for part := range strings.FieldsFuncSeq(name, isSeparator) {
-		if len(part) >= len(prefix) && strings.EqualFold(part[:len(prefix)], prefix) {
+		if len(part) < len(prefix) || !strings.EqualFold(part[:len(prefix)], prefix) {
+			continue
+		}
+		if rest := part[len(prefix):]; rest == "" || rest[0] < 'a' || rest[0] > 'z' || strings.HasSuffix(prefix, "-") {
 			return part
 		}
 	}

@@ -48,6 +48,8 @@ func TestTampering(t *testing.T) {
 		{"rule disabled", record("events:DisableRule", role, req(fields{"name": "rootguard-root"})), "critical guard.tampered | Guardrail tampered with: DisableRule rootguard-root"},
 		{"rule disabled, other case", record("events:DisableRule", role, req(fields{"name": "RootguardStack-Rule1"})), "critical guard.tampered | Guardrail tampered with: DisableRule RootguardStack-Rule1"},
 		{"another's rule", record("events:DisableRule", role, req(fields{"name": "my-rootguard"})), "- my-rootguard is no resource of rootguard"},
+		{"a rule of something whose name begins alike", record("events:DisableRule", role, req(fields{"name": "rootguardian-web"})), "- rootguardian-web is no resource of rootguard"},
+		{"the prefix alone", record("dynamodb:DeleteTable", role, req(fields{"tableName": "arn:aws:dynamodb:us-east-1:1:table/rootguard"})), "critical guard.tampered | Guardrail tampered with: DeleteTable rootguard"},
 		{"rule enabled", record("events:EnableRule", role, req(fields{"name": "rootguard-root"})), "skipped"},
 		{"another service's DisableRule", record("waf:DisableRule", role, req(fields{"name": "rootguard-root"})), "skipped"},
 		{"rule deletion denied", record("events:DeleteRule", role, fields{"errorCode": "AccessDenied", "errorMessage": "User: arn:aws:iam::1:user/x is not authorized to perform: events:DeleteRule on resource: arn:aws:events:us-east-1:1:rule/rootguard-root because no identity-based policy allows the events:DeleteRule action"}),
