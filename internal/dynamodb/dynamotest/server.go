@@ -90,6 +90,13 @@ func (s *Server) Inject(op string, n int, f Fault) {
 	s.faults[op] = append(s.faults[op], slices.Repeat([]Fault{f}, n)...)
 }
 
+// Recover drops the faults injected for an operation that have not come up.
+func (s *Server) Recover(op string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.faults, op)
+}
+
 // Before sets what is called before each request, nil for nothing. It may call
 // the server.
 func (s *Server) Before(f func(op string)) {

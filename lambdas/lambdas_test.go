@@ -1,0 +1,542 @@
+// Package lambdas_test runs the functions as they are deployed, under the
+// Runtime API, against DynamoDB, SNS and IAM in this process.
+package lambdas_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"rootguard/infra/lambdabuild"
+	"rootguard/internal/alert"
+	"rootguard/internal/bootstrap"
+	"rootguard/internal/config"
+	"rootguard/internal/dynamodb"
+	"rootguard/internal/dynamodb/dynamotest"
+	"rootguard/internal/iam/iamtest"
+	"rootguard/internal/lambdatest"
+	"rootguard/internal/sns/snstest"
+	"rootguard/internal/testenv"
+)
+
+const (
+	account = "111111111111"
+	member  = "222222222222"
+	topic   = "arn:aws:sns:us-east-1:" + account + ":rootguard-alerts"
+	device  = "arn:aws:iam::" + account + ":mfa/eve"
+)
+
+var (
+	buildMu sync.Mutex
+	built   = map[string]string{}
+)
+
+// binary builds a function by the step that deploys it, for this machine.
+func binary(t *testing.T, name string) string {
+	t.Helper()
+	buildMu.Lock()
+	defer buildMu.Unlock()
+	if built[name] == "" {
+		b, err := lambdabuild.Build(t.Context(), testenv.Root(t), name, runtime.GOARCH)
+		if err != nil {
+			t.Fatal(err)
+		}
+		built[name] = b.Binary
+	}
+	return built[name]
+}
+
+// cloud is an AWS for one test.
+type cloud struct {
+	table    *dynamotest.Server
+	topic    *snstest.Server
+	iam      *iamtest.Server
+	store    *dynamodb.Store
+	env      map[string]string
+	eventAge time.Duration
+}
+
+func newCloud(t *testing.T) *cloud {
+	t.Helper()
+	c := &cloud{table: dynamotest.New(t), topic: snstest.New(t), iam: iamtest.New(t, account), eventAge: 10 * time.Second}
+	client := dynamotest.Client(c.table.URL)
+	table := dynamotest.Table(t, client)
+	c.store = dynamodb.New(client, table, time.Now)
+	c.env = map[string]string{
+		config.EnvTable: table, config.EnvTopicARN: topic, config.EnvGrace: "24h", config.EnvLease: "45s",
+		config.EnvAccountNames:      `{"` + account + `":"prod"}`,
+		"AWS_ENDPOINT_URL_DYNAMODB": c.table.URL, "AWS_ENDPOINT_URL_SNS": c.topic.URL,
+		"AWS_ENDPOINT_URL_IAM": c.iam.URL, "AWS_ENDPOINT_URL_STS": c.iam.URL,
+	}
+	return c
+}
+
+func (c *cloud) start(t *testing.T, name string) *lambdatest.Function {
+	t.Helper()
+	f, err := lambdatest.Start(t.Context(), lambdatest.Options{Binary: binary(t, name), Env: c.env})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = f.Close() })
+	return f
+}
+
+// record is a CloudTrail record in its EventBridge envelope, of some seconds ago.
+func (c *cloud) record(eventID, source, name string, fields map[string]any) []byte {
+	at := time.Now().Add(-c.eventAge).UTC().Format(time.RFC3339)
+	rec := map[string]any{
+		"eventVersion": "1.11", "eventID": eventID, "eventTime": at, "eventSource": source, "eventName": name,
+		"awsRegion": "us-east-1", "sourceIPAddress": "203.0.113.5", "userAgent": "test", "eventType": "AwsApiCall",
+		"readOnly": false, "managementEvent": true, "recipientAccountId": account, "eventCategory": "Management",
+		"userIdentity": map[string]any{
+			"type": "IAMUser", "principalId": "AIDAADMIN", "arn": "arn:aws:iam::" + account + ":user/admin", "accountId": account,
+			"accessKeyId": "AKIAADMIN", "userName": "admin",
+		},
+	}
+	for k, v := range fields {
+		rec[k] = v
+	}
+	detailType := "AWS API Call via CloudTrail"
+	if name == "ConsoleLogin" {
+		detailType = "AWS Console Sign In via CloudTrail"
+	}
+	event, err := json.Marshal(map[string]any{
+		"version": "0", "id": "eb-" + eventID, "detail-type": detailType, "source": "aws.iam", "account": account, "time": at,
+		"region": "us-east-1", "resources": []string{}, "detail": rec,
+	})
+	if err != nil {
+		panic(err)
+	}
+	return event
+}
+
+func (c *cloud) createUser(eventID string) []byte {
+	return c.record(eventID, "iam.amazonaws.com", "CreateUser", map[string]any{
+		"requestParameters": map[string]any{"userName": "eve"},
+		"responseElements":  map[string]any{"user": map[string]any{"userName": "eve", "userId": "AIDAEVE", "arn": "arn:aws:iam::" + account + ":user/eve"}},
+	})
+}
+
+func (c *cloud) createLoginProfile(eventID string) []byte {
+	return c.record(eventID, "iam.amazonaws.com", "CreateLoginProfile", map[string]any{
+		"requestParameters": map[string]any{"userName": "eve", "passwordResetRequired": false},
+		"responseElements":  map[string]any{"loginProfile": map[string]any{"userName": "eve", "passwordResetRequired": false}},
+	})
+}
+
+func (c *cloud) enableMFA(eventID string) []byte {
+	return c.record(eventID, "iam.amazonaws.com", "EnableMFADevice", map[string]any{
+		"requestParameters": map[string]any{"userName": "eve", "serialNumber": device},
+	})
+}
+
+func rootIdentity() map[string]any {
+	return map[string]any{"type": "Root", "principalId": account, "arn": "arn:aws:iam::" + account + ":root", "accountId": account}
+}
+
+func (c *cloud) rootSignIn(eventID, mfa, result string) []byte {
+	fields := map[string]any{
+		"eventType": "AwsConsoleSignIn", "userIdentity": rootIdentity(),
+		"responseElements":    map[string]any{"ConsoleLogin": result},
+		"additionalEventData": map[string]any{"MFAUsed": mfa, "MobileVersion": "No", "LoginTo": "https://console.aws.amazon.com"},
+	}
+	if result == "Failure" {
+		fields["errorMessage"] = "Failed authentication"
+	}
+	return c.record(eventID, "signin.amazonaws.com", "ConsoleLogin", fields)
+}
+
+func invoke(t *testing.T, f *lambdatest.Function, event []byte) lambdatest.Result {
+	t.Helper()
+	res, err := f.Invoke(t.Context(), event)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res
+}
+
+// handled invokes a function and expects it to succeed.
+func handled(t *testing.T, f *lambdatest.Function, event []byte) {
+	t.Helper()
+	if res := invoke(t, f, event); res.Error != nil {
+		t.Fatalf("the function failed: %v", res.Error)
+	}
+}
+
+// refused invokes a function and expects it to fail with a text.
+func refused(t *testing.T, f *lambdatest.Function, event []byte, want string) {
+	t.Helper()
+	if res := invoke(t, f, event); res.Error == nil || !strings.Contains(res.Error.Message, want) {
+		t.Fatalf("the function answered %v, want an error with %q", res.Error, want)
+	}
+}
+
+func (c *cloud) alerts(t *testing.T) []alert.Alert {
+	t.Helper()
+	var alerts []alert.Alert
+	for _, m := range c.topic.On(topic) {
+		var a alert.Alert
+		if err := json.Unmarshal([]byte(m.Default()), &a); err != nil {
+			t.Fatalf("decoding an alert: %v", err)
+		}
+		alerts = append(alerts, a)
+	}
+	return alerts
+}
+
+// findings are the findings alerted so far, as "id severity event".
+func (c *cloud) findings(t *testing.T) []string {
+	t.Helper()
+	var all []string
+	for _, a := range c.alerts(t) {
+		all = append(all, fmt.Sprintf("%s %s %s", a.Finding.ID, a.Finding.Severity, a.Finding.EventID))
+	}
+	return all
+}
+
+func (c *cloud) wantFindings(t *testing.T, want ...string) {
+	t.Helper()
+	if diff := cmp.Diff(want, c.findings(t)); diff != "" {
+		t.Errorf("alerts (-want +got):\n%s", diff)
+	}
+}
+
+// user is eve as the table's facts have her.
+func (c *cloud) user(t *testing.T) bootstrap.UserStatus {
+	t.Helper()
+	facts, err := c.store.Facts(t.Context(), account)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, u := range bootstrap.Fold(account, facts, bootstrap.DefaultOptions(), time.Now()).Users {
+		if u.Name == "eve" {
+			return u
+		}
+	}
+	t.Fatalf("eve is not on record; facts: %+v", facts)
+	return bootstrap.UserStatus{}
+}
+
+func (c *cloud) liveFacts(t *testing.T) int {
+	t.Helper()
+	facts, err := c.store.Facts(t.Context(), account)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, f := range facts {
+		if f.Kind == bootstrap.Live {
+			n++
+		}
+	}
+	return n
+}
+
+func (c *cloud) eve(u iamtest.User) {
+	c.iam.Set(account, iamtest.Account{Users: map[string]iamtest.User{"eve": u}})
+}
+
+// TestStory follows a user from its creation until it has MFA.
+func TestStory(t *testing.T) {
+	c := newCloud(t)
+	f := c.start(t, "iamuser")
+
+	// The console makes user and password at once, so IAM knows both already.
+	c.eve(iamtest.User{Password: true})
+	created := time.Now().Add(-c.eventAge)
+	handled(t, f, c.createUser("e-1"))
+	c.wantFindings(t, "user.created info e-1")
+	if u := c.user(t); u.MFA != bootstrap.MFAPending || u.UserID != "AIDAEVE" || u.CreatedBy == "" || !u.ConsoleAccess ||
+		u.ConsoleEvidence == nil || !strings.Contains(u.ConsoleEvidence.What, "live check") {
+		t.Errorf("after one invocation the table says of eve: %+v, evidence %+v", u, u.ConsoleEvidence)
+	}
+	a := c.alerts(t)[0]
+	if a.AccountName != "prod" || a.Finding.Actor.Name != "admin" || a.Finding.Target.UserName != "eve" {
+		t.Errorf("alert: %+v", a)
+	}
+	if until := a.Deadline.Sub(created); until < 24*time.Hour-2*time.Second || until > 24*time.Hour+2*time.Second {
+		t.Errorf("MFA is tolerated missing for %v, want 24h", until)
+	}
+	m := c.topic.On(topic)[0]
+	text := m.Bodies["email"]
+	for _, want := range []string{"eve", "admin", "MFA", a.Deadline.UTC().Format("15:04")} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the e-mail does not say %q:\n%s", want, text)
+		}
+	}
+	if m.Attributes["severity"].Value != "info" || m.Attributes["account"].Value != account {
+		t.Errorf("attributes: %v", m.Attributes)
+	}
+
+	handled(t, f, c.createLoginProfile("e-2"))
+	if u := c.user(t); u.MFA != bootstrap.MFAPending || !u.ConsoleAccess {
+		t.Errorf("with a password: %+v", u)
+	}
+	c.eve(iamtest.User{Password: true, Devices: []string{device}})
+	handled(t, f, c.enableMFA("e-3"))
+	if u := c.user(t); u.MFA != bootstrap.MFAOn || !cmp.Equal(u.MFADevices, []string{device}) {
+		t.Errorf("with MFA: %+v", u)
+	}
+	c.wantFindings(t, "user.created info e-1", "user.console_access medium e-2", "user.mfa.added info e-3")
+	if n := c.liveFacts(t); n != 3 {
+		t.Errorf("%d live checks on record, want 3", n)
+	}
+	if accounts, err := c.store.Accounts(t.Context()); err != nil || !cmp.Equal(accounts, []string{account}) {
+		t.Errorf("accounts: %v, %v", accounts, err)
+	}
+	logs := f.Logs()
+	if len(logs) != 3 || logs[0]["requestId"] == nil || logs[0]["disposition"] != "alerted" || logs[0]["_aws"] == nil {
+		t.Errorf("want one line of log each, got %v", logs)
+	}
+}
+
+func TestOutOfOrder(t *testing.T) {
+	c := newCloud(t)
+	f := c.start(t, "iamuser")
+	c.eve(iamtest.User{Password: true, Devices: []string{device}})
+	mfa, profile, create := c.enableMFA("e-3"), c.createLoginProfile("e-2"), c.createUser("e-1")
+	for _, event := range [][]byte{mfa, profile, create, mfa, create, profile} {
+		handled(t, f, event)
+	}
+	if u := c.user(t); u.MFA != bootstrap.MFAOn || u.UserID != "AIDAEVE" || u.CreatedAt.IsZero() {
+		t.Errorf("eve: %+v", u)
+	}
+	c.wantFindings(t, "user.mfa.added info e-3", "user.console_access medium e-2", "user.created info e-1")
+}
+
+func TestDuplicates(t *testing.T) {
+	c := newCloud(t)
+	f, other := c.start(t, "iamuser"), c.start(t, "iamuser")
+	c.eve(iamtest.User{})
+	event := c.createUser("e-1")
+	for _, fn := range []*lambdatest.Function{f, f, other, f} {
+		handled(t, fn, event)
+	}
+	c.wantFindings(t, "user.created info e-1")
+}
+
+// TestConcurrent delivers one event to many environments at the same moment.
+// Those that come while another has the claim fail, and are called again.
+func TestConcurrent(t *testing.T) {
+	c := newCloud(t)
+	c.eve(iamtest.User{})
+	event := c.createUser("e-1")
+	fns := make([]*lambdatest.Function, 4)
+	for i := range fns {
+		fns[i] = c.start(t, "iamuser")
+	}
+	var wg sync.WaitGroup
+	for _, f := range fns {
+		wg.Go(func() {
+			if res, err := f.Invoke(t.Context(), event); err != nil {
+				t.Error(err)
+			} else if res.Error != nil && !strings.Contains(res.Error.Message, "being handled by another invocation") {
+				t.Errorf("the function failed: %v", res.Error)
+			}
+		})
+	}
+	wg.Wait()
+	for _, f := range fns {
+		handled(t, f, event)
+	}
+	c.wantFindings(t, "user.created info e-1")
+}
+
+func TestSNSDown(t *testing.T) {
+	c := newCloud(t)
+	f := c.start(t, "rootactivity")
+	event := c.rootSignIn("e-1", "No", "Success")
+	c.topic.Down(true)
+	refused(t, f, event, "publishing")
+	refused(t, f, event, "publishing")
+	c.wantFindings(t)
+	c.topic.Down(false)
+	handled(t, f, event)
+	handled(t, f, event)
+	c.wantFindings(t, "root.signin.no_mfa critical e-1")
+
+	// What Lambda puts on the queue of failures can be handed back as it is.
+	c.topic.Down(true)
+	second := c.rootSignIn("e-2", "No", "Success")
+	refused(t, f, second, "publishing")
+	c.topic.Down(false)
+	failed, err := json.Marshal(map[string]any{
+		"version": "1.0", "requestContext": map[string]any{"condition": "RetriesExhausted", "approximateInvokeCount": 3},
+		"requestPayload": json.RawMessage(second), "responseContext": map[string]any{"statusCode": 200, "functionError": "Unhandled"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	handled(t, f, failed)
+	handled(t, f, failed)
+	c.wantFindings(t, "root.signin.no_mfa critical e-1", "root.signin.no_mfa critical e-2")
+	if logs := f.Logs(); logs[0]["PublishErrors"] != 1.0 || logs[0]["level"] != "ERROR" {
+		t.Errorf("first line of log: %v", logs[0])
+	}
+}
+
+// TestAnswerLost has SNS take an alert whose answer gets lost: the one case in
+// which a copy, with the same alert ID, may go out.
+func TestAnswerLost(t *testing.T) {
+	c := newCloud(t)
+	f := c.start(t, "rootactivity")
+	c.topic.Inject(topic, 1, snstest.Fault{Status: http.StatusInternalServerError, Code: "InternalError", After: true})
+	handled(t, f, c.rootSignIn("e-1", "Yes", "Success"))
+	alerts := c.alerts(t)
+	for _, a := range alerts {
+		if a.ID != alerts[0].ID {
+			t.Errorf("alert IDs %s and %s", alerts[0].ID, a.ID)
+		}
+	}
+	if len(alerts) > 2 || len(alerts) == 0 {
+		t.Errorf("%d copies", len(alerts))
+	}
+}
+
+func TestDynamoDBThrottled(t *testing.T) {
+	for _, op := range []string{"PutItem", "BatchGetItem", "TransactWriteItems"} {
+		for _, code := range []string{"ProvisionedThroughputExceededException", "ThrottlingException"} {
+			t.Run(op+" "+code, func(t *testing.T) {
+				t.Parallel()
+				c := newCloud(t)
+				f := c.start(t, "iamuser")
+				c.eve(iamtest.User{Password: true})
+				event := c.createUser("e-1")
+				c.table.Inject(op, 2, dynamotest.Fault{Code: code})
+				handled(t, f, event)
+				c.wantFindings(t, "user.created info e-1")
+
+				second := c.createLoginProfile("e-2")
+				c.table.Inject(op, 100, dynamotest.Fault{Code: code})
+				refused(t, f, second, code)
+				c.table.Recover(op)
+				if op == "PutItem" {
+					// The alert went out, and only the note of it failed: the lease
+					// keeps the next call from sending it again at once.
+					refused(t, f, second, "being handled by another invocation")
+				} else {
+					handled(t, f, second)
+				}
+				c.wantFindings(t, "user.created info e-1", "user.console_access medium e-2")
+				if u := c.user(t); u.MFA != bootstrap.MFAPending {
+					t.Errorf("eve: %+v", u)
+				}
+			})
+		}
+	}
+}
+
+func TestRoot(t *testing.T) {
+	c := newCloud(t)
+	f := c.start(t, "rootactivity")
+	handled(t, f, c.rootSignIn("e-1", "Yes", "Success"))
+	handled(t, f, c.rootSignIn("e-2", "No", "Success"))
+	handled(t, f, c.rootSignIn("e-3", "No", "Failure"))
+	c.wantFindings(t, "root.signin critical e-1", "root.signin.no_mfa critical e-2", "root.signin.failed medium e-3")
+}
+
+func TestNothingHappened(t *testing.T) {
+	c := newCloud(t)
+	f := c.start(t, "iamuser")
+	c.eve(iamtest.User{})
+	denied := func(event []byte) []byte {
+		return []byte(strings.Replace(string(event), `"eventVersion"`, `"errorCode":"AccessDenied","errorMessage":"denied","eventVersion"`, 1))
+	}
+	handled(t, f, denied(c.createUser("e-1")))
+	handled(t, f, denied(c.createLoginProfile("e-2")))
+	handled(t, f, c.record("e-3", "iam.amazonaws.com", "ListUsers", map[string]any{"readOnly": true}))
+	c.wantFindings(t)
+	if calls := c.iam.Calls(); len(calls) != 0 {
+		t.Errorf("IAM was asked: %v", calls)
+	}
+	if facts, err := c.store.Facts(t.Context(), account); err != nil || len(facts) != 0 {
+		t.Errorf("facts: %+v, %v", facts, err)
+	}
+}
+
+// TestRollUp counts what root does in one session, and tells the rest when the
+// schedule asks.
+func TestRollUp(t *testing.T) {
+	c := newCloud(t)
+	c.eventAge = time.Hour
+	f := c.start(t, "rootactivity")
+	created := time.Now().Add(-2 * time.Hour).UTC().Format(time.RFC3339)
+	identity := rootIdentity()
+	identity["accessKeyId"] = "ASIAROOT"
+	identity["sessionContext"] = map[string]any{"attributes": map[string]any{"creationDate": created, "mfaAuthenticated": "true"}}
+	for i := range 12 {
+		handled(t, f, c.record(fmt.Sprintf("e-%02d", i), "s3.amazonaws.com", "DeleteBucket", map[string]any{
+			"userIdentity": identity, "requestParameters": map[string]any{"bucketName": fmt.Sprintf("b-%d", i)},
+		}))
+	}
+	c.wantFindings(t, "root.activity high e-00")
+	handled(t, f, []byte(`{"version":"0","id":"t","detail-type":"Scheduled Event","source":"aws.events","detail":{}}`))
+	alerts := c.alerts(t)
+	if len(alerts) != 2 || alerts[1].Kind != alert.RollUp || alerts[1].Count != 11 {
+		t.Errorf("alerts: %+v", alerts)
+	}
+}
+
+func TestLiveCheck(t *testing.T) {
+	t.Run("IAM is throttled", func(t *testing.T) {
+		c := newCloud(t)
+		f := c.start(t, "iamuser")
+		c.iam.Inject("ListMFADevices", 50, "Throttling")
+		c.eve(iamtest.User{})
+		handled(t, f, c.createUser("e-1"))
+		c.wantFindings(t, "user.created info e-1")
+		if n := c.liveFacts(t); n != 0 {
+			t.Errorf("%d live checks on record", n)
+		}
+	})
+	t.Run("a member account, by its role", func(t *testing.T) {
+		c := newCloud(t)
+		c.env[config.EnvMemberRole] = "rootguard-read"
+		c.iam.AllowRole("arn:aws:iam::" + member + ":role/rootguard-read")
+		c.iam.Set(member, iamtest.Account{Users: map[string]iamtest.User{"eve": {Password: true}}})
+		f := c.start(t, "iamuser")
+		handled(t, f, []byte(strings.ReplaceAll(string(c.createUser("e-1")), account, member)))
+		facts, err := c.store.Facts(t.Context(), member)
+		if err != nil {
+			t.Fatal(err)
+		}
+		u := bootstrap.Fold(member, facts, bootstrap.DefaultOptions(), time.Now()).Users
+		if len(u) != 1 || u[0].MFA != bootstrap.MFAPending {
+			t.Errorf("users of the member: %+v", u)
+		}
+	})
+}
+
+func TestMalformed(t *testing.T) {
+	c := newCloud(t)
+	f := c.start(t, "rootactivity")
+	for event, want := range map[string]string{
+		`{"a":1}`: "no detail-type",
+		`{"id":"x","detail-type":"AWS API Call via CloudTrail","detail":[]}`:      "reading event x",
+		`{"id":"x","detail-type":"AWS API Call via CloudTrail","detail":{"a":1}}`: "not a CloudTrail record",
+	} {
+		refused(t, f, []byte(event), want)
+	}
+	handled(t, f, c.rootSignIn("e-1", "Yes", "Success"))
+}
+
+func TestBadSettings(t *testing.T) {
+	for _, name := range []string{"rootactivity", "iamuser"} {
+		c := newCloud(t)
+		delete(c.env, config.EnvTable)
+		f, err := lambdatest.Start(t.Context(), lambdatest.Options{Binary: binary(t, name), Env: c.env})
+		if err == nil {
+			_ = f.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), config.EnvTable+" is not set") {
+			t.Errorf("%s: got %v, want an error that names %s", name, err, config.EnvTable)
+		}
+	}
+}
