@@ -49,7 +49,7 @@ func (s *Settings) decide(ev event, c Claim, w Window, now time.Time) decision {
 	case Sent, Folded:
 		return decision{verdict: duplicate}
 	case Leased:
-		if now.Before(c.LeaseUntil) {
+		if s.leased(&c, now) {
 			return decision{verdict: busy}
 		}
 		d := s.lease(ev, c, Window{}, now) // its place in the window was taken by the lease that ran out
@@ -94,6 +94,13 @@ func (s *Settings) decide(ev event, c Claim, w Window, now time.Time) decision {
 	d := s.lease(ev, c, w, now)
 	d.severity, d.recent = before, w.Recent
 	return d
+}
+
+// leased reports whether a claim is held by another invocation. One that would
+// be held for longer than any lease was made by a clock that was ahead, and
+// counts as free; clocks may differ by the length of a lease.
+func (s *Settings) leased(c *Claim, now time.Time) bool {
+	return c.State == Leased && now.Before(c.LeaseUntil) && !c.LeaseUntil.After(now.Add(2*s.Lease))
 }
 
 func (s *Settings) lease(ev event, c Claim, w Window, now time.Time) decision {

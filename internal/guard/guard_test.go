@@ -1345,3 +1345,20 @@ func TestRowsAreBounded(t *testing.T) {
 	}
 	check("window", windows[0])
 }
+
+// TestClockSetBack holds that a lease ends also where the clock that made it was ahead.
+func TestClockSetBack(t *testing.T) {
+	w := newWorld()
+	rec := w.createUser(1, t0)
+	w.script.Inject(3, fake.CrashBefore) // Add and the claim went well; the publish did not begin
+	if _, err := w.Handle(t.Context(), rec); !errors.Is(err, fake.ErrCrash) {
+		t.Fatalf("got %v", err)
+	}
+	w.script.Restart()
+	w.clock.Advance(-w.settings.Lease)
+	if _, err := w.Handle(t.Context(), rec); !errors.Is(err, guard.ErrBusy) {
+		t.Errorf("clocks that differ by a lease: %v", err)
+	}
+	w.clock.Advance(-24 * time.Hour)
+	w.handle(t, rec, guard.Alerted)
+}

@@ -110,7 +110,7 @@ func (s *Settings) decideRollUp(key string, c Claim, cur Window, seen *Window, a
 	switch {
 	case !same(&cur, seen), !cur.Unsent(), cur.Until.After(at):
 		return decision{verdict: duplicate}
-	case c.State == Leased && now.Before(c.LeaseUntil):
+	case s.leased(&c, now):
 		return decision{verdict: busy}
 	}
 	if cur.Sending == nil {
