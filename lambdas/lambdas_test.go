@@ -39,14 +39,14 @@ var (
 )
 
 // binary builds a function by the step that deploys it, for this machine.
-func binary(t *testing.T, name string) string {
-	t.Helper()
+func binary(tb testing.TB, name string) string {
+	tb.Helper()
 	buildMu.Lock()
 	defer buildMu.Unlock()
 	if built[name] == "" {
-		b, err := lambdabuild.Build(t.Context(), testenv.Root(t), name, runtime.GOARCH)
+		b, err := lambdabuild.Build(tb.Context(), testenv.Root(tb), name, runtime.GOARCH)
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		built[name] = b.Binary
 	}
@@ -63,11 +63,11 @@ type cloud struct {
 	eventAge time.Duration
 }
 
-func newCloud(t *testing.T) *cloud {
-	t.Helper()
-	c := &cloud{table: dynamotest.New(t), topic: snstest.New(t), iam: iamtest.New(t, account), eventAge: 10 * time.Second}
+func newCloud(tb testing.TB) *cloud {
+	tb.Helper()
+	c := &cloud{table: dynamotest.New(tb), topic: snstest.New(tb), iam: iamtest.New(tb, account), eventAge: 10 * time.Second}
 	client := dynamotest.Client(c.table.URL)
-	table := dynamotest.Table(t, client)
+	table := dynamotest.Table(tb, client)
 	c.store = dynamodb.New(client, table, time.Now)
 	c.env = map[string]string{
 		config.EnvTable: table, config.EnvTopicARN: topic, config.EnvGrace: "24h", config.EnvLease: "45s",

@@ -94,6 +94,10 @@ func total(t *testing.T, s *dynamodb.Store, window string) int {
 	return n
 }
 
+func canceled(reasons ...string) dynamotest.Fault {
+	return dynamotest.Fault{Code: "TransactionCanceledException", Reasons: reasons}
+}
+
 func TestFaults(t *testing.T) {
 	const throttled = "ProvisionedThroughputExceededException"
 	for _, tt := range []struct {
@@ -116,6 +120,10 @@ func TestFaults(t *testing.T) {
 		{"conflict", "TransactWriteItems", 3, dynamotest.Fault{Code: "TransactionConflictException"}, true, true, 4},
 		{"conflict said of one that went through", "TransactWriteItems", 1, dynamotest.Fault{Code: "TransactionConflictException", After: true}, true, true, 1},
 		{"endless conflict", "TransactWriteItems", 100, dynamotest.Fault{Code: "TransactionConflictException"}, false, false, 16},
+		{"canceled by another", "TransactWriteItems", 2, canceled("None", "TransactionConflict"), true, true, 3},
+		{"canceled for a condition", "TransactWriteItems", 1, canceled("ConditionalCheckFailed", "None"), true, true, 2},
+		{"canceled by throttling", "TransactWriteItems", 2, canceled("ThrottlingError", "ProvisionedThroughputExceeded"), true, true, 3},
+		{"canceled for what is not known", "TransactWriteItems", 1, canceled("None", "SomethingNew"), false, false, 1},
 		{"connection refused once", "BatchGetItem", 1, dynamotest.Fault{}, true, true, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -238,6 +246,10 @@ func TestPermanent(t *testing.T) {
 			_, err := s.Add(context.Background(), []bootstrap.Fact{{Account: "a", ID: "1"}})
 			return err
 		}, "ValidationException", true},
+		{"a transaction refused", func(s *dynamodb.Store, server *dynamotest.Server) error {
+			server.Inject("TransactWriteItems", 1, canceled("None", "ValidationError"))
+			return put(s, guard.Claim{Key: "a/1"}, guard.Window{Key: "a/s/f"})
+		}, "TransactionCanceledException", true},
 		{"access denied, as until a policy is in force", func(s *dynamodb.Store, server *dynamotest.Server) error {
 			server.Inject("BatchGetItem", 1, dynamotest.Fault{Code: "AccessDeniedException"})
 			return put(s, guard.Claim{Key: "a/1"}, guard.Window{})

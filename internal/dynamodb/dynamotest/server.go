@@ -45,8 +45,9 @@ func (it Item) Num(name string) string {
 
 // Fault is how a request goes wrong.
 type Fault struct {
-	Code  string // such as "ProvisionedThroughputExceededException"; "" drops the connection
-	After bool   // it is done first: an answer that gets lost
+	Code    string   // such as "ProvisionedThroughputExceededException"; "" drops the connection
+	Reasons []string // of a TransactionCanceledException: a code for each item, such as "TransactionConflict"
+	After   bool     // it is done first: an answer that gets lost
 }
 
 type index struct{ hash, rng string }
@@ -161,7 +162,15 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if fault.Code == "" {
 			panic(http.ErrAbortHandler)
 		}
-		err = &apiError{code: fault.Code, message: "injected"}
+		injected := &apiError{code: fault.Code, message: "injected"}
+		if len(fault.Reasons) > 0 {
+			reasons := make([]map[string]string, len(fault.Reasons))
+			for i, code := range fault.Reasons {
+				reasons[i] = map[string]string{"Code": code}
+			}
+			injected.extra = map[string]any{"CancellationReasons": reasons}
+		}
+		err = injected
 	}
 	w.Header().Set("Content-Type", "application/x-amz-json-1.0")
 	if err != nil {

@@ -1,0 +1,165 @@
+package lambdas_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"text/tabwriter"
+	"time"
+
+	"rootguard/infra/lambdabuild"
+	"rootguard/internal/lambdatest"
+	"rootguard/internal/testenv"
+)
+
+const (
+	benchStarts      = 15
+	benchInvocations = 200
+
+	// The goals, of each function.
+	goalZip  = 6 << 20
+	goalInit = 40 * time.Millisecond
+	goalRSS  = 40 << 20
+)
+
+// measured are the figures of one function.
+type measured struct {
+	init  time.Duration // median over benchStarts, from exec to the first /next
+	idle  time.Duration // median, of a record that asks for nothing
+	alert time.Duration // median, of a root sign-in: table and topic are in this process
+	rss   int64         // most memory resident over benchInvocations of the latter
+	zip   int64         // of the archive that is deployed, for arm64
+}
+
+// BenchmarkFunctions compares the functions with the least one there can be,
+// prints a table, and fails where one misses its goals.
+func BenchmarkFunctions(b *testing.B) {
+	for b.Loop() {
+		names := []string{"hello", "rootactivity", "iamuser"}
+		binaries := map[string]string{"hello": buildHello(b)}
+		figures := map[string]*measured{}
+		for _, name := range names {
+			figures[name] = &measured{}
+			if name == "hello" {
+				continue
+			}
+			binaries[name] = binary(b, name)
+			arm, err := lambdabuild.Build(b.Context(), testenv.Root(b), name, lambdabuild.ARM64)
+			if err != nil {
+				b.Fatal(err)
+			}
+			info, err := os.Stat(arm.Zip)
+			if err != nil {
+				b.Fatal(err)
+			}
+			figures[name].zip = info.Size()
+		}
+		measureInit(b, names, binaries, figures)
+		for _, name := range names {
+			measureWarm(b, binaries[name], figures[name])
+		}
+		report(b, names, figures)
+	}
+}
+
+func buildHello(b *testing.B) string {
+	b.Helper()
+	path := filepath.Join(b.TempDir(), "bootstrap")
+	cmd := exec.CommandContext(b.Context(), "go", "build", "-tags", "lambda.norpc", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -buildid=", "-o", path, "./testdata/hello")
+	cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH="+runtime.GOARCH, "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		b.Fatalf("building hello: %v\n%s", err, out)
+	}
+	return path
+}
+
+// measureInit starts the functions in turn, so that what else the machine does
+// meets all of them.
+func measureInit(b *testing.B, names []string, binaries map[string]string, figures map[string]*measured) {
+	b.Helper()
+	c := newCloud(b)
+	all := map[string][]time.Duration{}
+	for range benchStarts {
+		for _, name := range names {
+			f, err := lambdatest.Start(b.Context(), lambdatest.Options{Binary: binaries[name], Env: c.env})
+			if err != nil {
+				b.Fatal(err)
+			}
+			all[name] = append(all[name], f.Init)
+			if err := f.Close(); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	for name, durations := range all {
+		figures[name].init = median(durations)
+	}
+}
+
+func measureWarm(b *testing.B, path string, m *measured) {
+	b.Helper()
+	c := newCloud(b)
+	f, err := lambdatest.Start(b.Context(), lambdatest.Options{Binary: path, Env: c.env})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	run := func(event func(i int) []byte) time.Duration {
+		var all []time.Duration
+		for i := range benchInvocations {
+			res, err := f.Invoke(b.Context(), event(i))
+			if err != nil || res.Error != nil {
+				b.Fatalf("invocation %d: %v, %v", i, err, res.Error)
+			}
+			all = append(all, res.Took)
+		}
+		return median(all)
+	}
+	nothing := c.record("e", "iam.amazonaws.com", "ListUsers", map[string]any{"readOnly": true})
+	m.idle = run(func(int) []byte { return nothing })
+	m.alert = run(func(i int) []byte { return c.rootSignIn(fmt.Sprintf("e-%d", i), "No", "Success") })
+	if m.rss, err = f.MaxRSS(); err != nil {
+		b.Fatal(err)
+	}
+}
+
+func median(all []time.Duration) time.Duration {
+	slices.Sort(all)
+	return all[len(all)/2]
+}
+
+func report(b *testing.B, names []string, figures map[string]*measured) {
+	b.Helper()
+	var text strings.Builder
+	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "\tinit ms\twarm ms, nothing to do\twarm ms, alert\tmax RSS MB\tzip MB\t")
+	hello := figures["hello"]
+	for _, name := range names {
+		m := figures[name]
+		zip := "-"
+		if m.zip > 0 {
+			zip = fmt.Sprintf("%.1f", mb(m.zip))
+		}
+		fmt.Fprintf(w, "%s\t%.1f\t%.2f\t%.2f\t%.1f\t%s\t\n", name, millis(m.init), millis(m.idle), millis(m.alert), mb(m.rss), zip)
+	}
+	for _, name := range names[1:] {
+		m := figures[name]
+		fmt.Fprintf(w, "%s / hello\t%.2f\t%.2f\t%.2f\t%.2f\t\t\n", name, ratio(m.init, hello.init), ratio(m.idle, hello.idle), ratio(m.alert, hello.alert), ratio(m.rss, hello.rss))
+		if m.zip >= goalZip || m.init >= goalInit || m.rss >= goalRSS {
+			b.Errorf("%s misses a goal: zip under %d MB, init under %v, RSS under %d MB", name, goalZip>>20, goalInit, goalRSS>>20)
+		}
+	}
+	_ = w.Flush() // a Builder takes all
+	b.Logf("medians of %d starts and %d invocations\n%s", benchStarts, benchInvocations, text.String())
+}
+
+func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+func mb(n int64) float64 { return float64(n) / (1 << 20) }
+
+func ratio[T time.Duration | int64](a, b T) float64 { return float64(a) / float64(b) }
