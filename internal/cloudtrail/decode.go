@@ -176,6 +176,9 @@ func (in *reading) defect(name, reason string) {
 func (in *reading) value(f field) ([]byte, kind) {
 	for k := len(in.parts) - 1; k >= 0; k-- {
 		if p := &in.parts[k]; p.first <= f && f <= p.last {
+			if p.found.seen&(1<<f) == 0 {
+				return nil, 0
+			}
 			return p.found.spans[f].of(p.text), p.found.is(p.text, f)
 		}
 	}

@@ -1,5 +1,7 @@
 package cloudtrail
 
+import "encoding/binary"
+
 // field is a member of a record that the typed Record is made of, or of an
 // object that wraps records.
 type field uint8
@@ -274,7 +276,7 @@ func member(object field, key []byte) field {
 	return noField
 }
 
-// span is where a value stands in the scanned bytes. An absent one is empty.
+// span is where a value stands in the scanned bytes.
 type span struct {
 	start, end int32
 	flags      textFlags // of a string
@@ -285,7 +287,8 @@ func (p span) of(b []byte) []byte { return b[p.start:p.end] }
 // scanner walks over one record: it checks that it is JSON and notes where the
 // fields stand. The fast path and Decode both rest on it.
 type scanner struct {
-	spans  [fieldCount]span
+	spans  [fieldCount]span // of the fields that are seen
+	seen   uint64
 	levels []uint64  // skipValue's
 	flags  textFlags // of all strings in the record together
 
@@ -307,13 +310,17 @@ const stoppedAtList = -1 << 62
 // value of Records, Events or logEvents if that is an array and nothing before
 // it is a record's: such a list can be longer than fits in memory.
 func (s *scanner) scan(b []byte, wrapped bool) int {
-	s.spans = [fieldCount]span{}
-	s.flags, s.odd, s.tooDeep, s.asString, s.list = 0, false, false, false, noField
+	s.reset()
 	end := s.object(b, 0, 0, noField, wrapped)
 	if end >= 0 && !s.odd {
 		s.odd = s.flags&notUTF8 != 0 || !s.whole(b)
 	}
 	return end
+}
+
+func (s *scanner) reset() {
+	s.seen = 0
+	s.flags, s.odd, s.tooDeep, s.asString, s.list = 0, false, false, false, noField
 }
 
 // object walks over the object whose brace is at i, inside depth others.
@@ -345,7 +352,7 @@ func (s *scanner) object(b []byte, i, depth int, object field, wrapped bool) int
 
 // member walks over one more member of a wrapper, from the comma before it.
 func (s *scanner) member(b []byte) int {
-	*s = scanner{levels: s.levels}
+	s.reset()
 	if b[0] != ',' {
 		return malformed(0)
 	}
@@ -386,7 +393,7 @@ func (s *scanner) pair(b []byte, i, depth int, object field, wrapped bool) int {
 	has := kindOf[b[i]]
 	known := &specs[f]
 	if known.last != noField {
-		clear(s.spans[f+1 : known.last+1])
+		s.seen &^= uint64(2)<<known.last - uint64(2)<<f // its members
 	}
 	switch {
 	case has == isString:
@@ -404,6 +411,7 @@ func (s *scanner) pair(b []byte, i, depth int, object field, wrapped bool) int {
 		return i
 	}
 	if f != noField {
+		s.seen |= 1 << f
 		s.spans[f] = span{start: int32(start), end: int32(i), flags: flags} //nolint:gosec // Decode and Reader bound the length
 		if has&known.kinds == 0 {
 			s.odd = true
@@ -414,21 +422,21 @@ func (s *scanner) pair(b []byte, i, depth int, object field, wrapped bool) int {
 
 // carriesRecord reports whether the scanned object has what only a record has.
 func (s *scanner) carriesRecord() bool {
-	return s.spans[eventName].end != 0 || s.spans[eventSource].end != 0 || s.spans[userIdentity].end != 0 || s.spans[eventVersion].end != 0
+	return s.seen&(1<<eventName|1<<eventSource|1<<userIdentity|1<<eventVersion) != 0
 }
 
 // is tells the type of a field's value, 0 where it is absent.
 func (s *scanner) is(b []byte, f field) kind {
-	if p := s.spans[f]; p.end != 0 {
-		return kindOf[b[p.start]]
+	if s.seen&(1<<f) == 0 {
+		return 0
 	}
-	return 0
+	return kindOf[b[s.spans[f].start]]
 }
 
 // plain is the text of a string without escapes, nil for anything else.
 func (s *scanner) plain(b []byte, f field) []byte {
 	p := s.spans[f]
-	if p.end == 0 || b[p.start] != '"' || p.flags != 0 {
+	if s.seen&(1<<f) == 0 || b[p.start] != '"' || p.flags != 0 {
 		return nil
 	}
 	return b[p.start+1 : p.end-1]
@@ -454,7 +462,7 @@ func (s *scanner) whole(b []byte) bool {
 	if needsARN(string(s.plain(b, identityType))) && (s.is(b, identityARN) != isString || s.spans[identityARN].end-s.spans[identityARN].start == 2) {
 		return false
 	}
-	if s.spans[sessionContext].end == 0 {
+	if s.seen&(1<<sessionContext) == 0 {
 		return true
 	}
 	if s.is(b, creationDate) == isString && !isTime(s.plain(b, creationDate)) {
@@ -477,17 +485,11 @@ func emptyObject(b []byte) bool { return b[skipSpace(b, 1)] == '}' }
 // isTime reports whether b is an RFC 3339 time in the one form CloudTrail
 // writes, 2006-01-02T15:04:05Z.
 func isTime(b []byte) bool {
-	const form = "0000-00-00T00:00:00Z"
-	if len(b) != len(form) {
+	const days = "\x00\x1f\x1c\x1f\x1e\x1f\x1e\x1f\x1f\x1e\x1f\x1e\x1f" // in each month, from index 1
+	if len(b) != len("0000-00-00T00:00:00Z") || !timeForm[0].fits(b) || !timeForm[1].fits(b[8:]) || !timeForm[2].fits(b[12:]) {
 		return false
 	}
-	for i, c := range b {
-		if form[i] == '0' && !isDigit(c) || form[i] != '0' && form[i] != c {
-			return false
-		}
-	}
 	two := func(i int) int { return int(b[i]-'0')*10 + int(b[i+1]-'0') }
-	const days = "\x00\x1f\x1c\x1f\x1e\x1f\x1e\x1f\x1f\x1e\x1f\x1e\x1f" // in each month, from index 1
 	year, month, day := two(0)*100+two(2), two(5), two(8)
 	if month >= len(days) || two(11) > 23 || two(14) > 59 || two(17) > 59 {
 		return false
@@ -497,6 +499,33 @@ func isTime(b []byte) bool {
 		last++
 	}
 	return 1 <= day && day <= last
+}
+
+// form is eight bytes of which some are digits.
+type form struct {
+	text  uint64
+	limit uint64 // what takes the greatest difference from text that fits to 0x7f
+}
+
+// timeForm is 0000-00-00T00:00:00Z; the last two parts of it overlap.
+var timeForm = [3]form{formOf("0000-00-"), formOf("00T00:00"), formOf("0:00:00Z")}
+
+// formOf makes a form in which any digit can stand for a 0.
+func formOf(text string) form {
+	var limit [8]byte
+	for i := range limit {
+		limit[i] = 0x7f
+		if text[i] == '0' {
+			limit[i] -= 9
+		}
+	}
+	return form{binary.LittleEndian.Uint64([]byte(text)), binary.LittleEndian.Uint64(limit[:])}
+}
+
+// fits reports whether b begins with the form.
+func (f form) fits(b []byte) bool {
+	diff := binary.LittleEndian.Uint64(b) ^ f.text
+	return diff&(0xf0*eachByte) == 0 && (diff+f.limit)&topBits == 0
 }
 
 // needsARN reports whether an identity of this type has an ARN. Services,

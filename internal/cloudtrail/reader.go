@@ -15,7 +15,7 @@ import (
 const MaxRecord = 16 << 20
 
 const (
-	firstBuffer = 128 << 10
+	firstBuffer = 64 << 10
 	keptBuffer  = 1 << 20 // a larger one is not kept for the next log
 	maxBuffer   = MaxRecord + firstBuffer
 )
@@ -378,7 +378,7 @@ func (r *Reader) member(f *frame, c byte) (Entry, bool) {
 // given as a JSON string is still read.
 func (r *Reader) noObject(f *frame, c byte) (Entry, bool) {
 	s := &r.record
-	*s = scanner{levels: s.levels}
+	s.reset()
 	n := s.skipValue(r.buf[r.pos:r.end], 0, 0)
 	for n == incomplete {
 		if !r.more() {
