@@ -106,13 +106,20 @@ func (c replayCmd) Run(ctx context.Context, sys system) (err error) {
 	}, settings)
 
 	accounts := map[string]bool{}
+	clock := logClock{window: settings.Window}
 	sum, err := replay.Run(ctx, opt, func(ctx context.Context, rec *cloudtrail.Record, at replay.Place) error {
 		res, err := g.Handle(ctx, rec)
 		accounts[rec.Account()] = true
 		if err != nil {
 			return err
 		}
-		return out.handled(rec, at, res)
+		if err := out.handled(rec, at, res); err != nil {
+			return err
+		}
+		if over, due := clock.move(rec.EventTime); due {
+			_, err = g.Flush(ctx, over)
+		}
+		return err
 	})
 	out.clear()
 	if err != nil {
