@@ -51,6 +51,9 @@ fuzz: ## run each fuzz target for FUZZTIME (30s)
 bench: ## replay a generated load and compare with gunzip alone and with encoding/json
 	$(GO) test -run '^$$' -bench '^BenchmarkReplay' -benchtime 1x -timeout 30m -v ./internal/replay
 
+bench-lambda: ## start time, time per event and memory of each function, beside a hello-world one
+	$(GO) test -run '^$$' -bench '^BenchmarkFunctions$$' -benchtime 1x ./lambdas
+
 lint: $(GOLANGCI) ## golangci-lint, pinned
 	$(GOLANGCI) run ./...
 
