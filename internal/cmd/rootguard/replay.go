@@ -229,6 +229,7 @@ type replayOutput struct {
 	lost        int64
 	problemFile io.Writer
 	shown       bool // a progress line stands on the terminal
+	ending      bool // what comes now is told because the logs have ended
 	err         error
 }
 
@@ -267,6 +268,10 @@ func (o *replayOutput) Publish(_ context.Context, a alert.Alert) error {
 		text := alert.Line(a)
 		if name := strings.ToUpper(a.Finding.Severity.String()); o.paint.on {
 			text = strings.Replace(text, name, o.paint.severity(name, name), 1)
+		}
+		if o.ending {
+			text = o.paint.faint("At the end of the logs: IAM users whose time for MFA was over, and repeats not told yet") + "\n" + text
+			o.ending = false
 		}
 		line = []byte(text)
 	}
@@ -389,6 +394,7 @@ func (o *replayOutput) clear() {
 // finish tells what only the end of the logs can tell: the repeats still held
 // back, and the users whose time for MFA was over by then.
 func (o *replayOutput) finish(ctx context.Context, g *guard.Guard, st *store, sum replay.Summary, accounts map[string]bool) error {
+	o.ending = true
 	for _, account := range slices.Sorted(maps.Keys(accounts)) {
 		asOf := sum.Last
 		facts, err := st.Facts(ctx, account)
