@@ -188,6 +188,15 @@ func (in *reading) value(f field) ([]byte, kind) {
 // unquote is the text of a JSON string.
 func unquote(quoted []byte) []byte { return appendText(nil, quoted[1:len(quoted)-1]) }
 
+// unquoteString is unquote with one copy less where the text is written plainly.
+func unquoteString(quoted []byte) string {
+	plain := quoted[1 : len(quoted)-1]
+	if bytes.IndexByte(plain, '\\') < 0 && utf8.Valid(plain) {
+		return string(plain)
+	}
+	return string(unquote(quoted))
+}
+
 // str is a text field.
 func (in *reading) str(f field) string {
 	raw, kind := in.value(f)
@@ -195,7 +204,7 @@ func (in *reading) str(f field) string {
 	case 0, isNull:
 		return ""
 	case isString:
-		return string(unquote(raw))
+		return unquoteString(raw)
 	case isNumber, isBool:
 		in.defect(specs[f].name, fmt.Sprintf("%v, not a string; read as its text", kind))
 		return string(raw)
@@ -215,7 +224,8 @@ func (in *reading) answer(f field) Answer {
 	case isBool:
 		said = answerOf(string(raw))
 	case isString:
-		said = answerOf(string(unquote(raw)))
+		said = answerOf(unquoteString(raw))
+	default: // neither
 	}
 	switch {
 	case said == Unknown:
@@ -266,6 +276,7 @@ func (in *reading) object(f field) json.RawMessage {
 			in.defect(specs[f].name, "an object given as a JSON string")
 			return inner
 		}
+	default: // no object
 	}
 	in.defect(specs[f].name, fmt.Sprintf("%v, not an object; left empty", kind))
 	return nil

@@ -25,11 +25,11 @@ const session = `{"eventVersion":"1.08","userIdentity":{"type":"AssumedRole","pr
 	`"eventID":"e","sharedEventID":"s","readOnly":false,"eventType":"AwsApiCall","managementEvent":true,"recipientAccountId":"210987654321"}`
 
 // with replaces a part of a record; the part must be there.
-func with(t testing.TB, record string, oldNew ...string) string {
-	t.Helper()
+func with(tb testing.TB, record string, oldNew ...string) string {
+	tb.Helper()
 	for k := 0; k < len(oldNew); k += 2 {
 		if !strings.Contains(record, oldNew[k]) {
-			t.Fatalf("the record has no %s", oldNew[k])
+			tb.Fatalf("the record has no %s", oldNew[k])
 		}
 		record = strings.Replace(record, oldNew[k], oldNew[k+1], 1)
 	}

@@ -1,53 +1,62 @@
 package cloudtrail
 
-import (
-	"encoding/json"
-	"strings"
-)
+import "encoding/json"
 
 // object is a JSON object whose values are still raw.
 type object map[string]json.RawMessage
 
-// fields reads an object, also one given as a JSON string; anything else has no fields.
+// fields reads an object, also one given as a JSON string; anything else has no
+// fields. They share memory with raw.
 func fields(raw json.RawMessage) object {
-	if len(raw) == 0 {
+	b := raw[skipSpace(raw, 0):]
+	if len(b) > 0 && b[0] == '"' {
+		end, _ := skipString(b, 1)
+		if end < 0 || skipSpace(b, end) != len(b) {
+			return nil
+		}
+		b = unquote(b[:end])
+		b = b[skipSpace(b, 0):]
+	}
+	var s scanner
+	if len(b) == 0 || b[0] != '{' {
 		return nil
 	}
-	var o object
-	if json.Unmarshal(raw, &o) == nil {
-		return o
+	if end := s.skipValue(b, 0, 0); end < 0 || skipSpace(b, end) != len(b) {
+		return nil
 	}
-	var s string
-	if json.Unmarshal(raw, &s) == nil && json.Unmarshal([]byte(s), &o) == nil {
-		return o
+	o := object{}
+	for i := skipSpace(b, 1); b[i] != '}'; {
+		keyEnd, flags := skipString(b, i+1)
+		key := b[i+1 : keyEnd-1]
+		if flags != 0 {
+			key = appendText(nil, key)
+		}
+		i = skipSpace(b, skipColon(b, keyEnd))
+		end := s.skipValue(b, i, 1)
+		o[string(key)] = b[i:end:end]
+		if i = skipSpace(b, end); b[i] == ',' {
+			i = skipSpace(b, i+1)
+		}
 	}
-	return nil
+	return o
 }
 
 // str is a string field; "" where it is absent or not a string.
 func (o object) str(name string) string {
-	var s string
-	_ = json.Unmarshal(o[name], &s)
-	return s
+	raw := o[name]
+	if len(raw) == 0 || raw[0] != '"' {
+		return ""
+	}
+	return unquoteString(raw)
 }
 
 // answer is a boolean field, also one given as a string in any case ("Yes", "true").
 func (o object) answer(name string) Answer {
-	var b bool
-	if json.Unmarshal(o[name], &b) == nil && len(o[name]) > 0 && string(o[name]) != "null" {
-		if b {
-			return Yes
-		}
-		return No
+	raw := o[name]
+	if len(raw) > 0 && kindOf[raw[0]] == isBool {
+		return answerOf(string(raw))
 	}
-	switch strings.ToLower(o.str(name)) {
-	case "yes", "true":
-		return Yes
-	case "no", "false":
-		return No
-	default:
-		return Unknown
-	}
+	return answerOf(o.str(name))
 }
 
 // Request is a string in requestParameters, "" where absent.

@@ -272,6 +272,7 @@ func member(object field, key []byte) field {
 		case "userName":
 			return issuerUserName
 		}
+	default: // no object has fields but these
 	}
 	return noField
 }

@@ -247,7 +247,7 @@ func (r *Reader) step() (Entry, bool) {
 	f := &r.open[len(r.open)-1]
 	switch {
 	case f.place == inWrapper:
-		return r.member(f, c)
+		return r.member(c)
 	case f.place == atTop:
 		if c == ',' || c == ']' || c == '}' {
 			return r.stray(f)
@@ -328,20 +328,22 @@ func (r *Reader) object(f *frame) (Entry, bool) {
 // enter opens the list in b that the scan of a wrapper stopped at.
 func (r *Reader) enter(b []byte) {
 	s := &r.record
-	list := frame{place: inRecords}
+	var list frame
 	switch s.list {
 	case listEvents:
 		list.place = inEvents
 	case listLogEvents:
 		list.place = inLogEvents
 		list.control = s.is(b, logMessageType) == isString && string(unquote(s.spans[logMessageType].of(b))) == "CONTROL_MESSAGE"
+	default:
+		list.place = inRecords
 	}
 	r.pos += s.listAt + 1
 	r.open = append(r.open, frame{place: inWrapper}, list)
 }
 
 // member reads on in a wrapper, after a list in it.
-func (r *Reader) member(f *frame, c byte) (Entry, bool) {
+func (r *Reader) member(c byte) (Entry, bool) {
 	if c == '}' {
 		r.pos++
 		r.open = r.open[:len(r.open)-1]

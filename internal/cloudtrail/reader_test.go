@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"regexp"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -20,8 +21,8 @@ import (
 
 // read reads a whole log and returns one line for each entry: the index, then
 // the eventName of a record that passed, then what is wrong.
-func read(t testing.TB, src io.Reader, filter Filter) ([]string, Stats) {
-	t.Helper()
+func read(tb testing.TB, src io.Reader, filter Filter) ([]string, Stats) {
+	tb.Helper()
 	r := NewReader(src, filter)
 	var lines []string
 	for {
@@ -30,22 +31,22 @@ func read(t testing.TB, src io.Reader, filter Filter) ([]string, Stats) {
 			return lines, r.Stats()
 		}
 		if err != nil {
-			t.Fatalf("Next: %v", err)
+			tb.Fatalf("Next: %v", err)
 		}
-		line := fmt.Sprint(entry.Index)
+		words := []string{strconv.Itoa(entry.Index)}
 		if entry.Record != nil {
-			line += " " + entry.Record.EventName
+			words = append(words, entry.Record.EventName)
 		}
 		for _, d := range entry.Defects {
-			line += " " + d.Field
+			words = append(words, d.Field)
 		}
 		if entry.Err != nil {
-			line += " " + entry.Err.Error()
+			words = append(words, entry.Err.Error())
 		}
 		if entry.Lost {
-			line += " LOST"
+			words = append(words, "LOST")
 		}
-		lines = append(lines, line)
+		lines = append(lines, strings.Join(words, " "))
 	}
 }
 
@@ -68,16 +69,16 @@ func pretty(s string) string {
 	return out.String()
 }
 
-func zip(t testing.TB, parts ...string) string {
-	t.Helper()
+func zip(tb testing.TB, parts ...string) string {
+	tb.Helper()
 	var out bytes.Buffer
 	for _, part := range parts {
 		w := gzip.NewWriter(&out)
 		if _, err := io.WriteString(w, part); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		if err := w.Close(); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 	}
 	return out.String()

@@ -171,10 +171,10 @@ const loadFile = 256 << 10
 
 // writeLoad writes files of about size bytes together into a folder laid out as
 // CloudTrail does. After so many files of their own they repeat, as links.
-func writeLoad(t testing.TB, root string, size int64) []string {
-	t.Helper()
+func writeLoad(tb testing.TB, root string, size int64) []string {
+	tb.Helper()
 	const ownFiles = 48
-	l := &load{Rand: rand.New(rand.NewPCG(1, 2)), at: time.Date(2024, 3, 1, 0, 0, 0, 0, time.UTC)} //nolint:gosec // not for secrets
+	l := &load{Rand: rand.New(rand.NewPCG(1, 2)), at: time.Date(2024, 3, 1, 0, 0, 0, 0, time.UTC)}
 	shapes := loadShapes()
 	var weighted []*shape
 	for k := range shapes {
@@ -191,18 +191,18 @@ func writeLoad(t testing.TB, root string, size int64) []string {
 		dir := filepath.Join(root, "AWSLogs", account, "CloudTrail", region, at.Format("2006/01/02"))
 		path := filepath.Join(dir, fmt.Sprintf("%s_CloudTrail_%s_%s_%s.json.gz", account, region, at.Format("20060102T1504Z"), l.letters(16, upperDigits)))
 		if err := os.MkdirAll(dir, 0o750); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		if n >= ownFiles {
 			if err := os.Link(paths[n%ownFiles], path); err != nil {
-				t.Fatal(err)
+				tb.Fatal(err)
 			}
 		} else {
-			l.write(t, path, weighted, account, region)
+			l.write(tb, path, weighted, account, region)
 		}
 		info, err := os.Stat(path)
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		written += info.Size()
 		paths = append(paths, path)
@@ -211,8 +211,8 @@ func writeLoad(t testing.TB, root string, size int64) []string {
 }
 
 // write writes one log file.
-func (l *load) write(t testing.TB, path string, weighted []*shape, account, region string) {
-	t.Helper()
+func (l *load) write(tb testing.TB, path string, weighted []*shape, account, region string) {
+	tb.Helper()
 	var log strings.Builder
 	log.WriteString(`{"Records":[`)
 	for k := 0; log.Len() < 8*loadFile; k++ {
@@ -222,18 +222,18 @@ func (l *load) write(t testing.TB, path string, weighted []*shape, account, regi
 		l.record(&log, weighted[l.IntN(len(weighted))], account, region)
 	}
 	log.WriteString("]}")
-	f, err := os.Create(path) //nolint:gosec // a test's own file
+	f, err := os.Create(path)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	w := gzip.NewWriter(f)
 	if _, err := w.Write([]byte(log.String())); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if err := w.Close(); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if err := f.Close(); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 }

@@ -84,7 +84,7 @@ func (w *worker) read(ctx context.Context, r *reading) {
 	defer close(r.batches)
 	src := w.pool.opt.Stdin
 	if r.file.path != Stdin {
-		f, err := os.Open(r.file.path) //nolint:gosec // the user names the files
+		f, err := os.Open(r.file.path)
 		if err != nil {
 			w.add(cloudtrail.Entry{Index: -1, Err: err, Lost: true})
 			w.flush(ctx, r)

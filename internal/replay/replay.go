@@ -9,6 +9,7 @@ import (
 	"io"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 
 	"rootguard/internal/cloudtrail"
@@ -180,14 +181,14 @@ func (s *sequencer) entry(ctx context.Context, path string, entry cloudtrail.Ent
 
 // reason is all that is wrong with an entry.
 func reason(entry cloudtrail.Entry) string {
-	var all string
+	var all []string
 	for _, d := range entry.Defects {
-		all += "; " + d.Field + ": " + d.Reason
+		all = append(all, d.Field+": "+d.Reason)
 	}
 	if entry.Err != nil {
-		all += "; " + entry.Err.Error()
+		all = append(all, entry.Err.Error())
 	}
-	return all[len("; "):]
+	return strings.Join(all, "; ")
 }
 
 func (s *sequencer) problem(p Problem) {

@@ -34,42 +34,42 @@ func logOf(records ...string) string { return `{"Records":[` + strings.Join(reco
 
 // tree writes files, by their paths, and returns their folder. Those that end in
 // .gz are compressed.
-func tree(t testing.TB, files map[string]string) string {
-	t.Helper()
-	root := t.TempDir()
+func tree(tb testing.TB, files map[string]string) string {
+	tb.Helper()
+	root := tb.TempDir()
 	for path, content := range files {
 		path = filepath.Join(root, path)
 		if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		if strings.HasSuffix(path, ".gz") {
 			var out bytes.Buffer
 			w := gzip.NewWriter(&out)
 			if _, err := io.WriteString(w, content); err != nil {
-				t.Fatal(err)
+				tb.Fatal(err)
 			}
 			if err := w.Close(); err != nil {
-				t.Fatal(err)
+				tb.Fatal(err)
 			}
 			content = out.String()
 		}
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 	}
 	return root
 }
 
 // run replays and returns the eventIDs in the order they were handled in, and the problems.
-func run(t testing.TB, opt Options) (ids []string, problems []Problem, sum Summary) {
-	t.Helper()
+func run(tb testing.TB, opt Options) (ids []string, problems []Problem, sum Summary) {
+	tb.Helper()
 	opt.Problem = func(p Problem) { problems = append(problems, p) }
-	sum, err := Run(t.Context(), opt, func(_ context.Context, rec *cloudtrail.Record, _ Place) error {
+	sum, err := Run(tb.Context(), opt, func(_ context.Context, rec *cloudtrail.Record, _ Place) error {
 		ids = append(ids, rec.EventID)
 		return nil
 	})
 	if err != nil {
-		t.Fatalf("Run: %v", err)
+		tb.Fatalf("Run: %v", err)
 	}
 	return ids, problems, sum
 }
@@ -169,7 +169,7 @@ func TestRunProblems(t *testing.T) {
 		"d.json":    `{"messageType":"CONTROL_MESSAGE","logEvents":[{"message":"x"}]}`,
 	})
 	path := filepath.Join(root, "b.json.gz")
-	whole, err := os.ReadFile(path) //nolint:gosec // a test's own file
+	whole, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -233,8 +233,8 @@ func TestRunLimits(t *testing.T) {
 }
 
 // many writes n files of 300 records each.
-func many(t testing.TB, n int) (root string, want []string) {
-	t.Helper()
+func many(tb testing.TB, n int) (root string, want []string) {
+	tb.Helper()
 	files := map[string]string{}
 	for f := range n {
 		var records []string
@@ -245,7 +245,7 @@ func many(t testing.TB, n int) (root string, want []string) {
 		}
 		files[fmt.Sprintf("%04d.json.gz", f)] = logOf(records...)
 	}
-	return tree(t, files), want
+	return tree(tb, files), want
 }
 
 // TestRunOrder holds that the order does not depend on the workers.
