@@ -54,6 +54,9 @@ func (s *Settings) decide(ev event, c Claim, w Window, now time.Time) decision {
 		}
 		d := s.lease(ev, c, Window{}, now) // its place in the window was taken by the lease that ran out
 		d.recent = w.Recent
+		if c.Window == w.Key && s.open(&w, ev.finding.EventTime) {
+			d.window = w // unchanged: for undo, which gives the place back
+		}
 		return d
 	case Released:
 		retry = true

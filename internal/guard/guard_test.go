@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -1303,7 +1304,7 @@ func TestRowsAreBounded(t *testing.T) {
 	held := 0
 	for i := range 120 {
 		f := finding(detect.GuardTampered, detect.Critical, "s", i, t0)
-		long := fmt.Sprintf("%d", i) + strings.Repeat("<", 50_000)
+		long := strconv.Itoa(i) + strings.Repeat("<", 50_000)
 		f.Title, f.Detail, f.Target.Resource, f.UserAgent, f.EventName = long, long, long, long, long
 		res, err := w.Handle(t.Context(), w.record(f))
 		if err != nil {
@@ -1361,4 +1362,28 @@ func TestClockSetBack(t *testing.T) {
 	}
 	w.clock.Advance(-24 * time.Hour)
 	w.handle(t, rec, guard.Alerted)
+}
+
+// TestFailureAfterACrashHoldsNoOtherBack holds that an event whose invocation
+// died gives its place in the window back where its retry cannot be published.
+func TestFailureAfterACrashHoldsNoOtherBack(t *testing.T) {
+	w := newWorld()
+	first := w.record(finding(detect.RootActivity, detect.High, "s", 1, t0))
+	w.script.Inject(2, fake.CrashBefore)
+	if _, err := w.Handle(t.Context(), first); !errors.Is(err, fake.ErrCrash) {
+		t.Fatalf("got %v", err)
+	}
+	w.script.Restart()
+	w.clock.Advance(time.Hour)
+	refused := guard.Permanent(errors.New("refused"))
+	w.pub.Refuse = func(alert.Alert) error { return refused }
+	if _, err := w.Handle(t.Context(), first); !errors.Is(err, refused) {
+		t.Fatalf("got %v", err)
+	}
+	w.pub.Refuse = nil
+	w.handle(t, w.record(finding(detect.RootActivity, detect.High, "s", 2, t0.Add(time.Second))), guard.Alerted)
+	w.handle(t, w.record(finding(detect.RootActivity, detect.High, "s", 3, t0.Add(2*time.Second))), guard.RolledUp)
+	w.handle(t, first, guard.Alerted)
+	w.flush(t, t0.Add(time.Hour), 1)
+	w.wantTold(t, "first high event-002", "first high event-001", "roll_up high event-001 x1")
 }
