@@ -35,6 +35,7 @@ Examples:
 
 // Run explains.
 func (c explainCmd) Run(ctx context.Context, sys system) (err error) {
+	c.Event = strings.TrimSpace(c.Event)
 	st, err := c.read(sys, c.storyFlag)
 	if err != nil {
 		return err
@@ -72,7 +73,8 @@ func (c explainCmd) Run(ctx context.Context, sys system) (err error) {
 		}
 	}
 	known := len(claims)+len(facts) > 0
-	found, problems, err := c.search(ctx, sys, st, &b)
+	var wrong problems
+	found, err := c.search(ctx, sys, st, &b, &wrong)
 	if err != nil {
 		return err
 	}
@@ -82,6 +84,9 @@ func (c explainCmd) Run(ctx context.Context, sys system) (err error) {
 			where += " nor in " + strings.Join(c.Paths, ", ")
 		} else {
 			where += ": either it was not replayed, or nothing came of it; name the logs to see why"
+			if !st.chosen && !st.story {
+				where += ", or --story if it is of the bundled story"
+			}
 		}
 		return fmt.Errorf("event %s is not in %s", label.Clean(c.Event), where)
 	}
@@ -91,10 +96,7 @@ func (c explainCmd) Run(ctx context.Context, sys system) (err error) {
 	if err := writeText(sys.stdout, b.String()); err != nil {
 		return err
 	}
-	if problems.lost+problems.mended > 0 {
-		return problems
-	}
-	return nil
+	return wrong.err()
 }
 
 // explainClaim tells of a finding and of how people were told.
@@ -129,21 +131,15 @@ func explainClaim(b *strings.Builder, p paint, c guard.Claim) {
 }
 
 // search looks for the event in the logs and tells of the record and the verdict on it.
-func (c explainCmd) search(ctx context.Context, sys system, st *store, b *strings.Builder) (found int, problems malformedError, err error) {
+func (c explainCmd) search(ctx context.Context, sys system, st *store, b *strings.Builder, wrong *problems) (found int, err error) {
 	if len(c.Paths) == 0 {
-		return 0, problems, nil
+		return 0, nil
 	}
 	if err := exist(c.Paths); err != nil {
-		return 0, problems, err
+		return 0, err
 	}
 	p := sys.paint()
-	opt := replay.Options{Paths: c.Paths, Stdin: sys.stdin, Now: sys.now, Problem: func(p replay.Problem) {
-		if p.Lost {
-			problems.lost++
-		} else {
-			problems.mended++
-		}
-	}}
+	opt := replay.Options{Paths: c.Paths, Stdin: sys.stdin, Now: sys.now, Problem: func(p replay.Problem) { wrong.tell(sys.stderr, p) }}
 	_, err = replay.Run(ctx, opt, func(ctx context.Context, rec *cloudtrail.Record, at replay.Place) error {
 		if rec.EventID != c.Event {
 			return nil
@@ -170,7 +166,8 @@ func (c explainCmd) search(ctx context.Context, sys system, st *store, b *string
 		b.WriteString("\n")
 		return nil
 	})
-	return found, problems, err
+	wrong.rest(sys.stderr, "")
+	return found, err
 }
 
 // indented is a record for people to read, as it stands where it cannot be indented.

@@ -62,9 +62,6 @@ Exit codes: 0 fine; 1 error; 2 wrong usage; 3 done, but some of the input was ma
 // writesPerCommit is how many writes to the store share a transaction.
 const writesPerCommit = 1000
 
-// shownProblems is how many problems are printed before the rest is only counted.
-const shownProblems = 20
-
 // Run replays.
 func (c replayCmd) Run(ctx context.Context, sys system) (err error) {
 	opt, err := c.options(sys)
@@ -125,7 +122,7 @@ func (c replayCmd) Run(ctx context.Context, sys system) (err error) {
 	if err != nil {
 		return err
 	}
-	if sum.FilesTotal == 0 && out.problems == 0 {
+	if sum.FilesTotal == 0 && out.problems.count() == 0 {
 		return noLogs(c.Paths, sum.SkippedFiles)
 	}
 	for _, a := range c.Account {
@@ -224,9 +221,7 @@ type replayOutput struct {
 
 	tally       map[tallyKey]*tally
 	rollUps     int // alerts that stand for several events
-	problems    int
-	mended      int64
-	lost        int64
+	problems    problems
 	problemFile io.Writer
 	shown       bool // a progress line stands on the terminal
 	ending      bool // what comes now is told because the logs have ended
@@ -339,31 +334,11 @@ func writeLine(w io.Writer, v any) error {
 
 // problem names a problem in the input.
 func (o *replayOutput) problem(p replay.Problem) {
-	o.problems++
-	if p.Lost {
-		o.lost++
-	} else {
-		o.mended++
-	}
 	if o.problemFile != nil {
 		o.err = errors.Join(o.err, writeLine(o.problemFile, p))
 	}
-	if o.problems > shownProblems {
-		return
-	}
 	o.clear()
-	where := p.File
-	if p.Index >= 0 {
-		where += fmt.Sprintf(", record %d", p.Index)
-	}
-	if p.EventID != "" {
-		where += ", event " + p.EventID
-	}
-	what := "skipped"
-	if !p.Lost {
-		what = "used all the same"
-	}
-	fmt.Fprintf(o.sys.stderr, "malformed: %s: %s (%s)\n", label.Clean(where), label.Clean(p.Reason), what)
+	o.problems.tell(o.sys.stderr, p)
 }
 
 // progress draws the progress line.
@@ -441,13 +416,11 @@ func (o *replayOutput) summary(c replayCmd, st *store, sum replay.Summary, anyAc
 	slices.SortFunc(rows, func(a, b summaryRow) int {
 		return cmp.Or(cmp.Compare(a.Account, b.Account), cmp.Compare(b.Severity, a.Severity), cmp.Compare(a.Finding, b.Finding))
 	})
-	if n := o.problems - shownProblems; n > 0 {
-		hint := ", --problems FILE writes them all"
-		if c.Problems != "" {
-			hint = ", all of them are in " + c.Problems
-		}
-		fmt.Fprintf(o.sys.stderr, "malformed: and %d more%s\n", n, hint)
+	hint := ", --problems FILE writes them all"
+	if c.Problems != "" {
+		hint = ", all of them are in " + c.Problems
 	}
+	o.problems.rest(o.sys.stderr, hint)
 	var err error
 	if o.json {
 		err = writeLine(o.sys.stdout, struct {
@@ -462,10 +435,7 @@ func (o *replayOutput) summary(c replayCmd, st *store, sum replay.Summary, anyAc
 	if err = errors.Join(err, o.err); err != nil {
 		return err
 	}
-	if o.problems > 0 {
-		return malformedError{lost: o.lost, mended: o.mended}
-	}
-	return nil
+	return o.problems.err()
 }
 
 func (o *replayOutput) table(c replayCmd, st *store, sum replay.Summary, rows []summaryRow, total summaryRow, anyAccount bool) string {
