@@ -52,7 +52,7 @@ Examples:
   rootguard replay                                   # the bundled story
   rootguard replay ./AWSLogs                         # a folder as CloudTrail writes it to S3
   rootguard replay --since 30d --account 111122223333 ./AWSLogs
-  aws cloudtrail lookup-events --output json | rootguard replay -
+  aws cloudtrail lookup-events --region us-east-1 --output json | rootguard replay -
   rootguard replay --json ./AWSLogs | jq 'select(.finding.severity == "critical")'
   rootguard replay --explain event.json              # why was this not flagged?
 
