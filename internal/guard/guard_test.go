@@ -1387,3 +1387,28 @@ func TestFailureAfterACrashHoldsNoOtherBack(t *testing.T) {
 	w.flush(t, t0.Add(time.Hour), 1)
 	w.wantTold(t, "first high event-002", "first high event-001", "roll_up high event-001 x1")
 }
+
+// TestRefusedRollUpsHoldNoOtherBack holds that roll-ups which no retry can
+// publish, and which stay due, do not keep those after them waiting for ever.
+func TestRefusedRollUpsHoldNoOtherBack(t *testing.T) {
+	w := newWorld(func(s *guard.Settings) { s.Batch = 3 })
+	const sessions = 8
+	for i := range 2 * sessions {
+		f := finding(detect.RootActivity, detect.High, fmt.Sprintf("s%d", i/2), i, t0.Add(time.Duration(i)*time.Second))
+		if _, err := w.Handle(t.Context(), w.record(f)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	refused := guard.Permanent(errors.New("refused"))
+	w.pub.Refuse = func(a alert.Alert) error {
+		if a.Finding.Session != "s7" {
+			return refused
+		}
+		return nil
+	}
+	if n, err := w.Flush(t.Context(), t0.Add(time.Hour)); n != 1 || !errors.Is(err, refused) {
+		t.Errorf("%d roll-ups, %v", n, err)
+	}
+	w.pub.Refuse = nil
+	w.flush(t, t0.Add(time.Hour), sessions-1)
+}

@@ -10,7 +10,7 @@ import (
 )
 
 // maxFailures is how many roll-ups in a row may fail before Flush takes it that
-// the rest would too.
+// the rest would too. What no retry cures is a fault of the one, and not counted.
 const maxFailures = 5
 
 // Flush publishes the roll-up of every window that was over by the given time
@@ -38,7 +38,10 @@ func (g *Guard) Flush(ctx context.Context, at time.Time) (published int, err err
 			case err != nil:
 				errs = append(errs, err)
 				passed[w.Key] = true
-				if failures++; failures >= maxFailures || ctx.Err() != nil {
+				if Retryable(err) {
+					failures++
+				}
+				if failures >= maxFailures || ctx.Err() != nil {
 					return published, errors.Join(errs...)
 				}
 			case sent:
