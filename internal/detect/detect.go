@@ -122,7 +122,7 @@ const hiddenName = "HIDDEN_DUE_TO_SECURITY_REASONS"
 func actorOf(ui *cloudtrail.UserIdentity) Actor {
 	a := Actor{Type: ui.Type, Name: ui.UserName, ARN: ui.ARN, PrincipalID: ui.PrincipalID, AccessKeyID: ui.AccessKeyID}
 	switch {
-	case ui.Type == "Root":
+	case isRoot(ui):
 		a.Name = "root"
 	case ui.UserName == hiddenName:
 		a.Name = "(hidden)"

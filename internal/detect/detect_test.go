@@ -132,6 +132,9 @@ func TestRootSignIn(t *testing.T) {
 		{"another service's ConsoleLogin", record("other:ConsoleLogin", root), "high root.activity | Root activity: other:ConsoleLogin"},
 		{"a step of it", signin("CheckMfa", root, said("CheckMfa", "Success", "")), "- a step of signing in; the sign-in has a record of its own"},
 		{"in a session of AssumeRoot", signin(login, assumed, said(login, "Success", ""), mfaUsed("No")), "medium root.session | Root session used: signin:ConsoleLogin"},
+		{"the identity's type lost, known by its ARN", signin(login, fields{"userIdentity": fields{"type": []string{"Root"}, "arn": "arn:aws-cn:iam::111122223333:root", "accountId": "111122223333"}}, said(login, "Success", ""), mfaUsed("No")), "critical root.signin.no_mfa | Root sign-in WITHOUT MFA"},
+		{"the type lost, not root by its ARN", signin(login, fields{"userIdentity": fields{"arn": "arn:aws:iam::111122223333:user/root", "accountId": "111122223333"}}, said(login, "Success", ""), mfaUsed("No")), "- a sign-in of type (not named): its MFA is the identity provider's, and MFAUsed says nothing of it"},
+		{"another type with root's ARN", signin(login, fields{"userIdentity": fields{"type": "AWSAccount", "arn": "arn:aws:iam::111122223333:root"}}, said(login, "Success", "")), "- a sign-in of type AWSAccount: its MFA is the identity provider's, and MFAUsed says nothing of it"},
 	})
 }
 

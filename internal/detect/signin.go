@@ -51,13 +51,18 @@ func signIn(rec *cloudtrail.Record, use cloudtrail.RootUse) Outcome {
 	switch {
 	case use == cloudtrail.RootSession:
 		return skipped() // root.session tells of it
-	case rec.UserIdentity.Type == "Root":
+	case isRoot(&rec.UserIdentity):
 		return matched(rootSignIn(rec))
 	case rec.UserIdentity.Type == "IAMUser":
 		return userSignIn(rec)
 	default:
 		return passed("a sign-in of type %s: its MFA is the identity provider's, and MFAUsed says nothing of it", orUnnamed(rec.UserIdentity.Type))
 	}
+}
+
+// isRoot reports whether an identity is the root user, by its ARN where its type was lost.
+func isRoot(ui *cloudtrail.UserIdentity) bool {
+	return ui.Type == "Root" || ui.Type == "" && strings.HasSuffix(ui.ARN, ":root")
 }
 
 // rootSignIn tells of every sign-in of root. One whose outcome is not on record
