@@ -19,6 +19,9 @@ const (
 	// A batch goes to the sequencer when it has this many entries or bytes.
 	batchEntries = 256
 	batchBytes   = 256 << 10
+	// batchesAhead is how many batches of a file may wait for the sequencer. A
+	// worker with one more to send waits for all earlier files to end.
+	batchesAhead = 4
 )
 
 // reading is a file being read. Its batches are closed at its end.
@@ -46,7 +49,7 @@ func start(ctx context.Context, opt *Options, files []file) *pool {
 		defer close(p.order)
 		defer close(p.jobs)
 		for _, f := range files {
-			r := &reading{file: f, batches: make(chan []cloudtrail.Entry, 1)}
+			r := &reading{file: f, batches: make(chan []cloudtrail.Entry, batchesAhead)}
 			for _, queue := range []chan *reading{p.order, p.jobs} {
 				select {
 				case queue <- r:
@@ -158,8 +161,8 @@ type source struct {
 }
 
 func (s *source) Read(b []byte) (int, error) {
-	// What is found so far goes out before a read that may wait.
-	if !s.worker.flush(s.ctx, s.file) {
+	live := s.file.file.size == 0 // a pipe: what is found so far goes out before the read may wait
+	if live && !s.worker.flush(s.ctx, s.file) || s.ctx.Err() != nil {
 		return 0, fmt.Errorf("reading log: %w", s.ctx.Err())
 	}
 	n, err := s.src.Read(b)
