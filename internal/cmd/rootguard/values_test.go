@@ -66,13 +66,16 @@ func TestAccountID(t *testing.T) {
 }
 
 func TestAccountName(t *testing.T) {
-	for text, want := range map[string]accountName{
-		"111122223333=billing":         {"111122223333", "billing"},
-		"1111-2222-3333 = Prod = EU, ": {"111122223333", "Prod = EU,"},
+	for _, c := range []struct {
+		text string
+		want accountName
+	}{
+		{"111122223333=billing", accountName{"111122223333", "billing"}},
+		{"1111-2222-3333 = Prod = EU, ", accountName{"111122223333", "Prod = EU,"}},
 	} {
 		var a accountName
-		if err := a.UnmarshalText([]byte(text)); err != nil || a != want {
-			t.Errorf("%q is %q, %v; want %q", text, a, err, want)
+		if err := a.UnmarshalText([]byte(c.text)); err != nil || a != c.want {
+			t.Errorf("%q is %q, %v; want %q", c.text, a, err, c.want)
 		}
 	}
 	for _, text := range []string{"", "billing", "111122223333", "111122223333=", "111122223333= ", "=billing", "11=billing"} {
