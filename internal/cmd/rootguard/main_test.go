@@ -25,6 +25,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("XDG_DATA_HOME", "")
 			env.Setenv("ROOTGUARD_STORE", "")
 			env.Setenv("LC_ALL", "C.UTF-8")
+			env.Setenv("GORACE", "atexit_sleep_ms=0") // else each command ends with a second's sleep
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
