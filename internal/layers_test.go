@@ -51,7 +51,7 @@ var mayImport = map[string][]string{
 	"guard":        {"cloudtrail", "detect", "bootstrap", "alert"},
 	"replay":       {"cloudtrail", "detect", "bootstrap", "alert", "guard"},
 	"bolt":         {"cloudtrail", "detect", "bootstrap", "alert", "guard"},
-	"fake":         {"cloudtrail", "detect", "bootstrap", "alert", "guard"},
+	"fake":         {"cloudtrail", "detect", "bootstrap", "alert", "guard", "redrive"},
 	"guardtest":    {"cloudtrail", "detect", "bootstrap", "alert", "guard"},
 	"testenv":      {},
 	"config":       {"cloudtrail", "detect", "bootstrap", "alert", "guard"},
@@ -59,13 +59,16 @@ var mayImport = map[string][]string{
 	"sns":          {"cloudtrail", "detect", "bootstrap", "alert", "guard", "config"},
 	"iam":          {"cloudtrail", "detect", "bootstrap", "alert", "guard"},
 	"awsenv":       {},
+	"redrive":      {"cloudtrail", "guard"},
+	"sqs":          {"redrive"},
 
-	"lambdahandler": {"cloudtrail", "detect", "bootstrap", "alert", "guard", "config", "awsenv", "dynamodb", "sns"},
+	"lambdahandler": {"cloudtrail", "detect", "bootstrap", "alert", "guard", "config", "awsenv", "dynamodb", "sns", "redrive"},
 	"lambdatest":    {},
 
 	"dynamodb/dynamotest": {"config"},
 	"iam/iamtest":         {},
 	"sns/snstest":         {},
+	"sqs/sqstest":         {},
 }
 
 // pure packages must repeat a decision from its input alone.

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"rootguard/internal/cloudtrail"
 )
 
 // Event is what EventBridge delivered.
@@ -54,6 +56,18 @@ func Unwrap(payload []byte) (Event, error) {
 		return Event{}, fmt.Errorf("reading event %s: it has no detail, which would be the CloudTrail record", e.ID)
 	}
 	return ev, nil
+}
+
+// Record reads the CloudTrail record of an event that is no schedule's.
+func (e *Event) Record() (cloudtrail.Record, []cloudtrail.Defect, error) {
+	rec, defects, err := cloudtrail.Decode(e.Detail)
+	if err == nil && rec.EventVersion == "" && rec.EventSource == "" && rec.EventName == "" && rec.UserIdentity == (cloudtrail.UserIdentity{}) {
+		err = cloudtrail.ErrNoRecord
+	}
+	if err != nil {
+		return cloudtrail.Record{}, nil, fmt.Errorf("reading event %s (%s): %w", e.ID, e.DetailType, err)
+	}
+	return rec, defects, nil
 }
 
 func present(raw json.RawMessage) bool { return len(raw) > 0 && !bytes.Equal(raw, []byte("null")) }

@@ -85,12 +85,9 @@ func (h *Handler) handle(ctx context.Context, payload json.RawMessage, o *outcom
 	if ev.Scheduled {
 		return h.flush(ctx, o)
 	}
-	rec, defects, err := cloudtrail.Decode(ev.Detail)
-	if err == nil && rec.EventVersion == "" && rec.EventSource == "" && rec.EventName == "" && rec.UserIdentity == (cloudtrail.UserIdentity{}) {
-		err = cloudtrail.ErrNoRecord
-	}
+	rec, defects, err := ev.Record()
 	if err != nil {
-		return guard.Permanent(fmt.Errorf("reading event %s (%s): %w", ev.ID, ev.DetailType, err))
+		return guard.Permanent(err)
 	}
 	o.record, o.defects = &rec, defects
 
