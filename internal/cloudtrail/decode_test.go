@@ -2,6 +2,7 @@ package cloudtrail
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -224,5 +225,67 @@ func TestDerivedID(t *testing.T) {
 	}
 	if a, b := id(`{"eventName":"a"}`), id(`{"eventName":"b"}`); a == b {
 		t.Errorf("two records have the ID %s", a)
+	}
+}
+
+// TestIsTime holds that isTime agrees with time.Parse on every day, and on what is nearly a time.
+func TestIsTime(t *testing.T) {
+	t.Parallel()
+	var times []string
+	for _, year := range []string{"1900", "2000", "2023", "2024", "2100"} {
+		for month := range 14 {
+			for day := range 33 {
+				times = append(times, fmt.Sprintf("%s-%02d-%02dT10:00:00Z", year, month, day))
+			}
+		}
+	}
+	times = append(times, "2024-03-01T23:59:59Z", "2024-03-01T24:00:00Z", "2024-03-01T10:60:00Z", "2024-03-01T10:00:60Z", "2024-03-01t10:00:00Z", "2024-03-01T10:00:0xZ", "")
+	for _, s := range times {
+		if _, err := time.Parse(time.RFC3339, s); (err == nil) != isTime([]byte(s)) {
+			t.Errorf("isTime(%q) is %v, time.Parse says %v", s, isTime([]byte(s)), err)
+		}
+	}
+}
+
+func TestAnswer(t *testing.T) {
+	t.Parallel()
+	for answer, text := range map[Answer]string{Yes: "yes", No: "no", Unknown: "unknown"} {
+		b, err := json.Marshal(answer)
+		if err != nil || string(b) != quote(text) || answer.String() != text {
+			t.Errorf("%v is %s, error %v", answer, b, err)
+		}
+		got := Answer(7)
+		if err := json.Unmarshal(b, &got); err != nil || got != answer {
+			t.Errorf("%s is read as %v, error %v", b, got, err)
+		}
+	}
+}
+
+func TestRecordSays(t *testing.T) {
+	t.Parallel()
+	decode := func(raw string) *Record {
+		rec, _, err := Decode([]byte(raw))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &rec
+	}
+	if got := decode(signIn).MFAUsed(); got != No {
+		t.Errorf("MFAUsed %v, want no", got)
+	}
+	if got := decode(with(t, signIn, `"MFAUsed":"No"`, `"x":"No"`)).MFAUsed(); got != Unknown {
+		t.Errorf("MFAUsed %v, want unknown where absent", got)
+	}
+	if got := decode(session).Request("userName"); got != "alice" {
+		t.Errorf("userName %q of the request", got)
+	}
+	if got := decode(signIn).Request("userName"); got != "" {
+		t.Errorf("userName %q of a null request", got)
+	}
+	if got := decode(session).Account(); got != "210987654321" {
+		t.Errorf("account %s, want the recipient's", got)
+	}
+	if got := decode(with(t, session, "recipientAccountId", "x")).Account(); got != "123456789012" {
+		t.Errorf("account %s, want the caller's", got)
 	}
 }

@@ -4,12 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"maps"
 	"strings"
 	"testing"
-	"time"
 )
 
 // reference reads a record with encoding/json alone, and knows nothing of the scanner.
@@ -284,23 +282,4 @@ func FuzzReader(f *testing.F) {
 			t.Fatalf("%d records in %d bytes", stats.Records, stats.Bytes)
 		}
 	})
-}
-
-// TestIsTime holds that isTime agrees with time.Parse on every day, and on what is nearly a time.
-func TestIsTime(t *testing.T) {
-	t.Parallel()
-	var times []string
-	for _, year := range []string{"1900", "2000", "2023", "2024", "2100"} {
-		for month := range 14 {
-			for day := range 33 {
-				times = append(times, fmt.Sprintf("%s-%02d-%02dT10:00:00Z", year, month, day))
-			}
-		}
-	}
-	times = append(times, "2024-03-01T23:59:59Z", "2024-03-01T24:00:00Z", "2024-03-01T10:60:00Z", "2024-03-01T10:00:60Z", "2024-03-01t10:00:00Z", "2024-03-01T10:00:0xZ", "")
-	for _, s := range times {
-		if _, err := time.Parse(time.RFC3339, s); (err == nil) != isTime([]byte(s)) {
-			t.Errorf("isTime(%q) is %v, time.Parse says %v", s, isTime([]byte(s)), err)
-		}
-	}
 }

@@ -352,6 +352,11 @@ func (r *Reader) member(c byte) (Entry, bool) {
 	s := &r.record
 	n := s.member(r.buf[r.pos:r.end])
 	for n == incomplete {
+		if r.end-r.pos >= MaxRecord {
+			r.open = r.open[:len(r.open)-1]
+			r.mend(&r.open[len(r.open)-1], 1, r.offset+int64(r.end))
+			return Entry{Index: -1, Err: fmt.Errorf("what follows a list is longer than %d MiB", MaxRecord>>20), Lost: true}, true
+		}
 		if !r.more() {
 			return r.finish()
 		}

@@ -367,6 +367,7 @@ func TestReaderLongRecords(t *testing.T) {
 		{"close to the limit", rec("A") + long(MaxRecord-1000) + rec("B"), []string{"0 A", "1 Long", "2 B"}},
 		{"too long", rec("A") + "\n" + long(MaxRecord) + "\n" + rec("B"), []string{"0 A", "1 record is longer than 16 MiB LOST", "2 B"}},
 		{"too long in a list", `{"Records":[` + rec("A") + "," + long(MaxRecord+1) + "," + rec("B") + "]}", []string{"0 A", "1 record is longer than 16 MiB LOST", "2 B"}},
+		{"too long after a list", `{"Records":[` + rec("A") + `],"x":"` + strings.Repeat("x", MaxRecord) + `"}` + rec("B"), []string{"0 A", "-1 what follows a list is longer than 16 MiB LOST", "1 B"}},
 		{"too long a string in a list", `{"Records":[` + rec("A") + `,"` + strings.Repeat("x", MaxRecord) + `",` + rec("B") + "]}", []string{"0 A", "1 record is longer than 16 MiB LOST", "2 B"}},
 	}
 	for _, test := range tests {
@@ -474,18 +475,18 @@ func repeated(head, body string, n int, tail string) io.Reader {
 func TestReaderMemory(t *testing.T) {
 	records := strings.Repeat(rec("A")+",", 1000)
 	for name, src := range map[string]io.Reader{
-		"records":       repeated(`{"Records":[`, records, 40, rec("A")+`]}`),
-		"broken record": repeated(`{"Records":[{"x":?`, strings.Repeat("x", 1<<20), 32, "]}"),
-		"text":          repeated("", strings.Repeat("some text\n", 1<<17), 32, ""),
-		"white space":   repeated("", strings.Repeat(" \n", 1<<19), 32, rec("A")),
+		"records":       repeated(`{"Records":[`, records, 20, rec("A")+`]}`),
+		"broken record": repeated(`{"Records":[{"x":?`, strings.Repeat("x", 1<<20), 16, "]}"),
+		"text":          repeated("", strings.Repeat("some text\n", 1<<17), 16, ""),
+		"white space":   repeated("", strings.Repeat(" \n", 1<<19), 16, rec("A")),
 	} {
 		runtime.GC()
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		read(t, src, func(Header) bool { return false })
 		runtime.ReadMemStats(&after)
-		if grown := after.TotalAlloc - before.TotalAlloc; grown > 4<<20 {
-			t.Errorf("%s: %d bytes allocated for a log of 30 MB", name, grown)
+		if grown := after.TotalAlloc - before.TotalAlloc; grown > 2<<20 {
+			t.Errorf("%s: %d bytes allocated for a log of 16 MB", name, grown)
 		}
 	}
 }
