@@ -27,7 +27,7 @@ build: ## build the rootguard command into .build/rootguard
 
 run: build ## replay the bundled story (or LOGS=path), print alerts and status, write .build/report.html
 	@rm -f $(BUILD)/run.db
-	@status=0; $(BUILD)/rootguard replay --store $(BUILD)/run.db $(LOGS) || status=$$?; \
+	@status=0; $(BUILD)/rootguard replay --store $(BUILD)/run.db $(if $(LOGS),"$(LOGS)") || status=$$?; \
 	[ $$status -eq 0 ] || [ $$status -eq 3 ] || exit $$status; \
 	$(BUILD)/rootguard status --store $(BUILD)/run.db && \
 	$(BUILD)/rootguard report --store $(BUILD)/run.db -o $(BUILD)/report.html && \
@@ -37,8 +37,10 @@ test: ## run every test, with the race detector
 	$(GO) test -race -timeout 20m ./...
 
 cover: ## statement coverage of the pure packages; fails below 95 %
-	@$(GO) test -coverprofile=$(BUILD)/cover.out $(PURE) | tee $(BUILD)/cover.txt
-	@awk '/coverage:/ { for (i = 1; i <= NF; i++) if ($$i == "coverage:") { sub("%", "", $$(i+1)); if ($$(i+1) + 0 < 95) { print "below 95 %: " $$2; bad = 1 } } } END { exit bad }' $(BUILD)/cover.txt
+	@mkdir -p $(BUILD)
+	@$(GO) test -cover $(PURE) > $(BUILD)/cover.txt || { cat $(BUILD)/cover.txt; exit 1; }
+	@cat $(BUILD)/cover.txt
+	@awk '{ for (i = 1; i <= NF; i++) if ($$i == "coverage:" && $$(i+1) + 0 < 95) { print "below 95 %: " $$2; bad = 1 } } END { exit bad }' $(BUILD)/cover.txt
 
 PURE := ./internal/cloudtrail ./internal/eventpattern ./internal/detect ./internal/bootstrap ./internal/alert
 
