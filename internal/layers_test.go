@@ -61,14 +61,16 @@ var mayImport = map[string][]string{
 	"awsenv":       {},
 	"redrive":      {"cloudtrail", "guard"},
 	"sqs":          {"redrive"},
+	"lambda":       {},
 
 	"lambdahandler": {"cloudtrail", "detect", "bootstrap", "alert", "guard", "config", "awsenv", "dynamodb", "sns", "redrive"},
 	"lambdatest":    {},
 
-	"dynamodb/dynamotest": {"config"},
-	"iam/iamtest":         {},
-	"sns/snstest":         {},
-	"sqs/sqstest":         {},
+	"dynamodb/dynamotest":           {"config"},
+	"iam/iamtest":                   {},
+	"sns/snstest":                   {},
+	"sqs/sqstest":                   {},
+	"eventhistory/eventhistorytest": {},
 }
 
 // pure packages must repeat a decision from its input alone.
