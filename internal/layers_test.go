@@ -63,6 +63,9 @@ var mayImport = map[string][]string{
 	"sqs":          {"redrive"},
 	"lambda":       {},
 
+	"cloudformation": {},
+	"eventhistory":   {"eventpattern"},
+
 	"lambdahandler": {"cloudtrail", "detect", "bootstrap", "alert", "guard", "config", "awsenv", "dynamodb", "sns", "redrive"},
 	"lambdatest":    {},
 
