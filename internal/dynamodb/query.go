@@ -42,6 +42,34 @@ func (s *Store) Claims(ctx context.Context, account string, fn func(guard.Claim)
 	return nil
 }
 
+// Claim returns the claims of an event, of each account that has it.
+func (s *Store) Claim(ctx context.Context, eventID string) ([]guard.Claim, error) {
+	accounts, err := s.Accounts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	keys := make([]key, len(accounts))
+	for i, account := range accounts {
+		keys[i] = claimRow(guard.ClaimKey(account, eventID))
+	}
+	rows, err := s.read(ctx, keys...)
+	if err != nil {
+		return nil, err
+	}
+	var found []guard.Claim
+	for _, k := range keys {
+		var c guard.Claim
+		r := rows[k]
+		if err := r.decode(s.now(), &c); err != nil {
+			return nil, err
+		}
+		if c.Finding != nil && c.Finding.EventID == eventID {
+			found = append(found, c)
+		}
+	}
+	return found, nil
+}
+
 // Windows returns every window of an account, of all accounts where account is
 // "", in the order they were opened.
 func (s *Store) Windows(ctx context.Context, account string) ([]guard.Window, error) {

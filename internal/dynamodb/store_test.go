@@ -534,3 +534,41 @@ func TestDueReadsTheTable(t *testing.T) {
 		t.Errorf("due: %+v, want %s alone", got, keys[len(keys)-1])
 	}
 }
+
+func TestClaim(t *testing.T) {
+	s, server, _ := local(t, time.Now)
+	raise := func(account, eventID string) {
+		t.Helper()
+		key := guard.ClaimKey(account, eventID)
+		err := s.Update(t.Context(), key, "", func(guard.Claim, guard.Window) (guard.Claim, guard.Window) {
+			return guard.Claim{Key: key, State: guard.Sent, Finding: &detect.Finding{Account: account, EventID: eventID}}, guard.Window{}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	long := strings.Repeat("e", 2000)
+	for _, account := range []string{"111111111111", "222222222222", "3/3"} {
+		raise(account, "e-1")
+	}
+	raise("222222222222", long)
+	for eventID, want := range map[string][]string{
+		"e-1": {"111111111111", "222222222222", "3/3"}, long: {"222222222222"}, "e-": nil, "e-2": nil, "": nil,
+	} {
+		found, err := s.Claim(t.Context(), eventID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var accounts []string
+		for _, c := range found {
+			accounts = append(accounts, c.Finding.Account)
+		}
+		if diff := cmp.Diff(want, accounts); diff != "" {
+			t.Errorf("claims of %.20q (-want +got):\n%s", eventID, diff)
+		}
+	}
+	server.Inject("BatchGetItem", 100, dynamotest.Fault{Code: "AccessDeniedException"})
+	if _, err := s.Claim(t.Context(), "e-1"); err == nil {
+		t.Error("no error where the table cannot be read")
+	}
+}

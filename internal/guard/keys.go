@@ -33,6 +33,9 @@ func accountPart(account string) string {
 	return bounded(account)
 }
 
+// ClaimKey is the key of an event's claim.
+func ClaimKey(account, eventID string) string { return claimKey(account, eventID) }
+
 func claimKey(account, eventID string) string { return accountPart(account) + "/" + bounded(eventID) }
 
 func windowKey(f *detect.Finding) string {
