@@ -53,11 +53,14 @@ const (
 	listRecords      field = iota + lastRecordField + 1 // {"Records":[…]}, a log file
 	listEvents                                          // {"Events":[…]}, the output of LookupEvents
 	listLogEvents                                       // {"logEvents":[…]}, a CloudWatch Logs subscription
+	listFiltered                                        // {"events":[…]}, the output of FilterLogEvents and GetLogEvents
 	lookupRecord                                        // CloudTrailEvent, in an element of Events
-	logMessage                                          // message, in an element of logEvents
+	logMessage                                          // message, in an element of logEvents or events
 	logMessageType                                      // messageType, beside logEvents
 	bridgeDetail                                        // detail, in an EventBridge event
 	bridgeDetailType                                    // detail-type
+	lambdaLogs                                          // awslogs, in a Lambda function's event
+	lambdaLogsData                                      // its data
 	fieldCount
 )
 
@@ -159,11 +162,14 @@ var specs = [fieldCount]spec{
 	listRecords:         {kinds: anyKinds},
 	listEvents:          {kinds: anyKinds},
 	listLogEvents:       {kinds: anyKinds},
+	listFiltered:        {kinds: anyKinds},
 	lookupRecord:        {kinds: anyKinds},
 	logMessage:          {kinds: anyKinds},
 	logMessageType:      {kinds: anyKinds},
 	bridgeDetail:        {kinds: anyKinds},
 	bridgeDetailType:    {kinds: anyKinds},
+	lambdaLogs:          {kinds: anyKinds, last: lambdaLogsData},
+	lambdaLogsData:      {kinds: anyKinds},
 }
 
 // member is the field that key names in an object, noField where it is none.
@@ -217,6 +223,8 @@ func member(object field, key []byte) field {
 			return listEvents
 		case "logEvents":
 			return listLogEvents
+		case "events":
+			return listFiltered
 		case "CloudTrailEvent":
 			return lookupRecord
 		case "message":
@@ -227,6 +235,12 @@ func member(object field, key []byte) field {
 			return bridgeDetail
 		case "detail-type":
 			return bridgeDetailType
+		case "awslogs":
+			return lambdaLogs
+		}
+	case lambdaLogs:
+		if string(key) == "data" {
+			return lambdaLogsData
 		}
 	case userIdentity:
 		switch string(key) {
@@ -308,8 +322,8 @@ type scanner struct {
 const stoppedAtList = -1 << 62
 
 // scan walks over the object at the start of b. Where wrapped, it stops at the
-// value of Records, Events or logEvents if that is an array and nothing before
-// it is a record's: such a list can be longer than fits in memory.
+// value of Records, Events, logEvents or events if that is an array and nothing
+// before it is a record's: such a list can be longer than fits in memory.
 func (s *scanner) scan(b []byte, wrapped bool) int {
 	s.reset()
 	end := s.object(b, 0, 0, noField, wrapped)
@@ -402,7 +416,7 @@ func (s *scanner) pair(b []byte, i, depth int, object field, wrapped bool) int {
 		s.flags |= flags
 	case has == isObject && known.last != noField:
 		i = s.object(b, i, depth+1, f, wrapped)
-	case has == isArray && wrapped && listRecords <= f && f <= listLogEvents && !s.carriesRecord():
+	case has == isArray && wrapped && listRecords <= f && f <= listFiltered && !s.carriesRecord():
 		s.list, s.listAt = f, i
 		return stoppedAtList
 	default:

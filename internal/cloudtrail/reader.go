@@ -3,6 +3,7 @@ package cloudtrail
 import (
 	"bufio"
 	"bytes"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +19,10 @@ const (
 	firstBuffer = 64 << 10
 	keptBuffer  = 1 << 20 // a larger one is not kept for the next log
 	maxBuffer   = MaxRecord + firstBuffer
+
+	// maxUnzipped is the most bytes of JSON in an awslogs.data. It bounds the
+	// time that a zip bomb takes, which no end of the outer log can cut short.
+	maxUnzipped = 64 << 20
 )
 
 // ErrNoRecord is why a Reader reports a JSON object that is no CloudTrail record.
@@ -60,6 +65,9 @@ type Stats struct {
 //   - an EventBridge event, whose detail is the record
 //   - {"Events":[{"CloudTrailEvent":"…"}]}, the output of LookupEvents
 //   - {"logEvents":[{"message":"…"}]}, a CloudWatch Logs subscription
+//   - {"awslogs":{"data":"…"}}, the same in base64 and gzip, as a Lambda function
+//     gets it
+//   - {"events":[{"message":"…"}]}, the output of FilterLogEvents or GetLogEvents
 //   - JSON lines, or an array, of any of these
 //
 // Records that the filter holds back are checked to be JSON and skipped without
@@ -88,7 +96,11 @@ type Reader struct {
 
 	record  scanner // of the record at pos
 	inner   scanner // of a record inside another value
-	scratch []byte  // the text of a record that was a JSON string
+	scratch []byte  // the text of a record that was a JSON string, or of awslogs.data
+
+	unpacked *Reader // of an awslogs.data; nil until there is one
+	inData   bool    // unpacked is not at its end
+	limit    int64   // where not 0, the most bytes to read
 }
 
 // place is what a frame is.
@@ -138,6 +150,7 @@ func (r *Reader) Reset(src io.Reader) {
 	r.stats = Stats{}
 	r.open = append(r.open[:0], frame{place: atTop})
 	r.broken, r.mended = 0, false
+	r.inData = false
 }
 
 // Stats returns the counts so far.
@@ -211,6 +224,9 @@ func (r *Reader) more() bool {
 		r.end += n
 		r.stats.Bytes += int64(n)
 		r.srcErr = err
+		if r.limit > 0 && r.stats.Bytes > r.limit {
+			r.srcErr = fmt.Errorf("it has more than %d MiB", r.limit>>20)
+		}
 		if idle++; n > 0 {
 			idle = 0
 		} else if idle == 100 && err == nil {
@@ -237,6 +253,9 @@ func (r *Reader) at() int64 { return r.offset + int64(r.pos) }
 
 // step reads the next thing in the innermost frame.
 func (r *Reader) step() (Entry, bool) {
+	if r.inData {
+		return r.data()
+	}
 	if r.src == nil {
 		r.start()
 	}
@@ -320,9 +339,59 @@ func (r *Reader) object(f *frame) (Entry, bool) {
 	case s.is(b, logMessageType) == isString:
 		r.stats.Other++
 		return Entry{}, false
+	case wrapped && s.is(b, lambdaLogs) == isObject:
+		return r.unpack(s, b)
 	default:
 		return r.deliver(s, b)
 	}
+}
+
+// unpack begins to read awslogs.data in the scanned object b (AWS Lambda
+// Developer Guide, "Using Lambda with CloudWatch Logs").
+func (r *Reader) unpack(s *scanner, b []byte) (Entry, bool) {
+	if r.limit > 0 {
+		return r.malformed(errors.New("awslogs.data is inside another one")), true
+	}
+	if s.is(b, lambdaLogsData) != isString {
+		return r.malformed(errors.New("awslogs.data is no string")), true
+	}
+	quoted := s.spans[lambdaLogsData].of(b)
+	r.scratch = appendText(r.scratch[:0], quoted[1:len(quoted)-1])
+	if r.unpacked == nil {
+		r.unpacked = NewReader(nil, r.filter)
+		r.unpacked.limit = maxUnzipped
+	}
+	r.unpacked.Reset(base64.NewDecoder(base64.StdEncoding, bytes.NewReader(r.scratch)))
+	r.inData = true
+	r.mended = r.mended && len(r.open) == 1
+	return Entry{}, false
+}
+
+// data reads the next entry in an awslogs.data. What is lost of the data itself
+// counts as one record of the log.
+func (r *Reader) data() (Entry, bool) {
+	in := r.unpacked
+	before := in.stats
+	entry, err := in.Next()
+	r.stats.Bytes += in.stats.Bytes - before.Bytes
+	r.stats.Records += in.stats.Records - before.Records
+	r.stats.Passed += in.stats.Passed - before.Passed
+	r.stats.Held += in.stats.Held - before.Held
+	r.stats.Malformed += in.stats.Malformed - before.Malformed
+	r.stats.Other += in.stats.Other - before.Other
+	switch {
+	case err != nil: // io.EOF, the only one there is
+		r.inData = false
+		return Entry{}, false
+	case entry.Index >= 0:
+		entry.Index += int(r.stats.Records - in.stats.Records)
+		return entry, true
+	}
+	entry.Err = fmt.Errorf("awslogs.data: %w", entry.Err)
+	if entry.Lost {
+		entry = r.malformed(entry.Err)
+	}
+	return entry, true
 }
 
 // enter opens the list in b that the scan of a wrapper stopped at.
@@ -332,7 +401,7 @@ func (r *Reader) enter(b []byte) {
 	switch s.list {
 	case listEvents:
 		list.place = inEvents
-	case listLogEvents:
+	case listLogEvents, listFiltered:
 		list.place = inLogEvents
 		list.control = s.is(b, logMessageType) == isString && string(unquote(s.spans[logMessageType].of(b))) == "CONTROL_MESSAGE"
 	default:

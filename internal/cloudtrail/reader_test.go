@@ -2,6 +2,7 @@ package cloudtrail
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -131,6 +132,7 @@ func TestReaderShapes(t *testing.T) {
 		{"LookupEvents, elements", `{"CloudTrailEvent":` + quote(a) + "}\n" + `{"CloudTrailEvent":` + quote(b) + "}\n" + c, 0},
 		{"CloudWatch Logs", logs("DATA_MESSAGE", a, b) + logs("CONTROL_MESSAGE", "CWL CONTROL MESSAGE: Checking health of destination.", "{") + logs("DATA_MESSAGE", " "+c+"\n"), 2},
 		{"CloudWatch Logs without a list", `{"messageType":"CONTROL_MESSAGE"}` + a + b + c, 1},
+		{"CloudWatch Logs, filter-log-events", `{"events":[{"logStreamName":"s","timestamp":1,"message":` + quote(a) + `,"eventId":"1"},{"timestamp":1,"message":` + quote(b) + `}],"searchedLogStreams":[]}` + c, 0},
 		{"CloudWatch Logs of EventBridge", logs("DATA_MESSAGE", bridge("AWS API Call via CloudTrail", a), b, c), 0},
 		{"look-alikes are no wrappers", with(t, a, `"requestParameters":null`, `"requestParameters":{"Records":[`+b+`]},"Records":[`+b+`],"detail":`+b+`,"detail-type":"AWS API Call via CloudTrail","CloudTrailEvent":"{}"`) + "\n" + b + c, 0},
 	}
@@ -505,5 +507,57 @@ func TestReaderAllocations(t *testing.T) {
 	})
 	if got > 20 {
 		t.Errorf("%v allocations for %d records that the filter held back", got, n)
+	}
+}
+
+// awsLogs is what CloudWatch Logs invokes a Lambda function with.
+func awsLogs(data string) string {
+	return `{"awslogs":{"data":"` + base64.StdEncoding.EncodeToString([]byte(data)) + `"}}`
+}
+
+// TestReaderAWSLogs holds that the records in awslogs.data are numbered and
+// counted as those of the log around them, and that what is wrong with the data
+// costs nothing besides it.
+func TestReaderAWSLogs(t *testing.T) {
+	t.Parallel()
+	a, b, c := rec("A"), rec("B"), rec("C")
+	ab := zip(t, logs("DATA_MESSAGE", a, b))
+	bomb := zip(t, `{"logEvents":[`+strings.Repeat(" ", maxUnzipped+firstBuffer)+`{"id":"1","message":`+quote(a)+"}]}")
+	tests := []struct {
+		name, log string
+		want      []string
+	}{
+		{"one", awsLogs(ab), []string{"0 A", "1 B"}},
+		{"escaped slashes", strings.ReplaceAll(awsLogs(ab), "/", `\/`), []string{"0 A", "1 B"}},
+		{"among others", a + "\n" + awsLogs(ab) + "\n[" + awsLogs(zip(t, logs("DATA_MESSAGE", c))) + "," + b + "]\n" + logs("DATA_MESSAGE", c), []string{"0 A", "1 A", "2 B", "3 C", "4 B", "5 C"}},
+		{"control message", awsLogs(zip(t, logs("CONTROL_MESSAGE", "x"))) + a, []string{"0 A"}},
+		{"a bad message in it", awsLogs(zip(t, logs("DATA_MESSAGE", a, "x", b))) + c, []string{"0 A", "1 record is a string, not an object LOST", "2 B", "3 C"}},
+		{"broken base64", a + `{"awslogs":{"data":"H4sI*AAA"}}` + b, []string{"0 A", "1 awslogs.data: truncated after 0 records: reading gzip header: illegal base64 data at input byte 4 LOST", "2 B"}},
+		{"broken gzip", a + awsLogs("\x1f\x8bx") + b, []string{"0 A", "1 awslogs.data: truncated after 0 records: reading gzip header: unexpected EOF LOST", "2 B"}},
+		{"cut gzip", awsLogs(ab[:len(ab)-4]) + c, []string{"0 A", "1 B", "2 awslogs.data: truncated after 2 records: unexpected EOF LOST", "3 C"}},
+		{"cut base64", strings.Replace(awsLogs(ab), `"}}`, `A"}}`, 1) + c, []string{"0 A", "1 B", "2 awslogs.data: truncated after 2 records: unexpected EOF LOST", "3 C"}},
+		{"comma in it", awsLogs(zip(t, `{"logEvents":[{"id":"1","message":`+quote(a)+`},]}`)) + b, []string{"0 A", "-1 awslogs.data: invalid JSON: a comma before the ]", "1 B"}},
+		{"empty", awsLogs("") + a, []string{"0 awslogs.data: the log is empty LOST", "1 A"}},
+		{"no data", `{"awslogs":{}}{"awslogs":{"data":1}}{"awslogs":null}` + a, []string{"0 awslogs.data is no string LOST", "1 awslogs.data is no string LOST", "2 " + ErrNoRecord.Error() + " LOST", "3 A"}},
+		{"in itself", awsLogs(awsLogs(ab)) + a, []string{"0 awslogs.data is inside another one LOST", "1 A"}},
+		{"too long", awsLogs(bomb) + b, []string{"0 awslogs.data: truncated after 0 records: it has more than 64 MiB LOST", "1 B"}},
+		{"in a record", with(t, a, `"requestParameters":null`, `"awslogs":{"data":"x"}`), []string{"0 A"}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			for how, src := range map[string]io.Reader{"at once": strings.NewReader(test.log), "by byte": iotest.OneByteReader(strings.NewReader(test.log))} {
+				got, stats := read(t, src, nil)
+				for k := range got {
+					got[k] = position.ReplaceAllString(got[k], "")
+				}
+				if diff := cmp.Diff(test.want, got); diff != "" {
+					t.Errorf("%s: entries (-want +got):\n%s", how, diff)
+				}
+				if stats.Records != stats.Passed+stats.Held+stats.Malformed || stats.Bytes < int64(len(test.log)) {
+					t.Errorf("%s: counts do not add up: %+v", how, stats)
+				}
+			}
+		})
 	}
 }
