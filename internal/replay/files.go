@@ -33,6 +33,7 @@ type listing struct {
 // list finds the log files. It fails where a path does not exist.
 func list(paths []string) (listing, error) {
 	l := listing{seen: map[string]bool{}}
+	var folders []string
 	for _, path := range paths {
 		if path == Stdin {
 			if !l.again(path) {
@@ -47,10 +48,13 @@ func list(paths []string) (listing, error) {
 		case err != nil:
 			l.unreadable(path, err)
 		case info.IsDir():
-			l.walk(path)
+			folders = append(folders, path)
 		case !l.again(path):
 			l.add(path, info)
 		}
+	}
+	for _, folder := range folders { // after the files, since those are read whatever their names
+		l.walk(folder)
 	}
 	// Sorted by time across all accounts, the files of each account are too. A
 	// file whose name tells no time comes first.
@@ -77,7 +81,15 @@ func (l *listing) add(path string, info fs.FileInfo) {
 }
 
 func (l *listing) unreadable(path string, err error) {
-	l.problems = append(l.problems, Problem{File: path, Index: -1, Reason: err.Error(), Lost: true})
+	l.problems = append(l.problems, Problem{File: path, Index: -1, Reason: cannotRead(err).Error(), Lost: true})
+}
+
+// cannotRead says that a file cannot be read, and why, without its path.
+func cannotRead(err error) error {
+	if of, ok := errors.AsType[*fs.PathError](err); ok {
+		err = of.Err
+	}
+	return fmt.Errorf("cannot be read: %w", err)
 }
 
 // walk adds the log files in a folder. In it a symbolic link to a file is
@@ -120,18 +132,35 @@ func (l *listing) walk(root string) {
 	})
 }
 
-// isLog reports whether a file with this name may be a CloudTrail log. AWS
-// names what it delivers ACCOUNT_SERVICE_REGION_…, and CloudTrail's digests and
-// Insights have services of their own (AWS CloudTrail User Guide, "CloudTrail
-// log file examples", "CloudTrail digest file structure", "Logging Insights
-// events"). Any other name is worth a try.
+// isLog reports whether a file in a folder may be a CloudTrail log, by its name.
+// AWS names what it delivers ACCOUNT_SERVICE_REGION_…, and CloudTrail's digests
+// and Insights have services of their own (AWS CloudTrail User Guide,
+// "CloudTrail log file examples", "CloudTrail digest file structure", "Logging
+// Insights events"). Any other name is worth a try but for its extension.
 func isLog(name string) bool {
+	if !hasLogExtension(name) {
+		return false
+	}
 	account, rest, ok := strings.Cut(name, "_")
 	if !ok || len(account) != 12 || strings.Trim(account, "0123456789") != "" {
 		return true
 	}
 	service, _, ok := strings.Cut(rest, "_")
 	return !ok || strings.HasPrefix(service, "CloudTrail") && service != "CloudTrail-Digest" && service != "CloudTrail-Insight"
+}
+
+// hasLogExtension reports whether the name has the extension of a log, or none.
+// What follows a dot is no extension where it is a number, or long, or has other
+// than letters and digits: exports are named after dates and streams.
+func hasLogExtension(name string) bool {
+	name = strings.TrimSuffix(strings.ToLower(name), ".gz")
+	switch ext := strings.TrimPrefix(filepath.Ext(name), "."); ext {
+	case "", "json", "jsonl", "ndjson", "log":
+		return true
+	default:
+		isNumber := strings.Trim(ext, "0123456789") == ""
+		return isNumber || len(ext) > 8 || strings.Trim(ext, "0123456789abcdefghijklmnopqrstuvwxyz") != ""
+	}
 }
 
 // deliveryTime reads the time from a log file's name,

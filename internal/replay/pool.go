@@ -89,7 +89,7 @@ func (w *worker) read(ctx context.Context, r *reading) {
 	if r.file.path != Stdin {
 		f, err := os.Open(r.file.path)
 		if err != nil {
-			w.add(cloudtrail.Entry{Index: -1, Err: err, Lost: true})
+			w.add(cloudtrail.Entry{Index: -1, Err: cannotRead(err), Lost: true})
 			w.flush(ctx, r)
 			return
 		}

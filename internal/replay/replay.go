@@ -17,7 +17,7 @@ import (
 
 // Options say what to replay and how. Only Paths is required.
 type Options struct {
-	Paths   []string  // files, folders, or "-" for Stdin
+	Paths   []string  // files of any name, folders of log files, or "-" for Stdin
 	Stdin   io.Reader // what "-" reads
 	Workers int       // files scanned at the same time; 0: GOMAXPROCS
 
@@ -58,7 +58,7 @@ type Progress struct {
 // Summary is what a replay came to.
 type Summary struct {
 	Progress
-	SkippedFiles int       `json:"skipped_files"` // of other kinds, by their names: digests, Insights, other services' logs
+	SkippedFiles int       `json:"skipped_files"` // of other kinds, by their names: digests, Insights, other services' logs, and what has no log's extension
 	LostRecords  int64     `json:"lost_records"`  // could not be read
 	Other        int64     `json:"other"`         // control messages, and EventBridge events that are not CloudTrail's
 	First        time.Time `json:"first,omitzero"`

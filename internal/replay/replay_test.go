@@ -102,7 +102,7 @@ func TestRun(t *testing.T) {
 		if diff := cmp.Diff([]string{"first", "second", "third", "fourth", "fifth", "sixth"}, ids); diff != "" {
 			t.Errorf("%d workers: order (-want +got):\n%s", workers, diff)
 		}
-		if len(problems) != 1 || problems[0].File != filepath.Join(root, "dangling.json") || problems[0].Index != -1 || !problems[0].Lost {
+		if len(problems) != 1 || problems[0].File != filepath.Join(root, "dangling.json") || problems[0].Index != -1 || problems[0].Reason != "cannot be read: no such file or directory" || !problems[0].Lost {
 			t.Errorf("problems %+v, want one of the dangling link", problems)
 		}
 		if sum.SkippedFiles != 5 {
@@ -310,6 +310,24 @@ func TestRunFails(t *testing.T) {
 	}
 }
 
+// TestOtherFiles holds that what lies beside the logs in a folder is counted and
+// no problem, and that a file that is named is read whatever its name.
+func TestOtherFiles(t *testing.T) {
+	t.Parallel()
+	root := tree(t, map[string]string{"a.json": plain("a"), "b": plain("b"), "notes.md": "# Notes", "c.txt": plain("c"), "sheet.csv": "x,y"})
+	ids, problems, sum := run(t, Options{Paths: []string{root}})
+	if diff := cmp.Diff([]string{"a", "b"}, ids); diff != "" || len(problems) > 0 || sum.SkippedFiles != 3 || sum.Files != 2 {
+		t.Errorf("summary %+v, problems %v (-want +got):\n%s", sum, problems, diff)
+	}
+	named := []string{filepath.Join(root, "c.txt"), filepath.Join(root, "notes.md")}
+	for _, paths := range [][]string{append([]string{root}, named...), append(named, root)} {
+		ids, problems, sum = run(t, Options{Paths: paths})
+		if diff := cmp.Diff([]string{"a", "b", "c"}, ids); diff != "" || len(problems) != 1 || sum.SkippedFiles != 1 || sum.Files != 4 {
+			t.Errorf("%v: summary %+v, problems %v (-want +got):\n%s", paths, sum, problems, diff)
+		}
+	}
+}
+
 // TestFileGone holds that a file that cannot be opened is a problem and no stop.
 func TestFileGone(t *testing.T) {
 	t.Parallel()
@@ -328,7 +346,7 @@ func TestFileGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.wait()
-	if len(problems) != 1 || problems[0].File != gone || problems[0].Index != -1 || !strings.Contains(problems[0].Reason, "no such file") {
+	if len(problems) != 1 || problems[0].File != gone || problems[0].Index != -1 || problems[0].Reason != "cannot be read: no such file or directory" {
 		t.Errorf("problems %+v", problems)
 	}
 	if diff := cmp.Diff([]string{"b"}, ids); diff != "" {
@@ -390,11 +408,27 @@ func TestIsLog(t *testing.T) {
 		"111111111111_CloudTrail-Insight_us-east-1_20240301T1000Z_aaaa.json.gz":           false,
 		"111111111111_Config_us-east-1_ConfigSnapshot_20240301T1000Z_aaaa.json.gz":        false,
 		"111111111111_vpcflowlogs_us-east-1_fl-1_20240301T1000Z_aaaa.log.gz":              false,
-		"111111111111_backup.json":                   true,
-		"my_CloudTrail-Digest.json":                  true,
-		"11111111111x_Config_x":                      true,
-		"events.jsonl":                               true,
-		"delivery-stream-1-2024-03-01-10-00-00-aaaa": true,
+		"111111111111_backup.json":                      true,
+		"my_CloudTrail-Digest.json":                     true,
+		"11111111111x_Config_x":                         true,
+		"events.jsonl":                                  true,
+		"delivery-stream-1-2024-03-01-10-00-00-aaaa":    true,
+		"delivery.stream-1-2024-03-01-10-00-00-aaaa.gz": true,
+		"trail.2024.03.01":                              true,
+		"events.log.1":                                  true,
+		"EVENTS.JSON.GZ":                                true,
+		"events.ndjson":                                 true,
+		"events.log":                                    true,
+		"notes.md":                                      false,
+		"findings.csv":                                  false,
+		"findings.csv.gz":                               false,
+		"logs.tar.gz":                                   false,
+		"logs.tgz":                                      false,
+		"logs.zip":                                      false,
+		"screen.PNG":                                    false,
+		"report.html":                                   false,
+		"README.txt":                                    false,
+		"events.parquet":                                false,
 	} {
 		if got := isLog(name); got != want {
 			t.Errorf("isLog(%s) is %v", name, got)
