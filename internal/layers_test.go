@@ -65,15 +65,17 @@ var mayImport = map[string][]string{
 
 	"cloudformation": {},
 	"eventhistory":   {"eventpattern"},
+	"organizations":  {},
 
-	"lambdahandler": {"cloudtrail", "detect", "bootstrap", "alert", "guard", "config", "awsenv", "dynamodb", "sns", "redrive"},
+	"lambdahandler": {"cloudtrail", "detect", "bootstrap", "alert", "guard", "config", "awsenv", "dynamodb", "sns", "organizations", "redrive"},
 	"lambdatest":    {},
 
-	"dynamodb/dynamotest":           {"config"},
-	"iam/iamtest":                   {},
-	"sns/snstest":                   {},
-	"sqs/sqstest":                   {},
-	"eventhistory/eventhistorytest": {},
+	"dynamodb/dynamotest":             {"config"},
+	"iam/iamtest":                     {},
+	"organizations/organizationstest": {},
+	"sns/snstest":                     {},
+	"sqs/sqstest":                     {},
+	"eventhistory/eventhistorytest":   {},
 }
 
 // pure packages must repeat a decision from its input alone.

@@ -22,6 +22,7 @@ import (
 	"rootguard/internal/dynamodb/dynamotest"
 	"rootguard/internal/iam/iamtest"
 	"rootguard/internal/lambdatest"
+	"rootguard/internal/organizations/organizationstest"
 	"rootguard/internal/sns/snstest"
 	"rootguard/internal/testenv"
 )
@@ -58,6 +59,7 @@ type cloud struct {
 	table    *dynamotest.Server
 	topic    *snstest.Server
 	iam      *iamtest.Server
+	names    *organizationstest.Server
 	store    *dynamodb.Store
 	env      map[string]string
 	eventAge time.Duration
@@ -65,13 +67,14 @@ type cloud struct {
 
 func newCloud(tb testing.TB) *cloud {
 	tb.Helper()
-	c := &cloud{table: dynamotest.New(tb), topic: snstest.New(tb), iam: iamtest.New(tb, account), eventAge: 10 * time.Second}
+	c := &cloud{table: dynamotest.New(tb), topic: snstest.New(tb), iam: iamtest.New(tb, account), names: organizationstest.New(tb), eventAge: 10 * time.Second}
 	client := dynamotest.Client(c.table.URL)
 	table := dynamotest.Table(tb, client)
 	c.store = dynamodb.New(client, table, time.Now)
 	c.env = map[string]string{
 		config.EnvTable: table, config.EnvTopicARN: topic, config.EnvGrace: "24h", config.EnvLease: "45s",
 		config.EnvAccountNames:      `{"` + account + `":"prod"}`,
+		config.EnvOrganizationNames: "true", "AWS_ENDPOINT_URL_ORGANIZATIONS": c.names.URL,
 		"AWS_ENDPOINT_URL_DYNAMODB": c.table.URL, "AWS_ENDPOINT_URL_SNS": c.topic.URL,
 		"AWS_ENDPOINT_URL_IAM": c.iam.URL, "AWS_ENDPOINT_URL_STS": c.iam.URL,
 	}
@@ -137,13 +140,17 @@ func (c *cloud) enableMFA(eventID string) []byte {
 	})
 }
 
-func rootIdentity() map[string]any {
-	return map[string]any{"type": "Root", "principalId": account, "arn": "arn:aws:iam::" + account + ":root", "accountId": account}
+func rootIdentity(of string) map[string]any {
+	return map[string]any{"type": "Root", "principalId": of, "arn": "arn:aws:iam::" + of + ":root", "accountId": of}
 }
 
 func (c *cloud) rootSignIn(eventID, mfa, result string) []byte {
+	return c.rootSignInOf(account, eventID, mfa, result)
+}
+
+func (c *cloud) rootSignInOf(of, eventID, mfa, result string) []byte {
 	fields := map[string]any{
-		"eventType": "AwsConsoleSignIn", "userIdentity": rootIdentity(),
+		"eventType": "AwsConsoleSignIn", "userIdentity": rootIdentity(of), "recipientAccountId": of,
 		"responseElements":    map[string]any{"ConsoleLogin": result},
 		"additionalEventData": map[string]any{"MFAUsed": mfa, "MobileVersion": "No", "LoginTo": "https://console.aws.amazon.com"},
 	}
@@ -349,6 +356,35 @@ func TestConcurrent(t *testing.T) {
 	c.wantFindings(t, "user.created info e-1")
 }
 
+// TestAccountNames holds that an alert has the name that Organizations knows,
+// and comes without one where Organizations does not answer.
+func TestAccountNames(t *testing.T) {
+	c := newCloud(t)
+	f := c.start(t, "rootactivity")
+	c.names.Set(map[string]string{member: "payments", account: "not prod"})
+	release := c.names.Stall()
+	handled(t, f, c.rootSignInOf(member, "e-1", "No", "Success"))
+	release()
+	handled(t, f, c.rootSignIn("e-2", "No", "Success"))
+
+	another := c.start(t, "rootactivity")
+	handled(t, another, c.rootSignInOf(member, "e-3", "No", "Success"))
+	handled(t, another, c.rootSignInOf("333333333333", "e-4", "No", "Success"))
+	var got []string
+	for _, a := range c.alerts(t) {
+		got = append(got, fmt.Sprintf("%s %s %q", a.Finding.EventID, a.Finding.Account, a.AccountName))
+	}
+	want := []string{
+		`e-1 222222222222 ""`, `e-2 111111111111 "prod"`, `e-3 222222222222 "payments"`, `e-4 333333333333 ""`,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("alerts (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{member, member, "333333333333"}, c.names.Asked()); diff != "" {
+		t.Errorf("Organizations was asked (-want +got):\n%s", diff)
+	}
+}
+
 func TestSNSDown(t *testing.T) {
 	c := newCloud(t)
 	f := c.start(t, "rootactivity")
@@ -468,7 +504,7 @@ func TestRollUp(t *testing.T) {
 	c.eventAge = time.Hour
 	f := c.start(t, "rootactivity")
 	created := time.Now().Add(-2 * time.Hour).UTC().Format(time.RFC3339)
-	identity := rootIdentity()
+	identity := rootIdentity(account)
 	identity["accessKeyId"] = "ASIAROOT"
 	identity["sessionContext"] = map[string]any{"attributes": map[string]any{"creationDate": created, "mfaAuthenticated": "true"}}
 	for i := range 12 {

@@ -21,6 +21,7 @@ type Config struct {
 	EscalationTopicARN string
 	ChatTopicARN       string
 	AccountNames       map[string]string // account ID to name
+	OrganizationNames  bool              // ask AWS Organizations for the others
 	MemberRole         string
 	Own                detect.Own
 	Settings           guard.Settings
@@ -39,6 +40,7 @@ func Load(getenv func(string) string) (Config, error) {
 		ChatTopicARN:       r.topic(EnvChatTopicARN, false),
 		TopicARN:           r.topic(EnvTopicARN, true),
 		AccountNames:       r.names(),
+		OrganizationNames:  r.flag(EnvOrganizationNames),
 		MemberRole:         r.role(),
 		Own:                detect.Own{Prefix: r.text(EnvPrefix), Trails: r.list(EnvTrails), Keys: r.list(EnvKeys)},
 		Settings: guard.Settings{
@@ -57,7 +59,7 @@ func Load(getenv func(string) string) (Config, error) {
 	return c, nil
 }
 
-// AccountName is an account's name, "" where it is not known.
+// AccountName is the name that was set for an account, "" where none was.
 func (c *Config) AccountName(account string) string { return c.AccountNames[account] }
 
 type reader struct {
@@ -127,6 +129,18 @@ func (r *reader) names() map[string]string {
 		}
 	}
 	return names
+}
+
+func (r *reader) flag(name string) bool {
+	value := r.text(name)
+	if value == "" {
+		return false
+	}
+	on, err := strconv.ParseBool(value)
+	if err != nil {
+		r.wrong(name, value, "set it to true or false")
+	}
+	return on
 }
 
 // role is a role's name: "+=,.@-_" and alphanumerics, at most 64 (IAM API

@@ -27,7 +27,7 @@ func TestLoad(t *testing.T) {
 	full := Config{
 		Table: "t", TopicARN: "arn:aws-us-gov:sns:us-gov-west-1:111122223333:a",
 		EscalationTopicARN: "arn:aws-us-gov:sns:us-gov-west-1:111122223333:e", ChatTopicARN: "arn:aws-us-gov:sns:us-gov-west-1:111122223333:c",
-		AccountNames: map[string]string{"111122223333": "prod, \u00fcber"}, MemberRole: "rootguard-read",
+		AccountNames: map[string]string{"111122223333": "prod, \u00fcber"}, OrganizationNames: true, MemberRole: "rootguard-read",
 		Own: detect.Own{Prefix: "guard", Trails: []string{"one", "arn:aws:cloudtrail:us-east-1:111122223333:trail/two"}, Keys: []string{"k"}},
 		Settings: guard.Settings{Window: 5 * time.Minute, Lease: time.Minute,
 			Bootstrap: bootstrap.Options{Grace: 36 * time.Hour, QuietDays: 60}},
@@ -42,7 +42,7 @@ func TestLoad(t *testing.T) {
 		{"spaces and empty entries", map[string]string{EnvTable: " rootguard\n", EnvTrails: " , ", EnvGrace: " ", EnvAccountNames: " "}, least},
 		{"everything", map[string]string{
 			EnvTable: "t", EnvTopicARN: full.TopicARN, EnvEscalationTopicARN: full.EscalationTopicARN, EnvChatTopicARN: full.ChatTopicARN,
-			EnvAccountNames: `{"111122223333":"prod, \u00fcber"}`, EnvMemberRole: "rootguard-read", EnvPrefix: "guard",
+			EnvAccountNames: `{"111122223333":"prod, \u00fcber"}`, EnvOrganizationNames: "true", EnvMemberRole: "rootguard-read", EnvPrefix: "guard",
 			EnvTrails: "one, arn:aws:cloudtrail:us-east-1:111122223333:trail/two", EnvKeys: "k",
 			EnvWindow: "5m", EnvLease: "60s", EnvGrace: "36h", EnvQuietDays: "60",
 		}, full},
@@ -81,6 +81,7 @@ func TestWrong(t *testing.T) {
 		{EnvQuietDays, "0", "set it to a number of days"},
 		{EnvAccountNames, "prod", "set it to a JSON object"},
 		{EnvAccountNames, `{"prod":"111122223333"}`, "account IDs of 12 digits"},
+		{EnvOrganizationNames, "yes", `is "yes": set it to true or false`},
 		{EnvMemberRole, "arn:aws:iam::111122223333:role/x", "without path or ARN"},
 		{EnvMemberRole, strings.Repeat("x", 65), "without path or ARN"},
 	} {

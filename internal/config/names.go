@@ -15,6 +15,7 @@ const (
 	EnvLease              = "ROOTGUARD_LEASE"                // of a claim; longer than the function's timeout
 	EnvQuietDays          = "ROOTGUARD_QUIET_DAYS"           // days without root activity
 	EnvAccountNames       = "ROOTGUARD_ACCOUNT_NAMES"        // JSON object: account ID to name
+	EnvOrganizationNames  = "ROOTGUARD_ORGANIZATION_NAMES"   // "true": AWS Organizations is asked for the names not set here
 	EnvPrefix             = "ROOTGUARD_PREFIX"               // begins the names of rootguard's own resources
 	EnvTrails             = "ROOTGUARD_TRAILS"               // names or ARNs of the trails that feed it
 	EnvKeys               = "ROOTGUARD_KEYS"                 // IDs or ARNs of its KMS keys

@@ -6,6 +6,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdkdynamodb "github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	sdkorganizations "github.com/aws/aws-sdk-go-v2/service/organizations"
 	sdksns "github.com/aws/aws-sdk-go-v2/service/sns"
 
 	"rootguard/internal/awsenv"
@@ -13,6 +14,7 @@ import (
 	"rootguard/internal/detect"
 	"rootguard/internal/dynamodb"
 	"rootguard/internal/guard"
+	"rootguard/internal/organizations"
 	"rootguard/internal/sns"
 )
 
@@ -34,6 +36,16 @@ func FromEnv(getenv func(string) string, now func() time.Time, logger *slog.Logg
 	if err != nil {
 		return Function{}, err
 	}
+	accountName := cfg.AccountName
+	if cfg.OrganizationNames {
+		names := organizations.New(sdkorganizations.NewFromConfig(env), now, logger)
+		accountName = func(account string) string {
+			if name := cfg.AccountName(account); name != "" {
+				return name // Organizations is not asked
+			}
+			return names.Name(account)
+		}
+	}
 	store := dynamodb.New(sdkdynamodb.NewFromConfig(env), cfg.Table, now)
 	topics := sns.Topics{Alerts: cfg.TopicARN, Escalation: cfg.EscalationTopicARN, Chat: cfg.ChatTopicARN}
 	g := guard.New(guard.Deps{
@@ -42,7 +54,7 @@ func FromEnv(getenv func(string) string, now func() time.Time, logger *slog.Logg
 		Journal:     store,
 		Publisher:   Counted(sns.New(sdksns.NewFromConfig(env), topics)),
 		Now:         now,
-		AccountName: cfg.AccountName,
+		AccountName: accountName,
 	}, cfg.Settings)
 	return Function{Deps: Deps{Guard: g, Journal: store, Logger: logger, Now: now}, Config: cfg, AWS: env}, nil
 }
