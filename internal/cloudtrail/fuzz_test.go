@@ -2,6 +2,7 @@ package cloudtrail
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"io"
@@ -239,7 +240,7 @@ func FuzzReader(f *testing.F) {
 		list, "\xef\xbb\xbf" + list, a + "\n" + b, "[" + a + "," + list + "]", lookup(a, b), bridge("AWS API Call via CloudTrail", a),
 		bridge("x", a), bridge("x", "{}"), logs("DATA_MESSAGE", a, bridge("AWS API Call via CloudTrail", b)), logs("CONTROL_MESSAGE", "x"), awsLogs(logs("DATA_MESSAGE", a, "x")) + b, awsLogs(zip(f, logs("DATA_MESSAGE", a))[:90]), pretty(list), pretty(lookup(a)),
 		list[:len(list)-1], list[:900], "{bad\n" + a, `{"Records":[` + a[1:] + "," + b, `{"Records":[1,"x",null,` + quote(a) + `,{}` + a + ",]}", `{"Records":[]"x"}` + a,
-		zip(f, list), zip(f, a, b), zip(f, list)[:200], "\x1f\x8b", "", " ", "[", "{", `"`, `{"Records":[`, strings.Repeat(`{"eventVersion":`, 300),
+		zip(f, list), zip(f, a, b), zip(f, list)[:200], wide(binary.LittleEndian, list), wide(binary.BigEndian, a)[:99], "\x1f\x8b", "", " ", "[", "{", `"`, `{"Records":[`, strings.Repeat(`{"eventVersion":`, 300),
 	} {
 		f.Add([]byte(seed))
 	}

@@ -58,7 +58,8 @@ type Stats struct {
 }
 
 // Reader reads the records of a CloudTrail log from a stream, in whichever of
-// these shapes they come, gzipped (any number of members) or not:
+// these shapes they come, gzipped (any number of members) or not, in UTF-8 or
+// after a byte order mark in UTF-16:
 //
 //   - {"Records":[…]}, a log file; Records need not be the first member
 //   - a record, or JSON lines or an array of records
@@ -184,6 +185,13 @@ func (r *Reader) start() {
 		r.src = r.unzip
 	}
 	for r.end < 3 && r.more() { // the length of a byte order mark
+	}
+	if order := utf16Order(r.buf[:r.end]); order != nil {
+		decoder := &utf16Reader{src: r.src, err: r.srcErr, order: order}
+		decoder.decode(r.buf[2:r.end])
+		r.src, r.srcErr = decoder, nil
+		r.end, r.stats.Bytes = 0, 0
+		return
 	}
 	if bytes.HasPrefix(r.buf[:r.end], []byte("\xef\xbb\xbf")) {
 		r.pos = 3

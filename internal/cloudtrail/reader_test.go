@@ -3,6 +3,7 @@ package cloudtrail
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,10 +12,12 @@ import (
 	"reflect"
 	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"testing/iotest"
+	"unicode/utf16"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/gzip"
@@ -559,5 +562,54 @@ func TestReaderAWSLogs(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// wide is UTF-16 with a byte order mark.
+func wide(order binary.AppendByteOrder, text string) string {
+	var b []byte
+	for _, unit := range utf16.Encode([]rune("\ufeff" + text)) {
+		b = order.AppendUint16(b, unit)
+	}
+	return string(b)
+}
+
+// TestReaderUTF16 holds that a log in UTF-16 reads like the same in UTF-8.
+func TestReaderUTF16(t *testing.T) {
+	t.Parallel()
+	log := `{"Records":[` + with(t, rec("A"), "Mozilla", "\u00e9\u20ac\U0001f600\ufffd\ufeff") + "]}\r\n" + strings.Repeat(rec("B")+"\r\n", 200)
+	want := append([]string{"0 A"}, slices.Repeat([]string{"B"}, 200)...)
+	for k := range 200 {
+		want[k+1] = fmt.Sprintf("%d B", k+1)
+	}
+	for name, order := range map[string]binary.AppendByteOrder{"little": binary.LittleEndian, "big": binary.BigEndian} {
+		encoded := wide(order, log)
+		for how, src := range map[string]io.Reader{
+			"at once": strings.NewReader(encoded), "by byte": iotest.OneByteReader(strings.NewReader(encoded)),
+			"error with data": iotest.DataErrReader(strings.NewReader(encoded)), "gzip": strings.NewReader(zip(t, encoded)),
+		} {
+			got, stats := read(t, src, nil)
+			if diff := cmp.Diff(want, got); diff != "" || stats.Bytes != int64(len(log)) {
+				t.Errorf("%s endian, %s: stats %+v, entries (-want +got):\n%s", name, how, stats, diff)
+			}
+		}
+		bad := func(unit uint16) string { return string(order.AppendUint16(nil, unit)) }
+		odd := with(t, encoded, wide(order, "\U0001f600")[2:], bad(0xd83d)+bad('x'))
+		if got, _ := read(t, strings.NewReader(odd), nil); got[0] != "0 A record" || len(got) != 201 {
+			t.Errorf("%s endian, half a pair: entries %q", name, got)
+		}
+		for cut, want := range map[string]string{
+			encoded[:len(encoded)-7]:                           "200 truncated: the log ends inside this record LOST",
+			encoded[:2]:                                        "-1 the log is empty LOST",
+			wide(order, rec("C")) + "\x00":                     `1 invalid JSON: unexpected 'ÿ' LOST`,
+			wide(order, rec("C")+`"`) + bad(0xd83d):            "1 truncated: the log ends inside this record LOST",
+			zip(t, encoded)[:len(zip(t, encoded))-4]:           "-1 truncated after 201 records: unexpected EOF LOST",
+			string(order.AppendUint16(nil, 0xfeff)) + bad('1'): "0 truncated: the log ends inside this record LOST",
+		} {
+			got, _ := read(t, iotest.DataErrReader(strings.NewReader(cut)), nil)
+			if len(got) == 0 || position.ReplaceAllString(got[len(got)-1], "") != want {
+				t.Errorf("%s endian: entries %q, want the last %q", name, got, want)
+			}
+		}
 	}
 }
