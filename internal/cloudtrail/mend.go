@@ -75,6 +75,8 @@ func (r *Reader) mend(f *frame, depth int, fault int64) {
 
 // recordBegins reports whether the brace at pos is that of a new record.
 func (r *Reader) recordBegins(p place) bool {
+	for r.end-r.pos < lookAhead && r.more() {
+	}
 	ahead := r.buf[r.pos:min(r.end, r.pos+lookAhead)]
 	return bytes.HasPrefix(ahead[skipSpace(ahead, 1):], []byte(p.begins()))
 }

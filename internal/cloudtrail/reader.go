@@ -464,11 +464,14 @@ func (r *Reader) noObject(f *frame, c byte) (Entry, bool) {
 	s := &r.record
 	s.reset()
 	n := s.skipValue(r.buf[r.pos:r.end], 0, 0)
-	for n == incomplete {
+	for n == incomplete || r.pos+n == r.end { // the byte after it counts too
 		if !r.more() {
-			return r.cutShort(f)
+			break
 		}
 		n = s.skipValue(r.buf[r.pos:r.end], 0, 0)
+	}
+	if n == incomplete {
+		return r.cutShort(f)
 	}
 	if n >= 0 && r.pos+n < r.end && bytes.IndexByte([]byte(" \t\r\n,]"), r.buf[r.pos+n]) < 0 {
 		n = malformed(n)

@@ -245,6 +245,9 @@ func TestReaderHostile(t *testing.T) {
 		{"bad literal", in(a, with(t, b, `"readOnly":false`, `"readOnly":flase`), c), []string{"0 A", `1 invalid JSON: unexpected 'l' LOST`, "2 C"}},
 		{"no closing quote", in(a, with(t, b, `"Mozilla/5.0"`, `"Mozilla/5.0`), c), []string{"0 A", `1 invalid JSON: unexpected 'r' LOST`, "2 C"}},
 		{"no opening quote", in(a, with(t, b, `"Mozilla/5.0"`, `Mozilla/5.0"`), c), []string{"0 A", `1 invalid JSON: unexpected 'M' LOST`, "2 C"}},
+		{"no opening brace at first", in(a[1:], b), []string{`0 invalid JSON: unexpected ':' LOST`, "1 B"}},
+		{"record where a key should be", in("{"+a, b), []string{`0 invalid JSON: unexpected '{' LOST`, "1 A", "2 B"}},
+		{"record where a key should be, in a line", lines("{", a, b), []string{`0 invalid JSON: unexpected '{' LOST`, "1 A", "2 B"}},
 		{"no closing brace", in(a, b[:len(b)-1], c), []string{"0 A", `1 invalid JSON: unexpected '{' LOST`, "2 C"}},
 		{"no opening brace", in(a, b[1:], c), []string{"0 A", `1 invalid JSON: unexpected ':' LOST`, "2 C"}},
 		{"cut within the list", in(a, b[:300], c), []string{"0 A", `1 invalid JSON: unexpected 'e' LOST`, "2 C"}},
@@ -301,15 +304,35 @@ func TestReaderHostile(t *testing.T) {
 			if stats.Records != stats.Passed+stats.Held+stats.Malformed {
 				t.Errorf("counts do not add up: %+v", stats)
 			}
-			byByte, _ := read(t, iotest.OneByteReader(strings.NewReader(test.log)), nil)
-			for k := range byByte {
-				byByte[k] = position.ReplaceAllString(byByte[k], "")
+			if len(test.log) >= 100_000 {
+				return
 			}
-			if diff := cmp.Diff(got, byByte); diff != "" && len(test.log) < 100_000 {
-				t.Errorf("read byte by byte (-at once +byte by byte):\n%s", diff)
+			for _, size := range []int{1, 2, 3, 5, 7, 64} {
+				inParts, _ := read(t, &partReader{test.log, size}, nil)
+				for k := range inParts {
+					inParts[k] = position.ReplaceAllString(inParts[k], "")
+				}
+				if diff := cmp.Diff(got, inParts); diff != "" {
+					t.Errorf("read in parts of %d bytes (-at once +in parts):\n%s", size, diff)
+				}
 			}
 		})
 	}
+}
+
+// partReader returns at most size bytes at a time.
+type partReader struct {
+	text string
+	size int
+}
+
+func (r *partReader) Read(b []byte) (int, error) {
+	if r.text == "" {
+		return 0, io.EOF
+	}
+	n := copy(b, r.text[:min(r.size, len(r.text))])
+	r.text = r.text[n:]
+	return n, nil
 }
 
 func TestReaderBrokenGzip(t *testing.T) {
