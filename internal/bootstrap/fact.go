@@ -91,6 +91,10 @@ type LiveFact struct {
 	AccountMFAEnabled        *int `json:"account_mfa_enabled,omitempty"`
 	AccountAccessKeysPresent *int `json:"account_access_keys_present,omitempty"`
 	AccountPasswordPresent   *int `json:"account_password_present,omitempty"`
+	// Of ListVirtualMFADevices: whether root has a virtual device. With
+	// AccountMFAEnabled set, false leaves passkeys, security keys and hardware
+	// TOTP tokens, which that call does not list.
+	RootVirtualMFA *bool `json:"root_virtual_mfa,omitempty"`
 	// Of one user: GetLoginProfile and ListMFADevices.
 	UserID       string   `json:"user_id,omitempty"`
 	UserName     string   `json:"user_name,omitempty"`

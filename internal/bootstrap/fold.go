@@ -265,6 +265,9 @@ func (j *journey) applyLiveRoot(l *LiveFact, at time.Time) {
 	if n := l.AccountMFAEnabled; n != nil {
 		ev = told("AccountMFAEnabled", *n)
 		j.mfa.prove(*n != 0, true, ev)
+		if v := l.RootVirtualMFA; v != nil {
+			j.mfa.unnamedAre(*v)
+		}
 	}
 	if n := l.AccountAccessKeysPresent; n != nil {
 		ev = told("AccountAccessKeysPresent", *n)

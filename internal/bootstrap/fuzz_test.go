@@ -91,6 +91,7 @@ func factsFrom(data []byte) []Fact {
 				AccountMFAEnabled: ptr(int(rest >> 2 & 1)), AccountAccessKeysPresent: ptr(int(rest >> 3 & 1)), AccountPasswordPresent: ptr(int(rest >> 4 & 1))}
 			if rest&32 != 0 {
 				fact.Live.ConsoleLogin = ptr(rest&64 != 0)
+				fact.Live.RootVirtualMFA = ptr(rest&128 != 0)
 			}
 		}
 		facts = append(facts, fact)

@@ -1,6 +1,7 @@
 package bootstrap
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -12,9 +13,10 @@ import (
 // far as is known. The zero value knows nothing.
 type holdings struct {
 	named   map[string]struct{}
-	unnamed int  // there, but no record says what they are called
-	known   bool // there are no others
-	live    bool // a live check confirmed the present answer
+	unnamed int    // there, but no record says what they are called
+	kind    string // of the unnamed ones, "" where it is not known
+	known   bool   // there are no others
+	live    bool   // a live check confirmed the present answer
 	ev      Evidence
 }
 
@@ -43,6 +45,7 @@ func (h *holdings) change(ev Evidence, live bool, apply func()) {
 func (h *holdings) put(name string) {
 	if name == "" {
 		h.unnamed++
+		h.kind = ""
 		return
 	}
 	if h.named == nil {
@@ -78,7 +81,7 @@ func (h *holdings) remove(name string, noMore bool, ev Evidence) {
 		case h.unnamed > 0:
 			h.unnamed--
 		case name == "" && len(h.named) > 0: // one of them, and nobody knows which
-			h.named, h.unnamed = nil, len(h.named)-1
+			h.named, h.unnamed, h.kind = nil, len(h.named)-1, ""
 		}
 		if len(h.named)+h.unnamed == 0 {
 			h.known = noMore
@@ -94,7 +97,7 @@ func (h *holdings) prove(some, live bool, ev Evidence) {
 			h.clear()
 			h.known = true
 		case len(h.named)+h.unnamed == 0:
-			h.unnamed = 1
+			h.unnamed, h.kind = 1, ""
 		}
 	})
 }
@@ -110,6 +113,20 @@ func (h *holdings) replace(names []string, ev Evidence) {
 	})
 }
 
+// unnamedAre notes whether a virtual device is among all there are. That one is
+// the unnamed one only where it can be no other.
+func (h *holdings) unnamedAre(virtual bool) {
+	if !virtual {
+		h.kind = "passkey/security key or hardware TOTP"
+		return
+	}
+	app := cloudtrail.MFADeviceKind(":mfa/")
+	known := slices.ContainsFunc(h.names(), func(name string) bool { return cloudtrail.MFADeviceKind(name) == app })
+	if h.kind = ""; h.unnamed == 1 && !known {
+		h.kind = app
+	}
+}
+
 // names are the known ones, sorted.
 func (h *holdings) names() []string { return slices.Sorted(maps.Keys(h.named)) }
 
@@ -120,7 +137,7 @@ func (h *holdings) kinds() string {
 		seen[cloudtrail.MFADeviceKind(name)] = struct{}{}
 	}
 	if h.unnamed > 0 {
-		seen[cloudtrail.MFADeviceKind("")] = struct{}{}
+		seen[cmp.Or(h.kind, cloudtrail.MFADeviceKind(""))] = struct{}{}
 	}
 	text := strings.Join(slices.Sorted(maps.Keys(seen)), ", ")
 	if h.live {

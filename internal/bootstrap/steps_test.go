@@ -241,6 +241,46 @@ func TestSteps(t *testing.T) {
 	}
 }
 
+// TestRootDeviceKind holds that a live check tells the kind of a device where no
+// record does, and of no device that it may not be about.
+func TestRootDeviceKind(t *testing.T) {
+	const (
+		live, app, other, unknown = "; confirmed by a live check", "authenticator app", "passkey/security key or hardware TOTP", "unknown kind of device"
+		passkey                   = "passkey/security key"
+	)
+	enabled := func(hours float64, virtual bool) told {
+		return checked(hours, LiveFact{AccountMFAEnabled: ptr(1), RootVirtualMFA: ptr(virtual)})
+	}
+	for _, tc := range []struct {
+		name  string
+		story []told
+		note  string
+	}{
+		{"an app", []told{enabled(1, true)}, app + live},
+		{"no app", []told{enabled(1, false)}, other + live},
+		{"not asked", []told{checked(1, LiveFact{AccountMFAEnabled: ptr(1)})}, unknown + live},
+		{"asked later", []told{at(1, signIn(root, "Yes")), enabled(2, true)}, app + live},
+		{"not asked again", []told{enabled(1, true), checked(2, LiveFact{AccountMFAEnabled: ptr(1)})}, app + live},
+		{"replaced", []told{enabled(1, true), enabled(2, false)}, other + live},
+		{"records know better", []told{at(1, rootEnableMFA(rootKey)), enabled(2, false)}, passkey + live},
+		{"records know the app", []told{at(1, rootEnableMFA(rootApp)), enabled(2, false)}, app + live},
+		{"a further device without a serial", []told{enabled(1, true), at(2, rootEnableMFA(""))}, unknown + live},
+		{"a further device with one", []told{enabled(1, true), at(2, rootEnableMFA(rootKey))}, app + ", " + passkey + live},
+		{"the app may be the known one", []told{at(1, signIn(root, "Yes")), at(2, rootEnableMFA(rootApp)), enabled(3, true)}, app + ", " + unknown + live},
+		{"the app may be either", []told{at(1, rootEnableMFA("")), at(2, rootEnableMFA("")), enabled(3, true)}, unknown + live},
+		{"neither is an app", []told{at(1, rootEnableMFA("")), at(2, rootEnableMFA("")), enabled(3, false)}, other + live},
+		{"removed, and of two others one", []told{enabled(1, true), at(2, rootEnableMFA(rootKey)), at(3, rootEnableMFA(rootApp)),
+			at(4, rootDisableMFA("")), at(5, rootDisableMFA(""))}, unknown + live},
+		{"removed, then another", []told{enabled(1, true), checked(2, LiveFact{AccountMFAEnabled: ptr(0), RootVirtualMFA: ptr(false)}), at(3, signIn(root, "Yes"))}, unknown},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if s := stepOf(t, fold(t, 10, tc.story...), RootMFA); s.State != Done || s.Note != tc.note {
+				t.Errorf("%s with note %q, want %q", s.State, s.Note, tc.note)
+			}
+		})
+	}
+}
+
 // checkHistory holds the history to the states it should pass, each transition
 // beginning where the last one ended, in the order of time.
 func checkHistory(t *testing.T, s StepStatus, path []State) {

@@ -26,7 +26,7 @@ func fullFact() bootstrap.Fact {
 		Last: t0.Add(time.Hour), LastEventID: "e-9", Actor: "root", ActorID: "123456789012",
 		UserName: "eve", UserID: "AIDAEXAMPLE", NewName: "eva", Group: "g", Policy: "p", Admin: true, Serial: "s",
 		AccessKeyID: "ASIAEXAMPLE", TaskPolicy: "t", Until: t0.Add(15 * time.Minute), Reset: cloudtrail.Yes, What: "w",
-		Live: &bootstrap.LiveFact{AccountMFAEnabled: &one, ConsoleLogin: &yes, UserID: "AIDAEXAMPLE", MFADevices: []string{"d"}, Gone: true},
+		Live: &bootstrap.LiveFact{AccountMFAEnabled: &one, RootVirtualMFA: &yes, ConsoleLogin: &yes, UserID: "AIDAEXAMPLE", MFADevices: []string{"d"}, Gone: true},
 	}
 }
 

@@ -52,10 +52,10 @@ func TestAccountSummary(t *testing.T) {
 		ok      bool
 	}{
 		{"a root user with MFA", map[string]int{"AccountMFAEnabled": 1, "AccountAccessKeysPresent": 0, "AccountPasswordPresent": 1, "Users": 7},
-			bootstrap.LiveFact{AccountMFAEnabled: ptr(1), AccountAccessKeysPresent: ptr(0), AccountPasswordPresent: ptr(1)}, true},
+			bootstrap.LiveFact{AccountMFAEnabled: ptr(1), AccountAccessKeysPresent: ptr(0), AccountPasswordPresent: ptr(1), RootVirtualMFA: ptr(false)}, true},
 		{"no credentials", map[string]int{"AccountMFAEnabled": 0, "AccountAccessKeysPresent": 0, "AccountPasswordPresent": 0},
 			bootstrap.LiveFact{AccountMFAEnabled: ptr(0), AccountAccessKeysPresent: ptr(0), AccountPasswordPresent: ptr(0)}, true},
-		{"what is not said is not known", map[string]int{"AccountMFAEnabled": 1}, bootstrap.LiveFact{AccountMFAEnabled: ptr(1)}, true},
+		{"what is not said is not known", map[string]int{"AccountMFAEnabled": 1}, bootstrap.LiveFact{AccountMFAEnabled: ptr(1), RootVirtualMFA: ptr(false)}, true},
 		{"an empty answer", nil, bootstrap.LiveFact{}, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -67,6 +67,63 @@ func TestAccountSummary(t *testing.T) {
 			}
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("summary (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestRootDevice holds what is known of the kind of root's device, and that it
+// is not asked for where root has none.
+func TestRootDevice(t *testing.T) {
+	const (
+		arn  = "arn:aws:iam::" + home + ":"
+		root = arn + "root"
+	)
+	var users []iamtest.Virtual
+	for i := range 8 {
+		users = append(users, iamtest.Virtual{Serial: fmt.Sprintf(arn+"mfa/d%d", i), User: fmt.Sprintf(arn+"user/root/u%d", i)})
+	}
+	old := iamtest.Virtual{Serial: arn + "mfa/root-account-mfa-device", User: root}
+	for _, tt := range []struct {
+		name    string
+		enabled int
+		virtual []iamtest.Virtual
+		fail    string
+		want    *bool
+		asked   int
+	}{
+		{"an authenticator app", 1, []iamtest.Virtual{old}, "", ptr(true), 1},
+		{"one of another name", 1, []iamtest.Virtual{{Serial: arn + "mfa/phone", User: root}}, "", ptr(true), 1},
+		{"one behind those of users", 1, append(slices.Clone(users), old), "", ptr(true), 3},
+		{"a user's that is called like root's", 1, []iamtest.Virtual{{Serial: old.Serial, User: users[0].User}}, "", ptr(false), 1},
+		{"none but of users", 1, users, "", ptr(false), 3},
+		{"one that is not assigned", 1, []iamtest.Virtual{{Serial: old.Serial}}, "", ptr(false), 1},
+		{"no virtual device at all", 1, nil, "", ptr(false), 1},
+		{"no MFA", 0, []iamtest.Virtual{old}, "", nil, 0},
+		{"a role that may not ask", 1, []iamtest.Virtual{old}, "AccessDenied", nil, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			server := iamtest.New(t, home)
+			server.PageSize = 3
+			server.Set(home, iamtest.Account{Summary: map[string]int{"AccountMFAEnabled": tt.enabled}, Virtual: tt.virtual})
+			if tt.fail != "" {
+				server.Inject("ListVirtualMFADevices", 1, tt.fail)
+			}
+			got, err := iam.New(iamClient(server)).AccountSummary(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(bootstrap.LiveFact{AccountMFAEnabled: &tt.enabled, RootVirtualMFA: tt.want}, got); diff != "" {
+				t.Errorf("summary (-want +got):\n%s", diff)
+			}
+			asked := 0
+			for _, c := range server.Calls() {
+				if strings.HasPrefix(c, "ListVirtualMFADevices") {
+					asked++
+				}
+			}
+			if asked != tt.asked {
+				t.Errorf("asked %d times, want %d", asked, tt.asked)
 			}
 		})
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,10 +22,17 @@ type User struct {
 	Devices  []string // serial numbers
 }
 
+// Virtual is a virtual MFA device.
+type Virtual struct {
+	Serial string
+	User   string // ARN of the user it is assigned to; "": none
+}
+
 // Account is what IAM knows of an account.
 type Account struct {
 	Summary map[string]int
 	Users   map[string]User
+	Virtual []Virtual
 }
 
 // Server is IAM and STS. A caller belongs to the account that AssumeRole gave it
@@ -129,6 +137,8 @@ func (s *Server) do(r *http.Request) (string, *apiError) {
 			return "", &apiError{http.StatusNotFound, "NoSuchEntity", "Login Profile for User " + name + " cannot be found."}
 		}
 		return "<LoginProfile><UserName>" + escape(name) + "</UserName><CreateDate>2025-03-01T12:00:00Z</CreateDate></LoginProfile>", nil
+	case "ListVirtualMFADevices":
+		return s.virtual(s.accounts[account].Virtual, r.PostForm)
 	case "ListMFADevices":
 		if name == "" {
 			return "<MFADevices/><IsTruncated>false</IsTruncated>", nil // of the caller
@@ -162,24 +172,48 @@ func (s *Server) assumeRole(arn string) (string, *apiError) {
 }
 
 func (s *Server) devices(name string, serials []string, marker string) (string, *apiError) {
+	members := make([]string, 0, len(serials))
+	for _, serial := range serials {
+		members = append(members, fmt.Sprintf("<UserName>%s</UserName><SerialNumber>%s</SerialNumber><EnableDate>2025-03-01T12:00:00Z</EnableDate>", escape(name), escape(serial)))
+	}
+	return s.page("MFADevices", members, marker)
+}
+
+func (s *Server) virtual(all []Virtual, form url.Values) (string, *apiError) {
+	var members []string
+	for _, v := range all {
+		status := form.Get("AssignmentStatus")
+		if status == "Assigned" && v.User == "" || status == "Unassigned" && v.User != "" {
+			continue
+		}
+		text := "<SerialNumber>" + escape(v.Serial) + "</SerialNumber>"
+		if v.User != "" {
+			text += "<User><UserId>u</UserId><Arn>" + escape(v.User) + "</Arn><CreateDate>2025-03-01T12:00:00Z</CreateDate></User><EnableDate>2025-03-01T12:00:00Z</EnableDate>"
+		}
+		members = append(members, text)
+	}
+	return s.page("VirtualMFADevices", members, form.Get("Marker"))
+}
+
+func (s *Server) page(list string, members []string, marker string) (string, *apiError) {
 	start := 0
 	if marker != "" {
 		var err error
-		if start, err = strconv.Atoi(marker); err != nil || start > len(serials) {
+		if start, err = strconv.Atoi(marker); err != nil || start > len(members) {
 			return "", &apiError{http.StatusBadRequest, "InvalidInput", "marker"}
 		}
 	}
-	end := len(serials)
+	end := len(members)
 	if s.PageSize > 0 {
 		end = min(end, start+s.PageSize)
 	}
 	var b strings.Builder
-	b.WriteString("<MFADevices>")
-	for _, serial := range serials[start:end] {
-		fmt.Fprintf(&b, "<member><UserName>%s</UserName><SerialNumber>%s</SerialNumber><EnableDate>2025-03-01T12:00:00Z</EnableDate></member>", escape(name), escape(serial))
+	fmt.Fprintf(&b, "<%s>", list)
+	for _, m := range members[start:end] {
+		b.WriteString("<member>" + m + "</member>")
 	}
-	fmt.Fprintf(&b, "</MFADevices><IsTruncated>%v</IsTruncated>", end < len(serials))
-	if end < len(serials) {
+	fmt.Fprintf(&b, "</%s><IsTruncated>%v</IsTruncated>", list, end < len(members))
+	if end < len(members) {
 		fmt.Fprintf(&b, "<Marker>%d</Marker>", end)
 	}
 	return b.String(), nil
