@@ -256,14 +256,13 @@ func (g *guard) permissions(logs string) []awsiam.PolicyStatement {
 		allow("EncryptAlerts", []string{"kms:Decrypt", "kms:GenerateDataKey"}, []string{*g.key.KeyArn()}, nil),
 		allow("KeepFailed", []string{"sqs:SendMessage"}, []string{*g.failed.QueueArn()}, nil),
 		allow("CheckUsers", []string{"iam:GetLoginProfile", "iam:ListMFADevices"}, []string{users}, nil),
-		allow("CheckAccount", []string{"iam:GetAccountSummary"}, []string{"*"}, nil),
+		allow("CheckAccount", []string{"iam:GetAccountSummary", "iam:ListVirtualMFADevices"}, []string{"*"}, nil),
 	}
 	if o := g.settings.Organization; o != nil {
 		statements = append(statements,
 			allow("CheckMembers", []string{"sts:AssumeRole"}, []string{arnOf("iam", "", "*", "role/"+memberRole(g.settings))},
 				conditions{"StringEquals": map[string]any{"aws:ResourceOrgID": o.ID}}),
 			allow("NameAccounts", []string{"organizations:DescribeAccount"}, []string{arnOf("organizations", "", o.Management, "account/"+o.ID+"/*")}, nil),
-			allow("ListAccounts", []string{"organizations:ListAccounts"}, []string{"*"}, nil),
 		)
 	}
 	return statements
@@ -303,6 +302,7 @@ func (g *guard) environment() *map[string]*string {
 	}
 	if s.Organization != nil {
 		env[config.EnvMemberRole] = jsii.String(memberRole(s))
+		env[config.EnvOrganizationNames] = jsii.String("true")
 	}
 	return &env
 }
