@@ -28,6 +28,7 @@ type grammar struct {
 	Replay     replayCmd     `cmd:"" help:"Replay CloudTrail logs and print what rootguard would have told you."`
 	Status     statusCmd     `cmd:"" help:"Show how accounts stand: a checklist with evidence."`
 	Report     reportCmd     `cmd:"" help:"Write a self-contained HTML page of accounts and findings."`
+	Redrive    redriveCmd    `cmd:"" help:"Deliver the events that wait in the queues of the deployed rootguard."`
 	Explain    explainCmd    `cmd:"" help:"Tell what became of one event, and why."`
 	Findings   findingsCmd   `cmd:"" help:"List every finding, with what it means and what to do."`
 	Story      storyCmd      `cmd:"" help:"Print the bundled example log, to look at or to replay."`
@@ -78,6 +79,7 @@ func run(ctx context.Context, args []string, sys system) (code int) {
 		kong.Description(description),
 		kong.Writers(sys.stdout, sys.stderr),
 		kong.Exit(func(code int) { panic(exit(code)) }),
+		kong.ExplicitGroups([]kong.Group{{Key: "aws", Title: "Flags about AWS:"}}),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(sys),
@@ -121,12 +123,13 @@ func run(ctx context.Context, args []string, sys system) (code int) {
 func outcome(sys system, parsed *kong.Context, err error) int {
 	var wrong usageError
 	var malformed malformedError
+	var left leftError
 	switch {
 	case err == nil:
 		return exitOK
 	case errors.As(err, &wrong):
 		return usage(sys, parsed, err)
-	case errors.As(err, &malformed):
+	case errors.As(err, &malformed), errors.As(err, &left):
 		fmt.Fprintln(sys.stderr, "rootguard:", err)
 		return exitMalformed
 	case errors.Is(err, context.Canceled):

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"rootguard/internal/alert"
-	"rootguard/internal/bootstrap"
 	"rootguard/internal/cloudtrail"
 	"rootguard/internal/cmd/rootguard/label"
 	"rootguard/internal/detect"
@@ -20,38 +19,38 @@ type explainCmd struct {
 	Event string   `arg:"" name:"event-id" help:"eventID of the record."`
 	Paths []string `arg:"" optional:"" name:"path" predictor:"path" help:"Logs to find the record in: files, folders, or - for standard input."`
 
-	storeFlag
-	storyFlag
+	place
 }
 
 // Help has examples.
 func (explainCmd) Help() string {
-	return `From the store: the finding it made, the alert or roll-up that told of it, and the facts it added to an account's status. With paths also the record itself, and the verdict on it with the reason, even where it was not flagged.
+	return `From the store, or with --aws from the deployed table: the finding it made, the alert or roll-up that told of it, and the facts it added to an account's status. With paths also the record itself, and the verdict on it with the reason, even where it was not flagged.
 
 Examples:
   rootguard explain 3f2a1c9e-0d0b-4c53-9d53-6f0f8f0f1a2b
-  rootguard explain 3f2a1c9e-0d0b-4c53-9d53-6f0f8f0f1a2b ./AWSLogs`
+  rootguard explain 3f2a1c9e-0d0b-4c53-9d53-6f0f8f0f1a2b ./AWSLogs
+  rootguard explain --aws 3f2a1c9e-0d0b-4c53-9d53-6f0f8f0f1a2b`
 }
 
 // Run explains.
 func (c explainCmd) Run(ctx context.Context, sys system) (err error) {
 	c.Event = strings.TrimSpace(c.Event)
-	st, err := c.read(sys, c.storyFlag)
+	v, err := c.look(ctx, sys)
 	if err != nil {
 		return err
 	}
-	defer closing(st, &err)
+	defer closing(v, &err)
 
 	var b strings.Builder
 	p := sys.paint()
-	claims, err := st.Claim(ctx, c.Event)
+	claims, err := v.Claim(ctx, c.Event)
 	if err != nil {
 		return err
 	}
 	for _, claim := range claims {
-		explainClaim(&b, p, claim)
+		explainClaim(&b, p, claim, v.untold)
 	}
-	facts, err := st.factsOf(ctx, c.Event)
+	facts, err := v.factsOf(ctx, c.Event)
 	if err != nil {
 		return err
 	}
@@ -74,24 +73,21 @@ func (c explainCmd) Run(ctx context.Context, sys system) (err error) {
 	}
 	known := len(claims)+len(facts) > 0
 	var wrong problems
-	found, err := c.search(ctx, sys, st, &b, &wrong)
+	found, err := c.search(ctx, sys, v, &b, &wrong)
 	if err != nil {
 		return err
 	}
 	if !known && found == 0 {
-		where := "the store " + st.path
+		where := v.where
 		if len(c.Paths) > 0 {
 			where += " nor in " + strings.Join(c.Paths, ", ")
 		} else {
-			where += ": either it was not replayed, or nothing came of it; name the logs to see why"
-			if !st.chosen && !st.story {
-				where += ", or --story if it is of the bundled story"
-			}
+			where += ": " + v.absent
 		}
 		return fmt.Errorf("event %s is not in %s", label.Clean(c.Event), where)
 	}
 	if !known {
-		b.WriteString("Nothing came of it: the store has neither a finding nor a fact of this event.\n")
+		b.WriteString("Nothing came of it: " + v.where + " has neither a finding nor a fact of this event.\n")
 	}
 	if err := writeText(sys.stdout, b.String()); err != nil {
 		return err
@@ -100,7 +96,7 @@ func (c explainCmd) Run(ctx context.Context, sys system) (err error) {
 }
 
 // explainClaim tells of a finding and of how people were told.
-func explainClaim(b *strings.Builder, p paint, c guard.Claim) {
+func explainClaim(b *strings.Builder, p paint, c guard.Claim, untold string) {
 	f := c.Finding
 	fmt.Fprintf(b, "%s %s in account %s\n", p.bold("Finding "+string(f.ID)), p.severity(f.Severity.String(), f.Severity.String()), label.Clean(f.Account))
 	text := alert.Text(alert.Alert{Schema: alert.Schema, ID: c.AlertID, Kind: alert.First, Finding: *f})
@@ -117,7 +113,7 @@ func explainClaim(b *strings.Builder, p paint, c guard.Claim) {
 	case guard.Folded:
 		what = "a repeat, counted in the roll-up of its session"
 	case guard.Leased, guard.Released:
-		what = "not told yet: replay the same logs again"
+		what = untold
 	default:
 		what = "in the state " + string(c.State)
 	}
@@ -131,7 +127,7 @@ func explainClaim(b *strings.Builder, p paint, c guard.Claim) {
 }
 
 // search looks for the event in the logs and tells of the record and the verdict on it.
-func (c explainCmd) search(ctx context.Context, sys system, st *store, b *strings.Builder, wrong *problems) (found int, err error) {
+func (c explainCmd) search(ctx context.Context, sys system, v *view, b *strings.Builder, wrong *problems) (found int, err error) {
 	if len(c.Paths) == 0 {
 		return 0, nil
 	}
@@ -150,7 +146,7 @@ func (c explainCmd) search(ctx context.Context, sys system, st *store, b *string
 			b.WriteString("  another copy of the same event\n")
 			return nil
 		}
-		assumed, err := st.assumedRoot(ctx, rec)
+		assumed, err := v.assumedRoot(ctx, rec)
 		if err != nil {
 			return err
 		}
@@ -177,21 +173,4 @@ func indented(raw []byte) string {
 		return string(raw)
 	}
 	return b.String()
-}
-
-// assumedRoot is what the store knows of the record's access key.
-func (s *store) assumedRoot(ctx context.Context, rec *cloudtrail.Record) (*detect.AssumedRoot, error) {
-	var assumed *detect.AssumedRoot
-	key := rec.UserIdentity.AccessKeyID
-	if key == "" {
-		return assumed, nil
-	}
-	f, found, err := s.Fact(ctx, rec.Account(), bootstrap.AssumedRootFactID(key))
-	if err != nil {
-		return assumed, fmt.Errorf("looking up access key %s: %w", key, err)
-	}
-	if found {
-		assumed = &detect.AssumedRoot{TaskPolicy: f.TaskPolicy, By: f.Actor, EventID: f.EventID}
-	}
-	return assumed, nil
 }

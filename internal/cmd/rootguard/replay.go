@@ -78,7 +78,7 @@ func (c replayCmd) Run(ctx context.Context, sys system) (err error) {
 	}
 	defer closing(st, &err)
 
-	out := &replayOutput{sys: sys, json: c.JSON, explain: c.Explain, paint: sys.paint(), tally: map[tallyKey]*tally{}}
+	out := &replayOutput{sys: sys, json: c.JSON, explain: c.Explain, paint: sys.paint(), line: progressLine{sys: sys}, tally: map[tallyKey]*tally{}}
 	if c.Problems != "" {
 		f, createErr := os.Create(c.Problems)
 		if createErr != nil {
@@ -223,7 +223,7 @@ type replayOutput struct {
 	rollUps     int // alerts that stand for several events
 	problems    problems
 	problemFile io.Writer
-	shown       bool // a progress line stands on the terminal
+	line        progressLine
 	ending      bool // what comes now is told because the logs have ended
 	err         error
 }
@@ -343,28 +343,15 @@ func (o *replayOutput) problem(p replay.Problem) {
 
 // progress draws the progress line.
 func (o *replayOutput) progress(p replay.Progress) {
-	if !o.sys.redraws() {
-		return
-	}
 	share := ""
 	if p.BytesTotal > 0 {
 		share = fmt.Sprintf(", %d %%", 100*p.Bytes/p.BytesTotal)
 	}
-	line := fmt.Sprintf("%d of %s%s, %d records, %d relevant", p.Files, plural(int64(p.FilesTotal), "file"), share, p.Records, p.Candidates)
-	if width := o.sys.terminalWidth(); width > 0 && len(line) >= width {
-		line = line[:width-1] // a line that wraps cannot be drawn over
-	}
-	fmt.Fprint(o.sys.stderr, "\r\x1b[K"+line)
-	o.shown = true
+	o.line.draw(fmt.Sprintf("%d of %s%s, %d records, %d relevant", p.Files, plural(int64(p.FilesTotal), "file"), share, p.Records, p.Candidates))
 }
 
 // clear takes the progress line away.
-func (o *replayOutput) clear() {
-	if o.shown {
-		fmt.Fprint(o.sys.stderr, "\r\x1b[K")
-		o.shown = false
-	}
-}
+func (o *replayOutput) clear() { o.line.clear() }
 
 // finish tells what only the end of the logs can tell: the repeats still held
 // back, and the users whose time for MFA was over by then.

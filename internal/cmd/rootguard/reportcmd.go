@@ -22,20 +22,21 @@ func (reportCmd) Help() string {
 
 Examples:
   rootguard report -o report.html
-  rootguard report --account 111122223333 -o - | gzip > report.html.gz`
+  rootguard report --account 111122223333 -o - | gzip > report.html.gz
+  rootguard report --aws --profile security           # of the deployed rootguard`
 }
 
 // Run writes the report.
 func (c reportCmd) Run(ctx context.Context, sys system) (err error) {
-	st, statuses, asOf, err := c.look(ctx, sys, c.Account)
+	v, statuses, asOf, err := c.look(ctx, sys, c.Account)
 	if err != nil {
 		return err
 	}
-	defer closing(st, &err)
-	r := report.Report{Made: sys.now(), Source: st.path, Version: version()}
+	defer closing(v, &err)
+	r := report.Report{Made: sys.now(), Source: v.source, Version: version()}
 	for _, s := range statuses {
 		r.Accounts = append(r.Accounts, report.Account{Name: s.AccountName, Status: s.Status})
-		alerts, err := st.alerts(ctx, s.Account)
+		alerts, err := v.alerts(ctx, s.Account)
 		if err != nil {
 			return err
 		}

@@ -26,6 +26,7 @@ func (statusCmd) Help() string {
 Examples:
   rootguard status
   rootguard status 111122223333 --as-of 2026-03-03
+  rootguard status --aws --profile security    # of the deployed rootguard, as of now
   rootguard status --json | jq -r '.[] | select(.bootstrapped | not).account'`
 }
 
@@ -37,16 +38,16 @@ type accountStatus struct {
 
 // Run shows the status.
 func (c statusCmd) Run(ctx context.Context, sys system) (err error) {
-	st, statuses, asOf, err := c.look(ctx, sys, c.Accounts)
+	v, statuses, asOf, err := c.look(ctx, sys, c.Accounts)
 	if err != nil {
 		return err
 	}
-	defer closing(st, &err)
+	defer closing(v, &err)
 	if c.JSON {
 		return writeJSON(sys.stdout, statuses)
 	}
-	v := statusView{paint: sys.paint(), unicode: sys.unicode(), chosen: !asOf.IsZero(), quietDays: c.QuietDays, width: sys.outputWidth()}
-	return writeText(sys.stdout, v.render(statuses))
+	out := statusView{paint: sys.paint(), unicode: sys.unicode(), chosen: !asOf.IsZero(), quietDays: c.QuietDays, width: sys.outputWidth()}
+	return writeText(sys.stdout, out.render(statuses))
 }
 
 // statusView renders statuses for a terminal.

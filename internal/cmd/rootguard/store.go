@@ -1,22 +1,15 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
-	"time"
 
 	"rootguard/internal/bolt"
-	"rootguard/internal/bootstrap"
-	"rootguard/internal/cmd/rootguard/report"
 	"rootguard/internal/cmd/rootguard/story"
-	"rootguard/internal/guard"
 )
 
 // storeEnv names the variable that says where the store is.
@@ -148,121 +141,9 @@ func (n names) known() map[string]string {
 	return known
 }
 
-// standing are the flags of a command that shows how accounts stand.
-type standing struct {
-	storeFlag
-	storyFlag
-	policy
-	names
-	AsOf moment `name:"as-of" placeholder:"WHEN" help:"Show accounts as they stood then (2026-03-02, 7d). Default: the newest fact of each, since logs cannot speak for later."`
-}
-
-// look opens the store and reads the statuses of the accounts from it, of all
-// where none is named. Where it fails, it leaves no store open.
-func (s standing) look(ctx context.Context, sys system, accounts []accountID) (st *store, statuses []accountStatus, asOf time.Time, err error) {
-	opt, err := s.options()
-	if err != nil {
-		return nil, nil, asOf, err
-	}
-	if asOf, err = s.AsOf.at("as-of", sys.now()); err != nil {
-		return nil, nil, asOf, err
-	}
-	if st, err = s.read(sys, s.storyFlag); err != nil {
-		return nil, nil, asOf, err
-	}
-	if statuses, err = st.statuses(ctx, accounts, opt, asOf, s.known()); err != nil {
-		return nil, nil, asOf, errors.Join(err, st.Close())
-	}
-	return st, statuses, asOf, nil
-}
-
-// statuses are those of the accounts, of all in the store where none is named.
-// A zero asOf is the time of the newest fact of each account.
-func (s *store) statuses(ctx context.Context, accounts []accountID, opt bootstrap.Options, asOf time.Time, known map[string]string) ([]accountStatus, error) {
-	all, err := s.Accounts(ctx)
-	if err != nil {
-		return nil, err
-	}
-	wanted := all
-	if len(accounts) > 0 {
-		wanted = nil
-		for _, a := range accounts {
-			if !slices.Contains(all, string(a)) {
-				return nil, fmt.Errorf("account %s is not in the store %s; it knows %s", a, s.path, list(all))
-			}
-			wanted = append(wanted, string(a))
-		}
-	}
-	if len(wanted) == 0 {
-		return nil, fmt.Errorf("the store %s knows no account yet: nothing relevant was replayed into it", s.path)
-	}
-	out := make([]accountStatus, 0, len(wanted))
-	for _, a := range wanted {
-		facts, err := s.Facts(ctx, a)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, accountStatus{AccountName: known[a], Status: bootstrap.Fold(a, facts, opt, asOf)})
-	}
-	return out, nil
-}
-
 func list(accounts []string) string {
 	if len(accounts) == 0 {
 		return "none"
 	}
 	return strings.Join(accounts, ", ")
-}
-
-// alerts are the account's alerts, each with the repeats that were counted with it.
-func (s *store) alerts(ctx context.Context, account string) ([]report.Alert, error) {
-	var out []report.Alert
-	latest := map[string]int{} // by window: the place in out of its latest alert
-	early := map[string][]guard.Claim{}
-	err := s.Claims(ctx, account, func(c guard.Claim) error {
-		i, open := latest[c.Window]
-		switch {
-		case c.State == guard.Folded && open:
-			out[i].RolledUp++
-		case c.State == guard.Folded:
-			early[c.Window] = append(early[c.Window], c)
-		default:
-			if c.Window != "" {
-				latest[c.Window] = len(out)
-			}
-			out = append(out, report.Alert{Finding: *c.Finding, RolledUp: len(early[c.Window])})
-			delete(early, c.Window)
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	for _, window := range slices.Sorted(maps.Keys(early)) { // repeats of an alert that the store lacks
-		held := early[window]
-		out = append(out, report.Alert{Finding: *held[0].Finding, RolledUp: len(held) - 1})
-	}
-	return out, nil
-}
-
-// factsOf are the facts that an event added.
-func (s *store) factsOf(ctx context.Context, event string) ([]bootstrap.Fact, error) {
-	accounts, err := s.Accounts(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var out []bootstrap.Fact
-	for _, a := range accounts {
-		facts, err := s.Facts(ctx, a)
-		if err != nil {
-			return nil, err
-		}
-		for _, f := range facts {
-			if f.EventID == event || f.LastEventID == event {
-				out = append(out, f)
-			}
-		}
-	}
-	slices.SortFunc(out, func(a, b bootstrap.Fact) int { return strings.Compare(a.Account+a.ID, b.Account+b.ID) })
-	return out, nil
 }

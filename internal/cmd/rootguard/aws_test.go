@@ -1,0 +1,204 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"rootguard/internal/cloudtrail"
+	"rootguard/internal/cmd/rootguard/story"
+	"rootguard/internal/detect"
+	"rootguard/internal/dynamodb"
+	"rootguard/internal/dynamodb/dynamotest"
+	"rootguard/internal/eventhistory/eventhistorytest"
+	"rootguard/internal/fake"
+	"rootguard/internal/guard"
+	"rootguard/internal/sns/snstest"
+	"rootguard/internal/sqs/sqstest"
+)
+
+// topicARN is the topic of the deployed stack in these tests.
+const topicARN = "arn:aws:sns:us-east-1:111122223333:rootguard-alerts"
+
+// cloud is an AWS of loopback servers, with rootguard deployed in us-east-1.
+type cloud struct {
+	dynamo  *dynamotest.Server
+	table   string
+	sqs     *sqstest.Server
+	sns     *snstest.Server
+	history *eventhistorytest.Server
+	api     *httptest.Server // CloudFormation, Lambda and STS
+}
+
+func newCloud(t *testing.T) *cloud {
+	t.Helper()
+	c := &cloud{dynamo: dynamotest.New(t), sqs: sqstest.New(t), sns: snstest.New(t), history: eventhistorytest.New(t)}
+	c.table = dynamotest.Table(t, dynamotest.Client(c.dynamo.URL))
+	c.sqs.Queue("rootguard-Undelivered-1")
+	c.sqs.Queue("rootguard-Failed-1")
+	c.sqs.Queue("rootguard-forward-undelivered")
+	c.api = httptest.NewServer(c)
+	t.Cleanup(c.api.Close)
+	return c
+}
+
+// ServeHTTP answers DescribeStacks, GetFunctionConfiguration and GetCallerIdentity.
+func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	home := strings.Contains(r.Header.Get("Authorization"), "/us-east-1/")
+	w.Header().Set("Content-Type", "text/xml")
+	switch {
+	case r.URL.Path == "/2015-03-31/functions/rootguard-rootactivity/configuration" && home:
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = fmt.Fprintf(w, `{"FunctionName":"rootguard-rootactivity","Environment":{"Variables":{"ROOTGUARD_TABLE":%q,"ROOTGUARD_TOPIC_ARN":%q,"ROOTGUARD_LEASE":"45s","ROOTGUARD_ACCOUNT_NAMES":"{\"111122223333\":\"prod\"}"}}}`, c.table, topicARN)
+	case strings.HasPrefix(r.URL.Path, "/2015-03-31/functions/"):
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("X-Amzn-Errortype", "ResourceNotFoundException")
+		w.WriteHeader(http.StatusNotFound)
+		_, _ = w.Write([]byte(`{"Type":"User","message":"Function not found"}`))
+	case r.FormValue("Action") == "GetCallerIdentity":
+		_, _ = w.Write([]byte(`<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult><Arn>arn:aws:iam::111122223333:user/admin</Arn><UserId>AIDA</UserId><Account>111122223333</Account></GetCallerIdentityResult></GetCallerIdentityResponse>`))
+	case r.FormValue("Action") == "DescribeStacks" && r.FormValue("StackName") == "rootguard" && home:
+		_, _ = w.Write([]byte(`<DescribeStacksResponse xmlns="http://cloudformation.amazonaws.com/doc/2010-05-15/"><DescribeStacksResult><Stacks><member><StackName>rootguard</StackName><CreationTime>2025-03-01T12:00:00Z</CreationTime><StackStatus>CREATE_COMPLETE</StackStatus><Outputs>`))
+		for key, value := range map[string]string{
+			"TableName": c.table, "TopicArn": topicARN,
+			"UndeliveredQueueUrl": c.sqs.Queue("rootguard-Undelivered-1"), "FailedQueueUrl": c.sqs.Queue("rootguard-Failed-1"),
+		} {
+			_, _ = fmt.Fprintf(w, "<member><OutputKey>%s</OutputKey><OutputValue>%s</OutputValue></member>", key, value)
+		}
+		_, _ = w.Write([]byte(`</Outputs></member></Stacks></DescribeStacksResult></DescribeStacksResponse>`))
+	default:
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = fmt.Fprintf(w, `<ErrorResponse><Error><Type>Sender</Type><Code>ValidationError</Code><Message>Stack with id %s does not exist</Message></Error><RequestId>r</RequestId></ErrorResponse>`, r.FormValue("StackName"))
+	}
+}
+
+// TestAWSScripts runs the command as a user does who has rootguard deployed.
+func TestAWSScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/aws",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			c := newCloud(t)
+			env.Values["cloud"] = c
+			for name, value := range map[string]string{
+				"HOME": filepath.Join(env.WorkDir, "home"), "XDG_DATA_HOME": "", "ROOTGUARD_STORE": "", "LC_ALL": "C.UTF-8",
+				"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "eu-west-1", "AWS_EC2_METADATA_DISABLED": "true",
+				"AWS_ENDPOINT_URL_DYNAMODB": c.dynamo.URL, "AWS_ENDPOINT_URL_SQS": c.sqs.URL, "AWS_ENDPOINT_URL_SNS": c.sns.URL,
+				"AWS_ENDPOINT_URL_CLOUDTRAIL": c.history.URL, "AWS_ENDPOINT_URL_CLOUDFORMATION": c.api.URL,
+				"AWS_ENDPOINT_URL_LAMBDA": c.api.URL, "AWS_ENDPOINT_URL_STS": c.api.URL,
+				"TABLE": c.table, "TOPIC": topicARN,
+			} {
+				env.Setenv(name, value)
+			}
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits":   exitCode,
+			"seed":    seedTable,
+			"queue":   sendFiles,
+			"left":    leftOn,
+			"alerts":  alertsSent,
+			"snsdown": snsDown,
+			"history": addHistory,
+			"asked":   historyAsked,
+			"fault":   historyFault,
+		},
+	})
+}
+
+func cloudOf(ts *testscript.TestScript) *cloud { return ts.Value("cloud").(*cloud) }
+
+// seedTable puts the bundled story through the guard into the table.
+func seedTable(ts *testscript.TestScript, _ bool, _ []string) {
+	c := cloudOf(ts)
+	store := dynamodb.New(dynamotest.Client(c.dynamo.URL), c.table, time.Now)
+	g := guard.New(guard.Deps{Detector: &detect.Detector{}, Ledger: store, Journal: store, Publisher: &fake.Publisher{}, Now: time.Now}, guard.Settings{})
+	var log bytes.Buffer
+	ts.Check(story.Write(&log))
+	for r := cloudtrail.NewReader(&log, detect.Candidate); ; {
+		entry, err := r.Next()
+		if err != nil {
+			return
+		}
+		if entry.Record != nil {
+			_, err := g.Handle(context.Background(), entry.Record)
+			ts.Check(err)
+		}
+	}
+}
+
+// sendFiles puts each file on a queue: queue NAME FILE…
+func sendFiles(ts *testscript.TestScript, _ bool, args []string) {
+	for _, file := range args[1:] {
+		cloudOf(ts).sqs.Send(args[0], ts.ReadFile(file))
+	}
+}
+
+// leftOn checks how many messages are on a queue, and that none is hidden: left NAME N.
+func leftOn(ts *testscript.TestScript, _ bool, args []string) {
+	c := cloudOf(ts)
+	if n, hidden := len(c.sqs.Bodies(args[0])), c.sqs.Hidden(args[0]); strconv.Itoa(n) != args[1] || hidden != 0 {
+		ts.Fatalf("%d messages are on %s, %d of them hidden; want %s, none", n, args[0], hidden, args[1])
+	}
+}
+
+// alertsSent checks what was published: alerts N, with the subjects in a file.
+func alertsSent(ts *testscript.TestScript, _ bool, args []string) {
+	messages := cloudOf(ts).sns.On(topicARN)
+	if strconv.Itoa(len(messages)) != args[0] {
+		ts.Fatalf("%d alerts were published, want %s", len(messages), args[0])
+	}
+	for i, want := range args[1:] {
+		if !strings.Contains(messages[i].Subject, want) {
+			ts.Fatalf("alert %d is %q, want %q", i, messages[i].Subject, want)
+		}
+	}
+}
+
+func snsDown(ts *testscript.TestScript, neg bool, _ []string) { cloudOf(ts).sns.Down(!neg) }
+
+// addHistory puts the records of a file, one a line, into the Event history.
+func addHistory(ts *testscript.TestScript, _ bool, args []string) {
+	for line := range strings.Lines(ts.ReadFile(args[0])) {
+		if strings.TrimSpace(line) == "" {
+			continue
+		}
+		// AGO-d and so on stand for a time before now.
+		for _, word := range []string{"1", "2", "3", "40"} {
+			days, err := strconv.Atoi(word)
+			ts.Check(err)
+			line = strings.ReplaceAll(line, "DAYS-AGO-"+word, time.Now().UTC().Add(-time.Duration(days)*24*time.Hour).Format(time.RFC3339))
+		}
+		ts.Check(cloudOf(ts).history.Add(line))
+	}
+}
+
+// historyAsked checks how many requests the Event history got at least and at most.
+func historyAsked(ts *testscript.TestScript, _ bool, args []string) {
+	least, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	most, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	if n := len(cloudOf(ts).history.Calls()); n < least || n > most {
+		ts.Fatalf("%d requests so far, want %d to %d", n, least, most)
+	}
+}
+
+// historyFault makes the next requests to the Event history go wrong: fault N STATUS CODE.
+func historyFault(ts *testscript.TestScript, _ bool, args []string) {
+	n, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	status, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	cloudOf(ts).history.Inject(n, eventhistorytest.Fault{Status: status, Code: args[2]})
+}

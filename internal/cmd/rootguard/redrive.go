@@ -1,0 +1,348 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sdkdynamodb "github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	sdklambda "github.com/aws/aws-sdk-go-v2/service/lambda"
+	sdksns "github.com/aws/aws-sdk-go-v2/service/sns"
+	sdksqs "github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"rootguard/internal/cmd/rootguard/label"
+	"rootguard/internal/config"
+	"rootguard/internal/detect"
+	"rootguard/internal/dynamodb"
+	"rootguard/internal/eventpattern"
+	"rootguard/internal/guard"
+	"rootguard/internal/lambda"
+	"rootguard/internal/lambdahandler"
+	"rootguard/internal/redrive"
+	"rootguard/internal/sns"
+	"rootguard/internal/sqs"
+)
+
+// queuesEnv names the variable that lists queues.
+const queuesEnv = "ROOTGUARD_QUEUES"
+
+type redriveCmd struct {
+	deployed
+	Topic     string   `group:"aws" placeholder:"ARN" help:"The topic of alerts ($$ROOTGUARD_TOPIC_ARN). Default: the stack's function says. With --table and --topic all settings are from the environment, under the names that the function has them."`
+	Queue     []string `group:"aws" sep:"," placeholder:"URL" help:"A queue to empty, by URL or name; may be repeated ($$ROOTGUARD_QUEUES, separated by commas). Default: both queues of the stack."`
+	Forwarder []string `group:"aws" sep:"," placeholder:"REGION" help:"Also empty the queue of the stack that forwards this Region's events; may be repeated."`
+	DryRun    bool     `help:"Only list what waits."`
+	Limit     int      `default:"10000" placeholder:"10000" help:"Look at so many messages at most."`
+	JSON      bool     `help:"Print one JSON object a line and nothing else on standard output."`
+}
+
+// Help has examples.
+func (redriveCmd) Help() string {
+	return `Events wait in one queue when EventBridge could not deliver them to a function, and in another when a function failed on them three times. An alarm says so. Mend the cause, then redrive: each event goes through the same guard as in the function, with the same table and topics, and leaves its queue when it has been handled.
+
+An event whose alert was sent before is a duplicate, and only leaves the queue: running redrive twice, or again after it was interrupted, sends no alert twice. (Where the network fails just as an alert is sent, one copy of it may go out, with the same alert ID.) What is no event is named on standard error and stays on its queue; so does what fails. Messages are hidden from others while they are handled, for 6 minutes at most.
+
+With --json, each line of standard output is an object with a "schema": "rootguard.redrive/1" for a message, and one "rootguard.redrive_summary/1" as the last line.
+
+It needs cloudformation:DescribeStacks, lambda:GetFunctionConfiguration, sqs:ReceiveMessage, sqs:DeleteMessage, sqs:ChangeMessageVisibility and sqs:GetQueueAttributes on the queues, and what the function's role allows on the table, the topics and their key.
+
+Examples:
+  rootguard redrive --dry-run                     # what waits?
+  rootguard redrive --profile security
+  rootguard redrive --forwarder eu-north-1        # and what could not be forwarded from there
+  rootguard redrive --json | jq 'select(.state == "failed")'
+
+Exit codes: 0 everything left its queue; 1 something failed, run it again; 2 wrong usage; 3 done, but malformed messages were left.`
+}
+
+// leftError says that malformed messages were left on their queues.
+type leftError struct{ n int }
+
+func (e leftError) Error() string {
+	return plural(int64(e.n), "malformed message") + " left on the queues: look at them, and delete them there"
+}
+
+// Run redrives.
+func (c redriveCmd) Run(ctx context.Context, sys system) error {
+	if c.Limit < 1 {
+		return usageError{"--limit must be 1 or more"}
+	}
+	cfg, err := loadAWS(ctx, c.Profile, c.Region)
+	if err != nil {
+		return err
+	}
+	queues, err := c.queues(ctx, sys, cfg)
+	if err != nil {
+		return err
+	}
+	settings, err := c.settings(ctx, sys, cfg)
+	if err != nil {
+		return err
+	}
+	store := dynamodb.New(sdkdynamodb.NewFromConfig(cfg), settings.Table, sys.now)
+	topics := sns.Topics{Alerts: settings.TopicARN, Escalation: settings.EscalationTopicARN, Chat: settings.ChatTopicARN}
+	publisher := sns.New(sdksns.NewFromConfig(cfg, func(o *sdksns.Options) { o.Region = settings.Region }), topics)
+	g := guard.New(guard.Deps{
+		Detector: &detect.Detector{Own: settings.Own}, Ledger: store, Journal: store, Publisher: publisher,
+		Now: sys.now, AccountName: settings.AccountName,
+	}, settings.Settings)
+
+	out := redriveOutput{sys: sys, json: c.JSON, progress: progressLine{sys: sys}}
+	opt := redrive.Options{Handler: &lambdahandler.Redriver{Guard: g, Now: sys.now}, DryRun: c.DryRun, Limit: c.Limit, Report: out.report}
+	if lease := settings.Settings.Lease; lease > 0 {
+		opt.Timeout = lease * 2 / 3 // over before its claim is anybody else's
+	}
+	for _, q := range queues {
+		opt.Queues = append(opt.Queues, redrive.Named{Name: q.name, Queue: q.Queue})
+		if visible, hidden, err := q.Waiting(ctx); err == nil { // only for the progress line and a hint
+			out.about += visible
+			out.hidden += hidden
+		}
+	}
+	sum, err := redrive.Run(ctx, opt)
+	if sum.Delivered > 0 && err == nil {
+		if _, flushErr := g.Flush(ctx, sys.now()); flushErr != nil {
+			err = fmt.Errorf("sending roll-ups: %w", flushErr)
+		}
+	}
+	out.progress.clear()
+	return out.summary(c, queues, sum, err)
+}
+
+// waitingQueue is a queue with its name for people.
+type waitingQueue struct {
+	*sqs.Queue
+	name string
+}
+
+// queues are those to empty.
+func (c redriveCmd) queues(ctx context.Context, sys system, cfg aws.Config) ([]waitingQueue, error) {
+	client := func(region string) *sdksqs.Client {
+		return sdksqs.NewFromConfig(cfg, func(o *sdksqs.Options) {
+			if region != "" {
+				o.Region = region
+			}
+		})
+	}
+	urls := c.Queue
+	if len(urls) == 0 {
+		for url := range strings.SplitSeq(sys.getenv(queuesEnv), ",") {
+			if url = strings.TrimSpace(url); url != "" {
+				urls = append(urls, url)
+			}
+		}
+	}
+	if len(urls) == 0 {
+		const instead = "name the queues with --queue or " + queuesEnv
+		outputs, err := c.outputs(ctx, sys, cfg, instead)
+		if err != nil {
+			return nil, err
+		}
+		for _, key := range []string{outputUndelivered, outputFailed} {
+			url, err := c.output(sys, outputs, key, instead)
+			if err != nil {
+				return nil, err
+			}
+			urls = append(urls, url)
+		}
+	}
+	queues := make([]waitingQueue, 0, len(urls)+len(c.Forwarder))
+	for _, url := range urls {
+		if !strings.Contains(url, "://") {
+			found, err := sqs.Find(ctx, client(""), url)
+			if err != nil {
+				return nil, fmt.Errorf("%w in %s", err, cfg.Region)
+			}
+			url = found
+		}
+		queues = append(queues, waitingQueue{sqs.New(client(sqs.Region(url)), url), sqs.Name(url)})
+	}
+	for _, region := range c.Forwarder {
+		url, err := sqs.Find(ctx, client(region), c.stack(sys)+"-forward-undelivered")
+		if err != nil {
+			return nil, fmt.Errorf("%w in %s", err, region)
+		}
+		queues = append(queues, waitingQueue{sqs.New(client(region), url), sqs.Name(url) + " in " + region})
+	}
+	return queues, nil
+}
+
+// settings are those of the deployed function, so that what is redriven is
+// judged and told as there.
+func (c redriveCmd) settings(ctx context.Context, sys system, cfg aws.Config) (config.Config, error) {
+	table, topic := c.table(sys), c.Topic
+	if topic == "" {
+		topic = strings.TrimSpace(sys.getenv(config.EnvTopicARN))
+	}
+	own := map[string]string{config.EnvTable: table, config.EnvTopicARN: topic}
+	get := func(name string) string {
+		if value, ok := own[name]; ok {
+			return value
+		}
+		if name == config.EnvAccountNames {
+			return "" // of another form here, see names
+		}
+		return sys.getenv(name)
+	}
+	if table == "" || topic == "" {
+		function := c.stack(sys) + "-" + eventpattern.RootActivity
+		env, err := lambda.Environment(ctx, sdklambda.NewFromConfig(cfg), function)
+		if err != nil {
+			return config.Config{}, fmt.Errorf("%w in %s; name the stack with --stack and its Region with --region, or the table with --table and the topic with --topic", err, cfg.Region)
+		}
+		get = func(name string) string {
+			if own[name] != "" {
+				return own[name]
+			}
+			return env[name]
+		}
+	}
+	return config.Load(get)
+}
+
+// redriveOutput prints a redrive as it goes.
+type redriveOutput struct {
+	sys           system
+	json          bool
+	progress      progressLine
+	about, hidden int // messages that were visible, and hidden, at the start
+	seen          int
+}
+
+// redriveSchema is the version of a redriven message's JSON.
+const redriveSchema = "rootguard.redrive/1"
+
+type redriven struct {
+	Schema      string            `json:"schema"`
+	Queue       string            `json:"queue"`
+	MessageID   string            `json:"message_id"`
+	Sent        time.Time         `json:"sent,omitzero"`
+	Receives    int               `json:"receives"`
+	State       redrive.State     `json:"state"`
+	EventID     string            `json:"event_id,omitempty"`
+	EventTime   time.Time         `json:"event_time,omitzero"`
+	EventName   string            `json:"event_name,omitempty"`
+	Account     string            `json:"account,omitempty"`
+	Disposition guard.Disposition `json:"disposition,omitempty"`
+	Finding     detect.ID         `json:"finding,omitempty"`
+	AlertID     string            `json:"alert_id,omitempty"`
+	Error       string            `json:"error,omitempty"`
+}
+
+// report tells what became of a message.
+func (o *redriveOutput) report(it redrive.Item) error {
+	o.progress.clear()
+	defer func() {
+		o.seen++
+		o.progress.draw(fmt.Sprintf("%d of about %s", o.seen, plural(int64(max(o.about, o.seen)), "message")))
+	}()
+	if it.Err != nil {
+		what := "message " + it.Message.ID
+		if rec := it.Event.Record; rec != nil {
+			what += ", event " + rec.EventID
+		}
+		fmt.Fprintf(o.sys.stderr, "%s: %s, %s: %s (left on the queue)\n", it.State, label.Clean(it.Queue), label.Clean(what), label.Clean(it.Err.Error()))
+	}
+	if o.json {
+		return writeLine(o.sys.stdout, redrivenOf(it))
+	}
+	if it.Err != nil {
+		return nil
+	}
+	text := "a schedule's event"
+	if rec := it.Event.Record; rec != nil {
+		text = fmt.Sprintf("%s %s in %s, event %s", rec.EventTime.UTC().Format("2006-01-02 15:04:05Z"), rec.EventName, rec.Account(), rec.EventID)
+	}
+	if it.State == redrive.Delivered && it.Result.Disposition != "" {
+		text += ": " + strings.ReplaceAll(string(it.Result.Disposition), "_", " ")
+		if it.Result.Outcome.Kind == detect.Matched {
+			text += " as " + string(it.Result.Outcome.Finding.ID)
+		}
+	}
+	return writeText(o.sys.stdout, fmt.Sprintf("%-9s  %s (%s)\n", it.State, label.Clean(text), label.Clean(it.Queue)))
+}
+
+func redrivenOf(it redrive.Item) redriven {
+	out := redriven{
+		Schema: redriveSchema, Queue: it.Queue, MessageID: it.Message.ID, Sent: it.Message.Sent, Receives: it.Message.Receives,
+		State: it.State, Disposition: it.Result.Disposition,
+	}
+	if rec := it.Event.Record; rec != nil {
+		out.EventID, out.EventTime, out.EventName, out.Account = rec.EventID, rec.EventTime, rec.EventName, rec.Account()
+	}
+	if it.Result.Outcome.Kind == detect.Matched {
+		out.Finding = it.Result.Outcome.Finding.ID
+	}
+	if it.Result.Alert != nil {
+		out.AlertID = it.Result.Alert.ID
+	}
+	if it.Err != nil {
+		out.Error = it.Err.Error()
+	}
+	return out
+}
+
+// redriveSummarySchema is the version of the JSON of a redrive's summary.
+const redriveSummarySchema = "rootguard.redrive_summary/1"
+
+// summary prints the counts, and says by its error what is left. ran is how the
+// run itself ended.
+func (o *redriveOutput) summary(c redriveCmd, queues []waitingQueue, sum redrive.Summary, ran error) error {
+	names := make([]string, 0, len(queues))
+	for _, q := range queues {
+		names = append(names, q.name)
+	}
+	var err error
+	if o.json {
+		err = writeLine(o.sys.stdout, struct {
+			Schema string   `json:"schema"`
+			DryRun bool     `json:"dry_run"`
+			Queues []string `json:"queues"`
+			redrive.Summary
+		}{redriveSummarySchema, c.DryRun, names, sum})
+	} else {
+		err = writeText(o.sys.stdout, o.counts(c, names, sum))
+	}
+	switch left := sum.Busy + sum.Failed; {
+	case err != nil || ran != nil:
+		return errors.Join(ran, err)
+	case sum.Failed > 0:
+		return fmt.Errorf("%s failed and stayed on the queues; mend the cause and run it again", plural(int64(left), "message"))
+	case sum.Busy > 0:
+		return fmt.Errorf("%s stayed on the queues, as another process is handling the event or died doing so; run it again in a minute", plural(int64(left), "message"))
+	case sum.Malformed > 0:
+		return leftError{sum.Malformed}
+	default:
+		return nil
+	}
+}
+
+func (o *redriveOutput) counts(c redriveCmd, names []string, sum redrive.Summary) string {
+	if sum.Seen() == 0 {
+		text := "Nothing waits in " + label.Clean(strings.Join(names, " and ")) + ".\n"
+		if o.hidden > 0 {
+			text += fmt.Sprintf("%s hidden, since another process received them a moment ago: look again in 6 minutes.\n", plural(int64(o.hidden), "message"))
+		}
+		return text
+	}
+	var parts []string
+	for _, part := range []struct {
+		n    int
+		what string
+	}{{sum.Waiting, "waiting"}, {sum.Delivered, "delivered"}, {sum.Duplicates, "told before"}, {sum.Busy, "busy"}, {sum.Failed, "failed"}, {sum.Malformed, "malformed"}} {
+		if part.n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", part.n, part.what))
+		}
+	}
+	text := plural(int64(sum.Seen()), "message") + ": " + strings.Join(parts, ", ") + ".\n"
+	if sum.LimitReached {
+		text += fmt.Sprintf("Stopped at %s (--limit); more may wait.\n", plural(int64(c.Limit), "message"))
+	}
+	if sum.Waiting > 0 {
+		text += "Nothing was changed. To deliver them: the same command without --dry-run.\n"
+	}
+	return text
+}
