@@ -550,6 +550,64 @@ func TestLiveCheck(t *testing.T) {
 	})
 }
 
+// TestFirstDay holds that what root does is checked live: root itself, and the
+// user that root creates.
+func TestFirstDay(t *testing.T) {
+	c := newCloud(t)
+	f := c.start(t, "rootactivity")
+	byRoot := func(eventID, name, request string) []byte {
+		return c.record(eventID, "iam.amazonaws.com", name, map[string]any{"userIdentity": rootIdentity(account), "requestParameters": json.RawMessage(request)})
+	}
+	wantSteps := func(mfa, keys bootstrap.State, note string) {
+		t.Helper()
+		facts, err := c.store.Facts(t.Context(), account)
+		if err != nil {
+			t.Fatal(err)
+		}
+		steps := bootstrap.Fold(account, facts, bootstrap.DefaultOptions(), time.Now()).Steps
+		if steps[0].State != mfa || steps[1].State != keys || steps[0].Note != note {
+			t.Errorf("root_mfa %s (%s), root_keys_absent %s; want %s (%s), %s", steps[0].State, steps[0].Note, steps[1].State, mfa, note, keys)
+		}
+	}
+	summary := func(mfa, keys int) map[string]int {
+		return map[string]int{"AccountMFAEnabled": mfa, "AccountAccessKeysPresent": keys, "AccountPasswordPresent": 1}
+	}
+
+	c.iam.Set(account, iamtest.Account{Summary: summary(0, 1)})
+	c.eventAge = 60 * time.Second
+	handled(t, f, c.rootSignIn("e-1", "No", "Success"))
+	wantSteps(bootstrap.Pending, bootstrap.Pending, "root has no MFA device")
+
+	c.iam.Set(account, iamtest.Account{Summary: summary(0, 0)})
+	c.eventAge = 50 * time.Second
+	handled(t, f, byRoot("e-2", "DeleteAccessKey", `{"accessKeyId":"AKIAROOT"}`))
+	wantSteps(bootstrap.Pending, bootstrap.Done, "root has no MFA device")
+
+	c.iam.Set(account, iamtest.Account{Summary: summary(1, 0), Virtual: []iamtest.Virtual{
+		{Serial: "arn:aws:iam::" + account + ":mfa/phone", User: "arn:aws:iam::" + account + ":root"},
+	}})
+	c.eventAge = 40 * time.Second
+	handled(t, f, c.rootSignIn("e-3", "Yes", "Success"))
+	wantSteps(bootstrap.Done, bootstrap.Done, "authenticator app; confirmed by a live check")
+
+	c.eve(iamtest.User{Password: true})
+	c.eventAge = 30 * time.Second
+	handled(t, f, byRoot("e-4", "CreateUser", `{"userName":"eve"}`))
+	if u := c.user(t); u.MFA != bootstrap.MFAPending || !u.ConsoleAccess {
+		t.Errorf("eve: %+v", u)
+	}
+
+	// That IAM does not answer keeps no alert back.
+	before := len(c.alerts(t))
+	c.iam.Inject("GetAccountSummary", 50, "Throttling")
+	c.eventAge = 20 * time.Second
+	handled(t, f, byRoot("e-5", "DeactivateMFADevice", `{"userName":"AWS ROOT USER","serialNumber":"arn:aws:iam::`+account+`:mfa/phone"}`))
+	if alerts := c.alerts(t); len(alerts) != before+1 || alerts[before].Finding.ID != "root.mfa.removed" {
+		t.Errorf("alerts: %v", c.findings(t))
+	}
+	wantSteps(bootstrap.Regressed, bootstrap.Done, "root has no MFA device any more")
+}
+
 func TestMalformed(t *testing.T) {
 	c := newCloud(t)
 	f := c.start(t, "rootactivity")

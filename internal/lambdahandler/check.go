@@ -17,30 +17,29 @@ const consistent = 5 * time.Minute
 
 // checked is what a live check came to, for the log.
 type checked struct {
+	root   bool
 	user   string
 	live   bootstrap.LiveFact
 	result string // "recorded", or why not
 }
 
-// check asks IAM about the user that the record is about and records the
-// answer. That IAM cannot be asked is logged and no error: the alert is out,
-// and the record itself is on file. An error is the journal's.
+// check asks IAM about the user or the root user that the record is about, and
+// records the answer. That IAM cannot be asked is logged and no error: the alert
+// is out, and the record itself is on file. An error is the journal's.
 //
 // Within the first minutes the answer may be older than the record. One that
 // contradicts it is dropped, and any other counts as of the record's own time,
 // so that it never overrules records of what came after.
 func (h *Handler) check(ctx context.Context, rec *cloudtrail.Record, o *outcome) error {
 	who, ok := subjectOf(rec)
-	if !ok || rec.EventTime.IsZero() {
+	if !ok || rec.EventTime.IsZero() || who.root && h.deps.Roots == nil || !who.root && h.deps.Users == nil {
 		return nil
 	}
-	o.check = &checked{user: who.name}
-	checkCtx, cancel := context.WithTimeout(ctx, checkTimeout)
-	defer cancel()
-	live, err := h.deps.Users.User(checkCtx, rec.Account(), who.name)
+	o.check = &checked{root: who.root, user: who.name}
+	live, err := h.ask(ctx, rec.Account(), &who)
 	if err != nil {
 		o.check.result = "failed: " + err.Error()
-		return nil
+		return nil //nolint:nilerr // what was to be told is told
 	}
 	o.check.live = live
 	at := h.deps.Now()
@@ -53,17 +52,36 @@ func (h *Handler) check(ctx context.Context, rec *cloudtrail.Record, o *outcome)
 	}
 	if _, err := h.deps.Journal.Add(ctx, []bootstrap.Fact{bootstrap.LiveFactOf(rec.Account(), at, live)}); err != nil {
 		o.check.result = "not recorded"
-		return fmt.Errorf("recording the live check of user %s: %w", who.name, err)
+		return fmt.Errorf("recording the live check of %s: %w", &who, err)
 	}
 	o.check.result = "recorded"
 	return nil
 }
 
+func (h *Handler) ask(ctx context.Context, account string, who *subject) (bootstrap.LiveFact, error) {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	if who.root {
+		return h.deps.Roots.AccountSummary(ctx, account)
+	}
+	return h.deps.Users.User(ctx, account, who.name)
+}
+
 // subject is the user a record is about, and what it did to them.
 type subject struct {
+	root     bool   // the account's root user; name and id are empty
 	name, id string // id: AIDA…, "" where the record does not say it
 	event    string
-	serial   string // of an MFA device
+	serial   string            // of an MFA device
+	mfa      cloudtrail.Answer // MFAUsed of a sign-in
+}
+
+// String names the subject.
+func (s *subject) String() string {
+	if s.root {
+		return "root"
+	}
+	return "user " + s.name
 }
 
 // checkedChanges are the IAM calls after which password or MFA may be others,
@@ -74,23 +92,42 @@ var checkedChanges = map[string]bool{
 	"EnableMFADevice": true, "DeactivateMFADevice": true,
 }
 
+// checkedRootChanges are the IAM calls after which what GetAccountSummary tells
+// of root may be otherwise.
+var checkedRootChanges = map[string]bool{
+	"EnableMFADevice": true, "DeactivateMFADevice": true, "CreateAccessKey": true, "DeleteAccessKey": true,
+	"CreateLoginProfile": true, "DeleteLoginProfile": true,
+}
+
 func subjectOf(rec *cloudtrail.Record) (subject, bool) {
-	if c, ok := rec.IAMChange(); ok {
+	if c, ok := rec.IAMChange(); ok && c.Root {
+		return subject{root: true, event: c.Name}, checkedRootChanges[c.Name]
+	} else if ok {
 		s := subject{name: c.UserName, id: c.UserID, event: c.Name, serial: c.SerialNumber}
 		if c.NewUserName != "" {
 			s.name = c.NewUserName
 		}
-		return s, checkedChanges[c.Name] && !c.Root && s.name != ""
+		return s, checkedChanges[c.Name] && s.name != ""
+	}
+	signedIn := rec.EventSource == cloudtrail.SigninSource && rec.EventName == "ConsoleLogin" && !rec.Failed()
+	if rec.RootUse() == cloudtrail.RootTrue {
+		return subject{root: true, event: rec.EventName, mfa: rec.MFAUsed()}, signedIn
 	}
 	ui := &rec.UserIdentity
 	s := subject{name: ui.UserName, id: ui.PrincipalID, event: rec.EventName}
-	return s, rec.EventSource == cloudtrail.SigninSource && rec.EventName == "ConsoleLogin" && ui.Type == "IAMUser" && !rec.Failed() && s.name != ""
+	return s, signedIn && ui.Type == "IAMUser" && s.name != ""
 }
 
 // contradicts says how an answer of IAM differs from what the record says was
 // done, "" where it does not.
 func (s *subject) contradicts(live bootstrap.LiveFact) string {
 	const lag = ", which the record contradicts; IAM may lag behind"
+	if s.root {
+		if why := s.contradictsRoot(live); why != "" {
+			return why + lag
+		}
+		return ""
+	}
 	has := live.ConsoleLogin != nil && *live.ConsoleLogin
 	switch {
 	case live.Gone:
@@ -103,6 +140,29 @@ func (s *subject) contradicts(live bootstrap.LiveFact) string {
 		return "IAM does not know the MFA device" + lag
 	case s.serial != "" && s.event == "DeactivateMFADevice" && slices.Contains(live.MFADevices, s.serial):
 		return "IAM still knows the MFA device" + lag
+	default:
+		return ""
+	}
+}
+
+// contradictsRoot is contradicts for root. Where one of several devices or keys
+// was removed IAM is right to know another, but that cannot be told from an old
+// answer, by which a device removed would count as attached.
+func (s *subject) contradictsRoot(live bootstrap.LiveFact) string {
+	is := func(value *int, n int) bool { return value != nil && *value == n }
+	switch {
+	case is(live.AccountMFAEnabled, 0) && (s.event == "EnableMFADevice" || s.mfa == cloudtrail.Yes):
+		return "IAM knows no MFA device of root"
+	case is(live.AccountMFAEnabled, 1) && s.event == "DeactivateMFADevice":
+		return "IAM still knows an MFA device of root"
+	case is(live.AccountAccessKeysPresent, 0) && s.event == "CreateAccessKey":
+		return "IAM knows no access key of root"
+	case is(live.AccountAccessKeysPresent, 1) && s.event == "DeleteAccessKey":
+		return "IAM still knows an access key of root"
+	case is(live.AccountPasswordPresent, 0) && (s.event == "CreateLoginProfile" || s.event == "ConsoleLogin"):
+		return "IAM knows no password of root"
+	case is(live.AccountPasswordPresent, 1) && s.event == "DeleteLoginProfile":
+		return "IAM still knows a password of root"
 	default:
 		return ""
 	}

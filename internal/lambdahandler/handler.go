@@ -1,6 +1,7 @@
 // Package lambdahandler is what the Lambda functions do with an event: hand its
-// record to the guard, check the user it is about live, send the roll-ups that
-// are due, and write one line of log with the outcome and the metrics.
+// record to the guard, check the user or root it is about live, send the
+// roll-ups that are due, and write one line of log with the outcome and the
+// metrics.
 package lambdahandler
 
 import (
@@ -28,6 +29,11 @@ type Users interface {
 	User(ctx context.Context, account, name string) (bootstrap.LiveFact, error)
 }
 
+// Roots tells how the root user of an account stands.
+type Roots interface {
+	AccountSummary(ctx context.Context, account string) (bootstrap.LiveFact, error)
+}
+
 // Journal keeps what a live check found.
 type Journal interface {
 	Add(ctx context.Context, facts []bootstrap.Fact) (added int, err error)
@@ -37,6 +43,7 @@ type Journal interface {
 type Deps struct {
 	Guard   Guard // its Publisher must be Counted
 	Users   Users // nil: users are not checked live
+	Roots   Roots // nil: root users are not checked live
 	Journal Journal
 	Logger  *slog.Logger // of JSON, or CloudWatch finds no metrics in it
 	Now     func() time.Time
@@ -95,9 +102,7 @@ func (h *Handler) handle(ctx context.Context, payload json.RawMessage, o *outcom
 	if o.result.Disposition == guard.Alerted {
 		o.latency = max(0, h.deps.Now().Sub(o.result.Outcome.Finding.EventTime))
 	}
-	if h.deps.Users != nil {
-		err = errors.Join(err, h.check(ctx, &rec, o))
-	}
+	err = errors.Join(err, h.check(ctx, &rec, o))
 	if err != nil || o.start.UnixNano()-h.flushed.Load() < int64(flushEvery) {
 		return err // the roll-ups can wait for an invocation that goes well
 	}

@@ -7,11 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"rootguard/internal/alert"
 	"rootguard/internal/bootstrap"
@@ -286,6 +288,103 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+type roots func(ctx context.Context, account string) (bootstrap.LiveFact, error)
+
+func (r roots) AccountSummary(ctx context.Context, account string) (bootstrap.LiveFact, error) {
+	return r(ctx, account)
+}
+
+func TestCheckRoot(t *testing.T) {
+	byRoot := func(record string) string {
+		return strings.Replace(record, `"type":"IAMUser","principalId":"AIDAADMIN","arn":"arn:aws:iam::111111111111:user/admin","accountId":"111111111111","userName":"admin"`,
+			`"type":"Root","principalId":"111111111111","arn":"arn:aws:iam::111111111111:root","accountId":"111111111111"`, 1)
+	}
+	call := func(name, request string) string { return byRoot(iamCall("e-1", name, request, `null`)) }
+	const device = `{"userName":"AWS ROOT USER","serialNumber":"arn:aws:iam::111111111111:mfa/root-account-mfa-device"}`
+	enabled, deactivated := call("EnableMFADevice", device), call("DeactivateMFADevice", device)
+	signIn := func(mfa, answer string) string {
+		return byRoot(strings.NewReplacer(`"iam.amazonaws.com"`, `"signin.amazonaws.com"`, `"AwsApiCall"`, `"AwsConsoleSignIn","additionalEventData":{"MFAUsed":"`+mfa+`"}`).
+			Replace(iamCall("e-1", "ConsoleLogin", `null`, `{"ConsoleLogin":"`+answer+`"}`)))
+	}
+	const fresh, late = 10 * time.Second, 24 * time.Hour
+	for _, tt := range []struct {
+		name                string
+		record              string
+		age                 time.Duration
+		mfa, keys, password int
+		result              string // "": IAM is not asked
+	}{
+		{"MFA", enabled, fresh, 1, 0, 1, "recorded"},
+		{"MFA that is not known yet", enabled, fresh, 0, 0, 1, "not recorded: IAM knows no MFA device of root"},
+		{"MFA, long removed", enabled, late, 0, 0, 1, "recorded"},
+		{"MFA removed", deactivated, fresh, 0, 0, 1, "recorded"},
+		{"MFA that is still known", deactivated, fresh, 1, 0, 1, "not recorded: IAM still knows an MFA device"},
+		{"MFA removed, another long there", deactivated, late, 1, 0, 1, "recorded"},
+		{"a key", call("CreateAccessKey", `null`), fresh, 0, 1, 1, "recorded"},
+		{"a key that is not known yet", call("CreateAccessKey", `null`), fresh, 0, 0, 1, "not recorded: IAM knows no access key"},
+		{"a key removed", call("DeleteAccessKey", `{"accessKeyId":"AKIAROOT"}`), fresh, 0, 0, 1, "recorded"},
+		{"a key that is still known", call("DeleteAccessKey", `{"accessKeyId":"AKIAROOT"}`), fresh, 0, 1, 1, "not recorded: IAM still knows an access key"},
+		{"a password", call("CreateLoginProfile", `null`), fresh, 0, 0, 1, "recorded"},
+		{"a password that is not known yet", call("CreateLoginProfile", `null`), fresh, 0, 0, 0, "not recorded: IAM knows no password"},
+		{"a password removed", call("DeleteLoginProfile", `null`), fresh, 0, 0, 0, "recorded"},
+		{"a password that is still known", call("DeleteLoginProfile", `null`), fresh, 0, 0, 1, "not recorded: IAM still knows a password"},
+		{"a sign-in", signIn("No", "Success"), fresh, 0, 1, 1, "recorded"},
+		{"a sign-in without the MFA that root has", signIn("No", "Success"), fresh, 1, 0, 1, "recorded"},
+		{"a sign-in with MFA that is not known yet", signIn("Yes", "Success"), fresh, 0, 0, 1, "not recorded: IAM knows no MFA device"},
+		{"a sign-in with a password that is not known yet", signIn("No", "Success"), fresh, 0, 0, 0, "not recorded: IAM knows no password"},
+		{"a failed sign-in", signIn("No", "Failure"), fresh, 0, 0, 1, ""},
+		{"a denied call", strings.Replace(enabled, `"requestParameters"`, `"errorCode":"AccessDenied","requestParameters"`, 1), fresh, 0, 0, 1, ""},
+		{"a virtual device that is not attached", call("CreateVirtualMFADevice", `{"virtualMFADeviceName":"x"}`), fresh, 0, 0, 1, ""},
+		{"another call of root", call("CreateUser", `{"userName":"eve"}`), fresh, 0, 0, 1, ""},
+		{"a user's key", iamCall("e-1", "CreateAccessKey", `{"userName":"eve"}`, `null`), fresh, 0, 0, 1, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var asked []string
+			live := bootstrap.LiveFact{AccountMFAEnabled: &tt.mfa, AccountAccessKeysPresent: &tt.keys, AccountPasswordPresent: &tt.password}
+			r := newRig(nil)
+			r.handler.deps.Roots = roots(func(_ context.Context, account string) (bootstrap.LiveFact, error) {
+				asked = append(asked, account)
+				return live, nil
+			})
+			r.clock = fake.NewClock(t0.Add(tt.age))
+			r.handler.deps.Now = r.clock.Now
+			if err := r.handler.Handle(t.Context(), wrapped(tt.record)); err != nil {
+				t.Fatal(err)
+			}
+			log := r.logged(t)
+			if tt.result == "" {
+				if asked != nil || log["live"] != nil {
+					t.Errorf("IAM was asked about %v", asked)
+				}
+				return
+			}
+			if diff := cmp.Diff([]string{account}, asked); diff != "" {
+				t.Errorf("asked (-want +got):\n%s", diff)
+			}
+			got := log["live"].(map[string]any)
+			if result, _ := got["result"].(string); !strings.HasPrefix(result, tt.result) || got["root"] != true || got["user"] != nil || got["account_mfa_enabled"] != float64(tt.mfa) {
+				t.Errorf("log %v, want result %q", got, tt.result)
+			}
+			facts, err := r.journal.Facts(t.Context(), account)
+			if err != nil {
+				t.Fatal(err)
+			}
+			facts = slices.DeleteFunc(facts, func(f bootstrap.Fact) bool { return f.Kind != bootstrap.Live })
+			at := t0
+			if tt.age >= consistent {
+				at = t0.Add(tt.age)
+			}
+			var want []bootstrap.Fact
+			if tt.result == "recorded" {
+				want = append(want, bootstrap.LiveFactOf(account, at, live))
+			}
+			if diff := cmp.Diff(want, facts, cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("facts (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 // TestCheckFails holds that an alert does not depend on the live check.
 func TestCheckFails(t *testing.T) {
 	r := newRig(users(func(context.Context, string, string) (bootstrap.LiveFact, error) {
@@ -298,6 +397,23 @@ func TestCheckFails(t *testing.T) {
 		t.Error("no alert")
 	}
 	if live := r.logged(t)["live"].(map[string]any); live["result"] != "failed: IAM is throttled" {
+		t.Errorf("log: %v", live)
+	}
+
+	r.handler.deps.Roots = roots(func(ctx context.Context, _ string) (bootstrap.LiveFact, error) {
+		if _, limited := ctx.Deadline(); !limited {
+			t.Error("the check may take for ever")
+		}
+		return bootstrap.LiveFact{}, errors.New("no role")
+	})
+	removed := iamCall("e-2", "DeactivateMFADevice", `{"serialNumber":"arn:aws:iam::111111111111:mfa/root-account-mfa-device"}`, `null`)
+	if err := r.handler.Handle(t.Context(), wrapped(removed)); err != nil {
+		t.Fatal(err)
+	}
+	if len(r.publisher.Published()) != 2 {
+		t.Error("no alert about root")
+	}
+	if live := r.logged(t)["live"].(map[string]any); live["result"] != "failed: no role" || live["root"] != true {
 		t.Errorf("log: %v", live)
 	}
 }

@@ -95,8 +95,22 @@ func (o *outcome) about() []slog.Attr {
 	}
 	if c := o.check; c != nil {
 		live := []any{slog.String("user", c.user), slog.String("result", c.result)}
+		if c.root {
+			live[0] = slog.Bool("root", true)
+		}
 		if c.live.ConsoleLogin != nil {
 			live = append(live, slog.Bool("console_password", *c.live.ConsoleLogin), slog.Int("mfa_devices", len(c.live.MFADevices)))
+		}
+		count := func(name string, value *int) {
+			if value != nil {
+				live = append(live, slog.Int(name, *value))
+			}
+		}
+		count("account_mfa_enabled", c.live.AccountMFAEnabled)
+		count("account_access_keys_present", c.live.AccountAccessKeysPresent)
+		count("account_password_present", c.live.AccountPasswordPresent)
+		if c.live.RootVirtualMFA != nil {
+			live = append(live, slog.Bool("root_virtual_mfa", *c.live.RootVirtualMFA))
 		}
 		attrs = append(attrs, slog.Group("live", live...))
 	}

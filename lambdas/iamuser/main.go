@@ -23,6 +23,7 @@ func main() {
 		os.Exit(1)
 	}
 	home := iam.Home{Partition: f.Config.Partition, Account: f.Config.Account}
-	f.Deps.Users = iam.NewAccounts(home, sdkiam.NewFromConfig(f.AWS), sts.NewFromConfig(f.AWS), f.Config.MemberRole)
+	accounts := iam.NewAccounts(home, sdkiam.NewFromConfig(f.AWS), sts.NewFromConfig(f.AWS), f.Config.MemberRole)
+	f.Deps.Users, f.Deps.Roots = accounts, accounts
 	lambda.Start(lambdahandler.New(f.Deps).Handle)
 }

@@ -1,5 +1,6 @@
 // Command rootactivity is the Lambda function for what the root user does, and
-// for what is done to rootguard itself.
+// for what is done to rootguard itself. It checks root live, and the users whom
+// root creates or changes.
 package main
 
 import (
@@ -8,7 +9,10 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-lambda-go/lambdacontext"
+	sdkiam "github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
 
+	"rootguard/internal/iam"
 	"rootguard/internal/lambdahandler"
 )
 
@@ -19,5 +23,8 @@ func main() {
 		logger.Error("not started", "error", err.Error())
 		os.Exit(1)
 	}
+	home := iam.Home{Partition: f.Config.Partition, Account: f.Config.Account}
+	accounts := iam.NewAccounts(home, sdkiam.NewFromConfig(f.AWS), sts.NewFromConfig(f.AWS), f.Config.MemberRole)
+	f.Deps.Users, f.Deps.Roots = accounts, accounts
 	lambda.Start(lambdahandler.New(f.Deps).Handle)
 }
