@@ -194,11 +194,16 @@ func historyAsked(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// historyFault makes the next requests to the Event history go wrong: fault N STATUS CODE.
+// historyFault makes requests to the Event history go wrong: fault SKIP N STATUS CODE,
+// where SKIP go well before.
 func historyFault(ts *testscript.TestScript, _ bool, args []string) {
-	n, err := strconv.Atoi(args[0])
-	ts.Check(err)
-	status, err := strconv.Atoi(args[1])
-	ts.Check(err)
-	cloudOf(ts).history.Inject(n, eventhistorytest.Fault{Status: status, Code: args[2]})
+	var numbers [3]int
+	for i := range numbers {
+		n, err := strconv.Atoi(args[i])
+		ts.Check(err)
+		numbers[i] = n
+	}
+	c := cloudOf(ts)
+	c.history.Skip(numbers[0])
+	c.history.Inject(numbers[1], eventhistorytest.Fault{Status: numbers[2], Code: args[3]})
 }

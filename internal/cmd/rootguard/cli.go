@@ -41,6 +41,7 @@ const description = `An AWS account's first-day security, watched for ever: what
 Examples:
   rootguard replay                       # the bundled story of an account
   rootguard replay ./AWSLogs             # your own logs: files, folders, .gz, or - for stdin
+  rootguard replay --aws-lookup 90d      # what AWS has kept of your account
   rootguard status                       # then: how each account stands
   rootguard report -o report.html        # the same as a page
 

@@ -38,6 +38,8 @@ type replayCmd struct {
 	JSON     bool        `help:"Print one JSON object a line and nothing else on standard output."`
 	Problems string      `type:"path" placeholder:"FILE" help:"Write every problem in the input to this file, one JSON object a line."`
 	Workers  int         `default:"0" placeholder:"N" help:"Files read at the same time; 0 is as many as there are processors."`
+
+	lookupFlags
 }
 
 // Help has examples.
@@ -48,11 +50,13 @@ With --json, each line of standard output is an object with a "schema": "rootgua
 
 Malformed records are named on standard error with file, index and reason, counted and skipped; the exit code is then 3. A progress line is shown where standard error is a terminal.
 
+With --aws-lookup it replays the Event history, which CloudTrail keeps of every account for 90 days, also where there is no trail. It asks for the events that matter by name, since AWS allows 2 requests a second: about 40 seconds where an account is calm. What came is kept beside the store until it was replayed, so that the same command goes on where it was interrupted. It needs cloudtrail:LookupEvents, and reads the account of your credentials alone.
+
 Examples:
   rootguard replay                                   # the bundled story
   rootguard replay ./AWSLogs                         # a folder as CloudTrail writes it to S3
   rootguard replay --since 30d --account 111122223333 ./AWSLogs
-  aws cloudtrail lookup-events --region us-east-1 --output json | rootguard replay -
+  rootguard replay --aws-lookup 90d --profile prod   # the Event history of an account
   rootguard replay --json ./AWSLogs | jq 'select(.finding.severity == "critical")'
   rootguard replay --explain event.json              # why was this not flagged?
 
@@ -64,6 +68,9 @@ const writesPerCommit = 1000
 
 // Run replays.
 func (c replayCmd) Run(ctx context.Context, sys system) (err error) {
+	if err := c.check(&c); err != nil {
+		return err
+	}
 	opt, err := c.options(sys)
 	if err != nil {
 		return err
@@ -72,11 +79,19 @@ func (c replayCmd) Run(ctx context.Context, sys system) (err error) {
 	if err != nil {
 		return err
 	}
-	st, err := c.open(sys, len(c.Paths) == 0)
+	st, err := c.open(sys, len(c.Paths) == 0 && c.AWSLookup == 0)
 	if err != nil {
 		return err
 	}
 	defer closing(st, &err)
+
+	var l *lookup
+	if c.AWSLookup > 0 {
+		if l, err = c.download(ctx, sys, st); err != nil {
+			return err
+		}
+		opt.Paths = []string{l.folder}
+	}
 
 	out := &replayOutput{sys: sys, json: c.JSON, explain: c.Explain, paint: sys.paint(), line: progressLine{sys: sys}, tally: map[tallyKey]*tally{}}
 	if c.Problems != "" {
@@ -122,7 +137,7 @@ func (c replayCmd) Run(ctx context.Context, sys system) (err error) {
 	if err != nil {
 		return err
 	}
-	if sum.FilesTotal == 0 && out.problems.count() == 0 {
+	if sum.FilesTotal == 0 && out.problems.count() == 0 && l == nil {
 		return noLogs(c.Paths, sum.SkippedFiles)
 	}
 	for _, a := range c.Account {
@@ -130,7 +145,11 @@ func (c replayCmd) Run(ctx context.Context, sys system) (err error) {
 			fmt.Fprintf(sys.stderr, "note: these logs hold no relevant record of account %s\n", a)
 		}
 	}
-	if err := out.finish(ctx, g, st, sum, accounts); err != nil {
+	until := sum.Last
+	if l != nil {
+		until = l.spool.Scope().Until
+	}
+	if err := out.finish(ctx, g, st, until, accounts); err != nil {
 		return err
 	}
 	if err := st.Commit(); err != nil {
@@ -140,7 +159,11 @@ func (c replayCmd) Run(ctx context.Context, sys system) (err error) {
 	if err != nil {
 		return err
 	}
-	return out.summary(c, st, sum, len(known) > 0)
+	err = out.summary(c, st, sum, len(known) > 0)
+	if l != nil {
+		err = l.done(err)
+	}
+	return err
 }
 
 // noLogs says that there was nothing to replay: silence would read as "all is well".
@@ -171,7 +194,7 @@ func (c replayCmd) options(sys system) (replay.Options, error) {
 	if err := exist(c.Paths); err != nil {
 		return opt, err
 	}
-	if len(c.Paths) == 0 {
+	if len(c.Paths) == 0 && c.AWSLookup == 0 {
 		var b bytes.Buffer
 		if err := story.Write(&b); err != nil {
 			return opt, err
@@ -355,10 +378,10 @@ func (o *replayOutput) clear() { o.line.clear() }
 
 // finish tells what only the end of the logs can tell: the repeats still held
 // back, and the users whose time for MFA was over by then.
-func (o *replayOutput) finish(ctx context.Context, g *guard.Guard, st *store, sum replay.Summary, accounts map[string]bool) error {
+func (o *replayOutput) finish(ctx context.Context, g *guard.Guard, st *store, until time.Time, accounts map[string]bool) error {
 	o.ending = true
 	for _, account := range slices.Sorted(maps.Keys(accounts)) {
-		asOf := sum.Last
+		asOf := until
 		facts, err := st.Facts(ctx, account)
 		if err != nil {
 			return err
@@ -430,7 +453,11 @@ func (o *replayOutput) table(c replayCmd, st *store, sum replay.Summary, rows []
 	if len(rows) > 0 {
 		b.WriteString("\n" + o.counts(c.known(), rows, total) + "\n")
 	}
-	read := fmt.Sprintf("%s in %s, %d of them relevant", plural(sum.Records, "record"), plural(int64(sum.Files), "file"), sum.Candidates)
+	from := "in " + plural(int64(sum.Files), "file")
+	if c.AWSLookup > 0 {
+		from = "of " + plural(int64(sum.Files), "day")
+	}
+	read := fmt.Sprintf("%s %s, %d of them relevant", plural(sum.Records, "record"), from, sum.Candidates)
 	if !sum.First.IsZero() {
 		read += fmt.Sprintf(", from %s to %s", label.Time(sum.First), label.Time(sum.Last))
 	}

@@ -33,8 +33,8 @@ type Server struct {
 
 	mu     sync.Mutex
 	events map[string][]event // by Region
-	faults []Fault
-	calls  []string // "us-east-1 EventName=CreateUser"
+	faults []*Fault           // nil: that request goes well
+	calls  []string           // "us-east-1 EventName=CreateUser"
 }
 
 type event struct {
@@ -80,7 +80,14 @@ func (s *Server) Add(records ...string) error {
 func (s *Server) Inject(n int, f Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.faults = append(s.faults, slices.Repeat([]Fault{f}, n)...)
+	s.faults = append(s.faults, slices.Repeat([]*Fault{&f}, n)...)
+}
+
+// Skip lets n requests go well before those that are injected from now on.
+func (s *Server) Skip(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = append(s.faults, make([]*Fault, n)...)
 }
 
 // Calls lists the requests so far, failed ones included, as "us-east-1 EventName=CreateUser".
@@ -119,7 +126,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	n, before := len(s.calls), s.Before
 	var fault *Fault
 	if len(s.faults) > 0 {
-		fault, s.faults = &s.faults[0], s.faults[1:]
+		fault, s.faults = s.faults[0], s.faults[1:]
 	}
 	s.mu.Unlock()
 	if before != nil {
