@@ -122,6 +122,7 @@ func (w *worker) read(ctx context.Context, r *reading) {
 
 func (w *worker) add(entry cloudtrail.Entry) {
 	w.batch = append(w.batch, entry)
+	w.size += len(entry.EventID)
 	if entry.Record != nil {
 		w.size += len(entry.Record.Raw)
 	}

@@ -354,6 +354,29 @@ func TestFileGone(t *testing.T) {
 	}
 }
 
+// TestBatchSize holds that what waits for the sequencer has a bound in bytes,
+// also where it is only told of.
+func TestBatchSize(t *testing.T) {
+	t.Parallel()
+	const long = 100 << 10
+	odd := fmt.Sprintf(`{"eventName":"x","eventID":%q}`, strings.Repeat("x", long))
+	path := filepath.Join(tree(t, map[string]string{"a.json": strings.Repeat(odd+"\n", 10)}), "a.json")
+	opt := Options{Workers: 1, Filter: func(cloudtrail.Header) bool { return false }}
+	p := start(t.Context(), &opt, []file{{path: path, size: 1}})
+	entries := 0
+	for r := range p.order {
+		for batch := range r.batches {
+			if entries += len(batch); len(batch)*long > batchBytes+long {
+				t.Errorf("a batch of %d entries", len(batch))
+			}
+		}
+	}
+	p.wait()
+	if entries != 10 {
+		t.Errorf("%d entries, want 10", entries)
+	}
+}
+
 func TestProgress(t *testing.T) {
 	t.Parallel()
 	root, want := many(t, 20)
