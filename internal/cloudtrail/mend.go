@@ -83,13 +83,15 @@ func (r *Reader) recordBegins(p place) bool {
 
 // stray tells of a byte that cannot stand where it stands, and skips to what can.
 func (r *Reader) stray(f *frame) (Entry, bool) {
-	told := r.mended
-	err := fmt.Errorf("invalid JSON: unexpected %q at byte %d", r.buf[r.pos], r.at())
+	entry, told := Entry{Index: -1}, r.mended
+	if !told {
+		entry.Err = fmt.Errorf("invalid JSON: unexpected %q at byte %d", r.buf[r.pos], r.at())
+	}
 	if f.place == atTop {
 		r.pos++
 		r.mended = true
 	} else {
 		r.mend(f, 0, r.at())
 	}
-	return Entry{Index: -1, Err: err}, !told
+	return entry, !told
 }
