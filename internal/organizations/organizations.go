@@ -23,7 +23,7 @@ const (
 	nameHolds  = 24 * time.Hour
 	noneHolds  = time.Hour   // no such account, or nobody here may ask
 	pauseHolds = time.Minute // no answer in time
-	most       = 4096        // names kept
+	most       = 1024        // names kept
 )
 
 // Names are the names of an organization's accounts. Only the management account
