@@ -167,11 +167,12 @@ func (r *Reader) Next() (Entry, error) {
 	return Entry{}, io.EOF
 }
 
+var gzipMagic = []byte("\x1f\x8b")
+
 // start looks at the log's first bytes: gzip is known by its magic number.
 func (r *Reader) start() {
 	r.src = r.buffered
-	magic, _ := r.buffered.Peek(2)
-	if len(magic) == 2 && magic[0] == 0x1f && magic[1] == 0x8b {
+	if magic, _ := r.buffered.Peek(2); bytes.HasPrefix(magic, gzipMagic) {
 		var err error
 		if r.unzip == nil {
 			r.unzip, err = gzip.NewReader(r.buffered)
@@ -185,6 +186,10 @@ func (r *Reader) start() {
 		r.src = r.unzip
 	}
 	for r.end < 3 && r.more() { // the length of a byte order mark
+	}
+	if bytes.HasPrefix(r.buf[:r.end], gzipMagic) { // as Amazon Data Firehose does with CloudWatch Logs data, where it is told to compress
+		r.end, r.srcErr = 0, errors.New("gzipped twice; unpack it once")
+		return
 	}
 	if order := utf16Order(r.buf[:r.end]); order != nil {
 		decoder := &utf16Reader{src: r.src, err: r.srcErr, order: order}
@@ -618,6 +623,8 @@ func (r *Reader) finish() (Entry, bool) {
 	inside := len(r.open) > 1
 	r.open = r.open[:0]
 	switch {
+	case !errors.Is(r.srcErr, io.EOF) && r.stats.Records == 0:
+		return Entry{Index: -1, Err: fmt.Errorf("no record can be read: %w", r.srcErr), Lost: true}, true
 	case !errors.Is(r.srcErr, io.EOF):
 		return Entry{Index: -1, Err: fmt.Errorf("truncated after %d records: %w", r.stats.Records, r.srcErr), Lost: true}, true
 	case inside && !r.mended:

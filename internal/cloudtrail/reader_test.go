@@ -222,6 +222,8 @@ func TestReaderHostile(t *testing.T) {
 	}{
 		{"empty", "", []string{"-1 the log is empty LOST"}},
 		{"empty gzip", zip(t, ""), []string{"-1 the log is empty LOST"}},
+		{"gzipped twice", zip(t, zip(t, a)), []string{"-1 no record can be read: gzipped twice; unpack it once LOST"}},
+		{"gzipped after a record", zip(t, a, zip(t, b)), []string{"0 A", `1 invalid JSON: unexpected '\x1f' LOST`}},
 		{"not a log", "# Title\n\nSome text, \"quoted\".\n", []string{`0 invalid JSON: unexpected '#' LOST`}},
 		{"other JSON", `{"a":[1,2,{"b":null}]}`, []string{"0 " + ErrNoRecord.Error() + " LOST"}},
 		{"Records is no list", `{"Records":null}`, []string{"0 " + ErrNoRecord.Error() + " LOST"}},
@@ -558,15 +560,15 @@ func TestReaderAWSLogs(t *testing.T) {
 		{"among others", a + "\n" + awsLogs(ab) + "\n[" + awsLogs(zip(t, logs("DATA_MESSAGE", c))) + "," + b + "]\n" + logs("DATA_MESSAGE", c), []string{"0 A", "1 A", "2 B", "3 C", "4 B", "5 C"}},
 		{"control message", awsLogs(zip(t, logs("CONTROL_MESSAGE", "x"))) + a, []string{"0 A"}},
 		{"a bad message in it", awsLogs(zip(t, logs("DATA_MESSAGE", a, "x", b))) + c, []string{"0 A", "1 record is a string, not an object LOST", "2 B", "3 C"}},
-		{"broken base64", a + `{"awslogs":{"data":"H4sI*AAA"}}` + b, []string{"0 A", "1 awslogs.data: truncated after 0 records: reading gzip header: illegal base64 data at input byte 4 LOST", "2 B"}},
-		{"broken gzip", a + awsLogs("\x1f\x8bx") + b, []string{"0 A", "1 awslogs.data: truncated after 0 records: reading gzip header: unexpected EOF LOST", "2 B"}},
+		{"broken base64", a + `{"awslogs":{"data":"H4sI*AAA"}}` + b, []string{"0 A", "1 awslogs.data: no record can be read: reading gzip header: illegal base64 data at input byte 4 LOST", "2 B"}},
+		{"broken gzip", a + awsLogs("\x1f\x8bx") + b, []string{"0 A", "1 awslogs.data: no record can be read: reading gzip header: unexpected EOF LOST", "2 B"}},
 		{"cut gzip", awsLogs(ab[:len(ab)-4]) + c, []string{"0 A", "1 B", "2 awslogs.data: truncated after 2 records: unexpected EOF LOST", "3 C"}},
 		{"cut base64", strings.Replace(awsLogs(ab), `"}}`, `A"}}`, 1) + c, []string{"0 A", "1 B", "2 awslogs.data: truncated after 2 records: unexpected EOF LOST", "3 C"}},
 		{"comma in it", awsLogs(zip(t, `{"logEvents":[{"id":"1","message":`+quote(a)+`},]}`)) + b, []string{"0 A", "-1 awslogs.data: invalid JSON: a comma before the ]", "1 B"}},
 		{"empty", awsLogs("") + a, []string{"0 awslogs.data: the log is empty LOST", "1 A"}},
 		{"no data", `{"awslogs":{}}{"awslogs":{"data":1}}{"awslogs":null}` + a, []string{"0 awslogs.data is no string LOST", "1 awslogs.data is no string LOST", "2 " + ErrNoRecord.Error() + " LOST", "3 A"}},
 		{"in itself", awsLogs(awsLogs(ab)) + a, []string{"0 awslogs.data is inside another one LOST", "1 A"}},
-		{"too long", awsLogs(bomb) + b, []string{"0 awslogs.data: truncated after 0 records: it has more than 64 MiB LOST", "1 B"}},
+		{"too long", awsLogs(bomb) + b, []string{"0 awslogs.data: no record can be read: it has more than 64 MiB LOST", "1 B"}},
 		{"in a record", with(t, a, `"requestParameters":null`, `"awslogs":{"data":"x"}`), []string{"0 A"}},
 	}
 	for _, test := range tests {
