@@ -36,6 +36,12 @@ func FromEnv(getenv func(string) string, now func() time.Time, logger *slog.Logg
 	if err != nil {
 		return Function{}, err
 	}
+	return Assemble(cfg, env, now, logger), nil
+}
+
+// Assemble puts a function together, for FromEnv and for whoever does its work in
+// its stead. It makes no request.
+func Assemble(cfg config.Config, env aws.Config, now func() time.Time, logger *slog.Logger) Function {
 	accountName := cfg.AccountName
 	if cfg.OrganizationNames {
 		names := organizations.New(sdkorganizations.NewFromConfig(env), now, logger)
@@ -56,5 +62,5 @@ func FromEnv(getenv func(string) string, now func() time.Time, logger *slog.Logg
 		Now:         now,
 		AccountName: accountName,
 	}, cfg.Settings)
-	return Function{Deps: Deps{Guard: g, Journal: store, Logger: logger, Now: now}, Config: cfg, AWS: env}, nil
+	return Function{Deps: Deps{Guard: g, Journal: store, Logger: logger, Now: now}, Config: cfg, AWS: env}
 }

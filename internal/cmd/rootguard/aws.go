@@ -11,11 +11,15 @@ import (
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	sdkcloudformation "github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	sdkdynamodb "github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	sdklambda "github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/smithy-go/logging"
 
+	"rootguard/internal/bootstrap"
 	"rootguard/internal/cloudformation"
 	"rootguard/internal/config"
 	"rootguard/internal/dynamodb"
+	"rootguard/internal/eventpattern"
+	"rootguard/internal/lambda"
 )
 
 // stackEnv names the variable that says what the deployed stack is called.
@@ -151,5 +155,22 @@ func (d deployed) view(ctx context.Context, sys system) (*view, error) {
 		absent:  "either it did not reach rootguard, or nothing came of it; name the logs to see why",
 		untold:  "not told yet: Lambda calls the function again, and what it gives up on waits for rootguard redrive",
 		live:    true,
+		policy:  bootstrap.DefaultOptions(),
+		deployed: func(ctx context.Context) (config.Config, error) {
+			env, err := d.functionEnv(ctx, sys, cfg)
+			if err != nil {
+				return config.Config{}, err
+			}
+			return config.Load(func(name string) string { return env[name] })
+		},
 	}, nil
+}
+
+// functionEnv is the environment of one of the stack's functions, which all have the same.
+func (d deployed) functionEnv(ctx context.Context, sys system, cfg aws.Config) (map[string]string, error) {
+	env, err := lambda.Environment(ctx, sdklambda.NewFromConfig(cfg), d.stack(sys)+"-"+eventpattern.RootActivity)
+	if err != nil {
+		return nil, fmt.Errorf("%w in %s", err, cfg.Region)
+	}
+	return env, nil
 }

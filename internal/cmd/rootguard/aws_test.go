@@ -58,7 +58,7 @@ func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.URL.Path == "/2015-03-31/functions/rootguard-rootactivity/configuration" && home:
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = fmt.Fprintf(w, `{"FunctionName":"rootguard-rootactivity","Environment":{"Variables":{"ROOTGUARD_TABLE":%q,"ROOTGUARD_TOPIC_ARN":%q,"ROOTGUARD_LEASE":"45s","ROOTGUARD_ACCOUNT_NAMES":"{\"111122223333\":\"prod\"}"}}}`, c.table, topicARN)
+		_, _ = fmt.Fprintf(w, `{"FunctionName":"rootguard-rootactivity","Environment":{"Variables":{"ROOTGUARD_TABLE":%q,"ROOTGUARD_TOPIC_ARN":%q,"ROOTGUARD_LEASE":"45s","ROOTGUARD_GRACE":"300h","ROOTGUARD_QUIET_DAYS":"21","ROOTGUARD_ACCOUNT_NAMES":"{\"111122223333\":\"acme\"}"}}}`, c.table, topicARN)
 	case strings.HasPrefix(r.URL.Path, "/2015-03-31/functions/"):
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("X-Amzn-Errortype", "ResourceNotFoundException")

@@ -153,17 +153,25 @@ func usage(sys system, parsed *kong.Context, err error) int {
 	return exitUsage
 }
 
-// policy is what a status depends on beside the records.
+// policy is what a status depends on beside the records. What is not given is
+// as deployed, or else the default.
 type policy struct {
-	Grace     span `default:"24h" placeholder:"24h" help:"How long an IAM user with a console password may be without MFA (36h, 3d)."`
-	QuietDays int  `default:"30" placeholder:"30" help:"Days without root activity until root counts as left alone."`
+	Grace     span `placeholder:"24h" help:"How long an IAM user with a console password may be without MFA (36h, 3d). Default: 24h."`
+	QuietDays *int `placeholder:"30" help:"Days without root activity until root counts as left alone. Default: 30."`
 }
 
-func (p policy) options() (bootstrap.Options, error) {
-	if p.QuietDays < 1 {
-		return bootstrap.Options{}, usageError{"--quiet-days must be 1 or more"}
+// over are the options where base holds what was not given.
+func (p policy) over(base bootstrap.Options) (bootstrap.Options, error) {
+	if p.Grace > 0 {
+		base.Grace = time.Duration(p.Grace)
 	}
-	return bootstrap.Options{Grace: time.Duration(p.Grace), QuietDays: p.QuietDays}, nil
+	if p.QuietDays != nil {
+		if *p.QuietDays < 1 {
+			return bootstrap.Options{}, usageError{"--quiet-days must be 1 or more"}
+		}
+		base.QuietDays = *p.QuietDays
+	}
+	return base, nil
 }
 
 // names are what people call accounts.

@@ -4,25 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	sdkdynamodb "github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	sdklambda "github.com/aws/aws-sdk-go-v2/service/lambda"
-	sdksns "github.com/aws/aws-sdk-go-v2/service/sns"
 	sdksqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"rootguard/internal/cmd/rootguard/label"
 	"rootguard/internal/config"
 	"rootguard/internal/detect"
-	"rootguard/internal/dynamodb"
-	"rootguard/internal/eventpattern"
 	"rootguard/internal/guard"
-	"rootguard/internal/lambda"
 	"rootguard/internal/lambdahandler"
 	"rootguard/internal/redrive"
-	"rootguard/internal/sns"
 	"rootguard/internal/sqs"
 )
 
@@ -78,17 +72,11 @@ func (c redriveCmd) Run(ctx context.Context, sys system) error {
 	if err != nil {
 		return err
 	}
-	settings, err := c.settings(ctx, sys, cfg)
+	settings, err := c.redriveSettings(ctx, sys, cfg)
 	if err != nil {
 		return err
 	}
-	store := dynamodb.New(sdkdynamodb.NewFromConfig(cfg), settings.Table, sys.now)
-	topics := sns.Topics{Alerts: settings.TopicARN, Escalation: settings.EscalationTopicARN, Chat: settings.ChatTopicARN}
-	publisher := sns.New(sdksns.NewFromConfig(cfg, func(o *sdksns.Options) { o.Region = settings.Region }), topics)
-	g := guard.New(guard.Deps{
-		Detector: &detect.Detector{Own: settings.Own}, Ledger: store, Journal: store, Publisher: publisher,
-		Now: sys.now, AccountName: settings.AccountName,
-	}, settings.Settings)
+	g := lambdahandler.Assemble(settings, cfg, sys.now, slog.New(slog.DiscardHandler)).Deps.Guard
 
 	out := redriveOutput{sys: sys, json: c.JSON, progress: progressLine{sys: sys}}
 	opt := redrive.Options{Handler: &lambdahandler.Redriver{Guard: g, Now: sys.now}, DryRun: c.DryRun, Limit: c.Limit, Report: out.report}
@@ -172,7 +160,7 @@ func (c redriveCmd) queues(ctx context.Context, sys system, cfg aws.Config) ([]w
 
 // settings are those of the deployed function, so that what is redriven is
 // judged and told as there.
-func (c redriveCmd) settings(ctx context.Context, sys system, cfg aws.Config) (config.Config, error) {
+func (c redriveCmd) redriveSettings(ctx context.Context, sys system, cfg aws.Config) (config.Config, error) {
 	table, topic := c.table(sys), c.Topic
 	if topic == "" {
 		topic = strings.TrimSpace(sys.getenv(config.EnvTopicARN))
@@ -188,10 +176,9 @@ func (c redriveCmd) settings(ctx context.Context, sys system, cfg aws.Config) (c
 		return sys.getenv(name)
 	}
 	if table == "" || topic == "" {
-		function := c.stack(sys) + "-" + eventpattern.RootActivity
-		env, err := lambda.Environment(ctx, sdklambda.NewFromConfig(cfg), function)
+		env, err := c.functionEnv(ctx, sys, cfg)
 		if err != nil {
-			return config.Config{}, fmt.Errorf("%w in %s; name the stack with --stack and its Region with --region, or the table with --table and the topic with --topic", err, cfg.Region)
+			return config.Config{}, fmt.Errorf("%w; name the stack with --stack and its Region with --region, or the table with --table and the topic with --topic", err)
 		}
 		get = func(name string) string {
 			if own[name] != "" {

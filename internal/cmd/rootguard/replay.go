@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"rootguard/internal/alert"
+	"rootguard/internal/bootstrap"
 	"rootguard/internal/cloudtrail"
 	"rootguard/internal/cmd/rootguard/label"
 	"rootguard/internal/cmd/rootguard/story"
@@ -75,7 +76,7 @@ func (c replayCmd) Run(ctx context.Context, sys system) (err error) {
 	if err != nil {
 		return err
 	}
-	policy, err := c.policy.options()
+	policy, err := c.over(bootstrap.DefaultOptions())
 	if err != nil {
 		return err
 	}

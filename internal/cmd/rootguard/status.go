@@ -23,6 +23,8 @@ type statusCmd struct {
 func (statusCmd) Help() string {
 	return `A step is done, pending, regressed (it was done and no longer is), not applicable, or unknown (nothing in the logs could tell). Each has since when, and the event that shows it.
 
+With --aws, grace, quiet days and the names of accounts are those that rootguard is deployed with, where no flag says otherwise. It needs dynamodb:Query on the table, cloudformation:DescribeStacks and lambda:GetFunctionConfiguration.
+
 Examples:
   rootguard status
   rootguard status 111122223333 --as-of 2026-03-03
@@ -46,7 +48,7 @@ func (c statusCmd) Run(ctx context.Context, sys system) (err error) {
 	if c.JSON {
 		return writeJSON(sys.stdout, statuses)
 	}
-	out := statusView{paint: sys.paint(), unicode: sys.unicode(), chosen: !asOf.IsZero(), quietDays: c.QuietDays, width: sys.outputWidth()}
+	out := statusView{paint: sys.paint(), unicode: sys.unicode(), chosen: !asOf.IsZero(), quietDays: v.policy.QuietDays, width: sys.outputWidth()}
 	return writeText(sys.stdout, out.render(statuses))
 }
 

@@ -11,7 +11,9 @@ import (
 
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/cloudtrail"
+	"rootguard/internal/cmd/rootguard/label"
 	"rootguard/internal/cmd/rootguard/report"
+	"rootguard/internal/config"
 	"rootguard/internal/detect"
 	"rootguard/internal/dynamodb"
 	"rootguard/internal/guard"
@@ -52,6 +54,29 @@ type view struct {
 	absent string // why it may not know an event
 	untold string // what becomes of an event that nobody was told of
 	live   bool   // it is kept up to date, and so speaks for this moment
+
+	policy   bootstrap.Options                                // what statuses depend on
+	deployed func(ctx context.Context) (config.Config, error) // the settings that rootguard is deployed with, nil of a local store
+}
+
+// asDeployed takes over the settings that rootguard is deployed with, and returns
+// the names of accounts. Where they cannot be read it says so and goes on.
+func (v *view) asDeployed(ctx context.Context, sys system) map[string]string {
+	if v.deployed == nil {
+		return nil
+	}
+	c, err := v.deployed(ctx)
+	if err != nil {
+		fmt.Fprintf(sys.stderr, "note: %s; so --grace %.0fh and --quiet-days %d are assumed\n", label.Clean(err.Error()), v.policy.Grace.Hours(), v.policy.QuietDays)
+		return nil
+	}
+	if b := c.Settings.Bootstrap; b.Grace > 0 {
+		v.policy.Grace = b.Grace
+	}
+	if b := c.Settings.Bootstrap; b.QuietDays > 0 {
+		v.policy.QuietDays = b.QuietDays
+	}
+	return c.AccountNames
 }
 
 // Close closes what the view is of.
@@ -71,6 +96,7 @@ func (s *store) view() *view {
 	return &view{
 		records: s, Closer: s, where: "the store " + s.path, source: s.path,
 		empty: "nothing relevant was replayed into it", absent: absent, untold: "not told yet: replay the same logs again",
+		policy: bootstrap.DefaultOptions(),
 	}
 }
 
@@ -118,9 +144,8 @@ type standing struct {
 // look opens the records and reads the statuses of the accounts from them, of
 // all where none is named. Where it fails, it leaves nothing open.
 func (s standing) look(ctx context.Context, sys system, accounts []accountID) (v *view, statuses []accountStatus, asOf time.Time, err error) {
-	opt, err := s.options()
-	if err != nil {
-		return nil, nil, asOf, err
+	if _, err = s.over(bootstrap.DefaultOptions()); err != nil {
+		return nil, nil, asOf, err // before anything is opened
 	}
 	if asOf, err = s.AsOf.at("as-of", sys.now()); err != nil {
 		return nil, nil, asOf, err
@@ -131,7 +156,15 @@ func (s standing) look(ctx context.Context, sys system, accounts []accountID) (v
 	if asOf.IsZero() && v.live {
 		asOf = sys.now().UTC()
 	}
-	if statuses, err = v.statuses(ctx, accounts, opt, asOf, s.known()); err != nil {
+	known := s.known()
+	maps.Copy(known, v.asDeployed(ctx, sys))
+	for _, a := range s.AccountName {
+		known[string(a.id)] = a.name
+	}
+	if v.policy, err = s.over(v.policy); err == nil {
+		statuses, err = v.statuses(ctx, accounts, asOf, known)
+	}
+	if err != nil {
 		closing(v, &err)
 		return nil, nil, asOf, err
 	}
@@ -140,7 +173,7 @@ func (s standing) look(ctx context.Context, sys system, accounts []accountID) (v
 
 // statuses are those of the accounts, of all that are known where none is named.
 // A zero asOf is the time of the newest fact of each account.
-func (v *view) statuses(ctx context.Context, accounts []accountID, opt bootstrap.Options, asOf time.Time, known map[string]string) ([]accountStatus, error) {
+func (v *view) statuses(ctx context.Context, accounts []accountID, asOf time.Time, known map[string]string) ([]accountStatus, error) {
 	all, err := v.Accounts(ctx)
 	if err != nil {
 		return nil, err
@@ -164,7 +197,7 @@ func (v *view) statuses(ctx context.Context, accounts []accountID, opt bootstrap
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, accountStatus{AccountName: known[a], Status: bootstrap.Fold(a, facts, opt, asOf)})
+		out = append(out, accountStatus{AccountName: known[a], Status: bootstrap.Fold(a, facts, v.policy, asOf)})
 	}
 	return out, nil
 }
