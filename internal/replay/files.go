@@ -27,6 +27,7 @@ type listing struct {
 	files    []file
 	skipped  int
 	problems []Problem
+	live     bool // a read of one of the files can wait for ever
 	seen     map[string]bool
 }
 
@@ -38,6 +39,7 @@ func list(paths []string) (listing, error) {
 		if path == Stdin {
 			if !l.again(path) {
 				l.files = append(l.files, file{path: path})
+				l.live = true
 			}
 			continue
 		}
@@ -51,6 +53,7 @@ func list(paths []string) (listing, error) {
 			folders = append(folders, path)
 		case !l.again(path):
 			l.add(path, info)
+			l.live = l.live || !info.Mode().IsRegular()
 		}
 	}
 	for _, folder := range folders { // after the files, since those are read whatever their names

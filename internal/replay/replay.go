@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"runtime"
-	"slices"
 	"strings"
 	"time"
 
@@ -103,8 +102,8 @@ func Run(ctx context.Context, opt Options, handle func(ctx context.Context, rec 
 	}
 	err = s.run(ctx)
 	stop()
-	if err == nil || !slices.Contains(opt.Paths, Stdin) {
-		p.wait() // else nothing can interrupt a worker that waits for standard input
+	if err == nil || !found.live {
+		p.wait() // else nothing can interrupt a worker that waits for a pipe
 	}
 	s.count()
 	if opt.Progress != nil {
