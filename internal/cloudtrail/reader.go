@@ -49,7 +49,7 @@ type Entry struct {
 // Stats count what a Reader came to so far.
 // Records = Passed + Held + Malformed.
 type Stats struct {
-	Bytes     int64 // of JSON, decompressed
+	Bytes     int64 // of JSON, decompressed, that in an awslogs.data too
 	Records   int64
 	Passed    int64 // by the filter
 	Held      int64 // back by the filter
@@ -152,6 +152,9 @@ func (r *Reader) Reset(src io.Reader) {
 	r.open = append(r.open[:0], frame{place: atTop})
 	r.broken, r.mended = 0, false
 	r.inData = false
+	if r.unpacked != nil {
+		r.unpacked.Reset(nil) // so that it keeps no large buffer either
+	}
 }
 
 // Stats returns the counts so far.
