@@ -35,13 +35,13 @@ func (n *problems) tell(w io.Writer, p replay.Problem) {
 	if p.EventID != "" {
 		where += ", event " + p.EventID
 	}
-	fmt.Fprintf(w, "malformed: %s: %s (%s)\n", label.Clean(where), label.Clean(p.Reason), what)
+	fmt.Fprintf(w, "problem: %s: %s (%s)\n", label.Clean(where), label.Clean(p.Reason), what)
 }
 
 // rest says how many were not named, and with hint what names them.
 func (n *problems) rest(w io.Writer, hint string) {
 	if more := n.count() - shownProblems; more > 0 {
-		fmt.Fprintf(w, "malformed: and %d more%s\n", more, hint)
+		fmt.Fprintf(w, "problem: and %d more%s\n", more, hint)
 	}
 }
 
