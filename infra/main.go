@@ -15,7 +15,6 @@ import (
 	"rootguard/infra/lambdabuild"
 	"rootguard/infra/settings"
 	"rootguard/infra/stacks"
-	"rootguard/internal/eventpattern"
 )
 
 func main() {
@@ -52,15 +51,12 @@ func run() error {
 		return fmt.Errorf("finding the repository: %w", err)
 	}
 	archives := map[string]string{}
-	for _, rule := range eventpattern.Rules() {
-		if archives[rule.Function] != "" {
-			continue
-		}
-		built, err := lambdabuild.Build(ctx, root, rule.Function, lambdabuild.ARM64)
+	for _, name := range stacks.Functions() {
+		built, err := lambdabuild.Build(ctx, root, name, lambdabuild.ARM64)
 		if err != nil {
 			return err
 		}
-		archives[rule.Function] = built.Zip
+		archives[name] = built.Zip
 	}
 	if err := stacks.Add(app, &chosen, archives); err != nil {
 		return err

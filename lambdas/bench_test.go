@@ -40,7 +40,7 @@ type measured struct {
 // prints a table, and fails where one misses its goals.
 func BenchmarkFunctions(b *testing.B) {
 	for b.Loop() {
-		names := []string{"hello", "rootactivity", "iamuser"}
+		names := []string{"hello", "rootactivity", "iamuser", "sweep"}
 		binaries := map[string]string{"hello": buildHello(b)}
 		figures := map[string]*measured{}
 		for _, name := range names {

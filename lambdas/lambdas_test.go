@@ -608,6 +608,92 @@ func TestFirstDay(t *testing.T) {
 	wantSteps(bootstrap.Regressed, bootstrap.Done, "root has no MFA device any more")
 }
 
+const schedule = `{"version":"0","id":"t","detail-type":"Scheduled Event","source":"aws.events","detail":{}}`
+
+// titles are those of the alerts so far.
+func (c *cloud) titles(t *testing.T) []string {
+	t.Helper()
+	var all []string
+	for _, a := range c.alerts(t) {
+		all = append(all, a.Finding.Title)
+	}
+	return all
+}
+
+// TestSweep has a user whose time to get MFA ended 30 minutes ago, and follows
+// it until it has MFA.
+func TestSweep(t *testing.T) {
+	const (
+		created  = "IAM user created: eve"
+		password = "Console password created for IAM user: eve"
+		missing  = "IAM user still without MFA: eve"
+		reminder = "IAM user still without MFA, reminder 1 of 3: eve"
+		added    = "MFA added for IAM user: eve"
+		closed   = "IAM user no longer without MFA: eve"
+	)
+	want := func(t *testing.T, c *cloud, titles ...string) {
+		t.Helper()
+		if diff := cmp.Diff(titles, c.titles(t)); diff != "" {
+			t.Errorf("alerts (-want +got):\n%s", diff)
+		}
+	}
+	c := newCloud(t)
+	users, sweep := c.start(t, "iamuser"), c.start(t, "sweep")
+	// Records that are made to look old are not checked live, as what IAM says
+	// would be of now.
+	old := func(event []byte) {
+		c.iam.Inject("ListMFADevices", 4, "Throttling")
+		handled(t, users, event)
+	}
+	c.eve(iamtest.User{Password: true})
+	c.eventAge = 24*time.Hour + 30*time.Minute
+	old(c.createUser("e-1"))
+	old(c.createLoginProfile("e-2"))
+
+	// IAM does not answer: nobody is told of, and the user is not dropped.
+	c.iam.Inject("ListMFADevices", 4, "Throttling")
+	handled(t, sweep, []byte(schedule))
+	want(t, c, created, password)
+	// It is looked at again in five minutes; a copy of its record brings that forward.
+	old(c.createLoginProfile("e-2"))
+	handled(t, sweep, []byte(schedule))
+	handled(t, sweep, []byte(schedule))
+	old(c.createLoginProfile("e-2"))
+	handled(t, sweep, []byte(schedule))
+	want(t, c, created, password, missing)
+	m := c.topic.On(topic)[2]
+	if m.Attributes["severity"].Value != "high" || !strings.Contains(m.Bodies["email"], "MFA was due by") {
+		t.Errorf("the alert: %v\n%s", m.Attributes, m.Bodies["email"])
+	}
+
+	c.eve(iamtest.User{Password: true, Devices: []string{device}})
+	c.eventAge = 10 * time.Minute
+	old(c.enableMFA("e-3"))
+	handled(t, sweep, []byte(schedule))
+	handled(t, sweep, []byte(schedule))
+	want(t, c, created, password, missing, added, closed)
+	if due, err := c.store.Overdue(t.Context(), time.Now().Add(10000*time.Hour), 5); err != nil || len(due) != 0 {
+		t.Errorf("still to be looked at: %+v, %v", due, err)
+	}
+	logs := sweep.Logs()
+	group := func(i int) map[string]any { g, _ := logs[i]["sweep"].(map[string]any); return g }
+	if len(logs) != 6 || group(0)["unanswered"] != 1.0 || group(1)["told"] != 1.0 || group(2) != nil || group(4)["closed"] != 1.0 {
+		t.Errorf("lines of log: %v", logs)
+	}
+
+	// Another is past its first reminder, in a sweep that comes late.
+	c = newCloud(t)
+	users, sweep = c.start(t, "iamuser"), c.start(t, "sweep")
+	c.eve(iamtest.User{Password: true})
+	c.eventAge = 25*time.Hour + 30*time.Minute
+	old(c.createLoginProfile("e-2"))
+	handled(t, sweep, []byte(schedule))
+	old(c.createLoginProfile("e-2"))
+	handled(t, sweep, []byte(schedule))
+	handled(t, sweep, []byte(schedule))
+	want(t, c, password, missing, reminder)
+}
+
 func TestMalformed(t *testing.T) {
 	c := newCloud(t)
 	f := c.start(t, "rootactivity")
@@ -622,7 +708,7 @@ func TestMalformed(t *testing.T) {
 }
 
 func TestBadSettings(t *testing.T) {
-	for _, name := range []string{"rootactivity", "iamuser"} {
+	for _, name := range []string{"rootactivity", "iamuser", "sweep"} {
 		c := newCloud(t)
 		delete(c.env, config.EnvTable)
 		f, err := lambdatest.Start(t.Context(), lambdatest.Options{Binary: binary(t, name), Env: c.env})

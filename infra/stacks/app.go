@@ -20,12 +20,23 @@ import (
 	"rootguard/internal/eventpattern"
 )
 
+// Sweep is the function that no rule calls, but the schedule alone.
+const Sweep = "sweep"
+
+// Functions are the functions of the guard, each a folder of lambdas.
+func Functions() []string { return []string{eventpattern.IAMUser, eventpattern.RootActivity, Sweep} }
+
 // Add declares the stacks that the settings ask for. archives has the path of
-// the zip of each function that a rule names.
+// the zip of each of the Functions.
 func Add(app awscdk.App, s *settings.Settings, archives map[string]string) error {
 	rules, err := eventpattern.RulesFor(s.Prefix)
 	if err != nil {
 		return fmt.Errorf("choosing the rules: %w", err)
+	}
+	for _, name := range Functions() {
+		if archives[name] == "" {
+			return fmt.Errorf("declaring the functions: there is no archive of %q", name)
+		}
 	}
 	for _, rule := range rules {
 		if archives[rule.Function] == "" {

@@ -190,6 +190,13 @@ func (g *guard) newTable() awsdynamodb.Table {
 	return table
 }
 
+// duties are what the functions do, for people.
+var duties = map[string]string{
+	eventpattern.RootActivity: "judges the events of its rules",
+	eventpattern.IAMUser:      "judges the events of its rules",
+	Sweep:                     "tells of users who are without MFA beyond their time, and reminds of them",
+}
+
 // newFunction makes a function with a log group, and a role that allows what it
 // does and no more. There is no reserved concurrency: a new account has too
 // little to reserve any of it.
@@ -206,7 +213,7 @@ func (g *guard) newFunction(name, archive string) awslambda.Function {
 	}
 	function := awslambda.NewFunction(g.stack, jsii.String(id), &awslambda.FunctionProps{
 		FunctionName:          jsii.String(g.settings.Prefix + "-" + name),
-		Description:           jsii.String("rootguard: judges the events of its rules"),
+		Description:           jsii.String("rootguard: " + duties[name]),
 		Runtime:               awslambda.Runtime_PROVIDED_AL2023(),
 		Architecture:          awslambda.Architecture_ARM_64(),
 		Handler:               jsii.String("bootstrap"),

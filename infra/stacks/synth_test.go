@@ -16,7 +16,6 @@ import (
 	"github.com/aws/jsii-runtime-go"
 
 	"rootguard/infra/settings"
-	"rootguard/internal/eventpattern"
 	"rootguard/internal/testenv"
 )
 
@@ -93,7 +92,7 @@ var synthesized = sync.OnceValues(func() (map[string]stackSet, error) {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	archives := map[string]string{}
-	for _, name := range []string{eventpattern.RootActivity, eventpattern.IAMUser} {
+	for _, name := range Functions() {
 		archives[name] = filepath.Join(dir, name+".zip")
 		if err := os.WriteFile(archives[name], []byte("an archive of "+name), 0o600); err != nil {
 			return nil, err

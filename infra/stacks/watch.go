@@ -15,7 +15,10 @@ import (
 )
 
 // heartbeat calls a function every five minutes with no record: it sends the
-// roll-ups that are due, and silence means a fault and not a quiet account.
+// roll-ups that are due, and silence means a fault and not a quiet account. Of
+// the sweep it is the work itself. All three send roll-ups, so that these wait
+// for no one function, and so that a heartbeat shows that the table is within
+// reach.
 func (g *guard) heartbeat(function string) awsevents.CfnRule {
 	name := "heartbeat-" + function
 	to := target("function", *g.functions[function].FunctionArn(), g.undelivered)

@@ -205,6 +205,9 @@ func mfa(a Alert) string {
 		}
 		return state
 	case detect.UserMFAMissing:
+		if f.MFA != cloudtrail.No {
+			return "no longer missing"
+		}
 		if until != "" {
 			return "missing; was tolerated until " + until
 		}

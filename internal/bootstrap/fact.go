@@ -60,13 +60,16 @@ type Fact struct {
 	EventID string    `json:"event_id,omitempty"`
 
 	// Last is the latest of a fact that many events share (root activity in
-	// one session); Time and EventID are then the earliest.
+	// one session); Time and EventID are then the earliest. Of MFAMissingTold it
+	// is when people were told.
 	Last        time.Time `json:"last,omitzero"`
 	LastEventID string    `json:"last_event_id,omitempty"`
 	LastWhat    string    `json:"last_what,omitempty"`
 
 	Actor   string `json:"actor,omitempty"`    // for people
 	ActorID string `json:"actor_id,omitempty"` // principalId
+
+	Stage string `json:"stage,omitempty"` // of MFAMissingTold: "" of the first alert, else which later one
 
 	UserName string `json:"user_name,omitempty"`
 	UserID   string `json:"user_id,omitempty"`
@@ -78,7 +81,7 @@ type Fact struct {
 
 	AccessKeyID string            `json:"access_key_id,omitempty"`
 	TaskPolicy  string            `json:"task_policy,omitempty"` // of sts:AssumeRoot
-	Until       time.Time         `json:"until,omitzero"`        // of sts:AssumeRoot: when its key expires; of MFAMissingTold: the deadline
+	Until       time.Time         `json:"until,omitzero"`        // of sts:AssumeRoot: when its key expires; of MFAMissingTold: the gap lasted from here until Last, in part at least
 	Reset       cloudtrail.Answer `json:"reset,omitempty"`       // passwordResetRequired
 	MFA         cloudtrail.Answer `json:"mfa,omitempty"`         // MFAUsed of a successful sign-in
 	What        string            `json:"what,omitempty"`        // evidence, for people

@@ -69,13 +69,18 @@ func LiveFactOf(account string, at time.Time, live LiveFact) Fact {
 	}
 }
 
-// MFAMissingToldFact notes that people were told of a user's gap.
-func MFAMissingToldFact(account string, u *UserStatus, gap MFAGap) Fact {
-	who := cmp.Or(u.UserID, u.Name)
+// MFAMissingToldFact notes that people were told of a user's gap. stage says of
+// which alert about it, "" being the first.
+func MFAMissingToldFact(account string, u *UserStatus, gap MFAGap, stage string) Fact {
+	id := string(MFAMissingTold) + "/" + cmp.Or(u.UserID, u.Name) + "/" + gap.Deadline.UTC().Format(time.RFC3339)
+	if stage != "" {
+		id += "/" + stage
+	}
 	return Fact{
 		Account:  account,
-		ID:       string(MFAMissingTold) + "/" + who + "/" + gap.Deadline.UTC().Format(time.RFC3339),
+		ID:       id,
 		Kind:     MFAMissingTold,
+		Stage:    stage,
 		Time:     gap.From,
 		Until:    gap.Deadline,
 		UserName: u.Name,

@@ -24,6 +24,7 @@ func Merge(a, b Fact) Fact {
 	m.Kind = max(a.Kind, b.Kind)
 	m.Actor = max(a.Actor, b.Actor)
 	m.ActorID = max(a.ActorID, b.ActorID)
+	m.Stage = max(a.Stage, b.Stage)
 	m.UserName = max(a.UserName, b.UserName)
 	m.UserID = max(a.UserID, b.UserID)
 	m.NewName = max(a.NewName, b.NewName)

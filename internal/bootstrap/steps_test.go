@@ -375,12 +375,16 @@ func TestNoRootCredentials(t *testing.T) {
 
 func TestNotesOfWhatWasToldChangeNoStatus(t *testing.T) {
 	u := UserStatus{UserID: "AIDAEVE", Name: "eve"}
-	note := MFAMissingToldFact(account, &u, MFAGap{From: day0, Deadline: day0.Add(time.Hour)})
+	note := MFAMissingToldFact(account, &u, MFAGap{From: day0, Deadline: day0.Add(time.Hour)}, "")
 	if diff := gocmp.Diff(Fold(account, nil, DefaultOptions(), time.Time{}), Fold(account, []Fact{note}, DefaultOptions(), time.Time{})); diff != "" {
 		t.Errorf("with a note (-without +with):\n%s", diff)
 	}
-	other := MFAMissingToldFact(account, &u, MFAGap{From: day0, Deadline: day0.Add(2 * time.Hour)})
+	other := MFAMissingToldFact(account, &u, MFAGap{From: day0, Deadline: day0.Add(2 * time.Hour)}, "")
 	if note.ID == other.ID || note.Account != account || note.UserID != "AIDAEVE" || note.UserName != "eve" || !note.Until.Equal(day0.Add(time.Hour)) {
 		t.Errorf("notes: %+v, %+v", note, other)
+	}
+	later := MFAMissingToldFact(account, &u, MFAGap{From: day0, Deadline: day0.Add(time.Hour)}, "reminder-1")
+	if later.ID == note.ID || later.Stage != "reminder-1" || note.Stage != "" {
+		t.Errorf("notes: %+v, %+v", note, later)
 	}
 }

@@ -29,6 +29,34 @@ func MFAMissing(account string, target Target, since, deadline time.Time, how st
 	return f
 }
 
+// MFAReminder makes of an MFAMissing its n-th reminder of a number, at a time.
+// The last is critical, and thereby goes to the escalation topic too. Those of
+// one n are one session, so that many are rolled up by themselves.
+func MFAReminder(f Finding, n, of int, at time.Time) Finding {
+	f.Title = fmt.Sprintf("%s, reminder %d of %d: %s", entry(UserMFAMissing).Title, n, of, printable(orUnnamed(f.Target.UserName, f.Target.UserID)))
+	if n == of {
+		f.Severity = Critical
+	}
+	f.Session = fmt.Sprintf("reminder %d", n)
+	f.EventTime = at.UTC()
+	f.EventID = fmt.Sprintf("%s/reminder-%d", f.EventID, n)
+	return f
+}
+
+// MFAClosed makes of an MFAMissing, or of its reminders, the note that it is
+// over since a time. mfa says whether that is because there is MFA now, how for
+// people why it is over.
+func MFAClosed(f Finding, mfa cloudtrail.Answer, how string, at time.Time) Finding {
+	f.Title = "IAM user no longer without MFA: " + printable(orUnnamed(f.Target.UserName, f.Target.UserID))
+	f.Detail = sentence("Closed: "+how, f.Detail)
+	f.Severity, f.MFA = Info, mfa
+	f.NextStep = "Nothing to do."
+	f.Session = "closed"
+	f.EventTime = at.UTC()
+	f.EventID += "/closed"
+	return f
+}
+
 // Unhealthy is the finding that a check of rootguard itself failed at a time.
 // check is the check's short name ("trail", "queue.delivery"), what says for
 // people what is wrong. Its EventID is that of the account, Region, check and

@@ -2,6 +2,7 @@ package detect
 
 import (
 	"encoding/json"
+	"fmt"
 	"regexp"
 	"slices"
 	"testing"
@@ -38,6 +39,33 @@ func TestMFAMissing(t *testing.T) {
 		if other.EventID == f.EventID {
 			t.Errorf("another %s gives the same event ID", name)
 		}
+	}
+}
+
+func TestMFAReminder(t *testing.T) {
+	deadline := time.Date(2026, 1, 3, 3, 4, 5, 0, time.UTC)
+	f := MFAMissing("111122223333", Target{UserName: "bob", UserID: "AIDABOB"}, deadline.Add(-24*time.Hour), deadline, "")
+	ids := map[string]bool{f.EventID: true}
+	for n, severity := range []Severity{High, High, Critical} {
+		at := deadline.Add(time.Duration(n+1) * time.Hour)
+		r := MFAReminder(f, n+1, 3, at)
+		if r.ID != UserMFAMissing || r.Severity != severity || r.Title != fmt.Sprintf("IAM user still without MFA, reminder %d of 3: bob", n+1) ||
+			!r.EventTime.Equal(at) || r.Detail != f.Detail || r.MFA != cloudtrail.No || r.Session == "" {
+			t.Errorf("reminder %d: %+v", n+1, r)
+		}
+		ids[r.EventID] = true
+	}
+	if f.Severity != High || f.Session != "" {
+		t.Errorf("the first alert changed: %+v", f)
+	}
+	closed := MFAClosed(f, cloudtrail.Yes, "the user has MFA", deadline.Add(2*time.Hour))
+	if closed.Severity != Info || closed.Title != "IAM user no longer without MFA: bob" || closed.MFA != cloudtrail.Yes || !closed.EventTime.Equal(deadline.Add(2*time.Hour)) ||
+		closed.Detail != "Closed: the user has MFA; Console password since 2026-01-02T03:04:05Z, MFA was due by 2026-01-03T03:04:05Z." {
+		t.Errorf("closed: %+v", closed)
+	}
+	ids[closed.EventID] = true
+	if len(ids) != 5 {
+		t.Errorf("event IDs are not unique: %v", ids)
 	}
 }
 

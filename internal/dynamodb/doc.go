@@ -8,6 +8,7 @@
 //	ACCOUNT#<id>     CLAIM#<key>   guard.Claim of an event, or of a roll-up of a window
 //	ACCOUNT#<id>     WINDOW#<key>  guard.Window
 //	ACCOUNT#<id>     FACT#<id>     bootstrap.Fact
+//	ACCOUNT#<id>     USER#<key>    guard.Deadline
 //	ACCOUNTS         ACCOUNT#<id>  that the account is known
 //
 // The account of a claim or window is read off its key. A part of a key that is
@@ -18,12 +19,13 @@
 //	doc        the row as JSON
 //	ver        a random word, another with every write: what conditions compare
 //	expires    epoch seconds after which the row counts as absent (DynamoDB's TTL attribute)
-//	due_shard  with due_at the key of the index "due"; on windows that hold something unsent alone
-//	due_at     the window's Until, of fixed width
+//	due_shard  with due_at the key of the index "due"; only on windows that hold
+//	           something unsent and on deadlines that are set, which have shards of their own
+//	due_at     the window's Until or the deadline's Due, of fixed width
 //
 // Claims expire ClaimTTL after they were last written, windows that hold nothing
-// unsent WindowTTL after. Facts and accounts never do, nor does a window before
-// what it holds was sent. DynamoDB deletes expired items days later, so reads
+// unsent and deadlines that are not set WindowTTL after. Facts and accounts never
+// do, nor does a window before what it holds was sent. DynamoDB deletes expired items days later, so reads
 // drop them.
 //
 // # Consistency
@@ -36,7 +38,7 @@
 // itself brought about. Where decide stores nothing, the two rows it saw may be
 // of moments a few milliseconds apart.
 //
-// An index cannot be read with strong consistency. Due takes only keys from it
-// and reads the rows themselves; a window that became due within the last
+// An index cannot be read with strong consistency. Due and Overdue take only keys
+// from it and read the rows themselves; one that became due within the last
 // moments may be missing from one call.
 package dynamodb

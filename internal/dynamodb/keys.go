@@ -17,6 +17,11 @@ const (
 	claimPrefix       = "CLAIM#"
 	windowPrefix      = "WINDOW#"
 	factPrefix        = "FACT#"
+	userPrefix        = "USER#"
+
+	// The shards of the index, by what is due in them.
+	windowShard   = "DUE#"
+	deadlineShard = "USERS#"
 
 	maxPartitionKey = 2048 // bytes
 	maxSortKey      = 1024
@@ -33,6 +38,9 @@ func claimRow(claimKey string) key {
 }
 func windowRow(windowKey string) key {
 	return key{partition(accountOf(windowKey)), sortKey(windowPrefix, windowKey)}
+}
+func deadlineRow(deadlineKey string) key {
+	return key{partition(accountOf(deadlineKey)), sortKey(userPrefix, deadlineKey)}
 }
 func factRow(account, id string) key { return key{partition(account), sortKey(factPrefix, id)} }
 func accountRow(account string) key  { return key{accountsPartition, sortKey(accountPrefix, account)} }
@@ -62,12 +70,12 @@ func fit(text string, limit int) string {
 	return strings.ToValidUTF8(text[:min(len(text), limit-len(end)-utf8.UTFMax)], "") + end
 }
 
-func dueShard(n uint32) string { return "DUE#" + strconv.FormatUint(uint64(n), 10) }
+func dueShard(kind string, n uint32) string { return kind + strconv.FormatUint(uint64(n), 10) }
 
-func dueShardOf(windowKey string) string {
+func dueShardOf(kind, key string) string {
 	h := fnv.New32a()
-	_, _ = h.Write([]byte(windowKey)) // never fails
-	return dueShard(h.Sum32() % dueShards)
+	_, _ = h.Write([]byte(key)) // never fails
+	return dueShard(kind, h.Sum32()%dueShards)
 }
 
 // dueAt sorts as the times do, from year 0 to 9999.

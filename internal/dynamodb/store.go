@@ -27,11 +27,12 @@ const (
 const workers = 8
 
 var (
-	_ guard.Ledger  = (*Store)(nil)
-	_ guard.Journal = (*Store)(nil)
+	_ guard.Ledger    = (*Store)(nil)
+	_ guard.Journal   = (*Store)(nil)
+	_ guard.Deadlines = (*Store)(nil)
 )
 
-// Store is a guard.Ledger and a guard.Journal in one table. It is safe for
+// Store is a guard.Ledger, a guard.Journal and a guard.Deadlines in one table. It is safe for
 // concurrent use, in this process and others.
 type Store struct {
 	client *sdk.Client
@@ -121,7 +122,7 @@ func (s *Store) decided(claimKey, windowKey string, rows map[key]row, decide fun
 			return nil, "", err
 		}
 		if w.Unsent() {
-			r.shard, r.due = dueShardOf(windowKey), dueAt(w.Until)
+			r.shard, r.due = dueShardOf(windowShard, windowKey), dueAt(w.Until)
 		} else {
 			r.expires = now.Add(WindowTTL).Unix()
 		}
@@ -173,27 +174,33 @@ func (s *Store) put(ctx context.Context, r *row, version string) error {
 
 // Due is guard.Ledger's.
 func (s *Store) Due(ctx context.Context, at time.Time, limit int) ([]guard.Window, error) {
+	isDue := func(w guard.Window) bool { return w.Unsent() && !w.Until.After(at) }
+	return due(ctx, s, windowShard, at, limit, isDue, func(a, b guard.Window) int {
+		return cmp.Or(a.Until.Compare(b.Until), cmp.Compare(a.Key, b.Key))
+	})
+}
+
+// due reads the shards of one kind, and returns what is due of it in order.
+func due[T any](ctx context.Context, s *Store, kind string, at time.Time, limit int, isDue func(T) bool, order func(a, b T) int) ([]T, error) {
 	if limit <= 0 {
-		return []guard.Window{}, nil
+		return []T{}, nil
 	}
-	var shards [dueShards][]guard.Window
+	var shards [dueShards][]T
 	err := parallel(ctx, dueShards, dueShards, func(ctx context.Context, i int) (err error) {
-		shards[i], err = s.dueOf(ctx, dueShard(uint32(i)), at, limit) //nolint:gosec // i is below dueShards
+		shards[i], err = dueOf(ctx, s, dueShard(kind, uint32(i)), at, limit, isDue) //nolint:gosec // i is below dueShards
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	due := slices.Concat(shards[:]...)
-	slices.SortFunc(due, func(a, b guard.Window) int {
-		return cmp.Or(a.Until.Compare(b.Until), cmp.Compare(a.Key, b.Key))
-	})
-	return due[:min(limit, len(due))], nil
+	all := slices.Concat(shards[:]...)
+	slices.SortFunc(all, order)
+	return all[:min(limit, len(all))], nil
 }
 
-// dueOf is Due for one partition of the index. The index lags behind the
+// dueOf is due for one partition of the index. The index lags behind the
 // table, so it only says where to look.
-func (s *Store) dueOf(ctx context.Context, shard string, at time.Time, limit int) ([]guard.Window, error) {
+func dueOf[T any](ctx context.Context, s *Store, shard string, at time.Time, limit int, isDue func(T) bool) ([]T, error) {
 	in := &sdk.QueryInput{
 		TableName:                 &s.table,
 		IndexName:                 ptr(config.TableDueIndex),
@@ -202,11 +209,11 @@ func (s *Store) dueOf(ctx context.Context, shard string, at time.Time, limit int
 		ExpressionAttributeValues: map[string]types.AttributeValue{":shard": text(shard), ":at": text(dueAt(at))},
 		Limit:                     ptr(int32(min(limit, maxBatchGet))), //nolint:gosec // at most maxBatchGet
 	}
-	var due []guard.Window
+	var due []T
 	for {
 		out, err := s.client.Query(ctx, in)
 		if err != nil {
-			return nil, classed("listing windows due", err)
+			return nil, classed("listing what is due in "+shard, err)
 		}
 		keys := make([]key, len(out.Items))
 		for i, item := range out.Items {
@@ -217,13 +224,13 @@ func (s *Store) dueOf(ctx context.Context, shard string, at time.Time, limit int
 			return nil, err
 		}
 		for _, k := range keys {
-			var w guard.Window
+			var one T
 			r := rows[k]
-			if err := r.decode(s.now(), &w); err != nil {
+			if err := r.decode(s.now(), &one); err != nil {
 				return nil, err
 			}
-			if w.Unsent() && !w.Until.After(at) {
-				due = append(due, w)
+			if isDue(one) {
+				due = append(due, one)
 			}
 		}
 		if len(out.LastEvaluatedKey) == 0 || len(due) >= limit {

@@ -49,6 +49,75 @@ func TestJournal(t *testing.T) {
 	guardtest.Journal(t, func(t *testing.T) guard.Journal { t.Helper(); return open(t) })
 }
 
+func TestDeadlines(t *testing.T) {
+	guardtest.Deadlines(t, func(t *testing.T) guard.Deadlines { t.Helper(); return open(t) })
+}
+
+// TestRescheduleFaults holds that a write whose answer got lost is not decided
+// about again, that what passes is tried again, and that all else is told.
+func TestRescheduleFaults(t *testing.T) {
+	const throttled = "ProvisionedThroughputExceededException"
+	bump := func(d guard.Deadline) guard.Deadline {
+		d.Key, d.Due = "a/eve", t0
+		d.Revision++
+		return d
+	}
+	for _, tt := range []struct {
+		name   string
+		op     string
+		times  int
+		fault  dynamotest.Fault
+		ok     bool
+		writes int // revision after two calls
+	}{
+		{"a lost answer", "PutItem", 1, dynamotest.Fault{After: true}, true, 2},
+		{"throttled for a while", "PutItem", 2, dynamotest.Fault{Code: throttled}, true, 2},
+		{"throttled", "PutItem", 50, dynamotest.Fault{Code: throttled}, false, 1},
+		{"a read that fails", "BatchGetItem", 50, dynamotest.Fault{Code: throttled}, false, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s, server, _ := local(t, fixed)
+			if err := s.Reschedule(t.Context(), "a/eve", bump); err != nil {
+				t.Fatal(err)
+			}
+			server.Inject(tt.op, tt.times, tt.fault)
+			err := s.Reschedule(t.Context(), "a/eve", bump)
+			server.Recover(tt.op)
+			if (err == nil) != tt.ok {
+				t.Errorf("got %v, want success %v", err, tt.ok)
+			}
+			due, err := s.Overdue(t.Context(), t0, 5)
+			if err != nil || len(due) != 1 || due[0].Revision != tt.writes {
+				t.Errorf("overdue: %+v, %v, want revision %d", due, err, tt.writes)
+			}
+		})
+	}
+	s, _, _ := local(t, fixed)
+	if err := s.Reschedule(t.Context(), "a/eve", func(guard.Deadline) guard.Deadline { return guard.Deadline{Key: "a/other"} }); err == nil || guard.Retryable(err) {
+		t.Errorf("another key: got %v, want a permanent error", err)
+	}
+}
+
+// TestDeadlineRows holds that a deadline is in the index while it is set, and
+// expires once it is not.
+func TestDeadlineRows(t *testing.T) {
+	s, server, table := local(t, fixed)
+	for _, due := range []time.Time{t0, {}} {
+		if err := s.Reschedule(t.Context(), "a/eve", func(guard.Deadline) guard.Deadline { return guard.Deadline{Key: "a/eve", Due: due} }); err != nil {
+			t.Fatal(err)
+		}
+		items := server.Items(table)
+		if len(items) != 1 {
+			t.Fatalf("%d items", len(items))
+		}
+		_, indexed := items[0]["due_at"]
+		_, expires := items[0]["expires"]
+		if items[0].Str("pk") != "ACCOUNT#a" || items[0].Str("sk") != "USER#a/eve" || indexed == due.IsZero() || expires != due.IsZero() {
+			t.Errorf("due %v: %v", due, items[0])
+		}
+	}
+}
+
 // TestSmallAnswers runs the contract where no answer holds more than a few rows.
 func TestSmallAnswers(t *testing.T) {
 	if os.Getenv(dynamotest.EndpointEnv) != "" {
@@ -65,6 +134,9 @@ func TestSmallAnswers(t *testing.T) {
 	})
 	t.Run("journal", func(t *testing.T) {
 		guardtest.Journal(t, func(t *testing.T) guard.Journal { t.Helper(); return small(t) })
+	})
+	t.Run("deadlines", func(t *testing.T) {
+		guardtest.Deadlines(t, func(t *testing.T) guard.Deadlines { t.Helper(); return small(t) })
 	})
 }
 

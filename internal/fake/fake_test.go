@@ -25,6 +25,12 @@ func TestJournal(t *testing.T) {
 	guardtest.Journal(t, func(*testing.T) guard.Journal { return &fake.Journal{} })
 }
 
+func TestDeadlines(t *testing.T) {
+	for _, conflicts := range []bool{false, true} {
+		guardtest.Deadlines(t, func(*testing.T) guard.Deadlines { return &fake.Deadlines{Conflicts: conflicts} })
+	}
+}
+
 func TestScript(t *testing.T) {
 	for _, tt := range []struct {
 		fault fake.Fault

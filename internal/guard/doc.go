@@ -68,4 +68,20 @@
 // was sent. All attempts thus publish the same count under the same alert ID,
 // which a receiver may drop by, and events that arrive meanwhile wait for the
 // next one.
+//
+// # Deadlines
+//
+// That a user has no MFA when its grace is over is no event. Handle therefore
+// puts the user on an index, with the time at which Sweep is to look at it: the
+// end of the grace where a record may open a time without MFA, a few minutes
+// later where one may close it. It writes that after the facts, so that a crash
+// between is mended by the redelivery, and each write is a new revision.
+//
+// Sweep takes who is due, reads the account's facts, asks IAM, adds the answer
+// as a fact dated back by as long as IAM may lag, raises what is to be told, notes
+// it in the journal, and only then moves the user on, to the next reminder or off
+// the index, and only if the revision is the one it began with. A crash anywhere
+// leaves the user due: what was told is known by its claim and by its note. Of an
+// alert that was cut off by a fault, and whose user gets MFA before the next
+// sweep, there may be no note that it is closed.
 package guard

@@ -15,13 +15,16 @@ import (
 	"rootguard/internal/detect"
 )
 
-// Deps are what a Guard works with. All but AccountName are required.
+// Deps are what a Guard works with. All but Deadlines and AccountName are required.
 type Deps struct {
 	Detector  Detector
 	Ledger    Ledger
 	Journal   Journal
 	Publisher Publisher
 	Now       func() time.Time
+
+	// Deadlines is for what Sweep is to look at; nil where nothing sweeps.
+	Deadlines Deadlines
 
 	// AccountName is an account's name for people, "" where it is not known.
 	AccountName func(account string) string
@@ -90,6 +93,8 @@ func (g *Guard) Handle(ctx context.Context, rec *cloudtrail.Record) (Result, err
 		var err error
 		if res.NewFacts, err = g.deps.Journal.Add(ctx, facts); err != nil {
 			later = fmt.Errorf("recording facts of event %s: %w", rec.EventID, err)
+		} else if err := g.track(ctx, facts); err != nil {
+			later = fmt.Errorf("tracking the user of event %s: %w", rec.EventID, err)
 		}
 	}
 	assumed, err := g.assumedRoot(ctx, rec)

@@ -38,6 +38,8 @@ func ClaimKey(account, eventID string) string { return claimKey(account, eventID
 
 func claimKey(account, eventID string) string { return accountPart(account) + "/" + bounded(eventID) }
 
+func deadlineKey(account, user string) string { return accountPart(account) + "/" + bounded(user) }
+
 func windowKey(f *detect.Finding) string {
 	session := f.Session
 	if f.ID == detect.RootSigninFailed {

@@ -30,14 +30,14 @@ func (g *Guard) MissingMFA(ctx context.Context, account string, asOf time.Time) 
 		u := &status.Users[i]
 		for _, gap := range u.MFAGaps {
 			f, ok := missing(account, u, gap, asOf)
-			if !ok || told.have(u, gap) {
+			if !ok || told.have(u, gap, "") {
 				continue
 			}
 			res, err := g.Raise(ctx, f)
 			if err != nil {
 				errs = append(errs, err)
 			} else {
-				notes = append(notes, bootstrap.MFAMissingToldFact(account, u, gap))
+				notes = append(notes, bootstrap.MFAMissingToldFact(account, u, gap, ""))
 			}
 			if res.Disposition == Alerted || res.Disposition == RolledUp {
 				alerts++
@@ -68,15 +68,15 @@ func notesOf(facts []bootstrap.Fact) toldNotes {
 	return notes
 }
 
-// have reports whether a note is about a gap of the user.
-func (n toldNotes) have(u *bootstrap.UserStatus, gap bootstrap.MFAGap) bool {
+// have reports whether a note is about a gap of the user, and of a stage.
+func (n toldNotes) have(u *bootstrap.UserStatus, gap bootstrap.MFAGap, stage string) bool {
 	return slices.ContainsFunc(append([]string{u.UserID, u.Name}, u.FormerNames...), func(who string) bool {
-		return slices.ContainsFunc(n[who], func(note *bootstrap.Fact) bool { return tells(note, u, gap) })
+		return slices.ContainsFunc(n[who], func(note *bootstrap.Fact) bool { return note.Stage == stage && tells(note, u, gap) })
 	})
 }
 
 // tells reports whether a note is about a gap of the user: they are the same
-// where the gap lasted at the deadline that was told.
+// where the gap lasted at the time of the note, such as the deadline that was told.
 func tells(note *bootstrap.Fact, u *bootstrap.UserStatus, gap bootstrap.MFAGap) bool {
 	if note.UserID != "" && u.UserID != "" {
 		if note.UserID != u.UserID {
@@ -85,7 +85,11 @@ func tells(note *bootstrap.Fact, u *bootstrap.UserStatus, gap bootstrap.MFAGap) 
 	} else if note.UserName != u.Name && !slices.Contains(u.FormerNames, note.UserName) {
 		return false
 	}
-	return !note.Until.Before(gap.From) && (gap.To.IsZero() || !note.Until.After(gap.To))
+	last := note.Last
+	if last.IsZero() {
+		last = note.Until
+	}
+	return !last.Before(gap.From) && (gap.To.IsZero() || !note.Until.After(gap.To))
 }
 
 // missing is the finding of one gap; ok is false where MFA was not missing at the deadline.

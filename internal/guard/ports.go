@@ -47,6 +47,33 @@ type Journal interface {
 	Facts(ctx context.Context, account string) ([]bootstrap.Fact, error)
 }
 
+// Deadlines keeps when Sweep is to look at which user.
+type Deadlines interface {
+	// Reschedule reads the deadline under its key (the zero value where absent),
+	// calls decide and stores what it returns, all in one transaction. decide is
+	// pure and may be called again after a conflict. One returned with an empty
+	// Key is not stored, and what was there stays.
+	Reschedule(ctx context.Context, key string, decide func(Deadline) Deadline) error
+	// Overdue returns at most limit deadlines whose Due is neither zero nor after
+	// the given time, the earliest first.
+	Overdue(ctx context.Context, at time.Time, limit int) ([]Deadline, error)
+}
+
+// Live asks IAM how a user of an account stands.
+type Live interface {
+	User(ctx context.Context, account, name string) (bootstrap.LiveFact, error)
+}
+
+// Deadline says when a user is to be looked at.
+type Deadline struct {
+	Key        string    `json:"key"` // "account/user"
+	Account    string    `json:"account"`
+	User       string    `json:"user"`                 // name; the unique ID where a record told no name
+	Due        time.Time `json:"due,omitzero"`         // zero: nothing is to be done
+	Revision   int       `json:"revision"`             // of the row, which begins at 1
+	Unanswered int       `json:"unanswered,omitempty"` // live checks in a row to which IAM gave no answer
+}
+
 // ClaimState is how far an event has come.
 type ClaimState string
 

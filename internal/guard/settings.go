@@ -13,6 +13,12 @@ type Settings struct {
 	Lease     time.Duration // how long a claim is kept from others; longer than an invocation may run. Default 45 s
 	Bootstrap bootstrap.Options
 
+	// Reminders are how long after its deadline a user without MFA is told of
+	// again, in order; the last reminder is critical. Default 1 h, 24 h, 72 h.
+	Reminders []time.Duration
+	// SweepUsers is the most users that one Sweep looks at; default 2,000.
+	SweepUsers int
+
 	// FailedSigninsHigh is how many failed root sign-ins within Window make an
 	// escalation of severity high; default 5.
 	FailedSigninsHigh int
@@ -39,6 +45,8 @@ func DefaultSettings() Settings {
 		Window:            15 * time.Minute,
 		Lease:             45 * time.Second,
 		Bootstrap:         bootstrap.DefaultOptions(),
+		Reminders:         []time.Duration{time.Hour, 24 * time.Hour, 72 * time.Hour},
+		SweepUsers:        2000,
 		FailedSigninsHigh: 5,
 		Burst: map[detect.ID]int{
 			detect.RootSignin:              burst,
@@ -78,6 +86,12 @@ func (s Settings) withDefaults() Settings {
 	}
 	if s.Bootstrap.QuietDays <= 0 {
 		s.Bootstrap.QuietDays = d.Bootstrap.QuietDays
+	}
+	if s.Reminders == nil {
+		s.Reminders = d.Reminders
+	}
+	if s.SweepUsers <= 0 {
+		s.SweepUsers = d.SweepUsers
 	}
 	if s.FailedSigninsHigh <= 0 {
 		s.FailedSigninsHigh = d.FailedSigninsHigh

@@ -24,7 +24,7 @@ func fullFact() bootstrap.Fact {
 	return bootstrap.Fact{
 		Account: "123456789012", ID: "an id/with # and \u00e9", Kind: "a_kind", Time: t0, EventID: "e-1",
 		Last: t0.Add(time.Hour), LastEventID: "e-9", Actor: "root", ActorID: "123456789012",
-		UserName: "eve", UserID: "AIDAEXAMPLE", NewName: "eva", Group: "g", Policy: "p", Admin: true, Serial: "s",
+		Stage: "s", UserName: "eve", UserID: "AIDAEXAMPLE", NewName: "eva", Group: "g", Policy: "p", Admin: true, Serial: "s",
 		AccessKeyID: "ASIAEXAMPLE", TaskPolicy: "t", Until: t0.Add(15 * time.Minute), Reset: cloudtrail.Yes, What: "w",
 		Live: &bootstrap.LiveFact{AccountMFAEnabled: &one, RootVirtualMFA: &yes, ConsoleLogin: &yes, UserID: "AIDAEXAMPLE", MFADevices: []string{"d"}, Gone: true},
 	}

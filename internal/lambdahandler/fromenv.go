@@ -20,6 +20,7 @@ import (
 
 // Function is a function put together, and what it is made of.
 type Function struct {
+	Guard  *guard.Guard
 	Deps   Deps
 	Config config.Config
 	AWS    aws.Config
@@ -60,7 +61,8 @@ func Assemble(cfg config.Config, env aws.Config, now func() time.Time, logger *s
 		Journal:     store,
 		Publisher:   Counted(sns.New(sdksns.NewFromConfig(env), topics)),
 		Now:         now,
+		Deadlines:   store,
 		AccountName: accountName,
 	}, cfg.Settings)
-	return Function{Deps: Deps{Guard: g, Journal: store, Logger: logger, Now: now}, Config: cfg, AWS: env}
+	return Function{Guard: g, Deps: Deps{Guard: g, Journal: store, Logger: logger, Now: now}, Config: cfg, AWS: env}
 }

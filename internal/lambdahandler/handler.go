@@ -34,6 +34,11 @@ type Roots interface {
 	AccountSummary(ctx context.Context, account string) (bootstrap.LiveFact, error)
 }
 
+// Sweeper looks at the users whose time has come.
+type Sweeper interface {
+	Sweep(ctx context.Context, live guard.Live, at time.Time) (guard.Swept, error)
+}
+
 // Journal keeps what a live check found.
 type Journal interface {
 	Add(ctx context.Context, facts []bootstrap.Fact) (added int, err error)
@@ -41,9 +46,10 @@ type Journal interface {
 
 // Deps are what a Handler works with.
 type Deps struct {
-	Guard   Guard // its Publisher must be Counted
-	Users   Users // nil: users are not checked live
-	Roots   Roots // nil: root users are not checked live
+	Guard   Guard   // its Publisher must be Counted
+	Users   Users   // nil: users are not checked live
+	Roots   Roots   // nil: root users are not checked live
+	Sweeper Sweeper // of the function whose schedule sweeps, which has Users too; else nil
 	Journal Journal
 	Logger  *slog.Logger // of JSON, or CloudWatch finds no metrics in it
 	Now     func() time.Time
@@ -90,7 +96,7 @@ func (h *Handler) handle(ctx context.Context, payload json.RawMessage, o *outcom
 	}
 	o.event = ev
 	if ev.Scheduled {
-		return h.flush(ctx, o)
+		return errors.Join(h.sweep(ctx, o), h.flush(ctx, o))
 	}
 	rec, defects, err := ev.Record()
 	if err != nil {
@@ -107,6 +113,16 @@ func (h *Handler) handle(ctx context.Context, payload json.RawMessage, o *outcom
 		return err // the roll-ups can wait for an invocation that goes well
 	}
 	return h.flush(ctx, o)
+}
+
+func (h *Handler) sweep(ctx context.Context, o *outcome) (err error) {
+	if h.deps.Sweeper == nil {
+		return nil
+	}
+	if o.swept, err = h.deps.Sweeper.Sweep(ctx, h.deps.Users, h.deps.Now()); err != nil {
+		return fmt.Errorf("sweeping: %w", err)
+	}
+	return nil
 }
 
 func (h *Handler) flush(ctx context.Context, o *outcome) (err error) {

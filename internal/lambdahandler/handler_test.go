@@ -438,6 +438,62 @@ func TestCheckIsNotStored(t *testing.T) {
 	}
 }
 
+type sweeper func(ctx context.Context, live guard.Live, at time.Time) (guard.Swept, error)
+
+func (s sweeper) Sweep(ctx context.Context, live guard.Live, at time.Time) (guard.Swept, error) {
+	return s(ctx, live, at)
+}
+
+// TestSweep holds that a schedule sweeps and then sends roll-ups, the one also
+// where the other fails, and that an event does not sweep.
+func TestSweep(t *testing.T) {
+	tick := json.RawMessage(`{"id":"s","detail-type":"Scheduled Event","source":"aws.events","detail":{}}`)
+	asked := users(func(context.Context, string, string) (bootstrap.LiveFact, error) {
+		return bootstrap.LiveFact{Gone: true}, nil
+	})
+	r := newRig(asked)
+	sweeps, broken := 0, errors.New("broken")
+	var result guard.Swept
+	var failure error
+	r.handler.deps.Sweeper = sweeper(func(ctx context.Context, live guard.Live, at time.Time) (guard.Swept, error) {
+		sweeps++
+		if l, err := live.User(ctx, account, "eve"); err != nil || !l.Gone || !at.Equal(r.clock.Now()) {
+			t.Errorf("swept at %v with users who answer %+v, %v", at, l, err)
+		}
+		return result, failure
+	})
+	run := func(payload json.RawMessage, wantSweeps int) map[string]any {
+		t.Helper()
+		if err := r.handler.Handle(t.Context(), payload); !errors.Is(err, failure) {
+			t.Errorf("got %v, want %v", err, failure)
+		}
+		if sweeps != wantSweeps {
+			t.Errorf("%d sweeps, want %d", sweeps, wantSweeps)
+		}
+		return r.logged(t)
+	}
+	if log := run(tick, 1); log["sweep"] != nil {
+		t.Errorf("nothing was due: %v", log)
+	}
+	run(wrapped(createUser("e-1")), 1)
+	result = guard.Swept{Looked: 5, Told: 1, Reminded: 2, Closed: 1, Unanswered: 1, More: true}
+	want := map[string]any{"users": 5.0, "told": 1.0, "reminded": 2.0, "closed": 1.0, "unanswered": 1.0, "more": true}
+	if diff := cmp.Diff(want, run(tick, 2)["sweep"]); diff != "" {
+		t.Errorf("log (-want +got):\n%s", diff)
+	}
+	failure = broken
+	err := r.ledger.Update(t.Context(), "none", "a/s/1", func(guard.Claim, guard.Window) (guard.Claim, guard.Window) {
+		return guard.Claim{}, guard.Window{Key: "a/s/1", Opened: t0.Add(-time.Hour), Until: t0, Pending: guard.Held{Count: 3},
+			Finding: detect.Finding{ID: detect.RootActivity, Account: account}}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if log := run(tick, 3); log["level"] != "ERROR" || log["roll_ups"] != 1.0 {
+		t.Errorf("log: %v", log)
+	}
+}
+
 // TestFlush holds that roll-ups go out with whatever event comes after they are
 // due, and with a schedule's in any case.
 func TestFlush(t *testing.T) {

@@ -22,6 +22,7 @@ type outcome struct {
 	result  guard.Result
 	latency time.Duration // from eventTime to the alert, of an Alerted record
 	check   *checked
+	swept   guard.Swept
 	rollUps int
 	tally   tally
 	err     error
@@ -113,6 +114,10 @@ func (o *outcome) about() []slog.Attr {
 			live = append(live, slog.Bool("root_virtual_mfa", *c.live.RootVirtualMFA))
 		}
 		attrs = append(attrs, slog.Group("live", live...))
+	}
+	if s := o.swept; s.Looked+s.Unanswered > 0 || s.More {
+		attrs = append(attrs, slog.Group("sweep", slog.Int("users", s.Looked), slog.Int("told", s.Told), slog.Int("reminded", s.Reminded),
+			slog.Int("closed", s.Closed), slog.Int("unanswered", s.Unanswered), slog.Bool("more", s.More)))
 	}
 	if o.rollUps > 0 {
 		attrs = append(attrs, slog.Int("roll_ups", o.rollUps))

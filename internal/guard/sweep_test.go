@@ -1,0 +1,754 @@
+package guard_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"rootguard/internal/alert"
+	"rootguard/internal/bootstrap"
+	"rootguard/internal/cloudtrail"
+	"rootguard/internal/detect"
+	"rootguard/internal/fake"
+	"rootguard/internal/guard"
+)
+
+var errThrottled = errors.New("Throttling")
+
+// liveUser is a user as IAM knows it.
+type liveUser struct{ password, mfa bool }
+
+// liveUsers is a guard.Live. A user that is not in it does not exist.
+type liveUsers struct {
+	mu     sync.Mutex
+	users  map[string]liveUser
+	down   bool
+	asked  int
+	during func() // called once, after the answer was made and before it arrives
+}
+
+func (l *liveUsers) User(_ context.Context, _, name string) (bootstrap.LiveFact, error) {
+	l.mu.Lock()
+	during := l.during
+	l.during = nil
+	defer func() {
+		l.mu.Unlock()
+		if during != nil {
+			during()
+		}
+	}()
+	l.asked++
+	if l.down {
+		return bootstrap.LiveFact{}, errThrottled
+	}
+	u, found := l.users[name]
+	if !found {
+		return bootstrap.LiveFact{UserName: name, Gone: true}, nil
+	}
+	live := bootstrap.LiveFact{UserName: name, ConsoleLogin: &u.password}
+	if u.mfa {
+		live.MFADevices = []string{"arn:aws:iam::" + account + ":mfa/" + name}
+	}
+	return live, nil
+}
+
+// swept is a world whose users are swept.
+type swept struct {
+	*world
+	iam       *liveUsers
+	deadlines *fake.Deadlines
+}
+
+func newSwept(change ...func(*guard.Settings)) *swept {
+	w := newWorld(change...)
+	s := &swept{world: w, iam: &liveUsers{users: map[string]liveUser{}}, deadlines: &fake.Deadlines{Script: w.script, Conflicts: true}}
+	s.Guard = guard.New(guard.Deps{
+		Detector: detectorFunc(nothing), Ledger: w.ledger, Journal: w.journal, Publisher: w.pub, Now: w.clock.Now, Deadlines: s.deadlines,
+	}, w.settings)
+	return s
+}
+
+func (s *swept) sweep(t *testing.T, want guard.Swept) {
+	t.Helper()
+	got, err := s.Sweep(t.Context(), s.iam, s.clock.Now())
+	if err != nil {
+		t.Fatalf("sweeping: %v", err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("sweep at %v (-want +got):\n%s", s.clock.Now(), diff)
+	}
+}
+
+// call makes a call about eve: IAM knows it at once, the guard by its record.
+func (s *swept) call(t *testing.T, name string) {
+	t.Helper()
+	s.apply(name, "eve")
+	s.handle(t, iamCall(name, "eve", s.clock.Now()), guard.Recorded)
+}
+
+func (s *swept) apply(name, user string) {
+	s.iam.mu.Lock()
+	defer s.iam.mu.Unlock()
+	u := s.iam.users[user]
+	switch name {
+	case "CreateLoginProfile":
+		u.password = true
+	case "DeleteLoginProfile":
+		u.password = false
+	case "EnableMFADevice":
+		u.mfa = true
+	case "DeactivateMFADevice":
+		u.mfa = false
+	}
+	s.iam.users[user] = u
+	if name == "DeleteUser" {
+		delete(s.iam.users, user)
+	}
+}
+
+// titles are the alerts so far, as "severity title".
+func (s *swept) titles() []string {
+	titles := []string{}
+	for _, a := range s.pub.Published() {
+		titles = append(titles, a.Finding.Severity.String()+" "+a.Finding.Title)
+	}
+	return titles
+}
+
+func (s *swept) wantTitles(t *testing.T, want ...string) {
+	t.Helper()
+	if want == nil {
+		want = []string{}
+	}
+	if diff := cmp.Diff(want, s.titles()); diff != "" {
+		t.Errorf("alerts (-want +got):\n%s", diff)
+	}
+}
+
+const (
+	missingTitle = "high IAM user still without MFA: eve"
+	closedTitle  = "info IAM user no longer without MFA: eve"
+)
+
+func reminderTitle(severity string, n int) string {
+	return fmt.Sprintf("%s IAM user still without MFA, reminder %d of 3: eve", severity, n)
+}
+
+func TestSweepRemindsAndCloses(t *testing.T) {
+	s := newSwept()
+	s.call(t, "CreateUser")
+	s.call(t, "CreateLoginProfile")
+	s.clock.Advance(24*time.Hour - time.Second)
+	s.sweep(t, guard.Swept{})
+	s.wantTitles(t)
+
+	s.clock.Advance(time.Second)
+	s.sweep(t, guard.Swept{Looked: 1, Told: 1})
+	s.sweep(t, guard.Swept{})
+	s.clock.Advance(time.Hour)
+	s.sweep(t, guard.Swept{Looked: 1, Reminded: 1})
+	s.clock.Advance(22 * time.Hour)
+	s.sweep(t, guard.Swept{})
+	s.clock.Advance(time.Hour)
+	s.sweep(t, guard.Swept{Looked: 1, Reminded: 1})
+	s.clock.Advance(48 * time.Hour)
+	s.sweep(t, guard.Swept{Looked: 1, Reminded: 1})
+	s.clock.Advance(24 * time.Hour)
+	s.sweep(t, guard.Swept{Looked: 1})
+	told := []string{missingTitle, reminderTitle("high", 1), reminderTitle("high", 2), reminderTitle("critical", 3)}
+	s.wantTitles(t, told...)
+
+	s.call(t, "EnableMFADevice")
+	s.clock.Advance(time.Minute)
+	s.sweep(t, guard.Swept{}) // IAM may not show the device yet
+	s.clock.Advance(4 * time.Minute)
+	s.sweep(t, guard.Swept{Looked: 1, Closed: 1})
+	s.wantTitles(t, append(told, closedTitle)...)
+	s.clock.Advance(1000 * time.Hour)
+	s.sweep(t, guard.Swept{})
+	last := s.pub.Published()[4]
+	if text := alert.Text(last); !strings.Contains(text, "no longer missing") || !strings.Contains(last.Finding.Detail, "Closed: the user has MFA;") {
+		t.Errorf("the note: %s", text)
+	}
+}
+
+// TestSweepCloses holds that nobody is told of who needs no MFA, and that
+// whoever was told of is closed, whether a record tells it or IAM alone.
+func TestSweepCloses(t *testing.T) {
+	for name, tt := range map[string]struct {
+		call string
+		says string
+	}{
+		"MFA":         {"EnableMFADevice", "Closed: the user has MFA;"},
+		"no password": {"DeleteLoginProfile", "Closed: the user has no console password;"},
+		"deleted":     {"DeleteUser", "Closed: the user was deleted;"},
+	} {
+		for _, recorded := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s, recorded %v", name, recorded), func(t *testing.T) {
+				change := func(s *swept) {
+					if recorded {
+						s.call(t, tt.call)
+					} else {
+						s.apply(tt.call, "eve")
+					}
+				}
+				s := newSwept()
+				s.call(t, "CreateUser")
+				s.call(t, "CreateLoginProfile")
+				s.clock.Advance(23 * time.Hour)
+				change(s)
+				s.clock.Advance(5 * time.Hour)
+				s.sweep(t, guard.Swept{Looked: 1})
+				s.wantTitles(t)
+
+				s = newSwept()
+				s.call(t, "CreateUser")
+				s.call(t, "CreateLoginProfile")
+				s.clock.Advance(24 * time.Hour)
+				s.sweep(t, guard.Swept{Looked: 1, Told: 1})
+				s.clock.Advance(30 * time.Minute)
+				change(s)
+				s.clock.Advance(time.Hour)
+				s.sweep(t, guard.Swept{Looked: 1, Closed: 1})
+				s.clock.Advance(300 * time.Hour)
+				s.sweep(t, guard.Swept{})
+				s.wantTitles(t, missingTitle, closedTitle)
+				if f := s.pub.Published()[1].Finding; !strings.Contains(f.Detail, tt.says) {
+					t.Errorf("detail: %q, want %q", f.Detail, tt.says)
+				}
+			})
+		}
+	}
+}
+
+// TestSweepFollows are users whose deadline is not that of a new password.
+func TestSweepFollows(t *testing.T) {
+	t.Run("a rename", func(t *testing.T) {
+		s := newSwept()
+		s.call(t, "CreateUser")
+		s.call(t, "CreateLoginProfile")
+		s.clock.Advance(time.Hour)
+		rec := iamCall("UpdateUser", "eve", s.clock.Now())
+		rec.RequestParameters = []byte(`{"userName":"eve","newUserName":"eva"}`)
+		s.handle(t, rec, guard.Recorded)
+		s.iam.users = map[string]liveUser{"eva": {password: true}}
+		s.clock.Advance(5 * time.Minute)
+		s.sweep(t, guard.Swept{Looked: 2})
+		s.clock.Advance(24 * time.Hour)
+		s.sweep(t, guard.Swept{Looked: 1, Told: 1})
+		s.wantTitles(t, "high IAM user still without MFA: eva")
+	})
+	t.Run("a password that no record told of", func(t *testing.T) {
+		s := newSwept()
+		s.call(t, "CreateUser")
+		s.apply("CreateLoginProfile", "eve")
+		s.clock.Advance(24 * time.Hour)
+		s.sweep(t, guard.Swept{Looked: 1})
+		s.clock.Advance(24 * time.Hour)
+		s.sweep(t, guard.Swept{Looked: 1, Told: 1})
+	})
+	t.Run("a user from before the records", func(t *testing.T) {
+		s := newSwept()
+		s.iam.users["eve"] = liveUser{password: true}
+		s.handle(t, iamCall("UpdateLoginProfile", "eve", s.clock.Now()), guard.Recorded)
+		s.clock.Advance(24 * time.Hour)
+		s.sweep(t, guard.Swept{Looked: 1})
+		s.clock.Advance(24 * time.Hour)
+		s.sweep(t, guard.Swept{Looked: 1, Told: 1})
+	})
+	t.Run("sweeps that did not run", func(t *testing.T) {
+		s := newSwept()
+		s.call(t, "CreateUser")
+		s.call(t, "CreateLoginProfile")
+		s.clock.Advance(200 * time.Hour)
+		s.sweep(t, guard.Swept{Looked: 1, Told: 1})
+		s.clock.Advance(24 * time.Hour)
+		s.sweep(t, guard.Swept{Looked: 1, Reminded: 1})
+		s.wantTitles(t, missingTitle, reminderTitle("critical", 3))
+	})
+	t.Run("MFA that is removed again", func(t *testing.T) {
+		s := newSwept()
+		s.call(t, "CreateUser")
+		s.call(t, "CreateLoginProfile")
+		s.clock.Advance(24 * time.Hour)
+		s.sweep(t, guard.Swept{Looked: 1, Told: 1})
+		s.clock.Advance(time.Second)
+		s.call(t, "EnableMFADevice")
+		s.clock.Advance(time.Second)
+		s.call(t, "DeactivateMFADevice")
+		s.clock.Advance(5 * time.Minute)
+		s.sweep(t, guard.Swept{Looked: 1, Closed: 1})
+		s.clock.Advance(24 * time.Hour)
+		s.sweep(t, guard.Swept{Looked: 1, Told: 1})
+		s.wantTitles(t, missingTitle, closedTitle, missingTitle)
+	})
+}
+
+// TestClocks holds that neither a record dated later than the sweep nor a sweep
+// whose clock is ahead or behind loses a user.
+func TestClocks(t *testing.T) {
+	s := newSwept()
+	s.iam.users["eve"] = liveUser{password: true}
+	ahead := s.clock.Now().Add(2 * time.Minute)
+	s.handle(t, iamCall("CreateUser", "eve", s.clock.Now().Add(-24*time.Hour)), guard.Recorded) // due at once
+	s.handle(t, iamCall("CreateLoginProfile", "eve", ahead), guard.Recorded)
+	s.sweep(t, guard.Swept{Looked: 1})
+	s.clock.Advance(7 * time.Minute)
+	s.sweep(t, guard.Swept{Looked: 1})
+	s.clock.Advance(24 * time.Hour)
+	s.sweep(t, guard.Swept{Looked: 1, Told: 1})
+	for _, skew := range []time.Duration{-time.Hour, 10 * time.Minute, -10 * time.Minute} {
+		if got, err := s.Sweep(t.Context(), s.iam, s.clock.Now().Add(skew)); err != nil || got.Told+got.Reminded > 0 {
+			t.Errorf("a clock %v off: %+v, %v", skew, got, err)
+		}
+	}
+	s.clock.Advance(time.Hour)
+	s.sweep(t, guard.Swept{Looked: 1, Reminded: 1})
+}
+
+// TestSweepWithoutAnswer holds that while IAM does not answer nobody is told of
+// and nobody dropped, and that the sweep asks less and less often.
+func TestSweepWithoutAnswer(t *testing.T) {
+	s := newSwept()
+	s.call(t, "CreateUser")
+	s.call(t, "CreateLoginProfile")
+	s.clock.Advance(24 * time.Hour)
+	s.iam.down = true
+	var loud error
+	for range 12 * 12 {
+		if _, err := s.Sweep(t.Context(), s.iam, s.clock.Now()); err != nil {
+			loud = err
+		}
+		s.clock.Advance(5 * time.Minute)
+	}
+	if s.iam.asked != 15 { // after 5, 10, 20 and 40 minutes, then hourly
+		t.Errorf("IAM was asked %d times in 12 hours", s.iam.asked)
+	}
+	if !errors.Is(loud, errThrottled) {
+		t.Errorf("nobody was told of the checks that fail: %v", loud)
+	}
+	s.wantTitles(t)
+	s.iam.down = false
+	s.clock.Advance(time.Hour)
+	s.sweep(t, guard.Swept{Looked: 1, Told: 1})
+}
+
+// TestSweepFaults makes each call of a sweep fail or crash in turn.
+func TestSweepFaults(t *testing.T) {
+	for _, fault := range []fake.Fault{fake.FailBefore, fake.FailAfter, fake.CrashBefore, fake.CrashAfter} {
+		for n := 1; ; n++ {
+			s := newSwept()
+			s.call(t, "CreateUser")
+			s.call(t, "CreateLoginProfile")
+			s.clock.Advance(24 * time.Hour)
+			before := len(s.script.Calls())
+			s.script.Inject(n, fault)
+			_, err := s.Sweep(t.Context(), s.iam, s.clock.Now())
+			if len(s.script.Calls())-before < n {
+				if n < 9 {
+					t.Errorf("a sweep makes only %d calls", n-1)
+				}
+				break
+			}
+			if err == nil {
+				t.Errorf("%v of call %d: no error", fault, n)
+			}
+			s.script.Restart()
+			for range 2 {
+				s.clock.Advance(5 * time.Minute)
+				if _, err := s.Sweep(t.Context(), s.iam, s.clock.Now()); err != nil {
+					t.Errorf("%v of call %d: the next sweep: %v", fault, n, err)
+				}
+			}
+			alerts := s.pub.Published()
+			if len(alerts) < 1 || len(alerts) > 2 || alerts[0].ID != alerts[len(alerts)-1].ID {
+				t.Errorf("%v of call %d: alerts %v", fault, n, s.titles())
+			}
+		}
+	}
+}
+
+// TestTrackingFails holds that a record is handled again where its user could
+// not be tracked.
+func TestTrackingFails(t *testing.T) {
+	s := newSwept()
+	s.apply("CreateLoginProfile", "eve")
+	rec := iamCall("CreateLoginProfile", "eve", s.clock.Now())
+	s.script.Inject(2, fake.CrashBefore)
+	if _, err := s.Handle(t.Context(), rec); !errors.Is(err, fake.ErrCrash) {
+		t.Fatalf("got %v", err)
+	}
+	s.script.Restart()
+	s.handle(t, rec, guard.Recorded)
+	s.clock.Advance(24 * time.Hour)
+	s.sweep(t, guard.Swept{Looked: 1, Told: 1})
+}
+
+// TestRecordDuringSweep handles a record after a sweep has read the facts and
+// before it notes that nothing is to be done for the user.
+func TestRecordDuringSweep(t *testing.T) {
+	s := newSwept()
+	s.call(t, "CreateUser")
+	s.call(t, "CreateLoginProfile")
+	s.clock.Advance(time.Minute)
+	s.call(t, "EnableMFADevice")
+	s.clock.Advance(24 * time.Hour)
+	s.iam.during = func() { s.call(t, "DeactivateMFADevice") }
+	s.sweep(t, guard.Swept{})
+	s.clock.Advance(24 * time.Hour)
+	s.sweep(t, guard.Swept{Looked: 1, Told: 1})
+}
+
+// TestSweepMany has 10,000 users due at once. Each run is bounded, and in the
+// end every user was looked at, told of and reminded of.
+func TestSweepMany(t *testing.T) {
+	const accounts, each, most = 20, 500, 3000
+	s := newSwept(func(s *guard.Settings) { s.Batch, s.SweepUsers = 500, most })
+	s.deadlines.Conflicts, s.ledger.Conflicts = false, false
+	for a := range accounts {
+		for u := range each {
+			name := fmt.Sprintf("user%03d", u)
+			s.iam.users[name] = liveUser{password: true}
+			rec := iamCall("CreateLoginProfile", name, t0)
+			rec.RecipientAccountID = fmt.Sprintf("%012d", a)
+			s.handle(t, rec, guard.Recorded)
+		}
+	}
+	alerted := 0
+	for _, at := range []time.Duration{24 * time.Hour, 25 * time.Hour} {
+		s.clock = fake.NewClock(t0.Add(at))
+		runs, looked, told := 0, 0, 0
+		for {
+			got, err := s.Sweep(t.Context(), s.iam, t0.Add(at))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.Looked > most {
+				t.Errorf("a run looked at %d users", got.Looked)
+			}
+			runs, looked, told = runs+1, looked+got.Looked, told+got.Told+got.Reminded
+			if !got.More {
+				break
+			}
+		}
+		if runs != 4 || looked != accounts*each || told != accounts*each {
+			t.Errorf("%d runs looked at %d users and told of %d", runs, looked, told)
+		}
+		if _, err := s.Flush(t.Context(), t0.Add(at+time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		alerted = len(s.pub.Published())
+	}
+	covered, extra := s.covered(t)
+	if covered["user.mfa.missing "] != accounts*each || covered["user.mfa.missing reminder 1"] != accounts*each || extra != 0 {
+		t.Errorf("covered %v, %d extra", covered, extra)
+	}
+	if want := 2 * accounts * (11); alerted > want {
+		t.Errorf("%d alerts, want at most %d", alerted, want)
+	}
+}
+
+// TestSweepStops holds that a sweep leaves in time what it cannot do, and asks
+// no more of an IAM that is down.
+func TestSweepStops(t *testing.T) {
+	s := newSwept(func(s *guard.Settings) { s.Batch = 10 })
+	for i := range 30 {
+		name := fmt.Sprintf("user%02d", i)
+		s.apply("CreateLoginProfile", name)
+		s.handle(t, iamCall("CreateLoginProfile", name, s.clock.Now()), guard.Recorded)
+	}
+	s.clock.Advance(24 * time.Hour)
+	s.iam.down = true
+	s.sweep(t, guard.Swept{Looked: 10, Unanswered: 10, More: true})
+	if s.iam.asked != 10 {
+		t.Errorf("IAM was asked %d times", s.iam.asked)
+	}
+	s.iam.down = false
+	refused := errors.New("down")
+	s.pub.Refuse = func(alert.Alert) error { return refused }
+	if got, err := s.Sweep(t.Context(), s.iam, s.clock.Now()); !errors.Is(err, refused) || got.Told != 0 || !got.More {
+		t.Errorf("SNS down: %+v, %v", got, err)
+	}
+	s.pub.Refuse = nil
+	s.sweep(t, guard.Swept{Looked: 20, Told: 20})
+	s.clock.Advance(5 * time.Minute)
+	ctx, cancel := context.WithDeadline(t.Context(), time.Now().Add(time.Hour))
+	defer cancel()
+	s.clock = fake.NewClock(time.Now().Add(time.Hour - 5*time.Second))
+	late := newSweptLike(s)
+	if got, err := late.Sweep(ctx, s.iam, t0.Add(26*time.Hour)); err != nil || got.Looked != 0 || !got.More {
+		t.Errorf("with five seconds left: %+v, %v", got, err)
+	}
+}
+
+// newSweptLike is a guard over the same stores, with the clock that w has now.
+func newSweptLike(s *swept) *guard.Guard {
+	return guard.New(guard.Deps{
+		Detector: detectorFunc(nothing), Ledger: s.ledger, Journal: s.journal, Publisher: s.pub, Now: s.clock.Now, Deadlines: s.deadlines,
+	}, s.settings)
+}
+
+// truth is a user as the model knows it.
+type truth struct {
+	created, deleted, password, mfa bool
+	gap                             int // number of the latest time without MFA
+	from                            time.Time
+	told                            map[string]int // alerts by gap and stage
+	closed                          map[string]bool
+}
+
+func (u *truth) open() bool { return u.created && !u.deleted && u.password && !u.mfa }
+
+// TestSweepModel runs calls, deliveries late, twice and out of order, sweeps
+// that overlap, crashes and outages, and compares what was told with users kept
+// in the simplest way.
+func TestSweepModel(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		s := newSwept(func(s *guard.Settings) {
+			s.Burst = map[detect.ID]int{detect.UserMFAMissing: 1 << 20}
+			s.Batch = rapid.IntRange(1, 4).Draw(rt, "batch")
+			s.SweepUsers = rapid.IntRange(1, 5).Draw(rt, "bound")
+		})
+		// Records may be late: a sweep then does not know what was, only what is.
+		late := rapid.Bool().Draw(rt, "late")
+		users := map[string]*truth{}
+		for i := range rapid.IntRange(1, 4).Draw(rt, "users") {
+			users[fmt.Sprintf("user%d", i)] = &truth{told: map[string]int{}, closed: map[string]bool{}}
+		}
+		var pending []func() error
+		faults, calls := 0, 0
+
+		seen := 0
+		note := func() {
+			published := s.pub.Published()
+			for ; seen < len(published); seen++ {
+				f := published[seen].Finding
+				u := users[f.Target.UserName]
+				if strings.HasSuffix(f.EventID, "/closed") {
+					u.closed[f.EventID] = true
+					continue
+				}
+				if !u.open() {
+					rt.Errorf("%s at %v, who is %+v", f.Title, s.clock.Now(), u)
+				}
+				if s.clock.Now().Sub(u.from) < 24*time.Hour && !late {
+					rt.Errorf("%s %v after its password", f.Title, s.clock.Now().Sub(u.from))
+				}
+				u.told[fmt.Sprint(u.gap, " ", f.Session)]++
+			}
+		}
+		faulty := func(do func()) {
+			before, at := len(s.script.Calls()), 0
+			if rapid.IntRange(0, 2).Draw(rt, "is faulty") == 0 {
+				at = rapid.IntRange(1, 25).Draw(rt, "call")
+				s.script.Inject(at, rapid.SampledFrom([]fake.Fault{fake.FailBefore, fake.FailAfter, fake.CrashBefore, fake.CrashAfter}).Draw(rt, "fault"))
+			}
+			do()
+			if at > 0 && len(s.script.Calls())-before >= at {
+				faults++
+			}
+			s.script.Restart()
+			note()
+		}
+		deliver := func(i int) {
+			one := pending[i]
+			faulty(func() {
+				if one() == nil {
+					pending = append(pending[:i:i], pending[i+1:]...)
+				}
+			})
+		}
+		call := func(name, user string) {
+			u := users[user]
+			was := u.open()
+			switch name {
+			case "CreateUser":
+				u.created = true
+			case "CreateLoginProfile":
+				u.password = true
+			case "DeleteLoginProfile":
+				u.password = false
+			case "EnableMFADevice":
+				u.mfa = true
+			case "DeactivateMFADevice":
+				u.mfa = false
+			case "DeleteUser":
+				u.deleted = true
+			}
+			s.clock.Advance(time.Second)
+			if u.open() && !was {
+				u.gap++
+				u.from = s.clock.Now()
+			}
+			s.apply(name, user)
+			rec := iamCall(name, user, s.clock.Now())
+			calls++
+			rec.EventID = fmt.Sprint("e-", calls)
+			pending = append(pending, func() error { _, err := s.Handle(context.Background(), rec); return err })
+			if rapid.IntRange(0, 3).Draw(rt, "twice") == 0 {
+				pending = append(pending, pending[len(pending)-1])
+			}
+			s.clock.Advance(time.Second)
+		}
+		settle := func() error {
+			for len(pending) > 0 {
+				if err := pending[0](); err != nil {
+					return err
+				}
+				pending = pending[1:]
+			}
+			return nil
+		}
+		drain := func() {
+			for more := true; more; {
+				got, err := s.Sweep(context.Background(), s.iam, s.clock.Now())
+				if err != nil {
+					rt.Fatalf("a sweep without a fault: %v", err)
+				}
+				more = got.More
+				note()
+			}
+			s.clock.Advance(time.Second)
+		}
+		sweepNow := func() {
+			if !late && settle() != nil {
+				return
+			}
+			s.clock.Advance(time.Second)
+			_, _ = s.Sweep(context.Background(), s.iam, s.clock.Now())
+		}
+
+		names := make([]string, 0, len(users))
+		for i := range len(users) {
+			names = append(names, fmt.Sprintf("user%d", i))
+		}
+		for range rapid.IntRange(1, 60).Draw(rt, "steps") {
+			switch rapid.SampledFrom([]string{"call", "call", "deliver", "sweep", "sweep", "overlap", "during", "clock", "clock", "outage"}).Draw(rt, "operation") {
+			case "call":
+				user := rapid.SampledFrom(names).Draw(rt, "user")
+				u := users[user]
+				var can []string
+				add := func(ok bool, name string) {
+					if ok {
+						can = append(can, name)
+					}
+				}
+				add(!u.created, "CreateUser")
+				if u.created && !u.deleted {
+					add(!u.password, "CreateLoginProfile")
+					add(u.password, "DeleteLoginProfile")
+					add(!u.mfa, "EnableMFADevice")
+					add(u.mfa, "DeactivateMFADevice")
+					add(!u.password && !u.mfa, "DeleteUser")
+				}
+				if len(can) > 0 {
+					call(rapid.SampledFrom(can).Draw(rt, "name"), user)
+				}
+			case "deliver":
+				if len(pending) > 0 {
+					deliver(rapid.IntRange(0, len(pending)-1).Draw(rt, "which"))
+				}
+			case "sweep":
+				faulty(sweepNow)
+			case "overlap":
+				stall := rapid.Bool().Draw(rt, "stall")
+				s.pub.Refuse = func(alert.Alert) error {
+					s.pub.Refuse = nil
+					if stall {
+						s.clock.Advance(s.settings.Lease)
+						faults++ // what is on its way may be sent again
+					}
+					_, _ = s.Sweep(context.Background(), s.iam, s.clock.Now())
+					return nil
+				}
+				faulty(sweepNow)
+				s.pub.Refuse = nil
+			case "during":
+				s.iam.during = func() {
+					if len(pending) > 0 && pending[0]() == nil {
+						pending = pending[1:]
+					}
+				}
+				faulty(sweepNow)
+				s.iam.during = nil
+			case "clock":
+				s.clock.Advance(time.Duration(rapid.SampledFrom([]int{1, 6, 50, 60, 700, 1440, 3000}).Draw(rt, "minutes")) * time.Minute)
+			case "outage":
+				s.iam.down = !s.iam.down
+			}
+		}
+
+		s.iam.down = false
+		if err := settle(); err != nil {
+			rt.Fatalf("delivering: %v", err)
+		}
+		for range 30 { // longer than any pause of the sweep
+			s.clock.Advance(5 * time.Hour)
+			drain()
+		}
+		for name, u := range users {
+			if !u.open() {
+				continue
+			}
+			for _, stage := range []string{"", "reminder 3"} {
+				if u.told[fmt.Sprint(u.gap, " ", stage)] == 0 && (!late || stage != "") {
+					rt.Errorf("%s is without MFA since %v and %q was never told: %v", name, u.from, stage, u.told)
+				}
+			}
+		}
+		for _, name := range names {
+			if u := users[name]; u.open() {
+				call("EnableMFADevice", name)
+			}
+		}
+		if err := settle(); err != nil {
+			rt.Fatalf("delivering: %v", err)
+		}
+		for range 30 {
+			s.clock.Advance(5 * time.Hour)
+			drain()
+		}
+		// Of an alert cut off by a fault it is not known that it was sent, so a
+		// user that then closes may not be told of again.
+		extra, unclosed := 0, 0
+		for name, u := range users {
+			gaps := map[string]bool{}
+			for stage, n := range u.told {
+				extra += n - 1
+				gaps[strings.SplitN(stage, " ", 2)[0]] = true
+			}
+			if late {
+				if len(gaps) > 0 && len(u.closed) == 0 {
+					unclosed++
+				}
+				continue
+			}
+			unclosed += max(0, len(gaps)-len(u.closed))
+			if len(u.closed) > len(gaps) {
+				rt.Errorf("%s was told of %d times without MFA, and %d were closed: %v, %v", name, len(gaps), len(u.closed), u.told, u.closed)
+			}
+		}
+		if unclosed > faults {
+			rt.Errorf("%d were told of and never closed, for %d faults", unclosed, faults)
+		}
+		if extra > faults && !late {
+			rt.Errorf("%d extra alerts for %d faults", extra, faults)
+		}
+		due, err := s.deadlines.Overdue(context.Background(), s.clock.Now().Add(10000*time.Hour), 100)
+		if err != nil || len(due) != 0 {
+			rt.Errorf("still to be looked at: %+v, %v", due, err)
+		}
+	})
+}
+
+// nothing is a detector that finds nothing.
+func nothing(*cloudtrail.Record, *detect.AssumedRoot) detect.Outcome {
+	return detect.Outcome{Kind: detect.Skipped, Reason: "no rule"}
+}

@@ -1,0 +1,29 @@
+// Command sweep is the Lambda function that a schedule calls: it looks at the
+// users whose time to get MFA is over, live, and sends the roll-ups that are due.
+package main
+
+import (
+	"os"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-lambda-go/lambdacontext"
+	sdkiam "github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"rootguard/internal/iam"
+	"rootguard/internal/lambdahandler"
+)
+
+func main() {
+	logger := lambdacontext.NewLogger()
+	f, err := lambdahandler.FromEnv(os.Getenv, time.Now, logger)
+	if err != nil {
+		logger.Error("not started", "error", err.Error())
+		os.Exit(1)
+	}
+	home := iam.Home{Partition: f.Config.Partition, Account: f.Config.Account}
+	f.Deps.Users = iam.NewAccounts(home, sdkiam.NewFromConfig(f.AWS), sts.NewFromConfig(f.AWS), f.Config.MemberRole)
+	f.Deps.Sweeper = f.Guard
+	lambda.Start(lambdahandler.New(f.Deps).Handle)
+}
