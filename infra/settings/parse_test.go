@@ -51,6 +51,7 @@ func TestParse(t *testing.T) {
 		{"China with a Region", `{"partition": "aws-cn", "regions": "cn-northwest-1"}`, base(func(s *Settings) { s.Partition, s.Regions = "aws-cn", []string{"cn-northwest-1"} })},
 		{"flags as texts", `{"trail": "true", "terminationProtection": "true", "chatTopic": "false"}`, base(func(s *Settings) { s.Trail, s.TerminationProtection = true, true })},
 		{"days", `{"grace": "3d", "quietDays": "45", "logDays": 365}`, base(func(s *Settings) { s.Grace, s.QuietDays, s.LogDays = 72*time.Hour, 45, 365 })},
+		{"reminders", `{"reminders": "1h, 2d"}`, base(func(s *Settings) { s.Reminders = []time.Duration{time.Hour, 48 * time.Hour} })},
 		{"everything", `{"rootguard": {
 			"prefix": "acme-guard", "partition": "aws", "regions": ["eu-west-1"],
 			"email": ["ops@example.com"], "sms": ["+14155550100"], "https": ["https://example.com/hook"],
@@ -107,6 +108,8 @@ func TestParseErrors(t *testing.T) {
 		{`{"partition": "gov"}`, "partition", "gov", `"aws-us-gov"`},
 		{`{"prefix": "Acme"}`, "prefix", "Acme", "lower-case"},
 		{`{"prefix": ""}`, "prefix", "(empty)", "lower-case"},
+		{`{"reminders": ["1h", "soon"]}`, "reminders", "soon", `such as "30m"`},
+		{`{"reminders": "2d,1d"}`, "reminders", "1d", "shortest first"},
 		{`{"grace": "soon"}`, "grace", "soon", `such as "30m"`},
 		{`{"grace": "5m"}`, "grace", "5m", "from 1h0m0s"},
 		{`{"grace": "9999999999999d"}`, "grace", "9999999999999d", "from 1h0m0s"},

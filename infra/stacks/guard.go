@@ -287,6 +287,13 @@ func (g *guard) environment() *map[string]*string {
 		config.EnvPrefix:    jsii.String(s.Prefix),
 		config.EnvKeys:      g.key.KeyArn(),
 	}
+	if len(s.Reminders) > 0 {
+		texts := make([]string, len(s.Reminders))
+		for i, d := range s.Reminders {
+			texts[i] = d.String()
+		}
+		env[config.EnvReminders] = jsii.String(strings.Join(texts, ","))
+	}
 	if g.escalation != nil {
 		env[config.EnvEscalationTopicARN] = g.escalation.TopicArn()
 	}

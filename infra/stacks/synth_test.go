@@ -27,7 +27,7 @@ var scenarios = map[string]string{
 		"email": ["ops@example.com", "second@example.com"], "sms": ["+14155550100"], "https": ["https://example.com/hook"],
 		"escalation": {"email": ["ciso@example.com"], "sms": ["+14155550101"]},
 		"slack": {"workspace": "T0123ABCD", "channel": "C0123ABCD"},
-		"grace": "12h", "window": "30m", "quietDays": 60, "logDays": 365,
+		"grace": "12h", "reminders": ["1h", "2d"], "window": "30m", "quietDays": 60, "logDays": 365,
 		"accountNames": {"123456789012": "prod-billing"},
 		"trail": true, "trails": ["older"], "terminationProtection": true
 	}}`,

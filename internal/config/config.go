@@ -44,8 +44,9 @@ func Load(getenv func(string) string) (Config, error) {
 		MemberRole:         r.role(),
 		Own:                detect.Own{Prefix: r.text(EnvPrefix), Trails: r.list(EnvTrails), Keys: r.list(EnvKeys)},
 		Settings: guard.Settings{
-			Window: r.duration(EnvWindow, time.Minute, 24*time.Hour),
-			Lease:  r.duration(EnvLease, 10*time.Second, time.Hour),
+			Window:    r.duration(EnvWindow, time.Minute, 24*time.Hour),
+			Lease:     r.duration(EnvLease, 10*time.Second, time.Hour),
+			Reminders: r.durations(EnvReminders, time.Minute, 90*24*time.Hour),
 			Bootstrap: bootstrap.Options{
 				Grace:     r.duration(EnvGrace, time.Minute, 90*24*time.Hour),
 				QuietDays: r.days(EnvQuietDays),
@@ -176,6 +177,19 @@ func (r *reader) duration(name string, least, most time.Duration) time.Duration 
 		return 0
 	}
 	return d
+}
+
+func (r *reader) durations(name string, least, most time.Duration) []time.Duration {
+	var all []time.Duration
+	for _, value := range r.list(name) {
+		d, err := time.ParseDuration(value)
+		if err != nil || d < least || d > most || len(all) > 0 && d <= all[len(all)-1] {
+			r.wrong(name, r.text(name), fmt.Sprintf("set it to durations between %v and %v, shortest first, such as 1h,24h,72h", least, most))
+			return nil
+		}
+		all = append(all, d)
+	}
+	return all
 }
 
 func (r *reader) days(name string) int {

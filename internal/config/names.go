@@ -11,6 +11,7 @@ const (
 	EnvEscalationTopicARN = "ROOTGUARD_ESCALATION_TOPIC_ARN" // SNS topic that gets critical alerts too
 	EnvChatTopicARN       = "ROOTGUARD_CHAT_TOPIC_ARN"       // SNS topic of Amazon Q Developer in chat applications
 	EnvGrace              = "ROOTGUARD_GRACE"                // from console access to user.mfa.missing
+	EnvReminders          = "ROOTGUARD_REMINDERS"            // list: how long after the end of grace to remind, shortest first
 	EnvWindow             = "ROOTGUARD_WINDOW"               // length of a roll-up window
 	EnvLease              = "ROOTGUARD_LEASE"                // of a claim; longer than the function's timeout
 	EnvQuietDays          = "ROOTGUARD_QUIET_DAYS"           // days without root activity
