@@ -423,6 +423,7 @@ func TestTextLines(t *testing.T) {
 		{"no deadline", with("user_console_access", func(a *Alert) { a.Deadline = time.Time{} }), []string{"MFA:     missing\n"}, []string{"tolerated"}},
 		{"deadline", base["user_console_access"], []string{"MFA:     missing; tolerated until Mon 2026-03-02 09:15:00 UTC\n"}, nil},
 		{"deadline passed", with("user_mfa_missing", func(a *Alert) { a.Deadline = a.Finding.EventTime }), []string{"MFA:     missing; was tolerated until Mon 2026-03-02 09:15:00 UTC\n"}, nil},
+		{"not missing any more", with("user_mfa_missing", func(a *Alert) { a.Finding.MFA = cloudtrail.Yes }), []string{"MFA:     no longer missing\n"}, []string{"tolerated"}},
 		{"no look-up without CloudTrail's ID", base["user_mfa_missing"], nil, []string{"Look up:"}},
 		{"no look-up of a strange Region", with("user_created", func(a *Alert) { a.Finding.Region = "x; rm -rf /" }), nil, []string{"Look up:"}},
 		{"no look-up of a strange ID", with("user_created", func(a *Alert) { a.Finding.EventID = strings.Repeat("`reboot`", 4) + "1234" }), nil, []string{"Look up:"}},
