@@ -138,6 +138,7 @@ func (g *guard) topics() {
 	}
 	if s.ChatTopic {
 		g.chat = topic("ChatTopic", "rootguard chat")
+		g.alarms.notify = append(g.alarms.notify, g.chat.TopicArn()) // Amazon Q shows alarms as they are
 	}
 	if s.Slack != nil {
 		g.slack()

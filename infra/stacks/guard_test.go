@@ -499,12 +499,13 @@ func TestAlarms(t *testing.T) {
 	tpl := all(t)["full"].stack(t, "rootguard")
 	topic, _ := tpl.named(t, "AWS::SNS::Topic", "DisplayName", "rootguard")
 	escalation, _ := tpl.named(t, "AWS::SNS::Topic", "DisplayName", "rootguard escalation")
-	both := []any{ref(topic), ref(escalation)}
+	chat, _ := tpl.named(t, "AWS::SNS::Topic", "DisplayName", "rootguard chat") // who reads nothing else must hear of them too
+	every := []any{ref(topic), ref(escalation), ref(chat)}
 	var names []string
 	for id, a := range tpl.of("AWS::CloudWatch::Alarm") {
 		name := a.Properties["AlarmName"].(string)
 		names = append(names, strings.TrimPrefix(name, "rootguard-"))
-		if !reflect.DeepEqual(a.Properties["AlarmActions"], both) || !reflect.DeepEqual(a.Properties["OKActions"], both) {
+		if !reflect.DeepEqual(a.Properties["AlarmActions"], every) || !reflect.DeepEqual(a.Properties["OKActions"], every) {
 			t.Errorf("%s tells %v", id, a.Properties["AlarmActions"])
 		}
 		missing, operator := "notBreaching", "GreaterThanOrEqualToThreshold"
