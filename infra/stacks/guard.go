@@ -331,7 +331,7 @@ func (g *guard) permit(name string, rule awsevents.CfnRule, function string) {
 }
 
 // lastWord is a rule that goes around the functions: whoever takes one of them
-// out of the way is reported by the topic alone. No deployment makes these calls.
+// out of the way is reported by the topics alone. No deployment makes these calls.
 func (g *guard) lastWord() awsevents.CfnRule {
 	const name = "guard-removed"
 	pattern, err := json.Marshal(map[string]any{
@@ -346,19 +346,31 @@ func (g *guard) lastWord() awsevents.CfnRule {
 	if err != nil {
 		panic(fmt.Sprintf("writing the pattern of %s: %v", name, err)) // texts always can be
 	}
-	to := target("topic", *g.topic.TopicArn(), g.undelivered)
-	to.InputTransformer = &awsevents.CfnRule_InputTransformerProperty{
-		InputPathsMap: &map[string]*string{
-			"account": jsii.String("$.account"), "call": jsii.String("$.detail.eventName"), "event": jsii.String("$.detail.eventID"),
-			"function": jsii.String("$.detail.requestParameters.functionName"), "time": jsii.String("$.time"), "who": jsii.String("$.detail.userIdentity.arn"),
-		},
-		InputTemplate: jsii.String(`"[CRITICAL] rootguard's own function was removed or throttled: <call> on <function> in account <account> by <who> at <time>, event <event>. Until it is deployed again, root sign-ins and users without MFA go unreported."`),
+	const said = "rootguard's own function was removed or throttled: <call> on <function> in account <account> by <who> at <time>, event <event>. Until it is deployed again, root sign-ins and users without MFA go unreported."
+	text := `"[CRITICAL] ` + said + `"`
+	var targets []*awsevents.CfnRule_TargetProperty
+	tell := func(id string, topic awssns.Topic, template string) {
+		if topic == nil {
+			return
+		}
+		to := target(id, *topic.TopicArn(), g.undelivered)
+		to.InputTransformer = &awsevents.CfnRule_InputTransformerProperty{
+			InputPathsMap: &map[string]*string{
+				"account": jsii.String("$.account"), "call": jsii.String("$.detail.eventName"), "event": jsii.String("$.detail.eventID"),
+				"function": jsii.String("$.detail.requestParameters.functionName"), "time": jsii.String("$.time"), "who": jsii.String("$.detail.userIdentity.arn"),
+			},
+			InputTemplate: jsii.String(template),
+		}
+		targets = append(targets, to)
+		// No condition: EventBridge supports none in the policy of a topic (Amazon
+		// EventBridge User Guide, resource-based policies for Amazon SNS).
+		topic.AddToResourcePolicy(allow("RulesPublish", []string{"sns:Publish"}, []string{*topic.TopicArn()}, nil, service(eventBridge)))
 	}
-	rule := newRule(g.stack, g.settings.Prefix+"-"+name, eventpattern.Rule{Name: name, Description: "A function of rootguard is removed or throttled", Pattern: string(pattern)}, to)
-	// No condition: EventBridge supports none in the policy of a topic (Amazon
-	// EventBridge User Guide, resource-based policies for Amazon SNS).
-	g.topic.AddToResourcePolicy(allow("RulesPublish", []string{"sns:Publish"}, []string{*g.topic.TopicArn()}, nil, service(eventBridge)))
-	return rule
+	tell("topic", g.topic, text)
+	tell("escalation", g.escalation, text)
+	// A custom notification, since Amazon Q shows no plain text.
+	tell("chat", g.chat, `{"version": "1.0", "source": "custom", "content": {"textType": "client-markdown", "title": "[CRITICAL] rootguard is out of the way", "description": "`+said+`"}}`)
+	return newRule(g.stack, g.settings.Prefix+"-"+name, eventpattern.Rule{Name: name, Description: "A function of rootguard is removed or throttled", Pattern: string(pattern)}, targets...)
 }
 
 // admit lets the organization's accounts, and nobody else, send events to the

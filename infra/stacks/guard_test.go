@@ -212,20 +212,55 @@ func TestLastWord(t *testing.T) {
 			}
 		})
 	}
-	target := list(r.Properties["Targets"])[0]
-	topic, _ := tpl.named(t, "AWS::SNS::Topic", "DisplayName", "rootguard")
-	if !reflect.DeepEqual(at(target, "Arn"), ref(topic)) {
-		t.Errorf("the target is %v, want the topic itself", at(target, "Arn"))
+	if n := len(list(r.Properties["Targets"])); n != 1 {
+		t.Errorf("%d targets, want the one topic that there is", n)
 	}
-	input := at(target, "InputTransformer", "InputTemplate").(string)
-	paths := at(target, "InputTransformer", "InputPathsMap").(map[string]any)
-	for name := range paths {
-		if !strings.Contains(input, "<"+name+">") {
-			t.Errorf("the text says nothing of %s", name)
+}
+
+// TestLastWordReaches holds that the last word goes to every topic, in a form
+// that its receivers show, and that each lets the rule publish.
+func TestLastWordReaches(t *testing.T) {
+	tpl := all(t)["full"].stack(t, "rootguard")
+	_, r := tpl.named(t, "AWS::Events::Rule", "Name", "rootguard-guard-removed")
+	forms := map[string]any{} // by topic
+	for _, target := range list(r.Properties["Targets"]) {
+		input := at(target, "InputTransformer", "InputTemplate").(string)
+		paths := at(target, "InputTransformer", "InputPathsMap").(map[string]any)
+		for name := range paths {
+			if !strings.Contains(input, "<"+name+">") {
+				t.Errorf("the text says nothing of %s", name)
+			}
 		}
+		var form any
+		if err := json.Unmarshal([]byte(input), &form); err != nil || strings.Count(input, "<") != len(paths) || len(paths) > 100 || len(input) > 8192 {
+			t.Errorf("the text is no valid template: %v: %s", err, input)
+		}
+		forms[at(target, "Arn", "Ref").(string)] = form
 	}
-	if strings.Count(input, "<") != len(paths) || !strings.HasPrefix(input, `"`) || !strings.HasSuffix(input, `"`) || len(paths) > 100 || len(input) > 8192 {
-		t.Errorf("the text is no valid template: %s", input)
+	if len(forms) != 3 {
+		t.Errorf("it goes to %d topics, want each of 3", len(forms))
+	}
+	for _, name := range []string{"rootguard", "rootguard escalation", "rootguard chat"} {
+		topic, _ := tpl.named(t, "AWS::SNS::Topic", "DisplayName", name)
+		text := forms[topic]
+		if name == "rootguard chat" {
+			if at(text, "version") != "1.0" || at(text, "source") != "custom" {
+				t.Errorf("Amazon Q would not show %v", text)
+			}
+			text = at(text, "content", "description")
+		}
+		if text, ok := text.(string); !ok || !strings.Contains(text, "<call> on <function>") {
+			t.Errorf("%s is told %v", name, forms[topic])
+		}
+		lets := false
+		for _, p := range tpl.of("AWS::SNS::TopicPolicy") {
+			for _, s := range list(at(p.Properties, "PolicyDocument", "Statement")) {
+				lets = lets || reflect.DeepEqual(at(s, "Resource"), ref(topic)) && at(s, "Principal", "Service") == "events.amazonaws.com" && at(s, "Condition") == nil
+			}
+		}
+		if !lets {
+			t.Errorf("the policy of %s keeps the rule from publishing", name)
+		}
 	}
 }
 

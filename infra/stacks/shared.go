@@ -107,7 +107,7 @@ func target(id, arn string, deadLetters awssqs.Queue) *awsevents.CfnRule_TargetP
 // newRule declares one of the rules. The construct library has no name for the
 // state that lets read-only management events through, so this is the plain
 // resource.
-func newRule(scope constructs.Construct, name string, rule eventpattern.Rule, to *awsevents.CfnRule_TargetProperty) awsevents.CfnRule {
+func newRule(scope constructs.Construct, name string, rule eventpattern.Rule, to ...*awsevents.CfnRule_TargetProperty) awsevents.CfnRule {
 	var pattern map[string]any
 	if err := json.Unmarshal([]byte(rule.Pattern), &pattern); err != nil {
 		panic(fmt.Sprintf("reading the pattern of rule %s: %v", rule.Name, err)) // a constant of ours
@@ -116,12 +116,16 @@ func newRule(scope constructs.Construct, name string, rule eventpattern.Rule, to
 	if rule.AllManagementEvents {
 		state = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
 	}
+	targets := make([]any, len(to))
+	for i := range to {
+		targets[i] = to[i]
+	}
 	return awsevents.NewCfnRule(scope, jsii.String(camel(rule.Name)+"Rule"), &awsevents.CfnRuleProps{
 		Name:         jsii.String(name),
 		Description:  jsii.String(rule.Description),
 		EventPattern: pattern,
 		State:        jsii.String(state),
-		Targets:      []any{to},
+		Targets:      targets,
 	})
 }
 
