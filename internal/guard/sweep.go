@@ -144,7 +144,7 @@ type sweep struct {
 	live     Live
 	at       time.Time
 	stuck    map[string]bool // deadlines that could not be moved on
-	failures int             // in a row
+	failures int             // in a row, of what a retry may cure
 	halt     bool            // the rest would fail too
 	errs     []error
 }
@@ -158,6 +158,9 @@ type look struct {
 
 func (s *sweep) fail(err error) {
 	s.errs = append(s.errs, err)
+	if !Retryable(err) {
+		return // a fault of the one, which keeps no other back
+	}
 	if s.failures++; s.failures >= maxFailures {
 		s.halt = true
 	}

@@ -488,6 +488,30 @@ func TestSweepStops(t *testing.T) {
 	}
 }
 
+// TestSweepRefused holds that users whose alerts no retry gets sent, however
+// many, keep no other back.
+func TestSweepRefused(t *testing.T) {
+	s := newSwept(func(s *guard.Settings) { s.Batch = 4 })
+	for i := range 10 {
+		name := fmt.Sprintf("user%02d", i)
+		s.apply("CreateLoginProfile", name)
+		s.handle(t, iamCall("CreateLoginProfile", name, s.clock.Now()), guard.Recorded)
+	}
+	s.clock.Advance(24 * time.Hour)
+	s.pub.Refuse = func(a alert.Alert) error {
+		if a.Finding.Target.UserName < "user07" {
+			return guard.Permanent(errors.New("invalid message"))
+		}
+		return nil
+	}
+	got, err := s.Sweep(t.Context(), s.iam, s.clock.Now())
+	if got.Told != 3 || got.More || err == nil || guard.Retryable(err) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	s.pub.Refuse = nil
+	s.sweep(t, guard.Swept{Looked: 7, Told: 7})
+}
+
 // newSweptLike is a guard over the same stores, with the clock that w has now.
 func newSweptLike(s *swept) *guard.Guard {
 	return guard.New(guard.Deps{
