@@ -57,10 +57,7 @@ func newGuard(app awscdk.App, s *settings.Settings, rules []eventpattern.Rule, a
 		settings:  s,
 		functions: map[string]awslambda.Function{},
 	}
-	if s.Receivers.Empty() && s.Slack == nil {
-		awscdk.Annotations_Of(g.stack).AddWarningV2(jsii.String("rootguard:receivers"),
-			jsii.String("nobody receives the alerts: set email, sms, https or slack, for example with -c email=ops@example.com"))
-	}
+	g.warn()
 	g.key = g.newKey()
 	g.topics()
 	g.table = g.newTable()
@@ -88,6 +85,22 @@ func newGuard(app awscdk.App, s *settings.Settings, rules []eventpattern.Rule, a
 	}
 	g.watch(made)
 	g.outputs()
+}
+
+// warn says at once what would otherwise show when it is too late. Alarms and the
+// last word are no alerts: they have no severity by which a text message is let through.
+func (g *guard) warn() {
+	s := g.settings
+	var text string
+	switch {
+	case s.Slack != nil || len(s.Receivers.Email)+len(s.Receivers.HTTPS) > 0:
+		return
+	case s.Receivers.Empty():
+		text = "nobody receives the alerts: set email, sms, https or slack, for example with -c email=ops@example.com"
+	default:
+		text = "text messages alone tell of nothing below high, nor of alarms about rootguard itself: set email, https or slack too"
+	}
+	awscdk.Annotations_Of(g.stack).AddWarningV2(jsii.String("rootguard:receivers"), jsii.String(text))
 }
 
 // newKey makes the key of the topics. One that AWS manages would not do:
