@@ -123,7 +123,7 @@ func (g *Guard) Sweep(ctx context.Context, live Live, at time.Time) (Swept, erro
 			return s.Swept, errors.Join(s.errs...)
 		}
 		deadline, limited := ctx.Deadline()
-		if s.halt || s.Looked >= g.settings.SweepUsers || limited && deadline.Sub(g.deps.Now()) < sweepReserve {
+		if s.halt || s.silent || s.Looked >= g.settings.SweepUsers || limited && deadline.Sub(g.deps.Now()) < sweepReserve {
 			s.More = true
 			return s.Swept, errors.Join(s.errs...)
 		}
@@ -146,6 +146,7 @@ type sweep struct {
 	stuck    map[string]bool // deadlines that could not be moved on
 	failures int             // in a row, of what a retry may cure
 	halt     bool            // the rest would fail too
+	silent   bool            // IAM answered nothing about an account
 	errs     []error
 }
 
@@ -318,7 +319,7 @@ func (s *sweep) ask(ctx context.Context, account string, facts []bootstrap.Fact,
 		}
 	}
 	if len(open) >= maxFailures && len(said) == 0 {
-		s.halt = true // IAM is down, or throttles: the others wait as they are
+		s.silent = true // it is down, or throttles: the batches after this one wait as they are
 	}
 	return said
 }

@@ -512,6 +512,39 @@ func TestSweepRefused(t *testing.T) {
 	s.sweep(t, guard.Swept{Looked: 7, Told: 7})
 }
 
+type liveFunc func(ctx context.Context, account, name string) (bootstrap.LiveFact, error)
+
+func (f liveFunc) User(ctx context.Context, account, name string) (bootstrap.LiveFact, error) {
+	return f(ctx, account, name)
+}
+
+// TestSweepOutOfReach holds that an account that cannot be asked about keeps
+// nobody back whom IAM has answered about.
+func TestSweepOutOfReach(t *testing.T) {
+	s := newSwept()
+	const away = "000000000000"
+	for i := range 8 {
+		for _, of := range []string{away, account} {
+			name := fmt.Sprintf("user%d", i)
+			s.apply("CreateLoginProfile", name)
+			rec := iamCall("CreateLoginProfile", name, s.clock.Now())
+			rec.RecipientAccountID = of
+			s.handle(t, rec, guard.Recorded)
+		}
+	}
+	s.clock.Advance(24 * time.Hour)
+	live := liveFunc(func(ctx context.Context, of, name string) (bootstrap.LiveFact, error) {
+		if of == away {
+			return bootstrap.LiveFact{}, errors.New("access denied")
+		}
+		return s.iam.User(ctx, of, name)
+	})
+	got, err := s.Sweep(t.Context(), live, s.clock.Now())
+	if err != nil || got.Told != 8 || got.Unanswered != 8 || got.Looked != 16 {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
 // newSweptLike is a guard over the same stores, with the clock that w has now.
 func newSweptLike(s *swept) *guard.Guard {
 	return guard.New(guard.Deps{
