@@ -305,8 +305,7 @@ func (d *directory) create(f *Fact) *user {
 func (d *directory) remove(u *user, byID bool, t time.Time) *user {
 	if old := u.displaced; old != nil && !byID && u.createdAt.Equal(t) {
 		u.displaced = nil
-		old.end = certain
-		return old
+		u = old
 	}
 	d.release(u, t)
 	u.end, u.endedAt = certain, t
