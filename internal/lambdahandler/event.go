@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"rootguard/internal/cloudtrail"
 )
@@ -16,6 +17,7 @@ type Event struct {
 	DetailType string
 	Detail     json.RawMessage // the CloudTrail record; nil of a schedule
 	Scheduled  bool            // a schedule's, which only asks what is due
+	Time       time.Time       // of a schedule's: when it was due; zero where it does not say
 }
 
 // envelope is an EventBridge event (EventBridge User Guide, "Events"). Where
@@ -25,6 +27,7 @@ type envelope struct {
 	ID             string          `json:"id"`
 	DetailType     string          `json:"detail-type"`
 	Source         string          `json:"source"`
+	Time           json.RawMessage `json:"time"`
 	Detail         json.RawMessage `json:"detail"`
 	RequestPayload json.RawMessage `json:"requestPayload"`
 }
@@ -50,6 +53,9 @@ func Unwrap(payload []byte) (Event, error) {
 		return Event{}, errors.New("reading event: it has no detail-type, so it is not from EventBridge")
 	case e.DetailType == "Scheduled Event" && e.Source == "aws.events":
 		ev.Scheduled, ev.Detail = true, nil
+		if json.Unmarshal(e.Time, &ev.Time) != nil {
+			ev.Time = time.Time{} // the clock will do
+		}
 	case !strings.HasSuffix(e.DetailType, " via CloudTrail"):
 		return Event{}, fmt.Errorf("reading event %s: its detail-type is %.80q, which is no event of CloudTrail", e.ID, e.DetailType)
 	case !present(e.Detail):

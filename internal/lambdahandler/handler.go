@@ -39,6 +39,14 @@ type Sweeper interface {
 	Sweep(ctx context.Context, live guard.Live, at time.Time) (guard.Swept, error)
 }
 
+// Chore is work that a schedule brings, besides the sweep of users.
+type Chore struct {
+	Name string // in the log
+	// Run does what is due at a time and returns what it did, for the log; the
+	// zero Value is nothing. What it has no time for is still due the next time.
+	Run func(ctx context.Context, at time.Time) (slog.Value, error)
+}
+
 // Journal keeps what a live check found.
 type Journal interface {
 	Add(ctx context.Context, facts []bootstrap.Fact) (added int, err error)
@@ -50,6 +58,7 @@ type Deps struct {
 	Users   Users   // nil: users are not checked live
 	Roots   Roots   // nil: root users are not checked live
 	Sweeper Sweeper // of the function whose schedule sweeps, which has Users too; else nil
+	Chores  []Chore // of the same function, in the order in which they are done
 	Journal Journal
 	Logger  *slog.Logger // of JSON, or CloudWatch finds no metrics in it
 	Now     func() time.Time
@@ -96,7 +105,13 @@ func (h *Handler) handle(ctx context.Context, payload json.RawMessage, o *outcom
 	}
 	o.event = ev
 	if ev.Scheduled {
-		return errors.Join(h.sweep(ctx, o), h.flush(ctx, o))
+		// What is due is judged by the time at which the schedule was: a call that
+		// comes late, or again, finds what it would have found.
+		at := ev.Time
+		if at.IsZero() {
+			at = h.deps.Now()
+		}
+		return errors.Join(h.sweep(ctx, o, at), h.chores(ctx, o, at), h.flush(ctx, o, at))
 	}
 	rec, defects, err := ev.Record()
 	if err != nil {
@@ -112,21 +127,49 @@ func (h *Handler) handle(ctx context.Context, payload json.RawMessage, o *outcom
 	if err != nil || o.start.UnixNano()-h.flushed.Load() < int64(flushEvery) {
 		return err // the roll-ups can wait for an invocation that goes well
 	}
-	return h.flush(ctx, o)
+	return h.flush(ctx, o, h.deps.Now())
 }
 
-func (h *Handler) sweep(ctx context.Context, o *outcome) (err error) {
+func (h *Handler) sweep(ctx context.Context, o *outcome, at time.Time) (err error) {
 	if h.deps.Sweeper == nil {
 		return nil
 	}
-	if o.swept, err = h.deps.Sweeper.Sweep(ctx, h.deps.Users, h.deps.Now()); err != nil {
+	if o.swept, err = h.deps.Sweeper.Sweep(ctx, h.deps.Users, at); err != nil {
 		return fmt.Errorf("sweeping: %w", err)
 	}
 	return nil
 }
 
-func (h *Handler) flush(ctx context.Context, o *outcome) (err error) {
-	if o.rollUps, err = h.deps.Guard.Flush(ctx, h.deps.Now()); err != nil {
+// chores does them all: the fault of one keeps no other back, and each gets an
+// equal share of the time left, a share of which is kept for the roll-ups.
+func (h *Handler) chores(ctx context.Context, o *outcome, at time.Time) error {
+	var errs []error
+	for i, c := range h.deps.Chores {
+		share, cancel := h.share(ctx, len(h.deps.Chores)-i+1)
+		did, err := c.Run(share, at)
+		cancel()
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", c.Name, err))
+		}
+		if !did.Equal(slog.Value{}) {
+			o.chores = append(o.chores, slog.Attr{Key: c.Name, Value: did})
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// share is a context with one of n parts of the time left.
+func (h *Handler) share(ctx context.Context, n int) (context.Context, context.CancelFunc) {
+	end, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	now := h.deps.Now()
+	return context.WithDeadline(ctx, now.Add(end.Sub(now)/time.Duration(n)))
+}
+
+func (h *Handler) flush(ctx context.Context, o *outcome, at time.Time) (err error) {
+	if o.rollUps, err = h.deps.Guard.Flush(ctx, at); err != nil {
 		return fmt.Errorf("sending roll-ups: %w", err)
 	}
 	h.flushed.Store(o.start.UnixNano())

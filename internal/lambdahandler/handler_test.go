@@ -494,6 +494,45 @@ func TestSweep(t *testing.T) {
 	}
 }
 
+// TestChores holds that a schedule does all chores as of its own time, also
+// beside one that fails or takes all of its share, and that an event does none.
+func TestChores(t *testing.T) {
+	r := newRig(nil)
+	due := t0.Add(36 * time.Hour)
+	broken := errors.New("broken")
+	var did []string
+	chore := func(name string, says slog.Value, err error) Chore {
+		return Chore{Name: name, Run: func(ctx context.Context, at time.Time) (slog.Value, error) {
+			if end, ok := ctx.Deadline(); !ok || !end.After(time.Now()) || !at.Equal(due) {
+				t.Errorf("%s runs at %v until %v, %v", name, at, end, ok)
+			}
+			did = append(did, name)
+			if name == "slow" {
+				<-ctx.Done()
+			}
+			return says, err
+		}}
+	}
+	r.handler.deps.Now = time.Now
+	r.handler.deps.Chores = []Chore{chore("slow", slog.Value{}, nil), chore("bad", slog.Value{}, broken), chore("good", slog.GroupValue(slog.Int("n", 7)), nil)}
+	ctx, cancel := context.WithTimeout(t.Context(), reserve+200*time.Millisecond)
+	defer cancel()
+	err := r.handler.Handle(ctx, json.RawMessage(`{"id":"s","detail-type":"Scheduled Event","source":"aws.events","time":"`+due.Format(time.RFC3339)+`","detail":{}}`))
+	if !errors.Is(err, broken) || !strings.Contains(err.Error(), "bad: broken") {
+		t.Errorf("got %v", err)
+	}
+	if diff := cmp.Diff([]string{"slow", "bad", "good"}, did); diff != "" {
+		t.Errorf("chores (-want +got):\n%s", diff)
+	}
+	log := r.logged(t)
+	if diff := cmp.Diff(map[string]any{"n": 7.0}, log["good"]); diff != "" || log["slow"] != nil {
+		t.Errorf("log: %v", log)
+	}
+	if err := r.handler.Handle(t.Context(), wrapped(createUser("e-1"))); err != nil || len(did) != 3 {
+		t.Errorf("an event: %v, chores %v", err, did)
+	}
+}
+
 // TestFlush holds that roll-ups go out with whatever event comes after they are
 // due, and with a schedule's in any case.
 func TestFlush(t *testing.T) {

@@ -23,6 +23,7 @@ type outcome struct {
 	latency time.Duration // from eventTime to the alert, of an Alerted record
 	check   *checked
 	swept   guard.Swept
+	chores  []slog.Attr
 	rollUps int
 	tally   tally
 	err     error
@@ -119,6 +120,7 @@ func (o *outcome) about() []slog.Attr {
 		attrs = append(attrs, slog.Group("sweep", slog.Int("users", s.Looked), slog.Int("told", s.Told), slog.Int("reminded", s.Reminded),
 			slog.Int("closed", s.Closed), slog.Int("unanswered", s.Unanswered), slog.Bool("more", s.More)))
 	}
+	attrs = append(attrs, o.chores...)
 	if o.rollUps > 0 {
 		attrs = append(attrs, slog.Int("roll_ups", o.rollUps))
 	}
