@@ -418,6 +418,25 @@ func TestSNSDown(t *testing.T) {
 	}
 }
 
+// TestOneTopicDown has the escalation topic down until another instance of the
+// function retries: the topic of alerts gets no second copy.
+func TestOneTopicDown(t *testing.T) {
+	const escalation = topic + "-escalation"
+	c := newCloud(t)
+	c.env[config.EnvEscalationTopicARN] = escalation
+	event := c.rootSignIn("e-1", "No", "Success")
+	c.topic.Inject(escalation, 2, snstest.Fault{Status: http.StatusForbidden, Code: "AuthorizationError"})
+	for range 2 {
+		refused(t, c.start(t, "rootactivity"), event, escalation)
+	}
+	for range 2 {
+		handled(t, c.start(t, "rootactivity"), event)
+	}
+	if on, escalated := len(c.topic.On(topic)), len(c.topic.On(escalation)); on != 1 || escalated != 1 {
+		t.Errorf("%d alerts and %d escalations, want one each", on, escalated)
+	}
+}
+
 // TestAnswerLost has SNS take an alert whose answer gets lost: the one case in
 // which a copy, with the same alert ID, may go out.
 func TestAnswerLost(t *testing.T) {

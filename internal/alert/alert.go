@@ -45,4 +45,8 @@ type Alert struct {
 	ActionsOmitted int       `json:"actions_omitted,omitempty"` // events whose action is not listed for size
 	FirstTime      time.Time `json:"first_time,omitzero"`
 	LastTime       time.Time `json:"last_time,omitzero"`
+
+	// Took names the receivers that have this alert from an attempt before, which
+	// failed with others. It is between guard and Publisher, and not published.
+	Took []string `json:"-"`
 }

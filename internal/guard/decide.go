@@ -33,6 +33,7 @@ type decision struct {
 	claim   Claim
 	window  Window
 
+	took     []string        // receivers that took the alert though publishing failed
 	severity detect.Severity // the window's AlertedSeverity before it, where the window has a key
 	recent   []time.Time     // the window's, for an escalation
 }
@@ -156,6 +157,9 @@ func (d *decision) undo(c Claim, w Window) (Claim, Window) {
 		return Claim{}, Window{} // another invocation took over
 	}
 	c.State, c.LeaseUntil = Released, time.Time{}
+	if len(d.took) > 0 {
+		c.Took = d.took
+	}
 	if w.Key == "" || !w.Opened.Equal(d.window.Opened) {
 		return c, Window{}
 	}

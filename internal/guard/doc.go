@@ -24,7 +24,8 @@
 // to publish without a claim would send the copies that overlapping trails
 // deliver. While the lease runs, others get ErrBusy, so that the queue redelivers
 // instead of taking the event for handled. A failed publish releases the claim,
-// for the retry not to wait for the lease.
+// for the retry not to wait for the lease. Where it failed with some receivers
+// only, the claim keeps who has the alert, and the retry leaves these out.
 //
 // Errors of the ledger fail closed: nothing is published without a claim. An
 // alert sent without one would be sent again by every retry, for as long as the

@@ -22,6 +22,25 @@ func Permanent(err error) error {
 	return &permanentError{err}
 }
 
+// Partial is a Publisher's error where some of its receivers took the alert and
+// others did not. The next attempt, in whatever process, names them in Alert.Took.
+type Partial struct {
+	Took []string // all that have the alert by now
+	Err  error
+}
+
+func (e *Partial) Error() string { return e.Err.Error() }
+func (e *Partial) Unwrap() error { return e.Err }
+
+// tookOf are the receivers that have an alert of which publishing failed.
+func tookOf(err error) []string {
+	var p *Partial
+	if errors.As(err, &p) {
+		return p.Took
+	}
+	return nil
+}
+
 // Retryable reports whether handling the same record again can succeed: true
 // for every error that is not marked with Permanent, and for a join in which
 // any error is retryable. An unknown error is retried rather than dropped.

@@ -200,6 +200,7 @@ func (g *Guard) take(ctx context.Context, ev event) (decision, error) {
 // the claim is released so that a retry need not wait for the lease.
 func (g *Guard) send(ctx context.Context, d *decision, a alert.Alert) error {
 	if err := g.deps.Publisher.Publish(ctx, a); err != nil {
+		d.took = tookOf(err)
 		err = fmt.Errorf("publishing alert %s of event %s: %w", a.ID, d.claim.Finding.EventID, err)
 		return errors.Join(err, g.settle(ctx, d.claim.Key, d.window.Key, d.undo))
 	}
@@ -207,7 +208,7 @@ func (g *Guard) send(ctx context.Context, d *decision, a alert.Alert) error {
 		if c.Key == "" {
 			c = d.claim // the row expired
 		}
-		c.State, c.LeaseUntil = Sent, time.Time{}
+		c.State, c.LeaseUntil, c.Took = Sent, time.Time{}, nil
 		return c, Window{}
 	})
 }
@@ -230,7 +231,7 @@ func (g *Guard) alertOf(d *decision) alert.Alert {
 	f := d.claim.Finding
 	a := alert.Alert{
 		Schema: alert.Schema, ID: d.claim.AlertID, Kind: d.claim.Kind,
-		AccountName: g.deps.AccountName(f.Account), Finding: *f,
+		AccountName: g.deps.AccountName(f.Account), Finding: *f, Took: d.claim.Took,
 	}
 	if (isOrHas(f, detect.UserCreated) || isOrHas(f, detect.UserConsoleAccess)) && !f.EventTime.IsZero() {
 		a.Deadline = f.EventTime.Add(g.settings.Bootstrap.Grace)

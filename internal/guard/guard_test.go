@@ -769,6 +769,54 @@ func TestEscalationSurvives(t *testing.T) {
 	}
 }
 
+// TestPartlyPublished holds that who took an alert, or a roll-up, is not sent it
+// again when it is retried for the sake of the others, and that what is told
+// after it goes to all.
+func TestPartlyPublished(t *testing.T) {
+	w := newWorld()
+	root := func(n int) *cloudtrail.Record {
+		return w.record(finding(detect.RootActivity, detect.High, "s", n, t0.Add(time.Duration(n)*time.Minute)))
+	}
+	has := map[string][]string{} // receiver to the alerts it took
+	down := 0
+	w.pub.Refuse = func(a alert.Alert) error {
+		took := slices.Clone(a.Took)
+		for _, receiver := range []string{"one", "two", "three"} {
+			if slices.Contains(took, receiver) || receiver == "two" && down > 0 {
+				continue
+			}
+			has[receiver] = append(has[receiver], fmt.Sprintf("%s %s x%d", a.Kind, a.Finding.EventID, a.Count))
+			took = append(took, receiver)
+		}
+		if down > 0 {
+			down--
+			return &guard.Partial{Took: took, Err: fake.ErrFault}
+		}
+		return nil
+	}
+	down = 2
+	for range 2 {
+		if _, err := w.Handle(t.Context(), root(0)); !errors.Is(err, fake.ErrFault) {
+			t.Fatalf("got %v, want the fault", err)
+		}
+	}
+	w.handle(t, root(0), guard.Alerted)
+	w.handle(t, root(0), guard.Duplicate)
+	w.handle(t, root(1), guard.RolledUp)
+	down = 2
+	for range 2 {
+		if n, err := w.Flush(t.Context(), t0.Add(time.Hour)); n != 0 || !errors.Is(err, fake.ErrFault) {
+			t.Fatalf("flush: %d, %v", n, err)
+		}
+	}
+	w.flush(t, t0.Add(time.Hour), 1)
+	w.flush(t, t0.Add(time.Hour), 0)
+	all := []string{"first event-000 x0", "roll_up event-000 x1"}
+	if diff := cmp.Diff(map[string][]string{"one": all, "two": all, "three": all}, has); diff != "" {
+		t.Errorf("receivers (-want +got):\n%s", diff)
+	}
+}
+
 // TestFailedEscalationHoldsNoOtherBack holds that the next failed sign-in
 // escalates where the one that was to has not been published.
 func TestFailedEscalationHoldsNoOtherBack(t *testing.T) {

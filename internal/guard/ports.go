@@ -16,8 +16,9 @@ type Detector interface {
 	Detect(rec *cloudtrail.Record, assumed *detect.AssumedRoot) detect.Outcome
 }
 
-// Publisher sends an alert to people. An error means it may not have arrived.
-// One that no retry can cure is marked with Permanent.
+// Publisher sends an alert to people, but not to those in Alert.Took. An error
+// means it may not have arrived. One that no retry can cure is marked with
+// Permanent; one beside which some receivers have the alert is a *Partial.
 type Publisher interface {
 	Publish(ctx context.Context, a alert.Alert) error
 }
@@ -95,6 +96,7 @@ type Claim struct {
 	Finding    *detect.Finding `json:"finding,omitempty"` // nil for a roll-up's claim
 	AlertID    string          `json:"alert_id,omitempty"`
 	Window     string          `json:"window,omitempty"` // key of the window that counts it
+	Took       []string        `json:"took,omitempty"`   // receivers that have the alert though publishing failed
 }
 
 // Held is a number of events that wait to be told in one roll-up, or are being told.

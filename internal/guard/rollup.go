@@ -83,8 +83,10 @@ func (g *Guard) rollUp(ctx context.Context, w Window, at time.Time) (sent bool, 
 	a := alert.Alert{
 		Schema: alert.Schema, ID: d.claim.AlertID, Kind: alert.RollUp, AccountName: g.deps.AccountName(f.Account), Finding: f,
 		Count: held.Count, Actions: held.Actions, ActionsOmitted: held.Omitted, FirstTime: held.First, LastTime: held.Last,
+		Took: d.claim.Took,
 	}
 	if err := g.deps.Publisher.Publish(ctx, a); err != nil {
+		d.took = tookOf(err)
 		err = fmt.Errorf("publishing roll-up %s: %w", key, err)
 		return false, errors.Join(err, g.settle(ctx, key, "", d.undo))
 	}
@@ -92,7 +94,7 @@ func (g *Guard) rollUp(ctx context.Context, w Window, at time.Time) (sent bool, 
 		if c.Key == "" {
 			c = d.claim // the row expired
 		}
-		c.State, c.LeaseUntil = Sent, time.Time{}
+		c.State, c.LeaseUntil, c.Took = Sent, time.Time{}, nil
 		if !same(&cur, &d.window) {
 			return c, Window{}
 		}

@@ -18,7 +18,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"sync"
+	"slices"
 
 	sdk "github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sns/types"
@@ -43,80 +43,44 @@ type Topics struct {
 type Publisher struct {
 	client *sdk.Client
 	topics Topics
-
-	mu   sync.Mutex
-	took map[delivery]bool // of alerts that not every topic took
 }
-
-type delivery struct{ alertID, topic string }
-
-// maxTook bounds what is remembered while one of several topics is down.
-const maxTook = 1000
 
 // New returns a Publisher.
 func New(client *sdk.Client, topics Topics) *Publisher {
-	return &Publisher{client: client, topics: topics, took: map[delivery]bool{}}
+	return &Publisher{client: client, topics: topics}
 }
 
-// Publish is guard.Publisher's. It tries every topic, and fails where one did
-// not take the alert. When the alert comes again, this Publisher leaves out the
-// topics that did.
+// Publish is guard.Publisher's. It tries every topic but those that took the
+// alert before, and fails where one does not take it.
 func (p *Publisher) Publish(ctx context.Context, a alert.Alert) error {
-	in, err := message(a)
-	if err != nil {
-		return guard.Permanent(err)
-	}
-	topics := []string{p.topics.Alerts}
-	if p.topics.Escalation != "" && a.Finding.Severity >= detect.Critical {
-		topics = append(topics, p.topics.Escalation)
-	}
+	took := slices.Clone(a.Took)
 	var errs []error
-	for _, topic := range topics {
-		errs = append(errs, p.send(ctx, a.ID, topic, in))
-	}
-	if p.topics.Chat != "" {
-		topics = append(topics, p.topics.Chat)
-		in, err := chatMessage(a)
+	send := func(topic string, compose func(alert.Alert) (sdk.PublishInput, error)) {
+		if topic == "" || slices.Contains(took, topic) {
+			return
+		}
+		in, err := compose(a)
 		if err != nil {
 			errs = append(errs, guard.Permanent(err))
-		} else {
-			errs = append(errs, p.send(ctx, a.ID, p.topics.Chat, in))
+			return
 		}
+		in.TopicArn = &topic
+		if _, err := p.client.Publish(ctx, &in); err != nil {
+			errs = append(errs, classed("publishing to "+topic, err))
+			return
+		}
+		took = append(took, topic)
 	}
-	err = errors.Join(errs...)
-	if err == nil {
-		p.forget(a.ID, topics)
+	send(p.topics.Alerts, message)
+	if a.Finding.Severity >= detect.Critical {
+		send(p.topics.Escalation, message)
+	}
+	send(p.topics.Chat, chatMessage)
+	err := errors.Join(errs...)
+	if err != nil && len(took) > 0 {
+		return &guard.Partial{Took: took, Err: err}
 	}
 	return err
-}
-
-func (p *Publisher) send(ctx context.Context, alertID, topic string, in sdk.PublishInput) error {
-	d := delivery{alertID, topic}
-	p.mu.Lock()
-	done := p.took[d]
-	p.mu.Unlock()
-	if done {
-		return nil
-	}
-	in.TopicArn = &topic
-	if _, err := p.client.Publish(ctx, &in); err != nil {
-		return classed("publishing to "+topic, err)
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if len(p.took) >= maxTook {
-		clear(p.took) // costs copies, which receivers drop by the alert's ID
-	}
-	p.took[d] = true
-	return nil
-}
-
-func (p *Publisher) forget(alertID string, topics []string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, t := range topics {
-		delete(p.took, delivery{alertID, t})
-	}
 }
 
 // message is the alert with a body for each kind of subscription. The bodies'
