@@ -93,8 +93,8 @@ func (g *guard) dashboard() {
 	findings := make([]awscloudwatch.IMetric, 0, len(severities))
 	for _, severity := range severities {
 		findings = append(findings, awscloudwatch.NewMetric(&awscloudwatch.MetricProps{
-			Namespace: jsii.String(config.MetricNamespace), MetricName: jsii.String(config.MetricFindings), Statistic: jsii.String("Sum"),
-			DimensionsMap: &map[string]*string{config.MetricDimension: jsii.String(severity)}, Period: minutes(60), Label: jsii.String(severity),
+			Namespace: jsii.String(config.MetricNamespace), MetricName: jsii.String(config.FindingsOf(severity)), Statistic: jsii.String("Sum"),
+			Period: minutes(60), Label: jsii.String(severity),
 		}))
 	}
 	n := len(g.functions)

@@ -3,6 +3,8 @@
 // environment.
 package config
 
+import "strings"
+
 // The environment variables of the Lambda functions. Durations are as
 // time.ParseDuration reads them ("24h", "15m"); lists are separated by commas.
 const (
@@ -36,16 +38,21 @@ const (
 )
 
 // The metrics that each invocation writes to its log, in CloudWatch's embedded
-// metric format. All but MetricFindings have no dimension.
+// metric format, without a dimension. One line can tell of alerts of several
+// severities, so each severity has a metric of its own: see FindingsOf.
 const (
 	MetricNamespace     = "rootguard"
 	MetricRecords       = "Records"       // records handled, Count
-	MetricFindings      = "Findings"      // Count; without a dimension, and by MetricDimension
+	MetricFindings      = "Findings"      // findings told of, alone or in a roll-up, Count
 	MetricPublishErrors = "PublishErrors" // publishes that failed, Count
 	MetricFailures      = "Failures"      // invocations that ended in an error, Count
 	MetricAlertLatency  = "AlertLatency"  // from eventTime until SNS took the alert, Milliseconds
-	MetricDimension     = "Severity"      // "info" to "critical"
 )
+
+// FindingsOf is the name of the metric of the findings of one severity, "FindingsCritical".
+func FindingsOf(severity string) string {
+	return MetricFindings + strings.ToUpper(severity[:1]) + severity[1:]
+}
 
 // The message attributes of every alert, for SNS filter policies.
 const (

@@ -136,7 +136,7 @@ func TestOutcome(t *testing.T) {
 	for name, want := range map[string]any{
 		"level": "INFO", "msg": "handled", "event_id": "e-1", "event_name": "CreateUser", "event_bridge_id": "eb-1", "account": account,
 		"disposition": "alerted", "finding": "user.created", "alert_id": r.publisher.Published()[0].ID, "event_time": "2025-03-01T12:00:00Z",
-		"Records": 1.0, "Findings": 1.0, "Severity": "info", "PublishErrors": 0.0, "Failures": 0.0, "AlertLatency": 10_000.0,
+		"Records": 1.0, "Findings": 1.0, "FindingsInfo": 1.0, "PublishErrors": 0.0, "Failures": 0.0, "AlertLatency": 10_000.0,
 	} {
 		if log[name] != want {
 			t.Errorf("%s is %v, want %v", name, log[name], want)
@@ -148,8 +148,8 @@ func TestOutcome(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := metadata{Timestamp: r.clock.Now().UnixMilli(), CloudWatchMetrics: []directive{
-		{"rootguard", [][]string{{}}, []metric{{"PublishErrors", "Count"}, {"Failures", "Count"}, {"Records", "Count"}, {"AlertLatency", "Milliseconds"}}},
-		{"rootguard", [][]string{{}, {"Severity"}}, []metric{{"Findings", "Count"}}},
+		{"rootguard", [][]string{{}}, []metric{{"PublishErrors", "Count"}, {"Failures", "Count"}, {"Records", "Count"}, {"AlertLatency", "Milliseconds"},
+			{"FindingsInfo", "Count"}, {"Findings", "Count"}}},
 	}}
 	if diff := cmp.Diff(want, meta); diff != "" {
 		t.Errorf("_aws (-want +got):\n%s", diff)
@@ -484,12 +484,12 @@ func TestSweep(t *testing.T) {
 	failure = broken
 	err := r.ledger.Update(t.Context(), "none", "a/s/1", func(guard.Claim, guard.Window) (guard.Claim, guard.Window) {
 		return guard.Claim{}, guard.Window{Key: "a/s/1", Opened: t0.Add(-time.Hour), Until: t0, Pending: guard.Held{Count: 3},
-			Finding: detect.Finding{ID: detect.RootActivity, Account: account}}
+			Finding: detect.Finding{ID: detect.RootActivity, Severity: detect.High, Account: account}}
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if log := run(tick, 3); log["level"] != "ERROR" || log["roll_ups"] != 1.0 {
+	if log := run(tick, 3); log["level"] != "ERROR" || log["roll_ups"] != 1.0 || log["Findings"] != 3.0 || log["FindingsHigh"] != 3.0 {
 		t.Errorf("log: %v", log)
 	}
 }

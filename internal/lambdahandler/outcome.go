@@ -30,7 +30,10 @@ type outcome struct {
 }
 
 // tally counts, over one invocation, what the guard does not return.
-type tally struct{ publishErrors atomic.Int64 }
+type tally struct {
+	publishErrors atomic.Int64
+	findings      [detect.Critical + 1]atomic.Int64 // told of, by severity
+}
 
 type tallyKey struct{}
 
@@ -42,8 +45,15 @@ func Counted(p guard.Publisher) guard.Publisher { return counted{p} }
 // Publish is guard.Publisher's.
 func (c counted) Publish(ctx context.Context, a alert.Alert) error {
 	err := c.Publisher.Publish(ctx, a)
-	if t, ok := ctx.Value(tallyKey{}).(*tally); ok && err != nil {
+	t, ok := ctx.Value(tallyKey{}).(*tally)
+	switch {
+	case !ok:
+	case err != nil:
 		t.publishErrors.Add(1)
+	case a.Kind == alert.RollUp:
+		t.findings[a.Finding.Severity].Add(int64(a.Count))
+	default:
+		t.findings[a.Finding.Severity].Add(1)
 	}
 	return err
 }
@@ -168,14 +178,22 @@ func (o *outcome) metrics(now time.Time) []slog.Attr {
 		plain.Metrics = append(plain.Metrics, metric{config.MetricAlertLatency, "Milliseconds"})
 		values = append(values, slog.Float64(config.MetricAlertLatency, ms(o.latency)))
 	}
-	all := []directive{plain}
-	if o.result.Disposition == guard.Alerted || o.result.Disposition == guard.RolledUp {
-		all = append(all, directive{Namespace: config.MetricNamespace, Dimensions: [][]string{{}, {config.MetricDimension}},
-			Metrics: []metric{{config.MetricFindings, "Count"}}})
-		values = append(values, slog.Int(config.MetricFindings, 1),
-			slog.String(config.MetricDimension, o.result.Outcome.Finding.Severity.String()))
+	told := int64(0)
+	for severity := range o.tally.findings {
+		n := o.tally.findings[severity].Load()
+		if n == 0 {
+			continue
+		}
+		told += n
+		name := config.FindingsOf(detect.Severity(severity).String())
+		plain.Metrics = append(plain.Metrics, metric{name, "Count"})
+		values = append(values, slog.Int64(name, n))
 	}
-	return append(values, slog.Any("_aws", metadata{Timestamp: now.UnixMilli(), CloudWatchMetrics: all}))
+	if told > 0 {
+		plain.Metrics = append(plain.Metrics, metric{config.MetricFindings, "Count"})
+		values = append(values, slog.Int64(config.MetricFindings, told))
+	}
+	return append(values, slog.Any("_aws", metadata{Timestamp: now.UnixMilli(), CloudWatchMetrics: []directive{plain}}))
 }
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
