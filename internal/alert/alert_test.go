@@ -106,6 +106,8 @@ func TestGolden(t *testing.T) {
 			var b strings.Builder
 			b.WriteString("--- line\n" + Line(a) + "\n--- subject\n" + Subject(a) + "\n--- text\n" + Text(a))
 			b.WriteString("--- json\n" + indent(t, JSON, a) + "\n--- amazon q\n" + indent(t, AmazonQ, a) + "\n")
+			b.WriteString("--- ocsf\n" + indent(t, OCSF, a) + "\n--- asff\n")
+			b.WriteString(indent(t, func(a Alert) ([]byte, error) { return ASFF(a, hub, published) }, a) + "\n")
 			file := filepath.Join("testdata", name+".golden")
 			if *update {
 				if err := os.WriteFile(file, []byte(b.String()), 0o600); err != nil {
@@ -144,6 +146,8 @@ func check(tb testing.TB, a Alert) {
 	checkText(tb, a)
 	checkJSON(tb, a)
 	checkAmazonQ(tb, a)
+	checkOCSF(tb, a)
+	checkASFF(tb, a)
 	if l := Line(a); utf8.RuneCountInString(l) > 400 || unsafeAt(l) >= 0 {
 		tb.Errorf("line of %d characters, unsafe at %d: %q", utf8.RuneCountInString(l), unsafeAt(l), l)
 	}

@@ -1,6 +1,7 @@
 // Package alert turns a finding into what people and machines receive: an
-// e-mail's subject and text, a line for the terminal, a JSON body, and a custom
-// notification for Amazon Q Developer in chat applications.
+// e-mail's subject and text, a line for the terminal, a JSON body, a custom
+// notification for Amazon Q Developer in chat applications, and for systems that
+// keep findings an OCSF Detection Finding and the AWS Security Finding Format.
 //
 // # Text from a log
 //

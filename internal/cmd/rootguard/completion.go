@@ -55,7 +55,8 @@ func (c completionCmd) Run(sys system) error {
 // predictors complete what is not a command or a flag.
 func predictors(ctx context.Context, sys system) map[string]complete.Predictor {
 	return map[string]complete.Predictor{
-		"path": complete.PredictFiles("*"),
+		"path":   complete.PredictFiles("*"),
+		"format": complete.PredictSet("text", "json", "ocsf", "asff"),
 		"account": complete.PredictFunc(func(line complete.Args) []string {
 			st, err := storeOf(line.All).read(sys, storyFlag{Story: slices.Contains(line.All, "--story")})
 			if err != nil {

@@ -36,7 +36,8 @@ type replayCmd struct {
 	Account  []accountID `placeholder:"ID" help:"Only this account; may be repeated."`
 	Window   span        `default:"15m" placeholder:"15m" help:"Repeats within this time of one session become one alert."`
 	Explain  bool        `help:"Also print each record that a rule looked at and let pass, and why."`
-	JSON     bool        `help:"Print one JSON object a line and nothing else on standard output."`
+	Format   format      `placeholder:"FORMAT" predictor:"format" help:"How alerts are printed: text, json (one object a line and nothing else on standard output), ocsf (Detection Finding) or asff (AWS Security Finding Format). Default: text."`
+	JSON     bool        `help:"Short for --format json."`
 	Problems string      `type:"path" placeholder:"FILE" help:"Write every problem in the input to this file, one JSON object a line."`
 	Workers  int         `default:"0" placeholder:"N" help:"Files read at the same time; 0 is as many as there are processors."`
 
@@ -47,7 +48,7 @@ type replayCmd struct {
 func (replayCmd) Help() string {
 	return `What was told once is in the store and is not told again: replaying the same files twice changes nothing. Repeats of one finding in one session are rolled up into one alert with a count.
 
-With --json, each line of standard output is an object with a "schema": "rootguard.alert/1" for an alert, "rootguard.verdict/1" for a record that was let pass (--explain), and one "rootguard.summary/1" as the last line. Without it, findings come as they are found, then a table counts them.
+With --format json, each line of standard output is an object with a "schema": "rootguard.alert/1" for an alert, "rootguard.verdict/1" for a record that was let pass (--explain), and one "rootguard.summary/1" as the last line. With ocsf and asff each line is a finding of OCSF's class Detection Finding, or of the AWS Security Finding Format for the account's own Security Hub, and nothing else; what updates a finding has the ID of that finding. Without it, findings come as they are found, then a table counts them.
 
 Malformed records are named on standard error with file, index and reason, counted and skipped; the exit code is then 3. A progress line is shown where standard error is a terminal.
 
@@ -59,6 +60,7 @@ Examples:
   rootguard replay --since 30d --account 111122223333 ./AWSLogs
   rootguard replay --aws-lookup 90d --profile prod   # the Event history of an account
   rootguard replay --json ./AWSLogs | jq 'select(.finding.severity == "critical")'
+  rootguard replay --format ocsf ./AWSLogs >> findings.jsonl
   rootguard replay --explain event.json              # why was this not flagged?
 
 Exit codes: 0 fine; 1 error; 2 wrong usage; 3 done, but some of the input was malformed.`
@@ -70,6 +72,10 @@ const writesPerCommit = 1000
 // Run replays.
 func (c replayCmd) Run(ctx context.Context, sys system) (err error) {
 	if err := c.check(&c); err != nil {
+		return err
+	}
+	format, err := c.chosen()
+	if err != nil {
 		return err
 	}
 	opt, err := c.options(sys)
@@ -94,7 +100,7 @@ func (c replayCmd) Run(ctx context.Context, sys system) (err error) {
 		opt.Paths = []string{l.folder}
 	}
 
-	out := &replayOutput{sys: sys, json: c.JSON, explain: c.Explain, paint: sys.paint(), line: progressLine{sys: sys}, tally: map[tallyKey]*tally{}}
+	out := &replayOutput{sys: sys, format: format, explain: c.Explain, paint: sys.paint(), line: progressLine{sys: sys}, tally: map[tallyKey]*tally{}}
 	if c.Problems != "" {
 		f, createErr := os.Create(c.Problems)
 		if createErr != nil {
@@ -239,7 +245,7 @@ func exist(paths []string) error {
 // replayOutput prints a replay as it goes. It is the guard's Publisher.
 type replayOutput struct {
 	sys     system
-	json    bool
+	format  format
 	explain bool
 	paint   paint
 
@@ -276,15 +282,12 @@ func (o *replayOutput) count(f *detect.Finding) *tally {
 // Publish prints an alert.
 func (o *replayOutput) Publish(_ context.Context, a alert.Alert) error {
 	o.clear()
-	var line []byte
-	if o.json {
-		body, err := alert.JSON(a)
-		if err != nil {
-			return guard.Permanent(err)
-		}
-		line = body
-	} else {
-		text := alert.Line(a)
+	line, err := o.format.render(a, o.sys.now())
+	if err != nil {
+		return guard.Permanent(err)
+	}
+	if o.format == formatText {
+		text := string(line)
 		if name := strings.ToUpper(a.Finding.Severity.String()); o.paint.on {
 			text = strings.Replace(text, name, o.paint.severity(name, name), 1)
 		}
@@ -318,7 +321,7 @@ func (o *replayOutput) handled(rec *cloudtrail.Record, at replay.Place, res guar
 		return nil
 	}
 	o.clear()
-	if o.json {
+	if o.format == formatJSON {
 		return writeLine(o.sys.stdout, verdict{
 			Schema: verdictSchema, EventID: rec.EventID, EventTime: rec.EventTime, Account: rec.Account(),
 			EventSource: rec.EventSource, EventName: rec.EventName, File: at.File, Index: at.Index,
@@ -433,14 +436,17 @@ func (o *replayOutput) summary(c replayCmd, st *store, sum replay.Summary, anyAc
 	}
 	o.problems.rest(o.sys.stderr, hint)
 	var err error
-	if o.json {
+	switch o.format {
+	case formatJSON:
 		err = writeLine(o.sys.stdout, struct {
 			Schema string         `json:"schema"`
 			Replay replay.Summary `json:"replay"`
 			Rows   []summaryRow   `json:"findings"`
 			Store  string         `json:"store"`
 		}{summarySchema, sum, rows, st.path})
-	} else {
+	case formatOCSF, formatASFF:
+		fmt.Fprintln(o.sys.stderr, o.told(c, total))
+	default:
 		err = writeText(o.sys.stdout, o.table(c, st, sum, rows, total, anyAccount))
 	}
 	if err = errors.Join(err, o.err); err != nil {
@@ -466,19 +472,24 @@ func (o *replayOutput) table(c replayCmd, st *store, sum replay.Summary, rows []
 		read += fmt.Sprintf("; %s of other kinds passed over", plural(int64(sum.SkippedFiles), "file"))
 	}
 	b.WriteString(strings.Join(wrap(read+".", o.sys.outputWidth()), "\n") + "\n")
-	switch {
-	case total.Alerts+o.rollUps > 0:
-		fmt.Fprintf(&b, "%s told, %s of repeats.\n", plural(int64(total.Alerts), "alert"), plural(int64(o.rollUps), "roll-up"))
-	case total.Duplicates > 0:
-		b.WriteString("Nothing new: every finding had been told before.\n")
-	default:
-		b.WriteString("Nothing to tell" + c.bounds() + ".\n")
-	}
+	b.WriteString(o.told(c, total) + "\n")
 	fmt.Fprintf(&b, "Store: %s\n", st.path)
 	if anyAccount {
 		fmt.Fprintf(&b, "Next: rootguard status%s\n", st.flags(o.sys))
 	}
 	return b.String()
+}
+
+// told says how much was told.
+func (o *replayOutput) told(c replayCmd, total summaryRow) string {
+	switch {
+	case total.Alerts+o.rollUps > 0:
+		return fmt.Sprintf("%s told, %s of repeats.", plural(int64(total.Alerts), "alert"), plural(int64(o.rollUps), "roll-up"))
+	case total.Duplicates > 0:
+		return "Nothing new: every finding had been told before."
+	default:
+		return "Nothing to tell" + c.bounds() + "."
+	}
 }
 
 // counts is the table of a summary. Where a terminal is too narrow for it, the

@@ -1,0 +1,34 @@
+package detect_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"rootguard/internal/cloudtrail"
+	"rootguard/internal/detect"
+)
+
+func TestCaseOf(t *testing.T) {
+	deadline := time.Date(2026, 3, 2, 9, 15, 0, 0, time.UTC)
+	missing := detect.MFAMissing("111111111111", detect.Target{UserName: "bob", UserID: "AIDABOB"}, deadline.Add(-24*time.Hour), deadline, "")
+	const id = "user.mfa.missing/111111111111/AIDABOB/2026-03-02T09:15:00Z"
+	for _, tt := range []struct {
+		name string
+		f    detect.Finding
+		want detect.Case
+	}{
+		{"the first", missing, detect.Case{ID: id, Made: true, Began: deadline}},
+		{"a reminder", detect.MFAReminder(missing, 12, 12, deadline.Add(time.Hour)), detect.Case{ID: id, Made: true, Later: true, Began: deadline}},
+		{"the closing note", detect.MFAClosed(missing, cloudtrail.Yes, "", deadline.Add(time.Hour)), detect.Case{ID: id, Made: true, Later: true, Closed: true, Began: deadline}},
+		{"a check", detect.Unhealthy("111111111111", "us-east-1", "trail", "", deadline), detect.Case{ID: "guard.unhealthy/111111111111/us-east-1/trail/2026-03-02", Made: true}},
+		{"a record", detect.Finding{ID: detect.RootSignin, EventID: "e-1"}, detect.Case{ID: "e-1"}},
+		{"a record whose ID looks like a note", detect.Finding{ID: detect.RootSignin, EventID: "e-1/closed"}, detect.Case{ID: "e-1/closed"}},
+		{"of another kind", detect.Finding{ID: detect.RootSignin, EventID: missing.EventID}, detect.Case{ID: id}},
+	} {
+		if diff := cmp.Diff(tt.want, detect.CaseOf(&tt.f)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
+		}
+	}
+}
