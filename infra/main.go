@@ -51,7 +51,7 @@ func run() error {
 		return fmt.Errorf("finding the repository: %w", err)
 	}
 	archives := map[string]string{}
-	for _, name := range stacks.Functions() {
+	for _, name := range stacks.Functions(&chosen) {
 		built, err := lambdabuild.Build(ctx, root, name, lambdabuild.ARM64)
 		if err != nil {
 			return err

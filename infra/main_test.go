@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"rootguard/infra/settings"
 	"rootguard/infra/stacks"
 	"rootguard/internal/testenv"
 )
@@ -89,7 +90,7 @@ func TestApp(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if want := len(stacks.Functions()); functions != want {
+		if want := len(stacks.Functions(&settings.Settings{})); functions != want {
 			t.Errorf("%d archives, want %d", functions, want)
 		}
 	})

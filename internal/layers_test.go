@@ -58,8 +58,9 @@ var mayImport = map[string][]string{
 	"dynamodb":     {"cloudtrail", "detect", "bootstrap", "alert", "guard", "config"},
 	"sns":          {"cloudtrail", "detect", "bootstrap", "alert", "guard", "config"},
 	"iam":          {"cloudtrail", "detect", "bootstrap", "alert", "guard"},
+	"securityhub":  {"alert", "guard"},
 	"awsenv":       {},
-	"redrive":      {"cloudtrail", "guard"},
+	"redrive":      {"cloudtrail", "alert", "guard"},
 	"sqs":          {"redrive"},
 	"lambda":       {},
 
@@ -74,6 +75,7 @@ var mayImport = map[string][]string{
 	"iam/iamtest":                     {},
 	"organizations/organizationstest": {},
 	"sns/snstest":                     {},
+	"securityhub/securityhubtest":     {},
 	"sqs/sqstest":                     {},
 	"eventhistory/eventhistorytest":   {},
 }

@@ -100,6 +100,7 @@ var fields = map[string]func(p *parser, key string, v any){
 	"escalation":            (*parser).escalation,
 	"slack":                 (*parser).slack,
 	"chatTopic":             func(p *parser, key string, v any) { p.flag(key, v, &p.settings.ChatTopic) },
+	"securityHub":           func(p *parser, key string, v any) { p.flag(key, v, &p.settings.SecurityHub) },
 	"grace":                 func(p *parser, key string, v any) { p.duration(key, v, time.Hour, 90*24*time.Hour, &p.settings.Grace) },
 	"reminders":             (*parser).reminders,
 	"window":                func(p *parser, key string, v any) { p.duration(key, v, time.Minute, 24*time.Hour, &p.settings.Window) },

@@ -49,7 +49,7 @@ func TestParse(t *testing.T) {
 		{"no further Region, on the command line", `{"regions": ""}`, base(func(s *Settings) { s.Regions = nil })},
 		{"GovCloud", `{"partition": "aws-us-gov"}`, base(func(s *Settings) { s.Partition, s.Regions = "aws-us-gov", nil })},
 		{"China with a Region", `{"partition": "aws-cn", "regions": "cn-northwest-1"}`, base(func(s *Settings) { s.Partition, s.Regions = "aws-cn", []string{"cn-northwest-1"} })},
-		{"flags as texts", `{"trail": "true", "terminationProtection": "true", "chatTopic": "false"}`, base(func(s *Settings) { s.Trail, s.TerminationProtection = true, true })},
+		{"flags as texts", `{"trail": "true", "terminationProtection": "true", "chatTopic": "false", "securityHub": "true"}`, base(func(s *Settings) { s.Trail, s.TerminationProtection, s.SecurityHub = true, true, true })},
 		{"days", `{"grace": "3d", "quietDays": "45", "logDays": 365}`, base(func(s *Settings) { s.Grace, s.QuietDays, s.LogDays = 72*time.Hour, 45, 365 })},
 		{"reminders", `{"reminders": "1h, 2d"}`, base(func(s *Settings) { s.Reminders = []time.Duration{time.Hour, 48 * time.Hour} })},
 		{"everything", `{"rootguard": {

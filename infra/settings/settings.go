@@ -28,6 +28,10 @@ type Settings struct {
 	// that is set up by hand. It is true where Slack is set.
 	ChatTopic bool
 
+	// SecurityHub has every alert imported into the Security Hub of the guard's
+	// account and Region, which must be enabled.
+	SecurityHub bool
+
 	Grace        time.Duration     // from console access to an alarm about missing MFA; default 24 h
 	Reminders    []time.Duration   // from there to the reminders, shortest first; default 1 h, 24 h, 72 h
 	Window       time.Duration     // length of a roll-up window; default 15 min

@@ -23,8 +23,18 @@ import (
 // Sweep is the function that no rule calls, but the schedule alone.
 const Sweep = "sweep"
 
-// Functions are the functions of the guard, each a folder of lambdas.
-func Functions() []string { return []string{eventpattern.IAMUser, eventpattern.RootActivity, Sweep} }
+// SecurityHub is the function that the topic of alerts calls, where the settings
+// ask for it.
+const SecurityHub = "securityhub"
+
+// Functions are the functions that the settings ask for, each a folder of lambdas.
+func Functions(s *settings.Settings) []string {
+	names := []string{eventpattern.IAMUser, eventpattern.RootActivity, Sweep}
+	if s.SecurityHub {
+		names = append(names, SecurityHub)
+	}
+	return names
+}
 
 // Add declares the stacks that the settings ask for. archives has the path of
 // the zip of each of the Functions.
@@ -33,7 +43,7 @@ func Add(app awscdk.App, s *settings.Settings, archives map[string]string) error
 	if err != nil {
 		return fmt.Errorf("choosing the rules: %w", err)
 	}
-	for _, name := range Functions() {
+	for _, name := range Functions(s) {
 		if archives[name] == "" {
 			return fmt.Errorf("declaring the functions: there is no archive of %q", name)
 		}

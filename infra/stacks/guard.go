@@ -66,8 +66,11 @@ func newGuard(app awscdk.App, s *settings.Settings, rules []eventpattern.Rule, a
 	if s.Trail {
 		g.trail = g.newTrail()
 	}
-	for _, name := range slices.Sorted(maps.Keys(archives)) {
+	for _, name := range Functions(s) {
 		g.functions[name] = g.newFunction(name, archives[name])
+	}
+	if s.SecurityHub {
+		g.export()
 	}
 
 	made := make([]awsevents.CfnRule, 0, len(rules)+len(g.functions)+1)
@@ -77,7 +80,9 @@ func newGuard(app awscdk.App, s *settings.Settings, rules []eventpattern.Rule, a
 		made = append(made, r)
 	}
 	for _, name := range slices.Sorted(maps.Keys(g.functions)) {
-		made = append(made, g.heartbeat(name))
+		if name != SecurityHub {
+			made = append(made, g.heartbeat(name))
+		}
 	}
 	made = append(made, g.lastWord())
 	if o := s.Organization; o != nil {
@@ -209,6 +214,7 @@ var duties = map[string]string{
 	eventpattern.RootActivity: "judges the events of its rules",
 	eventpattern.IAMUser:      "judges the events of its rules",
 	Sweep:                     "tells of users who are without MFA beyond their time, and reminds of them",
+	SecurityHub:               "imports alerts into AWS Security Hub",
 }
 
 // newFunction makes a function with a log group, and a role that allows what it
@@ -222,7 +228,7 @@ func (g *guard) newFunction(name, archive string) awslambda.Function {
 		AssumedBy:   awsiam.NewServicePrincipal(jsii.String("lambda.amazonaws.com"), nil),
 		Description: jsii.String("Of rootguard's function " + name),
 	})
-	for _, statement := range g.permissions(*logs.LogGroupArn()) {
+	for _, statement := range g.permissions(name, *logs.LogGroupArn()) {
 		role.AddToPolicy(statement)
 	}
 	function := awslambda.NewFunction(g.stack, jsii.String(id), &awslambda.FunctionProps{
@@ -239,7 +245,7 @@ func (g *guard) newFunction(name, archive string) awslambda.Function {
 		LoggingFormat:         awslambda.LoggingFormat_JSON,
 		ApplicationLogLevelV2: awslambda.ApplicationLogLevel_INFO,
 		SystemLogLevelV2:      awslambda.SystemLogLevel_WARN,
-		Environment:           g.environment(),
+		Environment:           g.environment(name),
 	})
 	// Lambda tries three times in all; what it still fails on goes to the queue.
 	awslambda.NewCfnEventInvokeConfig(g.stack, jsii.String(id+"Async"), &awslambda.CfnEventInvokeConfigProps{
@@ -265,20 +271,26 @@ func (g *guard) publishers() []string {
 	return arns
 }
 
-// permissions are what the functions do.
-func (g *guard) permissions(logs string) []awsiam.PolicyStatement {
-	table := *g.table.TableArn()
-	users := arnOf("iam", "", *awscdk.Aws_ACCOUNT_ID(), "user/*")
+// permissions are what a function does.
+func (g *guard) permissions(function, logs string) []awsiam.PolicyStatement {
 	statements := []awsiam.PolicyStatement{
 		allow("Log", []string{"logs:CreateLogStream", "logs:PutLogEvents"}, []string{logs}, nil),
+		allow("KeepFailed", []string{"sqs:SendMessage"}, []string{*g.failed.QueueArn()}, nil),
+	}
+	if function == SecurityHub {
+		product := arn("securityhub", "product/"+*awscdk.Aws_ACCOUNT_ID()+"/default")
+		return append(statements, allow("Import", []string{"securityhub:BatchImportFindings"}, []string{product}, nil))
+	}
+	table := *g.table.TableArn()
+	users := arnOf("iam", "", *awscdk.Aws_ACCOUNT_ID(), "user/*")
+	statements = append(statements,
 		allow("Record", []string{"dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem", "dynamodb:PutItem", "dynamodb:Query"}, []string{table}, nil),
 		allow("FindDue", []string{"dynamodb:Query"}, []string{table + "/index/" + config.TableDueIndex}, nil),
 		allow("Publish", []string{"sns:Publish"}, g.publishers(), nil),
 		allow("EncryptAlerts", []string{"kms:Decrypt", "kms:GenerateDataKey"}, []string{*g.key.KeyArn()}, nil),
-		allow("KeepFailed", []string{"sqs:SendMessage"}, []string{*g.failed.QueueArn()}, nil),
 		allow("CheckUsers", []string{"iam:GetLoginProfile", "iam:ListMFADevices"}, []string{users}, nil),
 		allow("CheckAccount", []string{"iam:GetAccountSummary", "iam:ListVirtualMFADevices"}, []string{"*"}, nil),
-	}
+	)
 	if o := g.settings.Organization; o != nil {
 		statements = append(statements,
 			allow("CheckMembers", []string{"sts:AssumeRole"}, []string{arnOf("iam", "", "*", "role/"+memberRole(g.settings))},
@@ -289,7 +301,10 @@ func (g *guard) permissions(logs string) []awsiam.PolicyStatement {
 	return statements
 }
 
-func (g *guard) environment() *map[string]*string {
+func (g *guard) environment(function string) *map[string]*string {
+	if function == SecurityHub {
+		return &map[string]*string{config.EnvTopicARN: g.topic.TopicArn()}
+	}
 	s := g.settings
 	env := map[string]*string{
 		config.EnvTable:     g.table.TableName(),
@@ -333,6 +348,24 @@ func (g *guard) environment() *map[string]*string {
 		env[config.EnvOrganizationNames] = jsii.String("true")
 	}
 	return &env
+}
+
+// export has the topic of alerts deliver them to the function that imports them.
+// What is no alert, as CloudWatch's alarms, has no severity. What cannot be
+// delivered, since the function is gone or may not be called, waits in the queue.
+func (g *guard) export() {
+	f := g.functions[SecurityHub]
+	awslambda.NewCfnPermission(g.stack, jsii.String("SecurityhubPermission"), &awslambda.CfnPermissionProps{
+		Action: jsii.String("lambda:InvokeFunction"), FunctionName: f.FunctionName(),
+		Principal: jsii.String("sns.amazonaws.com"), SourceAccount: awscdk.Aws_ACCOUNT_ID(), SourceArn: g.topic.TopicArn(),
+	})
+	g.undelivered.AddToResourcePolicy(allow("TopicSends", []string{"sqs:SendMessage"}, []string{*g.undelivered.QueueArn()},
+		conditions{"ArnEquals": map[string]any{"aws:SourceArn": g.topic.TopicArn()}}, service("sns.amazonaws.com")))
+	awssns.NewCfnSubscription(g.stack, jsii.String("TopicSecurityhub"), &awssns.CfnSubscriptionProps{
+		TopicArn: g.topic.TopicArn(), Protocol: jsii.String("lambda"), Endpoint: f.FunctionArn(),
+		FilterPolicy:  map[string]any{config.AttributeSeverity: []any{map[string]any{"exists": true}}},
+		RedrivePolicy: map[string]any{"deadLetterTargetArn": g.undelivered.QueueArn()},
+	})
 }
 
 // permit lets a rule call a function.

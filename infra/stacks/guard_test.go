@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"rootguard/infra/settings"
 	"rootguard/internal/config"
 	"rootguard/internal/eventpattern"
 )
@@ -267,8 +268,8 @@ func TestLastWordReaches(t *testing.T) {
 func TestFunctions(t *testing.T) {
 	tpl := all(t)["full"].stack(t, "rootguard")
 	functions := tpl.of("AWS::Lambda::Function")
-	if len(functions) != len(Functions()) {
-		t.Fatalf("%d functions, want %d and no helper of the CDK", len(functions), len(Functions()))
+	if want := len(Functions(&settings.Settings{SecurityHub: true})); len(functions) != want {
+		t.Fatalf("%d functions, want %d and no helper of the CDK", len(functions), want)
 	}
 	for id, f := range functions {
 		p := f.Properties
@@ -307,6 +308,9 @@ func TestFunctions(t *testing.T) {
 			config.EnvAccountNames: `{"123456789012":"prod-billing"}`, config.EnvPrefix: "rootguard",
 			config.EnvTrails: "older,rootguard-trail", config.EnvKeys: "AWS::KMS::Key <nil>",
 		}
+		if p["FunctionName"] == "rootguard-securityhub" {
+			want = map[string]string{config.EnvTopicARN: want[config.EnvTopicARN]}
+		}
 		if diff := cmp.Diff(want, environment); diff != "" {
 			t.Errorf("%s: environment (-want +got):\n%s", id, diff)
 		}
@@ -315,10 +319,10 @@ func TestFunctions(t *testing.T) {
 
 // TestPermissions writes out what a function may do, so that a change is seen.
 func TestPermissions(t *testing.T) {
-	allowed := func(scenario string) map[string]string {
+	allowedTo := func(name, scenario string) map[string]string {
 		tpl := all(t)[scenario].stack(t, "rootguard")
 		out := map[string]string{}
-		function, _ := tpl.named(t, "AWS::Lambda::Function", "FunctionName", "rootguard-iamuser")
+		function, _ := tpl.named(t, "AWS::Lambda::Function", "FunctionName", "rootguard-"+name)
 		role := at(tpl.Resources[function].Properties, "Role", "Fn::GetAtt").([]any)[0].(string)
 		if tpl.Resources[role].Properties["ManagedPolicyArns"] != nil {
 			t.Errorf("the role has managed policies: %v", tpl.Resources[role].Properties["ManagedPolicyArns"])
@@ -340,6 +344,7 @@ func TestPermissions(t *testing.T) {
 		}
 		return out
 	}
+	allowed := func(scenario string) map[string]string { return allowedTo("iamuser", scenario) }
 	want := map[string]string{
 		"dynamodb:BatchGetItem":       "AWS::DynamoDB::Table",
 		"dynamodb:ConditionCheckItem": "AWS::DynamoDB::Table",
@@ -370,6 +375,15 @@ func TestPermissions(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, allowed("full")); diff != "" {
 		t.Errorf("three topics (-want +got):\n%s", diff)
+	}
+	want = map[string]string{
+		"logs:CreateLogStream":            "AWS::Logs::LogGroup",
+		"logs:PutLogEvents":               "AWS::Logs::LogGroup",
+		"securityhub:BatchImportFindings": "arn:${AWS::Partition}:securityhub:${AWS::Region}:${AWS::AccountId}:product/${AWS::AccountId}/default",
+		"sqs:SendMessage":                 "AWS::SQS::Queue",
+	}
+	if diff := cmp.Diff(want, allowedTo("securityhub", "full")); diff != "" {
+		t.Errorf("Security Hub's function (-want +got):\n%s", diff)
 	}
 }
 
@@ -486,6 +500,9 @@ func TestSubscriptions(t *testing.T) {
 			if s.Properties["FilterPolicy"] != nil {
 				filter = fmt.Sprint(" ", s.Properties["FilterPolicy"])
 			}
+			if s.Properties["Protocol"] == "lambda" {
+				continue // see TestSecurityHub
+			}
 			out = append(out, fmt.Sprintf("%v: %v %v%s", topic.Properties["DisplayName"], s.Properties["Protocol"], s.Properties["Endpoint"], filter))
 		}
 		slices.Sort(out)
@@ -553,9 +570,9 @@ func TestAlarms(t *testing.T) {
 	}
 	slices.Sort(names)
 	if diff := cmp.Diff([]string{
-		"chats-failed", "errors-iamuser", "errors-rootactivity", "errors-sweep", "escalations-failed", "failed", "lost-events-1", "lost-events-2", "lost-failures-iamuser", "lost-failures-rootactivity", "lost-failures-sweep",
+		"chats-failed", "errors-iamuser", "errors-rootactivity", "errors-securityhub", "errors-sweep", "escalations-failed", "failed", "lost-events-1", "lost-events-2", "lost-failures-iamuser", "lost-failures-rootactivity", "lost-failures-securityhub", "lost-failures-sweep",
 		"no-heartbeat-iamuser", "no-heartbeat-rootactivity", "no-heartbeat-sweep", "notifications-failed", "publish-errors",
-		"throttles-iamuser", "throttles-rootactivity", "throttles-sweep", "undelivered",
+		"throttles-iamuser", "throttles-rootactivity", "throttles-securityhub", "throttles-sweep", "undelivered",
 	}, names); diff != "" {
 		t.Errorf("alarms (-want +got):\n%s", diff)
 	}
@@ -583,6 +600,38 @@ func TestAlarms(t *testing.T) {
 	var body struct{ Widgets []any }
 	if err := json.Unmarshal([]byte(flatten(boards[0].Properties["DashboardBody"])), &body); err != nil || len(body.Widgets) < 8 {
 		t.Errorf("the dashboard has %d widgets: %v", len(body.Widgets), err)
+	}
+}
+
+// TestSecurityHub holds that alerts reach the function, and that those which do
+// not are kept; and that nothing of it is there unless it was asked for.
+func TestSecurityHub(t *testing.T) {
+	tpl := all(t)["full"].stack(t, "rootguard")
+	function, _ := tpl.named(t, "AWS::Lambda::Function", "FunctionName", "rootguard-securityhub")
+	topic, _ := tpl.named(t, "AWS::SNS::Topic", "DisplayName", "rootguard")
+	_, subscription := tpl.named(t, "AWS::SNS::Subscription", "Protocol", "lambda")
+	if p := subscription.Properties; !reflect.DeepEqual(p["TopicArn"], ref(topic)) || !reflect.DeepEqual(p["Endpoint"], get(function, "Arn")) ||
+		!reflect.DeepEqual(p["FilterPolicy"], map[string]any{"severity": []any{map[string]any{"exists": true}}}) {
+		t.Errorf("subscription: %v", p)
+	}
+	dead := at(subscription.Properties, "RedrivePolicy", "deadLetterTargetArn")
+	queue := at(dead, "Fn::GetAtt").([]any)[0].(string)
+	sends := false
+	for _, policy := range tpl.of("AWS::SQS::QueuePolicy") {
+		for _, s := range list(at(policy.Properties, "PolicyDocument", "Statement")) {
+			sends = sends || reflect.DeepEqual(at(s, "Principal", "Service"), "sns.amazonaws.com") && reflect.DeepEqual(at(s, "Resource"), get(queue, "Arn")) &&
+				reflect.DeepEqual(at(s, "Condition"), map[string]any{"ArnEquals": map[string]any{"aws:SourceArn": ref(topic)}})
+		}
+	}
+	if !sends {
+		t.Error("the topic may not leave alerts in the queue")
+	}
+	_, permission := tpl.named(t, "AWS::Lambda::Permission", "Principal", "sns.amazonaws.com")
+	if p := permission.Properties; !reflect.DeepEqual(p["SourceArn"], ref(topic)) || !reflect.DeepEqual(p["FunctionName"], ref(function)) || p["SourceAccount"] == nil {
+		t.Errorf("permission: %v", p)
+	}
+	if text := strings.ToLower(string(all(t)["default"].stack(t, "rootguard").text)); strings.Contains(text, "securityhub") {
+		t.Error("there is something of Security Hub though it was not asked for")
 	}
 }
 

@@ -27,7 +27,7 @@ var scenarios = map[string]string{
 		"email": ["ops@example.com", "second@example.com"], "sms": ["+14155550100"], "https": ["https://example.com/hook"],
 		"escalation": {"email": ["ciso@example.com"], "sms": ["+14155550101"]},
 		"slack": {"workspace": "T0123ABCD", "channel": "C0123ABCD"},
-		"grace": "12h", "reminders": ["1h", "2d"], "window": "30m", "quietDays": 60, "logDays": 365,
+		"securityHub": true, "grace": "12h", "reminders": ["1h", "2d"], "window": "30m", "quietDays": 60, "logDays": 365,
 		"accountNames": {"123456789012": "prod-billing"},
 		"trail": true, "trails": ["older"], "terminationProtection": true
 	}}`,
@@ -92,7 +92,7 @@ var synthesized = sync.OnceValues(func() (map[string]stackSet, error) {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	archives := map[string]string{}
-	for _, name := range Functions() {
+	for _, name := range Functions(&settings.Settings{SecurityHub: true}) {
 		archives[name] = filepath.Join(dir, name+".zip")
 		if err := os.WriteFile(archives[name], []byte("an archive of "+name), 0o600); err != nil {
 			return nil, err

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"rootguard/infra/settings"
 )
 
 // TestWarning holds that whoever deploys is told of what would reach nobody.
@@ -15,7 +17,7 @@ func TestWarning(t *testing.T) {
 		t.Fatal(err)
 	}
 	archives := map[string]string{}
-	for _, name := range Functions() {
+	for _, name := range Functions(&settings.Settings{}) {
 		archives[name] = filepath.Join(t.TempDir(), name+".zip")
 		if err := os.WriteFile(archives[name], []byte(name), 0o600); err != nil {
 			t.Fatal(err)

@@ -49,7 +49,7 @@ func own(name, statistic string) awscloudwatch.Metric {
 // dashboard. A new stack's alarms about heartbeats ring until the first one.
 func (g *guard) watch(rules []awsevents.CfnRule) {
 	a := g.alarms
-	a.add(alarm{"UndeliveredWaiting", "undelivered", "Events wait that EventBridge could not deliver to a function. Mend the cause, then: rootguard redrive", waiting(g.undelivered), false})
+	a.add(alarm{"UndeliveredWaiting", "undelivered", "Events wait that could not be delivered to a function. Mend the cause, then: rootguard redrive", waiting(g.undelivered), false})
 	a.add(alarm{"FailedWaiting", "failed", "Events wait that a function failed on three times. Mend the cause, then: rootguard redrive", waiting(g.failed), false})
 	a.add(alarm{"PublishErrors", "publish-errors", "Alerts could not be published. They are tried again, and kept in the queue of failed events.", own(config.MetricPublishErrors, "Sum"), false})
 	for _, topic := range []struct {
@@ -74,6 +74,9 @@ func (g *guard) watch(rules []awsevents.CfnRule) {
 		a.add(alarm{id + "Throttles", "throttles-" + name, "The function " + name + " was throttled: the account's concurrency is used up, or set to zero for it. Events wait for up to six hours.", f.MetricThrottles(sum), false})
 		a.add(alarm{id + "DestinationFailures", "lost-failures-" + name, "Events that the function " + name + " failed on could not be kept, and are lost.",
 			f.Metric(jsii.String("DestinationDeliveryFailures"), sum), false})
+		if name == SecurityHub {
+			continue // without an alert it has nothing to do
+		}
 		quarter := &awscloudwatch.MetricOptions{Statistic: jsii.String("Sum"), Period: minutes(15)}
 		a.add(alarm{id + "Silent", "no-heartbeat-" + name, "The function " + name + " did not run with success for 15 minutes, though it is called every five.",
 			awscloudwatch.NewMathExpression(&awscloudwatch.MathExpressionProps{

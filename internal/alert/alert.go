@@ -50,3 +50,9 @@ type Alert struct {
 	// failed with others. It is between guard and Publisher, and not published.
 	Took []string `json:"-"`
 }
+
+// Published is an alert as a receiver has it.
+type Published struct {
+	Alert Alert
+	At    time.Time // when it was published; zero where that is not known
+}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"rootguard/internal/alert"
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/detect"
 	"rootguard/internal/guard"
@@ -58,6 +59,18 @@ func Load(getenv func(string) string) (Config, error) {
 	}
 	c.Partition, c.Region, c.Account = place(c.TopicARN)
 	return c, nil
+}
+
+// LoadHub reads from the environment whose Security Hub alerts are for: that of
+// the account and Region of the topic.
+func LoadHub(getenv func(string) string) (alert.Hub, error) {
+	r := reader{getenv: getenv}
+	arn := r.topic(EnvTopicARN, true)
+	if err := errors.Join(r.errs...); err != nil {
+		return alert.Hub{}, fmt.Errorf("reading settings: %w", err)
+	}
+	partition, region, account := place(arn)
+	return alert.Hub{Partition: partition, Region: region, Account: account}, nil
 }
 
 // AccountName is the name that was set for an account, "" where none was.

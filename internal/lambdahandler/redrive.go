@@ -2,6 +2,7 @@ package lambdahandler
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -13,13 +14,18 @@ var _ redrive.Handler = (*Redriver)(nil)
 
 // Redriver hands to the guard what a function failed on, or what never reached
 // it. Users are not checked live: what their state was then is not known now.
+// Alerts that wait to be taken over go to the Importer.
 type Redriver struct {
-	Guard Guard
-	Now   func() time.Time
+	Guard    Guard
+	Importer Importer
+	Now      func() time.Time
 }
 
 // Read is redrive.Handler's.
 func (r *Redriver) Read(body []byte) (redrive.Event, error) {
+	if alerts, err := Alerts(body); !errors.Is(err, ErrNotSNS) {
+		return redrive.Event{Alerts: alerts}, err
+	}
 	ev, err := Unwrap(body)
 	if err != nil {
 		return redrive.Event{}, err
@@ -38,6 +44,9 @@ func (r *Redriver) Read(body []byte) (redrive.Event, error) {
 
 // Handle is redrive.Handler's.
 func (r *Redriver) Handle(ctx context.Context, ev redrive.Event) (guard.Result, error) {
+	if len(ev.Alerts) > 0 {
+		return guard.Result{}, imported(ctx, r.Importer, ev.Alerts, r.Now())
+	}
 	if ev.Record == nil {
 		if _, err := r.Guard.Flush(ctx, r.Now()); err != nil {
 			return guard.Result{}, fmt.Errorf("sending roll-ups: %w", err)

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"time"
 
+	"rootguard/internal/alert"
 	"rootguard/internal/cloudtrail"
 	"rootguard/internal/guard"
 )
@@ -39,6 +40,7 @@ type Event struct {
 	ID        string             // of the EventBridge event
 	Record    *cloudtrail.Record // nil of a schedule, which only asks what is due
 	Scheduled bool
+	Alerts    []alert.Published // published, and not taken over into Security Hub
 }
 
 // Handler reads and handles what waits.

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -22,6 +23,7 @@ import (
 	"rootguard/internal/eventhistory/eventhistorytest"
 	"rootguard/internal/fake"
 	"rootguard/internal/guard"
+	"rootguard/internal/securityhub/securityhubtest"
 	"rootguard/internal/sns/snstest"
 	"rootguard/internal/sqs/sqstest"
 )
@@ -36,12 +38,13 @@ type cloud struct {
 	sqs     *sqstest.Server
 	sns     *snstest.Server
 	history *eventhistorytest.Server
+	hub     *securityhubtest.Server
 	api     *httptest.Server // CloudFormation, Lambda and STS
 }
 
 func newCloud(t *testing.T) *cloud {
 	t.Helper()
-	c := &cloud{dynamo: dynamotest.New(t), sqs: sqstest.New(t), sns: snstest.New(t), history: eventhistorytest.New(t)}
+	c := &cloud{dynamo: dynamotest.New(t), sqs: sqstest.New(t), sns: snstest.New(t), history: eventhistorytest.New(t), hub: securityhubtest.New(t, "111122223333")}
 	c.table = dynamotest.Table(t, dynamotest.Client(c.dynamo.URL))
 	c.sqs.Queue("rootguard-Undelivered-1")
 	c.sqs.Queue("rootguard-Failed-1")
@@ -95,7 +98,7 @@ func TestAWSScripts(t *testing.T) {
 				"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "eu-west-1", "AWS_EC2_METADATA_DISABLED": "true",
 				"AWS_ENDPOINT_URL_DYNAMODB": c.dynamo.URL, "AWS_ENDPOINT_URL_SQS": c.sqs.URL, "AWS_ENDPOINT_URL_SNS": c.sns.URL,
 				"AWS_ENDPOINT_URL_CLOUDTRAIL": c.history.URL, "AWS_ENDPOINT_URL_CLOUDFORMATION": c.api.URL,
-				"AWS_ENDPOINT_URL_LAMBDA": c.api.URL, "AWS_ENDPOINT_URL_STS": c.api.URL,
+				"AWS_ENDPOINT_URL_SECURITYHUB": c.hub.URL, "AWS_ENDPOINT_URL_LAMBDA": c.api.URL, "AWS_ENDPOINT_URL_STS": c.api.URL,
 				"TABLE": c.table, "TOPIC": topicARN,
 			} {
 				env.Setenv(name, value)
@@ -109,6 +112,8 @@ func TestAWSScripts(t *testing.T) {
 			"left":    leftOn,
 			"alerts":  alertsSent,
 			"snsdown": snsDown,
+			"hub":     inHub,
+			"huboff":  hubOff,
 			"history": addHistory,
 			"asked":   historyAsked,
 			"fault":   historyFault,
@@ -207,3 +212,18 @@ func historyFault(ts *testscript.TestScript, _ bool, args []string) {
 	c.history.Skip(numbers[0])
 	c.history.Inject(numbers[1], eventhistorytest.Fault{Status: numbers[2], Code: args[3]})
 }
+
+// inHub checks which findings are in Security Hub: hub [ID…].
+func inHub(ts *testscript.TestScript, _ bool, args []string) {
+	found := cloudOf(ts).hub.Findings()
+	ids := make([]string, len(found))
+	for i, f := range found {
+		ids[i] = f.Text("Id")
+	}
+	if !slices.Equal(ids, args) {
+		ts.Fatalf("Security Hub has %q, want %q", ids, args)
+	}
+}
+
+// hubOff has Security Hub not enabled: [!] huboff.
+func hubOff(ts *testscript.TestScript, neg bool, _ []string) { cloudOf(ts).hub.Disable(!neg) }

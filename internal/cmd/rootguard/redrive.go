@@ -9,14 +9,17 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	sdksecurityhub "github.com/aws/aws-sdk-go-v2/service/securityhub"
 	sdksqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 
+	"rootguard/internal/alert"
 	"rootguard/internal/cmd/rootguard/label"
 	"rootguard/internal/config"
 	"rootguard/internal/detect"
 	"rootguard/internal/guard"
 	"rootguard/internal/lambdahandler"
 	"rootguard/internal/redrive"
+	"rootguard/internal/securityhub"
 	"rootguard/internal/sqs"
 )
 
@@ -37,11 +40,13 @@ type redriveCmd struct {
 func (redriveCmd) Help() string {
 	return `Events wait in one queue when EventBridge could not deliver them to a function, and in another when a function failed on them three times. An alarm says so. Mend the cause, then redrive: each event goes through the same guard as in the function, with the same table and topics, and leaves its queue when it has been handled.
 
+Where alerts go to Security Hub too, those that it did not take wait in the same queues, and are imported.
+
 An event whose alert was sent before is a duplicate, and only leaves the queue: running redrive twice, or again after it was interrupted, sends no alert twice. (Where the network fails just as an alert is sent, one copy of it may go out, with the same alert ID.) What is no event is named on standard error and stays on its queue; so does what fails. Messages are hidden from others while they are handled, for 6 minutes at most.
 
 With --json, each line of standard output is an object with a "schema": "rootguard.redrive/1" for a message, and one "rootguard.redrive_summary/1" as the last line.
 
-It needs cloudformation:DescribeStacks, lambda:GetFunctionConfiguration, sqs:ReceiveMessage, sqs:DeleteMessage, sqs:ChangeMessageVisibility and sqs:GetQueueAttributes on the queues, and what the function's role allows on the table, the topics and their key.
+It needs cloudformation:DescribeStacks, lambda:GetFunctionConfiguration, sqs:ReceiveMessage, sqs:DeleteMessage, sqs:ChangeMessageVisibility and sqs:GetQueueAttributes on the queues, and what the function's role allows on the table, the topics and their key; for alerts that wait for Security Hub also securityhub:BatchImportFindings.
 
 Examples:
   rootguard redrive --dry-run                     # what waits?
@@ -76,10 +81,12 @@ func (c redriveCmd) Run(ctx context.Context, sys system) error {
 	if err != nil {
 		return err
 	}
+	client := sdksecurityhub.NewFromConfig(cfg, func(o *sdksecurityhub.Options) { o.Region = settings.Region })
+	hub := securityhub.New(client, alert.Hub{Partition: settings.Partition, Region: settings.Region, Account: settings.Account})
 	g := lambdahandler.Assemble(settings, cfg, sys.now, slog.New(slog.DiscardHandler)).Deps.Guard
 
 	out := redriveOutput{sys: sys, json: c.JSON, progress: progressLine{sys: sys}}
-	opt := redrive.Options{Handler: &lambdahandler.Redriver{Guard: g, Now: sys.now}, DryRun: c.DryRun, Limit: c.Limit, Report: out.report}
+	opt := redrive.Options{Handler: &lambdahandler.Redriver{Guard: g, Importer: hub, Now: sys.now}, DryRun: c.DryRun, Limit: c.Limit, Report: out.report}
 	if lease := settings.Settings.Lease; lease > 0 {
 		opt.Timeout = lease * 2 / 3 // over before its claim is anybody else's
 	}
@@ -240,6 +247,9 @@ func (o *redriveOutput) report(it redrive.Item) error {
 		return nil
 	}
 	text := "a schedule's event"
+	if alerts := it.Event.Alerts; len(alerts) > 0 {
+		text = fmt.Sprintf("%s for Security Hub: alert %s", alerts[0].Alert.Finding.ID, alerts[0].Alert.ID)
+	}
 	if rec := it.Event.Record; rec != nil {
 		text = fmt.Sprintf("%s %s in %s, event %s", rec.EventTime.UTC().Format("2006-01-02 15:04:05Z"), rec.EventName, rec.Account(), rec.EventID)
 	}
@@ -265,6 +275,9 @@ func redrivenOf(it redrive.Item) redriven {
 	}
 	if it.Result.Alert != nil {
 		out.AlertID = it.Result.Alert.ID
+	}
+	if alerts := it.Event.Alerts; len(alerts) > 0 {
+		out.Account, out.Finding, out.AlertID = alerts[0].Alert.Finding.Account, alerts[0].Alert.Finding.ID, alerts[0].Alert.ID
 	}
 	if it.Err != nil {
 		out.Error = it.Err.Error()

@@ -1,0 +1,30 @@
+// Command securityhub is the Lambda function to which Amazon SNS delivers every
+// alert: it imports it into AWS Security Hub.
+package main
+
+import (
+	"errors"
+	"os"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-lambda-go/lambdacontext"
+	sdk "github.com/aws/aws-sdk-go-v2/service/securityhub"
+
+	"rootguard/internal/awsenv"
+	"rootguard/internal/config"
+	"rootguard/internal/lambdahandler"
+	"rootguard/internal/securityhub"
+)
+
+func main() {
+	logger := lambdacontext.NewLogger()
+	hub, err := config.LoadHub(os.Getenv)
+	env, envErr := awsenv.Config(os.Getenv)
+	if err = errors.Join(err, envErr); err != nil {
+		logger.Error("not started", "error", err.Error())
+		os.Exit(1)
+	}
+	importer := securityhub.New(sdk.NewFromConfig(env), hub)
+	lambda.Start((&lambdahandler.Exports{Importer: importer, Logger: logger, Now: time.Now}).Handle)
+}
