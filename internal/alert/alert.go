@@ -18,6 +18,7 @@ const (
 	First      Kind = "first"      // the first of its kind in its session
 	RollUp     Kind = "roll_up"    // the repeats of a First within the window, in one
 	Escalation Kind = "escalation" // repeats passed a threshold, sent at once
+	Resend     Kind = "resend"     // of an incident that nobody has acknowledged, once more
 )
 
 // Action is one kind of repeated call in a roll-up.
@@ -25,6 +26,18 @@ type Action struct {
 	Name   string `json:"name"` // "iam:CreateUser"
 	Target string `json:"target,omitempty"`
 	Count  int    `json:"count"`
+}
+
+// Incident is what an alert belongs to: the alerts of one session.
+type Incident struct {
+	ID             string    `json:"id"`
+	Events         int       `json:"events"` // told of so far, those of this alert included
+	Opened         time.Time `json:"opened,omitzero"`
+	AcknowledgedBy string    `json:"acknowledged_by,omitempty"`
+
+	// Repeat of Repeats is which of the resends this is, of a Resend.
+	Repeat  int `json:"repeat,omitempty"`
+	Repeats int `json:"repeats,omitempty"`
 }
 
 // Alert is what is published. The ID is derived from what it tells of, so that a
@@ -35,6 +48,8 @@ type Alert struct {
 	Kind        Kind           `json:"kind"`
 	AccountName string         `json:"account_name,omitempty"`
 	Finding     detect.Finding `json:"finding"`
+
+	Incident *Incident `json:"incident,omitempty"` // what it belongs to
 
 	// Deadline is until when missing MFA is tolerated, for user.created and user.console_access.
 	Deadline time.Time `json:"deadline,omitzero"`
@@ -55,4 +70,12 @@ type Alert struct {
 type Published struct {
 	Alert Alert
 	At    time.Time // when it was published; zero where that is not known
+}
+
+// Escalates reports whether an alert is for those too who are told of the worst
+// alone: a critical one, and what says that one is less, root use being announced
+// or an incident being looked after.
+func Escalates(a Alert) bool {
+	f := &a.Finding
+	return f.Severity >= detect.Critical || f.ID == detect.RootUseAnnounced && f.Severity > detect.Info || f.ID == detect.IncidentAcknowledged
 }

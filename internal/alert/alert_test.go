@@ -85,7 +85,28 @@ func samples() map[string]Alert {
 		Account: "210987654321", Region: "us-east-1", EventTime: at("2026-03-05T06:00:00Z"), EventID: "guard.unhealthy/210987654321/us-east-1/trail/2026-03-05",
 		Actor: detect.Actor{Type: "AWSService", Name: "rootguard"}, Target: detect.Target{Resource: "trail"}, CIS: []string{"4.3"},
 		NextStep: "Run rootguard doctor, mend what it names, then run rootguard redrive for events that waited."}
+	said := detect.Announced{ID: "3F9D0-KQ7TB", Owner: "alice@example.com", Reason: "renewing the support plan, ticket OPS-17", Until: at("2026-01-02T05:00:00Z")}
+	mfa := rootConsole
+	mfa.ID, mfa.Title, mfa.MFA = detect.RootSignin, "Root sign-in with MFA", cloudtrail.Yes
+	known := detect.Announce(mfa, said)
+	notLowered := detect.Announce(rootConsole, said)
+	opener := detect.Actor{Type: "AssumedRole", Name: "Admin/alice", ARN: "arn:aws:sts::210987654321:assumed-role/Admin/alice"}
+	use := detect.AnnouncedUse{Account: "123456789012", ID: said.ID, From: at("2026-01-02T03:00:00Z"), Until: said.Until, Owner: said.Owner, Reason: said.Reason}
+	one := Incident{ID: "7K4Q2-X2M9P", Events: 3, Opened: at("2026-01-02T03:05:00Z")}
+	looked, again := one, one
+	looked.AcknowledgedBy = "bob"
+	again.Repeat, again.Repeats = 1, 2
 	return map[string]Alert{
+		"root_signin_announced":     {Schema: Schema, ID: "a-9", Kind: First, AccountName: "prod-billing", Finding: known, Incident: &one},
+		"root_signin_not_lowered":   {Schema: Schema, ID: "a-10", Kind: First, AccountName: "prod-billing", Finding: notLowered, Incident: &one},
+		"root_activity_known":       {Schema: Schema, ID: "a-11", Kind: First, AccountName: "prod-billing", Finding: activity, Incident: &looked},
+		"root_signin_no_mfa_resend": {Schema: Schema, ID: "a-12", Kind: Resend, AccountName: "prod-billing", Finding: rootConsole, Incident: &again},
+		"root_use_announced":        {Schema: Schema, ID: "a-13", Kind: First, AccountName: "prod-billing", Finding: detect.UseAnnounced(use, opener, at("2026-01-02T02:00:00Z"))},
+		"root_use_closed":           {Schema: Schema, ID: "a-14", Kind: First, Finding: detect.UseClosed(use, opener, "done", at("2026-01-02T04:00:00Z"))},
+		"root_use_ended":            {Schema: Schema, ID: "a-15", Kind: First, Finding: detect.UseEnded(use, opener, "Root: 1 sign-in.", use.Until)},
+		"root_use_ended_unused":     {Schema: Schema, ID: "a-16", Kind: First, Finding: detect.UseEnded(use, opener, "", use.Until)},
+		"incident_acknowledged": {Schema: Schema, ID: "a-17", Kind: First, Finding: detect.Acknowledged("123456789012", one.ID, 1, rootConsole.Title, opener, "bob", "it was me", at("2026-01-02T03:20:00Z")),
+			Incident: &looked},
 		"root_signin_no_mfa": {Schema: Schema, ID: "a-1", Kind: First, AccountName: "prod-billing", Finding: rootConsole},
 		"root_activity_roll_up": {Schema: Schema, ID: "a-2", Kind: RollUp, AccountName: "prod-billing", Finding: activity, Count: 538,
 			Actions:        []Action{{"ec2:RunInstances", "", 12}, {"iam:CreateUser", "svc-backup", 1}, {"iam:AttachUserPolicy", "svc-backup", 1}, {"s3:PutBucketPolicy", "billing-exports", 4}},
@@ -578,7 +599,7 @@ func TestSchemaIsDocumented(t *testing.T) {
 				t.Errorf("doc.go does not tell of %q", name)
 			}
 			ft := field.Type
-			if ft.Kind() == reflect.Slice {
+			if ft.Kind() == reflect.Slice || ft.Kind() == reflect.Pointer {
 				ft = ft.Elem()
 			}
 			if ft.Kind() == reflect.Struct && ft != reflect.TypeFor[time.Time]() {
@@ -591,20 +612,25 @@ func TestSchemaIsDocumented(t *testing.T) {
 
 func TestThreads(t *testing.T) {
 	a, b := samples()["root_signin_no_mfa"], samples()["root_activity_roll_up"]
-	if thread(&a.Finding) != thread(&b.Finding) {
+	if thread(a) != thread(b) {
 		t.Error("one session in one account makes two threads")
 	}
 	b.Finding.Account = "999999999999"
-	if thread(&a.Finding) == thread(&b.Finding) {
+	if thread(a) == thread(b) {
 		t.Error("two accounts share a thread")
 	}
 	b.Finding.Account, b.Finding.Session = a.Finding.Account, "another"
-	if thread(&a.Finding) == thread(&b.Finding) {
+	if thread(a) == thread(b) {
 		t.Error("two sessions share a thread")
 	}
+	a.Incident, b.Incident = &Incident{ID: "7K4Q2-X2M9P"}, &Incident{ID: "7K4Q2-X2M9P"}
+	if thread(a) != thread(b) {
+		t.Error("one incident makes two threads")
+	}
+	a.Incident, b.Incident = nil, nil
 	b.Finding.Session = ""
-	if thread(&b.Finding) == thread(&a.Finding) || strings.Contains(thread(&b.Finding), "--") {
-		t.Errorf("without a session: %s", thread(&b.Finding))
+	if thread(b) == thread(a) || strings.Contains(thread(b), "--") {
+		t.Errorf("without a session: %s", thread(b))
 	}
 }
 
@@ -614,6 +640,10 @@ func fuzzed(title, account, name, log string, severity uint8, count int, n uint8
 	a.Kind = []Kind{First, RollUp, Escalation, Kind(log)}[kind%4]
 	a.Finding.Title, a.Finding.Account, a.AccountName = title, account, name
 	a.Finding.Severity, a.Count = detect.Severity(severity), count
+	if n%2 == 0 {
+		a.Finding.Announced = &detect.Announced{ID: log, Owner: name, Reason: log, Until: a.FirstTime}
+		a.Incident = &Incident{ID: log, Events: count, AcknowledgedBy: name, Repeat: count}
+	}
 	if kind%8 > 3 { // findings that have an MFA line of their own
 		a.Finding.ID, a.Deadline = detect.UserConsoleAccess, a.FirstTime
 	}

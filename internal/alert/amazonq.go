@@ -52,11 +52,11 @@ func AmazonQ(a Alert) ([]byte, error) {
 			TextType:    "client-markdown",
 			Title:       "[" + severity(a) + "] " + cut(plain(title(a), 120)+repeated(a)+" - "+plain(accountNamed(a), 60), 180),
 			Description: description(a),
-			NextSteps:   steps(f),
+			NextSteps:   steps(a),
 			Keywords:    keywords(f),
 		},
 		Metadata: metadata{
-			ThreadID:          thread(f),
+			ThreadID:          thread(a),
 			Summary:           "[" + severity(a) + "] " + plain(strings.TrimPrefix(Subject(a), "["+severity(a)+"] "), subjectLimit),
 			EventType:         clean(string(f.ID), 64),
 			RelatedResources:  related(f),
@@ -91,6 +91,12 @@ func description(a Alert) string {
 	if f.Detail != "" {
 		lines = append(lines, plain(f.Detail, 600))
 	}
+	if said := announced(f); said != "" {
+		lines = append(lines, "*Known:* "+code(said, 400))
+	}
+	if in := incident(a); in != "" {
+		lines = append(lines, "*Case:* "+code(in, 250))
+	}
 	if several(a) {
 		const limit = 10
 		lines = append(lines, fmt.Sprintf("*Repeats:* %d events", a.Count))
@@ -113,13 +119,17 @@ func accountNamed(a Alert) string {
 	return cut(a.AccountName, 40) + " (" + accountID(a) + ")"
 }
 
-func steps(f *detect.Finding) []string {
+func steps(a Alert) []string {
+	f := &a.Finding
 	var s []string
 	if f.NextStep != "" {
 		s = append(s, plain(f.NextStep, 300))
 	}
 	if command := lookup(f); command != "" {
 		s = append(s, code(command, 200))
+	}
+	if command := ack(a); command != "" {
+		s = append(s, code(command, 120))
 	}
 	return s
 }
@@ -135,10 +145,15 @@ func keywords(f *detect.Finding) []string {
 	return k
 }
 
-// thread groups the alerts of one session in one account, those without a
-// session by finding. The session may hold names, so the thread has its digest.
-func thread(f *detect.Finding) string {
+// thread groups the alerts of one incident, others of one session in one
+// account, those without a session by finding. The session may hold names, so
+// the thread has its digest.
+func thread(a Alert) string {
+	f := &a.Finding
 	in := f.Session
+	if a.Incident != nil {
+		in = "incident " + a.Incident.ID
+	}
 	if in == "" {
 		in = string(f.ID)
 	}
@@ -160,6 +175,9 @@ func additional(a Alert) map[string]string {
 	f := &a.Finding
 	m := map[string]string{"alertId": a.ID, "severity": f.Severity.String(), "account": f.Account, "accountName": a.AccountName,
 		"region": f.Region, "eventId": f.EventID, "eventName": f.EventName, "sourceIp": f.SourceIP, "kind": string(a.Kind)}
+	if a.Incident != nil {
+		m["incident"] = a.Incident.ID
+	}
 	if !f.EventTime.IsZero() {
 		m["eventTime"] = f.EventTime.UTC().Format("2006-01-02T15:04:05Z")
 	}

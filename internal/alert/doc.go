@@ -19,9 +19,11 @@
 //	schema           "rootguard.alert/1"
 //	id               of the alert, derived from what it tells of: drop a second one with the same id
 //	kind             "first", "roll_up" (the repeats of a first within the window, in one) or
-//	                 "escalation" (repeats passed a threshold, sent at once)
+//	                 "escalation" (repeats passed a threshold, sent at once) or "resend" (of an incident
+//	                 that nobody has acknowledged)
 //	account_name     + what the owner calls the account
 //	finding          what happened, see below; of a roll-up or escalation, the event that opened it
+//	incident         + what the alert belongs to, see below
 //	deadline         + until when missing MFA is tolerated, of user.created and user.console_access
 //	count            + events that a roll-up or escalation tells of
 //	actions          + the calls among them, at most 200: objects of name ("iam:CreateUser"),
@@ -50,10 +52,28 @@
 //	              principal_id (+), access_key_id (+)
 //	target        + whom or what it was done to: user_name (+), user_id (+, AIDA…), resource (+)
 //	mfa           "yes", "no" or "unknown": whether MFA was used, where the record can say it
+//	announced     + that somebody announced the use of root, see below
 //	session       + names the session that the record belongs to
 //	cis           + controls of the CIS AWS Foundations Benchmark
 //	attack        + ids of MITRE ATT&CK techniques
 //	next_step     one sentence of runbook
+//
+// Of announced, in finding (+): that the use of root was announced for its time:
+//
+//	id                 of the announcement
+//	owner              who answers for it
+//	reason             why root is used
+//	until              when it ends
+//	original_severity  what the severity would be without
+//
+// Of incident:
+//
+//	id               to acknowledge it by
+//	events           told of so far, those of this alert included
+//	opened           when its first alert was made
+//	acknowledged_by  + who looks after it
+//	repeat           + of a resend: which it is
+//	repeats          + of how many
 //
 // A body has at most 64 KiB: see JSON.
 package alert

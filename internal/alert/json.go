@@ -67,6 +67,11 @@ func bound(a Alert) Alert {
 		a.Actions = nil
 	}
 	a.Finding = BoundFinding(a.Finding)
+	if in := a.Incident; in != nil {
+		short := *in
+		short.ID, short.AcknowledgedBy, short.Opened = trim(in.ID, wordLimit), trim(in.AcknowledgedBy, nameLimit), utc(in.Opened)
+		a.Incident = &short
+	}
 	return a
 }
 
@@ -85,6 +90,11 @@ func BoundFinding(f detect.Finding) detect.Finding {
 	f.EventID, f.EventSource, f.EventName = trim(f.EventID, nameLimit), trim(f.EventSource, nameLimit), trim(f.EventName, nameLimit)
 	f.ErrorCode, f.SourceIP, f.UserAgent = trim(f.ErrorCode, nameLimit), trim(f.SourceIP, nameLimit), trim(f.UserAgent, 1024)
 	f.Session = trim(f.Session, arnLimit)
+	if an := f.Announced; an != nil {
+		short := *an
+		short.ID, short.Owner, short.Reason, short.Until = trim(an.ID, wordLimit), trim(an.Owner, nameLimit), trim(an.Reason, nameLimit), utc(an.Until)
+		f.Announced = &short
+	}
 	f.Actor = detect.Actor{Type: trim(f.Actor.Type, wordLimit), Name: trim(f.Actor.Name, nameLimit), ARN: trim(f.Actor.ARN, arnLimit),
 		PrincipalID: trim(f.Actor.PrincipalID, nameLimit), AccessKeyID: trim(f.Actor.AccessKeyID, nameLimit)}
 	f.Target = detect.Target{UserName: trim(f.Target.UserName, nameLimit), UserID: trim(f.Target.UserID, nameLimit), Resource: trim(f.Target.Resource, 2*nameLimit)}

@@ -19,8 +19,9 @@ const (
 
 // Text is the body of the e-mail. Its first six lines answer "is this us?":
 // what, who, from where, when, in which account, what to do next. Then come,
-// where they apply, the user or resource, MFA and its deadline, the calls of a
-// roll-up, a command that fetches the record, and last the identifiers.
+// where they apply, the user or resource, MFA and its deadline, who announced it,
+// the incident and how to acknowledge it, the calls of a roll-up, a command that
+// fetches the record, and last the identifiers.
 //
 // A line has at most 200 characters and the whole under 64 KiB. Text from a log
 // can add no line: see the package documentation.
@@ -40,8 +41,17 @@ func Text(a Alert) string {
 		lines = append(lines, "MFA:     "+state)
 	}
 	lines = append(lines, wrap("Detail:  ", clean(f.Detail, 900))...)
+	if said := announced(f); said != "" {
+		lines = append(lines, wrap("Known:   ", said)...)
+	}
 	if len(f.Also) > 0 {
 		lines = append(lines, "Also:    "+list(f.Also, 6))
+	}
+	if in := incident(a); in != "" {
+		lines = append(lines, "Case:    "+in)
+	}
+	if command := ack(a); command != "" {
+		lines = append(lines, "Ack:     "+command)
 	}
 	lines = append(lines, repeats(a)...)
 	if command := lookup(f); command != "" {
@@ -129,6 +139,8 @@ func who(f *detect.Finding) string {
 func from(f *detect.Finding) string {
 	ip, ua := clean(f.SourceIP, 80), agent(f.UserAgent)
 	switch {
+	case ip == "" && ua != "" && f.EventName == "":
+		return "the command " + ua
 	case ip == "" && f.EventName == "":
 		return "a check by rootguard, no call"
 	case ip == "":
@@ -224,6 +236,48 @@ func mfa(a Alert) string {
 	default:
 		return ""
 	}
+}
+
+// announced says who announced it, and whether that lowered the finding.
+func announced(f *detect.Finding) string {
+	an := f.Announced
+	if an == nil {
+		return ""
+	}
+	said := "announced by " + clean(an.Owner, 80) + " until " + stamp(an.Until, day+" "+second+" UTC") + ": " + clean(an.Reason, 200)
+	if an.Severity > f.Severity {
+		return said + " (lowered from " + an.Severity.String() + ")"
+	}
+	return "root use was " + said + " (which lowers no finding of this kind)"
+}
+
+// incident is "incident 7K4Q2-X2M9P, 3 events since …".
+func incident(a Alert) string {
+	in := a.Incident
+	if in == nil {
+		return ""
+	}
+	events := "1 event"
+	if in.Events != 1 {
+		events = fmt.Sprintf("%d events", in.Events)
+	}
+	s := "incident " + clean(in.ID, 40) + ", " + events + " since " + stamp(in.Opened, day+" "+second+" UTC")
+	if in.Repeat > 0 {
+		s += fmt.Sprintf("; this is repeat %d of %d, as nobody has acknowledged it", in.Repeat, in.Repeats)
+	}
+	if by := clean(in.AcknowledgedBy, 80); by != "" {
+		s += "; acknowledged by " + by
+	}
+	return s
+}
+
+// ack is the command that acknowledges the alert's incident, "" where nothing
+// waits for that.
+func ack(a Alert) string {
+	if a.Incident == nil || a.Incident.AcknowledgedBy != "" || a.Finding.Severity < detect.Critical {
+		return ""
+	}
+	return "rootguard ack " + clean(a.Incident.ID, 40) + ` --note "who it was, and why"`
 }
 
 // repeats lists the calls of a roll-up or an escalation.

@@ -59,5 +59,5 @@ const (
 	AttributeSeverity = "severity" // String: "info" to "critical"
 	AttributeFinding  = "finding"  // String.Array: the finding's ID, then the further ones of the same record
 	AttributeAccount  = "account"  // String: account ID
-	AttributeKind     = "kind"     // String: "first", "roll_up" or "escalation"
+	AttributeKind     = "kind"     // String: "first", "roll_up", "escalation" or "resend"
 )

@@ -17,7 +17,7 @@ type Case struct {
 }
 
 // later is what reminders and closing notes add to the EventID of the first.
-var later = regexp.MustCompile(`/(closed|reminder-[0-9]+)$`)
+var later = regexp.MustCompile(`/(closed|ended|reminder-[0-9]+)$`)
 
 // CaseOf is the case that a finding is about.
 func CaseOf(f *Finding) Case {
@@ -26,7 +26,7 @@ func CaseOf(f *Finding) Case {
 		return c
 	}
 	if at := later.FindStringIndex(c.ID); at != nil {
-		c.Closed = strings.HasSuffix(c.ID, "/closed")
+		c.Closed = !strings.Contains(c.ID[at[0]:], "reminder")
 		c.ID, c.Later = c.ID[:at[0]], true
 	}
 	if began, err := time.Parse(time.RFC3339, c.ID[strings.LastIndexByte(c.ID, '/')+1:]); err == nil {

@@ -34,6 +34,8 @@ const (
 	UserMFAAdded            ID = "user.mfa.added"
 	GuardTampered           ID = "guard.tampered"
 	GuardUnhealthy          ID = "guard.unhealthy"
+	RootUseAnnounced        ID = "root.use.announced"
+	IncidentAcknowledged    ID = "incident.acknowledged"
 )
 
 // Severity orders findings.
@@ -118,6 +120,9 @@ type Finding struct {
 
 	// Session names the session the record belongs to (see SessionOf): repeats in it are rolled up.
 	Session string `json:"session,omitempty"`
+
+	// Announced is set where root was at work and somebody had announced it.
+	Announced *Announced `json:"announced,omitempty"`
 
 	CIS      []string `json:"cis,omitempty"`    // CIS AWS Foundations Benchmark controls
 	ATTACK   []string `json:"attack,omitempty"` // MITRE ATT&CK technique ids

@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -14,6 +15,7 @@ type event struct {
 	claim   string // its key in the ledger
 	window  string // key of the window it is counted in; "" for none
 	finding detect.Finding
+	kind    alert.Kind // of its alert; "" is First
 }
 
 type verdict uint8
@@ -30,7 +32,7 @@ const (
 // must know where publishing fails.
 type decision struct {
 	verdict verdict
-	claim   Claim
+	claim   Claim // of a duplicate, as it is
 	window  Window
 
 	took     []string        // receivers that took the alert though publishing failed
@@ -48,7 +50,7 @@ func (s *Settings) decide(ev event, c Claim, w Window, now time.Time) decision {
 	retry := false
 	switch c.State {
 	case Sent, Folded:
-		return decision{verdict: duplicate}
+		return decision{verdict: duplicate, claim: c}
 	case Leased:
 		if s.leased(&c, now) {
 			return decision{verdict: busy}
@@ -84,6 +86,9 @@ func (s *Settings) decide(ev event, c Claim, w Window, now time.Time) decision {
 		w.Escalated = true
 		c.Kind = alert.Escalation
 	}
+	if f.Announced == nil {
+		w.Finding.Announced = nil // its roll-up tells of more than what was announced
+	}
 	w.Total++
 	w.Finding.Severity = max(w.Finding.Severity, f.Severity)
 
@@ -112,7 +117,7 @@ func (s *Settings) lease(ev event, c Claim, w Window, now time.Time) decision {
 	c.Attempts++
 	c.AlertID = alertID(ev.claim)
 	if c.Kind == "" {
-		c.Kind = alert.First
+		c.Kind = cmp.Or(ev.kind, alert.First)
 	}
 	if c.Kind == alert.Escalation {
 		ev.finding.Severity = max(ev.finding.Severity, detect.High)

@@ -15,7 +15,7 @@ import (
 	"rootguard/internal/detect"
 )
 
-// Deps are what a Guard works with. All but Deadlines and AccountName are required.
+// Deps are what a Guard works with. The first five are required.
 type Deps struct {
 	Detector  Detector
 	Ledger    Ledger
@@ -25,6 +25,14 @@ type Deps struct {
 
 	// Deadlines is for what Sweep is to look at; nil where nothing sweeps.
 	Deadlines Deadlines
+
+	// Announcements and Recaps are for announced root use: who announced it, and
+	// when to tell what became of it. Both are nil where nothing can be announced.
+	Announcements Announcements
+	Recaps        Deadlines
+
+	// Incidents is for what people acknowledge; nil where nobody does.
+	Incidents Incidents
 
 	// AccountName is an account's name for people, "" where it is not known.
 	AccountName func(account string) string
@@ -114,7 +122,7 @@ func (g *Guard) Handle(ctx context.Context, rec *cloudtrail.Record) (Result, err
 			res.Outcome.Finding.EventID = "sha256:" + hex.EncodeToString(sum[:])
 		}
 		told, err := g.Raise(ctx, res.Outcome.Finding)
-		res.Disposition, res.Alert = told.Disposition, told.Alert
+		res.Outcome, res.Disposition, res.Alert = told.Outcome, told.Disposition, told.Alert
 		return res, errors.Join(err, later)
 	case len(facts) > 0:
 		res.Disposition = Recorded
@@ -146,19 +154,41 @@ func (g *Guard) assumedRoot(ctx context.Context, rec *cloudtrail.Record) (assume
 // that no record tells of, such as those of the sweep.
 func (g *Guard) Raise(ctx context.Context, f detect.Finding) (Result, error) {
 	f.EventTime = dated(f.EventTime)
-	res := Result{Outcome: detect.Outcome{Kind: detect.Matched, Finding: f}}
-	d, err := g.take(ctx, event{claim: claimKey(f.Account, f.EventID), window: windowKey(&f), finding: alert.BoundFinding(f)})
+	f, later := g.announced(ctx, f)
+	ev := event{claim: claimKey(f.Account, f.EventID), window: windowKey(&f), finding: alert.BoundFinding(f)}
+	res, err := g.raise(ctx, ev, nil)
+	res.Outcome.Finding = f
+	return res, errors.Join(err, later)
+}
+
+// raise is Raise for an event. of is the incident that its alert is about, nil
+// where it belongs to one as any finding does.
+func (g *Guard) raise(ctx context.Context, ev event, of *alert.Incident) (Result, error) {
+	f := &ev.finding
+	res := Result{Outcome: detect.Outcome{Kind: detect.Matched, Finding: *f}}
+	d, err := g.take(ctx, ev)
 	switch d.verdict {
 	case publish:
 		a := g.alertOf(&d)
-		if sendErr := g.send(ctx, &d, a); sendErr != nil {
-			return res, errors.Join(sendErr, err)
+		a.Incident = of
+		var unlisted error
+		if of == nil {
+			// Before it is published, so that a crash after that leaves it to be resent.
+			a.Incident, unlisted = g.enlist(ctx, &a)
+			d.claim.Unlisted = unlisted != nil
 		}
+		if sendErr := g.send(ctx, &d, a); sendErr != nil {
+			return res, errors.Join(sendErr, unlisted, err)
+		}
+		err = errors.Join(unlisted, err)
 		res.Disposition, res.Alert = Alerted, &a
 	case fold:
 		res.Disposition = RolledUp
 	case duplicate:
 		res.Disposition = Duplicate
+		if d.claim.Unlisted {
+			err = errors.Join(g.listLate(ctx, &d), err)
+		}
 	case busy:
 		err = errors.Join(fmt.Errorf("claiming event %s: %w", f.EventID, ErrBusy), err)
 	default:
@@ -175,7 +205,7 @@ func (g *Guard) take(ctx context.Context, ev event) (decision, error) {
 		var d decision
 		err := g.deps.Ledger.Update(ctx, ev.claim, ev.window, func(c Claim, w Window) (Claim, Window) {
 			d = g.settings.decide(ev, c, w, g.deps.Now())
-			if d.verdict == closeFirst {
+			if d.verdict == closeFirst || d.verdict == duplicate {
 				return Claim{}, Window{}
 			}
 			return d.claim, d.window
@@ -208,7 +238,7 @@ func (g *Guard) send(ctx context.Context, d *decision, a alert.Alert) error {
 		if c.Key == "" {
 			c = d.claim // the row expired
 		}
-		c.State, c.LeaseUntil, c.Took = Sent, time.Time{}, nil
+		c.State, c.LeaseUntil, c.Took, c.Unlisted = Sent, time.Time{}, nil, d.claim.Unlisted
 		return c, Window{}
 	})
 }

@@ -2,6 +2,7 @@ package guard
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"net/url"
 	"strconv"
@@ -50,6 +51,32 @@ func windowKey(f *detect.Finding) string {
 
 func rollUpKey(w *Window) string {
 	return "window/" + w.Key + "/" + w.Opened.UTC().Format(time.RFC3339Nano) + "/" + strconv.Itoa(w.RollUps)
+}
+
+// shortID is an ID that people can read to each other and copy: two groups of
+// five letters and digits (50 bits) without I, L, O and U, of what it is derived from.
+func shortID(of string) string {
+	const alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+	sum := sha256.Sum256([]byte(of))
+	bits := binary.BigEndian.Uint64(sum[:8])
+	id := make([]byte, 0, 11)
+	for i := range 10 {
+		if i == 5 {
+			id = append(id, '-')
+		}
+		id = append(id, alphabet[bits>>(64-5*(i+1))&31])
+	}
+	return string(id)
+}
+
+// ReadID is the ID that a person wrote: letters of either case, I and L for 1, O
+// for 0, with or without the hyphen. ok is false where it can be none.
+func ReadID(text string) (id string, ok bool) {
+	text = strings.NewReplacer("-", "", " ", "", "I", "1", "L", "1", "O", "0").Replace(strings.ToUpper(text))
+	if len(text) != 10 || strings.Trim(text, "0123456789ABCDEFGHJKMNPQRSTVWXYZ") != "" {
+		return "", false
+	}
+	return text[:5] + "-" + text[5:], true
 }
 
 // alertID is the ID of the alert that a claim stands for.

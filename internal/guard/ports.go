@@ -60,6 +60,34 @@ type Deadlines interface {
 	Overdue(ctx context.Context, at time.Time, limit int) ([]Deadline, error)
 }
 
+// Announcements keeps who announced the use of root, and that it was ended early.
+type Announcements interface {
+	// Enter stores an entry for ever, unless there is one under its key, and
+	// returns the one that is there then.
+	Enter(ctx context.Context, e Entry) (Entry, error)
+	// Entries returns those of an account whose From lies between two times, both
+	// included, by From.
+	Entries(ctx context.Context, account string, from, to time.Time) ([]Entry, error)
+	// Under calls fn with the claim of every event that was judged under an
+	// announcement, by event time. An event of the last moments may be missing.
+	Under(ctx context.Context, account, announcement string, fn func(Claim) error) error
+}
+
+// Incidents keeps what people are to look after.
+type Incidents interface {
+	// Amend calls decide with the incidents of an account whose Start lies
+	// between two times, both included, by Start, and stores the one that it
+	// returns under its key, in one transaction with what is under that key. decide
+	// is pure and may be called again after a conflict. One returned with an empty
+	// Key is not stored. An incident of a new key is findable by its ID from then on.
+	Amend(ctx context.Context, account string, from, to time.Time, decide func([]Incident) Incident) error
+	// Find returns the incident of an ID; found is false where there is none.
+	Find(ctx context.Context, id string) (in Incident, found bool, err error)
+	// Unsettled returns at most limit incidents whose Due is neither zero nor
+	// after the given time, the earliest first.
+	Unsettled(ctx context.Context, at time.Time, limit int) ([]Incident, error)
+}
+
 // Live asks IAM how a user of an account stands.
 type Live interface {
 	User(ctx context.Context, account, name string) (bootstrap.LiveFact, error)
@@ -97,6 +125,9 @@ type Claim struct {
 	AlertID    string          `json:"alert_id,omitempty"`
 	Window     string          `json:"window,omitempty"` // key of the window that counts it
 	Took       []string        `json:"took,omitempty"`   // receivers that have the alert though publishing failed
+
+	// Unlisted says that the alert was sent, and its incident could not be stored.
+	Unlisted bool `json:"unlisted,omitempty"`
 }
 
 // Held is a number of events that wait to be told in one roll-up, or are being told.

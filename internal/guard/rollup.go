@@ -85,12 +85,15 @@ func (g *Guard) rollUp(ctx context.Context, w Window, at time.Time) (sent bool, 
 		Count: held.Count, Actions: held.Actions, ActionsOmitted: held.Omitted, FirstTime: held.First, LastTime: held.Last,
 		Took: d.claim.Took,
 	}
-	if err := g.deps.Publisher.Publish(ctx, a); err != nil {
-		d.took = tookOf(err)
-		err = fmt.Errorf("publishing roll-up %s: %w", key, err)
-		return false, errors.Join(err, g.settle(ctx, key, "", d.undo))
+	// Where its incident cannot be stored it goes out without: the alert that
+	// opened the window has one.
+	a.Incident, err = g.enlist(ctx, &a)
+	if pubErr := g.deps.Publisher.Publish(ctx, a); pubErr != nil {
+		d.took = tookOf(pubErr)
+		pubErr = fmt.Errorf("publishing roll-up %s: %w", key, pubErr)
+		return false, errors.Join(pubErr, err, g.settle(ctx, key, "", d.undo))
 	}
-	err = g.settle(ctx, key, w.Key, func(c Claim, cur Window) (Claim, Window) {
+	settled := g.settle(ctx, key, w.Key, func(c Claim, cur Window) (Claim, Window) {
 		if c.Key == "" {
 			c = d.claim // the row expired
 		}
@@ -103,7 +106,7 @@ func (g *Guard) rollUp(ctx context.Context, w Window, at time.Time) (sent bool, 
 		cur.Until = cur.Until.Add(g.settings.Window)
 		return c, cur
 	})
-	return err == nil, err
+	return settled == nil, errors.Join(settled, err)
 }
 
 // same reports whether two versions of a window are about the same roll-up.

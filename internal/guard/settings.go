@@ -16,6 +16,9 @@ type Settings struct {
 	// Reminders are how long after its deadline a user without MFA is told of
 	// again, in order; the last reminder is critical. Default 1 h, 24 h, 72 h.
 	Reminders []time.Duration
+	// Resend is how long after its alert a critical incident that nobody has
+	// acknowledged is sent again, in order. Default 15 min, 1 h.
+	Resend []time.Duration
 	// SweepUsers is the most users that one Sweep looks at; default 2,000.
 	SweepUsers int
 
@@ -46,6 +49,7 @@ func DefaultSettings() Settings {
 		Lease:             45 * time.Second,
 		Bootstrap:         bootstrap.DefaultOptions(),
 		Reminders:         []time.Duration{time.Hour, 24 * time.Hour, 72 * time.Hour},
+		Resend:            []time.Duration{15 * time.Minute, time.Hour},
 		SweepUsers:        2000,
 		FailedSigninsHigh: 5,
 		Burst: map[detect.ID]int{
@@ -89,6 +93,9 @@ func (s Settings) withDefaults() Settings {
 	}
 	if s.Reminders == nil {
 		s.Reminders = d.Reminders
+	}
+	if s.Resend == nil {
+		s.Resend = d.Resend
 	}
 	if s.SweepUsers <= 0 {
 		s.SweepUsers = d.SweepUsers

@@ -6,7 +6,8 @@
 // attributes severity, finding, account and kind let a subscription choose by
 // filter policy.
 //
-// Critical alerts go to the escalation topic too, if there is one. Amazon Q
+// Critical alerts go to the escalation topic too, if there is one, and so does
+// what says that one is less: see alert.Escalates. Amazon Q
 // Developer in chat applications reads a body of its own and subscribes over
 // HTTPS like other receivers do, so it has a topic of its own, on which that
 // body is all there is.
@@ -35,7 +36,7 @@ var _ guard.Publisher = (*Publisher)(nil)
 // Topics are the ARNs to publish to. All but Alerts may be "".
 type Topics struct {
 	Alerts     string // every alert
-	Escalation string // critical alerts, in addition
+	Escalation string // critical alerts and the like, in addition
 	Chat       string // every alert, as a custom notification of Amazon Q Developer
 }
 
@@ -72,7 +73,7 @@ func (p *Publisher) Publish(ctx context.Context, a alert.Alert) error {
 		took = append(took, topic)
 	}
 	send(p.topics.Alerts, message)
-	if a.Finding.Severity >= detect.Critical {
+	if alert.Escalates(a) {
 		send(p.topics.Escalation, message)
 	}
 	send(p.topics.Chat, chatMessage)

@@ -1,0 +1,133 @@
+package detect
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"rootguard/internal/cloudtrail"
+)
+
+// Announced says that somebody announced that root would be used at the time of
+// an event.
+type Announced struct {
+	ID     string    `json:"id"`     // of the announcement
+	Owner  string    `json:"owner"`  // who answers for the use of root
+	Reason string    `json:"reason"` // why root is used
+	Until  time.Time `json:"until"`
+
+	// Severity is what the finding would have had without: its own where an
+	// announcement lowers no finding of this kind.
+	Severity Severity `json:"original_severity"`
+}
+
+// IsRootUse reports whether a finding tells of root at work: of a sign-in, a
+// call, or a session of sts:AssumeRoot, whatever else it tells of.
+func IsRootUse(f *Finding) bool {
+	return slices.ContainsFunc(append([]ID{f.ID}, f.Also...), func(id ID) bool {
+		return id == RootSignin || id == RootSigninNoMFA || id == RootActivity || id == RootSession
+	})
+}
+
+// Announce makes of a finding of root at work the same under an announcement. It
+// takes away what makes it alarming that root did it, and no more:
+//
+//   - a sign-in with MFA, a call and a root session become low;
+//   - a change of an IAM user becomes what it would be by anybody else, low at least;
+//   - a sign-in by the password alone, or of which MFA is not on record, stays,
+//     since that is how a stolen password looks;
+//   - so does a call with a long-term access key of root, which should not exist;
+//   - so does what ends in somebody holding the account: a root access key, root's
+//     password, address and MFA, and tampering with rootguard.
+func Announce(f Finding, a Announced) Finding {
+	a.Severity = f.Severity
+	limit := f.Severity
+	switch {
+	case strings.HasPrefix(f.Actor.AccessKeyID, "AKIA"):
+	case f.ID == RootSignin && f.MFA == cloudtrail.Yes, f.ID == RootActivity, f.ID == RootSession:
+		limit = Low
+	case strings.HasPrefix(string(f.ID), "user."):
+		limit = max(Low, entry(f.ID).Severity)
+	}
+	if limit < f.Severity {
+		f.Severity = limit
+		f.Title += " (announced)"
+	}
+	f.Announced = &a
+	return f
+}
+
+// AnnouncedUse is what an announcement of root use is about, for the findings
+// that tell of it.
+type AnnouncedUse struct {
+	Account       string
+	ID            string
+	From, Until   time.Time
+	Owner, Reason string
+}
+
+func (u AnnouncedUse) span() string {
+	return "from " + u.From.UTC().Format(time.RFC3339) + " until " + u.Until.UTC().Format(time.RFC3339)
+}
+
+// finding is one about an announcement. by is who ran the command, at the time
+// that it is about; stage tells the findings about one announcement apart.
+func (u AnnouncedUse) finding(stage string, by Actor, command string, at time.Time) Finding {
+	f := base(RootUseAnnounced)
+	f.Account, f.EventTime = u.Account, at.UTC()
+	f.EventID = string(RootUseAnnounced) + "/" + u.Account + "/" + u.ID + stage
+	f.Session = "announcement " + u.ID
+	f.Actor, f.UserAgent = by, command
+	return f
+}
+
+// UseAnnounced is the finding that root use was announced. by is who did.
+func UseAnnounced(u AnnouncedUse, by Actor, at time.Time) Finding {
+	f := u.finding("", by, "rootguard window open", at)
+	f.Title += " by " + printable(u.Owner)
+	f.Detail = sentence("Announcement "+u.ID+" "+u.span()+", owner "+u.Owner, "reason: "+u.Reason) +
+		" Alerts of root at work in that time are lowered, and say so."
+	return f
+}
+
+// UseClosed is the note that an announcement was ended before its time.
+func UseClosed(u AnnouncedUse, by Actor, why string, at time.Time) Finding {
+	f := u.finding("/closed", by, "rootguard window close", at)
+	f.Severity, f.Title = Info, "Announced root use closed early"
+	f.Detail = sentence("Announcement "+u.ID+" by "+u.Owner+" was to last "+u.span(), "reason: "+u.Reason)
+	if why != "" {
+		f.Detail += " Closed because: " + sentence(why)
+	}
+	f.NextStep = "Nothing to do; from now on root at work is told of as always."
+	return f
+}
+
+// UseEnded is the recap of an announcement that is over. did says for people
+// what root did, "" where it did nothing; opener is who announced it.
+func UseEnded(u AnnouncedUse, opener Actor, did string, at time.Time) Finding {
+	f := u.finding("/ended", Actor{Type: "AWSService", Name: "rootguard"}, "", at)
+	f.Severity, f.Title = Info, "Announced root use ended"
+	f.NextStep = "Compare what root did with the reason; ask " + printable(u.Owner) + " about what does not fit."
+	if did == "" {
+		f.Title += ", root was not used"
+		f.NextStep = "Nothing to do; announce root use for as short a time as it takes."
+		did = "No use of root has reached rootguard from that time."
+	}
+	f.Detail = sentence("Announcement "+u.ID+" "+u.span()+", owner "+u.Owner, "opened by "+orUnnamed(opener.ARN, opener.Name), "reason: "+u.Reason) + " " + did
+	return f
+}
+
+// Acknowledged is the note that somebody looks after an incident. by is who ran
+// the command, who for people who it is; round counts how often the incident
+// was opened.
+func Acknowledged(account, incident string, round int, about string, by Actor, who, note string, at time.Time) Finding {
+	f := base(IncidentAcknowledged)
+	f.Title += ": " + incident
+	f.Detail = sentence("By "+who, "note: "+note, "it was about: "+about)
+	f.Account, f.EventTime = account, at.UTC()
+	f.EventID = string(IncidentAcknowledged) + "/" + account + "/" + incident + "/" + strconv.Itoa(round)
+	f.Session = "incident " + incident
+	f.Actor, f.UserAgent = by, "rootguard ack"
+	return f
+}

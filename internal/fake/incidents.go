@@ -1,0 +1,212 @@
+package fake
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"rootguard/internal/guard"
+)
+
+var (
+	_ guard.Incidents     = (*Incidents)(nil)
+	_ guard.Announcements = (*Announcements)(nil)
+)
+
+// Incidents is a guard.Incidents in memory. The zero value is ready.
+type Incidents struct {
+	Script *Script
+	// Conflicts makes every Amend call decide once in vain.
+	Conflicts bool
+
+	mu  sync.Mutex
+	all map[string][]byte
+}
+
+// Amend is guard.Incidents'.
+func (s *Incidents) Amend(ctx context.Context, account string, from, to time.Time, decide func([]guard.Incident) guard.Incident) error {
+	return s.Script.call("Incidents.Amend", func() error {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("storing an incident of %s: %w", account, err)
+		}
+		found := func() ([]guard.Incident, error) {
+			return s.rows(func(in guard.Incident) bool {
+				return in.Account == account && !in.Start.Before(from) && !in.Start.After(to)
+			})
+		}
+		some, err := found()
+		if err != nil {
+			return err
+		}
+		if s.Conflicts {
+			decide(some)
+			if some, err = found(); err != nil {
+				return err
+			}
+		}
+		in := decide(some)
+		if in.Key == "" {
+			return nil
+		}
+		raw, err := json.Marshal(in)
+		if err != nil {
+			return fmt.Errorf("encoding incident %s: %w", in.Key, err)
+		}
+		if s.all == nil {
+			s.all = map[string][]byte{}
+		}
+		s.all[in.Key] = raw
+		return nil
+	})
+}
+
+// rows are the incidents that are wanted, by Start.
+func (s *Incidents) rows(want func(guard.Incident) bool) ([]guard.Incident, error) {
+	all, err := rows[guard.Incident](s.all)
+	if err != nil {
+		return nil, err
+	}
+	all = slices.DeleteFunc(all, func(in guard.Incident) bool { return !want(in) })
+	slices.SortStableFunc(all, func(a, b guard.Incident) int { return a.Start.Compare(b.Start) })
+	return all, nil
+}
+
+// Find is guard.Incidents'.
+func (s *Incidents) Find(ctx context.Context, id string) (in guard.Incident, found bool, err error) {
+	err = s.Script.call("Incidents.Find", func() error {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("looking for incident %s: %w", id, err)
+		}
+		some, err := s.rows(func(in guard.Incident) bool { return in.ID == id })
+		if err == nil && len(some) > 0 {
+			in, found = some[0], true
+		}
+		return err
+	})
+	if err != nil {
+		return guard.Incident{}, false, err
+	}
+	return in, found, nil
+}
+
+// Unsettled is guard.Incidents'.
+func (s *Incidents) Unsettled(ctx context.Context, at time.Time, limit int) (due []guard.Incident, err error) {
+	err = s.Script.call("Incidents.Unsettled", func() error {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("listing incidents: %w", err)
+		}
+		if due, err = s.rows(func(in guard.Incident) bool { return !in.Due.IsZero() && !in.Due.After(at) }); err != nil {
+			return err
+		}
+		slices.SortFunc(due, func(a, b guard.Incident) int { return cmp.Or(a.Due.Compare(b.Due), cmp.Compare(a.Key, b.Key)) })
+		due = due[:min(limit, len(due))]
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return due, nil
+}
+
+// All returns every incident, by Start.
+func (s *Incidents) All() ([]guard.Incident, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.rows(func(guard.Incident) bool { return true })
+}
+
+// Announcements is a guard.Announcements in memory, over the claims of a Ledger.
+type Announcements struct {
+	Script *Script
+	Ledger *Ledger
+
+	mu  sync.Mutex
+	all map[string][]byte
+}
+
+// Enter is guard.Announcements'.
+func (s *Announcements) Enter(ctx context.Context, e guard.Entry) (there guard.Entry, err error) {
+	err = s.Script.call("Announcements.Enter", func() error {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("storing entry %s: %w", e.Key, err)
+		}
+		raw, found := s.all[e.Key]
+		if !found {
+			var err error
+			if raw, err = json.Marshal(e); err != nil {
+				return fmt.Errorf("encoding entry %s: %w", e.Key, err)
+			}
+			if s.all == nil {
+				s.all = map[string][]byte{}
+			}
+			s.all[e.Key] = raw
+		}
+		if err := json.Unmarshal(raw, &there); err != nil {
+			return fmt.Errorf("decoding entry %s: %w", e.Key, err)
+		}
+		return nil
+	})
+	if err != nil {
+		return guard.Entry{}, err
+	}
+	return there, nil
+}
+
+// Entries is guard.Announcements'.
+func (s *Announcements) Entries(ctx context.Context, account string, from, to time.Time) (some []guard.Entry, err error) {
+	err = s.Script.call("Announcements.Entries", func() error {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("listing announcements of %s: %w", account, err)
+		}
+		all, err := rows[guard.Entry](s.all)
+		if err != nil {
+			return err
+		}
+		some = slices.DeleteFunc(all, func(e guard.Entry) bool {
+			return e.Account != account || e.From.Before(from) || e.From.After(to)
+		})
+		slices.SortStableFunc(some, func(a, b guard.Entry) int { return a.From.Compare(b.From) })
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return some, nil
+}
+
+// Under is guard.Announcements'.
+func (s *Announcements) Under(ctx context.Context, account, announcement string, fn func(guard.Claim) error) error {
+	return s.Script.call("Announcements.Under", func() error {
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("listing what was done under %s: %w", announcement, err)
+		}
+		claims, err := s.Ledger.Claims()
+		if err != nil {
+			return err
+		}
+		claims = slices.DeleteFunc(claims, func(c guard.Claim) bool {
+			return c.Finding == nil || c.Finding.Announced == nil || c.Finding.Announced.ID != announcement || c.Finding.Account != account
+		})
+		slices.SortStableFunc(claims, func(a, b guard.Claim) int { return a.Finding.EventTime.Compare(b.Finding.EventTime) })
+		for _, c := range claims {
+			if err := fn(c); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}

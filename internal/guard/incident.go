@@ -1,0 +1,378 @@
+package guard
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"rootguard/internal/alert"
+	"rootguard/internal/detect"
+)
+
+// Incident is what people look after as one: the alerts of one session of root,
+// or of one session in which something critical was done.
+type Incident struct {
+	Key     string    `json:"key"` // "account/start/ID"
+	ID      string    `json:"id"`  // for people, see ReadID
+	Account string    `json:"account"`
+	Who     string    `json:"who"`   // the session's principal, or the event of what has no session
+	Dated   bool      `json:"dated"` // Start is known from the session itself
+	Start   time.Time `json:"start"` // of the session
+
+	Finding detect.Finding `json:"finding"` // the first of the most severe
+	Opened  time.Time      `json:"opened"`  // when its first alert was made
+	Last    time.Time      `json:"last,omitzero"`
+	Events  int            `json:"events"`           // told of
+	Alerts  []string       `json:"alerts,omitempty"` // IDs of the latest alerts, so that none is counted twice
+
+	// A round begins with a critical alert that finds nothing to be resent: Since
+	// is then, Resent counts what was sent again. Round 0 is nothing critical yet.
+	Round  int       `json:"round,omitempty"`
+	Since  time.Time `json:"since,omitzero"`
+	Resent int       `json:"resent,omitempty"`
+
+	Ack  *Ack  `json:"ack,omitempty"`  // of this round, or of an incident without any
+	Acks []Ack `json:"acks,omitempty"` // of earlier rounds, the latest
+
+	Due time.Time `json:"due,omitzero"` // when something is to be sent about it; zero: never
+}
+
+// Ack says who looks after an incident.
+type Ack struct {
+	By    string       `json:"by"` // for people
+	Actor detect.Actor `json:"actor"`
+	Note  string       `json:"note"`
+	At    time.Time    `json:"at"`
+	Told  bool         `json:"told,omitempty"` // the note about it was sent
+}
+
+// ErrNoIncident is of an ID that no incident has.
+var ErrNoIncident = errors.New("there is no such incident")
+
+const (
+	// nearby is how far a sign-in, whose record names no session, may lie from the
+	// beginning of the session that its calls name.
+	nearby = time.Minute
+
+	keptAlerts = 64
+	keptAcks   = 16
+
+	// resendsARun keeps one run from flooding a mailbox; the rest is due for the next.
+	resendsARun = 100
+
+	// insistReserve is what must be left of the context's time for one more incident.
+	insistReserve = 3 * time.Second
+)
+
+// belongs reports whether an alert of a finding is part of an incident.
+func belongs(f *detect.Finding) bool { return f.Severity >= detect.Critical || detect.IsRootUse(f) }
+
+// sessionOf is the incident that a finding belongs to, if it is the first of it.
+//
+// A session that says when it began is known by that. A sign-in does not, and is
+// taken for the beginning of one. A session that is but an access key has none:
+// its incident is that of a day. What rootguard itself finds is its own incident.
+func sessionOf(f *detect.Finding, now time.Time) Incident {
+	in := Incident{Account: f.Account, Start: f.EventTime}
+	if in.Start.IsZero() {
+		in.Start = now // to look for others of its time would find none
+	}
+	switch at := strings.LastIndexByte(f.Session, '@'); {
+	case f.EventName == "" || f.Session == "":
+		in.Who, in.Dated = "event "+f.EventID, true
+	case at >= 0:
+		if began, err := time.Parse(time.RFC3339, f.Session[at+1:]); err == nil && !dated(began).IsZero() {
+			in.Who, in.Start, in.Dated = f.Session[:at], began, true
+			break
+		}
+		in.Who = f.Session
+	case strings.Contains(f.Session, "#"):
+		in.Who, in.Start, in.Dated = f.Session, in.Start.UTC().Truncate(24*time.Hour), true
+	default:
+		in.Who = f.Session
+	}
+	in.Start = in.Start.UTC().Truncate(time.Second)
+	in.Who = bounded(in.Who)
+	start := in.Start.Format(time.RFC3339)
+	in.ID = shortID(f.Account + "\n" + in.Who + "\n" + start)
+	in.Key = accountPart(f.Account) + "/" + start + "/" + in.ID
+	return in
+}
+
+// same reports whether two are of one session.
+func (in *Incident) same(other *Incident) bool {
+	if in.Who != other.Who {
+		return false
+	}
+	if in.Dated && other.Dated {
+		return in.Start.Equal(other.Start)
+	}
+	return in.Start.Sub(other.Start).Abs() <= nearby
+}
+
+// enlist counts an alert in the incident that it belongs to, and begins a round
+// of resends where it is critical and none is under way. It is nil where the
+// alert belongs to none. To do so again changes nothing.
+func (g *Guard) enlist(ctx context.Context, a *alert.Alert) (*alert.Incident, error) {
+	var told *alert.Incident
+	if g.deps.Incidents == nil || !belongs(&a.Finding) {
+		return told, nil
+	}
+	now := g.deps.Now()
+	mine := sessionOf(&a.Finding, now)
+	err := g.deps.Incidents.Amend(ctx, mine.Account, mine.Start.Add(-nearby), mine.Start.Add(nearby), func(found []Incident) Incident {
+		in := mine
+		if i := slices.IndexFunc(found, func(one Incident) bool { return one.Key == mine.Key }); i >= 0 {
+			in = found[i]
+		} else if i := slices.IndexFunc(found, func(one Incident) bool { return one.same(&mine) }); i >= 0 {
+			in = found[i]
+		}
+		changed := g.settings.count(&in, a, now)
+		told = in.told()
+		if !changed {
+			return Incident{}
+		}
+		return in
+	})
+	if err != nil {
+		return nil, fmt.Errorf("storing the incident of alert %s: %w", a.ID, err)
+	}
+	return told, nil
+}
+
+// count adds an alert to an incident and reports whether it was not there yet.
+func (s *Settings) count(in *Incident, a *alert.Alert, now time.Time) bool {
+	if slices.Contains(in.Alerts, a.ID) {
+		return false
+	}
+	if in.Alerts = append(in.Alerts, a.ID); len(in.Alerts) > keptAlerts {
+		in.Alerts = slices.Delete(in.Alerts, 0, len(in.Alerts)-keptAlerts)
+	}
+	if in.Events == 0 {
+		in.Finding, in.Opened = a.Finding, now
+	}
+	in.Events += max(1, a.Count)
+	if last := cmp.Or(a.LastTime, a.Finding.EventTime); last.After(in.Last) {
+		in.Last = last
+	}
+	if a.Finding.Severity > in.Finding.Severity {
+		in.Finding = a.Finding
+	}
+	if a.Finding.Severity < detect.Critical || in.Ack == nil && in.Round > 0 && in.Resent < len(s.Resend) {
+		return true
+	}
+	if in.Ack != nil {
+		in.Acks = append(in.Acks, *in.Ack)
+		in.Acks = in.Acks[max(0, len(in.Acks)-keptAcks):]
+		in.Ack = nil
+	}
+	in.Round++
+	in.Since, in.Resent, in.Due = now, 0, time.Time{}
+	if len(s.Resend) > 0 {
+		in.Due = now.Add(s.Resend[0])
+	}
+	return true
+}
+
+// told is what an alert says of it.
+func (in *Incident) told() *alert.Incident {
+	t := &alert.Incident{ID: in.ID, Events: in.Events, Opened: in.Opened}
+	if in.Ack != nil {
+		t.AcknowledgedBy = in.Ack.By
+	}
+	return t
+}
+
+// listLate stores the incident of an alert that was sent without.
+func (g *Guard) listLate(ctx context.Context, d *decision) error {
+	a := g.alertOf(d)
+	if _, err := g.enlist(ctx, &a); err != nil {
+		return err
+	}
+	return g.settle(ctx, d.claim.Key, "", func(c Claim, _ Window) (Claim, Window) {
+		if c.Key == "" || c.State != Sent {
+			return Claim{}, Window{}
+		}
+		c.Unlisted = false
+		return c, Window{}
+	})
+}
+
+// amend changes an incident that exists. decide returns false to leave it as it is.
+func (g *Guard) amend(ctx context.Context, in *Incident, decide func(*Incident) bool) error {
+	err := g.deps.Incidents.Amend(ctx, in.Account, in.Start, in.Start, func(found []Incident) Incident {
+		i := slices.IndexFunc(found, func(one Incident) bool { return one.Key == in.Key })
+		if i < 0 {
+			in.Due = time.Time{}
+			return Incident{}
+		}
+		cur := found[i]
+		change := decide(&cur)
+		*in = cur
+		if !change {
+			return Incident{}
+		}
+		return cur
+	})
+	if err != nil {
+		return fmt.Errorf("storing incident %s: %w", in.ID, err)
+	}
+	return nil
+}
+
+// Acknowledge says who looks after an incident, so that it is not sent again, and
+// notes that to everybody once. Where somebody did before, already is true and
+// theirs stays. It fails with ErrNoIncident where there is none of the ID. An
+// incident that has another critical alert afterwards is open again.
+func (g *Guard) Acknowledge(ctx context.Context, id string, ack Ack) (in Incident, already bool, err error) {
+	in, found, err := g.deps.Incidents.Find(ctx, id)
+	if err != nil {
+		return Incident{}, false, fmt.Errorf("looking for incident %s: %w", id, err)
+	}
+	if !found {
+		return Incident{}, false, fmt.Errorf("acknowledging %s: %w", id, ErrNoIncident)
+	}
+	ack.At, ack.Told = g.deps.Now(), false
+	err = g.amend(ctx, &in, func(cur *Incident) bool {
+		if already = cur.Ack != nil; already {
+			return false
+		}
+		// Due until the note is sent: whoever dies before leaves that to Insist.
+		mine := ack
+		cur.Ack, cur.Due = &mine, ack.At
+		return true
+	})
+	if err != nil {
+		return in, already, err
+	}
+	return in, already, g.tellAck(ctx, &in)
+}
+
+// tellAck sends the note that an incident is acknowledged, and notes that it was.
+func (g *Guard) tellAck(ctx context.Context, in *Incident) error {
+	if in.Ack == nil || in.Ack.Told {
+		return nil
+	}
+	ack, round := *in.Ack, in.Round
+	f := detect.Acknowledged(in.Account, in.ID, round, in.Finding.Title, ack.Actor, ack.By, ack.Note, ack.At)
+	ev := event{claim: claimKey(in.Account, f.EventID), finding: alert.BoundFinding(f)}
+	if _, err := g.raise(ctx, ev, in.told()); err != nil {
+		return err
+	}
+	return g.amend(ctx, in, func(cur *Incident) bool {
+		if cur.Round != round || cur.Ack == nil || cur.Ack.Told {
+			return false
+		}
+		cur.Ack.Told, cur.Due = true, time.Time{}
+		return true
+	})
+}
+
+// Insisted says what Insist did.
+type Insisted struct {
+	Resent int  // alerts that were sent again
+	Noted  int  // acknowledgements that were told in place of who gave them
+	More   bool // some are due that were left to the next run
+}
+
+// Insist sends again what is critical and nobody has acknowledged by a time, at
+// Settings.Resend after its alert. A resend whose time passed before the one
+// after it is left out. Each is sent once, also by runs that overlap, by its
+// claim; what one run leaves, for want of time or by an error, is due for the next.
+func (g *Guard) Insist(ctx context.Context, at time.Time) (Insisted, error) {
+	var done Insisted
+	var errs []error
+	if g.deps.Incidents == nil {
+		return done, nil
+	}
+	passed := map[string]bool{} // failed, or being sent by another invocation
+	for failures := 0; ; {
+		due, err := g.deps.Incidents.Unsettled(ctx, at, g.settings.Batch+len(passed))
+		if err != nil {
+			return done, errors.Join(append(errs, fmt.Errorf("listing incidents due: %w", err))...)
+		}
+		due = slices.DeleteFunc(due, func(in Incident) bool { return passed[in.Key] })
+		if len(due) == 0 {
+			return done, errors.Join(errs...)
+		}
+		for _, in := range due {
+			deadline, limited := ctx.Deadline()
+			if done.Resent >= resendsARun || failures >= maxFailures || limited && deadline.Sub(g.deps.Now()) < insistReserve {
+				done.More = true
+				return done, errors.Join(errs...)
+			}
+			passed[in.Key] = true
+			err := g.insist(ctx, &in, at, &done)
+			switch {
+			case errors.Is(err, ErrBusy):
+			case err != nil:
+				errs = append(errs, err)
+				if Retryable(err) {
+					failures++
+				}
+			default:
+				failures = 0
+			}
+		}
+	}
+}
+
+// insist sends what is due about an incident, and stores when it is due next.
+func (g *Guard) insist(ctx context.Context, in *Incident, at time.Time, done *Insisted) error {
+	// As it is now: somebody may just have acknowledged it.
+	if err := g.amend(ctx, in, func(*Incident) bool { return false }); err != nil {
+		return err
+	}
+	if in.Due.IsZero() || in.Due.After(at) {
+		return nil
+	}
+	if in.Ack != nil {
+		if err := g.tellAck(ctx, in); err != nil {
+			return err
+		}
+		done.Noted++
+		return nil
+	}
+	round := in.Round
+	passed, next := g.settings.resend(in.Since, at)
+	if passed > in.Resent {
+		told := in.told()
+		told.Repeat, told.Repeats = passed, len(g.settings.Resend)
+		f := in.Finding
+		f.Title += fmt.Sprintf(" (repeat %d of %d)", passed, told.Repeats)
+		ev := event{claim: resendKey(in, passed), finding: alert.BoundFinding(f), kind: alert.Resend}
+		res, err := g.raise(ctx, ev, told)
+		if err != nil {
+			return err
+		}
+		if res.Disposition == Alerted {
+			done.Resent++
+		}
+	}
+	return g.amend(ctx, in, func(cur *Incident) bool {
+		if cur.Round != round || cur.Ack != nil {
+			return false
+		}
+		cur.Resent, cur.Due = max(cur.Resent, passed), next
+		return true
+	})
+}
+
+// resend is the number of the latest resend due, 0 for none, and when the next one is.
+func (s *Settings) resend(since, at time.Time) (passed int, next time.Time) {
+	for i, after := range s.Resend {
+		if due := since.Add(after); due.After(at) {
+			return i, due
+		}
+	}
+	return len(s.Resend), time.Time{}
+}
+
+func resendKey(in *Incident, n int) string {
+	return claimKey(in.Account, "incident/"+in.ID+"/"+strconv.Itoa(in.Round)+"/resend-"+strconv.Itoa(n))
+}
