@@ -103,6 +103,7 @@ var fields = map[string]func(p *parser, key string, v any){
 	"securityHub":           func(p *parser, key string, v any) { p.flag(key, v, &p.settings.SecurityHub) },
 	"grace":                 func(p *parser, key string, v any) { p.duration(key, v, time.Hour, 90*24*time.Hour, &p.settings.Grace) },
 	"reminders":             (*parser).reminders,
+	"resend":                (*parser).resend,
 	"window":                func(p *parser, key string, v any) { p.duration(key, v, time.Minute, 24*time.Hour, &p.settings.Window) },
 	"quietDays":             func(p *parser, key string, v any) { p.number(key, v, 1, 365, &p.settings.QuietDays) },
 	"accountNames":          (*parser).accountNames,
@@ -265,21 +266,30 @@ func (p *parser) duration(key string, v any, least, most time.Duration, to *time
 	*to = d
 }
 
-// reminders leaves what was set before where one of the list is wrong.
 func (p *parser) reminders(key string, v any) {
+	p.durations(key, v, time.Minute, 90*24*time.Hour, &p.settings.Reminders)
+}
+
+func (p *parser) resend(key string, v any) {
+	p.durations(key, v, 5*time.Minute, 7*24*time.Hour, &p.settings.Resend)
+}
+
+// durations are listed the shortest first. Where one is wrong, what was set
+// before stays.
+func (p *parser) durations(key string, v any, least, most time.Duration, to *[]time.Duration) {
 	failures := len(p.errs)
 	texts := p.list(key, v, func(string) string { return "" })
 	all := make([]time.Duration, 0, len(texts))
 	for _, text := range texts {
 		var d time.Duration
-		p.duration(key, text, time.Minute, 90*24*time.Hour, &d)
+		p.duration(key, text, least, most, &d)
 		if n := len(all); n > 0 && d <= all[n-1] {
 			p.fail(key, text, "list the shortest first")
 		}
 		all = append(all, d)
 	}
 	if len(p.errs) == failures {
-		p.settings.Reminders = all
+		*to = all
 	}
 }
 

@@ -51,6 +51,7 @@ func TestParse(t *testing.T) {
 		{"China with a Region", `{"partition": "aws-cn", "regions": "cn-northwest-1"}`, base(func(s *Settings) { s.Partition, s.Regions = "aws-cn", []string{"cn-northwest-1"} })},
 		{"flags as texts", `{"trail": "true", "terminationProtection": "true", "chatTopic": "false", "securityHub": "true"}`, base(func(s *Settings) { s.Trail, s.TerminationProtection, s.SecurityHub = true, true, true })},
 		{"days", `{"grace": "3d", "quietDays": "45", "logDays": 365}`, base(func(s *Settings) { s.Grace, s.QuietDays, s.LogDays = 72*time.Hour, 45, 365 })},
+		{"resend", `{"resend": "15m, 1h, 2d"}`, base(func(s *Settings) { s.Resend = []time.Duration{15 * time.Minute, time.Hour, 48 * time.Hour} })},
 		{"reminders", `{"reminders": "1h, 2d"}`, base(func(s *Settings) { s.Reminders = []time.Duration{time.Hour, 48 * time.Hour} })},
 		{"everything", `{"rootguard": {
 			"prefix": "acme-guard", "partition": "aws", "regions": ["eu-west-1"],
@@ -109,6 +110,7 @@ func TestParseErrors(t *testing.T) {
 		{`{"prefix": "Acme"}`, "prefix", "Acme", "lower-case"},
 		{`{"prefix": ""}`, "prefix", "(empty)", "lower-case"},
 		{`{"reminders": ["1h", "soon"]}`, "reminders", "soon", `such as "30m"`},
+		{`{"resend": "1m"}`, "resend", "1m", "give a duration from 5m0s to 168h0m0s"},
 		{`{"reminders": "2d,1d"}`, "reminders", "1d", "shortest first"},
 		{`{"grace": "soon"}`, "grace", "soon", `such as "30m"`},
 		{`{"grace": "5m"}`, "grace", "5m", "from 1h0m0s"},

@@ -34,6 +34,7 @@ type Settings struct {
 
 	Grace        time.Duration     // from console access to an alarm about missing MFA; default 24 h
 	Reminders    []time.Duration   // from there to the reminders, shortest first; default 1 h, 24 h, 72 h
+	Resend       []time.Duration   // from a critical alert to its resends, shortest first; default 15 min, 1 h
 	Window       time.Duration     // length of a roll-up window; default 15 min
 	QuietDays    int               // days without root activity; default 30
 	AccountNames map[string]string // account ID to the name in alerts

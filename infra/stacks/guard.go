@@ -213,7 +213,7 @@ func (g *guard) newTable() awsdynamodb.Table {
 var duties = map[string]string{
 	eventpattern.RootActivity: "judges the events of its rules",
 	eventpattern.IAMUser:      "judges the events of its rules",
-	Sweep:                     "tells of users who are without MFA beyond their time, and reminds of them",
+	Sweep:                     "tells of users who are without MFA beyond their time, reminds of them, and insists on what nobody acknowledged",
 	SecurityHub:               "imports alerts into AWS Security Hub",
 }
 
@@ -316,12 +316,14 @@ func (g *guard) environment(function string) *map[string]*string {
 		config.EnvPrefix:    jsii.String(s.Prefix),
 		config.EnvKeys:      g.key.KeyArn(),
 	}
-	if len(s.Reminders) > 0 {
-		texts := make([]string, len(s.Reminders))
-		for i, d := range s.Reminders {
+	for name, list := range map[string][]time.Duration{config.EnvReminders: s.Reminders, config.EnvResend: s.Resend} {
+		texts := make([]string, len(list))
+		for i, d := range list {
 			texts[i] = d.String()
 		}
-		env[config.EnvReminders] = jsii.String(strings.Join(texts, ","))
+		if len(texts) > 0 {
+			env[name] = jsii.String(strings.Join(texts, ","))
+		}
 	}
 	if g.escalation != nil {
 		env[config.EnvEscalationTopicARN] = g.escalation.TopicArn()

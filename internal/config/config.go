@@ -48,6 +48,7 @@ func Load(getenv func(string) string) (Config, error) {
 			Window:    r.duration(EnvWindow, time.Minute, 24*time.Hour),
 			Lease:     r.duration(EnvLease, 10*time.Second, time.Hour),
 			Reminders: r.durations(EnvReminders, time.Minute, 90*24*time.Hour),
+			Resend:    r.durations(EnvResend, 5*time.Minute, 7*24*time.Hour),
 			Bootstrap: bootstrap.Options{
 				Grace:     r.duration(EnvGrace, time.Minute, 90*24*time.Hour),
 				QuietDays: r.days(EnvQuietDays),

@@ -14,6 +14,7 @@ const (
 	EnvChatTopicARN       = "ROOTGUARD_CHAT_TOPIC_ARN"       // SNS topic of Amazon Q Developer in chat applications
 	EnvGrace              = "ROOTGUARD_GRACE"                // from console access to user.mfa.missing
 	EnvReminders          = "ROOTGUARD_REMINDERS"            // list: how long after the end of grace to remind, shortest first
+	EnvResend             = "ROOTGUARD_RESEND"               // list: how long after its alert a critical incident is sent again, shortest first
 	EnvWindow             = "ROOTGUARD_WINDOW"               // length of a roll-up window
 	EnvLease              = "ROOTGUARD_LEASE"                // of a claim; longer than the function's timeout
 	EnvQuietDays          = "ROOTGUARD_QUIET_DAYS"           // days without root activity

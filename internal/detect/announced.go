@@ -25,9 +25,11 @@ type Announced struct {
 // IsRootUse reports whether a finding tells of root at work: of a sign-in, a
 // call, or a session of sts:AssumeRoot, whatever else it tells of.
 func IsRootUse(f *Finding) bool {
-	return slices.ContainsFunc(append([]ID{f.ID}, f.Also...), func(id ID) bool {
-		return id == RootSignin || id == RootSigninNoMFA || id == RootActivity || id == RootSession
-	})
+	return atWork(f.ID) || slices.ContainsFunc(f.Also, atWork)
+}
+
+func atWork(id ID) bool {
+	return id == RootSignin || id == RootSigninNoMFA || id == RootActivity || id == RootSession
 }
 
 // Announce makes of a finding of root at work the same under an announcement. It
@@ -52,9 +54,21 @@ func Announce(f Finding, a Announced) Finding {
 	}
 	if limit < f.Severity {
 		f.Severity = limit
-		f.Title += " (announced)"
+		f.Title += inTitle
 	}
 	f.Announced = &a
+	return f
+}
+
+// inTitle is in the title of what an announcement lowered.
+const inTitle = " (announced)"
+
+// Unannounced is the finding without what it says of an announcement. Its
+// severity stays.
+func Unannounced(f Finding) Finding {
+	if f.Announced != nil {
+		f.Title, f.Announced = strings.TrimSuffix(f.Title, inTitle), nil
+	}
 	return f
 }
 

@@ -14,6 +14,8 @@ func TestCaseOf(t *testing.T) {
 	deadline := time.Date(2026, 3, 2, 9, 15, 0, 0, time.UTC)
 	missing := detect.MFAMissing("111111111111", detect.Target{UserName: "bob", UserID: "AIDABOB"}, deadline.Add(-24*time.Hour), deadline, "")
 	const id = "user.mfa.missing/111111111111/AIDABOB/2026-03-02T09:15:00Z"
+	use := detect.AnnouncedUse{Account: "111111111111", ID: "3F9D0-KQ7TB"}
+	const announced = "root.use.announced/111111111111/3F9D0-KQ7TB"
 	for _, tt := range []struct {
 		name string
 		f    detect.Finding
@@ -23,6 +25,9 @@ func TestCaseOf(t *testing.T) {
 		{"a reminder", detect.MFAReminder(missing, 12, 12, deadline.Add(time.Hour)), detect.Case{ID: id, Made: true, Later: true, Began: deadline}},
 		{"the closing note", detect.MFAClosed(missing, cloudtrail.Yes, "", deadline.Add(time.Hour)), detect.Case{ID: id, Made: true, Later: true, Closed: true, Began: deadline}},
 		{"a check", detect.Unhealthy("111111111111", "us-east-1", "trail", "", deadline), detect.Case{ID: "guard.unhealthy/111111111111/us-east-1/trail/2026-03-02", Made: true}},
+		{"an announcement", detect.UseAnnounced(use, detect.Actor{}, deadline), detect.Case{ID: announced, Made: true}},
+		{"one that was closed", detect.UseClosed(use, detect.Actor{}, "", deadline), detect.Case{ID: announced, Made: true, Later: true, Closed: true}},
+		{"one that ended", detect.UseEnded(use, detect.Actor{}, "", deadline), detect.Case{ID: announced, Made: true, Later: true, Closed: true}},
 		{"a record", detect.Finding{ID: detect.RootSignin, EventID: "e-1"}, detect.Case{ID: "e-1"}},
 		{"a record whose ID looks like a note", detect.Finding{ID: detect.RootSignin, EventID: "e-1/closed"}, detect.Case{ID: "e-1/closed"}},
 		{"of another kind", detect.Finding{ID: detect.RootSignin, EventID: missing.EventID}, detect.Case{ID: id}},

@@ -114,10 +114,10 @@ var catalogue = []Entry{
 		"Mend the part that the alert names, then run rootguard replay over the logs written since it failed."},
 	{RootUseAnnounced, High, "Root use announced",
 		"Somebody announced that root will be used (rootguard window open), or an announcement ended.",
-		[]string{"1.7"}, []string{"T1562.001"},
+		[]string{"1.7", "4.3"}, []string{"T1562.001"},
 		"If you do not know of this, end it now with rootguard window close, and find out who announced it: until then root at work is told of as low."},
 	{IncidentAcknowledged, Info, "Incident acknowledged",
 		"Somebody says that they look after an incident, which is not sent again.",
-		nil, nil,
+		[]string{"4.3"}, nil,
 		"If you do not know who this is, look into the incident yourself: rootguard incidents."},
 }

@@ -93,7 +93,7 @@ func TestUnhealthy(t *testing.T) {
 func TestCatalogue(t *testing.T) {
 	all := []ID{RootSigninNoMFA, RootSignin, RootSigninFailed, RootActivity, RootSession, RootAccessKeyCreated, RootPasswordRecovery, RootPasswordChanged,
 		RootEmailChanged, RootMFARemoved, RootMFAAdded, RootLoginProfileCreated, UserCreated, UserConsoleAccess, UserAdminGranted, UserMFAMissing,
-		UserSigninNoMFA, UserMFARemoved, UserMFAAdded, GuardTampered, GuardUnhealthy}
+		UserSigninNoMFA, UserMFARemoved, UserMFAAdded, GuardTampered, GuardUnhealthy, RootUseAnnounced, IncidentAcknowledged}
 	var ids []ID
 	control, technique := regexp.MustCompile(`^[1-5]\.\d+$`), regexp.MustCompile(`^T\d{4}(\.\d{3})?$`)
 	for _, e := range Catalogue() {

@@ -9,10 +9,32 @@ import (
 	"rootguard/internal/guard"
 )
 
-// Reschedule is guard.Deadlines'. It fails where others keep changing the same
-// row for several seconds, and repeats decide until then.
+// Reschedule is guard.Deadlines', of users. It fails where others keep changing
+// the same row for several seconds, and repeats decide until then.
 func (s *Store) Reschedule(ctx context.Context, deadlineKey string, decide func(guard.Deadline) guard.Deadline) error {
-	k := deadlineRow(deadlineKey)
+	return s.reschedule(ctx, userPrefix, deadlineShard, deadlineKey, decide)
+}
+
+// Overdue is guard.Deadlines', of users.
+func (s *Store) Overdue(ctx context.Context, at time.Time, limit int) ([]guard.Deadline, error) {
+	return s.overdue(ctx, deadlineShard, at, limit)
+}
+
+// Recaps are the deadlines by which the recaps of announcements are due.
+func (s *Store) Recaps() guard.Deadlines { return recaps{s} }
+
+type recaps struct{ s *Store }
+
+func (r recaps) Reschedule(ctx context.Context, key string, decide func(guard.Deadline) guard.Deadline) error {
+	return r.s.reschedule(ctx, recapPrefix, recapShard, key, decide)
+}
+
+func (r recaps) Overdue(ctx context.Context, at time.Time, limit int) ([]guard.Deadline, error) {
+	return r.s.overdue(ctx, recapShard, at, limit)
+}
+
+func (s *Store) reschedule(ctx context.Context, prefix, shard, deadlineKey string, decide func(guard.Deadline) guard.Deadline) error {
+	k := deadlineRow(prefix, deadlineKey)
 	tried := ""
 	var last error
 	for attempt := 1; attempt <= attempts; attempt++ {
@@ -41,7 +63,7 @@ func (s *Store) Reschedule(ctx context.Context, deadlineKey string, decide func(
 		if d.Due.IsZero() {
 			r.expires = s.now().Add(WindowTTL).Unix()
 		} else {
-			r.shard, r.due = dueShardOf(deadlineShard, deadlineKey), dueAt(d.Due)
+			r.shard, r.due = dueShardOf(shard, deadlineKey), dueAt(d.Due)
 		}
 		if err := r.fits(); err != nil {
 			return err
@@ -60,10 +82,9 @@ func (s *Store) Reschedule(ctx context.Context, deadlineKey string, decide func(
 	return fmt.Errorf("storing deadline %s: others kept changing it: %w", deadlineKey, last)
 }
 
-// Overdue is guard.Deadlines'.
-func (s *Store) Overdue(ctx context.Context, at time.Time, limit int) ([]guard.Deadline, error) {
+func (s *Store) overdue(ctx context.Context, shard string, at time.Time, limit int) ([]guard.Deadline, error) {
 	isDue := func(d guard.Deadline) bool { return !d.Due.IsZero() && !d.Due.After(at) }
-	return due(ctx, s, deadlineShard, at, limit, isDue, func(a, b guard.Deadline) int {
+	return due(ctx, s, shard, at, limit, isDue, func(a, b guard.Deadline) int {
 		return cmp.Or(a.Due.Compare(b.Due), cmp.Compare(a.Key, b.Key))
 	})
 }

@@ -9,7 +9,14 @@
 //	ACCOUNT#<id>     WINDOW#<key>  guard.Window
 //	ACCOUNT#<id>     FACT#<id>     bootstrap.Fact
 //	ACCOUNT#<id>     USER#<key>    guard.Deadline
+//	ACCOUNT#<id>     INCIDENT#<start>/<ID>               guard.Incident
+//	ACCOUNT#<id>     ANNOUNCEMENT#<from>/<ID>/<act>      guard.Entry
+//	ACCOUNT#<id>     RECAP#<account>/<from>/<ID>         guard.Deadline
+//	INCIDENT#<ID>    INCIDENT#     the incident's key
 //	ACCOUNTS         ACCOUNT#<id>  that the account is known
+//
+// The times in sort keys are whole seconds of RFC 3339 in UTC, so that what is of
+// a time is one query of a range, whatever else the account has.
 //
 // The account of a claim or window is read off its key. A part of a key that is
 // too long for DynamoDB (2,048 bytes of pk, 1,024 of sk: Amazon DynamoDB
@@ -20,12 +27,15 @@
 //	ver        a random word, another with every write: what conditions compare
 //	expires    epoch seconds after which the row counts as absent (DynamoDB's TTL attribute)
 //	due_shard  with due_at the key of the index "due"; only on windows that hold
-//	           something unsent and on deadlines that are set, which have shards of their own
-//	due_at     the window's Until or the deadline's Due, of fixed width
+//	           something unsent and on incidents, deadlines and recaps that are due,
+//	           which have shards of their own ("DUE#", "INCIDENTS#", "USERS#", "RECAPS#"), and on
+//	           claims judged under an announcement ("ANNOUNCED#<ID>")
+//	due_at     the window's Until, what else has a Due, the event time of a claim; of fixed width
 //
-// Claims expire ClaimTTL after they were last written, windows that hold nothing
-// unsent and deadlines that are not set WindowTTL after. Facts and accounts never
-// do, nor does a window before what it holds was sent. DynamoDB deletes expired items days later, so reads
+// Claims, and incidents about which nothing is due, expire ClaimTTL after they were
+// last written, windows that hold nothing unsent and deadlines that are not set
+// WindowTTL after. Facts, accounts and announcements never do, nor does a window
+// before what it holds was sent. DynamoDB deletes expired items days later, so reads
 // drop them.
 //
 // # Consistency

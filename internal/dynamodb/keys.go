@@ -19,9 +19,17 @@ const (
 	factPrefix        = "FACT#"
 	userPrefix        = "USER#"
 
+	incidentPrefix     = "INCIDENT#"
+	announcementPrefix = "ANNOUNCEMENT#"
+	recapPrefix        = "RECAP#"
+
 	// The shards of the index, by what is due in them.
 	windowShard   = "DUE#"
 	deadlineShard = "USERS#"
+	recapShard    = "RECAPS#"
+	incidentShard = "INCIDENTS#"
+	// The partition of the index that has the claims judged under an announcement.
+	announcedPartition = "ANNOUNCED#"
 
 	maxPartitionKey = 2048 // bytes
 	maxSortKey      = 1024
@@ -39,9 +47,18 @@ func claimRow(claimKey string) key {
 func windowRow(windowKey string) key {
 	return key{partition(accountOf(windowKey)), sortKey(windowPrefix, windowKey)}
 }
-func deadlineRow(deadlineKey string) key {
-	return key{partition(accountOf(deadlineKey)), sortKey(userPrefix, deadlineKey)}
+func deadlineRow(prefix, deadlineKey string) key {
+	return key{partition(accountOf(deadlineKey)), sortKey(prefix, deadlineKey)}
 }
+
+// timedRow is of a key that is "account/time/…": the sort key begins with the time.
+func timedRow(prefix, timedKey string) key {
+	_, rest, _ := strings.Cut(timedKey, "/")
+	return key{partition(accountOf(timedKey)), sortKey(prefix, rest)}
+}
+
+// pointerRow says which incident has an ID.
+func pointerRow(id string) key       { return key{fit(incidentPrefix+id, maxPartitionKey), incidentPrefix} }
 func factRow(account, id string) key { return key{partition(account), sortKey(factPrefix, id)} }
 func accountRow(account string) key  { return key{accountsPartition, sortKey(accountPrefix, account)} }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	mathrand "math/rand/v2"
+	"slices"
 	"strconv"
 	"time"
 
@@ -198,23 +199,40 @@ func (s *Store) readBatch(ctx context.Context, keys []key, into map[key]row) err
 // strong consistency, without those that expired.
 func (s *Store) query(ctx context.Context, pk, prefix string) ([]row, error) {
 	in := &sdk.QueryInput{
-		TableName:                 &s.table,
-		ConsistentRead:            ptr(true),
 		KeyConditionExpression:    ptr("#pk = :pk AND begins_with(#sk, :prefix)"),
-		ExpressionAttributeNames:  map[string]string{"#pk": config.TablePartitionKey, "#sk": config.TableSortKey},
 		ExpressionAttributeValues: map[string]types.AttributeValue{":pk": text(pk), ":prefix": text(prefix)},
 	}
-	var rows []row
+	rows, err := s.pages(ctx, in, prefix+" of "+pk)
 	now := s.now()
+	return slices.DeleteFunc(rows, func(r row) bool { return r.expired(now) }), err
+}
+
+// between returns the timed rows of a partition from one second to another, both
+// included, with strong consistency, also those that expired.
+func (s *Store) between(ctx context.Context, pk, prefix string, from, to time.Time) ([]row, error) {
+	in := &sdk.QueryInput{
+		KeyConditionExpression: ptr("#pk = :pk AND #sk BETWEEN :from AND :to"),
+		ExpressionAttributeValues: map[string]types.AttributeValue{
+			":pk":   text(pk),
+			":from": text(prefix + from.UTC().Format(time.RFC3339)),
+			":to":   text(prefix + to.UTC().Format(time.RFC3339) + "/~"), // "~" comes after all that an ID has
+		},
+	}
+	return s.pages(ctx, in, prefix+" of "+pk)
+}
+
+// pages returns all rows of a query by the table's own keys.
+func (s *Store) pages(ctx context.Context, in *sdk.QueryInput, what string) ([]row, error) {
+	in.TableName, in.ConsistentRead = &s.table, ptr(true)
+	in.ExpressionAttributeNames = map[string]string{"#pk": config.TablePartitionKey, "#sk": config.TableSortKey}
+	var rows []row
 	for {
 		out, err := s.client.Query(ctx, in)
 		if err != nil {
-			return nil, classed("reading "+prefix+" of "+pk, err)
+			return nil, classed("reading "+what, err)
 		}
 		for _, item := range out.Items {
-			if r := rowFrom(item); !r.expired(now) {
-				rows = append(rows, r)
-			}
+			rows = append(rows, rowFrom(item))
 		}
 		if len(out.LastEvaluatedKey) == 0 {
 			return rows, nil

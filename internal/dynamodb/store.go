@@ -30,10 +30,13 @@ var (
 	_ guard.Ledger    = (*Store)(nil)
 	_ guard.Journal   = (*Store)(nil)
 	_ guard.Deadlines = (*Store)(nil)
+
+	_ guard.Announcements = (*Store)(nil)
+	_ guard.Incidents     = (*Store)(nil)
 )
 
-// Store is a guard.Ledger, a guard.Journal and a guard.Deadlines in one table. It is safe for
-// concurrent use, in this process and others.
+// Store is all that the guard keeps, in one table. It is safe for concurrent use,
+// in this process and others.
 type Store struct {
 	client *sdk.Client
 	table  string
@@ -111,10 +114,13 @@ func (s *Store) decided(claimKey, windowKey string, rows map[key]row, decide fun
 			return nil, "", err
 		}
 		r.expires = now.Add(ClaimTTL).Unix()
-		write = append(write, r)
-		if c.Finding != nil {
-			account = c.Finding.Account
+		if f := c.Finding; f != nil {
+			account = f.Account
+			if f.Announced != nil {
+				r.shard, r.due = announcedShard(f.Announced.ID), dueAt(f.EventTime)
+			}
 		}
+		write = append(write, r)
 	}
 	if w.Key != "" {
 		r, err := rowOf(windowRow(windowKey), w)

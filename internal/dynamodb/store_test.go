@@ -53,6 +53,22 @@ func TestDeadlines(t *testing.T) {
 	guardtest.Deadlines(t, func(t *testing.T) guard.Deadlines { t.Helper(); return open(t) })
 }
 
+func TestRecaps(t *testing.T) {
+	guardtest.Deadlines(t, func(t *testing.T) guard.Deadlines { t.Helper(); return open(t).Recaps() })
+}
+
+func TestIncidents(t *testing.T) {
+	guardtest.Incidents(t, func(t *testing.T) guard.Incidents { t.Helper(); return open(t) })
+}
+
+func TestAnnouncements(t *testing.T) {
+	guardtest.Announcements(t, func(t *testing.T) (guard.Announcements, guard.Ledger) {
+		t.Helper()
+		s := open(t)
+		return s, s
+	})
+}
+
 // TestRescheduleFaults holds that a write whose answer got lost is not decided
 // about again, that what passes is tried again, and that all else is told.
 func TestRescheduleFaults(t *testing.T) {

@@ -31,6 +31,19 @@ func TestDeadlines(t *testing.T) {
 	}
 }
 
+func TestIncidents(t *testing.T) {
+	for _, conflicts := range []bool{false, true} {
+		guardtest.Incidents(t, func(*testing.T) guard.Incidents { return &fake.Incidents{Conflicts: conflicts} })
+	}
+}
+
+func TestAnnouncements(t *testing.T) {
+	guardtest.Announcements(t, func(*testing.T) (guard.Announcements, guard.Ledger) {
+		ledger := &fake.Ledger{}
+		return &fake.Announcements{Ledger: ledger}, ledger
+	})
+}
+
 func TestScript(t *testing.T) {
 	for _, tt := range []struct {
 		fault fake.Fault

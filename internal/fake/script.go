@@ -35,6 +35,7 @@ type Script struct {
 	mu    sync.Mutex
 	calls []string
 	plan  map[int]Fault // by index into calls
+	fails map[string]int
 	dead  bool
 }
 
@@ -46,6 +47,16 @@ func (s *Script) Inject(n int, f Fault) {
 		s.plan = map[int]Fault{}
 	}
 	s.plan[len(s.calls)+n-1] = f
+}
+
+// Fail makes the next n calls of a name fail, with nothing done.
+func (s *Script) Fail(name string, n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.fails == nil {
+		s.fails = map[string]int{}
+	}
+	s.fails[name] = n
 }
 
 // Calls lists the calls made so far, as "Ledger.Update".
@@ -94,6 +105,10 @@ func (s *Script) next(name string) (Fault, error) {
 		return None, fmt.Errorf("%s: %w", name, ErrCrash)
 	}
 	f := s.plan[len(s.calls)]
+	if s.fails[name] > 0 {
+		s.fails[name]--
+		f = FailBefore
+	}
 	s.calls = append(s.calls, name)
 	return f, nil
 }

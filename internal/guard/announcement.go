@@ -123,7 +123,7 @@ func (g *Guard) Announce(ctx context.Context, e Entry) (Entry, error) {
 		return e, err
 	}
 	for _, a := range known {
-		if a.Opened.From.Before(e.Until) && e.From.Before(a.End()) {
+		if a.Opened.From.Before(e.Until) && e.From.Before(a.End().Truncate(time.Second)) {
 			return e, &OverlapError{With: a}
 		}
 	}

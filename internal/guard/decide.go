@@ -87,7 +87,7 @@ func (s *Settings) decide(ev event, c Claim, w Window, now time.Time) decision {
 		c.Kind = alert.Escalation
 	}
 	if f.Announced == nil {
-		w.Finding.Announced = nil // its roll-up tells of more than what was announced
+		w.Finding = detect.Unannounced(w.Finding) // its roll-up tells of more than what was announced
 	}
 	w.Total++
 	w.Finding.Severity = max(w.Finding.Severity, f.Severity)

@@ -85,4 +85,41 @@
 // leaves the user due: what was told is known by its claim and by its note. Of an
 // alert that was cut off by a fault, and whose user gets MFA before the next
 // sweep, there may be no note that it is closed.
+//
+// # Announced root use
+//
+// An announcement lowers the alerts of what root does while it lasts (see
+// detect.Announce), so who may write one may silence rootguard. Announce therefore
+// publishes first that it is opened, to the escalation topic too, and stores the
+// entry that makes it count last: a crash between leaves an alert about nothing,
+// never an announcement that nobody was told of. Close stores first and tells
+// then, since it only makes alerts louder; if it dies between, Recap tells. Entries
+// are never changed or deleted. They do not protect from somebody who writes the
+// table itself: who can do that can mark alerts as sent, too. What is lowered is
+// still sent, with the name of who announced it.
+//
+// An event is judged by its own time and by the announcements known when it is
+// handled, so late delivery changes nothing. One that comes before its announcement
+// is stored is not lowered, and where the announcements cannot be read nothing is.
+//
+// # Incidents
+//
+// The alerts of one session are one incident (see sessionOf). It is stored after
+// the claim and before the alert is published, with the time at which it is to be
+// sent again:
+//
+//   - who dies before it is stored has published nothing, and the redelivery does
+//     all of it;
+//   - who dies after it is stored, before or after publishing, leaves an incident
+//     that Insist sends again in time, whether the redelivery comes or not;
+//   - the redelivery counts nothing twice, as the incident knows its alerts by ID;
+//   - where it cannot be stored the alert goes out without, the claim says so
+//     (Claim.Unlisted), and the redelivery stores it and sends nothing.
+//
+// Insist sends a resend under a claim of its own, named by incident, round and
+// number, and then moves the incident on. A crash between sends nothing twice: the
+// next run finds the claim sent. It reads the incident anew before each resend, so
+// that one is at most on its way when somebody acknowledges. An acknowledgement is
+// stored first, which stops the resends, with the incident due at once; it is due
+// no more when the note about it was sent, by Acknowledge or by the next Insist.
 package guard

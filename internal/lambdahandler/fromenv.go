@@ -56,12 +56,17 @@ func Assemble(cfg config.Config, env aws.Config, now func() time.Time, logger *s
 	store := dynamodb.New(sdkdynamodb.NewFromConfig(env), cfg.Table, now)
 	topics := sns.Topics{Alerts: cfg.TopicARN, Escalation: cfg.EscalationTopicARN, Chat: cfg.ChatTopicARN}
 	g := guard.New(guard.Deps{
-		Detector:    &detect.Detector{Own: cfg.Own},
-		Ledger:      store,
-		Journal:     store,
-		Publisher:   Counted(sns.New(sdksns.NewFromConfig(env), topics)),
-		Now:         now,
-		Deadlines:   store,
+		Detector:  &detect.Detector{Own: cfg.Own},
+		Ledger:    store,
+		Journal:   store,
+		Publisher: Counted(sns.New(sdksns.NewFromConfig(env), topics)),
+		Now:       now,
+		Deadlines: store,
+
+		Announcements: store,
+		Recaps:        store.Recaps(),
+		Incidents:     store,
+
 		AccountName: accountName,
 	}, cfg.Settings)
 	return Function{Guard: g, Deps: Deps{Guard: g, Journal: store, Logger: logger, Now: now}, Config: cfg, AWS: env}

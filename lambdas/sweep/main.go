@@ -1,5 +1,7 @@
 // Command sweep is the Lambda function that a schedule calls: it looks at the
-// users whose time to get MFA is over, live, and sends the roll-ups that are due.
+// users whose time to get MFA is over, live, sends again what nobody has
+// acknowledged, tells what became of announced root use, and sends the roll-ups
+// that are due.
 package main
 
 import (
@@ -25,5 +27,6 @@ func main() {
 	home := iam.Home{Partition: f.Config.Partition, Account: f.Config.Account}
 	f.Deps.Users = iam.NewAccounts(home, sdkiam.NewFromConfig(f.AWS), sts.NewFromConfig(f.AWS), f.Config.MemberRole)
 	f.Deps.Sweeper = f.Guard
+	f.Deps.Chores = append(f.Deps.Chores, lambdahandler.Insist(f.Guard), lambdahandler.Recap(f.Guard))
 	lambda.Start(lambdahandler.New(f.Deps).Handle)
 }

@@ -130,22 +130,41 @@ func (d deployed) output(sys system, outputs map[string]string, key, instead str
 	return outputs[key], nil
 }
 
+// tableName is the deployed table's, as the user or else the stack says.
+func (d deployed) tableName(ctx context.Context, sys system, cfg aws.Config) (string, error) {
+	if table := d.table(sys); table != "" {
+		return table, nil
+	}
+	const instead = "name the table with --table or " + config.EnvTable
+	outputs, err := d.outputs(ctx, sys, cfg, instead)
+	if err != nil {
+		return "", err
+	}
+	return d.output(sys, outputs, outputTable, instead)
+}
+
+// open opens the deployed table. where is its name and Region.
+func (d deployed) open(ctx context.Context, sys system) (store *dynamodb.Store, where string, err error) {
+	cfg, err := loadAWS(ctx, d.Profile, d.Region)
+	if err != nil {
+		return nil, "", err
+	}
+	table, err := d.tableName(ctx, sys, cfg)
+	if err != nil {
+		return nil, "", err
+	}
+	return dynamodb.New(sdkdynamodb.NewFromConfig(cfg), table, sys.now), table + " in " + cfg.Region, nil
+}
+
 // view opens the deployed table to be read.
 func (d deployed) view(ctx context.Context, sys system) (*view, error) {
 	cfg, err := loadAWS(ctx, d.Profile, d.Region)
 	if err != nil {
 		return nil, err
 	}
-	table := d.table(sys)
-	if table == "" {
-		const instead = "name the table with --table or " + config.EnvTable
-		outputs, err := d.outputs(ctx, sys, cfg, instead)
-		if err != nil {
-			return nil, err
-		}
-		if table, err = d.output(sys, outputs, outputTable, instead); err != nil {
-			return nil, err
-		}
+	table, err := d.tableName(ctx, sys, cfg)
+	if err != nil {
+		return nil, err
 	}
 	return &view{
 		records: dynamodb.New(sdkdynamodb.NewFromConfig(cfg), table, sys.now),
@@ -173,4 +192,42 @@ func (d deployed) functionEnv(ctx context.Context, sys system, cfg aws.Config) (
 		return nil, fmt.Errorf("%w in %s", err, cfg.Region)
 	}
 	return env, nil
+}
+
+// acting are the flags of a command that does what the deployed functions do.
+type acting struct {
+	deployed
+	Topic string `group:"aws" placeholder:"ARN" help:"The topic of alerts ($$ROOTGUARD_TOPIC_ARN). Default: the stack's function says. With --table and --topic all settings are from the environment, under the names that the function has them."`
+}
+
+// settings are those of the deployed function, so that what is done is judged
+// and told as there.
+func (a acting) settings(ctx context.Context, sys system, cfg aws.Config) (config.Config, error) {
+	table, topic := a.table(sys), a.Topic
+	if topic == "" {
+		topic = strings.TrimSpace(sys.getenv(config.EnvTopicARN))
+	}
+	own := map[string]string{config.EnvTable: table, config.EnvTopicARN: topic}
+	get := func(name string) string {
+		if value, ok := own[name]; ok {
+			return value
+		}
+		if name == config.EnvAccountNames {
+			return "" // of another form here, see names
+		}
+		return sys.getenv(name)
+	}
+	if table == "" || topic == "" {
+		env, err := a.functionEnv(ctx, sys, cfg)
+		if err != nil {
+			return config.Config{}, fmt.Errorf("%w; name the stack with --stack and its Region with --region, or the table with --table and the topic with --topic", err)
+		}
+		get = func(name string) string {
+			if own[name] != "" {
+				return own[name]
+			}
+			return env[name]
+		}
+	}
+	return config.Load(get)
 }

@@ -142,10 +142,10 @@ func seedTable(ts *testscript.TestScript, _ bool, _ []string) {
 	}
 }
 
-// sendFiles puts each file on a queue: queue NAME FILE…
+// sendFiles puts each file on a queue: queue NAME FILE… NOW in it is this moment.
 func sendFiles(ts *testscript.TestScript, _ bool, args []string) {
 	for _, file := range args[1:] {
-		cloudOf(ts).sqs.Send(args[0], ts.ReadFile(file))
+		cloudOf(ts).sqs.Send(args[0], strings.ReplaceAll(ts.ReadFile(file), "NOW", time.Now().UTC().Format(time.RFC3339)))
 	}
 }
 

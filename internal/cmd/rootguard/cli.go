@@ -29,6 +29,9 @@ type grammar struct {
 	Status     statusCmd     `cmd:"" help:"Show how accounts stand: a checklist with evidence."`
 	Report     reportCmd     `cmd:"" help:"Write a self-contained HTML page of accounts and findings."`
 	Redrive    redriveCmd    `cmd:"" help:"Deliver the events that wait in the queues of the deployed rootguard."`
+	Window     windowCmd     `cmd:"" help:"Announce that root will be used, so that alerts of it are lowered."`
+	Incidents  incidentsCmd  `cmd:"" help:"List the incidents of the deployed rootguard, and who looks after them."`
+	Ack        ackCmd        `cmd:"" help:"Say that you look after an incident, so that it is not sent again."`
 	Explain    explainCmd    `cmd:"" help:"Tell what became of one event, and why."`
 	Findings   findingsCmd   `cmd:"" help:"List every finding, with what it means and what to do."`
 	Story      storyCmd      `cmd:"" help:"Print the bundled example log, to look at or to replay."`

@@ -14,7 +14,6 @@ import (
 
 	"rootguard/internal/alert"
 	"rootguard/internal/cmd/rootguard/label"
-	"rootguard/internal/config"
 	"rootguard/internal/detect"
 	"rootguard/internal/guard"
 	"rootguard/internal/lambdahandler"
@@ -27,8 +26,7 @@ import (
 const queuesEnv = "ROOTGUARD_QUEUES"
 
 type redriveCmd struct {
-	deployed
-	Topic     string   `group:"aws" placeholder:"ARN" help:"The topic of alerts ($$ROOTGUARD_TOPIC_ARN). Default: the stack's function says. With --table and --topic all settings are from the environment, under the names that the function has them."`
+	acting
 	Queue     []string `group:"aws" sep:"," placeholder:"URL" help:"A queue to empty, by URL or name; may be repeated ($$ROOTGUARD_QUEUES, separated by commas). Default: both queues of the stack."`
 	Forwarder []string `group:"aws" sep:"," placeholder:"REGION" help:"Also empty the queue of the stack that forwards this Region's events; may be repeated."`
 	DryRun    bool     `help:"Only list what waits."`
@@ -77,7 +75,7 @@ func (c redriveCmd) Run(ctx context.Context, sys system) error {
 	if err != nil {
 		return err
 	}
-	settings, err := c.redriveSettings(ctx, sys, cfg)
+	settings, err := c.settings(ctx, sys, cfg)
 	if err != nil {
 		return err
 	}
@@ -163,38 +161,6 @@ func (c redriveCmd) queues(ctx context.Context, sys system, cfg aws.Config) ([]w
 		queues = append(queues, waitingQueue{sqs.New(client(region), url), sqs.Name(url) + " in " + region})
 	}
 	return queues, nil
-}
-
-// settings are those of the deployed function, so that what is redriven is
-// judged and told as there.
-func (c redriveCmd) redriveSettings(ctx context.Context, sys system, cfg aws.Config) (config.Config, error) {
-	table, topic := c.table(sys), c.Topic
-	if topic == "" {
-		topic = strings.TrimSpace(sys.getenv(config.EnvTopicARN))
-	}
-	own := map[string]string{config.EnvTable: table, config.EnvTopicARN: topic}
-	get := func(name string) string {
-		if value, ok := own[name]; ok {
-			return value
-		}
-		if name == config.EnvAccountNames {
-			return "" // of another form here, see names
-		}
-		return sys.getenv(name)
-	}
-	if table == "" || topic == "" {
-		env, err := c.functionEnv(ctx, sys, cfg)
-		if err != nil {
-			return config.Config{}, fmt.Errorf("%w; name the stack with --stack and its Region with --region, or the table with --table and the topic with --topic", err)
-		}
-		get = func(name string) string {
-			if own[name] != "" {
-				return own[name]
-			}
-			return env[name]
-		}
-	}
-	return config.Load(get)
 }
 
 // redriveOutput prints a redrive as it goes.

@@ -9,13 +9,16 @@ import (
 // term is one comparison of an expression: of the shapes that rootguard uses,
 // and no others.
 type term struct {
-	op    string // "=", "<=", "begins_with" or "attribute_not_exists"
+	op    string // "=", "<=", "BETWEEN", "begins_with" or "attribute_not_exists"
 	name  string // of the attribute
 	value AV
+	upTo  AV // of BETWEEN
 }
 
 var (
 	compared  = regexp.MustCompile(`^(#\w+) (=|<=) (:\w+)$`)
+	between   = regexp.MustCompile(`(#\w+) BETWEEN (:\w+) AND (:\w+)`)
+	ranged    = regexp.MustCompile(`^(#\w+) BETWEEN (:\w+) TO (:\w+)$`)
 	begins    = regexp.MustCompile(`^begins_with\((#\w+), (:\w+)\)$`)
 	notExists = regexp.MustCompile(`^attribute_not_exists\((#\w+)\)$`)
 )
@@ -25,11 +28,13 @@ var (
 func parse(expr string, names map[string]string, values map[string]AV) ([]term, error) {
 	var terms []term
 	usedNames, usedValues := map[string]bool{}, map[string]bool{}
-	for part := range strings.SplitSeq(expr, " AND ") {
+	for part := range strings.SplitSeq(between.ReplaceAllString(expr, "$1 BETWEEN $2 TO $3"), " AND ") {
 		var t term
-		var name, value string
+		var name, value, upTo string
 		if m := compared.FindStringSubmatch(part); m != nil {
 			name, t.op, value = m[1], m[2], m[3]
+		} else if m := ranged.FindStringSubmatch(part); m != nil {
+			t.op, name, value, upTo = "BETWEEN", m[1], m[2], m[3]
 		} else if m := begins.FindStringSubmatch(part); m != nil {
 			t.op, name, value = "begins_with", m[1], m[2]
 		} else if m := notExists.FindStringSubmatch(part); m != nil {
@@ -42,11 +47,14 @@ func parse(expr string, names map[string]string, values map[string]AV) ([]term, 
 			return nil, fmt.Errorf("an expression attribute name used in the document path is not defined; attribute name: %s", name)
 		}
 		usedNames[name] = true
-		if value != "" {
-			if t.value, ok = values[value]; !ok {
-				return nil, fmt.Errorf("an expression attribute value used in expression is not defined; attribute value: %s", value)
+		for name, to := range map[string]*AV{value: &t.value, upTo: &t.upTo} {
+			if name == "" {
+				continue
 			}
-			usedValues[value] = true
+			if *to, ok = values[name]; !ok {
+				return nil, fmt.Errorf("an expression attribute value used in expression is not defined; attribute value: %s", name)
+			}
+			usedValues[name] = true
 		}
 		terms = append(terms, t)
 	}
@@ -74,6 +82,8 @@ func holds(terms []term, item Item) bool {
 			ok = *have.S == *t.value.S
 		case "<=":
 			ok = *have.S <= *t.value.S
+		case "BETWEEN":
+			ok = *t.value.S <= *have.S && t.upTo.S != nil && *have.S <= *t.upTo.S
 		case "begins_with":
 			ok = strings.HasPrefix(*have.S, *t.value.S)
 		}

@@ -1,0 +1,97 @@
+package dynamodb
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"rootguard/internal/guard"
+)
+
+// Enter is guard.Announcements'.
+func (s *Store) Enter(ctx context.Context, e guard.Entry) (guard.Entry, error) {
+	k := timedRow(announcementPrefix, e.Key)
+	r, err := rowOf(k, e)
+	if err != nil {
+		return guard.Entry{}, err
+	}
+	if err := r.fits(); err != nil {
+		return guard.Entry{}, err
+	}
+	if err := s.register(ctx, e.Account); err != nil {
+		return guard.Entry{}, err
+	}
+	err = s.put(ctx, &r, "")
+	var refused *types.ConditionalCheckFailedException
+	if err != nil && !errors.As(err, &refused) {
+		return guard.Entry{}, classed("storing entry "+e.Key, err)
+	}
+	rows, err := s.read(ctx, k)
+	if err != nil {
+		return guard.Entry{}, err
+	}
+	var there guard.Entry
+	at := rows[k]
+	if err := at.decode(s.now(), &there); err != nil {
+		return guard.Entry{}, err
+	}
+	return there, nil
+}
+
+// Entries is guard.Announcements'.
+func (s *Store) Entries(ctx context.Context, account string, from, to time.Time) ([]guard.Entry, error) {
+	rows, err := s.between(ctx, partition(account), announcementPrefix, from, to)
+	if err != nil {
+		return nil, err
+	}
+	entries, err := decoded[guard.Entry](rows, s.now())
+	if err != nil {
+		return nil, err
+	}
+	entries = slices.DeleteFunc(entries, func(e guard.Entry) bool { return e.From.Before(from) || e.From.After(to) })
+	sortEntries(entries)
+	return entries, nil
+}
+
+// AllEntries returns the entries of an account, of all accounts where account is
+// "", by From.
+func (s *Store) AllEntries(ctx context.Context, account string) ([]guard.Entry, error) {
+	entries, err := all[guard.Entry](ctx, s, account, announcementPrefix)
+	if err != nil {
+		return nil, err
+	}
+	sortEntries(entries)
+	return entries, nil
+}
+
+func sortEntries(entries []guard.Entry) {
+	slices.SortFunc(entries, func(a, b guard.Entry) int { return cmp.Or(a.From.Compare(b.From), cmp.Compare(a.Key, b.Key)) })
+}
+
+// announcedShard is the partition of the index with what was judged under an announcement.
+func announcedShard(announcement string) string {
+	return fit(announcedPartition+announcement, maxPartitionKey)
+}
+
+// Under is guard.Announcements'. It costs what it returns.
+func (s *Store) Under(ctx context.Context, account, announcement string, fn func(guard.Claim) error) error {
+	under := func(c guard.Claim) bool {
+		return c.Finding != nil && c.Finding.Account == account && c.Finding.Announced != nil && c.Finding.Announced.ID == announcement
+	}
+	claims, err := dueOf(ctx, s, announcedShard(announcement), time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), math.MaxInt32, under)
+	if err != nil {
+		return fmt.Errorf("reading what was done under announcement %s: %w", announcement, err)
+	}
+	for _, c := range claims {
+		if err := fn(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,140 @@
+package dynamodb
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	sdk "github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"rootguard/internal/guard"
+)
+
+// Amend is guard.Incidents'. It fails where others keep changing the same row for
+// several seconds, and repeats decide until then. decide must return an incident
+// that is among those it was given, or whose Start lies between the times.
+func (s *Store) Amend(ctx context.Context, account string, from, to time.Time, decide func([]guard.Incident) guard.Incident) error {
+	tried := ""
+	var last error
+	for attempt := 1; attempt <= attempts; attempt++ {
+		rows, err := s.between(ctx, partition(account), incidentPrefix, from, to)
+		if err != nil {
+			return err
+		}
+		if tried != "" && slices.ContainsFunc(rows, func(r row) bool { return r.version == tried }) {
+			return nil // the attempt before had gone through, and its answer got lost
+		}
+		now := s.now()
+		versions := map[key]string{}
+		var found []guard.Incident
+		for i := range rows {
+			versions[rows[i].key] = rows[i].version
+			var in guard.Incident
+			if err := rows[i].decode(now, &in); err != nil {
+				return err
+			}
+			if in.Key != "" && !in.Start.Before(from) && !in.Start.After(to) {
+				found = append(found, in)
+			}
+		}
+		in := decide(found)
+		if in.Key == "" {
+			return nil
+		}
+		r, err := incidentRow(&in, now)
+		if err != nil {
+			return err
+		}
+		version, known := versions[r.key]
+		if !known {
+			// First, so that nothing is in force that cannot be found by its ID.
+			if err := s.point(ctx, &in, now); err != nil {
+				return err
+			}
+		}
+		if err = s.put(ctx, &r, version); err == nil {
+			return nil
+		}
+		if !conflict(err) {
+			return classed("storing incident "+in.Key, err)
+		}
+		tried, last = r.version, err
+		if err := pause(ctx, attempt); err != nil {
+			return fmt.Errorf("storing incident %s: %w", in.Key, err)
+		}
+	}
+	return fmt.Errorf("storing an incident of account %s: others kept changing it: %w", account, last)
+}
+
+func incidentRow(in *guard.Incident, now time.Time) (row, error) {
+	r, err := rowOf(timedRow(incidentPrefix, in.Key), in)
+	if err != nil {
+		return row{}, err
+	}
+	if in.Due.IsZero() {
+		r.expires = now.Add(ClaimTTL).Unix()
+	} else {
+		r.shard, r.due = dueShardOf(incidentShard, in.Key), dueAt(in.Due)
+	}
+	return r, r.fits()
+}
+
+// point makes an incident findable by its ID. Its key does not change, so that
+// another write of the same is the same.
+func (s *Store) point(ctx context.Context, in *guard.Incident, now time.Time) error {
+	r, err := rowOf(pointerRow(in.ID), in.Key)
+	if err != nil {
+		return err
+	}
+	r.expires = now.Add(2 * ClaimTTL).Unix()
+	if _, err := s.client.PutItem(ctx, &sdk.PutItemInput{TableName: &s.table, Item: r.item()}); err != nil {
+		return classed("storing the ID of incident "+in.Key, err)
+	}
+	return nil
+}
+
+// Find is guard.Incidents'.
+func (s *Store) Find(ctx context.Context, id string) (in guard.Incident, found bool, err error) {
+	pointer := pointerRow(id)
+	rows, err := s.read(ctx, pointer)
+	if err != nil {
+		return in, false, err
+	}
+	var incidentKey string
+	at := rows[pointer]
+	if err := at.decode(s.now(), &incidentKey); err != nil || incidentKey == "" {
+		return in, false, err
+	}
+	k := timedRow(incidentPrefix, incidentKey)
+	if rows, err = s.read(ctx, k); err != nil {
+		return in, false, err
+	}
+	r := rows[k]
+	if err := r.decode(s.now(), &in); err != nil {
+		return in, false, err
+	}
+	return in, in.Key != "", nil
+}
+
+// Unsettled is guard.Incidents'.
+func (s *Store) Unsettled(ctx context.Context, at time.Time, limit int) ([]guard.Incident, error) {
+	isDue := func(in guard.Incident) bool { return !in.Due.IsZero() && !in.Due.After(at) }
+	return due(ctx, s, incidentShard, at, limit, isDue, func(a, b guard.Incident) int {
+		return cmp.Or(a.Due.Compare(b.Due), cmp.Compare(a.Key, b.Key))
+	})
+}
+
+// Incidents returns every incident of an account, of all accounts where account
+// is "", by the time it was opened.
+func (s *Store) Incidents(ctx context.Context, account string) ([]guard.Incident, error) {
+	incidents, err := all[guard.Incident](ctx, s, account, incidentPrefix)
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(incidents, func(a, b guard.Incident) int {
+		return cmp.Or(a.Opened.Compare(b.Opened), cmp.Compare(a.Key, b.Key))
+	})
+	return incidents, nil
+}

@@ -1,0 +1,314 @@
+package guard_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"rootguard/internal/alert"
+	"rootguard/internal/detect"
+	"rootguard/internal/fake"
+	"rootguard/internal/guard"
+)
+
+var opener = detect.Actor{Type: "AssumedRole", Name: "Admin/alice", ARN: "arn:aws:sts::" + account + ":assumed-role/Admin/alice"}
+
+func entryFor(from time.Time, length time.Duration) guard.Entry {
+	return guard.Entry{Account: account, From: from, Until: from.Add(length), Owner: "alice", Reason: "renewing the support plan", Actor: opener}
+}
+
+func (s *watched) announce(t *testing.T, from time.Time, length time.Duration) guard.Announcement {
+	t.Helper()
+	e, err := s.Announce(t.Context(), entryFor(from, length))
+	if err != nil {
+		t.Fatalf("announcing: %v", err)
+	}
+	return guard.Announcement{Opened: e}
+}
+
+func (s *watched) recap(t *testing.T, want int) {
+	t.Helper()
+	got, err := s.Recap(t.Context(), s.clock.Now())
+	if err != nil {
+		t.Fatalf("recapping: %v", err)
+	}
+	if diff := cmp.Diff(guard.Recapped{Told: want}, got); diff != "" {
+		t.Errorf("at %v (-want +got):\n%s", s.clock.Now(), diff)
+	}
+}
+
+func (s *watched) last() alert.Alert {
+	all := s.pub.Published()
+	return all[len(all)-1]
+}
+
+// TestJudgedByEventTime holds that an event is judged by when it happened,
+// whenever it comes, and that of another account not at all.
+func TestJudgedByEventTime(t *testing.T) {
+	s := newWatched()
+	from := s.clock.Now()
+	s.announce(t, from, 2*time.Hour)
+	s.clock.Advance(300 * time.Hour)
+	for i, tt := range []struct {
+		at   time.Time
+		want detect.Severity
+	}{
+		{from.Add(-time.Second), detect.Critical}, {from, detect.Low}, {from.Add(2*time.Hour - time.Second), detect.Low}, {from.Add(2 * time.Hour), detect.Critical},
+	} {
+		f := s.handle(t, s.signIn(i, tt.at), guard.Alerted).Outcome.Finding
+		if f.Severity != tt.want || (f.Announced != nil) != (tt.want == detect.Low) {
+			t.Errorf("at %v: %s, %+v", tt.at, f.Severity, f.Announced)
+		}
+	}
+	rec := s.signIn(9, from.Add(time.Minute))
+	f := s.findings[rec.EventID]
+	f.Account = "210987654321"
+	if f := s.handle(t, s.record(f), guard.Alerted).Outcome.Finding; f.Severity != detect.Critical {
+		t.Errorf("another account's is %s", f.Severity)
+	}
+	f = finding(detect.RootSigninNoMFA, detect.Critical, account, 10, from.Add(time.Minute))
+	f = s.handle(t, s.record(f), guard.Alerted).Outcome.Finding
+	if f.Severity != detect.Critical || f.Announced == nil || !strings.Contains(alert.Text(s.last()), "of this kind)") {
+		t.Errorf("without MFA: %+v", f)
+	}
+	f = finding(detect.GuardTampered, detect.Critical, "AIDA", 11, from.Add(time.Minute))
+	if f := s.handle(t, s.record(f), guard.Alerted).Outcome.Finding; f.Announced != nil {
+		t.Errorf("what somebody else did: %+v", f)
+	}
+	undated := s.signIn(12, time.Time{})
+	if f := s.handle(t, undated, guard.Alerted).Outcome.Finding; f.Severity != detect.Critical {
+		t.Errorf("without a time: %s", f.Severity)
+	}
+}
+
+// TestAnnouncedIsRolledUp holds that what was announced is rolled up as always,
+// and that a roll-up of more than that does not say it was announced.
+func TestAnnouncedIsRolledUp(t *testing.T) {
+	s := newWatched()
+	from := s.clock.Now()
+	s.announce(t, from, 2*time.Minute)
+	for i := range 2 {
+		want := []guard.Disposition{guard.Alerted, guard.RolledUp}[i]
+		s.handle(t, s.activity(i, from, from.Add(time.Duration(i)*time.Minute)), want)
+	}
+	s.handle(t, s.activity(2, from, from.Add(2*time.Minute)), guard.Alerted) // more severe than all before
+	s.handle(t, s.activity(3, from, from.Add(3*time.Minute)), guard.RolledUp)
+	s.flush(t, from.Add(time.Hour), 1)
+	s.wantLines(t, "first high Root use announced by alice", "first low root.activity (announced) #1", "first high root.activity #2",
+		"roll_up high root.activity #4")
+	if a := s.last(); a.Finding.Announced != nil {
+		t.Errorf("the roll-up: %+v", a.Finding.Announced)
+	}
+}
+
+// TestUnknownAnnouncementsLowerNothing holds that where it cannot be looked up
+// the alert is as loud as ever.
+func TestUnknownAnnouncementsLowerNothing(t *testing.T) {
+	s := newWatched()
+	from := s.clock.Now()
+	s.announce(t, from, time.Hour)
+	s.script.Fail("Announcements.Entries", 1)
+	rec := s.signIn(0, from)
+	res, err := s.Handle(t.Context(), rec)
+	if !errors.Is(err, fake.ErrFault) || res.Disposition != guard.Alerted || res.Alert.Finding.Severity != detect.Critical ||
+		!strings.Contains(res.Alert.Finding.Detail, "could not be looked up") {
+		t.Errorf("%+v, %v", res, err)
+	}
+	s.handle(t, rec, guard.Duplicate)
+}
+
+// TestAnnounceIsToldFirst makes every call of announcing go wrong in every way:
+// nothing counts that nobody was told of.
+func TestAnnounceIsToldFirst(t *testing.T) {
+	for _, fault := range []fake.Fault{fake.FailBefore, fake.FailAfter, fake.CrashBefore, fake.CrashAfter} {
+		for call := 1; ; call++ {
+			s := newWatched()
+			from := s.clock.Now()
+			s.script.Inject(call, fault)
+			_, err := s.Announce(t.Context(), entryFor(from, time.Hour))
+			if err == nil {
+				if call < 5 {
+					t.Errorf("there were only %d calls", call)
+				}
+				break
+			}
+			s.script.Restart()
+			told := len(s.lines()) > 0
+			f := s.handle(t, s.signIn(0, from), guard.Alerted).Outcome.Finding
+			if f.Severity != detect.Critical && !told {
+				t.Errorf("%v at call %d: lowered, and nobody was told", fault, call)
+			}
+			s.clock.Advance(2 * time.Hour)
+			recaps := 0
+			if f.Severity != detect.Critical {
+				recaps = 1
+			}
+			s.recap(t, recaps)
+			s.recap(t, 0)
+			if due, err := s.recaps.Overdue(t.Context(), s.clock.Now(), 10); len(due) > 0 || err != nil {
+				t.Errorf("%v at call %d: still due: %+v, %v", fault, call, due, err)
+			}
+		}
+	}
+}
+
+func TestAnnounceRefuses(t *testing.T) {
+	s := newWatched()
+	now := s.clock.Now()
+	first := s.announce(t, now.Add(time.Hour), time.Hour)
+	var overlap *guard.OverlapError
+	for _, e := range []guard.Entry{entryFor(now, 61*time.Minute), entryFor(now.Add(119*time.Minute), time.Hour), entryFor(now, 24*time.Hour)} {
+		if _, err := s.Announce(t.Context(), e); !errors.As(err, &overlap) || overlap.With.Opened.ID != first.Opened.ID {
+			t.Errorf("from %v: %v, want an overlap", e.From, err)
+		}
+	}
+	for _, e := range []guard.Entry{entryFor(now, 24*time.Hour+time.Second), entryFor(now, 0), entryFor(now, -time.Hour), entryFor(now.Add(-2*time.Minute), time.Hour)} {
+		if _, err := s.Announce(t.Context(), e); err == nil || guard.Retryable(err) {
+			t.Errorf("%v from %v: %v, want a permanent error", e.Until.Sub(e.From), e.From, err)
+		}
+	}
+	other := entryFor(now.Add(time.Hour), time.Hour)
+	other.Account = "210987654321"
+	if _, err := s.Announce(t.Context(), other); err != nil {
+		t.Errorf("of another account: %v", err)
+	}
+	s.announce(t, now, time.Hour)
+	s.announce(t, now.Add(2*time.Hour), 24*time.Hour)
+	if n := len(s.lines()); n != 4 {
+		t.Errorf("alerts: %v", s.lines())
+	}
+}
+
+// TestRecap holds what a recap says, that it waits for what comes late, and that
+// it is told once.
+func TestRecap(t *testing.T) {
+	s := newWatched()
+	from := s.clock.Now()
+	a := s.announce(t, from, time.Hour)
+	s.announce(t, from.Add(time.Hour), time.Hour) // not used
+	s.handle(t, s.signIn(0, from), guard.Alerted)
+	for i := range 3 {
+		_, _ = s.Handle(t.Context(), s.activity(1+i, from, from.Add(time.Duration(i)*time.Minute)))
+	}
+	s.handle(t, s.removed(4, from, from.Add(5*time.Minute)), guard.Alerted)
+	s.clock.Advance(time.Hour + 5*time.Minute - time.Second)
+	s.recap(t, 0)
+	s.handle(t, s.activity(5, from.Add(30*time.Minute), from.Add(59*time.Minute)), guard.Alerted)
+	s.handle(t, s.signIn(6, from.Add(61*time.Minute)), guard.Alerted) // of the second
+	s.handle(t, s.signIn(7, from.Add(-time.Minute)), guard.Alerted)   // before
+	s.clock.Advance(time.Second)
+	s.recap(t, 1)
+	s.recap(t, 0)
+	f := s.last().Finding
+	want := "Announcement " + a.Opened.ID + " from 2025-03-01T13:00:00Z until 2025-03-01T14:00:00Z, owner alice; opened by " + opener.ARN +
+		"; reason: renewing the support plan. Root: 1 sign-in, 5 calls in 2 sessions. Calls: iam:Call1 2, iam:Call2 2, iam:Call0 1." +
+		" Findings: root.activity 4, root.mfa.removed 1, root.signin 1. Not lowered: 1, which have alerts of their own."
+	if f.Title != "Announced root use ended" || f.Severity != detect.Info || !f.EventTime.Equal(from.Add(time.Hour)) {
+		t.Errorf("recap: %+v", f)
+	}
+	if diff := cmp.Diff(want, f.Detail); diff != "" {
+		t.Errorf("detail (-want +got):\n%s", diff)
+	}
+	s.clock.Advance(time.Hour)
+	s.recap(t, 1)
+	if f := s.last().Finding; !strings.Contains(f.Detail, "Root: 1 sign-in, 0 calls in 0 sessions. Findings: root.signin 1.") {
+		t.Errorf("the other's: %q", f.Detail)
+	}
+}
+
+func TestClose(t *testing.T) {
+	s := newWatched()
+	from := s.clock.Now()
+	a := s.announce(t, from, 3*time.Hour)
+	s.clock.Advance(time.Hour)
+	closed, already, err := s.Close(t.Context(), a, opener, "done")
+	if err != nil || already || !closed.End().Equal(from.Add(time.Hour)) {
+		t.Fatalf("closing: %+v, %v, %v", closed, already, err)
+	}
+	s.clock.Advance(time.Minute)
+	if again, already, err := s.Close(t.Context(), a, bob.Actor, "me too"); err != nil || !already || again.Closed.Actor.ARN != opener.ARN || !again.End().Equal(from.Add(time.Hour)) {
+		t.Errorf("closing again: %+v, %v, %v", again, already, err)
+	}
+	s.handle(t, s.signIn(0, from.Add(59*time.Minute)), guard.Alerted)
+	s.handle(t, s.signIn(1, from.Add(time.Hour)), guard.Alerted)
+	s.announce(t, s.clock.Now(), time.Hour) // there is room again
+	s.clock.Advance(4 * time.Minute)
+	s.recap(t, 1)
+	s.wantLines(t, "first high Root use announced by alice", "first info Announced root use closed early",
+		"first low root.signin (announced) #1", "first critical root.signin #2", "first high Root use announced by alice", "first info Announced root use ended")
+
+	// One that has not begun never does, and makes no recap.
+	s = newWatched()
+	from = s.clock.Now().Add(time.Hour)
+	a = s.announce(t, from, time.Hour)
+	if _, _, err := s.Close(t.Context(), a, opener, ""); err != nil {
+		t.Fatal(err)
+	}
+	s.handle(t, s.signIn(0, from.Add(time.Minute)), guard.Alerted)
+	s.clock.Advance(10 * time.Hour)
+	s.recap(t, 0)
+	s.wantLines(t, "first high Root use announced by alice", "first info Announced root use closed early", "first critical root.signin #1")
+}
+
+// TestCloseFaults makes every call of closing and of the recap go wrong: it is
+// told that it was closed, and what root did, and each at most once more.
+func TestCloseFaults(t *testing.T) {
+	for _, fault := range []fake.Fault{fake.FailBefore, fake.FailAfter, fake.CrashBefore, fake.CrashAfter} {
+		for call := 1; ; call++ {
+			s := newWatched()
+			from := s.clock.Now()
+			a := s.announce(t, from, time.Hour)
+			s.clock.Advance(time.Minute)
+			before := len(s.script.Calls())
+			s.script.Inject(call, fault)
+			broken := false
+			_, _, err := s.Close(t.Context(), a, opener, "done")
+			if s.script.Restart(); err != nil {
+				broken = true
+			}
+			s.clock.Advance(3 * time.Hour)
+			for range 4 {
+				_, err := s.Recap(t.Context(), s.clock.Now())
+				if s.script.Restart(); err != nil {
+					broken = true
+				}
+				s.clock.Advance(s.settings.Lease + time.Second)
+			}
+			if !broken && len(s.script.Calls())-before < call {
+				break
+			}
+			count := map[string]int{}
+			for _, line := range s.lines()[1:] {
+				count[line]++
+			}
+			closed, ended := count["first info Announced root use closed early"], count["first info Announced root use ended, root was not used"]
+			entries, err := s.announcements.Entries(t.Context(), account, from, from)
+			if err != nil {
+				t.Fatal(err)
+			}
+			isClosed := slices.ContainsFunc(entries, func(e guard.Entry) bool { return e.Act == guard.Closed })
+			if (closed > 0) != isClosed || ended == 0 || closed+ended > 3 || len(count) > 2 {
+				t.Errorf("%v at call %d: closed %v: %v", fault, call, isClosed, s.lines())
+			}
+			if due, err := s.recaps.Overdue(t.Context(), s.clock.Now(), 10); len(due) > 0 || err != nil {
+				t.Errorf("%v at call %d: still due: %+v, %v", fault, call, due, err)
+			}
+		}
+	}
+}
+
+// TestEndIsBounded holds that a row that says more than is allowed does not get it.
+func TestEndIsBounded(t *testing.T) {
+	from := t0
+	a := guard.Announcement{Opened: guard.Entry{From: from, Until: from.Add(1000 * time.Hour)}}
+	if !a.Covers(from.Add(24*time.Hour-time.Second)) || a.Covers(from.Add(24*time.Hour)) {
+		t.Errorf("it ends at %v", a.End())
+	}
+	if got := guard.AnnouncementsOf([]guard.Entry{{Act: guard.Closed, ID: "x"}}); len(got) != 0 {
+		t.Errorf("a closing alone: %+v", got)
+	}
+}

@@ -1,0 +1,230 @@
+package guard_test
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"rootguard/internal/alert"
+	"rootguard/internal/cloudtrail"
+	"rootguard/internal/fake"
+	"rootguard/internal/guard"
+)
+
+// modelRound is what must come of a critical alert: resends from some time on,
+// until somebody acknowledges it.
+type modelRound struct {
+	earliest time.Time // it was first tried to be told of
+	latest   time.Time // it was told of; zero before
+	acked    bool
+	maybe    bool // somebody tried to acknowledge it, and does not know
+	resent   map[int]map[string]bool
+}
+
+// TestEveryCriticalIncidentIsInsistedOn runs random events, copies, resends,
+// acknowledgements, faults and crashes against a simple model: what is critical
+// and not acknowledged is sent again when its time has come, neither before nor
+// after somebody acknowledged it, and once, but for one more copy a fault.
+func TestEveryCriticalIncidentIsInsistedOn(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		s := newWatched(func(g *guard.Settings) { g.Batch = rapid.IntRange(1, 3).Draw(rt, "batch") })
+		resend := s.settings.Resend
+		const sessions = 3
+		var rounds [sessions][]*modelRound
+		var next [sessions]int
+		began := func(k int) time.Time { return t0.Add(time.Duration(k) * time.Hour) }
+		arrived := map[string]int{} // by alert ID
+		alerts := map[string]bool{} // of events
+		s.pub.Refuse = func(a alert.Alert) error {
+			arrived[a.ID]++
+			if a.Kind != alert.Resend {
+				alerts[a.Finding.EventID] = true
+				return nil
+			}
+			n, _ := strconv.Atoi(strings.TrimPrefix(a.Finding.EventID, "event-"))
+			rs := rounds[n/100]
+			r := rs[len(rs)-1]
+			if r.acked {
+				rt.Errorf("session %d is sent again though it was acknowledged", n/100)
+			}
+			if due := r.earliest.Add(resend[a.Incident.Repeat-1]); s.clock.Now().Before(due) {
+				rt.Errorf("session %d, repeat %d comes at %v, before %v", n/100, a.Incident.Repeat, s.clock.Now(), due)
+			}
+			if r.resent[a.Incident.Repeat] == nil {
+				r.resent[a.Incident.Repeat] = map[string]bool{}
+			}
+			r.resent[a.Incident.Repeat][a.ID] = true
+			return nil
+		}
+		type pending struct {
+			rec *cloudtrail.Record
+			of  *modelRound // nil: not critical
+		}
+		var failed []pending
+		handle := func(p pending) {
+			if p.of != nil && p.of.earliest.IsZero() {
+				p.of.earliest = s.clock.Now()
+			}
+			if _, err := s.Handle(context.Background(), p.rec); err != nil {
+				failed = append(failed, p)
+				return
+			}
+			if p.of != nil && p.of.latest.IsZero() {
+				p.of.latest = s.clock.Now()
+			}
+		}
+		var told []pending
+		event := func(k int, critical bool) {
+			n := k*100 + next[k]
+			next[k]++
+			p := pending{rec: s.activity(n, began(k), began(k).Add(time.Duration(next[k])*20*time.Minute))}
+			if critical {
+				p.rec = s.removed(n, began(k), began(k).Add(time.Duration(next[k])*20*time.Minute))
+				p.of = &modelRound{resent: map[int]map[string]bool{}}
+				rounds[k] = append(rounds[k], p.of)
+			}
+			told = append(told, p)
+			handle(p)
+		}
+		// overdue is what should have been sent again by now.
+		overdue := func() {
+			for k := range rounds {
+				for i, r := range rounds[k] {
+					if i < len(rounds[k])-1 || r.acked || r.maybe || r.latest.IsZero() {
+						continue
+					}
+					passed := 0
+					for n, after := range resend {
+						if !r.latest.Add(after).After(s.clock.Now()) {
+							passed = n + 1
+						}
+					}
+					// It may have been told of before the handling of its record went through.
+					if passed > 0 && slices.Max(append(slices.Collect(maps.Keys(r.resent)), 0)) < passed {
+						rt.Errorf("session %d was told of at %v, and repeat %d has not come by %v", k, r.latest, passed, s.clock.Now())
+					}
+				}
+			}
+		}
+		insist := func() bool { _, err := s.Insist(context.Background(), s.clock.Now()); return err == nil }
+		faults := 0
+		for range rapid.IntRange(1, 40).Draw(rt, "steps") {
+			before, at := len(s.script.Calls()), 0
+			if rapid.IntRange(0, 2).Draw(rt, "is faulty") == 0 {
+				at = rapid.IntRange(1, 10).Draw(rt, "call")
+				s.script.Inject(at, rapid.SampledFrom([]fake.Fault{fake.FailBefore, fake.FailAfter, fake.CrashBefore, fake.CrashAfter}).Draw(rt, "fault"))
+			}
+			k := rapid.IntRange(0, sessions-1).Draw(rt, "session")
+			switch rapid.SampledFrom([]string{"event", "activity", "copy", "redeliver", "insist", "insist", "ack", "clock", "clock"}).Draw(rt, "operation") {
+			case "event":
+				if rs := rounds[k]; len(rs) == 0 || rs[len(rs)-1].acked {
+					event(k, true)
+				}
+			case "activity":
+				event(k, false)
+			case "copy":
+				if len(told) > 0 {
+					handle(rapid.SampledFrom(told).Draw(rt, "copy"))
+				}
+			case "redeliver":
+				again := failed
+				failed = nil
+				for _, p := range again {
+					handle(p)
+				}
+			case "insist":
+				insist()
+				if at > 0 {
+					break
+				}
+				s.clock.Advance(s.settings.Lease + time.Second) // of what died before
+				if !insist() {
+					rt.Errorf("insisting fails though nothing does")
+				}
+				overdue()
+			case "ack":
+				rs := rounds[k]
+				all, _ := s.incidents.All()
+				i := slices.IndexFunc(all, func(in guard.Incident) bool { return in.Start.Equal(began(k)) })
+				if len(rs) == 0 || i < 0 {
+					break
+				}
+				r := rs[len(rs)-1]
+				in, _, err := s.Acknowledge(context.Background(), all[i].ID, bob)
+				switch {
+				case in.Ack == nil || in.Round != len(rs): // nothing came of it, or it was before the alert was enlisted
+				case err == nil:
+					r.acked = true
+				default:
+					r.maybe = true
+				}
+			case "clock":
+				s.clock.Advance(time.Duration(rapid.IntRange(1, 25).Draw(rt, "minutes")) * time.Minute)
+			}
+			if at > 0 && len(s.script.Calls())-before >= at {
+				faults++
+			}
+			s.script.Restart()
+		}
+		for try := 0; len(failed) > 0; try++ {
+			if try > 10 {
+				rt.Fatalf("%d records still fail", len(failed))
+			}
+			s.clock.Advance(s.settings.Lease + time.Second)
+			again := failed
+			failed = nil
+			for _, p := range again {
+				handle(p)
+			}
+		}
+		for range 20 {
+			s.clock.Advance(5 * time.Minute)
+			if !insist() {
+				rt.Fatalf("insisting fails at the end")
+			}
+			overdue()
+		}
+		copies := 0
+		for _, n := range arrived {
+			copies += n - 1
+		}
+		if copies > faults {
+			rt.Errorf("%d copies for %d faults:\n%s", copies, faults, strings.Join(s.lines(), "\n"))
+		}
+		for k := range rounds {
+			for i, r := range rounds[k] {
+				for n, ids := range r.resent {
+					if len(ids) != 1 {
+						rt.Errorf("session %d, round %d: repeat %d has %d alert IDs", k, i+1, n, len(ids))
+					}
+				}
+			}
+		}
+		for _, p := range told {
+			if p.of != nil && !alerts[p.rec.EventID] {
+				rt.Errorf("%s was never told of", p.rec.EventID)
+			}
+		}
+		for _, in := range must(s.incidents.All()) {
+			if !in.Due.IsZero() {
+				rt.Errorf("incident of %v is still due at %v", in.Start, in.Due)
+			}
+			if in.Ack != nil && !in.Ack.Told {
+				rt.Errorf("the acknowledgement of round %d was not told", in.Round)
+			}
+		}
+	})
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}

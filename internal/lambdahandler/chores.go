@@ -1,0 +1,41 @@
+package lambdahandler
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"rootguard/internal/guard"
+)
+
+// Insister sends again what nobody has acknowledged.
+type Insister interface {
+	Insist(ctx context.Context, at time.Time) (guard.Insisted, error)
+}
+
+// Insist is the chore of sending incidents again.
+func Insist(g Insister) Chore {
+	return Chore{Name: "incidents", Run: func(ctx context.Context, at time.Time) (slog.Value, error) {
+		did, err := g.Insist(ctx, at)
+		if did == (guard.Insisted{}) {
+			return slog.Value{}, err
+		}
+		return slog.GroupValue(slog.Int("resent", did.Resent), slog.Int("noted", did.Noted), slog.Bool("more", did.More)), err
+	}}
+}
+
+// Recapper tells what became of announced root use.
+type Recapper interface {
+	Recap(ctx context.Context, at time.Time) (guard.Recapped, error)
+}
+
+// Recap is the chore of telling what became of announced root use.
+func Recap(g Recapper) Chore {
+	return Chore{Name: "announcements", Run: func(ctx context.Context, at time.Time) (slog.Value, error) {
+		did, err := g.Recap(ctx, at)
+		if did == (guard.Recapped{}) {
+			return slog.Value{}, err
+		}
+		return slog.GroupValue(slog.Int("ended", did.Told), slog.Bool("more", did.More)), err
+	}}
+}

@@ -1,0 +1,137 @@
+package lambdas_test
+
+import (
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"rootguard/internal/awsenv"
+	"rootguard/internal/config"
+	"rootguard/internal/detect"
+	"rootguard/internal/guard"
+	"rootguard/internal/lambdahandler"
+	"rootguard/internal/lambdatest"
+)
+
+const escalation = "arn:aws:sns:us-east-1:" + account + ":rootguard-escalation"
+
+// operator is the guard as the command line has it, over the same table and topics.
+func (c *cloud) operator(t *testing.T) *guard.Guard {
+	t.Helper()
+	get := func(name string) string {
+		if v, ok := map[string]string{"AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}[name]; ok {
+			return v
+		}
+		return c.env[name]
+	}
+	cfg, err := config.Load(get)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var env aws.Config
+	if env, err = awsenv.Config(get); err != nil {
+		t.Fatal(err)
+	}
+	return lambdahandler.Assemble(cfg, env, time.Now, slog.New(slog.DiscardHandler)).Guard
+}
+
+// tick invokes the sweep as its schedule does at a time.
+func tick(t *testing.T, f *lambdatest.Function, at time.Time) {
+	t.Helper()
+	handled(t, f, fmt.Appendf(nil, `{"version":"0","id":"t","detail-type":"Scheduled Event","source":"aws.events","time":%q,"detail":{}}`, at.UTC().Format(time.RFC3339)))
+}
+
+// TestUnacknowledged follows a root sign-in that nobody acknowledges, until
+// somebody does.
+func TestUnacknowledged(t *testing.T) {
+	c := newCloud(t)
+	c.env[config.EnvEscalationTopicARN] = escalation
+	c.env[config.EnvResend] = "10m,1h,2h"
+	f, sweep := c.start(t, "rootactivity"), c.start(t, "sweep")
+	start := time.Now()
+	handled(t, f, c.rootSignIn("e-1", "No", "Success"))
+	handled(t, f, c.rootSignIn("e-1", "No", "Success"))
+	incidents, err := c.store.Incidents(t.Context(), account)
+	if err != nil || len(incidents) != 1 || incidents[0].Events != 1 {
+		t.Fatalf("incidents: %+v, %v", incidents, err)
+	}
+	id := incidents[0].ID
+	if a := c.alerts(t)[0]; a.Incident == nil || a.Incident.ID != id {
+		t.Errorf("the alert's incident: %+v", a.Incident)
+	}
+	count := func(n int) {
+		t.Helper()
+		if all, high := len(c.topic.On(topic)), len(c.topic.On(escalation)); all != n || high != n {
+			t.Errorf("%d alerts, and %d to the escalation topic, want %d each", all, high, n)
+		}
+	}
+	tick(t, sweep, start.Add(9*time.Minute))
+	count(1)
+	tick(t, sweep, start.Add(11*time.Minute))
+	tick(t, sweep, start.Add(11*time.Minute)) // the same call again
+	count(2)
+	tick(t, sweep, start.Add(65*time.Minute))
+	count(3)
+	a := c.alerts(t)[2]
+	if a.Kind != "resend" || a.Incident.Repeat != 2 || a.Incident.Repeats != 3 || a.Finding.Title != "Root sign-in WITHOUT MFA (repeat 2 of 3)" {
+		t.Errorf("the second resend: %+v of %+v", a, a.Incident)
+	}
+	ack := guard.Ack{By: "bob", Actor: detect.Actor{Type: "IAMUser", Name: "bob"}, Note: "it was me"}
+	if _, already, err := c.operator(t).Acknowledge(t.Context(), id, ack); already || err != nil {
+		t.Fatalf("acknowledging: %v, %v", already, err)
+	}
+	count(4)
+	tick(t, sweep, start.Add(3*time.Hour))
+	count(4)
+	did := map[string]any{}
+	for _, line := range sweep.Logs() {
+		if one, ok := line["incidents"].(map[string]any); ok {
+			did = one
+		}
+	}
+	if did["resent"] != 1.0 {
+		t.Errorf("the log says %v", did)
+	}
+}
+
+// TestAnnounced follows root use that was announced from its announcement to the recap.
+func TestAnnounced(t *testing.T) {
+	c := newCloud(t)
+	c.env[config.EnvEscalationTopicARN] = escalation
+	f, sweep := c.start(t, "rootactivity"), c.start(t, "sweep")
+	now := time.Now()
+	e, err := c.operator(t).Announce(t.Context(), guard.Entry{Account: account, From: now, Until: now.Add(time.Hour), Owner: "alice", Reason: "OPS-17"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.eventAge = -time.Minute // in it
+	handled(t, f, c.rootSignIn("e-1", "Yes", "Success"))
+	handled(t, f, c.rootSignIn("e-2", "No", "Success"))
+	c.eventAge = time.Hour // before it
+	handled(t, f, c.rootSignIn("e-3", "Yes", "Success"))
+	c.wantFindings(t, "root.use.announced high root.use.announced/"+account+"/"+e.ID, "root.signin low e-1", "root.signin.no_mfa critical e-2", "root.signin critical e-3")
+	if n := len(c.topic.On(escalation)); n != 3 { // the announcement, and what it did not lower
+		t.Errorf("%d messages on the escalation topic", n)
+	}
+	tick(t, sweep, now.Add(10*time.Minute))
+	if n := len(c.alerts(t)); n != 4 {
+		t.Errorf("%d alerts before it is over: %v", n, c.titles(t))
+	}
+	tick(t, sweep, now.Add(66*time.Minute))
+	tick(t, sweep, now.Add(66*time.Minute))
+	var recaps []string
+	for _, a := range c.alerts(t) {
+		if a.Finding.Title == "Announced root use ended" {
+			recaps = append(recaps, a.Finding.Detail)
+		}
+	}
+	want := fmt.Sprintf("Announcement %s from %s until %s, owner alice; opened by (not named); reason: OPS-17. Root: 2 sign-ins, 0 calls in 0 sessions."+
+		" Findings: root.signin 1, root.signin.no_mfa 1. Not lowered: 1, which have alerts of their own.",
+		e.ID, e.From.Format(time.RFC3339), e.Until.Format(time.RFC3339))
+	if len(recaps) != 1 || recaps[0] != want {
+		t.Errorf("recaps: %q\nwant %q", recaps, want)
+	}
+}
