@@ -55,7 +55,8 @@ var mayImport = map[string][]string{
 	"guardtest":    {"cloudtrail", "detect", "bootstrap", "alert", "guard"},
 	"testenv":      {},
 	"config":       {"cloudtrail", "detect", "bootstrap", "alert", "guard"},
-	"dynamodb":     {"cloudtrail", "detect", "bootstrap", "alert", "guard", "config"},
+	"pace":         {"guard"},
+	"dynamodb":     {"cloudtrail", "detect", "bootstrap", "alert", "guard", "config", "pace"},
 	"sns":          {"cloudtrail", "detect", "bootstrap", "alert", "guard", "config"},
 	"iam":          {"cloudtrail", "detect", "bootstrap", "alert", "guard"},
 	"securityhub":  {"alert", "guard"},
@@ -68,7 +69,7 @@ var mayImport = map[string][]string{
 	"eventhistory":   {"eventpattern"},
 	"organizations":  {},
 
-	"lambdahandler": {"cloudtrail", "detect", "bootstrap", "alert", "guard", "config", "awsenv", "dynamodb", "sns", "organizations", "redrive"},
+	"lambdahandler": {"cloudtrail", "detect", "bootstrap", "alert", "guard", "config", "awsenv", "dynamodb", "pace", "sns", "organizations", "redrive"},
 	"lambdatest":    {},
 
 	"dynamodb/dynamotest":             {"config"},

@@ -2,6 +2,7 @@ package lambdas_test
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -72,11 +73,13 @@ func TestSecurityHub(t *testing.T) {
 		t.Helper()
 		refused(t, f, event, "InvalidInput")
 	})
-	logs := export.Logs()
-	if last := logs[len(logs)-1]; last["retryable"] != false || last["Failures"] != 1.0 || last["requestId"] == nil {
-		t.Errorf("log: %v", last)
-	}
 	refused(t, export, []byte(`{"Records":[{"EventSource":"aws:sns","Sns":{"Message":"ALARM"}}]}`), "no alert of rootguard")
+	logs := slices.DeleteFunc(export.Logs(), func(one map[string]any) bool {
+		return one["retryable"] != false || one["Failures"] != 1.0 || one["requestId"] == nil
+	})
+	if len(logs) == 0 { // the last line may still be on its way
+		t.Errorf("the log does not say that it failed for good: %v", export.Logs())
+	}
 }
 
 func TestSecurityHubBadSettings(t *testing.T) {

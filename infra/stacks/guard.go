@@ -284,7 +284,7 @@ func (g *guard) permissions(function, logs string) []awsiam.PolicyStatement {
 	table := *g.table.TableArn()
 	users := arnOf("iam", "", *awscdk.Aws_ACCOUNT_ID(), "user/*")
 	statements = append(statements,
-		allow("Record", []string{"dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem", "dynamodb:PutItem", "dynamodb:Query"}, []string{table}, nil),
+		allow("Record", []string{"dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"}, []string{table}, nil),
 		allow("FindDue", []string{"dynamodb:Query"}, []string{table + "/index/" + config.TableDueIndex}, nil),
 		allow("Publish", []string{"sns:Publish"}, g.publishers(), nil),
 		allow("EncryptAlerts", []string{"kms:Decrypt", "kms:GenerateDataKey"}, []string{*g.key.KeyArn()}, nil),

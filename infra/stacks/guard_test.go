@@ -350,6 +350,7 @@ func TestPermissions(t *testing.T) {
 		"dynamodb:ConditionCheckItem": "AWS::DynamoDB::Table",
 		"dynamodb:PutItem":            "AWS::DynamoDB::Table",
 		"dynamodb:Query":              "AWS::DynamoDB::Table, AWS::DynamoDB::Table/index/due",
+		"dynamodb:UpdateItem":         "AWS::DynamoDB::Table",
 		"iam:GetAccountSummary":       "*",
 		"iam:GetLoginProfile":         "arn:${AWS::Partition}:iam::${AWS::AccountId}:user/*",
 		"iam:ListMFADevices":          "arn:${AWS::Partition}:iam::${AWS::AccountId}:user/*",

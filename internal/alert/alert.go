@@ -61,6 +61,10 @@ type Alert struct {
 	FirstTime      time.Time `json:"first_time,omitzero"`
 	LastTime       time.Time `json:"last_time,omitzero"`
 
+	// Late is of a RollUp of which no event was alerted when it came, since too
+	// many alerts were due at once.
+	Late bool `json:"late,omitempty"`
+
 	// Took names the receivers that have this alert from an attempt before, which
 	// failed with others. It is between guard and Publisher, and not published.
 	Took []string `json:"-"`

@@ -318,6 +318,7 @@ func TestSubject(t *testing.T) {
 		{"name is the ID", "Root activity", "123456789012", "123456789012", "[HIGH] Root activity - 123456789012", detect.High, First, 0},
 		{"no account", "Root activity", "", "prod", "[HIGH] Root activity - prod (unknown account)", detect.High, First, 0},
 		{"count of a roll-up", "Root activity", "123456789012", "prod", "[HIGH] Root activity, 538 more - prod (123456789012)", detect.High, RollUp, 538},
+		{"count of an escalation of one", "Root sign-in failed", "123456789012", "prod", "[HIGH] Root sign-in failed - prod (123456789012)", detect.High, Escalation, 1},
 		{"one more", "Root activity", "123456789012", "prod", "[HIGH] Root activity, 1 more - prod (123456789012)", detect.High, RollUp, 1},
 		{"count of an escalation", "Root sign-in failed", "123456789012", "prod", "[HIGH] Root sign-in failed x5 - prod (123456789012)", detect.High, Escalation, 5},
 		{"no count of a first", "Root activity", "123456789012", "prod", "[HIGH] Root activity - prod (123456789012)", detect.High, First, 538},
@@ -339,6 +340,24 @@ func TestSubject(t *testing.T) {
 			check(t, a)
 		})
 	}
+}
+
+// TestLate tells a roll-up of which nothing was alerted from one that follows an alert.
+func TestLate(t *testing.T) {
+	a := samples()["root_activity_roll_up"]
+	a.Late = true
+	if s := Subject(a); s != "[HIGH] Root activity x538 - prod-billing (123456789012)" {
+		t.Errorf("subject: %s", s)
+	}
+	if text := Text(a); !strings.Contains(text, "Repeats: 538 events in this session, told of late because too many alerts were due at once\n") {
+		t.Errorf("text:\n%s", text)
+	}
+	check(t, a)
+	a.Count = 1
+	if s := Subject(a); s != "[HIGH] Root activity - prod-billing (123456789012)" {
+		t.Errorf("subject of one: %s", s)
+	}
+	check(t, a)
 }
 
 func TestTitleNamesTheTarget(t *testing.T) {

@@ -287,6 +287,13 @@ func asffProductFields(a Alert) map[string]string {
 	put("cis", list(f.CIS, 10))
 	put("attack", list(f.ATTACK, 10))
 	put("deadline", iso(a.Deadline))
+	if a.Incident != nil {
+		put("incident", a.Incident.ID)
+	}
+	if by := f.Announced; by != nil {
+		put("announced/by", by.Owner)
+		put("announced/reason", by.Reason)
+	}
 	if a.Count > 0 {
 		put("count", strconv.Itoa(a.Count))
 	}

@@ -31,6 +31,8 @@
 //	actions_omitted  + events whose call is not listed
 //	first_time       + of the earliest event
 //	last_time        + of the latest event
+//	late             + true of a roll-up of which no event was alerted when it came, since too many
+//	                 alerts were due at once
 //
 // Of finding:
 //

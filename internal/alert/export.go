@@ -59,7 +59,7 @@ func exported(a Alert) export {
 		}
 	case c.Closed:
 		e.change = closes
-	case a.Kind == RollUp, a.Kind == Resend, c.Later:
+	case a.Kind == RollUp && !a.Late, a.Kind == Resend, c.Later:
 		e.change = updates
 	}
 	if several(a) && !a.FirstTime.IsZero() && !a.LastTime.IsZero() {

@@ -138,7 +138,7 @@ var ocsfRules = rules{
 	"severity_id": one(0.0, 1.0, 2.0, 3.0, 4.0, 5.0), "severity": one("Unknown", "Informational", "Low", "Medium", "High", "Critical"),
 	"status_id": one(1.0, 4.0), "status": one("New", "Resolved"), "message": text(anything),
 	"time": whole(-1e15, 1e15), "start_time": whole(-1e15, 1e15), "end_time": whole(-1e15, 1e15), "count": whole(1, 1<<62),
-	"metadata": object(4, 4), "metadata.version": one("1.3.0"), "metadata.uid": nil, "metadata.product": object(2, 2), "metadata.product.name": one("rootguard"), "metadata.product.vendor_name": one("rootguard"),
+	"metadata": object(4, 5), "metadata.correlation_uid": text(64), "metadata.version": one("1.3.0"), "metadata.uid": nil, "metadata.product": object(2, 2), "metadata.product.name": one("rootguard"), "metadata.product.vendor_name": one("rootguard"),
 	"metadata.profiles": items(1, 1), "metadata.profiles[]": one("cloud"),
 	"finding_info": object(5, 10), "finding_info.uid": text(512), "finding_info.title": text(anything), "finding_info.desc": text(anything), "finding_info.types": items(1, 50), "finding_info.types[]": text(256),
 	"finding_info.analytic": object(4, 4), "finding_info.analytic.type_id": one(1.0), "finding_info.analytic.type": one("Rule"), "finding_info.analytic.uid": nil, "finding_info.analytic.name": nil,
@@ -163,8 +163,8 @@ var ocsfRules = rules{
 	"resources[].region": text(64), "resources[].cloud_partition": one("aws", "aws-cn", "aws-us-gov"),
 	"remediation": object(1, 1), "remediation.desc": text(anything),
 	"observables": items(1, 10), "observables[]": object(4, 4), "observables[].name": text(100), "observables[].value": text(512), "observables[].type_id": one(2.0, 4.0, 10.0), "observables[].type": one("IP Address", "User Name", "Resource UID"),
-	"unmapped": object(2, 7), "unmapped.kind": nil, "unmapped.mfa": one("yes", "no", "unknown"), "unmapped.also": items(1, 10), "unmapped.also[]": nil, "unmapped.cis": items(1, 10), "unmapped.cis[]": nil,
-	"unmapped.deadline": nil, "unmapped.actions": items(1, 50), "unmapped.actions[]": object(2, 3), "unmapped.actions[].name": nil, "unmapped.actions[].target": text(256), "unmapped.actions[].count": nil, "unmapped.actions_omitted": nil,
+	"unmapped": object(2, 10), "unmapped.announced_by": text(256), "unmapped.announced_reason": text(1536), "unmapped.kind": nil, "unmapped.mfa": one("yes", "no", "unknown"), "unmapped.also": items(1, 10), "unmapped.also[]": nil, "unmapped.cis": items(1, 10), "unmapped.cis[]": nil,
+	"unmapped.deadline": nil, "unmapped.actions": items(1, 50), "unmapped.actions[]": object(2, 3), "unmapped.actions[].name": nil, "unmapped.actions[].target": text(256), "unmapped.actions[].count": nil, "unmapped.actions_omitted": nil, "unmapped.late": one(true),
 }
 
 var ocsfRequired = []string{"activity_id", "category_uid", "class_uid", "type_uid", "severity_id", "status_id", "time", "message", "metadata", "metadata.version", "metadata.product", "metadata.product.vendor_name",

@@ -70,6 +70,8 @@ type ocsfMetadata struct {
 	UID      string      `json:"uid"` // the alert's ID
 	Product  ocsfProduct `json:"product"`
 	Profiles []string    `json:"profiles"`
+
+	CorrelationUID string `json:"correlation_uid,omitempty"` // the incident's ID
 }
 
 // ocsfProduct is the object product: vendor_name is required.
@@ -226,6 +228,10 @@ type ocsfUnmapped struct {
 	Deadline       *time.Time  `json:"deadline,omitempty"`
 	Actions        []Action    `json:"actions,omitempty"`
 	ActionsOmitted int         `json:"actions_omitted,omitempty"`
+	Late           bool        `json:"late,omitempty"`
+
+	AnnouncedBy     string `json:"announced_by,omitempty"` // the owner of announced root use, and its reason
+	AnnouncedReason string `json:"announced_reason,omitempty"`
 }
 
 // OCSF is the alert as a Detection Finding of the Open Cybersecurity Schema
@@ -268,11 +274,17 @@ func ocsfOf(a Alert) ocsfFinding {
 		},
 		Cloud: ocsfCloud{Provider: "AWS", Region: clean(f.Region, wordLimit), Account: ocsfAccountOf(accountID(a), a.AccountName)},
 		Unmapped: ocsfUnmapped{
-			Kind: Kind(clean(string(a.Kind), wordLimit)), Also: cleaned(f.Also), CIS: cleaned(f.CIS), MFA: f.MFA.String(), Actions: safe(a.Actions), ActionsOmitted: a.ActionsOmitted,
+			Kind: Kind(clean(string(a.Kind), wordLimit)), Also: cleaned(f.Also), CIS: cleaned(f.CIS), MFA: f.MFA.String(), Actions: safe(a.Actions), ActionsOmitted: a.ActionsOmitted, Late: a.Late,
 		},
 	}
 	if several(a) {
 		out.StartTime, out.EndTime, out.Count = millis(e.first), millis(e.last), max(0, a.Count)
+	}
+	if a.Incident != nil {
+		out.Metadata.CorrelationUID = clean(a.Incident.ID, wordLimit)
+	}
+	if by := f.Announced; by != nil {
+		out.Unmapped.AnnouncedBy, out.Unmapped.AnnouncedReason = clean(by.Owner, nameLimit), clean(by.Reason, textLimit)
 	}
 	if !a.Deadline.IsZero() {
 		out.Unmapped.Deadline = &a.Deadline

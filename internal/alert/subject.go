@@ -80,12 +80,12 @@ func local(resource string) string {
 func several(a Alert) bool { return a.Kind == RollUp || a.Kind == Escalation }
 
 // repeated tells of several events: ", 538 more" on a roll-up, since their
-// first was alerted before, " x5" on an escalation.
+// first was alerted before, " x5" on an escalation and where none was.
 func repeated(a Alert) string {
 	switch {
-	case a.Kind == RollUp && a.Count > 0:
+	case a.Kind == RollUp && a.Count > 0 && !a.Late:
 		return ", " + strconv.Itoa(a.Count) + " more"
-	case a.Kind == Escalation && a.Count > 1:
+	case several(a) && a.Count > 1:
 		return " x" + strconv.Itoa(a.Count)
 	default:
 		return ""

@@ -286,7 +286,10 @@ func repeats(a Alert) []string {
 		return nil
 	}
 	what := fmt.Sprintf("Repeats: %d more events in this session, after one that was alerted when it came", a.Count)
-	if a.Kind == Escalation {
+	switch {
+	case a.Late:
+		what = fmt.Sprintf("Repeats: %d events in this session, told of late because too many alerts were due at once", a.Count)
+	case a.Kind == Escalation:
 		what = fmt.Sprintf("Repeats: %d events, told of at once because they passed a threshold", a.Count)
 	}
 	lines := []string{what}

@@ -14,6 +14,7 @@
 //	ACCOUNT#<id>     RECAP#<account>/<from>/<ID>         guard.Deadline
 //	INCIDENT#<ID>    INCIDENT#     the incident's key
 //	ACCOUNTS         ACCOUNT#<id>  that the account is known
+//	TURN             TURN          when the next turn to publish begins: see internal/pace
 //
 // The times in sort keys are whole seconds of RFC 3339 in UTC, so that what is of
 // a time is one query of a range, whatever else the account has.
@@ -30,6 +31,7 @@
 //	           something unsent and on incidents, deadlines and recaps that are due,
 //	           which have shards of their own ("DUE#", "INCIDENTS#", "USERS#", "RECAPS#"), and on
 //	           claims judged under an announcement ("ANNOUNCED#<ID>")
+//	turn       only on TURN, which has no other: milliseconds since 1970
 //	due_at     the window's Until, what else has a Due, the event time of a claim; of fixed width
 //
 // Claims, and incidents about which nothing is due, expire ClaimTTL after they were

@@ -13,6 +13,7 @@ import (
 
 const (
 	accountsPartition = "ACCOUNTS"
+	turnPartition     = "TURN"
 	accountPrefix     = "ACCOUNT#"
 	claimPrefix       = "CLAIM#"
 	windowPrefix      = "WINDOW#"
@@ -40,6 +41,9 @@ const (
 )
 
 type key struct{ pk, sk string }
+
+// turnRow is the one row of turns to publish.
+var turnRow = key{turnPartition, turnPartition}
 
 func claimRow(claimKey string) key {
 	return key{partition(accountOf(claimKey)), sortKey(claimPrefix, claimKey)}

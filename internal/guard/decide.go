@@ -16,6 +16,7 @@ type event struct {
 	window  string // key of the window it is counted in; "" for none
 	finding detect.Finding
 	kind    alert.Kind // of its alert; "" is First
+	late    bool       // it goes into the window even where that is over
 }
 
 type verdict uint8
@@ -69,7 +70,7 @@ func (s *Settings) decide(ev event, c Claim, w Window, now time.Time) decision {
 	}
 
 	f := &ev.finding
-	if !s.open(&w, f.EventTime) {
+	if !s.open(&w, f.EventTime) && (!ev.late || !w.Unsent()) {
 		if w.Unsent() {
 			return decision{verdict: closeFirst, window: w}
 		}
@@ -134,10 +135,20 @@ func (s *Settings) lease(ev event, c Claim, w Window, now time.Time) decision {
 // a roll-up is being sent the window goes on, as it will once that is settled.
 func (s *Settings) open(w *Window, at time.Time) bool {
 	until := w.Until
-	if w.Sending != nil {
+	switch {
+	case w.Sending != nil:
 		until = until.Add(s.Window)
+	case w.Alerted == 0: // due early, see hold
+		until = latest(until, w.Opened.Add(s.Window))
 	}
 	return w.Key != "" && at.Before(until) && at.After(w.Opened.Add(-s.Window))
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // escalates notes the time of a failed root sign-in and reports whether it is

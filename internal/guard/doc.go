@@ -70,6 +70,22 @@
 // which a receiver may drop by, and events that arrive meanwhile wait for the
 // next one.
 //
+// # Turns
+//
+// Amazon SNS delivers 10 e-mails a second to a subscription. Where there is a
+// Pacer, an alert therefore takes a turn, of which all instances together have
+// eight a second. It is taken after the claim, so that only what is to be
+// published takes one, and waited for within the lease: a few seconds, for what is
+// critical ten. Where no turn comes in time, one transaction makes of the claim
+// that was granted an alert one that is folded, and the event is told of in the
+// roll-up of its window, which is due soon and says that it is late. A crash
+// before that transaction leaves a lease that runs out, and the retry publishes.
+//
+// Roll-ups wait for a turn for a second at most, and stay due otherwise, so that
+// they leave room for alerts. An alert goes out without a turn where turns cannot
+// be told, where it may have been published before (to fold it then would tell of
+// it twice), and where it has no window.
+//
 // # Deadlines
 //
 // That a user has no MFA when its grace is over is no event. Handle therefore

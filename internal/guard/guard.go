@@ -23,6 +23,9 @@ type Deps struct {
 	Publisher Publisher
 	Now       func() time.Time
 
+	// Pacer is for a guard whose alerts go by e-mail; nil where nothing limits them.
+	Pacer Pacer
+
 	// Deadlines is for what Sweep is to look at; nil where nothing sweeps.
 	Deadlines Deadlines
 
@@ -169,6 +172,13 @@ func (g *Guard) raise(ctx context.Context, ev event, of *alert.Incident) (Result
 	d, err := g.take(ctx, ev)
 	switch d.verdict {
 	case publish:
+		held, holdErr := g.hold(ctx, &d)
+		if err = errors.Join(err, holdErr); held || holdErr != nil {
+			if held {
+				res.Disposition = RolledUp
+			}
+			return res, err
+		}
 		a := g.alertOf(&d)
 		a.Incident = of
 		var unlisted error
@@ -220,7 +230,10 @@ func (g *Guard) take(ctx context.Context, ev event) (decision, error) {
 		if attempt < 3 {
 			sent, rollUp = g.rollUp(ctx, d.window, d.window.Until)
 		}
-		if !sent {
+		switch {
+		case errors.Is(rollUp, errNoTurn):
+			ev.late, rollUp = true, nil
+		case !sent:
 			ev.window = "" // neither wait for that roll-up nor overwrite it
 		}
 	}

@@ -44,6 +44,16 @@ type world struct {
 	settings guard.Settings
 	findings map[string]detect.Finding // by event ID, of the events that record makes
 	assumed  []*detect.AssumedRoot     // what the detector was given
+
+	turn func(within time.Duration) (bool, error) // of the pacer; nil grants every turn
+}
+
+// Turn is guard.Pacer's.
+func (w *world) Turn(_ context.Context, within time.Duration) (bool, error) {
+	if w.turn == nil {
+		return true, nil
+	}
+	return w.turn(within)
 }
 
 func newWorld(change ...func(*guard.Settings)) *world {
@@ -68,7 +78,7 @@ func newWorld(change ...func(*guard.Settings)) *world {
 			}
 			return detect.Outcome{Kind: detect.Skipped, Reason: "no rule"}
 		}),
-		Ledger: w.ledger, Journal: w.journal, Publisher: w.pub, Now: w.clock.Now,
+		Ledger: w.ledger, Journal: w.journal, Publisher: w.pub, Pacer: w, Now: w.clock.Now,
 		AccountName: func(a string) string { return "name of " + a },
 	}, w.settings)
 	return w

@@ -23,6 +23,15 @@ type Publisher interface {
 	Publish(ctx context.Context, a alert.Alert) error
 }
 
+// Pacer keeps the alerts of all instances together below the rate at which
+// people's subscriptions take them.
+type Pacer interface {
+	// Turn waits for the next turn to publish, if it comes within a time, and
+	// reports whether it did; otherwise it takes none, and returns at once. An
+	// error says that turns cannot be told now.
+	Turn(ctx context.Context, within time.Duration) (bool, error)
+}
+
 // Ledger remembers which events were alerted, so that each is alerted once.
 type Ledger interface {
 	// Update reads the claim and the window under their keys (zero values where
@@ -140,6 +149,8 @@ type Held struct {
 
 	// Severity is the window's when the events were cut off for sending.
 	Severity detect.Severity `json:"severity,omitempty"`
+	// Late is that no event of the window had been alerted then: see Pacer.
+	Late bool `json:"late,omitempty"`
 }
 
 // Window collects the repeats of one finding in one session.

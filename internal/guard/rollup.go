@@ -15,8 +15,9 @@ const maxFailures = 5
 
 // Flush publishes the roll-up of every window that was over by the given time
 // and holds something unsent, until none is due. A roll-up that fails stays due
-// and does not keep the others back, unless several fail in a row. published
-// counts those that were sent.
+// and does not keep the others back, unless several fail in a row. Where it is
+// no turn for more, or time is short, the rest stays due. published counts those
+// that were sent.
 func (g *Guard) Flush(ctx context.Context, at time.Time) (published int, err error) {
 	var errs []error
 	passed := map[string]bool{} // failed, or being sent by another invocation
@@ -32,9 +33,14 @@ func (g *Guard) Flush(ctx context.Context, at time.Time) (published int, err err
 			if passed[w.Key] {
 				continue
 			}
+			if g.overtime(ctx) {
+				return published, errors.Join(errs...)
+			}
 			fresh = true
 			sent, err := g.rollUp(ctx, w, at)
 			switch {
+			case errors.Is(err, errNoTurn): // the rest would get none either, and stays due
+				return published, errors.Join(errs...)
 			case err != nil:
 				errs = append(errs, err)
 				passed[w.Key] = true
@@ -78,16 +84,22 @@ func (g *Guard) rollUp(ctx context.Context, w Window, at time.Time) (sent bool, 
 		return false, nil
 	}
 
+	if !g.turn(ctx, rollUpWait) {
+		return false, errors.Join(errNoTurn, g.settle(ctx, key, "", d.undo))
+	}
 	f, held := d.window.Finding, d.window.Sending
 	f.Severity = held.Severity
 	a := alert.Alert{
 		Schema: alert.Schema, ID: d.claim.AlertID, Kind: alert.RollUp, AccountName: g.deps.AccountName(f.Account), Finding: f,
 		Count: held.Count, Actions: held.Actions, ActionsOmitted: held.Omitted, FirstTime: held.First, LastTime: held.Last,
-		Took: d.claim.Took,
+		Took: d.claim.Took, Late: held.Late,
 	}
 	// Where its incident cannot be stored it goes out without: the alert that
 	// opened the window has one.
 	a.Incident, err = g.enlist(ctx, &a)
+	if err != nil && held.Late && d.claim.Attempts == 1 { // no alert opened the window
+		return false, errors.Join(err, g.settle(ctx, key, "", d.undo))
+	}
 	if pubErr := g.deps.Publisher.Publish(ctx, a); pubErr != nil {
 		d.took = tookOf(pubErr)
 		pubErr = fmt.Errorf("publishing roll-up %s: %w", key, pubErr)
@@ -123,7 +135,7 @@ func (s *Settings) decideRollUp(key string, c Claim, cur Window, seen *Window, a
 	}
 	if cur.Sending == nil {
 		sending := cur.Pending
-		sending.Severity = cur.Finding.Severity
+		sending.Severity, sending.Late = cur.Finding.Severity, cur.Alerted == 0
 		cur.Sending, cur.Pending = &sending, Held{}
 	}
 	c.Key, c.State, c.LeaseUntil = key, Leased, now.Add(s.Lease)

@@ -2,6 +2,8 @@ package dynamotest
 
 import (
 	"fmt"
+	"maps"
+	"math/big"
 	"regexp"
 	"strings"
 )
@@ -9,17 +11,18 @@ import (
 // term is one comparison of an expression: of the shapes that rootguard uses,
 // and no others.
 type term struct {
-	op    string // "=", "<=", "BETWEEN", "begins_with" or "attribute_not_exists"
+	op    string // "=", "<=", ">=", "BETWEEN", "begins_with" or "attribute_not_exists"
 	name  string // of the attribute
 	value AV
 	upTo  AV // of BETWEEN
 }
 
 var (
-	compared  = regexp.MustCompile(`^(#\w+) (=|<=) (:\w+)$`)
+	compared  = regexp.MustCompile(`^(#\w+) (=|<=|>=) (:\w+)$`)
 	between   = regexp.MustCompile(`(#\w+) BETWEEN (:\w+) AND (:\w+)`)
 	ranged    = regexp.MustCompile(`^(#\w+) BETWEEN (:\w+) TO (:\w+)$`)
 	begins    = regexp.MustCompile(`^begins_with\((#\w+), (:\w+)\)$`)
+	add       = regexp.MustCompile(`^ADD (#\w+) (:\w+)$`)
 	notExists = regexp.MustCompile(`^attribute_not_exists\((#\w+)\)$`)
 )
 
@@ -74,22 +77,73 @@ func holds(terms []term, item Item) bool {
 			}
 			continue
 		}
-		if !ok || have.S == nil || t.value.S == nil {
-			return false
-		}
-		switch t.op {
-		case "=":
-			ok = *have.S == *t.value.S
-		case "<=":
-			ok = *have.S <= *t.value.S
-		case "BETWEEN":
-			ok = *t.value.S <= *have.S && t.upTo.S != nil && *have.S <= *t.upTo.S
-		case "begins_with":
-			ok = strings.HasPrefix(*have.S, *t.value.S)
-		}
-		if !ok {
+		if !ok || !t.compares(have) {
 			return false
 		}
 	}
 	return true
+}
+
+// compares reports whether a value meets the term. Those of two types never do.
+func (t *term) compares(have AV) bool {
+	var order int
+	switch {
+	case have.S != nil && t.value.S != nil:
+		if t.op == "begins_with" {
+			return strings.HasPrefix(*have.S, *t.value.S)
+		}
+		order = strings.Compare(*have.S, *t.value.S)
+	case have.N != nil && t.value.N != nil && t.op != "begins_with":
+		a, okA := new(big.Int).SetString(*have.N, 10)
+		b, okB := new(big.Int).SetString(*t.value.N, 10)
+		if !okA || !okB {
+			return false // this server reads whole numbers only
+		}
+		order = a.Cmp(b)
+	default:
+		return false
+	}
+	switch t.op {
+	case "BETWEEN":
+		return order >= 0 && t.upTo.S != nil && have.S != nil && *have.S <= *t.upTo.S
+	case "=":
+		return order == 0
+	case "<=":
+		return order <= 0
+	default:
+		return order >= 0
+	}
+}
+
+// added reads an update of the one shape that rootguard uses, "ADD #name :value",
+// and does it. It returns the names and values that are left for the condition.
+func added(expr string, names map[string]string, values map[string]AV, item Item) (restNames map[string]string, restValues map[string]AV, err error) {
+	m := add.FindStringSubmatch(expr)
+	if m == nil {
+		return nil, nil, fmt.Errorf("invalid update expression, or one this server does not know: %q", expr)
+	}
+	name, ok := names[m[1]]
+	value, defined := values[m[2]]
+	if !ok || !defined || value.N == nil {
+		return nil, nil, fmt.Errorf("update expression %q: a name or a number is not defined", expr)
+	}
+	sum, ok := new(big.Int).SetString(*value.N, 10)
+	if !ok {
+		return nil, nil, fmt.Errorf("%s is no whole number", *value.N)
+	}
+	if have, exists := item[name]; exists {
+		old, ok := new(big.Int), false
+		if have.N != nil {
+			old, ok = old.SetString(*have.N, 10)
+		}
+		if !ok {
+			return nil, nil, fmt.Errorf("an operand in the update expression has an incorrect data type")
+		}
+		sum.Add(sum, old)
+	}
+	text := sum.String()
+	item[name] = AV{N: &text}
+	restNames, restValues = maps.Clone(names), maps.Clone(values)
+	delete(restValues, m[2])
+	return restNames, restValues, nil
 }

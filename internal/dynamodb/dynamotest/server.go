@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -201,6 +202,8 @@ func (s *Server) do(op string, body []byte) (any, error) {
 		return s.deleteTable(body)
 	case "PutItem":
 		return s.putItem(body)
+	case "UpdateItem":
+		return s.updateItem(body)
 	case "BatchGetItem":
 		return s.batchGetItem(body)
 	case "TransactWriteItems":
@@ -228,6 +231,15 @@ func (c *condition) holds(item Item) (bool, error) {
 		return false, invalid("%v", err)
 	}
 	return holds(terms, item), nil
+}
+
+// failed is the answer where an item, nil where there is none, does not hold.
+func (c *condition) failed(item Item) error {
+	failed := &apiError{code: "ConditionalCheckFailedException", message: "The conditional request failed"}
+	if c.ReturnValuesOnConditionCheckFailure == "ALL_OLD" && item != nil {
+		failed.extra = map[string]any{"Item": item}
+	}
+	return failed
 }
 
 type keySchema []struct{ AttributeName, KeyType string }
@@ -380,13 +392,53 @@ func (s *Server) putItem(body []byte) (any, error) {
 		return nil, err
 	}
 	if !ok {
-		failed := &apiError{code: "ConditionalCheckFailedException", message: "The conditional request failed"}
-		if in.ReturnValuesOnConditionCheckFailure == "ALL_OLD" && t.items[id] != nil {
-			failed.extra = map[string]any{"Item": t.items[id]}
-		}
-		return nil, failed
+		return nil, in.failed(t.items[id])
 	}
 	t.items[id] = in.Item
+	return map[string]any{}, nil
+}
+
+func (s *Server) updateItem(body []byte) (any, error) {
+	var in struct {
+		TableName        string
+		Key              Item
+		UpdateExpression string
+		ReturnValues     string
+		condition
+	}
+	if err := json.Unmarshal(body, &in); err != nil {
+		return nil, err
+	}
+	t, err := s.table(in.TableName)
+	if err != nil {
+		return nil, err
+	}
+	id, err := t.id(in.Key)
+	if err != nil {
+		return nil, err
+	}
+	old := t.items[id]
+	item := maps.Clone(in.Key)
+	maps.Copy(item, old)
+	names, values, err := added(in.UpdateExpression, in.ExpressionAttributeNames, in.ExpressionAttributeValues, item)
+	if err != nil {
+		return nil, invalid("%v", err)
+	}
+	in.ExpressionAttributeNames, in.ExpressionAttributeValues = names, values
+	ok, err := in.holds(old)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, in.failed(old)
+	}
+	if _, err := t.check(item); err != nil {
+		return nil, err
+	}
+	t.items[id] = item
+	if in.ReturnValues == "ALL_NEW" {
+		return map[string]any{"Attributes": item}, nil
+	}
 	return map[string]any{}, nil
 }
 

@@ -1,0 +1,227 @@
+package guard_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"rootguard/internal/alert"
+	"rootguard/internal/detect"
+	"rootguard/internal/fake"
+	"rootguard/internal/guard"
+)
+
+// denied has the pacer grant no turn, and returns how long it was asked to wait.
+func (w *world) denied() *[]time.Duration {
+	var asked []time.Duration
+	w.turn = func(within time.Duration) (bool, error) {
+		asked = append(asked, within)
+		return false, nil
+	}
+	return &asked
+}
+
+// TestNoTurn follows an event for which there is no turn until it is told of.
+func TestNoTurn(t *testing.T) {
+	w := newWorld()
+	asked := w.denied()
+	rec := w.record(finding(detect.RootActivity, detect.High, "s", 1, t0))
+	w.handle(t, rec, guard.RolledUp)
+	w.handle(t, rec, guard.Duplicate)
+	if len(w.pub.Published()) != 0 || !slices.Equal(*asked, []time.Duration{3 * time.Second}) {
+		t.Fatalf("published %v, asked to wait %v", w.told(), *asked)
+	}
+
+	// It is due a minute after it happened, and stays due as long as there is no turn.
+	w.turn = nil
+	if n, err := w.Flush(t.Context(), t0.Add(59*time.Second)); n != 0 || err != nil {
+		t.Errorf("before: %d, %v", n, err)
+	}
+	asked = w.denied()
+	if n, err := w.Flush(t.Context(), t0.Add(time.Minute)); n != 0 || err != nil || !slices.Equal(*asked, []time.Duration{time.Second}) {
+		t.Errorf("without a turn: %d, %v, asked to wait %v", n, err, *asked)
+	}
+	w.turn = nil
+	if n, err := w.Flush(t.Context(), t0.Add(time.Minute)); n != 1 || err != nil {
+		t.Fatalf("with a turn: %d, %v", n, err)
+	}
+	got := w.pub.Published()
+	if len(got) != 1 || got[0].Kind != alert.RollUp || !got[0].Late || got[0].Count != 1 || got[0].Finding.EventID != rec.EventID || got[0].Finding.Severity != detect.High {
+		t.Errorf("told: %+v", got)
+	}
+	w.handle(t, rec, guard.Duplicate)
+}
+
+// TestTurnComesLater has the next event of the session alerted at once, as soon as there is a turn.
+func TestTurnComesLater(t *testing.T) {
+	w := newWorld()
+	w.denied()
+	w.handle(t, w.record(finding(detect.RootActivity, detect.High, "s", 1, t0)), guard.RolledUp)
+	w.turn = nil
+	w.handle(t, w.record(finding(detect.RootActivity, detect.High, "s", 2, t0.Add(5*time.Minute))), guard.Alerted)
+	w.handle(t, w.record(finding(detect.RootActivity, detect.High, "s", 3, t0.Add(6*time.Minute))), guard.RolledUp)
+	if _, err := w.Flush(t.Context(), t0.Add(20*time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	if covered, extra := w.covered(t); covered["root.activity s"] != 3 || extra != 0 || w.pub.Published()[1].Late {
+		t.Errorf("told: %v", w.told())
+	}
+}
+
+func TestHowLongToWait(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		f    detect.Finding
+		want time.Duration
+	}{
+		{"high", finding(detect.RootActivity, detect.High, "s", 1, t0), 3 * time.Second},
+		{"critical", finding(detect.RootSignin, detect.Critical, "s", 1, t0), 10 * time.Second},
+	} {
+		w := newWorld()
+		asked := w.denied()
+		w.handle(t, w.record(tt.f), guard.RolledUp)
+		if !slices.Equal(*asked, []time.Duration{tt.want}) {
+			t.Errorf("%s: asked to wait %v, want %v", tt.name, *asked, tt.want)
+		}
+	}
+
+	// Time to publish is left, whatever the context allows.
+	for left, want := range map[time.Duration]time.Duration{7 * time.Second: 2 * time.Second, 4 * time.Second: 0, time.Minute: 10 * time.Second} {
+		w := newWorld()
+		asked := w.denied()
+		ctx, cancel := context.WithDeadline(t.Context(), time.Now().Add(time.Hour))
+		deadline, _ := ctx.Deadline()
+		w.clock.Advance(deadline.Sub(w.clock.Now()) - left)
+		if _, err := w.Handle(ctx, w.record(finding(detect.RootSignin, detect.Critical, "s", 1, t0))); err != nil {
+			t.Fatal(err)
+		}
+		if len(*asked) != 1 || (*asked)[0] != want {
+			t.Errorf("with %v left: asked to wait %v, want %v", left, *asked, want)
+		}
+		cancel()
+	}
+}
+
+// TestTurnsUnknown has alerts and roll-ups go out where nobody can tell turns.
+func TestTurnsUnknown(t *testing.T) {
+	w := newWorld()
+	w.turn = func(time.Duration) (bool, error) { return false, errors.New("throttled") }
+	w.handle(t, w.record(finding(detect.RootActivity, detect.High, "s", 1, t0)), guard.Alerted)
+	w.handle(t, w.record(finding(detect.RootActivity, detect.High, "s", 2, t0)), guard.RolledUp)
+	if n, err := w.Flush(t.Context(), t0.Add(time.Hour)); n != 1 || err != nil {
+		t.Errorf("%d, %v", n, err)
+	}
+}
+
+// TestAskedOnce holds that only what is to be published asks for a turn.
+func TestAskedOnce(t *testing.T) {
+	w := newWorld()
+	n := 0
+	w.turn = func(time.Duration) (bool, error) { n++; return true, nil }
+	for i := range 5 {
+		rec := w.record(finding(detect.RootActivity, detect.High, "s", i, t0))
+		if _, err := w.Handle(t.Context(), rec); err != nil {
+			t.Fatal(err)
+		}
+		w.handle(t, rec, guard.Duplicate)
+	}
+	if n != 1 {
+		t.Errorf("%d turns for one alert", n)
+	}
+}
+
+// TestMayBeTold holds that an event whose alert may have gone out is never counted
+// in a roll-up besides.
+func TestMayBeTold(t *testing.T) {
+	w := newWorld()
+	rec := w.record(finding(detect.RootActivity, detect.High, "s", 1, t0))
+	w.pub.Refuse = func(alert.Alert) error { return errors.New("SNS is down") }
+	if _, err := w.Handle(t.Context(), rec); err == nil {
+		t.Fatal("publishing went well")
+	}
+	w.pub.Refuse = nil
+	asked := w.denied()
+	w.handle(t, rec, guard.Alerted)
+	if !slices.Equal(*asked, []time.Duration{10 * time.Second}) {
+		t.Errorf("asked to wait %v", *asked)
+	}
+}
+
+// TestCrashWhileWaiting has the process die before its turn.
+func TestCrashWhileWaiting(t *testing.T) {
+	w := newWorld()
+	rec := w.record(finding(detect.RootActivity, detect.High, "s", 1, t0))
+	w.turn = func(time.Duration) (bool, error) {
+		w.script.Inject(1, fake.CrashBefore)
+		return false, nil
+	}
+	if _, err := w.Handle(t.Context(), rec); err == nil {
+		t.Fatal("the crash went unnoticed")
+	}
+	w.script.Restart()
+	w.turn = nil
+	if _, err := w.Handle(t.Context(), rec); !errors.Is(err, guard.ErrBusy) {
+		t.Errorf("while the lease runs: %v", err)
+	}
+	w.clock.Advance(w.settings.Lease)
+	w.handle(t, rec, guard.Alerted)
+	if covered, extra := w.covered(t); covered["root.activity s"] != 1 || extra != 0 {
+		t.Errorf("told: %v", w.told())
+	}
+}
+
+// TestWindowInTheWay has an event come for whose window a roll-up is due, and no turn for either.
+func TestWindowInTheWay(t *testing.T) {
+	w := newWorld()
+	w.handle(t, w.record(finding(detect.RootActivity, detect.High, "s", 1, t0)), guard.Alerted)
+	w.handle(t, w.record(finding(detect.RootActivity, detect.High, "s", 2, t0)), guard.RolledUp)
+	w.denied()
+	w.handle(t, w.record(finding(detect.RootActivity, detect.High, "s", 3, t0.Add(3*time.Hour))), guard.RolledUp)
+	w.handle(t, w.record(finding(detect.RootActivity, detect.Critical, "s", 4, t0.Add(4*time.Hour))), guard.RolledUp)
+	w.turn = nil
+	for range 3 {
+		if _, err := w.Flush(t.Context(), t0.Add(9*time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	covered, extra := w.covered(t)
+	if covered["root.activity s"] != 4 || extra != 0 {
+		t.Errorf("told: %v", w.told())
+	}
+	if last := w.pub.Published(); last[len(last)-1].Finding.Severity != detect.Critical {
+		t.Errorf("the highest severity was not told: %v", w.told())
+	}
+}
+
+// TestFlushLeavesTheRest has the turns, or the time, run out in the middle.
+func TestFlushLeavesTheRest(t *testing.T) {
+	w := newWorld()
+	for i := range 10 {
+		f := finding(detect.RootActivity, detect.High, "s", i, t0)
+		f.Session = string(rune('a' + i/2))
+		if _, err := w.Handle(t.Context(), w.record(f)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	left := 2
+	w.turn = func(time.Duration) (bool, error) { left--; return left >= 0, nil }
+	if n, err := w.Flush(t.Context(), t0.Add(time.Hour)); n != 2 || err != nil || left != -1 {
+		t.Errorf("with two turns: %d roll-ups, %v; asked %d times in vain", n, err, -left)
+	}
+	w.turn = nil
+	soon, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	deadline, _ := soon.Deadline()
+	w.clock.Advance(deadline.Sub(w.clock.Now()) - 4*time.Second)
+	if n, err := w.Flush(soon, t0.Add(time.Hour)); n != 0 || err != nil {
+		t.Errorf("with no time left: %d, %v", n, err)
+	}
+	if n, err := w.Flush(t.Context(), t0.Add(time.Hour)); n != 3 || err != nil {
+		t.Errorf("the rest: %d, %v", n, err)
+	}
+	if covered, extra := w.covered(t); extra != 0 || len(covered) != 5 {
+		t.Errorf("told: %v", w.told())
+	}
+}
