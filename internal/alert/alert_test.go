@@ -629,6 +629,20 @@ func TestSchemaIsDocumented(t *testing.T) {
 	walk(reflect.TypeFor[Alert]())
 }
 
+// TestEscalates holds who is told besides of what is critical: of an announcement
+// that lowers it, and that somebody looks after it.
+func TestEscalates(t *testing.T) {
+	for name, want := range map[string]bool{
+		"root_signin_no_mfa": true, "root_signin_no_mfa_resend": true, "root_signin_announced": false, "root_signin_not_lowered": true,
+		"root_use_announced": true, "root_use_closed": false, "root_use_ended": false, "incident_acknowledged": true,
+		"guard_unhealthy": false, "root_activity_known": false,
+	} {
+		if got := Escalates(samples()[name]); got != want {
+			t.Errorf("%s: %v, want %v", name, got, want)
+		}
+	}
+}
+
 func TestThreads(t *testing.T) {
 	a, b := samples()["root_signin_no_mfa"], samples()["root_activity_roll_up"]
 	if thread(a) != thread(b) {

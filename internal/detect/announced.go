@@ -32,6 +32,19 @@ func atWork(id ID) bool {
 	return id == RootSignin || id == RootSigninNoMFA || id == RootActivity || id == RootSession
 }
 
+// UsedIn is the account in which root is at work, by a finding that tells of it:
+// of sts:AssumeRoot, which the management account calls, the member account.
+func UsedIn(f *Finding) string {
+	if f.ID != RootSession || f.EventName != "AssumeRoot" {
+		return f.Account
+	}
+	member := strings.TrimPrefix(f.Target.Resource, "account ")
+	if part := strings.Split(member, ":"); len(part) > 4 && part[0] == "arn" {
+		member = part[4]
+	}
+	return orElse(member, f.Account)
+}
+
 // Announce makes of a finding of root at work the same under an announcement. It
 // takes away what makes it alarming that root did it, and no more:
 //
@@ -126,7 +139,7 @@ func UseEnded(u AnnouncedUse, opener Actor, did string, at time.Time) Finding {
 	if did == "" {
 		f.Title += ", root was not used"
 		f.NextStep = "Nothing to do; announce root use for as short a time as it takes."
-		did = "No use of root has reached rootguard from that time."
+		did = "No use of root was told of under it."
 	}
 	f.Detail = sentence("Announcement "+u.ID+" "+u.span()+", owner "+u.Owner, "opened by "+orUnnamed(opener.ARN, opener.Name), "reason: "+u.Reason) + " " + did
 	return f

@@ -64,6 +64,25 @@ func TestAnnounce(t *testing.T) {
 	}
 }
 
+func TestUsedIn(t *testing.T) {
+	const management, member = "111122223333", "444455556666"
+	for _, tt := range []struct {
+		f    Finding
+		want string
+	}{
+		{Finding{ID: RootSignin, Account: management}, management},
+		{Finding{ID: RootSession, EventName: "AssumeRoot", Account: management, Target: Target{Resource: "account " + member}}, member},
+		{Finding{ID: RootSession, EventName: "AssumeRoot", Account: management, Target: Target{Resource: "account arn:aws:iam::" + member + ":root"}}, member},
+		{Finding{ID: RootSession, EventName: "AssumeRoot", Account: management}, management},
+		{Finding{ID: RootSession, EventName: "DeleteBucketPolicy", Account: member}, member},
+		{Finding{ID: RootEmailChanged, EventName: "AcceptPrimaryEmailUpdate", Account: management, Target: Target{Resource: "account " + member}}, management},
+	} {
+		if got := UsedIn(&tt.f); got != tt.want {
+			t.Errorf("%s %s: %s, want %s", tt.f.ID, tt.f.EventName, got, tt.want)
+		}
+	}
+}
+
 func TestFindingsOfAnnouncements(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 0, 0, 0, time.UTC)
 	use := AnnouncedUse{Account: "111122223333", ID: "3F9D0-KQ7TB", From: at, Until: at.Add(time.Hour), Owner: "alice\n", Reason: "OPS-17"}
@@ -79,7 +98,7 @@ func TestFindingsOfAnnouncements(t *testing.T) {
 		{UseClosed(use, by, "done.", at), Info, "Announced root use closed early", []string{"Closed because: done."}},
 		{UseClosed(use, by, "", at), Info, "Announced root use closed early", []string{"3F9D0-KQ7TB"}},
 		{UseEnded(use, by, "Root: 1 sign-in.", at), Info, "Announced root use ended", []string{"opened by " + by.ARN, "Root: 1 sign-in."}},
-		{UseEnded(use, by, "", at), Info, "Announced root use ended, root was not used", []string{"No use of root"}},
+		{UseEnded(use, by, "", at), Info, "Announced root use ended, root was not used", []string{"No use of root was told of"}},
 		{Acknowledged("111122223333", "7K4Q2-X2M9P", 2, "Root sign-in", by, "bob", "me", at), Info, "Incident acknowledged: 7K4Q2-X2M9P", []string{"By bob; note: me; it was about: Root sign-in."}},
 	} {
 		if tt.f.Severity != tt.s || tt.f.Title != tt.title || tt.f.Account != "111122223333" || !tt.f.EventTime.Equal(at) || tt.f.NextStep == "" {

@@ -80,9 +80,9 @@ func announcedShard(announcement string) string {
 }
 
 // Under is guard.Announcements'. It costs what it returns.
-func (s *Store) Under(ctx context.Context, account, announcement string, fn func(guard.Claim) error) error {
+func (s *Store) Under(ctx context.Context, announcement string, fn func(guard.Claim) error) error {
 	under := func(c guard.Claim) bool {
-		return c.Finding != nil && c.Finding.Account == account && c.Finding.Announced != nil && c.Finding.Announced.ID == announcement
+		return c.Finding != nil && c.Finding.Announced != nil && c.Finding.Announced.ID == announcement
 	}
 	claims, err := dueOf(ctx, s, announcedShard(announcement), time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), math.MaxInt32, under)
 	if err != nil {

@@ -565,6 +565,11 @@ func TestRequests(t *testing.T) {
 		{"an event and its window", func() error { return count(t.Context(), s, "a/1", "a/s/f", &calls) }, map[string]int{"BatchGetItem": 1, "TransactWriteItems": 1}},
 		{"a duplicate", func() error { return count(t.Context(), s, "a/1", "a/s/f", &calls) }, map[string]int{"BatchGetItem": 1}},
 		{"an event marked sent", func() error { return put(s, guard.Claim{Key: "a/1", State: guard.Sent}, guard.Window{}) }, map[string]int{"BatchGetItem": 1, "PutItem": 1}},
+		{"whether it was announced", func() error { _, err := s.Entries(t.Context(), "a", t0.Add(-guard.MaxAnnouncement), t0); return err }, map[string]int{"Query": 1}},
+		{"the first alert of an incident", func() error {
+			return amend(t, s, func([]guard.Incident) guard.Incident { return anIncident(t0) })
+		}, map[string]int{"Query": 1, "PutItem": 2}},
+		{"a further one", func() error { return amend(t, s, func(in []guard.Incident) guard.Incident { return in[0] }) }, map[string]int{"Query": 1, "PutItem": 1}},
 		{"nothing due", func() error { _, err := s.Due(t.Context(), time.Now(), 10); return err }, map[string]int{"Query": 4}},
 	} {
 		if diff := cmp.Diff(tt.want, measure(tt.do)); diff != "" {

@@ -189,7 +189,7 @@ func (s *Announcements) Entries(ctx context.Context, account string, from, to ti
 }
 
 // Under is guard.Announcements'.
-func (s *Announcements) Under(ctx context.Context, account, announcement string, fn func(guard.Claim) error) error {
+func (s *Announcements) Under(ctx context.Context, announcement string, fn func(guard.Claim) error) error {
 	return s.Script.call("Announcements.Under", func() error {
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("listing what was done under %s: %w", announcement, err)
@@ -199,7 +199,7 @@ func (s *Announcements) Under(ctx context.Context, account, announcement string,
 			return err
 		}
 		claims = slices.DeleteFunc(claims, func(c guard.Claim) bool {
-			return c.Finding == nil || c.Finding.Announced == nil || c.Finding.Announced.ID != announcement || c.Finding.Account != account
+			return c.Finding == nil || c.Finding.Announced == nil || c.Finding.Announced.ID != announcement
 		})
 		slices.SortStableFunc(claims, func(a, b guard.Claim) int { return a.Finding.EventTime.Compare(b.Finding.EventTime) })
 		for _, c := range claims {

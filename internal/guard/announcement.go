@@ -195,7 +195,9 @@ func (g *Guard) announced(ctx context.Context, f detect.Finding) (detect.Finding
 	if g.deps.Announcements == nil || !detect.IsRootUse(&f) || f.EventTime.IsZero() {
 		return f, nil
 	}
-	known, err := g.announcements(ctx, f.Account, f.EventTime.Add(-MaxAnnouncement), f.EventTime)
+	ctx, cancel := context.WithTimeout(ctx, besideTimeout)
+	defer cancel()
+	known, err := g.announcements(ctx, detect.UsedIn(&f), f.EventTime.Add(-MaxAnnouncement), f.EventTime)
 	if err != nil {
 		f.Detail = sentence(f.Detail, "Whether it was announced could not be looked up.")
 		return f, err
@@ -304,7 +306,7 @@ func (g *Guard) tellRecap(ctx context.Context, a *Announcement) (told bool, err 
 		}
 	}
 	var did tally
-	if err := g.deps.Announcements.Under(ctx, a.Opened.Account, a.Opened.ID, did.add); err != nil {
+	if err := g.deps.Announcements.Under(ctx, a.Opened.ID, did.add); err != nil {
 		return false, fmt.Errorf("reading what root did under announcement %s: %w", a.Opened.ID, err)
 	}
 	f := detect.UseEnded(a.use(), a.Opened.Actor, did.String(), a.End())

@@ -85,6 +85,30 @@ func TestJudgedByEventTime(t *testing.T) {
 	}
 }
 
+// TestRootSessionsAreOfTheMember holds that a session that the management account
+// opens for a member is judged by what was announced in the member, and is in its recap.
+func TestRootSessionsAreOfTheMember(t *testing.T) {
+	s := newWatched()
+	from := s.clock.Now()
+	s.announce(t, from, time.Hour)
+	assume := func(n int, member string) detect.Finding {
+		f := finding(detect.RootSession, detect.Medium, "AROA:carol@2025-03-01T12:59:00Z", n, from)
+		f.Account, f.EventSource, f.EventName, f.Target = "210987654321", "sts.amazonaws.com", "AssumeRoot", detect.Target{Resource: "account " + member}
+		return s.handle(t, s.record(f), guard.Alerted).Outcome.Finding
+	}
+	if f := assume(0, account); f.Severity != detect.Low || f.Announced == nil {
+		t.Errorf("of the member: %s, %+v", f.Severity, f.Announced)
+	}
+	if f := assume(1, "333333333333"); f.Severity != detect.Medium || f.Announced != nil {
+		t.Errorf("of another: %s, %+v", f.Severity, f.Announced)
+	}
+	s.clock.Advance(2 * time.Hour)
+	s.recap(t, 1)
+	if f := s.last().Finding; !strings.Contains(f.Detail, "1 call in 1 session. Calls: sts:AssumeRoot 1.") {
+		t.Errorf("recap: %q", f.Detail)
+	}
+}
+
 // TestAnnouncedIsRolledUp holds that what was announced is rolled up as always,
 // and that a roll-up of more than that does not say it was announced.
 func TestAnnouncedIsRolledUp(t *testing.T) {

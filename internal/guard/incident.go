@@ -59,6 +59,10 @@ const (
 	// beginning of the session that its calls name.
 	nearby = time.Minute
 
+	// besideTimeout bounds what is done about an alert before it is published, and
+	// is worth less than the alert.
+	besideTimeout = 5 * time.Second
+
 	keptAlerts = 64
 	keptAcks   = 16
 
@@ -123,6 +127,8 @@ func (g *Guard) enlist(ctx context.Context, a *alert.Alert) (*alert.Incident, er
 	if g.deps.Incidents == nil || !belongs(&a.Finding) {
 		return told, nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, besideTimeout)
+	defer cancel()
 	now := g.deps.Now()
 	mine := sessionOf(&a.Finding, now)
 	err := g.deps.Incidents.Amend(ctx, mine.Account, mine.Start.Add(-nearby), mine.Start.Add(nearby), func(found []Incident) Incident {

@@ -79,7 +79,7 @@ type Announcements interface {
 	Entries(ctx context.Context, account string, from, to time.Time) ([]Entry, error)
 	// Under calls fn with the claim of every event that was judged under an
 	// announcement, by event time. An event of the last moments may be missing.
-	Under(ctx context.Context, account, announcement string, fn func(Claim) error) error
+	Under(ctx context.Context, announcement string, fn func(Claim) error) error
 }
 
 // Incidents keeps what people are to look after.

@@ -100,6 +100,12 @@ func (o *outcome) about() []slog.Attr {
 		if len(f.Also) > 0 {
 			attrs = append(attrs, slog.Any("also", f.Also))
 		}
+		if a := f.Announced; a != nil {
+			text("announced", a.ID)
+		}
+		if a := o.result.Alert; a != nil && a.Incident != nil {
+			text("incident", a.Incident.ID)
+		}
 		text("event_time", f.EventTime.UTC().Format(time.RFC3339))
 	}
 	if o.result.Alert != nil {

@@ -107,6 +107,19 @@ func TestTopics(t *testing.T) {
 	}
 }
 
+// TestEscalationTopic holds that what lowers critical alerts is told of there too.
+func TestEscalationTopic(t *testing.T) {
+	server := snstest.New(t)
+	a := anAlert(detect.High)
+	a.Finding.ID = detect.RootUseAnnounced
+	if err := sns.New(client(server.URL), sns.Topics{Alerts: alerts, Escalation: escalation}).Publish(t.Context(), a); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{alerts, escalation}, topicsOf(server)); diff != "" {
+		t.Errorf("topics (-want +got):\n%s", diff)
+	}
+}
+
 func topicsOf(server *snstest.Server) []string {
 	var topics []string
 	for _, m := range server.Messages() {
