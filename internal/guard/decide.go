@@ -16,6 +16,7 @@ type event struct {
 	window  string // key of the window it is counted in; "" for none
 	finding detect.Finding
 	kind    alert.Kind // of its alert; "" is First
+	paced   bool       // it has had its turn to be published
 	late    bool       // it goes into the window even where that is over
 }
 

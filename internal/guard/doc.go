@@ -82,9 +82,9 @@
 // before that transaction leaves a lease that runs out, and the retry publishes.
 //
 // Roll-ups wait for a turn for a second at most, and stay due otherwise, so that
-// they leave room for alerts. An alert goes out without a turn where turns cannot
-// be told, where it may have been published before (to fold it then would tell of
-// it twice), and where it has no window.
+// they leave room for alerts; so do resends. An alert goes out without a turn
+// where turns cannot be told, where it may have been published before (to fold it
+// then would tell of it twice), and where it has no window.
 //
 // # Deadlines
 //

@@ -172,7 +172,11 @@ func (g *Guard) raise(ctx context.Context, ev event, of *alert.Incident) (Result
 	d, err := g.take(ctx, ev)
 	switch d.verdict {
 	case publish:
-		held, holdErr := g.hold(ctx, &d)
+		var held bool
+		var holdErr error
+		if !ev.paced {
+			held, holdErr = g.hold(ctx, &d)
+		}
 		if err = errors.Join(err, holdErr); held || holdErr != nil {
 			if held {
 				res.Disposition = RolledUp

@@ -316,6 +316,9 @@ func (g *Guard) Insist(ctx context.Context, at time.Time) (Insisted, error) {
 			err := g.insist(ctx, &in, at, &done)
 			switch {
 			case errors.Is(err, ErrBusy):
+			case errors.Is(err, errNoTurn):
+				done.More = true
+				return done, errors.Join(errs...)
 			case err != nil:
 				errs = append(errs, err)
 				if Retryable(err) {
@@ -347,11 +350,14 @@ func (g *Guard) insist(ctx context.Context, in *Incident, at time.Time, done *In
 	round := in.Round
 	passed, next := g.settings.resend(in.Since, at)
 	if passed > in.Resent {
+		if !g.turn(ctx, rollUpWait) {
+			return errNoTurn // what is new comes first
+		}
 		told := in.told()
 		told.Repeat, told.Repeats = passed, len(g.settings.Resend)
 		f := in.Finding
 		f.Title += fmt.Sprintf(" (repeat %d of %d)", passed, told.Repeats)
-		ev := event{claim: resendKey(in, passed), finding: alert.BoundFinding(f), kind: alert.Resend}
+		ev := event{claim: resendKey(in, passed), finding: alert.BoundFinding(f), kind: alert.Resend, paced: true}
 		res, err := g.raise(ctx, ev, told)
 		if err != nil {
 			return err

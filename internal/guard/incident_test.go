@@ -35,7 +35,7 @@ func newWatched(change ...func(*guard.Settings)) *watched {
 		Detector: detectorFunc(func(rec *cloudtrail.Record, _ *detect.AssumedRoot) detect.Outcome {
 			return detect.Outcome{Kind: detect.Matched, Finding: w.findings[rec.EventID]}
 		}),
-		Ledger: w.ledger, Journal: w.journal, Publisher: w.pub, Now: w.clock.Now,
+		Ledger: w.ledger, Journal: w.journal, Publisher: w.pub, Pacer: w, Now: w.clock.Now,
 		Announcements: s.announcements, Recaps: s.recaps, Incidents: s.incidents,
 	}, w.settings)
 	return s
@@ -429,6 +429,32 @@ func TestInsistOverlaps(t *testing.T) {
 	if n := len(s.lines()); n != 6 {
 		t.Errorf("alerts: %v", s.lines())
 	}
+}
+
+// TestInsistWaitsForItsTurn holds that resends give way to what is new, and that
+// what had no turn of its own comes with its roll-up as an incident.
+func TestInsistWaitsForItsTurn(t *testing.T) {
+	s := newWatched()
+	s.denied()
+	s.handle(t, s.signIn(0, t0), guard.RolledUp)
+	if n := len(s.all(t)); n != 0 {
+		t.Errorf("%d incidents of what nobody was told of", n)
+	}
+	s.turn = nil
+	s.flush(t, t0.Add(time.Hour), 1)
+	s.clock.Advance(15 * time.Minute)
+	asked := s.denied()
+	s.insist(t, guard.Insisted{More: true})
+	if !slices.Equal(*asked, []time.Duration{time.Second}) {
+		t.Errorf("asked to wait %v", *asked)
+	}
+	turns := 0
+	s.turn = func(time.Duration) (bool, error) { turns++; return true, nil }
+	s.insist(t, guard.Insisted{Resent: 1})
+	if turns != 1 {
+		t.Errorf("%d turns for one resend", turns)
+	}
+	s.wantLines(t, "roll_up critical root.signin #1", "resend critical root.signin (repeat 1 of 2) #1")
 }
 
 // TestInsistIsBounded holds that one run sends no flood, keeps to its time, and
