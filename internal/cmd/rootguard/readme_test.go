@@ -14,32 +14,38 @@ import (
 	"rootguard/internal/testenv"
 )
 
-var update = flag.Bool("update", false, "write README's table of findings and its picture anew")
+var update = flag.Bool("update", false, "write README's tables and its picture anew")
 
 // TestReadmeFindings holds README's table to the catalogue.
 func TestReadmeFindings(t *testing.T) {
-	const begin, end = "<!-- findings -->\n", "<!-- /findings -->"
+	var want bytes.Buffer
+	if err := (findingsCmd{Markdown: true}).Run(system{stdout: &want}); err != nil {
+		t.Fatal(err)
+	}
+	holdReadme(t, "findings", want.String())
+}
+
+// holdReadme holds what is between two comments in README.md to a text.
+func holdReadme(t *testing.T, name, want string) {
+	t.Helper()
+	begin, end := "<!-- "+name+" -->\n", "<!-- /"+name+" -->"
 	path := filepath.Join(testenv.Root(t), "README.md")
 	readme, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	before, rest, found := strings.Cut(string(readme), begin)
-	table, after, ended := strings.Cut(rest, end)
+	have, after, ended := strings.Cut(rest, end)
 	if !found || !ended {
-		t.Fatalf("README.md has no table between %q and %q", begin, end)
+		t.Fatalf("README.md has nothing between %q and %q", begin, end)
 	}
-	var want bytes.Buffer
-	if err := (findingsCmd{Markdown: true}).Run(system{stdout: &want}); err != nil {
-		t.Fatal(err)
-	}
-	if table == want.String() {
+	if have == want {
 		return
 	}
 	if !*update {
-		t.Fatal("README.md's table of findings is not what `rootguard findings --markdown` prints; go test -update writes it")
+		t.Fatalf("README.md's %s are out of date; go test ./internal/cmd/rootguard -run Readme -update writes them. Want:\n%s", name, want)
 	}
-	if err := os.WriteFile(path, []byte(before+begin+want.String()+end+after), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(before+begin+want+end+after), 0o600); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -1,0 +1,172 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"rootguard/internal/config"
+	"rootguard/internal/testenv"
+)
+
+// Prices in US dollars, of us-east-1, without what is free. AWS's price pages say
+// what they are now.
+const (
+	alarmPrice   = 0.10         // an alarm's metric, a month (Amazon CloudWatch pricing)
+	metricPrice  = 0.30         // a custom metric, a month
+	logPrice     = 0.50         // a GB taken in
+	keyPrice     = 1.00         // a customer-managed key, a month (AWS KMS pricing)
+	callPrice    = 0.20 / 1e6   // an invocation (AWS Lambda pricing)
+	computePrice = 0.0000133334 // a GB-second on arm64
+	writePrice   = 0.625 / 1e6  // a write request unit on demand (Amazon DynamoDB pricing)
+	readPrice    = 0.125 / 1e6  // a read request unit
+	emailPrice   = 2.00 / 1e5   // an e-mail, of which 1,000 a month are free (Amazon SNS pricing)
+	eventPrice   = 1.00 / 1e6   // an event sent to another account or Region (Amazon EventBridge pricing)
+	freeEmails   = 1000
+)
+
+// What is assumed. The units are of the requests that the functions make: a
+// scheduled call of all three is 24 queries of an index, of half a unit each.
+const (
+	writesAnEvent = 12   // request units
+	readsAnEvent  = 6    // request units
+	readsARound   = 12   // of the schedule, by all functions together
+	gbSecondsCall = 0.05 // 256 MB for 200 ms
+	logBytesCall  = 1500
+	eventsAccount = 105 // root used twice for 50 calls, and 5 changes of IAM users
+	alertsAccount = 12
+	minutesMonth  = 30 * 24 * 60
+)
+
+// bill is what the templates make that costs money whether anything happens or not.
+type bill struct {
+	alarms, alarmMetrics int
+	functions, scheduled int // scheduled: calls in 30 days
+	keys                 int
+}
+
+var everyMinutes = regexp.MustCompile(`^rate\((\d+) minutes?\)$`)
+
+// count adds a golden template, n times.
+func (d *bill) count(t *testing.T, name string, n int) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(testenv.Root(t), "infra", "stacks", "testdata", name+".golden.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var template struct {
+		Resources map[string]struct {
+			Type       string
+			Properties struct {
+				Metrics            []struct{ MetricStat any }
+				ScheduleExpression string
+			}
+		}
+	}
+	if err := json.Unmarshal(text, &template); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range template.Resources {
+		switch r.Type {
+		case "AWS::CloudWatch::Alarm":
+			metrics := 0
+			for _, m := range r.Properties.Metrics {
+				if m.MetricStat != nil {
+					metrics++
+				}
+			}
+			d.alarms, d.alarmMetrics = d.alarms+n, d.alarmMetrics+n*max(1, metrics)
+		case "AWS::Lambda::Function":
+			d.functions += n
+		case "AWS::KMS::Key":
+			d.keys += n
+		case "AWS::Events::Rule":
+			if rate := everyMinutes.FindStringSubmatch(r.Properties.ScheduleExpression); rate != nil {
+				minutes, err := strconv.Atoi(rate[1])
+				if err != nil {
+					t.Fatal(err)
+				}
+				d.scheduled += n * minutesMonth / minutes
+			} else if r.Properties.ScheduleExpression != "" {
+				t.Fatalf("%s: how often is %s?", name, r.Properties.ScheduleExpression)
+			}
+		}
+	}
+}
+
+// customMetrics are those that the functions write.
+func customMetrics() int {
+	all := []string{config.MetricRecords, config.MetricPublishErrors, config.MetricFailures, config.MetricAlertLatency, config.MetricFindings}
+	return len(all) + 5 // findings once more for each severity
+}
+
+// costs is README's text about what the deployed guard costs.
+func costs(d bill) string {
+	sizes := []float64{1, 100, 10_000}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d alarms over %d metrics, %d metrics of its own, %d key, a dashboard, and %d functions of 256 MB, which a schedule calls %s times in 30 days.\n\n",
+		d.alarms, d.alarmMetrics, customMetrics(), d.keys, d.functions, grouped(float64(d.scheduled)))
+	b.WriteString("| US dollars a month | 1 account | 100 | 10,000 |\n|---|---|---|---|\n")
+	totals := make([]float64, len(sizes))
+	row := func(what string, dollars func(n float64) float64) {
+		b.WriteString("| " + what)
+		for i, n := range sizes {
+			totals[i] += dollars(n)
+			fmt.Fprintf(&b, " | %.2f", dollars(n))
+		}
+		b.WriteString(" |\n")
+	}
+	fixed := func(dollars float64) func(float64) float64 { return func(float64) float64 { return dollars } }
+	rounds := float64(d.scheduled) / float64(d.functions)
+	calls := func(n float64) float64 { return float64(d.scheduled) + n*eventsAccount }
+	row(fmt.Sprintf("Alarms: %d metrics × $0.10", d.alarmMetrics), fixed(float64(d.alarmMetrics)*alarmPrice))
+	row(fmt.Sprintf("Metrics: at most %d × $0.30", customMetrics()), fixed(float64(customMetrics())*metricPrice))
+	row(fmt.Sprintf("Keys: %d × $1", d.keys), fixed(float64(d.keys)*keyPrice))
+	row(fmt.Sprintf("Lambda: (%s + N × %d) calls × ($0.20 a million + %.2f GB-s × $0.0000133334)", grouped(float64(d.scheduled)), eventsAccount, gbSecondsCall),
+		func(n float64) float64 { return calls(n) * (callPrice + gbSecondsCall*computePrice) })
+	row(fmt.Sprintf("Logs: as many × %d bytes × $0.50 a GB", logBytesCall), func(n float64) float64 { return calls(n) * logBytesCall / 1e9 * logPrice })
+	row(fmt.Sprintf("DynamoDB writes: N × %d × %d units × $0.625 a million", eventsAccount, writesAnEvent), func(n float64) float64 { return n * eventsAccount * writesAnEvent * writePrice })
+	row(fmt.Sprintf("DynamoDB reads: (%s × %d + N × %d × %d) units × $0.125 a million", grouped(rounds), readsARound, eventsAccount, readsAnEvent),
+		func(n float64) float64 { return (rounds*readsARound + n*eventsAccount*readsAnEvent) * readPrice })
+	row(fmt.Sprintf("Events from other accounts and Regions: at most N × %d × $1 a million", eventsAccount), func(n float64) float64 { return n * eventsAccount * eventPrice })
+	row(fmt.Sprintf("E-mail, a receiver: (N × %d, less 1,000) × $2 per 100,000", alertsAccount), func(n float64) float64 { return max(0, n*alertsAccount-freeEmails) * emailPrice })
+	b.WriteString("| **Total**")
+	for _, total := range totals {
+		fmt.Fprintf(&b, " | **%.2f**", total)
+	}
+	b.WriteString(" |\n")
+	return b.String()
+}
+
+// grouped is a whole number with commas.
+func grouped(n float64) string {
+	s := strconv.FormatFloat(n, 'f', 0, 64)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// TestReadmeCosts holds README's table of costs to the templates.
+func TestReadmeCosts(t *testing.T) {
+	var d bill
+	d.count(t, "guard", 1)
+	d.count(t, "forward", 3) // the default Regions
+	if d.alarms < 10 || d.alarmMetrics <= d.alarms || d.functions < 3 || d.scheduled < 3*8640 || d.keys != 1 {
+		t.Fatalf("the templates are read wrong: %+v", d)
+	}
+	holdReadme(t, "costs", costs(d))
+}
+
+func TestGrouped(t *testing.T) {
+	for n, want := range map[float64]string{0: "0", 999: "999", 1000: "1,000", 25_920: "25,920", 1_075_920: "1,075,920"} {
+		if got := grouped(n); got != want {
+			t.Errorf("%v: got %s, want %s", n, got, want)
+		}
+	}
+}
