@@ -67,7 +67,7 @@ var mayImport = map[string][]string{
 
 	"cloudformation": {},
 	"eventhistory":   {"eventpattern"},
-	"organizations":  {},
+	"organizations":  {"cloudtrail", "detect", "bootstrap", "alert", "guard"},
 
 	"lambdahandler": {"cloudtrail", "detect", "bootstrap", "alert", "guard", "config", "awsenv", "dynamodb", "pace", "sns", "organizations", "redrive"},
 	"lambdatest":    {},

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -20,6 +21,7 @@ import (
 	"rootguard/internal/config"
 	"rootguard/internal/dynamodb"
 	"rootguard/internal/dynamodb/dynamotest"
+	"rootguard/internal/guard"
 	"rootguard/internal/iam/iamtest"
 	"rootguard/internal/lambdatest"
 	"rootguard/internal/organizations/organizationstest"
@@ -83,7 +85,11 @@ func newCloud(tb testing.TB) *cloud {
 
 func (c *cloud) start(t *testing.T, name string) *lambdatest.Function {
 	t.Helper()
-	f, err := lambdatest.Start(t.Context(), lambdatest.Options{Binary: binary(t, name), Env: c.env})
+	timeout := 30 * time.Second // as it is deployed
+	if name == "sweep" {
+		timeout = 4 * time.Minute
+	}
+	f, err := lambdatest.Start(t.Context(), lambdatest.Options{Binary: binary(t, name), Env: c.env, Timeout: timeout})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -713,6 +719,99 @@ func TestSweep(t *testing.T) {
 	want(t, c, password, missing, reminder)
 }
 
+// scheduled is the schedule's event of a time.
+func scheduled(at time.Time) []byte {
+	return fmt.Appendf(nil, `{"version":"0","id":"t","detail-type":"Scheduled Event","source":"aws.events","time":%q,"detail":{}}`, at.UTC().Format(time.RFC3339))
+}
+
+// TestLooks follows a first deployment: root and users that were there before it,
+// in the guard's own account and in a member's, are found, told of when it is
+// time, and closed; an account that is closed is dropped.
+func TestLooks(t *testing.T) {
+	const role = "rootguard-member"
+	c := newCloud(t)
+	c.env[config.EnvMemberRole] = role
+	c.env[config.EnvAccountNames] = ""
+	c.iam.AllowRole("arn:aws:iam::" + member + ":role/" + role)
+	c.names.Set(map[string]string{account: "hub", member: "billing"})
+	c.iam.PageSize, c.names.PageSize = 1, 1
+	c.iam.Set(account, iamtest.Account{
+		Summary: map[string]int{"AccountMFAEnabled": 0, "AccountAccessKeysPresent": 0, "AccountPasswordPresent": 1},
+		Users:   map[string]iamtest.User{"eve": {Password: true}, "sam": {Password: true, Devices: []string{device}}},
+	})
+	users := map[string]iamtest.User{"bob": {Password: true}}
+	c.iam.Set(member, iamtest.Account{Summary: map[string]int{"AccountMFAEnabled": 1, "AccountAccessKeysPresent": 1, "AccountPasswordPresent": 0}, Users: users})
+	sweep := c.start(t, "sweep")
+	now := time.Now()
+	pass := func(hours int) {
+		t.Helper()
+		for range hours * 2 {
+			now = now.Add(30 * time.Minute)
+			handled(t, sweep, scheduled(now))
+		}
+	}
+	want := func(want ...string) {
+		t.Helper()
+		got := []string{}
+		for _, a := range c.alerts(t) {
+			if a.Kind == alert.Resend {
+				continue
+			}
+			got = append(got, fmt.Sprintf("%s %s %s %s", a.Finding.Severity, a.Finding.ID, a.AccountName, a.Finding.Target.UserName))
+		}
+		slices.Sort(got)
+		slices.Sort(want)
+		if diff := cmp.Diff(append([]string{}, want...), got); diff != "" {
+			t.Errorf("alerts (-want +got):\n%s", diff)
+		}
+	}
+	handled(t, sweep, scheduled(now))
+	want()
+	pass(3)
+	rootMFA, rootKey := "critical root.mfa.missing hub ", "critical root.access_key.present billing "
+	want(rootMFA, rootKey)
+	if text := c.topic.On(topic)[0].Bodies["email"]; !strings.Contains(text, "(seen live, no event)") || !strings.Contains(text, "Who:     unknown") {
+		t.Errorf("the e-mail:\n%s", text)
+	}
+	log := sweep.Logs()[0]
+	if group, _ := log["reconcile"].(map[string]any); group["users"] != 2.0 || group["found"] != 2.0 || group["without_mfa"] != 1.0 {
+		t.Errorf("line of log: %v", log)
+	}
+	pass(21)
+	eve := "high user.mfa.missing hub eve"
+	want(rootMFA, rootKey, eve)
+	sent := c.topic.On(topic)
+	if text := sent[len(sent)-1].Bodies["email"]; !strings.Contains(strings.Join(strings.Fields(text), " "), "no event was delivered") {
+		t.Errorf("the e-mail:\n%s", text)
+	}
+	c.iam.Set(account, iamtest.Account{
+		Summary: map[string]int{"AccountMFAEnabled": 1, "AccountAccessKeysPresent": 0, "AccountPasswordPresent": 1},
+		Users:   map[string]iamtest.User{"eve": {Password: true, Devices: []string{device + "2"}}, "sam": {Password: true, Devices: []string{device}}},
+	})
+	pass(2)
+	want(rootMFA, rootKey, eve, "info root.mfa.missing hub ", "info user.mfa.missing hub eve")
+	pass(25) // bob is found within a day, and has a day
+	told := strings.Join(c.findings(t), "\n")
+	if !strings.Contains(told, "user.mfa.missing/"+member+"/AIDABOB/") || strings.Contains(told, "guard.unhealthy") {
+		t.Errorf("alerts:\n%s", told)
+	}
+
+	// What is on record is not recorded again.
+	facts := c.liveFacts(t)
+	pass(24)
+	if n := c.liveFacts(t); n != facts {
+		t.Errorf("%d live checks on record, then %d", facts, n)
+	}
+
+	c.names.SetState(member, "SUSPENDED")
+	c.iam.Set(member, iamtest.Account{})
+	pass(48)
+	due, err := c.store.Rounds(t.Context(), guard.PostureRound, now.Add(1000*time.Hour), 10)
+	if err != nil || len(due) != 1 || due[0].Account != account {
+		t.Errorf("looked at: %+v, %v", due, err)
+	}
+}
+
 func TestMalformed(t *testing.T) {
 	c := newCloud(t)
 	f := c.start(t, "rootactivity")
@@ -730,7 +829,11 @@ func TestBadSettings(t *testing.T) {
 	for _, name := range []string{"rootactivity", "iamuser", "sweep"} {
 		c := newCloud(t)
 		delete(c.env, config.EnvTable)
-		f, err := lambdatest.Start(t.Context(), lambdatest.Options{Binary: binary(t, name), Env: c.env})
+		timeout := 30 * time.Second // as it is deployed
+		if name == "sweep" {
+			timeout = 4 * time.Minute
+		}
+		f, err := lambdatest.Start(t.Context(), lambdatest.Options{Binary: binary(t, name), Env: c.env, Timeout: timeout})
 		if err == nil {
 			_ = f.Close()
 		}

@@ -105,6 +105,7 @@ var fields = map[string]func(p *parser, key string, v any){
 	"reminders":             (*parser).reminders,
 	"resend":                (*parser).resend,
 	"window":                func(p *parser, key string, v any) { p.duration(key, v, time.Minute, 24*time.Hour, &p.settings.Window) },
+	"posture":               (*parser).posture,
 	"quietDays":             func(p *parser, key string, v any) { p.number(key, v, 1, 365, &p.settings.QuietDays) },
 	"accountNames":          (*parser).accountNames,
 	"trail":                 func(p *parser, key string, v any) { p.flag(key, v, &p.settings.Trail) },
@@ -264,6 +265,10 @@ func (p *parser) duration(key string, v any, least, most time.Duration, to *time
 		return
 	}
 	*to = d
+}
+
+func (p *parser) posture(key string, v any) {
+	p.duration(key, v, 15*time.Minute, 24*time.Hour, &p.settings.Posture)
 }
 
 func (p *parser) reminders(key string, v any) {

@@ -28,7 +28,7 @@ func TestParse(t *testing.T) {
 	base := func(change func(*Settings)) Settings {
 		s := Settings{
 			Prefix: "rootguard", Partition: "aws", Regions: []string{"us-east-2", "eu-north-1", "ap-southeast-2"},
-			Grace: 24 * time.Hour, Window: 15 * time.Minute, QuietDays: 30, LogDays: 90,
+			Grace: 24 * time.Hour, Window: 15 * time.Minute, Posture: time.Hour, QuietDays: 30, LogDays: 90,
 		}
 		if change != nil {
 			change(&s)
@@ -52,13 +52,14 @@ func TestParse(t *testing.T) {
 		{"flags as texts", `{"trail": "true", "terminationProtection": "true", "chatTopic": "false", "securityHub": "true"}`, base(func(s *Settings) { s.Trail, s.TerminationProtection, s.SecurityHub = true, true, true })},
 		{"days", `{"grace": "3d", "quietDays": "45", "logDays": 365}`, base(func(s *Settings) { s.Grace, s.QuietDays, s.LogDays = 72*time.Hour, 45, 365 })},
 		{"resend", `{"resend": "15m, 1h, 2d"}`, base(func(s *Settings) { s.Resend = []time.Duration{15 * time.Minute, time.Hour, 48 * time.Hour} })},
+		{"posture", `{"posture": "30m"}`, base(func(s *Settings) { s.Posture = 30 * time.Minute })},
 		{"reminders", `{"reminders": "1h, 2d"}`, base(func(s *Settings) { s.Reminders = []time.Duration{time.Hour, 48 * time.Hour} })},
 		{"everything", `{"rootguard": {
 			"prefix": "acme-guard", "partition": "aws", "regions": ["eu-west-1"],
 			"email": ["ops@example.com"], "sms": ["+14155550100"], "https": ["https://example.com/hook"],
 			"escalation": {"email": ["ciso@example.com"]},
 			"slack": {"workspace": "T0123ABCD", "channel": "C0123ABCD"},
-			"grace": "12h", "window": "30m", "quietDays": 60, "logDays": 30,
+			"grace": "12h", "window": "30m", "posture": "2h", "quietDays": 60, "logDays": 30,
 			"accountNames": {"123456789012": "prod-billing"},
 			"trails": ["arn:aws:cloudtrail:us-east-1:123456789012:trail/org"],
 			"organization": {"id": "o-a1b2c3d4e5", "management": "111111111111", "hub": "222222222222", "units": ["r-abcd"]}
@@ -67,7 +68,7 @@ func TestParse(t *testing.T) {
 			Receivers:  Receivers{Email: []string{"ops@example.com"}, SMS: []string{"+14155550100"}, HTTPS: []string{"https://example.com/hook"}},
 			Escalation: Receivers{Email: []string{"ciso@example.com"}},
 			Slack:      &Slack{Workspace: "T0123ABCD", Channel: "C0123ABCD"}, ChatTopic: true,
-			Grace: 12 * time.Hour, Window: 30 * time.Minute, QuietDays: 60, LogDays: 30,
+			Grace: 12 * time.Hour, Window: 30 * time.Minute, Posture: 2 * time.Hour, QuietDays: 60, LogDays: 30,
 			AccountNames: map[string]string{"123456789012": "prod-billing"},
 			Trails:       []string{"arn:aws:cloudtrail:us-east-1:123456789012:trail/org"},
 			Organization: &Organization{ID: "o-a1b2c3d4e5", Management: "111111111111", Hub: "222222222222", Units: []string{"r-abcd"}},
@@ -118,6 +119,7 @@ func TestParseErrors(t *testing.T) {
 		{`{"grace": "99999999999999999999d"}`, "grace", "99999999999999999999d", "from 1h0m0s"},
 		{`{"rootguard": {"grace": 24}}`, "rootguard.grace", "24", "give a duration"},
 		{`{"window": "25h"}`, "window", "25h", "from 1m0s to 24h0m0s"},
+		{`{"posture": "5m"}`, "posture", "5m", "from 15m0s to 24h0m0s"},
 		{`{"quietDays": "0"}`, "quietDays", "0", "from 1 to 365"},
 		{`{"rootguard": {"quietDays": 1.5}}`, "rootguard.quietDays", "1.5", "whole number"},
 		{`{"logDays": "91"}`, "logDays", "91", "60 90 120"},

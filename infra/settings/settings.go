@@ -36,6 +36,7 @@ type Settings struct {
 	Reminders    []time.Duration   // from there to the reminders, shortest first; default 1 h, 24 h, 72 h
 	Resend       []time.Duration   // from a critical alert to its resends, shortest first; default 15 min, 1 h
 	Window       time.Duration     // length of a roll-up window; default 15 min
+	Posture      time.Duration     // how often each account's root user is looked at; default 1 h
 	QuietDays    int               // days without root activity; default 30
 	AccountNames map[string]string // account ID to the name in alerts
 
@@ -104,6 +105,7 @@ func defaults() Settings {
 		Partition: "aws",
 		Grace:     24 * time.Hour,
 		Window:    15 * time.Minute,
+		Posture:   time.Hour,
 		QuietDays: 30,
 		LogDays:   90,
 	}

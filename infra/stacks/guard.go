@@ -26,12 +26,22 @@ import (
 	"rootguard/internal/eventpattern"
 )
 
-// How long a function may run, and how long its claim on an event is then kept
-// from others: longer, so that no second attempt overlaps the first.
+// How long a function may run. One that handles an event is done within its
+// claim on it, so that no second attempt overlaps the first. The sweep works
+// through what is due for as long as it is not called again; each of its claims
+// is held for one publish, which the guard ends within the lease.
 const (
-	timeout = 30 * time.Second
-	lease   = 45 * time.Second
+	timeout      = 30 * time.Second
+	sweepTimeout = 4 * time.Minute
+	lease        = 45 * time.Second
 )
+
+func timeoutOf(function string) time.Duration {
+	if function == Sweep {
+		return sweepTimeout
+	}
+	return timeout
+}
 
 // guard is the stack that everything else sends to.
 type guard struct {
@@ -213,7 +223,7 @@ func (g *guard) newTable() awsdynamodb.Table {
 var duties = map[string]string{
 	eventpattern.RootActivity: "judges the events of its rules",
 	eventpattern.IAMUser:      "judges the events of its rules",
-	Sweep:                     "tells of users who are without MFA beyond their time, reminds of them, and insists on what nobody acknowledged",
+	Sweep:                     "tells of users without MFA beyond their time, looks at each account's root and users, and insists on what nobody acknowledged",
 	SecurityHub:               "imports alerts into AWS Security Hub",
 }
 
@@ -239,7 +249,7 @@ func (g *guard) newFunction(name, archive string) awslambda.Function {
 		Handler:               jsii.String("bootstrap"),
 		Code:                  awslambda.Code_FromAsset(jsii.String(archive), nil),
 		MemorySize:            jsii.Number(256),
-		Timeout:               awscdk.Duration_Seconds(jsii.Number(timeout.Seconds())),
+		Timeout:               awscdk.Duration_Seconds(jsii.Number(timeoutOf(name).Seconds())),
 		Role:                  role,
 		LogGroup:              logs,
 		LoggingFormat:         awslambda.LoggingFormat_JSON,
@@ -291,7 +301,13 @@ func (g *guard) permissions(function, logs string) []awsiam.PolicyStatement {
 		allow("CheckUsers", []string{"iam:GetLoginProfile", "iam:ListMFADevices"}, []string{users}, nil),
 		allow("CheckAccount", []string{"iam:GetAccountSummary", "iam:ListVirtualMFADevices"}, []string{"*"}, nil),
 	)
+	if function == Sweep {
+		statements = append(statements, allow("FindUsers", []string{"iam:ListUsers"}, []string{"*"}, nil))
+	}
 	if o := g.settings.Organization; o != nil {
+		if function == Sweep {
+			statements = append(statements, allow("FindAccounts", []string{"organizations:ListAccounts"}, []string{"*"}, nil))
+		}
 		statements = append(statements,
 			allow("CheckMembers", []string{"sts:AssumeRole"}, []string{arnOf("iam", "", "*", "role/"+memberRole(g.settings))},
 				conditions{"StringEquals": map[string]any{"aws:ResourceOrgID": o.ID}}),
@@ -312,6 +328,7 @@ func (g *guard) environment(function string) *map[string]*string {
 		config.EnvGrace:     jsii.String(s.Grace.String()),
 		config.EnvWindow:    jsii.String(s.Window.String()),
 		config.EnvLease:     jsii.String(lease.String()),
+		config.EnvPosture:   jsii.String(s.Posture.String()),
 		config.EnvQuietDays: jsii.String(strconv.Itoa(s.QuietDays)),
 		config.EnvPrefix:    jsii.String(s.Prefix),
 		config.EnvKeys:      g.key.KeyArn(),

@@ -274,7 +274,7 @@ func TestFunctions(t *testing.T) {
 	for id, f := range functions {
 		p := f.Properties
 		for property, want := range map[string]any{
-			"Runtime": "provided.al2023", "Architectures": []any{"arm64"}, "Handler": "bootstrap", "MemorySize": 256.0, "Timeout": timeout.Seconds(),
+			"Runtime": "provided.al2023", "Architectures": []any{"arm64"}, "Handler": "bootstrap", "MemorySize": 256.0, "Timeout": map[bool]float64{true: 240, false: 30}[p["FunctionName"] == "rootguard-sweep"],
 			"ReservedConcurrentExecutions": nil,
 		} {
 			if !reflect.DeepEqual(p[property], want) {
@@ -304,7 +304,7 @@ func TestFunctions(t *testing.T) {
 		want := map[string]string{
 			config.EnvTable: "AWS::DynamoDB::Table <nil>", config.EnvTopicARN: "AWS::SNS::Topic rootguard",
 			config.EnvEscalationTopicARN: "AWS::SNS::Topic rootguard escalation", config.EnvChatTopicARN: "AWS::SNS::Topic rootguard chat",
-			config.EnvGrace: "12h0m0s", config.EnvReminders: "1h0m0s,48h0m0s", config.EnvResend: "10m0s,2h0m0s", config.EnvWindow: "30m0s", config.EnvLease: "45s", config.EnvQuietDays: "60",
+			config.EnvGrace: "12h0m0s", config.EnvReminders: "1h0m0s,48h0m0s", config.EnvResend: "10m0s,2h0m0s", config.EnvWindow: "30m0s", config.EnvLease: "45s", config.EnvPosture: "1h0m0s", config.EnvQuietDays: "60",
 			config.EnvAccountNames: `{"123456789012":"prod-billing"}`, config.EnvPrefix: "rootguard",
 			config.EnvTrails: "older,rootguard-trail", config.EnvKeys: "AWS::KMS::Key <nil>",
 		}
@@ -370,6 +370,12 @@ func TestPermissions(t *testing.T) {
 	if diff := cmp.Diff(want, allowed("organization")); diff != "" {
 		t.Errorf("an organization (-want +got):\n%s", diff)
 	}
+	want["iam:ListUsers"], want["organizations:ListAccounts"] = "*", "*"
+	if diff := cmp.Diff(want, allowedTo("sweep", "organization")); diff != "" {
+		t.Errorf("the sweep of an organization (-want +got):\n%s", diff)
+	}
+	delete(want, "iam:ListUsers")
+	delete(want, "organizations:ListAccounts")
 	want["sns:Publish"] = "AWS::SNS::Topic, AWS::SNS::Topic, AWS::SNS::Topic"
 	for _, action := range []string{"organizations:DescribeAccount", "sts:AssumeRole"} {
 		delete(want, action)

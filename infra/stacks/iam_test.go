@@ -9,8 +9,10 @@ import (
 
 // anyResource are the actions that may have Resource "*", with the reason.
 var anyResource = map[string]string{
-	"iam:GetAccountSummary":     "IAM has no resource for it (Service Authorization Reference)",
-	"iam:ListVirtualMFADevices": "IAM has no resource for it (Service Authorization Reference)",
+	"iam:GetAccountSummary":      "IAM has no resource for it (Service Authorization Reference)",
+	"iam:ListUsers":              "IAM has no resource for it (Service Authorization Reference)",
+	"iam:ListVirtualMFADevices":  "IAM has no resource for it (Service Authorization Reference)",
+	"organizations:ListAccounts": "AWS Organizations has no resource for it (Service Authorization Reference)",
 }
 
 // wildcards are the actions that may end in "*", with the reason.

@@ -45,7 +45,7 @@ func newMember(stack awscdk.Stack, s *settings.Settings, rules []eventpattern.Ru
 		AssumedBy:   awsiam.NewPrincipalWithConditions(awsiam.NewAccountPrincipal(jsii.String(o.Hub)), &guards),
 		InlinePolicies: &map[string]awsiam.PolicyDocument{"read": awsiam.NewPolicyDocument(&awsiam.PolicyDocumentProps{Statements: &[]awsiam.PolicyStatement{
 			allow("CheckUsers", []string{"iam:GetLoginProfile", "iam:ListMFADevices"}, []string{arnOf("iam", "", *awscdk.Aws_ACCOUNT_ID(), "user/*")}, nil),
-			allow("CheckAccount", []string{"iam:GetAccountSummary", "iam:ListVirtualMFADevices"}, []string{"*"}, nil),
+			allow("CheckAccount", []string{"iam:GetAccountSummary", "iam:ListUsers", "iam:ListVirtualMFADevices"}, []string{"*"}, nil),
 		}})},
 	})
 	condition(role, once)

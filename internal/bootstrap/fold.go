@@ -250,7 +250,7 @@ func (j *journey) applyRoot(m *moment, ev Evidence) (ok bool) {
 
 func (j *journey) applyLiveRoot(l *LiveFact, at time.Time) {
 	told := func(name string, n int) Evidence {
-		return Evidence{Time: at, What: "live check: " + name + "=" + strconv.Itoa(n)}
+		return Evidence{Time: at, What: liveCheck + ": " + name + "=" + strconv.Itoa(n)}
 	}
 	var ev Evidence
 	if n := l.AccountPasswordPresent; n != nil {
@@ -397,13 +397,13 @@ func (j *journey) applyUser(f *Fact, ev Evidence) []*user {
 func describeLive(l *LiveFact) string {
 	switch {
 	case l.Gone:
-		return "live check: the user does not exist"
+		return liveCheck + ": the user does not exist"
 	case l.ConsoleLogin == nil:
-		return "live check"
+		return liveCheck
 	case *l.ConsoleLogin:
-		return fmt.Sprintf("live check: console password, MFA devices: %d", len(l.MFADevices))
+		return fmt.Sprintf(liveCheck+": console password, MFA devices: %d", len(l.MFADevices))
 	default:
-		return fmt.Sprintf("live check: no console password, MFA devices: %d", len(l.MFADevices))
+		return fmt.Sprintf(liveCheck+": no console password, MFA devices: %d", len(l.MFADevices))
 	}
 }
 
@@ -420,6 +420,15 @@ func (j *journey) applyLiveUser(l *LiveFact, ev Evidence) []*user {
 		return []*user{j.dir.remove(u, true, ev.Time)}
 	}
 	u := j.dir.find(l.UserName, l.UserID, ev.Time, true)
+	if u.end == certain && l.UserID != "" && ev.Time.After(u.endedAt) {
+		// Unique IDs are never used again, so it was there all the time: IAM had
+		// not settled when it said that there was no such user.
+		if n := len(u.gaps); n > 0 && u.gaps[n-1].To.Equal(u.endedAt) {
+			u.gaps[n-1].To = time.Time{}
+		}
+		u.end, u.endedAt = present, time.Time{}
+		j.dir.call(u, l.UserName, ev.Time)
+	}
 	if l.ConsoleLogin == nil {
 		return []*user{u}
 	}

@@ -1,6 +1,9 @@
 package bootstrap
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Step is one step of an account's bootstrap journey.
 type Step string
@@ -40,6 +43,12 @@ type Evidence struct {
 	Actor   string    `json:"actor,omitempty"`
 	What    string    `json:"what"` // e.g. "EnableMFADevice (security key)", "live check: AccountMFAEnabled=1"
 }
+
+// Live reports whether the evidence is a live check, and no event.
+func (e *Evidence) Live() bool { return e.EventID == "" && strings.HasPrefix(e.What, liveCheck) }
+
+// liveCheck begins the evidence of a live check.
+const liveCheck = "live check"
 
 // Transition is one change of a step's state.
 type Transition struct {

@@ -47,6 +47,7 @@ func Load(getenv func(string) string) (Config, error) {
 		Settings: guard.Settings{
 			Window:    r.duration(EnvWindow, time.Minute, 24*time.Hour),
 			Lease:     r.duration(EnvLease, 10*time.Second, time.Hour),
+			Posture:   r.duration(EnvPosture, 15*time.Minute, 24*time.Hour),
 			Reminders: r.durations(EnvReminders, time.Minute, 90*24*time.Hour),
 			Resend:    r.durations(EnvResend, 5*time.Minute, 7*24*time.Hour),
 			Bootstrap: bootstrap.Options{
@@ -72,6 +73,11 @@ func LoadHub(getenv func(string) string) (alert.Hub, error) {
 	}
 	partition, region, account := place(arn)
 	return alert.Hub{Partition: partition, Region: region, Account: account}, nil
+}
+
+// Home is the guard's own account.
+func (c *Config) Home() guard.Home {
+	return guard.Home{Account: c.Account, Region: c.Region, Members: c.MemberRole != ""}
 }
 
 // AccountName is the name that was set for an account, "" where none was.

@@ -30,6 +30,7 @@ func TestLoad(t *testing.T) {
 		AccountNames: map[string]string{"111122223333": "prod, \u00fcber"}, OrganizationNames: true, MemberRole: "rootguard-read",
 		Own: detect.Own{Prefix: "guard", Trails: []string{"one", "arn:aws:cloudtrail:us-east-1:111122223333:trail/two"}, Keys: []string{"k"}},
 		Settings: guard.Settings{Window: 5 * time.Minute, Lease: time.Minute, Reminders: []time.Duration{time.Hour, 48 * time.Hour}, Resend: []time.Duration{10 * time.Minute, 2 * time.Hour},
+			Posture:   2 * time.Hour,
 			Bootstrap: bootstrap.Options{Grace: 36 * time.Hour, QuietDays: 60}},
 		Partition: "aws-us-gov", Region: "us-gov-west-1", Account: "111122223333",
 	}
@@ -44,7 +45,7 @@ func TestLoad(t *testing.T) {
 			EnvTable: "t", EnvTopicARN: full.TopicARN, EnvEscalationTopicARN: full.EscalationTopicARN, EnvChatTopicARN: full.ChatTopicARN,
 			EnvAccountNames: `{"111122223333":"prod, \u00fcber"}`, EnvOrganizationNames: "true", EnvMemberRole: "rootguard-read", EnvPrefix: "guard",
 			EnvTrails: "one, arn:aws:cloudtrail:us-east-1:111122223333:trail/two", EnvKeys: "k",
-			EnvWindow: "5m", EnvLease: "60s", EnvGrace: "36h", EnvQuietDays: "60", EnvReminders: "1h, 48h", EnvResend: "10m, 2h",
+			EnvWindow: "5m", EnvLease: "60s", EnvGrace: "36h", EnvQuietDays: "60", EnvReminders: "1h, 48h", EnvResend: "10m, 2h", EnvPosture: "2h",
 		}, full},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -82,6 +83,7 @@ func TestWrong(t *testing.T) {
 		{EnvReminders, "1h,1h", "shortest first"},
 		{EnvReminders, "1s", "set it to durations"},
 		{EnvResend, "1m", "set it to durations between 5m0s and 168h0m0s, shortest first"},
+		{EnvPosture, "1m", "set it to a duration between 15m0s and 24h0m0s"},
 		{EnvQuietDays, "a month", "set it to a number of days"},
 		{EnvQuietDays, "0", "set it to a number of days"},
 		{EnvAccountNames, "prod", "set it to a JSON object"},

@@ -16,7 +16,8 @@ const (
 	EnvReminders          = "ROOTGUARD_REMINDERS"            // list: how long after the end of grace to remind, shortest first
 	EnvResend             = "ROOTGUARD_RESEND"               // list: how long after its alert a critical incident is sent again, shortest first
 	EnvWindow             = "ROOTGUARD_WINDOW"               // length of a roll-up window
-	EnvLease              = "ROOTGUARD_LEASE"                // of a claim; longer than the function's timeout
+	EnvLease              = "ROOTGUARD_LEASE"                // of a claim; longer than a publish may take
+	EnvPosture            = "ROOTGUARD_POSTURE"              // how often each account's root is looked at
 	EnvQuietDays          = "ROOTGUARD_QUIET_DAYS"           // days without root activity
 	EnvAccountNames       = "ROOTGUARD_ACCOUNT_NAMES"        // JSON object: account ID to name
 	EnvOrganizationNames  = "ROOTGUARD_ORGANIZATION_NAMES"   // "true": AWS Organizations is asked for the names not set here

@@ -24,6 +24,8 @@ const (
 	RootEmailChanged        ID = "root.email.changed"
 	RootMFARemoved          ID = "root.mfa.removed"
 	RootMFAAdded            ID = "root.mfa.added"
+	RootMFAMissing          ID = "root.mfa.missing"
+	RootAccessKeyPresent    ID = "root.access_key.present"
 	RootLoginProfileCreated ID = "root.login_profile.created"
 	UserCreated             ID = "user.created"
 	UserConsoleAccess       ID = "user.console_access"

@@ -12,15 +12,12 @@ import (
 // since a time, and the deadline has passed. No record tells it: the sweep and
 // the CLI make it. Its EventID depends on account, user and deadline alone, so
 // that repeats are known as such; its EventTime is the deadline. how says for
-// people what gave the password, and may be "".
+// people what gave the password, or how it is known, and may be "".
 func MFAMissing(account string, target Target, since, deadline time.Time, how string) Finding {
 	who := orElse(target.UserID, target.UserName)
 	f := base(UserMFAMissing)
 	f.Title += ": " + printable(orUnnamed(target.UserName, target.UserID))
 	due := fmt.Sprintf("Console password since %s, MFA was due by %s", since.UTC().Format(time.RFC3339), deadline.UTC().Format(time.RFC3339))
-	if how != "" {
-		how = "password by " + how
-	}
 	f.Detail = sentence(due, how)
 	f.Account, f.Target, f.MFA = account, target, cloudtrail.No
 	f.EventTime = deadline.UTC()
@@ -51,6 +48,48 @@ func MFAClosed(f Finding, mfa cloudtrail.Answer, how string, at time.Time) Findi
 	f.Detail = sentence("Closed: "+how, f.Detail)
 	f.Severity, f.MFA = Info, mfa
 	f.NextStep = "Nothing to do."
+	f.Session = "closed"
+	f.EventTime = at.UTC()
+	f.EventID += "/closed"
+	return f
+}
+
+// rootLive is what a live check says where it finds a problem of root.
+var rootLive = map[ID]string{
+	RootMFAMissing:          "Live check: AccountMFAEnabled=0. It has been so since before rootguard first looked, or no event was delivered.",
+	RootMFARemoved:          "Live check: AccountMFAEnabled=0, where root had MFA before. No event was delivered that tells who removed it.",
+	RootAccessKeyPresent:    "Live check: AccountAccessKeysPresent=1. It has been so since before rootguard first looked, or no event was delivered.",
+	RootAccessKeyCreated:    "Live check: AccountAccessKeysPresent=1, where root had no access key before. No event was delivered that tells who created it.",
+	RootLoginProfileCreated: "Live check: AccountPasswordPresent=1, where root had no password before. No event was delivered that tells who created it.",
+}
+
+// RootLive is a finding about root that a live check made, first at the given
+// time, and that no event tells of. Its EventID depends on finding, account and
+// that time alone. Nobody knows who did it: there is no Actor.
+func RootLive(id ID, account string, since time.Time) Finding {
+	f := base(id)
+	f.Title += " (seen live, no event)"
+	f.Detail = rootLive[id]
+	f.Account, f.Session = account, "live"
+	f.EventTime = since.UTC()
+	f.EventID = fmt.Sprintf("%s/%s/live/%s", id, account, since.UTC().Format(time.RFC3339))
+	return f
+}
+
+// rootCured is what a live check says when a problem of root is over.
+var rootCured = map[ID]string{
+	RootMFAMissing:          "Root MFA no longer missing",
+	RootMFARemoved:          "Root MFA no longer missing",
+	RootAccessKeyPresent:    "Root access key no longer there",
+	RootAccessKeyCreated:    "Root access key no longer there",
+	RootLoginProfileCreated: "Root password no longer there",
+}
+
+// RootCured makes of a RootLive the note that it is over since a time.
+func RootCured(f Finding, at time.Time) Finding {
+	f.Title = rootCured[f.ID]
+	f.Detail = sentence("Closed: a live check finds it so no longer", "It was: "+f.Detail)
+	f.Severity, f.NextStep = Info, "Nothing to do."
 	f.Session = "closed"
 	f.EventTime = at.UTC()
 	f.EventID += "/closed"

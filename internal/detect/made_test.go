@@ -15,7 +15,7 @@ func TestMFAMissing(t *testing.T) {
 	since := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	deadline := since.Add(24 * time.Hour)
 	bob := Target{UserName: "bob", UserID: "AIDABOB"}
-	f := MFAMissing("111122223333", bob, since, deadline, "CreateLoginProfile")
+	f := MFAMissing("111122223333", bob, since, deadline, "password by CreateLoginProfile")
 	if f.ID != UserMFAMissing || f.Severity != High || f.Title != "IAM user still without MFA: bob" || f.Account != "111122223333" ||
 		f.Target != bob || f.MFA != cloudtrail.No || !f.EventTime.Equal(deadline) || f.NextStep == "" {
 		t.Errorf("%+v", f)
@@ -92,7 +92,7 @@ func TestUnhealthy(t *testing.T) {
 
 func TestCatalogue(t *testing.T) {
 	all := []ID{RootSigninNoMFA, RootSignin, RootSigninFailed, RootActivity, RootSession, RootAccessKeyCreated, RootPasswordRecovery, RootPasswordChanged,
-		RootEmailChanged, RootMFARemoved, RootMFAAdded, RootLoginProfileCreated, UserCreated, UserConsoleAccess, UserAdminGranted, UserMFAMissing,
+		RootEmailChanged, RootMFARemoved, RootMFAAdded, RootMFAMissing, RootAccessKeyPresent, RootLoginProfileCreated, UserCreated, UserConsoleAccess, UserAdminGranted, UserMFAMissing,
 		UserSigninNoMFA, UserMFARemoved, UserMFAAdded, GuardTampered, GuardUnhealthy, RootUseAnnounced, IncidentAcknowledged}
 	var ids []ID
 	control, technique := regexp.MustCompile(`^[1-5]\.\d+$`), regexp.MustCompile(`^T\d{4}(\.\d{3})?$`)

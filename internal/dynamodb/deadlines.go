@@ -9,8 +9,8 @@ import (
 	"rootguard/internal/guard"
 )
 
-// Reschedule is guard.Deadlines', of users. It fails where others keep changing
-// the same row for several seconds, and repeats decide until then.
+// Reschedule is guard.Deadlines', of users. It fails where others keep changing the
+// same row for several seconds, and repeats decide until then.
 func (s *Store) Reschedule(ctx context.Context, deadlineKey string, decide func(guard.Deadline) guard.Deadline) error {
 	return s.reschedule(ctx, userPrefix, deadlineShard, deadlineKey, decide)
 }
@@ -35,6 +35,28 @@ func (r recaps) Overdue(ctx context.Context, at time.Time, limit int) ([]guard.D
 
 func (s *Store) reschedule(ctx context.Context, prefix, shard, deadlineKey string, decide func(guard.Deadline) guard.Deadline) error {
 	k := deadlineRow(prefix, deadlineKey)
+	return change(ctx, s, k, "deadline "+deadlineKey, func(d guard.Deadline) (r row, write bool, err error) {
+		if d = decide(d); d.Key == "" {
+			return row{}, false, nil
+		}
+		if d.Key != deadlineKey {
+			return row{}, false, guard.Permanent(fmt.Errorf("storing deadline %q: only %q was read", d.Key, deadlineKey))
+		}
+		if r, err = rowOf(k, d); err != nil {
+			return row{}, false, err
+		}
+		if d.Due.IsZero() {
+			r.expires = s.now().Add(WindowTTL).Unix()
+		} else {
+			r.shard, r.due = dueShardOf(shard, deadlineKey), dueAt(d.Due)
+		}
+		return r, true, nil
+	})
+}
+
+// change reads a row, asks decide and stores what it returns, if the row is then
+// still as it was read; else it does so again. what names the row in errors.
+func change[T any](ctx context.Context, s *Store, k key, what string, decide func(was T) (r row, write bool, err error)) error {
 	tried := ""
 	var last error
 	for attempt := 1; attempt <= attempts; attempt++ {
@@ -46,24 +68,13 @@ func (s *Store) reschedule(ctx context.Context, prefix, shard, deadlineKey strin
 		if tried != "" && was.version == tried {
 			return nil // the attempt before had gone through, and its answer got lost
 		}
-		var d guard.Deadline
-		if err := was.decode(s.now(), &d); err != nil {
+		var value T
+		if err := was.decode(s.now(), &value); err != nil {
 			return err
 		}
-		if d = decide(d); d.Key == "" {
-			return nil
-		}
-		if d.Key != deadlineKey {
-			return guard.Permanent(fmt.Errorf("storing deadline %q: only %q was read", d.Key, deadlineKey))
-		}
-		r, err := rowOf(k, d)
-		if err != nil {
+		r, write, err := decide(value)
+		if err != nil || !write {
 			return err
-		}
-		if d.Due.IsZero() {
-			r.expires = s.now().Add(WindowTTL).Unix()
-		} else {
-			r.shard, r.due = dueShardOf(shard, deadlineKey), dueAt(d.Due)
 		}
 		if err := r.fits(); err != nil {
 			return err
@@ -72,14 +83,14 @@ func (s *Store) reschedule(ctx context.Context, prefix, shard, deadlineKey strin
 			return nil
 		}
 		if !conflict(err) {
-			return classed("storing deadline "+deadlineKey, err)
+			return classed("storing "+what, err)
 		}
 		tried, last = r.version, err
 		if err := pause(ctx, attempt); err != nil {
-			return fmt.Errorf("storing deadline %s: %w", deadlineKey, err)
+			return fmt.Errorf("storing %s: %w", what, err)
 		}
 	}
-	return fmt.Errorf("storing deadline %s: others kept changing it: %w", deadlineKey, last)
+	return fmt.Errorf("storing %s: others kept changing it: %w", what, last)
 }
 
 func (s *Store) overdue(ctx context.Context, shard string, at time.Time, limit int) ([]guard.Deadline, error) {

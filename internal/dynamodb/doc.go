@@ -13,6 +13,7 @@
 //	ACCOUNT#<id>     ANNOUNCEMENT#<from>/<ID>/<act>      guard.Entry
 //	ACCOUNT#<id>     RECAP#<account>/<from>/<ID>         guard.Deadline
 //	INCIDENT#<ID>    INCIDENT#     the incident's key
+//	ACCOUNT#<id>     ROUND#<key>   guard.Round: its root's, its users', and in the guard's own account the census
 //	ACCOUNTS         ACCOUNT#<id>  that the account is known
 //	TURN             TURN          when the next turn to publish begins: see internal/pace
 //
@@ -28,15 +29,15 @@
 //	ver        a random word, another with every write: what conditions compare
 //	expires    epoch seconds after which the row counts as absent (DynamoDB's TTL attribute)
 //	due_shard  with due_at the key of the index "due"; only on windows that hold
-//	           something unsent and on incidents, deadlines and recaps that are due,
-//	           which have shards of their own ("DUE#", "INCIDENTS#", "USERS#", "RECAPS#"), and on
+//	           something unsent and on incidents, deadlines, recaps and rounds that are due, which
+//	           have shards of their own ("DUE#", "INCIDENTS#", "USERS#", "RECAPS#", "ROUNDS#<kind>#"), and on
 //	           claims judged under an announcement ("ANNOUNCED#<ID>")
 //	turn       only on TURN, which has no other: milliseconds since 1970
 //	due_at     the window's Until, what else has a Due, the event time of a claim; of fixed width
 //
 // Claims, and incidents about which nothing is due, expire ClaimTTL after they were
 // last written, windows that hold nothing unsent and deadlines that are not set
-// WindowTTL after. Facts, accounts and announcements never do, nor does a window
+// WindowTTL after. Facts, accounts, rounds and announcements never do, nor does a window
 // before what it holds was sent. DynamoDB deletes expired items days later, so reads
 // drop them.
 //
@@ -50,7 +51,7 @@
 // itself brought about. Where decide stores nothing, the two rows it saw may be
 // of moments a few milliseconds apart.
 //
-// An index cannot be read with strong consistency. Due and Overdue take only keys
+// An index cannot be read with strong consistency. Due, Overdue and Rounds take only keys
 // from it and read the rows themselves; one that became due within the last
 // moments may be missing from one call.
 package dynamodb

@@ -19,6 +19,7 @@ const (
 	windowPrefix      = "WINDOW#"
 	factPrefix        = "FACT#"
 	userPrefix        = "USER#"
+	roundPrefix       = "ROUND#"
 
 	incidentPrefix     = "INCIDENT#"
 	announcementPrefix = "ANNOUNCEMENT#"
@@ -31,6 +32,7 @@ const (
 	incidentShard = "INCIDENTS#"
 	// The partition of the index that has the claims judged under an announcement.
 	announcedPartition = "ANNOUNCED#"
+	roundShard         = "ROUNDS#" // and the kind of round
 
 	maxPartitionKey = 2048 // bytes
 	maxSortKey      = 1024
@@ -53,6 +55,9 @@ func windowRow(windowKey string) key {
 }
 func deadlineRow(prefix, deadlineKey string) key {
 	return key{partition(accountOf(deadlineKey)), sortKey(prefix, deadlineKey)}
+}
+func roundRow(roundKey string) key {
+	return key{partition(accountOf(roundKey)), sortKey(roundPrefix, roundKey)}
 }
 
 // timedRow is of a key that is "account/time/…": the sort key begins with the time.

@@ -8,7 +8,8 @@ import (
 	"rootguard/internal/guard"
 )
 
-// Accounts returns every account that has facts or findings, in order.
+// Accounts returns every account that has facts or findings or is looked at, in
+// order. It is guard.Rounds' too.
 func (s *Store) Accounts(ctx context.Context) ([]string, error) {
 	rows, err := s.query(ctx, accountsPartition, accountPrefix)
 	if err != nil {

@@ -30,6 +30,7 @@ var (
 	_ guard.Ledger    = (*Store)(nil)
 	_ guard.Journal   = (*Store)(nil)
 	_ guard.Deadlines = (*Store)(nil)
+	_ guard.Rounds    = (*Store)(nil)
 
 	_ guard.Announcements = (*Store)(nil)
 	_ guard.Incidents     = (*Store)(nil)

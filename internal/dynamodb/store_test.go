@@ -51,6 +51,7 @@ func TestJournal(t *testing.T) {
 
 func TestDeadlines(t *testing.T) {
 	guardtest.Deadlines(t, func(t *testing.T) guard.Deadlines { t.Helper(); return open(t) })
+	guardtest.Rounds(t, func(t *testing.T) guard.Rounds { t.Helper(); return open(t) })
 }
 
 func TestRecaps(t *testing.T) {
@@ -153,6 +154,7 @@ func TestSmallAnswers(t *testing.T) {
 	})
 	t.Run("deadlines", func(t *testing.T) {
 		guardtest.Deadlines(t, func(t *testing.T) guard.Deadlines { t.Helper(); return small(t) })
+		guardtest.Rounds(t, func(t *testing.T) guard.Rounds { t.Helper(); return small(t) })
 	})
 }
 

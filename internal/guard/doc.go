@@ -138,4 +138,28 @@
 // that one is at most on its way when somebody acknowledges. An acknowledgement is
 // stored first, which stops the resends, with the incident due at once; it is due
 // no more when the note about it was sent, by Acknowledge or by the next Insist.
+//
+// # Rounds
+//
+// What no event tells is found by looking: Posture asks how each account's root
+// user stands, Reconcile lists each account's users and checks them, Census finds
+// which accounts there are. Each account has a row for each of the first two,
+// with the time at which it is due; the times of accounts are spread over the
+// interval by a hash, so a run's work is bounded and in proportion to what is due.
+// A run writes a row last, under its revision, so a crash or a run beside it leaves
+// the account due, and what was done is done again to no effect.
+//
+// A problem of root is not told when it is first seen but 15 minutes later, if it
+// is still there and no event that explains it came: IAM may lag, and an event
+// says more than a look does. Where one comes later still, both are told. The row
+// remembers what was told, so that it is told once and closed once; an answer of
+// IAM becomes a fact only where the status is another by it.
+//
+// Users are checked in the order of their unique IDs, and the row has the last
+// one checked. A user on record whom IAM neither lists nor knows by name is gone.
+// One found without MFA has its grace from when it was found.
+//
+// Where an organization's list could not be read to its end, no account is
+// dropped. An account that IAM does not answer about is asked less and less often,
+// at least once an hour, and is named once a day.
 package guard

@@ -36,6 +36,8 @@ type Deps struct {
 
 	// Incidents is for what people acknowledge; nil where nobody does.
 	Incidents Incidents
+	// Rounds is for the accounts that are to be looked at; nil where nothing does.
+	Rounds Rounds
 
 	// AccountName is an account's name for people, "" where it is not known.
 	AccountName func(account string) string
@@ -245,8 +247,13 @@ func (g *Guard) take(ctx context.Context, ev event) (decision, error) {
 
 // send publishes the alert of a leased event and marks it sent. Where it fails,
 // the claim is released so that a retry need not wait for the lease.
+//
+// A publish ends before the lease does, however long the invocation may
+// run: what is still being published must not be anybody else's.
 func (g *Guard) send(ctx context.Context, d *decision, a alert.Alert) error {
-	if err := g.deps.Publisher.Publish(ctx, a); err != nil {
+	one, cancel := g.publishing(ctx, d)
+	defer cancel()
+	if err := g.deps.Publisher.Publish(one, a); err != nil {
 		d.took = tookOf(err)
 		err = fmt.Errorf("publishing alert %s of event %s: %w", a.ID, d.claim.Finding.EventID, err)
 		return errors.Join(err, g.settle(ctx, d.claim.Key, d.window.Key, d.undo))
@@ -258,6 +265,17 @@ func (g *Guard) send(ctx context.Context, d *decision, a alert.Alert) error {
 		c.State, c.LeaseUntil, c.Took, c.Unlisted = Sent, time.Time{}, nil, d.claim.Unlisted
 		return c, Window{}
 	})
+}
+
+// publishing bounds a publish by what is left of its lease, but for the write
+// that follows. A lease shorter than any publish is that of a ledger that its
+// process has alone, which bounds nothing.
+func (g *Guard) publishing(ctx context.Context, d *decision) (context.Context, context.CancelFunc) {
+	lease := g.settings.Lease
+	if lease < time.Second {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, d.claim.LeaseUntil.Sub(g.deps.Now())-min(settleTimeout, lease/4))
 }
 
 // settleTimeout bounds the write that says how publishing went. It is made

@@ -1470,3 +1470,31 @@ func TestRefusedRollUpsHoldNoOtherBack(t *testing.T) {
 	w.pub.Refuse = nil
 	w.flush(t, t0.Add(time.Hour), sessions-1)
 }
+
+// publisherFunc is a guard.Publisher.
+type publisherFunc func(ctx context.Context, a alert.Alert) error
+
+func (f publisherFunc) Publish(ctx context.Context, a alert.Alert) error { return f(ctx, a) }
+
+// TestPublishEndsWithinTheLease holds that a publish under way is nobody else's,
+// however long the invocation may run.
+func TestPublishEndsWithinTheLease(t *testing.T) {
+	for _, tc := range []struct {
+		lease   time.Duration
+		bounded bool
+	}{{45 * time.Second, true}, {time.Nanosecond, false}} {
+		w := newWorld(func(s *guard.Settings) { s.Lease = tc.lease })
+		g := guard.New(guard.Deps{
+			Detector: detectorFunc(nothing), Ledger: w.ledger, Journal: w.journal, Now: w.clock.Now,
+			Publisher: publisherFunc(func(ctx context.Context, _ alert.Alert) error {
+				if end, ok := ctx.Deadline(); ok != tc.bounded || ok && time.Until(end) > tc.lease-5*time.Second {
+					t.Errorf("lease %v: a publish may run until %v, %v", tc.lease, end, ok)
+				}
+				return ctx.Err()
+			}),
+		}, w.settings)
+		if _, err := g.Raise(t.Context(), finding(detect.RootSignin, detect.High, "s", 1, t0)); err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -41,6 +41,10 @@ func claimKey(account, eventID string) string { return accountPart(account) + "/
 
 func deadlineKey(account, user string) string { return accountPart(account) + "/" + bounded(user) }
 
+func roundKey(account string, kind RoundKind) string {
+	return accountPart(account) + "/" + string(kind)
+}
+
 func windowKey(f *detect.Finding) string {
 	session := f.Session
 	if f.ID == detect.RootSigninFailed {

@@ -98,9 +98,27 @@ func missing(account string, u *bootstrap.UserStatus, gap bootstrap.MFAGap, asOf
 	if gap.Deadline.IsZero() || !asOf.After(gap.Deadline) || (ended && !gap.To.After(gap.Deadline)) {
 		return detect.Finding{}, false
 	}
-	f = detect.MFAMissing(account, detect.Target{UserName: u.Name, UserID: u.UserID}, gap.From, gap.Deadline, gap.Evidence.What)
+	f = missingMFA(account, u, gap)
 	if ended {
 		f.Detail = sentence(f.Detail, "It ended at "+gap.To.UTC().Format(time.RFC3339)+".")
 	}
 	return f, true
+}
+
+// missingMFA is the finding of a gap, whether or not it is over.
+func missingMFA(account string, u *bootstrap.UserStatus, gap bootstrap.MFAGap) detect.Finding {
+	how := "password by " + gap.Evidence.What
+	if gap.Evidence.Live() {
+		// The check that follows the event of a new user may see the password
+		// before the event of the password is there.
+		switch given := u.ConsoleEvidence; {
+		case given == nil:
+			how = "found by a live check"
+		case given.Live() || given.Time.Before(gap.From):
+			how = "found by a live check, no event was delivered"
+		default:
+			how = "password by " + given.What
+		}
+	}
+	return detect.MFAMissing(account, detect.Target{UserName: u.Name, UserID: u.UserID}, gap.From, gap.Deadline, how)
 }

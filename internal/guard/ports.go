@@ -112,6 +112,106 @@ type Deadline struct {
 	Unanswered int       `json:"unanswered,omitempty"` // live checks in a row to which IAM gave no answer
 }
 
+// Rounds keeps when which account is to be looked at.
+type Rounds interface {
+	// Revise reads the round under its key (the zero value where absent), calls
+	// decide and stores what it returns, all in one transaction. decide is pure
+	// and may be called again after a conflict. One returned with an empty Key is
+	// not stored, and what was there stays. An account with a round is on record.
+	Revise(ctx context.Context, key string, decide func(Round) Round) error
+	// Rounds returns at most limit rounds of a kind whose Due is neither zero nor
+	// after the given time, the earliest first.
+	Rounds(ctx context.Context, kind RoundKind, at time.Time, limit int) ([]Round, error)
+	// Accounts returns every account on record, in order.
+	Accounts(ctx context.Context) ([]string, error)
+}
+
+// Roots asks IAM how the root user of an account stands.
+type Roots interface {
+	AccountSummary(ctx context.Context, account string) (bootstrap.LiveFact, error)
+}
+
+// Users asks IAM about the users of an account. There are at most 5,000 (IAM
+// User Guide, "IAM and AWS STS quotas").
+type Users interface {
+	Live
+	// Users are all there are, in any order.
+	Users(ctx context.Context, account string) ([]ListedUser, error)
+}
+
+// ListedUser is a user that IAM lists.
+type ListedUser struct{ Name, ID string }
+
+// Organization lists the accounts of an organization.
+type Organization interface {
+	// Members is a page of accounts, and the token of the next page, "" after
+	// the last. The first page has the token "".
+	Members(ctx context.Context, token string) (page []Member, next string, err error)
+}
+
+// Member is an account of an organization.
+type Member struct {
+	Account string
+	Active  bool // neither closed nor suspended, nor on the way there
+}
+
+// RoundKind is what is done in a round.
+type RoundKind string
+
+// The kinds of round. CensusRound is one row, of the guard's own account, and
+// is read by its key alone.
+const (
+	PostureRound   RoundKind = "posture"
+	ReconcileRound RoundKind = "reconcile"
+	CensusRound    RoundKind = "census"
+)
+
+// Round says when an account is to be looked at, and how far that has come.
+type Round struct {
+	Key        string    `json:"key"` // "account/kind"
+	Account    string    `json:"account"`
+	Kind       RoundKind `json:"kind"`
+	Due        time.Time `json:"due,omitzero"`         // zero: the account is not looked at
+	Revision   int       `json:"revision"`             // of the row, which begins at 1
+	Unanswered int       `json:"unanswered,omitempty"` // looks in a row to which there was no answer
+	Done       time.Time `json:"done,omitzero"`        // when it was last looked at to the end
+
+	// Cursor is how far a look that takes several runs has come, "" between two:
+	// the key of the last user checked, or of a census see there.
+	Cursor string `json:"cursor,omitempty"`
+
+	// Of PostureRound.
+	Root   Root      `json:"root,omitzero"`
+	Listed time.Time `json:"listed,omitzero"`  // when the census began that found it in the organization
+	Closed bool      `json:"closed,omitempty"` // closed, suspended or no longer in the organization
+
+	// Of CensusRound.
+	Census Census `json:"census,omitzero"`
+}
+
+// Root is what the rounds know of an account's root user.
+type Root struct {
+	Known    *bootstrap.LiveFact `json:"known,omitempty"`   // the last answer, where the journal agrees with it
+	Compared time.Time           `json:"compared,omitzero"` // when that was last seen to be so
+	Problems []RootProblem       `json:"problems,omitempty"`
+}
+
+// RootProblem is something that IAM says of root and that no event told.
+type RootProblem struct {
+	Finding detect.ID `json:"finding"`
+	Since   time.Time `json:"since"` // when it was first seen
+	Told    bool      `json:"told,omitempty"`
+}
+
+// Census is how far a census has come.
+type Census struct {
+	Began     time.Time `json:"began,omitzero"`
+	Complete  bool      `json:"complete,omitempty"`   // the organization listed all of its accounts
+	Refused   string    `json:"refused,omitempty"`    // why it did not
+	Silent    int       `json:"silent,omitempty"`     // accounts that IAM does not answer about
+	SilentIDs []string  `json:"silent_ids,omitempty"` // the first of them
+}
+
 // ClaimState is how far an event has come.
 type ClaimState string
 

@@ -100,7 +100,9 @@ func (g *Guard) rollUp(ctx context.Context, w Window, at time.Time) (sent bool, 
 	if err != nil && held.Late && d.claim.Attempts == 1 { // no alert opened the window
 		return false, errors.Join(err, g.settle(ctx, key, "", d.undo))
 	}
-	if pubErr := g.deps.Publisher.Publish(ctx, a); pubErr != nil {
+	one, cancel := g.publishing(ctx, &d)
+	defer cancel()
+	if pubErr := g.deps.Publisher.Publish(one, a); pubErr != nil {
 		d.took = tookOf(pubErr)
 		pubErr = fmt.Errorf("publishing roll-up %s: %w", key, pubErr)
 		return false, errors.Join(pubErr, err, g.settle(ctx, key, "", d.undo))

@@ -10,7 +10,7 @@ import (
 // Settings are what an operator may change. New replaces a zero field by its default.
 type Settings struct {
 	Window    time.Duration // event time for which repeats are collected; default 15 min
-	Lease     time.Duration // how long a claim is kept from others; longer than an invocation may run. Default 45 s
+	Lease     time.Duration // how long a claim is kept from others; longer than a publish may take. Default 45 s
 	Bootstrap bootstrap.Options
 
 	// Reminders are how long after its deadline a user without MFA is told of
@@ -21,6 +21,11 @@ type Settings struct {
 	Resend []time.Duration
 	// SweepUsers is the most users that one Sweep looks at; default 2,000.
 	SweepUsers int
+
+	// Posture is how often each account's root user is looked at; default 1 h.
+	Posture time.Duration
+	// ReconcileUsers is the most users that one Reconcile looks at; default 2,000.
+	ReconcileUsers int
 
 	// FailedSigninsHigh is how many failed root sign-ins within Window make an
 	// escalation of severity high; default 5.
@@ -51,6 +56,8 @@ func DefaultSettings() Settings {
 		Reminders:         []time.Duration{time.Hour, 24 * time.Hour, 72 * time.Hour},
 		Resend:            []time.Duration{15 * time.Minute, time.Hour},
 		SweepUsers:        2000,
+		Posture:           time.Hour,
+		ReconcileUsers:    2000,
 		FailedSigninsHigh: 5,
 		Burst: map[detect.ID]int{
 			detect.RootSignin:              burst,
@@ -61,6 +68,8 @@ func DefaultSettings() Settings {
 			detect.RootEmailChanged:        burst,
 			detect.RootMFARemoved:          burst,
 			detect.RootMFAAdded:            burst,
+			detect.RootMFAMissing:          burst,
+			detect.RootAccessKeyPresent:    burst,
 			detect.RootLoginProfileCreated: burst,
 			detect.UserCreated:             burst,
 			detect.UserConsoleAccess:       burst,
@@ -99,6 +108,12 @@ func (s Settings) withDefaults() Settings {
 	}
 	if s.SweepUsers <= 0 {
 		s.SweepUsers = d.SweepUsers
+	}
+	if s.Posture <= 0 {
+		s.Posture = d.Posture
+	}
+	if s.ReconcileUsers <= 0 {
+		s.ReconcileUsers = d.ReconcileUsers
 	}
 	if s.FailedSigninsHigh <= 0 {
 		s.FailedSigninsHigh = d.FailedSigninsHigh

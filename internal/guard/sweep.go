@@ -8,7 +8,6 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"sync"
 	"time"
 
 	"rootguard/internal/bootstrap"
@@ -245,17 +244,20 @@ func (s *sweep) moveOn(ctx context.Context, l *look) {
 	}
 }
 
-// users are an account's users by name, and by unique ID. Facts that a clock
-// ahead has dated later than the sweep count too: to pass over them would be to
-// take their users off the index.
-func (s *sweep) users(account string, facts []bootstrap.Fact) map[string][]*bootstrap.UserStatus {
-	asOf := s.at
+// fold is how an account stands. Facts that a clock ahead has dated later than
+// the time count too: to pass over them would be to take their users off the index.
+func (g *Guard) fold(account string, facts []bootstrap.Fact, at time.Time) bootstrap.Status {
 	for i := range facts {
-		if facts[i].Kind != bootstrap.MFAMissingTold && facts[i].Time.After(asOf) {
-			asOf = facts[i].Time
+		if facts[i].Kind != bootstrap.MFAMissingTold && facts[i].Time.After(at) {
+			at = facts[i].Time
 		}
 	}
-	status := bootstrap.Fold(account, facts, s.settings.Bootstrap, asOf)
+	return bootstrap.Fold(account, facts, g.settings.Bootstrap, at)
+}
+
+// users are an account's users by name, and by unique ID.
+func (s *sweep) users(account string, facts []bootstrap.Fact) map[string][]*bootstrap.UserStatus {
+	status := s.fold(account, facts, s.at)
 	users := map[string][]*bootstrap.UserStatus{}
 	for i := range status.Users {
 		u := &status.Users[i]
@@ -286,25 +288,25 @@ func (s *sweep) ask(ctx context.Context, account string, facts []bootstrap.Fact,
 		open, names = append(open, l), append(names, u.Name)
 	}
 	answers, errs := make([]bootstrap.LiveFact, len(open)), make([]error, len(open))
-	var wg sync.WaitGroup
-	next := make(chan int)
-	for range min(liveWorkers, len(open)) {
-		wg.Go(func() {
-			for i := range next {
-				one, cancel := context.WithTimeout(ctx, liveTimeout)
-				answers[i], errs[i] = s.live.User(one, account, names[i])
-				cancel()
-			}
-		})
-	}
-	for i := range open {
-		next <- i
-	}
-	close(next)
-	wg.Wait()
+	each(len(open), func(i int) {
+		one, cancel := context.WithTimeout(ctx, liveTimeout)
+		defer cancel()
+		answers[i], errs[i] = s.live.User(one, account, names[i])
+	})
 
+	closed := false
+	if slices.ContainsFunc(errs, func(err error) bool { return err != nil }) {
+		var err error
+		if closed, err = s.closed(ctx, account); err != nil {
+			s.fail(err)
+		}
+	}
 	said := make([]bootstrap.Fact, 0, len(open))
 	for i, l := range open {
+		if closed && errs[i] != nil {
+			l.next, l.done = time.Time{}, true // nobody can sign in to it, and its users are found again should it be back
+			continue
+		}
 		if errs[i] == nil {
 			// What came after may be in the answer or not: its record will tell.
 			said = append(said, bootstrap.LiveFactOf(account, s.at.Add(-settled), answers[i]))
@@ -318,10 +320,20 @@ func (s *sweep) ask(ctx context.Context, account string, facts []bootstrap.Fact,
 			s.errs = append(s.errs, fmt.Errorf("live check %d in a row without an answer: %w", l.Unanswered, errs[i]))
 		}
 	}
-	if len(open) >= maxFailures && len(said) == 0 {
+	if len(open) >= maxFailures && len(said) == 0 && !closed {
 		s.silent = true // it is down, or throttles: the batches after this one wait as they are
 	}
 	return said
+}
+
+// closed reports whether an account is known to be closed, or to have left the
+// organization, so that IAM will not answer about it again.
+func (g *Guard) closed(ctx context.Context, account string) (bool, error) {
+	if g.deps.Rounds == nil {
+		return false, nil
+	}
+	r, err := g.round(ctx, account, PostureRound)
+	return r.Closed, err
 }
 
 // changes are the latest changes that a live check could still miss, by the
@@ -377,7 +389,7 @@ func (s *sweep) tell(ctx context.Context, account string, users []*bootstrap.Use
 	}
 	for _, u := range users {
 		for _, gap := range u.MFAGaps {
-			f := detect.MFAMissing(account, detect.Target{UserName: u.Name, UserID: u.UserID}, gap.From, gap.Deadline, gap.Evidence.What)
+			f := missingMFA(account, u, gap)
 			ended := !gap.To.IsZero()
 			switch first := told.have(u, gap, ""); {
 			case ended && first && !told.have(u, gap, closedStage):

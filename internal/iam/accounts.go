@@ -11,7 +11,18 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/iam"
 
 	"rootguard/internal/bootstrap"
+	"rootguard/internal/guard"
 )
+
+var (
+	_ guard.Roots = (*Accounts)(nil)
+	_ guard.Users = (*Accounts)(nil)
+)
+
+// clients is how many accounts' clients and credentials are kept. An account is
+// asked about several times in a row, and then not for an hour, when its
+// credentials no longer hold.
+const clients = 256
 
 // ErrOutOfReach is returned for an account that cannot be asked about, since no
 // role to assume in it is configured.
@@ -50,6 +61,15 @@ func (a *Accounts) User(ctx context.Context, account, name string) (bootstrap.Li
 	return c.User(ctx, name)
 }
 
+// Users is Client.Users for an account.
+func (a *Accounts) Users(ctx context.Context, account string) ([]guard.ListedUser, error) {
+	c, err := a.of(account)
+	if err != nil {
+		return nil, fmt.Errorf("listing users of account %s: %w", account, err)
+	}
+	return c.Users(ctx)
+}
+
 // AccountSummary is Client.AccountSummary for an account.
 func (a *Accounts) AccountSummary(ctx context.Context, account string) (bootstrap.LiveFact, error) {
 	c, err := a.of(account)
@@ -74,6 +94,14 @@ func (a *Accounts) of(account string) (*Client, error) {
 		o.RoleSessionName = "rootguard"
 	}))
 	c := New(sdk.New(options))
+	for other := range a.clients {
+		if len(a.clients) < clients {
+			break
+		}
+		if other != a.home.Account {
+			delete(a.clients, other)
+		}
+	}
 	a.clients[account] = c
 	return c, nil
 }

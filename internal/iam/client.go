@@ -82,6 +82,22 @@ func (c *Client) rootHasVirtualMFA(ctx context.Context) (bool, error) {
 	return false, nil
 }
 
+// Users lists the account's users, a thousand with a call (IAM API Reference, ListUsers).
+func (c *Client) Users(ctx context.Context) ([]guard.ListedUser, error) {
+	var users []guard.ListedUser
+	pages := sdk.NewListUsersPaginator(c.client, &sdk.ListUsersInput{MaxItems: aws.Int32(1000)})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, classed("listing users", err)
+		}
+		for i := range page.Users {
+			users = append(users, guard.ListedUser{Name: aws.ToString(page.Users[i].UserName), ID: aws.ToString(page.Users[i].UserId)})
+		}
+	}
+	return users, nil
+}
+
 // User is whether a user has a console password, and all of its MFA devices.
 // Gone is set where there is no such user. IAM is eventually consistent, so a
 // user created or renamed moments ago may be Gone too.

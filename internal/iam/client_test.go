@@ -164,6 +164,26 @@ func TestUser(t *testing.T) {
 	}
 }
 
+func TestUsers(t *testing.T) {
+	server := iamtest.New(t, home)
+	server.PageSize = 2
+	server.Set(home, iamtest.Account{Users: map[string]iamtest.User{"eve": {}, "bob": {ID: "AIDA2"}, "a&b": {}}})
+	server.Inject("ListUsers", 1, "Throttling")
+	got, err := iam.New(iamClient(server)).Users(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []guard.ListedUser{{Name: "a&b", ID: "AIDAA&B"}, {Name: "bob", ID: "AIDA2"}, {Name: "eve", ID: "AIDAEVE"}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("users (-want +got):\n%s", diff)
+	}
+	// A page that is not there leaves nothing that could be taken for all users.
+	server.Inject("ListUsers", 9, "Throttling")
+	if got, err := iam.New(iamClient(server)).Users(t.Context()); err == nil || !guard.Retryable(err) || len(got) != 0 {
+		t.Errorf("throttled: %v, %v", got, err)
+	}
+}
+
 // TestNobody holds that IAM is never asked about a user without a name: it
 // would tell of the caller.
 func TestNobody(t *testing.T) {
@@ -258,6 +278,30 @@ func TestAccounts(t *testing.T) {
 			t.Errorf("the role was assumed %d times", assumed)
 		}
 	})
+	t.Run("the users of another", func(t *testing.T) {
+		a, _ := open(t, "rootguard-read")
+		got, err := a.Users(t.Context(), member)
+		if err != nil || len(got) != 1 || got[0].Name != "eve" {
+			t.Errorf("users of the member: %v, %v", got, err)
+		}
+	})
+	t.Run("very many, of which few are kept", func(t *testing.T) {
+		a, server := open(t, "rootguard-read")
+		for i := range 1000 {
+			id := fmt.Sprintf("%012d", i)
+			server.AllowRole("arn:aws:iam::" + id + ":role/rootguard-read")
+			server.Set(id, iamtest.Account{Summary: map[string]int{"AccountMFAEnabled": 0}})
+			if _, err := a.AccountSummary(t.Context(), id); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := a.Kept(); n > 256 {
+			t.Errorf("%d clients are kept", n)
+		}
+		if console(t, a, home) || !console(t, a, member) {
+			t.Error("after that, others answer")
+		}
+	})
 	t.Run("another without a role", func(t *testing.T) {
 		a, server := open(t, "")
 		if _, err := a.User(t.Context(), member, "eve"); !errors.Is(err, iam.ErrOutOfReach) {
@@ -265,6 +309,9 @@ func TestAccounts(t *testing.T) {
 		}
 		if _, err := a.AccountSummary(t.Context(), member); !errors.Is(err, iam.ErrOutOfReach) {
 			t.Errorf("AccountSummary: %v, want ErrOutOfReach", err)
+		}
+		if _, err := a.Users(t.Context(), member); !errors.Is(err, iam.ErrOutOfReach) {
+			t.Errorf("Users: %v, want ErrOutOfReach", err)
 		}
 		if calls := server.Calls(); len(calls) != 0 {
 			t.Errorf("calls: %v", calls)

@@ -25,6 +25,8 @@ type Function struct {
 	Deps   Deps
 	Config config.Config
 	AWS    aws.Config
+
+	Organization guard.Organization // nil outside one
 }
 
 // FromEnv puts a function together from its environment: the guard over
@@ -45,8 +47,13 @@ func FromEnv(getenv func(string) string, now func() time.Time, logger *slog.Logg
 // its stead. It makes no request.
 func Assemble(cfg config.Config, env aws.Config, now func() time.Time, logger *slog.Logger) Function {
 	accountName := cfg.AccountName
+	var members guard.Organization
 	if cfg.OrganizationNames {
-		names := organizations.New(sdkorganizations.NewFromConfig(env), now, logger)
+		client := sdkorganizations.NewFromConfig(env)
+		names := organizations.New(client, now, logger)
+		if cfg.MemberRole != "" {
+			members = organizations.NewAccounts(client)
+		}
 		accountName = func(account string) string {
 			if name := cfg.AccountName(account); name != "" {
 				return name // Organizations is not asked
@@ -64,6 +71,7 @@ func Assemble(cfg config.Config, env aws.Config, now func() time.Time, logger *s
 		Pacer:     &pace.Pacer{Turns: store, Now: now, Sleep: pace.Sleep},
 		Now:       now,
 		Deadlines: store,
+		Rounds:    store,
 
 		Announcements: store,
 		Recaps:        store.Recaps(),
@@ -71,5 +79,5 @@ func Assemble(cfg config.Config, env aws.Config, now func() time.Time, logger *s
 
 		AccountName: accountName,
 	}, cfg.Settings)
-	return Function{Guard: g, Deps: Deps{Guard: g, Journal: store, Logger: logger, Now: now}, Config: cfg, AWS: env}
+	return Function{Guard: g, Deps: Deps{Guard: g, Journal: store, Logger: logger, Now: now}, Config: cfg, AWS: env, Organization: members}
 }

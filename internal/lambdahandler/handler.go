@@ -134,7 +134,9 @@ func (h *Handler) sweep(ctx context.Context, o *outcome, at time.Time) (err erro
 	if h.deps.Sweeper == nil {
 		return nil
 	}
-	if o.swept, err = h.deps.Sweeper.Sweep(ctx, h.deps.Users, at); err != nil {
+	share, cancel := h.share(ctx, len(h.deps.Chores)+2)
+	defer cancel()
+	if o.swept, err = h.deps.Sweeper.Sweep(share, h.deps.Users, at); err != nil {
 		return fmt.Errorf("sweeping: %w", err)
 	}
 	return nil

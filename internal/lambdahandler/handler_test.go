@@ -533,6 +533,61 @@ func TestChores(t *testing.T) {
 	}
 }
 
+// looker is a Looker that did what it says.
+type looker struct {
+	censused   guard.Censused
+	postured   guard.Postured
+	reconciled guard.Reconciled
+	err        error
+}
+
+func (l looker) Census(context.Context, guard.Home, guard.Organization, time.Time) (guard.Censused, error) {
+	return l.censused, l.err
+}
+
+func (l looker) Posture(context.Context, guard.Roots, time.Time) (guard.Postured, error) {
+	return l.postured, l.err
+}
+
+func (l looker) Reconcile(context.Context, guard.Users, time.Time) (guard.Reconciled, error) {
+	return l.reconciled, l.err
+}
+
+// TestRounds holds what a line of log says of the accounts looked at: nothing
+// where nothing was due.
+func TestRounds(t *testing.T) {
+	const schedule = `{"id":"s","detail-type":"Scheduled Event","source":"aws.events","time":"2025-03-01T12:00:00Z","detail":{}}`
+	r := newRig(nil)
+	r.handler.deps.Chores = Rounds(looker{}, nil, guard.Home{}, nil)
+	if err := r.handler.Handle(t.Context(), json.RawMessage(schedule)); err != nil {
+		t.Fatal(err)
+	}
+	if log := r.logged(t); log["census"] != nil || log["posture"] != nil || log["reconcile"] != nil {
+		t.Errorf("nothing was due: %v", log)
+	}
+	r = newRig(nil)
+	r.handler.deps.Chores = Rounds(looker{
+		guard.Censused{Accounts: 3, Enrolled: 2, Refused: "denied"}, guard.Postured{Looked: 2, Told: 1, Unanswered: 1, Silent: []string{"222222222222"}},
+		guard.Reconciled{Accounts: 1, Looked: 9, WithoutMFA: 4, More: true}, errors.New("broken"),
+	}, nil, guard.Home{}, nil)
+	err := r.handler.Handle(t.Context(), json.RawMessage(schedule))
+	for _, want := range []string{"census: broken", "posture: broken", "reconcile: broken"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v does not say %q", err, want)
+		}
+	}
+	log := r.logged(t)
+	for chore, want := range map[string]map[string]any{
+		"census":    {"accounts": 3.0, "enrolled": 2.0, "dropped": 0.0, "more": false, "refused": "denied"},
+		"posture":   {"accounts": 2.0, "told": 1.0, "closed": 0.0, "waiting": 0.0, "unanswered": 1.0, "more": false, "silent": []any{"222222222222"}},
+		"reconcile": {"accounts": 1.0, "users": 9.0, "found": 0.0, "gone": 0.0, "without_mfa": 4.0, "unanswered": 0.0, "more": true},
+	} {
+		if diff := cmp.Diff(any(want), log[chore]); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", chore, diff)
+		}
+	}
+}
+
 // TestFlush holds that roll-ups go out with whatever event comes after they are
 // due, and with a schedule's in any case.
 func TestFlush(t *testing.T) {

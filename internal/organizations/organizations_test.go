@@ -16,6 +16,7 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/organizations"
 	"github.com/google/go-cmp/cmp"
 
+	"rootguard/internal/guard"
 	"rootguard/internal/organizations"
 	"rootguard/internal/organizations/organizationstest"
 )
@@ -244,5 +245,37 @@ func TestConcurrent(t *testing.T) {
 	wg.Wait()
 	if n := len(r.Asked()); n > 24 || !slices.Contains(r.Asked(), prod) {
 		t.Errorf("%d questions: %v", n, r.Asked())
+	}
+}
+
+func TestMembers(t *testing.T) {
+	server := organizationstest.New(t)
+	server.PageSize = 2
+	server.Set(map[string]string{prod: "prod", dev: "dev", unknown: "gone", "555555555555": "new"})
+	for account, state := range map[string]string{dev: "SUSPENDED", unknown: "PENDING_CLOSURE", "555555555555": "ACTIVE"} {
+		server.SetState(account, state)
+	}
+	accounts := organizations.NewAccounts(sdk.New(sdk.Options{
+		Region: "us-east-1", BaseEndpoint: &server.URL, RetryMaxAttempts: 1,
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: "test", SecretAccessKey: "test"}, nil
+		}),
+	}))
+	var got []guard.Member
+	token, pages := "", 0
+	for more := true; more; pages++ {
+		page, next, err := accounts.Members(t.Context(), token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, token, more = append(got, page...), next, next != ""
+	}
+	want := []guard.Member{{Account: prod, Active: true}, {Account: dev}, {Account: unknown}, {Account: "555555555555", Active: true}}
+	if diff := cmp.Diff(want, got); diff != "" || pages != 2 {
+		t.Errorf("%d pages (-want +got):\n%s", pages, diff)
+	}
+	server.Refuse("AccessDeniedException")
+	if _, _, err := accounts.Members(t.Context(), ""); err == nil || !strings.Contains(err.Error(), "AccessDeniedException") {
+		t.Errorf("refused: %v", err)
 	}
 }

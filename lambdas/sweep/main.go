@@ -1,7 +1,7 @@
 // Command sweep is the Lambda function that a schedule calls: it looks at the
-// users whose time to get MFA is over, live, sends again what nobody has
-// acknowledged, tells what became of announced root use, and sends the roll-ups
-// that are due.
+// users whose time to get MFA is over and at each account's root and users, live,
+// sends again what nobody has acknowledged, tells what became of announced root
+// use, and sends the roll-ups that are due.
 package main
 
 import (
@@ -25,8 +25,9 @@ func main() {
 		os.Exit(1)
 	}
 	home := iam.Home{Partition: f.Config.Partition, Account: f.Config.Account}
-	f.Deps.Users = iam.NewAccounts(home, sdkiam.NewFromConfig(f.AWS), sts.NewFromConfig(f.AWS), f.Config.MemberRole)
-	f.Deps.Sweeper = f.Guard
+	accounts := iam.NewAccounts(home, sdkiam.NewFromConfig(f.AWS), sts.NewFromConfig(f.AWS), f.Config.MemberRole)
+	f.Deps.Users, f.Deps.Sweeper = accounts, f.Guard
 	f.Deps.Chores = append(f.Deps.Chores, lambdahandler.Insist(f.Guard), lambdahandler.Recap(f.Guard))
+	f.Deps.Chores = append(f.Deps.Chores, lambdahandler.Rounds(f.Guard, accounts, f.Config.Home(), f.Organization)...)
 	lambda.Start(lambdahandler.New(f.Deps).Handle)
 }

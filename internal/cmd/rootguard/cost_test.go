@@ -31,11 +31,16 @@ const (
 )
 
 // What is assumed. The units are of the requests that the functions make: a
-// scheduled call of all three is 24 queries of an index, of half a unit each.
+// scheduled call of all three is 32 queries of an index, of half a unit each, and
+// one row. A look at an account is a third of a second with others beside it.
 const (
 	writesAnEvent = 12   // request units
 	readsAnEvent  = 6    // request units
-	readsARound   = 12   // of the schedule, by all functions together
+	readsARound   = 17   // of the schedule, by all functions together
+	looksAccount  = 750  // at root once an hour, at the users once a day
+	writesALook   = 3    // request units
+	readsALook    = 4    // request units
+	gbSecondsLook = 0.02
 	gbSecondsCall = 0.05 // 256 MB for 200 ms
 	logBytesCall  = 1500
 	eventsAccount = 105 // root used twice for 50 calls, and 5 changes of IAM users
@@ -133,6 +138,10 @@ func costs(d bill) string {
 	row(fmt.Sprintf("DynamoDB writes: N × %d × %d units × $0.625 a million", eventsAccount, writesAnEvent), func(n float64) float64 { return n * eventsAccount * writesAnEvent * writePrice })
 	row(fmt.Sprintf("DynamoDB reads: (%s × %d + N × %d × %d) units × $0.125 a million", grouped(rounds), readsARound, eventsAccount, readsAnEvent),
 		func(n float64) float64 { return (rounds*readsARound + n*eventsAccount*readsAnEvent) * readPrice })
+	row(fmt.Sprintf("Looks: N × %d × (%d writes, %d reads and %.2f GB-s)", looksAccount, writesALook, readsALook, gbSecondsLook),
+		func(n float64) float64 {
+			return n * looksAccount * (writesALook*writePrice + readsALook*readPrice + gbSecondsLook*computePrice)
+		})
 	row(fmt.Sprintf("Events from other accounts and Regions: at most N × %d × $1 a million", eventsAccount), func(n float64) float64 { return n * eventsAccount * eventPrice })
 	row(fmt.Sprintf("E-mail, a receiver: (N × %d, less 1,000) × $2 per 100,000", alertsAccount), func(n float64) float64 { return max(0, n*alertsAccount-freeEmails) * emailPrice })
 	b.WriteString("| **Total**")

@@ -6,6 +6,7 @@ package iamtest
 import (
 	"encoding/xml"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -18,6 +19,7 @@ import (
 
 // User is an IAM user.
 type User struct {
+	ID       string // unique; "": made of the name
 	Password bool
 	Devices  []string // serial numbers
 }
@@ -41,7 +43,7 @@ type Server struct {
 	URL  string
 	Home string
 
-	PageSize int // MFA devices in an answer; 0: all
+	PageSize int // users or MFA devices in an answer; 0: all
 
 	mu       sync.Mutex
 	accounts map[string]Account
@@ -137,6 +139,8 @@ func (s *Server) do(r *http.Request) (string, *apiError) {
 			return "", &apiError{http.StatusNotFound, "NoSuchEntity", "Login Profile for User " + name + " cannot be found."}
 		}
 		return "<LoginProfile><UserName>" + escape(name) + "</UserName><CreateDate>2025-03-01T12:00:00Z</CreateDate></LoginProfile>", nil
+	case "ListUsers":
+		return s.users(account, r.PostForm.Get("Marker"))
 	case "ListVirtualMFADevices":
 		return s.virtual(s.accounts[account].Virtual, r.PostForm)
 	case "ListMFADevices":
@@ -170,6 +174,23 @@ func (s *Server) assumeRole(arn string) (string, *apiError) {
 	return "<Credentials><AccessKeyId>ASIATEST" + parts[4] + "</AccessKeyId><SecretAccessKey>s</SecretAccessKey>" +
 		"<SessionToken>t</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration></Credentials>", nil
 }
+
+func (s *Server) users(account, marker string) (string, *apiError) {
+	all := s.accounts[account].Users
+	members := make([]string, 0, len(all))
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		id := all[name].ID
+		if id == "" {
+			id = UserID(name)
+		}
+		members = append(members, fmt.Sprintf("<Path>/</Path><UserName>%s</UserName><UserId>%s</UserId><Arn>arn:aws:iam::%s:user/%s</Arn><CreateDate>2025-03-01T12:00:00Z</CreateDate>",
+			escape(name), escape(id), account, escape(name)))
+	}
+	return s.page("Users", members, marker)
+}
+
+// UserID is the unique ID of a user that was given none: AIDAEVE of eve.
+func UserID(name string) string { return "AIDA" + strings.ToUpper(name) }
 
 func (s *Server) devices(name string, serials []string, marker string) (string, *apiError) {
 	members := make([]string, 0, len(serials))

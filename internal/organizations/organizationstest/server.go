@@ -1,5 +1,5 @@
 // Package organizationstest is an AWS Organizations for tests: DescribeAccount
-// over HTTP, so that the real SDK client is what is tested. It follows the AWS
+// and ListAccounts over HTTP, so that the real SDK client is what is tested. It follows the AWS
 // Organizations API Reference.
 package organizationstest
 
@@ -17,8 +17,11 @@ import (
 type Server struct {
 	URL string
 
+	PageSize int // accounts in an answer; 0: all
+
 	mu     sync.Mutex
 	names  map[string]string // account ID to name
+	states map[string]string // account ID to its state; ACTIVE where there is none
 	asked  []string
 	refuse string
 	stall  chan struct{}
@@ -27,7 +30,7 @@ type Server struct {
 // New starts a server that ends with the test.
 func New(tb testing.TB) *Server {
 	tb.Helper()
-	s := &Server{names: map[string]string{}}
+	s := &Server{names: map[string]string{}, states: map[string]string{}}
 	web := httptest.NewServer(s)
 	tb.Cleanup(web.Close)
 	s.URL = web.URL
@@ -39,6 +42,16 @@ func (s *Server) Set(names map[string]string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	maps.Copy(s.names, names)
+}
+
+// SetState changes the state of an account, such as "SUSPENDED"; "" removes it
+// from the organization.
+func (s *Server) SetState(account, state string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.states[account] = state; state == "" {
+		delete(s.names, account)
+	}
 }
 
 // Refuse fails every call with a code, such as "AccessDeniedException", until
@@ -82,12 +95,16 @@ func (s *Server) do(r *http.Request) (int, map[string]any) {
 	failed := func(code string) (int, map[string]any) {
 		return http.StatusBadRequest, map[string]any{"__type": code, "Message": code}
 	}
-	if target := r.Header.Get("X-Amz-Target"); target != "AWSOrganizationsV20161128.DescribeAccount" {
-		return failed("UnknownOperationException")
-	}
-	var in struct{ AccountId string }
+	var in struct{ AccountId, NextToken string }
 	if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
 		return failed("SerializationException")
+	}
+	switch r.Header.Get("X-Amz-Target") {
+	case "AWSOrganizationsV20161128.DescribeAccount":
+	case "AWSOrganizationsV20161128.ListAccounts":
+		return s.list(in.NextToken)
+	default:
+		return failed("UnknownOperationException")
 	}
 	s.mu.Lock()
 	s.asked = append(s.asked, in.AccountId)
@@ -103,8 +120,36 @@ func (s *Server) do(r *http.Request) (int, map[string]any) {
 	case !member:
 		return failed("AccountNotFoundException")
 	}
-	return http.StatusOK, map[string]any{"Account": map[string]any{
-		"Id": in.AccountId, "Name": name, "Arn": "arn:aws:organizations::111111111111:account/o-a1b2c3d4e5/" + in.AccountId,
-		"Email": "root@example.com", "State": "ACTIVE", "JoinedMethod": "CREATED", "JoinedTimestamp": 1735689600.0,
-	}}
+	return http.StatusOK, map[string]any{"Account": account(in.AccountId, name, "ACTIVE")}
+}
+
+func account(id, name, state string) map[string]any {
+	return map[string]any{
+		"Id": id, "Name": name, "Arn": "arn:aws:organizations::111111111111:account/o-a1b2c3d4e5/" + id,
+		"Email": "root@example.com", "State": state, "JoinedMethod": "CREATED", "JoinedTimestamp": 1735689600.0,
+	}
+}
+
+// list is a page of the accounts. A token is the account before it.
+func (s *Server) list(token string) (int, map[string]any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.refuse != "" {
+		return http.StatusBadRequest, map[string]any{"__type": s.refuse, "Message": s.refuse}
+	}
+	page := []map[string]any{}
+	for _, id := range slices.Sorted(maps.Keys(s.names)) {
+		switch {
+		case id <= token:
+			continue
+		case s.PageSize > 0 && len(page) == s.PageSize:
+			return http.StatusOK, map[string]any{"Accounts": page, "NextToken": page[len(page)-1]["Id"]}
+		}
+		state := "ACTIVE"
+		if is, other := s.states[id]; other {
+			state = is
+		}
+		page = append(page, account(id, s.names[id], state))
+	}
+	return http.StatusOK, map[string]any{"Accounts": page}
 }

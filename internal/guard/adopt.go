@@ -1,0 +1,93 @@
+package guard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"rootguard/internal/bootstrap"
+)
+
+// Adopted says how an account stands that was adopted.
+type Adopted struct {
+	Root       bootstrap.LiveFact
+	Problems   []RootProblem // of root; one that is not told yet is looked at again first
+	Users      int           // checked live
+	Found      int           // not on record until then
+	Gone       int           // on record until then, and no longer there
+	WithoutMFA int
+	Tracked    int // deadlines set or moved
+	Unanswered int // users that IAM did not answer about; the sweep asks again
+}
+
+// Asked is all that IAM is asked about an account.
+type Asked interface {
+	Roots
+	Users
+}
+
+// Recently reports whether an account was looked at to the end, root and users,
+// within the hour before a time.
+func (g *Guard) Recently(ctx context.Context, account string, at time.Time) (bool, error) {
+	for _, kind := range []RoundKind{PostureRound, ReconcileRound} {
+		r, err := g.round(ctx, account, kind)
+		if err != nil || r.Done.IsZero() || r.Cursor != "" || at.Sub(r.Done) > time.Hour {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// Adopt makes an account known and looks at its root and all of its users at
+// once, as Posture and Reconcile would in their time. Interrupted, it goes on
+// behind the last user that it checked; done again, it finds nothing new.
+// progress, where not nil, is told how many users were checked of how many.
+func (g *Guard) Adopt(ctx context.Context, iam Asked, account string, at time.Time, progress func(checked, of int)) (Adopted, error) {
+	var did Adopted
+	if _, err := g.enroll(ctx, account, true, time.Time{}, at); err != nil {
+		return did, err
+	}
+	r, err := g.round(ctx, account, PostureRound)
+	if err != nil {
+		return did, err
+	}
+	one, cancel := context.WithTimeout(ctx, rootTimeout)
+	live, err := iam.AccountSummary(one, account)
+	cancel()
+	if err != nil {
+		return did, err
+	}
+	p := posture{rounds: rounds{Guard: g, at: at}}
+	p.account(ctx, r, live, nil)
+	if err := errors.Join(p.errs...); err != nil {
+		return did, err
+	}
+	did.Root = live
+	if r, err = g.round(ctx, account, PostureRound); err != nil {
+		return did, err
+	}
+	did.Problems = r.Root.Problems
+
+	if r, err = g.round(ctx, account, ReconcileRound); err != nil {
+		return did, err
+	}
+	c := reconcile{rounds: rounds{Guard: g, at: at}, iam: iam, left: maxListed, progress: progress}
+	c.account(ctx, r)
+	did.Users, did.Found, did.Gone, did.WithoutMFA = c.Looked, c.Found, c.Gone, c.WithoutMFA
+	did.Tracked, did.Unanswered = c.Tracked, c.Unanswered
+	switch {
+	case len(c.errs) > 0:
+		return did, errors.Join(c.errs...)
+	case ctx.Err() != nil:
+		return did, fmt.Errorf("checking the users of account %s: %w", account, ctx.Err())
+	case c.why != nil:
+		return did, fmt.Errorf("checking the users of account %s: %w", account, c.why)
+	case c.Accounts == 0:
+		return did, fmt.Errorf("checking the users of account %s: %w", account, ErrBusy)
+	}
+	return did, nil
+}
+
+// maxListed is more users than an account may have.
+const maxListed = 1 << 30

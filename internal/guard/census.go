@@ -1,0 +1,338 @@
+package guard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"rootguard/internal/detect"
+)
+
+const (
+	// recordPage is how many accounts on record are gone through between two
+	// writes of how far a census has come.
+	recordPage = 100
+
+	// refusals is how often in a row a census tries to have the accounts listed.
+	refusals = 3
+
+	// The stages of a census, which begin its cursor: the token of a page of the
+	// organization's list, or an account on record.
+	memberStage = "member/"
+	recordStage = "record/"
+)
+
+// Home is the guard's own account, and where it runs.
+type Home struct {
+	Account string
+	Region  string
+	Members bool // it has a role in other accounts; else they cannot be asked about
+}
+
+// Censused says what a Census did.
+type Censused struct {
+	Accounts int    // gone through
+	Enrolled int    // looked at from now on
+	Dropped  int    // closed, suspended or no longer in the organization
+	Refused  string // why the organization did not list its accounts
+	More     bool   // it goes on in the next run
+}
+
+// Census finds the accounts that are to be looked at, once a day: the guard's
+// own, those on record, and the active ones of the organization, where org is
+// not nil. It drops those that are closed, suspended or no longer in the
+// organization; where that cannot be asked it drops none. In the end it tells of
+// the accounts that IAM has not answered about for hours.
+//
+// A run that has no time for all accounts notes how far it came, and the next
+// goes on there. Where a page's token holds no longer, the list begins anew.
+func (g *Guard) Census(ctx context.Context, home Home, org Organization, at time.Time) (Censused, error) {
+	c := census{rounds: rounds{Guard: g, at: at}, home: home, org: org}
+	var err error
+	if c.row, err = g.round(ctx, home.Account, CensusRound); err != nil {
+		return Censused{}, err
+	}
+	if c.row.Due.After(at) {
+		return Censused{}, nil
+	}
+	c.row.Key, c.row.Account, c.row.Kind = roundKey(home.Account, CensusRound), home.Account, CensusRound
+	for !c.over {
+		if c.short(ctx) {
+			c.More = true
+			break
+		}
+		if err := c.step(ctx); err != nil {
+			return c.Censused, err
+		}
+	}
+	return c.Censused, errors.Join(c.errs...)
+}
+
+// round reads a round, the zero value where there is none.
+func (g *Guard) round(ctx context.Context, account string, kind RoundKind) (r Round, err error) {
+	err = g.deps.Rounds.Revise(ctx, roundKey(account, kind), func(was Round) Round {
+		r = was
+		return Round{}
+	})
+	if err != nil {
+		return Round{}, fmt.Errorf("reading when to look at account %s: %w", account, err)
+	}
+	return r, nil
+}
+
+// census is one run.
+type census struct {
+	rounds
+	Censused
+	home Home
+	org  Organization
+	row  Round
+	over bool
+	mu   sync.Mutex // of the counts
+}
+
+// step goes through one page and notes how far that is.
+func (c *census) step(ctx context.Context) error {
+	now := c.row
+	var err error
+	switch {
+	case now.Cursor == "":
+		now.Census = Census{Began: c.at}
+		if err := c.enroll(ctx, c.home.Account, now.Census.Began); err != nil {
+			return err
+		}
+		if now.Cursor = recordStage; c.org != nil {
+			now.Cursor = memberStage
+		}
+	case strings.HasPrefix(now.Cursor, memberStage) && c.org != nil:
+		err = c.members(ctx, &now)
+	default:
+		err = c.onRecord(ctx, &now)
+	}
+	if err != nil {
+		return err
+	}
+	if !c.store(ctx, &c.row, now) {
+		c.over = true // another run goes on with it
+	}
+	return nil
+}
+
+// members enrolls a page of the organization's accounts.
+func (c *census) members(ctx context.Context, now *Round) error {
+	token := strings.TrimPrefix(now.Cursor, memberStage)
+	page, next, err := c.org.Members(ctx, token)
+	if err != nil {
+		if ctx.Err() != nil {
+			c.over, c.More = true, true
+			return nil //nolint:nilerr // the time was too short for an answer
+		}
+		c.Refused = err.Error()
+		if now.Unanswered++; now.Unanswered < refusals {
+			now.Cursor, now.Due = "", c.at.Add(firstRetry) // anew: a token may have expired
+			c.over = true
+			return nil
+		}
+		now.Unanswered, now.Census.Refused, now.Cursor = 0, err.Error(), recordStage
+		return nil
+	}
+	err = c.all(len(page), func(i int) error {
+		if page[i].Active || page[i].Account == c.home.Account {
+			return c.enroll(ctx, page[i].Account, now.Census.Began)
+		}
+		return c.drop(ctx, page[i].Account)
+	})
+	if err != nil {
+		return err
+	}
+	c.Accounts += len(page)
+	now.Unanswered = 0
+	if now.Cursor = memberStage + next; next == "" {
+		now.Census.Complete, now.Cursor = true, recordStage
+	}
+	return nil
+}
+
+// onRecord goes through a page of the accounts on record: it enrolls those that
+// can be asked about, and drops those that the organization did not list.
+func (c *census) onRecord(ctx context.Context, now *Round) error {
+	accounts, err := c.deps.Rounds.Accounts(ctx)
+	if err != nil {
+		return fmt.Errorf("listing the accounts on record: %w", err)
+	}
+	behind := strings.TrimPrefix(now.Cursor, recordStage)
+	from, found := slices.BinarySearch(accounts, behind)
+	if found {
+		from++
+	}
+	page := accounts[from:min(from+recordPage, len(accounts))]
+	silent := make([]bool, len(page))
+	err = c.all(len(page), func(i int) (err error) {
+		silent[i], err = c.known(ctx, page[i], &now.Census)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for i, is := range silent {
+		if !is {
+			continue
+		}
+		if now.Census.Silent++; len(now.Census.SilentIDs) < namedAccounts {
+			now.Census.SilentIDs = append(slices.Clip(now.Census.SilentIDs), page[i])
+		}
+	}
+	if !now.Census.Complete {
+		c.Accounts += len(page)
+	}
+	if len(page) == recordPage {
+		now.Cursor = recordStage + page[len(page)-1]
+		return nil
+	}
+	if err := c.tell(ctx, &now.Census); err != nil {
+		return err
+	}
+	now.Cursor, now.Due, now.Done = "", slot(c.home.Account, daily, c.at), c.at
+	c.over = true
+	return nil
+}
+
+// known enrolls or drops an account on record. silent says that IAM does not
+// answer about it.
+func (c *census) known(ctx context.Context, account string, is *Census) (silent bool, err error) {
+	if account != c.home.Account && !c.home.Members {
+		return false, nil // nothing can be asked there
+	}
+	r, err := c.round(ctx, account, PostureRound)
+	switch {
+	case err != nil:
+		return false, err
+	case account != c.home.Account && is.Complete && r.Listed.Before(is.Began):
+		return false, c.drop(ctx, account)
+	case r.Closed:
+		return false, nil
+	case r.Key == "":
+		return false, c.enroll(ctx, account, time.Time{})
+	case r.Unanswered >= loud:
+		return true, nil
+	}
+	r, err = c.round(ctx, account, ReconcileRound)
+	return r.Unanswered >= loud, err
+}
+
+// all calls do for 0 to n-1, some at a time, and joins the errors.
+func (c *census) all(n int, do func(i int) error) error {
+	errs := make([]error, n)
+	each(n, func(i int) { errs[i] = do(i) })
+	return errors.Join(errs...)
+}
+
+// enroll has an account looked at from now on. began is of the census that found
+// it in the organization, zero where that was not asked.
+func (c *census) enroll(ctx context.Context, account string, began time.Time) error {
+	fresh, err := c.Guard.enroll(ctx, account, account == c.home.Account, began, c.at)
+	if fresh {
+		c.count(&c.Enrolled)
+	}
+	return err
+}
+
+// enroll gives an account its rounds, where it has none: at once, or each at a
+// time of its own. fresh is false where it had one.
+func (g *Guard) enroll(ctx context.Context, account string, atOnce bool, began, at time.Time) (fresh bool, err error) {
+	begin := func(kind RoundKind, every time.Duration) (bool, error) {
+		begun := false
+		err := g.revise(ctx, account, kind, func(r Round) (Round, bool) {
+			listed := r.Listed.Before(began)
+			if listed {
+				r.Listed = began
+			}
+			if begun = r.Due.IsZero(); begun {
+				r.Closed = false
+				if r.Due = at; !atOnce {
+					r.Due = at.Add(spread(account, every))
+				}
+			}
+			return r, begun || listed && kind == PostureRound
+		})
+		return begun, err
+	}
+	if fresh, err = begin(PostureRound, g.settings.Posture); err != nil {
+		return fresh, err
+	}
+	_, err = begin(ReconcileRound, daily)
+	return fresh, err
+}
+
+// drop has an account looked at no more.
+func (c *census) drop(ctx context.Context, account string) error {
+	dropped := false
+	err := c.revise(ctx, account, PostureRound, func(r Round) (Round, bool) {
+		dropped = !r.Closed
+		r.Due, r.Closed, r.Unanswered, r.Root = time.Time{}, true, 0, Root{}
+		return r, dropped
+	})
+	if err != nil {
+		return err
+	}
+	if dropped {
+		c.count(&c.Dropped)
+	}
+	return c.revise(ctx, account, ReconcileRound, func(r Round) (Round, bool) {
+		was := r.Due
+		r.Due, r.Cursor, r.Unanswered = time.Time{}, "", 0
+		return r, !was.IsZero()
+	})
+}
+
+// revise changes a round of an account, if change says that there is something to write.
+func (g *Guard) revise(ctx context.Context, account string, kind RoundKind, change func(Round) (now Round, write bool)) error {
+	key := roundKey(account, kind)
+	err := g.deps.Rounds.Revise(ctx, key, func(r Round) Round {
+		now, write := change(r)
+		if !write {
+			return Round{}
+		}
+		now.Key, now.Account, now.Kind = key, account, kind
+		now.Revision++
+		return now
+	})
+	if err != nil {
+		return fmt.Errorf("storing when to look at account %s: %w", account, err)
+	}
+	return nil
+}
+
+func (c *census) count(n *int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	*n++
+}
+
+// tell tells that accounts are not looked at, and why: that is once a day at most.
+func (c *census) tell(ctx context.Context, is *Census) error {
+	raise := func(check, what string) error {
+		if _, err := c.Raise(ctx, detect.Unhealthy(c.home.Account, c.home.Region, check, what, c.at)); err != nil && !errors.Is(err, ErrBusy) {
+			return err
+		}
+		return nil
+	}
+	var errs []error
+	if is.Refused != "" {
+		errs = append(errs, raise("organization accounts", "AWS Organizations does not list the accounts, so those that sent no event yet are not checked live, and closed ones are not known as such. "+
+			"Only the management account and delegated administrators may ask. It said: "+is.Refused))
+	}
+	if is.Silent > 0 {
+		names := strings.Join(is.SilentIDs, ", ")
+		if more := is.Silent - len(is.SilentIDs); more > 0 {
+			names += fmt.Sprintf(" and %d more", more)
+		}
+		errs = append(errs, raise("live checks", fmt.Sprintf("IAM has not answered for hours about %d of the accounts: %s. What happens there is told by events alone. "+
+			"Check that the member role is deployed there, in its present version, and may be assumed.", is.Silent, names)))
+	}
+	return errors.Join(errs...)
+}

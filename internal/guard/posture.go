@@ -1,0 +1,322 @@
+package guard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"time"
+
+	"rootguard/internal/bootstrap"
+	"rootguard/internal/cloudtrail"
+	"rootguard/internal/detect"
+)
+
+const (
+	// delivered is how long after a problem of root was seen its event is waited
+	// for, and whether IAM still says so. CloudTrail delivers "within an average
+	// of about 5 minutes" (AWS CloudTrail User Guide, "How CloudTrail works").
+	delivered = 15 * time.Minute
+
+	// rootTimeout bounds one live check: a role is assumed, and two calls follow.
+	rootTimeout = 10 * time.Second
+)
+
+// Postured says what a Posture did.
+type Postured struct {
+	Looked     int      // accounts
+	Told       int      // alerts of problems that no event told
+	Closed     int      // notes that one is over
+	Waiting    int      // accounts with a problem that is looked at again before it is told
+	Unanswered int      // accounts that IAM gave no answer about; they are looked at again
+	Silent     []string // the first of these
+	More       bool     // some are due that were left to the next run
+}
+
+// Posture asks IAM how the root user stands of each account whose time has come,
+// and tells of what it finds wrong where no event told: root without MFA, with
+// an access key, or with a password that it did not have. Each is looked at
+// twice, with time between for IAM to settle and for the event to arrive, told
+// once, and closed with a note when it is over. An answer that the journal does
+// not agree with is recorded as a fact; one that changes nothing is not.
+func (g *Guard) Posture(ctx context.Context, roots Roots, at time.Time) (Postured, error) {
+	p := posture{rounds: rounds{Guard: g, at: at}, roots: roots}
+	err := p.walk(ctx, PostureRound, g.settings.Batch, p.batch)
+	p.More = p.more
+	return p.Postured, err
+}
+
+// posture is one run.
+type posture struct {
+	rounds
+	Postured
+	roots Roots
+}
+
+func (p *posture) batch(ctx context.Context, due []Round) {
+	answers, errs := make([]bootstrap.LiveFact, len(due)), make([]error, len(due))
+	each(len(due), func(i int) {
+		one, cancel := context.WithTimeout(ctx, rootTimeout)
+		defer cancel()
+		answers[i], errs[i] = p.roots.AccountSummary(one, due[i].Account)
+	})
+	silent := 0
+	for i := range due {
+		if errs[i] != nil {
+			silent++
+		}
+		if p.halt || ctx.Err() != nil {
+			p.more = true
+			return
+		}
+		p.account(ctx, due[i], answers[i], errs[i])
+	}
+	if silent == len(due) && silent >= maxFailures {
+		p.halt = true // IAM is down, or throttles
+	}
+}
+
+// account settles the round of one account. What goes wrong leaves it due.
+func (p *posture) account(ctx context.Context, r Round, live bootstrap.LiveFact, failed error) {
+	now := r
+	if failed != nil {
+		now.silence(p.at)
+		p.Unanswered++
+		if len(p.Silent) < namedAccounts {
+			p.Silent = append(p.Silent, r.Account)
+		}
+		p.store(ctx, &r, now)
+		return
+	}
+	if err := p.judge(ctx, &now, live); err != nil {
+		if !errors.Is(err, ErrBusy) { // else another run is telling of it
+			p.fail(err)
+		}
+		return
+	}
+	now.Unanswered, now.Done = 0, p.at
+	if p.store(ctx, &r, now) {
+		p.Looked++
+	}
+}
+
+// judge tells what is to be told of an answer, records it, and sets when the
+// account is looked at next.
+func (p *posture) judge(ctx context.Context, r *Round, live bootstrap.LiveFact) error {
+	r.Due = slot(r.Account, p.settings.Posture, p.at)
+	root := r.Root
+	untold := slices.ContainsFunc(root.Problems, func(one RootProblem) bool { return !one.Told })
+	if root.Known != nil && reflect.DeepEqual(*root.Known, live) && !untold && p.at.Sub(root.Compared) < daily {
+		return nil
+	}
+	facts, err := p.deps.Journal.Facts(ctx, r.Account)
+	if err != nil {
+		return fmt.Errorf("reading facts of account %s: %w", r.Account, err)
+	}
+	facts = slices.DeleteFunc(facts, func(f bootstrap.Fact) bool { return !aboutRoot(&f) })
+
+	r.Root = Root{}
+	waiting := false
+	for _, look := range rootLooks {
+		problem, is, err := p.problem(ctx, r.Account, &root, look, live, facts)
+		if err != nil {
+			return err
+		}
+		if is {
+			r.Root.Problems = append(r.Root.Problems, problem)
+			waiting = waiting || !problem.Told
+		}
+	}
+	if waiting {
+		// Nothing is recorded before it is told: by then its event may be there,
+		// and the history is to show that.
+		p.Waiting++
+		if again := p.at.Add(delivered); again.Before(r.Due) {
+			r.Due = again
+		}
+		return nil
+	}
+	if err := p.record(ctx, r.Account, live, facts); err != nil {
+		return err
+	}
+	r.Root.Known, r.Root.Compared = &live, p.at
+	return nil
+}
+
+// rootLook is one thing that can be wrong with root.
+type rootLook struct {
+	findings []detect.ID // under which it is told
+	wrong    func(live *bootstrap.LiveFact) bool
+	// unexplained is under which finding it is to be told; ok is false where an
+	// event told of it, or where it is as it always was.
+	unexplained func(h *rootHistory) (id detect.ID, ok bool)
+}
+
+var rootLooks = []rootLook{
+	{
+		[]detect.ID{detect.RootMFAMissing, detect.RootMFARemoved},
+		func(l *bootstrap.LiveFact) bool {
+			return is(l.AccountMFAEnabled, 0) && !is(l.AccountPasswordPresent, 0)
+		},
+		func(h *rootHistory) (detect.ID, bool) {
+			switch {
+			case !h.mfaOff.IsZero() && !h.mfaOff.Before(h.mfaOn):
+				return "", false
+			case h.mfaOn.IsZero():
+				return detect.RootMFAMissing, true
+			default:
+				return detect.RootMFARemoved, true
+			}
+		},
+	},
+	{
+		[]detect.ID{detect.RootAccessKeyPresent, detect.RootAccessKeyCreated},
+		func(l *bootstrap.LiveFact) bool {
+			return l.AccountAccessKeysPresent != nil && *l.AccountAccessKeysPresent > 0
+		},
+		func(h *rootHistory) (detect.ID, bool) {
+			switch {
+			case h.keyCreated.After(h.keyDeleted) && !h.keyCreated.Before(h.noKeys):
+				return "", false
+			case h.noKeys.IsZero():
+				return detect.RootAccessKeyPresent, true
+			default:
+				return detect.RootAccessKeyCreated, true
+			}
+		},
+	},
+	{
+		[]detect.ID{detect.RootLoginProfileCreated},
+		func(l *bootstrap.LiveFact) bool { return is(l.AccountPasswordPresent, 1) },
+		func(h *rootHistory) (detect.ID, bool) {
+			return detect.RootLoginProfileCreated, !h.noPassword.IsZero() && h.passwordUsed.Before(h.noPassword)
+		},
+	},
+}
+
+func is(value *int, n int) bool { return value != nil && *value == n }
+
+// problem is what is left of one look: none, one that waits, or one that was told.
+func (p *posture) problem(ctx context.Context, account string, root *Root, look rootLook, live bootstrap.LiveFact, facts []bootstrap.Fact) (problem RootProblem, exists bool, err error) {
+	if i := slices.IndexFunc(root.Problems, func(one RootProblem) bool { return slices.Contains(look.findings, one.Finding) }); i >= 0 {
+		problem, exists = root.Problems[i], true
+	}
+	if !look.wrong(&live) {
+		if exists && problem.Told {
+			cured := detect.RootCured(detect.RootLive(problem.Finding, account, problem.Since), p.at)
+			err = p.raise(ctx, cured, &p.Closed)
+		}
+		return RootProblem{}, false, err
+	}
+	if problem.Told {
+		return problem, true, nil
+	}
+	id, unexplained := look.unexplained(historyOf(facts))
+	switch {
+	case !unexplained:
+		return RootProblem{}, false, nil
+	case !exists || problem.Since.After(p.at):
+		return RootProblem{Finding: id, Since: p.at}, true, nil
+	case p.at.Sub(problem.Since) < delivered:
+		return problem, true, nil
+	}
+	problem.Finding, problem.Told = id, true
+	return problem, true, p.raise(ctx, detect.RootLive(id, account, problem.Since), &p.Told)
+}
+
+func (p *posture) raise(ctx context.Context, f detect.Finding, count *int) error {
+	res, err := p.Raise(ctx, f)
+	if err == nil && (res.Disposition == Alerted || res.Disposition == RolledUp) {
+		*count++
+	}
+	return err
+}
+
+// record keeps an answer as a fact where the status is another by it. It is
+// dated back, as what came after may be in the answer or not: its record tells.
+func (p *posture) record(ctx context.Context, account string, live bootstrap.LiveFact, facts []bootstrap.Fact) error {
+	fact := bootstrap.LiveFactOf(account, p.at.Add(-settled), live)
+	if reflect.DeepEqual(p.rootSteps(account, facts), p.rootSteps(account, append(slices.Clip(facts), fact))) {
+		return nil
+	}
+	if _, err := p.deps.Journal.Add(ctx, []bootstrap.Fact{fact}); err != nil {
+		return fmt.Errorf("recording the live check of account %s: %w", account, err)
+	}
+	return nil
+}
+
+// rootSteps are how the steps stand that a live check of root can change.
+func (p *posture) rootSteps(account string, facts []bootstrap.Fact) []any {
+	status := bootstrap.Fold(account, facts, p.settings.Bootstrap, p.at)
+	steps := []any{status.NoRootCredentials}
+	for _, s := range status.Steps {
+		if s.Step == bootstrap.RootMFA || s.Step == bootstrap.RootKeysAbsent {
+			steps = append(steps, s.State, s.Note)
+		}
+	}
+	return steps
+}
+
+// aboutRoot reports whether a fact is one of those that the steps about root
+// depend on: an account may have very many of others.
+func aboutRoot(f *bootstrap.Fact) bool {
+	switch f.Kind {
+	case bootstrap.RootActivity, bootstrap.RootSignIn, bootstrap.RootMFAEnabled, bootstrap.RootMFADeactivated,
+		bootstrap.RootKeyCreated, bootstrap.RootKeyDeleted, bootstrap.RootPasswordSet, bootstrap.AssumedRoot:
+		return true
+	case bootstrap.Live:
+		return f.Live != nil && f.Live.AccountMFAEnabled != nil
+	default:
+		return false
+	}
+}
+
+// rootHistory is when each was last known; zero where it never was.
+type rootHistory struct {
+	mfaOn, mfaOff            time.Time
+	noKeys                   time.Time
+	keyCreated, keyDeleted   time.Time
+	noPassword, passwordUsed time.Time // used: set, or root was at work without a key
+}
+
+func historyOf(facts []bootstrap.Fact) *rootHistory {
+	var h rootHistory
+	latest := func(t *time.Time, at time.Time) {
+		if at.After(*t) {
+			*t = at
+		}
+	}
+	for i := range facts {
+		f := &facts[i]
+		switch f.Kind {
+		case bootstrap.RootMFAEnabled:
+			latest(&h.mfaOn, f.Time)
+		case bootstrap.RootMFADeactivated:
+			latest(&h.mfaOff, f.Time)
+		case bootstrap.RootKeyCreated:
+			latest(&h.keyCreated, f.Time)
+		case bootstrap.RootKeyDeleted:
+			latest(&h.keyDeleted, f.Time)
+		case bootstrap.RootPasswordSet:
+			latest(&h.passwordUsed, f.Time)
+		case bootstrap.RootSignIn:
+			latest(&h.passwordUsed, f.Time)
+			if f.MFA == cloudtrail.Yes {
+				latest(&h.mfaOn, f.Time)
+			}
+		case bootstrap.Live:
+			if is(f.Live.AccountMFAEnabled, 1) {
+				latest(&h.mfaOn, f.Time)
+			}
+			if is(f.Live.AccountAccessKeysPresent, 0) {
+				latest(&h.noKeys, f.Time)
+			}
+			if is(f.Live.AccountPasswordPresent, 0) {
+				latest(&h.noPassword, f.Time)
+			}
+		default:
+		}
+	}
+	return &h
+}

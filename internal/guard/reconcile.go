@@ -1,0 +1,349 @@
+package guard
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"rootguard/internal/bootstrap"
+)
+
+// chunk is how many users are checked between two writes of how far it has come.
+const chunk = 100
+
+// Reconciled says what a Reconcile did.
+type Reconciled struct {
+	Accounts   int      // looked at to the end
+	Looked     int      // users checked live
+	Found      int      // users not on record until then
+	Gone       int      // users on record that IAM no longer knows
+	WithoutMFA int      // users checked who have a console password and no MFA
+	Tracked    int      // deadlines set or moved
+	Unanswered int      // users, and accounts, that IAM gave no answer about
+	Silent     []string // the first of these accounts
+	More       bool     // some are due that were left to the next run
+}
+
+// Reconcile finds the users whom no event told of: once a day it lists the users
+// of each account and checks each live. What differs from what is on record
+// becomes a fact, a user without MFA gets its grace from when it was found, and
+// one that IAM no longer knows is closed.
+//
+// A run that has no time for all users of an account notes the last one that it
+// checked, in the order of their unique IDs, and the next run goes on behind
+// it. It lists them anew: a listing takes one call for a thousand users, a check
+// two for one, and IAM does not say for how long the marker of a page holds.
+func (g *Guard) Reconcile(ctx context.Context, users Users, at time.Time) (Reconciled, error) {
+	c := reconcile{rounds: rounds{Guard: g, at: at}, iam: users, left: g.settings.ReconcileUsers}
+	err := c.walk(ctx, ReconcileRound, liveWorkers, func(ctx context.Context, due []Round) {
+		for _, r := range due {
+			if c.halt || c.short(ctx) {
+				c.more = true
+				return
+			}
+			c.account(ctx, r)
+		}
+	})
+	c.More = c.more
+	return c.Reconciled, err
+}
+
+// reconcile is one run.
+type reconcile struct {
+	rounds
+	Reconciled
+	iam  Users
+	left int   // users that may still be checked
+	why  error // of the last account without an answer
+
+	progress func(checked, of int) // nil: nobody is told
+}
+
+// candidateUser is a user to be checked.
+type candidateUser struct {
+	key    string // in the order of which users are checked
+	name   string
+	id     string // "" where it is not known
+	listed bool
+	taken  bool // not listed, and its name is another user's: it is gone
+}
+
+// account goes on with one account. What goes wrong leaves it due where it is.
+func (c *reconcile) account(ctx context.Context, r Round) {
+	listed, err := c.iam.Users(ctx, r.Account)
+	if err != nil {
+		c.silent(ctx, r, err)
+		return
+	}
+	facts, err := c.deps.Journal.Facts(ctx, r.Account)
+	if err != nil {
+		c.fail(fmt.Errorf("reading facts of account %s: %w", r.Account, err))
+		return
+	}
+	on := record{account: r.Account, facts: facts, changed: changes(facts)}
+	on.status = c.fold(r.Account, facts, c.at)
+	todo := candidatesOf(on.status, listed)
+	all := len(todo)
+	behind, found := slices.BinarySearchFunc(todo, r.Cursor, func(u candidateUser, key string) int { return cmp.Compare(u.key, key) })
+	if found {
+		behind++
+	}
+	todo = todo[behind:]
+	for {
+		part := todo[:min(chunk, len(todo), max(c.left, 0))]
+		if len(part) > 0 {
+			silent, err := c.check(ctx, &on, part)
+			switch {
+			case err != nil:
+				c.fail(err)
+				return
+			case silent != nil:
+				c.silent(ctx, r, silent)
+				return
+			}
+			todo = todo[len(part):]
+			c.left -= len(part)
+		}
+		now := r
+		now.Unanswered = 0
+		now.Due = c.at // still, but behind those that have waited for longer
+		if len(todo) == 0 {
+			now.Cursor, now.Done, now.Due = "", c.at, slot(r.Account, daily, c.at)
+		} else if len(part) > 0 {
+			now.Cursor = part[len(part)-1].key
+		}
+		if !c.store(ctx, &r, now) {
+			return
+		}
+		if c.progress != nil {
+			c.progress(all-len(todo), all)
+		}
+		if len(todo) == 0 {
+			c.Accounts++
+			return
+		}
+		if c.left <= 0 {
+			c.halt = true
+		}
+		if c.halt || c.short(ctx) {
+			c.more = true
+			return
+		}
+	}
+}
+
+// silent puts off an account that IAM does not answer about, where it is.
+func (c *reconcile) silent(ctx context.Context, r Round, why error) {
+	if ctx.Err() != nil {
+		c.halt, c.more = true, true // the time was too short for an answer
+		return
+	}
+	c.Unanswered++
+	c.why = why
+	if len(c.Silent) < namedAccounts {
+		c.Silent = append(c.Silent, r.Account)
+	}
+	now := r
+	now.silence(c.at)
+	c.store(ctx, &r, now)
+}
+
+// candidatesOf are the users that IAM lists, and those on record that it does
+// not, in the order of their keys.
+func candidatesOf(status bootstrap.Status, listed []ListedUser) []candidateUser {
+	todo := make([]candidateUser, 0, len(listed))
+	ids, names := make(map[string]bool, len(listed)), make(map[string]bool, len(listed))
+	for _, u := range listed {
+		ids[u.ID], names[u.Name] = true, true
+		todo = append(todo, candidateUser{key: u.ID, name: u.Name, id: u.ID, listed: true})
+	}
+	for i := range status.Users {
+		u := &status.Users[i]
+		switch {
+		case u.Deleted || u.UserID != "" && ids[u.UserID] || u.UserID == "" && names[u.Name]:
+		case u.UserID == "":
+			todo = append(todo, candidateUser{key: "name/" + u.Name, name: u.Name})
+		default:
+			todo = append(todo, candidateUser{key: u.UserID, name: u.Name, id: u.UserID, taken: names[u.Name]})
+		}
+	}
+	slices.SortFunc(todo, func(a, b candidateUser) int { return cmp.Compare(a.key, b.key) })
+	return todo
+}
+
+// record is what is on record of an account.
+type record struct {
+	account string
+	facts   []bootstrap.Fact
+	changed map[string]time.Time
+	status  bootstrap.Status // of the facts
+}
+
+// check asks about some users and keeps what is new. silent is set where IAM
+// answered about none of them.
+func (c *reconcile) check(ctx context.Context, on *record, users []candidateUser) (silent, err error) {
+	answers, errs := make([]bootstrap.LiveFact, len(users)), make([]error, len(users))
+	each(len(users), func(i int) {
+		if u := users[i]; u.taken || u.name == "" {
+			answers[i] = bootstrap.LiveFact{UserName: u.name, Gone: true}
+			return
+		}
+		one, cancel := context.WithTimeout(ctx, liveTimeout)
+		defer cancel()
+		answers[i], errs[i] = c.iam.User(one, on.account, users[i].name)
+	})
+	failed := 0
+	for i, u := range users {
+		if errs[i] != nil {
+			failed++
+			continue
+		}
+		answers[i].UserID = u.id
+	}
+	if failed == len(users) {
+		return errs[0], nil
+	}
+
+	known := byID(on.status)
+	var added []bootstrap.Fact
+	fresh := make([]bool, len(users))
+	for i, u := range users {
+		was := known[cmp.Or(u.id, u.name)]
+		if was == nil && u.listed {
+			if was = known[u.name]; was != nil && was.UserID != "" {
+				was = nil // another of the same name
+			}
+		}
+		switch live := answers[i]; {
+		case errs[i] != nil:
+			if was != nil || !u.listed {
+				break
+			}
+			// The sweep asks about those who are on record.
+			live = bootstrap.LiveFact{UserName: u.name, UserID: u.id}
+			added, fresh[i] = append(added, bootstrap.LiveFactOf(on.account, c.at.Add(-settled), live)), true
+			c.Found++
+		case c.at.Sub(on.changed[u.name]).Abs() < settled:
+			// The event is on record, and the function that had it asked IAM.
+		case live.Gone == u.listed:
+			// Gone since it was listed, or there though it was not: IAM is not
+			// settled about it.
+		case was.Agrees(live):
+		default:
+			// As in the sweep: what came after may be in the answer or not.
+			added, fresh[i] = append(added, bootstrap.LiveFactOf(on.account, c.at.Add(-settled), live)), true
+			switch {
+			case live.Gone:
+				c.Gone++
+			case was == nil:
+				c.Found++
+			}
+		}
+	}
+	if len(added) > 0 {
+		if _, err := c.deps.Journal.Add(ctx, added); err != nil {
+			return nil, fmt.Errorf("recording live checks of account %s: %w", on.account, err)
+		}
+		on.facts = append(on.facts, added...)
+		on.status = c.fold(on.account, on.facts, c.at)
+		known = byID(on.status)
+	}
+
+	for i, u := range users {
+		if errs[i] != nil {
+			c.Unanswered++
+			if err := c.lookAt(ctx, on.account, u.name, c.at.Add(firstRetry), true); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		c.Looked++
+		is := known[cmp.Or(u.id, u.name)]
+		if is == nil || u.name == "" {
+			continue
+		}
+		gap, open := openGap(is)
+		switch {
+		case open:
+			c.WithoutMFA++
+			err = c.lookAt(ctx, on.account, u.name, gap.Deadline, fresh[i])
+		case fresh[i]:
+			err = c.closeSoon(ctx, on.account, u.name)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return nil, nil
+}
+
+// byID are an account's users by unique ID, those without one by name, and by
+// name also those who are there.
+func byID(status bootstrap.Status) map[string]*bootstrap.UserStatus {
+	users := make(map[string]*bootstrap.UserStatus, 2*len(status.Users))
+	for i := range status.Users {
+		u := &status.Users[i]
+		if u.UserID != "" {
+			users[u.UserID] = u
+		}
+		if !u.Deleted || users[u.Name] == nil && u.UserID == "" {
+			users[u.Name] = u
+		}
+	}
+	return users
+}
+
+func openGap(u *bootstrap.UserStatus) (gap bootstrap.MFAGap, open bool) {
+	if n := len(u.MFAGaps); n > 0 && !u.Deleted {
+		gap = u.MFAGaps[n-1]
+	}
+	return gap, !gap.From.IsZero() && gap.To.IsZero()
+}
+
+// lookAt has Sweep look at a user at a time, or before where that is set. A row
+// is written also where the time stays, if there are facts that a sweep under
+// way has not seen.
+func (c *reconcile) lookAt(ctx context.Context, account, user string, at time.Time, facts bool) error {
+	return c.reschedule(ctx, account, user, func(d Deadline) (time.Time, bool) {
+		switch {
+		case d.Due.IsZero():
+			return at, true
+		case at.Before(d.Due):
+			return at, facts
+		default:
+			return d.Due, facts
+		}
+	})
+}
+
+// closeSoon has Sweep look at a user that it tracks, since that may be over.
+func (c *reconcile) closeSoon(ctx context.Context, account, user string) error {
+	return c.reschedule(ctx, account, user, func(d Deadline) (time.Time, bool) {
+		if d.Due.IsZero() || d.Due.Before(c.at) {
+			return d.Due, !d.Due.IsZero()
+		}
+		return c.at, true
+	})
+}
+
+func (c *reconcile) reschedule(ctx context.Context, account, user string, next func(Deadline) (due time.Time, write bool)) error {
+	key, wrote := deadlineKey(account, user), false
+	err := c.deps.Deadlines.Reschedule(ctx, key, func(d Deadline) Deadline {
+		due, write := next(d)
+		if wrote = write; !write {
+			return Deadline{}
+		}
+		d.Key, d.Account, d.User, d.Due = key, account, user, due
+		d.Revision++
+		return d
+	})
+	if err != nil {
+		return fmt.Errorf("storing when to look at user %s of account %s: %w", user, account, err)
+	}
+	if wrote {
+		c.Tracked++
+	}
+	return nil
+}

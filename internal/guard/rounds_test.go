@@ -1,0 +1,976 @@
+package guard_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"rootguard/internal/bootstrap"
+	"rootguard/internal/cloudtrail"
+	"rootguard/internal/detect"
+	"rootguard/internal/fake"
+	"rootguard/internal/guard"
+)
+
+// The guard's own account, and others.
+const (
+	home   = account
+	member = "222222222222"
+)
+
+var errDenied = errors.New("AccessDenied")
+
+// rootUser is a root user as IAM knows it.
+type rootUser struct{ mfa, keys, password int }
+
+func (r rootUser) answer() bootstrap.LiveFact {
+	return bootstrap.LiveFact{AccountMFAEnabled: &r.mfa, AccountAccessKeysPresent: &r.keys, AccountPasswordPresent: &r.password}
+}
+
+var good = rootUser{mfa: 1, password: 1}
+
+// iamUser is an IAM user of an account.
+type iamUser struct {
+	name, id string
+	liveUser
+}
+
+// iamFake is IAM in several accounts.
+type iamFake struct {
+	mu       sync.Mutex
+	roots    map[string]rootUser
+	users    map[string][]iamUser
+	down     map[string]bool // accounts that it does not answer about
+	deaf     map[string]bool // users that it does not answer about
+	unlisted map[string]bool // users that it knows and does not list
+	looked   map[string]int  // checks by "account" or "account/user"
+	lists    int
+}
+
+func newIAM() *iamFake {
+	return &iamFake{roots: map[string]rootUser{}, users: map[string][]iamUser{}, down: map[string]bool{}, deaf: map[string]bool{}, unlisted: map[string]bool{}, looked: map[string]int{}}
+}
+
+func (f *iamFake) AccountSummary(ctx context.Context, of string) (bootstrap.LiveFact, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.looked[of]++
+	if root, ok := f.roots[of]; ok && !f.down[of] && ctx.Err() == nil {
+		return root.answer(), nil
+	}
+	return bootstrap.LiveFact{}, errDenied
+}
+
+func (f *iamFake) Users(ctx context.Context, of string) ([]guard.ListedUser, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.lists++
+	if f.down[of] || ctx.Err() != nil {
+		return nil, errDenied
+	}
+	var listed []guard.ListedUser
+	for _, u := range f.users[of] {
+		if !f.unlisted[u.name] {
+			listed = append(listed, guard.ListedUser{Name: u.name, ID: u.id})
+		}
+	}
+	return listed, nil
+}
+
+func (f *iamFake) User(_ context.Context, of, name string) (bootstrap.LiveFact, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.looked[of+"/"+name]++
+	if f.down[of] || f.deaf[name] {
+		return bootstrap.LiveFact{}, errThrottled
+	}
+	i := slices.IndexFunc(f.users[of], func(u iamUser) bool { return u.name == name })
+	if i < 0 {
+		return bootstrap.LiveFact{UserName: name, Gone: true}, nil
+	}
+	u := f.users[of][i]
+	live := bootstrap.LiveFact{UserName: name, ConsoleLogin: &u.password}
+	if u.mfa {
+		live.MFADevices = []string{"arn:aws:iam::" + of + ":mfa/" + name}
+	}
+	return live, nil
+}
+
+// orgFake is an organization whose pages have two accounts. A token is good for
+// as long as hold says.
+type orgFake struct {
+	active  map[string]bool
+	refuse  error
+	expired bool // every token that is not ""
+	asked   int
+}
+
+func (o *orgFake) Members(_ context.Context, token string) (page []guard.Member, next string, err error) {
+	o.asked++
+	if o.refuse != nil || o.expired && token != "" {
+		return nil, "", cmpErr(o.refuse, errors.New("InvalidInputException: token"))
+	}
+	for _, id := range slices.Sorted(maps.Keys(o.active)) {
+		switch {
+		case id <= token:
+		case len(page) == 2:
+			return page, page[1].Account, nil
+		default:
+			page = append(page, guard.Member{Account: id, Active: o.active[id]})
+		}
+	}
+	return page, "", nil
+}
+
+func cmpErr(a, b error) error {
+	if a != nil {
+		return a
+	}
+	return b
+}
+
+// land is a guard over accounts.
+type land struct {
+	*world
+	iam       *iamFake
+	org       *orgFake
+	deadlines *fake.Deadlines
+	rounds    *fake.Rounds
+	home      guard.Home
+}
+
+func newLand(change ...func(*guard.Settings)) *land {
+	w := newWorld(change...)
+	l := &land{
+		world: w, iam: newIAM(), deadlines: &fake.Deadlines{Script: w.script, Conflicts: true}, rounds: &fake.Rounds{Script: w.script, Conflicts: true},
+		home: guard.Home{Account: home, Region: "us-east-1", Members: true},
+	}
+	l.iam.roots[home] = good
+	l.Guard = guard.New(guard.Deps{
+		Detector: &detect.Detector{}, Ledger: w.ledger, Journal: w.journal, Publisher: w.pub, Now: w.clock.Now, Deadlines: l.deadlines, Rounds: l.rounds,
+	}, w.settings)
+	return l
+}
+
+// organization makes accounts members, and gives the guard that.
+func (l *land) organization(accounts ...string) {
+	l.org = &orgFake{active: map[string]bool{home: true}}
+	for _, a := range accounts {
+		l.org.active[a], l.iam.roots[a] = true, good
+	}
+}
+
+// run is what the schedule has done.
+func (l *land) run() (err error) {
+	ctx, at := context.Background(), l.clock.Now()
+	_, one := l.Sweep(ctx, l.iam, at)
+	var org guard.Organization
+	if l.org != nil {
+		org = l.org
+	}
+	_, two := l.Census(ctx, l.home, org, at)
+	_, three := l.Posture(ctx, l.iam, at)
+	_, four := l.Reconcile(ctx, l.iam, at)
+	_, five := l.Flush(ctx, at)
+	return errors.Join(one, two, three, four, five)
+}
+
+// failer is what a run that must go well fails.
+type failer interface {
+	Helper()
+	Fatalf(format string, args ...any)
+}
+
+// sure is a failer for what has no test at hand.
+type sure struct{}
+
+func (sure) Helper() {}
+
+func (sure) Fatalf(format string, args ...any) { panic(fmt.Sprintf(format, args...)) }
+
+// pass runs the schedule for a time.
+func (l *land) pass(t failer, d time.Duration) {
+	t.Helper()
+	for end := l.clock.Now().Add(d); l.clock.Now().Before(end); {
+		l.clock.Advance(5 * time.Minute)
+		if err := l.run(); err != nil {
+			t.Fatalf("at %v: %v", l.clock.Now(), err)
+		}
+	}
+}
+
+// want compares the alerts so far, as "severity finding account title".
+func (l *land) want(t *testing.T, want ...string) {
+	t.Helper()
+	got := []string{}
+	for _, a := range l.pub.Published() {
+		got = append(got, fmt.Sprintf("%s %s %s %s", a.Finding.Severity, a.Finding.ID, a.Finding.Account, a.Finding.Title))
+	}
+	if diff := cmp.Diff(append([]string{}, want...), got); diff != "" {
+		t.Errorf("alerts (-want +got):\n%s", diff)
+	}
+}
+
+func (l *land) facts(t *testing.T, of string) []bootstrap.Fact {
+	t.Helper()
+	facts, err := l.journal.Facts(t.Context(), of)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return facts
+}
+
+func (l *land) status(t *testing.T, of string) bootstrap.Status {
+	t.Helper()
+	return bootstrap.Fold(of, l.facts(t, of), l.settings.Bootstrap, l.clock.Now())
+}
+
+// step is how a step about root stands.
+func (l *land) step(t *testing.T, of string, step bootstrap.Step) bootstrap.State {
+	t.Helper()
+	for _, s := range l.status(t, of).Steps {
+		if s.Step == step {
+			return s.State
+		}
+	}
+	return ""
+}
+
+// rootCall is what root did, some time ago.
+func (l *land) rootCall(name string, ago time.Duration) {
+	at := l.clock.Now().Add(-ago)
+	rec := &cloudtrail.Record{
+		EventID: name + "-" + at.Format(time.RFC3339), EventTime: at, EventSource: "iam.amazonaws.com", EventName: name,
+		RecipientAccountID: home, UserIdentity: cloudtrail.UserIdentity{Type: "Root", AccountID: home, ARN: "arn:aws:iam::" + home + ":root"},
+		RequestParameters: []byte(`{}`), ResponseElements: []byte(`{}`),
+	}
+	if _, err := l.Handle(context.Background(), rec); err != nil {
+		panic(err)
+	}
+}
+
+func TestPosture(t *testing.T) {
+	const (
+		missing = "critical root.mfa.missing " + home + " Root has no MFA (seen live, no event)"
+		removed = "critical root.mfa.removed " + home + " Root MFA removed (seen live, no event)"
+		hasMFA  = "Root MFA no longer missing"
+	)
+	l := newLand()
+	l.iam.roots[home] = rootUser{password: 1}
+	l.pass(t, 5*time.Minute)
+	l.want(t) // it is looked at again first
+	l.pass(t, 10*time.Minute)
+	l.want(t)
+	l.pass(t, 5*time.Minute)
+	l.want(t, missing)
+	if a := l.pub.Published()[0]; !strings.Contains(a.Finding.Detail, "no event was delivered") || a.Finding.Region != "" {
+		t.Errorf("the alert: %+v", a.Finding)
+	}
+	if got := l.step(t, home, bootstrap.RootMFA); got != bootstrap.Pending {
+		t.Errorf("root_mfa is %s", got)
+	}
+	l.pass(t, 50*time.Hour)
+	l.want(t, missing)
+
+	l.iam.roots[home] = good
+	l.pass(t, 2*time.Hour)
+	closed := "info root.mfa.missing " + home + " " + hasMFA
+	l.want(t, missing, closed)
+	if got := l.step(t, home, bootstrap.RootMFA); got != bootstrap.Done {
+		t.Errorf("root_mfa is %s", got)
+	}
+	l.pass(t, 50*time.Hour)
+	l.want(t, missing, closed)
+
+	// Removed, and no event tells of it.
+	l.iam.roots[home] = rootUser{password: 1}
+	l.pass(t, 2*time.Hour)
+	l.want(t, missing, closed, removed)
+	if got := l.step(t, home, bootstrap.RootMFA); got != bootstrap.Regressed {
+		t.Errorf("root_mfa is %s", got)
+	}
+	l.iam.roots[home] = good
+	l.pass(t, 2*time.Hour)
+	l.want(t, missing, closed, removed, "info root.mfa.removed "+home+" "+hasMFA)
+
+	// What IAM says is a fact when the status changes by it, and not each hour.
+	if n := len(l.facts(t, home)); n != 4 {
+		t.Errorf("%d facts: %+v", n, l.facts(t, home))
+	}
+}
+
+// TestPostureCases holds what is told of root, and what is not.
+func TestPostureCases(t *testing.T) {
+	const tail = " (seen live, no event)"
+	for _, tc := range []struct {
+		name   string
+		before rootUser
+		do     func(l *land)
+		after  rootUser
+		want   []detect.ID // beside what the events tell
+	}{
+		{"all is well", good, nil, good, nil},
+		{"no root credentials", rootUser{}, nil, rootUser{}, nil},
+		{"no root credentials, and a key", rootUser{}, nil, rootUser{keys: 1}, []detect.ID{detect.RootAccessKeyCreated}},
+		{"a password, where there was none", rootUser{}, nil, rootUser{mfa: 1, password: 1}, []detect.ID{detect.RootLoginProfileCreated}},
+		{"a password without MFA, where there was none", rootUser{}, nil, rootUser{password: 1}, []detect.ID{detect.RootMFAMissing, detect.RootLoginProfileCreated}},
+		{"a key, where there was none", good, nil, rootUser{mfa: 1, keys: 1, password: 1}, []detect.ID{detect.RootAccessKeyCreated}},
+		{"a key there ever was", rootUser{mfa: 1, keys: 1, password: 1}, nil, rootUser{mfa: 1, keys: 1, password: 1}, []detect.ID{detect.RootAccessKeyPresent}},
+		{"the event of the key came before", good, func(l *land) { l.rootCall("CreateAccessKey", 0) }, rootUser{mfa: 1, keys: 1, password: 1}, nil},
+		{"the event of the removal came before", good, func(l *land) { l.rootCall("DeactivateMFADevice", 0) }, rootUser{password: 1}, nil},
+		{"the event of the removal came after the first look", good, func(l *land) {
+			l.iam.roots[home] = rootUser{password: 1}
+			for l.iam.looked[home] < 4 {
+				l.pass(sure{}, 5*time.Minute)
+			}
+			l.rootCall("DeactivateMFADevice", 8*time.Minute)
+		}, rootUser{password: 1}, nil},
+		{"the key of the event is gone, another is there", good, func(l *land) {
+			l.rootCall("CreateAccessKey", 20*time.Second)
+			l.rootCall("DeleteAccessKey", 0)
+		}, rootUser{mfa: 1, keys: 1, password: 1}, []detect.ID{detect.RootAccessKeyCreated}},
+		{"it is over before it is looked at again", good, func(l *land) {
+			l.iam.roots[home] = rootUser{keys: 1, password: 1}
+			for l.iam.looked[home] < 4 {
+				l.pass(sure{}, 5*time.Minute)
+			}
+		}, good, nil},
+		{"the event of the password came before", rootUser{}, func(l *land) { l.rootCall("CreateLoginProfile", 0) }, rootUser{mfa: 1, password: 1}, nil},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			l := newLand()
+			l.iam.roots[home] = tc.before
+			for l.iam.looked[home] < 3 {
+				l.pass(t, 5*time.Minute)
+			}
+			if tc.do != nil {
+				tc.do(l)
+			}
+			l.iam.roots[home] = tc.after
+			l.pass(t, 3*time.Hour)
+			var got []detect.ID
+			for _, a := range l.pub.Published() {
+				if strings.HasSuffix(a.Finding.Title, tail) {
+					got = append(got, a.Finding.ID)
+				}
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("told (-want +got):\n%s", diff)
+			}
+			before := len(l.pub.Published())
+			l.pass(t, 48*time.Hour)
+			if n := len(l.pub.Published()); n != before {
+				t.Errorf("told again: %v", l.told()[before:])
+			}
+		})
+	}
+}
+
+// TestPostureSilent holds that an account that IAM does not answer about keeps
+// no other back, is asked less often, and is named once a day.
+func TestPostureSilent(t *testing.T) {
+	l := newLand()
+	l.organization(member, "333333333333")
+	l.iam.down[member] = true
+	l.pass(t, 3*time.Hour)
+	l.want(t)
+	if l.iam.looked["333333333333"] < 2 {
+		t.Errorf("the other was looked at %d times", l.iam.looked["333333333333"])
+	}
+	for end := l.clock.Now().Add(36 * time.Hour); len(l.pub.Published()) == 0 && l.clock.Now().Before(end); {
+		l.pass(t, time.Hour)
+	}
+	unhealthy := "high guard.unhealthy " + home + " Guardrail unhealthy: live checks"
+	l.want(t, unhealthy)
+	if a := l.pub.Published()[0]; !strings.Contains(a.Finding.Detail, "1 of the accounts: "+member) {
+		t.Errorf("the alert: %s", a.Finding.Detail)
+	}
+	if n := l.iam.looked[member]; n > 45 {
+		t.Errorf("it was asked about %d times", n)
+	}
+	l.iam.down[member] = false
+	l.pass(t, 50*time.Hour)
+	l.want(t, unhealthy)
+	if got := l.step(t, member, bootstrap.RootMFA); got != bootstrap.Done {
+		t.Errorf("root_mfa is %s", got)
+	}
+}
+
+// TestTenThousandAccounts holds that they are not all due at once, that a run is
+// bounded, that each is looked at once an hour, and that none is left out.
+func TestTenThousandAccounts(t *testing.T) {
+	l := newLand()
+	l.rounds.Conflicts, l.home.Members = false, true
+	const n = 10000
+	for i := range n {
+		id := fmt.Sprintf("%012d", i)
+		l.rounds.Others = append(l.rounds.Others, id)
+		l.iam.roots[id] = good
+	}
+	at := l.clock.Now()
+	for more := true; more; {
+		did, err := l.Census(t.Context(), l.home, nil, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		more = did.More
+	}
+	perRun := []int{}
+	for range 24 {
+		l.clock.Advance(5 * time.Minute)
+		did, err := l.Posture(t.Context(), l.iam, l.clock.Now())
+		if err != nil || did.More {
+			t.Fatalf("%+v, %v", did, err)
+		}
+		perRun = append(perRun, did.Looked)
+	}
+	for i := range n {
+		if id := fmt.Sprintf("%012d", i); l.iam.looked[id] < 1 || l.iam.looked[id] > 3 {
+			t.Fatalf("%s was looked at %d times in two hours", id, l.iam.looked[id])
+		}
+	}
+	if most := slices.Max(perRun); most > 2*n/12 {
+		t.Errorf("runs looked at %v", perRun)
+	}
+	if perRun = perRun[13:]; slices.Min(perRun) < n/12/2 {
+		t.Errorf("runs of the second hour looked at %v", perRun)
+	}
+	l.want(t)
+}
+
+// TestPostureStops holds that a run without time leaves what it cannot do.
+func TestPostureStops(t *testing.T) {
+	l := newLand()
+	l.pass(t, 5*time.Minute)
+	late := l.clock.Now().Add(10 * time.Hour)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+	defer cancel()
+	l.clock.Advance(time.Until(l.clock.Now()).Abs() + time.Hour - 5*time.Second) // five seconds are left
+	did, err := l.Posture(ctx, l.iam, late)
+	if err != nil || did.Looked != 0 || !did.More {
+		t.Errorf("%+v, %v", did, err)
+	}
+	if did, err := l.Reconcile(ctx, l.iam, late.Add(48*time.Hour)); err != nil || did.Looked != 0 || !did.More {
+		t.Errorf("%+v, %v", did, err)
+	}
+	if did, err := l.Posture(t.Context(), l.iam, late); err != nil || did.Looked != 1 {
+		t.Errorf("after that: %+v, %v", did, err)
+	}
+}
+
+// TestPostureModel changes root at random, with and without events, with faults
+// and runs that overlap, and holds that each problem that no event told of is
+// told, once, and closed.
+func TestPostureModel(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		l := newLand()
+		faults, wrong := 0, rootUser{password: 1}
+		var told, closed, episodes int
+		for range rapid.IntRange(1, 3).Draw(rt, "episodes") {
+			l.iam.roots[home] = good
+			calm := func(hours int) {
+				for range hours * 12 {
+					l.clock.Advance(5 * time.Minute)
+					if rapid.IntRange(0, 9).Draw(rt, "faulty") == 0 {
+						l.script.Inject(rapid.IntRange(1, 14).Draw(rt, "call"), rapid.SampledFrom([]fake.Fault{fake.FailBefore, fake.FailAfter, fake.CrashBefore, fake.CrashAfter}).Draw(rt, "fault"))
+						faults++
+					}
+					if rapid.IntRange(0, 9).Draw(rt, "overlap") == 0 {
+						_, _ = l.Posture(context.Background(), l.iam, l.clock.Now())
+					}
+					_ = l.run()
+					l.script.Restart()
+				}
+			}
+			calm(2)
+			l.iam.roots[home] = wrong
+			episodes++
+			calm(2)
+			for range 3 {
+				l.pass(rt, time.Hour)
+			}
+			told, closed = 0, 0
+			for _, a := range l.pub.Published() {
+				switch {
+				case strings.HasSuffix(a.Finding.EventID, "/closed"):
+					closed++
+				case a.Finding.ID == detect.RootMFARemoved:
+					told++
+				default:
+					rt.Errorf("%s", a.Finding.Title)
+				}
+			}
+			if told < episodes || told > episodes+faults || closed < episodes-1 || closed > episodes-1+faults {
+				rt.Errorf("%d episodes: %d told, %d closed, %d faults", episodes, told, closed, faults)
+			}
+		}
+	})
+}
+
+// user makes an IAM user of an account that no event tells of.
+func (l *land) user(of, name string, password, mfa bool) {
+	l.iam.mu.Lock()
+	defer l.iam.mu.Unlock()
+	l.iam.users[of] = slices.DeleteFunc(l.iam.users[of], func(u iamUser) bool { return u.name == name })
+	l.iam.users[of] = append(l.iam.users[of], iamUser{name, "AIDA" + strings.ToUpper(name), liveUser{password, mfa}})
+}
+
+// users are those on record, as "name MFA", "(deleted)" where they are.
+func (l *land) users(t *testing.T, of string) []string {
+	t.Helper()
+	got := []string{}
+	for _, u := range l.status(t, of).Users {
+		line := u.Name + " " + string(u.MFA)
+		if u.Deleted {
+			line = u.Name + " (deleted)"
+		}
+		got = append(got, line)
+	}
+	return got
+}
+
+func wantUsers(t *testing.T, got []string, want ...string) {
+	t.Helper()
+	if diff := cmp.Diff(append([]string{}, want...), got); diff != "" {
+		t.Errorf("users (-want +got):\n%s", diff)
+	}
+}
+
+func TestReconcile(t *testing.T) {
+	const (
+		missing = "high user.mfa.missing " + home + " IAM user still without MFA: old"
+		closed  = "info user.mfa.missing " + home + " IAM user no longer without MFA: old"
+	)
+	l := newLand()
+	l.user(home, "old", true, false)
+	l.user(home, "safe", true, true)
+	l.user(home, "robot", false, false)
+	l.pass(t, 5*time.Minute)
+	wantUsers(t, l.users(t, home), "old pending_mfa", "robot not_needed", "safe on")
+	l.pass(t, 23*time.Hour)
+	l.want(t)
+	l.pass(t, 70*time.Minute)
+	l.want(t, missing)
+	if a := l.pub.Published()[0]; !strings.Contains(a.Finding.Detail, "no event was delivered") || a.Finding.Target.UserID != "AIDAOLD" {
+		t.Errorf("the alert: %+v", a.Finding)
+	}
+	l.user(home, "old", true, true)
+	l.pass(t, 30*time.Hour)
+	l.want(t, missing, closed)
+
+	// MFA that went without an event is found too, and has its grace.
+	l.user(home, "safe", true, false)
+	l.pass(t, 60*time.Hour)
+	got := l.told()
+	if len(got) < 3 || !strings.Contains(got[2], "AIDASAFE") {
+		t.Errorf("told %v", got)
+	}
+
+	// Users who are gone close, and who has the name of one is another.
+	l.iam.users[home] = slices.DeleteFunc(l.iam.users[home], func(u iamUser) bool { return u.name == "robot" || u.name == "old" })
+	l.iam.users[home] = append(l.iam.users[home], iamUser{"old", "AIDAOLD2", liveUser{true, true}})
+	l.pass(t, 30*time.Hour)
+	wantUsers(t, l.users(t, home), "old (deleted)", "old on", "robot (deleted)", "safe missing")
+
+	// A new name is no new user.
+	for i := range l.iam.users[home] {
+		if u := &l.iam.users[home][i]; u.name == "safe" {
+			u.name = "renamed"
+		}
+	}
+	l.pass(t, 40*time.Hour)
+	wantUsers(t, l.users(t, home), "old (deleted)", "old on", "renamed missing", "robot (deleted)")
+	for _, u := range l.status(t, home).Users {
+		if u.Name == "renamed" && len(u.MFAGaps) != 1 {
+			t.Errorf("a new name gives another grace: %+v", u.MFAGaps)
+		}
+	}
+}
+
+// TestReconcileQuiet holds that what is on record is recorded once.
+func TestReconcileQuiet(t *testing.T) {
+	l := newLand()
+	for i := range 30 {
+		l.user(home, fmt.Sprintf("user%02d", i), i%2 == 0, i%3 == 0)
+	}
+	l.pass(t, 30*time.Minute)
+	facts := len(l.facts(t, home))
+	if facts != 31 {
+		t.Errorf("%d facts", facts)
+	}
+	rounds := l.iam.looked[home+"/user01"]
+	l.pass(t, 20*time.Hour)
+	l.pass(t, 52*time.Hour)
+	if n := l.iam.looked[home+"/user01"] - rounds; n < 2 || n > 4 { // has no password: the sweep does not ask
+		t.Errorf("user01 was checked %d times in three days", n)
+	}
+	news := 0
+	for _, f := range l.facts(t, home) {
+		if f.Kind == bootstrap.Live && f.Live.UserName == "user01" {
+			news++
+		}
+	}
+	if news != 1 {
+		t.Errorf("%d facts about user01", news)
+	}
+}
+
+// TestReconcileUnsettled holds that what IAM may not have settled about is not
+// taken for the truth.
+func TestReconcileUnsettled(t *testing.T) {
+	l := newLand()
+	l.user(home, "shy", true, true)
+	l.pass(t, 5*time.Minute)
+	l.iam.unlisted["shy"] = true // it is there, all the same
+	l.pass(t, 40*time.Hour)
+	wantUsers(t, l.users(t, home), "shy on")
+	l.iam.unlisted["shy"] = false
+
+	// Said to be gone, and there again: unique IDs are never used again.
+	all := l.iam.users[home]
+	l.iam.users[home] = nil
+	l.pass(t, 40*time.Hour)
+	wantUsers(t, l.users(t, home), "shy (deleted)")
+	l.iam.users[home] = all
+	l.pass(t, 40*time.Hour)
+	wantUsers(t, l.users(t, home), "shy on")
+}
+
+// TestReconcileUnanswered holds that a user whom IAM does not answer about keeps
+// no other back and is asked about again, and that an account of which IAM does
+// not list the users is tried again.
+func TestReconcileUnanswered(t *testing.T) {
+	l := newLand()
+	l.user(home, "deaf", true, false)
+	l.user(home, "other", true, false)
+	l.iam.deaf["deaf"] = true
+	l.iam.down[home] = true
+	l.pass(t, 5*time.Minute)
+	wantUsers(t, l.users(t, home))
+	l.iam.down[home] = false
+	l.pass(t, 15*time.Minute)
+	wantUsers(t, l.users(t, home), "deaf unknown", "other pending_mfa")
+	l.iam.deaf["deaf"] = false
+	l.pass(t, time.Hour)
+	wantUsers(t, l.users(t, home), "deaf pending_mfa", "other pending_mfa")
+	l.pass(t, 26*time.Hour)
+	if n := strings.Count(strings.Join(l.told(), " "), "user.mfa.missing"); n < 2 {
+		t.Errorf("told %v", l.told())
+	}
+}
+
+// TestTenThousandUsers holds that a run is bounded, that the next goes on behind
+// it, and that each user is checked once and none left out.
+func TestTenThousandUsers(t *testing.T) {
+	l := newLand(func(s *guard.Settings) { s.Burst = map[detect.ID]int{} })
+	l.deadlines.Conflicts, l.rounds.Conflicts, l.ledger.Conflicts = false, false, false
+	const n = 10000
+	for i := range n {
+		l.iam.users[home] = append(l.iam.users[home], iamUser{fmt.Sprintf("user%05d", i), fmt.Sprintf("AIDA%05d", i*7919%n), liveUser{i%10 == 0, false}})
+	}
+	if _, err := l.Census(t.Context(), l.home, nil, l.clock.Now()); err != nil {
+		t.Fatal(err)
+	}
+	runs, looked, without := 0, 0, 0
+	for more := true; more; runs++ {
+		l.clock.Advance(5 * time.Minute)
+		did, err := l.Reconcile(t.Context(), l.iam, l.clock.Now())
+		if err != nil || did.Looked > 2000 {
+			t.Fatalf("%+v, %v", did, err)
+		}
+		looked, without = looked+did.Looked, without+did.WithoutMFA
+		more = did.More
+	}
+	if runs != n/2000 || looked != n || without != n/10 || l.iam.lists != runs {
+		t.Errorf("%d runs looked at %d users, %d without MFA, in %d listings", runs, looked, without, l.iam.lists)
+	}
+	for i := range n {
+		if got := l.iam.looked[fmt.Sprintf("%s/user%05d", home, i)]; got != 1 {
+			t.Fatalf("user%05d was checked %d times", i, got)
+		}
+	}
+	if due, err := l.deadlines.Overdue(t.Context(), l.clock.Now().Add(24*time.Hour), n); err != nil || len(due) != n/10 {
+		t.Errorf("%d have a deadline, %v", len(due), err)
+	}
+}
+
+// TestRoundsFaults cuts off the schedule's run at each of its calls, in each way,
+// and holds that in the end all is as if nothing had been.
+func TestRoundsFaults(t *testing.T) {
+	run := func(t *testing.T, n int, f fake.Fault) (users []string, told int, calls int) {
+		t.Helper()
+		l := newLand()
+		l.organization(member, "333333333333")
+		l.org.active["444444444444"] = false
+		l.user(home, "eve", true, false)
+		l.user(member, "bob", true, false)
+		l.user(member, "sam", true, true)
+		l.iam.roots[home] = rootUser{password: 1}
+		if n > 0 {
+			l.script.Inject(n, f)
+		}
+		for i := range 180 { // 80 hours
+			l.clock.Advance(5 * time.Minute)
+			if i >= 24 {
+				l.clock.Advance(25 * time.Minute)
+			}
+			_ = l.run()
+			if l.script.Restart() {
+				l.clock.Advance(time.Minute)
+			}
+			if calls == 0 {
+				calls = len(l.script.Calls())
+			}
+		}
+		users = append(l.users(t, home), l.users(t, member)...)
+		ids := map[string]bool{}
+		for _, a := range l.pub.Published() {
+			if a.Kind != "roll_up" {
+				ids[a.Finding.EventID] = true
+			}
+		}
+		if extra := len(l.pub.Published()) - len(ids); extra > 1 {
+			t.Errorf("%s of call %d: %d extra alerts: %v", f, n, extra, l.told())
+		}
+		return users, len(ids), calls
+	}
+	users, told, calls := run(t, 0, fake.None)
+	if told != 7 || strings.Join(users, ", ") != "eve missing, bob missing, sam on" { // root, and two users with two reminders each
+		t.Fatalf("without a fault: %v, %d told", users, told)
+	}
+	// Of one whose reminder was cut off, the next one follows.
+	for n := 1; n <= calls; n++ {
+		for _, f := range []fake.Fault{fake.FailBefore, fake.FailAfter, fake.CrashBefore, fake.CrashAfter} {
+			gotUsers, got, _ := run(t, n, f)
+			if diff := cmp.Diff(users, gotUsers); diff != "" || got < told-2 || got > told {
+				t.Errorf("%s of call %d: %d told, want %d; users (-want +got):\n%s", f, n, got, told, diff)
+			}
+		}
+	}
+}
+
+// TestRoundsOverlap holds that runs side by side tell nothing twice.
+func TestRoundsOverlap(t *testing.T) {
+	l := newLand()
+	l.organization(member, "333333333333")
+	l.user(home, "eve", true, false)
+	l.iam.roots[member] = rootUser{password: 1, keys: 1}
+	for range 12 * 40 {
+		l.clock.Advance(5 * time.Minute)
+		var wg sync.WaitGroup
+		for range 3 {
+			wg.Go(func() { _ = l.run() })
+		}
+		wg.Wait()
+	}
+	told := map[string]int{}
+	for _, a := range l.pub.Published() {
+		told[a.Finding.EventID]++
+	}
+	for id, n := range told {
+		if n != 1 {
+			t.Errorf("%s was told %d times", id, n)
+		}
+	}
+	if len(told) != 4 { // two problems of root, and a user with one reminder
+		t.Errorf("told %v", told)
+	}
+}
+
+func TestCensus(t *testing.T) {
+	l := newLand()
+	at := l.clock.Now
+	census := func(want guard.Censused) {
+		t.Helper()
+		got, err := l.Census(t.Context(), l.home, l.org, at())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("census at %v (-want +got):\n%s", at(), diff)
+		}
+	}
+	rounds := func(want ...string) {
+		t.Helper()
+		got := []string{}
+		for _, kind := range []guard.RoundKind{guard.PostureRound, guard.ReconcileRound} {
+			due, err := l.rounds.Rounds(t.Context(), kind, at().Add(25*time.Hour), 1000)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range due {
+				got = append(got, r.Key)
+			}
+		}
+		slices.Sort(got)
+		both := []string{}
+		for _, a := range want {
+			both = append(both, a+"/posture", a+"/reconcile")
+		}
+		slices.Sort(both)
+		if diff := cmp.Diff(both, got); diff != "" {
+			t.Errorf("looked at (-want +got):\n%s", diff)
+		}
+	}
+	l.organization("111111111111", member, "333333333333", "444444444444")
+	l.org.active["333333333333"] = false
+	l.rounds.Others = []string{"555555555555"} // on record, and not in the organization
+	census(guard.Censused{Accounts: 5, Enrolled: 4, Dropped: 2})
+	rounds(home, "111111111111", member, "444444444444")
+	census(guard.Censused{}) // not due
+	l.clock.Advance(37 * time.Hour)
+	census(guard.Censused{Accounts: 5})
+
+	// One is closed, one is active again, one is left out of the list.
+	l.org.active[member], l.org.active["333333333333"] = false, true
+	delete(l.org.active, "444444444444")
+	l.clock.Advance(37 * time.Hour)
+	census(guard.Censused{Accounts: 4, Enrolled: 1, Dropped: 2})
+	rounds(home, "111111111111", "333333333333")
+
+	// A list that cannot be had drops nobody, and is told once.
+	l.org.refuse = errors.New("AccessDeniedException: not delegated")
+	l.org.active = map[string]bool{}
+	l.clock.Advance(37 * time.Hour)
+	for range 2 {
+		census(guard.Censused{Refused: l.org.refuse.Error()})
+		l.clock.Advance(5 * time.Minute)
+	}
+	census(guard.Censused{Accounts: 6, Refused: l.org.refuse.Error()})
+	l.want(t, "high guard.unhealthy "+home+" Guardrail unhealthy: organization accounts")
+	rounds(home, "111111111111", "333333333333")
+}
+
+// TestCensusToken holds that a list begins anew where its token has expired.
+func TestCensusToken(t *testing.T) {
+	l := newLand()
+	l.organization("111111111111", member, "333333333333", "444444444444")
+	l.org.expired = true
+	if got, err := l.Census(t.Context(), l.home, l.org, l.clock.Now()); err != nil || got.Refused == "" || got.Dropped != 0 {
+		t.Errorf("%+v, %v", got, err)
+	}
+	l.org.expired = false
+	l.clock.Advance(5 * time.Minute)
+	if got, err := l.Census(t.Context(), l.home, l.org, l.clock.Now()); err != nil || got.Accounts != 5 || got.Dropped != 0 {
+		t.Errorf("%+v, %v", got, err)
+	}
+	l.want(t)
+}
+
+// TestOutsideOrganization holds that other accounts on record, where the guard
+// has no role, are not asked about and not complained of.
+func TestOutsideOrganization(t *testing.T) {
+	l := newLand()
+	l.home.Members = false
+	l.rounds.Others = []string{member}
+	l.pass(t, 40*time.Hour)
+	if l.iam.looked[member] != 0 || l.iam.looked[home] < 30 {
+		t.Errorf("looked %v", l.iam.looked)
+	}
+	l.want(t)
+}
+
+// TestClosedAccount holds that users of an account that is closed are not asked
+// about for ever, and are found again if it is back.
+func TestClosedAccount(t *testing.T) {
+	l := newLand()
+	l.organization(member)
+	l.user(member, "bob", true, false)
+	l.pass(t, 30*time.Hour)
+	due := func() int {
+		t.Helper()
+		due, err := l.deadlines.Overdue(t.Context(), l.clock.Now().Add(1000*time.Hour), 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(due)
+	}
+	if due() != 1 {
+		t.Fatalf("%d deadlines", due())
+	}
+	l.org.active[member], l.iam.down[member] = false, true
+	for range 72 { // the sweep complains until it is known that the account is closed
+		for range 12 {
+			l.clock.Advance(5 * time.Minute)
+			_ = l.run()
+		}
+	}
+	if due() != 0 {
+		t.Errorf("%d deadlines", due())
+	}
+	asked := l.iam.looked[member] + l.iam.looked[member+"/bob"]
+	l.pass(t, 48*time.Hour)
+	if n := l.iam.looked[member] + l.iam.looked[member+"/bob"]; n != asked {
+		t.Errorf("asked about %d times more", n-asked)
+	}
+	l.org.active[member], l.iam.down[member] = true, false
+	l.pass(t, 72*time.Hour)
+	if due() != 1 {
+		t.Errorf("%d deadlines", due())
+	}
+}
+
+func TestAdopt(t *testing.T) {
+	l := newLand()
+	l.iam.roots[member] = rootUser{password: 1, keys: 1}
+	for i := range 250 {
+		l.user(member, fmt.Sprintf("user%03d", i), i < 20, i < 5)
+	}
+	var progress []string
+	adopt := func(ctx context.Context) (guard.Adopted, error) {
+		return l.Adopt(ctx, l.iam, member, l.clock.Now(), func(checked, of int) { progress = append(progress, fmt.Sprint(checked, "/", of)) })
+	}
+	// Interrupted after the first hundred, it goes on behind them.
+	ctx, cancel := context.WithCancel(t.Context())
+	first := l.Adopt
+	_, err := first(ctx, l.iam, member, l.clock.Now(), func(checked, of int) {
+		progress = append(progress, fmt.Sprint(checked, "/", of))
+		cancel()
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Fatalf("interrupted: %v", err)
+	}
+	got, err := adopt(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Users != 150 || l.iam.looked[member+"/user000"] != 1 {
+		t.Errorf("%+v; user000 checked %d times", got, l.iam.looked[member+"/user000"])
+	}
+	if diff := cmp.Diff([]string{"100/250", "200/250", "250/250"}, progress); diff != "" {
+		t.Errorf("progress (-want +got):\n%s", diff)
+	}
+	if n := strings.Count(strings.Join(l.users(t, member), " "), "pending_mfa"); n != 15 {
+		t.Errorf("%d without MFA", n)
+	}
+	if recent, err := l.Recently(t.Context(), member, l.clock.Now()); err != nil || !recent {
+		t.Errorf("recently: %v, %v", recent, err)
+	}
+
+	// Done again it finds nothing new; root's problems are told when they are settled.
+	l.clock.Advance(20 * time.Minute)
+	facts := len(l.facts(t, member))
+	got, err = adopt(t.Context())
+	if err != nil || got.Users != 250 || got.Found != 0 || got.Tracked != 0 || got.WithoutMFA != 15 || len(got.Problems) != 2 {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if n := len(l.facts(t, member)); n != facts+1 {
+		t.Errorf("%d facts, then %d", facts, n)
+	}
+	l.want(t, "critical root.mfa.missing "+member+" Root has no MFA (seen live, no event)",
+		"critical root.access_key.present "+member+" Root has an access key (seen live, no event)")
+
+	l.iam.down[member] = true
+	if _, err := adopt(t.Context()); !errors.Is(err, errDenied) {
+		t.Errorf("of one that does not answer: %v", err)
+	}
+}

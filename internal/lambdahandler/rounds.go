@@ -1,0 +1,66 @@
+package lambdahandler
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"rootguard/internal/guard"
+)
+
+// Looker looks at accounts, each in its time.
+type Looker interface {
+	Census(ctx context.Context, home guard.Home, org guard.Organization, at time.Time) (guard.Censused, error)
+	Posture(ctx context.Context, roots guard.Roots, at time.Time) (guard.Postured, error)
+	Reconcile(ctx context.Context, users guard.Users, at time.Time) (guard.Reconciled, error)
+}
+
+// Rounds are the chores that look at accounts: which there are, how their root
+// users stand, and which IAM users they have. org is nil outside an organization.
+func Rounds(g Looker, iam guard.Asked, home guard.Home, org guard.Organization) []Chore {
+	return []Chore{
+		{"census", func(ctx context.Context, at time.Time) (slog.Value, error) {
+			did, err := g.Census(ctx, home, org, at)
+			if did == (guard.Censused{}) {
+				return slog.Value{}, err
+			}
+			return slog.GroupValue(append([]slog.Attr{
+				slog.Int("accounts", did.Accounts), slog.Int("enrolled", did.Enrolled), slog.Int("dropped", did.Dropped), slog.Bool("more", did.More),
+			}, some("refused", did.Refused)...)...), err
+		}},
+		{"posture", func(ctx context.Context, at time.Time) (slog.Value, error) {
+			did, err := g.Posture(ctx, iam, at)
+			if did.Looked+did.Unanswered == 0 && !did.More {
+				return slog.Value{}, err
+			}
+			return slog.GroupValue(append([]slog.Attr{
+				slog.Int("accounts", did.Looked), slog.Int("told", did.Told), slog.Int("closed", did.Closed), slog.Int("waiting", did.Waiting),
+				slog.Int("unanswered", did.Unanswered), slog.Bool("more", did.More),
+			}, list("silent", did.Silent)...)...), err
+		}},
+		{"reconcile", func(ctx context.Context, at time.Time) (slog.Value, error) {
+			did, err := g.Reconcile(ctx, iam, at)
+			if did.Accounts+did.Looked+did.Unanswered == 0 && !did.More {
+				return slog.Value{}, err
+			}
+			return slog.GroupValue(append([]slog.Attr{
+				slog.Int("accounts", did.Accounts), slog.Int("users", did.Looked), slog.Int("found", did.Found), slog.Int("gone", did.Gone),
+				slog.Int("without_mfa", did.WithoutMFA), slog.Int("unanswered", did.Unanswered), slog.Bool("more", did.More),
+			}, list("silent", did.Silent)...)...), err
+		}},
+	}
+}
+
+func some(name, value string) []slog.Attr {
+	if value == "" {
+		return []slog.Attr{}
+	}
+	return []slog.Attr{slog.String(name, value)}
+}
+
+func list(name string, values []string) []slog.Attr {
+	if len(values) == 0 {
+		return []slog.Attr{}
+	}
+	return []slog.Attr{slog.Any(name, values)}
+}
