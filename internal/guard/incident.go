@@ -129,7 +129,7 @@ func (g *Guard) enlist(ctx context.Context, a *alert.Alert) (*alert.Incident, er
 	}
 	ctx, cancel := context.WithTimeout(ctx, besideTimeout)
 	defer cancel()
-	now := g.deps.Now()
+	now := latest(g.deps.Now(), g.asOf)
 	mine := sessionOf(&a.Finding, now)
 	err := g.deps.Incidents.Amend(ctx, mine.Account, mine.Start.Add(-nearby), mine.Start.Add(nearby), func(found []Incident) Incident {
 		in := mine

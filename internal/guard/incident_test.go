@@ -431,6 +431,33 @@ func TestInsistOverlaps(t *testing.T) {
 	}
 }
 
+// TestSweepsIncidents holds that what a sweep tells of as critical is resent from
+// the time of its schedule on, whatever the clock says.
+func TestSweepsIncidents(t *testing.T) {
+	s := newSwept()
+	incidents := &fake.Incidents{Script: s.script}
+	s.Guard = guard.New(guard.Deps{
+		Detector: detectorFunc(nothing), Ledger: s.ledger, Journal: s.journal, Publisher: s.pub, Now: s.clock.Now, Deadlines: s.deadlines, Incidents: incidents,
+	}, s.settings)
+	s.call(t, "CreateUser")
+	s.call(t, "CreateLoginProfile")
+	at := s.clock.Now().Add(97 * time.Hour)
+	for range 2 {
+		if _, err := s.Sweep(t.Context(), s.iam, at); err != nil {
+			t.Fatal(err)
+		}
+		at = at.Add(24 * time.Hour)
+	}
+	s.wantTitles(t, missingTitle, reminderTitle("critical", 3))
+	last := at.Add(-24 * time.Hour)
+	for after, want := range map[time.Duration]int{15*time.Minute - time.Second: 0, 15 * time.Minute: 1} {
+		due, err := incidents.Unsettled(t.Context(), last.Add(after), 5)
+		if err != nil || len(due) != want {
+			t.Errorf("%v later: %+v due, %v, want %d", after, due, err, want)
+		}
+	}
+}
+
 // TestInsistWaitsForItsTurn holds that resends give way to what is new, and that
 // what had no turn of its own comes with its roll-up as an incident.
 func TestInsistWaitsForItsTurn(t *testing.T) {
