@@ -39,38 +39,67 @@ func (g *Guard) Recently(ctx context.Context, account string, at time.Time) (boo
 	return true, nil
 }
 
+// SilentError is that IAM did not answer about an account that is to be adopted.
+type SilentError struct{ err error }
+
+func (e *SilentError) Error() string { return e.err.Error() }
+func (e *SilentError) Unwrap() error { return e.err }
+
 // Adopt makes an account known and looks at its root and all of its users at
 // once, as Posture and Reconcile would in their time. Interrupted, it goes on
 // behind the last user that it checked; done again, it finds nothing new.
-// progress, where not nil, is told how many users were checked of how many.
+// progress, where not nil, is told how many users were checked of how many. What
+// it does not finish is due for the sweep at once; where IAM does not answer it
+// fails with a SilentError.
 func (g *Guard) Adopt(ctx context.Context, iam Asked, account string, at time.Time, progress func(checked, of int)) (Adopted, error) {
 	var did Adopted
 	if _, err := g.enroll(ctx, account, true, time.Time{}, at); err != nil {
 		return did, err
 	}
-	r, err := g.round(ctx, account, PostureRound)
-	if err != nil {
+	for _, kind := range []RoundKind{PostureRound, ReconcileRound} {
+		err := g.revise(ctx, account, kind, func(r Round) (Round, bool) {
+			late := r.Due.After(at)
+			r.Due = at
+			return r, late
+		})
+		if err != nil {
+			return did, err
+		}
+	}
+	if err := g.adoptRoot(ctx, iam, account, at, &did); err != nil {
 		return did, err
 	}
-	one, cancel := context.WithTimeout(ctx, rootTimeout)
-	live, err := iam.AccountSummary(one, account)
-	cancel()
+	return did, g.adoptUsers(ctx, iam, account, at, progress, &did)
+}
+
+func (g *Guard) adoptRoot(ctx context.Context, iam Roots, account string, at time.Time, did *Adopted) error {
+	r, err := g.round(ctx, account, PostureRound)
 	if err != nil {
-		return did, err
+		return err
+	}
+	one, cancel := context.WithTimeout(ctx, rootTimeout)
+	defer cancel()
+	live, err := iam.AccountSummary(one, account)
+	if err != nil {
+		return &SilentError{err}
 	}
 	p := posture{rounds: rounds{Guard: g, at: at}}
 	p.account(ctx, r, live, nil)
 	if err := errors.Join(p.errs...); err != nil {
-		return did, err
+		return err
 	}
 	did.Root = live
 	if r, err = g.round(ctx, account, PostureRound); err != nil {
-		return did, err
+		return err
 	}
 	did.Problems = r.Root.Problems
+	return nil
+}
 
-	if r, err = g.round(ctx, account, ReconcileRound); err != nil {
-		return did, err
+func (g *Guard) adoptUsers(ctx context.Context, iam Users, account string, at time.Time, progress func(checked, of int), did *Adopted) error {
+	r, err := g.round(ctx, account, ReconcileRound)
+	if err != nil {
+		return err
 	}
 	c := reconcile{rounds: rounds{Guard: g, at: at}, iam: iam, left: maxListed, progress: progress}
 	c.account(ctx, r)
@@ -78,15 +107,15 @@ func (g *Guard) Adopt(ctx context.Context, iam Asked, account string, at time.Ti
 	did.Tracked, did.Unanswered = c.Tracked, c.Unanswered
 	switch {
 	case len(c.errs) > 0:
-		return did, errors.Join(c.errs...)
+		return errors.Join(c.errs...)
 	case ctx.Err() != nil:
-		return did, fmt.Errorf("checking the users of account %s: %w", account, ctx.Err())
+		return fmt.Errorf("checking the users of account %s: %w", account, ctx.Err())
 	case c.why != nil:
-		return did, fmt.Errorf("checking the users of account %s: %w", account, c.why)
+		return &SilentError{c.why}
 	case c.Accounts == 0:
-		return did, fmt.Errorf("checking the users of account %s: %w", account, ErrBusy)
+		return fmt.Errorf("checking the users of account %s: another run does so now, try again in a minute: %w", account, ErrBusy)
 	}
-	return did, nil
+	return nil
 }
 
 // maxListed is more users than an account may have.

@@ -117,7 +117,7 @@ func (p *posture) judge(ctx context.Context, r *Round, live bootstrap.LiveFact) 
 	facts = slices.DeleteFunc(facts, func(f bootstrap.Fact) bool { return !aboutRoot(&f) })
 
 	r.Root = Root{}
-	waiting := false
+	waiting, regressed := false, false
 	for _, look := range rootLooks {
 		problem, is, err := p.problem(ctx, r.Account, &root, look, live, facts)
 		if err != nil {
@@ -126,21 +126,24 @@ func (p *posture) judge(ctx context.Context, r *Round, live bootstrap.LiveFact) 
 		if is {
 			r.Root.Problems = append(r.Root.Problems, problem)
 			waiting = waiting || !problem.Told
+			regressed = regressed || !problem.Told && problem.Finding != detect.RootMFAMissing && problem.Finding != detect.RootAccessKeyPresent
 		}
 	}
-	if waiting {
-		// Nothing is recorded before it is told: by then its event may be there,
-		// and the history is to show that.
-		p.Waiting++
-		if again := p.at.Add(delivered); again.Before(r.Due) {
-			r.Due = again
+	if !regressed {
+		// What would be a regression is not recorded before it is told: by then its
+		// event may be there, and the history is to show that.
+		if err := p.record(ctx, r.Account, live, facts); err != nil {
+			return err
 		}
+	}
+	if !waiting {
+		r.Root.Known, r.Root.Compared = &live, p.at
 		return nil
 	}
-	if err := p.record(ctx, r.Account, live, facts); err != nil {
-		return err
+	p.Waiting++
+	if again := p.at.Add(delivered); again.Before(r.Due) {
+		r.Due = again
 	}
-	r.Root.Known, r.Root.Compared = &live, p.at
 	return nil
 }
 

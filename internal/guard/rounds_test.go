@@ -963,7 +963,7 @@ func TestAdopt(t *testing.T) {
 	if err != nil || got.Users != 250 || got.Found != 0 || got.Tracked != 0 || got.WithoutMFA != 15 || len(got.Problems) != 2 {
 		t.Errorf("%+v, %v", got, err)
 	}
-	if n := len(l.facts(t, member)); n != facts+1 {
+	if n := len(l.facts(t, member)); n != facts {
 		t.Errorf("%d facts, then %d", facts, n)
 	}
 	l.want(t, "critical root.mfa.missing "+member+" Root has no MFA (seen live, no event)",

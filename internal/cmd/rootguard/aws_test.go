@@ -23,6 +23,8 @@ import (
 	"rootguard/internal/eventhistory/eventhistorytest"
 	"rootguard/internal/fake"
 	"rootguard/internal/guard"
+	"rootguard/internal/iam/iamtest"
+	"rootguard/internal/organizations/organizationstest"
 	"rootguard/internal/securityhub/securityhubtest"
 	"rootguard/internal/sns/snstest"
 	"rootguard/internal/sqs/sqstest"
@@ -39,12 +41,16 @@ type cloud struct {
 	sns     *snstest.Server
 	history *eventhistorytest.Server
 	hub     *securityhubtest.Server
-	api     *httptest.Server // CloudFormation, Lambda and STS
+	iam     *iamtest.Server
+	org     *organizationstest.Server
+	known   map[string]iamtest.Account // what iam knows
+	api     *httptest.Server           // CloudFormation, Lambda and STS
 }
 
 func newCloud(t *testing.T) *cloud {
 	t.Helper()
-	c := &cloud{dynamo: dynamotest.New(t), sqs: sqstest.New(t), sns: snstest.New(t), history: eventhistorytest.New(t), hub: securityhubtest.New(t, "111122223333")}
+	c := &cloud{dynamo: dynamotest.New(t), sqs: sqstest.New(t), sns: snstest.New(t), history: eventhistorytest.New(t), hub: securityhubtest.New(t, "111122223333"),
+		iam: iamtest.New(t, "111122223333"), org: organizationstest.New(t), known: map[string]iamtest.Account{}}
 	c.table = dynamotest.Table(t, dynamotest.Client(c.dynamo.URL))
 	c.sqs.Queue("rootguard-Undelivered-1")
 	c.sqs.Queue("rootguard-Failed-1")
@@ -67,6 +73,8 @@ func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Amzn-Errortype", "ResourceNotFoundException")
 		w.WriteHeader(http.StatusNotFound)
 		_, _ = w.Write([]byte(`{"Type":"User","message":"Function not found"}`))
+	case r.FormValue("Action") == "AssumeRole":
+		c.iam.ServeHTTP(w, r)
 	case r.FormValue("Action") == "GetCallerIdentity":
 		_, _ = w.Write([]byte(`<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult><Arn>arn:aws:iam::111122223333:user/admin</Arn><UserId>AIDA</UserId><Account>111122223333</Account></GetCallerIdentityResult></GetCallerIdentityResponse>`))
 	case r.FormValue("Action") == "DescribeStacks" && r.FormValue("StackName") == "rootguard" && home:
@@ -99,6 +107,7 @@ func TestAWSScripts(t *testing.T) {
 				"AWS_ENDPOINT_URL_DYNAMODB": c.dynamo.URL, "AWS_ENDPOINT_URL_SQS": c.sqs.URL, "AWS_ENDPOINT_URL_SNS": c.sns.URL,
 				"AWS_ENDPOINT_URL_CLOUDTRAIL": c.history.URL, "AWS_ENDPOINT_URL_CLOUDFORMATION": c.api.URL,
 				"AWS_ENDPOINT_URL_SECURITYHUB": c.hub.URL, "AWS_ENDPOINT_URL_LAMBDA": c.api.URL, "AWS_ENDPOINT_URL_STS": c.api.URL,
+				"AWS_ENDPOINT_URL_IAM": c.iam.URL, "AWS_ENDPOINT_URL_ORGANIZATIONS": c.org.URL,
 				"TABLE": c.table, "TOPIC": topicARN,
 			} {
 				env.Setenv(name, value)
@@ -117,6 +126,10 @@ func TestAWSScripts(t *testing.T) {
 			"history": addHistory,
 			"asked":   historyAsked,
 			"fault":   historyFault,
+			"root":    setRoot,
+			"users":   setUsers,
+			"member":  setMember,
+			"iamdown": iamDown,
 		},
 	})
 }
@@ -227,3 +240,52 @@ func inHub(ts *testscript.TestScript, _ bool, args []string) {
 
 // hubOff has Security Hub not enabled: [!] huboff.
 func hubOff(ts *testscript.TestScript, neg bool, _ []string) { cloudOf(ts).hub.Disable(!neg) }
+
+// setRoot says how an account's root stands: root ACCOUNT MFA KEYS PASSWORD, each 0 or 1.
+func setRoot(ts *testscript.TestScript, _ bool, args []string) {
+	c := cloudOf(ts)
+	a := c.known[args[0]]
+	a.Summary = map[string]int{}
+	for i, key := range []string{"AccountMFAEnabled", "AccountAccessKeysPresent", "AccountPasswordPresent"} {
+		n, err := strconv.Atoi(args[i+1])
+		ts.Check(err)
+		a.Summary[key] = n
+	}
+	c.known[args[0]] = a
+	c.iam.Set(args[0], a)
+}
+
+// setUsers says which users an account has: users ACCOUNT NAME[+password][+mfa]…
+func setUsers(ts *testscript.TestScript, _ bool, args []string) {
+	c := cloudOf(ts)
+	a := c.known[args[0]]
+	a.Users = map[string]iamtest.User{}
+	for _, arg := range args[1:] {
+		part := strings.Split(arg, "+")
+		u := iamtest.User{Password: slices.Contains(part, "password")}
+		if slices.Contains(part, "mfa") {
+			u.Devices = []string{"arn:aws:iam::" + args[0] + ":mfa/" + part[0]}
+		}
+		a.Users[part[0]] = u
+	}
+	c.known[args[0]] = a
+	c.iam.Set(args[0], a)
+}
+
+// setMember puts an account into the organization, and lets its role be assumed
+// where it is ACTIVE: member ACCOUNT NAME STATE.
+func setMember(ts *testscript.TestScript, _ bool, args []string) {
+	c := cloudOf(ts)
+	c.org.Set(map[string]string{args[0]: args[1]})
+	c.org.SetState(args[0], args[2])
+	if args[2] == "ACTIVE" {
+		c.iam.AllowRole("arn:aws:iam::" + args[0] + ":role/rootguard-member")
+	}
+}
+
+// iamDown makes the next calls of an action fail: iamdown ACTION N.
+func iamDown(ts *testscript.TestScript, _ bool, args []string) {
+	n, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	cloudOf(ts).iam.Inject(args[0], n, "AccessDenied")
+}

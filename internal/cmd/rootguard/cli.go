@@ -28,6 +28,7 @@ type grammar struct {
 	Replay     replayCmd     `cmd:"" help:"Replay CloudTrail logs and print what rootguard would have told you."`
 	Status     statusCmd     `cmd:"" help:"Show how accounts stand: a checklist with evidence."`
 	Report     reportCmd     `cmd:"" help:"Write a self-contained HTML page of accounts and findings."`
+	Adopt      adoptCmd      `cmd:"" help:"Make accounts known to the deployed rootguard, and look at their root and users at once."`
 	Redrive    redriveCmd    `cmd:"" help:"Deliver the events that wait in the queues of the deployed rootguard."`
 	Window     windowCmd     `cmd:"" help:"Announce that root will be used, so that alerts of it are lowered."`
 	Incidents  incidentsCmd  `cmd:"" help:"List the incidents of the deployed rootguard, and who looks after them."`

@@ -34,12 +34,12 @@ const (
 // scheduled call of all three is 32 queries of an index, of half a unit each, and
 // one row. A look at an account is a third of a second with others beside it.
 const (
-	writesAnEvent = 12   // request units
-	readsAnEvent  = 6    // request units
-	readsARound   = 17   // of the schedule, by all functions together
-	looksAccount  = 750  // at root once an hour, at the users once a day
-	writesALook   = 3    // request units
-	readsALook    = 4    // request units
+	writesAnEvent = 12  // request units
+	readsAnEvent  = 6   // request units
+	readsARound   = 17  // of the schedule, by all functions together
+	looksAccount  = 750 // at root once an hour, at the users once a day
+	writesALook   = 3   // request units
+	readsALook    = 4   // request units
 	gbSecondsLook = 0.02
 	gbSecondsCall = 0.05 // 256 MB for 200 ms
 	logBytesCall  = 1500

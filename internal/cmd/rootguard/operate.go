@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	sdkdynamodb "github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
@@ -28,6 +29,9 @@ type operator struct {
 	store  *dynamodb.Store
 	config config.Config
 	actor  detect.Actor // whose credentials these are
+
+	aws     aws.Config
+	members guard.Organization // nil outside an organization
 }
 
 // operator finds out who the user is, and puts the deployed guard together.
@@ -45,7 +49,10 @@ func (a acting) operator(ctx context.Context, sys system) (*operator, error) {
 		return nil, fmt.Errorf("finding out who the credentials are of, which goes on record: %w", err)
 	}
 	f := lambdahandler.Assemble(settings, cfg, sys.now, slog.New(slog.DiscardHandler))
-	return &operator{Guard: f.Guard, store: dynamodb.New(sdkdynamodb.NewFromConfig(cfg), settings.Table, sys.now), config: settings, actor: actorOf(*who.Arn)}, nil
+	return &operator{
+		Guard: f.Guard, store: dynamodb.New(sdkdynamodb.NewFromConfig(cfg), settings.Table, sys.now), config: settings, actor: actorOf(*who.Arn),
+		aws: cfg, members: f.Organization,
+	}, nil
 }
 
 // actorOf is the principal of an ARN as STS names callers.
