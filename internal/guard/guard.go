@@ -48,7 +48,6 @@ type Deps struct {
 type Guard struct {
 	deps     Deps
 	settings Settings
-	asOf     time.Time // of a run that a schedule asked for: the schedule's time
 }
 
 // New returns a Guard. A zero field of the settings means its default.

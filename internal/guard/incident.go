@@ -73,6 +73,15 @@ const (
 	insistReserve = 3 * time.Second
 )
 
+type asOf struct{}
+
+// AsOf is a context for what a schedule asks for. A critical incident that is told
+// of in it is sent again so long after the schedule's time, if that is later than
+// the clock's: then nothing is due in the very run that told of it.
+func AsOf(ctx context.Context, at time.Time) context.Context {
+	return context.WithValue(ctx, asOf{}, at)
+}
+
 // belongs reports whether an alert of a finding is part of an incident.
 func belongs(f *detect.Finding) bool { return f.Severity >= detect.Critical || detect.IsRootUse(f) }
 
@@ -80,7 +89,8 @@ func belongs(f *detect.Finding) bool { return f.Severity >= detect.Critical || d
 //
 // A session that says when it began is known by that. A sign-in does not, and is
 // taken for the beginning of one. A session that is but an access key has none:
-// its incident is that of a day. What rootguard itself finds is its own incident.
+// its incident is that of a day. What rootguard itself finds is an incident of its
+// own, with the reminders of it.
 func sessionOf(f *detect.Finding, now time.Time) Incident {
 	in := Incident{Account: f.Account, Start: f.EventTime}
 	if in.Start.IsZero() {
@@ -88,7 +98,8 @@ func sessionOf(f *detect.Finding, now time.Time) Incident {
 	}
 	switch at := strings.LastIndexByte(f.Session, '@'); {
 	case f.EventName == "" || f.Session == "":
-		in.Who, in.Dated = "event "+f.EventID, true
+		c := detect.CaseOf(f)
+		in.Who, in.Start, in.Dated = "event "+c.ID, cmp.Or(c.Began, in.Start), true
 	case at >= 0:
 		if began, err := time.Parse(time.RFC3339, f.Session[at+1:]); err == nil && !dated(began).IsZero() {
 			in.Who, in.Start, in.Dated = f.Session[:at], began, true
@@ -124,12 +135,16 @@ func (in *Incident) same(other *Incident) bool {
 // alert belongs to none. To do so again changes nothing.
 func (g *Guard) enlist(ctx context.Context, a *alert.Alert) (*alert.Incident, error) {
 	var told *alert.Incident
-	if g.deps.Incidents == nil || !belongs(&a.Finding) {
+	over := detect.CaseOf(&a.Finding).Closed
+	if g.deps.Incidents == nil || !belongs(&a.Finding) && !over {
 		return told, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, besideTimeout)
 	defer cancel()
-	now := latest(g.deps.Now(), g.asOf)
+	now := g.deps.Now()
+	if at, ok := ctx.Value(asOf{}).(time.Time); ok {
+		now = latest(now, at)
+	}
 	mine := sessionOf(&a.Finding, now)
 	err := g.deps.Incidents.Amend(ctx, mine.Account, mine.Start.Add(-nearby), mine.Start.Add(nearby), func(found []Incident) Incident {
 		in := mine
@@ -138,7 +153,15 @@ func (g *Guard) enlist(ctx context.Context, a *alert.Alert) (*alert.Incident, er
 		} else if i := slices.IndexFunc(found, func(one Incident) bool { return one.same(&mine) }); i >= 0 {
 			in = found[i]
 		}
-		changed := g.settings.count(&in, a, now)
+		var changed bool
+		switch {
+		case !over:
+			changed = g.settings.count(&in, a, now)
+		case in.Events == 0: // nothing critical was told of
+			return Incident{}
+		default:
+			changed = in.settle(&a.Finding, now)
+		}
 		told = in.told()
 		if !changed {
 			return Incident{}
@@ -182,6 +205,16 @@ func (s *Settings) count(in *Incident, a *alert.Alert, now time.Time) bool {
 	if len(s.Resend) > 0 {
 		in.Due = now.Add(s.Resend[0])
 	}
+	return true
+}
+
+// settle notes that what the incident is about is over, in place of a person.
+func (in *Incident) settle(f *detect.Finding, now time.Time) bool {
+	if in.Ack != nil {
+		return false
+	}
+	in.Ack = &Ack{By: "rootguard", Actor: detect.Actor{Type: "AWSService", Name: "rootguard"}, Note: f.Title, At: now, Told: true}
+	in.Due = time.Time{}
 	return true
 }
 

@@ -443,7 +443,7 @@ func TestSweepsIncidents(t *testing.T) {
 	s.call(t, "CreateLoginProfile")
 	at := s.clock.Now().Add(97 * time.Hour)
 	for range 2 {
-		if _, err := s.Sweep(t.Context(), s.iam, at); err != nil {
+		if _, err := s.Sweep(guard.AsOf(t.Context(), at), s.iam, at); err != nil {
 			t.Fatal(err)
 		}
 		at = at.Add(24 * time.Hour)
@@ -455,6 +455,21 @@ func TestSweepsIncidents(t *testing.T) {
 		if err != nil || len(due) != want {
 			t.Errorf("%v later: %+v due, %v, want %d", after, due, err, want)
 		}
+	}
+
+	// What is over needs nobody to look after it.
+	s.apply("EnableMFADevice", "eve")
+	at = last.Add(24 * time.Hour)
+	if _, err := s.Sweep(guard.AsOf(t.Context(), at), s.iam, at); err != nil {
+		t.Fatal(err)
+	}
+	s.wantTitles(t, missingTitle, reminderTitle("critical", 3), closedTitle)
+	all, err := incidents.All()
+	if err != nil || len(all) != 1 || all[0].Ack == nil || all[0].Ack.By != "rootguard" || !all[0].Due.IsZero() || all[0].Events != 1 {
+		t.Errorf("incidents: %+v, %v", all, err)
+	}
+	if a := s.pub.Published()[2]; a.Incident == nil || a.Incident.AcknowledgedBy != "rootguard" {
+		t.Errorf("the closing note is of %+v", a.Incident)
 	}
 }
 

@@ -111,9 +111,7 @@ type Swept struct {
 // leaves, for want of time or by an error, is still due for the next. Where IAM
 // does not answer, nobody is told and nobody is dropped.
 func (g *Guard) Sweep(ctx context.Context, live Live, at time.Time) (Swept, error) {
-	own := *g
-	own.asOf = at
-	s := sweep{Guard: &own, live: live, at: at, stuck: map[string]bool{}}
+	s := sweep{Guard: g, live: live, at: at, stuck: map[string]bool{}}
 	for {
 		due, err := g.deps.Deadlines.Overdue(ctx, at, g.settings.Batch+len(s.stuck))
 		if err != nil {

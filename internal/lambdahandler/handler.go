@@ -111,6 +111,7 @@ func (h *Handler) handle(ctx context.Context, payload json.RawMessage, o *outcom
 		if at.IsZero() {
 			at = h.deps.Now()
 		}
+		ctx = guard.AsOf(ctx, at)
 		return errors.Join(h.sweep(ctx, o, at), h.chores(ctx, o, at), h.flush(ctx, o, at))
 	}
 	rec, defects, err := ev.Record()
