@@ -65,7 +65,34 @@ func TestTurnComesLater(t *testing.T) {
 	if _, err := w.Flush(t.Context(), t0.Add(20*time.Minute)); err != nil {
 		t.Fatal(err)
 	}
-	if covered, extra := w.covered(t); covered["root.activity s"] != 3 || extra != 0 || w.pub.Published()[1].Late {
+	if covered, extra := w.covered(t); covered["root.activity s"] != 3 || extra != 0 || w.pub.Published()[0].Kind != alert.First || w.pub.Published()[1].Late {
+		t.Errorf("told: %v", w.told())
+	}
+}
+
+// TestMoreSevereIsStillToCome holds that what was counted for want of a turn does
+// not make the next as severe a repeat.
+func TestMoreSevereIsStillToCome(t *testing.T) {
+	w := newWorld()
+	w.handle(t, w.record(finding(detect.RootActivity, detect.High, "s", 1, t0)), guard.Alerted)
+	w.denied()
+	w.handle(t, w.record(finding(detect.RootActivity, detect.Critical, "s", 2, t0)), guard.RolledUp)
+	w.turn = nil
+	w.handle(t, w.record(finding(detect.RootActivity, detect.Critical, "s", 3, t0)), guard.Alerted)
+	w.handle(t, w.record(finding(detect.RootActivity, detect.Critical, "s", 4, t0)), guard.RolledUp)
+}
+
+// TestWindowReplacedWhileWaiting has the window be over, and another opened in its
+// place, before it is known that there is no turn.
+func TestWindowReplacedWhileWaiting(t *testing.T) {
+	w := newWorld()
+	w.turn = func(time.Duration) (bool, error) {
+		w.turn = nil
+		w.handle(t, w.record(finding(detect.RootActivity, detect.High, "s", 2, t0.Add(3*time.Hour))), guard.Alerted)
+		return false, nil
+	}
+	w.handle(t, w.record(finding(detect.RootActivity, detect.High, "s", 1, t0)), guard.Alerted)
+	if covered, extra := w.covered(t); covered["root.activity s"] != 2 || extra != 0 {
 		t.Errorf("told: %v", w.told())
 	}
 }
