@@ -16,7 +16,7 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 LOGS          ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test cover fuzz bench bench-lambda lint vuln synth diff deploy destroy clean
+.PHONY: help run build test cover fuzz soak bench bench-lambda lint vuln synth diff deploy destroy clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,11 +50,16 @@ fuzz: ## run each fuzz target for FUZZTIME (30s)
 			echo "== $$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x $$pkg; \
 		done; done
 
+CHECKS ?= 20000
+
+soak: ## hold the guard against its models in CHECKS (20000) random cases of faults, overlaps and clocks
+	$(GO) test -timeout 60m -run '^(TestAcceptance|TestEveryEventIsToldOnce)$$' ./internal/guard -rapid.checks=$(CHECKS)
+
 bench: ## replay a generated load and compare with gunzip alone and with encoding/json
 	$(GO) test -run '^$$' -bench '^BenchmarkReplay' -benchtime 1x -timeout 30m -v ./internal/replay
 
-bench-lambda: ## start time, time per event and memory of each function, beside a hello-world one
-	$(GO) test -run '^$$' -bench '^BenchmarkFunctions$$' -benchtime 1x ./lambdas
+bench-lambda: ## start time, time per event and memory of each function, and of a sweep of 10,000 users
+	$(GO) test -run '^$$' -bench '^Benchmark(Functions|Sweep)$$' -benchtime 1x ./lambdas
 
 lint: $(GOLANGCI) ## golangci-lint, pinned
 	$(GOLANGCI) run ./...

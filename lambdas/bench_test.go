@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"rootguard/infra/lambdabuild"
+	"rootguard/internal/config"
 	"rootguard/internal/lambdatest"
 	"rootguard/internal/testenv"
 )
@@ -125,6 +126,48 @@ func measureWarm(b *testing.B, path string, m *measured) {
 	m.alert = run(func(i int) []byte { return c.rootSignIn(fmt.Sprintf("e-%d", i), "No", "Success") })
 	if m.rss, err = f.MaxRSS(); err != nil {
 		b.Fatal(err)
+	}
+}
+
+// BenchmarkSweep has 10,000 users due at once, 5,000 in each of two accounts,
+// which is all that IAM lets one have, and prints what a sweep that is called
+// until none is left makes of it.
+func BenchmarkSweep(b *testing.B) {
+	const each = 5000
+	for b.Loop() {
+		c := newCloud(b)
+		c.env[config.EnvMemberRole] = "rootguard-member"
+		c.iam.AllowRole("arn:aws:iam::" + member + ":role/rootguard-member")
+		c.due(b, account, each)
+		c.due(b, member, each)
+		f, err := lambdatest.Start(b.Context(), lambdatest.Options{Binary: binary(b, "sweep"), Env: c.env, Timeout: 4 * time.Minute})
+		if err != nil {
+			b.Fatal(err)
+		}
+		var took, longest time.Duration
+		at, runs := time.Now(), 0
+		for ; runs == 0 || c.stillDue(b) > 0; runs++ {
+			res, err := f.Invoke(b.Context(), scheduled(at))
+			if err != nil || res.Error != nil {
+				b.Fatalf("run %d: %v, %v", runs, err, res.Error)
+			}
+			took, longest = took+res.Took, max(longest, res.Took)
+		}
+		if res, err := f.Invoke(b.Context(), scheduled(at.Add(20*time.Minute))); err != nil || res.Error != nil {
+			b.Fatalf("sending roll-ups: %v, %v", err, res.Error)
+		}
+		rss, err := f.MaxRSS()
+		if err != nil {
+			b.Fatal(err)
+		}
+		users, alerts, copies := c.missing(b)
+		if users != 2*each || copies != 0 {
+			b.Errorf("%d users were told of, with %d copies", users, copies)
+		}
+		b.Logf("%d users in %d alerts by %d runs, the longest %v, %.0f users/s, at most %.0f MB", users, alerts, runs, longest.Round(100*time.Millisecond), 2*each/took.Seconds(), mb(rss))
+		if err := f.Close(); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
 

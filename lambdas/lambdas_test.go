@@ -74,7 +74,7 @@ func newCloud(tb testing.TB) *cloud {
 	table := dynamotest.Table(tb, client)
 	c.store = dynamodb.New(client, table, time.Now)
 	c.env = map[string]string{
-		config.EnvTable: table, config.EnvTopicARN: topic, config.EnvGrace: "24h", config.EnvLease: "45s",
+		config.EnvTable: table, config.EnvTopicARN: topic, config.EnvGrace: "24h", config.EnvLease: "90s",
 		config.EnvAccountNames:      `{"` + account + `":"prod"}`,
 		config.EnvOrganizationNames: "true", "AWS_ENDPOINT_URL_ORGANIZATIONS": c.names.URL,
 		"AWS_ENDPOINT_URL_DYNAMODB": c.table.URL, "AWS_ENDPOINT_URL_SNS": c.topic.URL,
@@ -191,13 +191,13 @@ func refused(t *testing.T, f *lambdatest.Function, event []byte, want string) {
 	}
 }
 
-func (c *cloud) alerts(t *testing.T) []alert.Alert {
-	t.Helper()
+func (c *cloud) alerts(tb testing.TB) []alert.Alert {
+	tb.Helper()
 	var alerts []alert.Alert
 	for _, m := range c.topic.On(topic) {
 		var a alert.Alert
 		if err := json.Unmarshal([]byte(m.Default()), &a); err != nil {
-			t.Fatalf("decoding an alert: %v", err)
+			tb.Fatalf("decoding an alert: %v", err)
 		}
 		alerts = append(alerts, a)
 	}

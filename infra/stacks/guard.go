@@ -27,13 +27,14 @@ import (
 )
 
 // How long a function may run. One that handles an event is done within its
-// claim on it, so that no second attempt overlaps the first. The sweep works
+// claim on it, so that no second attempt overlaps the first, though their clocks,
+// one of which may be that of whoever redrives, differ by a minute. The sweep works
 // through what is due for as long as it is not called again; each of its claims
 // is held for one publish, which the guard ends within the lease.
 const (
 	timeout      = 30 * time.Second
 	sweepTimeout = 4 * time.Minute
-	lease        = 45 * time.Second
+	lease        = timeout + time.Minute
 )
 
 func timeoutOf(function string) time.Duration {

@@ -84,8 +84,8 @@ func (s *Store) Under(ctx context.Context, announcement string, fn func(guard.Cl
 	under := func(c guard.Claim) bool {
 		return c.Finding != nil && c.Finding.Announced != nil && c.Finding.Announced.ID == announcement
 	}
-	claims, err := dueOf(ctx, s, announcedShard(announcement), time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), math.MaxInt32, under)
-	if err != nil {
+	claims, malformed, err := dueOf(ctx, s, announcedShard(announcement), time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), math.MaxInt32, under)
+	if err = cmp.Or(err, malformed); err != nil {
 		return fmt.Errorf("reading what was done under announcement %s: %w", announcement, err)
 	}
 	for _, c := range claims {

@@ -187,14 +187,16 @@ func (s *Store) Due(ctx context.Context, at time.Time, limit int) ([]guard.Windo
 	})
 }
 
-// due reads the shards of one kind, and returns what is due of it in order.
+// due reads the shards of one kind, and returns what is due of it in order,
+// also beside the error that tells of rows which cannot be decoded.
 func due[T any](ctx context.Context, s *Store, kind string, at time.Time, limit int, isDue func(T) bool, order func(a, b T) int) ([]T, error) {
 	if limit <= 0 {
 		return []T{}, nil
 	}
 	var shards [dueShards][]T
+	var malformed [dueShards]error
 	err := parallel(ctx, dueShards, dueShards, func(ctx context.Context, i int) (err error) {
-		shards[i], err = dueOf(ctx, s, dueShard(kind, uint32(i)), at, limit, isDue) //nolint:gosec // i is below dueShards
+		shards[i], malformed[i], err = dueOf(ctx, s, dueShard(kind, uint32(i)), at, limit, isDue) //nolint:gosec // i is below dueShards
 		return err
 	})
 	if err != nil {
@@ -202,12 +204,12 @@ func due[T any](ctx context.Context, s *Store, kind string, at time.Time, limit 
 	}
 	all := slices.Concat(shards[:]...)
 	slices.SortFunc(all, order)
-	return all[:min(limit, len(all))], nil
+	return all[:min(limit, len(all))], errors.Join(malformed[:]...)
 }
 
 // dueOf is due for one partition of the index. The index lags behind the
 // table, so it only says where to look.
-func dueOf[T any](ctx context.Context, s *Store, shard string, at time.Time, limit int, isDue func(T) bool) ([]T, error) {
+func dueOf[T any](ctx context.Context, s *Store, shard string, at time.Time, limit int, isDue func(T) bool) (due []T, malformed, err error) {
 	in := &sdk.QueryInput{
 		TableName:                 &s.table,
 		IndexName:                 ptr(config.TableDueIndex),
@@ -216,11 +218,10 @@ func dueOf[T any](ctx context.Context, s *Store, shard string, at time.Time, lim
 		ExpressionAttributeValues: map[string]types.AttributeValue{":shard": text(shard), ":at": text(dueAt(at))},
 		Limit:                     ptr(int32(min(limit, maxBatchGet))), //nolint:gosec // at most maxBatchGet
 	}
-	var due []T
 	for {
 		out, err := s.client.Query(ctx, in)
 		if err != nil {
-			return nil, classed("listing what is due in "+shard, err)
+			return nil, nil, classed("listing what is due in "+shard, err)
 		}
 		keys := make([]key, len(out.Items))
 		for i, item := range out.Items {
@@ -228,20 +229,21 @@ func dueOf[T any](ctx context.Context, s *Store, shard string, at time.Time, lim
 		}
 		rows, err := s.read(ctx, keys...)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		for _, k := range keys {
 			var one T
 			r := rows[k]
 			if err := r.decode(s.now(), &one); err != nil {
-				return nil, err
+				malformed = cmp.Or(malformed, err) // one is enough to tell of
+				continue
 			}
 			if isDue(one) {
 				due = append(due, one)
 			}
 		}
 		if len(out.LastEvaluatedKey) == 0 || len(due) >= limit {
-			return due, nil
+			return due, malformed, nil
 		}
 		in.ExclusiveStartKey = out.LastEvaluatedKey
 	}

@@ -76,6 +76,13 @@ func (s *Script) Restart() bool {
 	return dead
 }
 
+// Revive is Restart, but faults that have not come up still do.
+func (s *Script) Revive() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.dead = false
+}
+
 // call does the work of one call as the plan says.
 func (s *Script) call(name string, work func() error) error {
 	f, err := s.next(name)

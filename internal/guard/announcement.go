@@ -232,8 +232,8 @@ func (g *Guard) Recap(ctx context.Context, at time.Time) (Recapped, error) {
 	passed := map[string]bool{}
 	for failures := 0; ; {
 		due, err := g.deps.Recaps.Overdue(ctx, at, g.settings.Batch+len(passed))
-		if err != nil {
-			return done, errors.Join(append(errs, fmt.Errorf("listing announcements that ended: %w", err))...)
+		if !listed(&errs, "announcements that ended", err) {
+			return done, errors.Join(errs...)
 		}
 		due = slices.DeleteFunc(due, func(d Deadline) bool { return passed[d.Key] })
 		if len(due) == 0 {

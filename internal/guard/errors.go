@@ -1,6 +1,10 @@
 package guard
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
 
 // ErrBusy is returned while another invocation holds the event's claim, or
 // while the lease of one that died has not run out. It is retryable: nothing is
@@ -67,4 +71,19 @@ func Retryable(err error) bool {
 		}
 	}
 	return false
+}
+
+// listed adds the error of listing what is due, and reports whether what was
+// listed beside it can be worked through. It can where the error is about rows
+// that cannot be read: these would be in the way of all others for ever. As each
+// listing has it again, it is added once.
+func listed(errs *[]error, what string, err error) bool {
+	if err == nil {
+		return true
+	}
+	err = fmt.Errorf("listing %s: %w", what, err)
+	if !slices.ContainsFunc(*errs, func(e error) bool { return e.Error() == err.Error() }) {
+		*errs = append(*errs, err)
+	}
+	return !Retryable(err)
 }

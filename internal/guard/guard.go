@@ -267,15 +267,18 @@ func (g *Guard) send(ctx context.Context, d *decision, a alert.Alert) error {
 	})
 }
 
-// publishing bounds a publish by what is left of its lease, but for the write
-// that follows. A lease shorter than any publish is that of a ledger that its
+// skew is by how much the clocks of two processes may differ.
+const skew = time.Minute
+
+// publishing bounds a publish by what is left of its lease by the clock of anybody
+// else, but for the write that follows. A lease shorter than any publish is that of a ledger that its
 // process has alone, which bounds nothing.
 func (g *Guard) publishing(ctx context.Context, d *decision) (context.Context, context.CancelFunc) {
 	lease := g.settings.Lease
 	if lease < time.Second {
 		return context.WithCancel(ctx)
 	}
-	return context.WithTimeout(ctx, d.claim.LeaseUntil.Sub(g.deps.Now())-min(settleTimeout, lease/4))
+	return context.WithTimeout(ctx, d.claim.LeaseUntil.Sub(g.deps.Now())-min(settleTimeout+skew, lease*3/4))
 }
 
 // settleTimeout bounds the write that says how publishing went. It is made

@@ -332,8 +332,8 @@ func (g *Guard) Insist(ctx context.Context, at time.Time) (Insisted, error) {
 	passed := map[string]bool{} // failed, or being sent by another invocation
 	for failures := 0; ; {
 		due, err := g.deps.Incidents.Unsettled(ctx, at, g.settings.Batch+len(passed))
-		if err != nil {
-			return done, errors.Join(append(errs, fmt.Errorf("listing incidents due: %w", err))...)
+		if !listed(&errs, "incidents due", err) {
+			return done, errors.Join(errs...)
 		}
 		due = slices.DeleteFunc(due, func(in Incident) bool { return passed[in.Key] })
 		if len(due) == 0 {

@@ -85,11 +85,7 @@ func tells(note *bootstrap.Fact, u *bootstrap.UserStatus, gap bootstrap.MFAGap) 
 	} else if note.UserName != u.Name && !slices.Contains(u.FormerNames, note.UserName) {
 		return false
 	}
-	last := note.Last
-	if last.IsZero() {
-		last = note.Until
-	}
-	return !last.Before(gap.From) && (gap.To.IsZero() || !note.Until.After(gap.To))
+	return !note.Until.Before(gap.From) && (gap.To.IsZero() || !note.Until.After(gap.To))
 }
 
 // missing is the finding of one gap; ok is false where MFA was not missing at the deadline.

@@ -42,7 +42,8 @@ type Ledger interface {
 	Update(ctx context.Context, claimKey, windowKey string, decide func(Claim, Window) (Claim, Window)) error
 
 	// Due returns at most limit windows that hold something unsent and whose
-	// Until is not after the given time, the earliest first.
+	// Until is not after the given time, the earliest first. A Permanent error
+	// is about rows that cannot be read; the others are returned beside it.
 	Due(ctx context.Context, at time.Time, limit int) ([]Window, error)
 }
 
@@ -65,7 +66,8 @@ type Deadlines interface {
 	// Key is not stored, and what was there stays.
 	Reschedule(ctx context.Context, key string, decide func(Deadline) Deadline) error
 	// Overdue returns at most limit deadlines whose Due is neither zero nor after
-	// the given time, the earliest first.
+	// the given time, the earliest first. A Permanent error is about rows that
+	// cannot be read; the others are returned beside it.
 	Overdue(ctx context.Context, at time.Time, limit int) ([]Deadline, error)
 }
 
@@ -93,7 +95,8 @@ type Incidents interface {
 	// Find returns the incident of an ID; found is false where there is none.
 	Find(ctx context.Context, id string) (in Incident, found bool, err error)
 	// Unsettled returns at most limit incidents whose Due is neither zero nor
-	// after the given time, the earliest first.
+	// after the given time, the earliest first. A Permanent error is about rows
+	// that cannot be read; the others are returned beside it.
 	Unsettled(ctx context.Context, at time.Time, limit int) ([]Incident, error)
 }
 

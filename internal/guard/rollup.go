@@ -24,8 +24,7 @@ func (g *Guard) Flush(ctx context.Context, at time.Time) (published int, err err
 	failures := 0
 	for {
 		due, err := g.deps.Ledger.Due(ctx, at, g.settings.Batch+len(passed))
-		if err != nil {
-			errs = append(errs, fmt.Errorf("listing windows due: %w", err))
+		if !listed(&errs, "windows due", err) {
 			return published, errors.Join(errs...)
 		}
 		fresh := false

@@ -10,7 +10,7 @@ import (
 // Settings are what an operator may change. New replaces a zero field by its default.
 type Settings struct {
 	Window    time.Duration // event time for which repeats are collected; default 15 min
-	Lease     time.Duration // how long a claim is kept from others; longer than a publish may take. Default 45 s
+	Lease     time.Duration // how long a claim is kept from others: as long as a publish may take, and a minute by which clocks may differ. Default 90 s
 	Bootstrap bootstrap.Options
 
 	// Reminders are how long after its deadline a user without MFA is told of
@@ -51,7 +51,7 @@ const burst = 10
 func DefaultSettings() Settings {
 	return Settings{
 		Window:            15 * time.Minute,
-		Lease:             45 * time.Second,
+		Lease:             90 * time.Second,
 		Bootstrap:         bootstrap.DefaultOptions(),
 		Reminders:         []time.Duration{time.Hour, 24 * time.Hour, 72 * time.Hour},
 		Resend:            []time.Duration{15 * time.Minute, time.Hour},

@@ -114,10 +114,11 @@ func (g *Guard) Sweep(ctx context.Context, live Live, at time.Time) (Swept, erro
 	s := sweep{Guard: g, live: live, at: at, stuck: map[string]bool{}}
 	for {
 		due, err := g.deps.Deadlines.Overdue(ctx, at, g.settings.Batch+len(s.stuck))
-		if err != nil {
-			return s.Swept, errors.Join(append(s.errs, fmt.Errorf("listing users due: %w", err))...)
+		if !listed(&s.errs, "users due", err) {
+			return s.Swept, errors.Join(s.errs...)
 		}
 		due = slices.DeleteFunc(due, func(d Deadline) bool { return s.stuck[d.Key] })
+		due = due[:min(len(due), g.settings.Batch)] // more, where what was stuck is so no longer
 		if len(due) == 0 {
 			return s.Swept, errors.Join(s.errs...)
 		}
@@ -201,6 +202,9 @@ func (s *sweep) account(ctx context.Context, account string, due []Deadline) {
 		case errors.Is(err, ErrBusy): // another sweep is telling of it
 		case err != nil:
 			s.fail(err)
+			if !Retryable(err) { // it would be in the way of the others at every sweep
+				l.next, l.done = s.at.Add(lastRetry), true
+			}
 		default:
 			s.failures = 0
 			l.done = true
@@ -380,9 +384,9 @@ func (s *sweep) tell(ctx context.Context, account string, users []*bootstrap.Use
 			*count++
 		}
 		note := bootstrap.MFAMissingToldFact(account, u, gap, stage)
-		note.Until, note.Last = s.at.Add(-settled), s.at
+		note.Until = s.at.Add(-settled)
 		if !gap.To.IsZero() {
-			note.Until, note.Last = gap.To, gap.To
+			note.Until = gap.To
 		}
 		notes = append(notes, note)
 		return nil

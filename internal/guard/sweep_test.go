@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"pgregory.net/rapid"
 
 	"rootguard/internal/alert"
 	"rootguard/internal/bootstrap"
@@ -340,36 +339,88 @@ func TestSweepWithoutAnswer(t *testing.T) {
 	s.sweep(t, guard.Swept{Looked: 1, Told: 1})
 }
 
-// TestSweepFaults makes each call of a sweep fail or crash in turn.
-func TestSweepFaults(t *testing.T) {
-	for _, fault := range []fake.Fault{fake.FailBefore, fake.FailAfter, fake.CrashBefore, fake.CrashAfter} {
-		for n := 1; ; n++ {
-			s := newSwept()
-			s.call(t, "CreateUser")
-			s.call(t, "CreateLoginProfile")
-			s.clock.Advance(24 * time.Hour)
-			before := len(s.script.Calls())
-			s.script.Inject(n, fault)
-			_, err := s.Sweep(t.Context(), s.iam, s.clock.Now())
-			if len(s.script.Calls())-before < n {
-				if n < 9 {
-					t.Errorf("a sweep makes only %d calls", n-1)
+// TestFaults makes each call in the life of a user, from its password until it
+// has MFA, fail or be the last of its process, and then each two of them.
+// Everything is told all the same, and twice only where a fault came between an
+// alert's going out and its being marked as sent.
+func TestFaults(t *testing.T) {
+	want := []string{
+		"medium Console password created for IAM user: eve", missingTitle, reminderTitle("high", 1), "info MFA added for IAM user: eve", closedTitle,
+	}
+	run := func(t *testing.T, plan map[int]fake.Fault) (calls []string) {
+		t.Helper()
+		s := newSwept()
+		s.Guard = guard.New(guard.Deps{
+			Detector: &detect.Detector{}, Ledger: s.ledger, Journal: s.journal, Publisher: s.pub, Now: s.clock.Now, Deadlines: s.deadlines,
+		}, s.settings)
+		for n, f := range plan {
+			s.script.Inject(n, f)
+		}
+		// again repeats what failed until it does not, as a queue and a schedule do.
+		again := func(do func() error) {
+			for try := 0; do() != nil; try++ {
+				if try == 5 {
+					t.Fatalf("%v: it fails for ever", plan)
 				}
-				break
-			}
-			if err == nil {
-				t.Errorf("%v of call %d: no error", fault, n)
-			}
-			s.script.Restart()
-			for range 2 {
+				s.script.Revive()
 				s.clock.Advance(5 * time.Minute)
-				if _, err := s.Sweep(t.Context(), s.iam, s.clock.Now()); err != nil {
-					t.Errorf("%v of call %d: the next sweep: %v", fault, n, err)
-				}
 			}
-			alerts := s.pub.Published()
-			if len(alerts) < 1 || len(alerts) > 2 || alerts[0].ID != alerts[len(alerts)-1].ID {
-				t.Errorf("%v of call %d: alerts %v", fault, n, s.titles())
+		}
+		handle := func(call string) {
+			s.apply(call, "eve")
+			rec := iamCall(call, "eve", s.clock.Now())
+			again(func() error { _, err := s.Handle(t.Context(), rec); return err })
+		}
+		sweep := func() {
+			again(func() error { _, err := s.Sweep(t.Context(), s.iam, s.clock.Now()); return err })
+		}
+		handle("CreateLoginProfile")
+		s.clock.Advance(24*time.Hour + 30*time.Minute)
+		sweep()
+		s.clock.Advance(time.Hour)
+		sweep()
+		s.clock.Advance(time.Hour)
+		handle("EnableMFADevice")
+		s.clock.Advance(10 * time.Minute)
+		sweep()
+
+		copies := map[string]int{}
+		var told []string
+		for i, a := range s.pub.Published() {
+			if copies[a.ID]++; copies[a.ID] == 1 {
+				told = append(told, s.titles()[i])
+			}
+		}
+		if diff := cmp.Diff(want, told); diff != "" {
+			t.Errorf("%v: alerts (-want +got):\n%s", plan, diff)
+		}
+		calls = s.script.Calls()
+		spare := 0
+		for n, f := range plan {
+			done := f == fake.FailAfter || f == fake.CrashAfter
+			published := calls[n-1] == "Publisher.Publish" && done
+			unmarked := n > 1 && calls[n-2] == "Publisher.Publish" && !done
+			if published || unmarked {
+				spare++
+			}
+		}
+		if extra := len(s.pub.Published()) - len(told); extra > spare {
+			t.Errorf("%v: %d copies, and the faults account for %d: %v", plan, extra, spare, s.titles())
+		}
+		return calls
+	}
+	n := len(run(t, nil))
+	if n < 35 {
+		t.Fatalf("a life makes only %d calls", n)
+	}
+	kinds := []fake.Fault{fake.FailBefore, fake.FailAfter, fake.CrashBefore, fake.CrashAfter}
+	for i := 1; i <= n; i++ {
+		for _, f := range kinds {
+			run(t, map[int]fake.Fault{i: f})
+		}
+		for j := i + 1; j <= n; j++ {
+			for _, f := range kinds {
+				run(t, map[int]fake.Fault{i: f, j: kinds[(i+j)%len(kinds)]})
 			}
 		}
 	}
@@ -489,9 +540,10 @@ func TestSweepStops(t *testing.T) {
 }
 
 // TestSweepRefused holds that users whose alerts no retry gets sent, however
-// many, keep no other back.
+// many, keep no other back, also where one sweep cannot try them all, and that
+// they are tried again.
 func TestSweepRefused(t *testing.T) {
-	s := newSwept(func(s *guard.Settings) { s.Batch = 4 })
+	s := newSwept(func(s *guard.Settings) { s.Batch, s.SweepUsers = 4, 6 })
 	for i := range 10 {
 		name := fmt.Sprintf("user%02d", i)
 		s.apply("CreateLoginProfile", name)
@@ -504,12 +556,20 @@ func TestSweepRefused(t *testing.T) {
 		}
 		return nil
 	}
-	got, err := s.Sweep(t.Context(), s.iam, s.clock.Now())
-	if got.Told != 3 || got.More || err == nil || guard.Retryable(err) {
-		t.Errorf("%+v, %v", got, err)
+	for i, want := range []guard.Swept{{Looked: 8, Told: 1, More: true}, {Looked: 2, Told: 2}} {
+		got, err := s.Sweep(t.Context(), s.iam, s.clock.Now())
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("sweep %d (-want +got):\n%s", i+1, diff)
+		}
+		if i == 0 && (err == nil || guard.Retryable(err)) || i == 1 && err != nil {
+			t.Errorf("sweep %d: %v", i+1, err)
+		}
 	}
 	s.pub.Refuse = nil
-	s.sweep(t, guard.Swept{Looked: 7, Told: 7})
+	s.clock.Advance(time.Hour)
+	for _, want := range []guard.Swept{{Looked: 8, Told: 7, Reminded: 1, More: true}, {Looked: 2, Reminded: 2}} {
+		s.sweep(t, want)
+	}
 }
 
 type liveFunc func(ctx context.Context, account, name string) (bootstrap.LiveFact, error)
@@ -550,259 +610,6 @@ func newSweptLike(s *swept) *guard.Guard {
 	return guard.New(guard.Deps{
 		Detector: detectorFunc(nothing), Ledger: s.ledger, Journal: s.journal, Publisher: s.pub, Now: s.clock.Now, Deadlines: s.deadlines,
 	}, s.settings)
-}
-
-// truth is a user as the model knows it.
-type truth struct {
-	created, deleted, password, mfa bool
-	gap                             int // number of the latest time without MFA
-	from                            time.Time
-	told                            map[string]int // alerts by gap and stage
-	closed                          map[string]bool
-}
-
-func (u *truth) open() bool { return u.created && !u.deleted && u.password && !u.mfa }
-
-// TestSweepModel runs calls, deliveries late, twice and out of order, sweeps
-// that overlap, crashes and outages, and compares what was told with users kept
-// in the simplest way.
-func TestSweepModel(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
-		s := newSwept(func(s *guard.Settings) {
-			s.Burst = map[detect.ID]int{detect.UserMFAMissing: 1 << 20}
-			s.Batch = rapid.IntRange(1, 4).Draw(rt, "batch")
-			s.SweepUsers = rapid.IntRange(1, 5).Draw(rt, "bound")
-		})
-		// Records may be late: a sweep then does not know what was, only what is.
-		late := rapid.Bool().Draw(rt, "late")
-		users := map[string]*truth{}
-		for i := range rapid.IntRange(1, 4).Draw(rt, "users") {
-			users[fmt.Sprintf("user%d", i)] = &truth{told: map[string]int{}, closed: map[string]bool{}}
-		}
-		var pending []func() error
-		faults, calls := 0, 0
-
-		seen := 0
-		note := func() {
-			published := s.pub.Published()
-			for ; seen < len(published); seen++ {
-				f := published[seen].Finding
-				u := users[f.Target.UserName]
-				if strings.HasSuffix(f.EventID, "/closed") {
-					u.closed[f.EventID] = true
-					continue
-				}
-				if !u.open() {
-					rt.Errorf("%s at %v, who is %+v", f.Title, s.clock.Now(), u)
-				}
-				if s.clock.Now().Sub(u.from) < 24*time.Hour && !late {
-					rt.Errorf("%s %v after its password", f.Title, s.clock.Now().Sub(u.from))
-				}
-				u.told[fmt.Sprint(u.gap, " ", f.Session)]++
-			}
-		}
-		faulty := func(do func()) {
-			before, at := len(s.script.Calls()), 0
-			if rapid.IntRange(0, 2).Draw(rt, "is faulty") == 0 {
-				at = rapid.IntRange(1, 25).Draw(rt, "call")
-				s.script.Inject(at, rapid.SampledFrom([]fake.Fault{fake.FailBefore, fake.FailAfter, fake.CrashBefore, fake.CrashAfter}).Draw(rt, "fault"))
-			}
-			do()
-			if at > 0 && len(s.script.Calls())-before >= at {
-				faults++
-			}
-			s.script.Restart()
-			note()
-		}
-		deliver := func(i int) {
-			one := pending[i]
-			faulty(func() {
-				if one() == nil {
-					pending = append(pending[:i:i], pending[i+1:]...)
-				}
-			})
-		}
-		call := func(name, user string) {
-			u := users[user]
-			was := u.open()
-			switch name {
-			case "CreateUser":
-				u.created = true
-			case "CreateLoginProfile":
-				u.password = true
-			case "DeleteLoginProfile":
-				u.password = false
-			case "EnableMFADevice":
-				u.mfa = true
-			case "DeactivateMFADevice":
-				u.mfa = false
-			case "DeleteUser":
-				u.deleted = true
-			}
-			s.clock.Advance(time.Second)
-			if u.open() && !was {
-				u.gap++
-				u.from = s.clock.Now()
-			}
-			s.apply(name, user)
-			rec := iamCall(name, user, s.clock.Now())
-			calls++
-			rec.EventID = fmt.Sprint("e-", calls)
-			pending = append(pending, func() error { _, err := s.Handle(context.Background(), rec); return err })
-			if rapid.IntRange(0, 3).Draw(rt, "twice") == 0 {
-				pending = append(pending, pending[len(pending)-1])
-			}
-			s.clock.Advance(time.Second)
-		}
-		settle := func() error {
-			for len(pending) > 0 {
-				if err := pending[0](); err != nil {
-					return err
-				}
-				pending = pending[1:]
-			}
-			return nil
-		}
-		drain := func() {
-			for more := true; more; {
-				got, err := s.Sweep(context.Background(), s.iam, s.clock.Now())
-				if err != nil {
-					rt.Fatalf("a sweep without a fault: %v", err)
-				}
-				more = got.More
-				note()
-			}
-			s.clock.Advance(time.Second)
-		}
-		sweepNow := func() {
-			if !late && settle() != nil {
-				return
-			}
-			s.clock.Advance(time.Second)
-			_, _ = s.Sweep(context.Background(), s.iam, s.clock.Now())
-		}
-
-		names := make([]string, 0, len(users))
-		for i := range len(users) {
-			names = append(names, fmt.Sprintf("user%d", i))
-		}
-		for range rapid.IntRange(1, 60).Draw(rt, "steps") {
-			switch rapid.SampledFrom([]string{"call", "call", "deliver", "sweep", "sweep", "overlap", "during", "clock", "clock", "outage"}).Draw(rt, "operation") {
-			case "call":
-				user := rapid.SampledFrom(names).Draw(rt, "user")
-				u := users[user]
-				var can []string
-				add := func(ok bool, name string) {
-					if ok {
-						can = append(can, name)
-					}
-				}
-				add(!u.created, "CreateUser")
-				if u.created && !u.deleted {
-					add(!u.password, "CreateLoginProfile")
-					add(u.password, "DeleteLoginProfile")
-					add(!u.mfa, "EnableMFADevice")
-					add(u.mfa, "DeactivateMFADevice")
-					add(!u.password && !u.mfa, "DeleteUser")
-				}
-				if len(can) > 0 {
-					call(rapid.SampledFrom(can).Draw(rt, "name"), user)
-				}
-			case "deliver":
-				if len(pending) > 0 {
-					deliver(rapid.IntRange(0, len(pending)-1).Draw(rt, "which"))
-				}
-			case "sweep":
-				faulty(sweepNow)
-			case "overlap":
-				stall := rapid.Bool().Draw(rt, "stall")
-				s.pub.Refuse = func(alert.Alert) error {
-					s.pub.Refuse = nil
-					if stall {
-						s.clock.Advance(s.settings.Lease)
-						faults++ // what is on its way may be sent again
-					}
-					_, _ = s.Sweep(context.Background(), s.iam, s.clock.Now())
-					return nil
-				}
-				faulty(sweepNow)
-				s.pub.Refuse = nil
-			case "during":
-				s.iam.during = func() {
-					if len(pending) > 0 && pending[0]() == nil {
-						pending = pending[1:]
-					}
-				}
-				faulty(sweepNow)
-				s.iam.during = nil
-			case "clock":
-				s.clock.Advance(time.Duration(rapid.SampledFrom([]int{1, 6, 50, 60, 700, 1440, 3000}).Draw(rt, "minutes")) * time.Minute)
-			case "outage":
-				s.iam.down = !s.iam.down
-			}
-		}
-
-		s.iam.down = false
-		if err := settle(); err != nil {
-			rt.Fatalf("delivering: %v", err)
-		}
-		for range 30 { // longer than any pause of the sweep
-			s.clock.Advance(5 * time.Hour)
-			drain()
-		}
-		for name, u := range users {
-			if !u.open() {
-				continue
-			}
-			for _, stage := range []string{"", "reminder 3"} {
-				if u.told[fmt.Sprint(u.gap, " ", stage)] == 0 && (!late || stage != "") {
-					rt.Errorf("%s is without MFA since %v and %q was never told: %v", name, u.from, stage, u.told)
-				}
-			}
-		}
-		for _, name := range names {
-			if u := users[name]; u.open() {
-				call("EnableMFADevice", name)
-			}
-		}
-		if err := settle(); err != nil {
-			rt.Fatalf("delivering: %v", err)
-		}
-		for range 30 {
-			s.clock.Advance(5 * time.Hour)
-			drain()
-		}
-		// Of an alert cut off by a fault it is not known that it was sent, so a
-		// user that then closes may not be told of again.
-		extra, unclosed := 0, 0
-		for name, u := range users {
-			gaps := map[string]bool{}
-			for stage, n := range u.told {
-				extra += n - 1
-				gaps[strings.SplitN(stage, " ", 2)[0]] = true
-			}
-			if late {
-				if len(gaps) > 0 && len(u.closed) == 0 {
-					unclosed++
-				}
-				continue
-			}
-			unclosed += max(0, len(gaps)-len(u.closed))
-			if len(u.closed) > len(gaps) {
-				rt.Errorf("%s was told of %d times without MFA, and %d were closed: %v, %v", name, len(gaps), len(u.closed), u.told, u.closed)
-			}
-		}
-		if unclosed > faults {
-			rt.Errorf("%d were told of and never closed, for %d faults", unclosed, faults)
-		}
-		if extra > faults && !late {
-			rt.Errorf("%d extra alerts for %d faults", extra, faults)
-		}
-		due, err := s.deadlines.Overdue(context.Background(), s.clock.Now().Add(10000*time.Hour), 100)
-		if err != nil || len(due) != 0 {
-			rt.Errorf("still to be looked at: %+v, %v", due, err)
-		}
-	})
 }
 
 // nothing is a detector that finds nothing.

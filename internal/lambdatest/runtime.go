@@ -309,6 +309,10 @@ func (f *Function) MaxRSS() (int64, error) {
 	return 0, errors.New("reading the process's memory: no VmHWM in its status")
 }
 
+// Kill ends the process at once, as the end of its machine would. Close is still
+// to be called.
+func (f *Function) Kill() { _ = f.cmd.Process.Kill() } // it may have ended
+
 // Close ends the function as Lambda does an idle environment.
 func (f *Function) Close() error {
 	_ = f.cmd.Process.Signal(syscall.SIGTERM) // it may have ended

@@ -278,7 +278,7 @@ func (o *redriveOutput) summary(c redriveCmd, queues []waitingQueue, sum redrive
 	case sum.Failed > 0:
 		return fmt.Errorf("%s failed and stayed on the queues; mend the cause and run it again", plural(int64(left), "message"))
 	case sum.Busy > 0:
-		return fmt.Errorf("%s stayed on the queues, as another process is handling the event or died doing so; run it again in a minute", plural(int64(left), "message"))
+		return fmt.Errorf("%s stayed on the queues, as another process is handling the event or died doing so; run it again in two minutes", plural(int64(left), "message"))
 	case sum.Malformed > 0:
 		return leftError{sum.Malformed}
 	default:

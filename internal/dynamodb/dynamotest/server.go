@@ -57,6 +57,13 @@ type table struct {
 	index
 	indexes map[string]index // by name; each projects keys only
 	items   map[string]Item
+	parts   map[part]map[string]Item // the items of each partition, by their id
+}
+
+// part is a partition of the table or of an index.
+type part struct {
+	index
+	hash string
 }
 
 // Server is a DynamoDB with tables in memory.
@@ -71,13 +78,15 @@ type Server struct {
 	tokens map[string][32]byte // of transactions that went through
 	calls  map[string]int
 	faults map[string][]Fault
+	nth    map[int]Fault // by number of the request
+	total  int           // requests
 	before func(op string)
 }
 
 // New starts a server that ends with the test.
 func New(tb testing.TB) *Server {
 	tb.Helper()
-	s := &Server{tables: map[string]*table{}, tokens: map[string][32]byte{}, calls: map[string]int{}, faults: map[string][]Fault{}}
+	s := &Server{tables: map[string]*table{}, tokens: map[string][32]byte{}, calls: map[string]int{}, faults: map[string][]Fault{}, nth: map[int]Fault{}}
 	web := httptest.NewServer(s)
 	tb.Cleanup(web.Close)
 	s.URL = web.URL
@@ -90,6 +99,21 @@ func (s *Server) Inject(op string, n int, f Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.faults[op] = append(s.faults[op], slices.Repeat([]Fault{f}, n)...)
+}
+
+// InjectAt makes the n-th request from now on, of whatever operation, go wrong; 1
+// is the next.
+func (s *Server) InjectAt(n int, f Fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.nth[s.total+n] = f
+}
+
+// Total is how many requests came, failed ones included.
+func (s *Server) Total() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.total
 }
 
 // Recover drops the faults injected for an operation that have not come up.
@@ -122,7 +146,7 @@ func (s *Server) Items(name string) []Item {
 	if t == nil {
 		return nil
 	}
-	return t.sorted(t.index)
+	return t.sorted(t.index, slices.Collect(maps.Values(t.items)))
 }
 
 type apiError struct {
@@ -149,6 +173,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var fault *Fault
 	if queue := s.faults[op]; len(queue) > 0 {
 		fault, s.faults[op] = &queue[0], queue[1:]
+	}
+	s.total++
+	if f, ok := s.nth[s.total]; ok {
+		fault = &f
 	}
 	s.mu.Unlock()
 	if before != nil {
@@ -272,7 +300,7 @@ func (s *Server) createTable(body []byte) (any, error) {
 	if s.tables[in.TableName] != nil {
 		return nil, &apiError{code: "ResourceInUseException", message: in.TableName}
 	}
-	t := &table{index: in.KeySchema.index(), indexes: map[string]index{}, items: map[string]Item{}}
+	t := &table{index: in.KeySchema.index(), indexes: map[string]index{}, items: map[string]Item{}, parts: map[part]map[string]Item{}}
 	for _, g := range in.GlobalSecondaryIndexes {
 		if g.Projection.ProjectionType != "KEYS_ONLY" {
 			return nil, invalid("this server projects keys only")
@@ -394,7 +422,7 @@ func (s *Server) putItem(body []byte) (any, error) {
 	if !ok {
 		return nil, in.failed(t.items[id])
 	}
-	t.items[id] = in.Item
+	t.put(id, in.Item)
 	return map[string]any{}, nil
 }
 
@@ -555,7 +583,7 @@ func (s *Server) transactWriteItems(body []byte) (any, error) {
 			reasons[i] = map[string]any{"Code": "ConditionalCheckFailed", "Message": "The conditional request failed"}
 		}
 		if it.Put != nil {
-			write = append(write, func() { t.items[id] = act.Item })
+			write = append(write, func() { t.put(id, act.Item) })
 		}
 	}
 	if total > maxTransactionSize {
@@ -573,24 +601,34 @@ func (s *Server) transactWriteItems(body []byte) (any, error) {
 	return map[string]any{}, nil
 }
 
-// sorted returns the items that have an index's keys, by these.
-func (t *table) sorted(ix index) []Item {
-	var all []Item
-	for _, item := range t.items {
-		if item.Str(ix.hash) != "" && item.Str(ix.rng) != "" {
-			all = append(all, item)
+// put stores an item in the table and in the indexes whose keys it has.
+func (t *table) put(id string, item Item) {
+	was := t.items[id]
+	t.items[id] = item
+	for _, ix := range append(slices.Collect(maps.Values(t.indexes)), t.index) {
+		delete(t.parts[part{ix, was.Str(ix.hash)}], id)
+		if item.Str(ix.hash) == "" || item.Str(ix.rng) == "" {
+			continue
 		}
+		of := part{ix, item.Str(ix.hash)}
+		if t.parts[of] == nil {
+			t.parts[of] = map[string]Item{}
+		}
+		t.parts[of][id] = item
 	}
-	order := []string{ix.hash, ix.rng, t.hash, t.rng}
-	slices.SortFunc(all, func(a, b Item) int {
-		for _, name := range order {
-			if c := strings.Compare(a.Str(name), b.Str(name)); c != 0 {
-				return c
-			}
-		}
-		return 0
-	})
-	return all
+}
+
+// sorted sorts items by the keys of an index.
+func (t *table) sorted(ix index, all []Item) []Item {
+	keys := make(map[string]Item, len(all))
+	for _, item := range all {
+		keys[strings.Join([]string{item.Str(ix.hash), item.Str(ix.rng), item.Str(t.hash), item.Str(t.rng)}, "\x00")] = item
+	}
+	sorted := make([]Item, 0, len(all))
+	for _, key := range slices.Sorted(maps.Keys(keys)) {
+		sorted = append(sorted, keys[key])
+	}
+	return sorted
 }
 
 func (s *Server) query(body []byte) (any, error) {
@@ -624,7 +662,7 @@ func (s *Server) query(body []byte) (any, error) {
 	if err != nil {
 		return nil, invalid("%v", err)
 	}
-	if terms[0].name != ix.hash || terms[0].op != "=" || len(terms) > 2 || (len(terms) == 2 && terms[1].name != ix.rng) {
+	if terms[0].name != ix.hash || terms[0].op != "=" || terms[0].value.S == nil || len(terms) > 2 || (len(terms) == 2 && terms[1].name != ix.rng) {
 		return nil, invalid("query condition missed key schema element, or is not about the keys")
 	}
 	bound := s.PageMax
@@ -635,10 +673,8 @@ func (s *Server) query(body []byte) (any, error) {
 	started := in.ExclusiveStartKey == nil
 	bytes := 0
 	var last Item
-	for _, item := range t.sorted(ix) {
-		if !holds(terms, item) {
-			continue
-		}
+	items := slices.Collect(maps.Values(t.parts[part{ix, *terms[0].value.S}]))
+	for _, item := range t.sorted(ix, slices.DeleteFunc(items, func(item Item) bool { return !holds(terms, item) })) {
 		if !started {
 			started = after(t, ix, item, in.ExclusiveStartKey)
 			if !started {

@@ -1,0 +1,622 @@
+package guard_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"rootguard/internal/alert"
+	"rootguard/internal/bootstrap"
+	"rootguard/internal/cloudtrail"
+	"rootguard/internal/detect"
+	"rootguard/internal/fake"
+	"rootguard/internal/guard"
+)
+
+const (
+	maxSkew  = 30 * time.Second // of a process's clock, so that two differ by up to a minute
+	maxStall = 28 * time.Second // how long an invocation hangs at most and still goes on
+	maxLag   = 2 * time.Minute  // by which IAM's answers may be out of date
+)
+
+// truth is a user as it is, whatever the guard knows of it.
+type truth struct {
+	created, deleted, password, mfa bool
+
+	since  time.Time   // of the state
+	before []truth     // the states it had, oldest first
+	gaps   []time.Time // when each time without MFA began
+	closed map[string]bool
+}
+
+func (u *truth) open() bool { return u.created && !u.deleted && u.password && !u.mfa }
+
+// at is the state that the user had at a time.
+func (u *truth) at(t time.Time) truth {
+	for _, was := range slices.Backward(append(slices.Clone(u.before), *u)) {
+		if !was.since.After(t) {
+			return was
+		}
+	}
+	return truth{}
+}
+
+// step is one thing about a user of which people are to be told once.
+type step struct {
+	user  string
+	gap   int // counted from 1
+	stage string
+}
+
+// model is IAM, the queue of records and the people who are told, around a guard
+// whose functions run as processes.
+type model struct {
+	rt        *rapid.T
+	settings  guard.Settings
+	clock     *fake.Clock // the true time
+	lag       time.Duration
+	late      bool // sweeps do not wait for the records of what happened before
+	detector  detect.Detector
+	ledger    fake.Ledger
+	journal   fake.Journal
+	deadlines fake.Deadlines
+
+	users    map[string]*truth
+	names    []string
+	silent   map[string]bool // users about whom IAM gives no answer
+	silenced bool            // some were
+	pending  []*cloudtrail.Record
+	records  int
+	events   map[string]int // findings of records, by ID and session
+
+	running   []*process // the last runs while the others wait
+	published []alert.Alert
+	copies    map[string]int           // by alert ID
+	allowed   map[string]int           // copies after the first, by alert ID, that faults account for
+	told      map[step]map[string]bool // alert IDs
+	firstTold map[step]time.Time
+	//
+	unnoted map[step]int // told by runs that a fault kept from noting it
+}
+
+// process is one run of a function: it has a clock of its own, some of its calls
+// fail, others do something before one, and one may be its last.
+type process struct {
+	*guard.Guard
+	m         *model
+	skew      time.Duration
+	started   time.Time
+	faults    map[int]fake.Fault
+	meanwhile map[int]func()
+	calls     int
+	dead      bool
+	faulted   bool
+	leased    map[string]string // alert ID by claim key
+	out       map[string]bool   // alerts that went out and are not marked sent, by claim key
+	told      []step
+}
+
+func (m *model) process(skew time.Duration) *process {
+	p := &process{
+		m: m, skew: skew, started: m.clock.Now(), faults: map[int]fake.Fault{}, meanwhile: map[int]func(){},
+		leased: map[string]string{}, out: map[string]bool{},
+	}
+	p.Guard = guard.New(guard.Deps{Detector: &m.detector, Ledger: p, Journal: p, Deadlines: p, Publisher: p, Now: p.now}, m.settings)
+	return p
+}
+
+func (p *process) now() time.Time { return p.m.clock.Now().Add(p.skew) }
+
+// call makes a call go as planned. lost is told of one whose answer gets lost,
+// and whether it was done.
+func (p *process) call(do func() error, lost func(done bool)) error {
+	if p.dead {
+		return fake.ErrCrash
+	}
+	p.calls++
+	if other := p.meanwhile[p.calls]; other != nil {
+		other()
+	}
+	f := p.faults[p.calls]
+	if f == fake.None {
+		return do()
+	}
+	p.faulted = true
+	p.dead = f == fake.CrashBefore || f == fake.CrashAfter
+	done := f == fake.FailAfter || f == fake.CrashAfter
+	if done {
+		if err := do(); err != nil {
+			return err
+		}
+	}
+	lost(done)
+	return fmt.Errorf("call %d: %w", p.calls, fake.ErrFault)
+}
+
+func never(bool) {}
+
+// Update is guard.Ledger's. Where a fault keeps a claim from being marked sent
+// after its alert went out, one more copy of it comes.
+func (p *process) Update(ctx context.Context, claimKey, windowKey string, decide func(guard.Claim, guard.Window) (guard.Claim, guard.Window)) error {
+	return p.call(func() error {
+		var claim guard.Claim
+		err := p.m.ledger.Update(ctx, claimKey, windowKey, func(c guard.Claim, w guard.Window) (guard.Claim, guard.Window) {
+			c, w = decide(c, w)
+			claim = c
+			return c, w
+		})
+		switch {
+		case err != nil || claim.Key == "":
+		case claim.State == guard.Leased:
+			p.leased[claimKey] = claim.AlertID
+		default:
+			delete(p.leased, claimKey)
+			delete(p.out, claimKey)
+		}
+		return err
+	}, func(done bool) {
+		if !done && p.out[claimKey] {
+			p.m.allowed[p.leased[claimKey]]++
+		}
+	})
+}
+
+// Publish is guard.Publisher's.
+func (p *process) Publish(_ context.Context, a alert.Alert) error {
+	key := ""
+	for claimKey, id := range p.leased {
+		if id == a.ID {
+			key = claimKey
+		}
+	}
+	return p.call(func() error {
+		p.out[key] = true
+		p.m.tell(p, a)
+		return nil
+	}, func(done bool) {
+		if done {
+			p.m.allowed[a.ID]++
+			delete(p.out, key)
+		}
+	})
+}
+
+// Due is guard.Ledger's.
+func (p *process) Due(ctx context.Context, at time.Time, limit int) (due []guard.Window, err error) {
+	err = p.call(func() error { due, err = p.m.ledger.Due(ctx, at, limit); return err }, never)
+	return due, err
+}
+
+// Add is guard.Journal's.
+func (p *process) Add(ctx context.Context, facts []bootstrap.Fact) (added int, err error) {
+	err = p.call(func() error { added, err = p.m.journal.Add(ctx, facts); return err }, never)
+	return added, err
+}
+
+// Fact is guard.Journal's.
+func (p *process) Fact(ctx context.Context, account, id string) (f bootstrap.Fact, found bool, err error) {
+	err = p.call(func() error { f, found, err = p.m.journal.Fact(ctx, account, id); return err }, never)
+	return f, found, err
+}
+
+// Facts is guard.Journal's.
+func (p *process) Facts(ctx context.Context, account string) (facts []bootstrap.Fact, err error) {
+	err = p.call(func() error { facts, err = p.m.journal.Facts(ctx, account); return err }, never)
+	return facts, err
+}
+
+// Reschedule is guard.Deadlines'.
+func (p *process) Reschedule(ctx context.Context, key string, decide func(guard.Deadline) guard.Deadline) error {
+	return p.call(func() error { return p.m.deadlines.Reschedule(ctx, key, decide) }, never)
+}
+
+// Overdue is guard.Deadlines'.
+func (p *process) Overdue(ctx context.Context, at time.Time, limit int) (due []guard.Deadline, err error) {
+	err = p.call(func() error { due, err = p.m.deadlines.Overdue(ctx, at, limit); return err }, never)
+	return due, err
+}
+
+// User is guard.Live's: IAM, which may not show the latest changes. Several ask
+// at once, so nothing here depends on who is first.
+func (p *process) User(_ context.Context, _, name string) (bootstrap.LiveFact, error) {
+	if p.dead || p.m.silent[name] {
+		return bootstrap.LiveFact{}, errThrottled
+	}
+	was := p.m.users[name].at(p.m.clock.Now().Add(-p.m.lag))
+	if !was.created || was.deleted {
+		return bootstrap.LiveFact{UserName: name, Gone: true}, nil
+	}
+	live := bootstrap.LiveFact{UserName: name, ConsoleLogin: &was.password}
+	if was.mfa {
+		live.MFADevices = []string{"arn:aws:iam::" + account + ":mfa/" + name}
+	}
+	return live, nil
+}
+
+// tell is what people see of an alert, held against the truth.
+func (m *model) tell(p *process, a alert.Alert) {
+	m.published = append(m.published, a)
+	m.copies[a.ID]++
+	f, now := &a.Finding, m.clock.Now()
+	if n := m.copies[a.ID]; n-1 > m.allowed[a.ID] {
+		m.rt.Errorf("%q: copy %d, and faults account for %d more than the first", f.Title, n, m.allowed[a.ID])
+	}
+	if f.ID != detect.UserMFAMissing {
+		return
+	}
+	u := m.users[f.Target.UserName]
+	if f.Session == "closed" {
+		u.closed[f.EventID] = true
+		ended := len(u.gaps)
+		if u.open() {
+			ended--
+		}
+		if len(u.closed) > ended && !m.late {
+			m.rt.Errorf("%q: %d closed, of %d that ended", f.Title, len(u.closed), ended)
+		}
+		return
+	}
+	seen := u.at(p.started.Add(-m.lag))
+	if !u.open() && !seen.open() {
+		m.rt.Errorf("%q, who is %+v and was %+v", f.Title, u, seen)
+		return
+	}
+	// What a sweep tells is of when it began.
+	one := step{f.Target.UserName, len(u.gaps), f.Session}
+	for one.gap > 1 && u.gaps[one.gap-1].After(p.started) {
+		one.gap--
+	}
+	if since := now.Sub(u.gaps[one.gap-1]); since < m.settings.Bootstrap.Grace-maxSkew && !m.late {
+		m.rt.Errorf("%q %v after its password", f.Title, since)
+	}
+	if m.told[one] == nil {
+		m.told[one], m.firstTold[one] = map[string]bool{}, now
+	}
+	m.told[one][a.ID] = true
+	most := 1 + m.unnoted[one]
+	if m.firstTold[one].Before(u.gaps[one.gap-1].Add(m.settings.Bootstrap.Grace - maxSkew)) {
+		most++ // that one was about the time before, of whose end no record had come
+	}
+	if n := len(m.told[one]); n > most {
+		m.rt.Errorf("%+v was told as %d different alerts", one, n)
+	}
+	p.told = append(p.told, one)
+}
+
+func (m *model) skewed() time.Duration {
+	most := int(maxSkew / time.Second)
+	return time.Duration(rapid.OneOf(rapid.SampledFrom([]int{0, -most, most}), rapid.IntRange(-most, most)).Draw(m.rt, "skew")) * time.Second
+}
+
+// plan draws what goes wrong in a process, and what others do meanwhile.
+func (m *model) plan(p *process, depth int) {
+	call := rapid.OneOf(rapid.IntRange(1, 7), rapid.IntRange(1, 25))
+	for range rapid.SampledFrom([]int{0, 0, 1, 1, 2}).Draw(m.rt, "faults") {
+		p.faults[call.Draw(m.rt, "at call")] = rapid.SampledFrom([]fake.Fault{fake.FailBefore, fake.FailAfter, fake.CrashBefore, fake.CrashAfter}).Draw(m.rt, "fault")
+	}
+	for range rapid.SampledFrom([]int{0, 0, 1, 2}).Draw(m.rt, "others") {
+		at := call.Draw(m.rt, "before call")
+		what := rapid.SampledFrom([]string{"deliver", "change", "change", "change", "sweep", "sweep", "stall", "freeze"}).Draw(m.rt, "other")
+		p.meanwhile[at] = func() {
+			switch what {
+			case "stall": // of all that run, none may be held up for longer
+				d := time.Duration(rapid.IntRange(1, int(maxStall/time.Second)).Draw(m.rt, "seconds")) * time.Second
+				m.clock.Advance(max(0, min(d, m.running[0].started.Add(maxStall).Sub(m.clock.Now()))))
+			case "freeze": // for longer than an invocation may take: others take over
+				m.clock.Advance(m.settings.Lease + 2*maxSkew)
+				for _, p := range m.running {
+					for _, id := range p.leased {
+						m.allowed[id]++
+					}
+					p.faulted = true
+				}
+				fallthrough
+			default:
+				if depth < 1 {
+					m.run(what, depth+1)
+				}
+			}
+		}
+	}
+}
+
+// run has a new process do something.
+func (m *model) run(what string, depth int) {
+	p := m.process(m.skewed())
+	m.plan(p, depth)
+	m.running = append(m.running, p)
+	defer func() {
+		m.running = m.running[:len(m.running)-1]
+		if p.faulted {
+			for _, one := range p.told {
+				m.unnoted[one]++
+			}
+		}
+	}()
+	ctx := context.Background()
+	switch what {
+	case "deliver":
+		records := slices.Clone(m.pending)
+		if len(records) > 0 && rapid.IntRange(0, 2).Draw(m.rt, "one") == 0 {
+			i := rapid.IntRange(0, len(records)-1).Draw(m.rt, "which")
+			records = records[i : i+1]
+		}
+		for _, rec := range records {
+			m.handle(p, rec)
+		}
+	case "change": // and its record comes at once
+		if m.change() {
+			m.handle(p, m.pending[len(m.pending)-1])
+		}
+	case "flush":
+		_, _ = p.Flush(ctx, p.now())
+	default:
+		if m.late || len(m.pending) == 0 {
+			// A schedule's call may come late.
+			after := time.Duration(rapid.SampledFrom([]int{0, 0, 0, 4}).Draw(m.rt, "minutes late")) * time.Minute
+			_, _ = p.Sweep(ctx, p, p.now().Add(-after))
+		}
+	}
+}
+
+// handle hands a record to a process. One that fails stays on the queue.
+func (m *model) handle(p *process, rec *cloudtrail.Record) {
+	if _, err := p.Handle(context.Background(), rec); err != nil {
+		return
+	}
+	if i := slices.Index(m.pending, rec); i >= 0 {
+		m.pending = slices.Delete(m.pending, i, i+1)
+	}
+}
+
+// act has an administrator do something about a user.
+func (m *model) act(call, user string) {
+	u := m.users[user]
+	m.clock.Advance(time.Second)
+	was := *u
+	was.before = nil
+	u.before = append(u.before, was)
+	u.since = m.clock.Now()
+	switch call {
+	case "CreateUser":
+		u.created = true
+	case "CreateLoginProfile":
+		u.password = true
+	case "DeleteLoginProfile":
+		u.password = false
+	case "EnableMFADevice":
+		u.mfa = true
+	case "DeactivateMFADevice":
+		u.mfa = false
+	case "DeleteUser":
+		u.deleted = true
+	}
+	if u.open() && !was.open() {
+		u.gaps = append(u.gaps, u.since)
+	}
+	m.records++
+	rec := iamCall(call, user, u.since)
+	rec.EventID = fmt.Sprint("e-", m.records)
+	if out := m.detector.Detect(rec, nil); out.Kind == detect.Matched {
+		m.events[string(out.Finding.ID)+" "+out.Finding.Session]++
+	}
+	m.pending = append(m.pending, rec)
+	if rapid.IntRange(0, 3).Draw(m.rt, "copy") == 0 { // of another trail
+		again := *rec
+		m.pending = append(m.pending, &again)
+	}
+	m.clock.Advance(time.Second)
+}
+
+// change has something done about some user, if anything can be.
+func (m *model) change() bool {
+	user := rapid.SampledFrom(m.names).Draw(m.rt, "user")
+	can := m.users[user].calls()
+	if len(can) > 0 {
+		m.act(rapid.SampledFrom(can).Draw(m.rt, "call"), user)
+	}
+	return len(can) > 0
+}
+
+// calls are those that can be made about a user as it is.
+func (u *truth) calls() (can []string) {
+	if !u.created {
+		return []string{"CreateUser"}
+	}
+	if u.deleted {
+		return nil
+	}
+	for call, ok := range map[string]bool{
+		"CreateLoginProfile": !u.password, "DeleteLoginProfile": u.password, "EnableMFADevice": !u.mfa, "DeactivateMFADevice": u.mfa,
+		"DeleteUser": !u.password && !u.mfa,
+	} {
+		if ok {
+			can = append(can, call)
+		}
+	}
+	slices.Sort(can)
+	return can
+}
+
+// calm delivers all there is and sweeps every so often for a time in which
+// nothing goes wrong. Then whoever is without MFA was told of, and reminded of.
+func (m *model) calm(every time.Duration, times int) {
+	ctx := context.Background()
+	clear(m.silent)
+	start, skew := m.clock.Now(), m.skewed()
+	for i := range times {
+		for _, rec := range slices.Clone(m.pending) {
+			m.handle(m.process(-skew), rec)
+		}
+		p := m.process(skew)
+		for more, runs := true, 0; more; runs++ {
+			got, err := p.Sweep(ctx, p, p.now())
+			if err != nil || runs > 100 {
+				m.rt.Fatalf("sweep %d where nothing goes wrong: %+v, %v", runs, got, err)
+			}
+			more = got.More
+		}
+		if _, err := p.Flush(ctx, p.now()); err != nil {
+			m.rt.Fatalf("a flush where nothing goes wrong: %v", err)
+		}
+		if i == 3 && !m.silenced {
+			m.wantTold(start.Add(-settle)) // by now, since there is nothing to wait for
+		}
+		if i < times-1 {
+			m.clock.Advance(every)
+		}
+	}
+	if len(m.pending) > 0 {
+		m.rt.Fatalf("still not handled: %+v", m.pending)
+	}
+	// What began before and was left for want of an answer is looked at within an hour.
+	begun, end := start.Add(time.Hour), m.clock.Now().Add(-every-settle)
+	m.wantTold(end)
+	for name, u := range m.users {
+		if !u.open() {
+			continue
+		}
+		one := step{name, len(u.gaps), ""}
+		deadline := u.gaps[one.gap-1].Add(m.settings.Bootstrap.Grace)
+		for i, after := range m.settings.Reminders {
+			due := deadline.Add(after)
+			one.stage = fmt.Sprintf("reminder %d", i+1)
+			first := m.firstTold[step{name, one.gap, ""}]
+			if due.After(begun) && due.After(first) && !due.After(end) && m.told[one] == nil {
+				m.rt.Errorf("%s was told of at %v, and not by %s, which was due at %v", name, first, one.stage, due)
+			}
+		}
+	}
+}
+
+// wantTold holds that everybody was told of whose grace was over by a time.
+func (m *model) wantTold(by time.Time) {
+	for name, u := range m.users {
+		if !u.open() {
+			continue
+		}
+		since := u.gaps[len(u.gaps)-1]
+		if !since.Add(m.settings.Bootstrap.Grace).After(by) && m.told[step{name, len(u.gaps), ""}] == nil {
+			m.rt.Errorf("%s is without MFA since %v and nobody was told by %v", name, since, m.clock.Now())
+		}
+	}
+}
+
+// settle is by how much a sweep may be late where all goes well: a user that
+// changed a moment ago is looked at when IAM shows it for certain.
+const settle = 6 * time.Minute
+
+// TestAcceptance runs random interleavings of what people do, records that come
+// late, twice and out of order, sweeps and roll-ups, each in a process of its own
+// that fails, is throttled, hangs or dies at any of its calls, while others run
+// in between and no two clocks agree, and holds what was told against the truth:
+//
+//   - whoever is without MFA past the grace is told of, and reminded of;
+//   - each step is told once, and once more only for a fault between an alert's
+//     going out and its being marked as sent;
+//   - nobody is told of who has MFA, or before the time;
+//   - each time without MFA that was told of is closed once;
+//   - every finding of a record is told, alone or in a roll-up.
+func TestAcceptance(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		settings := guard.DefaultSettings()
+		settings.Burst = map[detect.ID]int{detect.UserMFAMissing: 1 << 20}
+		settings.Batch = rapid.IntRange(1, 4).Draw(rt, "batch")
+		settings.SweepUsers = rapid.IntRange(1, 5).Draw(rt, "bound")
+		m := &model{
+			rt: rt, settings: settings, clock: fake.NewClock(t0), ledger: fake.Ledger{Conflicts: true}, deadlines: fake.Deadlines{Conflicts: true},
+			lag:   time.Duration(rapid.IntRange(0, int(maxLag/time.Second)).Draw(rt, "lag")) * time.Second,
+			late:  rapid.Bool().Draw(rt, "late"),
+			users: map[string]*truth{}, silent: map[string]bool{}, events: map[string]int{},
+			copies: map[string]int{}, allowed: map[string]int{}, told: map[step]map[string]bool{}, firstTold: map[step]time.Time{}, unnoted: map[step]int{},
+		}
+		for i := range rapid.IntRange(1, 4).Draw(rt, "users") {
+			m.names = append(m.names, fmt.Sprintf("user%d", i))
+			m.users[m.names[i]] = &truth{closed: map[string]bool{}}
+			if rapid.Bool().Draw(rt, "has MFA") {
+				for _, call := range []string{"CreateUser", "CreateLoginProfile", "EnableMFADevice"} {
+					m.act(call, m.names[i])
+				}
+			}
+		}
+		m.calm(settle, 3) // after which nobody has to be looked at
+		for range rapid.IntRange(1, 50).Draw(rt, "steps") {
+			switch what := rapid.SampledFrom([]string{"act", "act", "act", "deliver", "sweep", "sweep", "flush", "clock", "clock", "silence", "calm"}).Draw(rt, "operation"); what {
+			case "act":
+				m.change()
+			case "clock":
+				m.clock.Advance(time.Duration(rapid.SampledFrom([]int{1, 6, 50, 60, 700, 1440, 3000}).Draw(rt, "minutes")) * time.Minute)
+			case "silence":
+				user := rapid.SampledFrom(m.names).Draw(rt, "user")
+				m.silent[user] = !m.silent[user]
+				m.silenced = true
+			case "calm":
+				m.calm(5*time.Minute, 16)
+			case "sweep":
+				for i := 0; i < 3 && len(m.pending) > 0 && !m.late; i++ {
+					m.run("deliver", 0)
+				}
+				m.run(what, 0)
+			default:
+				m.run(what, 0)
+			}
+		}
+
+		m.calm(30*time.Minute, 250) // longer than the last reminder takes
+		for _, name := range m.names {
+			if m.users[name].open() {
+				m.act("EnableMFADevice", name)
+			}
+		}
+		m.calm(5*time.Hour, 30) // longer than any pause of the sweep
+
+		for name, u := range m.users {
+			told, unsure := map[int]bool{}, 0
+			for one := range m.told {
+				if one.user == name && !told[one.gap] {
+					told[one.gap] = true
+				}
+			}
+			for gap := range told {
+				// Of what a run told in which something went wrong there may be no note.
+				if slices.ContainsFunc(stages(&settings), func(s string) bool { return m.unnoted[step{name, gap, s}] > 0 }) {
+					unsure++
+				}
+			}
+			if n := len(u.closed); !m.late && (n > len(told) || n < len(told)-unsure) {
+				rt.Errorf("%s was told of %d times without MFA, and %d were closed: %v", name, len(told), n, u.closed)
+			}
+		}
+		due, err := m.deadlines.Overdue(context.Background(), m.clock.Now().Add(10000*time.Hour), 100)
+		if err != nil || len(due) != 0 {
+			rt.Errorf("still to be looked at: %+v, %v", due, err)
+		}
+		if _, err := m.process(0).Flush(context.Background(), m.clock.Now().Add(1000*time.Hour)); err != nil {
+			rt.Fatal(err)
+		}
+		covered := map[string]int{}
+		once := map[string]bool{}
+		for _, a := range m.published {
+			if a.Finding.ID != detect.UserMFAMissing && !once[a.ID] {
+				covered[string(a.Finding.ID)+" "+a.Finding.Session] += max(1, a.Count)
+			}
+			once[a.ID] = true
+		}
+		if diff := cmp.Diff(m.events, covered); diff != "" {
+			rt.Errorf("findings of records (-made +told):\n%s", diff)
+		}
+	})
+}
+
+func stages(s *guard.Settings) []string {
+	all := []string{""}
+	for i := range s.Reminders {
+		all = append(all, fmt.Sprintf("reminder %d", i+1))
+	}
+	return all
+}

@@ -1,0 +1,219 @@
+package lambdas_test
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"rootguard/internal/cloudtrail"
+	"rootguard/internal/detect"
+	"rootguard/internal/dynamodb/dynamotest"
+	"rootguard/internal/fake"
+	"rootguard/internal/guard"
+	"rootguard/internal/iam/iamtest"
+	"rootguard/internal/lambdatest"
+)
+
+// due has n users of an account whose time to get MFA ended half an hour ago.
+func (c *cloud) due(tb testing.TB, of string, n int) {
+	tb.Helper()
+	g := guard.New(guard.Deps{
+		Detector: &detect.Detector{}, Ledger: c.store, Journal: c.store, Deadlines: c.store, Publisher: &fake.Publisher{}, Now: time.Now,
+	}, guard.Settings{})
+	at := time.Now().Add(-24*time.Hour - 30*time.Minute)
+	users := map[string]iamtest.User{}
+	next := make(chan string)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for name := range next {
+				// No finding is made of it: it was told of a day ago.
+				rec := &cloudtrail.Record{
+					EventID: of + name, EventTime: at, EventType: "AwsApiCall", EventSource: "iam.amazonaws.com", EventName: "CreateLoginProfile",
+					RecipientAccountID: of, RequestParameters: fmt.Appendf(nil, `{"userName":%q}`, name), ResponseElements: []byte(`{}`),
+					UserIdentity: cloudtrail.UserIdentity{Type: "IAMUser", UserName: "admin", PrincipalID: "AIDAADMIN"},
+				}
+				if _, err := g.Handle(tb.Context(), rec); err != nil {
+					tb.Errorf("handling the password of %s: %v", name, err)
+				}
+			}
+		})
+	}
+	for i := range n {
+		name := fmt.Sprintf("user%05d", i)
+		users[name] = iamtest.User{Password: true}
+		next <- name
+	}
+	close(next)
+	wg.Wait()
+	c.iam.Set(of, iamtest.Account{Users: users})
+}
+
+// missing is how many users were told of as without MFA, alone or in a roll-up,
+// in how many alerts, and how many copies of these came beyond the first.
+func (c *cloud) missing(tb testing.TB) (users, alerts, copies int) {
+	tb.Helper()
+	seen := map[string]bool{}
+	for _, a := range c.alerts(tb) {
+		switch {
+		case a.Finding.ID != detect.UserMFAMissing:
+		case seen[a.ID]:
+			copies++
+		default:
+			seen[a.ID] = true
+			users, alerts = users+max(1, a.Count), alerts+1
+		}
+	}
+	return users, alerts, copies
+}
+
+func (c *cloud) stillDue(tb testing.TB) int {
+	tb.Helper()
+	due, err := c.store.Overdue(tb.Context(), time.Now(), 100)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return len(due)
+}
+
+// TestSweepsOverlap has several processes sweep the same users at the same time.
+func TestSweepsOverlap(t *testing.T) {
+	const n = 40
+	c := newCloud(t)
+	c.due(t, account, n)
+	sweeps := make([]*lambdatest.Function, 4)
+	for i := range sweeps {
+		sweeps[i] = c.start(t, "sweep")
+	}
+	// They go on when all have asked what is due, in the four parts of the index.
+	var asked atomic.Int64
+	all := make(chan struct{})
+	c.table.Before(func(op string) {
+		if op != "Query" {
+			return
+		}
+		if asked.Add(1) == int64(4*len(sweeps)) {
+			close(all)
+		}
+		select {
+		case <-all:
+		case <-time.After(10 * time.Second):
+			t.Error("the sweeps do not overlap")
+		}
+	})
+	at := time.Now()
+	var wg sync.WaitGroup
+	for _, f := range sweeps {
+		wg.Go(func() {
+			if res, err := f.Invoke(t.Context(), scheduled(at)); err != nil || res.Error != nil {
+				t.Errorf("sweeping: %v, %v", err, res.Error)
+			}
+		})
+	}
+	wg.Wait()
+	handled(t, sweeps[0], scheduled(at))                     // what two were at, neither moved on
+	handled(t, sweeps[1], scheduled(at.Add(20*time.Minute))) // and the roll-up
+	if users, alerts, copies := c.missing(t); users != n || alerts > 10+len(sweeps)+2 || copies != 0 {
+		t.Errorf("%d users in %d alerts, %d copies; want %d in ten and a roll-up a sweep, and none", users, alerts, copies, n)
+	}
+	if due := c.stillDue(t); due != 0 {
+		t.Errorf("%d are still due", due)
+	}
+}
+
+// TestSweepIsKilled kills the process of a sweep at each of its requests to
+// DynamoDB, before or after it is done. The next sweep tells all the same.
+func TestSweepIsKilled(t *testing.T) {
+	requests, copied := 0, 0
+	for n := 1; requests == 0; n++ {
+		for _, done := range []bool{false, true} {
+			c := newCloud(t)
+			c.due(t, account, 1)
+			f := c.start(t, "sweep")
+			var count atomic.Int64
+			c.table.Before(func(string) {
+				if count.Add(1) == int64(n) {
+					f.Kill()
+				}
+			})
+			if !done {
+				c.table.InjectAt(n, dynamotest.Fault{})
+			}
+			if _, err := f.Invoke(t.Context(), []byte(schedule)); err == nil {
+				requests = n - 1 // in all
+				break
+			}
+			c.table.Before(nil)
+			next := c.start(t, "sweep")
+			for range 2 { // what was on its way may arrive after the first
+				c.leasesEnd(t)
+				handled(t, next, []byte(schedule))
+			}
+			users, _, copies := c.missing(t)
+			if users != 1 || copies > 1 || c.stillDue(t) != 0 {
+				t.Errorf("killed at request %d, done %v: %d users told of, %d copies, %d still due", n, done, users, copies, c.stillDue(t))
+			}
+			copied += copies
+		}
+	}
+	if requests < 10 {
+		t.Errorf("a sweep makes only %d requests", requests)
+	}
+	// Between the alert and its mark are a read and a write, which is not done.
+	if copied < 1 || copied > 3 {
+		t.Errorf("%d copies came in all", copied)
+	}
+}
+
+// leasesEnd has the time pass for which claims are leased.
+func (c *cloud) leasesEnd(t *testing.T) {
+	t.Helper()
+	var claims []guard.Claim
+	if err := c.store.Claims(t.Context(), account, func(one guard.Claim) error { claims = append(claims, one); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	for _, one := range claims {
+		err := c.store.Update(t.Context(), one.Key, "", func(was guard.Claim, _ guard.Window) (guard.Claim, guard.Window) {
+			if was.State != guard.Leased {
+				return guard.Claim{}, guard.Window{}
+			}
+			was.LeaseUntil = time.Now().Add(-time.Second)
+			return was, guard.Window{}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestSweepOfMany has many users due, each of whom is told of once, within little
+// memory. BenchmarkSweep has many more.
+func TestSweepOfMany(t *testing.T) {
+	const n = 600
+	c := newCloud(t)
+	c.due(t, account, n)
+	f, err := lambdatest.Start(t.Context(), lambdatest.Options{Binary: binary(t, "sweep"), Env: c.env, Timeout: 4 * time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = f.Close() })
+	at := time.Now()
+	runs := 0
+	for ; c.stillDue(t) > 0 && runs < 10; runs++ {
+		handled(t, f, scheduled(at))
+	}
+	handled(t, f, scheduled(at.Add(20*time.Minute)))
+	if users, alerts, copies := c.missing(t); users != n || alerts > 11+runs || copies != 0 {
+		t.Errorf("%d runs told of %d users in %d alerts, %d copies; want %d in ten and a roll-up a run, and none", runs, users, alerts, copies, n)
+	}
+	rss, err := f.MaxRSS()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d users in %d runs, at most %d MiB", n, runs, rss>>20)
+	if rss > 96<<20 {
+		t.Errorf("the process had %d MiB", rss>>20)
+	}
+}
