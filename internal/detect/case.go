@@ -16,8 +16,8 @@ type Case struct {
 	Began  time.Time // EventTime of the first finding, zero where ID does not say it
 }
 
-// later is what reminders and closing notes add to the EventID of the first.
-var later = regexp.MustCompile(`/(closed|ended|reminder-[0-9]+)$`)
+// later is what reminders and other later words add to the EventID of the first.
+var later = regexp.MustCompile(`/(closed|ended|(reminder|day)-[0-9]+|worse-[a-z]+)$`)
 
 // CaseOf is the case that a finding is about.
 func CaseOf(f *Finding) Case {

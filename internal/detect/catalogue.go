@@ -119,7 +119,7 @@ var catalogue = []Entry{
 	{GuardUnhealthy, High, "Guardrail unhealthy",
 		"rootguard found that a part of it does not work, so that an alert may not come.",
 		[]string{"4.3"}, nil,
-		"Mend the part that the alert names, then run rootguard replay over the logs written since it failed."},
+		"Run rootguard doctor and mend what it names; then rootguard redrive for events that waited, and rootguard replay over the logs written since."},
 	{RootUseAnnounced, High, "Root use announced",
 		"Somebody announced that root will be used (rootguard window open), or an announcement ended.",
 		[]string{"1.7", "4.3"}, []string{"T1562.001"},

@@ -15,7 +15,11 @@ import (
 const (
 	RootActivity = "rootactivity"
 	IAMUser      = "iamuser"
+	Sweep        = "sweep" // of a schedule alone
 )
+
+// Schedule is how often each function is called without an event.
+const Schedule = "rate(5 minutes)"
 
 // Rule is one EventBridge rule on the default event bus.
 type Rule struct {
@@ -29,7 +33,7 @@ type Rule struct {
 	// "Read-only management events from AWS services").
 	AllManagementEvents bool
 
-	Function string // the target: RootActivity or IAMUser
+	Function string // the target: RootActivity or IAMUser; "" where topics are
 }
 
 // DefaultPrefix begins the names of rootguard's resources.

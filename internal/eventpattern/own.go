@@ -1,0 +1,109 @@
+package eventpattern
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// What the guard says of itself on the event bus: an event that must come out at
+// the functions. Its source is none of AWS's, so that no rule takes it for one
+// of CloudTrail.
+const (
+	HeartbeatSource     = "rootguard"
+	HeartbeatDetailType = "rootguard Heartbeat"
+)
+
+// Probes are the rules that bring the guard's own heartbeats to the functions,
+// one each. Heartbeats of other accounts, which in an organization may put
+// events on the bus too, and of guards with another prefix do not pass. The
+// prefix must be one that RulesFor takes.
+func Probes(prefix, account string) []Rule {
+	functions := []string{RootActivity, IAMUser}
+	rules := make([]Rule, len(functions))
+	for i, function := range functions {
+		rules[i] = Rule{
+			Name: "probe-" + function, Description: "A heartbeat of rootguard itself, for the function " + function, Function: function,
+			Pattern: patternOf(map[string]any{
+				"source": []string{HeartbeatSource}, "detail-type": []string{HeartbeatDetailType}, "account": []string{account},
+				"detail": map[string]any{"prefix": []string{prefix}},
+			}),
+		}
+	}
+	return rules
+}
+
+// LastWord is the rule that goes around the functions, to the topics alone: it
+// tells who takes a function out of the way. No deployment makes these calls.
+func LastWord(prefix string) Rule {
+	return Rule{
+		Name: "guard-removed", Description: "A function of rootguard is removed or throttled",
+		Pattern: patternOf(map[string]any{
+			"source": []string{"aws.lambda"}, "detail-type": []string{"AWS API Call via CloudTrail"},
+			"detail": map[string]any{
+				"eventSource":       []string{"lambda.amazonaws.com"},
+				"eventName":         []any{map[string]any{"prefix": "DeleteFunction"}, map[string]any{"prefix": "PutFunctionConcurrency"}},
+				"errorCode":         []any{map[string]any{"exists": false}},
+				"requestParameters": map[string]any{"functionName": []any{map[string]any{"wildcard": "*" + prefix + "-*"}}},
+			},
+		}),
+	}
+}
+
+func patternOf(of map[string]any) string {
+	text, err := json.Marshal(of)
+	if err != nil {
+		panic(fmt.Sprintf("writing a pattern: %v", err)) // texts always can be
+	}
+	return string(text)
+}
+
+// Same reports whether two patterns let the same events through by what they
+// say: neither the order of members nor that of a list's alternatives matters.
+// What cannot be read is the same as nothing.
+func Same(a, b string) bool {
+	x, okA := canonical(a)
+	y, okB := canonical(b)
+	return okA && okB && x == y
+}
+
+func canonical(pattern string) (string, bool) {
+	var v any
+	dec := json.NewDecoder(strings.NewReader(pattern))
+	dec.UseNumber()
+	if dec.Decode(&v) != nil || dec.More() {
+		return "", false
+	}
+	return written(v), true
+}
+
+// written is a value as one text: members in the order of their names, which
+// JSON's encoder sees to, and the elements of a list each once and sorted. That
+// holds for all lists of a pattern but a numeric test's, whose order matters.
+func written(v any) string {
+	switch v := v.(type) {
+	case map[string]any:
+		members := make([]string, 0, len(v))
+		for name, value := range v {
+			text := written(value)
+			if list, ok := value.([]any); ok && name == "numeric" {
+				text = fmt.Sprint(list...)
+			}
+			members = append(members, fmt.Sprintf("%q:%s", name, text))
+		}
+		slices.Sort(members)
+		return "{" + strings.Join(members, ",") + "}"
+	case []any:
+		elements := make([]string, len(v))
+		for i, e := range v {
+			elements[i] = written(e)
+		}
+		slices.Sort(elements)
+		return "[" + strings.Join(slices.Compact(elements), ",") + "]"
+	case string:
+		return fmt.Sprintf("%q", v)
+	default:
+		return fmt.Sprint(v)
+	}
+}
