@@ -27,6 +27,10 @@ type Config struct {
 	Own                detect.Own
 	Settings           guard.Settings
 
+	UndeliveredQueueURL string
+	FailedQueueURL      string
+	Regions             []string // whose events are forwarded
+
 	// Of the topic, and so of the function: both are one stack's.
 	Partition, Region, Account string
 }
@@ -43,7 +47,12 @@ func Load(getenv func(string) string) (Config, error) {
 		AccountNames:       r.names(),
 		OrganizationNames:  r.flag(EnvOrganizationNames),
 		MemberRole:         r.role(),
-		Own:                detect.Own{Prefix: r.text(EnvPrefix), Trails: r.list(EnvTrails), Keys: r.list(EnvKeys)},
+
+		UndeliveredQueueURL: r.queue(EnvUndeliveredQueue),
+		FailedQueueURL:      r.queue(EnvFailedQueue),
+		Regions:             r.list(EnvRegions),
+
+		Own: detect.Own{Prefix: r.text(EnvPrefix), Trails: r.list(EnvTrails), Keys: r.list(EnvKeys)},
 		Settings: guard.Settings{
 			Window:    r.duration(EnvWindow, time.Minute, 24*time.Hour),
 			Lease:     r.duration(EnvLease, 10*time.Second, time.Hour),
@@ -122,6 +131,15 @@ func (r *reader) topic(name string, required bool) string {
 		return ""
 	}
 	return arn
+}
+
+func (r *reader) queue(name string) string {
+	value := r.text(name)
+	if value != "" && (!strings.Contains(value, "://") || strings.HasSuffix(value, "/")) {
+		r.wrong(name, value, "set it to the URL of an SQS queue, such as https://sqs.us-east-1.amazonaws.com/111122223333/rootguard-failed")
+		return ""
+	}
+	return value
 }
 
 func place(topicARN string) (partition, region, account string) {

@@ -32,6 +32,7 @@ func TestLoad(t *testing.T) {
 		Settings: guard.Settings{Window: 5 * time.Minute, Lease: time.Minute, Reminders: []time.Duration{time.Hour, 48 * time.Hour}, Resend: []time.Duration{10 * time.Minute, 2 * time.Hour},
 			Posture:   2 * time.Hour,
 			Bootstrap: bootstrap.Options{Grace: 36 * time.Hour, QuietDays: 60}},
+		UndeliveredQueueURL: "https://sqs.us-gov-west-1.amazonaws.com/111122223333/u", FailedQueueURL: "http://localhost:1/f", Regions: []string{"us-gov-east-1", "x"},
 		Partition: "aws-us-gov", Region: "us-gov-west-1", Account: "111122223333",
 	}
 	for _, tt := range []struct {
@@ -46,6 +47,7 @@ func TestLoad(t *testing.T) {
 			EnvAccountNames: `{"111122223333":"prod, \u00fcber"}`, EnvOrganizationNames: "true", EnvMemberRole: "rootguard-read", EnvPrefix: "guard",
 			EnvTrails: "one, arn:aws:cloudtrail:us-east-1:111122223333:trail/two", EnvKeys: "k",
 			EnvWindow: "5m", EnvLease: "60s", EnvGrace: "36h", EnvQuietDays: "60", EnvReminders: "1h, 48h", EnvResend: "10m, 2h", EnvPosture: "2h",
+			EnvUndeliveredQueue: full.UndeliveredQueueURL, EnvFailedQueue: full.FailedQueueURL, EnvRegions: "us-gov-east-1, x",
 		}, full},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -89,6 +91,8 @@ func TestWrong(t *testing.T) {
 		{EnvAccountNames, "prod", "set it to a JSON object"},
 		{EnvAccountNames, `{"prod":"111122223333"}`, "account IDs of 12 digits"},
 		{EnvOrganizationNames, "yes", `is "yes": set it to true or false`},
+		{EnvUndeliveredQueue, "rootguard-undelivered", "set it to the URL of an SQS queue"},
+		{EnvFailedQueue, "https://sqs.us-east-1.amazonaws.com/111122223333/", "set it to the URL of an SQS queue"},
 		{EnvMemberRole, "arn:aws:iam::111122223333:role/x", "without path or ARN"},
 		{EnvMemberRole, strings.Repeat("x", 65), "without path or ARN"},
 	} {

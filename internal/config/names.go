@@ -24,6 +24,9 @@ const (
 	EnvPrefix             = "ROOTGUARD_PREFIX"               // begins the names of rootguard's own resources
 	EnvTrails             = "ROOTGUARD_TRAILS"               // names or ARNs of the trails that feed it
 	EnvKeys               = "ROOTGUARD_KEYS"                 // IDs or ARNs of its KMS keys
+	EnvUndeliveredQueue   = "ROOTGUARD_UNDELIVERED_QUEUE"    // URL of the queue of events that rules could not deliver
+	EnvFailedQueue        = "ROOTGUARD_FAILED_QUEUE"         // URL of the queue of events that functions failed on
+	EnvRegions            = "ROOTGUARD_REGIONS"              // list: the further Regions whose events are forwarded
 	EnvMemberRole         = "ROOTGUARD_MEMBER_ROLE"          // name of the role to assume in other accounts for live checks
 )
 
@@ -44,11 +47,12 @@ const (
 // severities, so each severity has a metric of its own: see FindingsOf.
 const (
 	MetricNamespace     = "rootguard"
-	MetricRecords       = "Records"       // records handled, Count
-	MetricFindings      = "Findings"      // findings told of, alone or in a roll-up, Count
-	MetricPublishErrors = "PublishErrors" // publishes that failed, Count
-	MetricFailures      = "Failures"      // invocations that ended in an error, Count
-	MetricAlertLatency  = "AlertLatency"  // from eventTime until SNS took the alert, Milliseconds
+	MetricRecords       = "Records"          // records handled, Count
+	MetricFindings      = "Findings"         // findings told of, alone or in a roll-up, Count
+	MetricPublishErrors = "PublishErrors"    // publishes that failed, Count
+	MetricFailures      = "Failures"         // invocations that ended in an error, Count
+	MetricAlertLatency  = "AlertLatency"     // from eventTime until SNS took the alert, Milliseconds
+	MetricHeartbeat     = "HeartbeatLatency" // from putting a heartbeat until it came out at a function, Milliseconds
 )
 
 // FindingsOf is the name of the metric of the findings of one severity, "FindingsCritical".

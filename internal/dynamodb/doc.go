@@ -16,6 +16,8 @@
 //	ACCOUNT#<id>     ROUND#<key>   guard.Round: its root's, its users', and in the guard's own account the census
 //	ACCOUNTS         ACCOUNT#<id>  that the account is known
 //	TURN             TURN          when the next turn to publish begins: see internal/pace
+//	HEALTH           STATE         health.State of the guard itself
+//	HEALTH           BEAT#<id>     health.Beat
 //
 // The times in sort keys are whole seconds of RFC 3339 in UTC, so that what is of
 // a time is one query of a range, whatever else the account has.
@@ -37,8 +39,9 @@
 //
 // Claims, and incidents about which nothing is due, expire ClaimTTL after they were
 // last written, windows that hold nothing unsent and deadlines that are not set
-// WindowTTL after. Facts, accounts, rounds and announcements never do, nor does a window
-// before what it holds was sent. DynamoDB deletes expired items days later, so reads
+// WindowTTL after, heartbeats BeatTTL after. Facts, accounts, rounds, announcements and
+// the state of the checks never do, nor does a window before what it holds was sent.
+// DynamoDB deletes expired items days later, so reads
 // drop them.
 //
 // # Consistency

@@ -20,6 +20,8 @@ const (
 	factPrefix        = "FACT#"
 	userPrefix        = "USER#"
 	roundPrefix       = "ROUND#"
+	healthPartition   = "HEALTH"
+	beatPrefix        = "BEAT#"
 
 	incidentPrefix     = "INCIDENT#"
 	announcementPrefix = "ANNOUNCEMENT#"
@@ -70,6 +72,11 @@ func timedRow(prefix, timedKey string) key {
 func pointerRow(id string) key       { return key{fit(incidentPrefix+id, maxPartitionKey), incidentPrefix} }
 func factRow(account, id string) key { return key{partition(account), sortKey(factPrefix, id)} }
 func accountRow(account string) key  { return key{accountsPartition, sortKey(accountPrefix, account)} }
+
+// healthRow holds the state of all checks.
+var healthRow = key{healthPartition, "STATE"}
+
+func beatRow(id string) key { return key{healthPartition, sortKey(beatPrefix, id)} }
 
 func partition(account string) string { return fit(accountPrefix+account, maxPartitionKey) }
 

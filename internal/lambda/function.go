@@ -8,6 +8,8 @@ import (
 
 	sdk "github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+
+	"rootguard/internal/health"
 )
 
 // ErrNoFunction is returned where there is no function of the name in the
@@ -30,4 +32,68 @@ func Environment(ctx context.Context, client *sdk.Client, function string) (map[
 		return nil, fmt.Errorf("reading the settings of function %s: %s", function, *out.Environment.Error.Message)
 	}
 	return out.Environment.Variables, nil
+}
+
+var _ health.Functions = (*Functions)(nil)
+
+// Functions is a health.Functions over AWS Lambda. It is safe for concurrent use.
+type Functions struct{ client *sdk.Client }
+
+// New returns Functions.
+func New(client *sdk.Client) *Functions { return &Functions{client: client} }
+
+// Function is health.Functions'.
+func (l *Functions) Function(ctx context.Context, name string) (health.Function, error) {
+	var missing *types.ResourceNotFoundException
+	c, err := l.client.GetFunctionConfiguration(ctx, &sdk.GetFunctionConfigurationInput{FunctionName: &name})
+	switch {
+	case errors.As(err, &missing):
+		return health.Function{}, fmt.Errorf("reading the configuration of function %s: %w", name, health.ErrAbsent)
+	case err != nil:
+		return health.Function{}, fmt.Errorf("reading the configuration of function %s: %w", name, err)
+	}
+	f := health.Function{
+		Runtime: string(c.Runtime), State: string(c.State), Reason: deref(c.StateReason),
+		Update: string(c.LastUpdateStatus), UpdateWhy: deref(c.LastUpdateStatusReason),
+	}
+	if c.Environment != nil {
+		if e := c.Environment.Error; e != nil {
+			return health.Function{}, fmt.Errorf("reading the settings of function %s: %s", name, deref(e.Message))
+		}
+		f.Environment = c.Environment.Variables
+	}
+	concurrency, err := l.client.GetFunctionConcurrency(ctx, &sdk.GetFunctionConcurrencyInput{FunctionName: &name})
+	if err != nil {
+		return health.Function{}, fmt.Errorf("reading the concurrency of function %s: %w", name, err)
+	}
+	if n := concurrency.ReservedConcurrentExecutions; n != nil {
+		reserved := int(*n)
+		f.Reserved = &reserved
+	}
+	// Where there is none, it is "not found" (AWS Lambda API Reference,
+	// GetFunctionEventInvokeConfig and GetPolicy).
+	async, err := l.client.GetFunctionEventInvokeConfig(ctx, &sdk.GetFunctionEventInvokeConfigInput{FunctionName: &name})
+	switch {
+	case errors.As(err, &missing):
+	case err != nil:
+		return health.Function{}, fmt.Errorf("reading the destinations of function %s: %w", name, err)
+	case async.DestinationConfig != nil && async.DestinationConfig.OnFailure != nil:
+		f.OnFailure = deref(async.DestinationConfig.OnFailure.Destination)
+	}
+	policy, err := l.client.GetPolicy(ctx, &sdk.GetPolicyInput{FunctionName: &name})
+	switch {
+	case errors.As(err, &missing):
+	case err != nil:
+		return health.Function{}, fmt.Errorf("reading the policy of function %s: %w", name, err)
+	default:
+		f.Policy = deref(policy.Policy)
+	}
+	return f, nil
+}
+
+func deref(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
 }

@@ -12,6 +12,7 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/google/go-cmp/cmp"
 
+	"rootguard/internal/health"
 	"rootguard/internal/lambda"
 )
 
@@ -54,6 +55,76 @@ func TestEnvironment(t *testing.T) {
 			}
 			if (err != nil) != (tt.err != "") || errors.Is(err, lambda.ErrNoFunction) != tt.missing || err != nil && !strings.Contains(err.Error(), tt.err) {
 				t.Errorf("got %v, want %q", err, tt.err)
+			}
+		})
+	}
+}
+
+func TestFunction(t *testing.T) {
+	reserved := 0
+	well := map[string]string{
+		"/2015-03-31/functions/f/configuration":       `{"FunctionName":"f","Runtime":"provided.al2023","State":"Failed","StateReason":"why","LastUpdateStatus":"Successful","Environment":{"Variables":{"A":"b"}}}`,
+		"/2019-09-30/functions/f/concurrency":         `{"ReservedConcurrentExecutions":0}`,
+		"/2019-09-25/functions/f/event-invoke-config": `{"DestinationConfig":{"OnFailure":{"Destination":"arn:q"}}}`,
+		"/2015-03-31/functions/f/policy":              `{"Policy":"{}"}`,
+	}
+	whole := health.Function{Runtime: "provided.al2023", State: "Failed", Reason: "why", Update: "Successful", Environment: map[string]string{"A": "b"}, Reserved: &reserved, OnFailure: "arn:q", Policy: "{}"}
+	for name, tc := range map[string]struct {
+		path, answer string // instead; "!CODE" fails
+		change       func(*health.Function)
+		absent       bool
+		err          string
+	}{
+		"whole":                 {},
+		"unreserved":            {path: "concurrency", answer: `{}`, change: func(f *health.Function) { f.Reserved = nil }},
+		"no destination":        {path: "event-invoke-config", answer: "!ResourceNotFoundException", change: func(f *health.Function) { f.OnFailure = "" }},
+		"another destination":   {path: "event-invoke-config", answer: `{"DestinationConfig":{"OnSuccess":{"Destination":"arn:s"}}}`, change: func(f *health.Function) { f.OnFailure = "" }},
+		"no policy":             {path: "policy", answer: "!ResourceNotFoundException", change: func(f *health.Function) { f.Policy = "" }},
+		"gone":                  {path: "configuration", answer: "!ResourceNotFoundException", absent: true, err: "configuration of function f"},
+		"denied":                {path: "configuration", answer: "!AccessDeniedException", err: "configuration of function f"},
+		"not to be decrypted":   {path: "configuration", answer: `{"Environment":{"Error":{"Message":"KMS"}}}`, err: "KMS"},
+		"concurrency denied":    {path: "concurrency", answer: "!AccessDeniedException", err: "concurrency of function f"},
+		"destinations denied":   {path: "event-invoke-config", answer: "!AccessDeniedException", err: "destinations of function f"},
+		"policy denied":         {path: "policy", answer: "!AccessDeniedException", err: "policy of function f"},
+		"no environment at all": {path: "configuration", answer: `{"FunctionName":"f","Runtime":"provided.al2023","State":"Failed","StateReason":"why","LastUpdateStatus":"Successful"}`, change: func(f *health.Function) { f.Environment = nil }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				answer := well[r.URL.Path]
+				if answer == "" {
+					t.Errorf("asked %s", r.URL.Path)
+				}
+				if tc.path != "" && strings.HasSuffix(r.URL.Path, "/"+tc.path) {
+					answer = tc.answer
+				}
+				w.Header().Set("Content-Type", "application/json")
+				if code, failed := strings.CutPrefix(answer, "!"); failed {
+					w.Header().Set("X-Amzn-Errortype", code)
+					w.WriteHeader(http.StatusNotFound)
+					answer = `{"message":"no"}`
+				}
+				_, _ = w.Write([]byte(answer))
+			}))
+			defer server.Close()
+			client := sdk.New(sdk.Options{
+				Region: "us-east-1", BaseEndpoint: &server.URL,
+				Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+					return aws.Credentials{AccessKeyID: "test", SecretAccessKey: "test"}, nil
+				}),
+			})
+			got, err := lambda.New(client).Function(t.Context(), "f")
+			want := whole
+			if tc.change != nil {
+				tc.change(&want)
+			}
+			if tc.err != "" {
+				want = health.Function{}
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			if errors.Is(err, health.ErrAbsent) != tc.absent || (err != nil) != (tc.err != "") || err != nil && !strings.Contains(err.Error(), tc.err) {
+				t.Errorf("got %v, want %q", err, tc.err)
 			}
 		})
 	}

@@ -73,6 +73,10 @@ type Server struct {
 	// BatchGetMax and PageMax bound what one answer holds; 0 is DynamoDB's own bound.
 	BatchGetMax, PageMax int
 
+	// Unprotected tables can be deleted, have no backups and no time to live.
+	// Set it before the first request.
+	Unprotected bool
+
 	mu     sync.Mutex
 	tables map[string]*table
 	tokens map[string][32]byte // of transactions that went through
@@ -228,6 +232,8 @@ func (s *Server) do(op string, body []byte) (any, error) {
 		return s.createTable(body)
 	case "DeleteTable":
 		return s.deleteTable(body)
+	case "DescribeTable", "DescribeTimeToLive", "DescribeContinuousBackups":
+		return s.describe(op, body)
 	case "PutItem":
 		return s.putItem(body)
 	case "UpdateItem":
@@ -241,6 +247,44 @@ func (s *Server) do(op string, body []byte) (any, error) {
 	default:
 		return nil, &apiError{code: "UnknownOperationException", message: op}
 	}
+}
+
+// describe tells of a table that is ready and, but for Unprotected, protected.
+func (s *Server) describe(op string, body []byte) (any, error) {
+	var in struct{ TableName string }
+	if err := json.Unmarshal(body, &in); err != nil {
+		return nil, err
+	}
+	t := s.tables[in.TableName]
+	if t == nil && op == "DescribeContinuousBackups" {
+		return nil, &apiError{code: "TableNotFoundException", message: in.TableName}
+	}
+	if t == nil {
+		return nil, &apiError{code: "ResourceNotFoundException", message: in.TableName}
+	}
+	state := "ENABLED"
+	if s.Unprotected {
+		state = "DISABLED"
+	}
+	switch op {
+	case "DescribeTimeToLive":
+		d := map[string]string{"TimeToLiveStatus": state}
+		if !s.Unprotected {
+			d["AttributeName"] = "expires"
+		}
+		return map[string]any{"TimeToLiveDescription": d}, nil
+	case "DescribeContinuousBackups":
+		return map[string]any{"ContinuousBackupsDescription": map[string]any{
+			"ContinuousBackupsStatus": "ENABLED", "PointInTimeRecoveryDescription": map[string]string{"PointInTimeRecoveryStatus": state},
+		}}, nil
+	}
+	var indexes []map[string]string
+	for name := range t.indexes {
+		indexes = append(indexes, map[string]string{"IndexName": name, "IndexStatus": "ACTIVE"})
+	}
+	return map[string]any{"Table": map[string]any{
+		"TableName": in.TableName, "TableStatus": "ACTIVE", "DeletionProtectionEnabled": !s.Unprotected, "GlobalSecondaryIndexes": indexes,
+	}}, nil
 }
 
 type condition struct {

@@ -1,5 +1,6 @@
-// Package snstest is an Amazon SNS for tests: Publish, over HTTP, so that the
-// real SDK client is what is tested. It follows the Amazon SNS API Reference.
+// Package snstest is an Amazon SNS for tests: Publish, and what is said of topics,
+// over HTTP, so that the real SDK client is what is tested. It follows the Amazon
+// SNS API Reference.
 package snstest
 
 import (
@@ -52,12 +53,27 @@ type Server struct {
 	calls    int
 	faults   map[string][]Fault
 	down     bool
+	topics   map[string]Topic
+}
+
+// Topic is what is to be said of a topic.
+type Topic struct {
+	Confirmed, Pending, Deleted int
+	Waiting                     []string // endpoints of e-mail subscriptions that are not confirmed
+	Key                         string
+}
+
+// Set sets what is said of a topic from then on. Any other has one subscription.
+func (s *Server) Set(topicARN string, t Topic) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.topics[topicARN] = t
 }
 
 // New starts a server that ends with the test.
 func New(tb testing.TB) *Server {
 	tb.Helper()
-	s := &Server{faults: map[string][]Fault{}}
+	s := &Server{faults: map[string][]Fault{}, topics: map[string]Topic{}}
 	web := httptest.NewServer(s)
 	tb.Cleanup(web.Close)
 	s.URL = web.URL
@@ -105,6 +121,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.describe(w, r.PostForm) {
+		return
+	}
 	s.calls++
 	topic := r.PostForm.Get("TopicArn")
 	fault, faulty := Fault{Status: http.StatusServiceUnavailable, Code: "ServiceUnavailable"}, s.down
@@ -128,6 +147,37 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/xml")
 		fmt.Fprintf(w, `<PublishResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/"><PublishResult><MessageId>%08d</MessageId></PublishResult><ResponseMetadata><RequestId>r</RequestId></ResponseMetadata></PublishResponse>`, len(s.messages))
 	}
+}
+
+// describe answers GetTopicAttributes and ListSubscriptionsByTopic.
+func (s *Server) describe(w http.ResponseWriter, form url.Values) bool {
+	t, ok := s.topics[form.Get("TopicArn")]
+	if !ok {
+		t.Confirmed = 1
+	}
+	var b strings.Builder
+	switch form.Get("Action") {
+	case "GetTopicAttributes":
+		b.WriteString("<GetTopicAttributesResponse><GetTopicAttributesResult><Attributes>")
+		for name, value := range map[string]string{
+			"SubscriptionsConfirmed": strconv.Itoa(t.Confirmed), "SubscriptionsPending": strconv.Itoa(t.Pending),
+			"SubscriptionsDeleted": strconv.Itoa(t.Deleted), "KmsMasterKeyId": t.Key,
+		} {
+			fmt.Fprintf(&b, "<entry><key>%s</key><value>%s</value></entry>", name, value)
+		}
+		b.WriteString("</Attributes></GetTopicAttributesResult></GetTopicAttributesResponse>")
+	case "ListSubscriptionsByTopic":
+		b.WriteString("<ListSubscriptionsByTopicResponse><ListSubscriptionsByTopicResult><Subscriptions>")
+		for _, endpoint := range t.Waiting {
+			fmt.Fprintf(&b, "<member><SubscriptionArn>PendingConfirmation</SubscriptionArn><Protocol>email</Protocol><Endpoint>%s</Endpoint></member>", endpoint)
+		}
+		b.WriteString("</Subscriptions></ListSubscriptionsByTopicResult></ListSubscriptionsByTopicResponse>")
+	default:
+		return false
+	}
+	w.Header().Set("Content-Type", "text/xml")
+	_, _ = w.Write([]byte(b.String())) // the client sees a broken answer
+	return true
 }
 
 func fail(w http.ResponseWriter, status int, code, message string) {

@@ -1,0 +1,83 @@
+package awshealth_test
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"rootguard/internal/awsenv"
+	"rootguard/internal/awshealth"
+	"rootguard/internal/awshealth/awshealthtest"
+	"rootguard/internal/config"
+	"rootguard/internal/dynamodb"
+	"rootguard/internal/dynamodb/dynamotest"
+	"rootguard/internal/eventpattern"
+	"rootguard/internal/health"
+	"rootguard/internal/sns/snstest"
+	"rootguard/internal/sqs/sqstest"
+)
+
+// TestWell holds that every check is made with real clients, each of the right
+// Region, and that a guard that is well is found so.
+func TestWell(t *testing.T) {
+	const topic, key = "arn:aws:sns:us-east-1:111122223333:rootguard-alerts", "arn:aws:kms:us-east-1:111122223333:key/k-1"
+	tables, topics, queues := dynamotest.New(t), snstest.New(t), sqstest.New(t)
+	client := dynamotest.Client(tables.URL)
+	table := dynamotest.Table(t, client)
+	store := dynamodb.New(client, table, time.Now)
+	topics.Set(topic, snstest.Topic{Confirmed: 1, Key: key})
+	queues.Queue("rootguard-forward-undelivered")
+	queues.Queue("undelivered")
+	url := queues.Queue("failed")
+	d := awshealthtest.Deployment{
+		Account: "111122223333", Region: "us-east-1", Prefix: "rootguard", Topics: []string{topic}, Undelivered: "undelivered", Failed: "failed", Regions: []string{"eu-north-1"},
+		Environment: map[string]string{config.EnvTable: table, config.EnvTopicARN: topic, config.EnvPrefix: "rootguard", config.EnvKeys: key},
+	}
+	server := awshealthtest.New(t, d)
+	server.Put = func(e awshealthtest.Event) {
+		var detail struct{ ID, Prefix string }
+		if err := json.Unmarshal([]byte(e.Detail), &detail); err != nil || e.Source != eventpattern.HeartbeatSource || e.DetailType != eventpattern.HeartbeatDetailType || detail.Prefix != "rootguard" {
+			t.Errorf("%+v: %v", e, err)
+		}
+		for _, name := range health.Probed() {
+			if _, known, err := store.Received(t.Context(), detail.ID, name, time.Now()); err != nil || !known {
+				t.Errorf("heartbeat %s: %v, %v", detail.ID, known, err)
+			}
+		}
+	}
+	env := map[string]string{
+		"AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
+		"AWS_ENDPOINT_URL_DYNAMODB": tables.URL, "AWS_ENDPOINT_URL_SNS": topics.URL, "AWS_ENDPOINT_URL_SQS": queues.URL,
+	}
+	for name, value := range server.Env() {
+		env[name] = value
+	}
+	settings := d.Deployed(url[:len(url)-len("/failed")])
+	for name, value := range d.Environment {
+		settings[name] = value
+	}
+	cfg, err := config.Load(func(name string) string { return settings[name] })
+	if err != nil {
+		t.Fatal(err)
+	}
+	aws, err := awsenv.Config(func(name string) string { return env[name] })
+	if err != nil {
+		t.Fatal(err)
+	}
+	checks := awshealth.New(&cfg, aws, time.Now)
+	at := time.Now()
+	for i := range 2 {
+		if _, err := checks.Run(t.Context(), nil, at.Add(time.Duration(i)*5*time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	results := checks.Inspect(t.Context(), at.Add(6*time.Minute))
+	if len(results) < 50 {
+		t.Errorf("only %d checks", len(results))
+	}
+	for _, r := range results {
+		if r.Outcome != health.OK {
+			t.Errorf("%s: %s: %s", r.ID, r.Outcome, r.Why)
+		}
+	}
+}

@@ -1,0 +1,245 @@
+// Package awshealthtest is the AWS that a deployed rootguard is in, for tests of
+// what looks after it: CloudTrail's trails, EventBridge's rules and bus, Lambda's
+// functions and KMS's keys, over HTTP, so that the real SDK clients are what is
+// tested. Queues, topics and tables are in packages sqstest, snstest and dynamotest.
+package awshealthtest
+
+import (
+	"encoding/json"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"rootguard/internal/config"
+	"rootguard/internal/eventpattern"
+)
+
+// Event is what was put on the bus.
+type Event struct{ Source, DetailType, Detail string }
+
+// Function is a function, its environment beside what Deployment says.
+type Function struct {
+	State       string
+	Environment map[string]string
+	Policy      string
+	OnFailure   string
+	Reserved    *int
+}
+
+// Rule is a rule.
+type Rule struct {
+	State, Pattern, Schedule string
+	Targets                  []Target
+}
+
+// Target is a target of a rule.
+type Target struct{ ARN, DeadLetters, Template string }
+
+// Server is an AWS in which rootguard is deployed and well. Its fields may be
+// changed while holding Lock, or before the first request.
+type Server struct {
+	sync.Mutex
+	URL string
+
+	Logging   bool             // of its one trail
+	Rules     map[string]*Rule // by name; those of a further Region by "REGION/name"
+	Functions map[string]*Function
+	Key       string            // state of the key
+	Refuse    map[string]string // error code, by call: "PutEvents"
+	Put       func(Event)       // called for each event, without the lock
+
+	d Deployment
+}
+
+// Deployment says how rootguard is deployed.
+type Deployment struct {
+	Account, Region, Prefix string
+	Topics                  []string          // ARNs
+	Environment             map[string]string // of every function
+	Undelivered, Failed     string            // names of queues
+	Regions                 []string
+}
+
+// New starts a server that ends with the test.
+func New(tb testing.TB, d Deployment) *Server {
+	tb.Helper()
+	s := &Server{Logging: true, Rules: map[string]*Rule{}, Functions: map[string]*Function{}, Key: "Enabled", Refuse: map[string]string{}, d: d}
+	arn := func(service, region, resource string) string {
+		return "arn:aws:" + service + ":" + region + ":" + d.Account + ":" + resource
+	}
+	queue := func(name string) string { return arn("sqs", d.Region, name) }
+	rules, err := eventpattern.RulesFor(d.Prefix)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	permitted := map[string][]string{}
+	add := func(at, prefix string, r eventpattern.Rule, schedule string, targets ...Target) {
+		state := "ENABLED"
+		if r.AllManagementEvents {
+			state = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
+		}
+		s.Rules[at+prefix+r.Name] = &Rule{State: state, Pattern: r.Pattern, Schedule: schedule, Targets: targets}
+	}
+	to := func(r eventpattern.Rule, schedule string) {
+		add("", d.Prefix+"-", r, schedule, Target{ARN: arn("lambda", d.Region, "function:"+d.Prefix+"-"+r.Function), DeadLetters: queue(d.Undelivered)})
+		permitted[r.Function] = append(permitted[r.Function], `{"Effect":"Allow","Principal":{"Service":"events.amazonaws.com"},"Action":"lambda:InvokeFunction","Condition":{"ArnLike":{"AWS:SourceArn":"`+
+			arn("events", d.Region, "rule/"+d.Prefix+"-"+r.Name)+`"}}}`)
+	}
+	for _, r := range append(slices.Clone(rules), eventpattern.Probes(d.Prefix, d.Account)...) {
+		to(r, "")
+	}
+	for _, name := range []string{eventpattern.RootActivity, eventpattern.IAMUser, eventpattern.Sweep} {
+		to(eventpattern.Rule{Name: "heartbeat-" + name, Function: name}, eventpattern.Schedule)
+		s.Functions[d.Prefix+"-"+name] = &Function{
+			State: "Active", Environment: maps.Clone(d.Environment), Policy: `{"Statement":[` + strings.Join(permitted[name], ",") + `]}`, OnFailure: queue(d.Failed),
+		}
+	}
+	topics := make([]Target, len(d.Topics))
+	for i, topic := range d.Topics {
+		topics[i] = Target{ARN: topic, DeadLetters: queue(d.Undelivered), Template: `"text"`}
+	}
+	add("", d.Prefix+"-", eventpattern.LastWord(d.Prefix), "", topics...)
+	for _, region := range d.Regions {
+		for _, r := range rules {
+			add(region+"/", d.Prefix+"-forward-", r, "", Target{ARN: arn("events", d.Region, "event-bus/default"), DeadLetters: arn("sqs", region, d.Prefix+"-forward-undelivered")})
+		}
+	}
+	web := httptest.NewServer(s)
+	tb.Cleanup(web.Close)
+	s.URL = web.URL
+	return s
+}
+
+// Env are the environment variables that make clients ask the server.
+func (s *Server) Env() map[string]string {
+	return map[string]string{
+		"AWS_ENDPOINT_URL_CLOUDTRAIL": s.URL, "AWS_ENDPOINT_URL_EVENTBRIDGE": s.URL, "AWS_ENDPOINT_URL_LAMBDA": s.URL, "AWS_ENDPOINT_URL_KMS": s.URL,
+	}
+}
+
+// Deployed are the environment variables of the functions that are about health.
+func (d *Deployment) Deployed(queues string) map[string]string {
+	return map[string]string{
+		config.EnvPrefix: d.Prefix, config.EnvUndeliveredQueue: queues + "/" + d.Undelivered, config.EnvFailedQueue: queues + "/" + d.Failed,
+		config.EnvRegions: strings.Join(d.Regions, ","),
+	}
+}
+
+// ServeHTTP answers one request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return
+	}
+	call := r.Header.Get("X-Amz-Target")
+	call = call[strings.LastIndexByte(call, '.')+1:]
+	function := ""
+	if parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/"); call == "" && len(parts) == 4 {
+		function, call = parts[2], parts[3]
+	}
+	region := ""
+	if scope := strings.Split(r.Header.Get("Authorization"), "/"); len(scope) > 2 && scope[2] != s.d.Region {
+		region = scope[2] + "/"
+	}
+	s.Lock()
+	code := s.Refuse[call]
+	var out any
+	if code == "" {
+		out, code = s.answer(call, function, region, body)
+	}
+	s.Unlock()
+	if events, put := out.([]Event); put {
+		entries := make([]map[string]string, len(events))
+		for i, e := range events {
+			if s.Put != nil {
+				s.Put(e)
+			}
+			entries[i] = map[string]string{"EventId": "e"}
+		}
+		out = map[string]any{"FailedEntryCount": 0, "Entries": entries}
+	}
+	w.Header().Set("Content-Type", "application/x-amz-json-1.1")
+	if code != "" {
+		w.Header().Set("X-Amzn-Errortype", code)
+		status := http.StatusBadRequest
+		if strings.Contains(code, "NotFound") {
+			status = http.StatusNotFound
+		}
+		w.WriteHeader(status)
+		out = map[string]string{"__type": code, "message": "refused: " + call}
+	}
+	_ = json.NewEncoder(w).Encode(out) // the client sees a broken answer
+}
+
+const notFound = "ResourceNotFoundException"
+
+func (s *Server) answer(call, function, region string, body []byte) (out any, code string) {
+	var in struct {
+		NamePrefix, Rule string
+		Entries          []Event
+	}
+	if len(body) > 0 && json.Unmarshal(body, &in) != nil {
+		return nil, "SerializationException"
+	}
+	switch call {
+	case "DescribeTrails":
+		return map[string]any{"trailList": []map[string]any{{
+			"Name": "main", "TrailARN": "arn:aws:cloudtrail:" + s.d.Region + ":" + s.d.Account + ":trail/main", "HomeRegion": s.d.Region,
+			"IsMultiRegionTrail": true, "IncludeGlobalServiceEvents": true,
+		}}}, ""
+	case "GetTrailStatus":
+		return map[string]bool{"IsLogging": s.Logging}, ""
+	case "GetEventSelectors":
+		return map[string]any{"EventSelectors": []map[string]any{{"ReadWriteType": "All", "IncludeManagementEvents": true}}}, ""
+	case "ListRules":
+		rules := []map[string]string{}
+		for name, r := range s.Rules {
+			if bare, ok := strings.CutPrefix(name, region); ok && strings.HasPrefix(bare, in.NamePrefix) {
+				rules = append(rules, map[string]string{"Name": bare, "Arn": "arn:" + bare, "State": r.State, "EventPattern": r.Pattern, "ScheduleExpression": r.Schedule})
+			}
+		}
+		return map[string]any{"Rules": rules}, ""
+	case "ListTargetsByRule":
+		r := s.Rules[region+in.Rule]
+		if r == nil {
+			return nil, notFound
+		}
+		targets := []map[string]any{}
+		for _, t := range r.Targets {
+			one := map[string]any{"Id": t.ARN, "Arn": t.ARN, "DeadLetterConfig": map[string]string{"Arn": t.DeadLetters}}
+			if t.Template != "" {
+				one["InputTransformer"] = map[string]string{"InputTemplate": t.Template}
+			}
+			targets = append(targets, one)
+		}
+		return map[string]any{"Targets": targets}, ""
+	case "PutEvents":
+		return in.Entries, ""
+	case "DescribeKey":
+		return map[string]any{"KeyMetadata": map[string]string{"KeyId": "k", "KeyState": s.Key}}, ""
+	}
+	f := s.Functions[function]
+	if f == nil {
+		return nil, notFound
+	}
+	switch call {
+	case "configuration":
+		return map[string]any{
+			"FunctionName": function, "Runtime": "provided.al2023", "State": f.State, "LastUpdateStatus": "Successful",
+			"Environment": map[string]any{"Variables": f.Environment},
+		}, ""
+	case "concurrency":
+		return map[string]any{"ReservedConcurrentExecutions": f.Reserved}, ""
+	case "event-invoke-config":
+		return map[string]any{"DestinationConfig": map[string]any{"OnFailure": map[string]string{"Destination": f.OnFailure}}}, ""
+	case "policy":
+		return map[string]string{"Policy": f.Policy}, ""
+	default:
+		return nil, "UnknownOperationException"
+	}
+}

@@ -1,0 +1,306 @@
+package health_test
+
+import (
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"rootguard/internal/detect"
+	"rootguard/internal/fake"
+	"rootguard/internal/health"
+)
+
+// inspect makes every check in a world in which the sweep has run.
+func (w *world) inspect(t *testing.T) map[string]health.Result {
+	t.Helper()
+	c := w.checker()
+	b, err := c.Probe(t.Context(), w.clock.Now())
+	if err != nil && w.fails["Put"] == nil {
+		t.Fatal(err)
+	}
+	err = w.store.UpdateHealth(t.Context(), func(s health.State) (health.State, bool) {
+		s.At = w.clock.Now()
+		s.Beats = append(s.Beats, health.Outstanding{ID: b.ID, At: b.At})
+		return s, true
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.clock.Advance(5 * time.Minute)
+	results := map[string]health.Result{}
+	for _, r := range c.Inspect(t.Context(), w.clock.Now()) {
+		if results[r.ID].ID != "" {
+			t.Errorf("two checks have the ID %s", r.ID)
+		}
+		results[r.ID] = r
+	}
+	return results
+}
+
+// ill are those that are not ok, as "id outcome".
+func ill(results map[string]health.Result) []string {
+	bad := []string{}
+	for _, id := range slices.Sorted(maps.Keys(results)) {
+		if r := results[id]; r.Outcome != health.OK {
+			bad = append(bad, id+" "+string(r.Outcome))
+		}
+	}
+	return bad
+}
+
+func TestWell(t *testing.T) {
+	w := newWorld(t)
+	results := w.inspect(t)
+	if bad := ill(results); len(bad) > 0 {
+		for _, r := range results {
+			if r.Outcome != health.OK {
+				t.Logf("%s: %s", r.ID, r.Why)
+			}
+		}
+		t.Errorf("a guard that is well: %v", bad)
+	}
+	if len(results) < 55 {
+		t.Errorf("only %d checks", len(results))
+	}
+	for id, r := range results {
+		if r.Proves == "" || r.Group == "" || r.Region == "" || r.Severity == detect.Info || r.Why != "" || r.Fix != "" {
+			t.Errorf("%s: %+v", id, r)
+		}
+	}
+}
+
+func TestLeast(t *testing.T) {
+	w := newWorld(t)
+	w.want.Escalation, w.want.Chat, w.want.Regions = "", "", nil
+	for _, name := range []string{"rootactivity", "iamuser", "sweep"} {
+		w.function(name, func(f *health.Function) {
+			f.Environment = maps.Clone(f.Environment)
+			delete(f.Environment, "ROOTGUARD_ESCALATION_TOPIC_ARN")
+			delete(f.Environment, "ROOTGUARD_CHAT_TOPIC_ARN")
+		})
+	}
+	w.targets[home+"/rootguard-guard-removed"] = w.targets[home+"/rootguard-guard-removed"][:1]
+	if bad := ill(w.inspect(t)); len(bad) > 0 {
+		t.Errorf("a guard with one topic and Region: %v", bad)
+	}
+}
+
+// TestChecks breaks one thing after the other: what it is noticed by, what that
+// says, and what mends it. A near-miss breaks nothing.
+func TestChecks(t *testing.T) {
+	denied := errors.New("AccessDeniedException: not authorized to perform: x:Y")
+	zero, one := 0, 1
+	for name, tc := range map[string]struct {
+		change   func(w *world)
+		bad      []string
+		severity detect.Severity // of the first
+		why, fix string          // of the first
+	}{
+		"no trail": {func(w *world) { w.trails = nil }, []string{"trail failed"}, detect.Critical, "No trail logs", `"trail": true`},
+		"the trail is stopped": {func(w *world) { w.trails[0].Logging = false }, []string{"trail failed"}, detect.Critical, "main does not log",
+			"aws cloudtrail start-logging --name arn:aws:cloudtrail:us-east-1:111122223333:trail/main --region us-east-1"},
+		"the trail logs reads alone":      {func(w *world) { w.trails[0].Writes = false }, []string{"trail failed"}, detect.Critical, "no management events that write", "put-event-selectors"},
+		"the trail logs writes alone":     {func(w *world) { w.trails[0].Reads = false }, []string{"trail warning"}, detect.Critical, "only read", "put-event-selectors"},
+		"a selector leaves some out":      {func(w *world) { w.trails[0].Partly = "eventSource" }, []string{"trail warning"}, detect.Critical, "eventSource", "put-event-selectors"},
+		"the trail leaves IAM out":        {func(w *world) { w.trails[0].GlobalServiceEvents = false }, []string{"trail failed"}, detect.Critical, "IAM", "--include-global-service-events"},
+		"the trail is of another Region":  {func(w *world) { w.trails[0].MultiRegion, w.trails[0].HomeRegion = false, "eu-west-1" }, []string{"trail failed"}, detect.Critical, "eu-west-1 alone", "--is-multi-region-trail"},
+		"the trail is of the home Region": {func(w *world) { w.trails[0].MultiRegion = false }, []string{"trail warning"}, detect.Critical, "sign-ins elsewhere", "--is-multi-region-trail"},
+		"the bucket is gone":              {func(w *world) { w.trails[0].DeliveryError = "NoSuchBucket" }, []string{"trail warning"}, detect.Critical, "NoSuchBucket", "bucket"},
+		"the trail cannot be asked":       {func(w *world) { w.trails[0].Err = denied }, []string{"trail unknown"}, detect.Critical, "x:Y", "Allow"},
+		"trails cannot be listed":         {func(w *world) { w.fails["Trails"] = denied }, []string{"trail unknown"}, detect.Critical, "x:Y", "Allow"},
+		"a second trail that is stopped": {func(w *world) {
+			w.trails = append(w.trails, health.Trail{Name: "old", HomeRegion: home, GlobalServiceEvents: true})
+		}, nil, 0, "", ""},
+		"a second trail that cannot be asked": {func(w *world) {
+			w.trails = append(w.trails, health.Trail{Name: "org", MultiRegion: true, GlobalServiceEvents: true, Err: denied})
+		}, nil, 0, "", ""},
+		"the trail of the settings is stopped": {func(w *world) {
+			w.want.Trails = []string{"old"}
+			w.trails = append(w.trails, health.Trail{Name: "old", ARN: "arn:old", MultiRegion: true, HomeRegion: home, GlobalServiceEvents: true})
+		}, []string{"trail warning"}, detect.Critical, "The trail old, which is set as one that feeds rootguard, does not log; main does instead", "start-logging --name arn:old"},
+
+		"a rule is disabled": {func(w *world) { w.rule(home, "rootguard-root-sign-in").State = "DISABLED" }, []string{"rule.root-sign-in failed"}, detect.High,
+			"The rule rootguard-root-sign-in is DISABLED", "aws events enable-rule --region us-east-1 --name rootguard-root-sign-in"},
+		"a rule with all events is disabled": {func(w *world) { w.rule(home, "rootguard-assume-root").State = "DISABLED" }, []string{"rule.assume-root failed"}, detect.High,
+			"DISABLED", "--state ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS --event-pattern '{"},
+		"a rule gets no reads": {func(w *world) { w.rule(home, "rootguard-root-credentials").State = "ENABLED" }, []string{"rule.root-credentials failed"}, detect.High, "only read", "put-rule"},
+		"a rule gets reads in vain": {func(w *world) {
+			w.rule(home, "rootguard-user-change").State = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
+		}, []string{"rule.user-change warning"}, detect.High, "more events", "put-rule"},
+		"a rule is gone":             {func(w *world) { w.removeRule(home, "rootguard-user-sign-in") }, []string{"rule.user-sign-in failed", "target.user-sign-in failed"}, detect.High, "There is no rule rootguard-user-sign-in", "aws events put-rule"},
+		"a rule has another pattern": {func(w *world) { w.rule(home, "rootguard-root-activity").Pattern = `{"source":["aws.none"]}` }, []string{"rule.root-activity failed"}, detect.High, "pattern", "--event-pattern '"},
+		"a rule has no pattern":      {func(w *world) { w.rule(home, "rootguard-root-activity").Pattern = "" }, []string{"rule.root-activity failed"}, detect.High, "pattern", "--event-pattern '"},
+		"the same pattern, rewritten": {func(w *world) {
+			r := w.rule(home, "rootguard-guard-removed")
+			r.Pattern = strings.Replace(r.Pattern, "{", "{ ", 1)
+		}, nil, 0, "", ""},
+		"a schedule is slower": {func(w *world) { w.rule(home, "rootguard-heartbeat-sweep").Schedule = "rate(1 day)" }, []string{"rule.heartbeat-sweep failed"}, detect.High, `"rate(1 day)"`, "--schedule-expression 'rate(5 minutes)'"},
+		"another's rule": {func(w *world) {
+			w.rules[home] = append(w.rules[home], health.Rule{Name: "rootguard-mine", State: "DISABLED"})
+		}, nil, 0, "", ""},
+		"a rule has no target": {func(w *world) { w.targets[home+"/rootguard-root-sign-in"] = nil }, []string{"target.root-sign-in failed"}, detect.High, "sends nothing to",
+			`aws events put-targets --region us-east-1 --rule rootguard-root-sign-in --targets '[{"Arn":"arn:aws:lambda:us-east-1:111122223333:function:rootguard-rootactivity"`},
+		"a rule has another target": {func(w *world) { w.targets[home+"/rootguard-root-sign-in"][0].ARN += "2" }, []string{"target.root-sign-in failed"}, detect.High, "sends nothing to", "put-targets"},
+		"a target has no queue":     {func(w *world) { w.targets[home+"/rootguard-root-sign-in"][0].DeadLetters = "" }, []string{"target.root-sign-in failed"}, detect.Medium, "undelivered", "DeadLetterConfig"},
+		"a target gets a constant":  {func(w *world) { w.targets[home+"/rootguard-root-sign-in"][0].Rewrites = true }, []string{"target.root-sign-in failed"}, detect.High, "something else", "put-targets"},
+		"the last word has one topic fewer": {func(w *world) {
+			w.targets[home+"/rootguard-guard-removed"] = w.targets[home+"/rootguard-guard-removed"][:2]
+		},
+			[]string{"target.guard-removed failed"}, detect.High, chat, "Deploy again"},
+		"one target more": {func(w *world) {
+			w.targets[home+"/rootguard-user-change"] = append(w.targets[home+"/rootguard-user-change"], health.Target{ARN: "arn:else"})
+		}, []string{"target.user-change warning"}, detect.High, "2 targets", "list-targets-by-rule"},
+
+		"a function is gone": {func(w *world) { delete(w.functions, "rootguard-iamuser") }, []string{"failures.iamuser failed", "function.iamuser failed", "permission.iamuser failed"},
+			detect.High, "There is no function rootguard-iamuser", "make deploy"},
+		"a function may not run": {func(w *world) { w.function("rootactivity", func(f *health.Function) { f.Reserved = &zero }) }, []string{"function.rootactivity failed"}, detect.Critical,
+			"reserved concurrency is 0", "aws lambda delete-function-concurrency --region us-east-1 --function-name rootguard-rootactivity"},
+		"a function may run once": {func(w *world) { w.function("rootactivity", func(f *health.Function) { f.Reserved = &one }) }, nil, 0, "", ""},
+		"a function failed": {func(w *world) {
+			w.function("sweep", func(f *health.Function) { f.State, f.Reason = "Failed", "no image" })
+		}, []string{"function.sweep failed"}, detect.Critical, "no image", "make deploy"},
+		"a function is idle":          {func(w *world) { w.function("sweep", func(f *health.Function) { f.State = "Inactive" }) }, nil, 0, "", ""},
+		"a function is being changed": {func(w *world) { w.function("sweep", func(f *health.Function) { f.Update = "InProgress" }) }, nil, 0, "", ""},
+		"a function's change failed": {func(w *world) {
+			w.function("sweep", func(f *health.Function) { f.Update, f.UpdateWhy = "Failed", "KMS" })
+		}, []string{"function.sweep failed"}, detect.Critical, "KMS", "make deploy"},
+		"a function has another runtime": {func(w *world) { w.function("sweep", func(f *health.Function) { f.Runtime = "nodejs22.x" }) }, []string{"function.sweep failed"}, detect.Critical, "nodejs22.x", "--runtime provided.al2023"},
+		"a function writes elsewhere": {func(w *world) {
+			w.function("iamuser", func(f *health.Function) {
+				f.Environment = maps.Clone(f.Environment)
+				f.Environment["ROOTGUARD_TABLE"] = "other"
+			})
+		}, []string{"function.iamuser failed"}, detect.Critical, "ROOTGUARD_TABLE", "get-function-configuration"},
+		"a permission is gone": {func(w *world) {
+			w.function("rootactivity", func(f *health.Function) {
+				f.Policy = strings.Replace(f.Policy, "rule/rootguard-root-sign-in", "rule/rootguard-x", 1)
+			})
+		}, []string{"permission.rootactivity failed"}, detect.High, "by the rules rootguard-root-sign-in", "aws lambda add-permission --region us-east-1 --function-name rootguard-rootactivity --statement-id rootguard-root-sign-in --action lambda:InvokeFunction --principal events.amazonaws.com --source-account 111122223333 --source-arn arn:aws:events:us-east-1:111122223333:rule/rootguard-root-sign-in"},
+		"every permission is gone": {func(w *world) { w.function("rootactivity", func(f *health.Function) { f.Policy = "" }) }, []string{"permission.rootactivity failed"}, detect.High, "and 6 more", "add-permission"},
+		"failures are lost":        {func(w *world) { w.function("iamuser", func(f *health.Function) { f.OnFailure = "" }) }, []string{"failures.iamuser failed"}, detect.High, "failed", "put-function-event-invoke-config"},
+		"functions cannot be asked": {func(w *world) { w.fails["Function"] = denied }, []string{
+			"failures.iamuser unknown", "failures.rootactivity unknown", "failures.sweep unknown", "function.iamuser unknown", "function.rootactivity unknown", "function.sweep unknown",
+			"permission.iamuser unknown", "permission.rootactivity unknown", "permission.sweep unknown",
+		}, detect.High, "x:Y", "Allow"},
+
+		"events wait":             {func(w *world) { w.queues[home+"/undelivered"] = health.Queue{Visible: 3} }, []string{"queue.undelivered failed"}, detect.High, "About 3 events wait", "rootguard redrive"},
+		"failed events wait":      {func(w *world) { w.queues[home+"/failed"] = health.Queue{Visible: 1, Hidden: 2} }, []string{"queue.failed failed"}, detect.High, "About 1 events wait", "rootguard redrive"},
+		"events are redriven":     {func(w *world) { w.queues[home+"/failed"] = health.Queue{Hidden: 2} }, []string{"queue.failed warning"}, detect.High, "being redriven", "6 minutes"},
+		"a queue is gone":         {func(w *world) { delete(w.queues, home+"/failed") }, []string{"queue.failed failed"}, detect.High, "There is no queue failed", "make deploy"},
+		"a queue cannot be asked": {func(w *world) { w.fails["Queue"] = denied }, []string{"queue.eu-north-1 unknown", "queue.failed unknown", "queue.undelivered unknown"}, detect.High, "x:Y", "Allow"},
+		"an older deployment":     {func(w *world) { w.want.Undelivered, w.want.Failed = "", "" }, []string{"failures.iamuser warning", "failures.rootactivity warning", "failures.sweep warning", "queue.failed warning", "queue.undelivered warning"}, detect.High, "older version", "make deploy"},
+
+		"nobody is subscribed": {func(w *world) {
+			w.topics[alerts] = health.Topic{Key: keyARN}
+			w.topics[chat] = health.Topic{Key: keyARN}
+		}, []string{"topic.alerts failed", "topic.chat failed"}, detect.Critical, "Nobody is subscribed", "make deploy EMAIL="},
+		"a channel alone is": {func(w *world) { w.topics[alerts] = health.Topic{Key: keyARN} }, nil, 0, "", ""},
+		"nobody has confirmed": {func(w *world) {
+			w.topics[alerts] = health.Topic{Pending: 1, Waiting: []string{"email ops@example.com"}, Key: keyARN}
+		}, []string{"topic.alerts failed"}, detect.Critical, "1 subscription of the topic rootguard-alerts is not confirmed: email ops@example.com",
+			"aws sns subscribe --region us-east-1 --topic-arn " + alerts + " --protocol email --notification-endpoint ops@example.com"},
+		"one of two has confirmed":     {func(w *world) { w.topics[alerts] = health.Topic{Confirmed: 1, Pending: 1, Key: keyARN} }, []string{"topic.alerts warning"}, detect.Critical, "not confirmed", "sns subscribe"},
+		"the subscription was removed": {func(w *world) { w.topics[escal] = health.Topic{Deleted: 1, Key: keyARN} }, []string{"topic.escalation failed"}, detect.High, "removed of late", "sns subscribe"},
+		"one of two was removed":       {func(w *world) { w.topics[escal] = health.Topic{Confirmed: 1, Deleted: 1, Key: keyARN} }, nil, 0, "", ""},
+		"the channel is gone":          {func(w *world) { w.topics[chat] = health.Topic{Key: keyARN} }, []string{"topic.chat failed"}, detect.High, "No chat channel", "Amazon Q"},
+		"a topic is gone":              {func(w *world) { delete(w.topics, alerts) }, []string{"topic.alerts failed"}, detect.Critical, "There is no topic rootguard-alerts", "make deploy"},
+		"a topic has another key":      {func(w *world) { w.topics[alerts] = health.Topic{Confirmed: 1, Key: "alias/aws/sns"} }, []string{"topic.alerts failed"}, detect.High, "alias/aws/sns", "set-topic-attributes"},
+		"a topic has no key":           {func(w *world) { w.topics[alerts] = health.Topic{Confirmed: 1} }, []string{"topic.alerts warning"}, detect.Critical, "does not encrypt", "set-topic-attributes"},
+		"a topic has the key by ID":    {func(w *world) { w.topics[alerts] = health.Topic{Confirmed: 1, Key: "k-1"} }, nil, 0, "", ""},
+		"the key is disabled":          {func(w *world) { w.keys[keyARN] = health.Key{State: "Disabled"} }, []string{"key failed"}, detect.Critical, "Disabled", "aws kms enable-key --region us-east-1 --key-id " + keyARN},
+		"the key is to be deleted":     {func(w *world) { w.keys[keyARN] = health.Key{State: "PendingDeletion", Deleted: t0} }, []string{"key failed"}, detect.Critical, "2026-03-01T12:00:00Z", "aws kms cancel-key-deletion"},
+		"the key is gone":              {func(w *world) { delete(w.keys, keyARN) }, []string{"key failed"}, detect.Critical, "There is no key", "make deploy"},
+
+		"the table is gone":       {func(w *world) { delete(w.tables, "table") }, []string{"table failed", "table.protection failed"}, detect.Critical, "There is no table", "restore"},
+		"the table has no index":  {func(w *world) { w.tables["table"] = health.Table{Status: "ACTIVE", DeletionProtection: true} }, []string{"table failed"}, detect.Critical, "no index due", "make"},
+		"the index is being made": {func(w *world) { w.tables["table"].Indexes["due"] = "CREATING" }, []string{"table failed"}, detect.Critical, "CREATING", "Wait"},
+		"the table is archived":   {func(w *world) { tb := w.tables["table"]; tb.Status = "ARCHIVED"; w.tables["table"] = tb }, []string{"table failed"}, detect.Critical, "ARCHIVED", "describe-table"},
+		"the table may be deleted": {func(w *world) { tb := w.tables["table"]; tb.DeletionProtection = false; w.tables["table"] = tb }, []string{"table.protection failed"}, detect.Medium, "deleted by one call",
+			"aws dynamodb update-table --region us-east-1 --table-name table --deletion-protection-enabled"},
+		"no recovery":                 {func(w *world) { w.protect.PointInTimeRecovery = false }, []string{"table.protection failed"}, detect.Medium, "point-in-time", "update-continuous-backups"},
+		"rows stay":                   {func(w *world) { w.protect.TTL = "" }, []string{"table.protection failed"}, detect.Medium, "expired", "AttributeName=expires"},
+		"protection cannot be asked":  {func(w *world) { w.fails["Protection"] = denied }, []string{"table.protection unknown"}, detect.Medium, "x:Y", "Allow"},
+		"nothing protects the table":  {func(w *world) { w.protect = health.Protection{} }, []string{"table.protection failed"}, detect.Medium, "point-in-time recovery; The table table keeps rows", "update-continuous-backups"},
+		"a function does not hear":    {func(w *world) { w.deaf["iamuser"] = true }, []string{"heartbeat.iamuser failed"}, detect.High, "The heartbeat of 2026-03-01 12:00:00Z did not come out at the function rootguard-iamuser", "permission.iamuser"},
+		"heartbeats are late":         {func(w *world) { w.delay = 3 * time.Minute }, []string{"heartbeat.iamuser failed", "heartbeat.rootactivity failed"}, detect.High, "took 3m0s", "rule.probe-iamuser"},
+		"heartbeats are just in time": {func(w *world) { w.delay = 2 * time.Minute }, nil, 0, "", ""},
+
+		"a Region's rule is disabled":  {func(w *world) { w.rule(further, "rootguard-forward-user-sign-in").State = "DISABLED" }, []string{"forwarder.eu-north-1 failed"}, detect.High, "rootguard-forward-user-sign-in is DISABLED", "aws events enable-rule --region eu-north-1"},
+		"a Region's target is another": {func(w *world) { w.targets[further+"/rootguard-forward-user-sign-in"][0].ARN = "arn:else" }, []string{"forwarder.eu-north-1 failed"}, detect.High, "event-bus/default", "rootguard-forward-eu-north-1"},
+		"a Region has no stack":        {func(w *world) { w.rules[further] = nil }, []string{"forwarder.eu-north-1 failed"}, detect.High, "There is no rule rootguard-forward-", "Deploy the stack rootguard-forward-eu-north-1"},
+		"events wait in a Region":      {func(w *world) { w.queues[further+"/rootguard-forward-undelivered"] = health.Queue{Visible: 2} }, []string{"queue.eu-north-1 failed"}, detect.High, "About 2", "rootguard redrive --forwarder eu-north-1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			tc.change(w)
+			results := w.inspect(t)
+			bad := ill(results)
+			if diff := cmp.Diff(append([]string{}, tc.bad...), bad); diff != "" {
+				t.Fatalf("checks that are not ok (-want +got):\n%s", diff)
+			}
+			if len(bad) == 0 {
+				return
+			}
+			id, _, _ := strings.Cut(bad[0], " ")
+			r := results[id]
+			if r.Severity != tc.severity || !strings.Contains(r.Why, tc.why) || !strings.Contains(r.Fix, tc.fix) {
+				t.Errorf("%+v\nwant %s, %q, %q", r, tc.severity, tc.why, tc.fix)
+			}
+			for _, one := range bad {
+				id, _, _ := strings.Cut(one, " ")
+				if r := results[id]; r.Why == "" || r.Fix == "" {
+					t.Errorf("%s does not say why, or what mends it: %+v", id, r)
+				}
+			}
+		})
+	}
+}
+
+func TestSweepRuns(t *testing.T) {
+	w := newWorld(t)
+	c := w.checker()
+	sweep := func(at time.Time) health.Result {
+		for _, r := range c.Inspect(t.Context(), at) {
+			if r.ID == "sweep" {
+				return r
+			}
+		}
+		t.Fatal("no check of the sweep")
+		return health.Result{}
+	}
+	if r := sweep(t0); r.Outcome != health.Warning {
+		t.Errorf("before the first run: %+v", r)
+	}
+	if _, err := c.Run(t.Context(), nobody{}, t0); err != nil {
+		t.Fatal(err)
+	}
+	if r := sweep(t0.Add(15 * time.Minute)); r.Outcome != health.OK {
+		t.Errorf("after 15 minutes: %+v", r)
+	}
+	if r := sweep(t0.Add(16 * time.Minute)); r.Outcome != health.Failed || r.Severity != detect.Critical || !strings.Contains(r.Why, "2026-03-01 12:00:00Z") {
+		t.Errorf("after 16 minutes: %+v", r)
+	}
+	w.store.Script = &fake.Script{}
+	w.store.Script.Inject(1, fake.FailBefore)
+	if r := sweep(t0); r.Outcome != health.Unknown {
+		t.Errorf("where the table cannot be read: %+v", r)
+	}
+}
+
+func TestArrival(t *testing.T) {
+	w := newWorld(t)
+	c := w.checker()
+	b := health.Beat{ID: "x", At: t0, Put: t0, Received: map[string]time.Time{"iamuser": t0.Add(time.Second)}}
+	var got []string
+	for _, r := range c.Arrival(b) {
+		got = append(got, r.ID+" "+string(r.Outcome))
+	}
+	if diff := cmp.Diff([]string{"probe.rootactivity failed", "probe.iamuser ok"}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

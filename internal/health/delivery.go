@@ -1,0 +1,219 @@
+package health
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"rootguard/internal/config"
+	"rootguard/internal/detect"
+)
+
+// queues are the checks of the home Region's queues.
+func (c *Checker) queues() []check {
+	one := func(id, url, proves string) check {
+		return check{
+			id: "queue." + id, group: "queues", region: c.want.Region, severity: detect.High, proves: proves,
+			run: func(ctx context.Context) verdict {
+				if url == "" {
+					return warn("Which queue it is is not known: rootguard was deployed by an older version", "Deploy again: make deploy")
+				}
+				return c.queue(ctx, "", url, "rootguard redrive")
+			},
+		}
+	}
+	return []check{
+		one("undelivered", c.want.Undelivered, "No event waits that could not be delivered to a function"),
+		one("failed", c.want.Failed, "No event waits that a function failed on"),
+	}
+}
+
+func (c *Checker) queue(ctx context.Context, region, queue, redrive string) verdict {
+	q, err := c.ports.Queues.Queue(ctx, region, queue)
+	name := queue[strings.LastIndexByte(queue, '/')+1:]
+	switch {
+	case err != nil:
+		return of(err, surely("There is no queue "+name+": what cannot be delivered or handled is lost",
+			"make deploy; where CloudFormation finds no change: make destroy first, which keeps the table, and then make deploy"))
+	case q.Visible > 0:
+		return fail(fmt.Sprintf("About %d events wait in the queue %s; each is kept for 14 days", q.Visible, name),
+			"See them with "+redrive+" --dry-run, mend the cause, then: "+redrive)
+	case q.Hidden > 0:
+		return warn(fmt.Sprintf("About %d events of the queue %s are being redriven", q.Hidden, name), "Look again in 6 minutes")
+	}
+	return well()
+}
+
+func (c *Checker) topicARNs() []string {
+	arns := []string{c.want.Alerts}
+	for _, arn := range []string{c.want.Escalation, c.want.Chat} {
+		if arn != "" {
+			arns = append(arns, arn)
+		}
+	}
+	return arns
+}
+
+// topics are the checks of who gets alerts, and of the key.
+func (c *Checker) topics() []check {
+	found := map[string]*once[Topic]{}
+	for _, arn := range c.topicARNs() {
+		found[arn] = &once[Topic]{ask: func(ctx context.Context) (Topic, error) { return c.ports.Topics.Topic(ctx, arn) }}
+	}
+	topic := func(id, arn, proves string, severity detect.Severity, judge func(ctx context.Context, t *Topic) verdict) check {
+		return check{
+			id: "topic." + id, group: "topics", region: c.want.Region, severity: severity, proves: proves,
+			run: func(ctx context.Context) verdict {
+				t, err := found[arn].get(ctx)
+				if err != nil {
+					return of(err, surely("There is no topic "+nameOf(arn)+": alerts go nowhere",
+						"make destroy, which keeps the table, and then make deploy"))
+				}
+				if v := judge(ctx, &t); v.outcome != OK {
+					return v
+				}
+				return c.judgeKey(nameOf(arn), t.Key)
+			},
+		}
+	}
+	checks := []check{topic("alerts", c.want.Alerts, "Somebody has confirmed to receive alerts", detect.Critical, func(ctx context.Context, t *Topic) verdict {
+		if t.Confirmed+t.Pending+t.Deleted == 0 && c.want.Chat != "" {
+			if chat, err := found[c.want.Chat].get(ctx); err == nil && chat.Confirmed > 0 {
+				return well() // a channel is all that is wanted
+			}
+		}
+		return c.judgeTopic(c.want.Alerts, t)
+	})}
+	if c.want.Escalation != "" {
+		checks = append(checks, topic("escalation", c.want.Escalation, "Somebody has confirmed to receive critical alerts", detect.High,
+			func(_ context.Context, t *Topic) verdict { return c.judgeTopic(c.want.Escalation, t) }))
+	}
+	if c.want.Chat != "" {
+		checks = append(checks, topic("chat", c.want.Chat, "A chat channel receives alerts", detect.High, func(_ context.Context, t *Topic) verdict {
+			if t.Confirmed > 0 {
+				return well()
+			}
+			return fail("No chat channel is subscribed to the topic "+nameOf(c.want.Chat), "In the Amazon Q Developer console, configure a channel with this topic")
+		}))
+	}
+	return append(checks, check{
+		id: "key", group: "topics", region: c.want.Region, severity: detect.Critical, slow: true, proves: "The topics' key can be used", run: c.key,
+	})
+}
+
+func (c *Checker) judgeTopic(arn string, t *Topic) verdict {
+	waiting := fmt.Sprintf("%d subscriptions of the topic %s are not confirmed", t.Pending, nameOf(arn))
+	confirm := fmt.Sprintf("Open the mail that AWS sent and confirm; to have it sent again: aws sns subscribe --region %s --topic-arn %s --protocol email --notification-endpoint ADDRESS", c.want.Region, arn)
+	if t.Pending == 1 {
+		waiting = "1 subscription of the topic " + nameOf(arn) + " is not confirmed"
+	}
+	if len(t.Waiting) > 0 {
+		waiting += ": " + strings.Join(t.Waiting, ", ")
+		if protocol, endpoint, ok := strings.Cut(t.Waiting[0], " "); ok {
+			confirm = strings.Replace(strings.Replace(confirm, "ADDRESS", endpoint, 1), "--protocol email", "--protocol "+protocol, 1)
+		}
+	}
+	switch {
+	case t.Confirmed > 0 && t.Pending > 0:
+		return warn(waiting, confirm)
+	case t.Confirmed > 0:
+		return well()
+	case t.Pending > 0:
+		return surely("Nobody receives what the topic "+nameOf(arn)+" sends: "+waiting, confirm)
+	case t.Deleted > 0:
+		return surely(fmt.Sprintf("Nobody receives what the topic %s sends: %d subscriptions were removed of late", nameOf(arn), t.Deleted),
+			fmt.Sprintf("aws sns subscribe --region %s --topic-arn %s --protocol email --notification-endpoint ADDRESS, then confirm", c.want.Region, arn))
+	default:
+		return surely("Nobody is subscribed to the topic "+nameOf(arn), "Deploy with a receiver: make deploy EMAIL=ADDRESS, then confirm the mail that AWS sends")
+	}
+}
+
+// judgeKey holds a topic's key against the one deployed. CloudWatch and EventBridge
+// can use no other, so that their messages would be lost.
+func (c *Checker) judgeKey(topic, key string) verdict {
+	fix := fmt.Sprintf("aws sns set-topic-attributes --region %s --topic-arn %s --attribute-name KmsMasterKeyId --attribute-value %s",
+		c.want.Region, c.arn("sns", c.want.Region, topic), c.want.Key)
+	switch {
+	case c.want.Key == "" || nameOf(key) == nameOf(c.want.Key):
+		return well()
+	case key == "":
+		return warn("The topic "+topic+" does not encrypt alerts", fix)
+	default:
+		return verdict{outcome: Failed, severity: detect.High, fix: fix, why: fmt.Sprintf("The topic %s uses the key %s and not rootguard's, which alarms and rules can use", topic, key)}
+	}
+}
+
+func (c *Checker) key(ctx context.Context) verdict {
+	if c.want.Key == "" {
+		return warn("Which key it is is not known: "+config.EnvKeys+" is not set", "Deploy again: make deploy")
+	}
+	k, err := c.ports.Keys.Key(ctx, c.want.Key)
+	cli := func(call string) string {
+		return fmt.Sprintf("aws kms %s --region %s --key-id %s", call, c.want.Region, c.want.Key)
+	}
+	switch {
+	case err != nil:
+		return of(err, surely("There is no key "+c.want.Key+": no alert can be published", "make destroy, which keeps the table, and then make deploy"))
+	case k.State == "Enabled":
+		return well()
+	case k.State == "PendingDeletion" || !k.Deleted.IsZero():
+		when := "soon"
+		if !k.Deleted.IsZero() {
+			when = k.Deleted.UTC().Format(time.RFC3339)
+		}
+		return surely("The topics' key cannot be used, and is gone for ever at "+when+": no alert can be published", cli("cancel-key-deletion")+" && "+cli("enable-key"))
+	default:
+		return surely("The topics' key cannot be used, it is "+k.State+": no alert can be published", cli("enable-key"))
+	}
+}
+
+// table are the checks of the table.
+func (c *Checker) table() []check {
+	found := &once[Table]{ask: func(ctx context.Context) (Table, error) { return c.ports.Tables.Table(ctx, c.want.Table) }}
+	name := c.want.Table
+	gone := surely("There is no table "+name+": nothing can be claimed, so nothing is told",
+		"Restore it by point-in-time recovery under its own name: aws dynamodb restore-table-to-point-in-time")
+	update := fmt.Sprintf("--region %s --table-name %s", c.want.Region, name)
+	return []check{{
+		id: "table", group: "table", region: c.want.Region, severity: detect.Critical, slow: true, proves: "The table and its index of what is due can be used",
+		run: func(ctx context.Context) verdict {
+			t, err := found.get(ctx)
+			switch {
+			case err != nil:
+				return of(err, gone)
+			case t.Status != "ACTIVE" && t.Status != "UPDATING":
+				return fail("The table "+name+" is "+t.Status, "Wait, or look at it: aws dynamodb describe-table "+update)
+			case t.Indexes[config.TableDueIndex] == "":
+				return surely("The table "+name+" has no index "+config.TableDueIndex+", so that no roll-up and no reminder is sent",
+					"make destroy, which keeps the table under its name, and then make deploy, which makes a new one")
+			case t.Indexes[config.TableDueIndex] != "ACTIVE":
+				return fail("The index "+config.TableDueIndex+" of the table "+name+" is "+t.Indexes[config.TableDueIndex], "Wait, or look at it: aws dynamodb describe-table "+update)
+			}
+			return well()
+		},
+	}, {
+		id: "table.protection", group: "table", region: c.want.Region, severity: detect.Medium, slow: true, proves: "The table is kept from deletion, can be restored, and drops what is old",
+		run: func(ctx context.Context) verdict {
+			t, err := found.get(ctx)
+			if err != nil {
+				return of(err, gone)
+			}
+			p, err := c.ports.Tables.Protection(ctx, name)
+			if err != nil {
+				return of(err, gone)
+			}
+			var faults []verdict
+			if !t.DeletionProtection {
+				faults = append(faults, fail("The table "+name+" can be deleted by one call", "aws dynamodb update-table "+update+" --deletion-protection-enabled"))
+			}
+			if !p.PointInTimeRecovery {
+				faults = append(faults, fail("The table "+name+" has no point-in-time recovery", "aws dynamodb update-continuous-backups "+update+" --point-in-time-recovery-specification PointInTimeRecoveryEnabled=true"))
+			}
+			if p.TTL != config.TableTTL {
+				faults = append(faults, fail("The table "+name+" keeps rows that have expired", "aws dynamodb update-time-to-live "+update+" --time-to-live-specification Enabled=true,AttributeName="+config.TableTTL))
+			}
+			return worst(faults)
+		},
+	}}
+}

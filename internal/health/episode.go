@@ -1,0 +1,206 @@
+package health
+
+import (
+	"slices"
+	"time"
+
+	"rootguard/internal/detect"
+)
+
+// How many runs in a row decide, where one look is not enough.
+const (
+	FailingRuns = 2
+	WellRuns    = 2
+	UnknownRuns = 3
+)
+
+// remindEvery is how often people are told again of what still fails.
+const remindEvery = 24 * time.Hour
+
+// State is what is known from one run to the next.
+type State struct {
+	At       time.Time     `json:"at"`             // of the latest run
+	Slow     time.Time     `json:"slow,omitzero"`  // of the latest that made all the slow checks
+	Beats    []Outstanding `json:"beats,omitzero"` // the latest heartbeats
+	Episodes []Episode     `json:"episodes,omitzero"`
+}
+
+// Outstanding names a heartbeat that was put.
+type Outstanding struct {
+	ID string    `json:"id"`
+	At time.Time `json:"at"` // of the run
+}
+
+// Episode is a time in which a check failed, or could not be made.
+type Episode struct {
+	Check     string    `json:"check"`
+	Region    string    `json:"region"`
+	Unchecked bool      `json:"unchecked,omitempty"`
+	Since     time.Time `json:"since"` // of the first run that found it so
+
+	Runs  int       `json:"runs"`           // that found it so
+	Well  int       `json:"well,omitempty"` // in a row, after them
+	Ended time.Time `json:"ended,omitzero"` // its closing is to be told
+
+	// Of the latest run that found it so.
+	Severity detect.Severity `json:"severity"`
+	Why      string          `json:"why"`
+	Fix      string          `json:"fix,omitempty"`
+
+	Due          bool            `json:"due,omitempty"` // it lasted long enough to be told
+	Told         time.Time       `json:"told,omitzero"` // of the run that told it
+	ToldSeverity detect.Severity `json:"told_severity,omitempty"`
+	Reminded     int             `json:"reminded,omitempty"` // days after Told
+}
+
+// is reports whether both are the same episode.
+func (e *Episode) is(o *Episode) bool {
+	return e.Check == o.Check && e.Unchecked == o.Unchecked && e.Since.Equal(o.Since)
+}
+
+// open is the index of a check's episode that goes on, -1 where there is none.
+func (s *State) open(check string, unchecked bool) int {
+	return slices.IndexFunc(s.Episodes, func(e Episode) bool { return e.Check == check && e.Unchecked == unchecked && e.Ended.IsZero() })
+}
+
+// apart is how far apart runs are that count as two.
+const apart = time.Minute
+
+// repeats reports whether a run is the latest one again, overlapped by it, or too
+// soon after it to say more. One that is far behind is not: the clock was wrong
+// then, or is now.
+func (s *State) repeats(at time.Time) bool {
+	behind := s.At.Sub(at)
+	return !s.At.IsZero() && behind > -apart && behind < silence
+}
+
+// observed is the state after a run. exists are the checks that there are; one
+// that is not among the results was not made.
+func (s State) observed(at time.Time, results []Result, exists map[string]bool) State {
+	if s.repeats(at) {
+		return s
+	}
+	s.Episodes = slices.Clone(s.Episodes)
+	s.At = at
+	for i := range results {
+		r := &results[i]
+		switch r.Outcome {
+		case Failed:
+			s.ill(at, r, false)
+			s.fine(at, r.ID, true)
+		case Unknown:
+			s.ill(at, r, true) // and it is not known to be well
+		case OK, Warning:
+			s.fine(at, r.ID, false)
+			s.fine(at, r.ID, true)
+		}
+	}
+	for i := range s.Episodes {
+		if e := &s.Episodes[i]; !exists[e.Check] && e.Ended.IsZero() {
+			e.Ended = at
+		}
+	}
+	s.Episodes = slices.DeleteFunc(s.Episodes, func(e Episode) bool { return !e.Ended.IsZero() && !e.Due })
+	return s
+}
+
+func (s *State) ill(at time.Time, r *Result, unchecked bool) {
+	i := s.open(r.ID, unchecked)
+	if i < 0 {
+		i = len(s.Episodes)
+		s.Episodes = append(s.Episodes, Episode{Check: r.ID, Region: r.Region, Unchecked: unchecked, Since: at})
+	}
+	e := &s.Episodes[i]
+	e.Runs, e.Well = e.Runs+1, 0
+	e.Severity, e.Why, e.Fix = r.Severity, r.Why, r.Fix
+	enough := FailingRuns
+	if unchecked {
+		enough, e.Severity = UnknownRuns, min(r.Severity, detect.Medium)
+	}
+	e.Due = e.Due || r.certain || e.Runs >= enough
+}
+
+// fine counts a run in which a check did not come out so. An episode that is not
+// to be told is over at once.
+func (s *State) fine(at time.Time, check string, unchecked bool) {
+	i := s.open(check, unchecked)
+	if i < 0 {
+		return
+	}
+	e := &s.Episodes[i]
+	if e.Well++; e.Well >= WellRuns || !e.Due {
+		e.Ended = at
+	}
+}
+
+// stage is what is told of an episode.
+type stage int
+
+const (
+	first stage = iota
+	worse
+	reminder
+	closing
+)
+
+// stages are what is to be told of an episode at a time, in order.
+func (e *Episode) stages(at time.Time) []stage {
+	var all []stage
+	if !e.Due {
+		return all
+	}
+	if e.Told.IsZero() {
+		all = append(all, first)
+	} else if e.Severity > e.ToldSeverity && e.Ended.IsZero() {
+		all = append(all, worse)
+	}
+	switch {
+	case !e.Ended.IsZero():
+		all = append(all, closing)
+	case !e.Told.IsZero() && e.days(at) > e.Reminded:
+		all = append(all, reminder)
+	}
+	return all
+}
+
+func (e *Episode) days(at time.Time) int { return int(at.Sub(e.Told) / remindEvery) }
+
+// finding is what a stage tells.
+func (e *Episode) finding(account string, at time.Time, s stage) detect.Finding {
+	fault := detect.Fault{
+		Account: account, Region: e.Region, Check: e.Check, Since: e.Since, Severity: e.Severity, Why: e.Why, Fix: e.Fix, Unchecked: e.Unchecked,
+	}
+	switch s {
+	case worse:
+		return detect.UnhealthyWorse(detect.Unhealthy(fault), at)
+	case reminder:
+		return detect.UnhealthyReminder(detect.Unhealthy(fault), e.days(at), at)
+	case closing:
+		return detect.UnhealthyClosed(fault, e.Ended)
+	case first:
+	}
+	return detect.Unhealthy(fault)
+}
+
+// told is the state after a stage of an episode was told. What another run has
+// noted meanwhile stays.
+func (s *State) told(of *Episode, at time.Time, st stage) {
+	i := slices.IndexFunc(s.Episodes, func(e Episode) bool { return e.is(of) })
+	if i < 0 {
+		return
+	}
+	e := &s.Episodes[i]
+	switch st {
+	case first:
+		if e.Told.IsZero() {
+			e.Told = at
+		}
+		e.ToldSeverity = max(e.ToldSeverity, of.Severity)
+	case worse:
+		e.ToldSeverity = max(e.ToldSeverity, of.Severity)
+	case reminder:
+		e.Reminded = max(e.Reminded, of.days(at))
+	case closing:
+		s.Episodes = slices.Delete(s.Episodes, i, i+1)
+	}
+}

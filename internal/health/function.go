@@ -1,0 +1,229 @@
+package health
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"rootguard/internal/config"
+	"rootguard/internal/detect"
+	"rootguard/internal/eventpattern"
+)
+
+// functions are those of the guard.
+var functions = []string{eventpattern.RootActivity, eventpattern.IAMUser, eventpattern.Sweep}
+
+// runtime is what the functions are built for.
+const runtime = "provided.al2023"
+
+// functions are three checks of each function, of one answer.
+func (c *Checker) functions() []check {
+	checks := make([]check, 0, 3*len(functions))
+	rules, err := c.wantedRules()
+	for _, name := range functions {
+		full := c.function(name)
+		found := &once[Function]{ask: func(ctx context.Context) (Function, error) { return c.ports.Functions.Function(ctx, full) }}
+		judge := func(judge func(*Function) verdict) func(ctx context.Context) verdict {
+			return func(ctx context.Context) verdict {
+				f, err := found.get(ctx)
+				if err != nil {
+					return of(err, surely("There is no function "+full,
+						"make deploy; where CloudFormation finds no change: make destroy first, which keeps the table, and then make deploy"))
+				}
+				return judge(&f)
+			}
+		}
+		checks = append(checks, check{
+			id: "function." + name, group: "functions", region: c.want.Region, severity: detect.Critical, slow: true,
+			proves: "The function can run, and has its settings", run: judge(func(f *Function) verdict { return c.judgeFunction(full, f) }),
+		}, check{
+			id: "permission." + name, group: "functions", region: c.want.Region, severity: detect.High, slow: true,
+			proves: "Its rules may call it",
+			run: judge(func(f *Function) verdict {
+				if err != nil {
+					return unanswered(err)
+				}
+				return c.judgePolicy(full, c.functionARN(name), f.Policy, rules)
+			}),
+		}, check{
+			id: "failures." + name, group: "functions", region: c.want.Region, severity: detect.High, slow: true,
+			proves: "What it fails on is kept in the queue of failed events",
+			run: judge(func(f *Function) verdict {
+				queue := c.queueARN(c.want.Failed)
+				if queue == "" {
+					return warn("Which queue it should be is not known: rootguard was deployed by an older version", "Deploy again: make deploy")
+				}
+				if f.OnFailure != queue {
+					return fail("What the function "+full+" fails on is lost: it does not go to the queue "+nameOf(queue),
+						fmt.Sprintf(`aws lambda put-function-event-invoke-config --region %s --function-name %s --maximum-retry-attempts 2 --destination-config '{"OnFailure":{"Destination":"%s"}}'`, c.want.Region, full, queue))
+				}
+				return well()
+			}),
+		})
+	}
+	return checks
+}
+
+func (c *Checker) judgeFunction(name string, f *Function) verdict {
+	cli := func(call string) string {
+		return fmt.Sprintf("aws lambda %s --region %s --function-name %s", call, c.want.Region, name)
+	}
+	switch {
+	case f.Reserved != nil && *f.Reserved == 0:
+		return surely("The function "+name+" may not run: its reserved concurrency is 0", cli("delete-function-concurrency"))
+	case f.State == "Failed":
+		return surely("The function "+name+" cannot run: "+f.Reason, "Mend what Lambda names, then: make deploy")
+	case f.Update == "Failed":
+		return fail("The last change of the function "+name+" failed: "+f.UpdateWhy, "Mend what Lambda names, then: make deploy")
+	case f.State == "Pending":
+		return fail("The function "+name+" is not ready yet: "+f.Reason, "Wait until a deployment is done")
+	case f.Runtime != runtime:
+		return fail(fmt.Sprintf("The function %s has the runtime %s, for which it is not built", name, f.Runtime), cli("update-function-configuration")+" --runtime "+runtime)
+	}
+	var wrong []string
+	for _, v := range []struct{ name, want string }{
+		{config.EnvTable, c.want.Table}, {config.EnvTopicARN, c.want.Alerts}, {config.EnvEscalationTopicARN, c.want.Escalation},
+		{config.EnvChatTopicARN, c.want.Chat}, {config.EnvPrefix, c.want.Prefix}, {config.EnvKeys, c.want.Key},
+	} {
+		if f.Environment[v.name] != v.want {
+			wrong = append(wrong, v.name)
+		}
+	}
+	if len(wrong) > 0 {
+		return fail("The function "+name+" has other settings than the rest: "+strings.Join(wrong, ", "),
+			"Set them as the other functions have them: "+cli("get-function-configuration")+" --query Environment")
+	}
+	return well()
+}
+
+// judgePolicy says which rules may not call a function.
+func (c *Checker) judgePolicy(name, arn, policy string, rules []wantedRule) verdict {
+	var refused []string
+	for _, r := range rules {
+		for _, t := range r.targets {
+			if rule := c.arn("events", c.want.Region, "rule/"+c.want.Prefix+"-"+r.name); t.arn == arn && !permits(policy, rule, c.want.Account) {
+				refused = append(refused, rule)
+			}
+		}
+	}
+	if len(refused) == 0 {
+		return well()
+	}
+	names := make([]string, 0, len(refused))
+	for _, rule := range refused[:min(len(refused), 5)] {
+		names = append(names, nameOf(rule))
+	}
+	if n := len(refused); n > 5 {
+		names = append(names, fmt.Sprintf("and %d more", n-5))
+	}
+	return fail("The function "+name+" may not be called by the rules "+strings.Join(names, ", "),
+		fmt.Sprintf("aws lambda add-permission --region %s --function-name %s --statement-id %s --action lambda:InvokeFunction --principal events.amazonaws.com --source-account %s --source-arn %s",
+			c.want.Region, name, nameOf(refused[0]), c.want.Account, refused[0]))
+}
+
+// permits reports whether a function's resource policy lets a rule call it. What
+// it does not understand it takes for a refusal.
+func permits(policy, rule, account string) bool {
+	var doc struct {
+		Statement oneOrMore[struct {
+			Effect    string
+			Principal json.RawMessage
+			Action    oneOrMore[string]
+			Condition map[string]map[string]oneOrMore[string]
+		}]
+	}
+	if json.Unmarshal([]byte(policy), &doc) != nil {
+		return false
+	}
+	permitted := false
+	for _, s := range doc.Statement {
+		var who struct{ Service oneOrMore[string] }
+		var all string
+		_ = json.Unmarshal(s.Principal, &who) // a text, then
+		_ = json.Unmarshal(s.Principal, &all)
+		if all != "*" && !matches(who.Service, "events.amazonaws.com") || !matches(s.Action, "lambda:InvokeFunction") {
+			continue
+		}
+		holds := true
+		for operator, keys := range s.Condition {
+			for name, values := range keys {
+				var is string
+				switch strings.ToLower(name) {
+				case "aws:sourcearn":
+					is = rule
+				case "aws:sourceaccount":
+					is = account
+				}
+				switch operator {
+				case "ArnLike", "ArnEquals", "StringLike":
+					holds = holds && is != "" && matches(values, is)
+				case "StringEquals":
+					holds = holds && is != "" && contains(values, is)
+				default:
+					holds = s.Effect == "Deny" && holds
+				}
+			}
+		}
+		switch {
+		case holds && s.Effect == "Deny":
+			return false
+		case holds && s.Effect == "Allow":
+			permitted = true
+		}
+	}
+	return permitted
+}
+
+// oneOrMore reads a value of a policy, or a list of them.
+type oneOrMore[T any] []T
+
+// UnmarshalJSON is json.Unmarshaler's.
+func (l *oneOrMore[T]) UnmarshalJSON(raw []byte) error {
+	if len(raw) > 0 && raw[0] == '[' {
+		return json.Unmarshal(raw, (*[]T)(l))
+	}
+	*l = make([]T, 1)
+	return json.Unmarshal(raw, &(*l)[0])
+}
+
+func contains(values []string, is string) bool {
+	for _, v := range values {
+		if v == is {
+			return true
+		}
+	}
+	return false
+}
+
+// matches reports whether one of the values, in which "*" is any text and "?" any
+// character, is the text.
+func matches(values []string, is string) bool {
+	for _, v := range values {
+		if like(v, is) {
+			return true
+		}
+	}
+	return false
+}
+
+func like(pattern, text string) bool {
+	star, retry := -1, 0
+	p, t := 0, 0
+	for t < len(text) {
+		switch {
+		case p < len(pattern) && pattern[p] == '*':
+			star, retry = p, t
+			p++
+		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == text[t]):
+			p++
+			t++
+		case star >= 0:
+			retry++
+			p, t = star+1, retry
+		default:
+			return false
+		}
+	}
+	return strings.Trim(pattern[p:], "*") == ""
+}

@@ -1,0 +1,151 @@
+package health
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"rootguard/internal/detect"
+	"rootguard/internal/guard"
+)
+
+// ErrAbsent is what a port returns, wrapped, where what was asked for does not
+// exist. Any other error means that it is not known.
+var ErrAbsent = errors.New("it does not exist")
+
+// Trails tells of the trails that log events of a Region.
+type Trails interface {
+	Trails(ctx context.Context) ([]Trail, error)
+}
+
+// Trail is a trail of CloudTrail.
+type Trail struct {
+	Name, ARN, HomeRegion string
+
+	MultiRegion, GlobalServiceEvents bool
+
+	Logging       bool
+	DeliveryError string // of its latest log file; "" where that arrived
+	Reads, Writes bool   // the management events that it logs
+	Partly        string // by what it may leave some of these out; "" where it does not
+
+	Err error // why the four above are not known
+}
+
+// Rules tells of EventBridge rules on the default bus of a Region, "" being the
+// guard's own.
+type Rules interface {
+	// Rules returns all whose name begins with a prefix.
+	Rules(ctx context.Context, region, prefix string) ([]Rule, error)
+	Targets(ctx context.Context, region, rule string) ([]Target, error)
+}
+
+// Rule is an EventBridge rule. One of Pattern and Schedule is set.
+type Rule struct {
+	Name, ARN, State, Pattern, Schedule string
+}
+
+// Target is what a rule sends its events to.
+type Target struct {
+	ARN         string
+	DeadLetters string // ARN of the queue for what cannot be delivered, or ""
+	Rewrites    bool   // it sends something else than the event
+}
+
+// Bus puts heartbeats on the default event bus.
+type Bus interface {
+	Put(ctx context.Context, b Beat) error
+}
+
+// Functions tells of Lambda functions.
+type Functions interface {
+	Function(ctx context.Context, name string) (Function, error)
+}
+
+// Function is a Lambda function.
+type Function struct {
+	Runtime           string
+	State, Reason     string // "Active", "Inactive", "Pending" or "Failed"
+	Update, UpdateWhy string // of the last update: "Successful", "InProgress" or "Failed"
+	Environment       map[string]string
+	Reserved          *int   // concurrency; nil: unreserved
+	OnFailure         string // ARN of the destination, or ""
+	Policy            string // its resource policy, JSON; "" where there is none
+}
+
+// Queues tells of SQS queues by URL, or by name in a Region.
+type Queues interface {
+	Queue(ctx context.Context, region, queue string) (Queue, error)
+}
+
+// Queue is about how many messages are in a queue.
+type Queue struct{ Visible, Hidden int }
+
+// Topics tells of SNS topics.
+type Topics interface {
+	Topic(ctx context.Context, arn string) (Topic, error)
+}
+
+// Topic is an SNS topic.
+type Topic struct {
+	Confirmed, Pending, Deleted int      // subscriptions; deleted ones are forgotten after some days
+	Waiting                     []string // the pending ones, as "email ops@example.com"; some of them, or none where not known
+	Key                         string   // ID, ARN or alias of the KMS key, or ""
+}
+
+// Keys tells of KMS keys.
+type Keys interface {
+	Key(ctx context.Context, id string) (Key, error)
+}
+
+// Key is a KMS key.
+type Key struct {
+	State   string    // "Enabled", "Disabled", "PendingDeletion", …
+	Deleted time.Time // when it will be; zero where it will not
+}
+
+// Tables tells of DynamoDB tables.
+type Tables interface {
+	Table(ctx context.Context, name string) (Table, error)
+	Protection(ctx context.Context, name string) (Protection, error)
+}
+
+// Table is a DynamoDB table.
+type Table struct {
+	Status             string            // "ACTIVE", …
+	Indexes            map[string]string // status by name
+	DeletionProtection bool
+}
+
+// Protection is what keeps a table's items, and rids it of old ones.
+type Protection struct {
+	TTL                 string // the attribute that expires items, "" where that is off
+	PointInTimeRecovery bool
+}
+
+// Beat is one heartbeat.
+type Beat struct {
+	ID       string               `json:"id"`
+	At       time.Time            `json:"at"`                 // of the run
+	Put      time.Time            `json:"put"`                // by the clock, before it was put
+	Received map[string]time.Time `json:"received,omitempty"` // by function, by the clock
+}
+
+// Store keeps the state of all checks, and heartbeats.
+type Store interface {
+	// Health returns the state, the zero value where there is none.
+	Health(ctx context.Context) (State, error)
+	// UpdateHealth reads the state, calls decide and stores what it returns, all in
+	// one transaction. decide is pure and may be called again after a conflict; store
+	// is false where there is nothing to store.
+	UpdateHealth(ctx context.Context, decide func(State) (now State, store bool)) error
+	// AddBeat keeps a heartbeat for some hours.
+	AddBeat(ctx context.Context, b Beat) error
+	// Beats returns the heartbeats of the IDs that there are.
+	Beats(ctx context.Context, ids []string) ([]Beat, error)
+}
+
+// Raiser tells people of a finding, once.
+type Raiser interface {
+	Raise(ctx context.Context, f detect.Finding) (guard.Result, error)
+}

@@ -1,0 +1,273 @@
+package health
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"rootguard/internal/detect"
+	"rootguard/internal/eventpattern"
+)
+
+const (
+	enabled    = "ENABLED"
+	enabledAll = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
+)
+
+// wantedRule is a rule as it is deployed.
+type wantedRule struct {
+	name, region, state, description string
+	pattern, schedule                string
+	targets                          []wantedTarget
+}
+
+type wantedTarget struct {
+	arn, deadLetters string
+	rewrites         bool
+}
+
+func stateOf(r eventpattern.Rule) string {
+	if r.AllManagementEvents {
+		return enabledAll
+	}
+	return enabled
+}
+
+func (c *Checker) arn(service, region, resource string) string {
+	return fmt.Sprintf("arn:%s:%s:%s:%s:%s", c.want.Partition, service, region, c.want.Account, resource)
+}
+
+// function is the name of a function.
+func (c *Checker) function(name string) string { return c.want.Prefix + "-" + name }
+
+func (c *Checker) functionARN(name string) string {
+	return c.arn("lambda", c.want.Region, "function:"+c.function(name))
+}
+
+// queueARN is the ARN of a queue of which the URL is known; "" where it is not.
+func (c *Checker) queueARN(url string) string {
+	if url == "" {
+		return ""
+	}
+	return c.arn("sqs", c.want.Region, url[strings.LastIndexByte(url, '/')+1:])
+}
+
+// wantedRules are the rules of the home Region.
+func (c *Checker) wantedRules() ([]wantedRule, error) {
+	rules, err := eventpattern.RulesFor(c.want.Prefix)
+	if err != nil {
+		return nil, fmt.Errorf("choosing the rules: %w", err)
+	}
+	queue := c.queueARN(c.want.Undelivered)
+	var wanted []wantedRule
+	add := func(r eventpattern.Rule, targets ...wantedTarget) {
+		wanted = append(wanted, wantedRule{name: r.Name, region: c.want.Region, state: stateOf(r), description: r.Description, pattern: r.Pattern, targets: targets})
+	}
+	for _, r := range append(rules, eventpattern.Probes(c.want.Prefix, c.want.Account)...) {
+		add(r, wantedTarget{arn: c.functionARN(r.Function), deadLetters: queue})
+	}
+	var topics []wantedTarget
+	for _, topic := range c.topicARNs() {
+		topics = append(topics, wantedTarget{arn: topic, deadLetters: queue, rewrites: true})
+	}
+	add(eventpattern.LastWord(c.want.Prefix), topics...)
+	for _, name := range functions {
+		wanted = append(wanted, wantedRule{
+			name: "heartbeat-" + name, region: c.want.Region, state: enabled, schedule: eventpattern.Schedule, description: "The schedule of the function " + name,
+			targets: []wantedTarget{{arn: c.functionARN(name), deadLetters: queue}},
+		})
+	}
+	return wanted, nil
+}
+
+// rules are the checks of the home Region's rules.
+func (c *Checker) rules() []check {
+	wanted, err := c.wantedRules()
+	if err != nil {
+		return []check{{id: "rules", group: "rules", region: c.want.Region, proves: "Every rule is enabled as deployed", severity: detect.High,
+			run: func(context.Context) verdict { return unanswered(err) }}}
+	}
+	found := &once[[]Rule]{ask: func(ctx context.Context) ([]Rule, error) { return c.ports.Rules.Rules(ctx, "", c.want.Prefix+"-") }}
+	var checks []check
+	for _, w := range wanted {
+		checks = append(checks, check{
+			id: "rule." + w.name, group: "rules", region: c.want.Region, severity: detect.High,
+			proves: "Enabled, with the pattern deployed: " + w.description,
+			run: func(ctx context.Context) verdict {
+				rules, err := found.get(ctx)
+				if err != nil {
+					return unanswered(err)
+				}
+				return c.judgeRule(c.want.Prefix+"-", &w, rules)
+			},
+		})
+	}
+	for _, w := range wanted {
+		checks = append(checks, check{
+			id: "target." + w.name, group: "targets", region: c.want.Region, severity: detect.High, slow: true,
+			proves: "Its events go where they should, and to the queue where they cannot",
+			run:    func(ctx context.Context) verdict { return c.target(ctx, "", c.want.Prefix+"-", &w) },
+		})
+	}
+	return checks
+}
+
+func (c *Checker) judgeRule(prefix string, w *wantedRule, rules []Rule) verdict {
+	name := prefix + w.name
+	i := slices.IndexFunc(rules, func(r Rule) bool { return r.Name == name })
+	put := fmt.Sprintf("aws events put-rule --region %s --name %s --state %s ", w.region, name, w.state)
+	if w.schedule != "" {
+		put += fmt.Sprintf("--schedule-expression '%s'", w.schedule)
+	} else {
+		put += fmt.Sprintf("--event-pattern '%s'", w.pattern)
+	}
+	if i < 0 {
+		return surely("There is no rule "+name, put+"; then rootguard doctor, which says what its target is")
+	}
+	r := &rules[i]
+	switch {
+	case r.State != enabled && r.State != enabledAll:
+		fix := fmt.Sprintf("aws events enable-rule --region %s --name %s", w.region, name)
+		if w.state != enabled {
+			fix = put
+		}
+		return surely(fmt.Sprintf("The rule %s is %s", name, r.State), fix)
+	case w.schedule != "" && r.Schedule != w.schedule:
+		return fail(fmt.Sprintf("The schedule of %s is %q, not %q", name, r.Schedule, w.schedule), put)
+	case w.schedule == "" && !eventpattern.Same(r.Pattern, w.pattern):
+		return fail("The pattern of "+name+" is not the one that was deployed", put)
+	case w.state == enabledAll && r.State == enabled:
+		return fail("The rule "+name+" gets no events that only read: its state is ENABLED", put)
+	case r.State != w.state:
+		return warn("The rule "+name+" gets more events than it needs: its state is "+r.State, put)
+	}
+	return well()
+}
+
+// target looks at the targets of a rule.
+func (c *Checker) target(ctx context.Context, region, prefix string, w *wantedRule) verdict {
+	name := prefix + w.name
+	targets, err := c.ports.Rules.Targets(ctx, region, name)
+	if errors.Is(err, ErrAbsent) {
+		return surely("There is no rule "+name, "Make the rule first: see rule."+w.name)
+	}
+	if err != nil {
+		return unanswered(err)
+	}
+	for _, want := range w.targets {
+		i := slices.IndexFunc(targets, func(t Target) bool { return t.ARN == want.arn })
+		fix := "Deploy again after a change of the stack, such as another setting: CloudFormation leaves alone what it thinks unchanged"
+		if !want.rewrites {
+			fix = putTarget(w.region, name, want)
+		}
+		if i < 0 {
+			return surely(fmt.Sprintf("The rule %s sends nothing to %s", name, want.arn), fix)
+		}
+		t := &targets[i]
+		switch {
+		case t.Rewrites != want.rewrites:
+			return fail(fmt.Sprintf("The rule %s sends something else than its events to %s", name, want.arn), fix)
+		case want.deadLetters != "" && t.DeadLetters != want.deadLetters:
+			return verdict{outcome: Failed, severity: detect.Medium, fix: fix,
+				why: fmt.Sprintf("What the rule %s cannot deliver is lost: it does not go to the queue %s", name, nameOf(want.deadLetters))}
+		}
+	}
+	if len(targets) > len(w.targets) {
+		return warn(fmt.Sprintf("The rule %s has %d targets, of which rootguard made %d", name, len(targets), len(w.targets)),
+			fmt.Sprintf("Look at them: aws events list-targets-by-rule --region %s --rule %s", w.region, name))
+	}
+	return well()
+}
+
+// putTarget is the command that sends a rule's events to a target again.
+func putTarget(region, rule string, t wantedTarget) string {
+	spec := map[string]any{"Id": "function", "Arn": t.arn, "RetryPolicy": map[string]int{"MaximumEventAgeInSeconds": 86400, "MaximumRetryAttempts": 185}}
+	if t.deadLetters != "" {
+		spec["DeadLetterConfig"] = map[string]string{"Arn": t.deadLetters}
+	}
+	text, err := json.Marshal([]any{spec})
+	if err != nil {
+		panic(fmt.Sprintf("writing a target: %v", err)) // texts always can be
+	}
+	return fmt.Sprintf("aws events put-targets --region %s --rule %s --targets '%s'", region, rule, text)
+}
+
+// nameOf is the last part of an ARN.
+func nameOf(arn string) string { return arn[strings.LastIndexAny(arn, ":/")+1:] }
+
+// forwarders are the checks of the Regions whose events are forwarded.
+func (c *Checker) forwarders() []check {
+	rules, err := eventpattern.RulesFor(c.want.Prefix)
+	if err != nil {
+		return nil // told by the home Region's
+	}
+	prefix := c.want.Prefix + "-forward-"
+	queue := prefix + "undelivered"
+	stack := func(region string) string { return c.want.Prefix + "-forward-" + region }
+	var checks []check
+	for _, region := range c.want.Regions {
+		checks = append(checks, check{
+			id: "forwarder." + region, group: "regions", region: region, severity: detect.High, slow: true,
+			proves: "Its rules are enabled as deployed, and send to " + c.want.Region,
+			run: func(ctx context.Context) verdict {
+				found, err := c.ports.Rules.Rules(ctx, region, prefix)
+				if err != nil {
+					return unanswered(err)
+				}
+				if len(found) == 0 {
+					return surely("There is no rule "+prefix+"… in "+region, "Deploy the stack "+stack(region)+", or take "+region+" out of regions in cdk.json")
+				}
+				bus := c.arn("events", c.want.Region, "event-bus/default")
+				var faults []verdict
+				for _, r := range rules {
+					w := wantedRule{name: r.Name, region: region, state: stateOf(r), pattern: r.Pattern, targets: []wantedTarget{{arn: bus, deadLetters: c.arn("sqs", region, queue)}}}
+					v := c.judgeRule(prefix, &w, found)
+					if v.outcome == OK {
+						if v = c.target(ctx, region, prefix, &w); v.outcome == Failed {
+							v.fix = "Delete the stack " + stack(region) + " and deploy it again; its queue must be empty: rootguard redrive --forwarder " + region
+						}
+					}
+					switch v.outcome {
+					case Unknown:
+						return v
+					case OK:
+					default:
+						faults = append(faults, v)
+					}
+				}
+				return worst(faults)
+			},
+		}, check{
+			id: "queue." + region, group: "regions", region: region, severity: detect.High, slow: true,
+			proves: "No event waits that could not be forwarded",
+			run: func(ctx context.Context) verdict {
+				return c.queue(ctx, region, queue, "rootguard redrive --forwarder "+region)
+			},
+		})
+	}
+	return checks
+}
+
+// worst joins what is wrong with several things.
+func worst(faults []verdict) verdict {
+	out := well()
+	why := make([]string, len(faults))
+	for i, v := range faults {
+		why[i] = v.why
+		if out.outcome == OK || out.outcome == Warning && v.outcome == Failed {
+			out = v
+		}
+		out.certain = out.certain || v.certain
+	}
+	if n := len(why); n > 1 {
+		out.why = strings.Join(why[:min(n, 3)], "; ")
+		if n > 3 {
+			out.why += fmt.Sprintf("; and %d more", n-3)
+		}
+		out.severity = 0
+	}
+	return out
+}

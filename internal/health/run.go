@@ -1,0 +1,147 @@
+package health
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"rootguard/internal/guard"
+)
+
+const (
+	// after is what a run keeps of its time for what comes after the checks.
+	after = 6 * time.Second
+	// hopeless is how many alerts in a row may fail before the rest is left to the
+	// next run.
+	hopeless = 3
+)
+
+// Run makes the checks that are due at a time, and tells of what begins, lasts or
+// is over. What it could not tell is told by the next run. The value, for the
+// log, says what it did.
+func (c *Checker) Run(ctx context.Context, raiser Raiser, at time.Time) (slog.Value, error) {
+	state, err := c.ports.Store.Health(ctx)
+	if err != nil {
+		return slog.Value{}, fmt.Errorf("reading the state of the checks: %w", err)
+	}
+	seen := ctx
+	if end, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		seen, cancel = context.WithDeadline(ctx, end.Add(-min(after, end.Sub(c.now())/2)))
+		defer cancel()
+	}
+	var beat Beat
+	var unproved error
+	if !state.repeats(at) {
+		beat, unproved = c.Probe(seen, at)
+	}
+	all := c.checks(state, unproved, at)
+	slow := at.Sub(state.Slow) >= SlowEvery || state.Slow.After(at)
+	exists := map[string]bool{}
+	var due []check
+	for _, k := range all {
+		exists[k.id] = true
+		if !k.slow || slow || state.open(k.id, false) >= 0 || state.open(k.id, true) >= 0 {
+			due = append(due, k)
+		}
+	}
+	results := made(seen, due)
+
+	err = c.ports.Store.UpdateHealth(ctx, func(was State) (State, bool) {
+		state = was.observed(at, results, exists)
+		if was.repeats(at) {
+			return state, false
+		}
+		if slow {
+			state.Slow = at
+		}
+		if beat.ID != "" && unproved == nil {
+			state.Beats = append(slices.Clone(state.Beats), Outstanding{ID: beat.ID, At: at})
+			state.Beats = state.Beats[max(0, len(state.Beats)-outstanding):]
+		}
+		return state, true
+	})
+	if err != nil {
+		return slog.Value{}, fmt.Errorf("storing the state of the checks: %w", err)
+	}
+	told, err := c.tell(ctx, raiser, state, at)
+	return summary(results, told, unproved), err
+}
+
+// telling is a stage of an episode that was told.
+type telling struct {
+	episode Episode
+	stage   stage
+}
+
+// tell raises what is to be told, and notes it.
+func (c *Checker) tell(ctx context.Context, raiser Raiser, state State, at time.Time) ([]telling, error) {
+	var told []telling
+	var errs []error
+	failures := 0
+episodes:
+	for i := range state.Episodes {
+		e := &state.Episodes[i]
+		for _, s := range e.stages(at) {
+			_, err := raiser.Raise(ctx, e.finding(c.want.Account, at, s))
+			switch {
+			case errors.Is(err, guard.ErrBusy): // another run is telling it
+				continue episodes
+			case err != nil:
+				errs = append(errs, fmt.Errorf("telling of check %s: %w", e.Check, err))
+				if failures++; failures >= hopeless {
+					break episodes
+				}
+				continue episodes
+			}
+			failures = 0
+			told = append(told, telling{*e, s})
+		}
+	}
+	if len(told) > 0 {
+		err := c.ports.Store.UpdateHealth(ctx, func(now State) (State, bool) {
+			now.Episodes = slices.Clone(now.Episodes)
+			for i := range told {
+				now.told(&told[i].episode, at, told[i].stage)
+			}
+			return now, true
+		})
+		if err != nil {
+			errs = append(errs, fmt.Errorf("noting what was told of the checks: %w", err))
+		}
+	}
+	return told, errors.Join(errs...)
+}
+
+// summary is what a run came to, for the log.
+func summary(results []Result, told []telling, unproved error) slog.Value {
+	of := map[Outcome][]string{}
+	for _, r := range results {
+		of[r.Outcome] = append(of[r.Outcome], r.ID)
+	}
+	attrs := []slog.Attr{slog.Int("checks", len(results))}
+	for _, o := range []Outcome{Failed, Unknown, Warning} {
+		if len(of[o]) > 0 {
+			attrs = append(attrs, slog.Any(string(o), of[o]))
+		}
+	}
+	if unproved != nil {
+		attrs = append(attrs, slog.String("heartbeat", unproved.Error()))
+	}
+	counts := map[stage]int{}
+	for _, t := range told {
+		counts[t.stage]++
+	}
+	for _, s := range []struct {
+		stage stage
+		name  string
+	}{{first, "told"}, {worse, "worse"}, {reminder, "reminded"}, {closing, "closed"}} {
+		if counts[s.stage] > 0 {
+			attrs = append(attrs, slog.Int(s.name, counts[s.stage]))
+		}
+	}
+	return slog.GroupValue(attrs...)
+}

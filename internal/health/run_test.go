@@ -1,0 +1,472 @@
+package health_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"rootguard/internal/alert"
+	"rootguard/internal/detect"
+	"rootguard/internal/fake"
+	"rootguard/internal/guard"
+	"rootguard/internal/health"
+)
+
+const step = 5 * time.Minute
+
+// nobody is a Raiser that nobody hears.
+type nobody struct{}
+
+func (nobody) Raise(context.Context, detect.Finding) (guard.Result, error) {
+	return guard.Result{Disposition: guard.Alerted}, nil
+}
+
+// rig is a world, and the real guard over fakes to tell of it.
+type rig struct {
+	*world
+	t         *testing.T
+	script    *fake.Script
+	publisher *fake.Publisher
+	guard     *guard.Guard
+	runs      *health.Checker
+	at        time.Time // of the latest run
+	value     slog.Value
+}
+
+func newRig(t *testing.T) *rig {
+	t.Helper()
+	r := &rig{world: newWorld(t), t: t, script: &fake.Script{}, at: t0.Add(-step)}
+	r.store.Script = r.script
+	r.publisher = &fake.Publisher{Script: r.script}
+	r.guard = guard.New(guard.Deps{Detector: &detect.Detector{}, Ledger: &fake.Ledger{Script: r.script}, Journal: &fake.Journal{}, Publisher: r.publisher, Now: r.clock.Now}, guard.Settings{})
+	r.runs = r.checker()
+	return r
+}
+
+// run is the next run of the schedule.
+func (r *rig) run() error {
+	r.at = r.at.Add(step)
+	r.clock.Advance(step)
+	return r.again()
+}
+
+// again is the latest run once more.
+func (r *rig) again() (err error) {
+	r.value, err = r.runs.Run(r.t.Context(), r.guard, r.at)
+	return err
+}
+
+func (r *rig) mustRun(n int) {
+	r.t.Helper()
+	for range n {
+		if err := r.run(); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+}
+
+// told are the titles of the alerts so far, with their severity.
+func (r *rig) told() []string {
+	all := []string{}
+	for _, a := range r.publisher.Published() {
+		all = append(all, a.Finding.Title+" "+a.Finding.Severity.String())
+	}
+	return all
+}
+
+func (r *rig) wantTold(want ...string) {
+	r.t.Helper()
+	if diff := cmp.Diff(append([]string{}, want...), r.told()); diff != "" {
+		r.t.Fatalf("alerts (-want +got):\n%s", diff)
+	}
+}
+
+const (
+	stopped  = "Guardrail unhealthy: trail critical"
+	trailOff = "Guardrail unhealthy: trail"
+	trailOK  = "Guardrail well again: trail info"
+)
+
+// TestEpisode follows what is certain from its beginning to its end.
+func TestEpisode(t *testing.T) {
+	r := newRig(t)
+	r.mustRun(3)
+	r.wantTold()
+	r.trails[0].Logging = false
+	r.mustRun(1)
+	r.wantTold(stopped)
+	a := r.publisher.Published()[0]
+	if a.Finding.ID != detect.GuardUnhealthy || a.Finding.Account != account || a.Finding.Region != home || !strings.Contains(a.Finding.NextStep, "start-logging") || !a.Finding.EventTime.Equal(r.at) {
+		t.Errorf("%+v", a.Finding)
+	}
+	r.mustRun(287) // to a day after it was told, but for one run
+	r.wantTold(stopped)
+	r.mustRun(1)
+	r.wantTold(stopped, trailOff+", day 1 critical")
+	r.mustRun(288)
+	r.wantTold(stopped, trailOff+", day 1 critical", trailOff+", day 2 critical")
+	r.trails[0].Logging = true
+	r.mustRun(1)
+	if n := len(r.told()); n != 3 {
+		t.Errorf("closed after one run that was well: %v", r.told())
+	}
+	r.mustRun(2)
+	r.wantTold(stopped, trailOff+", day 1 critical", trailOff+", day 2 critical", trailOK)
+	state, err := r.store.Health(t.Context())
+	if err != nil || len(state.Episodes) != 0 {
+		t.Errorf("an episode that is over is kept: %+v, %v", state.Episodes, err)
+	}
+
+	// The same again is another episode.
+	r.trails[0].Logging = false
+	r.mustRun(1)
+	if n := len(r.told()); n != 5 {
+		t.Errorf("a second episode: %v", r.told())
+	}
+}
+
+func TestDamped(t *testing.T) {
+	r := newRig(t)
+	queue := func(n int) { r.queues[home+"/failed"] = health.Queue{Visible: n} }
+	r.mustRun(1)
+	for range 10 { // now and then
+		queue(1)
+		r.mustRun(1)
+		queue(0)
+		r.mustRun(1)
+	}
+	r.wantTold()
+	queue(1)
+	r.mustRun(2)
+	r.wantTold("Guardrail unhealthy: queue.failed high")
+	for range 10 { // on and off
+		queue(0)
+		r.mustRun(1)
+		queue(1)
+		r.mustRun(1)
+	}
+	r.wantTold("Guardrail unhealthy: queue.failed high")
+}
+
+func TestUnknown(t *testing.T) {
+	r := newRig(t)
+	r.mustRun(1)
+	r.fails["Trails"] = errors.New("ThrottlingException: slow down")
+	r.mustRun(2)
+	r.wantTold()
+	delete(r.fails, "Trails")
+	r.mustRun(1)
+	r.fails["Trails"] = errors.New("AccessDeniedException")
+	r.mustRun(2)
+	r.wantTold()
+	r.mustRun(1)
+	r.wantTold("Guardrail cannot be checked: trail medium")
+	// It can be checked again, and is found to fail.
+	delete(r.fails, "Trails")
+	r.trails[0].Logging = false
+	r.mustRun(2)
+	r.wantTold("Guardrail cannot be checked: trail medium", stopped, "Guardrail can be checked again: trail info")
+	// What cannot be checked is not taken for well.
+	r.fails["Trails"] = errors.New("AccessDeniedException")
+	r.mustRun(2)
+	if n := len(r.told()); n != 3 {
+		t.Errorf("told %v", r.told())
+	}
+}
+
+func TestWorse(t *testing.T) {
+	r := newRig(t)
+	r.topics[alerts] = health.Topic{Confirmed: 1, Key: "alias/aws/sns"}
+	r.mustRun(2)
+	r.topics[alerts] = health.Topic{Deleted: 1, Key: keyARN}
+	r.mustRun(2)
+	r.wantTold("Guardrail unhealthy: topic.alerts high", "Guardrail unhealthy: topic.alerts critical")
+	r.topics[alerts] = health.Topic{Confirmed: 1, Key: "alias/aws/sns"}
+	r.mustRun(3)
+	if n := len(r.told()); n != 2 {
+		t.Errorf("milder, and told again: %v", r.told())
+	}
+}
+
+// TestHeartbeatMissing holds that a function that hears nothing is told of within
+// two runs after the first heartbeat that it missed could be judged.
+func TestHeartbeatMissing(t *testing.T) {
+	r := newRig(t)
+	r.mustRun(2)
+	r.deaf["rootactivity"] = true
+	r.mustRun(2) // the first that is missed is judged by the run after
+	r.wantTold()
+	r.mustRun(1)
+	r.wantTold("Guardrail unhealthy: heartbeat.rootactivity high")
+	r.deaf["rootactivity"] = false
+	r.mustRun(3)
+	r.wantTold("Guardrail unhealthy: heartbeat.rootactivity high", "Guardrail well again: heartbeat.rootactivity info")
+}
+
+// TestHeartbeatNotPut holds that what proves nothing is not taken for well.
+func TestHeartbeatNotPut(t *testing.T) {
+	r := newRig(t)
+	r.mustRun(2)
+	r.fails["Put"] = errors.New("AccessDeniedException: events:PutEvents")
+	r.mustRun(3)
+	r.wantTold("Guardrail cannot be checked: heartbeat.rootactivity medium", "Guardrail cannot be checked: heartbeat.iamuser medium")
+	if !strings.Contains(r.value.String(), "events:PutEvents") {
+		t.Errorf("the log does not say why: %v", r.value)
+	}
+}
+
+// TestCalls holds what a run costs where all is well.
+func TestCalls(t *testing.T) {
+	r := newRig(t)
+	r.mustRun(1)
+	first := r.calls["Function"]
+	r.mustRun(5)
+	if r.calls["Function"] != first || first != 3 || r.calls["Targets"] == 0 {
+		t.Errorf("within half an hour: %v", r.calls)
+	}
+	for name, most := range map[string]int{"Trails": 6, "Rules": 7, "Queue": 13, "Topic": 18, "Put": 6} {
+		if r.calls[name] != most {
+			t.Errorf("%d calls of %s in six runs, want %d", r.calls[name], name, most)
+		}
+	}
+	r.mustRun(1)
+	if r.calls["Function"] != 6 {
+		t.Errorf("after half an hour: %v", r.calls)
+	}
+	// What is not well is looked at in each run, and the rest is not.
+	targets := r.calls["Targets"]
+	r.function("iamuser", func(f *health.Function) { f.OnFailure = "" })
+	r.mustRun(5)
+	if r.calls["Function"] != 6 {
+		t.Errorf("before it is due: %v", r.calls)
+	}
+	r.mustRun(2)
+	r.wantTold("Guardrail unhealthy: failures.iamuser high")
+	if r.calls["Function"] != 10 || r.calls["Targets"] != targets+len(r.targets) {
+		t.Errorf("while one function is not well: %v", r.calls)
+	}
+}
+
+// TestRepeated holds that a run that comes twice counts once.
+func TestRepeated(t *testing.T) {
+	r := newRig(t)
+	r.mustRun(2)
+	r.queues[home+"/failed"] = health.Queue{Visible: 1}
+	r.mustRun(1)
+	puts := r.calls["Put"]
+	for range 3 {
+		if err := r.again(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.wantTold()
+	if r.calls["Put"] != puts {
+		t.Error("a repeated run puts another heartbeat")
+	}
+	// Somebody who calls the function by hand makes no run of it.
+	if _, err := r.runs.Run(t.Context(), r.guard, r.at.Add(10*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	r.wantTold()
+	// One of before is no run either.
+	if _, err := r.runs.Run(t.Context(), r.guard, r.at.Add(-step)); err != nil {
+		t.Fatal(err)
+	}
+	r.wantTold()
+	r.mustRun(1)
+	r.wantTold("Guardrail unhealthy: queue.failed high")
+}
+
+// TestFuture holds that a run of a time to come keeps no later run from counting.
+func TestFuture(t *testing.T) {
+	r := newRig(t)
+	r.mustRun(1)
+	if _, err := r.runs.Run(t.Context(), r.guard, r.at.Add(1000*24*time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	r.trails[0].Logging = false
+	r.function("sweep", func(f *health.Function) { f.State = "Failed" })
+	r.mustRun(1)
+	r.wantTold(stopped, "Guardrail unhealthy: function.sweep critical")
+}
+
+// TestOverlap holds that runs at the same time tell of a thing once.
+func TestOverlap(t *testing.T) {
+	r := newRig(t)
+	r.mustRun(2)
+	r.trails[0].Logging = false
+	r.rule(home, "rootguard-root-sign-in").State = "DISABLED"
+	r.store.Conflicts = true
+	at := r.at.Add(step)
+	var wg sync.WaitGroup
+	for range 6 {
+		other := r.checker()
+		wg.Go(func() {
+			if _, err := other.Run(t.Context(), r.guard, at); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	r.at = at
+	r.mustRun(3)
+	r.wantTold(stopped, "Guardrail unhealthy: rule.root-sign-in high")
+}
+
+// TestCrash dies at every call in turn, before and after it took effect, while an
+// episode begins and while it ends. Whatever is told is told once, with the next
+// runs, but for the one copy with the same ID that a crash after publishing costs.
+func TestCrash(t *testing.T) {
+	for _, f := range []fake.Fault{fake.FailBefore, fake.FailAfter, fake.CrashBefore, fake.CrashAfter} {
+		for _, when := range []string{"begins", "ends"} {
+			for n := 1; ; n++ {
+				r := newRig(t)
+				r.mustRun(2)
+				r.trails[0].Logging = false
+				if when == "ends" {
+					r.mustRun(1)
+					r.trails[0].Logging = true
+					r.mustRun(1)
+				}
+				before := len(r.script.Calls())
+				r.script.Inject(n, f)
+				err := r.run()
+				over := len(r.script.Calls())-before < n
+				r.script.Restart()
+				if over {
+					if err != nil {
+						t.Fatalf("%v: %v", f, err)
+					}
+					if n < 6 {
+						t.Fatalf("only %d calls", n-1)
+					}
+					break
+				}
+				r.clock.Advance(time.Minute) // a claim's lease is over
+				if err := r.again(); err != nil {
+					t.Fatalf("%v at call %d (%s): the repeated run: %v", f, n, when, err)
+				}
+				r.mustRun(1)
+				if when == "begins" {
+					r.trails[0].Logging = true
+				}
+				r.mustRun(3)
+				copies := map[string]int{}
+				var want []string
+				for _, a := range r.publisher.Published() {
+					if copies[a.ID]++; copies[a.ID] == 1 {
+						want = append(want, a.Finding.Title+" "+a.Finding.Severity.String())
+					}
+				}
+				if diff := cmp.Diff([]string{stopped, trailOK}, want); diff != "" {
+					t.Errorf("%v at call %d, %s, as it %s (-want +got):\n%s", f, n, r.script.Calls()[before+n-1], when, diff)
+				}
+				for id, c := range copies {
+					if c > 2 {
+						t.Errorf("%v at call %d: alert %s %d times", f, n, id, c)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestTopicDown holds that what could not be told while it lasted is told after.
+func TestTopicDown(t *testing.T) {
+	r := newRig(t)
+	r.mustRun(1)
+	down := true
+	r.publisher.Refuse = func(a alert.Alert) error {
+		if down {
+			return errors.New("KMSDisabled")
+		}
+		return nil
+	}
+	r.keys[keyARN] = health.Key{State: "Disabled"}
+	r.mustRun(5) // the key is looked at every half an hour
+	for range 2 {
+		if err := r.run(); err == nil {
+			t.Error("an alert that could not be sent is no error")
+		}
+	}
+	r.wantTold()
+	r.keys[keyARN] = health.Key{State: "Enabled"}
+	down = false
+	r.mustRun(2)
+	r.wantTold("Guardrail unhealthy: key critical", "Guardrail well again: key info")
+}
+
+// TestManyFail holds that a run in which nothing can be told ends soon.
+func TestManyFail(t *testing.T) {
+	r := newRig(t)
+	r.mustRun(1)
+	asked := 0
+	r.publisher.Refuse = func(alert.Alert) error { asked++; return errors.New("down") }
+	for i := range r.rules[home] {
+		r.rules[home][i].State = "DISABLED"
+	}
+	if err := r.run(); err == nil || asked != 3 {
+		t.Errorf("%d alerts tried, %v", asked, err)
+	}
+	r.publisher.Refuse = nil
+	r.mustRun(1)
+	if n := len(r.told()); n < 10 {
+		t.Errorf("only %d alerts of %d faults; the rest is to be rolled up", n, len(r.rules[home]))
+	}
+}
+
+// TestGone holds that the episode of a check that is no longer made is closed.
+func TestGone(t *testing.T) {
+	r := newRig(t)
+	r.rules[further] = nil
+	r.mustRun(1)
+	r.wantTold("Guardrail unhealthy: forwarder.eu-north-1 high")
+	r.want.Regions = nil
+	r.runs = r.checker()
+	r.mustRun(1)
+	r.wantTold("Guardrail unhealthy: forwarder.eu-north-1 high", "Guardrail well again: forwarder.eu-north-1 info")
+}
+
+// TestDeadline holds that a service that hangs leaves time to tell of the others.
+func TestDeadline(t *testing.T) {
+	r := newRig(t)
+	r.mustRun(1)
+	r.trails[0].Logging = false
+	r.at = r.at.Add(step)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	r.clock = fake.NewClock(time.Now())
+	checks := health.New(health.Ports{Trails: r, Rules: r, Functions: r, Queues: hanging{}, Topics: r, Keys: r, Tables: r, Bus: r, Store: r.store}, r.want, time.Now)
+	value, err := checks.Run(ctx, r.guard, r.at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.wantTold(stopped)
+	if !strings.Contains(value.String(), "queue.failed") {
+		t.Errorf("the log does not name what was not answered: %v", value)
+	}
+}
+
+type hanging struct{}
+
+func (hanging) Queue(ctx context.Context, _, _ string) (health.Queue, error) {
+	<-ctx.Done()
+	return health.Queue{}, fmt.Errorf("asking: %w", ctx.Err())
+}
+
+// TestBroken holds that a run fails where its table does.
+func TestBroken(t *testing.T) {
+	r := newRig(t)
+	r.mustRun(1)
+	r.script.Inject(1, fake.FailBefore)
+	if err := r.run(); !errors.Is(err, fake.ErrFault) {
+		t.Errorf("got %v", err)
+	}
+}

@@ -1,0 +1,220 @@
+package health_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"rootguard/internal/config"
+	"rootguard/internal/eventpattern"
+	"rootguard/internal/fake"
+	"rootguard/internal/health"
+)
+
+const (
+	account = "111122223333"
+	home    = "us-east-1"
+	alerts  = "arn:aws:sns:us-east-1:111122223333:rootguard-alerts"
+	escal   = "arn:aws:sns:us-east-1:111122223333:rootguard-escalation"
+	chat    = "arn:aws:sns:us-east-1:111122223333:rootguard-chat"
+	keyARN  = "arn:aws:kms:us-east-1:111122223333:key/k-1"
+	queues  = "https://sqs.us-east-1.amazonaws.com/111122223333/"
+	further = "eu-north-1"
+)
+
+var t0 = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// world is an AWS in which rootguard is deployed and well.
+type world struct {
+	mu        sync.Mutex
+	trails    []health.Trail
+	rules     map[string][]health.Rule   // by Region
+	targets   map[string][]health.Target // by Region and rule
+	functions map[string]health.Function
+	queues    map[string]health.Queue
+	topics    map[string]health.Topic
+	keys      map[string]health.Key
+	tables    map[string]health.Table
+	protect   health.Protection
+	fails     map[string]error // by the name of a call
+	calls     map[string]int
+	deaf      map[string]bool // functions that heartbeats do not reach
+	delay     time.Duration   // of heartbeats
+
+	store *fake.Health
+	clock *fake.Clock
+	want  health.Expected
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{
+		trails: []health.Trail{{Name: "main", ARN: "arn:aws:cloudtrail:us-east-1:111122223333:trail/main", HomeRegion: home, MultiRegion: true,
+			GlobalServiceEvents: true, Logging: true, Reads: true, Writes: true}},
+		rules: map[string][]health.Rule{}, targets: map[string][]health.Target{}, functions: map[string]health.Function{},
+		queues:  map[string]health.Queue{home + "/undelivered": {}, home + "/failed": {}, further + "/rootguard-forward-undelivered": {}},
+		topics:  map[string]health.Topic{alerts: {Confirmed: 1, Key: keyARN}, escal: {Confirmed: 1, Key: keyARN}, chat: {Confirmed: 1, Key: keyARN}},
+		keys:    map[string]health.Key{keyARN: {State: "Enabled"}},
+		tables:  map[string]health.Table{"table": {Status: "ACTIVE", Indexes: map[string]string{"due": "ACTIVE"}, DeletionProtection: true}},
+		protect: health.Protection{TTL: "expires", PointInTimeRecovery: true},
+		fails:   map[string]error{}, calls: map[string]int{}, deaf: map[string]bool{}, delay: time.Second,
+		store: &fake.Health{}, clock: fake.NewClock(t0),
+		want: health.Expected{
+			Partition: "aws", Region: home, Account: account, Prefix: "rootguard", Table: "table", Alerts: alerts, Escalation: escal, Chat: chat,
+			Key: keyARN, Undelivered: queues + "undelivered", Failed: queues + "failed", Regions: []string{further},
+		},
+	}
+	rules, err := eventpattern.RulesFor("rootguard")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const lambda, sqs = "arn:aws:lambda:us-east-1:111122223333:function:rootguard-", "arn:aws:sqs:us-east-1:111122223333:"
+	policies := map[string][]string{}
+	put := func(region, prefix string, r eventpattern.Rule, schedule string, targets ...health.Target) {
+		state := "ENABLED"
+		if r.AllManagementEvents {
+			state = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
+		}
+		name := prefix + r.Name
+		w.rules[region] = append(w.rules[region], health.Rule{Name: name, ARN: "arn:aws:events:" + region + ":" + account + ":rule/" + name, State: state, Pattern: r.Pattern, Schedule: schedule})
+		w.targets[region+"/"+name] = targets
+	}
+	permit := func(r eventpattern.Rule) {
+		policies[r.Function] = append(policies[r.Function], `{"Sid":"`+r.Name+`","Effect":"Allow","Principal":{"Service":"events.amazonaws.com"},"Action":"lambda:InvokeFunction","Resource":"`+lambda+r.Function+
+			`","Condition":{"StringEquals":{"AWS:SourceAccount":"`+account+`"},"ArnLike":{"AWS:SourceArn":"arn:aws:events:us-east-1:`+account+`:rule/rootguard-`+r.Name+`"}}}`)
+	}
+	for _, r := range append(slices.Clone(rules), eventpattern.Probes("rootguard", account)...) {
+		put(home, "rootguard-", r, "", health.Target{ARN: lambda + r.Function, DeadLetters: sqs + "undelivered"})
+		permit(r)
+	}
+	for _, r := range rules {
+		put(further, "rootguard-forward-", r, "", health.Target{ARN: "arn:aws:events:us-east-1:111122223333:event-bus/default", DeadLetters: "arn:aws:sqs:eu-north-1:111122223333:rootguard-forward-undelivered"})
+	}
+	put(home, "rootguard-", eventpattern.LastWord("rootguard"), "", health.Target{ARN: alerts, DeadLetters: sqs + "undelivered", Rewrites: true},
+		health.Target{ARN: escal, DeadLetters: sqs + "undelivered", Rewrites: true}, health.Target{ARN: chat, DeadLetters: sqs + "undelivered", Rewrites: true})
+	for _, name := range []string{"rootactivity", "iamuser", "sweep"} {
+		r := eventpattern.Rule{Name: "heartbeat-" + name, Function: name}
+		put(home, "rootguard-", r, "rate(5 minutes)", health.Target{ARN: lambda + name, DeadLetters: sqs + "undelivered"})
+		permit(r)
+		w.functions["rootguard-"+name] = health.Function{
+			Runtime: "provided.al2023", State: "Active", Update: "Successful", OnFailure: sqs + "failed",
+			Policy: `{"Version":"2012-10-17","Statement":[` + strings.Join(policies[name], ",") + `]}`,
+			Environment: map[string]string{config.EnvTable: "table", config.EnvTopicARN: alerts, config.EnvEscalationTopicARN: escal,
+				config.EnvChatTopicARN: chat, config.EnvPrefix: "rootguard", config.EnvKeys: keyARN},
+		}
+	}
+	return w
+}
+
+func (w *world) checker() *health.Checker {
+	return health.New(health.Ports{Trails: w, Rules: w, Functions: w, Queues: w, Topics: w, Keys: w, Tables: w, Bus: w, Store: w.store}, w.want, w.clock.Now)
+}
+
+func (w *world) call(name string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.calls[name]++
+	return w.fails[name]
+}
+
+func found[K comparable, V any](w *world, call string, m map[K]V, key K) (V, error) {
+	var none V
+	if err := w.call(call); err != nil {
+		return none, err
+	}
+	v, ok := m[key]
+	if !ok {
+		return none, fmt.Errorf("%s %v: %w", call, key, health.ErrAbsent)
+	}
+	return v, nil
+}
+
+func (w *world) Trails(context.Context) ([]health.Trail, error) {
+	if err := w.call("Trails"); err != nil {
+		return nil, err
+	}
+	return w.trails, nil
+}
+
+func (w *world) Rules(_ context.Context, region, prefix string) ([]health.Rule, error) {
+	if err := w.call("Rules"); err != nil {
+		return nil, err
+	}
+	if region == "" {
+		region = home
+	}
+	return slices.DeleteFunc(slices.Clone(w.rules[region]), func(r health.Rule) bool { return !strings.HasPrefix(r.Name, prefix) }), nil
+}
+
+func (w *world) Targets(_ context.Context, region, rule string) ([]health.Target, error) {
+	if region == "" {
+		region = home
+	}
+	return found(w, "Targets", w.targets, region+"/"+rule)
+}
+
+func (w *world) Function(_ context.Context, name string) (health.Function, error) {
+	return found(w, "Function", w.functions, name)
+}
+
+func (w *world) Queue(_ context.Context, region, queue string) (health.Queue, error) {
+	if region == "" {
+		region = home
+	}
+	return found(w, "Queue", w.queues, region+"/"+queue[strings.LastIndexByte(queue, '/')+1:])
+}
+
+func (w *world) Topic(_ context.Context, arn string) (health.Topic, error) {
+	return found(w, "Topic", w.topics, arn)
+}
+
+func (w *world) Key(_ context.Context, id string) (health.Key, error) {
+	return found(w, "Key", w.keys, id)
+}
+
+func (w *world) Table(_ context.Context, name string) (health.Table, error) {
+	return found(w, "Table", w.tables, name)
+}
+
+func (w *world) Protection(context.Context, string) (health.Protection, error) {
+	if err := w.call("Protection"); err != nil {
+		return health.Protection{}, err
+	}
+	return w.protect, nil
+}
+
+// Put delivers a heartbeat to the functions that hear.
+func (w *world) Put(ctx context.Context, b health.Beat) error {
+	if err := w.call("Put"); err != nil {
+		return err
+	}
+	for _, name := range health.Probed() {
+		if !w.deaf[name] {
+			if _, _, err := w.store.Received(ctx, b.ID, name, b.Put.Add(w.delay)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// rule is a deployed rule, to be changed.
+func (w *world) rule(region, name string) *health.Rule {
+	i := slices.IndexFunc(w.rules[region], func(r health.Rule) bool { return r.Name == name })
+	return &w.rules[region][i]
+}
+
+func (w *world) removeRule(region, name string) {
+	w.rules[region] = slices.DeleteFunc(w.rules[region], func(r health.Rule) bool { return r.Name == name })
+	delete(w.targets, region+"/"+name)
+}
+
+func (w *world) function(name string, change func(*health.Function)) {
+	f := w.functions["rootguard-"+name]
+	change(&f)
+	w.functions["rootguard-"+name] = f
+}

@@ -1,0 +1,59 @@
+package sns
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	sdk "github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/aws/aws-sdk-go-v2/service/sns/types"
+
+	"rootguard/internal/health"
+)
+
+var _ health.Topics = (*Inspector)(nil)
+
+// Inspector is a health.Topics over Amazon SNS. It is safe for concurrent use.
+type Inspector struct{ client *sdk.Client }
+
+// NewInspector returns an Inspector.
+func NewInspector(client *sdk.Client) *Inspector { return &Inspector{client: client} }
+
+// pendingARN is what a subscription that is not confirmed has for an ARN (Amazon
+// SNS API Reference, ListSubscriptionsByTopic).
+const pendingARN = "PendingConfirmation"
+
+// maxWaiting is how many subscriptions that are not confirmed are named.
+const maxWaiting = 5
+
+// Topic is health.Topics'.
+func (i *Inspector) Topic(ctx context.Context, arn string) (health.Topic, error) {
+	out, err := i.client.GetTopicAttributes(ctx, &sdk.GetTopicAttributesInput{TopicArn: &arn})
+	var missing *types.NotFoundException
+	switch {
+	case errors.As(err, &missing):
+		return health.Topic{}, fmt.Errorf("reading the attributes of %s: %w", arn, health.ErrAbsent)
+	case err != nil:
+		return health.Topic{}, fmt.Errorf("reading the attributes of %s: %w", arn, err)
+	}
+	t := health.Topic{Key: out.Attributes["KmsMasterKeyId"]}
+	for name, into := range map[string]*int{"SubscriptionsConfirmed": &t.Confirmed, "SubscriptionsPending": &t.Pending, "SubscriptionsDeleted": &t.Deleted} {
+		if *into, err = strconv.Atoi(out.Attributes[name]); err != nil {
+			return health.Topic{}, fmt.Errorf("reading the attributes of %s: %s: %w", arn, name, err)
+		}
+	}
+	if t.Pending == 0 {
+		return t, nil
+	}
+	page, err := i.client.ListSubscriptionsByTopic(ctx, &sdk.ListSubscriptionsByTopicInput{TopicArn: &arn})
+	if err != nil {
+		return t, nil //nolint:nilerr // the names are an extra; how many there are is known
+	}
+	for _, s := range page.Subscriptions {
+		if s.SubscriptionArn != nil && *s.SubscriptionArn == pendingARN && s.Protocol != nil && s.Endpoint != nil && len(t.Waiting) < maxWaiting {
+			t.Waiting = append(t.Waiting, *s.Protocol+" "+*s.Endpoint)
+		}
+	}
+	return t, nil
+}
