@@ -5,6 +5,7 @@ package lambdas_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"runtime"
 	"slices"
@@ -17,6 +18,7 @@ import (
 
 	"rootguard/infra/lambdabuild"
 	"rootguard/internal/alert"
+	"rootguard/internal/awshealth/awshealthtest"
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/config"
 	"rootguard/internal/dynamodb"
@@ -26,6 +28,7 @@ import (
 	"rootguard/internal/lambdatest"
 	"rootguard/internal/organizations/organizationstest"
 	"rootguard/internal/sns/snstest"
+	"rootguard/internal/sqs/sqstest"
 	"rootguard/internal/testenv"
 )
 
@@ -61,6 +64,8 @@ type cloud struct {
 	table    *dynamotest.Server
 	topic    *snstest.Server
 	iam      *iamtest.Server
+	queues   *sqstest.Server
+	rest     *awshealthtest.Server
 	names    *organizationstest.Server
 	store    *dynamodb.Store
 	env      map[string]string
@@ -72,14 +77,24 @@ func newCloud(tb testing.TB) *cloud {
 	c := &cloud{table: dynamotest.New(tb), topic: snstest.New(tb), iam: iamtest.New(tb, account), names: organizationstest.New(tb), eventAge: 10 * time.Second}
 	client := dynamotest.Client(c.table.URL)
 	table := dynamotest.Table(tb, client)
+	c.queues = sqstest.New(tb)
+	c.queues.Queue("failed")
+	queues := strings.TrimSuffix(c.queues.Queue("undelivered"), "/undelivered")
+	d := awshealthtest.Deployment{
+		Account: account, Region: "us-east-1", Prefix: "rootguard", Topics: []string{topic}, Undelivered: "undelivered", Failed: "failed",
+		Environment: map[string]string{config.EnvTable: table, config.EnvTopicARN: topic, config.EnvPrefix: "rootguard"},
+	}
+	c.rest = awshealthtest.New(tb, d)
 	c.store = dynamodb.New(client, table, time.Now)
 	c.env = map[string]string{
 		config.EnvTable: table, config.EnvTopicARN: topic, config.EnvGrace: "24h", config.EnvLease: "90s",
 		config.EnvAccountNames:      `{"` + account + `":"prod"}`,
 		config.EnvOrganizationNames: "true", "AWS_ENDPOINT_URL_ORGANIZATIONS": c.names.URL,
 		"AWS_ENDPOINT_URL_DYNAMODB": c.table.URL, "AWS_ENDPOINT_URL_SNS": c.topic.URL,
-		"AWS_ENDPOINT_URL_IAM": c.iam.URL, "AWS_ENDPOINT_URL_STS": c.iam.URL,
+		"AWS_ENDPOINT_URL_IAM": c.iam.URL, "AWS_ENDPOINT_URL_STS": c.iam.URL, "AWS_ENDPOINT_URL_SQS": c.queues.URL,
 	}
+	maps.Copy(c.env, c.rest.Env())
+	maps.Copy(c.env, d.Deployed(queues))
 	return c
 }
 

@@ -21,7 +21,7 @@ import (
 )
 
 // Sweep is the function that no rule calls, but the schedule alone.
-const Sweep = "sweep"
+const Sweep = eventpattern.Sweep
 
 // SecurityHub is the function that the topic of alerts calls, where the settings
 // ask for it.

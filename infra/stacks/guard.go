@@ -84,8 +84,9 @@ func newGuard(app awscdk.App, s *settings.Settings, rules []eventpattern.Rule, a
 		g.export()
 	}
 
-	made := make([]awsevents.CfnRule, 0, len(rules)+len(g.functions)+1)
-	for _, rule := range rules {
+	probes := eventpattern.Probes(s.Prefix, *awscdk.Aws_ACCOUNT_ID())
+	made := make([]awsevents.CfnRule, 0, len(rules)+len(probes)+len(g.functions)+1)
+	for _, rule := range append(slices.Clone(rules), probes...) {
 		r := newRule(g.stack, s.Prefix+"-"+rule.Name, rule, target("function", *g.functions[rule.Function].FunctionArn(), g.undelivered))
 		g.permit(rule.Name, r, rule.Function)
 		made = append(made, r)
@@ -224,7 +225,7 @@ func (g *guard) newTable() awsdynamodb.Table {
 var duties = map[string]string{
 	eventpattern.RootActivity: "judges the events of its rules",
 	eventpattern.IAMUser:      "judges the events of its rules",
-	Sweep:                     "tells of users without MFA beyond their time, looks at each account's root and users, and insists on what nobody acknowledged",
+	Sweep:                     "tells of users without MFA beyond their time, looks at each account's root and users, insists on what nobody acknowledged, and proves that the guard works",
 	SecurityHub:               "imports alerts into AWS Security Hub",
 }
 
@@ -239,7 +240,11 @@ func (g *guard) newFunction(name, archive string) awslambda.Function {
 		AssumedBy:   awsiam.NewServicePrincipal(jsii.String("lambda.amazonaws.com"), nil),
 		Description: jsii.String("Of rootguard's function " + name),
 	})
-	for _, statement := range g.permissions(name, *logs.LogGroupArn()) {
+	statements := g.permissions(name, *logs.LogGroupArn())
+	if name == Sweep {
+		statements = append(statements, g.proving()...)
+	}
+	for _, statement := range statements {
 		role.AddToPolicy(statement)
 	}
 	function := awslambda.NewFunction(g.stack, jsii.String(id), &awslambda.FunctionProps{
@@ -318,6 +323,42 @@ func (g *guard) permissions(function, logs string) []awsiam.PolicyStatement {
 	return statements
 }
 
+// proving are the permissions to look whether every part of the guard works, and
+// to put a heartbeat on the bus.
+func (g *guard) proving() []awsiam.PolicyStatement {
+	s := g.settings
+	names := []string{eventpattern.IAMUser, eventpattern.RootActivity, Sweep}
+	for i, name := range names {
+		names[i] = arn("lambda", "function:"+s.Prefix+"-"+name) // by name: the function itself needs this role first
+	}
+	rules, forwarded := make([]string, 0, len(s.Regions)+1), make([]string, len(s.Regions))
+	for i, region := range s.Regions {
+		rules = append(rules, arnOf("events", region, *awscdk.Aws_ACCOUNT_ID(), "rule/"+s.Prefix+"-forward-*"))
+		forwarded[i] = arnOf("sqs", region, *awscdk.Aws_ACCOUNT_ID(), s.Prefix+"-forward-undelivered")
+	}
+	trails := []string{arnOf("cloudtrail", "*", *awscdk.Aws_ACCOUNT_ID(), "trail/*")}
+	if o := s.Organization; o != nil && o.Delegated() {
+		trails = append(trails, arnOf("cloudtrail", "*", o.Management, "trail/*"))
+	}
+	// Nobody but the guard itself is to be heard by its own rules, and by no other.
+	heartbeat := conditions{"StringEquals": map[string]any{"events:source": eventpattern.HeartbeatSource, "events:detail-type": eventpattern.HeartbeatDetailType}}
+	statements := []awsiam.PolicyStatement{
+		allow("ListTrailsAndRules", []string{"cloudtrail:DescribeTrails", "events:ListRules"}, []string{"*"}, nil),
+		allow("ProveTrails", []string{"cloudtrail:GetEventSelectors", "cloudtrail:GetTrailStatus"}, trails, nil),
+		allow("ProveRules", []string{"events:ListTargetsByRule"}, append(rules, arn("events", "rule/"+s.Prefix+"-*")), nil),
+		allow("ProveFunctions", []string{"lambda:GetFunctionConcurrency", "lambda:GetFunctionConfiguration", "lambda:GetFunctionEventInvokeConfig", "lambda:GetPolicy"}, names, nil),
+		allow("ProveQueues", []string{"sqs:GetQueueAttributes"}, append(slices.Clone(forwarded), *g.undelivered.QueueArn(), *g.failed.QueueArn()), nil),
+		allow("ProveTopics", []string{"sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic"}, g.publishers(), nil),
+		allow("ProveKey", []string{"kms:DescribeKey"}, []string{*g.key.KeyArn()}, nil),
+		allow("ProveTable", []string{"dynamodb:DescribeContinuousBackups", "dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive"}, []string{*g.table.TableArn()}, nil),
+		allow("PutHeartbeats", []string{"events:PutEvents"}, []string{arn("events", "event-bus/default")}, heartbeat),
+	}
+	if len(forwarded) > 0 {
+		statements = append(statements, allow("FindQueues", []string{"sqs:GetQueueUrl"}, forwarded, nil))
+	}
+	return statements
+}
+
 func (g *guard) environment(function string) *map[string]*string {
 	if function == SecurityHub {
 		return &map[string]*string{config.EnvTopicARN: g.topic.TopicArn()}
@@ -333,6 +374,12 @@ func (g *guard) environment(function string) *map[string]*string {
 		config.EnvQuietDays: jsii.String(strconv.Itoa(s.QuietDays)),
 		config.EnvPrefix:    jsii.String(s.Prefix),
 		config.EnvKeys:      g.key.KeyArn(),
+
+		config.EnvUndeliveredQueue: g.undelivered.QueueUrl(),
+		config.EnvFailedQueue:      g.failed.QueueUrl(),
+	}
+	if len(s.Regions) > 0 {
+		env[config.EnvRegions] = jsii.String(strings.Join(s.Regions, ","))
 	}
 	for name, list := range map[string][]time.Duration{config.EnvReminders: s.Reminders, config.EnvResend: s.Resend} {
 		texts := make([]string, len(list))
@@ -396,22 +443,10 @@ func (g *guard) permit(name string, rule awsevents.CfnRule, function string) {
 	})
 }
 
-// lastWord is a rule that goes around the functions: whoever takes one of them
-// out of the way is reported by the topics alone. No deployment makes these calls.
+// lastWord is the rule that goes around the functions: whoever takes one of them
+// out of the way is reported by the topics alone.
 func (g *guard) lastWord() awsevents.CfnRule {
-	const name = "guard-removed"
-	pattern, err := json.Marshal(map[string]any{
-		"source": []string{"aws.lambda"}, "detail-type": []string{"AWS API Call via CloudTrail"},
-		"detail": map[string]any{
-			"eventSource":       []string{"lambda.amazonaws.com"},
-			"eventName":         []any{map[string]any{"prefix": "DeleteFunction"}, map[string]any{"prefix": "PutFunctionConcurrency"}},
-			"errorCode":         []any{map[string]any{"exists": false}},
-			"requestParameters": map[string]any{"functionName": []any{map[string]any{"wildcard": "*" + g.settings.Prefix + "-*"}}},
-		},
-	})
-	if err != nil {
-		panic(fmt.Sprintf("writing the pattern of %s: %v", name, err)) // texts always can be
-	}
+	rule := eventpattern.LastWord(g.settings.Prefix)
 	const said = "rootguard's own function was removed or throttled: <call> on <function> in account <account> by <who> at <time>, event <event>. Until it is deployed again, root sign-ins and users without MFA go unreported."
 	text := `"[CRITICAL] ` + said + `"`
 	var targets []*awsevents.CfnRule_TargetProperty
@@ -436,7 +471,7 @@ func (g *guard) lastWord() awsevents.CfnRule {
 	tell("escalation", g.escalation, text)
 	// A custom notification, since Amazon Q shows no plain text.
 	tell("chat", g.chat, `{"version": "1.0", "source": "custom", "content": {"textType": "client-markdown", "title": "[CRITICAL] rootguard is out of the way", "description": "`+said+`"}}`)
-	return newRule(g.stack, g.settings.Prefix+"-"+name, eventpattern.Rule{Name: name, Description: "A function of rootguard is removed or throttled", Pattern: string(pattern)}, targets...)
+	return newRule(g.stack, g.settings.Prefix+"-"+rule.Name, rule, targets...)
 }
 
 // admit lets the organization's accounts, and nobody else, send events to the

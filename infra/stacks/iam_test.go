@@ -9,6 +9,8 @@ import (
 
 // anyResource are the actions that may have Resource "*", with the reason.
 var anyResource = map[string]string{
+	"cloudtrail:DescribeTrails":  "CloudTrail has no resource for it: which trails there are is the question (Service Authorization Reference)",
+	"events:ListRules":           "EventBridge has no resource for it (Service Authorization Reference)",
 	"iam:GetAccountSummary":      "IAM has no resource for it (Service Authorization Reference)",
 	"iam:ListUsers":              "IAM has no resource for it (Service Authorization Reference)",
 	"iam:ListVirtualMFADevices":  "IAM has no resource for it (Service Authorization Reference)",

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/jsii-runtime-go"
 
 	"rootguard/internal/config"
+	"rootguard/internal/eventpattern"
 )
 
 // heartbeat calls a function every five minutes with no record: it sends the
@@ -27,7 +28,7 @@ func (g *guard) heartbeat(function string) awsevents.CfnRule {
 	rule := awsevents.NewCfnRule(g.stack, jsii.String(camel(name)+"Rule"), &awsevents.CfnRuleProps{
 		Name:               jsii.String(g.settings.Prefix + "-" + name),
 		Description:        jsii.String("Has the function " + function + " send the roll-ups that are due, and show that it runs"),
-		ScheduleExpression: jsii.String("rate(5 minutes)"),
+		ScheduleExpression: jsii.String(eventpattern.Schedule),
 		State:              jsii.String("ENABLED"),
 		Targets:            []any{to},
 	})

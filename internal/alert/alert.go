@@ -77,9 +77,11 @@ type Published struct {
 }
 
 // Escalates reports whether an alert is for those too who are told of the worst
-// alone: a critical one, and what says that one is less, root use being announced
-// or an incident being looked after.
+// alone: a critical one, what says that one is less, root use being announced or
+// an incident being looked after, and whatever is told of rootguard's own health,
+// since the way to everybody else may be what is ill.
 func Escalates(a Alert) bool {
 	f := &a.Finding
-	return f.Severity >= detect.Critical || f.ID == detect.RootUseAnnounced && f.Severity > detect.Info || f.ID == detect.IncidentAcknowledged
+	return f.Severity >= detect.Critical || f.ID == detect.RootUseAnnounced && f.Severity > detect.Info ||
+		f.ID == detect.IncidentAcknowledged || f.ID == detect.GuardUnhealthy
 }

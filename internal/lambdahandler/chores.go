@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"rootguard/internal/guard"
+	"rootguard/internal/health"
 )
 
 // Insister sends again what nobody has acknowledged.
@@ -38,4 +39,14 @@ func Recap(g Recapper) Chore {
 		}
 		return slog.GroupValue(slog.Int("ended", did.Told), slog.Bool("more", did.More)), err
 	}}
+}
+
+// Prover checks that the guard works, and tells of what does not.
+type Prover interface {
+	Run(ctx context.Context, raiser health.Raiser, at time.Time) (slog.Value, error)
+}
+
+// Prove is the chore of proving that the guard works.
+func Prove(p Prover, g health.Raiser) Chore {
+	return Chore{Name: "health", Run: func(ctx context.Context, at time.Time) (slog.Value, error) { return p.Run(ctx, g, at) }}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"rootguard/internal/cloudtrail"
+	"rootguard/internal/eventpattern"
 )
 
 // Event is what EventBridge delivered.
@@ -18,6 +19,7 @@ type Event struct {
 	Detail     json.RawMessage // the CloudTrail record; nil of a schedule
 	Scheduled  bool            // a schedule's, which only asks what is due
 	Time       time.Time       // of a schedule's: when it was due; zero where it does not say
+	Heartbeat  string          // ID of rootguard's own; "" of any other event
 }
 
 // envelope is an EventBridge event (EventBridge User Guide, "Events"). Where
@@ -56,6 +58,16 @@ func Unwrap(payload []byte) (Event, error) {
 		if json.Unmarshal(e.Time, &ev.Time) != nil {
 			ev.Time = time.Time{} // the clock will do
 		}
+	case e.DetailType == eventpattern.HeartbeatDetailType && e.Source == eventpattern.HeartbeatSource:
+		// Anybody who may put events can write one, so that one without an ID is
+		// nothing that the queue of failed events should keep.
+		var detail struct {
+			ID string `json:"id"`
+		}
+		if json.Unmarshal(e.Detail, &detail) != nil || detail.ID == "" || len(detail.ID) > maxHeartbeat {
+			detail.ID = "malformed"
+		}
+		ev.Heartbeat, ev.Detail = detail.ID, nil
 	case !strings.HasSuffix(e.DetailType, " via CloudTrail"):
 		return Event{}, fmt.Errorf("reading event %s: its detail-type is %.80q, which is no event of CloudTrail", e.ID, e.DetailType)
 	case !present(e.Detail):
@@ -64,7 +76,10 @@ func Unwrap(payload []byte) (Event, error) {
 	return ev, nil
 }
 
-// Record reads the CloudTrail record of an event that is no schedule's.
+// maxHeartbeat is more than the ID of a heartbeat has.
+const maxHeartbeat = 64
+
+// Record reads the CloudTrail record of an event that is no schedule's and no heartbeat.
 func (e *Event) Record() (cloudtrail.Record, []cloudtrail.Defect, error) {
 	rec, defects, err := cloudtrail.Decode(e.Detail)
 	if err == nil && rec.EventVersion == "" && rec.EventSource == "" && rec.EventName == "" && rec.UserIdentity == (cloudtrail.UserIdentity{}) {

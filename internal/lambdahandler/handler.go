@@ -16,6 +16,7 @@ import (
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/cloudtrail"
 	"rootguard/internal/guard"
+	"rootguard/internal/health"
 )
 
 // Guard is the use case.
@@ -47,6 +48,11 @@ type Chore struct {
 	Run func(ctx context.Context, at time.Time) (slog.Value, error)
 }
 
+// Beats notes the heartbeats that come. known is false of one that was never put.
+type Beats interface {
+	Received(ctx context.Context, id, function string, at time.Time) (b health.Beat, known bool, err error)
+}
+
 // Journal keeps what a live check found.
 type Journal interface {
 	Add(ctx context.Context, facts []bootstrap.Fact) (added int, err error)
@@ -60,6 +66,8 @@ type Deps struct {
 	Sweeper Sweeper // of the function whose schedule sweeps, which has Users too; else nil
 	Chores  []Chore // of the same function, in the order in which they are done
 	Journal Journal
+	Beats   Beats        // nil: of a function at which no heartbeat comes out
+	Name    string       // the function's, for Beats: "iamuser"
 	Logger  *slog.Logger // of JSON, or CloudWatch finds no metrics in it
 	Now     func() time.Time
 }
@@ -114,6 +122,9 @@ func (h *Handler) handle(ctx context.Context, payload json.RawMessage, o *outcom
 		ctx = guard.AsOf(ctx, at)
 		return errors.Join(h.sweep(ctx, o, at), h.chores(ctx, o, at), h.flush(ctx, o, at))
 	}
+	if ev.Heartbeat != "" {
+		return h.heartbeat(ctx, o)
+	}
 	rec, defects, err := ev.Record()
 	if err != nil {
 		return guard.Permanent(err)
@@ -129,6 +140,26 @@ func (h *Handler) handle(ctx context.Context, payload json.RawMessage, o *outcom
 		return err // the roll-ups can wait for an invocation that goes well
 	}
 	return h.flush(ctx, o, h.deps.Now())
+}
+
+// heartbeat notes that a heartbeat came. One that was never put is no error: it
+// would fill the queue of failed events for whoever makes them up.
+func (h *Handler) heartbeat(ctx context.Context, o *outcome) error {
+	o.beat = &arrived{result: "nothing waits for it here"}
+	if h.deps.Beats == nil {
+		return nil
+	}
+	b, known, err := h.deps.Beats.Received(ctx, o.event.Heartbeat, h.deps.Name, h.deps.Now())
+	switch {
+	case err != nil:
+		o.beat.result = "not recorded"
+		return fmt.Errorf("noting heartbeat %s: %w", o.event.Heartbeat, err)
+	case !known:
+		o.beat.result = "it was never put, or long ago"
+	default:
+		o.beat.result, o.beat.latency = "recorded", max(0, b.Received[h.deps.Name].Sub(b.Put))
+	}
+	return nil
 }
 
 func (h *Handler) sweep(ctx context.Context, o *outcome, at time.Time) (err error) {

@@ -20,6 +20,7 @@ import (
 	"rootguard/internal/detect"
 	"rootguard/internal/fake"
 	"rootguard/internal/guard"
+	"rootguard/internal/health"
 )
 
 const account = "111111111111"
@@ -659,5 +660,77 @@ func TestReserve(t *testing.T) {
 	}
 	if r.logged(t)["msg"] != "failed" {
 		t.Error("nothing logged")
+	}
+}
+
+func heartbeat(source, detail string) json.RawMessage {
+	return json.RawMessage(`{"id":"h","detail-type":"rootguard Heartbeat","source":"` + source + `","account":"` + account + `","detail":` + detail + `}`)
+}
+
+// TestHeartbeat holds that one that was put is noted once for the function, and
+// that one that somebody made up changes nothing and fills no queue.
+func TestHeartbeat(t *testing.T) {
+	r := newRig(nil)
+	store := &fake.Health{}
+	r.handler.deps.Beats, r.handler.deps.Name = store, "iamuser"
+	if err := store.AddBeat(t.Context(), health.Beat{ID: "b-1", At: t0, Put: t0}); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 2 {
+		if err := r.handler.Handle(t.Context(), heartbeat("rootguard", `{"id":"b-1","prefix":"rootguard"}`)); err != nil {
+			t.Fatal(err)
+		}
+		log := r.logged(t)
+		want := map[string]any{"id": "b-1", "result": "recorded", "latency_ms": 10_000.0}
+		if diff := cmp.Diff(want, log["heartbeat"]); diff != "" || log["HeartbeatLatency"] != 10_000.0 || log["Records"] != nil || log["level"] != "INFO" {
+			t.Errorf("time %d: log %v\n%s", i+1, log, diff)
+		}
+		r.clock.Advance(time.Minute)
+	}
+	if beats, err := store.Beats(t.Context(), []string{"b-1"}); err != nil || !beats[0].Received["iamuser"].Equal(t0.Add(10*time.Second)) {
+		t.Errorf("%+v, %v", beats, err)
+	}
+	for name, detail := range map[string]string{
+		"made up": `{"id":"b-2"}`, "without an ID": `{}`, "no object": `"b-1"`, "null": `null`, "too long": `{"id":"` + strings.Repeat("b-1", 50) + `"}`,
+	} {
+		if err := r.handler.Handle(t.Context(), heartbeat("rootguard", detail)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		log := r.logged(t)
+		if got, _ := log["heartbeat"].(map[string]any); got["result"] != "it was never put, or long ago" || log["HeartbeatLatency"] != nil {
+			t.Errorf("%s: log %v", name, log)
+		}
+	}
+	if err := r.handler.Handle(t.Context(), heartbeat("somebody", `{"id":"b-1"}`)); err == nil || guard.Retryable(err) {
+		t.Errorf("of another source: %v", err)
+	}
+	r.logged(t)
+	store.Script = &fake.Script{}
+	store.Script.Inject(1, fake.FailBefore)
+	if err := r.handler.Handle(t.Context(), heartbeat("rootguard", `{"id":"b-1"}`)); !errors.Is(err, fake.ErrFault) || !guard.Retryable(err) {
+		t.Errorf("where the table fails: %v", err)
+	}
+	if log := r.logged(t); log["HeartbeatLatency"] != nil {
+		t.Errorf("log %v", log)
+	}
+	r.handler.deps.Beats = nil
+	if err := r.handler.Handle(t.Context(), heartbeat("rootguard", `{"id":"b-1"}`)); err != nil {
+		t.Error(err)
+	}
+	if n := len(r.publisher.Published()); n != 0 {
+		t.Errorf("%d alerts", n)
+	}
+}
+
+// TestRedriveHeartbeat holds that a heartbeat that waited leaves its queue.
+func TestRedriveHeartbeat(t *testing.T) {
+	r := newRig(nil)
+	d := Redriver{Guard: r.handler.deps.Guard, Now: r.clock.Now}
+	ev, err := d.Read(heartbeat("rootguard", `{"id":"b-1"}`))
+	if err != nil || ev.Record != nil || !ev.Scheduled {
+		t.Fatalf("%+v, %v", ev, err)
+	}
+	if _, err := d.Handle(t.Context(), ev); err != nil {
+		t.Error(err)
 	}
 }

@@ -22,11 +22,18 @@ type outcome struct {
 	result  guard.Result
 	latency time.Duration // from eventTime to the alert, of an Alerted record
 	check   *checked
+	beat    *arrived
 	swept   guard.Swept
 	chores  []slog.Attr
 	rollUps int
 	tally   tally
 	err     error
+}
+
+// arrived is what became of a heartbeat.
+type arrived struct {
+	result  string // "recorded", or why not
+	latency time.Duration
 }
 
 // tally counts, over one invocation, what the guard does not return.
@@ -132,6 +139,9 @@ func (o *outcome) about() []slog.Attr {
 		}
 		attrs = append(attrs, slog.Group("live", live...))
 	}
+	if b := o.beat; b != nil {
+		attrs = append(attrs, slog.Group("heartbeat", slog.String("id", o.event.Heartbeat), slog.String("result", b.result), slog.Float64("latency_ms", ms(b.latency))))
+	}
 	if s := o.swept; s.Looked+s.Unanswered > 0 || s.More {
 		attrs = append(attrs, slog.Group("sweep", slog.Int("users", s.Looked), slog.Int("told", s.Told), slog.Int("reminded", s.Reminded),
 			slog.Int("closed", s.Closed), slog.Int("unanswered", s.Unanswered), slog.Bool("more", s.More)))
@@ -179,6 +189,10 @@ func (o *outcome) metrics(now time.Time) []slog.Attr {
 	if o.record != nil {
 		plain.Metrics = append(plain.Metrics, metric{config.MetricRecords, "Count"})
 		values = append(values, slog.Int(config.MetricRecords, 1))
+	}
+	if o.beat != nil && o.beat.result == "recorded" {
+		plain.Metrics = append(plain.Metrics, metric{config.MetricHeartbeat, "Milliseconds"})
+		values = append(values, slog.Float64(config.MetricHeartbeat, ms(o.beat.latency)))
 	}
 	if o.result.Disposition == guard.Alerted {
 		plain.Metrics = append(plain.Metrics, metric{config.MetricAlertLatency, "Milliseconds"})

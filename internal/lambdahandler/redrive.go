@@ -30,8 +30,10 @@ func (r *Redriver) Read(body []byte) (redrive.Event, error) {
 	if err != nil {
 		return redrive.Event{}, err
 	}
-	out := redrive.Event{ID: ev.ID, Scheduled: ev.Scheduled}
-	if ev.Scheduled {
+	// A heartbeat that comes late proves nothing, so that like a schedule's event it
+	// only leaves its queue.
+	out := redrive.Event{ID: ev.ID, Scheduled: ev.Scheduled || ev.Heartbeat != ""}
+	if out.Scheduled {
 		return out, nil
 	}
 	rec, _, err := ev.Record() // a defect keeps no alert back

@@ -120,6 +120,32 @@ func TestEscalationTopic(t *testing.T) {
 	}
 }
 
+// TestUnhealthy holds that what is told of the guard itself has a second way out,
+// however severe it is, and takes it also where the first is broken.
+func TestUnhealthy(t *testing.T) {
+	server := snstest.New(t)
+	p := sns.New(client(server.URL), sns.Topics{Alerts: alerts, Escalation: escalation})
+	for _, severity := range []detect.Severity{detect.High, detect.Info} {
+		a := anAlert(severity)
+		a.Finding.ID = detect.GuardUnhealthy
+		if err := p.Publish(t.Context(), a); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff([]string{alerts, escalation, alerts, escalation}, topicsOf(server)); diff != "" {
+		t.Errorf("topics (-want +got):\n%s", diff)
+	}
+	server.Inject(alerts, 1, snstest.Fault{Status: http.StatusBadRequest, Code: "KMSDisabled"})
+	a := anAlert(detect.High)
+	a.Finding.ID = detect.GuardUnhealthy
+	if err := p.Publish(t.Context(), a); err == nil {
+		t.Error("a topic that refuses is no error")
+	}
+	if n := len(server.On(escalation)); n != 3 {
+		t.Errorf("%d of 3 reached the second topic", n)
+	}
+}
+
 func topicsOf(server *snstest.Server) []string {
 	var topics []string
 	for _, m := range server.Messages() {

@@ -11,6 +11,7 @@ import (
 	sdkiam "github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
+	"rootguard/internal/eventpattern"
 	"rootguard/internal/iam"
 	"rootguard/internal/lambdahandler"
 )
@@ -25,5 +26,6 @@ func main() {
 	home := iam.Home{Partition: f.Config.Partition, Account: f.Config.Account}
 	accounts := iam.NewAccounts(home, sdkiam.NewFromConfig(f.AWS), sts.NewFromConfig(f.AWS), f.Config.MemberRole)
 	f.Deps.Users, f.Deps.Roots = accounts, accounts
+	f.Deps.Name = eventpattern.IAMUser
 	lambda.Start(lambdahandler.New(f.Deps).Handle)
 }

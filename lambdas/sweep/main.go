@@ -1,7 +1,7 @@
 // Command sweep is the Lambda function that a schedule calls: it looks at the
 // users whose time to get MFA is over and at each account's root and users, live,
 // sends again what nobody has acknowledged, tells what became of announced root
-// use, and sends the roll-ups that are due.
+// use, sends the roll-ups that are due, and proves that the guard itself works.
 package main
 
 import (
@@ -13,6 +13,7 @@ import (
 	sdkiam "github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
+	"rootguard/internal/awshealth"
 	"rootguard/internal/iam"
 	"rootguard/internal/lambdahandler"
 )
@@ -27,7 +28,8 @@ func main() {
 	home := iam.Home{Partition: f.Config.Partition, Account: f.Config.Account}
 	accounts := iam.NewAccounts(home, sdkiam.NewFromConfig(f.AWS), sts.NewFromConfig(f.AWS), f.Config.MemberRole)
 	f.Deps.Users, f.Deps.Sweeper = accounts, f.Guard
-	f.Deps.Chores = append(f.Deps.Chores, lambdahandler.Insist(f.Guard), lambdahandler.Recap(f.Guard))
+	f.Deps.Chores = append(f.Deps.Chores, lambdahandler.Insist(f.Guard), lambdahandler.Recap(f.Guard),
+		lambdahandler.Prove(awshealth.New(&f.Config, f.AWS, time.Now), f.Guard))
 	f.Deps.Chores = append(f.Deps.Chores, lambdahandler.Rounds(f.Guard, accounts, f.Config.Home(), f.Organization)...)
 	lambda.Start(lambdahandler.New(f.Deps).Handle)
 }

@@ -212,7 +212,7 @@ func (o *redriveOutput) report(it redrive.Item) error {
 	if it.Err != nil {
 		return nil
 	}
-	text := "a schedule's event"
+	text := "an event of rootguard's own schedule or heartbeat"
 	if alerts := it.Event.Alerts; len(alerts) > 0 {
 		text = fmt.Sprintf("%s for Security Hub: alert %s", alerts[0].Alert.Finding.ID, alerts[0].Alert.ID)
 	}

@@ -1,0 +1,130 @@
+package stacks
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"rootguard/internal/eventpattern"
+)
+
+// TestProbes holds that heartbeats reach both functions, and of this account alone.
+func TestProbes(t *testing.T) {
+	tpl := all(t)["default"].stack(t, "rootguard")
+	for _, probe := range eventpattern.Probes("rootguard", "ACCOUNT") {
+		id, r := tpl.named(t, "AWS::Events::Rule", "Name", "rootguard-"+probe.Name)
+		text, err := json.Marshal(r.Properties["EventPattern"])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Replace(string(text), `{"Ref":"AWS::AccountId"}`, `"ACCOUNT"`, 1); !eventpattern.Same(got, probe.Pattern) {
+			t.Errorf("%s has the pattern %s, want %s", probe.Name, got, probe.Pattern)
+		}
+		function, _ := tpl.named(t, "AWS::Lambda::Function", "FunctionName", "rootguard-"+probe.Function)
+		if to := list(r.Properties["Targets"]); len(to) != 1 || !reflect.DeepEqual(at(to[0], "Arn"), get(function, "Arn")) {
+			t.Errorf("%s goes to %v", probe.Name, to)
+		}
+		tpl.named(t, "AWS::Lambda::Permission", "SourceArn", get(id, "Arn"))
+	}
+	for name, tpl := range templates(t) {
+		if strings.Contains(name, "forward") {
+			for id, r := range tpl.of("AWS::Events::Rule") {
+				if strings.Contains(fmt.Sprint(r.Properties["EventPattern"]), eventpattern.HeartbeatDetailType) {
+					t.Errorf("%s: %s forwards heartbeats", name, id)
+				}
+			}
+		}
+	}
+}
+
+// TestProving writes out what the sweep may do besides, to look after the guard.
+func TestProving(t *testing.T) {
+	others, sweeps := allowedTo(t, "iamuser", "default"), allowedTo(t, "sweep", "default")
+	extra := map[string]string{}
+	for action, where := range sweeps {
+		if where != others[action] {
+			extra[action] = where
+		}
+	}
+	function := "arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:rootguard-"
+	functions := function + "iamuser, " + function + "rootactivity, " + function + "sweep"
+	const trails = "arn:${AWS::Partition}:cloudtrail:*:${AWS::AccountId}:trail/*"
+	regions := []string{"ap-southeast-2", "eu-north-1", "us-east-2"}
+	rules := []string{"arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:rule/rootguard-*"}
+	queues := make([]string, len(regions))
+	for i, region := range regions {
+		rules = append(rules, "arn:${AWS::Partition}:events:"+region+":${AWS::AccountId}:rule/rootguard-forward-*")
+		queues[i] = "arn:${AWS::Partition}:sqs:" + region + ":${AWS::AccountId}:rootguard-forward-undelivered"
+	}
+	if diff := cmp.Diff(map[string]string{
+		"cloudtrail:DescribeTrails":           "*",
+		"cloudtrail:GetEventSelectors":        trails,
+		"cloudtrail:GetTrailStatus":           trails,
+		"dynamodb:DescribeContinuousBackups":  "AWS::DynamoDB::Table",
+		"dynamodb:DescribeTable":              "AWS::DynamoDB::Table",
+		"dynamodb:DescribeTimeToLive":         "AWS::DynamoDB::Table",
+		"events:ListRules":                    "*",
+		"events:ListTargetsByRule":            strings.Join(rules, ", "),
+		"events:PutEvents":                    "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:event-bus/default",
+		"kms:DescribeKey":                     "AWS::KMS::Key",
+		"lambda:GetFunctionConcurrency":       functions,
+		"lambda:GetFunctionConfiguration":     functions,
+		"lambda:GetFunctionEventInvokeConfig": functions,
+		"lambda:GetPolicy":                    functions,
+		"sns:GetTopicAttributes":              "AWS::SNS::Topic",
+		"sns:ListSubscriptionsByTopic":        "AWS::SNS::Topic",
+		"sqs:GetQueueAttributes":              "AWS::SQS::Queue, AWS::SQS::Queue, " + strings.Join(queues, ", "),
+		"sqs:GetQueueUrl":                     strings.Join(queues, ", "),
+	}, extra); diff != "" {
+		t.Errorf("the sweep (-want +got):\n%s", diff)
+	}
+	tpl := all(t)["default"].stack(t, "rootguard")
+	conditioned := false
+	for _, p := range tpl.of("AWS::IAM::Policy") {
+		for _, s := range list(at(p.Properties, "PolicyDocument", "Statement")) {
+			if at(s, "Action") == "events:PutEvents" {
+				conditioned = reflect.DeepEqual(at(s, "Condition"), map[string]any{"StringEquals": map[string]any{
+					"events:source": eventpattern.HeartbeatSource, "events:detail-type": eventpattern.HeartbeatDetailType}})
+			}
+		}
+	}
+	if !conditioned {
+		t.Error("the sweep may put other events than heartbeats")
+	}
+	management := allowedTo(t, "sweep", "organization")["cloudtrail:GetTrailStatus"]
+	if !strings.Contains(management, "cloudtrail:*:${AWS::AccountId}:trail/*, ") {
+		t.Errorf("the organization's trail cannot be looked at by a delegated hub: %s", management)
+	}
+}
+
+// allowedTo is where a function may do what.
+func allowedTo(t *testing.T, name, scenario string) map[string]string {
+	t.Helper()
+	tpl := all(t)[scenario].stack(t, "rootguard")
+	out := map[string]string{}
+	function, _ := tpl.named(t, "AWS::Lambda::Function", "FunctionName", "rootguard-"+name)
+	role := at(tpl.Resources[function].Properties, "Role", "Fn::GetAtt").([]any)[0].(string)
+	if tpl.Resources[role].Properties["ManagedPolicyArns"] != nil {
+		t.Errorf("the role has managed policies: %v", tpl.Resources[role].Properties["ManagedPolicyArns"])
+	}
+	_, policy := tpl.named(t, "AWS::IAM::Policy", "Roles", []any{ref(role)})
+	for _, statement := range list(at(policy.Properties, "PolicyDocument", "Statement")) {
+		for _, action := range list(at(statement, "Action")) {
+			for _, resource := range list(at(statement, "Resource")) {
+				where := flatten(resource)
+				if id, _, ok := strings.Cut(strings.TrimPrefix(where, "${"), "}"); ok {
+					if r := tpl.Resources[strings.TrimSuffix(id, ".Arn")]; r != nil {
+						where = r.Type + strings.TrimPrefix(where, "${"+id+"}")
+					}
+				}
+				key := action.(string)
+				out[key] = strings.TrimPrefix(out[key]+", "+where, ", ")
+			}
+		}
+	}
+	return out
+}

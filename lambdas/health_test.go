@@ -1,0 +1,109 @@
+package lambdas_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"rootguard/internal/awshealth/awshealthtest"
+	"rootguard/internal/config"
+	"rootguard/internal/lambdatest"
+)
+
+// TestHealth runs the sweep as deployed, on a schedule of the test's own: its
+// heartbeats come out at the functions, what breaks is told of once with what
+// mends it, on both topics, and closed when it is mended.
+func TestHealth(t *testing.T) {
+	const escalation = "arn:aws:sns:us-east-1:" + account + ":rootguard-escalation"
+	c := newCloud(t)
+	c.env[config.EnvEscalationTopicARN] = escalation
+	for _, f := range c.rest.Functions {
+		f.Environment[config.EnvEscalationTopicARN] = escalation
+	}
+	last := c.rest.Rules["rootguard-guard-removed"]
+	last.Targets = append(last.Targets, awshealthtest.Target{ARN: escalation, DeadLetters: last.Targets[0].DeadLetters, Template: `"text"`})
+	functions := map[string]*lambdatest.Function{"rootactivity": c.start(t, "rootactivity"), "iamuser": c.start(t, "iamuser")}
+	sweep := c.start(t, "sweep")
+
+	var put []awshealthtest.Event
+	c.rest.Put = func(e awshealthtest.Event) { put = append(put, e) }
+	heard := []string{"rootactivity", "iamuser"}
+	at := time.Now().UTC().Truncate(time.Second)
+	run := func() map[string]any {
+		t.Helper()
+		before := len(sweep.Logs())
+		handled(t, sweep, fmt.Appendf(nil, `{"version":"0","id":"t","detail-type":"Scheduled Event","source":"aws.events","time":%q,"detail":{}}`, at.Format(time.RFC3339)))
+		at = at.Add(5 * time.Minute)
+		for _, e := range put {
+			for _, name := range heard {
+				handled(t, functions[name], fmt.Appendf(nil, `{"version":"0","id":"h","detail-type":%q,"source":%q,"account":%q,"detail":%s}`, e.DetailType, e.Source, account, e.Detail))
+			}
+		}
+		put = nil
+		logs := sweep.Logs()[before:]
+		if len(logs) != 1 {
+			t.Fatalf("%d lines of log", len(logs))
+		}
+		did, _ := logs[0]["health"].(map[string]any)
+		return did
+	}
+	told := func(want ...string) {
+		t.Helper()
+		for _, arn := range []string{topic, escalation} {
+			got := []string{}
+			for _, m := range c.topic.On(arn) {
+				subject, _, _ := strings.Cut(m.Subject, " - ")
+				got = append(got, subject)
+			}
+			if diff := cmp.Diff(append([]string{}, want...), got); diff != "" {
+				t.Fatalf("alerts on %s (-want +got):\n%s", arn, diff)
+			}
+		}
+	}
+	for i := range 3 {
+		if did := run(); did["failed"] != nil || did["unknown"] != nil && i > 0 {
+			t.Fatalf("run %d of a guard that is well: %v", i, did)
+		}
+	}
+	told()
+	logs := functions["iamuser"].Logs()
+	if got, _ := logs[len(logs)-1]["heartbeat"].(map[string]any); got["result"] != "recorded" || logs[len(logs)-1]["HeartbeatLatency"] == nil {
+		t.Errorf("log of a heartbeat: %v", logs[len(logs)-1])
+	}
+
+	// A heartbeat that somebody makes up is none.
+	handled(t, functions["iamuser"], []byte(`{"version":"0","id":"h","detail-type":"rootguard Heartbeat","source":"rootguard","account":"`+account+`","detail":{"id":"made-up","prefix":"rootguard"}}`))
+
+	// One function hears no more, and a rule is disabled.
+	heard = []string{"rootactivity"}
+	c.rest.Lock()
+	c.rest.Rules["rootguard-root-sign-in"].State = "DISABLED"
+	c.rest.Unlock()
+	run()
+	told("[HIGH] Guardrail unhealthy: rule.root-sign-in")
+	var a struct {
+		Finding struct {
+			NextStep string `json:"next_step"`
+		}
+	}
+	if err := json.Unmarshal([]byte(c.topic.On(topic)[0].Default()), &a); err != nil || !strings.Contains(a.Finding.NextStep, "aws events enable-rule --region us-east-1 --name rootguard-root-sign-in") {
+		t.Errorf("%v: the alert's next step is %q", err, a.Finding.NextStep)
+	}
+	for range 3 {
+		run()
+	}
+	told("[HIGH] Guardrail unhealthy: rule.root-sign-in", "[HIGH] Guardrail unhealthy: heartbeat.iamuser")
+	heard = []string{"rootactivity", "iamuser"}
+	c.rest.Lock()
+	c.rest.Rules["rootguard-root-sign-in"].State = "ENABLED"
+	c.rest.Unlock()
+	for range 4 {
+		run()
+	}
+	told("[HIGH] Guardrail unhealthy: rule.root-sign-in", "[HIGH] Guardrail unhealthy: heartbeat.iamuser",
+		"[INFO] Guardrail well again: rule.root-sign-in", "[INFO] Guardrail well again: heartbeat.iamuser")
+}
