@@ -278,8 +278,16 @@ func (f *Function) Invoke(ctx context.Context, event []byte) (Result, error) {
 // Output is all that the function printed so far.
 func (f *Function) Output() string { return f.output.String() }
 
-// Logs are the JSON objects among the lines that it printed.
+// Logs are the JSON objects among the lines that it printed. Those of the latest
+// invocation may come through the pipe after its answer: they are waited for.
 func (f *Function) Logs() []map[string]any {
+	f.turn.Lock()
+	runs := f.runs
+	latest := fmt.Sprintf("00000000-0000-4000-8000-%012d", runs)
+	f.turn.Unlock()
+	for end := time.Now().Add(2 * time.Second); runs > 0 && !strings.Contains(f.Output(), latest) && time.Now().Before(end); {
+		time.Sleep(5 * time.Millisecond)
+	}
 	var logs []map[string]any
 	for line := range strings.Lines(f.Output()) {
 		var one map[string]any
