@@ -26,7 +26,7 @@ func CaseOf(f *Finding) Case {
 		return c
 	}
 	if at := later.FindStringIndex(c.ID); at != nil {
-		c.Closed = !strings.Contains(c.ID[at[0]:], "reminder")
+		c.Closed = c.ID[at[0]:] == "/closed" || c.ID[at[0]:] == "/ended"
 		c.ID, c.Later = c.ID[:at[0]], true
 	}
 	if began, err := time.Parse(time.RFC3339, c.ID[strings.LastIndexByte(c.ID, '/')+1:]); err == nil {
