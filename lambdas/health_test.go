@@ -10,7 +10,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"rootguard/internal/awshealth/awshealthtest"
-	"rootguard/internal/config"
 	"rootguard/internal/lambdatest"
 )
 
@@ -18,14 +17,8 @@ import (
 // heartbeats come out at the functions, what breaks is told of once with what
 // mends it, on both topics, and closed when it is mended.
 func TestHealth(t *testing.T) {
-	const escalation = "arn:aws:sns:us-east-1:" + account + ":rootguard-escalation"
 	c := newCloud(t)
-	c.env[config.EnvEscalationTopicARN] = escalation
-	for _, f := range c.rest.Functions {
-		f.Environment[config.EnvEscalationTopicARN] = escalation
-	}
-	last := c.rest.Rules["rootguard-guard-removed"]
-	last.Targets = append(last.Targets, awshealthtest.Target{ARN: escalation, DeadLetters: last.Targets[0].DeadLetters, Template: `"text"`})
+	c.escalate(escalation)
 	functions := map[string]*lambdatest.Function{"rootactivity": c.start(t, "rootactivity"), "iamuser": c.start(t, "iamuser")}
 	sweep := c.start(t, "sweep")
 

@@ -48,7 +48,7 @@ func tick(t *testing.T, f *lambdatest.Function, at time.Time) {
 // somebody does.
 func TestUnacknowledged(t *testing.T) {
 	c := newCloud(t)
-	c.env[config.EnvEscalationTopicARN] = escalation
+	c.escalate(escalation)
 	c.env[config.EnvResend] = "10m,1h,2h"
 	f, sweep := c.start(t, "rootactivity"), c.start(t, "sweep")
 	start := time.Now()
@@ -100,7 +100,7 @@ func TestUnacknowledged(t *testing.T) {
 // TestAnnounced follows root use that was announced from its announcement to the recap.
 func TestAnnounced(t *testing.T) {
 	c := newCloud(t)
-	c.env[config.EnvEscalationTopicARN] = escalation
+	c.escalate(escalation)
 	f, sweep := c.start(t, "rootactivity"), c.start(t, "sweep")
 	now := time.Now()
 	e, err := c.operator(t).Announce(t.Context(), guard.Entry{Account: account, From: now, Until: now.Add(time.Hour), Owner: "alice", Reason: "OPS-17"})

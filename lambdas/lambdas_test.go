@@ -98,6 +98,18 @@ func newCloud(tb testing.TB) *cloud {
 	return c
 }
 
+// escalate deploys a topic for critical alerts.
+func (c *cloud) escalate(arn string) {
+	c.env[config.EnvEscalationTopicARN] = arn
+	c.rest.Lock()
+	defer c.rest.Unlock()
+	for _, f := range c.rest.Functions {
+		f.Environment[config.EnvEscalationTopicARN] = arn
+	}
+	last := c.rest.Rules["rootguard-guard-removed"]
+	last.Targets = append(last.Targets, awshealthtest.Target{ARN: arn, DeadLetters: last.Targets[0].DeadLetters, Template: `"text"`})
+}
+
 func (c *cloud) start(t *testing.T, name string) *lambdatest.Function {
 	t.Helper()
 	timeout := 30 * time.Second // as it is deployed

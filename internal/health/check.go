@@ -120,6 +120,7 @@ type check struct {
 	id, group, region, proves string
 	severity                  detect.Severity
 	slow                      bool // it takes many calls, or what it is about seldom changes
+	idle                      bool // there is nothing yet by which to tell
 	run                       func(ctx context.Context) verdict
 }
 

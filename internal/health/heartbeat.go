@@ -45,10 +45,11 @@ func (c *Checker) heartbeats(state State, unproved error, at time.Time) []check 
 		}
 	}
 	found := &once[[]Beat]{ask: func(ctx context.Context) ([]Beat, error) { return c.ports.Store.Beats(ctx, []string{newest.ID}) }}
+	old := newest.ID == "" || at.Sub(newest.At) > silence
 	checks := make([]check, len(Probed()))
 	for i, name := range Probed() {
 		checks[i] = check{
-			id: "heartbeat." + name, group: "heartbeat", region: c.want.Region, severity: detect.High,
+			id: "heartbeat." + name, group: "heartbeat", region: c.want.Region, severity: detect.High, idle: old && unproved == nil,
 			proves: "An event put on the bus comes out at the function within 2 minutes",
 			run: func(ctx context.Context) verdict {
 				switch {
@@ -56,7 +57,7 @@ func (c *Checker) heartbeats(state State, unproved error, at time.Time) []check 
 					return unanswered(unproved)
 				case newest.ID == "":
 					return verdict{outcome: Unknown, why: "No heartbeat was put more than 2 minutes ago", fix: "Look again in 10 minutes, or let rootguard doctor put one"}
-				case at.Sub(newest.At) > silence:
+				case old:
 					return verdict{outcome: Unknown, why: "The last heartbeat was put at " + stamp(newest.At), fix: "See that the function " + c.function(eventpattern.Sweep) + " runs every 5 minutes: its log says what keeps it"}
 				}
 				beats, err := found.get(ctx)

@@ -44,6 +44,9 @@ func (c *Checker) Run(ctx context.Context, raiser Raiser, at time.Time) (slog.Va
 	var due []check
 	for _, k := range all {
 		exists[k.id] = true
+		if k.idle {
+			continue
+		}
 		if !k.slow || slow || state.open(k.id, false) >= 0 || state.open(k.id, true) >= 0 {
 			due = append(due, k)
 		}

@@ -210,6 +210,19 @@ func TestHeartbeatMissing(t *testing.T) {
 	r.wantTold("Guardrail unhealthy: heartbeat.rootactivity high", "Guardrail well again: heartbeat.rootactivity info")
 }
 
+// TestHeartbeatOld holds that a sweep that did not run for a while accuses nobody.
+func TestHeartbeatOld(t *testing.T) {
+	r := newRig(t)
+	r.mustRun(2)
+	r.deaf["rootactivity"] = true
+	r.mustRun(1)
+	for range 5 {
+		r.at = r.at.Add(2 * time.Hour)
+		r.mustRun(1)
+	}
+	r.wantTold()
+}
+
 // TestHeartbeatNotPut holds that what proves nothing is not taken for well.
 func TestHeartbeatNotPut(t *testing.T) {
 	r := newRig(t)
