@@ -26,7 +26,8 @@ const (
 	writePrice   = 0.625 / 1e6  // a write request unit on demand (Amazon DynamoDB pricing)
 	readPrice    = 0.125 / 1e6  // a read request unit
 	emailPrice   = 2.00 / 1e5   // an e-mail, of which 1,000 a month are free (Amazon SNS pricing)
-	eventPrice   = 1.00 / 1e6   // an event sent to another account or Region (Amazon EventBridge pricing)
+	eventPrice   = 1.00 / 1e6   // an event sent to another account or Region, or of one's own (Amazon EventBridge pricing)
+	requestPrice = 0.50 / 1e6   // a request to Amazon SNS; one to SQS or KMS is less
 	freeEmails   = 1000
 )
 
@@ -36,7 +37,10 @@ const (
 const (
 	writesAnEvent = 12  // request units
 	readsAnEvent  = 6   // request units
-	readsARound   = 17  // of the schedule, by all functions together
+	readsARound   = 22  // of the schedule, by all functions together, 5 of them about the guard itself
+	writesARound  = 4   // a heartbeat, its two receipts, and the state of the checks
+	beatsARound   = 2   // calls of functions at which the heartbeat comes out
+	checksARound  = 4   // billed requests by which the guard is checked: queues, topic, at times the key
 	looksAccount  = 750 // at root once an hour, at the users once a day
 	writesALook   = 3   // request units
 	readsALook    = 4   // request units
@@ -106,7 +110,7 @@ func (d *bill) count(t *testing.T, name string, n int) {
 
 // customMetrics are those that the functions write.
 func customMetrics() int {
-	all := []string{config.MetricRecords, config.MetricPublishErrors, config.MetricFailures, config.MetricAlertLatency, config.MetricFindings}
+	all := []string{config.MetricRecords, config.MetricPublishErrors, config.MetricFailures, config.MetricAlertLatency, config.MetricHeartbeat, config.MetricFindings}
 	return len(all) + 5 // findings once more for each severity
 }
 
@@ -114,8 +118,8 @@ func customMetrics() int {
 func costs(d bill) string {
 	sizes := []float64{1, 100, 10_000}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d alarms over %d metrics, %d metrics of its own, %d key, a dashboard, and %d functions of 256 MB, which a schedule calls %s times in 30 days.\n\n",
-		d.alarms, d.alarmMetrics, customMetrics(), d.keys, d.functions, grouped(float64(d.scheduled)))
+	fmt.Fprintf(&b, "%d alarms over %d metrics, %d metrics of its own, %d key, a dashboard, and %d functions of 256 MB, which a schedule calls %s times in 30 days and heartbeats %s times.\n\n",
+		d.alarms, d.alarmMetrics, customMetrics(), d.keys, d.functions, grouped(float64(d.scheduled)), grouped(float64(d.scheduled)/float64(d.functions)*beatsARound))
 	b.WriteString("| US dollars a month | 1 account | 100 | 10,000 |\n|---|---|---|---|\n")
 	totals := make([]float64, len(sizes))
 	row := func(what string, dollars func(n float64) float64) {
@@ -128,20 +132,24 @@ func costs(d bill) string {
 	}
 	fixed := func(dollars float64) func(float64) float64 { return func(float64) float64 { return dollars } }
 	rounds := float64(d.scheduled) / float64(d.functions)
-	calls := func(n float64) float64 { return float64(d.scheduled) + n*eventsAccount }
+	own := float64(d.scheduled) + rounds*beatsARound
+	calls := func(n float64) float64 { return own + n*eventsAccount }
 	row(fmt.Sprintf("Alarms: %d metrics × $0.10", d.alarmMetrics), fixed(float64(d.alarmMetrics)*alarmPrice))
 	row(fmt.Sprintf("Metrics: at most %d × $0.30", customMetrics()), fixed(float64(customMetrics())*metricPrice))
 	row(fmt.Sprintf("Keys: %d × $1", d.keys), fixed(float64(d.keys)*keyPrice))
-	row(fmt.Sprintf("Lambda: (%s + N × %d) calls × ($0.20 a million + %.2f GB-s × $0.0000133334)", grouped(float64(d.scheduled)), eventsAccount, gbSecondsCall),
+	row(fmt.Sprintf("Lambda: (%s + N × %d) calls × ($0.20 a million + %.2f GB-s × $0.0000133334)", grouped(own), eventsAccount, gbSecondsCall),
 		func(n float64) float64 { return calls(n) * (callPrice + gbSecondsCall*computePrice) })
 	row(fmt.Sprintf("Logs: as many × %d bytes × $0.50 a GB", logBytesCall), func(n float64) float64 { return calls(n) * logBytesCall / 1e9 * logPrice })
-	row(fmt.Sprintf("DynamoDB writes: N × %d × %d units × $0.625 a million", eventsAccount, writesAnEvent), func(n float64) float64 { return n * eventsAccount * writesAnEvent * writePrice })
+	row(fmt.Sprintf("DynamoDB writes: (%s × %d + N × %d × %d) units × $0.625 a million", grouped(rounds), writesARound, eventsAccount, writesAnEvent),
+		func(n float64) float64 { return (rounds*writesARound + n*eventsAccount*writesAnEvent) * writePrice })
 	row(fmt.Sprintf("DynamoDB reads: (%s × %d + N × %d × %d) units × $0.125 a million", grouped(rounds), readsARound, eventsAccount, readsAnEvent),
 		func(n float64) float64 { return (rounds*readsARound + n*eventsAccount*readsAnEvent) * readPrice })
 	row(fmt.Sprintf("Looks: N × %d × (%d writes, %d reads and %.2f GB-s)", looksAccount, writesALook, readsALook, gbSecondsLook),
 		func(n float64) float64 {
 			return n * looksAccount * (writesALook*writePrice + readsALook*readPrice + gbSecondsLook*computePrice)
 		})
+	row(fmt.Sprintf("Heartbeats and checks: %s × (1 event × $1 + %d requests × $0.50) a million", grouped(rounds), checksARound),
+		fixed(rounds*(eventPrice+checksARound*requestPrice)))
 	row(fmt.Sprintf("Events from other accounts and Regions: at most N × %d × $1 a million", eventsAccount), func(n float64) float64 { return n * eventsAccount * eventPrice })
 	row(fmt.Sprintf("E-mail, a receiver: (N × %d, less 1,000) × $2 per 100,000", alertsAccount), func(n float64) float64 { return max(0, n*alertsAccount-freeEmails) * emailPrice })
 	b.WriteString("| **Total**")
