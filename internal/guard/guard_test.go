@@ -1292,7 +1292,7 @@ func TestCanceledWhilePublishing(t *testing.T) {
 
 func TestRaiseNeedsNoRecord(t *testing.T) {
 	w := newWorld()
-	f := detect.Unhealthy(detect.Fault{Account: account, Region: "us-east-1", Check: "trail", Since: t0, Severity: detect.High, Why: "no trail is logging"})
+	f := detect.Unhealthy(account, "us-east-1", "trail", "no trail is logging", t0)
 	res, err := w.Raise(t.Context(), f)
 	if err != nil || res.Disposition != guard.Alerted {
 		t.Fatalf("%q, %v", res.Disposition, err)

@@ -172,14 +172,14 @@ func (e *Episode) finding(account string, at time.Time, s stage) detect.Finding 
 	}
 	switch s {
 	case worse:
-		return detect.UnhealthyWorse(detect.Unhealthy(fault), at)
+		return detect.FaultWorse(detect.FaultFound(fault), at)
 	case reminder:
-		return detect.UnhealthyReminder(detect.Unhealthy(fault), e.days(at), at)
+		return detect.FaultReminder(detect.FaultFound(fault), e.days(at), at)
 	case closing:
-		return detect.UnhealthyClosed(fault, e.Ended)
+		return detect.FaultClosed(fault, e.Ended)
 	case first:
 	}
-	return detect.Unhealthy(fault)
+	return detect.FaultFound(fault)
 }
 
 // told is the state after a stage of an episode was told. What another run has
