@@ -111,11 +111,9 @@ type orgFake struct {
 	active  map[string]bool
 	refuse  error
 	expired bool // every token that is not ""
-	asked   int
 }
 
 func (o *orgFake) Members(_ context.Context, token string) (page []guard.Member, next string, err error) {
-	o.asked++
 	if o.refuse != nil || o.expired && token != "" {
 		return nil, "", cmpErr(o.refuse, errors.New("InvalidInputException: token"))
 	}
