@@ -10,8 +10,13 @@ import (
 	"rootguard/internal/bootstrap"
 )
 
-// chunk is how many users are checked between two writes of how far it has come.
-const chunk = 100
+const (
+	// chunk is how many users are checked between two writes of how far it has come.
+	chunk = 100
+
+	// listTimeout bounds the listing of an account's users, a thousand with a call.
+	listTimeout = 30 * time.Second
+)
 
 // Reconciled says what a Reconcile did.
 type Reconciled struct {
@@ -72,7 +77,9 @@ type candidateUser struct {
 
 // account goes on with one account. What goes wrong leaves it due where it is.
 func (c *reconcile) account(ctx context.Context, r Round) {
-	listed, err := c.iam.Users(ctx, r.Account)
+	one, cancel := context.WithTimeout(ctx, listTimeout)
+	listed, err := c.iam.Users(one, r.Account)
+	cancel()
 	if err != nil {
 		c.silent(ctx, r, err)
 		return

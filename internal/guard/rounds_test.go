@@ -105,8 +105,7 @@ func (f *iamFake) User(_ context.Context, of, name string) (bootstrap.LiveFact, 
 	return live, nil
 }
 
-// orgFake is an organization whose pages have two accounts. A token is good for
-// as long as hold says.
+// orgFake is an organization whose pages have two accounts.
 type orgFake struct {
 	active  map[string]bool
 	refuse  error
@@ -716,10 +715,10 @@ func TestRoundsFaults(t *testing.T) {
 		if n > 0 {
 			l.script.Inject(n, f)
 		}
-		for i := range 180 { // 80 hours
+		for i := range 102 { // 80 hours
 			l.clock.Advance(5 * time.Minute)
 			if i >= 24 {
-				l.clock.Advance(25 * time.Minute)
+				l.clock.Advance(55 * time.Minute)
 			}
 			_ = l.run()
 			if l.script.Restart() {
