@@ -1,7 +1,9 @@
 package guard_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -323,6 +325,39 @@ func TestCloseFaults(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestRecapIsBounded holds that a run gives up where all would fail, keeps to its
+// time, and that what it leaves is told by the next one.
+func TestRecapIsBounded(t *testing.T) {
+	s := newWatched(func(g *guard.Settings) { g.Batch = 3 })
+	const n = 9
+	for i := range n {
+		e := entryFor(s.clock.Now(), time.Hour)
+		e.Account = fmt.Sprintf("%012d", i)
+		if _, err := s.Announce(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.clock.Advance(2 * time.Hour)
+	s.pub.Refuse = func(alert.Alert) error { return errors.New("down") }
+	if got, err := s.Recap(t.Context(), s.clock.Now()); err == nil || got.Told != 0 || !got.More || strings.Count(err.Error(), "down") > 6 {
+		t.Errorf("while SNS is down: %+v, %v", got, err)
+	}
+	s.pub.Refuse = nil
+	ctx, cancel := context.WithDeadline(t.Context(), time.Now().Add(time.Hour))
+	defer cancel()
+	deadline, _ := ctx.Deadline()
+	now := s.clock.Now()
+	s.clock.Advance(deadline.Sub(now) - time.Second)
+	if got, err := s.Recap(ctx, now); err != nil || got != (guard.Recapped{More: true}) {
+		t.Errorf("without time: %+v, %v", got, err)
+	}
+	if got, err := s.Insist(ctx, now); err != nil || got != (guard.Insisted{}) {
+		t.Errorf("nothing to insist on: %+v, %v", got, err)
+	}
+	s.recap(t, n)
+	s.recap(t, 0)
 }
 
 // TestEndIsBounded holds that a row that says more than is allowed does not get it.

@@ -1,6 +1,7 @@
 package guard_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -499,6 +500,17 @@ func TestInsistWaitsForItsTurn(t *testing.T) {
 	s.wantLines(t, "roll_up critical root.signin #1", "resend critical root.signin (repeat 1 of 2) #1")
 }
 
+func TestReadID(t *testing.T) {
+	for text, want := range map[string]string{
+		"7K4Q2-X2M9P": "7K4Q2-X2M9P", "7k4q2x2m9p": "7K4Q2-X2M9P", "7k4q2 - x2m9p": "7K4Q2-X2M9P", "OIL00-ooi1L": "01100-00111",
+		"7K4Q2-X2M9": "", "7K4Q2-X2M9PP": "", "7K4Q2-X2M9U": "", "7K4Q2_X2M9P": "", "": "", "7K4Q2-X2M9\u00e9": "",
+	} {
+		if got, ok := guard.ReadID(text); got != want || ok != (want != "") {
+			t.Errorf("%q is read as %q, %v, want %q", text, got, ok, want)
+		}
+	}
+}
+
 // TestInsistIsBounded holds that one run sends no flood, keeps to its time, and
 // that one incident that cannot be sent keeps no other back.
 func TestInsistIsBounded(t *testing.T) {
@@ -508,6 +520,13 @@ func TestInsistIsBounded(t *testing.T) {
 		s.handle(t, s.removed(i, t0.Add(time.Duration(i)*time.Hour), t0), guard.Alerted)
 	}
 	s.clock.Advance(20 * time.Minute)
+	ctx, cancel := context.WithDeadline(t.Context(), s.clock.Now().Add(24*365*100*time.Hour))
+	defer cancel()
+	deadline, _ := ctx.Deadline()
+	late := guard.New(guard.Deps{Ledger: s.ledger, Journal: s.journal, Publisher: s.pub, Incidents: s.incidents, Now: func() time.Time { return deadline.Add(-time.Second) }}, s.settings)
+	if got, err := late.Insist(ctx, s.clock.Now()); err != nil || got != (guard.Insisted{More: true}) {
+		t.Errorf("without time: %+v, %v", got, err)
+	}
 	s.insist(t, guard.Insisted{Resent: 100, More: true})
 	s.pub.Refuse = func(a alert.Alert) error {
 		if a.Finding.EventID == "event-110" {
