@@ -297,10 +297,15 @@ func TestArrival(t *testing.T) {
 	c := w.checker()
 	b := health.Beat{ID: "x", At: t0, Put: t0, Received: map[string]time.Time{"iamuser": t0.Add(time.Second)}}
 	var got []string
-	for _, r := range c.Arrival(b) {
+	for _, r := range c.Arrival(b, nil) {
 		got = append(got, r.ID+" "+string(r.Outcome))
 	}
 	if diff := cmp.Diff([]string{"probe.rootactivity failed", "probe.iamuser ok"}, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+	for _, r := range c.Arrival(health.Beat{}, errors.New("events:PutEvents")) {
+		if r.Outcome != health.Unknown || !strings.Contains(r.Why, "events:PutEvents") {
+			t.Errorf("one that could not be put: %+v", r)
+		}
 	}
 }

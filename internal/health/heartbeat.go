@@ -93,14 +93,20 @@ func (c *Checker) missed(function string, at time.Time) verdict {
 		fmt.Sprintf("rootguard doctor: mend what it says of rule.probe-%[1]s, target.probe-%[1]s, permission.%[1]s, function.%[1]s and the queues; else see the function's log", function))
 }
 
-// Arrival judges a heartbeat as the checks do, for whoever waited for it.
-func (c *Checker) Arrival(b Beat) []Result {
+// Arrival judges a heartbeat as the checks do, for whoever waited for it. unproved
+// is why there is none.
+func (c *Checker) Arrival(b Beat, unproved error) []Result {
 	results := make([]Result, len(Probed()))
 	for i, name := range Probed() {
 		k := check{
 			id: "probe." + name, group: "heartbeat", region: c.want.Region, severity: detect.High,
 			proves: "The event that was put now came out at the function",
-			run:    func(context.Context) verdict { return c.judgeBeat(name, &b) },
+			run: func(context.Context) verdict {
+				if unproved != nil {
+					return unanswered(unproved)
+				}
+				return c.judgeBeat(name, &b)
+			},
 		}
 		results[i] = k.result(context.Background())
 	}
@@ -128,3 +134,12 @@ func (c *Checker) sweep(state State, unread error, at time.Time) check {
 }
 
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05Z") }
+
+// Beat is a heartbeat as the table has it now; found is false where it does not.
+func (c *Checker) Beat(ctx context.Context, id string) (b Beat, found bool, err error) {
+	beats, err := c.ports.Store.Beats(ctx, []string{id})
+	if err != nil || len(beats) == 0 {
+		return b, false, err
+	}
+	return beats[0], true, nil
+}

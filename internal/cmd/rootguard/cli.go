@@ -21,6 +21,8 @@ const (
 	exitError     = 1
 	exitUsage     = 2
 	exitMalformed = 3 // it was done, but some input was malformed
+	exitWarning   = 4 // doctor: something is not as it should, or could not be checked
+	exitFailed    = 5 // doctor: something does not work
 )
 
 // grammar is the command line.
@@ -29,6 +31,7 @@ type grammar struct {
 	Status     statusCmd     `cmd:"" help:"Show how accounts stand: a checklist with evidence."`
 	Report     reportCmd     `cmd:"" help:"Write a self-contained HTML page of accounts and findings."`
 	Adopt      adoptCmd      `cmd:"" help:"Make accounts known to the deployed rootguard, and look at their root and users at once."`
+	Doctor     doctorCmd     `cmd:"" help:"Check that every part of the deployed rootguard works, and say what mends it."`
 	Redrive    redriveCmd    `cmd:"" help:"Deliver the events that wait in the queues of the deployed rootguard."`
 	Window     windowCmd     `cmd:"" help:"Announce that root will be used, so that alerts of it are lowered."`
 	Incidents  incidentsCmd  `cmd:"" help:"List the incidents of the deployed rootguard, and who looks after them."`
@@ -49,7 +52,7 @@ Examples:
   rootguard status                       # then: how each account stands
   rootguard report -o report.html        # the same as a page
 
-Exit codes: 0 fine; 1 error; 2 wrong usage; 3 done, but some of the input was malformed.`
+Exit codes: 0 fine; 1 error; 2 wrong usage; 3 done, but some of the input was malformed; of doctor also 4 warnings, 5 something does not work.`
 
 // usageError is an error in how a command was called.
 type usageError struct{ text string }
@@ -129,11 +132,15 @@ func outcome(sys system, parsed *kong.Context, err error) int {
 	var wrong usageError
 	var malformed malformedError
 	var left leftError
+	var ill illError
 	switch {
 	case err == nil:
 		return exitOK
 	case errors.As(err, &wrong):
 		return usage(sys, parsed, err)
+	case errors.As(err, &ill):
+		fmt.Fprintln(sys.stderr, "rootguard:", err)
+		return ill.code
 	case errors.As(err, &malformed), errors.As(err, &left):
 		fmt.Fprintln(sys.stderr, "rootguard:", err)
 		return exitMalformed

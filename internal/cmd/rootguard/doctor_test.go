@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"rootguard/internal/awshealth/awshealthtest"
+	"rootguard/internal/config"
+	"rootguard/internal/dynamodb"
+	"rootguard/internal/dynamodb/dynamotest"
+	"rootguard/internal/health"
+	"rootguard/internal/sns/snstest"
+	"rootguard/internal/sqs/sqstest"
+)
+
+// hospital is an AWS with rootguard deployed, of which parts can be broken.
+type hospital struct {
+	rest   *awshealthtest.Server
+	topics *snstest.Server
+	queues *sqstest.Server
+	tables *dynamotest.Server
+	store  *dynamodb.Store
+	deaf   atomic.Bool // heartbeats come out at the function rootactivity alone
+	env    map[string]string
+}
+
+const doctorKey = "arn:aws:kms:us-east-1:111122223333:key/k-1"
+
+func newHospital(t *testing.T) *hospital {
+	t.Helper()
+	h := &hospital{topics: snstest.New(t), queues: sqstest.New(t), tables: dynamotest.New(t)}
+	client := dynamotest.Client(h.tables.URL)
+	table := dynamotest.Table(t, client)
+	h.store = dynamodb.New(client, table, time.Now)
+	h.queues.Queue("failed")
+	h.queues.Queue("rootguard-forward-undelivered")
+	d := awshealthtest.Deployment{Account: "111122223333", Region: "us-east-1", Prefix: "rootguard", Topics: []string{topicARN}, Undelivered: "undelivered", Failed: "failed", Regions: []string{"eu-north-1"}}
+	d.Environment = d.Deployed(strings.TrimSuffix(h.queues.Queue("undelivered"), "/undelivered"))
+	maps.Copy(d.Environment, map[string]string{config.EnvTable: table, config.EnvTopicARN: topicARN, config.EnvKeys: doctorKey})
+	h.topics.Set(topicARN, snstest.Topic{Confirmed: 1, Key: doctorKey})
+	h.rest = awshealthtest.New(t, d)
+	h.rest.Put = func(e awshealthtest.Event) {
+		var detail struct{ ID string }
+		if err := json.Unmarshal([]byte(e.Detail), &detail); err != nil {
+			t.Errorf("heartbeat %s: %v", e.Detail, err)
+		}
+		for _, name := range health.Probed() {
+			if name == "iamuser" && h.deaf.Load() {
+				continue
+			}
+			if _, known, err := h.store.Received(t.Context(), detail.ID, name, time.Now()); err != nil || !known {
+				t.Errorf("heartbeat %s: %v, %v", detail.ID, known, err)
+			}
+		}
+	}
+	h.env = map[string]string{"AWS_ENDPOINT_URL_DYNAMODB": h.tables.URL, "AWS_ENDPOINT_URL_SNS": h.topics.URL, "AWS_ENDPOINT_URL_SQS": h.queues.URL}
+	maps.Copy(h.env, h.rest.Env())
+	return h
+}
+
+// swept puts a run of the sweep on record, five minutes ago, with its heartbeat.
+func (h *hospital) swept(ts *testscript.TestScript, neg bool, _ []string) {
+	at := time.Now().Add(-5 * time.Minute)
+	ts.Check(h.store.AddBeat(context.Background(), health.Beat{ID: "b", At: at, Put: at}))
+	for _, name := range health.Probed() {
+		if neg && name == "iamuser" {
+			continue
+		}
+		_, _, err := h.store.Received(context.Background(), "b", name, at.Add(time.Second))
+		ts.Check(err)
+	}
+	ts.Check(h.store.UpdateHealth(context.Background(), func(s health.State) (health.State, bool) {
+		s.At, s.Beats = at, []health.Outstanding{{ID: "b", At: at}}
+		return s, true
+	}))
+}
+
+// breaks breaks something, or mends it: breaks PART.
+func (h *hospital) breaks(ts *testscript.TestScript, mend bool, args []string) {
+	h.rest.Lock()
+	defer h.rest.Unlock()
+	state := "DISABLED"
+	if mend {
+		state = "ENABLED"
+	}
+	switch args[0] {
+	case "trail":
+		h.rest.Logging = mend
+	case "rule":
+		h.rest.Rules["rootguard-root-sign-in"].State = state
+	case "key":
+		h.rest.Refuse["DescribeKey"] = "AccessDeniedException"
+		if mend {
+			delete(h.rest.Refuse, "DescribeKey")
+		}
+	case "put":
+		h.rest.Refuse["PutEvents"] = "AccessDeniedException"
+	case "hearing":
+		h.deaf.Store(!mend)
+	case "subscription":
+		h.topics.Set(topicARN, snstest.Topic{Confirmed: 1, Pending: 1, Waiting: []string{"late@example.com"}, Key: doctorKey})
+		if mend {
+			h.topics.Set(topicARN, snstest.Topic{Confirmed: 2, Key: doctorKey})
+		}
+	case "queue":
+		h.queues.Send("failed", "x")
+	case "sweep":
+		delete(h.rest.Functions, "rootguard-sweep")
+	case "functions":
+		clear(h.rest.Functions)
+	case "settings":
+		for _, f := range h.rest.Functions {
+			f.Environment[config.EnvGrace] = "soon"
+		}
+	default:
+		ts.Fatalf("break what? %s", args[0])
+	}
+}
+
+// TestDoctorScripts runs the doctor as a user does.
+func TestDoctorScripts(t *testing.T) {
+	at := func(ts *testscript.TestScript) *hospital { return ts.Value("hospital").(*hospital) }
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/doctor",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			h := newHospital(t)
+			env.Values["hospital"] = h
+			for name, value := range map[string]string{
+				"HOME": filepath.Join(env.WorkDir, "home"), "LC_ALL": "C.UTF-8", "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
+				"AWS_REGION": "eu-west-1", "AWS_EC2_METADATA_DISABLED": "true", "GORACE": "atexit_sleep_ms=0",
+			} {
+				env.Setenv(name, value)
+			}
+			for name, value := range h.env {
+				env.Setenv(name, value)
+			}
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits":  exitCode,
+			"swept":  func(ts *testscript.TestScript, neg bool, args []string) { at(ts).swept(ts, neg, args) },
+			"breaks": func(ts *testscript.TestScript, neg bool, args []string) { at(ts).breaks(ts, neg, args) },
+		},
+	})
+}
