@@ -216,6 +216,13 @@ func mfa(a Alert) string {
 			state += "; tolerated until " + until
 		}
 		return state
+	case detect.UserQuarantined:
+		return "missing"
+	case detect.UserReleased:
+		if f.MFA == cloudtrail.Yes {
+			return "on"
+		}
+		return ""
 	case detect.UserMFAMissing:
 		if f.MFA != cloudtrail.No {
 			return "no longer missing"

@@ -42,6 +42,11 @@ const (
 	GroupJoined        FactKind = "group_joined"
 	GroupLeft          FactKind = "group_left"
 
+	// The quarantine policy was put on a user, or taken off. Both the record of
+	// the call and rootguard itself tell it; Policy is the policy's ARN.
+	UserQuarantined FactKind = "user_quarantined"
+	UserReleased    FactKind = "user_released"
+
 	Live FactKind = "live"
 
 	// MFAMissingTold notes that people were told of an MFAGap. No status depends
@@ -110,4 +115,15 @@ type LiveFact struct {
 type Options struct {
 	Grace     time.Duration // from console access to user.mfa.missing; default 24 h
 	QuietDays int           // days without root activity; default 30
+
+	// QuarantinePolicy is the name of the policy by which users are quarantined;
+	// default DefaultQuarantinePolicy.
+	QuarantinePolicy string
 }
+
+// QuarantineSuffix ends the name of the quarantine policy, after the prefix of
+// rootguard's resources.
+const QuarantineSuffix = "-quarantine"
+
+// DefaultQuarantinePolicy is the policy's name where nobody chose a prefix.
+const DefaultQuarantinePolicy = "rootguard" + QuarantineSuffix

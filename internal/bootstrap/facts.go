@@ -88,6 +88,26 @@ func MFAMissingToldFact(account string, u *UserStatus, gap MFAGap, stage string)
 	}
 }
 
+// QuarantineFact is the fact that rootguard has put the quarantine policy on a
+// user, or taken it off: kind is UserQuarantined or UserReleased. cycle tells one
+// quarantine of the user from another; actor and what are for people.
+func QuarantineFact(account string, kind FactKind, userName, userID, policyARN, cycle string, at time.Time, actor, what string) Fact {
+	return Fact{
+		Account:  account,
+		ID:       string(kind) + "/" + cmp.Or(userID, userName) + "/" + cycle,
+		Kind:     kind,
+		Time:     at.UTC().Round(0),
+		UserName: userName,
+		UserID:   userID,
+		Policy:   policyARN,
+		Actor:    actor,
+		What:     what,
+	}
+}
+
+// policyName is the name in a policy's ARN, or the name itself.
+func policyName(policy string) string { return policy[strings.LastIndex(policy, "/")+1:] }
+
 // factOf is a fact of one event.
 func factOf(rec *cloudtrail.Record, kind FactKind) Fact {
 	name, id := actor(&rec.UserIdentity)
@@ -285,6 +305,17 @@ func changeFact(rec *cloudtrail.Record) (Fact, bool) {
 		f.UserName = f.Actor
 	}
 
+	if strings.HasSuffix(policyName(f.Policy), QuarantineSuffix) && !f.Admin {
+		switch c.Name {
+		case "AttachUserPolicy":
+			kind = UserQuarantined
+		case "DetachUserPolicy":
+			kind = UserReleased
+		default:
+		}
+		f.Kind, f.ID = kind, string(kind)+"/"+rec.EventID
+	}
+
 	switch kind {
 	case UserRenamed:
 		ok = f.NewName != "" && f.NewName != f.UserName
@@ -317,7 +348,7 @@ func withDevice(kind FactKind, c cloudtrail.IAMChange) string {
 			return c.Name + " (passwordResetRequired)"
 		}
 	case UserPolicyGranted, UserPolicyRevoked, GroupPolicyGranted, GroupPolicyRevoked:
-		return c.Name + " (" + c.Policy[strings.LastIndex(c.Policy, "/")+1:] + ")"
+		return c.Name + " (" + policyName(c.Policy) + ")"
 	case GroupJoined, GroupLeft:
 		return c.Name + " (" + c.GroupName + ")"
 	default:

@@ -34,6 +34,17 @@ func TestFactsOf(t *testing.T) {
 		{"root at work, no key and no session", call{who: root, source: "signin.amazonaws.com", name: "PasswordUpdated", eventType: "AwsConsoleSignIn"}, []Fact{{
 			Account: account, ID: "root_activity/" + account + "/-/2026-03-02T10", Kind: RootActivity, Time: after(1), EventID: "e1",
 			Last: after(1), LastEventID: "e1", LastWhat: "signin:PasswordUpdated", Actor: "root", What: "signin:PasswordUpdated"}}},
+		{"quarantined by hand", attach("alice", quarantineARN), []Fact{{
+			Account: account, ID: "user_quarantined/e1", Kind: UserQuarantined, Time: after(1), EventID: "e1", Actor: "Operator/ops",
+			UserName: "alice", Policy: quarantineARN, What: "AttachUserPolicy (rootguard-quarantine)"}}},
+		{"released by hand", detach("alice", quarantineARN), []Fact{{
+			Account: account, ID: "user_released/e1", Kind: UserReleased, Time: after(1), EventID: "e1", Actor: "Operator/ops",
+			UserName: "alice", Policy: quarantineARN, What: "DetachUserPolicy (rootguard-quarantine)"}}},
+		{"another policy", attach("alice", "arn:aws:iam::111122223333:policy/rootguard-quarantines"), nil},
+		{"an inline policy of such a name", inline("alice", "rootguard-quarantine", little), []Fact{{
+			Account: account, ID: "user_policy_granted/e1", Kind: UserPolicyGranted, Time: after(1), EventID: "e1", Actor: "Operator/ops",
+			UserName: "alice", Policy: "rootguard-quarantine", What: "PutUserPolicy (rootguard-quarantine)"}}},
+		{"a group's policy of such a name", attachGroup("ops", quarantineARN), nil},
 		{"root signs in", signIn(root, "Yes"), []Fact{{
 			Account: account, ID: "root_signin/e1", Kind: RootSignIn, Time: after(1), EventID: "e1", Actor: "root", MFA: cloudtrail.Yes, What: "ConsoleLogin, MFAUsed=Yes"}}},
 		{"root fails to sign in", failedSignIn(root), nil},
@@ -249,5 +260,29 @@ func TestFactSurvivesAStore(t *testing.T) {
 		if diff := cmp.Diff(f, back); diff != "" {
 			t.Errorf("after a round trip (-want +got):\n%s", diff)
 		}
+	}
+}
+
+// TestQuarantineFact holds that what rootguard tells and what the record tells
+// make one quarantine, and that each is one fact however often it is added.
+func TestQuarantineFact(t *testing.T) {
+	made := func(kind FactKind, hours float64) Fact {
+		return QuarantineFact(account, kind, "alice", aliceID, quarantineARN, "c1", after(hours), "rootguard", "why")
+	}
+	facts := append(factsOf(t, []told{at(1, createUser("alice", aliceID)), at(2, attach("alice", quarantineARN))}),
+		made(UserQuarantined, 2.1), made(UserQuarantined, 2.2))
+	u := Fold(account, facts, DefaultOptions(), after(3)).Users[0]
+	if u.Quarantined == nil || !u.Quarantined.Time.Equal(after(2)) || u.Quarantined.Actor != "Operator/ops" {
+		t.Errorf("quarantined: %+v", u.Quarantined)
+	}
+	if opt := (Options{Grace: time.Hour, QuarantinePolicy: "acme-quarantine"}); Fold(account, facts, opt, after(3)).Users[0].Quarantined != nil {
+		t.Error("quarantined by a policy that is not the one")
+	}
+	if a, b := made(UserQuarantined, 2.1), made(UserQuarantined, 2.2); a.ID != b.ID || !Merge(a, b).Time.Equal(a.Time) || !Merge(b, a).Time.Equal(a.Time) {
+		t.Errorf("told twice: %+v, %+v", a, b)
+	}
+	facts = append(facts, made(UserReleased, 3))
+	if u := Fold(account, facts, DefaultOptions(), after(4)).Users[0]; u.Quarantined != nil {
+		t.Errorf("released: %+v", u.Quarantined)
 	}
 }

@@ -119,7 +119,7 @@ func rankOf(f *Fact) int {
 		return 1
 	case UserRenamed, GroupRenamed, RootActivity, RootSignIn:
 		return 2 // whatever root changed in that second, it was at work before
-	case PasswordRemoved, MFAEnabled, RootMFAEnabled, RootKeyDeleted:
+	case PasswordRemoved, MFAEnabled, RootMFAEnabled, RootKeyDeleted, UserQuarantined:
 		return 3
 	case UserDeleted, GroupDeleted:
 		return 5
@@ -197,7 +197,7 @@ func (j *journey) apply(m *moment) {
 			touched = j.applyLiveUser(f.Live, ev)
 		}
 	case UserCreated, UserRenamed, UserDeleted, UserSignIn, PasswordSet, PasswordReset, PasswordRemoved, PasswordChanged,
-		MFAEnabled, MFADeactivated, UserPolicyGranted, UserPolicyRevoked, GroupJoined, GroupLeft:
+		MFAEnabled, MFADeactivated, UserPolicyGranted, UserPolicyRevoked, GroupJoined, GroupLeft, UserQuarantined, UserReleased:
 		touched = j.applyUser(f, ev)
 	default: // of a later version
 	}
@@ -333,8 +333,10 @@ func (j *journey) applyUser(f *Fact, ev Evidence) []*user {
 		return nil
 	case f.Kind == UserCreated:
 		return []*user{d.create(f)}
+	case (f.Kind == UserQuarantined || f.Kind == UserReleased) && policyName(f.Policy) != cmp.Or(j.opt.QuarantinePolicy, DefaultQuarantinePolicy):
+		return nil // somebody else's policy
 	}
-	takesRights := f.Kind == GroupLeft || f.Kind == UserPolicyRevoked || f.Kind == UserPolicyGranted && !f.Admin
+	takesRights := f.Kind == GroupLeft || f.Kind == UserReleased || f.Kind == UserPolicyRevoked || f.Kind == UserPolicyGranted && !f.Admin
 	if takesRights && d.lookup(f.UserName, f.UserID, f.Time) == nil {
 		return nil
 	}
@@ -384,6 +386,12 @@ func (j *journey) applyUser(f *Fact, ev Evidence) []*user {
 		} else {
 			delete(u.policies, f.Policy)
 		}
+	case UserQuarantined:
+		if u.quarantined == nil {
+			u.quarantined = &ev
+		}
+	case UserReleased:
+		u.quarantined = nil
 	case GroupJoined:
 		d.group(f.Group).join(u)
 	case GroupLeft:

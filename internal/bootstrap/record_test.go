@@ -10,14 +10,15 @@ import (
 )
 
 const (
-	account    = "111122223333"
-	org        = "999988887777"
-	adminARN   = "arn:aws:iam::aws:policy/AdministratorAccess"
-	readARN    = "arn:aws:iam::aws:policy/ReadOnlyAccess"
-	everything = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}`
-	little     = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:Get*","Resource":"*"}}`
-	rootApp    = "arn:aws:iam::111122223333:mfa/root-account-mfa-device"
-	rootKey    = "arn:aws:iam::111122223333:u2f/root-account/key-A"
+	account       = "111122223333"
+	org           = "999988887777"
+	adminARN      = "arn:aws:iam::aws:policy/AdministratorAccess"
+	quarantineARN = "arn:aws:iam::111122223333:policy/rootguard-quarantine"
+	readARN       = "arn:aws:iam::aws:policy/ReadOnlyAccess"
+	everything    = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}`
+	little        = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:Get*","Resource":"*"}}`
+	rootApp       = "arn:aws:iam::111122223333:mfa/root-account-mfa-device"
+	rootKey       = "arn:aws:iam::111122223333:u2f/root-account/key-A"
 )
 
 var day0 = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)

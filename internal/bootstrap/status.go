@@ -98,6 +98,7 @@ type UserStatus struct {
 	LastSignIn      time.Time `json:"last_sign_in,omitzero"`
 	MFAGaps         []MFAGap  `json:"mfa_gaps,omitempty"` // every time with a password and without MFA, oldest first
 	ConsoleEvidence *Evidence `json:"console_evidence,omitempty"`
+	Quarantined     *Evidence `json:"quarantined,omitempty"` // what put the user under the quarantine policy, and when; nil: it is not
 }
 
 // MFAGap is a time in which a user could sign in to the console without MFA.

@@ -49,6 +49,7 @@ type user struct {
 	gaps        []MFAGap
 	mfaState    MFAState
 	mfaSince    time.Time
+	quarantined *Evidence
 
 	policies    map[string]struct{} // that grant everything, by ARN or inline name
 	groups      map[*group]struct{}
@@ -152,6 +153,7 @@ func (u *user) status(asOf time.Time) UserStatus {
 		ConsoleAccess: u.password == cloudtrail.Yes, Admin: u.admin(),
 		MFA: u.mfaState, MFASince: u.mfaSince, MFADevices: u.mfa.names(),
 		LastSignIn: u.lastSignIn, MFAGaps: slices.Clone(u.gaps), ConsoleEvidence: u.passwordEv,
+		Quarantined: u.quarantined,
 	}
 	for _, name := range u.formerly {
 		if name != u.name {
@@ -163,6 +165,7 @@ func (u *user) status(asOf time.Time) UserStatus {
 	if u.end != present {
 		s.Deleted, s.DeletedAt = true, u.endedAt
 		s.ConsoleAccess, s.Admin, s.MFADevices, s.ConsoleEvidence = false, false, nil, nil
+		s.Quarantined = nil
 		s.MFA, s.MFASince = MFANotNeeded, u.endedAt
 		switch {
 		case open && u.endedAt.After(s.MFAGaps[last].From):

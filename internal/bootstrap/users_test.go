@@ -55,6 +55,9 @@ func line(u UserStatus) string {
 			fmt.Fprintf(&b, " BAD %+v", g)
 		}
 	}
+	if u.Quarantined != nil {
+		fmt.Fprintf(&b, " quarantined:%s", h(u.Quarantined.Time))
+	}
 	if !u.LastSignIn.IsZero() {
 		fmt.Fprintf(&b, " signin:%s", h(u.LastSignIn))
 	}
@@ -114,6 +117,16 @@ func TestUsers(t *testing.T) {
 		{"a rename back that nobody saw", 10, user(at(3, rename("alice", "al")), at(4, signIn(alice, "No")), at(5, deleteUser("alice"))), []string{"alice alice was:al created:1 deleted:5 not_needed:5 gap:2-5 signin:4"}},
 		{"names swapped", 10, []told{at(1, createUser("alice", aliceID)), at(1, createUser("bob", bobID)), at(2, rename("alice", "x")), at(3, rename("bob", "alice")), at(4, rename("x", "bob")), at(5, setPassword("bob", false))},
 			[]string{"alice bob was:bob created:1 not_needed:1", "bob alice was:alice,x created:1 console pending_mfa:5 due:29 gap:5-"}},
+
+		{"quarantined", 100, user(at(98, attach("alice", quarantineARN)), at(99, attach("alice", quarantineARN))), []string{"alice alice created:1 console missing:26 due:26 gap:2- quarantined:98"}},
+		{"quarantine denied", 100, user(at(98, attach("alice", quarantineARN).denied())), []string{"alice alice created:1 console missing:26 due:26 gap:2-"}},
+		{"somebody else's quarantine", 100, user(at(98, attach("alice", "arn:aws:iam::111122223333:policy/acme-quarantine"))), []string{"alice alice created:1 console missing:26 due:26 gap:2-"}},
+		{"released", 100, user(at(98, attach("alice", quarantineARN)), at(99, detach("alice", quarantineARN))), []string{"alice alice created:1 console missing:26 due:26 gap:2-"}},
+		{"released from another policy", 100, user(at(98, attach("alice", quarantineARN)), at(99, detach("alice", "arn:aws:iam::111122223333:policy/acme-quarantine"))), []string{"alice alice created:1 console missing:26 due:26 gap:2- quarantined:98"}},
+		{"quarantined again", 100, user(at(97, attach("alice", quarantineARN)), at(98, detach("alice", quarantineARN)), at(99, attach("alice", quarantineARN))), []string{"alice alice created:1 console missing:26 due:26 gap:2- quarantined:99"}},
+		{"quarantined, renamed", 100, user(at(98, attach("alice", quarantineARN)), at(99, rename("alice", "al"))), []string{"al alice was:alice created:1 console missing:26 due:26 gap:2- quarantined:98"}},
+		{"quarantined, deleted", 100, user(at(98, attach("alice", quarantineARN)), at(99, deleteUser("alice"))), []string{"alice alice created:1 deleted:99 not_needed:99 gap:2-99"}},
+		{"quarantine does not make a user that nobody knows gone", 100, []told{at(98, detach("alice", quarantineARN))}, nil},
 
 		{"re-created", 10, user(at(3, deleteUser("alice")), at(4, createUser("alice", alice2))), []string{"alice alice created:1 deleted:3 not_needed:3 gap:2-3", "alice ann created:4 not_needed:4"}},
 		{"re-created, and only then with MFA", 10, user(at(3, deleteUser("alice")), at(4, createUser("alice", alice2)), at(5, setPassword("alice", false)), at(6, enableMFA("alice", app))),

@@ -34,6 +34,8 @@ const (
 	UserSigninNoMFA         ID = "user.signin.no_mfa"
 	UserMFARemoved          ID = "user.mfa.removed"
 	UserMFAAdded            ID = "user.mfa.added"
+	UserQuarantined         ID = "user.quarantined"
+	UserReleased            ID = "user.released"
 	GuardTampered           ID = "guard.tampered"
 	GuardUnhealthy          ID = "guard.unhealthy"
 	RootUseAnnounced        ID = "root.use.announced"

@@ -96,6 +96,71 @@ func RootCured(f Finding, at time.Time) Finding {
 	return f
 }
 
+// QuarantineStage is how far a quarantine has come that people are told of.
+type QuarantineStage string
+
+// The stages. The value is a part of the EventID.
+const (
+	QuarantineWould     QuarantineStage = "dry-run"   // what would be done if quarantine were on
+	QuarantineAnnounced QuarantineStage = "announced" // what will be done at a time
+	QuarantineDone      QuarantineStage = "done"
+)
+
+// Quarantined is the finding that a user past the last reminder is quarantined,
+// or would or will be. until is of QuarantineAnnounced: when it will be done.
+// cycle tells one quarantine of the user from another: with it the EventID
+// depends on account, user and stage alone.
+func Quarantined(account string, target Target, deadline time.Time, stage QuarantineStage, cycle string, at, until time.Time) Finding {
+	f := base(UserQuarantined)
+	name := printable(orUnnamed(target.UserName, target.UserID))
+	why := fmt.Sprintf("Console password and no MFA since the deadline %s, and all reminders passed", deadline.UTC().Format(time.RFC3339))
+	switch stage {
+	case QuarantineWould:
+		f.Title, f.Severity = "IAM user would be quarantined (dry run): "+name, Medium
+		f.Detail = sentence("Nothing was changed", why)
+		f.NextStep = "Have the user enable MFA, or name it in quarantineExempt, before quarantine is switched on."
+	case QuarantineAnnounced:
+		f.Title = fmt.Sprintf("IAM user will be quarantined at %s: %s", until.UTC().Format(time.RFC3339), name)
+		f.Detail = sentence("Nothing was changed yet; without MFA by then the user, access keys included, may do nothing but enable it", why)
+	case QuarantineDone:
+		f.Title += ": " + name
+		f.Detail = sentence("The user, access keys included, may do nothing but enable MFA until it signs in with MFA", why)
+	}
+	f.Account, f.Target, f.MFA = account, target, cloudtrail.No
+	f.Session = string(stage)
+	f.EventTime = at.UTC()
+	f.EventID = quarantineEvent(UserQuarantined, account, target, cycle) + "/" + string(stage)
+	f.Actor = Actor{Type: "AWSService", Name: "rootguard"}
+	return f
+}
+
+// Released is the finding that a quarantine is over at a time; with done false,
+// that one is called off that was only announced. by is who released the user, ""
+// for rootguard itself; why is for people; mfa says whether the user has MFA now.
+func Released(account string, target Target, cycle string, done bool, mfa cloudtrail.Answer, by, why string, at time.Time) Finding {
+	f := base(UserReleased)
+	if !done {
+		f.Title = "Quarantine of IAM user called off"
+	}
+	f.Title += ": " + printable(orUnnamed(target.UserName, target.UserID))
+	f.Detail = sentence(why)
+	f.Account, f.Target, f.MFA = account, target, mfa
+	f.EventTime = at.UTC()
+	f.EventID = quarantineEvent(UserReleased, account, target, cycle)
+	f.Actor = Actor{Type: "AWSService", Name: "rootguard"}
+	if by != "" {
+		f.Actor = Actor{Type: "Operator", Name: by}
+	}
+	if mfa == cloudtrail.Yes {
+		f.NextStep = "Nothing to do."
+	}
+	return f
+}
+
+func quarantineEvent(id ID, account string, target Target, cycle string) string {
+	return fmt.Sprintf("%s/%s/%s/%s", id, account, orElse(target.UserName, target.UserID), cycle)
+}
+
 // Unhealthy is the finding that a check of rootguard itself failed at a time.
 // check is the check's short name ("trail", "queue.delivery"), what says for
 // people what is wrong. Its EventID is that of the account, Region, check and

@@ -69,6 +69,51 @@ func TestMFAReminder(t *testing.T) {
 	}
 }
 
+func TestQuarantined(t *testing.T) {
+	deadline := time.Date(2026, 1, 3, 3, 4, 5, 0, time.UTC)
+	at, eve := deadline.Add(72*time.Hour), Target{UserName: "eve", UserID: "AIDAEVE"}
+	const account, cycle = "111122223333", "2026-01-06T03:04:05Z"
+	why := "Console password and no MFA since the deadline 2026-01-03T03:04:05Z, and all reminders passed."
+	ids := map[string]bool{}
+	for _, tt := range []struct {
+		stage    QuarantineStage
+		severity Severity
+		title    string
+		detail   string
+	}{
+		{QuarantineWould, Medium, "IAM user would be quarantined (dry run): eve", "Nothing was changed; " + why},
+		{QuarantineAnnounced, High, "IAM user will be quarantined at 2026-01-07T03:04:05Z: eve", "Nothing was changed yet; without MFA by then the user, access keys included, may do nothing but enable it; " + why},
+		{QuarantineDone, High, "IAM user quarantined for want of MFA: eve", "The user, access keys included, may do nothing but enable MFA until it signs in with MFA; " + why},
+	} {
+		f := Quarantined(account, eve, deadline, tt.stage, cycle, at, at.Add(24*time.Hour))
+		if f.ID != UserQuarantined || f.Severity != tt.severity || f.Title != tt.title || f.Detail != tt.detail || f.Account != account ||
+			f.Target != eve || f.MFA != cloudtrail.No || !f.EventTime.Equal(at) || f.Actor.Name != "rootguard" {
+			t.Errorf("%s: %+v", tt.stage, f)
+		}
+		later := Quarantined(account, Target{UserName: "eve"}, deadline.Add(time.Hour), tt.stage, cycle, at.Add(time.Hour), time.Time{})
+		if later.EventID != f.EventID || later.Session != f.Session {
+			t.Errorf("%s: told again later, it is another event: %s, %s", tt.stage, f.EventID, later.EventID)
+		}
+		ids[f.EventID], ids[f.Session] = true, true
+	}
+	byHand := Released(account, eve, cycle, true, cloudtrail.Unknown, "arn:aws:iam::111122223333:user/ops", "the pager of eve is broken", at)
+	if byHand.ID != UserReleased || byHand.Severity != Info || byHand.Title != "IAM user released from quarantine: eve" ||
+		byHand.Detail != "the pager of eve is broken." || byHand.Actor.Name != "arn:aws:iam::111122223333:user/ops" || byHand.NextStep == "Nothing to do." {
+		t.Errorf("released by hand: %+v", byHand)
+	}
+	byItself := Released(account, eve, cycle, false, cloudtrail.Yes, "", "The user has MFA", at)
+	if byItself.EventID != byHand.EventID || byItself.Title != "Quarantine of IAM user called off: eve" || byItself.Actor.Name != "rootguard" || byItself.NextStep != "Nothing to do." {
+		t.Errorf("released by itself: %+v", byItself)
+	}
+	ids[byItself.EventID] = true
+	if other := Released(account, eve, "2026-02-01T00:00:00Z", true, cloudtrail.Yes, "", "", at); ids[other.EventID] {
+		t.Error("another quarantine is the same event")
+	}
+	if len(ids) != 7 {
+		t.Errorf("event IDs and sessions are not unique: %v", ids)
+	}
+}
+
 func TestUnhealthy(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	f := Unhealthy("111122223333", "us-east-1", "trail", "The trail does not log.", at)
@@ -93,7 +138,7 @@ func TestUnhealthy(t *testing.T) {
 func TestCatalogue(t *testing.T) {
 	all := []ID{RootSigninNoMFA, RootSignin, RootSigninFailed, RootActivity, RootSession, RootAccessKeyCreated, RootPasswordRecovery, RootPasswordChanged,
 		RootEmailChanged, RootMFARemoved, RootMFAAdded, RootMFAMissing, RootAccessKeyPresent, RootLoginProfileCreated, UserCreated, UserConsoleAccess, UserAdminGranted, UserMFAMissing,
-		UserSigninNoMFA, UserMFARemoved, UserMFAAdded, GuardTampered, GuardUnhealthy, RootUseAnnounced, IncidentAcknowledged}
+		UserSigninNoMFA, UserMFARemoved, UserMFAAdded, UserQuarantined, UserReleased, GuardTampered, GuardUnhealthy, RootUseAnnounced, IncidentAcknowledged}
 	var ids []ID
 	control, technique := regexp.MustCompile(`^[1-5]\.\d+$`), regexp.MustCompile(`^T\d{4}(\.\d{3})?$`)
 	for _, e := range Catalogue() {

@@ -7,6 +7,14 @@ import (
 	"rootguard/internal/cloudtrail"
 )
 
+// QuarantineRole ends the name, after the prefix, of the role by which users are
+// quarantined in the guard's own account, and of the policy that is put on them.
+// With MemberRole after it, it is the role in another account.
+const (
+	QuarantineRole = "-quarantine"
+	MemberRole     = "-member"
+)
+
 // DefaultPrefix begins the names of rootguard's resources.
 const DefaultPrefix = "rootguard"
 
@@ -104,6 +112,10 @@ var guardCalls = map[string][]guardCall{
 		{"AttachRolePolicy", []string{"roleName"}, always(changes), "A function's role may now be denied what it needs."},
 		{"PutRolePermissionsBoundary", []string{"roleName"}, always(changes), "A function's role may now be denied what it needs."},
 		{"UpdateAssumeRolePolicy", []string{"roleName"}, always(changes), "A function may no longer be given its role, or somebody else is."},
+		{detachUserPolicy, []string{"policyArn"}, always(removes), "A user who has no MFA is out of quarantine, and not by rootguard release."},
+		{"DeletePolicy", []string{"policyArn"}, always(removes), "No user without MFA can be quarantined any more."},
+		{"CreatePolicyVersion", []string{"policyArn"}, always(changes), "Quarantined users may now do something else than before."},
+		{"SetDefaultPolicyVersion", []string{"policyArn"}, always(changes), "Quarantined users may now do something else than before."},
 	},
 	kmsSource: {
 		{"DisableKey", []string{"keyId"}, always(removes), "What the key encrypts can no longer be read or sent."},
@@ -135,6 +147,8 @@ const (
 	trailSource  = "cloudtrail.amazonaws.com"
 	lambdaSource = "lambda.amazonaws.com"
 	kmsSource    = "kms.amazonaws.com"
+
+	detachUserPolicy = "DetachUserPolicy"
 )
 
 // guardCallOf finds the row for a call, nil where there is none. It allocates nothing.
@@ -176,6 +190,8 @@ func (o *Own) tampering(rec *cloudtrail.Record) Outcome {
 		return passed("whether this key is rootguard's cannot be known from the record")
 	case !ok:
 		return passed("%s is no resource of rootguard", orUnnamed(names...))
+	case row.name == detachUserPolicy && o.quarantines(rec):
+		return passed("rootguard itself took %s off the user", orUnnamed(name))
 	case nothingThere(rec.ErrorCode):
 		return passed("there is nothing of that name: %s", rec.ErrorCode)
 	}
@@ -187,6 +203,17 @@ func (o *Own) tampering(rec *cloudtrail.Record) Outcome {
 		return passed("the call on %s takes nothing away that rootguard needs", orUnnamed(name))
 	}
 	return matched(o.tampered(rec, row, name, h))
+}
+
+// quarantines reports whether a call was made by the function that quarantines
+// users, by its role in the guard's account or in a member.
+func (o *Own) quarantines(rec *cloudtrail.Record) bool {
+	part := strings.Split(rec.UserIdentity.ARN, ":") // arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION
+	if rec.UserIdentity.Type != "AssumedRole" || len(part) != 6 || part[4] != rec.Account() {
+		return false
+	}
+	own := "assumed-role/" + orElse(o.Prefix, DefaultPrefix) + QuarantineRole
+	return strings.HasPrefix(part[5], own+"/") || strings.HasPrefix(part[5], own+MemberRole+"/")
 }
 
 // tampered is the finding for a call that harms, or was to harm, a resource.

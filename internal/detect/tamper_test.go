@@ -4,6 +4,11 @@ import (
 	"testing"
 )
 
+// quarantine is the caller with a role of that name.
+func quarantine(name string) fields {
+	return fields{"userIdentity": fields{"type": "AssumedRole", "principalId": "AROA:q", "arn": "arn:aws:sts::111122223333:assumed-role/" + name + "/rootguard", "accountId": "111122223333"}}
+}
+
 func TestTampering(t *testing.T) {
 	const arn = "arn:aws:lambda:us-east-1:111122223333:function:"
 	management := func(include bool, kind string) fields {
@@ -92,6 +97,16 @@ func TestTampering(t *testing.T) {
 		{"role policy removed", record("iam:DetachRolePolicy", role, req(fields{"roleName": "rootguard-sweep-role"})), "critical guard.tampered | Guardrail tampered with: DetachRolePolicy rootguard-sweep-role"},
 		{"role policy put by a deployment", record("iam:PutRolePolicy", cfn, req(fields{"roleName": "rootguard-sweep-role"})), "medium guard.tampered | Guardrail tampered with: PutRolePolicy rootguard-sweep-role"},
 		{"role policy removal denied", record("iam:DeleteRolePolicy", role, fields{"errorCode": "AccessDenied", "errorMessage": "User: x is not authorized to perform: iam:DeleteRolePolicy on resource: role rootguard-sweep-role because no identity-based policy allows it"}), "high guard.tampered | Guardrail tampering denied: DeleteRolePolicy rootguard-sweep-role"},
+		{"user taken out of quarantine", record("iam:DetachUserPolicy", role, req(fields{"userName": "eve", "policyArn": "arn:aws:iam::111122223333:policy/rootguard-quarantine"})), "critical guard.tampered | Guardrail tampered with: DetachUserPolicy rootguard-quarantine"},
+		{"user taken out of quarantine by the guard", record("iam:DetachUserPolicy", quarantine("rootguard-quarantine"), req(fields{"userName": "eve", "policyArn": "arn:aws:iam::111122223333:policy/rootguard-quarantine"})), "- rootguard itself took arn:aws:iam::111122223333:policy/rootguard-quarantine off the user"},
+		{"and in another account", record("iam:DetachUserPolicy", quarantine("rootguard-quarantine-member"), req(fields{"userName": "eve", "policyArn": "arn:aws:iam::111122223333:policy/rootguard-quarantine"})), "- rootguard itself took arn:aws:iam::111122223333:policy/rootguard-quarantine off the user"},
+		{"by a role whose name goes on", record("iam:DetachUserPolicy", quarantine("rootguard-quarantine-x"), req(fields{"userName": "eve", "policyArn": "arn:aws:iam::111122223333:policy/rootguard-quarantine"})), "critical guard.tampered | Guardrail tampered with: DetachUserPolicy rootguard-quarantine"},
+		{"by such a role of another account", record("iam:DetachUserPolicy", quarantine("rootguard-quarantine"), fields{"recipientAccountId": "444455556666"}, req(fields{"userName": "eve", "policyArn": "arn:aws:iam::444455556666:policy/rootguard-quarantine"})), "critical guard.tampered | Guardrail tampered with: DetachUserPolicy rootguard-quarantine"},
+		{"another policy taken off a user", record("iam:DetachUserPolicy", role, req(fields{"userName": "eve", "policyArn": "arn:aws:iam::111122223333:policy/acme-quarantine"})), "- permissions were taken away"},
+		{"quarantine's policy deleted", record("iam:DeletePolicy", role, req(fields{"policyArn": "arn:aws:iam::111122223333:policy/rootguard-quarantine"})), "critical guard.tampered | Guardrail tampered with: DeletePolicy rootguard-quarantine"},
+		{"quarantine's policy changed by its own role", record("iam:CreatePolicyVersion", quarantine("rootguard-quarantine"), req(fields{"policyArn": "arn:aws:iam::111122223333:policy/rootguard-quarantine"})), "critical guard.tampered | Guardrail tampered with: CreatePolicyVersion rootguard-quarantine"},
+		{"quarantine's policy changed by a deployment", record("iam:SetDefaultPolicyVersion", cfn, req(fields{"policyArn": "arn:aws:iam::111122223333:policy/rootguard-quarantine"})), "medium guard.tampered | Guardrail tampered with: SetDefaultPolicyVersion rootguard-quarantine"},
+		{"another policy deleted", record("iam:DeletePolicy", role, req(fields{"policyArn": "arn:aws:iam::111122223333:policy/x"})), "skipped"},
 		{"another's role", record("iam:DetachRolePolicy", role, req(fields{"roleName": "sweep"})), "skipped"},
 
 		{"key disabled, whose is not known", record("kms:DisableKey", role, req(fields{"keyId": "1234"})), "- whether this key is rootguard's cannot be known from the record"},

@@ -34,21 +34,44 @@ func (r recaps) Overdue(ctx context.Context, at time.Time, limit int) ([]guard.D
 }
 
 func (s *Store) reschedule(ctx context.Context, prefix, shard, deadlineKey string, decide func(guard.Deadline) guard.Deadline) error {
-	k := deadlineRow(prefix, deadlineKey)
-	return change(ctx, s, k, "deadline "+deadlineKey, func(d guard.Deadline) (r row, write bool, err error) {
-		if d = decide(d); d.Key == "" {
+	return schedule(ctx, s, deadlineRow(prefix, deadlineKey), shard, deadlineKey, decide,
+		func(d *guard.Deadline) (string, time.Time) { return d.Key, d.Due })
+}
+
+// ChangeQuarantine is guard.Quarantines'. It fails and repeats as Reschedule does.
+func (s *Store) ChangeQuarantine(ctx context.Context, quarantineKey string, decide func(guard.Quarantine) guard.Quarantine) error {
+	return schedule(ctx, s, deadlineRow(quarantinePrefix, quarantineKey), quarantineShard, quarantineKey, decide,
+		func(q *guard.Quarantine) (string, time.Time) { return q.Key, q.Due })
+}
+
+// QuarantinesDue is guard.Quarantines'.
+func (s *Store) QuarantinesDue(ctx context.Context, at time.Time, limit int) ([]guard.Quarantine, error) {
+	isDue := func(q guard.Quarantine) bool { return !q.Due.IsZero() && !q.Due.After(at) }
+	return due(ctx, s, quarantineShard, at, limit, isDue, func(a, b guard.Quarantine) int {
+		return cmp.Or(a.Due.Compare(b.Due), cmp.Compare(a.Key, b.Key))
+	})
+}
+
+// schedule changes a row that may have a time at which it is due. of returns the
+// row's own key, "" where nothing is to be stored, and that time, zero where it
+// has none.
+func schedule[T any](ctx context.Context, s *Store, k key, shard, rowKey string, decide func(T) T, of func(*T) (string, time.Time)) error {
+	return change(ctx, s, k, k.sk, func(value T) (r row, write bool, err error) {
+		value = decide(value)
+		own, due := of(&value)
+		if own == "" {
 			return row{}, false, nil
 		}
-		if d.Key != deadlineKey {
-			return row{}, false, guard.Permanent(fmt.Errorf("storing deadline %q: only %q was read", d.Key, deadlineKey))
+		if own != rowKey {
+			return row{}, false, guard.Permanent(fmt.Errorf("storing %q: only %q was read", own, rowKey))
 		}
-		if r, err = rowOf(k, d); err != nil {
+		if r, err = rowOf(k, value); err != nil {
 			return row{}, false, err
 		}
-		if d.Due.IsZero() {
+		if due.IsZero() {
 			r.expires = s.now().Add(WindowTTL).Unix()
 		} else {
-			r.shard, r.due = dueShardOf(shard, deadlineKey), dueAt(d.Due)
+			r.shard, r.due = dueShardOf(shard, rowKey), dueAt(due)
 		}
 		return r, true, nil
 	})

@@ -9,6 +9,7 @@
 //	ACCOUNT#<id>     WINDOW#<key>  guard.Window
 //	ACCOUNT#<id>     FACT#<id>     bootstrap.Fact
 //	ACCOUNT#<id>     USER#<key>    guard.Deadline
+//	ACCOUNT#<id>     QUARANTINE#<key>                    guard.Quarantine, only where quarantine is on or in a dry run
 //	ACCOUNT#<id>     INCIDENT#<start>/<ID>               guard.Incident
 //	ACCOUNT#<id>     ANNOUNCEMENT#<from>/<ID>/<act>      guard.Entry
 //	ACCOUNT#<id>     RECAP#<account>/<from>/<ID>         guard.Deadline
@@ -31,18 +32,19 @@
 //	ver        a random word, another with every write: what conditions compare
 //	expires    epoch seconds after which the row counts as absent (DynamoDB's TTL attribute)
 //	due_shard  with due_at the key of the index "due"; only on windows that hold
-//	           something unsent and on incidents, deadlines, recaps and rounds that are due, which
-//	           have shards of their own ("DUE#", "INCIDENTS#", "USERS#", "RECAPS#", "ROUNDS#<kind>#"), and on
-//	           claims judged under an announcement ("ANNOUNCED#<ID>")
+//	           something unsent and on incidents, deadlines, recaps, rounds and quarantines
+//	           that are due, which have shards of their own ("DUE#", "INCIDENTS#", "USERS#",
+//	           "RECAPS#", "ROUNDS#<kind>#", "QUARANTINES#"), and on claims judged under an
+//	           announcement ("ANNOUNCED#<ID>")
 //	turn       only on TURN, which has no other: milliseconds since 1970
 //	due_at     the window's Until, what else has a Due, the event time of a claim; of fixed width
 //
 // Claims, and incidents about which nothing is due, expire ClaimTTL after they were
-// last written, windows that hold nothing unsent and deadlines that are not set
-// WindowTTL after, heartbeats BeatTTL after. Facts, accounts, rounds, announcements and
-// the state of the checks never do, nor does a window before what it holds was sent.
-// DynamoDB deletes expired items days later, so reads
-// drop them.
+// last written, windows that hold nothing unsent, and deadlines and quarantines
+// without a time, WindowTTL after, heartbeats BeatTTL after. Facts, accounts,
+// rounds, announcements and the state of the checks never do, nor does a window
+// before what it holds was sent. DynamoDB deletes expired items days later, so
+// reads drop them.
 //
 // # Consistency
 //
@@ -54,7 +56,7 @@
 // itself brought about. Where decide stores nothing, the two rows it saw may be
 // of moments a few milliseconds apart.
 //
-// An index cannot be read with strong consistency. Due, Overdue and Rounds take only keys
-// from it and read the rows themselves; one that became due within the last
-// moments may be missing from one call.
+// An index cannot be read with strong consistency. Due, Overdue, Rounds and
+// QuarantinesDue take only keys from it and read the rows themselves; one that
+// became due within the last moments may be missing from one call.
 package dynamodb

@@ -22,6 +22,7 @@ const (
 	roundPrefix       = "ROUND#"
 	healthPartition   = "HEALTH"
 	beatPrefix        = "BEAT#"
+	quarantinePrefix  = "QUARANTINE#"
 
 	incidentPrefix     = "INCIDENT#"
 	announcementPrefix = "ANNOUNCEMENT#"
@@ -35,6 +36,7 @@ const (
 	// The partition of the index that has the claims judged under an announcement.
 	announcedPartition = "ANNOUNCED#"
 	roundShard         = "ROUNDS#" // and the kind of round
+	quarantineShard    = "QUARANTINES#"
 
 	maxPartitionKey = 2048 // bytes
 	maxSortKey      = 1024

@@ -34,6 +34,7 @@ var (
 
 	_ guard.Announcements = (*Store)(nil)
 	_ guard.Incidents     = (*Store)(nil)
+	_ guard.Quarantines   = (*Store)(nil)
 )
 
 // Store is all that the guard keeps, in one table. It is safe for concurrent use,

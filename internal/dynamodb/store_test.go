@@ -70,6 +70,10 @@ func TestAnnouncements(t *testing.T) {
 	})
 }
 
+func TestQuarantines(t *testing.T) {
+	guardtest.Quarantines(t, func(t *testing.T) guard.Quarantines { t.Helper(); return open(t) })
+}
+
 // TestRescheduleFaults holds that a write whose answer got lost is not decided
 // about again, that what passes is tried again, and that all else is told.
 func TestRescheduleFaults(t *testing.T) {
@@ -155,6 +159,9 @@ func TestSmallAnswers(t *testing.T) {
 	t.Run("deadlines", func(t *testing.T) {
 		guardtest.Deadlines(t, func(t *testing.T) guard.Deadlines { t.Helper(); return small(t) })
 		guardtest.Rounds(t, func(t *testing.T) guard.Rounds { t.Helper(); return small(t) })
+	})
+	t.Run("quarantines", func(t *testing.T) {
+		guardtest.Quarantines(t, func(t *testing.T) guard.Quarantines { t.Helper(); return small(t) })
 	})
 }
 

@@ -45,6 +45,12 @@ func TestAnnouncements(t *testing.T) {
 	})
 }
 
+func TestQuarantines(t *testing.T) {
+	for _, conflicts := range []bool{false, true} {
+		guardtest.Quarantines(t, func(*testing.T) guard.Quarantines { return &fake.Quarantines{Conflicts: conflicts} })
+	}
+}
+
 func TestScript(t *testing.T) {
 	for _, tt := range []struct {
 		fault fake.Fault

@@ -162,4 +162,14 @@
 // Where an organization's list could not be read to its end, no account is
 // dropped. An account that IAM does not answer about is asked less and less often,
 // at least once an hour, and is named once a day.
+//
+// # Quarantine
+//
+// Sweep marks a user past the last reminder, before it moves the user on.
+// Quarantine, in a function of its own that alone may write to IAM, takes it from
+// there; its steps are told at that method. The row says how far it has come, and
+// is written last: whatever a crash leaves undone is done again from the row, and
+// all of it can be. A release is a wish written into the row, by whoever may
+// write to the table, which the same function fulfils: so one role changes IAM,
+// and any other detachment of the policy is guard.tampered.
 package guard

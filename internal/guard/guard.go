@@ -39,6 +39,9 @@ type Deps struct {
 	// Rounds is for the accounts that are to be looked at; nil where nothing does.
 	Rounds Rounds
 
+	// Quarantines is for users past the last reminder; nil where none are quarantined.
+	Quarantines Quarantines
+
 	// AccountName is an account's name for people, "" where it is not known.
 	AccountName func(account string) string
 }
@@ -106,7 +109,7 @@ func (g *Guard) Handle(ctx context.Context, rec *cloudtrail.Record) (Result, err
 		var err error
 		if res.NewFacts, err = g.deps.Journal.Add(ctx, facts); err != nil {
 			later = fmt.Errorf("recording facts of event %s: %w", rec.EventID, err)
-		} else if err := g.track(ctx, facts); err != nil {
+		} else if err := errors.Join(g.track(ctx, facts), g.wake(ctx, facts)); err != nil {
 			later = fmt.Errorf("tracking the user of event %s: %w", rec.EventID, err)
 		}
 	}

@@ -105,6 +105,28 @@ type Live interface {
 	User(ctx context.Context, account, name string) (bootstrap.LiveFact, error)
 }
 
+// Quarantines keeps how far the quarantine of each user has come.
+type Quarantines interface {
+	// ChangeQuarantine reads the row under its key (the zero value where absent),
+	// calls decide and stores what it returns, all in one transaction. decide is
+	// pure and may be called again after a conflict. One returned with an empty
+	// Key is not stored, and what was there stays.
+	ChangeQuarantine(ctx context.Context, key string, decide func(Quarantine) Quarantine) error
+	// QuarantinesDue returns at most limit rows whose Due is neither zero nor after
+	// the given time, the earliest first.
+	QuarantinesDue(ctx context.Context, at time.Time, limit int) ([]Quarantine, error)
+}
+
+// Policy puts the quarantine policy on users, and takes it off. All of it can be
+// done again.
+type Policy interface {
+	Attach(ctx context.Context, account, user string) error
+	// Detach reports whether the policy was attached; it is no error where it was
+	// not, or where there is no such user.
+	Detach(ctx context.Context, account, user string) (was bool, err error)
+	Attached(ctx context.Context, account, user string) (bool, error)
+}
+
 // Deadline says when a user is to be looked at.
 type Deadline struct {
 	Key        string    `json:"key"` // "account/user"

@@ -19,6 +19,8 @@ type Settings struct {
 	// Resend is how long after its alert a critical incident that nobody has
 	// acknowledged is sent again, in order. Default 15 min, 1 h.
 	Resend []time.Duration
+	// Quarantine is about users past the last of these.
+	Quarantine QuarantineSettings
 	// SweepUsers is the most users that one Sweep looks at; default 2,000.
 	SweepUsers int
 
@@ -55,6 +57,7 @@ func DefaultSettings() Settings {
 		Bootstrap:         bootstrap.DefaultOptions(),
 		Reminders:         []time.Duration{time.Hour, 24 * time.Hour, 72 * time.Hour},
 		Resend:            []time.Duration{15 * time.Minute, time.Hour},
+		Quarantine:        QuarantineSettings{Notice: 24 * time.Hour},
 		SweepUsers:        2000,
 		Posture:           time.Hour,
 		ReconcileUsers:    2000,
@@ -78,6 +81,8 @@ func DefaultSettings() Settings {
 			detect.UserMFARemoved:          burst,
 			detect.UserMFAAdded:            burst,
 			detect.UserSigninNoMFA:         burst,
+			detect.UserQuarantined:         burst,
+			detect.UserReleased:            burst,
 			detect.GuardTampered:           burst,
 			detect.GuardUnhealthy:          burst,
 		},
@@ -105,6 +110,9 @@ func (s Settings) withDefaults() Settings {
 	}
 	if s.Resend == nil {
 		s.Resend = d.Resend
+	}
+	if s.Quarantine.Notice <= 0 {
+		s.Quarantine.Notice = d.Quarantine.Notice
 	}
 	if s.SweepUsers <= 0 {
 		s.SweepUsers = d.SweepUsers

@@ -414,6 +414,9 @@ func (s *sweep) tell(ctx context.Context, account string, users []*bootstrap.Use
 					after := gap.Deadline.Add(s.settings.Reminders[passed-1])
 					err = raise(detect.MFAReminder(f, passed, len(s.settings.Reminders), after), u, gap, stage, &s.Reminded)
 				}
+				if err == nil && first && passed == len(s.settings.Reminders) {
+					err = s.mark(ctx, account, u, gap, s.at)
+				}
 				if err != nil {
 					return notes, err
 				}

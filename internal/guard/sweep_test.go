@@ -28,6 +28,7 @@ type liveUser struct{ password, mfa bool }
 type liveUsers struct {
 	mu     sync.Mutex
 	users  map[string]liveUser
+	ids    map[string]string // unique IDs, by name; an answer may lack it
 	down   bool
 	asked  int
 	during func() // called once, after the answer was made and before it arrives
@@ -51,7 +52,7 @@ func (l *liveUsers) User(_ context.Context, _, name string) (bootstrap.LiveFact,
 	if !found {
 		return bootstrap.LiveFact{UserName: name, Gone: true}, nil
 	}
-	live := bootstrap.LiveFact{UserName: name, ConsoleLogin: &u.password}
+	live := bootstrap.LiveFact{UserName: name, UserID: l.ids[name], ConsoleLogin: &u.password}
 	if u.mfa {
 		live.MFADevices = []string{"arn:aws:iam::" + account + ":mfa/" + name}
 	}

@@ -1,0 +1,553 @@
+package guard
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"rootguard/internal/bootstrap"
+	"rootguard/internal/cloudtrail"
+	"rootguard/internal/detect"
+)
+
+// QuarantineMode is what becomes of users past the last reminder.
+type QuarantineMode string
+
+// The modes.
+const (
+	QuarantineOff    QuarantineMode = ""        // nothing
+	QuarantineDryRun QuarantineMode = "dry-run" // people are told what would be done
+	QuarantineOn     QuarantineMode = "on"      // it is announced, and then done
+)
+
+// QuarantineSettings are about users past the last reminder.
+type QuarantineSettings struct {
+	Mode QuarantineMode
+	// Notice is the time from the announcement to the policy; default 24 h.
+	Notice time.Duration
+	// Exempt are names and ARNs of users, and accounts, that are never touched.
+	Exempt []string
+}
+
+// exempts reports whether a user is never to be touched. Names of users differ
+// by more than letter case within an account (IAM API Reference, CreateUser), so
+// case does not matter; nor does an ARN's path.
+func (s *QuarantineSettings) exempts(account, user string) bool {
+	return slices.ContainsFunc(s.Exempt, func(e string) bool {
+		if part := strings.Split(e, ":"); len(part) == 6 {
+			return part[4] == account && strings.EqualFold(part[5][strings.LastIndex(part[5], "/")+1:], user)
+		}
+		return e == account || strings.EqualFold(e, user)
+	})
+}
+
+// QuarantineState is how far a quarantine has come.
+type QuarantineState string
+
+// The states. The zero value is a user about whom nothing is to be done.
+const (
+	QuarantineMarked    QuarantineState = "marked"      // by Sweep: past the last reminder
+	QuarantineWould     QuarantineState = "would"       // told of by a dry run
+	QuarantineAnnounced QuarantineState = "announced"   // Effective says for when
+	QuarantineActive    QuarantineState = "quarantined" // since Effective
+	QuarantineReleasing QuarantineState = "releasing"   // By and Why say who wants it
+	QuarantineReleased  QuarantineState = "released"
+)
+
+// Quarantine is the row of a user past the last reminder.
+type Quarantine struct {
+	Key      string          `json:"key"` // "account/user"
+	Account  string          `json:"account"`
+	User     string          `json:"user"`              // name
+	UserID   string          `json:"user_id,omitempty"` // as soon as it is known
+	State    QuarantineState `json:"state,omitempty"`
+	Due      time.Time       `json:"due,omitzero"` // when it is to be looked at; zero: never
+	Revision int             `json:"revision"`     // of the row, which begins at 1
+
+	Cycle       string            `json:"cycle,omitempty"`    // tells one quarantine of the user from another
+	Since       time.Time         `json:"since,omitzero"`     // without MFA since
+	Deadline    time.Time         `json:"deadline,omitzero"`  // until when that was tolerated
+	Effective   time.Time         `json:"effective,omitzero"` // when the policy is to be attached, or was
+	Attached    bool              `json:"attached,omitempty"`
+	By          string            `json:"by,omitempty"`  // who released, "" of rootguard itself
+	Why         string            `json:"why,omitempty"` // of the release
+	MFA         cloudtrail.Answer `json:"mfa,omitempty"` // of the user, as of the release
+	ExemptUntil time.Time         `json:"exempt_until,omitzero"`
+	Unanswered  int               `json:"unanswered,omitempty"` // looks in a row in which IAM failed
+}
+
+// pending reports whether there is something to release.
+func (q *Quarantine) pending() bool {
+	return q.State == QuarantineMarked || q.State == QuarantineAnnounced || q.State == QuarantineActive
+}
+
+func (q *Quarantine) target() detect.Target {
+	return detect.Target{UserName: q.User, UserID: q.UserID}
+}
+
+// ReleaseFor is how long a user is left alone who was released, where nobody
+// says otherwise.
+const ReleaseFor = 7 * 24 * time.Hour
+
+const (
+	// recheck is how often a quarantined user is looked at, events apart.
+	recheck = time.Hour
+	// verifyAfter is when it is looked once more whether a user is out of
+	// quarantine: an invocation that had decided otherwise is over by then.
+	verifyAfter = 10 * time.Minute
+
+	quarantineBatch   = 32
+	quarantineReserve = 6 * time.Second // what must be left of the context's time for a batch
+)
+
+// ErrNotQuarantined is returned by Release for a user who is neither quarantined
+// nor about to be.
+var ErrNotQuarantined = errors.New("the user is neither quarantined nor about to be")
+
+// QuarantineOf reads how far the quarantine of a user has come; its State is ""
+// where there is none.
+func QuarantineOf(ctx context.Context, rows Quarantines, account, user string) (q Quarantine, err error) {
+	err = rows.ChangeQuarantine(ctx, deadlineKey(account, user), func(was Quarantine) Quarantine {
+		q = was
+		return Quarantine{}
+	})
+	return q, err
+}
+
+// Release asks for a user to be released, and left alone until a time. The
+// function that holds the permission does it, at its next run at the latest.
+// It returns the row as it was before; asking twice changes nothing.
+func Release(ctx context.Context, rows Quarantines, account, user, by, why string, at, until time.Time) (before Quarantine, err error) {
+	err = rows.ChangeQuarantine(ctx, deadlineKey(account, user), func(q Quarantine) Quarantine {
+		before = q
+		if !q.pending() {
+			return Quarantine{}
+		}
+		q.State, q.By, q.Why, q.MFA, q.ExemptUntil = QuarantineReleasing, by, why, cloudtrail.Unknown, until
+		q.Due, q.Unanswered = at, 0
+		q.Revision++
+		return q
+	})
+	if err == nil && !before.pending() && before.State != QuarantineReleasing {
+		err = ErrNotQuarantined
+	}
+	return before, err
+}
+
+// mark has Quarantine look at a user who is past the last reminder.
+func (g *Guard) mark(ctx context.Context, account string, u *bootstrap.UserStatus, gap bootstrap.MFAGap, at time.Time) error {
+	s := &g.settings.Quarantine
+	if g.deps.Quarantines == nil || s.Mode == QuarantineOff || u.Name == "" || s.exempts(account, u.Name) {
+		return nil
+	}
+	key := deadlineKey(account, u.Name)
+	return g.deps.Quarantines.ChangeQuarantine(ctx, key, func(q Quarantine) Quarantine {
+		told := q.State == QuarantineWould && s.Mode == QuarantineDryRun && q.Since.Equal(gap.From)
+		if q.pending() || q.State == QuarantineReleasing || told || at.Before(q.ExemptUntil) {
+			return Quarantine{}
+		}
+		return Quarantine{
+			Key: key, Account: account, User: u.Name, UserID: u.UserID, State: QuarantineMarked, Due: at, Revision: q.Revision + 1,
+			Cycle: at.UTC().Format(time.RFC3339), Since: gap.From, Deadline: gap.Deadline,
+		}
+	})
+}
+
+// wake has Quarantine look soon at users of whom facts tell that they may be out
+// of it.
+func (g *Guard) wake(ctx context.Context, facts []bootstrap.Fact) error {
+	if g.deps.Quarantines == nil || g.settings.Quarantine.Mode == QuarantineOff {
+		return nil
+	}
+	var errs []error
+	for i := range facts {
+		f := &facts[i]
+		switch f.Kind {
+		case bootstrap.MFAEnabled, bootstrap.PasswordRemoved, bootstrap.UserDeleted, bootstrap.UserRenamed, bootstrap.UserReleased:
+		default:
+			continue
+		}
+		soon := f.Time.Add(settled)
+		errs = append(errs, g.deps.Quarantines.ChangeQuarantine(ctx, deadlineKey(f.Account, f.UserName), func(q Quarantine) Quarantine {
+			if !q.pending() || !soon.Before(q.Due) {
+				return Quarantine{}
+			}
+			q.Due = soon
+			q.Revision++
+			return q
+		}))
+	}
+	return errors.Join(errs...)
+}
+
+// QuarantineRun says what a Quarantine did.
+type QuarantineRun struct {
+	Looked     int  // users
+	Would      int  // told of by a dry run
+	Announced  int  // told that they will be quarantined
+	Attached   int  // quarantined
+	Released   int  // out of quarantine, or called off
+	Unanswered int  // users about whom IAM failed; they are looked at again
+	More       bool // some are due that were left to the next run
+}
+
+// Quarantine looks at the users whom Sweep has marked: it tells what would be
+// done, or announces it and does it when the time of notice is over. Right before
+// each of these it asks IAM again, and drops who has MFA by now, has no password,
+// is gone, or is another by its unique ID. Users in quarantine it releases when
+// they have MFA, and whoever Release was called for.
+//
+// The order is: IAM, then the fact, the alert and last the row. Each can be done
+// twice, so that a crash anywhere leaves the row due and the next run ends what
+// this one began: an alert is told once, by its claim, and never before what it
+// tells of. Where the row changed meanwhile, it stays as it is and is looked at
+// again; and a user out of quarantine is looked at once more, so that no
+// invocation that was late leaves a policy on somebody who was released.
+func (g *Guard) Quarantine(ctx context.Context, live Live, policy Policy, at time.Time) (QuarantineRun, error) {
+	q := quarantining{Guard: g, live: live, policy: policy, at: at, stuck: map[string]bool{}}
+	batch := min(g.settings.Batch, quarantineBatch)
+	for {
+		due, err := g.deps.Quarantines.QuarantinesDue(ctx, at, batch+len(q.stuck))
+		if err != nil {
+			return q.QuarantineRun, errors.Join(append(q.errs, fmt.Errorf("listing users to quarantine: %w", err))...)
+		}
+		due = slices.DeleteFunc(due, func(row Quarantine) bool { return q.stuck[row.Key] })
+		if len(due) == 0 {
+			return q.QuarantineRun, errors.Join(q.errs...)
+		}
+		deadline, limited := ctx.Deadline()
+		if q.failures >= maxFailures || limited && deadline.Sub(g.deps.Now()) < quarantineReserve {
+			q.More = true
+			return q.QuarantineRun, errors.Join(q.errs...)
+		}
+		byAccount := map[string][]Quarantine{}
+		for _, row := range due {
+			q.stuck[row.Key] = true
+			byAccount[row.Account] = append(byAccount[row.Account], row)
+		}
+		for _, account := range slices.Sorted(maps.Keys(byAccount)) {
+			q.account(ctx, account, byAccount[account])
+		}
+	}
+}
+
+// quarantining is one run.
+type quarantining struct {
+	*Guard
+	live   Live
+	policy Policy
+	at     time.Time
+
+	mu sync.Mutex
+	QuarantineRun
+	stuck    map[string]bool // rows that were looked at and are still due
+	failures int             // in a row, of what a retry may cure
+	errs     []error
+}
+
+func (q *quarantining) fail(err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.errs = append(q.errs, err)
+	if Retryable(err) { // else it is a fault of the one, which keeps no other back
+		q.failures++
+	}
+}
+
+func (q *quarantining) count(n *int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	*n++
+}
+
+func (q *quarantining) account(ctx context.Context, account string, due []Quarantine) {
+	facts, err := q.deps.Journal.Facts(ctx, account)
+	if err != nil {
+		q.fail(fmt.Errorf("reading facts of account %s: %w", account, err))
+		return
+	}
+	users := (&sweep{Guard: q.Guard, at: q.at}).users(account, facts)
+	next := make(chan Quarantine)
+	var wg sync.WaitGroup
+	for range min(liveWorkers, len(due)) {
+		wg.Go(func() {
+			for row := range next {
+				err := q.look(ctx, row, users)
+				if err != nil && !errors.Is(err, ErrBusy) { // else another run is telling of it
+					q.fail(fmt.Errorf("quarantine of user %s of account %s: %w", row.User, row.Account, err))
+				}
+			}
+		})
+	}
+	for _, row := range due {
+		next <- row
+	}
+	close(next)
+	wg.Wait()
+}
+
+// look takes the next step of one user.
+func (q *quarantining) look(ctx context.Context, row Quarantine, users map[string][]*bootstrap.UserStatus) error {
+	switch {
+	case row.State == QuarantineReleasing:
+		return q.release(ctx, row)
+	case row.pending():
+		return q.judge(ctx, row, users)
+	default:
+		return q.verify(ctx, row)
+	}
+}
+
+// store keeps how far a user has come, unless the row changed since it was read:
+// then what changed is looked at in the light of what was done here.
+func (q *quarantining) store(ctx context.Context, was int, row Quarantine) error {
+	moved := false
+	err := q.deps.Quarantines.ChangeQuarantine(ctx, row.Key, func(now Quarantine) Quarantine {
+		if moved = now.Revision == was; moved {
+			row.Revision = was + 1
+			return row
+		}
+		now.Due = q.at
+		now.Revision++
+		return now
+	})
+	if err != nil {
+		return fmt.Errorf("storing how far it has come: %w", err)
+	}
+	if moved {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		q.Looked++
+		q.failures = 0
+		delete(q.stuck, row.Key)
+	}
+	return nil
+}
+
+// postpone looks again later, since IAM failed, and tells of it if it goes on.
+func (q *quarantining) postpone(ctx context.Context, row Quarantine, failed error) error {
+	if err := ctx.Err(); err != nil {
+		return failed // it is due for the next run
+	}
+	row.Due = q.at.Add(min(lastRetry, firstRetry<<min(row.Unanswered, 10)))
+	row.Unanswered++
+	q.count(&q.Unanswered)
+	if row.Unanswered >= loud {
+		what := fmt.Sprintf("User %s cannot be looked at, quarantined or released, %d times in a row: %v", row.User, row.Unanswered, failed)
+		if _, err := q.Raise(ctx, detect.Unhealthy(row.Account, "", "quarantine", what, q.at)); err != nil {
+			return err
+		}
+	}
+	return q.store(ctx, row.Revision, row)
+}
+
+// iam makes one call of IAM, in bounded time.
+func iam[T any](ctx context.Context, call func(context.Context) (T, error)) (T, error) {
+	ctx, cancel := context.WithTimeout(ctx, liveTimeout)
+	defer cancel()
+	return call(ctx)
+}
+
+// judge decides about a user who is to be quarantined, or is.
+func (q *quarantining) judge(ctx context.Context, row Quarantine, users map[string][]*bootstrap.UserStatus) error {
+	u := presentOf(users[cmp.Or(row.UserID, row.User)])
+	if u != nil && row.UserID != "" && u.Name != "" && u.Name != row.User {
+		return q.follow(ctx, row, u.Name)
+	}
+	if q.settings.Quarantine.exempts(row.Account, row.User) {
+		return q.end(ctx, row, "The settings exempt the user", cloudtrail.Unknown)
+	}
+	live, err := iam(ctx, func(ctx context.Context) (bootstrap.LiveFact, error) { return q.live.User(ctx, row.Account, row.User) })
+	if err != nil {
+		return q.postpone(ctx, row, err)
+	}
+	switch {
+	case live.Gone && row.State == QuarantineActive && u != nil && row.Unanswered < loud:
+		// It may have been renamed, whose record tells where the policy went.
+		return q.postpone(ctx, row, errors.New("IAM does not know the user, and no record tells of its end"))
+	case live.Gone:
+		return q.end(ctx, row, "The user does not exist any more", cloudtrail.Unknown)
+	case row.UserID != "" && live.UserID != "" && row.UserID != live.UserID:
+		return q.end(ctx, row, "Another user has its name", cloudtrail.Unknown)
+	case len(live.MFADevices) > 0:
+		return q.end(ctx, row, "The user has MFA", cloudtrail.Yes)
+	case live.ConsoleLogin == nil || !*live.ConsoleLogin:
+		return q.end(ctx, row, "The user has no console password", cloudtrail.Unknown)
+	case row.State != QuarantineActive && !overdue(u, q.at):
+		return q.end(ctx, row, "Its records tell of MFA, of a password removed or of a new deadline", cloudtrail.Unknown)
+	}
+	row.UserID = cmp.Or(row.UserID, live.UserID)
+	mode := q.settings.Quarantine.Mode
+	switch {
+	case row.State == QuarantineActive:
+		return q.stay(ctx, row)
+	case mode == QuarantineDryRun:
+		return q.would(ctx, row)
+	case mode != QuarantineOn:
+		row.State, row.Due = "", time.Time{}
+		return q.store(ctx, row.Revision, row)
+	case row.State == QuarantineMarked:
+		return q.announce(ctx, row)
+	case q.at.Before(row.Effective):
+		row.Due, row.Unanswered = row.Effective, 0
+		return q.store(ctx, row.Revision, row)
+	default:
+		return q.attach(ctx, row)
+	}
+}
+
+// overdue reports whether the facts know a user without MFA beyond the deadline.
+func overdue(u *bootstrap.UserStatus, at time.Time) bool {
+	if u == nil || len(u.MFAGaps) == 0 {
+		return false
+	}
+	gap := u.MFAGaps[len(u.MFAGaps)-1]
+	return gap.To.IsZero() && at.After(gap.Deadline)
+}
+
+// follow moves the row of a user who was renamed to the new name.
+func (q *quarantining) follow(ctx context.Context, row Quarantine, name string) error {
+	key := deadlineKey(row.Account, name)
+	err := q.deps.Quarantines.ChangeQuarantine(ctx, key, func(now Quarantine) Quarantine {
+		if now.pending() || now.State == QuarantineReleasing {
+			return Quarantine{}
+		}
+		moved := row
+		moved.Key, moved.User, moved.Due, moved.Revision = key, name, q.at, now.Revision+1
+		return moved
+	})
+	if err != nil {
+		return fmt.Errorf("following the user to its new name: %w", err)
+	}
+	row.State, row.Due, row.Attached = "", time.Time{}, false
+	return q.store(ctx, row.Revision, row)
+}
+
+func (q *quarantining) tell(ctx context.Context, row *Quarantine, stage detect.QuarantineStage, n *int) error {
+	res, err := q.Raise(ctx, detect.Quarantined(row.Account, row.target(), row.Deadline, stage, row.Cycle, q.at, row.Effective))
+	if err == nil && (res.Disposition == Alerted || res.Disposition == RolledUp) {
+		q.count(n)
+	}
+	return err
+}
+
+func (q *quarantining) would(ctx context.Context, row Quarantine) error {
+	if err := q.tell(ctx, &row, detect.QuarantineWould, &q.Would); err != nil {
+		return err
+	}
+	row.State, row.Due, row.Unanswered = QuarantineWould, time.Time{}, 0
+	return q.store(ctx, row.Revision, row)
+}
+
+func (q *quarantining) announce(ctx context.Context, row Quarantine) error {
+	row.Effective = q.at.Add(q.settings.Quarantine.Notice)
+	if err := q.tell(ctx, &row, detect.QuarantineAnnounced, &q.Announced); err != nil {
+		return err
+	}
+	row.State, row.Due, row.Unanswered = QuarantineAnnounced, row.Effective, 0
+	return q.store(ctx, row.Revision, row)
+}
+
+func (q *quarantining) attach(ctx context.Context, row Quarantine) error {
+	_, err := iam(ctx, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, q.policy.Attach(ctx, row.Account, row.User)
+	})
+	if err != nil {
+		return q.postpone(ctx, row, err)
+	}
+	if err := q.note(ctx, &row, bootstrap.UserQuarantined, "rootguard", "quarantine, for want of MFA since "+row.Deadline.UTC().Format(time.RFC3339)); err != nil {
+		return err
+	}
+	row.Effective = q.at
+	if err := q.tell(ctx, &row, detect.QuarantineDone, &q.Attached); err != nil {
+		return err
+	}
+	row.State, row.Attached, row.Due, row.Unanswered = QuarantineActive, true, q.at.Add(recheck), 0
+	return q.store(ctx, row.Revision, row)
+}
+
+func (q *quarantining) note(ctx context.Context, row *Quarantine, kind bootstrap.FactKind, actor, what string) error {
+	policy := cmp.Or(q.settings.Bootstrap.QuarantinePolicy, bootstrap.DefaultQuarantinePolicy)
+	fact := bootstrap.QuarantineFact(row.Account, kind, row.User, row.UserID, policy, row.Cycle, q.at, actor, what)
+	if _, err := q.deps.Journal.Add(ctx, []bootstrap.Fact{fact}); err != nil {
+		return fmt.Errorf("recording it: %w", err)
+	}
+	return nil
+}
+
+// stay looks whether the policy is still there. Somebody who took it off by hand
+// is not fought with: CloudTrail's record of that is guard.tampered, and the user
+// is left alone for as long as after a release.
+func (q *quarantining) stay(ctx context.Context, row Quarantine) error {
+	if shown := row.Effective.Add(settled); q.at.Before(shown) {
+		row.Due = shown // IAM may not show it yet
+		return q.store(ctx, row.Revision, row)
+	}
+	attached, err := iam(ctx, func(ctx context.Context) (bool, error) { return q.policy.Attached(ctx, row.Account, row.User) })
+	if err != nil {
+		return q.postpone(ctx, row, err)
+	}
+	if !attached {
+		row.ExemptUntil = q.at.Add(ReleaseFor)
+		return q.end(ctx, row, "The policy was taken off the user, and not by rootguard", cloudtrail.No)
+	}
+	row.Due, row.Unanswered = q.at.Add(recheck), 0
+	return q.store(ctx, row.Revision, row)
+}
+
+// end releases a user for whom quarantine is no longer called for, and drops one
+// of whom nobody was told.
+func (q *quarantining) end(ctx context.Context, row Quarantine, why string, mfa cloudtrail.Answer) error {
+	was := row.Revision
+	if row.State == QuarantineMarked {
+		row.State, row.Due = "", time.Time{}
+		return q.store(ctx, was, row)
+	}
+	row.State, row.By, row.Why, row.MFA, row.Due, row.Unanswered = QuarantineReleasing, "", why, mfa, q.at, 0
+	return q.store(ctx, was, row) // and then it is due at once
+}
+
+func (q *quarantining) release(ctx context.Context, row Quarantine) error {
+	was, err := iam(ctx, func(ctx context.Context) (bool, error) { return q.policy.Detach(ctx, row.Account, row.User) })
+	if err != nil {
+		return q.postpone(ctx, row, err)
+	}
+	done := was || row.Attached
+	if done {
+		if err := q.note(ctx, &row, bootstrap.UserReleased, cmp.Or(row.By, "rootguard"), "release: "+row.Why); err != nil {
+			return err
+		}
+	}
+	why := row.Why
+	if !row.ExemptUntil.IsZero() {
+		why += "; left alone until " + row.ExemptUntil.UTC().Format(time.RFC3339)
+	}
+	res, err := q.Raise(ctx, detect.Released(row.Account, row.target(), row.Cycle, done, row.MFA, row.By, why, q.at))
+	if err != nil {
+		return err
+	}
+	if res.Disposition == Alerted || res.Disposition == RolledUp {
+		q.count(&q.Released)
+	}
+	row.State, row.Attached, row.Due, row.Unanswered = QuarantineReleased, false, q.at.Add(verifyAfter), 0
+	return q.store(ctx, row.Revision, row)
+}
+
+// verify looks once more at a user who is not in quarantine.
+func (q *quarantining) verify(ctx context.Context, row Quarantine) error {
+	was, err := iam(ctx, func(ctx context.Context) (bool, error) { return q.policy.Detach(ctx, row.Account, row.User) })
+	if err != nil {
+		return q.postpone(ctx, row, err)
+	}
+	row.Due, row.Unanswered = time.Time{}, 0
+	if was {
+		row.Due = q.at.Add(verifyAfter)
+	}
+	return q.store(ctx, row.Revision, row)
+}

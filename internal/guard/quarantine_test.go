@@ -1,0 +1,567 @@
+package guard_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"rootguard/internal/bootstrap"
+	"rootguard/internal/detect"
+	"rootguard/internal/fake"
+	"rootguard/internal/guard"
+)
+
+// locked is a world whose users are swept and quarantined.
+type locked struct {
+	*swept
+	rows   *fake.Quarantines
+	policy *fake.Policy
+}
+
+func quarantineOn(s *guard.Settings)     { s.Quarantine.Mode = guard.QuarantineOn }
+func quarantineDryRun(s *guard.Settings) { s.Quarantine.Mode = guard.QuarantineDryRun }
+
+// newLocked has eve past the last reminder, and swept.
+func newLocked(t *testing.T, change ...func(*guard.Settings)) *locked {
+	t.Helper()
+	l := &locked{swept: newSwept(change...)}
+	l.rows, l.policy = &fake.Quarantines{Script: l.script, Conflicts: true}, &fake.Policy{Script: l.script}
+	l.set()
+	l.call(t, "CreateUser")
+	l.call(t, "CreateLoginProfile")
+	for _, after := range []time.Duration{24 * time.Hour, time.Hour, 23 * time.Hour, 48 * time.Hour} {
+		l.clock.Advance(after)
+		if l.clock.Now().Before(t0.Add(97 * time.Hour)) {
+			l.run(t, guard.QuarantineRun{})
+		}
+		if _, err := l.Sweep(t.Context(), l.iam, l.clock.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.wantTitles(t, pastLast...)
+	return l
+}
+
+var pastLast = []string{missingTitle, reminderTitle("high", 1), reminderTitle("high", 2), reminderTitle("critical", 3)}
+
+// set makes the guard anew by the settings, as a deployment does.
+func (l *locked) set(change ...func(*guard.Settings)) {
+	for _, c := range change {
+		c(&l.settings)
+	}
+	l.Guard = guard.New(guard.Deps{
+		Detector: detectorFunc(nothing), Ledger: l.ledger, Journal: l.journal, Publisher: l.pub, Now: l.clock.Now,
+		Deadlines: l.deadlines, Quarantines: l.rows,
+	}, l.settings)
+}
+
+func (l *locked) run(t *testing.T, want guard.QuarantineRun) {
+	t.Helper()
+	got, err := l.Quarantine(t.Context(), l.iam, l.policy, l.clock.Now())
+	if err != nil {
+		t.Fatalf("quarantining: %v", err)
+	}
+	got.Looked = 0
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("quarantine at %v (-want +got):\n%s", l.clock.Now(), diff)
+	}
+}
+
+// pass lets time pass, in which all that is scheduled runs, a day at a time.
+func (l *locked) pass(t *testing.T, d time.Duration) {
+	t.Helper()
+	for end := l.clock.Now().Add(d); l.clock.Now().Before(end); {
+		l.clock.Advance(min(time.Hour, end.Sub(l.clock.Now())))
+		if _, err := l.Sweep(t.Context(), l.iam, l.clock.Now()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := l.Quarantine(t.Context(), l.iam, l.policy, l.clock.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// since are the alerts after those of the sweep.
+func (l *locked) since(t *testing.T, want ...string) {
+	t.Helper()
+	if diff := cmp.Diff(append([]string{}, want...), l.titles()[len(pastLast):]); diff != "" {
+		t.Errorf("alerts (-want +got):\n%s", diff)
+	}
+}
+
+func (l *locked) wantAttached(t *testing.T, users ...string) {
+	t.Helper()
+	var want []string
+	for _, u := range users {
+		want = append(want, account+"/"+u)
+	}
+	if diff := cmp.Diff(want, l.policy.Users()); diff != "" {
+		t.Errorf("users with the policy (-want +got):\n%s", diff)
+	}
+}
+
+func (l *locked) row(t *testing.T, user string) guard.Quarantine {
+	t.Helper()
+	q, err := guard.QuarantineOf(t.Context(), l.rows, account, user)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return q
+}
+
+// quarantined is since when the facts say that eve is, zero where they do not.
+func (l *locked) quarantined(t *testing.T, user string) time.Time {
+	t.Helper()
+	facts, err := l.journal.Facts(t.Context(), account)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, u := range bootstrap.Fold(account, facts, bootstrap.DefaultOptions(), l.clock.Now()).Users {
+		if u.Name == user && !u.Deleted && u.Quarantined != nil {
+			return u.Quarantined.Time
+		}
+	}
+	return time.Time{}
+}
+
+func (l *locked) release(t *testing.T, user string, until time.Duration, want error) {
+	t.Helper()
+	at := l.clock.Now()
+	if _, err := guard.Release(t.Context(), l.rows, account, user, "arn:aws:iam::1:user/ops", "her token is broken", at, at.Add(until)); !errors.Is(err, want) {
+		t.Fatalf("releasing: %v, want %v", err, want)
+	}
+}
+
+const (
+	doneTitle     = "high IAM user quarantined for want of MFA: eve"
+	releasedTitle = "info IAM user released from quarantine: eve"
+	calledOff     = "info Quarantine of IAM user called off: eve"
+	wouldTitle    = "medium IAM user would be quarantined (dry run): eve"
+)
+
+func (l *locked) announcedTitle() string {
+	return "high IAM user will be quarantined at " + l.clock.Now().Add(24*time.Hour).UTC().Format(time.RFC3339) + ": eve"
+}
+
+func TestQuarantine(t *testing.T) {
+	l := newLocked(t, quarantineOn)
+	announced := l.announcedTitle()
+	l.run(t, guard.QuarantineRun{Announced: 1})
+	l.run(t, guard.QuarantineRun{})
+	l.clock.Advance(24*time.Hour - time.Second)
+	l.run(t, guard.QuarantineRun{})
+	l.since(t, announced)
+	l.wantAttached(t)
+
+	l.clock.Advance(time.Second)
+	done := l.clock.Now()
+	l.run(t, guard.QuarantineRun{Attached: 1})
+	l.run(t, guard.QuarantineRun{})
+	l.wantAttached(t, "eve")
+	l.since(t, announced, doneTitle)
+	if got := l.quarantined(t, "eve"); !got.Equal(done) {
+		t.Errorf("the status says quarantined since %v, want %v", got, done)
+	}
+	// It goes on for as long as it takes, and nothing is told again.
+	l.pass(t, 30*24*time.Hour)
+	l.wantAttached(t, "eve")
+	l.since(t, announced, doneTitle)
+
+	// MFA ends it within minutes, by the record of it.
+	l.clock.Advance(time.Minute)
+	l.call(t, "EnableMFADevice")
+	l.run(t, guard.QuarantineRun{})
+	l.clock.Advance(5 * time.Minute)
+	l.run(t, guard.QuarantineRun{Released: 1})
+	l.wantAttached(t)
+	if got := l.quarantined(t, "eve"); !got.IsZero() {
+		t.Errorf("the status says quarantined since %v", got)
+	}
+	l.pass(t, 24*time.Hour)
+	l.since(t, announced, doneTitle, releasedTitle, closedTitle)
+	if f := l.pub.Published()[len(pastLast)+2].Finding; f.Detail != "The user has MFA." || f.Actor.Name != "rootguard" {
+		t.Errorf("released: %+v", f)
+	}
+	if q := l.row(t, "eve"); !q.Due.IsZero() {
+		t.Errorf("still due: %+v", q)
+	}
+}
+
+// TestQuarantineOff holds that where it is off, no row of it is read or written.
+func TestQuarantineOff(t *testing.T) {
+	l := newLocked(t)
+	l.call(t, "EnableMFADevice")
+	l.pass(t, time.Hour)
+	for _, call := range l.script.Calls() {
+		if strings.HasPrefix(call, "Policy.") || call == "Quarantines.ChangeQuarantine" {
+			t.Errorf("called %s", call)
+		}
+	}
+	if q := l.row(t, "eve"); q.Key != "" {
+		t.Errorf("marked: %+v", q)
+	}
+}
+
+func TestQuarantineDryRun(t *testing.T) {
+	l := newLocked(t, quarantineDryRun)
+	l.run(t, guard.QuarantineRun{Would: 1})
+	l.pass(t, 10*24*time.Hour)
+	l.since(t, wouldTitle)
+	l.wantAttached(t)
+
+	// Switched on, it is announced before it is done.
+	l.set(quarantineOn)
+	l.clock.Advance(24 * time.Hour)
+	if _, err := l.Sweep(t.Context(), l.iam, l.clock.Now()); err != nil {
+		t.Fatal(err)
+	}
+	announced := l.announcedTitle()
+	l.run(t, guard.QuarantineRun{Announced: 1})
+	l.pass(t, 25*time.Hour)
+	l.since(t, wouldTitle, announced, doneTitle)
+
+	// Back in the dry run whoever is quarantined stays so, and gets out as before.
+	l.set(quarantineDryRun)
+	l.pass(t, 48*time.Hour)
+	l.wantAttached(t, "eve")
+	l.apply("EnableMFADevice", "eve")
+	l.pass(t, 2*time.Hour)
+	l.wantAttached(t)
+}
+
+func TestQuarantineExempt(t *testing.T) {
+	for _, tt := range []struct {
+		exempt string
+		want   bool
+	}{
+		{"eve", true}, {"EVE", true}, {account, true}, {"arn:aws:iam::" + account + ":user/eve", true}, {"arn:aws:iam::" + account + ":user/ops/eve", true},
+		{"ev", false}, {"eve2", false}, {"123456789013", false}, {"arn:aws:iam::123456789013:user/eve", false}, {"arn:aws:iam::" + account + ":user/eve/adam", false},
+	} {
+		t.Run(tt.exempt, func(t *testing.T) {
+			exempt := func(s *guard.Settings) { s.Quarantine.Exempt = []string{"somebody", tt.exempt} }
+			l := newLocked(t, quarantineOn, exempt)
+			if marked := l.row(t, "eve").State == guard.QuarantineMarked; marked == tt.want {
+				t.Errorf("marked is %v", marked)
+			}
+			// Whoever is exempt later comes out, or is not put in.
+			for stage, past := range map[string]time.Duration{"announced": 0, "quarantined": 25 * time.Hour} {
+				l := newLocked(t, quarantineOn)
+				l.run(t, guard.QuarantineRun{Announced: 1})
+				l.pass(t, past)
+				l.set(exempt)
+				l.pass(t, 26*time.Hour)
+				if got := len(l.policy.Users()) == 0; got != tt.want {
+					t.Errorf("%s: out of quarantine is %v", stage, got)
+				}
+			}
+		})
+	}
+}
+
+// TestQuarantineDrops holds that nobody is quarantined who has MFA by then, or
+// no password, or is gone or another, whether a record tells it or IAM alone.
+func TestQuarantineDrops(t *testing.T) {
+	for name, change := range map[string]func(t *testing.T, l *locked){
+		"MFA":          func(t *testing.T, l *locked) { t.Helper(); l.call(t, "EnableMFADevice") },
+		"MFA, unseen":  func(_ *testing.T, l *locked) { l.apply("EnableMFADevice", "eve") },
+		"no password":  func(t *testing.T, l *locked) { t.Helper(); l.call(t, "DeleteLoginProfile") },
+		"gone":         func(t *testing.T, l *locked) { t.Helper(); l.call(t, "DeleteUser") },
+		"gone, unseen": func(_ *testing.T, l *locked) { l.apply("DeleteUser", "eve") },
+		"another":      func(_ *testing.T, l *locked) { l.iam.ids = map[string]string{"eve": "AIDAEVE2"} },
+		"IAM lags": func(t *testing.T, l *locked) {
+			t.Helper()
+			l.handle(t, iamCall("EnableMFADevice", "eve", l.clock.Now()), guard.Recorded)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLocked(t, quarantineOn)
+			change(t, l)
+			l.run(t, guard.QuarantineRun{})
+			l.since(t)
+
+			l = newLocked(t, quarantineOn)
+			announced := l.announcedTitle()
+			l.run(t, guard.QuarantineRun{Announced: 1})
+			l.clock.Advance(24 * time.Hour)
+			change(t, l)
+			l.run(t, guard.QuarantineRun{Released: 1})
+			l.wantAttached(t)
+			l.since(t, announced, calledOff)
+			l.clock.Advance(10 * time.Minute)
+			l.run(t, guard.QuarantineRun{})
+			if q := l.row(t, "eve"); !q.Due.IsZero() {
+				t.Errorf("still due: %+v", q)
+			}
+		})
+	}
+}
+
+// TestQuarantineFaults makes each call of each step fail or crash in turn.
+func TestQuarantineFaults(t *testing.T) {
+	steps := []struct {
+		name    string
+		prepare func(t *testing.T, l *locked)
+		users   []string
+		alerts  int
+		calls   int // at least
+	}{
+		{"announce", func(*testing.T, *locked) {}, nil, 1, 6},
+		{"attach", func(t *testing.T, l *locked) {
+			t.Helper()
+			l.run(t, guard.QuarantineRun{Announced: 1})
+			l.clock.Advance(24 * time.Hour)
+		}, []string{"eve"}, 2, 8},
+		{"release", func(t *testing.T, l *locked) {
+			t.Helper()
+			l.run(t, guard.QuarantineRun{Announced: 1})
+			l.clock.Advance(24 * time.Hour)
+			l.run(t, guard.QuarantineRun{Attached: 1})
+			l.clock.Advance(time.Hour)
+			l.apply("EnableMFADevice", "eve")
+		}, nil, 3, 9},
+	}
+	for _, step := range steps {
+		for _, fault := range []fake.Fault{fake.FailBefore, fake.FailAfter, fake.CrashBefore, fake.CrashAfter} {
+			for n := 1; ; n++ {
+				l := newLocked(t, quarantineOn)
+				step.prepare(t, l)
+				before := len(l.script.Calls())
+				l.script.Inject(n, fault)
+				_, _ = l.Quarantine(t.Context(), l.iam, l.policy, l.clock.Now())
+				if len(l.script.Calls())-before < n {
+					if n <= step.calls {
+						t.Errorf("%s makes only %d calls", step.name, n-1)
+					}
+					break
+				}
+				l.script.Restart()
+				for range 3 {
+					l.clock.Advance(5 * time.Minute)
+					if _, err := l.Quarantine(t.Context(), l.iam, l.policy, l.clock.Now()); err != nil {
+						t.Errorf("%s, %v of call %d: the next run: %v", step.name, fault, n, err)
+					}
+				}
+				l.wantAttached(t, step.users...)
+				ids := map[string]bool{}
+				for _, a := range l.pub.Published()[len(pastLast):] {
+					ids[a.ID] = true
+				}
+				if got := len(l.pub.Published()) - len(pastLast); len(ids) != step.alerts || got > step.alerts+1 {
+					t.Errorf("%s, %v of call %d: alerts %v", step.name, fault, n, l.titles())
+				}
+				if is := !l.quarantined(t, "eve").IsZero(); is != (len(step.users) > 0) {
+					t.Errorf("%s, %v of call %d: on record as quarantined: %v", step.name, fault, n, is)
+				}
+			}
+		}
+	}
+}
+
+// TestQuarantineOverlaps has runs at the same time.
+func TestQuarantineOverlaps(t *testing.T) {
+	l := newLocked(t, quarantineOn)
+	for range 2 {
+		var wg sync.WaitGroup
+		for range 4 {
+			wg.Go(func() {
+				if _, err := l.Quarantine(t.Context(), l.iam, l.policy, l.clock.Now()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		l.clock.Advance(24 * time.Hour)
+	}
+	l.run(t, guard.QuarantineRun{})
+	l.wantAttached(t, "eve")
+	if n := len(l.titles()) - len(pastLast); n != 2 {
+		t.Errorf("alerts %v", l.titles())
+	}
+}
+
+// TestQuarantineThrottled holds that what IAM refuses is tried again, less and
+// less often, that people hear of it, and that others are not kept back.
+func TestQuarantineThrottled(t *testing.T) {
+	l := newLocked(t, quarantineOn)
+	announced := l.announcedTitle()
+	l.run(t, guard.QuarantineRun{Announced: 1})
+	l.clock.Advance(24 * time.Hour)
+	tries := 0
+	l.policy.Refuse = func(call, _ string) error {
+		tries++
+		return errThrottled
+	}
+	for range 12 * 6 {
+		if _, err := l.Quarantine(t.Context(), l.iam, l.policy, l.clock.Now()); err != nil {
+			t.Fatal(err)
+		}
+		l.clock.Advance(5 * time.Minute)
+	}
+	if tries != 9 { // after 5, 10, 20 and 40 minutes, then hourly
+		t.Errorf("tried %d times in 6 hours", tries)
+	}
+	l.since(t, announced, "high Guardrail unhealthy: quarantine")
+	l.wantAttached(t)
+	l.policy.Refuse = nil
+	l.clock.Advance(time.Hour)
+	l.run(t, guard.QuarantineRun{Attached: 1})
+	l.wantAttached(t, "eve")
+}
+
+func TestRelease(t *testing.T) {
+	for name, past := range map[string]time.Duration{"announced": 0, "quarantined": 25 * time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			l := newLocked(t, quarantineOn)
+			l.release(t, "adam", time.Hour, guard.ErrNotQuarantined)
+			l.run(t, guard.QuarantineRun{Announced: 1})
+			l.pass(t, past)
+			l.release(t, "eve", 72*time.Hour, nil)
+			l.release(t, "eve", 80*time.Hour, nil) // asked twice
+			at := l.clock.Now()
+			l.run(t, guard.QuarantineRun{Released: 1})
+			l.wantAttached(t)
+			l.release(t, "eve", 72*time.Hour, guard.ErrNotQuarantined)
+			f := l.pub.Published()[len(l.titles())-1].Finding
+			if want := "her token is broken; left alone until " + at.Add(72*time.Hour).Format(time.RFC3339) + "."; f.ID != detect.UserReleased || f.Detail != want || f.Actor.Name != "arn:aws:iam::1:user/ops" {
+				t.Errorf("the alert: %+v, want %q", f, want)
+			}
+			n := len(l.titles())
+			l.pass(t, 71*time.Hour)
+			if len(l.titles()) != n {
+				t.Errorf("before its time: %v", l.titles()[n:])
+			}
+			// Then it begins anew, with an announcement.
+			l.pass(t, 24*time.Hour)
+			if got := l.titles()[n:]; len(got) != 1 || !strings.Contains(got[0], "will be quarantined at") {
+				t.Errorf("after its time: %v", got)
+			}
+			l.pass(t, 24*time.Hour)
+			l.wantAttached(t, "eve")
+		})
+	}
+}
+
+// TestReleaseDuringAttach releases a user whom a run is about to quarantine, and
+// another run does it before the first goes on, which then ends or dies.
+func TestReleaseDuringAttach(t *testing.T) {
+	for _, dies := range []bool{false, true} {
+		for _, another := range []bool{false, true} {
+			t.Run(fmt.Sprintf("dies %v, another run %v", dies, another), func(t *testing.T) {
+				l := newLocked(t, quarantineOn)
+				l.run(t, guard.QuarantineRun{Announced: 1})
+				l.clock.Advance(24 * time.Hour)
+				l.policy.During = func() {
+					l.release(t, "eve", 72*time.Hour, nil)
+					if another {
+						l.run(t, guard.QuarantineRun{Released: 1})
+					}
+					if dies {
+						l.script.Inject(1, fake.CrashAfter) // of attaching
+					}
+				}
+				_, _ = l.Quarantine(t.Context(), l.iam, l.policy, l.clock.Now())
+				l.script.Restart()
+				for range 3 {
+					l.clock.Advance(5 * time.Minute)
+					if _, err := l.Quarantine(t.Context(), l.iam, l.policy, l.clock.Now()); err != nil {
+						t.Fatal(err)
+					}
+				}
+				l.wantAttached(t)
+			})
+		}
+	}
+}
+
+// TestDetachedByHand holds that whoever takes the policy off by hand is not
+// fought with.
+func TestDetachedByHand(t *testing.T) {
+	l := newLocked(t, quarantineOn)
+	l.run(t, guard.QuarantineRun{Announced: 1})
+	l.clock.Advance(24 * time.Hour)
+	l.run(t, guard.QuarantineRun{Attached: 1})
+	if _, err := l.policy.Detach(t.Context(), account, "eve"); err != nil {
+		t.Fatal(err)
+	}
+	n := len(l.titles())
+	rec := iamCall("DetachUserPolicy", "eve", l.clock.Now())
+	rec.RequestParameters = []byte(`{"userName":"eve","policyArn":"arn:aws:iam::` + account + `:policy/rootguard-quarantine"}`)
+	l.handle(t, rec, guard.Recorded)
+	l.clock.Advance(5 * time.Minute)
+	l.run(t, guard.QuarantineRun{Released: 1})
+	if f := l.pub.Published()[n].Finding; !strings.Contains(f.Detail, "The policy was taken off the user, and not by rootguard") {
+		t.Errorf("the alert: %+v", f)
+	}
+	if got := l.quarantined(t, "eve"); !got.IsZero() {
+		t.Errorf("on record as quarantined since %v", got)
+	}
+	l.pass(t, 6*24*time.Hour)
+	if got := l.titles()[n+1:]; len(got) != 0 {
+		t.Errorf("fought with: %v", got)
+	}
+}
+
+// TestQuarantineFollows holds that a user who is renamed gets out too.
+func TestQuarantineFollows(t *testing.T) {
+	l := newLocked(t, quarantineOn)
+	l.run(t, guard.QuarantineRun{Announced: 1})
+	l.clock.Advance(24 * time.Hour)
+	l.run(t, guard.QuarantineRun{Attached: 1})
+	l.clock.Advance(time.Hour)
+	l.iam.users = map[string]liveUser{"eva": {password: true}}
+	if _, err := l.policy.Detach(t.Context(), account, "eve"); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.policy.Attach(t.Context(), account, "eva"); err != nil {
+		t.Fatal(err)
+	}
+	l.run(t, guard.QuarantineRun{Unanswered: 1}) // the record has not come yet
+	rec := iamCall("UpdateUser", "eve", l.clock.Now())
+	rec.RequestParameters = []byte(`{"userName":"eve","newUserName":"eva"}`)
+	l.handle(t, rec, guard.Recorded)
+	l.clock.Advance(5 * time.Minute)
+	l.run(t, guard.QuarantineRun{})
+	if q := l.row(t, "eva"); q.State != guard.QuarantineActive {
+		t.Errorf("under the new name: %+v", q)
+	}
+	l.apply("EnableMFADevice", "eva")
+	l.clock.Advance(time.Hour)
+	l.run(t, guard.QuarantineRun{Released: 1})
+	l.wantAttached(t)
+}
+
+// TestQuarantineMany holds that a run ends in time, and leaves the rest due.
+func TestQuarantineMany(t *testing.T) {
+	const users = 200
+	l := newLocked(t, quarantineOn)
+	l.apply("DeleteUser", "eve")
+	l.pass(t, time.Hour)
+	l.clock = fake.NewClock(time.Now())
+	l.set()
+	for i := range users {
+		name := fmt.Sprintf("user%03d", i)
+		l.iam.users[name] = liveUser{password: true}
+		l.handle(t, iamCall("CreateLoginProfile", name, t0), guard.Recorded)
+		key := account + "/" + name
+		row := guard.Quarantine{Key: key, Account: account, User: name, State: guard.QuarantineMarked, Due: t0, Revision: 1, Cycle: "c", Deadline: t0}
+		if err := l.rows.ChangeQuarantine(t.Context(), key, func(guard.Quarantine) guard.Quarantine { return row }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second) // less than a batch is given
+	defer cancel()
+	got, err := l.Quarantine(ctx, l.iam, l.policy, l.clock.Now())
+	if err != nil || !got.More || got.Looked != 0 {
+		t.Errorf("without time: %+v, %v", got, err)
+	}
+	got, err = l.Quarantine(t.Context(), l.iam, l.policy, l.clock.Now())
+	if err != nil || got.Announced != users {
+		t.Errorf("with time: %+v, %v", got, err)
+	}
+}
