@@ -94,16 +94,21 @@ var fields = map[string]func(p *parser, key string, v any){
 		p.regionsSet = true
 		p.settings.Regions = p.list(key, v, regions.check)
 	},
-	"email":                 func(p *parser, key string, v any) { p.settings.Receivers.Email = p.list(key, v, checkEmail) },
-	"sms":                   func(p *parser, key string, v any) { p.settings.Receivers.SMS = p.list(key, v, phones.check) },
-	"https":                 func(p *parser, key string, v any) { p.settings.Receivers.HTTPS = p.list(key, v, checkHTTPS) },
-	"escalation":            (*parser).escalation,
-	"slack":                 (*parser).slack,
-	"chatTopic":             func(p *parser, key string, v any) { p.flag(key, v, &p.settings.ChatTopic) },
-	"securityHub":           func(p *parser, key string, v any) { p.flag(key, v, &p.settings.SecurityHub) },
-	"grace":                 func(p *parser, key string, v any) { p.duration(key, v, time.Hour, 90*24*time.Hour, &p.settings.Grace) },
-	"reminders":             (*parser).reminders,
-	"resend":                (*parser).resend,
+	"email":       func(p *parser, key string, v any) { p.settings.Receivers.Email = p.list(key, v, checkEmail) },
+	"sms":         func(p *parser, key string, v any) { p.settings.Receivers.SMS = p.list(key, v, phones.check) },
+	"https":       func(p *parser, key string, v any) { p.settings.Receivers.HTTPS = p.list(key, v, checkHTTPS) },
+	"escalation":  (*parser).escalation,
+	"slack":       (*parser).slack,
+	"chatTopic":   func(p *parser, key string, v any) { p.flag(key, v, &p.settings.ChatTopic) },
+	"securityHub": func(p *parser, key string, v any) { p.flag(key, v, &p.settings.SecurityHub) },
+	"grace":       func(p *parser, key string, v any) { p.duration(key, v, time.Hour, 90*24*time.Hour, &p.settings.Grace) },
+	"reminders":   (*parser).reminders,
+	"resend":      (*parser).resend,
+	"quarantine":  (*parser).quarantine,
+	"quarantineNotice": func(p *parser, key string, v any) {
+		p.duration(key, v, time.Hour, 30*24*time.Hour, &p.settings.QuarantineNotice)
+	},
+	"quarantineExempt":      (*parser).quarantineExempt,
 	"window":                func(p *parser, key string, v any) { p.duration(key, v, time.Minute, 24*time.Hour, &p.settings.Window) },
 	"posture":               (*parser).posture,
 	"quietDays":             func(p *parser, key string, v any) { p.number(key, v, 1, 365, &p.settings.QuietDays) },
@@ -146,6 +151,9 @@ func (p *parser) finish() {
 			p.fail(Object+".slack", s.Partition, "Amazon Q Developer in chat applications is not in this partition; remove slack")
 		}
 	}
+	if s.Quarantine == "" && (s.QuarantineNotice != 0 || len(s.QuarantineExempt) > 0) {
+		p.fail(Object+".quarantine", "off", `give "dry-run" or "on", or remove quarantineNotice and quarantineExempt`)
+	}
 	if o := s.Organization; o != nil && o.Delegated() && s.Trail {
 		p.fail(Object+".trail", true, "an organization's trail belongs to its management account; create it there and name it in trails")
 	}
@@ -173,7 +181,9 @@ var (
 	units      = pattern{regexp.MustCompile(`^(r-[a-z0-9]{4,32}|ou-[a-z0-9]{4,32}-[a-z0-9]{8,32})$`), `use the ID of an organizational unit ("ou-…") or of the root ("r-…")`}
 	workspaces = pattern{regexp.MustCompile(`^[A-Z0-9]{1,255}$`), `use the workspace's ID, such as "T0123ABCD"`}
 	channels   = pattern{regexp.MustCompile(`^[A-Za-z0-9]{1,255}$`), `use the channel's ID, such as "C0123ABCD", not its name`}
-	trails     = pattern{regexp.MustCompile(`^(arn:aws[a-z-]*:cloudtrail:[a-z0-9-]+:[0-9]{12}:trail/)?[A-Za-z0-9][A-Za-z0-9._-]{2,127}$`), "use the trail's name or ARN"}
+	// Users by name (IAM API Reference, CreateUser) or ARN, and accounts.
+	exempts = pattern{regexp.MustCompile(`^([A-Za-z0-9_+=,.@-]{1,64}|arn:aws[a-z-]*:iam::[0-9]{12}:user/[!-~]+)$`), "use the name or ARN of a user, or the account's 12 digits"}
+	trails  = pattern{regexp.MustCompile(`^(arn:aws[a-z-]*:cloudtrail:[a-z0-9-]+:[0-9]{12}:trail/)?[A-Za-z0-9][A-Za-z0-9._-]{2,127}$`), "use the trail's name or ARN"}
 )
 
 func checkEmail(v string) string {
@@ -296,6 +306,32 @@ func (p *parser) durations(key string, v any, least, most time.Duration, to *[]t
 	if len(p.errs) == failures {
 		*to = all
 	}
+}
+
+func (p *parser) quarantine(key string, v any) {
+	switch mode, _ := v.(string); mode {
+	case "off":
+		p.settings.Quarantine = ""
+	case QuarantineDryRun, QuarantineOn:
+		p.settings.Quarantine = mode
+	default:
+		p.fail(key, shown(v), `give "off", "dry-run" or "on"`)
+	}
+}
+
+// maxExempt is the part left to exempt users of a function's environment.
+const maxExempt = 600
+
+func (p *parser) quarantineExempt(key string, v any) {
+	exempt := p.list(key, v, exempts.check)
+	size := len(exempt) * len(`"",`)
+	for _, e := range exempt {
+		size += len(e)
+	}
+	if size > maxExempt {
+		p.fail(key, fmt.Sprintf("%d entries", len(exempt)), fmt.Sprintf("shorten it to %d bytes, such as by naming accounts rather than all of their users", maxExempt))
+	}
+	p.settings.QuarantineExempt = exempt
 }
 
 func (p *parser) number(key string, v any, least, most int, to *int) {

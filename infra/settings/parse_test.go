@@ -53,6 +53,12 @@ func TestParse(t *testing.T) {
 		{"days", `{"grace": "3d", "quietDays": "45", "logDays": 365}`, base(func(s *Settings) { s.Grace, s.QuietDays, s.LogDays = 72*time.Hour, 45, 365 })},
 		{"resend", `{"resend": "15m, 1h, 2d"}`, base(func(s *Settings) { s.Resend = []time.Duration{15 * time.Minute, time.Hour, 48 * time.Hour} })},
 		{"posture", `{"posture": "30m"}`, base(func(s *Settings) { s.Posture = 30 * time.Minute })},
+		{"quarantine", `{"quarantine": "dry-run"}`, base(func(s *Settings) { s.Quarantine = QuarantineDryRun })},
+		{"no quarantine", `{"quarantine": "off"}`, base(nil)},
+		{"quarantine in full", `{"rootguard": {"quarantine": "on", "quarantineNotice": "3d", "quarantineExempt": ["break-glass", "123456789012", "arn:aws-us-gov:iam::123456789012:user/ops/eve"]}}`, base(func(s *Settings) {
+			s.Quarantine, s.QuarantineNotice = QuarantineOn, 72*time.Hour
+			s.QuarantineExempt = []string{"break-glass", "123456789012", "arn:aws-us-gov:iam::123456789012:user/ops/eve"}
+		})},
 		{"reminders", `{"reminders": "1h, 2d"}`, base(func(s *Settings) { s.Reminders = []time.Duration{time.Hour, 48 * time.Hour} })},
 		{"everything", `{"rootguard": {
 			"prefix": "acme-guard", "partition": "aws", "regions": ["eu-west-1"],
@@ -123,6 +129,13 @@ func TestParseErrors(t *testing.T) {
 		{`{"quietDays": "0"}`, "quietDays", "0", "from 1 to 365"},
 		{`{"rootguard": {"quietDays": 1.5}}`, "rootguard.quietDays", "1.5", "whole number"},
 		{`{"logDays": "91"}`, "logDays", "91", "60 90 120"},
+		{`{"quarantine": "yes"}`, "quarantine", "yes", `"dry-run" or "on"`},
+		{`{"rootguard": {"quarantine": true}}`, "rootguard.quarantine", "true", `"dry-run" or "on"`},
+		{`{"quarantine": "on", "quarantineNotice": "5m"}`, "quarantineNotice", "5m", "from 1h0m0s to 720h0m0s"},
+		{`{"quarantine": "on", "quarantineExempt": "arn:aws:iam::123456789012:role/ops"}`, "quarantineExempt", "arn:aws:iam::123456789012:role/ops", "name or ARN of a user"},
+		{`{"quarantine": "on", "quarantineExempt": "eve adams"}`, "quarantineExempt", "eve adams", "name or ARN of a user"},
+		{`{"quarantineExempt": "eve"}`, "rootguard.quarantine", "off", "remove quarantineNotice and quarantineExempt"},
+		{`{"quarantine": "off", "quarantineNotice": "2h"}`, "rootguard.quarantine", "off", "remove quarantineNotice"},
 		{`{"trail": "yes"}`, "trail", "yes", "true or false"},
 		{`{"trails": "a b"}`, "trails", "a b", "name or ARN"},
 		{`{"rootguard": {"accountNames": {"1234": "x"}}}`, "rootguard.accountNames.1234", "1234", "12 digits"},
@@ -173,6 +186,24 @@ func TestManyNames(t *testing.T) {
 	}
 	if _, err := Parse(map[string]any{Object: map[string]any{"accountNames": names}}); err != nil {
 		t.Errorf("49 names: %v", err)
+	}
+}
+
+// TestManyExempt is TestManyNames for exempt users.
+func TestManyExempt(t *testing.T) {
+	var exempt []any
+	for i := range 40 {
+		exempt = append(exempt, strconv.Itoa(100000000000+i))
+	}
+	set := func(exempt []any) error {
+		_, err := Parse(map[string]any{Object: map[string]any{"quarantine": "on", "quarantineExempt": exempt}})
+		return err
+	}
+	if err := set(exempt); err != nil {
+		t.Errorf("40 accounts: %v", err)
+	}
+	if err := set(append(exempt, "100000000040")); err == nil || !strings.Contains(err.Error(), `rootguard.quarantineExempt: "41 entries": shorten it to 600 bytes`) {
+		t.Errorf("41 accounts: %v", err)
 	}
 }
 

@@ -40,6 +40,12 @@ type Settings struct {
 	QuietDays    int               // days without root activity; default 30
 	AccountNames map[string]string // account ID to the name in alerts
 
+	// Quarantine is "", QuarantineDryRun or QuarantineOn: what becomes of users who
+	// are still without MFA after the last reminder.
+	Quarantine       string
+	QuarantineNotice time.Duration // from its announcement to it; default 24 h
+	QuarantineExempt []string      // users by name or ARN, and accounts, never quarantined
+
 	// Trail makes a multi-Region trail and its bucket, for accounts without one.
 	Trail bool
 	// Trails are the names or ARNs of trails that already feed the guard.
@@ -52,6 +58,12 @@ type Settings struct {
 	// Organization extends the guard to the accounts of an AWS organization.
 	Organization *Organization
 }
+
+// The modes of quarantine besides "", which is off.
+const (
+	QuarantineDryRun = "dry-run"
+	QuarantineOn     = "on"
+)
 
 // Receivers are the endpoints that an SNS topic delivers to.
 type Receivers struct {

@@ -27,9 +27,16 @@ const Sweep = eventpattern.Sweep
 // ask for it.
 const SecurityHub = "securityhub"
 
+// Quarantine is the function that may put the quarantine policy on users, where
+// the settings ask for it.
+const Quarantine = "quarantine"
+
 // Functions are the functions that the settings ask for, each a folder of lambdas.
 func Functions(s *settings.Settings) []string {
 	names := []string{eventpattern.IAMUser, eventpattern.RootActivity, Sweep}
+	if s.Quarantine != "" {
+		names = append(names, Quarantine)
+	}
 	if s.SecurityHub {
 		names = append(names, SecurityHub)
 	}
@@ -42,6 +49,9 @@ func Add(app awscdk.App, s *settings.Settings, archives map[string]string) error
 	rules, err := eventpattern.RulesFor(s.Prefix)
 	if err != nil {
 		return fmt.Errorf("choosing the rules: %w", err)
+	}
+	if s.Quarantine != "" {
+		rules = append(rules, eventpattern.QuarantineRule(s.Prefix))
 	}
 	for _, name := range Functions(s) {
 		if archives[name] == "" {

@@ -19,6 +19,8 @@ var goldens = map[string]struct{ scenario, stack string }{
 	"guard":              {"default", "rootguard"},
 	"guard-full":         {"full", "rootguard"},
 	"guard-organization": {"organization", "rootguard"},
+	"guard-quarantine":   {"quarantine", "rootguard"},
+	"members-quarantine": {"quarantine-organization", "rootguard-members"},
 	"forward":            {"default", "rootguard-forward-eu-north-1"},
 	"members":            {"organization", "rootguard-members"},
 }

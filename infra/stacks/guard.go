@@ -83,6 +83,9 @@ func newGuard(app awscdk.App, s *settings.Settings, rules []eventpattern.Rule, a
 	if s.SecurityHub {
 		g.export()
 	}
+	if s.Quarantine != "" {
+		newQuarantinePolicy(g.stack, s)
+	}
 
 	probes := eventpattern.Probes(s.Prefix, *awscdk.Aws_ACCOUNT_ID())
 	made := make([]awsevents.CfnRule, 0, len(rules)+len(probes)+len(g.functions)+1)
@@ -227,6 +230,7 @@ var duties = map[string]string{
 	eventpattern.IAMUser:      "judges the events of its rules",
 	Sweep:                     "tells of users without MFA beyond their time, looks at each account's root and users, insists on what nobody acknowledged, and proves that the guard works",
 	SecurityHub:               "imports alerts into AWS Security Hub",
+	Quarantine:                "quarantines users past the last reminder, and releases them",
 }
 
 // newFunction makes a function with a log group, and a role that allows what it
@@ -236,10 +240,14 @@ func (g *guard) newFunction(name, archive string) awslambda.Function {
 	id := camel(name)
 	logs := awslogs.NewLogGroup(g.stack, jsii.String(id+"Logs"), &awslogs.LogGroupProps{RemovalPolicy: awscdk.RemovalPolicy_RETAIN})
 	logs.Node().DefaultChild().(awslogs.CfnLogGroup).SetRetentionInDays(jsii.Number(g.settings.LogDays))
-	role := awsiam.NewRole(g.stack, jsii.String(id+"Role"), &awsiam.RoleProps{
+	props := &awsiam.RoleProps{
 		AssumedBy:   awsiam.NewServicePrincipal(jsii.String("lambda.amazonaws.com"), nil),
 		Description: jsii.String("Of rootguard's function " + name),
-	})
+	}
+	if name == Quarantine {
+		props.RoleName = jsii.String(quarantineName(g.settings)) // for members to trust it, and to know its calls
+	}
+	role := awsiam.NewRole(g.stack, jsii.String(id+"Role"), props)
 	statements := g.permissions(name, *logs.LogGroupArn())
 	if name == Sweep {
 		statements = append(statements, g.proving()...)
@@ -304,6 +312,16 @@ func (g *guard) permissions(function, logs string) []awsiam.PolicyStatement {
 		allow("FindDue", []string{"dynamodb:Query"}, []string{table + "/index/" + config.TableDueIndex}, nil),
 		allow("Publish", []string{"sns:Publish"}, g.publishers(), nil),
 		allow("EncryptAlerts", []string{"kms:Decrypt", "kms:GenerateDataKey"}, []string{*g.key.KeyArn()}, nil),
+	)
+	if function == Quarantine {
+		statements = append(statements, quarantines(g.settings)...)
+		if o := g.settings.Organization; o != nil {
+			statements = append(statements, allow("QuarantineInMembers", []string{"sts:AssumeRole"}, []string{arnOf("iam", "", "*", "role/"+quarantineMemberRole(g.settings))},
+				conditions{"StringEquals": map[string]any{"aws:ResourceOrgID": o.ID}}), g.namesAccounts(o))
+		}
+		return statements
+	}
+	statements = append(statements,
 		allow("CheckUsers", []string{"iam:GetLoginProfile", "iam:ListMFADevices"}, []string{users}, nil),
 		allow("CheckAccount", []string{"iam:GetAccountSummary", "iam:ListVirtualMFADevices"}, []string{"*"}, nil),
 	)
@@ -317,7 +335,7 @@ func (g *guard) permissions(function, logs string) []awsiam.PolicyStatement {
 		statements = append(statements,
 			allow("CheckMembers", []string{"sts:AssumeRole"}, []string{arnOf("iam", "", "*", "role/"+memberRole(g.settings))},
 				conditions{"StringEquals": map[string]any{"aws:ResourceOrgID": o.ID}}),
-			allow("NameAccounts", []string{"organizations:DescribeAccount"}, []string{arnOf("organizations", "", o.Management, "account/"+o.ID+"/*")}, nil),
+			g.namesAccounts(o),
 		)
 	}
 	return statements
@@ -359,6 +377,10 @@ func (g *guard) proving() []awsiam.PolicyStatement {
 	return statements
 }
 
+func (g *guard) namesAccounts(o *settings.Organization) awsiam.PolicyStatement {
+	return allow("NameAccounts", []string{"organizations:DescribeAccount"}, []string{arnOf("organizations", "", o.Management, "account/"+o.ID+"/*")}, nil)
+}
+
 func (g *guard) environment(function string) *map[string]*string {
 	if function == SecurityHub {
 		return &map[string]*string{config.EnvTopicARN: g.topic.TopicArn()}
@@ -380,6 +402,19 @@ func (g *guard) environment(function string) *map[string]*string {
 	}
 	if len(s.Regions) > 0 {
 		env[config.EnvRegions] = jsii.String(strings.Join(s.Regions, ","))
+	}
+	if s.Quarantine != "" {
+		env[config.EnvQuarantine] = jsii.String(s.Quarantine)
+		if s.QuarantineNotice > 0 {
+			env[config.EnvQuarantineNotice] = jsii.String(s.QuarantineNotice.String())
+		}
+		if len(s.QuarantineExempt) > 0 {
+			exempt, err := json.Marshal(s.QuarantineExempt)
+			if err != nil {
+				panic(fmt.Sprintf("writing exempt users: %v", err)) // texts always can be
+			}
+			env[config.EnvQuarantineExempt] = jsii.String(string(exempt))
+		}
 	}
 	for name, list := range map[string][]time.Duration{config.EnvReminders: s.Reminders, config.EnvResend: s.Resend} {
 		texts := make([]string, len(list))

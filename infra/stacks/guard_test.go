@@ -80,6 +80,7 @@ func flatten(v any) string {
 	return fmt.Sprint(v)
 }
 
+// mustRules are the rules of a deployment without quarantine.
 func mustRules(t *testing.T, prefix string) []eventpattern.Rule {
 	t.Helper()
 	rules, err := eventpattern.RulesFor(prefix)
@@ -117,9 +118,13 @@ func checkRule(t *testing.T, tpl *template, name string, rule eventpattern.Rule)
 }
 
 func TestRules(t *testing.T) {
-	for scenario, prefix := range map[string]string{"default": "rootguard", "full": "rootguard", "govcloud": "twenty-letters-long0"} {
+	for scenario, prefix := range map[string]string{"default": "rootguard", "full": "rootguard", "govcloud": "twenty-letters-long0", "quarantine": "rootguard"} {
 		tpl := all(t)[scenario].stack(t, prefix)
-		for _, rule := range mustRules(t, prefix) {
+		rules := mustRules(t, prefix)
+		if scenario == "quarantine" {
+			rules = append(rules, eventpattern.QuarantineRule(prefix))
+		}
+		for _, rule := range rules {
 			target := checkRule(t, tpl, prefix+"-"+rule.Name, rule)
 			function, _ := tpl.named(t, "AWS::Lambda::Function", "FunctionName", prefix+"-"+rule.Function)
 			if !reflect.DeepEqual(target["Arn"], get(function, "Arn")) {

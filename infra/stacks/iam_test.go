@@ -9,12 +9,13 @@ import (
 
 // anyResource are the actions that may have Resource "*", with the reason.
 var anyResource = map[string]string{
-	"cloudtrail:DescribeTrails":  "CloudTrail has no resource for it: which trails there are is the question (Service Authorization Reference)",
-	"events:ListRules":           "EventBridge has no resource for it (Service Authorization Reference)",
-	"iam:GetAccountSummary":      "IAM has no resource for it (Service Authorization Reference)",
-	"iam:ListUsers":              "IAM has no resource for it (Service Authorization Reference)",
-	"iam:ListVirtualMFADevices":  "IAM has no resource for it (Service Authorization Reference)",
-	"organizations:ListAccounts": "AWS Organizations has no resource for it (Service Authorization Reference)",
+	"iam:GetAccountPasswordPolicy": "IAM has no resource for it (Service Authorization Reference)",
+	"cloudtrail:DescribeTrails":    "CloudTrail has no resource for it: which trails there are is the question (Service Authorization Reference)",
+	"events:ListRules":             "EventBridge has no resource for it (Service Authorization Reference)",
+	"iam:GetAccountSummary":        "IAM has no resource for it (Service Authorization Reference)",
+	"iam:ListUsers":                "IAM has no resource for it (Service Authorization Reference)",
+	"iam:ListVirtualMFADevices":    "IAM has no resource for it (Service Authorization Reference)",
+	"organizations:ListAccounts":   "AWS Organizations has no resource for it (Service Authorization Reference)",
 }
 
 // wildcards are the actions that may end in "*", with the reason.
@@ -64,8 +65,10 @@ func judge(resourceType string, statement map[string]any, used map[string]bool) 
 
 	if statement["Effect"] == "Deny" {
 		insecure := map[string]any{"Bool": map[string]any{"aws:SecureTransport": "false"}}
-		if !reflect.DeepEqual(statement["Condition"], insecure) {
-			problem("denies something else than calls without TLS")
+		withoutMFA := map[string]any{"BoolIfExists": map[string]any{"aws:MultiFactorAuthPresent": "false"}}
+		quarantine := resourceType == "AWS::IAM::ManagedPolicy" && reflect.DeepEqual(statement["Condition"], withoutMFA)
+		if !quarantine && !reflect.DeepEqual(statement["Condition"], insecure) {
+			problem("denies something else than calls without TLS, or without MFA in quarantine")
 		}
 		return problems
 	}
@@ -136,6 +139,9 @@ func TestJudge(t *testing.T) {
 		{"everybody with an account", "AWS::SNS::TopicPolicy", map[string]any{"Action": "sns:Publish", "Resource": "arn", "Principal": map[string]any{"AWS": []any{"*"}}}, true},
 		{"the organization", "AWS::Events::EventBusPolicy", map[string]any{"Action": "events:PutEvents", "Resource": "arn", "Principal": "*", "Condition": orgOnly}, false},
 		{"calls without TLS denied", "AWS::SQS::QueuePolicy", map[string]any{"Effect": "Deny", "Action": "sqs:*", "Condition": map[string]any{"Bool": map[string]any{"aws:SecureTransport": "false"}}}, false},
+		{"calls without MFA denied in quarantine", "AWS::IAM::ManagedPolicy", map[string]any{"Effect": "Deny", "NotAction": "iam:EnableMFADevice", "Resource": "*", "Condition": map[string]any{"BoolIfExists": map[string]any{"aws:MultiFactorAuthPresent": "false"}}}, false},
+		{"calls with MFA denied in quarantine", "AWS::IAM::ManagedPolicy", map[string]any{"Effect": "Deny", "NotAction": "iam:EnableMFADevice", "Resource": "*", "Condition": map[string]any{"BoolIfExists": map[string]any{"aws:MultiFactorAuthPresent": "true"}}}, true},
+		{"everything denied in quarantine", "AWS::IAM::ManagedPolicy", map[string]any{"Effect": "Deny", "NotAction": "iam:EnableMFADevice", "Resource": "*"}, true},
 		{"something else denied", "AWS::SQS::QueuePolicy", map[string]any{"Effect": "Deny", "Action": "sqs:*"}, true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

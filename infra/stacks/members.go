@@ -49,6 +49,11 @@ func newMember(stack awscdk.Stack, s *settings.Settings, rules []eventpattern.Ru
 		}})},
 	})
 	condition(role, once)
+	if s.Quarantine != "" {
+		for _, made := range newMemberQuarantine(stack, s) {
+			condition(made, once)
+		}
+	}
 }
 
 // condition puts a condition on every resource in the scope.

@@ -35,6 +35,15 @@ var scenarios = map[string]string{
 		"email": ["ops@example.com"], "regions": ["eu-west-1"],
 		"organization": {"id": "o-a1b2c3d4e5", "management": "111111111111", "hub": "222222222222", "units": ["r-abcd"]}
 	}}`,
+	"quarantine": `{"email": "ops@example.com", "rootguard": {"quarantine": "on", "quarantineNotice": "2d", "quarantineExempt": ["break-glass", "123456789012"]}}`,
+	"quarantine-organization": `{"rootguard": {
+		"email": ["ops@example.com"], "regions": ["eu-west-1"], "quarantine": "on",
+		"organization": {"id": "o-a1b2c3d4e5", "management": "111111111111", "hub": "222222222222", "units": ["r-abcd"]}
+	}}`,
+	"quarantine-dry-run": `{"rootguard": {
+		"email": ["ops@example.com"], "regions": [], "quarantine": "dry-run",
+		"organization": {"id": "o-a1b2c3d4e5", "management": "111111111111", "hub": "222222222222", "units": ["r-abcd"]}
+	}}`,
 	"management": `{"rootguard": {
 		"email": ["ops@example.com"], "regions": [], "trail": true,
 		"organization": {"id": "o-a1b2c3d4e5", "management": "111111111111", "hub": "111111111111", "units": ["ou-abcd-12345678"]}
@@ -92,7 +101,7 @@ var synthesized = sync.OnceValues(func() (map[string]stackSet, error) {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	archives := map[string]string{}
-	for _, name := range Functions(&settings.Settings{SecurityHub: true}) {
+	for _, name := range Functions(&settings.Settings{SecurityHub: true, Quarantine: settings.QuarantineOn}) {
 		archives[name] = filepath.Join(dir, name+".zip")
 		if err := os.WriteFile(archives[name], []byte("an archive of "+name), 0o600); err != nil {
 			return nil, err

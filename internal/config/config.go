@@ -63,12 +63,20 @@ func Load(getenv func(string) string) (Config, error) {
 				Grace:     r.duration(EnvGrace, time.Minute, 90*24*time.Hour),
 				QuietDays: r.days(EnvQuietDays),
 			},
+			Quarantine: guard.QuarantineSettings{
+				Mode:   r.quarantine(),
+				Notice: r.duration(EnvQuarantineNotice, time.Hour, 30*24*time.Hour),
+				Exempt: r.exempt(),
+			},
 		},
 	}
 	if err := errors.Join(r.errs...); err != nil {
 		return Config{}, fmt.Errorf("reading settings: %w", err)
 	}
 	c.Partition, c.Region, c.Account = place(c.TopicARN)
+	if c.Own.Prefix != "" {
+		c.Settings.Bootstrap.QuarantinePolicy = c.Own.Prefix + bootstrap.QuarantineSuffix
+	}
 	return c, nil
 }
 
@@ -87,6 +95,19 @@ func LoadHub(getenv func(string) string) (alert.Hub, error) {
 // Home is the guard's own account.
 func (c *Config) Home() guard.Home {
 	return guard.Home{Account: c.Account, Region: c.Region, Members: c.MemberRole != ""}
+}
+
+// Quarantine returns the name of the policy that quarantines users, and that of
+// the role by which that is done in other accounts, "" without an organization.
+func (c *Config) Quarantine() (policy, memberRole string) {
+	prefix := c.Own.Prefix
+	if prefix == "" {
+		prefix = detect.DefaultPrefix
+	}
+	if policy = prefix + detect.QuarantineRole; c.MemberRole != "" {
+		memberRole = policy + detect.MemberRole
+	}
+	return policy, memberRole
 }
 
 // AccountName is the name that was set for an account, "" where none was.
@@ -168,6 +189,29 @@ func (r *reader) names() map[string]string {
 		}
 	}
 	return names
+}
+
+func (r *reader) quarantine() guard.QuarantineMode {
+	switch mode := guard.QuarantineMode(r.text(EnvQuarantine)); mode {
+	case guard.QuarantineOff, guard.QuarantineDryRun, guard.QuarantineOn:
+		return mode
+	default:
+		r.wrong(EnvQuarantine, string(mode), "set it to dry-run or on, or leave it out")
+		return guard.QuarantineOff
+	}
+}
+
+func (r *reader) exempt() []string {
+	value := r.text(EnvQuarantineExempt)
+	if value == "" {
+		return nil
+	}
+	var all []string
+	if err := json.Unmarshal([]byte(value), &all); err != nil {
+		r.wrong(EnvQuarantineExempt, value, `set it to a JSON list such as ["break-glass","111122223333"]`)
+		return nil
+	}
+	return all
 }
 
 func (r *reader) flag(name string) bool {

@@ -30,8 +30,9 @@ func TestLoad(t *testing.T) {
 		AccountNames: map[string]string{"111122223333": "prod, \u00fcber"}, OrganizationNames: true, MemberRole: "rootguard-read",
 		Own: detect.Own{Prefix: "guard", Trails: []string{"one", "arn:aws:cloudtrail:us-east-1:111122223333:trail/two"}, Keys: []string{"k"}},
 		Settings: guard.Settings{Window: 5 * time.Minute, Lease: time.Minute, Reminders: []time.Duration{time.Hour, 48 * time.Hour}, Resend: []time.Duration{10 * time.Minute, 2 * time.Hour},
-			Posture:   2 * time.Hour,
-			Bootstrap: bootstrap.Options{Grace: 36 * time.Hour, QuietDays: 60}},
+			Posture:    2 * time.Hour,
+			Bootstrap:  bootstrap.Options{Grace: 36 * time.Hour, QuietDays: 60, QuarantinePolicy: "guard-quarantine"},
+			Quarantine: guard.QuarantineSettings{Mode: guard.QuarantineDryRun, Notice: 48 * time.Hour, Exempt: []string{"a,b", "111122223333"}}},
 		UndeliveredQueueURL: "https://sqs.us-gov-west-1.amazonaws.com/111122223333/u", FailedQueueURL: "http://localhost:1/f", Regions: []string{"us-gov-east-1", "x"},
 		Partition: "aws-us-gov", Region: "us-gov-west-1", Account: "111122223333",
 	}
@@ -47,6 +48,7 @@ func TestLoad(t *testing.T) {
 			EnvAccountNames: `{"111122223333":"prod, \u00fcber"}`, EnvOrganizationNames: "true", EnvMemberRole: "rootguard-read", EnvPrefix: "guard",
 			EnvTrails: "one, arn:aws:cloudtrail:us-east-1:111122223333:trail/two", EnvKeys: "k",
 			EnvWindow: "5m", EnvLease: "60s", EnvGrace: "36h", EnvQuietDays: "60", EnvReminders: "1h, 48h", EnvResend: "10m, 2h", EnvPosture: "2h",
+			EnvQuarantine: "dry-run", EnvQuarantineNotice: "48h", EnvQuarantineExempt: `["a,b","111122223333"]`,
 			EnvUndeliveredQueue: full.UndeliveredQueueURL, EnvFailedQueue: full.FailedQueueURL, EnvRegions: "us-gov-east-1, x",
 		}, full},
 	} {
@@ -86,6 +88,9 @@ func TestWrong(t *testing.T) {
 		{EnvReminders, "1s", "set it to durations"},
 		{EnvResend, "1m", "set it to durations between 5m0s and 168h0m0s, shortest first"},
 		{EnvPosture, "1m", "set it to a duration between 15m0s and 24h0m0s"},
+		{EnvQuarantine, "yes", `is "yes": set it to dry-run or on`},
+		{EnvQuarantineNotice, "30m", "set it to a duration between 1h0m0s and 720h0m0s"},
+		{EnvQuarantineExempt, "eve", `is "eve": set it to a JSON list`},
 		{EnvQuietDays, "a month", "set it to a number of days"},
 		{EnvQuietDays, "0", "set it to a number of days"},
 		{EnvAccountNames, "prod", "set it to a JSON object"},
@@ -110,6 +115,22 @@ func TestAllThatIsWrongIsSaidAtOnce(t *testing.T) {
 	for _, name := range []string{EnvTable, EnvGrace, EnvQuietDays} {
 		if err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%v does not name %s", err, name)
+		}
+	}
+}
+
+func TestQuarantine(t *testing.T) {
+	for _, tt := range []struct {
+		prefix, member string
+		want           [2]string
+	}{
+		{"", "", [2]string{"rootguard-quarantine", ""}},
+		{"acme", "", [2]string{"acme-quarantine", ""}},
+		{"acme", "acme-member", [2]string{"acme-quarantine", "acme-quarantine-member"}},
+	} {
+		c := Config{MemberRole: tt.member, Own: detect.Own{Prefix: tt.prefix}}
+		if policy, role := c.Quarantine(); [2]string{policy, role} != tt.want {
+			t.Errorf("%+v: %s, %s", tt, policy, role)
 		}
 	}
 }

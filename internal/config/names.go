@@ -15,6 +15,9 @@ const (
 	EnvGrace              = "ROOTGUARD_GRACE"                // from console access to user.mfa.missing
 	EnvReminders          = "ROOTGUARD_REMINDERS"            // list: how long after the end of grace to remind, shortest first
 	EnvResend             = "ROOTGUARD_RESEND"               // list: how long after its alert a critical incident is sent again, shortest first
+	EnvQuarantine         = "ROOTGUARD_QUARANTINE"           // "dry-run" or "on": what becomes of users past the last reminder; else nothing
+	EnvQuarantineNotice   = "ROOTGUARD_QUARANTINE_NOTICE"    // from the announcement of a quarantine to it
+	EnvQuarantineExempt   = "ROOTGUARD_QUARANTINE_EXEMPT"    // JSON list: names or ARNs of users, or accounts, never quarantined
 	EnvWindow             = "ROOTGUARD_WINDOW"               // length of a roll-up window
 	EnvLease              = "ROOTGUARD_LEASE"                // of a claim; longer than a publish may take
 	EnvPosture            = "ROOTGUARD_POSTURE"              // how often each account's root is looked at

@@ -39,8 +39,8 @@ type Rule struct {
 // DefaultPrefix begins the names of rootguard's resources.
 const DefaultPrefix = "rootguard"
 
-// Rules are the rules to deploy where resource names begin with DefaultPrefix.
-func Rules() []Rule { return rules(DefaultPrefix) }
+// Rules are all rules there can be where resource names begin with DefaultPrefix.
+func Rules() []Rule { return append(rules(DefaultPrefix), QuarantineRule(DefaultPrefix)) }
 
 // maxPrefix keeps every pattern within its limit.
 const maxPrefix = 24
@@ -56,6 +56,32 @@ func RulesFor(prefix string) ([]Rule, error) {
 	return rules(prefix), nil
 }
 
+// Parts of the patterns.
+const (
+	fromAWS = `"source": [{"prefix": "aws."}]`
+	byCall  = `"AWS API Call via CloudTrail"`
+	// Root at work is neither a service acting for root, nor a service's own
+	// event. Records of the console may have invokedBy signin.amazonaws.com.
+	byRoot = byCall + `, "AWS Console Action via CloudTrail", "AWS Console Sign In via CloudTrail", "AWS Console Signin via CloudTrail"`
+	byAny  = byRoot + `, "AWS Service Event via CloudTrail"`
+	// What rule root-activity leaves, of calls and of service events.
+	others = `{"detail": {"userIdentity": {"type": [{"anything-but": "Root"}]}}},
+			{"detail": {"userIdentity": {"type": [{"exists": false}]}}},
+			{"detail": {"userIdentity": {"invokedBy": [{"anything-but": "signin.amazonaws.com"}]}}}`
+	notRoot   = `"$or": [` + others + `]`
+	orService = `"$or": [` + others + `, {"detail": {"eventType": ["AwsServiceEvent"]}}]`
+)
+
+// QuarantineRule is one more rule, to deploy where users without MFA may be
+// quarantined. prefix must be one that RulesFor takes.
+func QuarantineRule(prefix string) Rule {
+	pattern := `{` + fromAWS + `, "detail-type": [` + byCall + `], ` + notRoot + `, "detail": {
+		"eventSource": ["iam.amazonaws.com"],
+		"eventName": ["CreatePolicyVersion", "DeletePolicy", "SetDefaultPolicyVersion"],
+		` + naming(prefix, "policyArn") + `}}`
+	return Rule{"guard-policy", "The policy that users are quarantined by is changed or deleted", compact(pattern), false, RootActivity}
+}
+
 // rules are the rules, each within its limits and with as little overlap as
 // possible: an event that two rules let through is handled twice, the second
 // time in vain. Two overlaps remain, both rare: root handing out credentials by
@@ -64,20 +90,6 @@ func RulesFor(prefix string) ([]Rule, error) {
 // A source that begins with "aws." cannot be made up: PutEvents refuses it
 // (EventBridge API Reference, PutEventsRequestEntry).
 func rules(prefix string) []Rule {
-	const (
-		fromAWS = `"source": [{"prefix": "aws."}]`
-		byCall  = `"AWS API Call via CloudTrail"`
-		// Root at work is neither a service acting for root, nor a service's own
-		// event. Records of the console may have invokedBy signin.amazonaws.com.
-		byRoot = byCall + `, "AWS Console Action via CloudTrail", "AWS Console Sign In via CloudTrail", "AWS Console Signin via CloudTrail"`
-		byAny  = byRoot + `, "AWS Service Event via CloudTrail"`
-		// What rule root-activity leaves, of calls and of service events.
-		others = `{"detail": {"userIdentity": {"type": [{"anything-but": "Root"}]}}},
-			{"detail": {"userIdentity": {"type": [{"exists": false}]}}},
-			{"detail": {"userIdentity": {"invokedBy": [{"anything-but": "signin.amazonaws.com"}]}}}`
-		notRoot   = `"$or": [` + others + `]`
-		orService = `"$or": [` + others + `, {"detail": {"eventType": ["AwsServiceEvent"]}}]`
-	)
 	rootSignIn := `{` + fromAWS + `, "detail-type": [` + byAny + `], "detail": {
 		"eventName": ["ConsoleLogin"], "userIdentity": {"type": ["Root"]}}}`
 	rootActivity := `{` + fromAWS + `, "detail-type": [` + byRoot + `], "detail": {

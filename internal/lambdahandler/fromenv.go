@@ -76,6 +76,7 @@ func Assemble(cfg config.Config, env aws.Config, now func() time.Time, logger *s
 		Announcements: store,
 		Recaps:        store.Recaps(),
 		Incidents:     store,
+		Quarantines:   store,
 
 		AccountName: accountName,
 	}, cfg.Settings)

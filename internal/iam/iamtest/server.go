@@ -22,6 +22,8 @@ type User struct {
 	ID       string // unique; "": made of the name
 	Password bool
 	Devices  []string // serial numbers
+	ID       string   // "AIDA…"
+	Policies []string // ARNs of the policies attached
 }
 
 // Virtual is a virtual MFA device.
@@ -67,6 +69,13 @@ func (s *Server) Set(account string, a Account) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.accounts[account] = a
+}
+
+// User is a user of an account as it is now.
+func (s *Server) User(account, name string) User {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.accounts[account].Users[name]
 }
 
 // AllowRole lets a role be assumed.
@@ -151,9 +160,41 @@ func (s *Server) do(r *http.Request) (string, *apiError) {
 			return "", &apiError{http.StatusNotFound, "NoSuchEntity", "The user with name " + name + " cannot be found."}
 		}
 		return s.devices(name, user.Devices, r.PostForm.Get("Marker"))
+	case "GetUser", "AttachUserPolicy", "DetachUserPolicy", "ListAttachedUserPolicies":
+		if !exists {
+			return "", &apiError{http.StatusNotFound, "NoSuchEntity", "The user with name " + name + " cannot be found."}
+		}
+		return s.policies(action, account, name, user, r.PostForm)
 	default:
 		return "", &apiError{http.StatusBadRequest, "InvalidAction", action}
 	}
+}
+
+// policies are the calls about a user and its policies.
+func (s *Server) policies(action, account, name string, user User, form url.Values) (string, *apiError) {
+	arn := form.Get("PolicyArn")
+	switch action {
+	case "GetUser":
+		return "<User><Path>/</Path><UserName>" + escape(name) + "</UserName><UserId>" + user.ID + "</UserId><Arn>arn:aws:iam::" + account + ":user/" + escape(name) +
+			"</Arn><CreateDate>2025-03-01T12:00:00Z</CreateDate></User>", nil
+	case "AttachUserPolicy":
+		if !slices.Contains(user.Policies, arn) {
+			user.Policies = append(slices.Clone(user.Policies), arn)
+		}
+	case "DetachUserPolicy":
+		if !slices.Contains(user.Policies, arn) {
+			return "", &apiError{http.StatusNotFound, "NoSuchEntity", "Policy " + arn + " was not found."}
+		}
+		user.Policies = slices.DeleteFunc(slices.Clone(user.Policies), func(p string) bool { return p == arn })
+	default:
+		members := make([]string, 0, len(user.Policies))
+		for _, p := range user.Policies {
+			members = append(members, "<PolicyName>"+escape(p[strings.LastIndex(p, "/")+1:])+"</PolicyName><PolicyArn>"+escape(p)+"</PolicyArn>")
+		}
+		return s.page("AttachedPolicies", members, form.Get("Marker"))
+	}
+	s.accounts[account].Users[name] = user
+	return "", nil
 }
 
 // caller is the account of the credentials a request is signed with.

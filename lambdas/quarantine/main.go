@@ -1,0 +1,31 @@
+// Command quarantine is the Lambda function that a schedule calls to quarantine
+// users past the last reminder, and to release them. It is deployed where the
+// settings ask for it, and the only one that may change IAM.
+package main
+
+import (
+	"os"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-lambda-go/lambdacontext"
+	sdkiam "github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"rootguard/internal/iam"
+	"rootguard/internal/lambdahandler"
+)
+
+func main() {
+	logger := lambdacontext.NewLogger()
+	f, err := lambdahandler.FromEnv(os.Getenv, time.Now, logger)
+	if err != nil {
+		logger.Error("not started", "error", err.Error())
+		os.Exit(1)
+	}
+	home := iam.Home{Partition: f.Config.Partition, Account: f.Config.Account}
+	policy, role := f.Config.Quarantine()
+	users := iam.NewQuarantine(iam.NewAccounts(home, sdkiam.NewFromConfig(f.AWS), sts.NewFromConfig(f.AWS), role), policy)
+	f.Deps.Chores = append(f.Deps.Chores, lambdahandler.Quarantine(f.Guard, users))
+	lambda.Start(lambdahandler.New(f.Deps).Handle)
+}
