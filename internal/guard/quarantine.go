@@ -87,6 +87,9 @@ func (q *Quarantine) pending() bool {
 	return q.State == QuarantineMarked || q.State == QuarantineAnnounced || q.State == QuarantineActive
 }
 
+// CanRelease reports whether Release has something to do, or to wait for.
+func (q *Quarantine) CanRelease() bool { return q.pending() || q.State == QuarantineReleasing }
+
 func (q *Quarantine) target() detect.Target {
 	return detect.Target{UserName: q.User, UserID: q.UserID}
 }
@@ -130,11 +133,11 @@ func Release(ctx context.Context, rows Quarantines, account, user, by, why strin
 			return Quarantine{}
 		}
 		q.State, q.By, q.Why, q.MFA, q.ExemptUntil = QuarantineReleasing, by, why, cloudtrail.Unknown, until
-		q.Due, q.Unanswered = at, 0
+		q.Due, q.Unanswered = at.Truncate(time.Second), 0 // a schedule's time has no parts of a second
 		q.Revision++
 		return q
 	})
-	if err == nil && !before.pending() && before.State != QuarantineReleasing {
+	if err == nil && !before.CanRelease() {
 		err = ErrNotQuarantined
 	}
 	return before, err

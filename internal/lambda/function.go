@@ -1,4 +1,4 @@
-// Package lambda looks up how a deployed function is set.
+// Package lambda looks up how a deployed function is set, and calls it.
 package lambda
 
 import (
@@ -96,4 +96,20 @@ func deref(s *string) string {
 		return ""
 	}
 	return *s
+}
+
+// Invoke calls a function and waits for it. It fails with ErrNoFunction, and where
+// the function itself failed.
+func Invoke(ctx context.Context, client *sdk.Client, function string, payload []byte) error {
+	out, err := client.Invoke(ctx, &sdk.InvokeInput{FunctionName: &function, Payload: payload})
+	var missing *types.ResourceNotFoundException
+	switch {
+	case errors.As(err, &missing):
+		return fmt.Errorf("calling function %s: %w", function, ErrNoFunction)
+	case err != nil:
+		return fmt.Errorf("calling function %s: %w", function, err)
+	case out.FunctionError != nil:
+		return fmt.Errorf("calling function %s: it failed (%s): %.300s", function, *out.FunctionError, out.Payload)
+	}
+	return nil
 }

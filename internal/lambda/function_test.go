@@ -3,6 +3,7 @@ package lambda_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -125,6 +126,49 @@ func TestFunction(t *testing.T) {
 			}
 			if errors.Is(err, health.ErrAbsent) != tc.absent || (err != nil) != (tc.err != "") || err != nil && !strings.Contains(err.Error(), tc.err) {
 				t.Errorf("got %v, want %q", err, tc.err)
+			}
+		})
+	}
+}
+
+func TestInvoke(t *testing.T) {
+	for _, tt := range []struct {
+		name, kind, failed, body string
+		status                   int
+		missing                  bool
+		err                      string
+	}{
+		{"it works", "", "", `null`, 200, false, ""},
+		{"it fails", "", "Unhandled", `{"errorMessage":"SNS is down"}`, 200, false, `calling function f: it failed (Unhandled): {"errorMessage":"SNS is down"}`},
+		{"no function", "ResourceNotFoundException", "", `{"Type":"User","message":"Function not found"}`, 404, true, "calling function f: there is no such function"},
+		{"denied", "AccessDeniedException", "", `{"message":"not authorized to perform: lambda:InvokeFunction"}`, 403, false, "lambda:InvokeFunction"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				body, err := io.ReadAll(r.Body)
+				if want := "/2015-03-31/functions/f/invocations"; err != nil || r.Method != http.MethodPost || r.URL.Path != want || string(body) != `{"a":1}` {
+					t.Errorf("asked %s %s with %s, %v, want %s", r.Method, r.URL.Path, body, err, want)
+				}
+				w.Header().Set("Content-Type", "application/json")
+				if tt.kind != "" {
+					w.Header().Set("X-Amzn-Errortype", tt.kind)
+				}
+				if tt.failed != "" {
+					w.Header().Set("X-Amz-Function-Error", tt.failed)
+				}
+				w.WriteHeader(tt.status)
+				_, _ = w.Write([]byte(tt.body))
+			}))
+			defer server.Close()
+			client := sdk.New(sdk.Options{
+				Region: "us-east-1", BaseEndpoint: &server.URL,
+				Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+					return aws.Credentials{AccessKeyID: "test", SecretAccessKey: "test"}, nil
+				}),
+			})
+			err := lambda.Invoke(t.Context(), client, "f", []byte(`{"a":1}`))
+			if (err != nil) != (tt.err != "") || errors.Is(err, lambda.ErrNoFunction) != tt.missing || err != nil && !strings.Contains(err.Error(), tt.err) {
+				t.Errorf("got %v, want %q", err, tt.err)
 			}
 		})
 	}

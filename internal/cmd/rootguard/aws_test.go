@@ -45,6 +45,8 @@ type cloud struct {
 	org     *organizationstest.Server
 	known   map[string]iamtest.Account // what iam knows
 	api     *httptest.Server           // CloudFormation, Lambda and STS
+
+	quarantine quarantineFunction
 }
 
 func newCloud(t *testing.T) *cloud {
@@ -68,6 +70,8 @@ func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Path == "/2015-03-31/functions/rootguard-rootactivity/configuration" && home:
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = fmt.Fprintf(w, `{"FunctionName":"rootguard-rootactivity","Environment":{"Variables":{"ROOTGUARD_TABLE":%q,"ROOTGUARD_TOPIC_ARN":%q,"ROOTGUARD_LEASE":"45s","ROOTGUARD_GRACE":"300h","ROOTGUARD_QUIET_DAYS":"21","ROOTGUARD_ACCOUNT_NAMES":"{\"111122223333\":\"acme\"}"}}}`, c.table, topicARN)
+	case strings.HasPrefix(r.URL.Path, "/2015-03-31/functions/rootguard-quarantine/") && home && c.quarantine.deployed:
+		c.quarantine.serve(c, w, r)
 	case strings.HasPrefix(r.URL.Path, "/2015-03-31/functions/"):
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("X-Amzn-Errortype", "ResourceNotFoundException")
@@ -115,6 +119,8 @@ func TestAWSScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"quarantine": quarantineCmd,
+
 			"exits":   exitCode,
 			"seed":    seedTable,
 			"queue":   sendFiles,

@@ -36,6 +36,7 @@ type grammar struct {
 	Window     windowCmd     `cmd:"" help:"Announce that root will be used, so that alerts of it are lowered."`
 	Incidents  incidentsCmd  `cmd:"" help:"List the incidents of the deployed rootguard, and who looks after them."`
 	Ack        ackCmd        `cmd:"" help:"Say that you look after an incident, so that it is not sent again."`
+	Release    releaseCmd    `cmd:"" help:"Let an IAM user out of the quarantine of the deployed rootguard."`
 	Explain    explainCmd    `cmd:"" help:"Tell what became of one event, and why."`
 	Findings   findingsCmd   `cmd:"" help:"List every finding, with what it means and what to do."`
 	Story      storyCmd      `cmd:"" help:"Print the bundled example log, to look at or to replay."`

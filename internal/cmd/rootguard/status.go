@@ -213,6 +213,7 @@ func (v *statusView) users(s bootstrap.Status) {
 			}
 			fmt.Fprintf(&v.b, "    %s  %s\n", pad(name(u), width), v.paint.in(color, "MFA "+label.Deadline(u.GraceDeadline, s.AsOf)))
 			v.line(6, v.paint.faint, label.Clean(origin(u)+"; last sign-in "+label.Time(u.LastSignIn)))
+			v.quarantined(u)
 		}
 	}
 	if len(others) > 0 {
@@ -223,8 +224,22 @@ func (v *statusView) users(s bootstrap.Status) {
 				state = "deleted " + label.Time(u.DeletedAt)
 			}
 			fmt.Fprintf(&v.b, "    %s  %s\n", pad(name(u), width), state)
+			v.quarantined(u)
 		}
 	}
+}
+
+// quarantined says since when a user is in quarantine, if it is.
+func (v *statusView) quarantined(u bootstrap.UserStatus) {
+	q := u.Quarantined
+	if q == nil {
+		return
+	}
+	line := "quarantined since " + label.Time(q.Time)
+	if q.Actor != "" {
+		line += " by " + q.Actor
+	}
+	v.line(6, func(text string) string { return v.paint.in("1;31", text) }, label.Clean(line))
 }
 
 // name is a user's name, with what matters most about it.

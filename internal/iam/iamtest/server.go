@@ -4,6 +4,7 @@
 package iamtest
 
 import (
+	"cmp"
 	"encoding/xml"
 	"fmt"
 	"maps"
@@ -22,7 +23,6 @@ type User struct {
 	ID       string // unique; "": made of the name
 	Password bool
 	Devices  []string // serial numbers
-	ID       string   // "AIDA…"
 	Policies []string // ARNs of the policies attached
 }
 
@@ -175,7 +175,7 @@ func (s *Server) policies(action, account, name string, user User, form url.Valu
 	arn := form.Get("PolicyArn")
 	switch action {
 	case "GetUser":
-		return "<User><Path>/</Path><UserName>" + escape(name) + "</UserName><UserId>" + user.ID + "</UserId><Arn>arn:aws:iam::" + account + ":user/" + escape(name) +
+		return "<User><Path>/</Path><UserName>" + escape(name) + "</UserName><UserId>" + cmp.Or(user.ID, UserID(name)) + "</UserId><Arn>arn:aws:iam::" + account + ":user/" + escape(name) +
 			"</Arn><CreateDate>2025-03-01T12:00:00Z</CreateDate></User>", nil
 	case "AttachUserPolicy":
 		if !slices.Contains(user.Policies, arn) {
