@@ -170,6 +170,6 @@
 // there; its steps are told at that method. The row says how far it has come, and
 // is written last: whatever a crash leaves undone is done again from the row, and
 // all of it can be. A release is a wish written into the row, by whoever may
-// write to the table, which the same function fulfils: so one role changes IAM,
+// write to the table, which the same function grants: so one role changes IAM,
 // and any other detachment of the policy is guard.tampered.
 package guard
