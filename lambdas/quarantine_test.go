@@ -155,7 +155,7 @@ func TestQuarantineReleased(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Throttled, and SNS down: the invocation fails, and the next one ends it.
-	q.iam.Inject("DetachUserPolicy", 3, "Throttling")
+	q.iam.Inject("DetachUserPolicy", 4, "Throttling")
 	q.run(t, 0)
 	q.attached(t, true)
 	q.topic.Down(true)
