@@ -29,7 +29,7 @@ const SecurityHub = "securityhub"
 
 // Quarantine is the function that may put the quarantine policy on users, where
 // the settings ask for it.
-const Quarantine = "quarantine"
+const Quarantine = eventpattern.Quarantine
 
 // Functions are the functions that the settings ask for, each a folder of lambdas.
 func Functions(s *settings.Settings) []string {

@@ -346,6 +346,9 @@ func (g *guard) permissions(function, logs string) []awsiam.PolicyStatement {
 func (g *guard) proving() []awsiam.PolicyStatement {
 	s := g.settings
 	names := []string{eventpattern.IAMUser, eventpattern.RootActivity, Sweep}
+	if s.Quarantine != "" {
+		names = append(names, Quarantine)
+	}
 	for i, name := range names {
 		names[i] = arn("lambda", "function:"+s.Prefix+"-"+name) // by name: the function itself needs this role first
 	}

@@ -48,6 +48,7 @@ func New(cfg *config.Config, env aws.Config, now func() time.Time) *health.Check
 		Partition: cfg.Partition, Region: cfg.Region, Account: cfg.Account, Prefix: cfg.Own.Prefix, Table: cfg.Table,
 		Alerts: cfg.TopicARN, Escalation: cfg.EscalationTopicARN, Chat: cfg.ChatTopicARN,
 		Undelivered: cfg.UndeliveredQueueURL, Failed: cfg.FailedQueueURL, Trails: cfg.Own.Trails, Regions: cfg.Regions,
+		Quarantine: cfg.Settings.Quarantine.Mode != "",
 	}
 	if len(cfg.Own.Keys) > 0 {
 		want.Key = cfg.Own.Keys[0]

@@ -15,7 +15,8 @@ import (
 const (
 	RootActivity = "rootactivity"
 	IAMUser      = "iamuser"
-	Sweep        = "sweep" // of a schedule alone
+	Sweep        = "sweep"      // of a schedule alone
+	Quarantine   = "quarantine" // likewise, where users without MFA may be quarantined
 )
 
 // Schedule is how often each function is called without an event.

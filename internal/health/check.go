@@ -46,6 +46,7 @@ type Expected struct {
 	Undelivered, Failed      string   // URLs of queues
 	Trails                   []string // names or ARNs of the trails that feed it; none: any will do
 	Regions                  []string // whose events are forwarded
+	Quarantine               bool     // users without MFA may be quarantined, by a function of its own
 }
 
 // Ports are what a Checker looks through.

@@ -42,6 +42,29 @@ func (w *world) inspect(t *testing.T) map[string]health.Result {
 	return results
 }
 
+// TestQuarantine holds that what quarantine is made of is looked at where it is
+// deployed, and missed nowhere else.
+func TestQuarantine(t *testing.T) {
+	for _, deployed := range []bool{true, false} {
+		w := newWorldWith(t, deployed)
+		w.want.Quarantine = true
+		want := []string{}
+		if !deployed {
+			want = []string{
+				"failures.quarantine failed", "forwarder.eu-north-1 failed", "function.quarantine failed", "permission.quarantine failed",
+				"permission.rootactivity failed", "rule.guard-policy failed", "rule.heartbeat-quarantine failed",
+				"target.guard-policy failed", "target.heartbeat-quarantine failed",
+			}
+		}
+		if diff := cmp.Diff(want, ill(w.inspect(t))); diff != "" {
+			t.Errorf("deployed %v (-want +got):\n%s", deployed, diff)
+		}
+	}
+	if bad := ill(newWorldWith(t, true).inspect(t)); len(bad) > 0 {
+		t.Errorf("switched off, before the function is gone: %v", bad)
+	}
+}
+
 // ill are those that are not ok, as "id outcome".
 func ill(results map[string]health.Result) []string {
 	bad := []string{}

@@ -11,17 +11,24 @@ import (
 	"rootguard/internal/eventpattern"
 )
 
-// functions are those of the guard.
-var functions = []string{eventpattern.RootActivity, eventpattern.IAMUser, eventpattern.Sweep}
+// functionNames are those of the guard that a schedule calls.
+func (c *Checker) functionNames() []string {
+	names := []string{eventpattern.RootActivity, eventpattern.IAMUser, eventpattern.Sweep}
+	if c.want.Quarantine {
+		names = append(names, eventpattern.Quarantine)
+	}
+	return names
+}
 
 // runtime is what the functions are built for.
 const runtime = "provided.al2023"
 
 // functions are three checks of each function, of one answer.
 func (c *Checker) functions() []check {
-	checks := make([]check, 0, 3*len(functions))
+	names := c.functionNames()
+	checks := make([]check, 0, 3*len(names))
 	rules, err := c.wantedRules()
-	for _, name := range functions {
+	for _, name := range names {
 		full := c.function(name)
 		found := &once[Function]{ask: func(ctx context.Context) (Function, error) { return c.ports.Functions.Function(ctx, full) }}
 		judge := func(judge func(*Function) verdict) func(ctx context.Context) verdict {

@@ -55,9 +55,18 @@ func (c *Checker) queueARN(url string) string {
 	return c.arn("sqs", c.want.Region, url[strings.LastIndexByte(url, '/')+1:])
 }
 
+// eventRules are the rules by which events reach the functions.
+func (c *Checker) eventRules() ([]eventpattern.Rule, error) {
+	rules, err := eventpattern.RulesFor(c.want.Prefix)
+	if err == nil && c.want.Quarantine {
+		rules = append(rules, eventpattern.QuarantineRule(c.want.Prefix))
+	}
+	return rules, err
+}
+
 // wantedRules are the rules of the home Region.
 func (c *Checker) wantedRules() ([]wantedRule, error) {
-	rules, err := eventpattern.RulesFor(c.want.Prefix)
+	rules, err := c.eventRules()
 	if err != nil {
 		return nil, fmt.Errorf("choosing the rules: %w", err)
 	}
@@ -74,7 +83,7 @@ func (c *Checker) wantedRules() ([]wantedRule, error) {
 		topics = append(topics, wantedTarget{arn: topic, deadLetters: queue, rewrites: true})
 	}
 	add(eventpattern.LastWord(c.want.Prefix), topics...)
-	for _, name := range functions {
+	for _, name := range c.functionNames() {
 		wanted = append(wanted, wantedRule{
 			name: "heartbeat-" + name, region: c.want.Region, state: enabled, schedule: eventpattern.Schedule, description: "The schedule of the function " + name,
 			targets: []wantedTarget{{arn: c.functionARN(name), deadLetters: queue}},
@@ -200,7 +209,7 @@ func nameOf(arn string) string { return arn[strings.LastIndexAny(arn, ":/")+1:] 
 
 // forwarders are the checks of the Regions whose events are forwarded.
 func (c *Checker) forwarders() []check {
-	rules, err := eventpattern.RulesFor(c.want.Prefix)
+	rules, err := c.eventRules()
 	if err != nil {
 		return nil // told by the home Region's
 	}

@@ -52,6 +52,12 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
+	return newWorldWith(t, false)
+}
+
+// newWorldWith is one with the function and the rule of quarantine, or without.
+func newWorldWith(t *testing.T, quarantine bool) *world {
+	t.Helper()
 	w := &world{
 		trails: []health.Trail{{Name: "main", ARN: "arn:aws:cloudtrail:us-east-1:111122223333:trail/main", HomeRegion: home, MultiRegion: true,
 			GlobalServiceEvents: true, Logging: true, Reads: true, Writes: true}},
@@ -71,6 +77,10 @@ func newWorld(t *testing.T) *world {
 	rules, err := eventpattern.RulesFor("rootguard")
 	if err != nil {
 		t.Fatal(err)
+	}
+	names := []string{"rootactivity", "iamuser", "sweep"}
+	if quarantine {
+		rules, names = append(rules, eventpattern.QuarantineRule("rootguard")), append(names, "quarantine")
 	}
 	const lambda, sqs = "arn:aws:lambda:us-east-1:111122223333:function:rootguard-", "arn:aws:sqs:us-east-1:111122223333:"
 	policies := map[string][]string{}
@@ -96,7 +106,7 @@ func newWorld(t *testing.T) *world {
 	}
 	put(home, "rootguard-", eventpattern.LastWord("rootguard"), "", health.Target{ARN: alerts, DeadLetters: sqs + "undelivered", Rewrites: true},
 		health.Target{ARN: escal, DeadLetters: sqs + "undelivered", Rewrites: true}, health.Target{ARN: chat, DeadLetters: sqs + "undelivered", Rewrites: true})
-	for _, name := range []string{"rootactivity", "iamuser", "sweep"} {
+	for _, name := range names {
 		r := eventpattern.Rule{Name: "heartbeat-" + name, Function: name}
 		put(home, "rootguard-", r, "rate(5 minutes)", health.Target{ARN: lambda + name, DeadLetters: sqs + "undelivered"})
 		permit(r)
