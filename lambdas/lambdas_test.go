@@ -81,7 +81,7 @@ func newCloud(tb testing.TB) *cloud {
 	c.queues.Queue("failed")
 	queues := strings.TrimSuffix(c.queues.Queue("undelivered"), "/undelivered")
 	d := awshealthtest.Deployment{
-		Account: account, Region: "us-east-1", Prefix: "rootguard", Topics: []string{topic}, Undelivered: "undelivered", Failed: "failed",
+		Account: account, Region: "us-east-1", Prefix: "rootguard", Topics: []string{topic}, Undelivered: "undelivered", Failed: "failed", Quarantine: true,
 		Environment: map[string]string{config.EnvTable: table, config.EnvTopicARN: topic, config.EnvPrefix: "rootguard"},
 	}
 	c.rest = awshealthtest.New(tb, d)

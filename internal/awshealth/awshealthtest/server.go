@@ -63,6 +63,7 @@ type Deployment struct {
 	Environment             map[string]string // of every function
 	Undelivered, Failed     string            // names of queues
 	Regions                 []string
+	Quarantine              bool // with the function and the rule of quarantine
 }
 
 // New starts a server that ends with the test.
@@ -76,6 +77,10 @@ func New(tb testing.TB, d Deployment) *Server {
 	rules, err := eventpattern.RulesFor(d.Prefix)
 	if err != nil {
 		tb.Fatal(err)
+	}
+	names := []string{eventpattern.RootActivity, eventpattern.IAMUser, eventpattern.Sweep}
+	if d.Quarantine {
+		rules, names = append(rules, eventpattern.QuarantineRule(d.Prefix)), append(names, eventpattern.Quarantine)
 	}
 	permitted := map[string][]string{}
 	add := func(at, prefix string, r eventpattern.Rule, schedule string, targets ...Target) {
@@ -93,7 +98,7 @@ func New(tb testing.TB, d Deployment) *Server {
 	for _, r := range append(slices.Clone(rules), eventpattern.Probes(d.Prefix, d.Account)...) {
 		to(r, "")
 	}
-	for _, name := range []string{eventpattern.RootActivity, eventpattern.IAMUser, eventpattern.Sweep} {
+	for _, name := range names {
 		to(eventpattern.Rule{Name: "heartbeat-" + name, Function: name}, eventpattern.Schedule)
 		s.Functions[d.Prefix+"-"+name] = &Function{
 			State: "Active", Environment: maps.Clone(d.Environment), Policy: `{"Statement":[` + strings.Join(permitted[name], ",") + `]}`, OnFailure: queue(d.Failed),
