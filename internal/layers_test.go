@@ -63,7 +63,7 @@ var mayImport = map[string][]string{
 	"awsenv":       {},
 	"redrive":      {"cloudtrail", "alert", "guard"},
 	"health":       {"detect", "eventpattern", "guard", "config"},
-	"sqs":          {"redrive", "health"},
+	"sqs":          {"config", "guard", "redrive", "health"},
 	"lambda":       {"health"},
 	"eventbridge":  {"health", "eventpattern"},
 	"kms":          {"health"},

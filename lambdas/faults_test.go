@@ -2,12 +2,14 @@ package lambdas_test
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"rootguard/internal/cloudtrail"
+	"rootguard/internal/config"
 	"rootguard/internal/detect"
 	"rootguard/internal/dynamodb/dynamotest"
 	"rootguard/internal/fake"
@@ -215,5 +217,42 @@ func TestSweepOfMany(t *testing.T) {
 	t.Logf("%d users in %d runs, at most %d MiB", n, runs, rss>>20)
 	if rss > 96<<20 {
 		t.Errorf("the process had %d MiB", rss>>20)
+	}
+}
+
+// TestUndeliveredAtMember has an event wait at a member account that could not be
+// sent to the guard.
+func TestUndeliveredAtMember(t *testing.T) {
+	c := newCloud(t)
+	c.env[config.EnvMemberRole] = "rootguard-member"
+	c.env[config.EnvRegions] = "eu-north-1"
+	c.iam.AllowRole("arn:aws:iam::" + member + ":role/rootguard-member")
+	c.names.Set(map[string]string{account: "hub", member: "billing"})
+	well := map[string]int{"AccountMFAEnabled": 1, "AccountAccessKeysPresent": 0, "AccountPasswordPresent": 1}
+	c.iam.Set(account, iamtest.Account{Summary: well})
+	c.iam.Set(member, iamtest.Account{Summary: well})
+	sweep := c.start(t, "sweep")
+	now := time.Date(2025, 3, 5, 0, 0, 0, 0, time.UTC)
+	pass := func(hours int) (told []string) {
+		t.Helper()
+		for range hours * 2 {
+			now = now.Add(30 * time.Minute)
+			handled(t, sweep, scheduled(now))
+		}
+		for _, a := range c.alerts(t) {
+			if f := a.Finding; f.Target.Resource == "queue.forward" {
+				told = append(told, fmt.Sprintf("%s %s %s %s", f.ID, a.AccountName, f.Region, strings.TrimPrefix(f.Detail, "Events of this account that ")))
+			}
+		}
+		return told
+	}
+	if told := pass(2); len(told) != 0 {
+		t.Errorf("told %q", told)
+	}
+	c.queues.Send(config.ForwardQueue("rootguard"), "an event")
+	told := pass(3)
+	if len(told) != 2 || !strings.HasPrefix(told[0], "guard.unhealthy billing us-east-1 EventBridge could not send to rootguard wait in a queue, about 1.") ||
+		!strings.Contains(told[1], "--queue https://sqs.eu-north-1.amazonaws.com/"+member+"/rootguard-forward-undelivered") {
+		t.Errorf("told %q", told)
 	}
 }

@@ -79,6 +79,7 @@ func newCloud(tb testing.TB) *cloud {
 	table := dynamotest.Table(tb, client)
 	c.queues = sqstest.New(tb)
 	c.queues.Queue("failed")
+	c.queues.Queue(config.ForwardQueue("rootguard"))
 	queues := strings.TrimSuffix(c.queues.Queue("undelivered"), "/undelivered")
 	d := awshealthtest.Deployment{
 		Account: account, Region: "us-east-1", Prefix: "rootguard", Topics: []string{topic}, Undelivered: "undelivered", Failed: "failed", Quarantine: true,

@@ -8,6 +8,7 @@ import (
 	"github.com/aws/jsii-runtime-go"
 
 	"rootguard/infra/settings"
+	"rootguard/internal/config"
 	"rootguard/internal/eventpattern"
 )
 
@@ -23,7 +24,7 @@ type forwarder struct {
 func newForwarder(stack awscdk.Stack, s *settings.Settings, rules []eventpattern.Rule, hub string) *forwarder {
 	prefix := s.Prefix + "-forward-"
 	f := &forwarder{stack: stack}
-	f.undelivered = newDeadLetters(stack, "Undelivered", prefix+"undelivered", prefix)
+	f.undelivered = newDeadLetters(stack, "Undelivered", config.ForwardQueue(s.Prefix), prefix)
 	bus := arnOf("events", s.Home(), hub, "event-bus/default")
 	role := awsiam.NewRole(stack, jsii.String("Role"), &awsiam.RoleProps{
 		RoleName:    jsii.String(prefix + *awscdk.Aws_REGION()),

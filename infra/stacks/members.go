@@ -10,6 +10,7 @@ import (
 	"github.com/aws/jsii-runtime-go"
 
 	"rootguard/infra/settings"
+	"rootguard/internal/config"
 	"rootguard/internal/eventpattern"
 )
 
@@ -41,11 +42,12 @@ func newMember(stack awscdk.Stack, s *settings.Settings, rules []eventpattern.Ru
 	}
 	role := awsiam.NewRole(stack, jsii.String("MemberRole"), &awsiam.RoleProps{
 		RoleName:    jsii.String(memberRole(s)),
-		Description: jsii.String("Lets rootguard see whether this account's root and users have MFA"),
+		Description: jsii.String("Lets rootguard see whether this account's root and users have MFA, and whether its events arrive"),
 		AssumedBy:   awsiam.NewPrincipalWithConditions(awsiam.NewAccountPrincipal(jsii.String(o.Hub)), &guards),
 		InlinePolicies: &map[string]awsiam.PolicyDocument{"read": awsiam.NewPolicyDocument(&awsiam.PolicyDocumentProps{Statements: &[]awsiam.PolicyStatement{
 			allow("CheckUsers", []string{"iam:GetLoginProfile", "iam:ListMFADevices"}, []string{arnOf("iam", "", *awscdk.Aws_ACCOUNT_ID(), "user/*")}, nil),
 			allow("CheckAccount", []string{"iam:GetAccountSummary", "iam:ListUsers", "iam:ListVirtualMFADevices"}, []string{"*"}, nil),
+			allow("CheckQueues", []string{"sqs:GetQueueAttributes"}, []string{arnOf("sqs", "*", *awscdk.Aws_ACCOUNT_ID(), config.ForwardQueue(s.Prefix))}, nil),
 		}})},
 	})
 	condition(role, once)

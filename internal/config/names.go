@@ -70,3 +70,7 @@ const (
 	AttributeAccount  = "account"  // String: account ID
 	AttributeKind     = "kind"     // String: "first", "roll_up", "escalation" or "resend"
 )
+
+// ForwardQueue is the name of the queue in which events wait that could not be
+// forwarded to the guard, in each Region of each account that forwards any.
+func ForwardQueue(prefix string) string { return prefix + "-forward-undelivered" }

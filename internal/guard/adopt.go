@@ -84,7 +84,7 @@ func (g *Guard) adoptRoot(ctx context.Context, iam Roots, account string, at tim
 		return &SilentError{err}
 	}
 	p := posture{rounds: rounds{Guard: g, at: at}}
-	p.account(ctx, r, live, nil)
+	p.account(ctx, r, &answer{live: live})
 	if err := errors.Join(p.errs...); err != nil {
 		return err
 	}

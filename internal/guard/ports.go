@@ -145,7 +145,8 @@ type Rounds interface {
 	// not stored, and what was there stays. An account with a round is on record.
 	Revise(ctx context.Context, key string, decide func(Round) Round) error
 	// Rounds returns at most limit rounds of a kind whose Due is neither zero nor
-	// after the given time, the earliest first.
+	// after the given time, the earliest first. A Permanent error is about rows
+	// that cannot be read; the others are returned beside it.
 	Rounds(ctx context.Context, kind RoundKind, at time.Time, limit int) ([]Round, error)
 	// Accounts returns every account on record, in order.
 	Accounts(ctx context.Context) ([]string, error)
@@ -154,6 +155,21 @@ type Rounds interface {
 // Roots asks IAM how the root user of an account stands.
 type Roots interface {
 	AccountSummary(ctx context.Context, account string) (bootstrap.LiveFact, error)
+}
+
+// Forwarders tells of the queues of an account in which events wait that could
+// not be sent to the guard, one in each Region.
+type Forwarders interface {
+	// Undelivered returns what is wrong with them, nothing where all are empty,
+	// and an error that names those that gave no answer.
+	Undelivered(ctx context.Context, account string) ([]Undelivered, error)
+}
+
+// Undelivered is a queue that is not as it should be.
+type Undelivered struct {
+	Region string
+	Queue  string // URL
+	Events int    // about how many wait; 0: there is no queue, and such events are lost
 }
 
 // Users asks IAM about the users of an account. There are at most 5,000 (IAM
@@ -207,6 +223,7 @@ type Round struct {
 
 	// Of PostureRound.
 	Root   Root      `json:"root,omitzero"`
+	Unread int       `json:"unread,omitempty"` // looks in a row at which a queue of its forwarders gave no answer
 	Listed time.Time `json:"listed,omitzero"`  // when the census began that found it in the organization
 	Closed bool      `json:"closed,omitempty"` // closed, suspended or no longer in the organization
 

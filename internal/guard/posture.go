@@ -31,6 +31,8 @@ type Postured struct {
 	Waiting    int      // accounts with a problem that is looked at again before it is told
 	Unanswered int      // accounts that IAM gave no answer about; they are looked at again
 	Silent     []string // the first of these
+	Stuck      int      // queues with events that could not be sent to the guard
+	Unread     int      // accounts of which a queue gave no answer
 	More       bool     // some are due that were left to the next run
 }
 
@@ -40,8 +42,12 @@ type Postured struct {
 // twice, with time between for IAM to settle and for the event to arrive, told
 // once, and closed with a note when it is over. An answer that the journal does
 // not agree with is recorded as a fact; one that changes nothing is not.
-func (g *Guard) Posture(ctx context.Context, roots Roots, at time.Time) (Postured, error) {
-	p := posture{rounds: rounds{Guard: g, at: at}, roots: roots}
+//
+// It also looks whether events of the account wait that could not be sent to the
+// guard, and tells of that once a day for as long as it is so. forwarders is nil
+// where no account sends any.
+func (g *Guard) Posture(ctx context.Context, roots Roots, forwarders Forwarders, at time.Time) (Postured, error) {
+	p := posture{rounds: rounds{Guard: g, at: at}, roots: roots, forwarders: forwarders}
 	err := p.walk(ctx, PostureRound, g.settings.Batch, p.batch)
 	p.More = p.more
 	return p.Postured, err
@@ -51,26 +57,40 @@ func (g *Guard) Posture(ctx context.Context, roots Roots, at time.Time) (Posture
 type posture struct {
 	rounds
 	Postured
-	roots Roots
+	roots      Roots
+	forwarders Forwarders
+}
+
+// answer is what an account said.
+type answer struct {
+	live   bootstrap.LiveFact
+	failed error
+
+	stuck  []Undelivered
+	unread error
 }
 
 func (p *posture) batch(ctx context.Context, due []Round) {
-	answers, errs := make([]bootstrap.LiveFact, len(due)), make([]error, len(due))
+	answers := make([]answer, len(due))
 	each(len(due), func(i int) {
 		one, cancel := context.WithTimeout(ctx, rootTimeout)
 		defer cancel()
-		answers[i], errs[i] = p.roots.AccountSummary(one, due[i].Account)
+		a := &answers[i]
+		a.live, a.failed = p.roots.AccountSummary(one, due[i].Account)
+		if p.forwarders != nil && a.failed == nil { // else the role cannot be assumed
+			a.stuck, a.unread = p.forwarders.Undelivered(one, due[i].Account)
+		}
 	})
 	silent := 0
 	for i := range due {
-		if errs[i] != nil {
+		if answers[i].failed != nil {
 			silent++
 		}
 		if p.halt || ctx.Err() != nil {
 			p.more = true
 			return
 		}
-		p.account(ctx, due[i], answers[i], errs[i])
+		p.account(ctx, due[i], &answers[i])
 	}
 	if silent == len(due) && silent >= maxFailures {
 		p.halt = true // IAM is down, or throttles
@@ -78,9 +98,9 @@ func (p *posture) batch(ctx context.Context, due []Round) {
 }
 
 // account settles the round of one account. What goes wrong leaves it due.
-func (p *posture) account(ctx context.Context, r Round, live bootstrap.LiveFact, failed error) {
+func (p *posture) account(ctx context.Context, r Round, a *answer) {
 	now := r
-	if failed != nil {
+	if a.failed != nil {
 		now.silence(p.at)
 		p.Unanswered++
 		if len(p.Silent) < namedAccounts {
@@ -89,7 +109,7 @@ func (p *posture) account(ctx context.Context, r Round, live bootstrap.LiveFact,
 		p.store(ctx, &r, now)
 		return
 	}
-	if err := p.judge(ctx, &now, live); err != nil {
+	if err := errors.Join(p.undelivered(ctx, &now, a), p.judge(ctx, &now, a.live)); err != nil {
 		if !errors.Is(err, ErrBusy) { // else another run is telling of it
 			p.fail(err)
 		}
@@ -99,6 +119,37 @@ func (p *posture) account(ctx context.Context, r Round, live bootstrap.LiveFact,
 	if p.store(ctx, &r, now) {
 		p.Looked++
 	}
+}
+
+// unreadLooks is how many looks in a row a queue gives no answer before that is told.
+const unreadLooks = 3
+
+// undelivered tells of events that wait at the account.
+func (p *posture) undelivered(ctx context.Context, r *Round, a *answer) error {
+	var errs []error
+	tell := func(region, what string) {
+		if _, err := p.Raise(ctx, detect.Unhealthy(r.Account, region, "queue.forward", what, p.at)); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	for _, u := range a.stuck {
+		p.Stuck++
+		what := fmt.Sprintf("Events of this account that EventBridge could not send to rootguard wait in a queue, about %d. "+
+			"Mend the cause, then: rootguard redrive --queue-profile PROFILE_OF_THIS_ACCOUNT --queue %s", u.Events, u.Queue)
+		if u.Events == 0 {
+			what = fmt.Sprintf("There is no queue %s: what EventBridge cannot send to rootguard is lost. Deploy the stack set of the members again.", u.Queue)
+		}
+		tell(u.Region, what)
+	}
+	if a.unread == nil {
+		r.Unread = 0
+		return errors.Join(errs...)
+	}
+	p.Unread++
+	if r.Unread++; r.Unread >= unreadLooks {
+		tell("", fmt.Sprintf("Whether events of this account wait that EventBridge could not send to rootguard could not be seen %d times in a row: %v", r.Unread, a.unread))
+	}
+	return errors.Join(errs...)
 }
 
 // judge tells what is to be told of an answer, records it, and sets when the

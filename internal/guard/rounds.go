@@ -57,8 +57,8 @@ func (r *rounds) walk(ctx context.Context, kind RoundKind, batch int, do func(ct
 	r.stuck = map[string]bool{}
 	for {
 		due, err := r.deps.Rounds.Rounds(ctx, kind, r.at, batch+len(r.stuck))
-		if err != nil {
-			return errors.Join(append(r.errs, fmt.Errorf("listing accounts due for %s: %w", kind, err))...)
+		if !listed(&r.errs, fmt.Sprintf("accounts due for %s", kind), err) {
+			return errors.Join(r.errs...)
 		}
 		due = slices.DeleteFunc(due, func(d Round) bool { return r.stuck[d.Key] })
 		if len(due) == 0 {

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"rootguard/internal/alert"
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/cloudtrail"
 	"rootguard/internal/detect"
@@ -143,6 +144,8 @@ type land struct {
 	deadlines *fake.Deadlines
 	rounds    *fake.Rounds
 	home      guard.Home
+
+	forwarders guard.Forwarders
 }
 
 func newLand(change ...func(*guard.Settings)) *land {
@@ -175,7 +178,7 @@ func (l *land) run() (err error) {
 		org = l.org
 	}
 	_, two := l.Census(ctx, l.home, org, at)
-	_, three := l.Posture(ctx, l.iam, at)
+	_, three := l.Posture(ctx, l.iam, l.forwarders, at)
 	_, four := l.Reconcile(ctx, l.iam, at)
 	_, five := l.Flush(ctx, at)
 	return errors.Join(one, two, three, four, five)
@@ -424,7 +427,7 @@ func TestTenThousandAccounts(t *testing.T) {
 	perRun := []int{}
 	for range 24 {
 		l.clock.Advance(5 * time.Minute)
-		did, err := l.Posture(t.Context(), l.iam, l.clock.Now())
+		did, err := l.Posture(t.Context(), l.iam, l.forwarders, l.clock.Now())
 		if err != nil || did.More {
 			t.Fatalf("%+v, %v", did, err)
 		}
@@ -444,6 +447,87 @@ func TestTenThousandAccounts(t *testing.T) {
 	l.want(t)
 }
 
+type forwardersFunc func(account string) ([]guard.Undelivered, error)
+
+func (f forwardersFunc) Undelivered(_ context.Context, account string) ([]guard.Undelivered, error) {
+	return f(account)
+}
+
+// TestUndelivered holds that events which wait at a member, or a queue that is
+// missing or cannot be seen, are told of once a day until it is over, whatever
+// IAM says and also where a run dies on the way.
+func TestUndelivered(t *testing.T) {
+	const member = "222222222222"
+	l := newLand()
+	l.organization(member)
+	l.pass(t, 5*time.Minute)
+	before := len(l.pub.Published())
+	var stuck []guard.Undelivered
+	var unread error
+	l.forwarders = forwardersFunc(func(account string) ([]guard.Undelivered, error) {
+		if account != member {
+			return nil, nil
+		}
+		return stuck, unread
+	})
+	hours := func(n int) {
+		t.Helper()
+		for range n * 12 {
+			if _, err := l.Posture(t.Context(), l.iam, l.forwarders, l.clock.Now()); err != nil {
+				t.Fatal(err)
+			}
+			l.clock.Advance(5 * time.Minute)
+		}
+	}
+	want := func(details ...string) {
+		t.Helper()
+		told := l.pub.Published()[before:]
+		if len(told) != len(details) {
+			t.Fatalf("%d alerts, want %d: %v", len(told), len(details), l.told()[before:])
+		}
+		for i, detail := range details {
+			f := told[i].Finding
+			if f.ID != detect.GuardUnhealthy || f.Account != member || !strings.Contains(f.Detail, detail) {
+				t.Errorf("alert %d: %+v, want %q", i, f, detail)
+			}
+		}
+	}
+	l.clock.Advance(time.Date(2025, 3, 5, 0, 0, 0, 0, time.UTC).Sub(l.clock.Now()))
+	hours(3)
+	want()
+
+	stuck = []guard.Undelivered{{Region: "eu-north-1", Queue: "https://q", Events: 3}}
+	l.pub.Refuse = func(alert.Alert) error { return errors.New("SNS is down") }
+	for range 12 {
+		_, _ = l.Posture(t.Context(), l.iam, l.forwarders, l.clock.Now())
+		l.clock.Advance(5 * time.Minute)
+	}
+	l.pub.Refuse = nil
+	hours(1)
+	want("about 3. Mend the cause, then: rootguard redrive --queue-profile PROFILE_OF_THIS_ACCOUNT --queue https://q")
+	hours(4)
+	want("about 3.")
+	if f := l.pub.Published()[before].Finding; f.Region != "eu-north-1" || f.Target.Resource != "queue.forward" {
+		t.Errorf("alert: %+v", f)
+	}
+	hours(24)
+	want("about 3.", "about 3.")
+
+	stuck = []guard.Undelivered{{Region: "us-east-1", Queue: "https://q"}}
+	hours(2)
+	want("about 3.", "about 3.", "There is no queue https://q")
+
+	stuck, unread = nil, errors.New("access denied")
+	hours(2)
+	unread = nil
+	hours(2)
+	unread = errors.New("access denied")
+	hours(2)
+	want("about 3.", "about 3.", "There is no queue https://q")
+	hours(2)
+	want("about 3.", "about 3.", "There is no queue https://q", "could not be seen 3 times in a row: access denied")
+}
+
 // TestPostureStops holds that a run without time leaves what it cannot do.
 func TestPostureStops(t *testing.T) {
 	l := newLand()
@@ -452,14 +536,14 @@ func TestPostureStops(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 	defer cancel()
 	l.clock.Advance(time.Until(l.clock.Now()).Abs() + time.Hour - 5*time.Second) // five seconds are left
-	did, err := l.Posture(ctx, l.iam, late)
+	did, err := l.Posture(ctx, l.iam, l.forwarders, late)
 	if err != nil || did.Looked != 0 || !did.More {
 		t.Errorf("%+v, %v", did, err)
 	}
 	if did, err := l.Reconcile(ctx, l.iam, late.Add(48*time.Hour)); err != nil || did.Looked != 0 || !did.More {
 		t.Errorf("%+v, %v", did, err)
 	}
-	if did, err := l.Posture(t.Context(), l.iam, late); err != nil || did.Looked != 1 {
+	if did, err := l.Posture(t.Context(), l.iam, l.forwarders, late); err != nil || did.Looked != 1 {
 		t.Errorf("after that: %+v, %v", did, err)
 	}
 }
@@ -482,7 +566,7 @@ func TestPostureModel(t *testing.T) {
 						faults++
 					}
 					if rapid.IntRange(0, 9).Draw(rt, "overlap") == 0 {
-						_, _ = l.Posture(context.Background(), l.iam, l.clock.Now())
+						_, _ = l.Posture(context.Background(), l.iam, l.forwarders, l.clock.Now())
 					}
 					_ = l.run()
 					l.script.Restart()

@@ -313,6 +313,44 @@ func TestClocks(t *testing.T) {
 	s.sweep(t, guard.Swept{Looked: 1, Reminded: 1})
 }
 
+// TestLeaseAcrossClocks holds that what one process publishes, for as long as it
+// may, is not taken over by another whose clock is a minute ahead or behind, and
+// that it is when the first is dead.
+func TestLeaseAcrossClocks(t *testing.T) {
+	for _, ahead := range []time.Duration{time.Minute, -time.Minute} {
+		w := newWorld()
+		rec := w.createUser(1, t0)
+		other := guard.New(guard.Deps{
+			Detector: detectorFunc(func(*cloudtrail.Record, *detect.AssumedRoot) detect.Outcome {
+				return detect.Outcome{Kind: detect.Matched, Finding: w.findings[rec.EventID]}
+			}),
+			Ledger: w.ledger, Journal: w.journal, Publisher: w.pub, Now: func() time.Time { return w.clock.Now().Add(ahead) },
+		}, w.settings)
+		w.pub.Refuse = func(alert.Alert) error {
+			w.pub.Refuse = nil
+			for range 4 {
+				if _, err := other.Handle(t.Context(), rec); !errors.Is(err, guard.ErrBusy) {
+					t.Errorf("%v ahead: got %v while the alert is on its way", ahead, err)
+				}
+				w.clock.Advance(7 * time.Second)
+			}
+			w.script.Inject(1, fake.CrashAfter)
+			return errors.New("cut off")
+		}
+		if _, err := w.Handle(t.Context(), rec); err == nil {
+			t.Error("no error")
+		}
+		w.script.Restart()
+		w.clock.Advance(w.settings.Lease + time.Minute)
+		if _, err := other.Handle(t.Context(), rec); err != nil {
+			t.Errorf("%v ahead: %v", ahead, err)
+		}
+		if n := len(w.pub.Published()); n != 1 {
+			t.Errorf("%v ahead: %d alerts", ahead, n)
+		}
+	}
+}
+
 // TestSweepWithoutAnswer holds that while IAM does not answer nobody is told of
 // and nobody dropped, and that the sweep asks less and less often.
 func TestSweepWithoutAnswer(t *testing.T) {

@@ -79,6 +79,15 @@ func (a *Accounts) AccountSummary(ctx context.Context, account string) (bootstra
 	return c.AccountSummary(ctx)
 }
 
+// Credentials are those with which an account is asked, for other services in it.
+func (a *Accounts) Credentials(account string) (aws.CredentialsProvider, error) {
+	c, err := a.of(account)
+	if err != nil {
+		return nil, fmt.Errorf("assuming the role in account %s: %w", account, err)
+	}
+	return c.client.Options().Credentials, nil
+}
+
 func (a *Accounts) of(account string) (*Client, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

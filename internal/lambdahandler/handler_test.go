@@ -546,7 +546,7 @@ func (l looker) Census(context.Context, guard.Home, guard.Organization, time.Tim
 	return l.censused, l.err
 }
 
-func (l looker) Posture(context.Context, guard.Roots, time.Time) (guard.Postured, error) {
+func (l looker) Posture(context.Context, guard.Roots, guard.Forwarders, time.Time) (guard.Postured, error) {
 	return l.postured, l.err
 }
 
@@ -559,7 +559,7 @@ func (l looker) Reconcile(context.Context, guard.Users, time.Time) (guard.Reconc
 func TestRounds(t *testing.T) {
 	const schedule = `{"id":"s","detail-type":"Scheduled Event","source":"aws.events","time":"2025-03-01T12:00:00Z","detail":{}}`
 	r := newRig(nil)
-	r.handler.deps.Chores = Rounds(looker{}, nil, guard.Home{}, nil)
+	r.handler.deps.Chores = Rounds(looker{}, nil, guard.Home{}, nil, nil)
 	if err := r.handler.Handle(t.Context(), json.RawMessage(schedule)); err != nil {
 		t.Fatal(err)
 	}
@@ -568,9 +568,9 @@ func TestRounds(t *testing.T) {
 	}
 	r = newRig(nil)
 	r.handler.deps.Chores = Rounds(looker{
-		guard.Censused{Accounts: 3, Enrolled: 2, Refused: "denied"}, guard.Postured{Looked: 2, Told: 1, Unanswered: 1, Silent: []string{"222222222222"}},
+		guard.Censused{Accounts: 3, Enrolled: 2, Refused: "denied"}, guard.Postured{Looked: 2, Told: 1, Unanswered: 1, Silent: []string{"222222222222"}, Stuck: 2, Unread: 1},
 		guard.Reconciled{Accounts: 1, Looked: 9, WithoutMFA: 4, More: true}, errors.New("broken"),
-	}, nil, guard.Home{}, nil)
+	}, nil, guard.Home{}, nil, nil)
 	err := r.handler.Handle(t.Context(), json.RawMessage(schedule))
 	for _, want := range []string{"census: broken", "posture: broken", "reconcile: broken"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -580,7 +580,7 @@ func TestRounds(t *testing.T) {
 	log := r.logged(t)
 	for chore, want := range map[string]map[string]any{
 		"census":    {"accounts": 3.0, "enrolled": 2.0, "dropped": 0.0, "more": false, "refused": "denied"},
-		"posture":   {"accounts": 2.0, "told": 1.0, "closed": 0.0, "waiting": 0.0, "unanswered": 1.0, "more": false, "silent": []any{"222222222222"}},
+		"posture":   {"accounts": 2.0, "told": 1.0, "closed": 0.0, "waiting": 0.0, "unanswered": 1.0, "queues_with_events": 2.0, "queues_unread": 1.0, "more": false, "silent": []any{"222222222222"}},
 		"reconcile": {"accounts": 1.0, "users": 9.0, "found": 0.0, "gone": 0.0, "without_mfa": 4.0, "unanswered": 0.0, "more": true},
 	} {
 		if diff := cmp.Diff(any(want), log[chore]); diff != "" {

@@ -11,13 +11,14 @@ import (
 // Looker looks at accounts, each in its time.
 type Looker interface {
 	Census(ctx context.Context, home guard.Home, org guard.Organization, at time.Time) (guard.Censused, error)
-	Posture(ctx context.Context, roots guard.Roots, at time.Time) (guard.Postured, error)
+	Posture(ctx context.Context, roots guard.Roots, forwarders guard.Forwarders, at time.Time) (guard.Postured, error)
 	Reconcile(ctx context.Context, users guard.Users, at time.Time) (guard.Reconciled, error)
 }
 
 // Rounds are the chores that look at accounts: which there are, how their root
-// users stand, and which IAM users they have. org is nil outside an organization.
-func Rounds(g Looker, iam guard.Asked, home guard.Home, org guard.Organization) []Chore {
+// users and the queues of their forwarders stand, and which IAM users they have.
+// org and forwarders are nil outside an organization.
+func Rounds(g Looker, iam guard.Asked, home guard.Home, org guard.Organization, forwarders guard.Forwarders) []Chore {
 	return []Chore{
 		{"census", func(ctx context.Context, at time.Time) (slog.Value, error) {
 			did, err := g.Census(ctx, home, org, at)
@@ -29,13 +30,13 @@ func Rounds(g Looker, iam guard.Asked, home guard.Home, org guard.Organization) 
 			}, some("refused", did.Refused)...)...), err
 		}},
 		{"posture", func(ctx context.Context, at time.Time) (slog.Value, error) {
-			did, err := g.Posture(ctx, iam, at)
+			did, err := g.Posture(ctx, iam, forwarders, at)
 			if did.Looked+did.Unanswered == 0 && !did.More {
 				return slog.Value{}, err
 			}
 			return slog.GroupValue(append([]slog.Attr{
 				slog.Int("accounts", did.Looked), slog.Int("told", did.Told), slog.Int("closed", did.Closed), slog.Int("waiting", did.Waiting),
-				slog.Int("unanswered", did.Unanswered), slog.Bool("more", did.More),
+				slog.Int("unanswered", did.Unanswered), slog.Int("queues_with_events", did.Stuck), slog.Int("queues_unread", did.Unread), slog.Bool("more", did.More),
 			}, list("silent", did.Silent)...)...), err
 		}},
 		{"reconcile", func(ctx context.Context, at time.Time) (slog.Value, error) {

@@ -16,6 +16,7 @@ import (
 	"rootguard/internal/awshealth"
 	"rootguard/internal/iam"
 	"rootguard/internal/lambdahandler"
+	"rootguard/internal/sqs"
 )
 
 func main() {
@@ -27,9 +28,10 @@ func main() {
 	}
 	home := iam.Home{Partition: f.Config.Partition, Account: f.Config.Account}
 	accounts := iam.NewAccounts(home, sdkiam.NewFromConfig(f.AWS), sts.NewFromConfig(f.AWS), f.Config.MemberRole)
+	forwarders := sqs.NewForwarders(&f.Config, f.AWS, accounts.Credentials)
 	f.Deps.Users, f.Deps.Sweeper = accounts, f.Guard
 	f.Deps.Chores = append(f.Deps.Chores, lambdahandler.Insist(f.Guard), lambdahandler.Recap(f.Guard),
 		lambdahandler.Prove(awshealth.New(&f.Config, f.AWS, time.Now), f.Guard))
-	f.Deps.Chores = append(f.Deps.Chores, lambdahandler.Rounds(f.Guard, accounts, f.Config.Home(), f.Organization)...)
+	f.Deps.Chores = append(f.Deps.Chores, lambdahandler.Rounds(f.Guard, accounts, f.Config.Home(), f.Organization, forwarders)...)
 	lambda.Start(lambdahandler.New(f.Deps).Handle)
 }

@@ -14,6 +14,7 @@ import (
 
 	"rootguard/internal/alert"
 	"rootguard/internal/cmd/rootguard/label"
+	"rootguard/internal/config"
 	"rootguard/internal/detect"
 	"rootguard/internal/guard"
 	"rootguard/internal/lambdahandler"
@@ -154,7 +155,7 @@ func (c redriveCmd) queues(ctx context.Context, sys system, cfg aws.Config) ([]w
 		queues = append(queues, waitingQueue{sqs.New(client(sqs.Region(url)), url), sqs.Name(url)})
 	}
 	for _, region := range c.Forwarder {
-		url, err := sqs.Find(ctx, client(region), c.stack(sys)+"-forward-undelivered")
+		url, err := sqs.Find(ctx, client(region), config.ForwardQueue(c.stack(sys)))
 		if err != nil {
 			return nil, fmt.Errorf("%w in %s", err, region)
 		}
