@@ -254,6 +254,16 @@ func TestSweepFollows(t *testing.T) {
 		s.clock.Advance(24 * time.Hour)
 		s.sweep(t, guard.Swept{Looked: 1, Told: 1})
 	})
+	t.Run("a password that came a minute after the user", func(t *testing.T) {
+		s := newSwept()
+		s.call(t, "CreateUser")
+		s.clock.Advance(time.Minute)
+		s.call(t, "CreateLoginProfile")
+		s.clock.Advance(24*time.Hour - time.Minute)
+		s.sweep(t, guard.Swept{Looked: 1})
+		s.clock.Advance(time.Minute)
+		s.sweep(t, guard.Swept{Looked: 1, Told: 1})
+	})
 	t.Run("a user from before the records", func(t *testing.T) {
 		s := newSwept()
 		s.iam.users["eve"] = liveUser{password: true}

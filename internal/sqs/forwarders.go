@@ -20,21 +20,21 @@ var _ guard.Forwarders = (*Forwarders)(nil)
 // accounts' events: one in each Region, all of one name. The guard's own account
 // has other ones, which are not looked at here.
 type Forwarders struct {
-	aws         aws.Config
+	clients     []*sdk.Client // of each Region, whose connections all accounts share
 	credentials func(account string) (aws.CredentialsProvider, error)
 	partition   string // "aws", "aws-us-gov", "aws-cn"
 	own         string
-	regions     []string
 	queue       string // name
 }
 
 // NewForwarders returns the Forwarders of a function's settings. credentials are
 // for reading the queues of an account.
 func NewForwarders(cfg *config.Config, env aws.Config, credentials func(account string) (aws.CredentialsProvider, error)) *Forwarders {
-	return &Forwarders{
-		aws: env, credentials: credentials, partition: cfg.Partition, own: cfg.Account,
-		regions: append([]string{cfg.Region}, cfg.Regions...), queue: config.ForwardQueue(cfg.Own.Prefix),
+	f := &Forwarders{credentials: credentials, partition: cfg.Partition, own: cfg.Account, queue: config.ForwardQueue(cfg.Own.Prefix)}
+	for _, region := range append([]string{cfg.Region}, cfg.Regions...) {
+		f.clients = append(f.clients, sdk.NewFromConfig(env, func(o *sdk.Options) { o.Region = region }))
 	}
+	return f
 }
 
 // Undelivered is guard.Forwarders'.
@@ -47,9 +47,11 @@ func (f *Forwarders) Undelivered(ctx context.Context, account string) (stuck []g
 		return nil, fmt.Errorf("looking at the queues of account %s: %w", account, err)
 	}
 	var errs []error
-	for _, region := range f.regions {
-		client := sdk.NewFromConfig(f.aws, func(o *sdk.Options) { o.Region, o.Credentials = region, credentials })
-		queue := New(client, f.url(region, account))
+	for _, client := range f.clients {
+		options := client.Options()
+		options.Credentials = credentials
+		region := options.Region
+		queue := New(sdk.New(options), f.url(region, account))
 		visible, hidden, err := queue.Waiting(ctx)
 		var missing *types.QueueDoesNotExist
 		switch {

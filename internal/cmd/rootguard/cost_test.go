@@ -28,6 +28,7 @@ const (
 	emailPrice   = 2.00 / 1e5   // an e-mail, of which 1,000 a month are free (Amazon SNS pricing)
 	eventPrice   = 1.00 / 1e6   // an event sent to another account or Region, or of one's own (Amazon EventBridge pricing)
 	requestPrice = 0.50 / 1e6   // a request to Amazon SNS; one to SQS or KMS is less
+	queuePrice   = 0.40 / 1e6   // a request to Amazon SQS
 	freeEmails   = 1000
 )
 
@@ -40,6 +41,7 @@ const (
 	readsARound   = 22  // of the schedule, by all functions together, 5 of them about the guard itself
 	writesARound  = 4   // a heartbeat, its two receipts, and the state of the checks
 	beatsARound   = 2   // calls of functions at which the heartbeat comes out
+	queuesAccount = 4   // in which its events wait that could not be forwarded, one in each Region
 	checksARound  = 4   // billed requests by which the guard is checked: queues, topic, at times the key
 	looksAccount  = 750 // at root once an hour, at the users once a day
 	writesALook   = 3   // request units
@@ -148,6 +150,9 @@ func costs(d bill) string {
 		func(n float64) float64 {
 			return n * looksAccount * (writesALook*writePrice + readsALook*readPrice + gbSecondsLook*computePrice)
 		})
+	row(fmt.Sprintf("Queues of other accounts: (N − 1) × %d × %d × $0.40 a million", looksAccount, queuesAccount), func(n float64) float64 {
+		return (n - 1) * looksAccount * queuesAccount * queuePrice
+	})
 	row(fmt.Sprintf("Heartbeats and checks: %s × (1 event × $1 + %d requests × $0.50) a million", grouped(rounds), checksARound),
 		fixed(rounds*(eventPrice+checksARound*requestPrice)))
 	row(fmt.Sprintf("Events from other accounts and Regions: at most N × %d × $1 a million", eventsAccount), func(n float64) float64 { return n * eventsAccount * eventPrice })

@@ -30,9 +30,12 @@ type redriveCmd struct {
 	acting
 	Queue     []string `group:"aws" sep:"," placeholder:"URL" help:"A queue to empty, by URL or name; may be repeated ($$ROOTGUARD_QUEUES, separated by commas). Default: both queues of the stack."`
 	Forwarder []string `group:"aws" sep:"," placeholder:"REGION" help:"Also empty the queue of the stack that forwards this Region's events; may be repeated."`
-	DryRun    bool     `help:"Only list what waits."`
-	Limit     int      `default:"10000" placeholder:"10000" help:"Look at so many messages at most."`
-	JSON      bool     `help:"Print one JSON object a line and nothing else on standard output."`
+
+	QueueProfile string `group:"aws" placeholder:"NAME" help:"The profile for the queues, where these are another account's; all else goes by --profile. Then only what --queue and --forwarder name is emptied."`
+
+	DryRun bool `help:"Only list what waits."`
+	Limit  int  `default:"10000" placeholder:"10000" help:"Look at so many messages at most."`
+	JSON   bool `help:"Print one JSON object a line and nothing else on standard output."`
 }
 
 // Help has examples.
@@ -47,10 +50,13 @@ With --json, each line of standard output is an object with a "schema": "rootgua
 
 It needs cloudformation:DescribeStacks, lambda:GetFunctionConfiguration, sqs:ReceiveMessage, sqs:DeleteMessage, sqs:ChangeMessageVisibility and sqs:GetQueueAttributes on the queues, and what the function's role allows on the table, the topics and their key; for alerts that wait for Security Hub also securityhub:BatchImportFindings.
 
+An organization's other accounts have a queue in each Region for what could not be sent to the guard, and nobody but themselves can read it: name a profile of that account with --queue-profile, beside the one of the guard's account, and the Regions with --forwarder.
+
 Examples:
   rootguard redrive --dry-run                     # what waits?
   rootguard redrive --profile security
   rootguard redrive --forwarder eu-north-1        # and what could not be forwarded from there
+  rootguard redrive --profile security --queue-profile billing --forwarder us-east-1,eu-north-1
   rootguard redrive --json | jq 'select(.state == "failed")'
 
 Exit codes: 0 everything left its queue; 1 something failed, run it again; 2 wrong usage; 3 done, but malformed messages were left.`
@@ -114,22 +120,32 @@ type waitingQueue struct {
 
 // queues are those to empty.
 func (c redriveCmd) queues(ctx context.Context, sys system, cfg aws.Config) ([]waitingQueue, error) {
+	of := cfg
+	if c.QueueProfile != "" {
+		if len(c.Queue)+len(c.Forwarder) == 0 {
+			return nil, usageError{"--queue-profile is for another account's queues: name them with --queue, or their Regions with --forwarder"}
+		}
+		var err error
+		if of, err = loadAWS(ctx, c.QueueProfile, c.Region); err != nil {
+			return nil, fmt.Errorf("for the queues: %w", err)
+		}
+	}
 	client := func(region string) *sdksqs.Client {
-		return sdksqs.NewFromConfig(cfg, func(o *sdksqs.Options) {
+		return sdksqs.NewFromConfig(of, func(o *sdksqs.Options) {
 			if region != "" {
 				o.Region = region
 			}
 		})
 	}
 	urls := c.Queue
-	if len(urls) == 0 {
+	if len(urls) == 0 && c.QueueProfile == "" {
 		for url := range strings.SplitSeq(sys.getenv(queuesEnv), ",") {
 			if url = strings.TrimSpace(url); url != "" {
 				urls = append(urls, url)
 			}
 		}
 	}
-	if len(urls) == 0 {
+	if len(urls) == 0 && c.QueueProfile == "" {
 		const instead = "name the queues with --queue or " + queuesEnv
 		outputs, err := c.outputs(ctx, sys, cfg, instead)
 		if err != nil {
