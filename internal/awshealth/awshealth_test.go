@@ -2,6 +2,7 @@ package awshealth_test
 
 import (
 	"encoding/json"
+	"slices"
 	"testing"
 	"time"
 
@@ -30,7 +31,7 @@ func TestWell(t *testing.T) {
 	queues.Queue("undelivered")
 	url := queues.Queue("failed")
 	d := awshealthtest.Deployment{
-		Account: "111122223333", Region: "us-east-1", Prefix: "rootguard", Topics: []string{topic}, Undelivered: "undelivered", Failed: "failed", Regions: []string{"eu-north-1"},
+		Account: "111122223333", Region: "us-east-1", Prefix: "rootguard", Topics: []string{topic}, Undelivered: "undelivered", Failed: "failed", Regions: []string{"eu-north-1"}, Quarantine: true,
 		Environment: map[string]string{config.EnvTable: table, config.EnvTopicARN: topic, config.EnvPrefix: "rootguard", config.EnvKeys: key},
 	}
 	server := awshealthtest.New(t, d)
@@ -56,6 +57,7 @@ func TestWell(t *testing.T) {
 	for name, value := range d.Environment {
 		settings[name] = value
 	}
+	settings[config.EnvQuarantine] = "on"
 	cfg, err := config.Load(func(name string) string { return settings[name] })
 	if err != nil {
 		t.Fatal(err)
@@ -74,6 +76,9 @@ func TestWell(t *testing.T) {
 	results := checks.Inspect(t.Context(), at.Add(6*time.Minute))
 	if len(results) < 50 {
 		t.Errorf("only %d checks", len(results))
+	}
+	if !slices.ContainsFunc(results, func(r health.Result) bool { return r.ID == "function.quarantine" }) {
+		t.Error("the function of quarantine is not looked at")
 	}
 	for _, r := range results {
 		if r.Outcome != health.OK {

@@ -30,7 +30,7 @@ func TestHostileNamesStayText(t *testing.T) {
 			t.Errorf("the page contains %q", bad)
 		}
 	}
-	for _, want := range []string{"&lt;script&gt;alert(1)", `\u202e`} {
+	for _, want := range []string{"&lt;script&gt;alert(1)", `\u202e`, "quarantined since <time"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page does not contain %q", want)
 		}

@@ -33,7 +33,7 @@ func status(account string) bootstrap.Status {
 		},
 		Users: []bootstrap.UserStatus{
 			{Name: "admin", UserID: "AIDACKCEVSQ6C2EXAMPLE", Admin: true, ConsoleAccess: true, MFA: bootstrap.MFAOn, CreatedAt: day, CreatedBy: "root"},
-			{Name: hostile, UserID: "AIDAJQABLZS4DANAEXMPL", ConsoleAccess: true, MFA: bootstrap.MFAMissing, GraceDeadline: day.Add(24 * time.Hour)},
+			{Name: hostile, UserID: "AIDAJQABLZS4DANAEXMPL", ConsoleAccess: true, MFA: bootstrap.MFAMissing, GraceDeadline: day.Add(24 * time.Hour), Quarantined: &bootstrap.Evidence{Time: day.Add(96 * time.Hour), Actor: hostile, What: "AttachUserPolicy"}},
 			{Name: "a-user-whose-name-is-as-long-as-iam-lets-it-be-0123456789abcdef", ConsoleAccess: true, MFA: bootstrap.MFAPending, GraceDeadline: day.Add(40 * 24 * time.Hour)},
 			{Name: "gone", Deleted: true, DeletedAt: day},
 		},
