@@ -12,14 +12,18 @@ EMAIL         ?=
 CONTEXT       := $(if $(EMAIL),-c email=$(EMAIL))
 # The CDK's runtime prints a banner about the age of Node 20 on every start.
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
+# What `make e2e` installs where it is not on the PATH.
+MOTO          := moto[server]==5.2.1
+CFN_LINT      := cfn-lint==1.51.0
+VENV          := $(BUILD)/venv
 # LOGS is what `make run` replays; empty is the story bundled with rootguard.
 LOGS          ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test cover fuzz soak bench bench-lambda lint vuln synth diff deploy destroy clean
+.PHONY: help run build test cover fuzz soak bench bench-lambda e2e lint vuln synth diff deploy destroy clean
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build the rootguard command into .build/rootguard
 	@mkdir -p $(BUILD)
@@ -60,6 +64,16 @@ bench: ## replay a generated load and compare with gunzip alone and with encodin
 
 bench-lambda: ## start time, time per event and memory of each function, and of a sweep of 10,000 users
 	$(GO) test -run '^$$' -bench '^Benchmark(Functions|Sweep)$$' -benchtime 1x ./lambdas
+
+e2e: ## deploy to an emulated AWS (moto) with the CDK and drive it there; cfn-lint on every template
+	@command -v npx >/dev/null || { echo "error: npx is not installed; the CDK's command line needs Node 20 or later, see https://nodejs.org" >&2; exit 1; }
+	@PATH="$$PATH:$(abspath $(VENV))/bin"; \
+	if ! command -v moto_server >/dev/null || ! command -v cfn-lint >/dev/null; then \
+		command -v python3 >/dev/null || { echo "error: moto_server or cfn-lint is not on the PATH, nor python3 to install them with: pip install '$(MOTO)' '$(CFN_LINT)'" >&2; exit 1; }; \
+		python3 -m venv $(VENV) && $(VENV)/bin/pip install --quiet '$(MOTO)' '$(CFN_LINT)' || { echo "error: moto and cfn-lint could not be installed into $(VENV); put moto_server and cfn-lint on the PATH: pip install '$(MOTO)' '$(CFN_LINT)'" >&2; exit 1; }; \
+	fi; \
+	export PATH ROOTGUARD_E2E=1; \
+	$(GO) test -count=1 -run '^TestCfnLint$$' ./infra/stacks && $(GO) test -count=1 -timeout 15m ./internal/e2e
 
 lint: $(GOLANGCI) ## golangci-lint, pinned
 	$(GOLANGCI) run ./...

@@ -76,6 +76,7 @@ var mayImport = map[string][]string{
 
 	"lambdahandler": {"cloudtrail", "detect", "bootstrap", "alert", "guard", "config", "awsenv", "dynamodb", "pace", "sns", "organizations", "redrive", "eventpattern", "health"},
 	"lambdatest":    {},
+	"e2e":           {},
 
 	"awshealth/awshealthtest":         {"config", "eventpattern"},
 	"dynamodb/dynamotest":             {"config"},

@@ -194,7 +194,9 @@ func (a *alarms) add(w alarm) {
 	plain := made.Node().DefaultChild().(awscloudwatch.CfnAlarm)
 	plain.SetAlarmActions(&a.notify)
 	plain.SetOkActions(&a.notify)
-	a.all = append(a.all, made)
+	// By name, so that whatever draws them needs no attribute of an alarm, which
+	// not every reader of CloudFormation templates knows.
+	a.all = append(a.all, awscloudwatch.Alarm_FromAlarmArn(made, jsii.String("ByName"), jsii.String(arn("cloudwatch", "alarm:"+*plain.Ref()))))
 }
 
 // waiting is the number of messages in a queue.

@@ -1,0 +1,55 @@
+// Package e2e deploys rootguard to an emulation of AWS and drives it there as
+// AWS would. It has tests alone, which skip but under `make e2e`.
+//
+// # What is real, and what is not
+//
+// Real are `cdk bootstrap` and `cdk deploy` with the repository's own app, the
+// functions' binaries from the same build step, the rules' patterns, targets and
+// permissions, the functions' environment and retries, and the command rootguard.
+// They are read from where they were deployed to, not from the sources.
+//
+// The AWS is moto (moto_server 5.2.1). What it does not do is done here:
+//
+//   - It invokes no Lambda function, so the bus in bus_test.go is EventBridge and
+//     Lambda's asynchronous invocation: match, retry, queue of failures. The
+//     binaries run under internal/lambdatest.
+//   - It answers TestEventPattern with nothing, so events are matched by
+//     internal/eventpattern, which has an oracle of its own, and in one test by
+//     moto's bus, beside it.
+//   - Its CloudFormation passes over the types in passedOver. What the functions
+//     or the command depend on of these is made from the deployed template, by
+//     the API; of the others the reason is given. A new type fails the deployment.
+//   - It drops a stack's outputs where the stack comes from a change set, so the
+//     deployment is `--method direct`.
+//   - It says that every function is x86_64.
+//   - It does not check IAM permissions, nor does anything else here.
+//   - Its threads can interleave two conditional writes, so the proxy lets one
+//     request to DynamoDB through at a time.
+//   - Its GetAccountSummary says that root has no MFA, and nothing of a password.
+//     The proxy puts into the answer that root has both; cloud.root says otherwise.
+//
+// # Adding a case
+//
+// A case is a test in a file of its own:
+//
+//	func TestSomething(t *testing.T) {
+//		c := deployed(t)
+//		eve := c.createUser("eve")               // in IAM, and its CloudTrail event
+//		c.handled(c.deliver(eve.created()))      // by the deployed rules, to the real binaries
+//		c.wantAlerts("user.created info eve")    // what a subscribed SQS queue received
+//		c.tick(time.Now().Add(25 * time.Hour))   // every schedule, at a time of the test's
+//		c.wantAlerts("user.created info eve", "user.mfa.missing high eve")
+//	}
+//
+// All tests of the package share one deployment with the settings of
+// sharedSettings, and so run one after the other; deployed gives each an empty
+// table, empty queues, no IAM users and no faults. A test that changes what is
+// deployed (a rule, a subscription) changes it back; it fails where a rule is
+// left otherwise. A test that needs other settings has a deployment of its own,
+// in an account of its own, from deployedWith; that takes some 10 seconds.
+//
+// The clock is the time in the schedule's event: tick(at) is the only way in
+// which time passes. Records are of some seconds ago unless at says otherwise.
+// Faults are made in the proxy between functions and moto (cloud.fault,
+// cloud.hold, cloud.root); the test's own clients go around it.
+package e2e

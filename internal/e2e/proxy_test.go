@@ -1,0 +1,319 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// call is a request to AWS.
+type call struct {
+	service   string // as requests are signed for: "dynamodb", "sns", "iam"
+	action    string // "PutItem"; "" of a service whose requests do not name it
+	accessKey string
+	path      string
+	body      []byte
+	form      url.Values // of services with the query protocol
+}
+
+// fault is what becomes of calls of one kind.
+type fault struct {
+	service, action string
+	times           int // how often; always is until the test ends, or recover
+	status          int // with code, the answer. 0: the connection is dropped
+	code            string
+	after           bool                     // moto does it first: an answer that gets lost
+	only            func(*call) bool         // nil: every call of the action
+	edit            func(body []byte) []byte // instead of a fault, changes moto's answer
+}
+
+// always is more than any test calls.
+const always = 1 << 30
+
+// gate holds calls back.
+type gate struct {
+	service, action string
+	arrived         chan struct{} // has a value for each call that is held
+	open            chan struct{} // closed: all go on
+	once            sync.Once
+}
+
+// release lets go of what is held, and of all that come.
+func (g *gate) release() { g.once.Do(func() { close(g.open) }) }
+
+// proxy is between what is tested and moto.
+type proxy struct {
+	url    string
+	server *http.Server
+	to     *httputil.ReverseProxy
+
+	dynamodb sync.Mutex // held by the request under way: moto's writes are not atomic
+
+	mu     sync.Mutex
+	faults []*fault
+	gates  []*gate
+	calls  []*call
+}
+
+func startProxy(target string) (*proxy, error) {
+	to, err := url.Parse(target)
+	if err != nil {
+		return nil, fmt.Errorf("reading moto's address: %w", err)
+	}
+	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "localhost:0")
+	if err != nil {
+		return nil, fmt.Errorf("starting the proxy: %w", err)
+	}
+	p := &proxy{url: fmt.Sprintf("http://localhost:%d", listener.Addr().(*net.TCPAddr).Port)}
+	p.to = &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(to)
+			r.Out.Host = r.In.Host // it is signed
+		},
+		ModifyResponse: p.edited,
+	}
+	p.server = &http.Server{Handler: http.HandlerFunc(p.serve), ReadHeaderTimeout: time.Minute}
+	go func() { _ = p.server.Serve(listener) }() // ends with stop
+	return p, nil
+}
+
+func (p *proxy) stop() { _ = p.server.Close() }
+
+// credential is in the Authorization header (AWS General Reference, "Signature
+// Version 4 signing process"): key/date/region/service.
+var credential = regexp.MustCompile(`Credential=([^/]+)/[0-9]+/[^/]+/([^/]+)/`)
+
+func readCall(r *http.Request) (*call, error) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	c := &call{path: r.URL.Path, body: body}
+	if m := credential.FindStringSubmatch(r.Header.Get("Authorization")); m != nil {
+		c.accessKey, c.service = m[1], m[2]
+	}
+	if _, action, ok := strings.Cut(r.Header.Get("X-Amz-Target"), "."); ok {
+		c.action = action
+	} else if strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
+		if c.form, err = url.ParseQuery(string(body)); err != nil {
+			return nil, err
+		}
+		c.action = c.form.Get("Action")
+	}
+	return c, nil
+}
+
+type editKey struct{}
+
+func (p *proxy) serve(w http.ResponseWriter, r *http.Request) {
+	c, err := readCall(r)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	f, g := p.next(c)
+	if g != nil {
+		select {
+		case g.arrived <- struct{}{}:
+		case <-g.open:
+		}
+		select {
+		case <-g.open:
+		case <-r.Context().Done():
+			return
+		}
+	}
+	if c.service == "dynamodb" {
+		p.dynamodb.Lock()
+		defer p.dynamodb.Unlock()
+	}
+	switch {
+	case f == nil:
+		p.to.ServeHTTP(w, r)
+	case f.edit != nil:
+		r.Header.Del("Accept-Encoding")
+		p.to.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), editKey{}, f.edit)))
+	default:
+		if f.after {
+			p.to.ServeHTTP(&discard{header: http.Header{}}, r)
+		}
+		if f.status == 0 {
+			panic(http.ErrAbortHandler)
+		}
+		refuse(w, c, f.status, f.code, "a fault that the test asked for")
+	}
+}
+
+// next is what is to become of a call.
+func (p *proxy) next(c *call) (*fault, *gate) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.calls = append(p.calls, c)
+	var held *gate
+	for _, g := range p.gates {
+		if g.service == c.service && g.action == c.action {
+			held = g
+		}
+	}
+	for _, f := range p.faults {
+		if f.times > 0 && f.service == c.service && f.action == c.action && (f.only == nil || f.only(c)) {
+			f.times--
+			return f, held
+		}
+	}
+	return nil, held
+}
+
+// edited changes an answer as a fault asks for.
+func (p *proxy) edited(res *http.Response) error {
+	edit, ok := res.Request.Context().Value(editKey{}).(func([]byte) []byte)
+	if !ok {
+		return nil
+	}
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		return err
+	}
+	body = edit(body)
+	res.Body = io.NopCloser(bytes.NewReader(body))
+	res.ContentLength = int64(len(body))
+	res.Header.Set("Content-Length", strconv.Itoa(len(body)))
+	return nil
+}
+
+// refuse answers with an error, in the form of the call's protocol.
+func refuse(w http.ResponseWriter, c *call, status int, code, message string) {
+	if c.form != nil {
+		w.Header().Set("Content-Type", "text/xml")
+		w.WriteHeader(status)
+		fmt.Fprintf(w, "<ErrorResponse><Error><Type>Sender</Type><Code>%s</Code><Message>%s</Message></Error><RequestId>0</RequestId></ErrorResponse>", code, message)
+		return
+	}
+	w.Header().Set("Content-Type", "application/x-amz-json-1.0")
+	w.Header().Set("X-Amzn-Errortype", code)
+	w.WriteHeader(status)
+	body, _ := json.Marshal(map[string]string{"__type": code, "message": message}) // texts always can be
+	_, _ = w.Write(body)                                                           // a caller that is gone does not read
+}
+
+// discard takes an answer that gets lost.
+type discard struct{ header http.Header }
+
+func (d *discard) Header() http.Header         { return d.header }
+func (d *discard) Write(b []byte) (int, error) { return len(b), nil }
+func (d *discard) WriteHeader(int)             {}
+
+// reset forgets faults and calls.
+func (p *proxy) reset() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, g := range p.gates {
+		g.release()
+	}
+	p.faults, p.gates, p.calls = nil, nil, nil
+}
+
+// fault has calls go wrong. One that is to happen a number of times and does
+// not fails the test, which would show nothing.
+func (c *cloud) fault(f fault) *fault {
+	c.t.Helper()
+	if f.times == 0 {
+		c.t.Fatal("a fault that happens no time")
+	}
+	p := c.world.proxy
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.faults = append([]*fault{&f}, p.faults...) // the latest counts
+	if f.times < always {
+		c.t.Cleanup(func() {
+			if f.times > 0 {
+				c.t.Errorf("the fault of %s:%s did not happen %d more times", f.service, f.action, f.times)
+			}
+		})
+	}
+	return &f
+}
+
+// mend ends a fault.
+func (c *cloud) mend(f *fault) {
+	c.world.proxy.mu.Lock()
+	defer c.world.proxy.mu.Unlock()
+	f.times = 0
+}
+
+// hold holds back calls until release.
+func (c *cloud) hold(service, action string) *gate {
+	g := &gate{service: service, action: action, arrived: make(chan struct{}), open: make(chan struct{})}
+	c.t.Cleanup(g.release)
+	p := c.world.proxy
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.gates = append(p.gates, g)
+	return g
+}
+
+// wait waits for a call to be held.
+func (g *gate) wait(t *testing.T) {
+	t.Helper()
+	select {
+	case <-g.arrived:
+	case <-time.After(time.Minute):
+		t.Fatalf("no call of %s:%s came", g.service, g.action)
+	}
+}
+
+// calls are the calls so far of an action, by functions and the command.
+func (c *cloud) calls(service, action string) []*call {
+	p := c.world.proxy
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var of []*call
+	for _, one := range p.calls {
+		if one.service == service && one.action == action {
+			of = append(of, one)
+		}
+	}
+	return of
+}
+
+// root is what IAM says of the account's root user.
+type root struct{ mfa, accessKeys, password bool }
+
+// root has GetAccountSummary say so from now on.
+func (c *cloud) root(is root) {
+	number := func(b bool) string {
+		if b {
+			return "1"
+		}
+		return "0"
+	}
+	entries := map[string]string{
+		"AccountMFAEnabled": number(is.mfa), "AccountAccessKeysPresent": number(is.accessKeys), "AccountPasswordPresent": number(is.password),
+	}
+	c.fault(fault{service: "iam", action: "GetAccountSummary", times: always, edit: func(body []byte) []byte {
+		text := string(body)
+		for name, value := range entries {
+			was := regexp.MustCompile(`<key>` + name + `</key>\s*<value>[0-9]*</value>`)
+			now := "<key>" + name + "</key><value>" + value + "</value>"
+			if was.MatchString(text) {
+				text = was.ReplaceAllString(text, now)
+			} else {
+				text = strings.Replace(text, "</SummaryMap>", "<entry>"+now+"</entry></SummaryMap>", 1)
+			}
+		}
+		return []byte(text)
+	}})
+}
