@@ -281,7 +281,8 @@ func (c *cloud) queueURL(arn string) string {
 	return *out.QueueUrl
 }
 
-// tick has every schedule send its event, dated at.
+// tick has every schedule send its event, dated at, and then delivers what the
+// functions put on the bus.
 func (c *cloud) tick(at time.Time) []delivery {
 	c.t.Helper()
 	rules, err := c.d.rulesIn(c.ctx, region)
@@ -296,6 +297,13 @@ func (c *cloud) tick(at time.Time) []delivery {
 	}
 	if len(all) == 0 {
 		c.t.Fatal("no schedule is deployed")
+	}
+	c.mu.Lock()
+	put := c.bus
+	c.bus = nil
+	c.mu.Unlock()
+	for _, event := range put {
+		all = append(all, c.deliver(event)...)
 	}
 	return all
 }

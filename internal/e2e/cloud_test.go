@@ -46,6 +46,7 @@ type cloud struct {
 	all   []*lambdatest.Function
 	ids   int
 	heard []received
+	bus   [][]byte // what functions put on it
 
 	barredOnes map[string]bool // functions that rules may not call
 }
@@ -76,7 +77,7 @@ func deployedWith(t *testing.T, settings string) *cloud {
 	c.store = dynamodb.New(c.dynamodb, c.output("TableName"), time.Now)
 	w.proxy.reset()
 	c.empty()
-	c.root(root{mfa: true, password: true})
+	c.corrected()
 	t.Cleanup(c.end)
 	return c
 }

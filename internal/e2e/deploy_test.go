@@ -20,7 +20,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	dynamotypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
@@ -28,6 +30,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"rootguard/internal/config"
 )
 
 // cdkPackage is the CDK's command line, as in the Makefile.
@@ -145,6 +149,9 @@ func (w *world) deploy(ctx context.Context, account, settings string) (*deployme
 		}
 		d.stacks[s.region] = s
 	}
+	if err := d.protect(ctx); err != nil {
+		return nil, err
+	}
 	if d.alerts, err = d.listen(ctx, "e2e-alerts", "TopicArn"); err != nil {
 		return nil, err
 	}
@@ -155,6 +162,38 @@ func (w *world) deploy(ctx context.Context, account, settings string) (*deployme
 		return nil, err
 	}
 	return d, nil
+}
+
+// protect makes what the guard expects of an account and is not deployed here:
+// a trail, and what moto's CloudFormation leaves out of the table.
+func (d *deployment) protect(ctx context.Context) error {
+	table := d.stacks[region].outputs["TableName"]
+	client := dynamodb.NewFromConfig(d.aws)
+	if _, err := client.UpdateTable(ctx, &dynamodb.UpdateTableInput{TableName: &table, DeletionProtectionEnabled: aws.Bool(true)}); err != nil {
+		return fmt.Errorf("protecting table %s: %w", table, err)
+	}
+	if _, err := client.UpdateContinuousBackups(ctx, &dynamodb.UpdateContinuousBackupsInput{
+		TableName: &table, PointInTimeRecoverySpecification: &dynamotypes.PointInTimeRecoverySpecification{PointInTimeRecoveryEnabled: aws.Bool(true)},
+	}); err != nil {
+		return fmt.Errorf("switching on the backups of table %s: %w", table, err)
+	}
+	if _, err := client.UpdateTimeToLive(ctx, &dynamodb.UpdateTimeToLiveInput{
+		TableName: &table, TimeToLiveSpecification: &dynamotypes.TimeToLiveSpecification{Enabled: aws.Bool(true), AttributeName: aws.String(config.TableTTL)},
+	}); err != nil {
+		return fmt.Errorf("switching on the time to live of table %s: %w", table, err)
+	}
+	trails := cloudtrail.NewFromConfig(d.aws)
+	const name = "management-events"
+	if _, err := trails.CreateTrail(ctx, &cloudtrail.CreateTrailInput{
+		Name: aws.String(name), S3BucketName: aws.String("cdk-hnb659fds-assets-" + d.account + "-" + region),
+		IsMultiRegionTrail: aws.Bool(true), IncludeGlobalServiceEvents: aws.Bool(true),
+	}); err != nil {
+		return fmt.Errorf("making a trail: %w", err)
+	}
+	if _, err := trails.StartLogging(ctx, &cloudtrail.StartLoggingInput{Name: aws.String(name)}); err != nil {
+		return fmt.Errorf("starting the trail: %w", err)
+	}
+	return nil
 }
 
 // assume returns credentials of a role. moto gives them out for a role that is

@@ -22,6 +22,11 @@
 //   - It drops a stack's outputs where the stack comes from a change set, so the
 //     deployment is `--method direct`.
 //   - It says that every function is x86_64.
+//   - It counts no confirmed subscriptions and puts an event on the bus by calling
+//     functions, which it cannot. The proxy corrects the count, and takes what is
+//     put for tick to deliver.
+//   - Its CloudFormation leaves deletion protection, backups and expiry off the table;
+//     protect switches them on, and makes the trail that an account has.
 //   - It does not check IAM permissions, nor does anything else here.
 //   - Its threads can interleave two conditional writes, so the proxy lets one
 //     request to DynamoDB through at a time.

@@ -16,6 +16,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/sns"
 )
 
 // call is a request to AWS.
@@ -37,6 +39,7 @@ type fault struct {
 	after           bool                     // moto does it first: an answer that gets lost
 	only            func(*call) bool         // nil: every call of the action
 	edit            func(body []byte) []byte // instead of a fault, changes moto's answer
+	reply           func(*call) any          // instead of a fault, answers with JSON in moto's stead
 }
 
 // always is more than any test calls.
@@ -146,6 +149,9 @@ func (p *proxy) serve(w http.ResponseWriter, r *http.Request) {
 	case f.edit != nil:
 		r.Header.Del("Accept-Encoding")
 		p.to.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), editKey{}, f.edit)))
+	case f.reply != nil:
+		w.Header().Set("Content-Type", "application/x-amz-json-1.1")
+		_ = json.NewEncoder(w).Encode(f.reply(c)) // a caller that is gone does not read
 	default:
 		if f.after {
 			p.to.ServeHTTP(&discard{header: http.Header{}}, r)
@@ -316,4 +322,51 @@ func (c *cloud) root(is root) {
 		}
 		return []byte(text)
 	}})
+}
+
+// corrected has answers be as AWS gives them where moto's are not.
+func (c *cloud) corrected() {
+	c.root(root{mfa: true, password: true})
+	topic := regexp.MustCompile(`arn:aws:sns:[a-z0-9-]+:[0-9]+:[A-Za-z0-9_-]+`)
+	confirmed := regexp.MustCompile(`(<key>SubscriptionsConfirmed</key>\s*<value>)[0-9]*(</value>)`)
+	c.fault(fault{service: "sns", action: "GetTopicAttributes", times: always, edit: func(body []byte) []byte {
+		arn := string(topic.Find(body))
+		subscribed, err := c.sns.ListSubscriptionsByTopic(c.ctx, &sns.ListSubscriptionsByTopicInput{TopicArn: &arn})
+		if err != nil {
+			c.t.Errorf("listing the subscriptions of %s: %v", arn, err)
+			return body
+		}
+		return confirmed.ReplaceAll(body, []byte("${1}"+strconv.Itoa(len(subscribed.Subscriptions))+"${2}"))
+	}})
+	c.fault(fault{service: "events", action: "PutEvents", times: always, reply: c.onBus})
+}
+
+// onBus takes what is put on the bus; tick delivers it, since moto would call
+// functions that it cannot run.
+func (c *cloud) onBus(put *call) any {
+	var in struct {
+		Entries []struct {
+			Source, DetailType, Detail string
+			Time                       float64
+		}
+	}
+	if err := json.Unmarshal(put.body, &in); err != nil {
+		c.t.Errorf("reading what was put on the bus: %v", err)
+	}
+	made := make([]map[string]string, 0, len(in.Entries))
+	for _, e := range in.Entries {
+		id := c.id()
+		event, err := json.Marshal(map[string]any{
+			"version": "0", "id": id, "detail-type": e.DetailType, "source": e.Source, "account": c.d.account,
+			"time": time.Unix(int64(e.Time), 0).UTC().Format(time.RFC3339), "region": region, "resources": []string{}, "detail": json.RawMessage(e.Detail),
+		})
+		if err != nil {
+			c.t.Errorf("making an event of what was put on the bus: %v", err)
+		}
+		c.mu.Lock()
+		c.bus = append(c.bus, event)
+		c.mu.Unlock()
+		made = append(made, map[string]string{"EventId": id})
+	}
+	return map[string]any{"FailedEntryCount": 0, "Entries": made}
 }

@@ -1,0 +1,34 @@
+package e2e
+
+import (
+	"net/http"
+	"testing"
+	"time"
+)
+
+// TestHealthy holds that a guard that is deployed and left alone finds nothing
+// wrong with itself, by all its checks and its heartbeats.
+func TestHealthy(t *testing.T) {
+	c := deployed(t)
+	now := time.Now()
+	for i := range 4 {
+		c.handled(c.tick(now.Add(time.Duration(i) * 5 * time.Minute)))
+	}
+	c.wantAlerts()
+	if n := len(c.calls("events", "PutEvents")); n != 4 {
+		t.Errorf("%d heartbeats in 4 runs", n)
+	}
+}
+
+// TestQueuesGone holds that the guard tells of queues that are no more.
+func TestQueuesGone(t *testing.T) {
+	c := deployed(t)
+	c.fault(fault{service: "sqs", action: "GetQueueAttributes", times: always, status: http.StatusBadRequest, code: "AWS.SimpleQueueService.NonExistentQueue"})
+	now := time.Now()
+	for i := range 3 {
+		c.handled(c.tick(now.Add(time.Duration(i) * 5 * time.Minute)))
+	}
+	if got := lines(c.alerts()); len(got) == 0 || got[0] != "guard.unhealthy high "+c.d.account {
+		t.Errorf("with no queue for what fails, alerts: %v", got)
+	}
+}
