@@ -45,6 +45,7 @@ type cloud struct {
 	idle  map[string][]*lambdatest.Function // execution environments, by function
 	all   []*lambdatest.Function
 	ids   int
+	dated time.Time // of the latest record
 	heard []received
 	bus   [][]byte // what functions put on it
 
@@ -121,6 +122,18 @@ func (c *cloud) id() string {
 	defer c.mu.Unlock()
 	c.ids++
 	return fmt.Sprintf("00000000-0000-4000-8000-%012d", c.ids)
+}
+
+// next is the time of the next record: a second after the one before, for records
+// have no finer time, and a minute or two ago.
+func (c *cloud) next() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.dated.IsZero() {
+		c.dated = time.Now().Add(-2 * time.Minute).Truncate(time.Second)
+	}
+	c.dated = c.dated.Add(time.Second)
+	return c.dated
 }
 
 // empty removes what a test before left.
@@ -370,7 +383,7 @@ func (c *cloud) waiting(output string) string {
 }
 
 // wantAlerts compares the alerts so far, each "finding severity whom": a user's
-// name, or the account of root.
+// name, a resource or part of the guard, or the account of root.
 func (c *cloud) wantAlerts(want ...string) {
 	c.t.Helper()
 	if diff := cmp.Diff(want, lines(c.alerts())); diff != "" {
@@ -383,8 +396,11 @@ func lines(alerts []received) []string {
 	for i := range alerts {
 		f := &alerts[i].Finding
 		whom := f.Account
-		if f.Target.UserName != "" {
+		switch {
+		case f.Target.UserName != "":
 			whom = f.Target.UserName
+		case f.Target.Resource != "":
+			whom = f.Target.Resource
 		}
 		all = append(all, fmt.Sprintf("%s %s %s", f.ID, f.Severity, whom))
 	}

@@ -23,8 +23,9 @@
 //     deployment is `--method direct`.
 //   - It says that every function is x86_64.
 //   - It counts no confirmed subscriptions and puts an event on the bus by calling
-//     functions, which it cannot. The proxy corrects the count, and takes what is
-//     put for tick to deliver.
+//     functions, which it cannot; its DescribeKey breaks on a key of
+//     CloudFormation. The proxy corrects the count, takes what is put for tick to
+//     deliver, and says that the key is enabled.
 //   - Its CloudFormation leaves deletion protection, backups and expiry off the table;
 //     protect switches them on, and makes the trail that an account has.
 //   - It does not check IAM permissions, nor does anything else here.
@@ -54,7 +55,7 @@
 // in an account of its own, from deployedWith; that takes some 10 seconds.
 //
 // The clock is the time in the schedule's event: tick(at) is the only way in
-// which time passes. Records are of some seconds ago unless at says otherwise.
+// which time passes. Records are of a minute or two ago, each a second after the one before.
 // Faults are made in the proxy between functions and moto (cloud.fault,
 // cloud.hold, cloud.root); the test's own clients go around it.
 package e2e

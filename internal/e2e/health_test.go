@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 )
@@ -23,12 +24,12 @@ func TestHealthy(t *testing.T) {
 // TestQueuesGone holds that the guard tells of queues that are no more.
 func TestQueuesGone(t *testing.T) {
 	c := deployed(t)
-	c.fault(fault{service: "sqs", action: "GetQueueAttributes", times: always, status: http.StatusBadRequest, code: "AWS.SimpleQueueService.NonExistentQueue"})
+	c.fault(fault{service: "sqs", action: "GetQueueAttributes", times: always, status: http.StatusBadRequest, code: "com.amazonaws.sqs#QueueDoesNotExist"})
 	now := time.Now()
 	for i := range 3 {
 		c.handled(c.tick(now.Add(time.Duration(i) * 5 * time.Minute)))
 	}
-	if got := lines(c.alerts()); len(got) == 0 || got[0] != "guard.unhealthy high "+c.d.account {
+	if got := lines(c.alerts()); len(got) == 0 || !slices.Contains(got, "guard.unhealthy high queue.failed") {
 		t.Errorf("with no queue for what fails, alerts: %v", got)
 	}
 }

@@ -338,6 +338,13 @@ func (c *cloud) corrected() {
 		}
 		return confirmed.ReplaceAll(body, []byte("${1}"+strconv.Itoa(len(subscribed.Subscriptions))+"${2}"))
 	}})
+	c.fault(fault{service: "kms", action: "DescribeKey", times: always, reply: func(asked *call) any {
+		var in struct{ KeyId string }
+		if err := json.Unmarshal(asked.body, &in); err != nil {
+			c.t.Errorf("reading which key is asked about: %v", err)
+		}
+		return map[string]any{"KeyMetadata": map[string]any{"KeyId": in.KeyId, "KeyState": "Enabled", "Enabled": true}}
+	}})
 	c.fault(fault{service: "events", action: "PutEvents", times: always, reply: c.onBus})
 }
 

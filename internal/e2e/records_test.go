@@ -14,12 +14,12 @@ import (
 )
 
 // event makes the event of a CloudTrail record, as EventBridge delivers it.
-// fields replace those of a call by the IAM user "admin" some seconds ago; the
+// fields replace those of a call by the IAM user "admin" at the next time; the
 // event ID is new where they have none.
 func (c *cloud) event(source, name string, fields map[string]any) []byte {
 	c.t.Helper()
 	record := map[string]any{
-		"eventVersion": "1.11", "eventID": c.id(), "eventTime": moment(time.Now().Add(-10 * time.Second)), "eventSource": source, "eventName": name,
+		"eventVersion": "1.11", "eventID": c.id(), "eventTime": moment(c.next()), "eventSource": source, "eventName": name,
 		"awsRegion": region, "sourceIPAddress": "203.0.113.5", "userAgent": "aws-cli/2.31.0", "eventType": "AwsApiCall",
 		"readOnly": false, "managementEvent": true, "recipientAccountId": c.d.account, "eventCategory": "Management",
 		"requestParameters": nil, "responseElements": nil,
@@ -89,7 +89,7 @@ func (c *cloud) createUser(name string) *user {
 	if err != nil {
 		c.t.Fatalf("creating user %s: %v", name, err)
 	}
-	return &user{c: c, name: name, id: *out.User.UserId, made: time.Now().Add(-10 * time.Second)}
+	return &user{c: c, name: name, id: *out.User.UserId, made: c.next()}
 }
 
 // created is the event of the user's creation.
