@@ -108,8 +108,8 @@ func TestGrace(t *testing.T) {
 			t.Fatalf("%v after the deadline, alerts (-want +got):\n%s", step.after, diff)
 		}
 	}
-	if n := len(c.escalated()); n != 1 {
-		t.Errorf("%d alerts on the topic for escalations, want the last reminder", n)
+	if n := len(c.escalated()); n != 2 {
+		t.Errorf("%d alerts on the topic for escalations, want the last reminder, twice", n)
 	}
 	eve.enableMFA() // its event gets lost
 	c.handled(c.tick(deadline.Add(5 * day)))
