@@ -348,6 +348,9 @@ func (d *deployment) make(ctx context.Context, s *stack, kind string, properties
 	cfg := d.in(s.region)
 	switch kind {
 	case "AWS::SNS::Subscription":
+		if text("Protocol") == "lambda" {
+			return nil // moto cannot call a function: the test does, see export
+		}
 		in := &sns.SubscribeInput{TopicArn: aws.String(text("TopicArn")), Protocol: aws.String(text("Protocol")), Endpoint: aws.String(text("Endpoint"))}
 		if properties["FilterPolicy"] != nil {
 			filter, err := document("FilterPolicy")
