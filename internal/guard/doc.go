@@ -27,6 +27,10 @@
 // for the retry not to wait for the lease. Where it failed with some receivers
 // only, the claim keeps who has the alert, and the retry leaves these out.
 //
+// The lease is by the clock of whoever takes it. It is longer than a publish may
+// take by a minute, by which the clocks of two processes may differ. If they differ
+// by more, a copy may come, with the ID of the first; nothing is lost.
+//
 // Errors of the ledger fail closed: nothing is published without a claim. An
 // alert sent without one would be sent again by every retry, for as long as the
 // ledger is down, and floods get the email subscription suspended. Nothing is
@@ -101,6 +105,10 @@
 // leaves the user due: what was told is known by its claim and by its note. Of an
 // alert that was cut off by a fault, and whose user gets MFA before the next
 // sweep, there may be no note that it is closed.
+//
+// No user keeps the others back: a row that cannot be read is passed over, and a
+// user whose alert is refused for good is tried again in an hour. Both are errors of
+// the sweep, so that somebody is told.
 //
 // # Announced root use
 //

@@ -113,7 +113,8 @@ type Quarantines interface {
 	// Key is not stored, and what was there stays.
 	ChangeQuarantine(ctx context.Context, key string, decide func(Quarantine) Quarantine) error
 	// QuarantinesDue returns at most limit rows whose Due is neither zero nor after
-	// the given time, the earliest first.
+	// the given time, the earliest first. A Permanent error is about rows that
+	// cannot be read; the others are returned beside it.
 	QuarantinesDue(ctx context.Context, at time.Time, limit int) ([]Quarantine, error)
 }
 

@@ -217,10 +217,11 @@ func (g *Guard) Quarantine(ctx context.Context, live Live, policy Policy, at tim
 	batch := min(g.settings.Batch, quarantineBatch)
 	for {
 		due, err := g.deps.Quarantines.QuarantinesDue(ctx, at, batch+len(q.stuck))
-		if err != nil {
-			return q.QuarantineRun, errors.Join(append(q.errs, fmt.Errorf("listing users to quarantine: %w", err))...)
+		if !listed(&q.errs, "users to quarantine", err) {
+			return q.QuarantineRun, errors.Join(q.errs...)
 		}
 		due = slices.DeleteFunc(due, func(row Quarantine) bool { return q.stuck[row.Key] })
+		due = due[:min(len(due), batch)] // more, where what was stuck is so no longer
 		if len(due) == 0 {
 			return q.QuarantineRun, errors.Join(q.errs...)
 		}
