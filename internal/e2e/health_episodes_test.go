@@ -1,0 +1,103 @@
+package e2e
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestHealth has the deployed guard find itself well, breaks one part after the
+// other, and sees each told of once, with what mends it, on both topics, and
+// closed when it is mended. Heartbeats go through the deployed rules.
+func TestHealthEpisodes(t *testing.T) {
+	c := deployed(t)
+	at := time.Now().UTC().Truncate(time.Second).Add(-15 * time.Minute)
+	runs := func(n int) {
+		t.Helper()
+		for range n {
+			c.handled(c.tick(at))
+			at = at.Add(5 * time.Minute)
+		}
+	}
+	var want []string
+	told := func(of, severity string) {
+		t.Helper()
+		want = append(want, "guard.unhealthy "+of+" "+severity)
+		all := c.alerts()
+		got := make([]string, len(all))
+		for i := range all {
+			got[i] = fmt.Sprintf("%s %s %s", all[i].Finding.ID, all[i].Finding.Target.Resource, all[i].Finding.Severity)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatalf("alerts (-want +got):\n%s", diff)
+		}
+		// On the second topic, what came since it was last asked.
+		if second := c.escalated(); len(second) != 1 || second[0].ID != all[len(all)-1].ID {
+			t.Fatalf("on the topic for escalations came %v", lines(second))
+		}
+	}
+	doctor := func(code int, says string) {
+		t.Helper()
+		if got := c.rootguard("doctor", "--no-probe"); got.code != code || !strings.Contains(got.stdout, says) {
+			t.Fatalf("doctor: want %d and %q, got %+v", code, says, got)
+		}
+	}
+	runs(3)
+	c.wantAlerts()
+	doctor(0, "rootguard in account "+c.d.account)
+
+	rules := eventbridge.NewFromConfig(c.d.aws)
+	rule := func(name string, on bool) {
+		t.Helper()
+		var err error
+		if on {
+			_, err = rules.EnableRule(c.ctx, &eventbridge.EnableRuleInput{Name: &name})
+		} else {
+			_, err = rules.DisableRule(c.ctx, &eventbridge.DisableRuleInput{Name: &name})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	rule("rootguard-root-sign-in", false)
+	runs(2)
+	told("rule.root-sign-in", "high")
+	fix := "aws events enable-rule --region " + region + " --name rootguard-root-sign-in"
+	if step := c.alerts()[0].Finding.NextStep; step != fix {
+		t.Errorf("the next step is %q, want %q", step, fix)
+	}
+	doctor(5, "fix: "+fix)
+	rule("rootguard-root-sign-in", true)
+	runs(2)
+	told("rule.root-sign-in", "info")
+
+	trails := cloudtrail.NewFromConfig(c.d.aws)
+	if _, err := trails.StopLogging(c.ctx, &cloudtrail.StopLoggingInput{Name: aws.String("management-events")}); err != nil {
+		t.Fatal(err)
+	}
+	runs(1)
+	told("trail", "critical")
+	if _, err := trails.StartLogging(c.ctx, &cloudtrail.StartLoggingInput{Name: aws.String("management-events")}); err != nil {
+		t.Fatal(err)
+	}
+	runs(2)
+	told("trail", "info")
+
+	// No event comes out at one function, which nothing but the heartbeat tells.
+	rule("rootguard-probe-iamuser", false)
+	runs(1)
+	told("rule.probe-iamuser", "high")
+	runs(2)
+	told("heartbeat.iamuser", "high")
+	rule("rootguard-probe-iamuser", true)
+	runs(2)
+	told("rule.probe-iamuser", "info")
+	runs(1)
+	told("heartbeat.iamuser", "info")
+}
