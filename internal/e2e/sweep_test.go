@@ -1,0 +1,50 @@
+package e2e
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+)
+
+// TestSweepsOverlap has two execution environments sweep the same users at the
+// same time, the second while the first is publishing.
+func TestSweepsOverlap(t *testing.T) {
+	const n = 6
+	c := deployed(t)
+	var want []string
+	for i := range n {
+		u := c.createUser(fmt.Sprintf("user%d", i))
+		c.handled(c.deliver(u.setPassword()))
+		want = append(want, "user.console_access medium "+u.name)
+	}
+	c.wantAlerts(want...)
+	at := time.Now().Add(day + time.Hour/2)
+	event := c.scheduled(c.arn("events", "rule/rootguard-heartbeat-sweep"), at)
+	publishing := c.hold("sns", "Publish")
+	var wg sync.WaitGroup
+	sweep := func() {
+		if res := c.attempt("rootguard-sweep", event); res.Error != nil {
+			t.Errorf("sweeping: %v", res.Error)
+		}
+	}
+	wg.Go(sweep)
+	publishing.wait(t)
+	wg.Go(sweep)
+	time.Sleep(time.Second) // it is on its way, or done but for the user that is being told of
+	publishing.release()
+	wg.Wait()
+	sweep()
+	told := map[string]int{}
+	for _, line := range lines(c.alerts())[n:] {
+		told[line]++
+	}
+	for i := range n {
+		if line := fmt.Sprintf("user.mfa.missing high user%d", i); told[line] != 1 {
+			t.Errorf("%q came %d times", line, told[line])
+		}
+	}
+	if len(told) != n {
+		t.Errorf("alerts: %v", told)
+	}
+}
