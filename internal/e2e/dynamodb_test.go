@@ -1,0 +1,22 @@
+package e2e
+
+import (
+	"os"
+	"os/exec"
+	"testing"
+
+	"rootguard/internal/dynamodb/dynamotest"
+)
+
+// TestAdapter runs the tests of the DynamoDB adapter against moto, those that
+// need no fault of a server of their own.
+func TestAdapter(t *testing.T) {
+	w := start(t)
+	w.proxy.reset()
+	cmd := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-run", "^(TestLedger|TestJournal|TestDeadlines)$", "./internal/dynamodb")
+	cmd.Dir = w.root
+	cmd.Env = append(os.Environ(), dynamotest.EndpointEnv+"="+w.proxy.url)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("the adapter against moto: %v\n%s", err, out)
+	}
+}
