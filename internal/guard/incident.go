@@ -111,11 +111,28 @@ func sessionOf(f *detect.Finding, now time.Time) Incident {
 	default:
 		in.Who = f.Session
 	}
+	return in.named()
+}
+
+// named is the incident with its ID and key.
+func (in Incident) named() Incident {
 	in.Start = in.Start.UTC().Truncate(time.Second)
 	in.Who = bounded(in.Who)
 	start := in.Start.Format(time.RFC3339)
-	in.ID = shortID(f.Account + "\n" + in.Who + "\n" + start)
-	in.Key = accountPart(f.Account) + "/" + start + "/" + in.ID
+	in.ID = shortID(in.Account + "\n" + in.Who + "\n" + start)
+	in.Key = accountPart(in.Account) + "/" + start + "/" + in.ID
+	return in
+}
+
+// incidentOf is the incident that an alert belongs to, if it is the first of it. A
+// roll-up of what rootguard itself finds is about several cases, none of which
+// settles it for the others.
+func incidentOf(a *alert.Alert, now time.Time) Incident {
+	in := sessionOf(&a.Finding, now)
+	if c := detect.CaseOf(&a.Finding); a.Kind == alert.RollUp && c.Made && !c.Closed {
+		in.Who = "alert " + a.ID
+		return in.named()
+	}
 	return in
 }
 
@@ -145,7 +162,7 @@ func (g *Guard) enlist(ctx context.Context, a *alert.Alert) (*alert.Incident, er
 	if at, ok := ctx.Value(asOf{}).(time.Time); ok {
 		now = latest(now, at)
 	}
-	mine := sessionOf(&a.Finding, now)
+	mine := incidentOf(a, now)
 	err := g.deps.Incidents.Amend(ctx, mine.Account, mine.Start.Add(-nearby), mine.Start.Add(nearby), func(found []Incident) Incident {
 		in := mine
 		if i := slices.IndexFunc(found, func(one Incident) bool { return one.Key == mine.Key }); i >= 0 {

@@ -219,6 +219,39 @@ func TestRollUpsAreCounted(t *testing.T) {
 	s.insist(t, guard.Insisted{}) // nothing critical
 }
 
+// TestOneCaseSettlesNoOther holds that the end of one user's time without MFA settles
+// no roll-up that tells of others'.
+func TestOneCaseSettlesNoOther(t *testing.T) {
+	s := newWatched(func(s *guard.Settings) { s.Burst = map[detect.ID]int{} })
+	missing := func(user string) detect.Finding {
+		return detect.MFAMissing(account, detect.Target{UserName: user}, t0.Add(-96*time.Hour), t0.Add(-72*time.Hour), "")
+	}
+	for _, user := range []string{"ann", "bob", "cho"} {
+		if _, err := s.Raise(t.Context(), detect.MFAReminder(missing(user), 3, 3, t0)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, err := s.Flush(t.Context(), t0.Add(time.Hour)); n != 1 || err != nil {
+		t.Fatalf("%d roll-ups, %v", n, err)
+	}
+	if _, err := s.Raise(t.Context(), detect.MFAClosed(missing("ann"), cloudtrail.Yes, "the user has MFA", t0.Add(time.Minute))); err != nil {
+		t.Fatal(err)
+	}
+	var open, settled []int
+	for _, in := range s.all(t) {
+		if in.Ack == nil {
+			open = append(open, in.Events)
+		} else {
+			settled = append(settled, in.Events)
+		}
+	}
+	if !slices.Equal(open, []int{2}) || !slices.Equal(settled, []int{1}) {
+		t.Errorf("events of incidents open %v and settled %v, want bob's and cho's to be open", open, settled)
+	}
+	s.clock.Advance(16 * time.Minute)
+	s.insist(t, guard.Insisted{Resent: 1})
+}
+
 func TestResends(t *testing.T) {
 	s := newWatched()
 	s.handle(t, s.signIn(0, t0), guard.Alerted)

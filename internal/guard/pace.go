@@ -23,8 +23,8 @@ const (
 	// note that it was done.
 	turnReserve = 5 * time.Second
 
-	// overflow is how long after its event a window is due of which nothing was
-	// alerted.
+	// overflow is how long after its event a window is due that holds one for which
+	// there was no turn, and of which nothing as severe was alerted.
 	overflow = time.Minute
 )
 
@@ -56,7 +56,7 @@ func (g *Guard) overtime(ctx context.Context) bool {
 // An event whose alert may have been published before is not counted, and nor is
 // one without a window: their alerts go out in any case.
 func (g *Guard) hold(ctx context.Context, d *decision) (held bool, err error) {
-	urgent := d.claim.Finding.Severity >= detect.Critical || d.claim.Kind == alert.Escalation
+	urgent := d.urgent()
 	certain := d.claim.Attempts > 1 || d.window.Key == ""
 	within := alertWait
 	if urgent || certain {
@@ -75,6 +75,11 @@ func (g *Guard) hold(ctx context.Context, d *decision) (held bool, err error) {
 	return held, nil
 }
 
+// urgent reports whether the event is one that somebody should see at once.
+func (d *decision) urgent() bool {
+	return d.claim.Finding.Severity >= detect.Critical || d.claim.Kind == alert.Escalation
+}
+
 // hold turns a decision to publish into one to count. Both rows may have changed
 // since; it is false where they no longer allow it, and stores nothing.
 func (s *Settings) hold(d *decision, c Claim, w Window) (Claim, Window, bool) {
@@ -85,8 +90,14 @@ func (s *Settings) hold(d *decision, c Claim, w Window) (Claim, Window, bool) {
 	w.Alerted--
 	w.AlertedSeverity = min(w.AlertedSeverity, d.severity)
 	w.Pending.add(f, s.Actions)
-	if due := f.EventTime.Add(overflow); w.Alerted == 0 && w.Sending == nil && due.Before(w.Until) {
-		w.Until = due
+	if w.Alerted == 0 || f.Severity > d.severity || d.urgent() {
+		due := f.EventTime.Add(overflow)
+		if w.Pending.Soon.IsZero() || due.Before(w.Pending.Soon) {
+			w.Pending.Soon = due
+		}
+		if w.Sending == nil && due.Before(w.Until) {
+			w.Until = due
+		}
 	}
 	c.State, c.LeaseUntil, c.Window = Folded, time.Time{}, w.Key
 	return c, w, true

@@ -82,6 +82,65 @@ func TestMoreSevereIsStillToCome(t *testing.T) {
 	w.handle(t, w.record(finding(detect.RootActivity, detect.Critical, "s", 4, t0)), guard.RolledUp)
 }
 
+// TestUrgentIsToldSoon holds that what is critical, or more severe than all that was
+// alerted, does not wait for the end of a window of which something was alerted.
+func TestUrgentIsToldSoon(t *testing.T) {
+	for _, tt := range []struct {
+		name          string
+		first, second detect.Finding
+		soon          bool
+	}{
+		{"critical as before", finding(detect.RootSigninNoMFA, detect.Critical, "s", 1, t0), finding(detect.RootSigninNoMFA, detect.Critical, "s", 2, t0), true},
+		{"more severe", finding(detect.RootActivity, detect.Low, "s", 1, t0), finding(detect.RootActivity, detect.High, "s", 2, t0), true},
+		{"as severe", finding(detect.UserCreated, detect.Info, "s", 1, t0), finding(detect.UserCreated, detect.Info, "s", 2, t0), false},
+	} {
+		w := newWorld()
+		w.handle(t, w.record(tt.first), guard.Alerted)
+		w.denied()
+		w.handle(t, w.record(tt.second), guard.RolledUp)
+		w.turn = nil
+		want := 0
+		if tt.soon {
+			want = 1
+		}
+		if n, err := w.Flush(t.Context(), t0.Add(2*time.Minute)); n != want || err != nil {
+			t.Errorf("%s: %d roll-ups after two minutes, want %d; %v", tt.name, n, want, err)
+		}
+		if _, err := w.Flush(t.Context(), t0.Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		if told := w.pub.Published(); len(told) != 2 || told[1].Count != 1 || told[1].Finding.Severity != tt.second.Severity {
+			t.Errorf("%s: told %v", tt.name, w.told())
+		}
+	}
+}
+
+// TestUrgentWhileRollingUp has what is critical find no turn while a roll-up of its
+// window is on its way.
+func TestUrgentWhileRollingUp(t *testing.T) {
+	w := newWorld()
+	w.handle(t, w.record(finding(detect.RootActivity, detect.High, "s", 1, t0)), guard.Alerted)
+	w.handle(t, w.record(finding(detect.RootActivity, detect.High, "s", 2, t0)), guard.RolledUp)
+	at := t0.Add(15*time.Minute + time.Second)
+	w.pub.Refuse = func(a alert.Alert) error {
+		if a.Kind == alert.RollUp {
+			w.pub.Refuse = nil
+			w.denied()
+			w.handle(t, w.record(finding(detect.RootActivity, detect.Critical, "s", 3, at)), guard.RolledUp)
+			w.turn = nil
+		}
+		return nil
+	}
+	for _, after := range []time.Duration{0, 2 * time.Minute} {
+		if n, err := w.Flush(t.Context(), at.Add(after)); n != 1 || err != nil {
+			t.Errorf("%v later: %d, %v", after, n, err)
+		}
+	}
+	if covered, extra := w.covered(t); covered["root.activity s"] != 3 || extra != 0 {
+		t.Errorf("told: %v", w.told())
+	}
+}
+
 // TestWindowReplacedWhileWaiting has the window be over, and another opened in its
 // place, before it is known that there is no turn.
 func TestWindowReplacedWhileWaiting(t *testing.T) {

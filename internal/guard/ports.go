@@ -290,6 +290,8 @@ type Held struct {
 	First   time.Time      `json:"first,omitzero"`    // event times
 	Last    time.Time      `json:"last,omitzero"`
 
+	// Soon is when they are to be told if that is before the window is over.
+	Soon time.Time `json:"soon,omitzero"`
 	// Severity is the window's when the events were cut off for sending.
 	Severity detect.Severity `json:"severity,omitempty"`
 	// Late is that no event of the window had been alerted then: see Pacer.

@@ -105,6 +105,10 @@ const (
 	// quarantine: an invocation that had decided otherwise is over by then.
 	verifyAfter = 10 * time.Minute
 
+	// forgotten is how long after its time an announcement no longer counts, such as
+	// one of before quarantine was switched off for a while.
+	forgotten = 7 * 24 * time.Hour
+
 	quarantineBatch   = 32
 	quarantineReserve = 6 * time.Second // what must be left of the context's time for a batch
 )
@@ -298,11 +302,15 @@ func (q *quarantining) account(ctx context.Context, account string, due []Quaran
 
 // look takes the next step of one user.
 func (q *quarantining) look(ctx context.Context, row Quarantine, users map[string][]*bootstrap.UserStatus) error {
+	u := presentOf(users[cmp.Or(row.UserID, row.User)])
+	if row.CanRelease() && u != nil && row.UserID != "" && u.Name != "" && u.Name != row.User {
+		return q.follow(ctx, row, u.Name)
+	}
 	switch {
 	case row.State == QuarantineReleasing:
-		return q.release(ctx, row)
+		return q.release(ctx, row, u)
 	case row.pending():
-		return q.judge(ctx, row, users)
+		return q.judge(ctx, row, u)
 	default:
 		return q.verify(ctx, row)
 	}
@@ -358,12 +366,12 @@ func iam[T any](ctx context.Context, call func(context.Context) (T, error)) (T, 
 	return call(ctx)
 }
 
+// errUserWentAway is of a user who may have been renamed, whose record tells where
+// the policy went.
+var errUserWentAway = errors.New("IAM does not know the user, and no record tells of its end")
+
 // judge decides about a user who is to be quarantined, or is.
-func (q *quarantining) judge(ctx context.Context, row Quarantine, users map[string][]*bootstrap.UserStatus) error {
-	u := presentOf(users[cmp.Or(row.UserID, row.User)])
-	if u != nil && row.UserID != "" && u.Name != "" && u.Name != row.User {
-		return q.follow(ctx, row, u.Name)
-	}
+func (q *quarantining) judge(ctx context.Context, row Quarantine, u *bootstrap.UserStatus) error {
 	if q.settings.Quarantine.exempts(row.Account, row.User) {
 		return q.end(ctx, row, "The settings exempt the user", cloudtrail.Unknown)
 	}
@@ -373,8 +381,7 @@ func (q *quarantining) judge(ctx context.Context, row Quarantine, users map[stri
 	}
 	switch {
 	case live.Gone && row.State == QuarantineActive && u != nil && row.Unanswered < loud:
-		// It may have been renamed, whose record tells where the policy went.
-		return q.postpone(ctx, row, errors.New("IAM does not know the user, and no record tells of its end"))
+		return q.postpone(ctx, row, errUserWentAway)
 	case live.Gone:
 		return q.end(ctx, row, "The user does not exist any more", cloudtrail.Unknown)
 	case row.UserID != "" && live.UserID != "" && row.UserID != live.UserID:
@@ -397,6 +404,9 @@ func (q *quarantining) judge(ctx context.Context, row Quarantine, users map[stri
 		row.State, row.Due = "", time.Time{}
 		return q.store(ctx, row.Revision, row)
 	case row.State == QuarantineMarked:
+		return q.announce(ctx, row)
+	case q.at.After(row.Effective.Add(forgotten)):
+		row.Cycle = q.at.UTC().Format(time.RFC3339) // of another announcement
 		return q.announce(ctx, row)
 	case q.at.Before(row.Effective):
 		row.Due, row.Unanswered = row.Effective, 0
@@ -450,7 +460,8 @@ func (q *quarantining) would(ctx context.Context, row Quarantine) error {
 }
 
 func (q *quarantining) announce(ctx context.Context, row Quarantine) error {
-	row.Effective = q.at.Add(q.settings.Quarantine.Notice)
+	// Of a schedule's event that comes late, the time is past: notice begins now.
+	row.Effective = latest(q.at, q.deps.Now()).Add(q.settings.Quarantine.Notice).Truncate(time.Second)
 	if err := q.tell(ctx, &row, detect.QuarantineAnnounced, &q.Announced); err != nil {
 		return err
 	}
@@ -517,10 +528,19 @@ func (q *quarantining) end(ctx context.Context, row Quarantine, why string, mfa 
 	return q.store(ctx, was, row) // and then it is due at once
 }
 
-func (q *quarantining) release(ctx context.Context, row Quarantine) error {
+func (q *quarantining) release(ctx context.Context, row Quarantine, u *bootstrap.UserStatus) error {
 	was, err := iam(ctx, func(ctx context.Context) (bool, error) { return q.policy.Detach(ctx, row.Account, row.User) })
 	if err != nil {
 		return q.postpone(ctx, row, err)
+	}
+	if !was && row.Attached && u != nil && row.Unanswered < loud {
+		live, err := iam(ctx, func(ctx context.Context) (bootstrap.LiveFact, error) { return q.live.User(ctx, row.Account, row.User) })
+		if err == nil && live.Gone {
+			err = errUserWentAway
+		}
+		if err != nil {
+			return q.postpone(ctx, row, err)
+		}
 	}
 	done := was || row.Attached
 	if done {

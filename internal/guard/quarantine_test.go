@@ -536,6 +536,74 @@ func TestQuarantineFollows(t *testing.T) {
 	l.wantAttached(t)
 }
 
+// TestReleaseFollows holds that a user is out who is released by a name that it no
+// longer has, whether or not the record of its renaming has come.
+func TestReleaseFollows(t *testing.T) {
+	for _, known := range []bool{true, false} {
+		t.Run(fmt.Sprintf("known %v", known), func(t *testing.T) {
+			l := newLocked(t, quarantineOn)
+			l.run(t, guard.QuarantineRun{Announced: 1})
+			l.clock.Advance(24 * time.Hour)
+			l.run(t, guard.QuarantineRun{Attached: 1})
+			l.clock.Advance(10 * time.Minute)
+			l.iam.users = map[string]liveUser{"eva": {password: true}}
+			if _, err := l.policy.Detach(t.Context(), account, "eve"); err != nil {
+				t.Fatal(err)
+			}
+			if err := l.policy.Attach(t.Context(), account, "eva"); err != nil {
+				t.Fatal(err)
+			}
+			rec := iamCall("UpdateUser", "eve", l.clock.Now())
+			rec.RequestParameters = []byte(`{"userName":"eve","newUserName":"eva"}`)
+			n := len(l.titles())
+			if known {
+				l.handle(t, rec, guard.Recorded)
+			}
+			l.release(t, "eve", 72*time.Hour, nil)
+			if !known {
+				l.run(t, guard.QuarantineRun{Unanswered: 1})
+				l.handle(t, rec, guard.Recorded)
+			}
+			for range 3 {
+				l.clock.Advance(5 * time.Minute)
+				if _, err := l.Quarantine(t.Context(), l.iam, l.policy, l.clock.Now()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			l.wantAttached(t)
+			if got := l.titles()[n:]; len(got) != 1 || !strings.HasSuffix(got[0], "released from quarantine: eva") {
+				t.Errorf("told %v", got)
+			}
+		})
+	}
+}
+
+// TestNoticeOfALateRun holds that a schedule's event that comes late shortens no notice.
+func TestNoticeOfALateRun(t *testing.T) {
+	l := newLocked(t, quarantineOn)
+	late := l.clock.Now()
+	l.clock.Advance(20 * time.Hour)
+	if got, err := l.Quarantine(t.Context(), l.iam, l.policy, late); err != nil || got.Announced != 1 {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	if q, want := l.row(t, "eve"), l.clock.Now().Add(24*time.Hour); !q.Effective.Equal(want) {
+		t.Errorf("announced for %v, want %v", q.Effective, want)
+	}
+}
+
+// TestForgottenAnnouncement holds that one of before quarantine was switched off
+// for long is made anew before anything is done.
+func TestForgottenAnnouncement(t *testing.T) {
+	l := newLocked(t, quarantineOn)
+	l.run(t, guard.QuarantineRun{Announced: 1})
+	l.clock.Advance(30 * 24 * time.Hour)
+	l.run(t, guard.QuarantineRun{Announced: 1})
+	l.wantAttached(t)
+	l.clock.Advance(24 * time.Hour)
+	l.run(t, guard.QuarantineRun{Attached: 1})
+	l.wantAttached(t, "eve")
+}
+
 // TestQuarantineMany holds that a run ends in time, and leaves the rest due.
 func TestQuarantineMany(t *testing.T) {
 	const users = 200

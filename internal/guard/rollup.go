@@ -117,6 +117,9 @@ func (g *Guard) rollUp(ctx context.Context, w Window, at time.Time) (sent bool, 
 		cur.Sending = nil
 		cur.RollUps++
 		cur.Until = cur.Until.Add(g.settings.Window)
+		if soon := cur.Pending.Soon; !soon.IsZero() && soon.Before(cur.Until) {
+			cur.Until = soon
+		}
 		return c, cur
 	})
 	return settled == nil, errors.Join(settled, err)
