@@ -170,20 +170,21 @@ func (c *census) onRecord(ctx context.Context, now *Round) error {
 		from++
 	}
 	page := accounts[from:min(from+recordPage, len(accounts))]
-	silent := make([]bool, len(page))
+	seen := make([]sight, len(page))
 	err = c.all(len(page), func(i int) (err error) {
-		silent[i], err = c.known(ctx, page[i], &now.Census)
+		seen[i], err = c.known(ctx, page[i], &now.Census)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	for i, is := range silent {
-		if !is {
-			continue
-		}
-		if now.Census.Silent++; len(now.Census.SilentIDs) < namedAccounts {
-			now.Census.SilentIDs = append(slices.Clip(now.Census.SilentIDs), page[i])
+	for i, is := range seen {
+		switch {
+		case is.silent:
+			count(&now.Census.Silent, &now.Census.SilentIDs, page[i])
+		case is.unseen != "":
+			count(&now.Census.Unread, &now.Census.UnreadIDs, page[i])
+			now.Census.Unseen = is.unseen
 		}
 	}
 	if !now.Census.Complete {
@@ -201,27 +202,44 @@ func (c *census) onRecord(ctx context.Context, now *Round) error {
 	return nil
 }
 
-// known enrolls or drops an account on record. silent says that IAM does not
-// answer about it.
-func (c *census) known(ctx context.Context, account string, is *Census) (silent bool, err error) {
+// count adds an account, and names the first of them.
+func count(n *int, ids *[]string, account string) {
+	if *n++; len(*ids) < namedAccounts {
+		*ids = append(slices.Clip(*ids), account)
+	}
+}
+
+// sight is what keeps an account from being seen.
+type sight struct {
+	silent bool   // IAM does not answer about it
+	unseen string // why a queue of its forwarders cannot be seen
+}
+
+// known enrolls or drops an account on record.
+func (c *census) known(ctx context.Context, account string, is *Census) (sight, error) {
 	if account != c.home.Account && !c.home.Members {
-		return false, nil // nothing can be asked there
+		return sight{}, nil // nothing can be asked there
 	}
 	r, err := c.round(ctx, account, PostureRound)
 	switch {
 	case err != nil:
-		return false, err
+		return sight{}, err
 	case account != c.home.Account && is.Complete && r.Listed.Before(is.Began):
-		return false, c.drop(ctx, account)
+		return sight{}, c.drop(ctx, account)
 	case r.Closed:
-		return false, nil
+		return sight{}, nil
 	case r.Key == "":
-		return false, c.enroll(ctx, account, time.Time{})
+		return sight{}, c.enroll(ctx, account, time.Time{})
 	case r.Unanswered >= loud:
-		return true, nil
+		return sight{silent: true}, nil
+	}
+	var of sight
+	if r.Unread >= unreadLooks {
+		of.unseen = r.Unseen
 	}
 	r, err = c.round(ctx, account, ReconcileRound)
-	return r.Unanswered >= loud, err
+	of.silent = r.Unanswered >= loud
+	return of, err
 }
 
 // all calls do for 0 to n-1, some at a time, and joins the errors.
@@ -274,6 +292,7 @@ func (c *census) drop(ctx context.Context, account string) error {
 	err := c.revise(ctx, account, PostureRound, func(r Round) (Round, bool) {
 		dropped = !r.Closed
 		r.Due, r.Closed, r.Unanswered, r.Root = time.Time{}, true, 0, Root{}
+		r.Unread, r.Unseen = 0, ""
 		return r, dropped
 	})
 	if err != nil {
@@ -326,13 +345,20 @@ func (c *census) tell(ctx context.Context, is *Census) error {
 		errs = append(errs, raise("organization accounts", "AWS Organizations does not list the accounts, so those that sent no event yet are not checked live, and closed ones are not known as such. "+
 			"Only the management account and delegated administrators may ask. It said: "+is.Refused))
 	}
-	if is.Silent > 0 {
-		names := strings.Join(is.SilentIDs, ", ")
-		if more := is.Silent - len(is.SilentIDs); more > 0 {
+	named := func(n int, ids []string) string {
+		names := strings.Join(ids, ", ")
+		if more := n - len(ids); more > 0 {
 			names += fmt.Sprintf(" and %d more", more)
 		}
+		return names
+	}
+	if is.Silent > 0 {
 		errs = append(errs, raise("live checks", fmt.Sprintf("IAM has not answered for hours about %d of the accounts: %s. What happens there is told by events alone. "+
-			"Check that the member role is deployed there, in its present version, and may be assumed.", is.Silent, names)))
+			"Check that the member role is deployed there, in its present version, and may be assumed.", is.Silent, named(is.Silent, is.SilentIDs))))
+	}
+	if is.Unread > 0 {
+		errs = append(errs, raise("forwarder queues", fmt.Sprintf("Whether events wait that EventBridge could not send to rootguard cannot be seen in %d of the accounts: %s. "+
+			"Deploy the stack set of the members again, to all Regions. Of one of them: %s", is.Unread, named(is.Unread, is.UnreadIDs), is.Unseen)))
 	}
 	return errors.Join(errs...)
 }

@@ -167,6 +167,10 @@
 // one checked. A user on record whom IAM neither lists nor knows by name is gone.
 // One found without MFA has its grace from when it was found.
 //
+// Each look is bounded so that what hangs, be it an account, a user or a Region's
+// queue, is put off within the least time a run has: what is cut off is done
+// again, so that it would else be first, and in the way of all, for ever.
+//
 // Where an organization's list could not be read to its end, no account is
 // dropped. An account that IAM does not answer about is asked less and less often,
 // at least once an hour, and is named once a day.

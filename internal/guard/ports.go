@@ -224,7 +224,8 @@ type Round struct {
 
 	// Of PostureRound.
 	Root   Root      `json:"root,omitzero"`
-	Unread int       `json:"unread,omitempty"` // looks in a row at which a queue of its forwarders gave no answer
+	Unread int       `json:"unread,omitempty"` // looks in a row at which a queue of its forwarders was missing or gave no answer
+	Unseen string    `json:"unseen,omitempty"` // why, at the last of them
 	Listed time.Time `json:"listed,omitzero"`  // when the census began that found it in the organization
 	Closed bool      `json:"closed,omitempty"` // closed, suspended or no longer in the organization
 
@@ -253,6 +254,10 @@ type Census struct {
 	Refused   string    `json:"refused,omitempty"`    // why it did not
 	Silent    int       `json:"silent,omitempty"`     // accounts that IAM does not answer about
 	SilentIDs []string  `json:"silent_ids,omitempty"` // the first of them
+
+	Unread    int      `json:"unread,omitempty"` // accounts of whose forwarders a queue is missing or gives no answer
+	UnreadIDs []string `json:"unread_ids,omitempty"`
+	Unseen    string   `json:"unseen,omitempty"` // why, of one of them
 }
 
 // ClaimState is how far an event has come.

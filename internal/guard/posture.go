@@ -1,11 +1,13 @@
 package guard
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"rootguard/internal/bootstrap"
@@ -21,6 +23,13 @@ const (
 
 	// rootTimeout bounds one live check: a role is assumed, and two calls follow.
 	rootTimeout = 10 * time.Second
+	// queuesTimeout bounds the look at the queues of an account's forwarders, so
+	// that a Region out of order takes no time from other accounts' roots.
+	queuesTimeout = 5 * time.Second
+	// lookBatch is how many accounts are looked at before what they said is kept:
+	// as many as answer within a run's least time, however slowly, since what is
+	// cut off is done again.
+	lookBatch = 2 * liveWorkers
 )
 
 // Postured says what a Posture did.
@@ -32,7 +41,7 @@ type Postured struct {
 	Unanswered int      // accounts that IAM gave no answer about; they are looked at again
 	Silent     []string // the first of these
 	Stuck      int      // queues with events that could not be sent to the guard
-	Unread     int      // accounts of which a queue gave no answer
+	Unread     int      // accounts of which a queue is missing, or gave no answer
 	More       bool     // some are due that were left to the next run
 }
 
@@ -44,11 +53,12 @@ type Postured struct {
 // not agree with is recorded as a fact; one that changes nothing is not.
 //
 // It also looks whether events of the account wait that could not be sent to the
-// guard, and tells of that once a day for as long as it is so. forwarders is nil
+// guard, and tells of that once a day for as long as it is so. A queue that is
+// missing, or gives no answer, is noted for the census to tell. forwarders is nil
 // where no account sends any.
 func (g *Guard) Posture(ctx context.Context, roots Roots, forwarders Forwarders, at time.Time) (Postured, error) {
 	p := posture{rounds: rounds{Guard: g, at: at}, roots: roots, forwarders: forwarders}
-	err := p.walk(ctx, PostureRound, g.settings.Batch, p.batch)
+	err := p.walk(ctx, PostureRound, min(lookBatch, g.settings.Batch), p.batch)
 	p.More = p.more
 	return p.Postured, err
 }
@@ -59,6 +69,7 @@ type posture struct {
 	Postured
 	roots      Roots
 	forwarders Forwarders
+	silent     int // accounts without an answer, in a row
 }
 
 // answer is what an account said.
@@ -78,13 +89,14 @@ func (p *posture) batch(ctx context.Context, due []Round) {
 		a := &answers[i]
 		a.live, a.failed = p.roots.AccountSummary(one, due[i].Account)
 		if p.forwarders != nil && a.failed == nil { // else the role cannot be assumed
+			one, cancel := context.WithTimeout(one, queuesTimeout)
+			defer cancel()
 			a.stuck, a.unread = p.forwarders.Undelivered(one, due[i].Account)
 		}
 	})
-	silent := 0
 	for i := range due {
-		if answers[i].failed != nil {
-			silent++
+		if p.silent++; answers[i].failed == nil {
+			p.silent = 0
 		}
 		if p.halt || ctx.Err() != nil {
 			p.more = true
@@ -92,7 +104,7 @@ func (p *posture) batch(ctx context.Context, due []Round) {
 		}
 		p.account(ctx, due[i], &answers[i])
 	}
-	if silent == len(due) && silent >= maxFailures {
+	if p.silent >= p.settings.Batch {
 		p.halt = true // IAM is down, or throttles
 	}
 }
@@ -121,34 +133,33 @@ func (p *posture) account(ctx context.Context, r Round, a *answer) {
 	}
 }
 
-// unreadLooks is how many looks in a row a queue gives no answer before that is told.
+// unreadLooks is how many looks in a row a queue is missing or gives no answer
+// before that is told: while a stack set is on its way to an account, it is so.
 const unreadLooks = 3
 
-// undelivered tells of events that wait at the account.
+// undelivered tells of events that wait at the account, and notes of which queue
+// that cannot be seen.
 func (p *posture) undelivered(ctx context.Context, r *Round, a *answer) error {
 	var errs []error
-	tell := func(region, what string) {
-		if _, err := p.Raise(ctx, detect.Unhealthy(r.Account, region, "queue.forward", what, p.at)); err != nil {
-			errs = append(errs, err)
-		}
-	}
+	unread := a.unread
 	for _, u := range a.stuck {
+		if u.Events == 0 {
+			unread = cmp.Or(unread, fmt.Errorf("there is no queue %s: what EventBridge cannot send to rootguard is lost", u.Queue))
+			continue
+		}
 		p.Stuck++
 		what := fmt.Sprintf("Events of this account that EventBridge could not send to rootguard wait in a queue, about %d. "+
 			"Mend the cause, then: rootguard redrive --queue-profile PROFILE_OF_THIS_ACCOUNT --queue %s", u.Events, u.Queue)
-		if u.Events == 0 {
-			what = fmt.Sprintf("There is no queue %s: what EventBridge cannot send to rootguard is lost. Deploy the stack set of the members again.", u.Queue)
+		if _, err := p.Raise(ctx, detect.Unhealthy(r.Account, u.Region, "queue.forward", what, p.at)); err != nil {
+			errs = append(errs, err)
 		}
-		tell(u.Region, what)
 	}
-	if a.unread == nil {
-		r.Unread = 0
+	if unread == nil {
+		r.Unread, r.Unseen = 0, ""
 		return errors.Join(errs...)
 	}
 	p.Unread++
-	if r.Unread++; r.Unread >= unreadLooks {
-		tell("", fmt.Sprintf("Whether events of this account wait that EventBridge could not send to rootguard could not be seen %d times in a row: %v", r.Unread, a.unread))
-	}
+	r.Unread, r.Unseen = r.Unread+1, fmt.Sprintf("%.300s", strings.Join(strings.Fields(unread.Error()), " "))
 	return errors.Join(errs...)
 }
 

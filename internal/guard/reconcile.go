@@ -15,7 +15,8 @@ const (
 	chunk = 100
 
 	// listTimeout bounds the listing of an account's users, a thousand with a call.
-	listTimeout = 30 * time.Second
+	// It ends before a run does, so that an account that hangs is put off.
+	listTimeout = 10 * time.Second
 )
 
 // Reconciled says what a Reconcile did.
@@ -82,6 +83,10 @@ func (c *reconcile) account(ctx context.Context, r Round) {
 	cancel()
 	if err != nil {
 		c.silent(ctx, r, err)
+		return
+	}
+	if c.short(ctx) {
+		c.halt, c.more = true, true
 		return
 	}
 	facts, err := c.deps.Journal.Facts(ctx, r.Account)
@@ -192,12 +197,14 @@ type record struct {
 // answered about none of them.
 func (c *reconcile) check(ctx context.Context, on *record, users []candidateUser) (silent, err error) {
 	answers, errs := make([]bootstrap.LiveFact, len(users)), make([]error, len(users))
+	part, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
 	each(len(users), func(i int) {
 		if u := users[i]; u.taken || u.name == "" {
 			answers[i] = bootstrap.LiveFact{UserName: u.name, Gone: true}
 			return
 		}
-		one, cancel := context.WithTimeout(ctx, liveTimeout)
+		one, cancel := context.WithTimeout(part, liveTimeout)
 		defer cancel()
 		answers[i], errs[i] = c.iam.User(one, on.account, users[i].name)
 	})

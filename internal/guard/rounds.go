@@ -56,6 +56,10 @@ type rounds struct {
 func (r *rounds) walk(ctx context.Context, kind RoundKind, batch int, do func(ctx context.Context, due []Round)) error {
 	r.stuck = map[string]bool{}
 	for {
+		if ctx.Err() != nil {
+			r.more = true
+			return errors.Join(r.errs...)
+		}
 		due, err := r.deps.Rounds.Rounds(ctx, kind, r.at, batch+len(r.stuck))
 		if !listed(&r.errs, fmt.Sprintf("accounts due for %s", kind), err) {
 			return errors.Join(r.errs...)

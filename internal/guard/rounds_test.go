@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -453,9 +454,8 @@ func (f forwardersFunc) Undelivered(_ context.Context, account string) ([]guard.
 	return f(account)
 }
 
-// TestUndelivered holds that events which wait at a member, or a queue that is
-// missing or cannot be seen, are told of once a day until it is over, whatever
-// IAM says and also where a run dies on the way.
+// TestUndelivered holds that events which wait at a member are told of once a day
+// until it is over, whatever IAM says and also where a run dies on the way.
 func TestUndelivered(t *testing.T) {
 	const member = "222222222222"
 	l := newLand()
@@ -513,19 +513,224 @@ func TestUndelivered(t *testing.T) {
 	hours(24)
 	want("about 3.", "about 3.")
 
-	stuck = []guard.Undelivered{{Region: "us-east-1", Queue: "https://q"}}
-	hours(2)
-	want("about 3.", "about 3.", "There is no queue https://q")
-
 	stuck, unread = nil, errors.New("access denied")
-	hours(2)
-	unread = nil
-	hours(2)
-	unread = errors.New("access denied")
-	hours(2)
-	want("about 3.", "about 3.", "There is no queue https://q")
-	hours(2)
-	want("about 3.", "about 3.", "There is no queue https://q", "could not be seen 3 times in a row: access denied")
+	hours(4)
+	want("about 3.", "about 3.")
+}
+
+// TestUnseenQueues holds that queues which are missing or cannot be seen are told
+// of in one alert a day, however many there are, and only where it lasts: while
+// the stack set of the members goes to a new account or Region, it is so.
+func TestUnseenQueues(t *testing.T) {
+	l := newLand()
+	var members []string
+	for i := range 30 {
+		members = append(members, fmt.Sprintf("2222222222%02d", i))
+	}
+	l.organization(members...)
+	broken := map[string]string{}
+	l.forwarders = forwardersFunc(func(account string) ([]guard.Undelivered, error) {
+		switch broken[account] {
+		case "denied":
+			return nil, errDenied
+		case "missing":
+			return []guard.Undelivered{{Region: "eu-north-1", Queue: "https://q"}}, nil
+		}
+		return nil, nil
+	})
+	l.clock.Advance(time.Date(2025, 3, 5, 0, 0, 0, 0, time.UTC).Sub(l.clock.Now()))
+	for _, a := range members {
+		broken[a] = "missing"
+	}
+	l.pass(t, 2*time.Hour)
+	clear(broken)
+	l.pass(t, 50*time.Hour)
+	l.want(t)
+
+	for _, a := range members {
+		broken[a] = "missing"
+	}
+	broken[members[0]] = "denied"
+	l.pass(t, 49*time.Hour)
+	told := l.pub.Published()
+	if len(told) < 1 || len(told) > 2 {
+		t.Fatalf("%d alerts in two days: %v", len(told), l.told())
+	}
+	f := told[0].Finding
+	if f.ID != detect.GuardUnhealthy || f.Account != home || f.Target.Resource != "forwarder queues" || !strings.Contains(f.Detail, "in 30 of the accounts: 222222222200, ") ||
+		!strings.Contains(f.Detail, "and 20 more") || !strings.Contains(f.Detail, "there is no queue https://q") {
+		t.Errorf("alert: %+v", f)
+	}
+	before := len(told)
+	clear(broken)
+	l.pass(t, 50*time.Hour)
+	if n := len(l.pub.Published()); n > before+1 {
+		t.Errorf("%d more alerts when it was over", n-before)
+	}
+}
+
+// waiter is IAM that hangs about some accounts until it is asked no longer.
+type waiter struct {
+	*iamFake
+	hangs func(account string) bool
+}
+
+func (w *waiter) AccountSummary(ctx context.Context, of string) (bootstrap.LiveFact, error) {
+	if w.hangs(of) {
+		<-ctx.Done()
+		return bootstrap.LiveFact{}, ctx.Err()
+	}
+	return w.iamFake.AccountSummary(ctx, of)
+}
+
+func (w *waiter) Users(ctx context.Context, of string) ([]guard.ListedUser, error) {
+	if w.hangs(of) {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	return w.iamFake.Users(ctx, of)
+}
+
+func (w *waiter) User(ctx context.Context, of, name string) (bootstrap.LiveFact, error) {
+	if strings.HasPrefix(name, "slow") {
+		<-ctx.Done()
+		return bootstrap.LiveFact{}, ctx.Err()
+	}
+	return w.iamFake.User(ctx, of, name)
+}
+
+// TestSlowAnswers holds that what answers slowly or not at all, be it a Region's
+// queues, an account or its users, keeps no account back: a run whose time is cut
+// off gets on all the same, within the least time that a run has.
+func TestSlowAnswers(t *testing.T) {
+	const least = 29 * time.Second // of the sweep's four minutes, with seven chores
+	run := func(t *testing.T, do func(ctx context.Context, at time.Time) error) {
+		t.Helper()
+		ctx, cancel := context.WithDeadline(t.Context(), time.Now().Add(least))
+		defer cancel()
+		if err := do(ctx, time.Now()); err != nil {
+			t.Error(err)
+		}
+	}
+	prepared := func(t *testing.T, n int) (*land, *waiter) {
+		t.Helper()
+		l := newLand()
+		l.Guard = guard.New(guard.Deps{
+			Detector: &detect.Detector{}, Ledger: l.ledger, Journal: l.journal, Publisher: l.pub, Now: time.Now, Deadlines: l.deadlines, Rounds: l.rounds,
+		}, l.settings)
+		for i := range n {
+			a := fmt.Sprintf("2222222222%02d", i)
+			l.iam.roots[a] = good
+			for _, kind := range []guard.RoundKind{guard.PostureRound, guard.ReconcileRound} {
+				key := a + "/" + string(kind)
+				_ = l.rounds.Revise(t.Context(), key, func(guard.Round) guard.Round {
+					return guard.Round{Key: key, Account: a, Kind: kind, Due: time.Now().Add(time.Duration(i-n) * time.Second), Revision: 1}
+				})
+			}
+		}
+		return l, &waiter{iamFake: l.iam, hangs: func(string) bool { return false }}
+	}
+	t.Run("the queues of a Region hang", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			l, iam := prepared(t, 60)
+			run(t, func(ctx context.Context, at time.Time) error {
+				did, err := l.Posture(ctx, iam, hangingForwarders{}, at)
+				if did.Looked < 16 {
+					t.Errorf("%+v", did)
+				}
+				return err
+			})
+		})
+	})
+	t.Run("accounts hang", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			l, iam := prepared(t, 60)
+			iam.hangs = func(a string) bool { return a < "222222222240" }
+			looked := 0
+			for range 4 {
+				run(t, func(ctx context.Context, at time.Time) error {
+					did, err := l.Posture(ctx, iam, nil, at)
+					looked += did.Looked
+					return err
+				})
+			}
+			if looked != 20 {
+				t.Errorf("looked at %d of the 20 accounts that answer", looked)
+			}
+		})
+	})
+	t.Run("a listing hangs", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			l, iam := prepared(t, 2)
+			iam.hangs = func(a string) bool { return a == "222222222200" }
+			run(t, func(ctx context.Context, at time.Time) error {
+				did, err := l.Reconcile(ctx, iam, at)
+				if did.Accounts != 1 || did.Unanswered != 1 {
+					t.Errorf("%+v", did)
+				}
+				return err
+			})
+		})
+	})
+	t.Run("users that are due hang", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			l, iam := prepared(t, 1)
+			for i := range 60 {
+				name := fmt.Sprintf("slow-%02d", i)
+				at := time.Now().Add(-30 * 24 * time.Hour)
+				if _, err := l.journal.Add(t.Context(), []bootstrap.Fact{bootstrap.LiveFactOf(home, at, live(name, "AIDA"+name, true))}); err != nil {
+					t.Fatal(err)
+				}
+				key := home + "/" + name
+				_ = l.deadlines.Reschedule(t.Context(), key, func(guard.Deadline) guard.Deadline {
+					return guard.Deadline{Key: key, Account: home, User: name, Due: at, Revision: 1}
+				})
+			}
+			run(t, func(ctx context.Context, at time.Time) error {
+				did, err := l.Sweep(ctx, iam, at)
+				if did.Unanswered != 60 || did.More {
+					t.Errorf("%+v", did)
+				}
+				due, _ := l.deadlines.Overdue(t.Context(), at, 100)
+				if len(due) > 0 {
+					t.Errorf("%d users are in the way of the others", len(due))
+				}
+				return err
+			})
+		})
+	})
+	for name, users := range map[string]int{"all users of an account hang": 0, "most users of an account hang": 3} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l, iam := prepared(t, 2)
+				for i := range 90 {
+					l.user("222222222200", fmt.Sprintf("slow-%02d", i), true, true)
+				}
+				for i := range users {
+					l.user("222222222200", fmt.Sprintf("a-%02d", i), true, true)
+				}
+				run(t, func(ctx context.Context, at time.Time) error {
+					did, err := l.Reconcile(ctx, iam, at)
+					if did.Accounts == 0 {
+						t.Errorf("%+v", did)
+					}
+					return err
+				})
+			})
+		})
+	}
+}
+
+func live(name, id string, password bool) bootstrap.LiveFact {
+	return bootstrap.LiveFact{UserName: name, UserID: id, ConsoleLogin: &password}
+}
+
+// hangingForwarders answer nothing until they are asked no longer.
+type hangingForwarders struct{}
+
+func (hangingForwarders) Undelivered(ctx context.Context, _ string) ([]guard.Undelivered, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
 }
 
 // TestPostureStops holds that a run without time leaves what it cannot do.

@@ -32,6 +32,9 @@ const (
 
 	liveTimeout = 5 * time.Second
 	liveWorkers = 8
+	// askTimeout bounds the live checks between two writes, so that time is left
+	// to write: those who are cut off gave no answer, and keep no other back.
+	askTimeout = 8 * time.Second
 
 	// sweepReserve is what must be left of the context's time for one more batch.
 	sweepReserve = 12 * time.Second
@@ -112,7 +115,15 @@ type Swept struct {
 // does not answer, nobody is told and nobody is dropped.
 func (g *Guard) Sweep(ctx context.Context, live Live, at time.Time) (Swept, error) {
 	s := sweep{Guard: g, live: live, at: at, stuck: map[string]bool{}}
+	short := func() bool {
+		deadline, limited := ctx.Deadline()
+		return ctx.Err() != nil || limited && deadline.Sub(g.deps.Now()) < sweepReserve
+	}
 	for {
+		if ctx.Err() != nil {
+			s.More = true
+			return s.Swept, errors.Join(s.errs...)
+		}
 		due, err := g.deps.Deadlines.Overdue(ctx, at, g.settings.Batch+len(s.stuck))
 		if !listed(&s.errs, "users due", err) {
 			return s.Swept, errors.Join(s.errs...)
@@ -122,8 +133,7 @@ func (g *Guard) Sweep(ctx context.Context, live Live, at time.Time) (Swept, erro
 		if len(due) == 0 {
 			return s.Swept, errors.Join(s.errs...)
 		}
-		deadline, limited := ctx.Deadline()
-		if s.halt || s.silent || s.Looked >= g.settings.SweepUsers || limited && deadline.Sub(g.deps.Now()) < sweepReserve {
+		if s.halt || s.silent || s.Looked >= g.settings.SweepUsers || short() {
 			s.More = true
 			return s.Swept, errors.Join(s.errs...)
 		}
@@ -132,6 +142,9 @@ func (g *Guard) Sweep(ctx context.Context, live Live, at time.Time) (Swept, erro
 			byAccount[d.Account] = append(byAccount[d.Account], d)
 		}
 		for _, account := range slices.Sorted(maps.Keys(byAccount)) {
+			if short() {
+				break
+			}
 			s.account(ctx, account, byAccount[account])
 		}
 	}
@@ -292,8 +305,10 @@ func (s *sweep) ask(ctx context.Context, account string, facts []bootstrap.Fact,
 		open, names = append(open, l), append(names, u.Name)
 	}
 	answers, errs := make([]bootstrap.LiveFact, len(open)), make([]error, len(open))
+	part, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
 	each(len(open), func(i int) {
-		one, cancel := context.WithTimeout(ctx, liveTimeout)
+		one, cancel := context.WithTimeout(part, liveTimeout)
 		defer cancel()
 		answers[i], errs[i] = s.live.User(one, account, names[i])
 	})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -46,21 +47,28 @@ func (f *Forwarders) Undelivered(ctx context.Context, account string) (stuck []g
 	if err != nil {
 		return nil, fmt.Errorf("looking at the queues of account %s: %w", account, err)
 	}
-	var errs []error
-	for _, client := range f.clients {
-		options := client.Options()
-		options.Credentials = credentials
-		region := options.Region
-		queue := New(sdk.New(options), f.url(region, account))
-		visible, hidden, err := queue.Waiting(ctx)
-		var missing *types.QueueDoesNotExist
-		switch {
-		case errors.As(err, &missing):
-			stuck = append(stuck, guard.Undelivered{Region: region, Queue: queue.url})
-		case err != nil:
-			errs = append(errs, err)
-		case visible+hidden > 0:
-			stuck = append(stuck, guard.Undelivered{Region: region, Queue: queue.url, Events: visible + hidden})
+	// Side by side: far Regions take a quarter of a second each, and one that hangs
+	// is to leave the others their time.
+	found, errs := make([]guard.Undelivered, len(f.clients)), make([]error, len(f.clients))
+	var wg sync.WaitGroup
+	for i, client := range f.clients {
+		wg.Go(func() {
+			options := client.Options()
+			options.Credentials = credentials
+			queue := New(sdk.New(options), f.url(options.Region, account))
+			visible, hidden, err := queue.Waiting(ctx)
+			var missing *types.QueueDoesNotExist
+			if absent := errors.As(err, &missing); absent || visible+hidden > 0 {
+				found[i] = guard.Undelivered{Region: options.Region, Queue: queue.url, Events: visible + hidden}
+			} else {
+				errs[i] = err
+			}
+		})
+	}
+	wg.Wait()
+	for _, one := range found {
+		if one.Queue != "" {
+			stuck = append(stuck, one)
 		}
 	}
 	return stuck, errors.Join(errs...)

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/google/go-cmp/cmp"
@@ -61,11 +63,50 @@ func TestForwarders(t *testing.T) {
 	look("aws-cn", "222222222222", "", guard.Undelivered{Region: "us-east-1", Queue: "https://sqs.us-east-1.amazonaws.com.cn/222222222222/" + queue, Events: 2},
 		guard.Undelivered{Region: "eu-north-1", Queue: "https://sqs.eu-north-1.amazonaws.com.cn/222222222222/" + queue, Events: 2})
 	server.Inject("GetQueueAttributes", 1, sqstest.Fault{Status: http.StatusForbidden, Code: "AccessDenied"})
-	look("aws", "222222222222", "sqs.us-east-1", at(2)[1])
+	if got, err := forwarders("aws").Undelivered(t.Context(), "222222222222"); len(got) != 1 || err == nil || !strings.Contains(err.Error(), "AccessDenied") || strings.Contains(err.Error(), got[0].Queue) {
+		t.Errorf("where one Region denies: %+v, %v", got, err)
+	}
 	look("aws", "333333333333", "no role")
 	assumed = nil
 	look("aws", "111111111111", "")
 	if assumed != nil {
 		t.Errorf("the guard's own account was looked at")
+	}
+}
+
+// meeting answers no request before there is a number of them.
+type meeting struct{ wait *sync.WaitGroup }
+
+func (m meeting) Do(r *http.Request) (*http.Response, error) {
+	m.wait.Done()
+	m.wait.Wait()
+	return http.DefaultClient.Do(r)
+}
+
+// TestForwardersSideBySide holds that no Region waits for another.
+func TestForwardersSideBySide(t *testing.T) {
+	server := sqstest.New(t)
+	server.Queue("rootguard-forward-undelivered")
+	var all sync.WaitGroup
+	all.Add(3)
+	env := aws.Config{BaseEndpoint: &server.URL, HTTPClient: meeting{&all}, Retryer: func() aws.Retryer { return aws.NopRetryer{} }}
+	cfg := config.Config{Partition: "aws", Region: "us-east-1", Regions: []string{"eu-north-1", "us-east-2"}, Account: "111111111111", Own: detect.Own{Prefix: "rootguard"}}
+	f := sqs.NewForwarders(&cfg, env, func(string) (aws.CredentialsProvider, error) {
+		return aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: "test", SecretAccessKey: "test"}, nil
+		}), nil
+	})
+	done := make(chan error, 1)
+	go func() {
+		_, err := f.Undelivered(t.Context(), "222222222222")
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("one Region waits for another")
 	}
 }
