@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"time"
 
@@ -79,19 +78,22 @@ func announcedShard(announcement string) string {
 	return fit(announcedPartition+announcement, maxPartitionKey)
 }
 
-// Under is guard.Announcements'. It costs what it returns.
+// Under is guard.Announcements'. It costs what it hands on, and holds a page of it.
 func (s *Store) Under(ctx context.Context, announcement string, fn func(guard.Claim) error) error {
-	under := func(c guard.Claim) bool {
-		return c.Finding != nil && c.Finding.Announced != nil && c.Finding.Announced.ID == announcement
-	}
-	claims, malformed, err := dueOf(ctx, s, announcedShard(announcement), time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), math.MaxInt32, under)
+	end := time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+	malformed, err := pages(ctx, s, announcedShard(announcement), end, maxBatchGet, func(page []guard.Claim) (bool, error) {
+		for _, c := range page {
+			if c.Finding == nil || c.Finding.Announced == nil || c.Finding.Announced.ID != announcement {
+				continue
+			}
+			if err := fn(c); err != nil {
+				return false, err
+			}
+		}
+		return true, nil
+	})
 	if err = cmp.Or(err, malformed); err != nil {
 		return fmt.Errorf("reading what was done under announcement %s: %w", announcement, err)
-	}
-	for _, c := range claims {
-		if err := fn(c); err != nil {
-			return err
-		}
 	}
 	return nil
 }

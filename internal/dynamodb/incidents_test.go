@@ -1,6 +1,7 @@
 package dynamodb_test
 
 import (
+	"errors"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -189,5 +190,31 @@ func TestAnnouncementRows(t *testing.T) {
 	other.Key, other.Owner = "a/2025-03-01T12:00:00Z/3F9D0-KQ7TB/close", "bob"
 	if there, err := s.Enter(t.Context(), other); err != nil || there.Owner != "bob" {
 		t.Errorf("an answer that got lost: %+v, %v", there, err)
+	}
+}
+
+// TestUnderIsPaged holds that whoever wants no more of what was done under an
+// announcement has no more read.
+func TestUnderIsPaged(t *testing.T) {
+	s, server, _ := local(t, fixed)
+	const n = 120
+	for i := range n {
+		finding := &detect.Finding{Account: "a", EventTime: t0.Add(time.Duration(i) * time.Second), Announced: &detect.Announced{ID: "x"}}
+		if err := put(s, guard.Claim{Key: "a/e" + strconv.Itoa(i), State: guard.Sent, Finding: finding}, guard.Window{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	enough := errors.New("enough")
+	for stop, queries := range map[int]int{1: 1, 100: 1, 101: 2, n + 1: 2} {
+		before, got := server.Calls("Query"), 0
+		err := s.Under(t.Context(), "x", func(guard.Claim) error {
+			if got++; got == stop {
+				return enough
+			}
+			return nil
+		})
+		if errors.Is(err, enough) != (stop <= n) || got != min(stop, n) || server.Calls("Query")-before != queries {
+			t.Errorf("stopped at %d: %v, %d handed on, %d queries, want %d", stop, err, got, server.Calls("Query")-before, queries)
+		}
 	}
 }

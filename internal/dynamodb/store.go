@@ -208,21 +208,35 @@ func due[T any](ctx context.Context, s *Store, kind string, at time.Time, limit 
 	return all[:min(limit, len(all))], errors.Join(malformed[:]...)
 }
 
-// dueOf is due for one partition of the index. The index lags behind the
-// table, so it only says where to look.
+// dueOf is due for one partition of the index.
 func dueOf[T any](ctx context.Context, s *Store, shard string, at time.Time, limit int, isDue func(T) bool) (due []T, malformed, err error) {
+	malformed, err = pages(ctx, s, shard, at, limit, func(page []T) (bool, error) {
+		for _, one := range page {
+			if isDue(one) {
+				due = append(due, one)
+			}
+		}
+		return len(due) < limit, nil
+	})
+	return due, malformed, err
+}
+
+// pages calls fn with the rows of one partition of the index whose time has come,
+// a page of at most size at a time, until it wants no more. The index lags behind the
+// table, so it only says where to look. malformed is of rows that cannot be decoded.
+func pages[T any](ctx context.Context, s *Store, shard string, at time.Time, size int, fn func(page []T) (more bool, err error)) (malformed, err error) {
 	in := &sdk.QueryInput{
 		TableName:                 &s.table,
 		IndexName:                 ptr(config.TableDueIndex),
 		KeyConditionExpression:    ptr("#shard = :shard AND #at <= :at"),
 		ExpressionAttributeNames:  map[string]string{"#shard": config.TableDuePartition, "#at": config.TableDueSort},
 		ExpressionAttributeValues: map[string]types.AttributeValue{":shard": text(shard), ":at": text(dueAt(at))},
-		Limit:                     ptr(int32(min(limit, maxBatchGet))), //nolint:gosec // at most maxBatchGet
+		Limit:                     ptr(int32(min(size, maxBatchGet))), //nolint:gosec // at most maxBatchGet
 	}
 	for {
 		out, err := s.client.Query(ctx, in)
 		if err != nil {
-			return nil, nil, classed("listing what is due in "+shard, err)
+			return nil, classed("listing what is due in "+shard, err)
 		}
 		keys := make([]key, len(out.Items))
 		for i, item := range out.Items {
@@ -230,8 +244,9 @@ func dueOf[T any](ctx context.Context, s *Store, shard string, at time.Time, lim
 		}
 		rows, err := s.read(ctx, keys...)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
+		page := make([]T, 0, len(keys))
 		for _, k := range keys {
 			var one T
 			r := rows[k]
@@ -239,12 +254,11 @@ func dueOf[T any](ctx context.Context, s *Store, shard string, at time.Time, lim
 				malformed = cmp.Or(malformed, err) // one is enough to tell of
 				continue
 			}
-			if isDue(one) {
-				due = append(due, one)
-			}
+			page = append(page, one)
 		}
-		if len(out.LastEvaluatedKey) == 0 || len(due) >= limit {
-			return due, malformed, nil
+		more, err := fn(page)
+		if err != nil || !more || len(out.LastEvaluatedKey) == 0 {
+			return malformed, err
 		}
 		in.ExclusiveStartKey = out.LastEvaluatedKey
 	}

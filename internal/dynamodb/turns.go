@@ -3,11 +3,14 @@ package dynamodb
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/smithy-go"
 
 	"rootguard/internal/guard"
 	"rootguard/internal/pace"
@@ -32,16 +35,22 @@ func (s *Store) Take(ctx context.Context, now time.Time, within, step time.Durat
 			return at, true, nil
 		}
 		var refused *types.ConditionalCheckFailedException
-		if !errors.As(err, &refused) {
+		switch {
+		case throttled(err):
+			return time.Time{}, false, nil
+		case !errors.As(err, &refused):
 			return time.Time{}, false, classed("taking a turn", err)
 		}
 		next, known := turnOf(refused.Item)
 		if known && !next.Before(now) && next.Before(now.Add(farthest)) {
 			return time.Time{}, false, nil
 		}
-		if err := s.beginAnew(ctx, now.Add(step), refused.Item); err == nil {
+		switch err := s.beginAnew(ctx, now.Add(step), refused.Item); {
+		case err == nil:
 			return now, true, nil
-		} else if !errors.As(err, &refused) {
+		case throttled(err):
+			return time.Time{}, false, nil
+		case !errors.As(err, &refused):
 			return time.Time{}, false, classed("taking a turn", err)
 		}
 	}
@@ -60,7 +69,7 @@ func (s *Store) queueUp(ctx context.Context, now time.Time, within, step time.Du
 		},
 		ReturnValues:                        types.ReturnValueAllNew,
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
-	})
+	}, impatient)
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -83,8 +92,24 @@ func (s *Store) beginAnew(ctx context.Context, next time.Time, was map[string]ty
 		in.ConditionExpression = ptr("#turn = :old")
 		in.ExpressionAttributeValues = map[string]types.AttributeValue{":old": old}
 	}
-	_, err := s.client.PutItem(ctx, in)
+	_, err := s.client.PutItem(ctx, in, impatient)
 	return err
+}
+
+// impatient has the client repeat nothing that was throttled.
+func impatient(o *sdk.Options) { o.Retryer = impatientRetryer{o.Retryer} }
+
+type impatientRetryer struct{ aws.Retryer }
+
+func (r impatientRetryer) IsErrorRetryable(err error) bool {
+	return !throttled(err) && r.Retryer.IsErrorRetryable(err)
+}
+
+// throttled reports whether DynamoDB refused since too much is asked of it.
+func throttled(err error) bool {
+	var api smithy.APIError
+	return errors.As(err, &api) &&
+		slices.Contains([]string{"ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded"}, api.ErrorCode())
 }
 
 func turnOf(item map[string]types.AttributeValue) (time.Time, bool) {

@@ -102,18 +102,34 @@ func TestTurnsAtOnce(t *testing.T) {
 	}
 }
 
+// TestTurnsThrottled holds that there is no turn where too many ask for one: to
+// publish without would be to publish with all of them.
+func TestTurnsThrottled(t *testing.T) {
+	server, store, _ := newTurns(t)
+	for _, call := range []string{"UpdateItem", "PutItem"} {
+		for _, code := range []string{"ProvisionedThroughputExceededException", "ThrottlingException"} {
+			server.Inject(call, 50, dynamotest.Fault{Code: code})
+			before := server.Calls(call)
+			if _, ok, err := store.Take(t.Context(), turns0, time.Second, step); ok || err != nil {
+				t.Errorf("%s, %s: %v, %v", call, code, ok, err)
+			}
+			if n := server.Calls(call) - before; n != 1 {
+				t.Errorf("%s, %s: asked %d times", call, code, n)
+			}
+			server.Recover(call)
+		}
+	}
+}
+
 func TestTurnsFail(t *testing.T) {
 	server, store, _ := newTurns(t)
-	server.Inject("UpdateItem", 50, dynamotest.Fault{Code: "ProvisionedThroughputExceededException"})
-	if _, ok, err := store.Take(t.Context(), turns0, time.Second, step); ok || err == nil {
-		t.Errorf("throttled: %v, %v", ok, err)
+	for _, call := range []string{"UpdateItem", "PutItem"} {
+		server.Inject(call, 50, dynamotest.Fault{Code: "ValidationException"})
+		if _, ok, err := store.Take(t.Context(), turns0, time.Second, step); ok || err == nil {
+			t.Errorf("%s refused: %v, %v", call, ok, err)
+		}
+		server.Recover(call)
 	}
-	server.Recover("UpdateItem")
-	server.Inject("PutItem", 50, dynamotest.Fault{Code: "ValidationException"})
-	if _, ok, err := store.Take(t.Context(), turns0, time.Second, step); ok || err == nil {
-		t.Errorf("refused: %v, %v", ok, err)
-	}
-	server.Recover("PutItem")
 
 	// A turn whose answer got lost is lost; the next is the one after it.
 	server.Inject("PutItem", 1, dynamotest.Fault{After: true})

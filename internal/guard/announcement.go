@@ -21,6 +21,12 @@ const MaxAnnouncement = 24 * time.Hour
 // CloudTrail to deliver what root did in its last minutes.
 const recapAfter = 5 * time.Minute
 
+// recapped is how many findings a recap counts. Who scripts root makes more, and to
+// count them takes time that others need.
+const recapped = 20_000
+
+var errCounted = errors.New("enough is counted")
+
 // Entry is what somebody did about an announcement of root use. Entries are
 // never changed.
 type Entry struct {
@@ -306,7 +312,7 @@ func (g *Guard) tellRecap(ctx context.Context, a *Announcement) (told bool, err 
 		}
 	}
 	var did tally
-	if err := g.deps.Announcements.Under(ctx, a.Opened.ID, did.add); err != nil {
+	if err := g.deps.Announcements.Under(ctx, a.Opened.ID, did.add); err != nil && !errors.Is(err, errCounted) {
 		return false, fmt.Errorf("reading what root did under announcement %s: %w", a.Opened.ID, err)
 	}
 	f := detect.UseEnded(a.use(), a.Opened.Actor, did.String(), a.End())
@@ -319,6 +325,8 @@ type tally struct {
 	findings, calls counts
 	sessions        map[string]bool
 	signIns, kept   int
+	all             int
+	more            bool // than are counted
 }
 
 func (t *tally) add(c Claim) error {
@@ -329,6 +337,11 @@ func (t *tally) add(c Claim) error {
 	if t.sessions == nil {
 		*t = tally{findings: counts{}, calls: counts{}, sessions: map[string]bool{}}
 	}
+	if t.all == recapped {
+		t.more = true
+		return errCounted
+	}
+	t.all++
 	t.findings[string(f.ID)]++
 	if f.Announced.Severity == f.Severity && f.Severity > detect.Low {
 		t.kept++
@@ -356,6 +369,9 @@ func (t *tally) String() string {
 		s += " Calls: " + t.calls.String() + "."
 	}
 	s += " Findings: " + t.findings.String() + "."
+	if t.more {
+		s += fmt.Sprintf(" There are more: counted are the first %d.", recapped)
+	}
 	if t.kept > 0 {
 		s += fmt.Sprintf(" Not lowered: %d, which have alerts of their own.", t.kept)
 	}

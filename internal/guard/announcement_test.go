@@ -360,6 +360,43 @@ func TestRecapIsBounded(t *testing.T) {
 	s.recap(t, 0)
 }
 
+// under has a claim for each of a number of findings under an announcement.
+type under struct {
+	*fake.Announcements
+	n, read int
+}
+
+func (u *under) Under(_ context.Context, announcement string, fn func(guard.Claim) error) error {
+	f := finding(detect.RootActivity, detect.Low, account+"@x", 1, t0)
+	f.Announced = &detect.Announced{ID: announcement, Severity: detect.High}
+	for u.read = 0; u.read < u.n; u.read++ {
+		if err := fn(guard.Claim{Finding: &f}); err != nil {
+			return fmt.Errorf("reading: %w", err)
+		}
+	}
+	return nil
+}
+
+// TestRecapOfAScript holds that a recap reads only so much, and says so.
+func TestRecapOfAScript(t *testing.T) {
+	for n, more := range map[int]bool{20_000: false, 1_000_000: true} {
+		s := newWatched()
+		u := &under{Announcements: s.announcements, n: n}
+		s.Guard = guard.New(guard.Deps{
+			Ledger: s.ledger, Journal: s.journal, Publisher: s.pub, Now: s.clock.Now, Announcements: u, Recaps: s.recaps, Incidents: s.incidents,
+		}, s.settings)
+		if _, err := s.Announce(t.Context(), entryFor(s.clock.Now(), time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		s.clock.Advance(2 * time.Hour)
+		s.recap(t, 1)
+		detail := s.pub.Published()[1].Finding.Detail
+		if strings.Contains(detail, "There are more") != more || !strings.Contains(detail, "20000 calls") || u.read > 20_000 {
+			t.Errorf("of %d, read %d: %s", n, u.read, detail)
+		}
+	}
+}
+
 // TestEndIsBounded holds that a row that says more than is allowed does not get it.
 func TestEndIsBounded(t *testing.T) {
 	from := t0
