@@ -25,7 +25,8 @@
 //   - It counts no confirmed subscriptions and puts an event on the bus by calling
 //     functions, which it cannot; its DescribeKey breaks on a key of
 //     CloudFormation. The proxy corrects the count, takes what is put for tick to
-//     deliver, and says that the key is enabled.
+//     deliver, says that the key is enabled, and calls the functions that the
+//     command calls.
 //   - Its CloudFormation leaves deletion protection, backups and expiry off the table;
 //     protect switches them on, and makes the trail that an account has.
 //   - It does not check IAM permissions, nor does anything else here.

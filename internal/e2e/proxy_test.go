@@ -346,6 +346,21 @@ func (c *cloud) corrected() {
 		return map[string]any{"KeyMetadata": map[string]any{"KeyId": in.KeyId, "KeyState": "Enabled", "Enabled": true}}
 	}})
 	c.fault(fault{service: "events", action: "PutEvents", times: always, reply: c.onBus})
+	c.fault(fault{service: "lambda", times: always, only: func(asked *call) bool { return invoked.MatchString(asked.path) }, reply: c.onInvoke})
+}
+
+// invoked is the path of a call of a function (AWS Lambda API Reference, Invoke).
+var invoked = regexp.MustCompile(`^/2015-03-31/functions/([^/]+)/invocations$`)
+
+// onInvoke calls a function for the command, which waits for the answer.
+func (c *cloud) onInvoke(asked *call) any {
+	function := invoked.FindStringSubmatch(asked.path)[1]
+	res := c.attempt(function, asked.body)
+	if res.Error != nil {
+		c.t.Errorf("function %s, called by the command, failed: %v", function, res.Error)
+		return res.Error
+	}
+	return json.RawMessage(res.Response)
 }
 
 // onBus takes what is put on the bus; tick delivers it, since moto would call
