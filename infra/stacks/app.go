@@ -17,6 +17,7 @@ import (
 	"github.com/aws/jsii-runtime-go"
 
 	"rootguard/infra/settings"
+	"rootguard/internal/config"
 	"rootguard/internal/eventpattern"
 )
 
@@ -25,7 +26,7 @@ const Sweep = eventpattern.Sweep
 
 // SecurityHub is the function that the topic of alerts calls, where the settings
 // ask for it.
-const SecurityHub = "securityhub"
+const SecurityHub = config.SecurityHub
 
 // Quarantine is the function that may put the quarantine policy on users, where
 // the settings ask for it.

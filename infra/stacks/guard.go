@@ -357,10 +357,9 @@ func (g *guard) proving() []awsiam.PolicyStatement {
 		rules = append(rules, arnOf("events", region, *awscdk.Aws_ACCOUNT_ID(), "rule/"+s.Prefix+"-forward-*"))
 		forwarded[i] = arnOf("sqs", region, *awscdk.Aws_ACCOUNT_ID(), s.Prefix+"-forward-undelivered")
 	}
-	trails := []string{arnOf("cloudtrail", "*", *awscdk.Aws_ACCOUNT_ID(), "trail/*")}
-	if o := s.Organization; o != nil && o.Delegated() {
-		trails = append(trails, arnOf("cloudtrail", "*", o.Management, "trail/*"))
-	}
+	// An organization's trail is its management account's, which the settings of a
+	// guard for one member alone do not name.
+	trails := []string{arnOf("cloudtrail", "*", "*", "trail/*")}
 	// Nobody but the guard itself is to be heard by its own rules, and by no other.
 	heartbeat := conditions{"StringEquals": map[string]any{"events:source": eventpattern.HeartbeatSource, "events:detail-type": eventpattern.HeartbeatDetailType}}
 	statements := []awsiam.PolicyStatement{

@@ -56,7 +56,7 @@ func TestProving(t *testing.T) {
 	}
 	function := "arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:rootguard-"
 	functions := function + "iamuser, " + function + "rootactivity, " + function + "sweep"
-	const trails = "arn:${AWS::Partition}:cloudtrail:*:${AWS::AccountId}:trail/*"
+	const trails = "arn:${AWS::Partition}:cloudtrail:*:*:trail/*" // an organization's is another account's
 	regions := []string{"ap-southeast-2", "eu-north-1", "us-east-2"}
 	rules := []string{"arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:rule/rootguard-*"}
 	queues := make([]string, len(regions))
@@ -98,10 +98,6 @@ func TestProving(t *testing.T) {
 	}
 	if !conditioned {
 		t.Error("the sweep may put other events than heartbeats")
-	}
-	management := allowedTo(t, "sweep", "organization")["cloudtrail:GetTrailStatus"]
-	if !strings.Contains(management, "cloudtrail:*:${AWS::AccountId}:trail/*, ") {
-		t.Errorf("the organization's trail cannot be looked at by a delegated hub: %s", management)
 	}
 }
 

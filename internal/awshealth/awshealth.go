@@ -55,7 +55,7 @@ func New(cfg *config.Config, env aws.Config, now func() time.Time) *health.Check
 	}
 	return health.New(health.Ports{
 		Trails: trail.New(cloudtrail.NewFromConfig(env)), Rules: rules, Bus: rules, Functions: lambda.New(sdklambda.NewFromConfig(env)),
-		Queues: sqs.NewQueues(queues), Topics: sns.NewInspector(sdksns.NewFromConfig(env)), Keys: kms.New(sdkkms.NewFromConfig(env)),
+		Queues: sqs.NewQueues(queues), Topics: sns.NewInspector(sdksns.NewFromConfig(env), cfg.Own.Prefix+"-"+config.SecurityHub), Keys: kms.New(sdkkms.NewFromConfig(env)),
 		Tables: dynamodb.NewTables(table), Store: dynamodb.New(table, cfg.Table, now),
 	}, want, now)
 }

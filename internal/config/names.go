@@ -33,6 +33,10 @@ const (
 	EnvMemberRole         = "ROOTGUARD_MEMBER_ROLE"          // name of the role to assume in other accounts for live checks
 )
 
+// SecurityHub ends the name of the function that subscribes to the alerts, after
+// the prefix and a hyphen.
+const SecurityHub = "securityhub"
+
 // The table's key schema: every attribute here is a string, but for TableTTL,
 // which is a number of epoch seconds. The index is sparse and projects keys only.
 const (

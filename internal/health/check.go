@@ -33,6 +33,7 @@ type Result struct {
 	Fix      string          `json:"fix,omitempty"` // a command, or a step
 
 	certain bool // one look is enough
+	patient bool // a deployment may be about to make it
 }
 
 // Expected is how rootguard is deployed.
@@ -80,6 +81,7 @@ type verdict struct {
 	why, fix string
 	severity detect.Severity // another than the check's own, or 0
 	certain  bool
+	patient  bool
 }
 
 func well() verdict { return verdict{outcome: OK} }
@@ -88,8 +90,8 @@ func warn(why, fix string) verdict { return verdict{outcome: Warning, why: why, 
 
 func fail(why, fix string) verdict { return verdict{outcome: Failed, why: why, fix: fix} }
 
-// surely is a failure that needs no second look: no deployment makes it, and it
-// does not pass by itself.
+// surely is a failure that needs no second look: no deployment makes it, as one
+// makes what is not there yet, and it does not pass by itself.
 func surely(why, fix string) verdict {
 	return verdict{outcome: Failed, why: why, fix: fix, certain: true}
 }
@@ -159,7 +161,7 @@ func (c *check) result(ctx context.Context) Result {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	v := c.run(ctx)
-	r := Result{ID: c.id, Group: c.group, Region: c.region, Proves: c.proves, Outcome: v.outcome, Severity: c.severity, Why: v.why, Fix: v.fix, certain: v.certain}
+	r := Result{ID: c.id, Group: c.group, Region: c.region, Proves: c.proves, Outcome: v.outcome, Severity: c.severity, Why: v.why, Fix: v.fix, certain: v.certain, patient: v.patient}
 	if v.severity != 0 {
 		r.Severity = v.severity
 	}
@@ -183,7 +185,7 @@ func (o *once[T]) get(ctx context.Context) (T, error) {
 // unread is why there is no state.
 func (c *Checker) checks(state State, unread error, at time.Time) []check {
 	all := []check{c.trail()}
-	for _, some := range [][]check{c.rules(), c.functions(), c.heartbeats(state, unread, at), c.queues(), c.topics(), c.table(), c.forwarders()} {
+	for _, some := range [][]check{c.rules(), c.functions(), c.heartbeats(state, unread, at), c.queues(), c.topics(), c.table(), c.forwarders(state)} {
 		all = append(all, some...)
 	}
 	return all

@@ -135,7 +135,14 @@ func TestChecks(t *testing.T) {
 		"the trail is of the home Region": {func(w *world) { w.trails[0].MultiRegion = false }, []string{"trail warning"}, detect.Critical, "sign-ins elsewhere", "--is-multi-region-trail"},
 		"the bucket is gone":              {func(w *world) { w.trails[0].DeliveryError = "NoSuchBucket" }, []string{"trail warning"}, detect.Critical, "NoSuchBucket", "bucket"},
 		"the trail cannot be asked":       {func(w *world) { w.trails[0].Err = denied }, []string{"trail unknown"}, detect.Critical, "x:Y", "Allow"},
-		"trails cannot be listed":         {func(w *world) { w.fails["Trails"] = denied }, []string{"trail unknown"}, detect.Critical, "x:Y", "Allow"},
+		"an organization's trail, whose selectors are its owner's": {func(w *world) {
+			w.trails[0].Unseen, w.trails[0].Reads, w.trails[0].Writes = denied, false, false
+		}, []string{"trail warning"}, detect.Critical, "cannot be seen from here", "In the account that owns it: aws cloudtrail get-event-selectors"},
+		"a stopped trail, whose selectors are its owner's": {func(w *world) { w.trails[0].Unseen, w.trails[0].Logging = denied, false },
+			[]string{"trail failed"}, detect.Critical, "does not log", "start-logging"},
+		"a trail to be set anew may log data events": {func(w *world) { w.trails[0].Writes = false }, []string{"trail failed"}, detect.Critical, "no management events that write",
+			"See what it logs: aws cloudtrail get-event-selectors"},
+		"trails cannot be listed": {func(w *world) { w.fails["Trails"] = denied }, []string{"trail unknown"}, detect.Critical, "x:Y", "Allow"},
 		"a second trail that is stopped": {func(w *world) {
 			w.trails = append(w.trails, health.Trail{Name: "old", HomeRegion: home, GlobalServiceEvents: true})
 		}, nil, 0, "", ""},
@@ -239,7 +246,7 @@ func TestChecks(t *testing.T) {
 		"the key is to be deleted":     {func(w *world) { w.keys[keyARN] = health.Key{State: "PendingDeletion", Deleted: t0} }, []string{"key failed"}, detect.Critical, "2026-03-01T12:00:00Z", "aws kms cancel-key-deletion"},
 		"the key is gone":              {func(w *world) { delete(w.keys, keyARN) }, []string{"key failed"}, detect.Critical, "There is no key", "make deploy"},
 
-		"the table is gone":       {func(w *world) { delete(w.tables, "table") }, []string{"table failed", "table.protection failed"}, detect.Critical, "There is no table", "restore"},
+		"the table is gone":       {func(w *world) { delete(w.tables, "table") }, []string{"table failed", "table.protection failed"}, detect.Critical, "There is no table", "restore-table-from-backup --region us-east-1 --target-table-name table"},
 		"the table has no index":  {func(w *world) { w.tables["table"] = health.Table{Status: "ACTIVE", DeletionProtection: true} }, []string{"table failed"}, detect.Critical, "no index due", "make"},
 		"the index is being made": {func(w *world) { w.tables["table"].Indexes["due"] = "CREATING" }, []string{"table failed"}, detect.Critical, "CREATING", "Wait"},
 		"the table is archived":   {func(w *world) { tb := w.tables["table"]; tb.Status = "ARCHIVED"; w.tables["table"] = tb }, []string{"table failed"}, detect.Critical, "ARCHIVED", "describe-table"},

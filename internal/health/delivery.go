@@ -10,6 +10,13 @@ import (
 	"rootguard/internal/detect"
 )
 
+// How what is gone is made again. CloudFormation does not see that, and a stack that
+// was destroyed leaves its table and gets another one.
+const (
+	anew  = "make destroy, then make deploy. The new stack begins with an empty table; the old one is kept under its name"
+	again = "make deploy; where CloudFormation finds no change: " + anew
+)
+
 // queues are the checks of the home Region's queues.
 func (c *Checker) queues() []check {
 	one := func(id, url, proves string) check {
@@ -34,8 +41,7 @@ func (c *Checker) queue(ctx context.Context, region, queue, redrive string) verd
 	name := queue[strings.LastIndexByte(queue, '/')+1:]
 	switch {
 	case err != nil:
-		return of(err, surely("There is no queue "+name+": what cannot be delivered or handled is lost",
-			"make deploy; where CloudFormation finds no change: make destroy first, which keeps the table, and then make deploy"))
+		return of(err, surely("There is no queue "+name+": what cannot be delivered or handled is lost", again))
 	case q.Visible > 0:
 		return fail(fmt.Sprintf("About %d events wait in the queue %s; each is kept for 14 days", q.Visible, name),
 			"See them with "+redrive+" --dry-run, mend the cause, then: "+redrive)
@@ -67,8 +73,7 @@ func (c *Checker) topics() []check {
 			run: func(ctx context.Context) verdict {
 				t, err := found[arn].get(ctx)
 				if err != nil {
-					return of(err, surely("There is no topic "+nameOf(arn)+": alerts go nowhere",
-						"make destroy, which keeps the table, and then make deploy"))
+					return of(err, surely("There is no topic "+nameOf(arn)+": alerts go nowhere", anew))
 				}
 				if v := judge(ctx, &t); v.outcome != OK {
 					return v
@@ -154,7 +159,7 @@ func (c *Checker) key(ctx context.Context) verdict {
 	}
 	switch {
 	case err != nil:
-		return of(err, surely("There is no key "+c.want.Key+": no alert can be published", "make destroy, which keeps the table, and then make deploy"))
+		return of(err, surely("There is no key "+c.want.Key+": no alert can be published", anew))
 	case k.State == "Enabled":
 		return well()
 	case k.State == "PendingDeletion" || !k.Deleted.IsZero():
@@ -173,7 +178,10 @@ func (c *Checker) table() []check {
 	found := &once[Table]{ask: func(ctx context.Context) (Table, error) { return c.ports.Tables.Table(ctx, c.want.Table) }}
 	name := c.want.Table
 	gone := surely("There is no table "+name+": nothing can be claimed, so nothing is told",
-		"Restore it by point-in-time recovery under its own name: aws dynamodb restore-table-to-point-in-time")
+		// Point-in-time recovery is of a table that is there; of a deleted one DynamoDB
+		// keeps a backup for 35 days (Amazon DynamoDB Developer Guide, "Point-in-time recovery").
+		fmt.Sprintf("Restore it under its own name, then run rootguard doctor again: aws dynamodb list-backups --region %[1]s --table-name %[2]s --backup-type SYSTEM, "+
+			"and: aws dynamodb restore-table-from-backup --region %[1]s --target-table-name %[2]s --backup-arn ARN", c.want.Region, name))
 	update := fmt.Sprintf("--region %s --table-name %s", c.want.Region, name)
 	return []check{{
 		id: "table", group: "table", region: c.want.Region, severity: detect.Critical, slow: true, proves: "The table and its index of what is due can be used",
@@ -186,7 +194,7 @@ func (c *Checker) table() []check {
 				return fail("The table "+name+" is "+t.Status, "Wait, or look at it: aws dynamodb describe-table "+update)
 			case t.Indexes[config.TableDueIndex] == "":
 				return surely("The table "+name+" has no index "+config.TableDueIndex+", so that no roll-up and no reminder is sent",
-					"make destroy, which keeps the table under its name, and then make deploy, which makes a new one")
+					anew)
 			case t.Indexes[config.TableDueIndex] != "ACTIVE":
 				return fail("The index "+config.TableDueIndex+" of the table "+name+" is "+t.Indexes[config.TableDueIndex], "Wait, or look at it: aws dynamodb describe-table "+update)
 			}

@@ -25,9 +25,10 @@
 // A check that fails opens an episode, which is told of once as guard.unhealthy,
 // at once where what was seen is certain and else after FailingRuns in a row, and
 // reminded of once a day. When it has been well for WellRuns, a note closes it. What
-// could not be checked for UnknownRuns in a row is told likewise. A run is
-// known by the time at which its schedule was due, so that a repeated or
-// overlapping one counts once.
+// could not be checked for UnknownRuns in a row is told likewise. A further Region's
+// forwarder, which is deployed after the guard, is waited for for NewRuns as long
+// as it was never there. A run is known by the time at which its schedule was due,
+// so that a repeated or overlapping one counts once.
 //
 // Order: results, state, alert, mark. The state is one row under a condition; it
 // names the episodes before anything is told of them, and an alert's ID is made

@@ -12,6 +12,9 @@ const (
 	FailingRuns = 2
 	WellRuns    = 2
 	UnknownRuns = 3
+	// NewRuns are for what was never there: an hour, in which a deployment comes to
+	// the last of many Regions.
+	NewRuns = 12
 )
 
 // remindEvery is how often people are told again of what still fails.
@@ -23,6 +26,7 @@ type State struct {
 	Slow     time.Time     `json:"slow,omitzero"`  // of the latest that made all the slow checks
 	Beats    []Outstanding `json:"beats,omitzero"` // the latest heartbeats
 	Episodes []Episode     `json:"episodes,omitzero"`
+	Regions  []string      `json:"regions,omitzero"` // whose forwarder was there once
 }
 
 // Outstanding names a heartbeat that was put.
@@ -100,6 +104,13 @@ func (s State) observed(at time.Time, results []Result, exists map[string]bool) 
 			e.Ended = at
 		}
 	}
+	s.Regions = slices.DeleteFunc(slices.Clone(s.Regions), func(region string) bool { return !exists[forwarderOf+region] })
+	for i := range results {
+		r := &results[i]
+		if r.ID == forwarderOf+r.Region && r.Outcome != Unknown && !r.patient && !slices.Contains(s.Regions, r.Region) {
+			s.Regions = append(s.Regions, r.Region)
+		}
+	}
 	s.Episodes = slices.DeleteFunc(s.Episodes, func(e Episode) bool { return !e.Ended.IsZero() && !e.Due })
 	return s
 }
@@ -114,8 +125,11 @@ func (s *State) ill(at time.Time, r *Result, unchecked bool) {
 	e.Runs, e.Well = e.Runs+1, 0
 	e.Severity, e.Why, e.Fix = r.Severity, r.Why, r.Fix
 	enough := FailingRuns
-	if unchecked {
+	switch {
+	case unchecked:
 		enough, e.Severity = UnknownRuns, min(r.Severity, detect.Medium)
+	case r.patient:
+		enough = NewRuns
 	}
 	e.Due = e.Due || r.certain || e.Runs >= enough
 }

@@ -35,8 +35,7 @@ func (c *Checker) functions() []check {
 			return func(ctx context.Context) verdict {
 				f, err := found.get(ctx)
 				if err != nil {
-					return of(err, surely("There is no function "+full,
-						"make deploy; where CloudFormation finds no change: make destroy first, which keeps the table, and then make deploy"))
+					return of(err, fail("There is no function "+full, again))
 				}
 				return judge(&f)
 			}

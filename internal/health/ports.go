@@ -29,7 +29,8 @@ type Trail struct {
 	Reads, Writes bool   // the management events that it logs
 	Partly        string // by what it may leave some of these out; "" where it does not
 
-	Err error // why the four above are not known
+	Err    error // why the five above are not known
+	Unseen error // why Reads, Writes and Partly alone are not: it belongs to others, or elsewhere
 }
 
 // Rules tells of EventBridge rules on the default bus of a Region, "" being the

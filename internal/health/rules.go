@@ -134,7 +134,7 @@ func (c *Checker) judgeRule(prefix string, w *wantedRule, rules []Rule) verdict 
 		put += fmt.Sprintf("--event-pattern '%s'", w.pattern)
 	}
 	if i < 0 {
-		return surely("There is no rule "+name, put+"; then rootguard doctor, which says what its target is")
+		return fail("There is no rule "+name, put+"; then rootguard doctor, which says what its target is")
 	}
 	r := &rules[i]
 	switch {
@@ -161,7 +161,7 @@ func (c *Checker) target(ctx context.Context, region, prefix string, w *wantedRu
 	name := prefix + w.name
 	targets, err := c.ports.Rules.Targets(ctx, region, name)
 	if errors.Is(err, ErrAbsent) {
-		return surely("There is no rule "+name, "Make the rule first: see rule."+w.name)
+		return fail("There is no rule "+name, "Make the rule first: see rule."+w.name)
 	}
 	if err != nil {
 		return unanswered(err)
@@ -173,7 +173,7 @@ func (c *Checker) target(ctx context.Context, region, prefix string, w *wantedRu
 			fix = putTarget(w.region, name, want)
 		}
 		if i < 0 {
-			return surely(fmt.Sprintf("The rule %s sends nothing to %s", name, want.arn), fix)
+			return fail(fmt.Sprintf("The rule %s sends nothing to %s", name, want.arn), fix)
 		}
 		t := &targets[i]
 		switch {
@@ -207,8 +207,12 @@ func putTarget(region, rule string, t wantedTarget) string {
 // nameOf is the last part of an ARN.
 func nameOf(arn string) string { return arn[strings.LastIndexAny(arn, ":/")+1:] }
 
-// forwarders are the checks of the Regions whose events are forwarded.
-func (c *Checker) forwarders() []check {
+// forwarderOf begins the ID of the check of a Region's forwarder.
+const forwarderOf = "forwarder."
+
+// forwarders are the checks of the Regions whose events are forwarded. The guard
+// is deployed before them, with or without each: one that was never there is waited for.
+func (c *Checker) forwarders(state State) []check {
 	rules, err := c.eventRules()
 	if err != nil {
 		return nil // told by the home Region's
@@ -218,8 +222,9 @@ func (c *Checker) forwarders() []check {
 	stack := func(region string) string { return c.want.Prefix + "-forward-" + region }
 	var checks []check
 	for _, region := range c.want.Regions {
+		patient := !slices.Contains(state.Regions, region)
 		checks = append(checks, check{
-			id: "forwarder." + region, group: "regions", region: region, severity: detect.High, slow: true,
+			id: forwarderOf + region, group: "regions", region: region, severity: detect.High, slow: true,
 			proves: "Its rules are enabled as deployed, and send to " + c.want.Region,
 			run: func(ctx context.Context) verdict {
 				found, err := c.ports.Rules.Rules(ctx, region, prefix)
@@ -227,7 +232,9 @@ func (c *Checker) forwarders() []check {
 					return unanswered(err)
 				}
 				if len(found) == 0 {
-					return surely("There is no rule "+prefix+"… in "+region, "Deploy the stack "+stack(region)+", or take "+region+" out of regions in cdk.json")
+					none := surely("There is no rule "+prefix+"… in "+region, "Deploy the stack "+stack(region)+", or take "+region+" out of regions in cdk.json")
+					none.certain, none.patient = !patient, patient
+					return none
 				}
 				bus := c.arn("events", c.want.Region, "event-bus/default")
 				var faults []verdict
@@ -253,7 +260,10 @@ func (c *Checker) forwarders() []check {
 			id: "queue." + region, group: "regions", region: region, severity: detect.High, slow: true,
 			proves: "No event waits that could not be forwarded",
 			run: func(ctx context.Context) verdict {
-				return c.queue(ctx, region, queue, "rootguard redrive --forwarder "+region)
+				v := c.queue(ctx, region, queue, "rootguard redrive --forwarder "+region)
+				v.patient = v.certain && patient // there is none
+				v.certain = v.certain && !patient
+				return v
 			},
 		})
 	}

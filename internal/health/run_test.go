@@ -443,13 +443,63 @@ func TestManyFail(t *testing.T) {
 // TestGone holds that the episode of a check that is no longer made is closed.
 func TestGone(t *testing.T) {
 	r := newRig(t)
-	r.rules[further] = nil
 	r.mustRun(1)
+	r.rules[further] = nil
+	r.mustRun(6) // it is looked at every half hour
 	r.wantTold("Guardrail unhealthy: forwarder.eu-north-1 high")
 	r.want.Regions = nil
 	r.runs = r.checker()
 	r.mustRun(1)
 	r.wantTold("Guardrail unhealthy: forwarder.eu-north-1 high", "Guardrail well again: forwarder.eu-north-1 info")
+}
+
+// TestNewRegion holds that a Region's forwarder is waited for as long as it was
+// never there, and no longer than an hour: the guard is deployed before it.
+func TestNewRegion(t *testing.T) {
+	r := newRig(t)
+	rules, queue := r.rules[further], further+"/rootguard-forward-undelivered"
+	r.rules[further] = nil
+	delete(r.queues, queue)
+	r.mustRun(8)
+	r.wantTold()
+	r.rules[further], r.queues[queue] = rules, health.Queue{}
+	r.mustRun(2)
+	r.wantTold()
+	r.rules[further] = nil
+	delete(r.queues, queue)
+	r.mustRun(6)
+	r.wantTold("Guardrail unhealthy: forwarder.eu-north-1 high", "Guardrail unhealthy: queue.eu-north-1 high")
+
+	r = newRig(t)
+	r.rules[further] = nil
+	r.mustRun(11)
+	r.wantTold()
+	r.mustRun(1)
+	r.wantTold("Guardrail unhealthy: forwarder.eu-north-1 high")
+}
+
+// TestDeploying holds that what a deployment adds may come a run later than the
+// settings that name it.
+func TestDeploying(t *testing.T) {
+	r := newRig(t)
+	const name = "rootguard-user-sign-in"
+	rules, targets := slices.Clone(r.rules[home]), r.targets[home+"/"+name]
+	f := r.functions["rootguard-iamuser"]
+	r.removeRule(home, name)
+	delete(r.functions, "rootguard-iamuser")
+	r.mustRun(1)
+	r.wantTold()
+	r.rules[home], r.functions["rootguard-iamuser"] = rules, f
+	if targets != nil {
+		r.targets[home+"/"+name] = targets
+	}
+	r.mustRun(2)
+	r.wantTold()
+	delete(r.functions, "rootguard-iamuser")
+	r.mustRun(7)
+	if len(r.told()) == 0 {
+		t.Error("a function that is gone is not told of")
+	}
 }
 
 // TestDeadline holds that a service that hangs leaves time to tell of the others.

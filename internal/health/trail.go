@@ -77,7 +77,10 @@ func (c *Checker) judgeTrail(t *Trail) judged {
 	j := judged{Trail: t}
 	cli := func(call string) string { return "aws cloudtrail " + call + " --region " + t.HomeRegion }
 	update := cli("update-trail --name " + t.ARN + " --is-multi-region-trail --include-global-service-events")
-	selectors := cli("put-event-selectors --trail-name " + t.ARN + ` --event-selectors '[{"ReadWriteType":"All","IncludeManagementEvents":true}]'`)
+	see := cli("get-event-selectors --trail-name " + t.ARN)
+	// It takes the place of all selectors, and so would end the logging of data events.
+	selectors := "See what it logs: " + see + " -- and where that is no data events: " +
+		cli("put-event-selectors --trail-name "+t.ARN+` --event-selectors '[{"ReadWriteType":"All","IncludeManagementEvents":true}]'`)
 	switch {
 	case !t.MultiRegion && t.HomeRegion != c.want.Region:
 		j.fault, j.fix = "is of "+t.HomeRegion+" alone", update
@@ -86,6 +89,8 @@ func (c *Checker) judgeTrail(t *Trail) judged {
 	case t.Err != nil:
 	case !t.Logging:
 		j.fault, j.fix = "does not log", cli("start-logging --name "+t.ARN)
+	case t.Unseen != nil:
+		j.shortcoming, j.fix = "logs, but which events cannot be seen from here", "In the account that owns it: "+see
 	case !t.Writes:
 		j.fault, j.fix = "logs no management events that write", selectors
 	case !t.Reads:

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	sdk "github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sns/types"
@@ -15,10 +16,16 @@ import (
 var _ health.Topics = (*Inspector)(nil)
 
 // Inspector is a health.Topics over Amazon SNS. It is safe for concurrent use.
-type Inspector struct{ client *sdk.Client }
+type Inspector struct {
+	client *sdk.Client
+	own    string
+}
 
-// NewInspector returns an Inspector.
-func NewInspector(client *sdk.Client) *Inspector { return &Inspector{client: client} }
+// NewInspector returns an Inspector. own is the name of rootguard's own function
+// that subscribes to alerts: it is nobody who gets them.
+func NewInspector(client *sdk.Client, own string) *Inspector {
+	return &Inspector{client: client, own: own}
+}
 
 // pendingARN is what a subscription that is not confirmed has for an ARN (Amazon
 // SNS API Reference, ListSubscriptionsByTopic).
@@ -43,14 +50,17 @@ func (i *Inspector) Topic(ctx context.Context, arn string) (health.Topic, error)
 			return health.Topic{}, fmt.Errorf("reading the attributes of %s: %s: %w", arn, name, err)
 		}
 	}
-	if t.Pending == 0 {
-		return t, nil
+	if t.Pending == 0 && t.Confirmed != 1 {
+		return t, nil // among two there is one that is not the function's
 	}
 	page, err := i.client.ListSubscriptionsByTopic(ctx, &sdk.ListSubscriptionsByTopicInput{TopicArn: &arn})
 	if err != nil {
 		return t, nil //nolint:nilerr // the names are an extra; how many there are is known
 	}
 	for _, s := range page.Subscriptions {
+		if s.Protocol != nil && *s.Protocol == "lambda" && s.Endpoint != nil && strings.HasSuffix(*s.Endpoint, ":function:"+i.own) {
+			t.Confirmed--
+		}
 		if s.SubscriptionArn != nil && *s.SubscriptionArn == pendingARN && s.Protocol != nil && s.Endpoint != nil && len(t.Waiting) < maxWaiting {
 			t.Waiting = append(t.Waiting, *s.Protocol+" "+*s.Endpoint)
 		}

@@ -22,8 +22,11 @@ func TestTopic(t *testing.T) {
 	member := func(arn, protocol, endpoint string) string {
 		return "<member><SubscriptionArn>" + arn + "</SubscriptionArn><Protocol>" + protocol + "</Protocol><Endpoint>" + endpoint + "</Endpoint></member>"
 	}
-	list := `<ListSubscriptionsByTopicResponse><ListSubscriptionsByTopicResult><Subscriptions>` + member(alerts+":1", "email", "a@example.com") +
-		member("PendingConfirmation", "email", "ops@example.com") + `</Subscriptions></ListSubscriptionsByTopicResult></ListSubscriptionsByTopicResponse>`
+	of := func(members string) string {
+		return `<ListSubscriptionsByTopicResponse><ListSubscriptionsByTopicResult><Subscriptions>` + members + `</Subscriptions></ListSubscriptionsByTopicResult></ListSubscriptionsByTopicResponse>`
+	}
+	list := of(member(alerts+":1", "email", "a@example.com") + member("PendingConfirmation", "email", "ops@example.com"))
+	const function = "arn:aws:lambda:us-east-1:111122223333:function:"
 	failure := func(code string) string {
 		return `<ErrorResponse><Error><Type>Sender</Type><Code>` + code + `</Code><Message>no</Message></Error></ErrorResponse>`
 	}
@@ -36,9 +39,13 @@ func TestTopic(t *testing.T) {
 		"well":           {answers: map[string]string{"GetTopicAttributes": attributes("2", "0", "1", "arn:k")}, want: health.Topic{Confirmed: 2, Deleted: 1, Key: "arn:k"}},
 		"pending":        {answers: map[string]string{"GetTopicAttributes": attributes("1", "1", "0", ""), "ListSubscriptionsByTopic": list}, want: health.Topic{Confirmed: 1, Pending: 1, Waiting: []string{"email ops@example.com"}}},
 		"pending, which": {answers: map[string]string{"GetTopicAttributes": attributes("0", "1", "0", ""), "ListSubscriptionsByTopic": failure("AuthorizationError")}, want: health.Topic{Pending: 1}},
-		"gone":           {answers: map[string]string{"GetTopicAttributes": failure("NotFound")}, absent: true, err: "attributes of " + alerts},
-		"denied":         {answers: map[string]string{"GetTopicAttributes": failure("AuthorizationError")}, err: "attributes of " + alerts},
-		"not a number":   {answers: map[string]string{"GetTopicAttributes": attributes("x", "0", "0", "")}, err: "SubscriptionsConfirmed"},
+		"one":            {answers: map[string]string{"GetTopicAttributes": attributes("1", "0", "0", ""), "ListSubscriptionsByTopic": of(member(alerts+":1", "lambda", function+"pager"))}, want: health.Topic{Confirmed: 1}},
+		"itself":         {answers: map[string]string{"GetTopicAttributes": attributes("1", "0", "1", ""), "ListSubscriptionsByTopic": of(member(alerts+":1", "lambda", function+"rootguard-securityhub"))}, want: health.Topic{Deleted: 1}},
+		"itself alone": {answers: map[string]string{"GetTopicAttributes": attributes("1", "1", "0", ""), "ListSubscriptionsByTopic": of(member(alerts+":1", "lambda", function+"rootguard-securityhub") +
+			member("PendingConfirmation", "email", "ops@example.com"))}, want: health.Topic{Pending: 1, Waiting: []string{"email ops@example.com"}}},
+		"gone":         {answers: map[string]string{"GetTopicAttributes": failure("NotFound")}, absent: true, err: "attributes of " + alerts},
+		"denied":       {answers: map[string]string{"GetTopicAttributes": failure("AuthorizationError")}, err: "attributes of " + alerts},
+		"not a number": {answers: map[string]string{"GetTopicAttributes": attributes("x", "0", "0", "")}, err: "SubscriptionsConfirmed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -53,7 +60,7 @@ func TestTopic(t *testing.T) {
 				_, _ = w.Write([]byte(answer))
 			}))
 			defer server.Close()
-			got, err := sns.NewInspector(client(server.URL)).Topic(t.Context(), alerts)
+			got, err := sns.NewInspector(client(server.URL), "rootguard-securityhub").Topic(t.Context(), alerts)
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}

@@ -4,11 +4,13 @@ package trail
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
 	sdk "github.com/aws/aws-sdk-go-v2/service/cloudtrail"
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail/types"
+	"github.com/aws/smithy-go"
 
 	"rootguard/internal/health"
 )
@@ -34,15 +36,23 @@ func (t *Trails) Trails(ctx context.Context) ([]health.Trail, error) {
 			Name: deref(d.Name), ARN: deref(d.TrailARN), HomeRegion: deref(d.HomeRegion),
 			MultiRegion: is(d.IsMultiRegionTrail), GlobalServiceEvents: is(d.IncludeGlobalServiceEvents),
 		}
-		one.Err = t.fill(ctx, &one)
+		foreign := is(d.IsOrganizationTrail) || one.HomeRegion != t.client.Options().Region
+		one.Err = t.fill(ctx, &one, foreign)
 		trails = append(trails, one)
 	}
 	return trails, nil
 }
 
+// refusals are the codes of errors that no repetition cures (AWS CloudTrail API
+// Reference, GetEventSelectors and common errors).
+var refusals = []string{
+	"AccessDenied", "AccessDeniedException", "OperationNotPermittedException", "TrailNotFoundException", "UnsupportedOperationException",
+}
+
 // fill asks what a trail does. It is named by its ARN, as that of another
-// account or Region must be (AWS CloudTrail API Reference, GetTrailStatus).
-func (t *Trails) fill(ctx context.Context, trail *health.Trail) error {
+// account or Region must be (AWS CloudTrail API Reference, GetTrailStatus). What
+// such a foreign one logs may be refused to be told.
+func (t *Trails) fill(ctx context.Context, trail *health.Trail, foreign bool) error {
 	status, err := t.client.GetTrailStatus(ctx, &sdk.GetTrailStatusInput{Name: &trail.ARN})
 	if err != nil {
 		return fmt.Errorf("reading the status of trail %s: %w", trail.Name, err)
@@ -50,7 +60,13 @@ func (t *Trails) fill(ctx context.Context, trail *health.Trail) error {
 	trail.Logging, trail.DeliveryError = is(status.IsLogging), deref(status.LatestDeliveryError)
 	selectors, err := t.client.GetEventSelectors(ctx, &sdk.GetEventSelectorsInput{TrailName: &trail.ARN})
 	if err != nil {
-		return fmt.Errorf("reading the event selectors of trail %s: %w", trail.Name, err)
+		err = fmt.Errorf("reading the event selectors of trail %s: %w", trail.Name, err)
+		var refused smithy.APIError
+		if foreign && errors.As(err, &refused) && slices.Contains(refusals, refused.ErrorCode()) {
+			trail.Unseen = err
+			return nil
+		}
+		return err
 	}
 	trail.Reads, trail.Writes, trail.Partly = management(selectors.EventSelectors, selectors.AdvancedEventSelectors)
 	return nil

@@ -82,10 +82,26 @@ func TestTrails(t *testing.T) {
 		t.Errorf("denied: %v", err)
 	}
 	selectors := serve(t, map[string]string{
-		"DescribeTrails": `{"trailList":[{"Name":"a","TrailARN":"arn:a"}]}`, "GetTrailStatus": `{"IsLogging":true}`, "GetEventSelectors": "!AccessDeniedException",
+		"DescribeTrails": `{"trailList":[{"Name":"a","TrailARN":"arn:a","HomeRegion":"us-east-1"}]}`, "GetTrailStatus": `{"IsLogging":true}`, "GetEventSelectors": "!AccessDeniedException",
 	})
 	if got, err := selectors.Trails(t.Context()); err != nil || got[0].Err == nil || !strings.Contains(got[0].Err.Error(), "event selectors of trail a") {
 		t.Errorf("selectors denied: %+v, %v", got, err)
+	}
+	// Of a trail of the organization, or of another Region, that may be as it is to be.
+	for code, unseen := range map[string]bool{"AccessDeniedException": true, "TrailNotFoundException": true, "ThrottlingException": false} {
+		trails := serve(t, map[string]string{
+			"DescribeTrails": `{"trailList":[{"Name":"org","TrailARN":"arn:org","HomeRegion":"us-east-1","IsOrganizationTrail":true},{"Name":"far","TrailARN":"arn:far","HomeRegion":"eu-west-1"}]}`,
+			"GetTrailStatus": `{"IsLogging":true}`, "GetEventSelectors": "!" + code,
+		})
+		got, err := trails.Trails(t.Context())
+		if err != nil || len(got) != 2 {
+			t.Fatal(got, err)
+		}
+		for _, one := range got {
+			if !one.Logging || (one.Unseen != nil) != unseen || (one.Err != nil) == unseen {
+				t.Errorf("%s: %+v", code, one)
+			}
+		}
 	}
 }
 
