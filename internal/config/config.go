@@ -74,6 +74,7 @@ func Load(getenv func(string) string) (Config, error) {
 		return Config{}, fmt.Errorf("reading settings: %w", err)
 	}
 	c.Partition, c.Region, c.Account = place(c.TopicARN)
+	c.Own.Account = c.Account
 	if c.Own.Prefix != "" {
 		c.Settings.Bootstrap.QuarantinePolicy = c.Own.Prefix + bootstrap.QuarantineSuffix
 	}

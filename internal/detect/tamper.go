@@ -30,6 +30,8 @@ type Own struct {
 	// Keys are the IDs or ARNs of its KMS keys. A record of KMS names a key by
 	// these alone, never by alias: with none given, only aliases are watched.
 	Keys []string
+	// Account is the guard's own, "" where it is not known.
+	Account string
 }
 
 // harm is what a call does to the resource it names.
@@ -112,6 +114,7 @@ var guardCalls = map[string][]guardCall{
 		{"AttachRolePolicy", []string{"roleName"}, always(changes), "A function's role may now be denied what it needs."},
 		{"PutRolePermissionsBoundary", []string{"roleName"}, always(changes), "A function's role may now be denied what it needs."},
 		{"UpdateAssumeRolePolicy", []string{"roleName"}, always(changes), "A function may no longer be given its role, or somebody else is."},
+		{attachUserPolicy, []string{"policyArn"}, always(changes), "A user may now do nothing without MFA, and not by rootguard; rootguard release cannot end it."},
 		{detachUserPolicy, []string{"policyArn"}, always(removes), "A user who has no MFA is out of quarantine, and not by rootguard release."},
 		{"DeletePolicy", []string{"policyArn"}, always(removes), "No user without MFA can be quarantined any more."},
 		{"CreatePolicyVersion", []string{"policyArn"}, always(changes), "Quarantined users may now do something else than before."},
@@ -148,6 +151,7 @@ const (
 	lambdaSource = "lambda.amazonaws.com"
 	kmsSource    = "kms.amazonaws.com"
 
+	attachUserPolicy = "AttachUserPolicy"
 	detachUserPolicy = "DetachUserPolicy"
 )
 
@@ -192,6 +196,8 @@ func (o *Own) tampering(rec *cloudtrail.Record) Outcome {
 		return passed("%s is no resource of rootguard", orUnnamed(names...))
 	case row.name == detachUserPolicy && o.quarantines(rec):
 		return passed("rootguard itself took %s off the user", orUnnamed(name))
+	case row.name == attachUserPolicy && o.quarantines(rec):
+		return passed("rootguard itself put %s on the user", orUnnamed(name))
 	case nothingThere(rec.ErrorCode):
 		return passed("there is nothing of that name: %s", rec.ErrorCode)
 	}
@@ -212,8 +218,10 @@ func (o *Own) quarantines(rec *cloudtrail.Record) bool {
 	if rec.UserIdentity.Type != "AssumedRole" || len(part) != 6 || part[4] != rec.Account() {
 		return false
 	}
+	// Elsewhere a role of either name is anybody's who may make roles.
 	own := "assumed-role/" + orElse(o.Prefix, DefaultPrefix) + QuarantineRole
-	return strings.HasPrefix(part[5], own+"/") || strings.HasPrefix(part[5], own+MemberRole+"/")
+	return o.Account != part[4] && strings.HasPrefix(part[5], own+MemberRole+"/") ||
+		(o.Account == "" || o.Account == part[4]) && strings.HasPrefix(part[5], own+"/")
 }
 
 // tampered is the finding for a call that harms, or was to harm, a resource.

@@ -9,6 +9,23 @@ func quarantine(name string) fields {
 	return fields{"userIdentity": fields{"type": "AssumedRole", "principalId": "AROA:q", "arn": "arn:aws:sts::111122223333:assumed-role/" + name + "/rootguard", "accountId": "111122223333"}}
 }
 
+// TestQuarantinesByAccount holds that a role counts as the guard's in the account
+// in which the guard has it.
+func TestQuarantinesByAccount(t *testing.T) {
+	taken := func(by string) fields {
+		return record("iam:DetachUserPolicy", quarantine(by), req(fields{"userName": "eve", "policyArn": "arn:aws:iam::111122223333:policy/rootguard-quarantine"}))
+	}
+	const itself, tampered = "- rootguard itself took arn:aws:iam::111122223333:policy/rootguard-quarantine off the user", "critical guard.tampered | Guardrail tampered with: DetachUserPolicy rootguard-quarantine"
+	run(t, &Detector{Own: Own{Account: "111122223333"}}, nil, []verdict{
+		{"home, own role", taken("rootguard-quarantine"), itself},
+		{"home, a member's role", taken("rootguard-quarantine-member"), tampered},
+	})
+	run(t, &Detector{Own: Own{Account: "444455556666"}}, nil, []verdict{
+		{"member, the guard's role", taken("rootguard-quarantine"), tampered},
+		{"member, own role", taken("rootguard-quarantine-member"), itself},
+	})
+}
+
 func TestTampering(t *testing.T) {
 	const arn = "arn:aws:lambda:us-east-1:111122223333:function:"
 	management := func(include bool, kind string) fields {
@@ -102,6 +119,8 @@ func TestTampering(t *testing.T) {
 		{"and in another account", record("iam:DetachUserPolicy", quarantine("rootguard-quarantine-member"), req(fields{"userName": "eve", "policyArn": "arn:aws:iam::111122223333:policy/rootguard-quarantine"})), "- rootguard itself took arn:aws:iam::111122223333:policy/rootguard-quarantine off the user"},
 		{"by a role whose name goes on", record("iam:DetachUserPolicy", quarantine("rootguard-quarantine-x"), req(fields{"userName": "eve", "policyArn": "arn:aws:iam::111122223333:policy/rootguard-quarantine"})), "critical guard.tampered | Guardrail tampered with: DetachUserPolicy rootguard-quarantine"},
 		{"by such a role of another account", record("iam:DetachUserPolicy", quarantine("rootguard-quarantine"), fields{"recipientAccountId": "444455556666"}, req(fields{"userName": "eve", "policyArn": "arn:aws:iam::444455556666:policy/rootguard-quarantine"})), "critical guard.tampered | Guardrail tampered with: DetachUserPolicy rootguard-quarantine"},
+		{"user put into quarantine by hand", record("iam:AttachUserPolicy", role, req(fields{"userName": "eve", "policyArn": "arn:aws:iam::111122223333:policy/rootguard-quarantine"})), "critical guard.tampered | Guardrail tampered with: AttachUserPolicy rootguard-quarantine"},
+		{"user put into quarantine by the guard", record("iam:AttachUserPolicy", quarantine("rootguard-quarantine"), req(fields{"userName": "eve", "policyArn": "arn:aws:iam::111122223333:policy/rootguard-quarantine"})), "- rootguard itself put arn:aws:iam::111122223333:policy/rootguard-quarantine on the user"},
 		{"another policy taken off a user", record("iam:DetachUserPolicy", role, req(fields{"userName": "eve", "policyArn": "arn:aws:iam::111122223333:policy/acme-quarantine"})), "- permissions were taken away"},
 		{"quarantine's policy deleted", record("iam:DeletePolicy", role, req(fields{"policyArn": "arn:aws:iam::111122223333:policy/rootguard-quarantine"})), "critical guard.tampered | Guardrail tampered with: DeletePolicy rootguard-quarantine"},
 		{"quarantine's policy changed by its own role", record("iam:CreatePolicyVersion", quarantine("rootguard-quarantine"), req(fields{"policyArn": "arn:aws:iam::111122223333:policy/rootguard-quarantine"})), "critical guard.tampered | Guardrail tampered with: CreatePolicyVersion rootguard-quarantine"},
