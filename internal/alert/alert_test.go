@@ -635,7 +635,7 @@ func TestEscalates(t *testing.T) {
 	for name, want := range map[string]bool{
 		"root_signin_no_mfa": true, "root_signin_no_mfa_resend": true, "root_signin_announced": false, "root_signin_not_lowered": true,
 		"root_use_announced": true, "root_use_closed": false, "root_use_ended": false, "incident_acknowledged": true,
-		"guard_unhealthy": false, "root_activity_known": false,
+		"guard_unhealthy": true, "root_activity_known": false,
 	} {
 		if got := Escalates(samples()[name]); got != want {
 			t.Errorf("%s: %v, want %v", name, got, want)
