@@ -630,7 +630,8 @@ func TestSchemaIsDocumented(t *testing.T) {
 }
 
 // TestEscalates holds who is told besides of what is critical: of an announcement
-// that lowers it, and that somebody looks after it.
+// that lowers it, that somebody looks after it, and of what the guard finds wrong
+// with itself.
 func TestEscalates(t *testing.T) {
 	for name, want := range map[string]bool{
 		"root_signin_no_mfa": true, "root_signin_no_mfa_resend": true, "root_signin_announced": false, "root_signin_not_lowered": true,

@@ -42,7 +42,7 @@ type export struct {
 // reminder updates the finding it reminds of, and a closing note closes it.
 func exported(a Alert) export {
 	f := &a.Finding
-	c := detect.CaseOf(f)
+	c := caseOf(f)
 	e := export{change: creates, created: f.EventTime, first: f.EventTime, last: f.EventTime}
 	key := string(f.ID) + "/" + f.Account + "/" + c.ID
 	if c.Made {
@@ -84,6 +84,29 @@ func exported(a Alert) export {
 	e.desc = strings.Join(parts, " ")
 	e.types = typesOf(f)
 	return e
+}
+
+// caseOf is CaseOf, but that what is told of one quarantine, from its
+// announcement to the release, is one case.
+func caseOf(f *detect.Finding) detect.Case {
+	c := detect.CaseOf(f)
+	rest, released := strings.CutPrefix(f.EventID, string(detect.UserReleased)+"/")
+	at := strings.LastIndexByte(c.ID, '/')
+	switch {
+	case !c.Made:
+		return c
+	case f.ID == detect.UserReleased && released:
+		c.ID, c.Later, c.Closed = string(detect.UserQuarantined)+"/"+rest, true, true
+	case f.ID == detect.UserQuarantined && at > 0:
+		c.Later = c.ID[at+1:] == string(detect.QuarantineDone)
+		c.ID = c.ID[:at]
+	default:
+		return c
+	}
+	if began, err := time.Parse(time.RFC3339, c.ID[strings.LastIndexByte(c.ID, '/')+1:]); err == nil {
+		c.Began = began
+	}
+	return c
 }
 
 // technique is one of MITRE ATT&CK for Enterprise.

@@ -338,6 +338,12 @@ func TestOneFinding(t *testing.T) {
 		}
 		return a
 	}
+	const cycle = "2026-03-05T09:20:00Z"
+	marked := at(cycle)
+	quarantined := func(stage detect.QuarantineStage, cycle string, after time.Duration) detect.Finding {
+		return detect.Quarantined("210987654321", detect.Target{UserName: "bob", UserID: "AIDABOB"}, deadline, stage, cycle, marked.Add(after), marked.Add(24*time.Hour))
+	}
+	released := detect.Released("210987654321", detect.Target{UserName: "bob", UserID: "AIDABOB"}, cycle, true, cloudtrail.Yes, "", "The user has MFA", marked.Add(48*time.Hour))
 	of := map[string]string{}
 	for _, tt := range []struct {
 		finding, activity, state string
@@ -353,6 +359,11 @@ func TestOneFinding(t *testing.T) {
 		{"root", "Create", "ACTIVE", alert("8", First, root)},
 		{"root", "Update", "ACTIVE", alert("9", RollUp, root)},
 		{"root", "Update", "ACTIVE", alert("10", RollUp, root)},
+		{"quarantine", "Create", "ACTIVE", alert("11", First, quarantined(detect.QuarantineAnnounced, cycle, 0))},
+		{"quarantine", "Update", "ACTIVE", alert("12", First, quarantined(detect.QuarantineDone, cycle, 24*time.Hour))},
+		{"quarantine", "Close", "ARCHIVED", alert("13", First, released)},
+		{"another quarantine", "Create", "ACTIVE", alert("14", First, quarantined(detect.QuarantineAnnounced, "2026-04-05T09:20:00Z", 0))},
+		{"quarantines of several", "Create", "ACTIVE", alert("15", RollUp, quarantined(detect.QuarantineDone, cycle, 24*time.Hour))},
 	} {
 		ocsf, asff := document(t, tt.a)
 		if ocsf.FindingInfo.UID != asff.ID || ocsf.ActivityName != tt.activity || asff.RecordState != tt.state || ocsf.Metadata.UID != tt.a.ID {
