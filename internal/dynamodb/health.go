@@ -2,8 +2,6 @@ package dynamodb
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"maps"
 	"time"
 
@@ -89,45 +87,18 @@ func (s *Store) Received(ctx context.Context, id, function string, at time.Time)
 // rewrite reads a row, the zero value where there is none, and stores what decide
 // makes of it under the condition that it is still the same. ttl is 0 of what is kept.
 func rewrite[T any](ctx context.Context, s *Store, k key, ttl time.Duration, decide func(T) (T, bool)) error {
-	tried := ""
-	var last error
-	for attempt := 1; attempt <= attempts; attempt++ {
-		rows, err := s.read(ctx, k)
-		if err != nil {
-			return err
-		}
-		was := rows[k]
-		if tried != "" && was.version == tried {
-			return nil // the attempt before had gone through, and its answer got lost
-		}
-		var value T
-		if err := was.decode(s.now(), &value); err != nil {
-			return err
-		}
-		value, store := decide(value)
+	return change(ctx, s, k, k.sk, func(was T) (row, bool, error) {
+		value, store := decide(was)
 		if !store {
-			return nil
+			return row{}, false, nil
 		}
 		r, err := rowOf(k, value)
 		if err != nil {
-			return err
+			return row{}, false, err
 		}
 		if ttl > 0 {
 			r.expires = s.now().Add(ttl).Unix()
 		}
-		if err := r.fits(); err != nil {
-			return err
-		}
-		if err = s.put(ctx, &r, was.version); err == nil {
-			return nil
-		}
-		if !conflict(err) {
-			return classed("storing "+k.sk, err)
-		}
-		tried, last = r.version, err
-		if err := pause(ctx, attempt); err != nil {
-			return errors.Join(fmt.Errorf("storing %s: %w", k.sk, err), last)
-		}
-	}
-	return fmt.Errorf("storing %s: others kept changing it: %w", k.sk, last)
+		return r, true, nil
+	})
 }
