@@ -17,7 +17,7 @@ const (
 	// writes of how far a census has come.
 	recordPage = 100
 
-	// refusals is how often in a row a census tries to have the accounts listed.
+	// refusals is how often a census tries to have all accounts listed.
 	refusals = 3
 
 	// The stages of a census, which begin its cursor: the token of a page of the
@@ -150,9 +150,8 @@ func (c *census) members(ctx context.Context, now *Round) error {
 		return err
 	}
 	c.Accounts += len(page)
-	now.Unanswered = 0
 	if now.Cursor = memberStage + next; next == "" {
-		now.Census.Complete, now.Cursor = true, recordStage
+		now.Census.Complete, now.Cursor, now.Unanswered = true, recordStage, 0
 	}
 	return nil
 }

@@ -1150,6 +1150,17 @@ func TestCensusToken(t *testing.T) {
 		t.Errorf("%+v, %v", got, err)
 	}
 	l.want(t)
+
+	// A list of which only the first page comes is told of too.
+	l.clock.Advance(48 * time.Hour)
+	l.org.expired = true
+	for range 3 {
+		if got, err := l.Census(t.Context(), l.home, l.org, l.clock.Now()); err != nil || got.Refused == "" || got.Dropped != 0 {
+			t.Errorf("%+v, %v", got, err)
+		}
+		l.clock.Advance(5 * time.Minute)
+	}
+	l.want(t, "high guard.unhealthy "+home+" Guardrail unhealthy: organization accounts")
 }
 
 // TestOutsideOrganization holds that other accounts on record, where the guard
