@@ -15,6 +15,7 @@ import (
 
 	"rootguard/internal/alert"
 	"rootguard/internal/detect"
+	"rootguard/internal/guard"
 )
 
 // quarantineOn are the settings of a deployment that quarantines.
@@ -55,6 +56,31 @@ func (q *quarantined) run(after time.Duration) {
 	q.t.Helper()
 	for range 2 {
 		q.handled(q.tick(q.last.Add(after)))
+	}
+}
+
+// announced has quarantine announced five minutes after the last reminder. Notice
+// is an hour from the real time, and so is made to have begun with the announcement.
+func (q *quarantined) announced(names ...string) {
+	q.t.Helper()
+	began := time.Now()
+	q.run(5 * time.Minute)
+	for _, name := range names {
+		row, err := guard.QuarantineOf(q.ctx, q.store, q.d.account, name)
+		if err != nil {
+			q.t.Fatal(err)
+		}
+		if row.State != guard.QuarantineAnnounced || row.Effective.Before(began.Add(time.Hour-time.Second)) || row.Effective.After(time.Now().Add(time.Hour)) {
+			q.t.Fatalf("%s is %q, for %v", name, row.State, row.Effective)
+		}
+		if err := q.store.ChangeQuarantine(q.ctx, row.Key, func(now guard.Quarantine) guard.Quarantine {
+			now.Effective = q.last.Add(time.Hour + 5*time.Minute)
+			now.Due = now.Effective
+			now.Revision++
+			return now
+		}); err != nil {
+			q.t.Fatal(err)
+		}
 	}
 }
 
@@ -142,7 +168,7 @@ func TestQuarantine(t *testing.T) {
 	q := pastReminders(t, quarantineOn, "breakglass", "eve", "frank", "heidi")
 	eve, frank := q.users["eve"], q.users["frank"]
 
-	q.run(5 * time.Minute)
+	q.announced("eve", "frank", "heidi")
 	told := []string{"announced high eve", "announced high frank", "announced high heidi"}
 	q.want(told...)
 	q.run(time.Hour)
@@ -257,7 +283,7 @@ func (q *quarantined) statusSays(name string, want bool) {
 // TestQuarantineFaults has IAM and SNS fail in the middle of it.
 func TestQuarantineFaults(t *testing.T) {
 	q := pastReminders(t, quarantineOn, "eve")
-	q.run(5 * time.Minute)
+	q.announced("eve")
 	told := []string{"announced high eve"}
 	q.want(told...)
 
