@@ -58,7 +58,7 @@ func TestNoTurn(t *testing.T) {
 	}
 
 	// Without the row alerts go out all the same.
-	c.table.Inject("UpdateItem", 100, dynamotest.Fault{Code: "ThrottlingException"})
+	c.table.Inject("UpdateItem", 100, dynamotest.Fault{Code: "AccessDeniedException"})
 	handled(t, f, c.createLoginProfile("e-2"))
 	c.wantFindings(t, "user.created info e-1", "user.console_access medium e-2")
 }

@@ -193,7 +193,7 @@ func TestHowLongToWait(t *testing.T) {
 // TestTurnsUnknown has alerts and roll-ups go out where nobody can tell turns.
 func TestTurnsUnknown(t *testing.T) {
 	w := newWorld()
-	w.turn = func(time.Duration) (bool, error) { return false, errors.New("throttled") }
+	w.turn = func(time.Duration) (bool, error) { return false, errors.New("denied") }
 	w.handle(t, w.record(finding(detect.RootActivity, detect.High, "s", 1, t0)), guard.Alerted)
 	w.handle(t, w.record(finding(detect.RootActivity, detect.High, "s", 2, t0)), guard.RolledUp)
 	if n, err := w.Flush(t.Context(), t0.Add(time.Hour)); n != 1 || err != nil {
