@@ -297,7 +297,7 @@ func TestBusy(t *testing.T) {
 	if want := (redrive.Summary{Busy: 1}); err != nil || sum != want || r.left() != 1 {
 		t.Fatalf("while the lease runs: %+v, %v, %d left", sum, err, r.left())
 	}
-	r.clock.Advance(time.Minute)
+	r.clock.Advance(guard.DefaultSettings().Lease + time.Second)
 	if sum, err := redrive.Run(t.Context(), r.options()); err != nil || sum.Delivered != 1 || len(r.publisher.Published()) != 1 {
 		t.Errorf("later: %+v, %v", sum, err)
 	}
