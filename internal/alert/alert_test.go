@@ -169,6 +169,11 @@ func check(tb testing.TB, a Alert) {
 	checkAmazonQ(tb, a)
 	checkOCSF(tb, a)
 	checkASFF(tb, a)
+	for _, l := range pair(a) {
+		if utf8.RuneCountInString(l) > 200 || unsafeAt(l) >= 0 {
+			tb.Errorf("a line of the pair is %q", l)
+		}
+	}
 	if l := Line(a); utf8.RuneCountInString(l) > 400 || unsafeAt(l) >= 0 {
 		tb.Errorf("line of %d characters, unsafe at %d: %q", utf8.RuneCountInString(l), unsafeAt(l), l)
 	}
@@ -697,6 +702,11 @@ func FuzzSubject(f *testing.F) {
 	f.Fuzz(func(t *testing.T, title, account, name, log string, severity uint8, count int, n, kind uint8) {
 		a := fuzzed(title, account, name, log, severity, count, n, kind)
 		checkSubject(t, a)
+		for _, l := range pair(a) {
+			if utf8.RuneCountInString(l) > 200 || unsafeAt(l) >= 0 {
+				t.Fatalf("a line of the pair is %q", l)
+			}
+		}
 		if l := Line(a); utf8.RuneCountInString(l) > 400 || unsafeAt(l) >= 0 {
 			t.Errorf("line of %d characters, unsafe at %d: %q", utf8.RuneCountInString(l), unsafeAt(l), l)
 		}
@@ -722,4 +732,9 @@ func FuzzAmazonQ(f *testing.F) {
 	f.Fuzz(func(t *testing.T, title, account, name, log string, severity uint8, count int, n, kind uint8) {
 		checkAmazonQ(t, fuzzed(title, account, name, log, severity, count, n, kind))
 	})
+}
+
+func pair(a Alert) []string {
+	head, body := Pair(a)
+	return []string{head, body}
 }

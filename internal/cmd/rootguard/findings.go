@@ -55,8 +55,9 @@ func (c findingsCmd) Run(sys system) error {
 				b.WriteString("\n")
 			}
 			fmt.Fprintf(&b, "%s  %s\n", p.bold(string(e.ID)), p.severity(e.Severity.String(), e.Severity.String()))
-			fmt.Fprintf(&b, "  %s\n", e.Meaning)
-			fmt.Fprintf(&b, "  Next: %s\n", e.NextStep)
+			for _, text := range []string{e.Meaning, "Next: " + e.NextStep} {
+				b.WriteString("  " + strings.Join(wrap(text, sys.outputWidth()-2), "\n    ") + "\n")
+			}
 			var refs []string
 			if len(e.CIS) > 0 {
 				refs = append(refs, "CIS AWS "+strings.Join(e.CIS, ", "))

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"rootguard/internal/alert"
 	"rootguard/internal/bootstrap"
@@ -287,12 +288,13 @@ func (o *replayOutput) Publish(_ context.Context, a alert.Alert) error {
 		return guard.Permanent(err)
 	}
 	if o.format == formatText {
-		text := string(line)
+		text := o.fitted(string(line), a)
 		if name := strings.ToUpper(a.Finding.Severity.String()); o.paint.on {
 			text = strings.Replace(text, name, o.paint.severity(name, name), 1)
 		}
 		if o.ending {
-			text = o.paint.faint("At the end of the logs: IAM users whose time for MFA was over, and repeats not told yet") + "\n" + text
+			heading := wrap("At the end of the logs: IAM users whose time for MFA was over, and repeats not told yet", o.sys.outputWidth())
+			text = o.paint.faint(strings.Join(heading, "\n")) + "\n" + text
 			o.ending = false
 		}
 		line = []byte(text)
@@ -306,6 +308,16 @@ func (o *replayOutput) Publish(_ context.Context, a alert.Alert) error {
 	}
 	o.count(&a.Finding).alerts++
 	return nil
+}
+
+// fitted is the line of an alert, or where the terminal is narrower its two lines.
+func (o *replayOutput) fitted(line string, a alert.Alert) string {
+	width := o.sys.outputWidth()
+	if width == 0 || utf8.RuneCountInString(line) <= width {
+		return line
+	}
+	head, body := alert.Pair(a)
+	return strings.Join(wrap(head, width), "\n    ") + "\n    " + strings.Join(wrap(body, width-4), "\n    ")
 }
 
 // handled counts what became of a record, and explains it where asked to.

@@ -126,20 +126,24 @@ func TestProgressFitsTheTerminal(t *testing.T) {
 // escapes are the sequences that color text.
 var escapes = regexp.MustCompile("\x1b\\[[0-9;]*m")
 
-// What replay and status print after the findings fits a terminal, down to 80
-// characters, without a word cut in two.
+// What is printed fits a terminal, down to 80 characters, without a word cut in two.
 func TestTablesFitTheTerminal(t *testing.T) {
 	store := filepath.Join(t.TempDir(), "s.db")
 	_, replayed, _ := terminalOf(t, 80, nil, "replay", "--store", store)
-	_, table, _ := strings.Cut(replayed, "\n\n")
-	table = escapes.ReplaceAllString(table, "")
+	replayed = escapes.ReplaceAllString(replayed, "")
+	if !strings.Contains(replayed, "2026-04-08 02:36:52Z CRITICAL root.signin.no_mfa  111122223333 example-prod\n    Root sign-in WITHOUT MFA, root from 198.51.100.77\n") {
+		t.Errorf("an alert is not on two lines:\n%s", replayed)
+	}
+	told, table, _ := strings.Cut(replayed, "\n\n")
+	_, catalogue, _ := terminalOf(t, 80, nil, "findings")
+	catalogue = escapes.ReplaceAllString(catalogue, "")
 	if !strings.Contains(table, "\n111122223333 example-prod\n  guard.tampered ") || !strings.Contains(table, "\n444455556666 example-security\n  root.session ") || !strings.Contains(table, "\n  total ") {
 		t.Errorf("the table has no headings:\n%s", table)
 	}
 	_, wide, _ := terminalOf(t, 200, nil, "status", "--store", store)
 	_, narrow, _ := terminalOf(t, 80, nil, "status", "--store", store)
 	wide, narrow = escapes.ReplaceAllString(wide, ""), escapes.ReplaceAllString(narrow, "")
-	for _, line := range strings.Split(table+"\n"+narrow, "\n") {
+	for _, line := range strings.Split(strings.Join([]string{told, table, narrow, catalogue}, "\n"), "\n") {
 		if strings.Contains(line, store) { // a path is left whole, to be copied
 			continue
 		}
