@@ -33,7 +33,7 @@ func (c reportCmd) Run(ctx context.Context, sys system) (err error) {
 		return err
 	}
 	defer closing(v, &err)
-	r := report.Report{Made: sys.now(), Source: v.source, Version: version()}
+	r := report.Report{Made: sys.now(), Live: v.live, Source: v.source, Version: version()}
 	for _, s := range statuses {
 		r.Accounts = append(r.Accounts, report.Account{Name: s.AccountName, Status: s.Status})
 		alerts, err := v.alerts(ctx, s.Account)

@@ -24,6 +24,7 @@ import (
 // Report is what a page tells.
 type Report struct {
 	Made     time.Time // when the page was made
+	Live     bool      // they are the deployed guard's, which also asks IAM
 	Source   string    // where its data come from, e.g. the store's path
 	Version  string    // of rootguard
 	Accounts []Account // in any order

@@ -214,3 +214,26 @@ func TestWorse(t *testing.T) {
 		t.Error("worse does not rank severities")
 	}
 }
+
+// Labels neither overlap nor leave the picture, however narrow it is.
+func TestLabelsFit(t *testing.T) {
+	day := time.Date(2026, 11, 24, 10, 48, 0, 0, time.UTC)
+	times := []time.Time{day, day.Add(51 * time.Hour), day.Add(99 * time.Hour), day.Add(123 * time.Hour), day.AddDate(1, 0, 0)}
+	for width := 200; width < 1200; width += 10 {
+		end, labels := 0, 0
+		for _, p := range layOut(times, labelSpace, width-rightSpace, 4) {
+			for _, l := range p.Labels {
+				labels++
+				size := map[int]int{0: clockWidth, len("24 Nov"): dayWidth, len("24 Nov 2026"): tickWidth}[len(l.Date)]
+				from := map[string]int{"start": l.X, "middle": l.X - size/2, "end": l.X - size}[l.Anchor]
+				if size == 0 || from < end || from+size > width {
+					t.Fatalf("on %d px the label %+v is %d px and begins at %d, where the one before ends at %d", width, l, size, from, end)
+				}
+				end = from + size
+			}
+		}
+		if labels == 0 {
+			t.Errorf("on %d px there is no label", width)
+		}
+	}
+}

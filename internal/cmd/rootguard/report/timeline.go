@@ -69,6 +69,7 @@ const (
 	labelSpace = 66 // px: left of the lanes, their names
 	rightSpace = 14
 	tickWidth  = 80 // px: what a tick's date takes
+	dayWidth   = 46 // px: the same without its year
 	clockWidth = 30 // px: what its time of day takes
 )
 
@@ -136,7 +137,42 @@ func layOut(times []time.Time, left, right, maxParts int) []part {
 		parts[i].Labels = ticks(parts[i])
 		x += w + pauseWidth
 	}
+	fitLabels(parts, right+rightSpace)
 	return parts
+}
+
+// fitLabels keeps labels from the edge and from each other: a year is named once,
+// and what would still run into the label before it is left out.
+func fitLabels(parts []part, edge int) {
+	year, taken := "", 0
+	for i := range parts {
+		kept := parts[i].Labels[:0]
+		for _, l := range parts[i].Labels {
+			width, of := clockWidth, year
+			if l.Date != "" {
+				width = tickWidth
+				if of = l.Date[len(l.Date)-len("2006"):]; of == year {
+					l.Date, width = strings.TrimSuffix(l.Date, " "+year), dayWidth
+				}
+			}
+			from := l.X
+			switch l.Anchor {
+			case "middle":
+				from -= width / 2
+			case "end":
+				from -= width
+			}
+			if over := from + width - edge; over > 0 {
+				from, l.X = from-over, l.X-over
+			}
+			if from < taken {
+				continue
+			}
+			year, taken = of, from+width+4
+			kept = append(kept, l)
+		}
+		parts[i].Labels = kept
+	}
 }
 
 // ticks name the times at a part's start and, where there is room, at its end.
