@@ -98,6 +98,11 @@ func (c adoptCmd) Run(ctx context.Context, sys system) error {
 	if part := strings.SplitN(o.actor.ARN, ":", 6); len(part) == 6 && part[4] != home {
 		return fmt.Errorf("rootguard is deployed in account %s, and your credentials are of account %s: what they see would be taken for the other's; name a profile with --profile", home, part[4])
 	}
+	for _, a := range c.Accounts {
+		if string(a) != home && o.config.MemberRole == "" {
+			return usageError{fmt.Sprintf("account %s: rootguard is deployed for account %s alone, and has no role in others; set organization in cdk.json and deploy", a, home)}
+		}
+	}
 	accounts, err := c.accounts(ctx, o)
 	if err != nil {
 		return err
@@ -143,7 +148,7 @@ func (c adoptCmd) accounts(ctx context.Context, o *operator) ([]string, error) {
 		return accounts, nil
 	}
 	if o.members == nil {
-		return nil, usageError{"rootguard is not deployed for an organization: set organization in cdk.json and deploy, or name the accounts"}
+		return nil, usageError{"rootguard is not deployed for an organization: set organization in cdk.json and deploy"}
 	}
 	var accounts []string
 	for token, more := "", true; more; {

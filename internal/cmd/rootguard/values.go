@@ -13,6 +13,23 @@ type span time.Duration
 
 var daysForm = regexp.MustCompile(`^([0-9]+)([dw])$`)
 
+// String is the span as people give it.
+func (s span) String() string {
+	const day = 24 * time.Hour
+	d := time.Duration(s)
+	if d >= 3*day && d%day == 0 {
+		return strconv.Itoa(int(d/day)) + "d"
+	}
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
+}
+
 // UnmarshalText reads a span, which is more than nothing.
 func (s *span) UnmarshalText(text []byte) error {
 	d, err := parseSpan(string(text))

@@ -85,3 +85,19 @@ func TestAccountName(t *testing.T) {
 		}
 	}
 }
+
+func TestSpanIsToldAsPeopleGiveIt(t *testing.T) {
+	for _, text := range []string{"30m", "1h30m", "25h", "48h", "3d", "31d", "90s", "10s"} {
+		var s span
+		if err := s.UnmarshalText([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		want := text
+		if text == "90s" {
+			want = "1m30s"
+		}
+		if got := s.String(); got != want {
+			t.Errorf("%s is told as %s", text, got)
+		}
+	}
+}

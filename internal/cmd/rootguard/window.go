@@ -30,6 +30,7 @@ type windowOpenCmd struct {
 	Reason  string    `required:"" placeholder:"TEXT" help:"Why, for all who get alerts. Name a ticket."`
 	Owner   string    `required:"" placeholder:"WHO" help:"Who answers for it and can be asked."`
 	From    moment    `placeholder:"TIME" help:"When it begins (2026-03-02T08:00:00Z), 30 days ahead at most. Default: now."`
+	New     bool      `help:"The ID is right, though nothing of the account has reached rootguard so far."`
 	JSON    bool      `help:"Print a JSON object."`
 }
 
@@ -53,7 +54,7 @@ const mostAhead = 30 * 24 * time.Hour
 func (c windowOpenCmd) entry(now time.Time) (e guard.Entry, err error) {
 	e.Account = string(c.Account)
 	if length := time.Duration(c.For); length > guard.MaxAnnouncement || length < time.Minute {
-		return e, usageError{fmt.Sprintf("--for %v: it may last from 1m to %.0fh; announce what comes after when it comes", length, guard.MaxAnnouncement.Hours())}
+		return e, usageError{fmt.Sprintf("--for %s: it may last from 1m to %.0fh; announce what comes after when it comes", c.For, guard.MaxAnnouncement.Hours())}
 	}
 	if e.Owner, err = words("owner", c.Owner, "name who answers for it and can be asked"); err != nil {
 		return e, err
@@ -86,8 +87,14 @@ func (c windowOpenCmd) Run(ctx context.Context, sys system) error {
 	if err != nil {
 		return err
 	}
-	if err := o.knows(ctx, sys, e.Account); err != nil {
-		return err
+	if !c.New && e.Account != o.config.Account {
+		known, err := o.store.Accounts(ctx)
+		if err != nil {
+			return err
+		}
+		if !slices.Contains(known, e.Account) {
+			return fmt.Errorf("--account %s: nothing of it has reached rootguard so far; check the ID (rootguard status --aws lists accounts), or add --new if it is right", e.Account)
+		}
 	}
 	e.Actor = o.actor
 	e, err = o.Announce(ctx, e)
