@@ -56,7 +56,7 @@ func (c *Checker) heartbeats(state State, unproved error, at time.Time) []check 
 				case unproved != nil:
 					return unanswered(unproved)
 				case newest.ID == "":
-					return verdict{outcome: Unknown, why: "No heartbeat was put more than 2 minutes ago", fix: "Look again in 10 minutes, or let rootguard doctor put one"}
+					return verdict{outcome: Unknown, why: "No heartbeat was put more than 2 minutes ago", fix: "The sweep puts one every 5 minutes: look again in 10"}
 				case old:
 					return verdict{outcome: Unknown, why: "The last heartbeat was put at " + stamp(newest.At), fix: "See that the function " + c.function(eventpattern.Sweep) + " runs every 5 minutes: its log says what keeps it"}
 				}

@@ -12,6 +12,7 @@ import (
 	sdkcloudformation "github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	sdkdynamodb "github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	sdklambda "github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/logging"
 
 	"rootguard/internal/bootstrap"
@@ -91,6 +92,10 @@ func loadAWS(ctx context.Context, profile, region string) (aws.Config, error) {
 	ctx, cancel := context.WithTimeout(ctx, credentialsTimeout)
 	defer cancel()
 	if _, err := cfg.Credentials.Retrieve(ctx); err != nil {
+		// The server of EC2 instances is asked last, where nothing else is configured.
+		if last := (*smithy.OperationError)(nil); errors.As(err, &last) && last.Service() == "ec2imds" {
+			err = errors.New("none are configured")
+		}
 		return aws.Config{}, fmt.Errorf("finding AWS credentials: %w; sign in (aws sso login), or name a profile with --profile or AWS_PROFILE", err)
 	}
 	return cfg, nil

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"time"
 
 	"github.com/alecthomas/kong"
+	dynamotypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/willabides/kongplete"
 
 	"rootguard/internal/bootstrap"
@@ -148,11 +150,17 @@ func outcome(sys system, parsed *kong.Context, err error) int {
 	case errors.Is(err, context.Canceled):
 		fmt.Fprintln(sys.stderr, "rootguard: interrupted; run the same command again to go on, nothing is told twice")
 		return exitError
+	case errors.As(err, new(*dynamotypes.ResourceNotFoundException)):
+		fmt.Fprintln(sys.stderr, "rootguard: reading the table: there is no such table in the Region; check --table (or ROOTGUARD_TABLE) and --region, or leave --table out, for the stack to say")
+		return exitError
 	default:
 		fmt.Fprintln(sys.stderr, "rootguard:", label.CleanText(err.Error()))
 		return exitError
 	}
 }
+
+// argument is how kong names one that it could not read, such as "[<account> ...]: ".
+var argument = regexp.MustCompile(`^\[?<([a-z-]+)>(?: \.\.\.)?\]?: `)
 
 // usage tells what was wrong with the command line, and where to read on.
 func usage(sys system, parsed *kong.Context, err error) int {
@@ -160,7 +168,7 @@ func usage(sys system, parsed *kong.Context, err error) int {
 	if parsed != nil && parsed.Selected() != nil {
 		command = parsed.Selected().FullPath()
 	}
-	fmt.Fprintln(sys.stderr, "rootguard:", label.CleanText(err.Error()))
+	fmt.Fprintln(sys.stderr, "rootguard:", label.CleanText(argument.ReplaceAllString(err.Error(), "$1: ")))
 	fmt.Fprintf(sys.stderr, "Try '%s --help'.\n", command)
 	return exitUsage
 }

@@ -172,7 +172,7 @@ func verdictOf(results []health.Result) error {
 		code    int
 	}{
 		{health.Failed, "check failed", "checks failed", exitFailed},
-		{health.Unknown, "could not be made", "could not be made", exitWarning},
+		{health.Unknown, "check could not be made", "checks could not be made", exitWarning},
 		{health.Warning, "warning", "warnings", exitWarning},
 	} {
 		n := count(results, o.outcome)

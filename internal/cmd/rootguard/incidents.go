@@ -132,10 +132,11 @@ func (c incidentsCmd) Run(ctx context.Context, sys system) error {
 			open++
 		}
 		fmt.Fprintf(&b, "%s  account %s  %s  %s\n", p.bold(in.ID), label.Clean(in.Account), p.severity(f.Severity.String(), f.Severity.String()), label.Clean(f.Title))
-		line := plural(int64(in.Events), "event") + " since " + label.Time(in.Opened)
+		line := plural(int64(in.Events), "event")
 		if !in.Last.IsZero() {
 			line += ", the last of " + label.Time(in.Last)
 		}
+		line += ", told since " + label.Time(in.Opened)
 		fmt.Fprintf(&b, "  %s\n", line)
 		switch {
 		case in.Ack != nil:

@@ -72,7 +72,7 @@ func (c releaseCmd) Run(ctx context.Context, sys system) error {
 	}
 	switch {
 	case length < time.Hour || length > 30*24*time.Hour:
-		return usageError{"--for must be between 1h and 30d"}
+		return usageError{fmt.Sprintf("--for %s: it must be between 1h and 30d", c.For)}
 	case !userNames.MatchString(c.User):
 		return usageError{fmt.Sprintf("%q is no name of an IAM user: give the name alone, without path or ARN", c.User)}
 	}
