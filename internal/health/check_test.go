@@ -175,6 +175,8 @@ func TestChecks(t *testing.T) {
 		}, nil, 0, "", ""},
 		"a rule has no target": {func(w *world) { w.targets[home+"/rootguard-root-sign-in"] = nil }, []string{"target.root-sign-in failed"}, detect.High, "sends nothing to",
 			`aws events put-targets --region us-east-1 --rule rootguard-root-sign-in --targets '[{"Arn":"arn:aws:lambda:us-east-1:111122223333:function:rootguard-rootactivity"`},
+		"a schedule has no target": {func(w *world) { w.targets[home+"/rootguard-heartbeat-sweep"] = nil }, []string{"target.heartbeat-sweep failed"}, detect.High, "sends nothing to",
+			`"RetryPolicy":{"MaximumEventAgeInSeconds":300,"MaximumRetryAttempts":10}`},
 		"a rule has another target": {func(w *world) { w.targets[home+"/rootguard-root-sign-in"][0].ARN += "2" }, []string{"target.root-sign-in failed"}, detect.High, "sends nothing to", "put-targets"},
 		"a target has no queue":     {func(w *world) { w.targets[home+"/rootguard-root-sign-in"][0].DeadLetters = "" }, []string{"target.root-sign-in failed"}, detect.Medium, "undelivered", "DeadLetterConfig"},
 		"a target gets a constant":  {func(w *world) { w.targets[home+"/rootguard-root-sign-in"][0].Rewrites = true }, []string{"target.root-sign-in failed"}, detect.High, "something else", "put-targets"},
@@ -228,7 +230,7 @@ func TestChecks(t *testing.T) {
 		"nobody is subscribed": {func(w *world) {
 			w.topics[alerts] = health.Topic{Key: keyARN}
 			w.topics[chat] = health.Topic{Key: keyARN}
-		}, []string{"topic.alerts failed", "topic.chat failed"}, detect.Critical, "Nobody is subscribed", "make deploy EMAIL="},
+		}, []string{"topic.alerts failed", "topic.chat failed"}, detect.Critical, "Nobody is subscribed", "aws sns subscribe --region us-east-1 --topic-arn " + alerts + " --protocol email --notification-endpoint ADDRESS, then confirm"},
 		"a channel alone is": {func(w *world) { w.topics[alerts] = health.Topic{Key: keyARN} }, nil, 0, "", ""},
 		"nobody has confirmed": {func(w *world) {
 			w.topics[alerts] = health.Topic{Pending: 1, Waiting: []string{"email ops@example.com"}, Key: keyARN}

@@ -119,6 +119,8 @@ func (c *Checker) judgeTopic(arn string, t *Topic) verdict {
 			confirm = strings.Replace(strings.Replace(confirm, "ADDRESS", endpoint, 1), "--protocol email", "--protocol "+protocol, 1)
 		}
 	}
+	// CloudFormation does not make again what nobody confirmed in time.
+	subscribe := fmt.Sprintf("aws sns subscribe --region %s --topic-arn %s --protocol email --notification-endpoint ADDRESS, then confirm the mail that AWS sends", c.want.Region, arn)
 	switch {
 	case t.Confirmed > 0 && t.Pending > 0:
 		return warn(waiting, confirm)
@@ -127,10 +129,9 @@ func (c *Checker) judgeTopic(arn string, t *Topic) verdict {
 	case t.Pending > 0:
 		return surely("Nobody receives what the topic "+nameOf(arn)+" sends: "+waiting, confirm)
 	case t.Deleted > 0:
-		return surely(fmt.Sprintf("Nobody receives what the topic %s sends: %d subscriptions were removed of late", nameOf(arn), t.Deleted),
-			fmt.Sprintf("aws sns subscribe --region %s --topic-arn %s --protocol email --notification-endpoint ADDRESS, then confirm", c.want.Region, arn))
+		return surely(fmt.Sprintf("Nobody receives what the topic %s sends: %d subscriptions were removed of late", nameOf(arn), t.Deleted), subscribe)
 	default:
-		return surely("Nobody is subscribed to the topic "+nameOf(arn), "Deploy with a receiver: make deploy EMAIL=ADDRESS, then confirm the mail that AWS sends")
+		return surely("Nobody is subscribed to the topic "+nameOf(arn)+": either no receiver is set, or none confirmed within the days for which AWS waits", subscribe)
 	}
 }
 

@@ -170,7 +170,7 @@ func (c *Checker) target(ctx context.Context, region, prefix string, w *wantedRu
 		i := slices.IndexFunc(targets, func(t Target) bool { return t.ARN == want.arn })
 		fix := "Deploy again after a change of the stack, such as another setting: CloudFormation leaves alone what it thinks unchanged"
 		if !want.rewrites {
-			fix = putTarget(w.region, name, want)
+			fix = putTarget(name, w, want)
 		}
 		if i < 0 {
 			return fail(fmt.Sprintf("The rule %s sends nothing to %s", name, want.arn), fix)
@@ -191,9 +191,14 @@ func (c *Checker) target(ctx context.Context, region, prefix string, w *wantedRu
 	return well()
 }
 
-// putTarget is the command that sends a rule's events to a target again.
-func putTarget(region, rule string, t wantedTarget) string {
-	spec := map[string]any{"Id": "function", "Arn": t.arn, "RetryPolicy": map[string]int{"MaximumEventAgeInSeconds": 86400, "MaximumRetryAttempts": 185}}
+// putTarget is the command that sends a rule's events to a target again, as they
+// are deployed: of a schedule's there is soon another one.
+func putTarget(rule string, w *wantedRule, t wantedTarget) string {
+	age, attempts := 24*60*60, 185
+	if w.schedule != "" {
+		age, attempts = 5*60, 10
+	}
+	spec := map[string]any{"Id": "function", "Arn": t.arn, "RetryPolicy": map[string]int{"MaximumEventAgeInSeconds": age, "MaximumRetryAttempts": attempts}}
 	if t.deadLetters != "" {
 		spec["DeadLetterConfig"] = map[string]string{"Arn": t.deadLetters}
 	}
@@ -201,7 +206,7 @@ func putTarget(region, rule string, t wantedTarget) string {
 	if err != nil {
 		panic(fmt.Sprintf("writing a target: %v", err)) // texts always can be
 	}
-	return fmt.Sprintf("aws events put-targets --region %s --rule %s --targets '%s'", region, rule, text)
+	return fmt.Sprintf("aws events put-targets --region %s --rule %s --targets '%s'", w.region, rule, text)
 }
 
 // nameOf is the last part of an ARN.
