@@ -352,7 +352,7 @@ func (q *quarantining) postpone(ctx context.Context, row Quarantine, failed erro
 	q.count(&q.Unanswered)
 	if row.Unanswered >= loud {
 		what := fmt.Sprintf("User %s cannot be looked at, quarantined or released, %d times in a row: %v", row.User, row.Unanswered, failed)
-		if _, err := q.Raise(ctx, detect.Unhealthy(row.Account, "", "quarantine", what, q.at)); err != nil {
+		if _, err := q.Raise(ctx, detect.Unhealthy(row.Account, "", "quarantine of "+row.User, what, q.at)); err != nil {
 			return err
 		}
 	}

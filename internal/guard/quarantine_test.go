@@ -406,7 +406,7 @@ func TestQuarantineThrottled(t *testing.T) {
 	if tries != 9 { // after 5, 10, 20 and 40 minutes, then hourly
 		t.Errorf("tried %d times in 6 hours", tries)
 	}
-	l.since(t, announced, "high Guardrail unhealthy: quarantine")
+	l.since(t, announced, "high Guardrail unhealthy: quarantine of eve")
 	l.wantAttached(t)
 	l.policy.Refuse = nil
 	l.clock.Advance(time.Hour)
