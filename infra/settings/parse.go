@@ -271,7 +271,7 @@ func (p *parser) duration(key string, v any, least, most time.Duration, to *time
 		d = time.Duration(min(max(n, -1), 1000)) * 24 * time.Hour
 	}
 	if err != nil || d < least || d > most {
-		p.fail(key, shown(v), fmt.Sprintf(`give a duration from %v to %v, such as "30m", "24h" or "3d"`, least, most))
+		p.fail(key, shown(v), fmt.Sprintf(`give a duration from %s to %s, such as "30m", "24h" or "3d"`, short(least), short(most)))
 		return
 	}
 	*to = d
@@ -493,4 +493,17 @@ func distance(a, b string) int {
 		}
 	}
 	return row[len(b)]
+}
+
+// short is a duration as people give it: a whole number of days, hours or minutes.
+func short(d time.Duration) string {
+	const day = 24 * time.Hour
+	switch {
+	case d > day && d%day == 0:
+		return fmt.Sprintf("%dd", d/day)
+	case d%time.Hour == 0:
+		return fmt.Sprintf("%dh", d/time.Hour)
+	default:
+		return fmt.Sprintf("%dm", d/time.Minute)
+	}
 }
