@@ -48,7 +48,7 @@ func (c explainCmd) Run(ctx context.Context, sys system) (err error) {
 		return err
 	}
 	for _, claim := range claims {
-		explainClaim(&b, p, claim, v.untold)
+		explainClaim(&b, p, claim, v.untold, sys.outputWidth())
 	}
 	facts, err := v.factsOf(ctx, c.Event)
 	if err != nil {
@@ -95,13 +95,29 @@ func (c explainCmd) Run(ctx context.Context, sys system) (err error) {
 	return wrong.err()
 }
 
+// fieldWidth is that of the names before an alert's lines, such as "Who:     ".
+const fieldWidth = 9
+
+// hanging is a line of an alert, wrapped below where its text begins. A command
+// is left whole, to be copied.
+func hanging(line string, width int) string {
+	name := ""
+	if len(line) > fieldWidth && strings.HasSuffix(strings.TrimRight(line[:fieldWidth], " "), ":") {
+		name, line = line[:fieldWidth], line[fieldWidth:]
+	}
+	if strings.HasPrefix(line, "aws ") {
+		return name + line
+	}
+	return name + strings.Join(wrap(line, width-len(name)), "\n  "+strings.Repeat(" ", len(name)))
+}
+
 // explainClaim tells of a finding and of how people were told.
-func explainClaim(b *strings.Builder, p paint, c guard.Claim, untold string) {
+func explainClaim(b *strings.Builder, p paint, c guard.Claim, untold string, width int) {
 	f := c.Finding
 	fmt.Fprintf(b, "%s %s in account %s\n", p.bold("Finding "+string(f.ID)), p.severity(f.Severity.String(), f.Severity.String()), label.Clean(f.Account))
 	text := alert.Text(alert.Alert{Schema: alert.Schema, ID: c.AlertID, Kind: alert.First, Finding: *f})
 	for line := range strings.Lines(text) {
-		b.WriteString("  " + strings.TrimRight(line, "\n") + "\n")
+		b.WriteString("  " + hanging(strings.TrimRight(line, "\n"), width-2) + "\n")
 	}
 	var what string
 	switch c.State {
