@@ -13,7 +13,7 @@ func TestAnnouncedRootUse(t *testing.T) {
 	const account = "111122223333"
 	c := deployed(t)
 	c.root(root{mfa: true, password: true}) // of the guard's own account, so that it is no incident
-	opened := c.rootguard("window", "open", "--account", account, "--for", "2h", "--owner", "alice@example.com", "--reason", "OPS-17", "--json")
+	opened := c.rootguard("window", "open", "--account", account, "--new", "--for", "2h", "--owner", "alice@example.com", "--reason", "OPS-17", "--json")
 	var window struct {
 		ID          string
 		From, Until time.Time
