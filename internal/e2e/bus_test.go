@@ -256,7 +256,13 @@ func (c *cloud) invoke(function string, event []byte) (attempts []lambdatest.Res
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	c.send(*config.DestinationConfig.OnFailure.Destination, record, nil)
+	destination := *config.DestinationConfig.OnFailure.Destination
+	c.mu.Lock()
+	who := c.principals[function]
+	c.mu.Unlock()
+	if c.world.roles.may(who, access{action: "sqs:SendMessage", resource: destination}) { // or else Lambda drops it
+		c.send(destination, record, nil)
+	}
 	return attempts, true
 }
 

@@ -49,7 +49,8 @@ type cloud struct {
 	heard []received
 	bus   [][]byte // what functions put on it
 
-	barredOnes map[string]bool // functions that rules may not call
+	barredOnes map[string]bool       // functions that rules may not call
+	principals map[string]*principal // functions' roles, by function
 }
 
 // received is an alert as a queue got it that is subscribed to a topic.
@@ -74,9 +75,12 @@ func deployedWith(t *testing.T, settings string) *cloud {
 	d := w.deployment(t, settings)
 	d.turn.Lock()
 	t.Cleanup(d.turn.Unlock)
-	c := &cloud{t: t, ctx: t.Context(), world: w, d: d, clients: d.clients(), idle: map[string][]*lambdatest.Function{}, barredOnes: map[string]bool{}}
+	c := &cloud{t: t, ctx: t.Context(), world: w, d: d, clients: d.clients(), idle: map[string][]*lambdatest.Function{}, barredOnes: map[string]bool{}, principals: map[string]*principal{}}
 	c.store = dynamodb.New(c.dynamodb, c.output("TableName"), time.Now)
 	w.proxy.reset()
+	if err := c.operates(); err != nil {
+		t.Fatal(err)
+	}
 	c.empty()
 	c.corrected()
 	t.Cleanup(c.end)
@@ -94,12 +98,25 @@ func (c *cloud) end() {
 			c.t.Errorf("closing a function: %v", err)
 		}
 	}
+	for _, why := range c.world.roles.taken() {
+		c.t.Error(why)
+	}
 	rules, err := c.d.rulesText(context.Background()) // the test's own context is over
 	if err != nil {
 		c.t.Error(err)
 	} else if diff := cmp.Diff(c.d.rules, rules); diff != "" {
 		c.t.Errorf("the test leaves the rules otherwise than it found them, which tests after it would suffer from (-was +is):\n%s", diff)
 	}
+}
+
+// operates has the operator's own calls, by the command, be known as such.
+func (c *cloud) operates() error {
+	creds, err := c.d.aws.Credentials.Retrieve(c.ctx)
+	if err != nil {
+		return fmt.Errorf("finding the operator's credentials: %w", err)
+	}
+	c.world.roles.register(creds.AccessKeyID, &principal{account: c.d.account})
+	return nil
 }
 
 // output is an output of the guard's stack.
@@ -259,6 +276,19 @@ func (c *cloud) environment(function string) (*lambdatest.Function, error) {
 	if err != nil {
 		return nil, err
 	}
+	who, err := c.d.role(c.ctx, function, *deployed.Role)
+	if err != nil {
+		return nil, err
+	}
+	c.world.roles.register(creds.AccessKeyID, who)
+	c.mu.Lock()
+	c.principals[function] = who
+	c.mu.Unlock()
+	logs, err := c.d.logs(function)
+	if err != nil {
+		return nil, err
+	}
+	c.world.roles.may(who, logs...)
 	binary, err := c.world.binary(c.ctx, function)
 	if err != nil {
 		return nil, err

@@ -469,6 +469,8 @@ func (s *stack) attribute(account, id, name string) (string, error) {
 		return "", fmt.Errorf("it refers to %s, which was not made", id)
 	case kind == "AWS::SQS::Queue" && name == "Arn":
 		return "arn:aws:sqs:" + s.region + ":" + account + ":" + physical[strings.LastIndex(physical, "/")+1:], nil
+	case kind == "AWS::KMS::Key" && name == "Arn":
+		return "arn:aws:kms:" + s.region + ":" + account + ":key/" + physical, nil
 	case kind == "AWS::Lambda::Function" && name == "Arn":
 		return "arn:aws:lambda:" + s.region + ":" + account + ":function:" + physical, nil
 	case kind == "AWS::Events::Rule" && name == "Arn":

@@ -13,6 +13,7 @@ import (
 func TestAdapter(t *testing.T) {
 	w := start(t)
 	w.proxy.reset()
+	w.roles.register("test", &principal{}) // with which it signs
 	cmd := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-run", "^(TestLedger|TestJournal|TestDeadlines)$", "./internal/dynamodb")
 	cmd.Dir = w.root
 	cmd.Env = append(os.Environ(), dynamotest.EndpointEnv+"="+w.proxy.url)

@@ -22,6 +22,12 @@ const region = "us-east-1"
 
 func TestMain(m *testing.M) {
 	code := m.Run()
+	if code == 0 && shared != nil {
+		if err := shared.roles.unproven(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
 	if err := stop(); err != nil {
 		fmt.Fprintln(os.Stderr, "stopping the emulation:", err)
 		code = max(code, 1)
@@ -35,6 +41,7 @@ type world struct {
 	dir     string // for what is made, .build/e2e
 	moto    *moto
 	proxy   *proxy
+	roles   *roles
 	command string // the binary of the command rootguard
 
 	mu          sync.Mutex
@@ -66,6 +73,7 @@ func newWorld(root string) (*world, error) {
 	if err := os.MkdirAll(w.dir, 0o750); err != nil {
 		return nil, fmt.Errorf("making the folder of the emulation: %w", err)
 	}
+	w.roles = &roles{callers: map[string]*principal{}, granted: map[grant]bool{}}
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	w.command = filepath.Join(w.dir, "rootguard")
@@ -78,7 +86,7 @@ func newWorld(root string) (*world, error) {
 	if w.moto, err = startMoto(ctx, filepath.Join(w.dir, "moto.log")); err != nil {
 		return nil, err
 	}
-	if w.proxy, err = startProxy(w.moto.url); err != nil {
+	if w.proxy, err = startProxy(w.moto.url, w.roles); err != nil {
 		return nil, errors.Join(err, w.moto.stop())
 	}
 	return w, nil

@@ -24,7 +24,9 @@ import (
 type call struct {
 	service   string // as requests are signed for: "dynamodb", "sns", "iam"
 	action    string // "PutItem"; "" of a service whose requests do not name it
+	region    string
 	accessKey string
+	method    string
 	path      string
 	body      []byte
 	form      url.Values // of services with the query protocol
@@ -60,6 +62,7 @@ func (g *gate) release() { g.once.Do(func() { close(g.open) }) }
 type proxy struct {
 	url    string
 	server *http.Server
+	roles  *roles
 	to     *httputil.ReverseProxy
 
 	dynamodb sync.Mutex // held by the request under way: moto's writes are not atomic
@@ -70,7 +73,7 @@ type proxy struct {
 	calls  []*call
 }
 
-func startProxy(target string) (*proxy, error) {
+func startProxy(target string, r *roles) (*proxy, error) {
 	to, err := url.Parse(target)
 	if err != nil {
 		return nil, fmt.Errorf("reading moto's address: %w", err)
@@ -79,7 +82,7 @@ func startProxy(target string) (*proxy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("starting the proxy: %w", err)
 	}
-	p := &proxy{url: fmt.Sprintf("http://localhost:%d", listener.Addr().(*net.TCPAddr).Port)}
+	p := &proxy{url: fmt.Sprintf("http://localhost:%d", listener.Addr().(*net.TCPAddr).Port), roles: r}
 	p.to = &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(to)
@@ -96,7 +99,7 @@ func (p *proxy) stop() { _ = p.server.Close() }
 
 // credential is in the Authorization header (AWS General Reference, "Signature
 // Version 4 signing process"): key/date/region/service.
-var credential = regexp.MustCompile(`Credential=([^/]+)/[0-9]+/[^/]+/([^/]+)/`)
+var credential = regexp.MustCompile(`Credential=([^/]+)/[0-9]+/([^/]+)/([^/]+)/`)
 
 func readCall(r *http.Request) (*call, error) {
 	body, err := io.ReadAll(r.Body)
@@ -104,9 +107,9 @@ func readCall(r *http.Request) (*call, error) {
 		return nil, err
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	c := &call{path: r.URL.Path, body: body}
+	c := &call{method: r.Method, path: r.URL.Path, body: body}
 	if m := credential.FindStringSubmatch(r.Header.Get("Authorization")); m != nil {
-		c.accessKey, c.service = m[1], m[2]
+		c.accessKey, c.region, c.service = m[1], m[2], m[3]
 	}
 	if _, action, ok := strings.Cut(r.Header.Get("X-Amz-Target"), "."); ok {
 		c.action = action
@@ -125,6 +128,11 @@ func (p *proxy) serve(w http.ResponseWriter, r *http.Request) {
 	c, err := readCall(r)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	if !p.roles.allows(c) {
+		status, code := denial(c)
+		refuse(w, c, status, code, "the role does not allow it")
 		return
 	}
 	f, g := p.next(c)

@@ -1,0 +1,364 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+)
+
+// principal is who signs with an access key.
+type principal struct {
+	function   string // "" of the operator and the test, whom IAM is not asked about
+	account    string
+	statements []statement       // of the function's role
+	keys       map[string]string // of the topics, by ARN
+}
+
+// grant is an action that a statement of a function's role allows.
+type grant struct{ function, sid, action string }
+
+func (g grant) String() string { return g.function + ": " + g.sid + ": " + g.action }
+
+// roles is IAM, for what the proxy and the bus see.
+type roles struct {
+	mu      sync.Mutex
+	callers map[string]*principal // by access key
+	granted map[grant]bool        // whether a case used it
+	denied  []string
+}
+
+// register has calls signed with the key be those of a principal.
+func (r *roles) register(accessKey string, p *principal) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.callers[accessKey] = p
+	for _, s := range p.statements {
+		if s.Effect != "Allow" {
+			continue
+		}
+		for _, action := range s.Action {
+			g := grant{p.function, s.Sid, action}
+			r.granted[g] = r.granted[g] // more than one deployment may have it
+		}
+	}
+}
+
+// allows says whether a call may be made, and keeps what may not.
+func (r *roles) allows(c *call) bool {
+	r.mu.Lock()
+	p := r.callers[c.accessKey]
+	r.mu.Unlock()
+	switch {
+	case p == nil:
+		r.deny("a caller with the access key %q, which is neither a function's nor the operator's, calls %s:%s %s", c.accessKey, c.service, c.action, c.path)
+		return false
+	case p.function == "" || c.service == "sts" && c.action == "GetCallerIdentity": // which nobody needs a permission for
+		return true
+	}
+	needs, err := accesses(c, p.account)
+	if err != nil {
+		r.deny("function %s: %v", p.function, err)
+		return false
+	}
+	if c.service == "sns" && c.action == "Publish" {
+		// Amazon SNS Developer Guide, "Key management": of who publishes to an encrypted topic.
+		key, known := p.keys[needs[0].resource]
+		if !known {
+			r.deny("function %s publishes to %s, which is no topic of the guard's", p.function, needs[0].resource)
+			return false
+		}
+		needs = append(needs, access{action: "kms:GenerateDataKey", resource: key}, access{action: "kms:Decrypt", resource: key})
+	}
+	return r.may(p, needs...)
+}
+
+// may decides on all that is needed.
+func (r *roles) may(p *principal, needs ...access) bool {
+	all := true
+	for _, need := range needs {
+		s := decide(p.statements, need)
+		if s == nil {
+			r.deny("the role of function %s does not allow %s on %s%s", p.function, need.action, need.resource, in(need.context))
+			all = false
+			continue
+		}
+		r.mu.Lock()
+		for _, action := range s.Action {
+			if like(strings.ToLower(action), strings.ToLower(need.action)) {
+				r.granted[grant{p.function, s.Sid, action}] = true
+			}
+		}
+		r.mu.Unlock()
+	}
+	return all
+}
+
+func in(context map[string]string) string {
+	var text strings.Builder
+	for _, key := range slices.Sorted(maps.Keys(context)) {
+		fmt.Fprintf(&text, ", %s %s", key, context[key])
+	}
+	return text.String()
+}
+
+func (r *roles) deny(format string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if why := fmt.Sprintf(format, args...); !slices.Contains(r.denied, why) { // callers try again
+		r.denied = append(r.denied, why)
+	}
+}
+
+// taken are the denials since the last time.
+func (r *roles) taken() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	denied := r.denied
+	r.denied = nil
+	return denied
+}
+
+// denial is the code and status by which a service says that IAM does not allow a call.
+func denial(c *call) (status int, code string) {
+	switch {
+	case c.service == "sns":
+		return http.StatusForbidden, "AuthorizationError"
+	case c.form != nil:
+		return http.StatusForbidden, "AccessDenied"
+	case c.action == "":
+		return http.StatusForbidden, "AccessDeniedException"
+	default:
+		return http.StatusBadRequest, "AccessDeniedException"
+	}
+}
+
+// role reads what the role of a deployed function allows.
+func (d *deployment) role(ctx context.Context, function, role string) (*principal, error) {
+	p := &principal{function: strings.TrimPrefix(function, "rootguard-"), account: d.account, keys: map[string]string{}}
+	client := iam.NewFromConfig(d.aws)
+	name := role[strings.LastIndex(role, "/")+1:]
+	read := func(document string) error {
+		text, err := url.QueryUnescape(document) // IAM API Reference, GetRolePolicy: URL-encoded
+		if err != nil {
+			return err
+		}
+		statements, err := readPolicy([]byte(text))
+		for _, s := range statements {
+			for i, resource := range s.Resource {
+				// moto's Arn of a log group ends in its name (AWS CloudFormation User
+				// Guide, AWS::Logs::LogGroup: in ":*").
+				if strings.Contains(resource, ":log-group:") && !strings.HasSuffix(resource, ":*") {
+					s.Resource[i] += ":*"
+				}
+			}
+		}
+		p.statements = append(p.statements, statements...)
+		return err
+	}
+	inline, err := client.ListRolePolicies(ctx, &iam.ListRolePoliciesInput{RoleName: &name})
+	if err != nil {
+		return nil, fmt.Errorf("listing the policies of role %s: %w", name, err)
+	}
+	for i := range inline.PolicyNames {
+		policy, err := client.GetRolePolicy(ctx, &iam.GetRolePolicyInput{RoleName: &name, PolicyName: &inline.PolicyNames[i]})
+		if err != nil {
+			return nil, fmt.Errorf("reading a policy of role %s: %w", name, err)
+		}
+		if err := read(*policy.PolicyDocument); err != nil {
+			return nil, fmt.Errorf("role %s: %w", name, err)
+		}
+	}
+	attached, err := client.ListAttachedRolePolicies(ctx, &iam.ListAttachedRolePoliciesInput{RoleName: &name})
+	if err != nil {
+		return nil, fmt.Errorf("listing the policies attached to role %s: %w", name, err)
+	}
+	for _, a := range attached.AttachedPolicies {
+		about, err := client.GetPolicy(ctx, &iam.GetPolicyInput{PolicyArn: a.PolicyArn})
+		if err != nil {
+			return nil, fmt.Errorf("reading policy %s: %w", *a.PolicyArn, err)
+		}
+		version, err := client.GetPolicyVersion(ctx, &iam.GetPolicyVersionInput{PolicyArn: a.PolicyArn, VersionId: about.Policy.DefaultVersionId})
+		if err != nil {
+			return nil, fmt.Errorf("reading policy %s: %w", *a.PolicyArn, err)
+		}
+		if err := read(*version.PolicyVersion.Document); err != nil {
+			return nil, fmt.Errorf("policy %s: %w", *a.PolicyArn, err)
+		}
+	}
+	s := d.stacks[region]
+	for id, r := range s.resources {
+		if r.Type != "AWS::SNS::Topic" {
+			continue
+		}
+		// moto's CloudFormation leaves the key off the topic.
+		key, err := s.resolve(d.account, r.Properties["KmsMasterKeyId"])
+		if err != nil {
+			return nil, fmt.Errorf("finding the key of topic %s: %w", id, err)
+		}
+		p.keys[s.physical[id]], _ = key.(string)
+	}
+	return p, nil
+}
+
+// logs are what Lambda itself asks with the role of a function, to write its log.
+func (d *deployment) logs(function string) ([]access, error) {
+	s := d.stacks[region]
+	for id, r := range s.resources {
+		if r.Type != "AWS::Lambda::Function" || s.physical[id] != function {
+			continue
+		}
+		config, err := s.resolve(d.account, r.Properties["LoggingConfig"])
+		if err != nil {
+			return nil, fmt.Errorf("finding the log group of function %s: %w", function, err)
+		}
+		fields, _ := config.(map[string]any)
+		group, _ := fields["LogGroup"].(string)
+		stream := arnIn("logs", region, d.account, "log-group:"+group+":log-stream:2026/01/01/"+function+"[$LATEST]0")
+		return []access{{action: "logs:CreateLogStream", resource: stream}, {action: "logs:PutLogEvents", resource: stream}}, nil
+	}
+	return nil, fmt.Errorf("finding the log group of function %s: the template does not have it", function)
+}
+
+// unexercised are the grants that no case uses, with the reason for them.
+var unexercised = map[string]string{}
+
+// unproven compares the grants that no case used with those that are known: all
+// of the package's tests have run.
+func (r *roles) unproven() error {
+	if flag.Lookup("test.run").Value.String() != "" || flag.Lookup("test.skip").Value.String() != "" {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var problems []string
+	for g, used := range r.granted {
+		if _, known := unexercised[g.String()]; used == known {
+			if used {
+				problems = append(problems, g.String()+" is used, and unexercised says that it is not")
+			} else {
+				problems = append(problems, g.String()+" is allowed, and no case uses it: take it away, add a case, or give the reason in unexercised")
+			}
+		}
+	}
+	if problems == nil {
+		return nil
+	}
+	slices.Sort(problems)
+	return fmt.Errorf("the functions' roles:\n%s", strings.Join(problems, "\n"))
+}
+
+// without takes an action out of a function's role, until the test ends. It is
+// for before the function first runs.
+func (c *cloud) without(function, action string) {
+	c.t.Helper()
+	deployed, err := c.lambda.GetFunctionConfiguration(c.ctx, &lambda.GetFunctionConfigurationInput{FunctionName: &function})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	role := (*deployed.Role)[strings.LastIndex(*deployed.Role, "/")+1:]
+	inline, err := c.iam.ListRolePolicies(c.ctx, &iam.ListRolePoliciesInput{RoleName: &role})
+	if err != nil || len(inline.PolicyNames) != 1 {
+		c.t.Fatalf("listing the policies of role %s: %v, %+v", role, err, inline)
+	}
+	name := inline.PolicyNames[0]
+	policy, err := c.iam.GetRolePolicy(c.ctx, &iam.GetRolePolicyInput{RoleName: &role, PolicyName: &name})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	was, err := url.QueryUnescape(*policy.PolicyDocument)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	var document map[string]any
+	if err := json.Unmarshal([]byte(was), &document); err != nil {
+		c.t.Fatal(err)
+	}
+	taken := 0
+	for _, one := range document["Statement"].([]any) {
+		s := one.(map[string]any)
+		actions, isList := s["Action"].([]any)
+		if !isList {
+			actions = []any{s["Action"]}
+		}
+		n := len(actions)
+		if actions = slices.DeleteFunc(actions, func(a any) bool { return a == action }); len(actions) < n {
+			taken++
+			s["Action"] = append(actions, "none:None") // a list may not be empty
+		}
+	}
+	if taken == 0 {
+		c.t.Fatalf("role %s does not have %s", role, action)
+	}
+	left, err := json.Marshal(document)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	put := func(ctx context.Context, document string) error {
+		_, err := c.iam.PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: &role, PolicyName: &name, PolicyDocument: &document})
+		return err
+	}
+	if err := put(c.ctx, string(left)); err != nil {
+		c.t.Fatal(err)
+	}
+	c.t.Cleanup(func() {
+		if err := put(context.Background(), was); err != nil { // the test's own context is over
+			c.t.Errorf("giving the permission back: %v", err)
+		}
+	})
+}
+
+// TestPermissionMissing holds that a permission that a role lacks is noticed: the
+// function gets AWS's answer, and the test that does not ask for it would fail.
+func TestPermissionMissing(t *testing.T) {
+	for _, tt := range []struct{ action, answer string }{
+		{"sns:Publish", "AuthorizationError"},
+		{"kms:GenerateDataKey", "AuthorizationError"},
+		{"dynamodb:BatchGetItem", "AccessDeniedException"},
+		{"dynamodb:PutItem", "AccessDeniedException"}, // of a transaction
+		{"sqs:SendMessage", "AuthorizationError"},     // by Lambda, of what the function failed on
+	} {
+		t.Run(tt.action, func(t *testing.T) {
+			c := deployed(t)
+			const function = "rootguard-rootactivity"
+			c.without(function, tt.action)
+			if tt.action == "sqs:SendMessage" {
+				c.without(function, "sns:Publish")
+			}
+			got := c.deliver(c.rootSignIn("111122223333", "No", "Success", nil))
+			if len(got) != 1 || !got[0].failed || !strings.Contains(got[0].attempts[0].Error.Message, tt.answer) {
+				t.Errorf("it answered %+v, want %s", got, tt.answer)
+			}
+			c.wantAlerts()
+			want := "the role of function rootactivity does not allow " + tt.action + " on arn:aws:" + strings.Split(tt.action, ":")[0] + ":"
+			denied := c.world.roles.taken()
+			if !slices.ContainsFunc(denied, func(why string) bool { return strings.HasPrefix(why, want) }) {
+				t.Errorf("denied: %q, want %s…", denied, want)
+			}
+			kept := "1"
+			if tt.action == "sqs:SendMessage" {
+				kept = "0"
+			}
+			if n := c.waiting("FailedQueueUrl"); n != kept {
+				t.Errorf("%s messages on the queue of failures, want %s", n, kept)
+			}
+		})
+	}
+	t.Run("none", func(t *testing.T) {
+		c := deployed(t)
+		c.handled(c.deliver(c.rootSignIn("111122223333", "No", "Success", nil)))
+		if denied := c.world.roles.taken(); denied != nil {
+			t.Errorf("denied: %q", denied)
+		}
+	})
+}
