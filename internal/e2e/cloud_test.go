@@ -288,7 +288,7 @@ func (c *cloud) environment(function string) (*lambdatest.Function, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.world.roles.may(who, logs...)
+	c.world.roles.lacks(who, logs...)
 	binary, err := c.world.binary(c.ctx, function)
 	if err != nil {
 		return nil, err

@@ -1,5 +1,6 @@
 // Package e2e deploys rootguard to an emulation of AWS and drives it there as
-// AWS would. It has tests alone, which skip but under `make e2e`.
+// AWS would. It has tests alone. But for those of the evaluator of IAM policies,
+// they skip but under `make e2e`.
 //
 // # What is real, and what is not
 //
@@ -14,8 +15,7 @@
 //     Lambda's asynchronous invocation: match, retry, queue of failures. The
 //     binaries run under internal/lambdatest.
 //   - It answers TestEventPattern with nothing, so events are matched by
-//     internal/eventpattern, which has an oracle of its own, and in one test by
-//     moto's bus, beside it.
+//     internal/eventpattern.
 //   - Its CloudFormation passes over the types in passedOver. What the functions
 //     or the command depend on of these is made from the deployed template, by
 //     the API; of the others the reason is given. A new type fails the deployment.
@@ -29,7 +29,16 @@
 //     command calls.
 //   - Its CloudFormation leaves deletion protection, backups and expiry off the table;
 //     protect switches them on, and makes the trail that an account has.
-//   - It does not check IAM permissions, nor does anything else here.
+//   - It does not check IAM permissions. The proxy does, for what the functions
+//     call, by the policies of their deployed roles, and answers as AWS where they
+//     do not allow it; so is what Lambda does with a role,
+//     its log and its queue of failures. It fails the test, and so does an action that a
+//     role allows and no case uses (roles_test.go). Nobody checks who may assume a
+//     role, policies of topics, queues, keys and buses but Lambda's, or what
+//     the command calls; no case has an organization, so the roles in members and
+//     what the functions may do there are unproven.
+//   - Its log groups' ARNs lack the ":*" of CloudFormation's, and its CloudFormation
+//     leaves the key off topics: statements and topics are read as AWS has them.
 //   - Its threads can interleave two conditional writes, so the proxy lets one
 //     request to DynamoDB through at a time.
 //   - Its GetAccountSummary says that root has no MFA, and nothing of a password.

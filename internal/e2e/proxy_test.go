@@ -130,9 +130,9 @@ func (p *proxy) serve(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	if !p.roles.allows(c) {
-		status, code := denial(c)
-		refuse(w, c, status, code, "the role does not allow it")
+	if action := p.roles.refused(c); action != "" {
+		status, code := denial(c, action)
+		refuse(w, c, status, code, "the role does not allow "+action)
 		return
 	}
 	f, g := p.next(c)

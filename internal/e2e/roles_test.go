@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"flag"
@@ -49,48 +50,52 @@ func (r *roles) register(accessKey string, p *principal) {
 		}
 		for _, action := range s.Action {
 			g := grant{p.function, s.Sid, action}
-			r.granted[g] = r.granted[g] // more than one deployment may have it
+			if _, known := r.granted[g]; !known { // more than one deployment may have it
+				r.granted[g] = false
+			}
 		}
 	}
 }
 
-// allows says whether a call may be made, and keeps what may not.
-func (r *roles) allows(c *call) bool {
+// refused is the action that a call lacks, "" where it may be made. What may not
+// is kept.
+func (r *roles) refused(c *call) string {
+	action := c.service + ":" + c.action
 	r.mu.Lock()
 	p := r.callers[c.accessKey]
 	r.mu.Unlock()
 	switch {
 	case p == nil:
-		r.deny("a caller with the access key %q, which is neither a function's nor the operator's, calls %s:%s %s", c.accessKey, c.service, c.action, c.path)
-		return false
+		r.deny("a caller with the access key %q, which is neither a function's nor the operator's, calls %s %s", c.accessKey, action, c.path)
+		return action
 	case p.function == "" || c.service == "sts" && c.action == "GetCallerIdentity": // which nobody needs a permission for
-		return true
+		return ""
 	}
 	needs, err := accesses(c, p.account)
 	if err != nil {
 		r.deny("function %s: %v", p.function, err)
-		return false
+		return action
 	}
 	if c.service == "sns" && c.action == "Publish" {
 		// Amazon SNS Developer Guide, "Key management": of who publishes to an encrypted topic.
 		key, known := p.keys[needs[0].resource]
 		if !known {
 			r.deny("function %s publishes to %s, which is no topic of the guard's", p.function, needs[0].resource)
-			return false
+			return action
 		}
 		needs = append(needs, access{action: "kms:GenerateDataKey", resource: key}, access{action: "kms:Decrypt", resource: key})
 	}
-	return r.may(p, needs...)
+	return r.lacks(p, needs...)
 }
 
-// may decides on all that is needed.
-func (r *roles) may(p *principal, needs ...access) bool {
-	all := true
+// lacks is the first action of those needed that a role does not allow, or "".
+func (r *roles) lacks(p *principal, needs ...access) string {
+	lacking := ""
 	for _, need := range needs {
 		s := decide(p.statements, need)
 		if s == nil {
 			r.deny("the role of function %s does not allow %s on %s%s", p.function, need.action, need.resource, in(need.context))
-			all = false
+			lacking = cmp.Or(lacking, need.action)
 			continue
 		}
 		r.mu.Lock()
@@ -101,7 +106,7 @@ func (r *roles) may(p *principal, needs ...access) bool {
 		}
 		r.mu.Unlock()
 	}
-	return all
+	return lacking
 }
 
 func in(context map[string]string) string {
@@ -129,9 +134,12 @@ func (r *roles) taken() []string {
 	return denied
 }
 
-// denial is the code and status by which a service says that IAM does not allow a call.
-func denial(c *call) (status int, code string) {
+// denial is the status and code by which a service says that IAM does not allow
+// an action that a call needs.
+func denial(c *call, action string) (status int, code string) {
 	switch {
+	case c.service == "sns" && strings.HasPrefix(action, "kms:"):
+		return http.StatusBadRequest, "KMSAccessDenied"
 	case c.service == "sns":
 		return http.StatusForbidden, "AuthorizationError"
 	case c.form != nil:
@@ -323,7 +331,7 @@ func (c *cloud) without(function, action string) {
 func TestPermissionMissing(t *testing.T) {
 	for _, tt := range []struct{ action, answer string }{
 		{"sns:Publish", "AuthorizationError"},
-		{"kms:GenerateDataKey", "AuthorizationError"},
+		{"kms:GenerateDataKey", "KMSAccessDenied"},
 		{"dynamodb:BatchGetItem", "AccessDeniedException"},
 		{"dynamodb:PutItem", "AccessDeniedException"}, // of a transaction
 		{"sqs:SendMessage", "AuthorizationError"},     // by Lambda, of what the function failed on
