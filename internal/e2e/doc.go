@@ -29,14 +29,13 @@
 //     command calls.
 //   - Its CloudFormation leaves deletion protection, backups and expiry off the table;
 //     protect switches them on, and makes the trail that an account has.
-//   - It does not check IAM permissions. The proxy does, for what the functions
-//     call, by the policies of their deployed roles, and answers as AWS where they
-//     do not allow it; so is what Lambda does with a role,
-//     its log and its queue of failures. It fails the test, and so does an action that a
-//     role allows and no case uses (roles_test.go). Nobody checks who may assume a
-//     role, policies of topics, queues, keys and buses but Lambda's, or what
-//     the command calls; no case has an organization, so the roles in members and
-//     what the functions may do there are unproven.
+//   - It does not check IAM permissions. The proxy holds what the functions call to
+//     the policies of their deployed roles, and refuses the rest as AWS does; what
+//     Lambda does with a role, its log and its queue of failures, is held to them
+//     too. What is refused fails the test, and an action that a role allows and no
+//     case uses fails the run. Unproven are who may assume a role, the policies of
+//     topics, queues, keys and buses, what the command calls, and, since no case
+//     has an organization, what is allowed for and in its accounts.
 //   - Its log groups' ARNs lack the ":*" of CloudFormation's, and its CloudFormation
 //     leaves the key off topics: statements and topics are read as AWS has them.
 //   - Its threads can interleave two conditional writes, so the proxy lets one
