@@ -44,6 +44,9 @@ func TestSecurityHub(t *testing.T) {
 	got := c.alerts()
 	c.export(got...)
 	c.export(got...) // SNS delivers at least once
+	if _, failed := c.invoke(c.output("SecurityhubFunction"), []byte(`"no event"`)); !failed || c.waiting("FailedQueueUrl") != "1" {
+		t.Error("what is no event did not come to the queue of failures")
+	}
 
 	out, err := securityhub.NewFromConfig(c.d.aws).GetFindings(c.ctx, &securityhub.GetFindingsInput{})
 	if err != nil {
