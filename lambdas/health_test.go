@@ -22,8 +22,10 @@ func TestHealth(t *testing.T) {
 	functions := map[string]*lambdatest.Function{"rootactivity": c.start(t, "rootactivity"), "iamuser": c.start(t, "iamuser")}
 	sweep := c.start(t, "sweep")
 
-	var put []awshealthtest.Event
-	c.rest.Put = func(e awshealthtest.Event) { put = append(put, e) }
+	put := make(chan awshealthtest.Event, 10)
+	c.rest.Lock()
+	c.rest.Put = func(e awshealthtest.Event) { put <- e }
+	c.rest.Unlock()
 	heard := []string{"rootactivity", "iamuser"}
 	at := time.Now().UTC().Truncate(time.Second)
 	run := func() map[string]any {
@@ -31,12 +33,12 @@ func TestHealth(t *testing.T) {
 		before := len(sweep.Logs())
 		handled(t, sweep, fmt.Appendf(nil, `{"version":"0","id":"t","detail-type":"Scheduled Event","source":"aws.events","time":%q,"detail":{}}`, at.Format(time.RFC3339)))
 		at = at.Add(5 * time.Minute)
-		for _, e := range put {
+		for len(put) > 0 {
+			e := <-put
 			for _, name := range heard {
 				handled(t, functions[name], fmt.Appendf(nil, `{"version":"0","id":"h","detail-type":%q,"source":%q,"account":%q,"detail":%s}`, e.DetailType, e.Source, account, e.Detail))
 			}
 		}
-		put = nil
 		logs := sweep.Logs()[before:]
 		if len(logs) != 1 {
 			t.Fatalf("%d lines of log", len(logs))

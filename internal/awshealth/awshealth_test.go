@@ -35,6 +35,7 @@ func TestWell(t *testing.T) {
 		Environment: map[string]string{config.EnvTable: table, config.EnvTopicARN: topic, config.EnvPrefix: "rootguard", config.EnvKeys: key},
 	}
 	server := awshealthtest.New(t, d)
+	server.Lock()
 	server.Put = func(e awshealthtest.Event) {
 		var detail struct{ ID, Prefix string }
 		if err := json.Unmarshal([]byte(e.Detail), &detail); err != nil || e.Source != eventpattern.HeartbeatSource || e.DetailType != eventpattern.HeartbeatDetailType || detail.Prefix != "rootguard" {
@@ -46,6 +47,7 @@ func TestWell(t *testing.T) {
 			}
 		}
 	}
+	server.Unlock()
 	env := map[string]string{
 		"AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
 		"AWS_ENDPOINT_URL_DYNAMODB": tables.URL, "AWS_ENDPOINT_URL_SNS": topics.URL, "AWS_ENDPOINT_URL_SQS": queues.URL,

@@ -157,12 +157,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if code == "" {
 		out, code = s.answer(call, function, region, body)
 	}
+	heard := s.Put
 	s.Unlock()
 	if events, put := out.([]Event); put {
 		entries := make([]map[string]string, len(events))
 		for i, e := range events {
-			if s.Put != nil {
-				s.Put(e)
+			if heard != nil {
+				heard(e)
 			}
 			entries[i] = map[string]string{"EventId": "e"}
 		}

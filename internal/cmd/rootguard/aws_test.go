@@ -70,7 +70,7 @@ func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Path == "/2015-03-31/functions/rootguard-rootactivity/configuration" && home:
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = fmt.Fprintf(w, `{"FunctionName":"rootguard-rootactivity","Environment":{"Variables":{"ROOTGUARD_TABLE":%q,"ROOTGUARD_TOPIC_ARN":%q,"ROOTGUARD_LEASE":"45s","ROOTGUARD_GRACE":"300h","ROOTGUARD_QUIET_DAYS":"21","ROOTGUARD_ACCOUNT_NAMES":"{\"111122223333\":\"acme\"}"}}}`, c.table, topicARN)
-	case strings.HasPrefix(r.URL.Path, "/2015-03-31/functions/rootguard-quarantine/") && home && c.quarantine.deployed:
+	case strings.HasPrefix(r.URL.Path, "/2015-03-31/functions/rootguard-quarantine/") && home && c.quarantine.deployed.Load():
 		c.quarantine.serve(c, w, r)
 	case strings.HasPrefix(r.URL.Path, "/2015-03-31/functions/"):
 		w.Header().Set("Content-Type", "application/json")

@@ -47,6 +47,8 @@ func newHospital(t *testing.T) *hospital {
 	maps.Copy(d.Environment, map[string]string{config.EnvTable: table, config.EnvTopicARN: topicARN, config.EnvKeys: doctorKey})
 	h.topics.Set(topicARN, snstest.Topic{Confirmed: 1, Key: doctorKey})
 	h.rest = awshealthtest.New(t, d)
+	h.rest.Lock()
+	defer h.rest.Unlock()
 	h.rest.Put = func(e awshealthtest.Event) {
 		var detail struct{ ID string }
 		if err := json.Unmarshal([]byte(e.Detail), &detail); err != nil {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -24,8 +25,8 @@ import (
 
 // quarantineFunction is the deployed function, over the same table and topic.
 type quarantineFunction struct {
-	deployed bool
-	fails    bool // to be called
+	deployed atomic.Bool
+	fails    atomic.Bool // to be called
 	policy   fake.Policy
 }
 
@@ -34,7 +35,7 @@ func (q *quarantineFunction) serve(c *cloud, w http.ResponseWriter, r *http.Requ
 	switch {
 	case strings.HasSuffix(r.URL.Path, "/configuration"):
 		_, _ = w.Write([]byte(`{"FunctionName":"rootguard-quarantine","Environment":{"Variables":{}}}`))
-	case q.fails:
+	case q.fails.Load():
 		w.Header().Set("X-Amzn-Errortype", "AccessDeniedException")
 		w.WriteHeader(http.StatusForbidden)
 		_, _ = w.Write([]byte(`{"Message":"not authorized to perform: lambda:InvokeFunction"}`))
@@ -89,9 +90,9 @@ func quarantineCmd(ts *testscript.TestScript, neg bool, args []string) {
 	const account = "111122223333"
 	switch args[0] {
 	case "deployed":
-		c.quarantine.deployed = !neg
+		c.quarantine.deployed.Store(!neg)
 	case "called":
-		c.quarantine.fails = neg
+		c.quarantine.fails.Store(neg)
 	case "attached":
 		if is, err := c.quarantine.policy.Attached(context.Background(), account, args[1]); err != nil || is == neg {
 			ts.Fatalf("the policy is on %s: %v, %v", args[1], is, err)
