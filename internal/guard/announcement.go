@@ -229,45 +229,22 @@ type Recapped struct {
 
 // Recap tells what root did under every announcement that was over some minutes
 // before a time, once. What one run leaves is due for the next.
-func (g *Guard) Recap(ctx context.Context, at time.Time) (Recapped, error) {
-	var done Recapped
-	var errs []error
+func (g *Guard) Recap(ctx context.Context, at time.Time) (done Recapped, err error) {
 	if g.deps.Announcements == nil {
 		return done, nil
 	}
-	passed := map[string]bool{}
-	for failures := 0; ; {
-		due, err := g.deps.Recaps.Overdue(ctx, at, g.settings.Batch+len(passed))
-		if !listed(&errs, "announcements that ended", err) {
-			return done, errors.Join(errs...)
+	due := func(limit int) ([]Deadline, error) { return g.deps.Recaps.Overdue(ctx, at, limit) }
+	done.More, err = drain(ctx, g, "announcements that ended", due, func(d *Deadline) string { return d.Key }, func(d *Deadline) error {
+		told, err := g.recap(ctx, *d)
+		if told {
+			done.Told++
 		}
-		due = slices.DeleteFunc(due, func(d Deadline) bool { return passed[d.Key] })
-		if len(due) == 0 {
-			return done, errors.Join(errs...)
+		if err != nil {
+			return fmt.Errorf("telling what became of announced root use: %w", err)
 		}
-		for _, d := range due {
-			deadline, limited := ctx.Deadline()
-			if failures >= maxFailures || limited && deadline.Sub(g.deps.Now()) < insistReserve {
-				done.More = true
-				return done, errors.Join(errs...)
-			}
-			passed[d.Key] = true
-			told, err := g.recap(ctx, d)
-			switch {
-			case errors.Is(err, ErrBusy):
-			case err != nil:
-				errs = append(errs, fmt.Errorf("telling what became of announced root use: %w", err))
-				if Retryable(err) {
-					failures++
-				}
-			default:
-				failures = 0
-			}
-			if told {
-				done.Told++
-			}
-		}
-	}
+		return nil
+	})
+	return done, err
 }
 
 // recap tells of the announcement that a deadline is of, and takes it off the index.

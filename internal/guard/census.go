@@ -61,7 +61,7 @@ func (g *Guard) Census(ctx context.Context, home Home, org Organization, at time
 	}
 	c.row.Key, c.row.Account, c.row.Kind = roundKey(home.Account, CensusRound), home.Account, CensusRound
 	for !c.over {
-		if c.short(ctx) {
+		if c.spent(ctx) {
 			c.More = true
 			break
 		}

@@ -340,45 +340,18 @@ type Insisted struct {
 // Settings.Resend after its alert. A resend whose time passed before the one
 // after it is left out. Each is sent once, also by runs that overlap, by its
 // claim; what one run leaves, for want of time or by an error, is due for the next.
-func (g *Guard) Insist(ctx context.Context, at time.Time) (Insisted, error) {
-	var done Insisted
-	var errs []error
+func (g *Guard) Insist(ctx context.Context, at time.Time) (done Insisted, err error) {
 	if g.deps.Incidents == nil {
 		return done, nil
 	}
-	passed := map[string]bool{} // failed, or being sent by another invocation
-	for failures := 0; ; {
-		due, err := g.deps.Incidents.Unsettled(ctx, at, g.settings.Batch+len(passed))
-		if !listed(&errs, "incidents due", err) {
-			return done, errors.Join(errs...)
+	due := func(limit int) ([]Incident, error) { return g.deps.Incidents.Unsettled(ctx, at, limit) }
+	done.More, err = drain(ctx, g, "incidents due", due, func(in *Incident) string { return in.Key }, func(in *Incident) error {
+		if done.Resent >= resendsARun {
+			return errNoTurn
 		}
-		due = slices.DeleteFunc(due, func(in Incident) bool { return passed[in.Key] })
-		if len(due) == 0 {
-			return done, errors.Join(errs...)
-		}
-		for _, in := range due {
-			deadline, limited := ctx.Deadline()
-			if done.Resent >= resendsARun || failures >= maxFailures || limited && deadline.Sub(g.deps.Now()) < insistReserve {
-				done.More = true
-				return done, errors.Join(errs...)
-			}
-			passed[in.Key] = true
-			err := g.insist(ctx, &in, at, &done)
-			switch {
-			case errors.Is(err, ErrBusy):
-			case errors.Is(err, errNoTurn):
-				done.More = true
-				return done, errors.Join(errs...)
-			case err != nil:
-				errs = append(errs, err)
-				if Retryable(err) {
-					failures++
-				}
-			default:
-				failures = 0
-			}
-		}
-	}
+		return g.insist(ctx, in, at, &done)
+	})
+	return done, err
 }
 
 // insist sends what is due about an incident, and stores when it is due next.

@@ -46,8 +46,7 @@ func (g *Guard) turn(ctx context.Context, within time.Duration) bool {
 
 // overtime reports whether there is too little time left for another roll-up.
 func (g *Guard) overtime(ctx context.Context) bool {
-	deadline, limited := ctx.Deadline()
-	return g.deps.Pacer != nil && limited && deadline.Sub(g.deps.Now()) < turnReserve
+	return g.deps.Pacer != nil && g.short(ctx, turnReserve)
 }
 
 // hold waits for the turn of an event that was granted an alert, and counts it

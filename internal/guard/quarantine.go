@@ -229,8 +229,7 @@ func (g *Guard) Quarantine(ctx context.Context, live Live, policy Policy, at tim
 		if len(due) == 0 {
 			return q.QuarantineRun, errors.Join(q.errs...)
 		}
-		deadline, limited := ctx.Deadline()
-		if q.failures >= maxFailures || limited && deadline.Sub(g.deps.Now()) < quarantineReserve {
+		if q.failures >= maxFailures || g.short(ctx, quarantineReserve) {
 			q.More = true
 			return q.QuarantineRun, errors.Join(q.errs...)
 		}
@@ -254,18 +253,14 @@ type quarantining struct {
 
 	mu sync.Mutex
 	QuarantineRun
-	stuck    map[string]bool // rows that were looked at and are still due
-	failures int             // in a row, of what a retry may cure
-	errs     []error
+	faults
+	stuck map[string]bool // rows that were looked at and are still due
 }
 
 func (q *quarantining) fail(err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.errs = append(q.errs, err)
-	if Retryable(err) { // else it is a fault of the one, which keeps no other back
-		q.failures++
-	}
+	q.faults.fail(err)
 }
 
 func (q *quarantining) count(n *int) {
@@ -281,23 +276,13 @@ func (q *quarantining) account(ctx context.Context, account string, due []Quaran
 		return
 	}
 	users := (&sweep{Guard: q.Guard, at: q.at}).users(account, facts)
-	next := make(chan Quarantine)
-	var wg sync.WaitGroup
-	for range min(liveWorkers, len(due)) {
-		wg.Go(func() {
-			for row := range next {
-				err := q.look(ctx, row, users)
-				if err != nil && !errors.Is(err, ErrBusy) { // else another run is telling of it
-					q.fail(fmt.Errorf("quarantine of user %s of account %s: %w", row.User, row.Account, err))
-				}
-			}
-		})
-	}
-	for _, row := range due {
-		next <- row
-	}
-	close(next)
-	wg.Wait()
+	each(len(due), func(i int) {
+		row := due[i]
+		err := q.look(ctx, row, users)
+		if err != nil && !errors.Is(err, ErrBusy) { // else another run is telling of it
+			q.fail(fmt.Errorf("quarantine of user %s of account %s: %w", row.User, row.Account, err))
+		}
+	})
 }
 
 // look takes the next step of one user.
@@ -347,7 +332,7 @@ func (q *quarantining) postpone(ctx context.Context, row Quarantine, failed erro
 	if err := ctx.Err(); err != nil {
 		return failed // it is due for the next run
 	}
-	row.Due = q.at.Add(min(lastRetry, firstRetry<<min(row.Unanswered, 10)))
+	row.Due = q.at.Add(retryIn(row.Unanswered))
 	row.Unanswered++
 	q.count(&q.Unanswered)
 	if row.Unanswered >= loud {

@@ -45,7 +45,7 @@ func (g *Guard) Reconcile(ctx context.Context, users Users, at time.Time) (Recon
 	c := reconcile{rounds: rounds{Guard: g, at: at}, iam: users, left: g.settings.ReconcileUsers}
 	err := c.walk(ctx, ReconcileRound, liveWorkers, func(ctx context.Context, due []Round) {
 		for _, r := range due {
-			if c.halt || c.short(ctx) {
+			if c.halt || c.spent(ctx) {
 				c.more = true
 				return
 			}
@@ -85,7 +85,7 @@ func (c *reconcile) account(ctx context.Context, r Round) {
 		c.silent(ctx, r, err)
 		return
 	}
-	if c.short(ctx) {
+	if c.spent(ctx) {
 		c.halt, c.more = true, true
 		return
 	}
@@ -139,7 +139,7 @@ func (c *reconcile) account(ctx context.Context, r Round) {
 		if c.left <= 0 {
 			c.halt = true
 		}
-		if c.halt || c.short(ctx) {
+		if c.halt || c.spent(ctx) {
 			c.more = true
 			return
 		}

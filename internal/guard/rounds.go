@@ -36,19 +36,17 @@ func spread(account string, every time.Duration) time.Duration {
 
 // silence puts a round off that got no answer.
 func (r *Round) silence(at time.Time) {
-	r.Due = at.Add(min(lastRetry, firstRetry<<min(r.Unanswered, 10)))
+	r.Due = at.Add(retryIn(r.Unanswered))
 	r.Unanswered++
 }
 
 // rounds is one run through the rounds of a kind.
 type rounds struct {
 	*Guard
-	at       time.Time
-	stuck    map[string]bool // rounds that could not be moved on, or that go on in another run
-	failures int             // in a row, of what a retry may cure
-	halt     bool            // the rest would fail too, or is too much
-	more     bool
-	errs     []error
+	faults // its halt also where the rest is too much
+	at     time.Time
+	stuck  map[string]bool // rounds that could not be moved on, or that go on in another run
+	more   bool
 }
 
 // walk hands the rounds that are due to do, a batch at a time, the earliest
@@ -68,7 +66,7 @@ func (r *rounds) walk(ctx context.Context, kind RoundKind, batch int, do func(ct
 		if len(due) == 0 {
 			return errors.Join(r.errs...)
 		}
-		if r.halt || r.short(ctx) {
+		if r.halt || r.spent(ctx) {
 			r.more = true
 			return errors.Join(r.errs...)
 		}
@@ -77,22 +75,6 @@ func (r *rounds) walk(ctx context.Context, kind RoundKind, batch int, do func(ct
 			r.stuck[d.Key] = true
 		}
 		do(ctx, due)
-	}
-}
-
-// short reports whether too little time is left for another batch.
-func (r *rounds) short(ctx context.Context) bool {
-	deadline, limited := ctx.Deadline()
-	return ctx.Err() != nil || limited && deadline.Sub(r.deps.Now()) < sweepReserve
-}
-
-func (r *rounds) fail(err error) {
-	r.errs = append(r.errs, err)
-	if !Retryable(err) {
-		return
-	}
-	if r.failures++; r.failures >= maxFailures {
-		r.halt = true
 	}
 }
 

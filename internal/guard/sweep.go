@@ -115,10 +115,6 @@ type Swept struct {
 // does not answer, nobody is told and nobody is dropped.
 func (g *Guard) Sweep(ctx context.Context, live Live, at time.Time) (Swept, error) {
 	s := sweep{Guard: g, live: live, at: at, stuck: map[string]bool{}}
-	short := func() bool {
-		deadline, limited := ctx.Deadline()
-		return ctx.Err() != nil || limited && deadline.Sub(g.deps.Now()) < sweepReserve
-	}
 	for {
 		if ctx.Err() != nil {
 			s.More = true
@@ -133,7 +129,7 @@ func (g *Guard) Sweep(ctx context.Context, live Live, at time.Time) (Swept, erro
 		if len(due) == 0 {
 			return s.Swept, errors.Join(s.errs...)
 		}
-		if s.halt || s.silent || s.Looked >= g.settings.SweepUsers || short() {
+		if s.halt || s.silent || s.Looked >= g.settings.SweepUsers || g.spent(ctx) {
 			s.More = true
 			return s.Swept, errors.Join(s.errs...)
 		}
@@ -142,7 +138,7 @@ func (g *Guard) Sweep(ctx context.Context, live Live, at time.Time) (Swept, erro
 			byAccount[d.Account] = append(byAccount[d.Account], d)
 		}
 		for _, account := range slices.Sorted(maps.Keys(byAccount)) {
-			if short() {
+			if s.spent(ctx) {
 				break
 			}
 			s.account(ctx, account, byAccount[account])
@@ -154,13 +150,11 @@ func (g *Guard) Sweep(ctx context.Context, live Live, at time.Time) (Swept, erro
 type sweep struct {
 	*Guard
 	Swept
-	live     Live
-	at       time.Time
-	stuck    map[string]bool // deadlines that could not be moved on
-	failures int             // in a row, of what a retry may cure
-	halt     bool            // the rest would fail too
-	silent   bool            // IAM answered nothing about an account
-	errs     []error
+	faults
+	live   Live
+	at     time.Time
+	stuck  map[string]bool // deadlines that could not be moved on
+	silent bool            // IAM answered nothing about an account
 }
 
 // look is a deadline while it is worked on.
@@ -168,16 +162,6 @@ type look struct {
 	Deadline
 	next time.Time // zero: it is over
 	done bool      // next holds
-}
-
-func (s *sweep) fail(err error) {
-	s.errs = append(s.errs, err)
-	if !Retryable(err) {
-		return // a fault of the one, which keeps no other back
-	}
-	if s.failures++; s.failures >= maxFailures {
-		s.halt = true
-	}
 }
 
 // account works through the deadlines of one account. What goes wrong leaves
@@ -332,7 +316,7 @@ func (s *sweep) ask(ctx context.Context, account string, facts []bootstrap.Fact,
 			l.Unanswered = 0
 			continue
 		}
-		l.next, l.done = s.at.Add(min(lastRetry, firstRetry<<min(l.Unanswered, 10))), true
+		l.next, l.done = s.at.Add(retryIn(l.Unanswered)), true
 		l.Unanswered++
 		s.Unanswered++
 		if l.Unanswered >= loud {
