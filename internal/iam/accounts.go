@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	sdk "github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/guard"
@@ -47,9 +48,14 @@ type Accounts struct {
 }
 
 // NewAccounts returns Accounts. role is the name of the role to assume in other
-// accounts; with "", sts is not used and other accounts are out of reach.
-func NewAccounts(home Home, own *sdk.Client, sts stscreds.AssumeRoleAPIClient, role string) *Accounts {
-	return &Accounts{home: home, own: own, role: role, sts: sts, clients: map[string]*Client{home.Account: New(own)}}
+// accounts; with "", roles is not used and other accounts are out of reach.
+func NewAccounts(home Home, own *sdk.Client, roles stscreds.AssumeRoleAPIClient, role string) *Accounts {
+	return &Accounts{home: home, own: own, role: role, sts: roles, clients: map[string]*Client{home.Account: New(own)}}
+}
+
+// Over returns Accounts over the SDK's configuration of the account at home.
+func Over(env aws.Config, home Home, role string) *Accounts {
+	return NewAccounts(home, sdk.NewFromConfig(env), sts.NewFromConfig(env), role)
 }
 
 // User is Client.User for a user of an account.

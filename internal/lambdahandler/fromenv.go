@@ -25,6 +25,7 @@ type Function struct {
 	Deps   Deps
 	Config config.Config
 	AWS    aws.Config
+	Store  *dynamodb.Store // the guard's own
 
 	Organization guard.Organization // nil outside one
 }
@@ -80,5 +81,5 @@ func Assemble(cfg config.Config, env aws.Config, now func() time.Time, logger *s
 
 		AccountName: accountName,
 	}, cfg.Settings)
-	return Function{Guard: g, Deps: Deps{Guard: g, Journal: store, Beats: store, Logger: logger, Now: now}, Config: cfg, AWS: env, Organization: members}
+	return Function{Guard: g, Deps: Deps{Guard: g, Journal: store, Beats: store, Logger: logger, Now: now}, Config: cfg, AWS: env, Store: store, Organization: members}
 }

@@ -8,8 +8,6 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-lambda-go/lambdacontext"
-	sdkiam "github.com/aws/aws-sdk-go-v2/service/iam"
-	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"rootguard/internal/eventpattern"
 	"rootguard/internal/iam"
@@ -24,7 +22,7 @@ func main() {
 		os.Exit(1)
 	}
 	home := iam.Home{Partition: f.Config.Partition, Account: f.Config.Account}
-	accounts := iam.NewAccounts(home, sdkiam.NewFromConfig(f.AWS), sts.NewFromConfig(f.AWS), f.Config.MemberRole)
+	accounts := iam.Over(f.AWS, home, f.Config.MemberRole)
 	f.Deps.Users, f.Deps.Roots = accounts, accounts
 	f.Deps.Name = eventpattern.IAMUser
 	lambda.Start(lambdahandler.New(f.Deps).Handle)

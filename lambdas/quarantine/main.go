@@ -9,8 +9,6 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-lambda-go/lambdacontext"
-	sdkiam "github.com/aws/aws-sdk-go-v2/service/iam"
-	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"rootguard/internal/iam"
 	"rootguard/internal/lambdahandler"
@@ -25,7 +23,7 @@ func main() {
 	}
 	home := iam.Home{Partition: f.Config.Partition, Account: f.Config.Account}
 	policy, role := f.Config.Quarantine()
-	users := iam.NewQuarantine(iam.NewAccounts(home, sdkiam.NewFromConfig(f.AWS), sts.NewFromConfig(f.AWS), role), policy)
+	users := iam.NewQuarantine(iam.Over(f.AWS, home, role), policy)
 	f.Deps.Chores = append(f.Deps.Chores, lambdahandler.Quarantine(f.Guard, users))
 	lambda.Start(lambdahandler.New(f.Deps).Handle)
 }

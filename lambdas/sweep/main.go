@@ -10,8 +10,6 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-lambda-go/lambdacontext"
-	sdkiam "github.com/aws/aws-sdk-go-v2/service/iam"
-	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"rootguard/internal/awshealth"
 	"rootguard/internal/iam"
@@ -27,7 +25,7 @@ func main() {
 		os.Exit(1)
 	}
 	home := iam.Home{Partition: f.Config.Partition, Account: f.Config.Account}
-	accounts := iam.NewAccounts(home, sdkiam.NewFromConfig(f.AWS), sts.NewFromConfig(f.AWS), f.Config.MemberRole)
+	accounts := iam.Over(f.AWS, home, f.Config.MemberRole)
 	forwarders := sqs.NewForwarders(&f.Config, f.AWS, accounts.Credentials)
 	f.Deps.Users, f.Deps.Sweeper = accounts, f.Guard
 	f.Deps.Chores = append(f.Deps.Chores, lambdahandler.Insist(f.Guard), lambdahandler.Recap(f.Guard),

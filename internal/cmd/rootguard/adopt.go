@@ -7,9 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	sdkiam "github.com/aws/aws-sdk-go-v2/service/iam"
-	"github.com/aws/aws-sdk-go-v2/service/sts"
-
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/cmd/rootguard/label"
 	"rootguard/internal/guard"
@@ -107,7 +104,7 @@ func (c adoptCmd) Run(ctx context.Context, sys system) error {
 	if err != nil {
 		return err
 	}
-	live := iam.NewAccounts(iam.Home{Partition: o.config.Partition, Account: home}, sdkiam.NewFromConfig(o.aws), sts.NewFromConfig(o.aws), o.config.MemberRole)
+	live := iam.Over(o.aws, iam.Home{Partition: o.config.Partition, Account: home}, o.config.MemberRole)
 
 	progress := progressLine{sys: sys}
 	defer progress.clear()

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	sdkdynamodb "github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"rootguard/internal/config"
@@ -50,7 +49,7 @@ func (a acting) operator(ctx context.Context, sys system) (*operator, error) {
 	}
 	f := lambdahandler.Assemble(settings, cfg, sys.now, slog.New(slog.DiscardHandler))
 	return &operator{
-		Guard: f.Guard, store: dynamodb.New(sdkdynamodb.NewFromConfig(cfg), settings.Table, sys.now), config: settings, actor: actorOf(*who.Arn),
+		Guard: f.Guard, store: f.Store, config: settings, actor: actorOf(*who.Arn),
 		aws: cfg, members: f.Organization,
 	}, nil
 }

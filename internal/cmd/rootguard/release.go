@@ -134,10 +134,8 @@ func (c releaseCmd) await(ctx context.Context, sys system, o *operator, call fun
 		if failed != nil || q.State != guard.QuarantineReleasing || attempt == 3 {
 			return q, nil //nolint:nilerr // the user was told, and the next run does it
 		}
-		select {
-		case <-time.After(time.Second):
-		case <-ctx.Done():
-			return q, ctx.Err()
+		if err := pause(ctx, time.Second); err != nil {
+			return q, err
 		}
 	}
 }
