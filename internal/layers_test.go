@@ -44,6 +44,7 @@ func list(t *testing.T) []pkg {
 // mayImport says, for a package below internal, which others below internal it may import.
 var mayImport = map[string][]string{
 	"cloudtrail":   {},
+	"partition":    {},
 	"eventpattern": {"cloudtrail"},
 	"detect":       {"cloudtrail"},
 	"bootstrap":    {"cloudtrail"},
@@ -89,7 +90,7 @@ var mayImport = map[string][]string{
 }
 
 // pure packages must repeat a decision from its input alone.
-var pure = []string{"cloudtrail", "eventpattern", "detect", "bootstrap", "alert"}
+var pure = []string{"cloudtrail", "partition", "eventpattern", "detect", "bootstrap", "alert"}
 
 // impure is what a pure package does not import. klauspost/compress itself uses
 // some of it, so this is about the package's own imports.

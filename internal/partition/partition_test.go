@@ -1,0 +1,35 @@
+package partition_test
+
+import (
+	"slices"
+	"testing"
+
+	"rootguard/internal/partition"
+)
+
+func TestRegions(t *testing.T) {
+	for id, n := range map[string]int{"aws": 17, "aws-us-gov": 2, "aws-cn": 2, "aws-eusc": 1} {
+		p, ok := partition.Of(id)
+		if !ok || p.ID != id || len(p.Regions) != n || p.Regions[0] != p.Home || !slices.IsSorted(p.Further()) {
+			t.Errorf("%s: got %+v, want %d Regions, the home Region first", id, p, n)
+		}
+		if slices.Contains(p.Further(), p.Home) || len(p.Further()) != n-1 {
+			t.Errorf("%s: the further Regions are %v", id, p.Further())
+		}
+		if sorted := slices.Sorted(slices.Values(p.Regions)); len(slices.Compact(sorted)) != n {
+			t.Errorf("%s: a Region is listed twice", id)
+		}
+	}
+	if _, ok := partition.Of("aws-iso"); ok {
+		t.Error("aws-iso: want no partition")
+	}
+}
+
+// TestOfCopies holds that a caller cannot change the table.
+func TestOfCopies(t *testing.T) {
+	p, _ := partition.Of("aws")
+	p.Regions[0] = "changed"
+	if again, _ := partition.Of("aws"); again.Regions[0] != "us-east-1" {
+		t.Errorf("the table changed: %s", again.Regions[0])
+	}
+}
