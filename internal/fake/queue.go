@@ -117,3 +117,23 @@ func (q *Queue) change(ctx context.Context, name string, m redrive.Message, do f
 		return fmt.Errorf("changing message %s: its receipt %q is of no message here", m.ID, m.Receipt)
 	})
 }
+
+// Waiting is redrive.Queue's.
+func (q *Queue) Waiting(ctx context.Context) (visible, hidden int, err error) {
+	err = q.Script.call("Queue.Waiting", func() error {
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("counting messages: %w", err)
+		}
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		for _, m := range q.messages {
+			if m.hidden {
+				hidden++
+			} else {
+				visible++
+			}
+		}
+		return nil
+	})
+	return visible, hidden, err
+}

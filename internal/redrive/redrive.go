@@ -33,6 +33,9 @@ type Queue interface {
 	Delete(ctx context.Context, m Message) error
 	// Release makes a message visible again at once.
 	Release(ctx context.Context, m Message) error
+	// Waiting is about how many messages are visible, and how many are hidden
+	// since a receiver has them.
+	Waiting(ctx context.Context) (visible, hidden int, err error)
 }
 
 // Event is what a message holds.
@@ -82,6 +85,10 @@ type Summary struct {
 	Busy       int `json:"busy"`
 	Failed     int `json:"failed"`
 
+	// Hidden messages were never seen, and are on a queue when the run ends: another
+	// process received them, or the answer that carried them was lost on its way.
+	Hidden int `json:"hidden"`
+
 	// LimitReached says that more may wait.
 	LimitReached bool `json:"limit_reached"`
 }
@@ -126,6 +133,9 @@ type Options struct {
 	// Report is told of every message when it is done. An error of it ends the
 	// run. It may be nil.
 	Report func(Item) error
+
+	// Sleep waits between two counts of what is hidden; nil does not wait.
+	Sleep func(ctx context.Context, d time.Duration) error
 }
 
 const (
@@ -136,6 +146,11 @@ const (
 	// releaseTimeout bounds how long giving back what is left may take.
 	releaseTimeout = 10 * time.Second
 )
+
+// recounts are the waits before what is hidden is counted again. SQS's counts lag
+// behind a deletion (Amazon SQS Developer Guide, "Available CloudWatch metrics":
+// approximate, and consistent about a minute later).
+var recounts = []time.Duration{2 * time.Second, 5 * time.Second, 10 * time.Second}
 
 // ErrGaveUp is returned when message after message failed.
 var ErrGaveUp = errors.New("gave up")
@@ -171,9 +186,41 @@ type runner struct {
 	stopped  bool // no further queue is looked at
 }
 
+// empty works through one queue, gives back what is left, and counts what it
+// never saw.
 func (r *runner) empty(ctx context.Context, q Named) error {
 	left := map[string]Message{} // by ID: received and not deleted
-	defer func() { release(ctx, q.Queue, left) }()
+	err := r.drain(ctx, q, left)
+	release(ctx, q.Queue, left)
+	if err != nil || r.sum.LimitReached {
+		return err
+	}
+	hidden, err := r.hidden(ctx, q.Queue)
+	if err != nil {
+		return fmt.Errorf("redriving %s: counting what is left: %w", q.Name, err)
+	}
+	r.sum.Hidden += hidden
+	return nil
+}
+
+// hidden counts the messages that a receiver has, though this run has given back
+// all of its own. It counts again for as long as the count may only be late.
+func (r *runner) hidden(ctx context.Context, q Queue) (int, error) {
+	for i := 0; ; i++ {
+		_, hidden, err := q.Waiting(ctx)
+		if err != nil || hidden == 0 || i == len(recounts) {
+			return hidden, err
+		}
+		if r.opt.Sleep == nil {
+			continue
+		}
+		if err := r.opt.Sleep(ctx, recounts[i]); err != nil {
+			return hidden, err
+		}
+	}
+}
+
+func (r *runner) drain(ctx context.Context, q Named, left map[string]Message) error {
 	for r.sum.Seen() < r.opt.Limit {
 		if err := context.Cause(ctx); err != nil {
 			r.stopped = true

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -132,6 +133,39 @@ func TestLimit(t *testing.T) {
 	}
 	if left, hidden := r.queues[0].Left(); len(left) != 13 || hidden != 0 {
 		t.Errorf("%d left, %d of them hidden; want 13, none", len(left), hidden)
+	}
+}
+
+// TestHidden holds that a run says what another receiver has, and waits for a
+// count that is only late.
+func TestHidden(t *testing.T) {
+	r := newRig()
+	r.queues[0].Send(event("e-1"), event("e-2"))
+	r.queues[0].Batch = 1
+	if _, err := r.queues[0].Receive(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	opt := r.options()
+	var waited []time.Duration
+	opt.Sleep = func(_ context.Context, d time.Duration) error { waited = append(waited, d); return nil }
+	sum, err := redrive.Run(t.Context(), opt)
+	if want := (redrive.Summary{Delivered: 1, Hidden: 1}); err != nil || sum != want {
+		t.Errorf("got %+v, %v, want %+v", sum, err, want)
+	}
+	if want := []time.Duration{2 * time.Second, 5 * time.Second, 10 * time.Second}; !slices.Equal(waited, want) {
+		t.Errorf("waited %v, want %v", waited, want)
+	}
+
+	opt = r.options()
+	opt.Sleep = func(context.Context, time.Duration) error { r.queues[0].Return(); return nil }
+	if sum, err = redrive.Run(t.Context(), opt); err != nil || sum != (redrive.Summary{}) {
+		t.Errorf("a count that was late: got %+v, %v, want nothing hidden", sum, err)
+	}
+
+	opt = r.options()
+	r.script.Fail("Queue.Waiting", 1)
+	if _, err = redrive.Run(t.Context(), opt); err == nil || !strings.Contains(err.Error(), "counting what is left") {
+		t.Errorf("what is left could not be counted: got %v", err)
 	}
 }
 

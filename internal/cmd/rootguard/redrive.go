@@ -59,7 +59,7 @@ Examples:
   rootguard redrive --profile security --queue-profile billing --forwarder us-east-1,eu-north-1
   rootguard redrive --json | jq 'select(.state == "failed")'
 
-Exit codes: 0 everything left its queue; 1 something failed, run it again; 2 wrong usage; 3 done, but malformed messages were left.`
+Exit codes: 0 everything left its queue; 1 something failed or is hidden by another receiver, run it again; 2 wrong usage; 3 done, but malformed messages were left.`
 }
 
 // leftError says that malformed messages were left on their queues.
@@ -91,15 +91,14 @@ func (c redriveCmd) Run(ctx context.Context, sys system) error {
 	g := lambdahandler.Assemble(settings, cfg, sys.now, slog.New(slog.DiscardHandler)).Deps.Guard
 
 	out := redriveOutput{sys: sys, json: c.JSON, progress: progressLine{sys: sys}}
-	opt := redrive.Options{Handler: &lambdahandler.Redriver{Guard: g, Importer: hub, Now: sys.now}, DryRun: c.DryRun, Limit: c.Limit, Report: out.report}
+	opt := redrive.Options{Handler: &lambdahandler.Redriver{Guard: g, Importer: hub, Now: sys.now}, DryRun: c.DryRun, Limit: c.Limit, Report: out.report, Sleep: pause}
 	if lease := settings.Settings.Lease; lease > 0 {
 		opt.Timeout = lease * 2 / 3 // over before its claim is anybody else's
 	}
 	for _, q := range queues {
 		opt.Queues = append(opt.Queues, redrive.Named{Name: q.name, Queue: q.Queue})
-		if visible, hidden, err := q.Waiting(ctx); err == nil { // only for the progress line and a hint
+		if visible, _, err := q.Waiting(ctx); err == nil { // only for the progress line
 			out.about += visible
-			out.hidden += hidden
 		}
 	}
 	sum, err := redrive.Run(ctx, opt)
@@ -182,11 +181,11 @@ func (c redriveCmd) queues(ctx context.Context, sys system, cfg aws.Config) ([]w
 
 // redriveOutput prints a redrive as it goes.
 type redriveOutput struct {
-	sys           system
-	json          bool
-	progress      progressLine
-	about, hidden int // messages that were visible, and hidden, at the start
-	seen          int
+	sys      system
+	json     bool
+	progress progressLine
+	about    int // messages that were visible at the start
+	seen     int
 }
 
 // redriveSchema is the version of a redriven message's JSON.
@@ -296,6 +295,8 @@ func (o *redriveOutput) summary(c redriveCmd, queues []waitingQueue, sum redrive
 		return fmt.Errorf("%s failed and stayed on the queues; mend the cause and run it again", plural(int64(left), "message"))
 	case sum.Busy > 0:
 		return fmt.Errorf("%s stayed on the queues, as another process is handling the event or died doing so; run it again in two minutes", plural(int64(left), "message"))
+	case sum.Hidden > 0:
+		return fmt.Errorf("%s stayed on the queues, hidden: another process received them, or an answer of SQS was lost on its way; run it again in 6 minutes", plural(int64(sum.Hidden), "message"))
 	case sum.Malformed > 0:
 		return leftError{sum.Malformed}
 	default:
@@ -304,23 +305,19 @@ func (o *redriveOutput) summary(c redriveCmd, queues []waitingQueue, sum redrive
 }
 
 func (o *redriveOutput) counts(c redriveCmd, names []string, sum redrive.Summary) string {
-	if sum.Seen() == 0 {
-		text := "Nothing waits in " + label.Clean(strings.Join(names, " and ")) + ".\n"
-		if o.hidden > 0 {
-			text += fmt.Sprintf("%s hidden, since another process received them a moment ago: look again in 6 minutes.\n", plural(int64(o.hidden), "message"))
-		}
-		return text
+	if sum.Seen()+sum.Hidden == 0 {
+		return "Nothing waits in " + label.Clean(strings.Join(names, " and ")) + ".\n"
 	}
 	var parts []string
 	for _, part := range []struct {
 		n    int
 		what string
-	}{{sum.Waiting, "waiting"}, {sum.Delivered, "delivered"}, {sum.Duplicates, "told before"}, {sum.Busy, "busy"}, {sum.Failed, "failed"}, {sum.Malformed, "malformed"}} {
+	}{{sum.Waiting, "waiting"}, {sum.Delivered, "delivered"}, {sum.Duplicates, "told before"}, {sum.Busy, "busy"}, {sum.Failed, "failed"}, {sum.Malformed, "malformed"}, {sum.Hidden, "hidden"}} {
 		if part.n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", part.n, part.what))
 		}
 	}
-	text := plural(int64(sum.Seen()), "message") + ": " + strings.Join(parts, ", ") + ".\n"
+	text := plural(int64(sum.Seen()+sum.Hidden), "message") + ": " + strings.Join(parts, ", ") + ".\n"
 	if sum.LimitReached {
 		text += fmt.Sprintf("Stopped at %s (--limit); more may wait.\n", plural(int64(c.Limit), "message"))
 	}
