@@ -92,8 +92,9 @@ synth: ## the CloudFormation templates, into cdk.out; needs no AWS credentials
 diff: ## what a deploy would change
 	$(CDK) diff --all $(CONTEXT)
 
+# The CDK asks for no approval where it deploys stacks side by side: make diff shows what would change.
 deploy: ## deploy to the account of your AWS credentials; EMAIL=ops@example.com
-	$(CDK) deploy --all $(CONTEXT)
+	$(CDK) deploy --all --concurrency 10 --require-approval never $(CONTEXT)
 
 destroy: ## remove the stacks; the table, the log groups and the trail's bucket stay
 	$(CDK) destroy --all $(CONTEXT)

@@ -64,7 +64,7 @@ var mayImport = map[string][]string{
 	"awsenv":       {},
 	"redrive":      {"cloudtrail", "alert", "guard"},
 	"health":       {"detect", "eventpattern", "guard", "config"},
-	"sqs":          {"config", "guard", "redrive", "health"},
+	"sqs":          {"config", "guard", "redrive", "health", "partition"},
 	"lambda":       {"health"},
 	"eventbridge":  {"health", "eventpattern"},
 	"kms":          {"health"},

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"rootguard/internal/partition"
 )
 
 // Object is the context key of the object that holds the settings.
@@ -92,7 +94,7 @@ var fields = map[string]func(p *parser, key string, v any){
 	"partition": (*parser).partition,
 	"regions": func(p *parser, key string, v any) {
 		p.regionsSet = true
-		p.settings.Regions = p.list(key, v, regions.check)
+		p.settings.Regions = p.list(key, v, checkRegion)
 	},
 	"email":       func(p *parser, key string, v any) { p.settings.Receivers.Email = p.list(key, v, checkEmail) },
 	"sms":         func(p *parser, key string, v any) { p.settings.Receivers.SMS = p.list(key, v, phones.check) },
@@ -133,18 +135,7 @@ func (p *parser) read(path string, values map[string]any) {
 // finish fills in what depends on other settings, and checks these against each other.
 func (p *parser) finish() {
 	s := &p.settings
-	home := s.Home()
-	if !p.regionsSet {
-		s.Regions = slices.Clone(signInRegions[s.Partition])
-	}
-	for _, region := range s.Regions {
-		switch {
-		case region == home:
-			p.fail(Object+".regions", region, "remove it: the guard itself runs there and needs no forwarder")
-		case partitionOf(region) != s.Partition:
-			p.fail(Object+".regions", region, "it is not in the partition "+s.Partition+"; remove it, or set partition to "+partitionOf(region))
-		}
-	}
+	p.finishRegions()
 	if s.Slack != nil {
 		s.ChatTopic = true
 		if s.Partition != "aws" {
@@ -157,7 +148,71 @@ func (p *parser) finish() {
 	if o := s.Organization; o != nil && o.Delegated() && s.Trail {
 		p.fail(Object+".trail", true, "an organization's trail belongs to its management account; create it there and name it in trails")
 	}
+	p.finishEnvironment()
 }
+
+// allRegions stands in a list for the Regions that every account has, so that
+// opt-in Regions can be added to them.
+const allRegions = "default"
+
+func checkRegion(v string) string {
+	if v == allRegions {
+		return ""
+	}
+	return regions.check(v)
+}
+
+func (p *parser) finishRegions() {
+	s := &p.settings
+	of := s.partition()
+	further := of.Further()
+	if !p.regionsSet {
+		s.Regions = further
+		return
+	}
+	var out []string
+	for _, region := range s.Regions {
+		in, ok := partition.OfRegion(region)
+		switch {
+		case region == allRegions:
+			out = append(out, further...)
+		case region == of.Home:
+			p.fail(Object+".regions", region, "remove it: the guard itself runs there and needs no forwarder")
+		case !ok:
+			p.fail(Object+".regions", region, "rootguard does not know its partition; remove it")
+		case in.ID != s.Partition:
+			p.fail(Object+".regions", region, "it is not in the partition "+s.Partition+"; remove it, or set partition to "+in.ID)
+		default:
+			out = append(out, region)
+		}
+	}
+	slices.Sort(out)
+	if s.Regions = slices.Compact(out); len(s.Regions) > maxRegions {
+		p.fail(Object+".regions", fmt.Sprintf("%d Regions", len(s.Regions)), fmt.Sprintf("name at most %d", maxRegions))
+	}
+}
+
+// maxEnvironment is the part left to what may be long of the 4 KB that a
+// function's environment may have (AWS Lambda Developer Guide, quotas).
+const maxEnvironment = 2400
+
+func (p *parser) finishEnvironment() {
+	s := &p.settings
+	size := 0
+	for _, list := range [][]string{s.Regions, s.Trails, s.QuarantineExempt, slices.Collect(maps.Values(s.AccountNames))} {
+		for _, text := range list {
+			size += len(text) + len(`"",`)
+		}
+	}
+	size += len(s.AccountNames) * len(`"123456789012":`)
+	if size > maxEnvironment {
+		p.fail(Object, fmt.Sprintf("%d bytes", size), fmt.Sprintf("accountNames, trails, quarantineExempt and regions together have more than the %d bytes that a function's environment has for them; shorten them", maxEnvironment))
+	}
+}
+
+// maxRegions bounds the part that Regions take of a function's environment; AWS
+// has fewer in each partition.
+const maxRegions = 40
 
 // pattern is a form that a text must have.
 type pattern struct {
@@ -174,7 +229,7 @@ func (f pattern) check(v string) string {
 
 var (
 	prefixes   = pattern{regexp.MustCompile(`^[a-z][a-z0-9-]{0,19}$`), "use at most 20 lower-case letters, digits and hyphens, a letter first"}
-	regions    = pattern{regexp.MustCompile(`^[a-z]{2,3}(-[a-z]+)+-[0-9]+$`), `use a Region's code, such as "eu-central-1"`}
+	regions    = pattern{regexp.MustCompile(`^[a-z]{2,4}(-[a-z]+)+-[0-9]+$`), `use a Region's code, such as "eu-central-1", or "default" for those that every account has`}
 	phones     = pattern{regexp.MustCompile(`^\+[1-9][0-9]{7,14}$`), `use the international form without spaces, such as "+14155550100"`}
 	accountIDs = pattern{regexp.MustCompile(`^[0-9]{12}$`), "use the account's 12 digits, in quotes"}
 	orgIDs     = pattern{regexp.MustCompile(`^o-[a-z0-9]{10,32}$`), `use the organization's ID, such as "o-a1b2c3d4e5"`}
@@ -345,22 +400,11 @@ func (p *parser) number(key string, v any, least, most int, to *int) {
 
 func (p *parser) partition(key string, v any) {
 	text, _ := v.(string)
-	if homes[text] == "" {
-		p.fail(key, shown(v), `give "aws", "aws-us-gov" or "aws-cn"`)
+	if _, ok := partition.Of(text); !ok {
+		p.fail(key, shown(v), `give "`+strings.Join(partition.IDs(), `", "`)+`"`)
 		return
 	}
 	p.settings.Partition = text
-}
-
-func partitionOf(region string) string {
-	switch {
-	case strings.HasPrefix(region, "us-gov-"):
-		return "aws-us-gov"
-	case strings.HasPrefix(region, "cn-"):
-		return "aws-cn"
-	default:
-		return "aws"
-	}
 }
 
 // logDays are the retentions that CloudWatch Logs offers (API reference,
@@ -431,9 +475,8 @@ func (p *parser) organization(key string, v any) {
 	})
 }
 
-// maxNames is the part left to names of the 4 KB that a function's environment
-// may have (AWS Lambda Developer Guide, quotas).
-const maxNames = 2500
+// maxNames is the part left to names of maxEnvironment, beside the Regions.
+const maxNames = 1900
 
 func (p *parser) accountNames(key string, v any) {
 	values, ok := v.(map[string]any)

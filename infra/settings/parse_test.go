@@ -3,6 +3,7 @@ package settings
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -12,6 +13,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"rootguard/internal/partition"
 )
 
 // context is what the CDK passes on: JSON, decoded.
@@ -24,10 +27,45 @@ func context(t *testing.T, text string) map[string]any {
 	return v
 }
 
+// further are the Regions besides the home Region that every account has.
+func further(id string) []string {
+	p, _ := partition.Of(id)
+	return p.Further()
+}
+
+// TestUnwatched holds that what is left out or must be enabled first is named.
+func TestUnwatched(t *testing.T) {
+	for given, want := range map[string]struct{ unwatched, optIn int }{
+		`{}`: {0, 0}, `{"regions": ""}`: {16, 0}, `{"regions": "us-east-2,me-south-1"}`: {15, 1},
+		`{"regions": "default,me-south-1"}`: {0, 1}, `{"partition": "aws-eusc"}`: {0, 0}, `{"partition": "aws-cn", "regions": ""}`: {1, 0},
+	} {
+		s, err := Parse(context(t, given))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if unwatched, optIn := s.Unwatched(), s.OptIn(); len(unwatched) != want.unwatched || len(optIn) != want.optIn {
+			t.Errorf("%s: unwatched %v, opt-in %v", given, unwatched, optIn)
+		}
+	}
+}
+
+func TestManyRegions(t *testing.T) {
+	names := make([]string, 41)
+	for i := range names {
+		names[i] = fmt.Sprintf("eu-west-%d", i+10)
+	}
+	if _, err := Parse(map[string]any{"regions": strings.Join(names[:40], ",")}); err != nil {
+		t.Errorf("40 Regions: %v", err)
+	}
+	if _, err := Parse(map[string]any{"regions": strings.Join(names, ",")}); err == nil || !strings.Contains(err.Error(), `rootguard.regions: "41 Regions": name at most 40`) {
+		t.Errorf("41 Regions: %v", err)
+	}
+}
+
 func TestParse(t *testing.T) {
 	base := func(change func(*Settings)) Settings {
 		s := Settings{
-			Prefix: "rootguard", Partition: "aws", Regions: []string{"us-east-2", "eu-north-1", "ap-southeast-2"},
+			Prefix: "rootguard", Partition: "aws", Regions: further("aws"),
 			Grace: 24 * time.Hour, Window: 15 * time.Minute, Posture: time.Hour, QuietDays: 30, LogDays: 90,
 		}
 		if change != nil {
@@ -47,7 +85,13 @@ func TestParse(t *testing.T) {
 		{"the command line wins", `{"email": "cli@example.com", "rootguard": {"email": ["file@example.com"]}}`, base(func(s *Settings) { s.Receivers.Email = []string{"cli@example.com"} })},
 		{"no further Region", `{"rootguard": {"regions": []}}`, base(func(s *Settings) { s.Regions = nil })},
 		{"no further Region, on the command line", `{"regions": ""}`, base(func(s *Settings) { s.Regions = nil })},
-		{"GovCloud", `{"partition": "aws-us-gov"}`, base(func(s *Settings) { s.Partition, s.Regions = "aws-us-gov", nil })},
+		{"GovCloud", `{"partition": "aws-us-gov"}`, base(func(s *Settings) { s.Partition, s.Regions = "aws-us-gov", []string{"us-gov-east-1"} })},
+		{"the European Sovereign Cloud", `{"partition": "aws-eusc"}`, base(func(s *Settings) { s.Partition, s.Regions = "aws-eusc", []string{} })},
+		{"fewer Regions", `{"regions": "us-west-2,eu-north-1"}`, base(func(s *Settings) { s.Regions = []string{"eu-north-1", "us-west-2"} })},
+		{"an opt-in Region more", `{"rootguard": {"regions": ["default", "me-south-1", "us-east-2"]}}`, base(func(s *Settings) {
+			s.Regions = append(s.Regions, "me-south-1")
+			slices.Sort(s.Regions)
+		})},
 		{"China with a Region", `{"partition": "aws-cn", "regions": "cn-northwest-1"}`, base(func(s *Settings) { s.Partition, s.Regions = "aws-cn", []string{"cn-northwest-1"} })},
 		{"flags as texts", `{"trail": "true", "terminationProtection": "true", "chatTopic": "false", "securityHub": "true"}`, base(func(s *Settings) { s.Trail, s.TerminationProtection, s.SecurityHub = true, true, true })},
 		{"days", `{"grace": "3d", "quietDays": "45", "logDays": 365}`, base(func(s *Settings) { s.Grace, s.QuietDays, s.LogDays = 72*time.Hour, 45, 365 })},
@@ -113,7 +157,11 @@ func TestParseErrors(t *testing.T) {
 		{`{"regions": "Frankfurt"}`, "regions", "Frankfurt", "Region's code"},
 		{`{"regions": "cn-north-1"}`, "rootguard.regions", "cn-north-1", "not in the partition aws"},
 		{`{"partition": "aws-us-gov", "regions": "eu-west-1"}`, "rootguard.regions", "eu-west-1", "set partition to aws"},
+		{`{"regions": "us-iso-east-1"}`, "rootguard.regions", "us-iso-east-1", "does not know its partition"},
+		{`{"regions": "eusc-de-east-1"}`, "rootguard.regions", "eusc-de-east-1", "set partition to aws-eusc"},
+		{`{"partition": "aws-eusc", "regions": "default,eusc-de-east-1"}`, "rootguard.regions", "eusc-de-east-1", "the guard itself runs there"},
 		{`{"partition": "gov"}`, "partition", "gov", `"aws-us-gov"`},
+		{`{"partition": ""}`, "partition", "(empty)", `"aws-eusc"`},
 		{`{"prefix": "Acme"}`, "prefix", "Acme", "lower-case"},
 		{`{"prefix": ""}`, "prefix", "(empty)", "lower-case"},
 		{`{"reminders": ["1h", "soon"]}`, "reminders", "soon", `such as "30m"`},
@@ -204,6 +252,26 @@ func TestManyExempt(t *testing.T) {
 	}
 	if err := set(append(exempt, "100000000040")); err == nil || !strings.Contains(err.Error(), `rootguard.quarantineExempt: "41 entries": shorten it to 600 bytes`) {
 		t.Errorf("41 accounts: %v", err)
+	}
+}
+
+// TestEnvironment holds that what fits one by one is refused where it does not
+// fit together.
+func TestEnvironment(t *testing.T) {
+	trails := make([]any, 12)
+	for i := range trails {
+		trails[i] = fmt.Sprintf("arn:aws:cloudtrail:us-east-1:123456789012:trail/%0100d", i)
+	}
+	if _, err := Parse(map[string]any{Object: map[string]any{"trails": trails}}); err != nil {
+		t.Errorf("12 trails: %v", err)
+	}
+	exempt := make([]any, 30)
+	for i := range exempt {
+		exempt[i] = strconv.Itoa(100000000000 + i)
+	}
+	_, err := Parse(map[string]any{Object: map[string]any{"trails": trails, "quarantine": "on", "quarantineExempt": exempt}})
+	if err == nil || !strings.Contains(err.Error(), "together have more than the 2400 bytes") {
+		t.Errorf("12 trails and 30 exempt accounts: %v", err)
 	}
 }
 

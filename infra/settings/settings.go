@@ -4,7 +4,10 @@
 package settings
 
 import (
+	"slices"
 	"time"
+
+	"rootguard/internal/partition"
 )
 
 // Settings are the validated choices. Parse fills in what was not given.
@@ -12,10 +15,11 @@ type Settings struct {
 	// Prefix begins the name of every stack, and through it of every resource;
 	// the functions know their own resources by it. Default "rootguard".
 	Prefix string
-	// Partition is "aws", "aws-us-gov" or "aws-cn"; it decides where the guard runs.
+	// Partition is the ID of one of package partition; it decides where the guard runs.
 	Partition string
-	// Regions are the further Regions whose events are forwarded. Default: those
-	// in which sign-ins of IAM users are recorded.
+	// Regions are the further Regions whose events are forwarded, by name. Default:
+	// all that every account of the partition has. A call to a Regional service is
+	// an event of that Region alone, so what is left out is not watched.
 	Regions []string
 
 	// Receivers get every alert, Escalation the critical ones besides; an empty
@@ -93,23 +97,27 @@ type Organization struct {
 // management account, which service-managed stack sets never reach.
 func (o *Organization) Delegated() bool { return o.Hub != o.Management }
 
-// homes are the Regions in which AWS records root sign-ins and IAM's calls
-// (AWS Sign-In User Guide and IAM User Guide, on logging with CloudTrail).
-var homes = map[string]string{
-	"aws":        "us-east-1",
-	"aws-us-gov": "us-gov-west-1",
-	"aws-cn":     "cn-north-1",
-}
-
-// signInRegions are the further Regions in which sign-ins of IAM users are
-// recorded when no Regional endpoint was used (CloudTrail User Guide, console
-// sign-in events).
-var signInRegions = map[string][]string{
-	"aws": {"us-east-2", "eu-north-1", "ap-southeast-2"},
-}
-
 // Home is the Region the guard runs in.
-func (s *Settings) Home() string { return homes[s.Partition] }
+func (s *Settings) Home() string { return s.partition().Home }
+
+// Unwatched are the Regions that every account of the partition has and none of
+// whose events reach the guard.
+func (s *Settings) Unwatched() []string {
+	p := s.partition()
+	return slices.DeleteFunc(p.Further(), func(r string) bool { return slices.Contains(s.Regions, r) })
+}
+
+// OptIn are the Regions that must be enabled in an account before anything can
+// be deployed there.
+func (s *Settings) OptIn() []string {
+	p := s.partition()
+	return slices.DeleteFunc(slices.Clone(s.Regions), func(r string) bool { return slices.Contains(p.Regions, r) })
+}
+
+func (s *Settings) partition() partition.Partition {
+	p, _ := partition.Of(s.Partition) // Parse lets no other through
+	return p
+}
 
 func defaults() Settings {
 	return Settings{

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"rootguard/internal/partition"
 )
 
 func TestForwarder(t *testing.T) {
@@ -68,8 +70,13 @@ func checkForwarder(t *testing.T, tpl *template, prefix, bus string) {
 // TestRegions holds which stacks there are, and that the guard's own Region has
 // no forwarder: its rules would send the bus its own events without end.
 func TestRegions(t *testing.T) {
+	commercial, _ := partition.Of("aws")
+	everywhere := []string{"rootguard"}
+	for _, region := range commercial.Further() {
+		everywhere = append(everywhere, "rootguard-forward-"+region)
+	}
 	for scenario, want := range map[string][]string{
-		"default":    {"rootguard", "rootguard-forward-ap-southeast-2", "rootguard-forward-eu-north-1", "rootguard-forward-us-east-2"},
+		"default":    everywhere,
 		"full":       {"rootguard", "rootguard-forward-eu-west-1"},
 		"management": {"rootguard", "rootguard-members"},
 		"govcloud":   {"twenty-letters-long0", "twenty-letters-long0-forward-us-gov-east-1", "twenty-letters-long0-members"},
@@ -82,6 +89,18 @@ func TestRegions(t *testing.T) {
 		}
 		if slices.Sort(got); !slices.Equal(got, want) {
 			t.Errorf("%s has the stacks %v, want %v", scenario, got, want)
+		}
+	}
+}
+
+// TestForwardersAlike holds that one golden template stands for every Region's.
+func TestForwardersAlike(t *testing.T) {
+	set := all(t)["default"]
+	want := set.stack(t, "rootguard-forward-eu-north-1")
+	for name, tpl := range set {
+		region, ok := strings.CutPrefix(name, "rootguard-forward-")
+		if ok && strings.ReplaceAll(string(tpl.text), region, "eu-north-1") != string(want.text) {
+			t.Errorf("%s differs from that of eu-north-1 by more than the Region", name)
 		}
 	}
 }

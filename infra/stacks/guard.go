@@ -107,9 +107,26 @@ func newGuard(app awscdk.App, s *settings.Settings, rules []eventpattern.Rule, a
 	g.outputs()
 }
 
-// warn says at once what would otherwise show when it is too late. Alarms and the
-// last word are no alerts: they have no severity by which a text message is let through.
+// warn says at once what would otherwise show when it is too late.
 func (g *guard) warn() {
+	s, warn := g.settings, awscdk.Annotations_Of(g.stack)
+	if unwatched := s.Unwatched(); len(unwatched) > 0 {
+		warn.AddWarningV2(jsii.String("rootguard:regions"), jsii.String(
+			"calls to Regional services, by root too, are events of their Region alone, and these Regions are not watched: "+strings.Join(unwatched, ", ")+`; leave regions away, or add "default" to it`))
+	}
+	if optIn := s.OptIn(); len(optIn) > 0 {
+		warn.AddInfo(jsii.String("enable these Regions in every account before you deploy there: " + strings.Join(optIn, ", ")))
+	}
+	if len(s.Regions) == 0 {
+		warn.AddWarningV2(jsii.String("rootguard:one-region"), jsii.String(
+			"no other Region watches this one: what is done to the guard's functions, table, rules or topics is reported by these alone, and that the guard is gone by nothing; expect a sign of life from it outside AWS"))
+	}
+	g.warnOfReceivers()
+}
+
+// warnOfReceivers warns of alerts that reach nobody. Alarms and the last word are
+// no alerts: they have no severity by which a text message is let through.
+func (g *guard) warnOfReceivers() {
 	s := g.settings
 	var text string
 	switch {
@@ -352,10 +369,12 @@ func (g *guard) proving() []awsiam.PolicyStatement {
 	for i, name := range names {
 		names[i] = arn("lambda", "function:"+s.Prefix+"-"+name) // by name: the function itself needs this role first
 	}
-	rules, forwarded := make([]string, 0, len(s.Regions)+1), make([]string, len(s.Regions))
-	for i, region := range s.Regions {
-		rules = append(rules, arnOf("events", region, *awscdk.Aws_ACCOUNT_ID(), "rule/"+s.Prefix+"-forward-*"))
-		forwarded[i] = arnOf("sqs", region, *awscdk.Aws_ACCOUNT_ID(), s.Prefix+"-forward-undelivered")
+	// The forwarders' have the same names in each Region: listed one by one, they
+	// would fill most of what a role's policies may have.
+	var rules, forwarded []string
+	if len(s.Regions) > 0 {
+		rules = []string{arnOf("events", "*", *awscdk.Aws_ACCOUNT_ID(), "rule/"+s.Prefix+"-forward-*")}
+		forwarded = []string{arnOf("sqs", "*", *awscdk.Aws_ACCOUNT_ID(), config.ForwardQueue(s.Prefix))}
 	}
 	// An organization's trail is its management account's, which the settings of a
 	// guard for one member alone do not name.

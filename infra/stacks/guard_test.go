@@ -682,7 +682,7 @@ func TestTrail(t *testing.T) {
 func TestNames(t *testing.T) {
 	for scenario, set := range all(t) {
 		prefix := "rootguard"
-		if scenario == "govcloud" {
+		if scenario == "govcloud" || scenario == "crowded" {
 			prefix = "twenty-letters-long0"
 		}
 		for stack, tpl := range set {

@@ -1,6 +1,7 @@
 package stacks
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"regexp"
@@ -174,6 +175,16 @@ var limits = map[string]map[string]int{
 	"AWS::SQS::Queue":               {"QueueName": 80},
 }
 
+// valueSize is how long a value of an environment can get: a name that
+// CloudFormation makes, and that as the end of an ARN or of a URL, are at most
+// so long with a stack's name of 20 letters.
+func valueSize(v any) int {
+	if text, ok := v.(string); ok {
+		return len(text)
+	}
+	return len("https://sqs.us-gov-west-1.amazonaws.com/123456789012/twenty-letters-long0-EscalationTopic12345678-123456789012")
+}
+
 func TestLimits(t *testing.T) {
 	for where, tpl := range templates(t) {
 		t.Run(where, func(t *testing.T) {
@@ -188,6 +199,24 @@ func TestLimits(t *testing.T) {
 					if text, ok := r.Properties[property].(string); ok && len(text) > most {
 						t.Errorf("%s: %s has %d bytes, more than %d", id, property, len(text), most)
 					}
+				}
+				if document := r.Properties["PolicyDocument"]; r.Type == "AWS::IAM::Policy" && document != nil {
+					text, err := json.Marshal(document)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if len(text) > 10240 { // of all inline policies of a role (IAM User Guide, quotas)
+						t.Errorf("%s has %d bytes", id, len(text))
+					}
+				}
+				size := 0
+				if variables, ok := at(r.Properties, "Environment", "Variables").(map[string]any); ok {
+					for name, v := range variables {
+						size += len(name) + valueSize(v)
+					}
+				}
+				if size > 4096 { // AWS Lambda Developer Guide, quotas
+					t.Errorf("%s has an environment of up to %d bytes", id, size)
 				}
 			}
 		})

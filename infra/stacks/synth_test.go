@@ -31,6 +31,13 @@ var scenarios = map[string]string{
 		"accountNames": {"123456789012": "prod-billing"},
 		"trail": true, "trails": ["older"], "terminationProtection": true
 	}}`,
+	// As much as a function's environment can hold.
+	"crowded": `{"rootguard": {
+		"prefix": "twenty-letters-long0", "regions": ["default", "me-south-1"], "email": ["ops@example.com"], "escalation": {"email": ["ciso@example.com"]}, "chatTopic": true,
+		"reminders": ["1h", "24h", "72h", "96h", "120h"], "resend": ["15m", "1h", "2h", "4h"], "trail": true,
+		"trails": ["` + strings.Repeat("t", 128) + `", "` + strings.Repeat("u", 64) + `"],
+		"accountNames": {"123456789012": "` + strings.Repeat("n", 1850) + `"}
+	}}`,
 	"organization": `{"rootguard": {
 		"email": ["ops@example.com"], "regions": ["eu-west-1"],
 		"organization": {"id": "o-a1b2c3d4e5", "management": "111111111111", "hub": "222222222222", "units": ["r-abcd"]}

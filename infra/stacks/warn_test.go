@@ -9,7 +9,8 @@ import (
 	"rootguard/infra/settings"
 )
 
-// TestWarning holds that whoever deploys is told of what would reach nobody.
+// TestWarning holds that a deployment warns of alerts that reach nobody and of
+// Regions that are not watched.
 func TestWarning(t *testing.T) {
 	all(t) // or skips
 	flags, err := featureFlags()
@@ -24,9 +25,13 @@ func TestWarning(t *testing.T) {
 		}
 	}
 	for given, want := range map[string]string{
+		`{"email": "ops@example.com", "regions": "default,me-south-1"}`: "enable these Regions in every account before you deploy there: me-south-1",
+		`{"email": "ops@example.com", "regions": "us-east-2"}`:          "are not watched: ap-northeast-1, ap-northeast-2",
+		`{"email": "ops@example.com", "partition": "aws-eusc"}`:         "no other Region watches this one",
 		`{}`:                      "nobody receives the alerts",
 		`{"chatTopic": true}`:     "nobody receives the alerts",
 		`{"sms": "+14155550100"}`: "text messages alone",
+		`{"email": "ops@example.com", "partition": "aws-cn"}`:                          "",
 		`{"sms": "+14155550100", "email": "ops@example.com"}`:                          "",
 		`{"rootguard": {"slack": {"workspace": "T0123ABCD", "channel": "C0123ABCD"}}}`: "",
 	} {
@@ -46,8 +51,17 @@ func TestWarning(t *testing.T) {
 			}
 			text.Write(raw)
 		}
-		if !strings.Contains(text.String(), want) || strings.Contains(text.String(), "rootguard:receivers") != (want != "") {
+		if !strings.Contains(text.String(), want) {
 			t.Errorf("%s: want the warning %q", given, want)
+		}
+		for id, when := range map[string]bool{
+			"rootguard:receivers":  !strings.Contains(given, "email") && !strings.Contains(given, "slack"),
+			"rootguard:regions":    strings.Contains(want, "not watched"),
+			"rootguard:one-region": strings.Contains(want, "no other Region"),
+		} {
+			if strings.Contains(text.String(), id) != when {
+				t.Errorf("%s: the warning %s is there: %v, want %v", given, id, !when, when)
+			}
 		}
 	}
 }

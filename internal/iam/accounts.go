@@ -31,7 +31,7 @@ var ErrOutOfReach = errors.New("no role is configured for live checks in other a
 
 // Home says which account the caller's own credentials belong to.
 type Home struct {
-	Partition string // "aws", "aws-us-gov", "aws-cn"
+	Partition string // its ID, as in ARNs: "aws"
 	Account   string
 }
 

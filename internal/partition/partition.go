@@ -2,7 +2,10 @@
 // and which of its Regions every account has.
 package partition
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // Partition is a group of AWS Regions with accounts and endpoints of its own.
 type Partition struct {
@@ -52,4 +55,20 @@ func Of(id string) (p Partition, ok bool) {
 // Further are the Regions besides Home.
 func (p *Partition) Further() []string {
 	return slices.DeleteFunc(slices.Clone(p.Regions), func(r string) bool { return r == p.Home })
+}
+
+// OfRegion returns the partition that a Region is in, by its name (AWS Fault
+// Isolation Boundaries, "Partitions"); ok is false for a partition that is not
+// listed here.
+func OfRegion(region string) (p Partition, ok bool) {
+	for prefix, id := range map[string]string{"us-gov-": "aws-us-gov", "cn-": "aws-cn", "eusc-": "aws-eusc"} {
+		if strings.HasPrefix(region, prefix) {
+			return Of(id)
+		}
+	}
+	// The isolated partitions have Regions such as us-iso-east-1 and eu-isoe-west-1.
+	if _, rest, _ := strings.Cut(region, "-"); strings.HasPrefix(rest, "iso") {
+		return Partition{}, false
+	}
+	return Of("aws")
 }

@@ -33,3 +33,19 @@ func TestOfCopies(t *testing.T) {
 		t.Errorf("the table changed: %s", again.Regions[0])
 	}
 }
+
+func TestOfRegion(t *testing.T) {
+	for _, id := range partition.IDs() {
+		p, _ := partition.Of(id)
+		for _, region := range p.Regions {
+			if got, ok := partition.OfRegion(region); !ok || got.ID != id {
+				t.Errorf("%s: got %q, want %s", region, got.ID, id)
+			}
+		}
+	}
+	for region, want := range map[string]string{"me-south-1": "aws", "cn-east-9": "aws-cn", "us-isob-east-1": "", "eu-isoe-west-1": "", "us-gov-south-1": "aws-us-gov"} {
+		if got, ok := partition.OfRegion(region); got.ID != want || ok != (want != "") {
+			t.Errorf("%s: got %q, want %q", region, got.ID, want)
+		}
+	}
+}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -13,6 +12,7 @@ import (
 
 	"rootguard/internal/config"
 	"rootguard/internal/guard"
+	"rootguard/internal/partition"
 )
 
 var _ guard.Forwarders = (*Forwarders)(nil)
@@ -23,7 +23,7 @@ var _ guard.Forwarders = (*Forwarders)(nil)
 type Forwarders struct {
 	clients     []*sdk.Client // of each Region, whose connections all accounts share
 	credentials func(account string) (aws.CredentialsProvider, error)
-	partition   string // "aws", "aws-us-gov", "aws-cn"
+	suffix      string // of the names of endpoints, such as "amazonaws.com"
 	own         string
 	queue       string // name
 }
@@ -31,7 +31,11 @@ type Forwarders struct {
 // NewForwarders returns the Forwarders of a function's settings. credentials are
 // for reading the queues of an account.
 func NewForwarders(cfg *config.Config, env aws.Config, credentials func(account string) (aws.CredentialsProvider, error)) *Forwarders {
-	f := &Forwarders{credentials: credentials, partition: cfg.Partition, own: cfg.Account, queue: config.ForwardQueue(cfg.Own.Prefix)}
+	suffix := "amazonaws.com"
+	if p, ok := partition.Of(cfg.Partition); ok {
+		suffix = p.Suffix
+	}
+	f := &Forwarders{credentials: credentials, suffix: suffix, own: cfg.Account, queue: config.ForwardQueue(cfg.Own.Prefix)}
 	for _, region := range append([]string{cfg.Region}, cfg.Regions...) {
 		f.clients = append(f.clients, sdk.NewFromConfig(env, func(o *sdk.Options) { o.Region = region }))
 	}
@@ -77,9 +81,5 @@ func (f *Forwarders) Undelivered(ctx context.Context, account string) (stuck []g
 // url is that of the queue (Amazon SQS Developer Guide, "Queue and message
 // identifiers"). It is made here, as GetQueueUrl would be one more call a queue.
 func (f *Forwarders) url(region, account string) string {
-	domain := "amazonaws.com"
-	if strings.HasPrefix(f.partition, "aws-cn") {
-		domain = "amazonaws.com.cn"
-	}
-	return fmt.Sprintf("https://sqs.%s.%s/%s/%s", region, domain, account, f.queue)
+	return fmt.Sprintf("https://sqs.%s.%s/%s/%s", region, f.suffix, account, f.queue)
 }

@@ -60,6 +60,8 @@ func TestForwarders(t *testing.T) {
 	look("aws", "222222222222", "")
 	server.Send(queue, "one", "two")
 	look("aws", "222222222222", "", at(2)...)
+	look("aws-eusc", "222222222222", "", guard.Undelivered{Region: "us-east-1", Queue: "https://sqs.us-east-1.amazonaws.eu/222222222222/" + queue, Events: 2},
+		guard.Undelivered{Region: "eu-north-1", Queue: "https://sqs.eu-north-1.amazonaws.eu/222222222222/" + queue, Events: 2})
 	look("aws-cn", "222222222222", "", guard.Undelivered{Region: "us-east-1", Queue: "https://sqs.us-east-1.amazonaws.com.cn/222222222222/" + queue, Events: 2},
 		guard.Undelivered{Region: "eu-north-1", Queue: "https://sqs.eu-north-1.amazonaws.com.cn/222222222222/" + queue, Events: 2})
 	server.Inject("GetQueueAttributes", 1, sqstest.Fault{Status: http.StatusForbidden, Code: "AccessDenied"})

@@ -14,6 +14,7 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
+	"rootguard/internal/partition"
 	"rootguard/internal/redrive"
 )
 
@@ -126,7 +127,7 @@ func Region(queueURL string) string {
 	}
 	rest, ok := strings.CutPrefix(u.Hostname(), "sqs.")
 	region, domain, found := strings.Cut(rest, ".")
-	if !ok || !found || domain != "amazonaws.com" && domain != "amazonaws.com.cn" {
+	if p, known := partition.OfRegion(region); !ok || !found || !known || domain != p.Suffix {
 		return ""
 	}
 	return region

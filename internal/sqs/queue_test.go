@@ -112,6 +112,8 @@ func TestURL(t *testing.T) {
 	for url, want := range map[string]struct{ region, name string }{
 		"https://sqs.eu-west-1.amazonaws.com/111111111111/dlq":      {"eu-west-1", "dlq"},
 		"https://sqs.cn-north-1.amazonaws.com.cn/111111111111/dlq2": {"cn-north-1", "dlq2"},
+		"https://sqs.eusc-de-east-1.amazonaws.eu/111111111111/dlq":  {"eusc-de-east-1", "dlq"},
+		"https://sqs.cn-north-1.amazonaws.com/111111111111/dlq":     {"", "dlq"},
 		"http://localhost:5000/111111111111/dlq":                    {"", "dlq"},
 		"https://sqs.eu-west-1.example.com/111111111111/dlq":        {"", "dlq"},
 		"https://eu-west-1.queue.amazonaws.com/111111111111/dlq":    {"", "dlq"},

@@ -21,6 +21,7 @@ import (
 	"rootguard/internal/dynamodb"
 	"rootguard/internal/eventpattern"
 	"rootguard/internal/lambda"
+	"rootguard/internal/partition"
 )
 
 // stackEnv names the variable that says what the deployed stack is called.
@@ -38,7 +39,7 @@ type deployed struct {
 	Stack   string `group:"aws" placeholder:"NAME" help:"The deployed stack ($$ROOTGUARD_STACK). Default: rootguard."`
 	Table   string `group:"aws" placeholder:"NAME" help:"The stack's DynamoDB table ($$ROOTGUARD_TABLE). Default: the stack says."`
 	Profile string `group:"aws" placeholder:"NAME" help:"A profile of your AWS configuration, as for the AWS CLI ($$AWS_PROFILE)."`
-	Region  string `group:"aws" placeholder:"REGION" help:"Where the stack is. Default: us-east-1, in AWS GovCloud (US) us-gov-west-1, in China cn-north-1."`
+	Region  string `group:"aws" placeholder:"REGION" help:"Where the stack is. Default: us-east-1, in AWS GovCloud (US) us-gov-west-1, in China cn-north-1, in the European Sovereign Cloud eusc-de-east-1."`
 }
 
 // given names the flags that were given.
@@ -102,17 +103,13 @@ func loadAWS(ctx context.Context, profile, region string) (aws.Config, error) {
 }
 
 // homeRegion is where IAM's calls and root's sign-ins are recorded, in the
-// partition of a Region (AWS IAM User Guide, "Logging IAM and AWS STS API calls
-// with AWS CloudTrail").
+// partition of a Region. Of a partition that is not known it is the Region itself.
 func homeRegion(region string) string {
-	switch {
-	case strings.HasPrefix(region, "us-gov-"):
-		return "us-gov-west-1"
-	case strings.HasPrefix(region, "cn-"):
-		return "cn-north-1"
-	default:
-		return "us-east-1"
+	p, ok := partition.OfRegion(region)
+	if !ok {
+		return region
 	}
+	return p.Home
 }
 
 // outputs are what the stack says of itself.

@@ -22,7 +22,7 @@ import (
 type doctorCmd struct {
 	Stack     string `group:"aws" placeholder:"NAME" help:"The deployed stack ($$ROOTGUARD_STACK). Default: rootguard."`
 	Profile   string `group:"aws" placeholder:"NAME" help:"A profile of your AWS configuration, as for the AWS CLI ($$AWS_PROFILE)."`
-	Region    string `group:"aws" placeholder:"REGION" help:"Where the stack is. Default: us-east-1, in AWS GovCloud (US) us-gov-west-1, in China cn-north-1."`
+	Region    string `group:"aws" placeholder:"REGION" help:"Where the stack is. Default: us-east-1, in AWS GovCloud (US) us-gov-west-1, in China cn-north-1, in the European Sovereign Cloud eusc-de-east-1."`
 	Probe     bool   `default:"true" negatable:"" help:"Put an event on the bus and see it come out at the functions."`
 	ProbeWait span   `default:"2m" placeholder:"2m" help:"Wait for that event for so long."`
 	Wait      span   `placeholder:"10m" help:"Check again until all is well, for so long."`
