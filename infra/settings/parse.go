@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"rootguard/internal/eventpattern"
 	"rootguard/internal/partition"
 )
 
@@ -90,7 +91,7 @@ func (p *parser) unknown(path, key string, known []string) {
 // fields are the settings by name. Those of type text, list or flag can be given
 // with -c too; there a list is separated by commas.
 var fields = map[string]func(p *parser, key string, v any){
-	"prefix":    func(p *parser, key string, v any) { p.match(key, v, prefixes, &p.settings.Prefix) },
+	"prefix":    func(p *parser, key string, v any) { p.prefix(key, v) },
 	"partition": (*parser).partition,
 	"regions": func(p *parser, key string, v any) {
 		p.regionsSet = true
@@ -262,6 +263,17 @@ func (p *parser) match(key string, v any, form pattern, to *string) {
 		return
 	}
 	*to = text
+}
+
+// prefix takes a prefix by which EventBridge accepts the rules.
+func (p *parser) prefix(key string, v any) {
+	p.match(key, v, prefixes, &p.settings.Prefix)
+	text, _ := v.(string)
+	var tooComplex *eventpattern.TooComplexError
+	if _, err := eventpattern.RulesFor(text); errors.As(err, &tooComplex) {
+		p.fail(key, v, fmt.Sprintf("rule %s would be too complex for EventBridge (%d > %d): choose a prefix that repeats itself less, such as %q",
+			tooComplex.Rule, tooComplex.Complexity, eventpattern.MaxComplexity, eventpattern.DefaultPrefix))
+	}
 }
 
 // shown keeps a value that is there but prints as nothing from looking absent.

@@ -163,6 +163,8 @@ func TestParseErrors(t *testing.T) {
 		{`{"partition": "gov"}`, "partition", "gov", `"aws-us-gov"`},
 		{`{"partition": ""}`, "partition", "(empty)", `"aws-eusc"`},
 		{`{"prefix": "Acme"}`, "prefix", "Acme", "lower-case"},
+		{`{"prefix": "aaaaaaaaaaaaaaaaaaaa"}`, "prefix", "aaaaaaaaaaaaaaaaaaaa", "rule guard-delivery would be too complex for EventBridge (24 > 8): choose a prefix that repeats itself less"},
+		{`{"rootguard": {"prefix": "rr-rr-rr-rr-rr"}}`, "rootguard.prefix", "rr-rr-rr-rr-rr", "too complex for EventBridge"},
 		{`{"prefix": ""}`, "prefix", "(empty)", "lower-case"},
 		{`{"reminders": ["1h", "soon"]}`, "reminders", "soon", `such as "30m"`},
 		{`{"resend": "1m"}`, "resend", "1m", "give a duration from 5m to 7d"},

@@ -58,6 +58,19 @@ const (
 // Numbers are equal by value, as EventBridge's rule engine compares them: 300
 // and 3.0e2 are. exists stands alone among a field's values.
 func Compile(pattern []byte) (*Pattern, error) {
+	root, err := parsePattern(pattern)
+	if err != nil {
+		return nil, err
+	}
+	n, err := compileObject(nil, root)
+	if err != nil {
+		return nil, fmt.Errorf("compiling pattern: %w", err)
+	}
+	return &Pattern{root: n}, nil
+}
+
+// parsePattern reads a pattern as JSON.
+func parsePattern(pattern []byte) (object, error) {
 	if n := utf8.RuneCount(pattern); n > maxPattern {
 		return nil, fmt.Errorf("pattern has %d characters, EventBridge takes at most %d", n, maxPattern)
 	}
@@ -74,11 +87,7 @@ func Compile(pattern []byte) (*Pattern, error) {
 	if !ok {
 		return nil, errors.New("pattern is not a JSON object")
 	}
-	n, err := compileObject(nil, root)
-	if err != nil {
-		return nil, fmt.Errorf("compiling pattern: %w", err)
-	}
-	return &Pattern{root: n}, nil
+	return root, nil
 }
 
 // object is a JSON object in the order of its members, each name once.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -48,13 +49,36 @@ const maxPrefix = 24
 
 // RulesFor are the rules to deploy where the names of rootguard's resources
 // begin with prefix: letters, digits and hyphens, at most 24. A name counts also
-// where its first letter is of the other case, as in the names of stacks.
+// where its first letter is of the other case, as in the names of stacks. A
+// prefix that repeats itself can make rules that EventBridge refuses (see
+// Complexity): the error names the rule.
 func RulesFor(prefix string) ([]Rule, error) {
 	plain := strings.Trim(prefix, "-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") == ""
 	if prefix == "" || len(prefix) > maxPrefix || !plain {
 		return nil, fmt.Errorf("prefix %q of resource names is not 1 to %d letters, digits and hyphens", prefix, maxPrefix)
 	}
-	return rules(prefix), nil
+	all := rules(prefix)
+	for _, r := range append(slices.Clip(all), QuarantineRule(prefix), LastWord(prefix)) {
+		n, err := Complexity([]byte(r.Pattern))
+		if err != nil {
+			return nil, fmt.Errorf("rule %s: %w", r.Name, err)
+		}
+		if n > MaxComplexity {
+			return nil, &TooComplexError{Prefix: prefix, Rule: r.Name, Complexity: n}
+		}
+	}
+	return all, nil
+}
+
+// TooComplexError says that a prefix makes a rule that EventBridge would refuse.
+type TooComplexError struct {
+	Prefix, Rule string
+	Complexity   int
+}
+
+func (e *TooComplexError) Error() string {
+	return fmt.Sprintf("prefix %q makes rule %s too complex for EventBridge (%d > %d): choose one that repeats itself less, such as %q",
+		e.Prefix, e.Rule, e.Complexity, MaxComplexity, DefaultPrefix)
 }
 
 // Parts of the patterns.
@@ -76,7 +100,7 @@ const (
 // QuarantineRule is one more rule, to deploy where users without MFA may be
 // quarantined. prefix must be one that RulesFor takes.
 func QuarantineRule(prefix string) Rule {
-	pattern := `{` + fromAWS + `, "detail-type": [` + byCall + `], ` + notRoot + `, "detail": {
+	pattern := `{` + fromAWS + `, "detail-type": [` + byCall + `], "detail": {
 		"eventSource": ["iam.amazonaws.com"],
 		"eventName": ["CreatePolicyVersion", "DeletePolicy", "SetDefaultPolicyVersion"],
 		` + naming(prefix, "policyArn") + `}}`
@@ -85,8 +109,10 @@ func QuarantineRule(prefix string) Rule {
 
 // rules are the rules, each within its limits and with as little overlap as
 // possible: an event that two rules let through is handled twice, the second
-// time in vain. Two overlaps remain, both rare: root handing out credentials by
-// a call that is not read-only, and root calling sts:AssumeRoot.
+// time in vain. Three overlaps remain, all rare: root handing out credentials by
+// a call that is not read-only, root calling sts:AssumeRoot, and root changing
+// rootguard's own resources: the wildcards of a rule about these must not be
+// repeated in branches of $or (see Complexity).
 //
 // A source that begins with "aws." cannot be made up: PutEvents refuses it
 // (EventBridge API Reference, PutEventsRequestEntry).
@@ -126,19 +152,19 @@ func rules(prefix string) []Rule {
 		"eventSource": ["cloudtrail.amazonaws.com", "kms.amazonaws.com"],
 		"eventName": ["DeleteAlias", "DeleteTrail", "DisableKey", "PutEventSelectors", "PutKeyPolicy", "ScheduleKeyDeletion",
 			"StopLogging", "UpdateAlias", "UpdateTrail"]}}`
-	guardDelivery := `{` + fromAWS + `, "detail-type": [` + byCall + `], ` + notRoot + `, "detail": {
+	guardDelivery := `{` + fromAWS + `, "detail-type": [` + byCall + `], "detail": {
 		"eventSource": ["dynamodb.amazonaws.com", "events.amazonaws.com", "sns.amazonaws.com", "sqs.amazonaws.com"],
 		"eventName": ["DeleteQueue", "DeleteRule", "DeleteTable", "DeleteTopic", "DisableRule", "PurgeQueue", "PutRule", "PutTargets",
 			"RemovePermission", "RemoveTargets", "SetQueueAttributes", "SetSubscriptionAttributes", "SetTopicAttributes",
 			"Unsubscribe", "UpdateTable"],
 		` + naming(prefix, "name", "queueUrl", "rule", "subscriptionArn", "tableName", "topicArn") + `}}`
-	guardFunction := `{` + fromAWS + `, "detail-type": [` + byCall + `], ` + notRoot + `, "detail": {
+	guardFunction := `{` + fromAWS + `, "detail-type": [` + byCall + `], "detail": {
 		"eventSource": ["iam.amazonaws.com", "lambda.amazonaws.com", "logs.amazonaws.com"],
 		"eventName": ["AttachRolePolicy", "DeleteLogGroup", "DeleteRole", "DeleteRolePolicy", "DetachRolePolicy",
 			"PutRolePermissionsBoundary", "PutRolePolicy", "UpdateAssumeRolePolicy", {"prefix": "DeleteFunction"},
 			{"prefix": "PutFunction"}, {"prefix": "RemovePermission"}, {"prefix": "UpdateFunction"}],
 		` + naming(prefix, "functionName", "logGroupName", "roleName") + `}}`
-	guardWatch := `{` + fromAWS + `, "detail-type": [` + byCall + `], ` + notRoot + `, "detail": {
+	guardWatch := `{` + fromAWS + `, "detail-type": [` + byCall + `], "detail": {
 		"eventSource": ["cloudformation.amazonaws.com", "monitoring.amazonaws.com", "scheduler.amazonaws.com"],
 		"eventName": ["DeleteAlarms", "DeleteSchedule", "DeleteScheduleGroup", "DeleteStack", "DisableAlarmActions", "PutMetricAlarm",
 			"UpdateSchedule", "UpdateTerminationProtection"],
