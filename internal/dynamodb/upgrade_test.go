@@ -33,7 +33,7 @@ func newUpgraded(t *testing.T) *upgraded {
 	t.Helper()
 	client := dynamotest.Client(dynamotest.New(t).URL)
 	table := dynamotest.Table(t, client)
-	for _, it := range dynamotest.Rows(t, dynamotest.RowsTaken) {
+	for _, it := range dynamotest.Rows(dynamotest.RowsTaken) {
 		item := map[string]types.AttributeValue{}
 		for name, v := range it {
 			if v.S != nil {
@@ -90,7 +90,7 @@ func TestOldRows(t *testing.T) {
 		}
 	}
 
-	for _, text := range dynamotest.RowsRecords(t, dynamotest.RowsTaken) {
+	for _, text := range dynamotest.RowsRecords(dynamotest.RowsTaken) {
 		rec, _, err := cloudtrail.Decode([]byte(text))
 		if err != nil {
 			t.Fatal(err)

@@ -71,8 +71,18 @@ func deployed(t *testing.T) *cloud {
 // "rootguard" of cdk.json; tests that name the same ones share it.
 func deployedWith(t *testing.T, settings string) *cloud {
 	t.Helper()
+	c := using(t, settings, nil)
+	c.empty()
+	c.corrected()
+	return c
+}
+
+// using gives the test the deployment with other settings, with what is in it.
+// before is called where it is yet to be deployed, and may be nil.
+func using(t *testing.T, settings string, before func(context.Context, *deployment) error) *cloud {
+	t.Helper()
 	w := start(t)
-	d := w.deployment(t, settings)
+	d := w.deployment(t, settings, before)
 	d.turn.Lock()
 	t.Cleanup(d.turn.Unlock)
 	c := &cloud{t: t, ctx: t.Context(), world: w, d: d, clients: d.clients(), idle: map[string][]*lambdatest.Function{}, barredOnes: map[string]bool{}, principals: map[string]*principal{}}
@@ -81,8 +91,6 @@ func deployedWith(t *testing.T, settings string) *cloud {
 	if err := c.operates(); err != nil {
 		t.Fatal(err)
 	}
-	c.empty()
-	c.corrected()
 	t.Cleanup(c.end)
 	return c
 }

@@ -82,8 +82,9 @@ func (d *deployment) in(region string) aws.Config {
 	return cfg
 }
 
-// deployment deploys, once for each settings.
-func (w *world) deployment(t *testing.T, settings string) *deployment {
+// deployment deploys, once for each settings. before, if not nil, is called when
+// the account is bootstrapped and nothing is deployed.
+func (w *world) deployment(t *testing.T, settings string, before func(context.Context, *deployment) error) *deployment {
 	t.Helper()
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -99,7 +100,7 @@ func (w *world) deployment(t *testing.T, settings string) *deployment {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	d, err := w.deploy(ctx, account, settings)
+	d, err := w.deploy(ctx, account, settings, before)
 	if err != nil {
 		w.deployments[settings] = &deployment{failed: err}
 		t.Fatal(err)
@@ -108,7 +109,7 @@ func (w *world) deployment(t *testing.T, settings string) *deployment {
 	return d
 }
 
-func (w *world) deploy(ctx context.Context, account, settings string) (*deployment, error) {
+func (w *world) deploy(ctx context.Context, account, settings string, before func(context.Context, *deployment) error) (*deployment, error) {
 	d := &deployment{account: account, dir: filepath.Join(w.dir, account), stacks: map[string]*stack{}}
 	if err := os.MkdirAll(d.dir, 0o750); err != nil {
 		return nil, fmt.Errorf("making the folder of a deployment: %w", err)
@@ -128,6 +129,11 @@ func (w *world) deploy(ctx context.Context, account, settings string) (*deployme
 	}
 	if err := d.cdk(ctx, w.moto.url, "bootstrap", "aws://"+account+"/"+region); err != nil {
 		return nil, err
+	}
+	if before != nil {
+		if err := before(ctx, d); err != nil {
+			return nil, err
+		}
 	}
 	if err := d.cdk(ctx, w.moto.url, "deploy", "--all", "--method", "direct", "--require-approval", "never"); err != nil {
 		return nil, err

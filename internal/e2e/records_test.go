@@ -35,6 +35,12 @@ func (c *cloud) event(source, name string, fields map[string]any) []byte {
 	if err != nil {
 		c.t.Fatal(err)
 	}
+	return c.envelope(raw)
+}
+
+// envelope is the event by which EventBridge delivers a record.
+func (c *cloud) envelope(raw []byte) []byte {
+	c.t.Helper()
 	rec, _, err := cloudtrail.Decode(raw)
 	if err != nil {
 		c.t.Fatalf("reading a record that the test made: %v", err)

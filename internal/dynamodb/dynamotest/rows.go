@@ -1,13 +1,12 @@
 package dynamotest
 
 import (
-	_ "embed" // rows and records
+	_ "embed" // of the files below
 	"encoding/json"
 	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
-	"testing"
 	"time"
 )
 
@@ -24,38 +23,35 @@ var rows1 string
 var records1 string
 
 var (
-	stamps = regexp.MustCompile(`20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9]{2}(:[0-9]{2}:[0-9]{2}(\.[0-9]+)?Z)?`)
-	epochs = regexp.MustCompile(`"expires":\{"N":"([0-9]+)"\}`)
+	stamps   = regexp.MustCompile(`20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9]{2}(:[0-9]{2}:[0-9]{2}(\.[0-9]+)?Z)?`)
+	expiries = regexp.MustCompile(`"expires":\{"N":"([0-9]+)"\}`)
 )
 
 // Rows are the items of a table as rootguard 1 wrote them, as if they had been
-// taken at a time: an account set up by root, whose user eve is past her grace
-// and her first reminder, and bob in his; an unacknowledged incident, a running
-// announcement, a group with two calls that no roll-up has named yet, and the
-// rows of the scheduled checks.
-func Rows(tb testing.TB, at time.Time) []Item {
-	tb.Helper()
-	var all []Item
-	for line := range strings.Lines(shifted(tb, rows1, at)) {
-		var it Item
-		if err := json.Unmarshal([]byte(line), &it); err != nil {
-			tb.Fatalf("reading a row: %v", err)
+// taken at about a time, which is Shifted: an account set up by root, whose user
+// eve is past her grace and her first reminder, and bob in his; an
+// unacknowledged incident, a running announcement, a group with two calls that no
+// roll-up has named yet, and the rows of the scheduled checks. replace are pairs
+// of texts, the new one second, such as RowsAccount and another account.
+func Rows(at time.Time, replace ...string) []Item {
+	lines := split(rows1, at, replace)
+	all := make([]Item, len(lines))
+	for i, line := range lines {
+		if err := json.Unmarshal([]byte(line), &all[i]); err != nil {
+			panic(fmt.Sprintf("reading a row of version 1: %v", err)) // a file of ours
 		}
-		all = append(all, it)
 	}
 	return all
 }
 
-// RowsRecords are the CloudTrail records, one a line, that Rows came of.
-func RowsRecords(tb testing.TB, at time.Time) []string {
-	tb.Helper()
-	return strings.Split(strings.TrimSpace(shifted(tb, records1, at)), "\n")
-}
+// RowsRecords are the CloudTrail records, each JSON, that Rows came of.
+func RowsRecords(at time.Time, replace ...string) []string { return split(records1, at, replace) }
 
-// shifted moves all times by whole hours, since some keys name an hour.
-func shifted(tb testing.TB, text string, at time.Time) string {
-	tb.Helper()
-	by := at.Sub(RowsTaken).Truncate(time.Hour)
+// Shifted is RowsTaken moved to a time, by whole hours, since some keys name one.
+func Shifted(at time.Time) time.Time { return RowsTaken.Add(at.Sub(RowsTaken).Truncate(time.Hour)) }
+
+func split(text string, at time.Time, replace []string) []string {
+	by := Shifted(at).Sub(RowsTaken)
 	text = stamps.ReplaceAllStringFunc(text, func(s string) string {
 		layout := "2006-01-02T15"
 		if strings.HasSuffix(s, "Z") {
@@ -66,15 +62,16 @@ func shifted(tb testing.TB, text string, at time.Time) string {
 		}
 		t, err := time.Parse(layout, s)
 		if err != nil {
-			tb.Fatalf("moving the time %s: %v", s, err)
+			panic(fmt.Sprintf("moving a time of version 1: %v", err))
 		}
 		return t.Add(by).Format(layout)
 	})
-	return epochs.ReplaceAllStringFunc(text, func(s string) string {
-		n, err := strconv.ParseInt(epochs.FindStringSubmatch(s)[1], 10, 64)
+	text = expiries.ReplaceAllStringFunc(text, func(s string) string {
+		n, err := strconv.ParseInt(expiries.FindStringSubmatch(s)[1], 10, 64)
 		if err != nil {
-			tb.Fatalf("moving the time in %s: %v", s, err)
+			panic(fmt.Sprintf("moving a time of version 1: %v", err))
 		}
 		return fmt.Sprintf(`"expires":{"N":"%d"}`, time.Unix(n, 0).Add(by).Unix())
 	})
+	return strings.Split(strings.TrimSpace(strings.NewReplacer(replace...).Replace(text)), "\n")
 }
