@@ -59,7 +59,7 @@ var mayImport = map[string][]string{
 	"pace":         {"guard"},
 	"dynamodb":     {"cloudtrail", "detect", "bootstrap", "alert", "guard", "config", "pace", "health"},
 	"sns":          {"cloudtrail", "detect", "bootstrap", "alert", "guard", "config", "health"},
-	"iam":          {"cloudtrail", "detect", "bootstrap", "alert", "guard"},
+	"iam":          {"cloudtrail", "detect", "bootstrap", "alert", "guard", "eventpattern", "health"},
 	"securityhub":  {"alert", "guard"},
 	"awsenv":       {},
 	"redrive":      {"cloudtrail", "alert", "guard"},
@@ -69,7 +69,7 @@ var mayImport = map[string][]string{
 	"eventbridge":  {"health", "eventpattern"},
 	"kms":          {"health"},
 	"trail":        {"health"},
-	"awshealth":    {"config", "health", "dynamodb", "eventbridge", "kms", "lambda", "sns", "sqs", "trail"},
+	"awshealth":    {"config", "health", "dynamodb", "eventbridge", "iam", "kms", "lambda", "sns", "sqs", "trail"},
 
 	"cloudformation": {},
 	"eventhistory":   {"eventpattern"},

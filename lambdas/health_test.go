@@ -10,11 +10,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"rootguard/internal/awshealth/awshealthtest"
+	"rootguard/internal/eventpattern"
+	"rootguard/internal/iam/iamtest"
 	"rootguard/internal/lambdatest"
 )
 
 // TestHealth runs the sweep as deployed, on a schedule of the test's own: its
-// heartbeats come out at the functions, what breaks is told of once with what
+// recorded heartbeats come out at the functions, what breaks is told of once with what
 // mends it, on both topics, and closed when it is mended.
 func TestHealth(t *testing.T) {
 	c := newCloud(t)
@@ -22,9 +24,11 @@ func TestHealth(t *testing.T) {
 	functions := map[string]*lambdatest.Function{"rootactivity": c.start(t, "rootactivity"), "iamuser": c.start(t, "iamuser")}
 	sweep := c.start(t, "sweep")
 
-	put := make(chan awshealthtest.Event, 10)
+	recorded := make(chan []byte, 10)
+	c.iam.Tagged = func(role, key, value string) { recorded <- iamtest.TagRoleEvent(account, role, key, value) }
+	onBus := make(chan awshealthtest.Event, 100)
 	c.rest.Lock()
-	c.rest.Put = func(e awshealthtest.Event) { put <- e }
+	c.rest.Put = func(e awshealthtest.Event) { onBus <- e }
 	c.rest.Unlock()
 	heard := []string{"rootactivity", "iamuser"}
 	at := time.Now().UTC().Truncate(time.Second)
@@ -33,10 +37,10 @@ func TestHealth(t *testing.T) {
 		before := len(sweep.Logs())
 		handled(t, sweep, fmt.Appendf(nil, `{"version":"0","id":"t","detail-type":"Scheduled Event","source":"aws.events","time":%q,"detail":{}}`, at.Format(time.RFC3339)))
 		at = at.Add(5 * time.Minute)
-		for len(put) > 0 {
-			e := <-put
+		for len(recorded) > 0 {
+			e := <-recorded
 			for _, name := range heard {
-				handled(t, functions[name], fmt.Appendf(nil, `{"version":"0","id":"h","detail-type":%q,"source":%q,"account":%q,"detail":%s}`, e.DetailType, e.Source, account, e.Detail))
+				handled(t, functions[name], e)
 			}
 		}
 		logs := sweep.Logs()[before:]
@@ -70,8 +74,12 @@ func TestHealth(t *testing.T) {
 		t.Errorf("log of a heartbeat: %v", logs[len(logs)-1])
 	}
 
-	// A heartbeat that somebody makes up is none.
-	handled(t, functions["iamuser"], []byte(`{"version":"0","id":"h","detail-type":"rootguard Heartbeat","source":"rootguard","account":"`+account+`","detail":{"id":"made-up","prefix":"rootguard"}}`))
+	if n := len(onBus); n != 3 {
+		t.Errorf("%d events on the bus in 3 runs", n)
+	}
+
+	// A call by which somebody else has the role tagged proves nothing, and is no alert.
+	handled(t, functions["iamuser"], iamtest.TagRoleEvent(account, "rootguard-sweep", eventpattern.HeartbeatTag, "made-up"))
 
 	// One function hears no more, and a rule is disabled.
 	heard = []string{"rootactivity"}
@@ -92,6 +100,12 @@ func TestHealth(t *testing.T) {
 		run()
 	}
 	told("[HIGH] Guardrail unhealthy: rule.root-sign-in", "[HIGH] Guardrail unhealthy: heartbeat.iamuser")
+	for len(onBus) > 0 {
+		<-onBus
+	}
+	if did := run(); len(onBus) != 0 || did["withheld"] == nil {
+		t.Errorf("the event goes on the bus though a heartbeat is missing: %v", did)
+	}
 	heard = []string{"rootactivity", "iamuser"}
 	c.rest.Lock()
 	c.rest.Rules["rootguard-root-sign-in"].State = "ENABLED"

@@ -87,16 +87,15 @@ func newGuard(app awscdk.App, s *settings.Settings, rules []eventpattern.Rule, a
 		newQuarantinePolicy(g.stack, s)
 	}
 
-	probes := eventpattern.Probes(s.Prefix, *awscdk.Aws_ACCOUNT_ID())
-	made := make([]awsevents.CfnRule, 0, len(rules)+len(probes)+len(g.functions)+1)
-	for _, rule := range append(slices.Clone(rules), probes...) {
+	made := []awsevents.CfnRule{}
+	for _, rule := range append(slices.Clone(rules), eventpattern.Heartbeats(s.Prefix, *awscdk.Aws_ACCOUNT_ID())...) {
 		r := newRule(g.stack, s.Prefix+"-"+rule.Name, rule, target("function", *g.functions[rule.Function].FunctionArn(), g.undelivered))
 		g.permit(rule.Name, r, rule.Function)
 		made = append(made, r)
 	}
-	for _, name := range slices.Sorted(maps.Keys(g.functions)) {
-		if name != SecurityHub {
-			made = append(made, g.heartbeat(name))
+	for _, name := range []string{Sweep, Quarantine} {
+		if g.functions[name] != nil {
+			made = append(made, g.schedule(name))
 		}
 	}
 	made = append(made, g.lastWord())
@@ -261,8 +260,11 @@ func (g *guard) newFunction(name, archive string) awslambda.Function {
 		AssumedBy:   awsiam.NewServicePrincipal(jsii.String("lambda.amazonaws.com"), nil),
 		Description: jsii.String("Of rootguard's function " + name),
 	}
-	if name == Quarantine {
+	switch name {
+	case Quarantine:
 		props.RoleName = jsii.String(quarantineName(g.settings)) // for members to trust it, and to know its calls
+	case Sweep:
+		props.RoleName = jsii.String(eventpattern.SweepRole(g.settings.Prefix)) // for rules to know its heartbeats
 	}
 	role := awsiam.NewRole(g.stack, jsii.String(id+"Role"), props)
 	statements := g.permissions(name, *logs.LogGroupArn())
@@ -358,8 +360,8 @@ func (g *guard) permissions(function, logs string) []awsiam.PolicyStatement {
 	return statements
 }
 
-// proving are the permissions to look whether every part of the guard works, and
-// to put a heartbeat on the bus.
+// proving are the permissions to check whether every part of the guard works, to
+// put a heartbeat on the bus, and to have CloudTrail record one.
 func (g *guard) proving() []awsiam.PolicyStatement {
 	s := g.settings
 	names := []string{eventpattern.IAMUser, eventpattern.RootActivity, Sweep}
@@ -379,8 +381,13 @@ func (g *guard) proving() []awsiam.PolicyStatement {
 	// An organization's trail is its management account's, which the settings of a
 	// guard for one member alone do not name.
 	trails := []string{arnOf("cloudtrail", "*", "*", "trail/*")}
-	// Nobody but the guard itself is to be heard by its own rules, and by no other.
+	// Only the guard's own rules are to get its events.
 	heartbeat := conditions{"StringEquals": map[string]any{"events:source": eventpattern.HeartbeatSource, "events:detail-type": eventpattern.HeartbeatDetailType}}
+	// No other tag than this one, of no other role than its own.
+	tag := conditions{
+		"ForAllValues:StringEquals": map[string]any{"aws:TagKeys": []string{eventpattern.HeartbeatTag}},
+		"Null":                      map[string]any{"aws:TagKeys": "false"},
+	}
 	statements := []awsiam.PolicyStatement{
 		allow("ListTrailsAndRules", []string{"cloudtrail:DescribeTrails", "events:ListRules"}, []string{"*"}, nil),
 		allow("ProveTrails", []string{"cloudtrail:GetEventSelectors", "cloudtrail:GetTrailStatus"}, trails, nil),
@@ -391,6 +398,7 @@ func (g *guard) proving() []awsiam.PolicyStatement {
 		allow("ProveKey", []string{"kms:DescribeKey"}, []string{*g.key.KeyArn()}, nil),
 		allow("ProveTable", []string{"dynamodb:DescribeContinuousBackups", "dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive"}, []string{*g.table.TableArn()}, nil),
 		allow("PutHeartbeats", []string{"events:PutEvents"}, []string{arn("events", "event-bus/default")}, heartbeat),
+		allow("RecordHeartbeats", []string{"iam:TagRole"}, []string{arnOf("iam", "", *awscdk.Aws_ACCOUNT_ID(), "role/"+eventpattern.SweepRole(s.Prefix))}, tag),
 	}
 	if len(forwarded) > 0 {
 		statements = append(statements, allow("FindQueues", []string{"sqs:GetQueueUrl"}, forwarded, nil))

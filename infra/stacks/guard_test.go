@@ -561,7 +561,7 @@ func TestAlarms(t *testing.T) {
 	slices.Sort(names)
 	if diff := cmp.Diff([]string{
 		"chats-failed", "errors-iamuser", "errors-rootactivity", "errors-securityhub", "errors-sweep", "escalations-failed", "failed", "lost-events-1", "lost-events-2", "lost-failures-iamuser", "lost-failures-rootactivity", "lost-failures-securityhub", "lost-failures-sweep",
-		"no-heartbeat-iamuser", "no-heartbeat-rootactivity", "no-heartbeat-sweep", "notifications-failed", "publish-errors",
+		"no-heartbeat-sweep", "notifications-failed", "publish-errors",
 		"throttles-iamuser", "throttles-rootactivity", "throttles-securityhub", "throttles-sweep", "undelivered",
 	}, names); diff != "" {
 		t.Errorf("alarms (-want +got):\n%s", diff)
@@ -625,25 +625,30 @@ func TestSecurityHub(t *testing.T) {
 	}
 }
 
-// TestHeartbeat holds that each function is called often enough for its alarm.
-func TestHeartbeat(t *testing.T) {
-	tpl := all(t)["default"].stack(t, "rootguard")
-	for id, f := range tpl.of("AWS::Lambda::Function") {
-		called := false
-		for _, r := range tpl.of("AWS::Events::Rule") {
-			for _, target := range list(r.Properties["Targets"]) {
-				called = called || r.Properties["ScheduleExpression"] == "rate(5 minutes)" && r.Properties["State"] == "ENABLED" &&
-					reflect.DeepEqual(at(target, "Arn"), get(id, "Arn"))
+// TestSchedules holds that only functions that no rule calls have a schedule, and
+// that the sweep's alarm expects three calls.
+func TestSchedules(t *testing.T) {
+	for scenario, want := range map[string][]string{"default": {"sweep"}, "quarantine": {"quarantine", "sweep"}} {
+		tpl := all(t)[scenario].stack(t, "rootguard")
+		var scheduled []string
+		for id, f := range tpl.of("AWS::Lambda::Function") {
+			for _, r := range tpl.of("AWS::Events::Rule") {
+				for _, target := range list(r.Properties["Targets"]) {
+					if r.Properties["ScheduleExpression"] == "rate(5 minutes)" && r.Properties["State"] == "ENABLED" && reflect.DeepEqual(at(target, "Arn"), get(id, "Arn")) {
+						scheduled = append(scheduled, strings.TrimPrefix(f.Properties["FunctionName"].(string), "rootguard-"))
+					}
+				}
 			}
 		}
-		if !called {
-			t.Errorf("%v is not called on a schedule", f.Properties["FunctionName"])
+		slices.Sort(scheduled)
+		if diff := cmp.Diff(want, scheduled); diff != "" {
+			t.Errorf("%s: functions with a schedule (-want +got):\n%s", scenario, diff)
 		}
-		_, silent := tpl.named(t, "AWS::CloudWatch::Alarm", "AlarmName", strings.Replace(f.Properties["FunctionName"].(string), "rootguard-", "rootguard-no-heartbeat-", 1))
-		for _, m := range list(silent.Properties["Metrics"]) {
-			if period := at(m, "MetricStat", "Period"); period != nil && period != 900.0 {
-				t.Errorf("%v: its alarm looks at %v s, want three calls", f.Properties["FunctionName"], period)
-			}
+	}
+	_, silent := all(t)["default"].stack(t, "rootguard").named(t, "AWS::CloudWatch::Alarm", "AlarmName", "rootguard-no-heartbeat-sweep")
+	for _, m := range list(silent.Properties["Metrics"]) {
+		if period := at(m, "MetricStat", "Period"); period != nil && period != 900.0 {
+			t.Errorf("the sweep's alarm checks %v s, want three calls", period)
 		}
 	}
 }

@@ -13,16 +13,17 @@ import (
 	"rootguard/internal/eventpattern"
 )
 
-// TestProbes holds that heartbeats reach both functions, and of this account alone.
-func TestProbes(t *testing.T) {
+// TestHeartbeats holds that recorded heartbeats reach both functions, and of this
+// account alone.
+func TestHeartbeats(t *testing.T) {
 	tpl := all(t)["default"].stack(t, "rootguard")
-	for _, probe := range eventpattern.Probes("rootguard", "ACCOUNT") {
+	for _, probe := range eventpattern.Heartbeats("rootguard", "ACCOUNT") {
 		id, r := tpl.named(t, "AWS::Events::Rule", "Name", "rootguard-"+probe.Name)
 		text, err := json.Marshal(r.Properties["EventPattern"])
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := strings.Replace(string(text), `{"Ref":"AWS::AccountId"}`, `"ACCOUNT"`, 1); !eventpattern.Same(got, probe.Pattern) {
+		if got := strings.ReplaceAll(string(text), `{"Ref":"AWS::AccountId"}`, `"ACCOUNT"`); !eventpattern.Same(got, probe.Pattern) {
 			t.Errorf("%s has the pattern %s, want %s", probe.Name, got, probe.Pattern)
 		}
 		function, _ := tpl.named(t, "AWS::Lambda::Function", "FunctionName", "rootguard-"+probe.Function)
@@ -34,7 +35,7 @@ func TestProbes(t *testing.T) {
 	for name, tpl := range templates(t) {
 		if strings.Contains(name, "forward") {
 			for id, r := range tpl.of("AWS::Events::Rule") {
-				if strings.Contains(fmt.Sprint(r.Properties["EventPattern"]), eventpattern.HeartbeatDetailType) {
+				if strings.Contains(fmt.Sprint(r.Properties["EventPattern"]), eventpattern.HeartbeatTag) {
 					t.Errorf("%s: %s forwards heartbeats", name, id)
 				}
 			}
@@ -69,6 +70,7 @@ func TestProving(t *testing.T) {
 		"events:ListRules":                    "*",
 		"events:ListTargetsByRule":            rules,
 		"events:PutEvents":                    "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:event-bus/default",
+		"iam:TagRole":                         "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/rootguard-sweep",
 		"kms:DescribeKey":                     "AWS::KMS::Key",
 		"lambda:GetFunctionConcurrency":       functions,
 		"lambda:GetFunctionConfiguration":     functions,
@@ -82,9 +84,14 @@ func TestProving(t *testing.T) {
 		t.Errorf("the sweep (-want +got):\n%s", diff)
 	}
 	tpl := all(t)["default"].stack(t, "rootguard")
-	conditioned := false
+	conditioned, tagged := false, false
 	for _, p := range tpl.of("AWS::IAM::Policy") {
 		for _, s := range list(at(p.Properties, "PolicyDocument", "Statement")) {
+			if at(s, "Action") == "iam:TagRole" {
+				tagged = reflect.DeepEqual(at(s, "Condition"), map[string]any{
+					"ForAllValues:StringEquals": map[string]any{"aws:TagKeys": []any{eventpattern.HeartbeatTag}}, "Null": map[string]any{"aws:TagKeys": "false"},
+				})
+			}
 			if at(s, "Action") == "events:PutEvents" {
 				conditioned = reflect.DeepEqual(at(s, "Condition"), map[string]any{"StringEquals": map[string]any{
 					"events:source": eventpattern.HeartbeatSource, "events:detail-type": eventpattern.HeartbeatDetailType}})
@@ -94,11 +101,19 @@ func TestProving(t *testing.T) {
 	if !conditioned {
 		t.Error("the sweep may put other events than heartbeats")
 	}
+	if !tagged {
+		t.Error("the sweep may put other tags on its role than heartbeats")
+	}
+	sweep, _ := tpl.named(t, "AWS::Lambda::Function", "FunctionName", "rootguard-sweep")
+	role := at(tpl.Resources[sweep].Properties, "Role", "Fn::GetAtt").([]any)[0].(string)
+	if name := tpl.Resources[role].Properties["RoleName"]; name != eventpattern.SweepRole("rootguard") {
+		t.Errorf("the role of the sweep is %v, which is not the one that it may tag", name)
+	}
 }
 
 // provesBy reports whether an action is for looking after the guard.
 func provesBy(action string) bool {
-	for _, prefix := range []string{"cloudtrail:", "dynamodb:Describe", "events:", "kms:Describe", "lambda:", "sns:Get", "sns:List", "sqs:Get"} {
+	for _, prefix := range []string{"cloudtrail:", "dynamodb:Describe", "events:", "iam:Tag", "kms:Describe", "lambda:", "sns:Get", "sns:List", "sqs:Get"} {
 		if strings.HasPrefix(action, prefix) {
 			return true
 		}

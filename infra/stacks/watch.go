@@ -15,19 +15,16 @@ import (
 	"rootguard/internal/eventpattern"
 )
 
-// heartbeat calls a function every five minutes with no record: it sends the
-// roll-ups that are due, and silence means a fault and not a quiet account. Of
-// the sweep it is the work itself. All three send roll-ups, so that these wait
-// for no one function, and so that a heartbeat shows that the table is within
-// reach.
-func (g *guard) heartbeat(function string) awsevents.CfnRule {
-	name := "heartbeat-" + function
+// schedule calls a function every five minutes with no record: it does what is due.
+// The functions of rules need none: what they are to send later the sweep sends.
+func (g *guard) schedule(function string) awsevents.CfnRule {
+	name := "schedule-" + function
 	to := target("function", *g.functions[function].FunctionArn(), g.undelivered)
 	// Then there is another one.
 	to.RetryPolicy = &awsevents.CfnRule_RetryPolicyProperty{MaximumEventAgeInSeconds: jsii.Number(5 * 60), MaximumRetryAttempts: jsii.Number(10)}
 	rule := awsevents.NewCfnRule(g.stack, jsii.String(camel(name)+"Rule"), &awsevents.CfnRuleProps{
 		Name:               jsii.String(g.settings.Prefix + "-" + name),
-		Description:        jsii.String("Has the function " + function + " send the roll-ups that are due, and show that it runs"),
+		Description:        jsii.String("Has the function " + function + " do what is due"),
 		ScheduleExpression: jsii.String(eventpattern.Schedule),
 		State:              jsii.String("ENABLED"),
 		Targets:            []any{to},
@@ -75,8 +72,8 @@ func (g *guard) watch(rules []awsevents.CfnRule) {
 		a.add(alarm{id + "Throttles", "throttles-" + name, "The function " + name + " was throttled: the account's concurrency is used up, or set to zero for it. Events wait for up to six hours.", f.MetricThrottles(sum), false})
 		a.add(alarm{id + "DestinationFailures", "lost-failures-" + name, "Events that the function " + name + " failed on could not be kept, and are lost.",
 			f.Metric(jsii.String("DestinationDeliveryFailures"), sum), false})
-		if name == SecurityHub {
-			continue // without an alert it has nothing to do
+		if name != Sweep && name != Quarantine {
+			continue // without an event it has nothing to do
 		}
 		quarter := &awscloudwatch.MetricOptions{Statistic: jsii.String("Sum"), Period: minutes(15)}
 		a.add(alarm{id + "Silent", "no-heartbeat-" + name, "The function " + name + " did not run with success for 15 minutes, though it is called every five.",

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
 	sdkdynamodb "github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	sdkeventbridge "github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	sdkiam "github.com/aws/aws-sdk-go-v2/service/iam"
 	sdkkms "github.com/aws/aws-sdk-go-v2/service/kms"
 	sdklambda "github.com/aws/aws-sdk-go-v2/service/lambda"
 	sdksns "github.com/aws/aws-sdk-go-v2/service/sns"
@@ -18,6 +19,7 @@ import (
 	"rootguard/internal/dynamodb"
 	"rootguard/internal/eventbridge"
 	"rootguard/internal/health"
+	"rootguard/internal/iam"
 	"rootguard/internal/kms"
 	"rootguard/internal/lambda"
 	"rootguard/internal/sns"
@@ -54,7 +56,7 @@ func New(cfg *config.Config, env aws.Config, now func() time.Time) *health.Check
 		want.Key = cfg.Own.Keys[0]
 	}
 	return health.New(health.Ports{
-		Trails: trail.New(cloudtrail.NewFromConfig(env)), Rules: rules, Bus: rules, Functions: lambda.New(sdklambda.NewFromConfig(env)),
+		Trails: trail.New(cloudtrail.NewFromConfig(env)), Rules: rules, Bus: rules, Recorder: iam.NewHeartbeats(sdkiam.NewFromConfig(env), cfg.Own.Prefix), Functions: lambda.New(sdklambda.NewFromConfig(env)),
 		Queues: sqs.NewQueues(queues), Topics: sns.NewInspector(sdksns.NewFromConfig(env), cfg.Own.Prefix+"-"+config.SecurityHub), Keys: kms.New(sdkkms.NewFromConfig(env)),
 		Tables: dynamodb.NewTables(table), Store: dynamodb.New(table, cfg.Table, now),
 	}, want, now)

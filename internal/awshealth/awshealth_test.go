@@ -14,6 +14,7 @@ import (
 	"rootguard/internal/dynamodb/dynamotest"
 	"rootguard/internal/eventpattern"
 	"rootguard/internal/health"
+	"rootguard/internal/iam/iamtest"
 	"rootguard/internal/sns/snstest"
 	"rootguard/internal/sqs/sqstest"
 )
@@ -34,23 +35,31 @@ func TestWell(t *testing.T) {
 		Account: "111122223333", Region: "us-east-1", Prefix: "rootguard", Topics: []string{topic}, Undelivered: "undelivered", Failed: "failed", Regions: []string{"eu-north-1"}, Quarantine: true,
 		Environment: map[string]string{config.EnvTable: table, config.EnvTopicARN: topic, config.EnvPrefix: "rootguard", config.EnvKeys: key},
 	}
+	put := 0
+	users := iamtest.New(t, d.Account)
+	users.Tagged = func(role, key, id string) {
+		if role != "rootguard-sweep" || key != eventpattern.HeartbeatTag {
+			t.Errorf("the role %s gets the tag %s", role, key)
+		}
+		for _, name := range health.Probed() {
+			if _, known, err := store.Received(t.Context(), id, name, time.Now()); err != nil || !known {
+				t.Errorf("heartbeat %s: %v, %v", id, known, err)
+			}
+		}
+	}
 	server := awshealthtest.New(t, d)
 	server.Lock()
 	server.Put = func(e awshealthtest.Event) {
-		var detail struct{ ID, Prefix string }
+		var detail struct{ Prefix string }
+		put++
 		if err := json.Unmarshal([]byte(e.Detail), &detail); err != nil || e.Source != eventpattern.HeartbeatSource || e.DetailType != eventpattern.HeartbeatDetailType || detail.Prefix != "rootguard" {
 			t.Errorf("%+v: %v", e, err)
-		}
-		for _, name := range health.Probed() {
-			if _, known, err := store.Received(t.Context(), detail.ID, name, time.Now()); err != nil || !known {
-				t.Errorf("heartbeat %s: %v, %v", detail.ID, known, err)
-			}
 		}
 	}
 	server.Unlock()
 	env := map[string]string{
 		"AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
-		"AWS_ENDPOINT_URL_DYNAMODB": tables.URL, "AWS_ENDPOINT_URL_SNS": topics.URL, "AWS_ENDPOINT_URL_SQS": queues.URL,
+		"AWS_ENDPOINT_URL_DYNAMODB": tables.URL, "AWS_ENDPOINT_URL_SNS": topics.URL, "AWS_ENDPOINT_URL_SQS": queues.URL, "AWS_ENDPOINT_URL_IAM": users.URL,
 	}
 	for name, value := range server.Env() {
 		env[name] = value
@@ -74,6 +83,9 @@ func TestWell(t *testing.T) {
 		if _, err := checks.Run(t.Context(), nil, at.Add(time.Duration(i)*5*time.Minute)); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if put != 2 {
+		t.Errorf("%d events were put on the bus in 2 runs", put)
 	}
 	results := checks.Inspect(t.Context(), at.Add(6*time.Minute))
 	if len(results) < 50 {

@@ -154,6 +154,12 @@ func iamAccesses(c *call, account string) ([]access, error) {
 		if policy := c.form.Get("PolicyArn"); policy != "" {
 			a.context = map[string]string{"iam:PolicyARN": policy}
 		}
+	case "TagRole":
+		if c.form.Get("RoleName") == "" || c.form.Get("Tags.member.2.Key") != "" {
+			return nil, errors.New("it names no role, or several tags")
+		}
+		a.resource = arnIn("iam", "", account, "role/"+c.form.Get("RoleName"))
+		a.context = map[string]string{"aws:TagKeys": c.form.Get("Tags.member.1.Key")}
 	default:
 		return nil, errUnknown
 	}
@@ -262,6 +268,8 @@ func TestAccesses(t *testing.T) {
 		{"iam", "ListMFADevices", "POST", "/", "", nil},
 		{"iam", "AttachUserPolicy", "POST", "/", "UserName=eve&PolicyArn=arn:p", []access{{"iam:AttachUserPolicy", "arn:aws:iam::111122223333:user/eve", map[string]string{"iam:PolicyARN": "arn:p"}}}},
 		{"iam", "DeleteUser", "POST", "/", "UserName=eve", nil},
+		{"iam", "TagRole", "POST", "/", "RoleName=r&Tags.member.1.Key=k&Tags.member.1.Value=v", []access{{"iam:TagRole", "arn:aws:iam::111122223333:role/r", map[string]string{"aws:TagKeys": "k"}}}},
+		{"iam", "TagRole", "POST", "/", "RoleName=r&Tags.member.1.Key=k&Tags.member.2.Key=l", nil},
 		{"sts", "AssumeRole", "POST", "/", "RoleArn=" + role, []access{{"sts:AssumeRole", role, nil}}},
 		{"lambda", "", "GET", "/2015-03-31/functions/f/configuration", "", []access{{"lambda:GetFunctionConfiguration", "arn:aws:lambda:us-east-1:111122223333:function:f", nil}}},
 		{"lambda", "", "GET", "/2019-09-30/functions/f/concurrency", "", []access{{"lambda:GetFunctionConcurrency", "arn:aws:lambda:us-east-1:111122223333:function:f", nil}}},

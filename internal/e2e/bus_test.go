@@ -288,7 +288,7 @@ func (c *cloud) queueURL(arn string) string {
 }
 
 // tick has every schedule send its event, dated at, and then delivers what the
-// functions put on the bus.
+// functions put on the bus, and what CloudTrail recorded of them.
 func (c *cloud) tick(at time.Time) []delivery {
 	c.t.Helper()
 	rules, err := c.d.rulesIn(c.ctx, region)

@@ -47,7 +47,7 @@ type cloud struct {
 	ids   int
 	dated time.Time // of the latest record
 	heard []received
-	bus   [][]byte // what functions put on it
+	bus   [][]byte // what functions put on it, and what CloudTrail records of them
 
 	barredOnes map[string]bool       // functions that rules may not call
 	principals map[string]*principal // functions' roles, by function

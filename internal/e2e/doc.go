@@ -25,7 +25,8 @@
 //   - It counts no confirmed subscriptions and puts an event on the bus by calling
 //     functions, which it cannot; its DescribeKey breaks on a key of
 //     CloudFormation. The proxy corrects the count, takes what is put for tick to
-//     deliver, says that the key is enabled, and calls the functions that the
+//     deliver, puts there what CloudTrail would record of the sweep's heartbeat, says
+//     that the key is enabled, and calls the functions that the
 //     command calls.
 //   - Its CloudFormation leaves deletion protection, backups and expiry off the table;
 //     protect switches them on, and makes the trail that an account has.

@@ -44,7 +44,7 @@ func TestHealthEpisodes(t *testing.T) {
 	}
 	doctor := func(code int, says string) {
 		t.Helper()
-		if got := c.rootguard("doctor", "--no-probe"); got.code != code || !strings.Contains(got.stdout, says) {
+		if got := c.rootguard("doctor"); got.code != code || !strings.Contains(got.stdout, says) {
 			t.Fatalf("doctor: want %d and %q, got %+v", code, says, got)
 		}
 	}
@@ -90,14 +90,14 @@ func TestHealthEpisodes(t *testing.T) {
 	told("trail", "info")
 
 	// No event comes out at one function, which nothing but the heartbeat tells.
-	rule("rootguard-probe-iamuser", false)
+	rule("rootguard-heartbeat-iamuser", false)
 	runs(1)
-	told("rule.probe-iamuser", "high")
-	runs(2)
+	told("rule.heartbeat-iamuser", "high")
+	runs(5) // a heartbeat each 15 minutes, that is late after 10
 	told("heartbeat.iamuser", "high")
-	rule("rootguard-probe-iamuser", true)
+	rule("rootguard-heartbeat-iamuser", true)
 	runs(2)
-	told("rule.probe-iamuser", "info")
-	runs(1)
+	told("rule.heartbeat-iamuser", "info")
+	runs(5)
 	told("heartbeat.iamuser", "info")
 }

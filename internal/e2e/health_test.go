@@ -17,7 +17,10 @@ func TestHealthy(t *testing.T) {
 	}
 	c.wantAlerts()
 	if n := len(c.calls("events", "PutEvents")); n != 4 {
-		t.Errorf("%d heartbeats in 4 runs", n)
+		t.Errorf("%d events on the bus in 4 runs", n)
+	}
+	if n := len(c.calls("iam", "TagRole")); n != 2 {
+		t.Errorf("%d recorded heartbeats in 4 runs", n)
 	}
 }
 

@@ -69,6 +69,16 @@ var operators = map[string]func(pattern, value string) bool{
 	"StringLike":   like,
 	"ArnEquals":    likeARN, // as ArnLike (IAM User Guide, "IAM JSON policy elements: Condition operators")
 	"ArnLike":      likeARN,
+	// Of the one value that a request has here (IAM User Guide, "Set operators for
+	// multivalued context keys").
+	"ForAllValues:StringEquals": func(pattern, value string) bool { return pattern == value },
+	"Null":                      func(pattern, _ string) bool { return pattern == "false" },
+}
+
+// absent are the operators that match where a request has no such key.
+var absent = map[string]func(pattern string) bool{
+	"ForAllValues:StringEquals": func(string) bool { return true },
+	"Null":                      func(pattern string) bool { return pattern == "true" },
 }
 
 // decide returns the statement that allows, or nil: without one, or with one that
@@ -104,6 +114,9 @@ func (s *statement) applies(a access) bool {
 				if strings.EqualFold(name, key) { // keys are not case-sensitive
 					value, has = v, true
 				}
+			}
+			if without := absent[operator]; !has && without != nil && slices.ContainsFunc(patterns, without) {
+				continue
 			}
 			if !has || !slices.ContainsFunc(patterns, func(p string) bool { return operators[operator](p, value) }) {
 				return false
@@ -166,6 +179,8 @@ func TestDecide(t *testing.T) {
 		{"Sid": "Heartbeat", "Effect": "Allow", "Action": "events:PutEvents", "Resource": "arn:aws:events:us-east-1:111122223333:event-bus/default",
 			"Condition": {"StringEquals": {"events:source": "guard", "events:detail-type": ["Heartbeat", "Probe"]}}},
 		{"Sid": "Attach", "Effect": "Allow", "Action": "iam:AttachUserPolicy", "Resource": "arn:aws:iam::111122223333:user/*", "Condition": {"ArnEquals": {"iam:PolicyARN": "` + policy + `"}}},
+		{"Sid": "Tag", "Effect": "Allow", "Action": "iam:TagRole", "Resource": "arn:aws:iam::111122223333:role/guard-sweep",
+			"Condition": {"ForAllValues:StringEquals": {"aws:TagKeys": "heartbeat"}, "Null": {"aws:TagKeys": "false"}}},
 		{"Sid": "Spared", "Effect": "Deny", "Action": "iam:*", "Resource": "arn:aws:iam::111122223333:user/admins/*"}
 	]}`))
 	if err != nil {
@@ -205,6 +220,10 @@ func TestDecide(t *testing.T) {
 		{"nothing of what is asked for", "events:PutEvents", bus, nil, ""},
 		{"a policy that is named", "iam:AttachUserPolicy", user, map[string]string{"iam:PolicyArn": policy}, "Attach"},
 		{"another policy", "iam:AttachUserPolicy", user, map[string]string{"iam:PolicyArn": policy + "2"}, ""},
+		{"a tag", "iam:TagRole", "arn:aws:iam::111122223333:role/guard-sweep", map[string]string{"aws:TagKeys": "heartbeat"}, "Tag"},
+		{"another tag", "iam:TagRole", "arn:aws:iam::111122223333:role/guard-sweep", map[string]string{"aws:TagKeys": "team"}, ""},
+		{"no tag", "iam:TagRole", "arn:aws:iam::111122223333:role/guard-sweep", nil, ""},
+		{"another role's tag", "iam:TagRole", "arn:aws:iam::111122223333:role/guard-iamuser", map[string]string{"aws:TagKeys": "heartbeat"}, ""},
 		{"denied", "iam:GetUser", "arn:aws:iam::111122223333:user/admins/eve", nil, ""},
 	} {
 		got := ""

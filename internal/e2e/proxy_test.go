@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/sns"
+
+	"rootguard/internal/iam/iamtest"
 )
 
 // call is a request to AWS.
@@ -42,6 +44,7 @@ type fault struct {
 	only            func(*call) bool         // nil: every call of the action
 	edit            func(body []byte) []byte // instead of a fault, changes moto's answer
 	reply           func(*call) any          // instead of a fault, answers with JSON in moto's stead
+	done            func(*call)              // instead of a fault, is called when moto did it
 }
 
 // always is more than any test calls.
@@ -157,6 +160,9 @@ func (p *proxy) serve(w http.ResponseWriter, r *http.Request) {
 	case f.edit != nil:
 		r.Header.Del("Accept-Encoding")
 		p.to.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), editKey{}, f.edit)))
+	case f.done != nil:
+		p.to.ServeHTTP(w, r)
+		f.done(c)
 	case f.reply != nil:
 		w.Header().Set("Content-Type", "application/x-amz-json-1.1")
 		_ = json.NewEncoder(w).Encode(f.reply(c)) // a caller that is gone does not read
@@ -354,6 +360,7 @@ func (c *cloud) corrected() {
 		return map[string]any{"KeyMetadata": map[string]any{"KeyId": in.KeyId, "KeyState": "Enabled", "Enabled": true}}
 	}})
 	c.fault(fault{service: "events", action: "PutEvents", times: always, reply: c.onBus})
+	c.fault(fault{service: "iam", action: "TagRole", times: always, done: c.onTagRole})
 	c.fault(fault{service: "lambda", times: always, only: func(asked *call) bool { return invoked.MatchString(asked.path) }, reply: c.onInvoke})
 }
 
@@ -369,6 +376,14 @@ func (c *cloud) onInvoke(asked *call) any {
 		return res.Error
 	}
 	return json.RawMessage(res.Response)
+}
+
+// onTagRole puts on the bus what CloudTrail records of the sweep's call; tick
+// delivers it.
+func (c *cloud) onTagRole(asked *call) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.bus = append(c.bus, iamtest.TagRoleEvent(c.d.account, asked.form.Get("RoleName"), asked.form.Get("Tags.member.1.Key"), asked.form.Get("Tags.member.1.Value")))
 }
 
 // onBus takes what is put on the bus; tick delivers it, since moto would call

@@ -20,7 +20,7 @@ func TestSweepsOverlap(t *testing.T) {
 	}
 	c.wantAlerts(want...)
 	at := time.Now().Add(day + time.Hour/2)
-	event := c.scheduled(c.arn("events", "rule/rootguard-heartbeat-sweep"), at)
+	event := c.scheduled(c.arn("events", "rule/rootguard-schedule-sweep"), at)
 	publishing := c.hold("sns", "Publish")
 	var wg sync.WaitGroup
 	sweep := func() {

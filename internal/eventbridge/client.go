@@ -1,5 +1,5 @@
-// Package eventbridge looks up rules and their targets, and puts rootguard's own
-// heartbeats on the default event bus.
+// Package eventbridge looks up rules and their targets, and puts the event that
+// rootguard works on the default event bus.
 package eventbridge
 
 import (
@@ -80,28 +80,27 @@ func (c *Client) Targets(ctx context.Context, region, rule string) ([]health.Tar
 
 // heartbeat is the detail of the event.
 type heartbeat struct {
-	ID     string    `json:"id"`
 	Prefix string    `json:"prefix"`
 	At     time.Time `json:"at"`
 }
 
 // Put is health.Bus'.
-func (c *Client) Put(ctx context.Context, b health.Beat) error {
-	detail, err := json.Marshal(heartbeat{ID: b.ID, Prefix: c.prefix, At: b.At})
+func (c *Client) Put(ctx context.Context, at time.Time) error {
+	detail, err := json.Marshal(heartbeat{Prefix: c.prefix, At: at})
 	if err != nil {
-		return fmt.Errorf("encoding heartbeat %s: %w", b.ID, err)
+		return fmt.Errorf("encoding the heartbeat: %w", err)
 	}
 	source, detailType, text := eventpattern.HeartbeatSource, eventpattern.HeartbeatDetailType, string(detail)
 	out, err := c.in("").PutEvents(ctx, &sdk.PutEventsInput{Entries: []types.PutEventsRequestEntry{{
-		Source: &source, DetailType: &detailType, Detail: &text, Time: &b.Put,
+		Source: &source, DetailType: &detailType, Detail: &text, Time: &at,
 	}}})
 	if err != nil {
-		return fmt.Errorf("putting heartbeat %s: %w", b.ID, err)
+		return fmt.Errorf("putting the heartbeat: %w", err)
 	}
 	// The call succeeds also where an entry is refused (EventBridge API Reference, PutEvents).
 	for i := range out.Entries {
 		if e := &out.Entries[i]; e.ErrorCode != nil {
-			return fmt.Errorf("putting heartbeat %s: %s: %s", b.ID, *e.ErrorCode, deref(e.ErrorMessage))
+			return fmt.Errorf("putting the heartbeat: %s: %s", *e.ErrorCode, deref(e.ErrorMessage))
 		}
 	}
 	return nil

@@ -112,7 +112,7 @@ func TestTargets(t *testing.T) {
 
 func TestPut(t *testing.T) {
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	detail, err := json.Marshal(`{"id":"x","prefix":"rootguard","at":"2026-03-01T12:00:00Z"}`)
+	detail, err := json.Marshal(`{"prefix":"rootguard","at":"2026-03-01T12:00:00Z"}`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,14 +120,13 @@ func TestPut(t *testing.T) {
 		exchange{call: "PutEvents", asks: `"Detail":` + string(detail), answer: `{"FailedEntryCount":0,"Entries":[{"EventId":"e"}]}`},
 		exchange{call: "PutEvents", asks: `"DetailType":"rootguard Heartbeat"`, answer: `{"FailedEntryCount":1,"Entries":[{"ErrorCode":"InternalFailure","ErrorMessage":"busy"}]}`},
 		exchange{call: "PutEvents", asks: `"Source":"rootguard"`, code: "AccessDeniedException"})
-	b := health.Beat{ID: "x", At: at, Put: at}
-	if err := c.Put(t.Context(), b); err != nil {
+	if err := c.Put(t.Context(), at); err != nil {
 		t.Error(err)
 	}
-	if err := c.Put(t.Context(), b); err == nil || !strings.Contains(err.Error(), "InternalFailure: busy") {
+	if err := c.Put(t.Context(), at); err == nil || !strings.Contains(err.Error(), "InternalFailure: busy") {
 		t.Errorf("an entry that is refused: %v", err)
 	}
-	if err := c.Put(t.Context(), b); err == nil || !strings.Contains(err.Error(), "putting heartbeat x") {
+	if err := c.Put(t.Context(), at); err == nil || !strings.Contains(err.Error(), "putting the heartbeat") {
 		t.Errorf("denied: %v", err)
 	}
 }

@@ -7,31 +7,58 @@ import (
 	"strings"
 )
 
-// What the guard says of itself on the event bus: an event that must come out at
-// the functions. Its source is none of AWS's, so that no rule takes it for one
-// of CloudTrail.
+// The event that the guard puts on the bus while it works. Its source is none of
+// AWS's, so that no rule takes it for one of CloudTrail. Whoever may put events can
+// write one, which is why no function is called by it.
 const (
 	HeartbeatSource     = "rootguard"
 	HeartbeatDetailType = "rootguard Heartbeat"
 )
 
-// Probes are the rules that bring the guard's own heartbeats to the functions,
-// one each. Heartbeats of other accounts, which in an organization may put
-// events on the bus too, and of guards with another prefix do not pass. The
-// prefix must be one that RulesFor takes.
-func Probes(prefix, account string) []Rule {
+// HeartbeatTag is the key of the tag that the function sweep puts on its own role,
+// the value being the heartbeat's ID.
+const HeartbeatTag = "rootguard:heartbeat"
+
+// SweepRole is the name of the role of the function sweep.
+func SweepRole(prefix string) string { return prefix + "-" + Sweep }
+
+// Heartbeats are the rules that bring the guard's recorded heartbeats to the
+// functions, one each: the calls by which the sweep's role tags itself, as CloudTrail
+// records them (IAM API Reference, TagRole; a record has the tags in
+// requestParameters). Nothing else passes: a source of AWS cannot be made up, and
+// the caller must be the role itself. The prefix must be one that RulesFor takes.
+func Heartbeats(prefix, account string) []Rule {
 	functions := []string{RootActivity, IAMUser}
+	role := []string{SweepRole(prefix)}
 	rules := make([]Rule, len(functions))
 	for i, function := range functions {
 		rules[i] = Rule{
-			Name: "probe-" + function, Description: "A heartbeat of rootguard itself, for the function " + function, Function: function,
+			Name: "heartbeat-" + function, Description: "A recorded heartbeat of rootguard itself, for the function " + function, Function: function,
 			Pattern: patternOf(map[string]any{
-				"source": []string{HeartbeatSource}, "detail-type": []string{HeartbeatDetailType}, "account": []string{account},
-				"detail": map[string]any{"prefix": []string{prefix}},
+				"source": []string{"aws.iam"}, "detail-type": []string{"AWS API Call via CloudTrail"}, "account": []string{account},
+				"detail": map[string]any{
+					"eventSource": []string{"iam.amazonaws.com"}, "eventName": []string{"TagRole"},
+					"errorCode":         []any{map[string]any{"exists": false}},
+					"userIdentity":      map[string]any{"type": []string{"AssumedRole"}, "sessionContext": map[string]any{"sessionIssuer": map[string]any{"userName": role}}},
+					"requestParameters": map[string]any{"roleName": role, "tags": map[string]any{"key": []string{HeartbeatTag}}},
+				},
 			}),
 		}
 	}
 	return rules
+}
+
+// Alive is the rule for the event that the guard puts on the bus. Those of other
+// accounts, which in an organization may put events on the bus too, and of guards
+// with another prefix do not pass. The prefix must be one that RulesFor takes.
+func Alive(prefix, account string) Rule {
+	return Rule{
+		Name: "heartbeat", Description: "The event that rootguard puts on the bus every 5 minutes while it works",
+		Pattern: patternOf(map[string]any{
+			"source": []string{HeartbeatSource}, "detail-type": []string{HeartbeatDetailType}, "account": []string{account},
+			"detail": map[string]any{"prefix": []string{prefix}},
+		}),
+	}
 }
 
 // LastWord is the rule that goes around the functions, to the topics alone: it

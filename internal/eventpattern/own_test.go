@@ -5,32 +5,70 @@ import (
 	"testing"
 )
 
-func TestProbes(t *testing.T) {
-	event := func(source, detailType, account, prefix string) string {
-		return `{"source": "` + source + `", "detail-type": "` + detailType + `", "account": "` + account + `", "detail": {"id": "x", "prefix": "` + prefix + `"}}`
+// TestHeartbeats holds that a call by which the sweep's role tags itself passes,
+// and one that differs from it in anything does not.
+func TestHeartbeats(t *testing.T) {
+	const genuine = `{"source": "aws.iam", "detail-type": "AWS API Call via CloudTrail", "account": "111122223333", "region": "us-east-1", "detail": {
+		"eventSource": "iam.amazonaws.com", "eventName": "TagRole", "userIdentity": {"type": "AssumedRole", "sessionContext": {"sessionIssuer": {"userName": "rootguard-sweep"}}},
+		"requestParameters": {"roleName": "rootguard-sweep", "tags": [{"key": "rootguard:heartbeat", "value": "x"}]}, "responseElements": null}}`
+	rules := Heartbeats("rootguard", "111122223333")
+	if len(rules) != 2 || rules[0].Function == rules[1].Function || rules[0].Name == rules[1].Name {
+		t.Fatalf("rules: %+v", rules)
 	}
-	probes := Probes("rootguard", "111122223333")
-	if len(probes) != 2 || probes[0].Function == probes[1].Function || probes[0].Name == probes[1].Name {
-		t.Fatalf("probes: %+v", probes)
-	}
-	for _, rule := range probes {
+	for _, rule := range rules {
 		p, err := Compile([]byte(rule.Pattern))
 		if err != nil {
 			t.Fatal(err)
 		}
 		for name, tc := range map[string]struct {
-			event string
-			want  bool
+			old, other string
+			want       bool
 		}{
-			"a heartbeat":       {event(HeartbeatSource, HeartbeatDetailType, "111122223333", "rootguard"), true},
-			"another account's": {event(HeartbeatSource, HeartbeatDetailType, "222233334444", "rootguard"), false},
-			"another guard's":   {event(HeartbeatSource, HeartbeatDetailType, "111122223333", "other"), false},
-			"another source":    {event("rootguard2", HeartbeatDetailType, "111122223333", "rootguard"), false},
-			"another type":      {event(HeartbeatSource, "AWS API Call via CloudTrail", "111122223333", "rootguard"), false},
+			"a heartbeat":                 {`"x"`, `"y"`, true},
+			"another tag besides":         {`"tags": [`, `"tags": [{"key": "a", "value": "b"}, `, true},
+			"put by the account":          {`"aws.iam"`, `"custom.iam"`, false},
+			"another account's":           {`"account": "111122223333"`, `"account": "222233334444"`, false},
+			"another call":                {`"TagRole"`, `"UntagRole"`, false},
+			"another guard's role":        {`"roleName": "rootguard-sweep"`, `"roleName": "other-sweep"`, false},
+			"another caller":              {`"userName": "rootguard-sweep"`, `"userName": "admin"`, false},
+			"root":                        {`"AssumedRole"`, `"Root"`, false},
+			"another tag":                 {`"rootguard:heartbeat"`, `"team"`, false},
+			"refused":                     {`"responseElements": null`, `"errorCode": "AccessDenied"`, false},
+			"another type of event":       {`"AWS API Call via CloudTrail"`, `"AWS Service Event via CloudTrail"`, false},
+			"no tags, as where left out":  {`, "tags": [{"key": "rootguard:heartbeat", "value": "x"}]`, ``, false},
+			"an event that the guard put": {`"aws.iam"`, `"rootguard"`, false},
 		} {
-			if got, err := p.Match([]byte(tc.event)); err != nil || got != tc.want {
+			if !strings.Contains(genuine, tc.old) {
+				t.Fatalf("%s changes nothing", name)
+			}
+			if got, err := p.Match([]byte(strings.Replace(genuine, tc.old, tc.other, 1))); err != nil || got != tc.want {
 				t.Errorf("%s, %s: matches %v, %v", rule.Name, name, got, err)
 			}
+		}
+	}
+}
+
+func TestAlive(t *testing.T) {
+	event := func(source, detailType, account, prefix string) string {
+		return `{"source": "` + source + `", "detail-type": "` + detailType + `", "account": "` + account + `", "detail": {"prefix": "` + prefix + `"}}`
+	}
+	rule := Alive("rootguard", "111122223333")
+	p, err := Compile([]byte(rule.Pattern))
+	if err != nil || rule.Function != "" {
+		t.Fatalf("%+v: %v", rule, err)
+	}
+	for name, tc := range map[string]struct {
+		event string
+		want  bool
+	}{
+		"a heartbeat":       {event(HeartbeatSource, HeartbeatDetailType, "111122223333", "rootguard"), true},
+		"another account's": {event(HeartbeatSource, HeartbeatDetailType, "222233334444", "rootguard"), false},
+		"another guard's":   {event(HeartbeatSource, HeartbeatDetailType, "111122223333", "other"), false},
+		"another source":    {event("rootguard2", HeartbeatDetailType, "111122223333", "rootguard"), false},
+		"another type":      {event(HeartbeatSource, "AWS API Call via CloudTrail", "111122223333", "rootguard"), false},
+	} {
+		if got, err := p.Match([]byte(tc.event)); err != nil || got != tc.want {
+			t.Errorf("%s: matches %v, %v", name, got, err)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package health
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -59,7 +60,8 @@ type Ports struct {
 	Topics    Topics
 	Keys      Keys
 	Tables    Tables
-	Bus       Bus
+	Bus       Bus      // nil: of one that makes no run
+	Recorder  Recorder // likewise
 	Store     Store
 }
 
@@ -79,6 +81,7 @@ func New(ports Ports, want Expected, now func() time.Time) *Checker {
 type verdict struct {
 	outcome  Outcome
 	why, fix string
+	proof    string          // what is known instead of what the check proves, or ""
 	severity detect.Severity // another than the check's own, or 0
 	certain  bool
 	patient  bool
@@ -165,6 +168,9 @@ func (c *check) result(ctx context.Context) Result {
 	if v.severity != 0 {
 		r.Severity = v.severity
 	}
+	if v.proof != "" {
+		r.Proves = v.proof
+	}
 	return r
 }
 
@@ -184,11 +190,8 @@ func (o *once[T]) get(ctx context.Context) (T, error) {
 // checks are all of them, in the order in which a doctor tells them.
 // unread is why there is no state.
 func (c *Checker) checks(state State, unread error, at time.Time) []check {
-	all := []check{c.trail()}
-	for _, some := range [][]check{c.rules(), c.functions(), c.heartbeats(state, unread, at), c.queues(), c.topics(), c.table(), c.forwarders(state)} {
-		all = append(all, some...)
-	}
-	return all
+	all := slices.Concat([]check{c.trail()}, c.rules(), c.functions())
+	return slices.Concat(all, c.heartbeats(state, unread, at, slices.Clone(all)), c.queues(), c.topics(), c.table(), c.forwarders(state))
 }
 
 // Inspect makes every check as of a time, and whether the sweep runs besides.

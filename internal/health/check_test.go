@@ -15,23 +15,14 @@ import (
 	"rootguard/internal/health"
 )
 
-// inspect makes every check in a world in which the sweep has run.
+// inspect makes every check in a world in which the sweep runs.
 func (w *world) inspect(t *testing.T) map[string]health.Result {
 	t.Helper()
 	c := w.checker()
-	b, err := c.Probe(t.Context(), w.clock.Now())
-	if err != nil && w.fails["Put"] == nil {
+	if _, err := c.Run(t.Context(), nobody{}, w.clock.Now()); err != nil {
 		t.Fatal(err)
 	}
-	err = w.store.UpdateHealth(t.Context(), func(s health.State) (health.State, bool) {
-		s.At = w.clock.Now()
-		s.Beats = append(s.Beats, health.Outstanding{ID: b.ID, At: b.At})
-		return s, true
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.clock.Advance(5 * time.Minute)
+	w.clock.Advance(health.Timely)
 	results := map[string]health.Result{}
 	for _, r := range c.Inspect(t.Context(), w.clock.Now()) {
 		if results[r.ID].ID != "" {
@@ -52,8 +43,8 @@ func TestQuarantine(t *testing.T) {
 		if !deployed {
 			want = []string{
 				"failures.quarantine failed", "forwarder.eu-north-1 failed", "function.quarantine failed", "permission.quarantine failed",
-				"permission.rootactivity failed", "rule.guard-policy failed", "rule.heartbeat-quarantine failed",
-				"target.guard-policy failed", "target.heartbeat-quarantine failed",
+				"permission.rootactivity failed", "rule.guard-policy failed", "rule.schedule-quarantine failed",
+				"target.guard-policy failed", "target.schedule-quarantine failed",
 			}
 		}
 		if diff := cmp.Diff(want, ill(w.inspect(t))); diff != "" {
@@ -87,7 +78,7 @@ func TestWell(t *testing.T) {
 		}
 		t.Errorf("a guard that is well: %v", bad)
 	}
-	if len(results) < 55 {
+	if len(results) < 53 {
 		t.Errorf("only %d checks", len(results))
 	}
 	for id, r := range results {
@@ -169,13 +160,13 @@ func TestChecks(t *testing.T) {
 			r := w.rule(home, "rootguard-guard-removed")
 			r.Pattern = strings.Replace(r.Pattern, "{", "{ ", 1)
 		}, nil, 0, "", ""},
-		"a schedule is slower": {func(w *world) { w.rule(home, "rootguard-heartbeat-sweep").Schedule = "rate(1 day)" }, []string{"rule.heartbeat-sweep failed"}, detect.High, `"rate(1 day)"`, "--schedule-expression 'rate(5 minutes)'"},
+		"a schedule is slower": {func(w *world) { w.rule(home, "rootguard-schedule-sweep").Schedule = "rate(1 day)" }, []string{"rule.schedule-sweep failed"}, detect.High, `"rate(1 day)"`, "--schedule-expression 'rate(5 minutes)'"},
 		"another's rule": {func(w *world) {
 			w.rules[home] = append(w.rules[home], health.Rule{Name: "rootguard-mine", State: "DISABLED"})
 		}, nil, 0, "", ""},
 		"a rule has no target": {func(w *world) { w.targets[home+"/rootguard-root-sign-in"] = nil }, []string{"target.root-sign-in failed"}, detect.High, "sends nothing to",
 			`aws events put-targets --region us-east-1 --rule rootguard-root-sign-in --targets '[{"Arn":"arn:aws:lambda:us-east-1:111122223333:function:rootguard-rootactivity"`},
-		"a schedule has no target": {func(w *world) { w.targets[home+"/rootguard-heartbeat-sweep"] = nil }, []string{"target.heartbeat-sweep failed"}, detect.High, "sends nothing to",
+		"a schedule has no target": {func(w *world) { w.targets[home+"/rootguard-schedule-sweep"] = nil }, []string{"target.schedule-sweep failed"}, detect.High, "sends nothing to",
 			`"RetryPolicy":{"MaximumEventAgeInSeconds":300,"MaximumRetryAttempts":10}`},
 		"a rule has another target": {func(w *world) { w.targets[home+"/rootguard-root-sign-in"][0].ARN += "2" }, []string{"target.root-sign-in failed"}, detect.High, "sends nothing to", "put-targets"},
 		"a target has no queue":     {func(w *world) { w.targets[home+"/rootguard-root-sign-in"][0].DeadLetters = "" }, []string{"target.root-sign-in failed"}, detect.Medium, "undelivered", "DeadLetterConfig"},
@@ -213,7 +204,7 @@ func TestChecks(t *testing.T) {
 				f.Policy = strings.Replace(f.Policy, "rule/rootguard-root-sign-in", "rule/rootguard-x", 1)
 			})
 		}, []string{"permission.rootactivity failed"}, detect.High, "by the rules rootguard-root-sign-in", "aws lambda add-permission --region us-east-1 --function-name rootguard-rootactivity --statement-id rootguard-root-sign-in --action lambda:InvokeFunction --principal events.amazonaws.com --source-account 111122223333 --source-arn arn:aws:events:us-east-1:111122223333:rule/rootguard-root-sign-in"},
-		"every permission is gone": {func(w *world) { w.function("rootactivity", func(f *health.Function) { f.Policy = "" }) }, []string{"permission.rootactivity failed"}, detect.High, "and 6 more", "add-permission"},
+		"every permission is gone": {func(w *world) { w.function("rootactivity", func(f *health.Function) { f.Policy = "" }) }, []string{"permission.rootactivity failed"}, detect.High, "and 5 more", "add-permission"},
 		"failures are lost":        {func(w *world) { w.function("iamuser", func(f *health.Function) { f.OnFailure = "" }) }, []string{"failures.iamuser failed"}, detect.High, "failed", "put-function-event-invoke-config"},
 		"functions cannot be asked": {func(w *world) { w.fails["Function"] = denied }, []string{
 			"failures.iamuser unknown", "failures.rootactivity unknown", "failures.sweep unknown", "function.iamuser unknown", "function.rootactivity unknown", "function.sweep unknown",
@@ -254,13 +245,17 @@ func TestChecks(t *testing.T) {
 		"the table is archived":   {func(w *world) { tb := w.tables["table"]; tb.Status = "ARCHIVED"; w.tables["table"] = tb }, []string{"table failed"}, detect.Critical, "ARCHIVED", "describe-table"},
 		"the table may be deleted": {func(w *world) { tb := w.tables["table"]; tb.DeletionProtection = false; w.tables["table"] = tb }, []string{"table.protection failed"}, detect.Medium, "deleted by one call",
 			"aws dynamodb update-table --region us-east-1 --table-name table --deletion-protection-enabled"},
-		"no recovery":                 {func(w *world) { w.protect.PointInTimeRecovery = false }, []string{"table.protection failed"}, detect.Medium, "point-in-time", "update-continuous-backups"},
-		"rows stay":                   {func(w *world) { w.protect.TTL = "" }, []string{"table.protection failed"}, detect.Medium, "expired", "AttributeName=expires"},
-		"protection cannot be asked":  {func(w *world) { w.fails["Protection"] = denied }, []string{"table.protection unknown"}, detect.Medium, "x:Y", "Allow"},
-		"nothing protects the table":  {func(w *world) { w.protect = health.Protection{} }, []string{"table.protection failed"}, detect.Medium, "point-in-time recovery; The table table keeps rows", "update-continuous-backups"},
-		"a function does not hear":    {func(w *world) { w.deaf["iamuser"] = true }, []string{"heartbeat.iamuser failed"}, detect.High, "The heartbeat of 2026-03-01 12:00:00Z did not come out at the function rootguard-iamuser", "permission.iamuser"},
-		"heartbeats are late":         {func(w *world) { w.delay = 3 * time.Minute }, []string{"heartbeat.iamuser failed", "heartbeat.rootactivity failed"}, detect.High, "took 3m0s", "rule.probe-iamuser"},
-		"heartbeats are just in time": {func(w *world) { w.delay = 2 * time.Minute }, nil, 0, "", ""},
+		"no recovery":                {func(w *world) { w.protect.PointInTimeRecovery = false }, []string{"table.protection failed"}, detect.Medium, "point-in-time", "update-continuous-backups"},
+		"rows stay":                  {func(w *world) { w.protect.TTL = "" }, []string{"table.protection failed"}, detect.Medium, "expired", "AttributeName=expires"},
+		"protection cannot be asked": {func(w *world) { w.fails["Protection"] = denied }, []string{"table.protection unknown"}, detect.Medium, "x:Y", "Allow"},
+		"nothing protects the table": {func(w *world) { w.protect = health.Protection{} }, []string{"table.protection failed"}, detect.Medium, "point-in-time recovery; The table table keeps rows", "update-continuous-backups"},
+		"a function does not hear": {func(w *world) { w.deaf["iamuser"] = true }, []string{"heartbeat.iamuser failed"}, detect.High,
+			"The heartbeat of 2026-03-01 12:00:00Z, the call iam:TagRole on the role rootguard-sweep, did not come out at the function rootguard-iamuser, though it did at another", "See the log of the function rootguard-iamuser"},
+		"no function hears": {func(w *world) { w.deaf["iamuser"], w.deaf["rootactivity"] = true, true }, []string{"heartbeat.iamuser failed", "heartbeat.rootactivity failed"}, detect.High,
+			"nor at any other. The trail, the rules and the functions are as deployed: CloudTrail or EventBridge does not deliver", "aws cloudtrail lookup-events --region us-east-1 --lookup-attributes AttributeKey=EventName,AttributeValue=TagRole"},
+		"heartbeats are late":          {func(w *world) { w.delay = health.Timely + time.Minute }, []string{"heartbeat.iamuser warning", "heartbeat.rootactivity warning"}, detect.High, "took 11m0s", "AWS Health Dashboard"},
+		"heartbeats are just in time":  {func(w *world) { w.delay = health.Timely }, nil, 0, "", ""},
+		"no heartbeat can be recorded": {func(w *world) { w.fails["Record"] = denied }, []string{"heartbeat.iamuser unknown", "heartbeat.rootactivity unknown"}, detect.High, "No heartbeat was recorded yet", "doctor --wait"},
 
 		"a Region's rule is disabled":  {func(w *world) { w.rule(further, "rootguard-forward-user-sign-in").State = "DISABLED" }, []string{"forwarder.eu-north-1 failed"}, detect.High, "rootguard-forward-user-sign-in is DISABLED", "aws events enable-rule --region eu-north-1"},
 		"a Region's target is another": {func(w *world) { w.targets[further+"/rootguard-forward-user-sign-in"][0].ARN = "arn:else" }, []string{"forwarder.eu-north-1 failed"}, detect.High, "event-bus/default", "rootguard-forward-eu-north-1"},
@@ -324,20 +319,74 @@ func TestSweepRuns(t *testing.T) {
 	}
 }
 
-func TestArrival(t *testing.T) {
+// TestHeartbeatCause holds that a heartbeat that is missed names the first link on
+// its way that is broken, with what fixes that.
+func TestHeartbeatCause(t *testing.T) {
+	for name, tc := range map[string]struct {
+		change   func(w *world)
+		why, fix string
+	}{
+		"the trail": {func(w *world) { w.trails[0].Logging = false }, "The reason is the check trail: ", "start-logging"},
+		"the trail, though the rule is off too": {func(w *world) {
+			w.trails[0].Logging, w.rule(home, "rootguard-heartbeat-iamuser").State = false, "DISABLED"
+		}, "The reason is the check trail: ", "start-logging"},
+		"the rule":       {func(w *world) { w.rule(home, "rootguard-heartbeat-iamuser").State = "DISABLED" }, "The reason is the check rule.heartbeat-iamuser: ", "enable-rule"},
+		"the target":     {func(w *world) { w.targets[home+"/rootguard-heartbeat-iamuser"] = nil }, "The reason is the check target.heartbeat-iamuser: ", "put-targets"},
+		"the permission": {func(w *world) { w.function("iamuser", func(f *health.Function) { f.Policy = "" }) }, "The reason is the check permission.iamuser: ", "add-permission"},
+		"the function":   {func(w *world) { w.function("iamuser", func(f *health.Function) { f.State = "Failed" }) }, "The reason is the check function.iamuser: ", "make deploy"},
+		"the other function's rule is not the reason": {func(w *world) { w.rule(home, "rootguard-heartbeat-rootactivity").State = "DISABLED" },
+			"though it did at another", "See the log of the function rootguard-iamuser"},
+	} {
+		w := newWorld(t)
+		w.deaf["iamuser"] = true
+		tc.change(w)
+		r := w.inspect(t)["heartbeat.iamuser"]
+		if r.Outcome != health.Failed || !strings.Contains(r.Why, tc.why) || !strings.Contains(r.Fix, tc.fix) {
+			t.Errorf("%s: %+v", name, r)
+		}
+	}
+}
+
+// TestHeartbeatProof holds that what is known says of when it is, and that a
+// heartbeat under way is waited for no longer than it may take.
+func TestHeartbeatProof(t *testing.T) {
 	w := newWorld(t)
 	c := w.checker()
-	b := health.Beat{ID: "x", At: t0, Put: t0, Received: map[string]time.Time{"iamuser": t0.Add(time.Second)}}
-	var got []string
-	for _, r := range c.Arrival(b, nil) {
-		got = append(got, r.ID+" "+string(r.Outcome))
-	}
-	if diff := cmp.Diff([]string{"probe.rootactivity failed", "probe.iamuser ok"}, got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
-	for _, r := range c.Arrival(health.Beat{}, errors.New("events:PutEvents")) {
-		if r.Outcome != health.Unknown || !strings.Contains(r.Why, "events:PutEvents") {
-			t.Errorf("one that could not be put: %+v", r)
+	w.delay = 42 * time.Second
+	at := func() health.Result {
+		for _, r := range c.Inspect(t.Context(), w.clock.Now()) {
+			if r.ID == "heartbeat.iamuser" {
+				return r
+			}
 		}
+		t.Fatal("no such check")
+		return health.Result{}
+	}
+	if r := at(); r.Outcome != health.Unknown || !strings.Contains(r.Why, "No heartbeat was recorded yet") {
+		t.Errorf("a new stack: %+v", r)
+	}
+	if _, err := c.Run(t.Context(), nobody{}, w.clock.Now()); err != nil {
+		t.Fatal(err)
+	}
+	w.clock.Advance(3 * time.Minute)
+	if r := at(); r.Outcome != health.OK || r.Proves != "The call of 2026-03-01 12:00:00Z, 3m0s ago, came out at the function after 42s" {
+		t.Errorf("it came: %+v", r)
+	}
+	w.deaf["iamuser"] = true
+	w.clock.Advance(12 * time.Minute)
+	if _, err := c.Run(t.Context(), nobody{}, w.clock.Now()); err != nil {
+		t.Fatal(err)
+	}
+	w.clock.Advance(health.Timely - time.Second)
+	if r := at(); r.Outcome != health.OK || !strings.Contains(r.Proves, "12:00:00Z, 24m59s ago") {
+		t.Errorf("the next is under way: %+v", r)
+	}
+	w.clock.Advance(time.Second)
+	if r := at(); r.Outcome != health.Failed || !strings.Contains(r.Why, "12:15:00Z") {
+		t.Errorf("the next is late: %+v", r)
+	}
+	w.clock.Advance(time.Hour)
+	if r := at(); r.Outcome != health.Unknown || !strings.Contains(r.Why, "The last heartbeat was recorded at 2026-03-01 12:15:00Z") {
+		t.Errorf("an hour later: %+v", r)
 	}
 }

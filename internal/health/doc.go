@@ -1,6 +1,6 @@
 // Package health proves that rootguard works, by looking: that every link of
-// the chain from CloudTrail to a person is there and as deployed, and that an
-// event put on the bus comes out at the functions.
+// the chain from CloudTrail to a person is there and as deployed, and that a
+// recorded call comes out at the functions.
 //
 // # Checks
 //
@@ -15,10 +15,19 @@
 //
 // # Heartbeats
 //
-// Each run puts one event on the default bus. Rules of their own bring it to the
-// functions, which note in the table that it came. Its ID is random and on file
-// before it is put, so that one that somebody makes up proves nothing. A later
-// run fails the check of a function that had not noted it within Timely.
+// There are two. Every HeartbeatEvery the sweep makes a harmless call, a tag on its
+// own role, that CloudTrail records and a rule brings to the functions, which note in
+// the table that it came. Nobody else can make one: the source is AWS's, the caller
+// the role itself, and the ID, which is random, on file before the call. It proves
+// the trail, the delivery, the rule, the permission, the function and the table. A
+// later run fails the check of a function that had not noted it within Timely, and
+// names the first link that is not as deployed.
+//
+// And each run that could read and write the table, could alert, and knows of
+// nothing critical, nor of a heartbeat that is missing, puts an event on the bus.
+// An alarm waits for it, where there is another Region that events are forwarded
+// from in that one: so it goes off for what cannot be told here. No function is
+// called by it, since whoever may put events can make one up.
 //
 // # What is told
 //

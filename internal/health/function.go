@@ -11,7 +11,16 @@ import (
 	"rootguard/internal/eventpattern"
 )
 
-// functionNames are those of the guard that a schedule calls.
+// scheduled are those that a schedule calls.
+func (c *Checker) scheduled() []string {
+	names := []string{eventpattern.Sweep}
+	if c.want.Quarantine {
+		names = append(names, eventpattern.Quarantine)
+	}
+	return names
+}
+
+// functionNames are those of the guard, but Security Hub's.
 func (c *Checker) functionNames() []string {
 	names := []string{eventpattern.RootActivity, eventpattern.IAMUser, eventpattern.Sweep}
 	if c.want.Quarantine {

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"rootguard/internal/detect"
@@ -12,10 +13,21 @@ import (
 )
 
 const (
-	// Timely is how soon a heartbeat must come out at the functions.
-	Timely = 2 * time.Minute
-	// silence is how long there may be none, or no run of the sweep: two may fail.
+	// Timely is how soon a recorded heartbeat must come out at the functions.
+	// CloudTrail gives no bound for EventBridge, to which it delivers by best effort
+	// (Amazon EventBridge Events Reference); to a trail's bucket it delivers within
+	// about 5 minutes on average (AWS CloudTrail User Guide, "How CloudTrail works").
+	// Seconds are common.
+	Timely = 10 * time.Minute
+	// HeartbeatEvery is how often there is one: each is a record in the account's
+	// trails, of which 96 a day are few, and a link that is broken is known within
+	// half an hour.
+	HeartbeatEvery = 15 * time.Minute
+	// silence is how long there may be no run of the sweep: two may fail.
 	silence = 15 * time.Minute
+	// stale is how old the latest heartbeat is where the sweep did not run for a
+	// while, or could record none.
+	stale = HeartbeatEvery + Timely + silence
 	// outstanding is how many of the latest heartbeats a state names.
 	outstanding = 6
 )
@@ -23,94 +35,147 @@ const (
 // Probed are the functions at which a heartbeat must come out.
 func Probed() []string { return []string{eventpattern.RootActivity, eventpattern.IAMUser} }
 
-// Probe puts a heartbeat on the bus, after it is on file. at is the time of the run.
-func (c *Checker) Probe(ctx context.Context, at time.Time) (Beat, error) {
+// heartbeatOf begins the IDs of the checks of recorded heartbeats.
+const heartbeatOf = "heartbeat."
+
+// heartbeatDue reports whether a run records a heartbeat. Schedules are exact to
+// the minute alone.
+func (s *State) heartbeatDue(at time.Time) bool {
+	for _, b := range s.Beats {
+		if ago := at.Sub(b.At); ago > -HeartbeatEvery && ago < HeartbeatEvery-apart {
+			return false
+		}
+	}
+	return true
+}
+
+// record makes a heartbeat that CloudTrail records, after it is on file. at is the
+// time of the run.
+func (c *Checker) record(ctx context.Context, at time.Time) (Beat, error) {
 	b := Beat{ID: rand.Text(), At: at, Put: c.now()}
 	if err := c.ports.Store.AddBeat(ctx, b); err != nil {
 		return b, fmt.Errorf("noting a heartbeat: %w", err)
 	}
-	if err := c.ports.Bus.Put(ctx, b); err != nil {
-		return b, fmt.Errorf("putting a heartbeat: %w", err)
+	if err := c.ports.Recorder.Record(ctx, b.ID); err != nil {
+		return b, fmt.Errorf("recording a heartbeat: %w", err)
 	}
 	return b, nil
 }
 
-// heartbeats are the checks that an event comes out at the functions. unproved is
-// why that cannot be told.
-func (c *Checker) heartbeats(state State, unproved error, at time.Time) []check {
-	var newest Outstanding
-	for _, b := range state.Beats {
-		if at.Sub(b.At) >= Timely && b.At.After(newest.At) {
-			newest = b
+// heartbeats are the checks that a recorded call comes out at the functions.
+// unproved is why that cannot be known; links are the checks of what is between
+// the call and the functions.
+func (c *Checker) heartbeats(state State, unproved error, at time.Time, links []check) []check {
+	var recent []string // the IDs, the latest first
+	var latest time.Time
+	for _, b := range slices.Backward(state.Beats) {
+		if at.Sub(b.At) <= stale {
+			recent = append(recent, b.ID)
+		}
+		if b.At.After(latest) {
+			latest = b.At
 		}
 	}
-	found := &once[[]Beat]{ask: func(ctx context.Context) ([]Beat, error) { return c.ports.Store.Beats(ctx, []string{newest.ID}) }}
-	old := newest.ID == "" || at.Sub(newest.At) > silence
+	found := &once[[]Beat]{ask: func(ctx context.Context) ([]Beat, error) { return c.ports.Store.Beats(ctx, recent) }}
+	// Until the first is late there is nothing to say in a run: it is no fault.
+	idle := unproved == nil && !slices.ContainsFunc(state.Beats, func(b Outstanding) bool { return at.Sub(b.At) >= Timely && at.Sub(b.At) <= stale })
 	checks := make([]check, len(Probed()))
 	for i, name := range Probed() {
 		checks[i] = check{
-			id: "heartbeat." + name, group: "heartbeat", region: c.want.Region, severity: detect.High, idle: old && unproved == nil,
-			proves: "An event put on the bus comes out at the function within 2 minutes",
+			id: heartbeatOf + name, group: "heartbeat", region: c.want.Region, severity: detect.High, idle: idle,
+			proves: "A recorded call of the sweep comes out at the function within " + minutes(Timely),
 			run: func(ctx context.Context) verdict {
 				switch {
 				case unproved != nil:
 					return unanswered(unproved)
-				case newest.ID == "":
-					return verdict{outcome: Unknown, why: "No heartbeat was put more than 2 minutes ago", fix: "The sweep puts one every 5 minutes: look again in 10"}
-				case old:
-					return verdict{outcome: Unknown, why: "The last heartbeat was put at " + stamp(newest.At), fix: "See that the function " + c.function(eventpattern.Sweep) + " runs every 5 minutes: its log says what keeps it"}
+				case latest.IsZero():
+					return verdict{outcome: Unknown, why: "No heartbeat was recorded yet", fix: "The sweep records one within 5 minutes, which comes out within " + minutes(Timely) + ": rootguard doctor --wait 15m"}
+				case len(recent) == 0:
+					return verdict{outcome: Unknown, why: "The last heartbeat was recorded at " + stamp(latest), fix: "See that the function " + c.function(eventpattern.Sweep) + " runs every 5 minutes, and records one every " + minutes(HeartbeatEvery) + ": its log says what keeps it"}
 				}
 				beats, err := found.get(ctx)
 				if err != nil {
 					return unanswered(err)
 				}
-				i := slices.IndexFunc(beats, func(b Beat) bool { return b.ID == newest.ID })
-				if i < 0 {
-					return c.missed(name, newest.At)
-				}
-				return c.judgeBeat(name, &beats[i])
+				return c.judgeBeats(ctx, name, beats, at, links)
 			},
 		}
 	}
 	return checks
 }
 
-func (c *Checker) judgeBeat(function string, b *Beat) verdict {
-	came := b.Received[function]
-	if came.IsZero() {
-		return c.missed(function, b.At)
-	}
-	if late := came.Sub(b.Put); late > Timely {
-		v := c.missed(function, b.At)
-		v.why = fmt.Sprintf("The heartbeat of %s took %s to the function %s", stamp(b.At), late.Round(time.Second), c.function(function))
-		return v
-	}
-	return well()
-}
-
-func (c *Checker) missed(function string, at time.Time) verdict {
-	return fail(fmt.Sprintf("The heartbeat of %s did not come out at the function %s", stamp(at), c.function(function)),
-		fmt.Sprintf("rootguard doctor: mend what it says of rule.probe-%[1]s, target.probe-%[1]s, permission.%[1]s, function.%[1]s and the queues; else see the function's log", function))
-}
-
-// Arrival judges a heartbeat as the checks do, for whoever waited for it. unproved
-// is why there is none.
-func (c *Checker) Arrival(b Beat, unproved error) []Result {
-	results := make([]Result, len(Probed()))
-	for i, name := range Probed() {
-		k := check{
-			id: "probe." + name, group: "heartbeat", region: c.want.Region, severity: detect.High,
-			proves: "The event that was put now came out at the function",
-			run: func(context.Context) verdict {
-				if unproved != nil {
-					return unanswered(unproved)
-				}
-				return c.judgeBeat(name, &b)
-			},
+// judgeBeats judges a function by the latest heartbeat that came, or that should have.
+func (c *Checker) judgeBeats(ctx context.Context, function string, beats []Beat, at time.Time, links []check) verdict {
+	slices.SortFunc(beats, func(a, b Beat) int { return b.At.Compare(a.At) })
+	for i := range beats {
+		b := &beats[i]
+		came, ok := b.Received[function]
+		switch {
+		case ok:
+			took := came.Sub(b.Put).Round(time.Second)
+			v := well()
+			v.proof = fmt.Sprintf("The call of %s, %s ago, came out at the function after %s", stamp(b.Put), at.Sub(b.At).Round(time.Second), took)
+			if took > Timely {
+				// It works. That none came in time was a failure of the runs before.
+				v = warn(fmt.Sprintf("The heartbeat of %s took %s to the function %s", stamp(b.Put), took, c.function(function)),
+					"Where this lasts, see the AWS Health Dashboard for CloudTrail, EventBridge and Lambda in "+c.want.Region)
+			}
+			return v
+		case at.Sub(b.At) >= Timely:
+			return c.missed(ctx, function, b, links)
 		}
-		results[i] = k.result(context.Background())
 	}
-	return results
+	return verdict{outcome: Unknown, why: "The heartbeat is under way", fix: "It comes out within " + minutes(Timely) + ": rootguard doctor --wait 15m"}
+}
+
+// missed names the link that keeps a heartbeat, the first that is not well on its
+// way from CloudTrail to the function.
+func (c *Checker) missed(ctx context.Context, function string, b *Beat, links []check) verdict {
+	why := fmt.Sprintf("The heartbeat of %s, the call iam:TagRole on the role %s, did not come out at the function %s", stamp(b.Put), eventpattern.SweepRole(c.want.Prefix), c.function(function))
+	rule := "heartbeat-" + function
+	for _, id := range []string{"trail", "rule." + rule, "target." + rule, "permission." + function, "function." + function} {
+		i := slices.IndexFunc(links, func(k check) bool { return k.id == id })
+		if i < 0 {
+			continue
+		}
+		if r := links[i].result(ctx); r.Outcome == Failed {
+			return fail(why+". The reason is the check "+id+": "+r.Why, r.Fix)
+		}
+	}
+	lookup := fmt.Sprintf("aws cloudtrail lookup-events --region %s --lookup-attributes AttributeKey=EventName,AttributeValue=TagRole", c.want.Region)
+	if len(b.Received) == 0 {
+		return fail(why+", nor at any other. The trail, the rules and the functions are as deployed: CloudTrail or EventBridge does not deliver, or the functions cannot write the table",
+			"See whether CloudTrail has the call: "+lookup+" -- then the AWS Health Dashboard, the functions' logs and rootguard redrive --dry-run")
+	}
+	return fail(why+", though it did at another. The trail, its rule, and the function are as deployed: the event was lost on its way, or the function failed on it",
+		"See the log of the function "+c.function(function)+", and what waits: rootguard redrive --dry-run")
+}
+
+// alive puts the event on the bus whose absence is an alarm in another Region. It
+// says that this run read and wrote the table, could alert, and that nothing is
+// known by which alerts are lost: so that this is known there where it cannot be
+// told here.
+func (c *Checker) alive(ctx context.Context, state State, failed error, at time.Time) heartbeat {
+	if failed != nil {
+		return heartbeat{withheld: []string{"alerts"}}
+	}
+	var h heartbeat
+	for i := range state.Episodes {
+		e := &state.Episodes[i]
+		if e.Due && e.Ended.IsZero() && !e.Unchecked && (e.Severity == detect.Critical || strings.HasPrefix(e.Check, heartbeatOf)) {
+			h.withheld = append(h.withheld, e.Check)
+		}
+	}
+	if len(h.withheld) == 0 {
+		h.err = c.ports.Bus.Put(ctx, at)
+	}
+	return h
+}
+
+// heartbeat is what became of the event on the bus.
+type heartbeat struct {
+	withheld []string // since these checks fail
+	err      error
 }
 
 // sweep is the check, for the doctor, that the checks are made without one.
@@ -125,8 +190,8 @@ func (c *Checker) sweep(state State, unread error, at time.Time) check {
 			case state.At.IsZero():
 				return warn("The function "+name+" has not made these checks yet", "A new stack does within 5 minutes: look again then")
 			case at.Sub(state.At) > silence:
-				return surely("The function "+name+" last made these checks at "+stamp(state.At)+": since then nobody is reminded, and nothing that fails is told",
-					"Mend what is said of rule.heartbeat-sweep, target.heartbeat-sweep, permission.sweep and function.sweep; else see the function's log")
+				return surely("The function "+name+" last made these checks at "+stamp(state.At)+": since then nothing is reminded of, and nothing that fails is reported",
+					"Fix what is reported of rule.schedule-sweep, target.schedule-sweep, permission.sweep and function.sweep; else see the function's log")
 			}
 			return well()
 		},
@@ -135,11 +200,4 @@ func (c *Checker) sweep(state State, unread error, at time.Time) check {
 
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05Z") }
 
-// Beat is a heartbeat as the table has it now; found is false where it does not.
-func (c *Checker) Beat(ctx context.Context, id string) (b Beat, found bool, err error) {
-	beats, err := c.ports.Store.Beats(ctx, []string{id})
-	if err != nil || len(beats) == 0 {
-		return b, false, err
-	}
-	return beats[0], true, nil
-}
+func minutes(d time.Duration) string { return fmt.Sprintf("%d minutes", int(d.Minutes())) }

@@ -53,9 +53,14 @@ type Target struct {
 	Rewrites    bool   // it sends something else than the event
 }
 
-// Bus puts heartbeats on the default event bus.
+// Bus puts the event that the guard works on the default event bus.
 type Bus interface {
-	Put(ctx context.Context, b Beat) error
+	Put(ctx context.Context, at time.Time) error
+}
+
+// Recorder makes the call that CloudTrail records as a heartbeat.
+type Recorder interface {
+	Record(ctx context.Context, id string) error
 }
 
 // Functions tells of Lambda functions.
@@ -124,11 +129,11 @@ type Protection struct {
 	PointInTimeRecovery bool
 }
 
-// Beat is one heartbeat.
+// Beat is one recorded heartbeat.
 type Beat struct {
 	ID       string               `json:"id"`
 	At       time.Time            `json:"at"`                 // of the run
-	Put      time.Time            `json:"put"`                // by the clock, before it was put
+	Put      time.Time            `json:"put"`                // by the clock, before it was made
 	Received map[string]time.Time `json:"received,omitempty"` // by function, by the clock
 }
 

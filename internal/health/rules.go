@@ -75,7 +75,7 @@ func (c *Checker) wantedRules() ([]wantedRule, error) {
 	add := func(r eventpattern.Rule, targets ...wantedTarget) {
 		wanted = append(wanted, wantedRule{name: r.Name, region: c.want.Region, state: stateOf(r), description: r.Description, pattern: r.Pattern, targets: targets})
 	}
-	for _, r := range append(rules, eventpattern.Probes(c.want.Prefix, c.want.Account)...) {
+	for _, r := range append(rules, eventpattern.Heartbeats(c.want.Prefix, c.want.Account)...) {
 		add(r, wantedTarget{arn: c.functionARN(r.Function), deadLetters: queue})
 	}
 	var topics []wantedTarget
@@ -83,9 +83,9 @@ func (c *Checker) wantedRules() ([]wantedRule, error) {
 		topics = append(topics, wantedTarget{arn: topic, deadLetters: queue, rewrites: true})
 	}
 	add(eventpattern.LastWord(c.want.Prefix), topics...)
-	for _, name := range c.functionNames() {
+	for _, name := range c.scheduled() {
 		wanted = append(wanted, wantedRule{
-			name: "heartbeat-" + name, region: c.want.Region, state: enabled, schedule: eventpattern.Schedule, description: "The schedule of the function " + name,
+			name: "schedule-" + name, region: c.want.Region, state: enabled, schedule: eventpattern.Schedule, description: "The schedule of the function " + name,
 			targets: []wantedTarget{{arn: c.functionARN(name), deadLetters: queue}},
 		})
 	}

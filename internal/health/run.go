@@ -35,8 +35,8 @@ func (c *Checker) Run(ctx context.Context, raiser Raiser, at time.Time) (slog.Va
 	}
 	var beat Beat
 	var unproved error
-	if !state.repeats(at) {
-		beat, unproved = c.Probe(seen, at)
+	if !state.repeats(at) && state.heartbeatDue(at) {
+		beat, unproved = c.record(seen, at)
 	}
 	all := c.checks(state, unproved, at)
 	slow := at.Sub(state.Slow) >= SlowEvery || state.Slow.After(at)
@@ -71,7 +71,7 @@ func (c *Checker) Run(ctx context.Context, raiser Raiser, at time.Time) (slog.Va
 		return slog.Value{}, fmt.Errorf("storing the state of the checks: %w", err)
 	}
 	told, err := c.tell(ctx, raiser, state, at)
-	return summary(results, told, unproved), err
+	return summary(results, told, unproved, c.alive(ctx, state, err, at)), err
 }
 
 // telling is a stage of an episode that was told.
@@ -120,7 +120,7 @@ episodes:
 }
 
 // summary is what a run came to, for the log.
-func summary(results []Result, told []telling, unproved error) slog.Value {
+func summary(results []Result, told []telling, unproved error, sign heartbeat) slog.Value {
 	of := map[Outcome][]string{}
 	for _, r := range results {
 		of[r.Outcome] = append(of[r.Outcome], r.ID)
@@ -133,6 +133,12 @@ func summary(results []Result, told []telling, unproved error) slog.Value {
 	}
 	if unproved != nil {
 		attrs = append(attrs, slog.String("heartbeat", unproved.Error()))
+	}
+	if sign.err != nil {
+		attrs = append(attrs, slog.String("bus", sign.err.Error()))
+	}
+	if len(sign.withheld) > 0 {
+		attrs = append(attrs, slog.Any("withheld", sign.withheld))
 	}
 	counts := map[stage]int{}
 	for _, t := range told {

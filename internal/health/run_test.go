@@ -197,18 +197,42 @@ func TestWorse(t *testing.T) {
 }
 
 // TestHeartbeatMissing holds that a function that hears nothing is told of within
-// two runs after the first heartbeat that it missed could be judged.
+// two runs after the first heartbeat that it missed was late.
 func TestHeartbeatMissing(t *testing.T) {
+	const missing = "Guardrail unhealthy: heartbeat.rootactivity high"
 	r := newRig(t)
-	r.mustRun(2)
+	r.mustRun(3) // one heartbeat, at 12:00
 	r.deaf["rootactivity"] = true
-	r.mustRun(2) // the first that is missed is judged by the run after
+	r.mustRun(3) // the next at 12:15, late at 12:25
 	r.wantTold()
 	r.mustRun(1)
-	r.wantTold("Guardrail unhealthy: heartbeat.rootactivity high")
+	r.wantTold(missing)
 	r.deaf["rootactivity"] = false
-	r.mustRun(3)
-	r.wantTold("Guardrail unhealthy: heartbeat.rootactivity high", "Guardrail well again: heartbeat.rootactivity info")
+	r.mustRun(1) // 12:35: that of 12:30 was missed too, and is not late yet
+	r.mustRun(1)
+	r.wantTold(missing)
+	r.mustRun(4) // that of 12:45 came
+	r.wantTold(missing, "Guardrail well again: heartbeat.rootactivity info")
+}
+
+// TestHeartbeatEvery holds how often there is one, and that a run that comes again
+// makes none.
+func TestHeartbeatEvery(t *testing.T) {
+	r := newRig(t)
+	for n := range 12 {
+		r.at = r.at.Add(time.Duration(n%3-1) * time.Second) // a schedule is not exact
+		r.mustRun(1)
+		if err := r.again(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if r.calls["Record"] != 4 {
+		t.Errorf("%d in an hour", r.calls["Record"])
+	}
+	state, err := r.store.Health(t.Context())
+	if err != nil || len(state.Beats) != 4 {
+		t.Errorf("%+v, %v", state.Beats, err)
+	}
 }
 
 // TestHeartbeatOld holds that a sweep that did not run for a while accuses nobody.
@@ -224,16 +248,77 @@ func TestHeartbeatOld(t *testing.T) {
 	r.wantTold()
 }
 
-// TestHeartbeatNotPut holds that what proves nothing is not taken for well.
-func TestHeartbeatNotPut(t *testing.T) {
+// TestHeartbeatNotRecorded holds that what proves nothing is not taken for well.
+func TestHeartbeatNotRecorded(t *testing.T) {
 	r := newRig(t)
-	r.mustRun(2)
-	r.fails["Put"] = errors.New("AccessDeniedException: events:PutEvents")
+	r.mustRun(3)
+	r.fails["Record"] = errors.New("AccessDenied: iam:TagRole")
 	r.mustRun(3)
 	r.wantTold("Guardrail cannot be checked: heartbeat.rootactivity medium", "Guardrail cannot be checked: heartbeat.iamuser medium")
+	if !strings.Contains(r.value.String(), "iam:TagRole") {
+		t.Errorf("the log does not say why: %v", r.value)
+	}
+}
+
+// TestAlive holds that the event on the bus, which another Region waits for, is put
+// by each run that could report what is wrong, and by no other.
+func TestAlive(t *testing.T) {
+	r := newRig(t)
+	put := func(want int) {
+		t.Helper()
+		if r.calls["Put"] != want {
+			t.Errorf("it was put %d times, want %d: %v", r.calls["Put"], want, r.value)
+		}
+	}
+	r.mustRun(3)
+	put(3)
+	r.queues[home+"/failed"] = health.Queue{Visible: 1} // high: alerts are on their way all the same
+	r.mustRun(3)
+	put(6)
+	delete(r.queues, home+"/failed")
+	r.queues[home+"/failed"] = health.Queue{}
+
+	r.topics[alerts] = health.Topic{Deleted: 1, Key: keyARN} // critical: what is reported reaches no one
+	r.mustRun(1)
+	put(6)
+	if !strings.Contains(r.value.String(), "withheld=[topic.alerts]") {
+		t.Errorf("the log does not say why: %v", r.value)
+	}
+	r.topics[alerts] = health.Topic{Confirmed: 1, Key: keyARN}
+	r.mustRun(2)
+	put(7)
+
+	r.deaf["iamuser"] = true
+	r.mustRun(12)
+	before := r.calls["Put"]
+	r.mustRun(3)
+	put(before)
+	r.deaf["iamuser"] = false
+	r.mustRun(6)
+	before = r.calls["Put"]
+	r.mustRun(1)
+	put(before + 1)
+
+	r.fails["Put"] = errors.New("AccessDeniedException: events:PutEvents")
+	r.mustRun(1)
 	if !strings.Contains(r.value.String(), "events:PutEvents") {
 		t.Errorf("the log does not say why: %v", r.value)
 	}
+	delete(r.fails, "Put")
+
+	// What is wrong cannot be reported, or nothing can be known.
+	before = r.calls["Put"]
+	r.trails[0].Logging = false
+	r.publisher.Refuse = func(alert.Alert) error { return errors.New("refused") }
+	if err := r.run(); err == nil {
+		t.Fatal("nothing refused")
+	}
+	r.trails[0].Logging = true
+	r.store.Script.Inject(1, fake.FailBefore)
+	if err := r.run(); err == nil {
+		t.Fatal("nothing failed")
+	}
+	put(before)
 }
 
 // TestCalls holds what a run costs where all is well.
@@ -245,7 +330,7 @@ func TestCalls(t *testing.T) {
 	if r.calls["Function"] != first || first != 3 || r.calls["Targets"] == 0 {
 		t.Errorf("within half an hour: %v", r.calls)
 	}
-	for name, most := range map[string]int{"Trails": 6, "Rules": 7, "Queue": 13, "Topic": 18, "Put": 6} {
+	for name, most := range map[string]int{"Trails": 6, "Rules": 7, "Queue": 13, "Topic": 18, "Put": 6, "Record": 2} {
 		if r.calls[name] != most {
 			t.Errorf("%d calls of %s in six runs, want %d", r.calls[name], name, most)
 		}
@@ -274,15 +359,15 @@ func TestRepeated(t *testing.T) {
 	r.mustRun(2)
 	r.queues[home+"/failed"] = health.Queue{Visible: 1}
 	r.mustRun(1)
-	puts := r.calls["Put"]
+	recorded := r.calls["Record"]
 	for range 3 {
 		if err := r.again(); err != nil {
 			t.Fatal(err)
 		}
 	}
 	r.wantTold()
-	if r.calls["Put"] != puts {
-		t.Error("a repeated run puts another heartbeat")
+	if r.calls["Record"] != recorded {
+		t.Error("a repeated run records another heartbeat")
 	}
 	// Somebody who calls the function by hand makes no run of it.
 	if _, err := r.runs.Run(t.Context(), r.guard, r.at.Add(10*time.Second)); err != nil {

@@ -43,7 +43,7 @@ type world struct {
 	fails     map[string]error // by the name of a call
 	calls     map[string]int
 	deaf      map[string]bool // functions that heartbeats do not reach
-	delay     time.Duration   // of heartbeats
+	delay     time.Duration   // of heartbeats, from the call to the function
 
 	store *fake.Health
 	clock *fake.Clock
@@ -97,7 +97,7 @@ func newWorldWith(t *testing.T, quarantine bool) *world {
 		policies[r.Function] = append(policies[r.Function], `{"Sid":"`+r.Name+`","Effect":"Allow","Principal":{"Service":"events.amazonaws.com"},"Action":"lambda:InvokeFunction","Resource":"`+lambda+r.Function+
 			`","Condition":{"StringEquals":{"AWS:SourceAccount":"`+account+`"},"ArnLike":{"AWS:SourceArn":"arn:aws:events:us-east-1:`+account+`:rule/rootguard-`+r.Name+`"}}}`)
 	}
-	for _, r := range append(slices.Clone(rules), eventpattern.Probes("rootguard", account)...) {
+	for _, r := range append(slices.Clone(rules), eventpattern.Heartbeats("rootguard", account)...) {
 		put(home, "rootguard-", r, "", health.Target{ARN: lambda + r.Function, DeadLetters: sqs + "undelivered"})
 		permit(r)
 	}
@@ -107,9 +107,11 @@ func newWorldWith(t *testing.T, quarantine bool) *world {
 	put(home, "rootguard-", eventpattern.LastWord("rootguard"), "", health.Target{ARN: alerts, DeadLetters: sqs + "undelivered", Rewrites: true},
 		health.Target{ARN: escal, DeadLetters: sqs + "undelivered", Rewrites: true}, health.Target{ARN: chat, DeadLetters: sqs + "undelivered", Rewrites: true})
 	for _, name := range names {
-		r := eventpattern.Rule{Name: "heartbeat-" + name, Function: name}
-		put(home, "rootguard-", r, "rate(5 minutes)", health.Target{ARN: lambda + name, DeadLetters: sqs + "undelivered"})
-		permit(r)
+		if name == "sweep" || name == "quarantine" {
+			r := eventpattern.Rule{Name: "schedule-" + name, Function: name}
+			put(home, "rootguard-", r, "rate(5 minutes)", health.Target{ARN: lambda + name, DeadLetters: sqs + "undelivered"})
+			permit(r)
+		}
 		w.functions["rootguard-"+name] = health.Function{
 			Runtime: "provided.al2023", State: "Active", Update: "Successful", OnFailure: sqs + "failed",
 			Policy: `{"Version":"2012-10-17","Statement":[` + strings.Join(policies[name], ",") + `]}`,
@@ -121,7 +123,7 @@ func newWorldWith(t *testing.T, quarantine bool) *world {
 }
 
 func (w *world) checker() *health.Checker {
-	return health.New(health.Ports{Trails: w, Rules: w, Functions: w, Queues: w, Topics: w, Keys: w, Tables: w, Bus: w, Store: w.store}, w.want, w.clock.Now)
+	return health.New(health.Ports{Trails: w, Rules: w, Functions: w, Queues: w, Topics: w, Keys: w, Tables: w, Bus: w, Recorder: w, Store: w.store}, w.want, w.clock.Now)
 }
 
 func (w *world) call(name string) error {
@@ -197,14 +199,17 @@ func (w *world) Protection(context.Context, string) (health.Protection, error) {
 	return w.protect, nil
 }
 
-// Put delivers a heartbeat to the functions that hear.
-func (w *world) Put(ctx context.Context, b health.Beat) error {
-	if err := w.call("Put"); err != nil {
+// Put takes the event on the bus.
+func (w *world) Put(context.Context, time.Time) error { return w.call("Put") }
+
+// Record brings a heartbeat to the functions that hear, unless it takes for ever.
+func (w *world) Record(ctx context.Context, id string) error {
+	if err := w.call("Record"); err != nil {
 		return err
 	}
 	for _, name := range health.Probed() {
 		if !w.deaf[name] {
-			if _, _, err := w.store.Received(ctx, b.ID, name, b.Put.Add(w.delay)); err != nil {
+			if _, _, err := w.store.Received(ctx, id, name, w.clock.Now().Add(w.delay)); err != nil {
 				return err
 			}
 		}

@@ -324,3 +324,21 @@ func TestAccounts(t *testing.T) {
 		}
 	})
 }
+
+// TestRecord holds that the sweep's role gets the one tag by which rules know it.
+func TestRecord(t *testing.T) {
+	server := iamtest.New(t, home)
+	var got []string
+	server.Tagged = func(role, key, value string) { got = append(got, role+" "+key+" "+value) }
+	h := iam.NewHeartbeats(iamClient(server), "guard")
+	if err := h.Record(t.Context(), "b-1"); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"guard-sweep rootguard:heartbeat b-1"}, got); diff != "" {
+		t.Errorf("tags (-want +got):\n%s", diff)
+	}
+	server.Inject("TagRole", 1, "AccessDenied")
+	if err := h.Record(t.Context(), "b-2"); err == nil || !strings.Contains(err.Error(), "tagging role guard-sweep") {
+		t.Errorf("denied: %v", err)
+	}
+}

@@ -19,7 +19,7 @@ type Event struct {
 	Detail     json.RawMessage // the CloudTrail record; nil of a schedule
 	Scheduled  bool            // a schedule's, which only asks what is due
 	Time       time.Time       // of a schedule's: when it was due; zero where it does not say
-	Heartbeat  string          // ID of rootguard's own; "" of any other event
+	Heartbeat  string          // ID of a recorded heartbeat; "" of any other event
 }
 
 // envelope is an EventBridge event (EventBridge User Guide, "Events"). Where
@@ -58,26 +58,48 @@ func Unwrap(payload []byte) (Event, error) {
 		if json.Unmarshal(e.Time, &ev.Time) != nil {
 			ev.Time = time.Time{} // the clock will do
 		}
-	case e.DetailType == eventpattern.HeartbeatDetailType && e.Source == eventpattern.HeartbeatSource:
-		// Anybody who may put events can write one, so that one without an ID is
-		// nothing that the queue of failed events should keep.
-		var detail struct {
-			ID string `json:"id"`
-		}
-		if json.Unmarshal(e.Detail, &detail) != nil || detail.ID == "" || len(detail.ID) > maxHeartbeat {
-			detail.ID = "malformed"
-		}
-		ev.Heartbeat, ev.Detail = detail.ID, nil
 	case !strings.HasSuffix(e.DetailType, " via CloudTrail"):
 		return Event{}, fmt.Errorf("reading event %s: its detail-type is %.80q, which is no event of CloudTrail", e.ID, e.DetailType)
 	case !present(e.Detail):
 		return Event{}, fmt.Errorf("reading event %s: it has no detail, which would be the CloudTrail record", e.ID)
+	case e.Source == "aws.iam":
+		ev.Heartbeat = heartbeatIn(e.Detail)
 	}
 	return ev, nil
 }
 
 // maxHeartbeat is more than the ID of a heartbeat has.
 const maxHeartbeat = 64
+
+// heartbeatIn is the ID of a recorded heartbeat, "" where the record is none. It is
+// one only of a role that tags itself, as eventpattern.Heartbeats lets through, so
+// that no call of root or of an operator is taken for one.
+func heartbeatIn(detail []byte) string {
+	var rec struct {
+		EventSource, EventName, ErrorCode string
+		UserIdentity                      struct {
+			Type           string
+			SessionContext struct{ SessionIssuer struct{ UserName string } }
+		}
+		RequestParameters struct {
+			RoleName string
+			Tags     []struct{ Key, Value string }
+		}
+	}
+	if !bytes.Contains(detail, []byte("TagRole")) || json.Unmarshal(detail, &rec) != nil {
+		return ""
+	}
+	self := rec.UserIdentity.Type == "AssumedRole" && rec.RequestParameters.RoleName != "" && rec.UserIdentity.SessionContext.SessionIssuer.UserName == rec.RequestParameters.RoleName
+	if rec.EventSource != "iam.amazonaws.com" || rec.EventName != "TagRole" || rec.ErrorCode != "" || !self {
+		return ""
+	}
+	for _, tag := range rec.RequestParameters.Tags {
+		if tag.Key == eventpattern.HeartbeatTag && tag.Value != "" && len(tag.Value) <= maxHeartbeat {
+			return tag.Value
+		}
+	}
+	return ""
+}
 
 // Record reads the CloudTrail record of an event that is no schedule's and no heartbeat.
 func (e *Event) Record() (cloudtrail.Record, []cloudtrail.Defect, error) {

@@ -48,7 +48,7 @@ type Chore struct {
 	Run func(ctx context.Context, at time.Time) (slog.Value, error)
 }
 
-// Beats notes the heartbeats that come. known is false of one that was never put.
+// Beats notes the heartbeats that come. known is false of one that is not on file.
 type Beats interface {
 	Received(ctx context.Context, id, function string, at time.Time) (b health.Beat, known bool, err error)
 }
@@ -142,8 +142,8 @@ func (h *Handler) handle(ctx context.Context, payload json.RawMessage, o *outcom
 	return h.flush(ctx, o, h.deps.Now())
 }
 
-// heartbeat notes that a heartbeat came. One that was never put is no error: it
-// would fill the queue of failed events for whoever makes them up.
+// heartbeat notes that a heartbeat came. One that is not on file proves nothing,
+// and is no error.
 func (h *Handler) heartbeat(ctx context.Context, o *outcome) error {
 	o.beat = &arrived{result: "nothing waits for it here"}
 	if h.deps.Beats == nil {
@@ -155,7 +155,7 @@ func (h *Handler) heartbeat(ctx context.Context, o *outcome) error {
 		o.beat.result = "not recorded"
 		return fmt.Errorf("noting heartbeat %s: %w", o.event.Heartbeat, err)
 	case !known:
-		o.beat.result = "it was never put, or long ago"
+		o.beat.result = "it is not on file"
 	default:
 		o.beat.result, o.beat.latency = "recorded", max(0, b.Received[h.deps.Name].Sub(b.Put))
 	}

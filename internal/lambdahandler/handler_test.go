@@ -18,9 +18,11 @@ import (
 	"rootguard/internal/alert"
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/detect"
+	"rootguard/internal/eventpattern"
 	"rootguard/internal/fake"
 	"rootguard/internal/guard"
 	"rootguard/internal/health"
+	"rootguard/internal/iam/iamtest"
 )
 
 const account = "111111111111"
@@ -663,12 +665,14 @@ func TestReserve(t *testing.T) {
 	}
 }
 
-func heartbeat(source, detail string) json.RawMessage {
-	return json.RawMessage(`{"id":"h","detail-type":"rootguard Heartbeat","source":"` + source + `","account":"` + account + `","detail":` + detail + `}`)
+const sweepRole = "rootguard-sweep"
+
+func heartbeat(id string) json.RawMessage {
+	return iamtest.TagRoleEvent(account, sweepRole, eventpattern.HeartbeatTag, id)
 }
 
-// TestHeartbeat holds that one that was put is noted once for the function, and
-// that one that somebody made up changes nothing and fills no queue.
+// TestHeartbeat holds that one that is on file is noted once for the function, that
+// another changes nothing, and that only a role that tags itself makes one.
 func TestHeartbeat(t *testing.T) {
 	r := newRig(nil)
 	store := &fake.Health{}
@@ -677,7 +681,7 @@ func TestHeartbeat(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range 2 {
-		if err := r.handler.Handle(t.Context(), heartbeat("rootguard", `{"id":"b-1","prefix":"rootguard"}`)); err != nil {
+		if err := r.handler.Handle(t.Context(), heartbeat("b-1")); err != nil {
 			t.Fatal(err)
 		}
 		log := r.logged(t)
@@ -690,35 +694,85 @@ func TestHeartbeat(t *testing.T) {
 	if beats, err := store.Beats(t.Context(), []string{"b-1"}); err != nil || !beats[0].Received["iamuser"].Equal(t0.Add(10*time.Second)) {
 		t.Errorf("%+v, %v", beats, err)
 	}
-	for name, detail := range map[string]string{
-		"made up": `{"id":"b-2"}`, "without an ID": `{}`, "no object": `"b-1"`, "null": `null`, "too long": `{"id":"` + strings.Repeat("b-1", 50) + `"}`,
+	if err := r.handler.Handle(t.Context(), heartbeat("b-2")); err != nil {
+		t.Error(err)
+	}
+	if got, _ := r.logged(t)["heartbeat"].(map[string]any); got["result"] != "it is not on file" {
+		t.Errorf("one that is not on file: %v", got)
+	}
+
+	// What differs is a record as any other: it is handled, and proves nothing.
+	if err := store.AddBeat(t.Context(), health.Beat{ID: "b-3", At: t0, Put: t0}); err != nil {
+		t.Fatal(err)
+	}
+	for name, change := range map[string][2]string{
+		"another role's tag": {`"roleName":"rootguard-sweep"`, `"roleName":"rootguard-iamuser"`},
+		"another caller":     {`"userName":"rootguard-sweep"`, `"userName":"admin"`},
+		"an IAM user":        {`"type":"AssumedRole"`, `"type":"IAMUser"`},
+		"another tag":        {`"rootguard:heartbeat"`, `"team"`},
+		"refused":            {`"responseElements":null`, `"responseElements":null,"errorCode":"AccessDenied"`},
+		"too long":           {`"value":"b-3"`, `"value":"` + strings.Repeat("b-3", 50) + `"`},
+		"no value":           {`"value":"b-3"`, `"value":""`},
+		"another call":       {`"eventName":"TagRole"`, `"eventName":"UntagRole"`},
 	} {
-		if err := r.handler.Handle(t.Context(), heartbeat("rootguard", detail)); err != nil {
+		event := strings.Replace(string(heartbeat("b-3")), change[0], change[1], 1)
+		if err := r.handler.Handle(t.Context(), json.RawMessage(event)); err != nil || event == string(heartbeat("b-3")) {
 			t.Errorf("%s: %v", name, err)
 		}
-		log := r.logged(t)
-		if got, _ := log["heartbeat"].(map[string]any); got["result"] != "it was never put, or long ago" || log["HeartbeatLatency"] != nil {
+		if log := r.logged(t); log["heartbeat"] != nil || log["Records"] != 1.0 {
 			t.Errorf("%s: log %v", name, log)
 		}
 	}
-	if err := r.handler.Handle(t.Context(), heartbeat("somebody", `{"id":"b-1"}`)); err == nil || guard.Retryable(err) {
-		t.Errorf("of another source: %v", err)
+	if beats, err := store.Beats(t.Context(), []string{"b-3"}); err != nil || len(beats[0].Received) != 0 {
+		t.Errorf("%+v, %v", beats, err)
 	}
-	r.logged(t)
+	if n := len(r.publisher.Published()); n != 0 {
+		t.Errorf("%d alerts", n)
+	}
+
 	store.Script = &fake.Script{}
 	store.Script.Inject(1, fake.FailBefore)
-	if err := r.handler.Handle(t.Context(), heartbeat("rootguard", `{"id":"b-1"}`)); !errors.Is(err, fake.ErrFault) || !guard.Retryable(err) {
+	if err := r.handler.Handle(t.Context(), heartbeat("b-1")); !errors.Is(err, fake.ErrFault) || !guard.Retryable(err) {
 		t.Errorf("where the table fails: %v", err)
 	}
 	if log := r.logged(t); log["HeartbeatLatency"] != nil {
 		t.Errorf("log %v", log)
 	}
 	r.handler.deps.Beats = nil
-	if err := r.handler.Handle(t.Context(), heartbeat("rootguard", `{"id":"b-1"}`)); err != nil {
+	if err := r.handler.Handle(t.Context(), heartbeat("b-1")); err != nil {
 		t.Error(err)
 	}
-	if n := len(r.publisher.Published()); n != 0 {
-		t.Errorf("%d alerts", n)
+	r.logged(t)
+
+	// Root that does the same is root at work.
+	root := strings.Replace(string(heartbeat("b-1")), `"type":"AssumedRole"`, `"type":"Root"`, 1)
+	if err := r.handler.Handle(t.Context(), json.RawMessage(root)); err != nil {
+		t.Error(err)
+	}
+	if n := len(r.publisher.Published()); n != 1 {
+		t.Errorf("root tags the role: %d alerts", n)
+	}
+}
+
+// TestForgedHeartbeat holds that an event that an account puts on the bus itself is
+// refused: no rule brings one here.
+func TestForgedHeartbeat(t *testing.T) {
+	r := newRig(nil)
+	store := &fake.Health{}
+	r.handler.deps.Beats, r.handler.deps.Name = store, "iamuser"
+	if err := store.AddBeat(t.Context(), health.Beat{ID: "b-1", At: t0, Put: t0}); err != nil {
+		t.Fatal(err)
+	}
+	forged := json.RawMessage(`{"id":"h","detail-type":"rootguard Heartbeat","source":"rootguard","account":"` + account + `","detail":{"id":"b-1","prefix":"rootguard"}}`)
+	if err := r.handler.Handle(t.Context(), forged); err == nil || guard.Retryable(err) {
+		t.Errorf("got %v", err)
+	}
+	own := strings.Replace(string(heartbeat("b-1")), `"source":"aws.iam"`, `"source":"custom.iam"`, 1)
+	if err := r.handler.Handle(t.Context(), json.RawMessage(own)); err != nil {
+		t.Error(err)
+	}
+	if beats, err := store.Beats(t.Context(), []string{"b-1"}); err != nil || len(beats[0].Received) != 0 {
+		t.Errorf("%+v, %v", beats, err)
 	}
 }
 
@@ -726,7 +780,7 @@ func TestHeartbeat(t *testing.T) {
 func TestRedriveHeartbeat(t *testing.T) {
 	r := newRig(nil)
 	d := Redriver{Guard: r.handler.deps.Guard, Now: r.clock.Now}
-	ev, err := d.Read(heartbeat("rootguard", `{"id":"b-1"}`))
+	ev, err := d.Read(heartbeat("b-1"))
 	if err != nil || ev.Record != nil || !ev.Scheduled {
 		t.Fatalf("%+v, %v", ev, err)
 	}

@@ -49,3 +49,29 @@ func TestOfRegion(t *testing.T) {
 		}
 	}
 }
+
+// TestSecond holds that the choice depends on which Regions there are, not on
+// their order.
+func TestSecond(t *testing.T) {
+	for _, id := range partition.IDs() {
+		p, _ := partition.Of(id)
+		if got := p.SecondOf(p.Regions); got != p.Second {
+			t.Errorf("%s: of all Regions %q, want %q", id, got, p.Second)
+		}
+		if (p.Second == "") != (len(p.Regions) == 1) || p.Second == p.Home {
+			t.Errorf("%s: the second Region is %q", id, p.Second)
+		}
+	}
+	p, _ := partition.Of("aws")
+	for want, lists := range map[string][][]string{
+		"us-east-2":  {{"eu-north-1", "us-east-2"}, {"us-east-2", "eu-north-1"}},
+		"eu-north-1": {{"me-south-1", "eu-north-1"}, {"eu-north-1", "us-east-1", "me-south-1"}},
+		"":           {nil, {"us-east-1"}},
+	} {
+		for _, regions := range lists {
+			if got := p.SecondOf(regions); got != want {
+				t.Errorf("of %v: %q, want %q", regions, got, want)
+			}
+		}
+	}
+}

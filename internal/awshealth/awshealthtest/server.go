@@ -95,11 +95,13 @@ func New(tb testing.TB, d Deployment) *Server {
 		permitted[r.Function] = append(permitted[r.Function], `{"Effect":"Allow","Principal":{"Service":"events.amazonaws.com"},"Action":"lambda:InvokeFunction","Condition":{"ArnLike":{"AWS:SourceArn":"`+
 			arn("events", d.Region, "rule/"+d.Prefix+"-"+r.Name)+`"}}}`)
 	}
-	for _, r := range append(slices.Clone(rules), eventpattern.Probes(d.Prefix, d.Account)...) {
+	for _, r := range append(slices.Clone(rules), eventpattern.Heartbeats(d.Prefix, d.Account)...) {
 		to(r, "")
 	}
 	for _, name := range names {
-		to(eventpattern.Rule{Name: "heartbeat-" + name, Function: name}, eventpattern.Schedule)
+		if name == eventpattern.Sweep || name == eventpattern.Quarantine {
+			to(eventpattern.Rule{Name: "schedule-" + name, Function: name}, eventpattern.Schedule)
+		}
 		s.Functions[d.Prefix+"-"+name] = &Function{
 			State: "Active", Environment: maps.Clone(d.Environment), Policy: `{"Statement":[` + strings.Join(permitted[name], ",") + `]}`, OnFailure: queue(d.Failed),
 		}

@@ -34,14 +34,13 @@ const (
 )
 
 // What is assumed. The units are of the requests that the functions make: a
-// scheduled call of all three is 32 queries of an index, of half a unit each, and
-// one row. A look at an account is a third of a second with others beside it.
+// scheduled call is 11 queries of an index, of half a unit each, and some rows. A look at an account is a third of a second with others beside it.
 const (
 	writesAnEvent = 12  // request units
 	readsAnEvent  = 6   // request units
-	readsARound   = 22  // of the schedule, by all functions together, 5 of them about the guard itself
-	writesARound  = 4   // a heartbeat, its two receipts, and the state of the checks
-	beatsARound   = 2   // calls of functions at which the heartbeat comes out
+	readsARound   = 11  // of the schedule, 5 of them about the guard itself
+	writesARound  = 2   // the state of the checks, and a third of a heartbeat and its two receipts
+	beatsEvery    = 15  // minutes, of the recorded heartbeats, each of which comes out at two functions
 	queuesAccount = 4   // in which its events wait that could not be forwarded, one in each Region
 	checksARound  = 4   // billed requests by which the guard is checked: queues, topic, at times the key
 	looksAccount  = 750 // at root once an hour, at the users once a day
@@ -119,10 +118,11 @@ func customMetrics() int {
 
 // costs is README's text about what the deployed guard costs.
 func costs(d bill) string {
+	const beats = 2.0 * minutesMonth / beatsEvery
 	sizes := []float64{1, 100, 10_000}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d alarms over %d metrics, %d metrics of its own, %d key, a dashboard, and %d functions of 256 MB, which a schedule calls %s times in 30 days and heartbeats %s times.\n\n",
-		d.alarms, d.alarmMetrics, customMetrics(), d.keys, d.functions, grouped(float64(d.scheduled)), grouped(float64(d.scheduled)/float64(d.functions)*beatsARound))
+	fmt.Fprintf(&b, "%d alarms over %d metrics, %d metrics of its own, %d key, a dashboard, and %d functions of 256 MB, of which a schedule calls one %s times in 30 days and recorded heartbeats the others %s times.\n\n",
+		d.alarms, d.alarmMetrics, customMetrics(), d.keys, d.functions, grouped(float64(d.scheduled)), grouped(beats))
 	b.WriteString("| US dollars a month | 1 account | 100 | 10,000 |\n|---|---|---|---|\n")
 	totals := make([]float64, len(sizes))
 	row := func(what string, dollars func(n float64) float64) {
@@ -134,8 +134,8 @@ func costs(d bill) string {
 		b.WriteString(" |\n")
 	}
 	fixed := func(dollars float64) func(float64) float64 { return func(float64) float64 { return dollars } }
-	rounds := float64(d.scheduled) / float64(d.functions)
-	own := float64(d.scheduled) + rounds*beatsARound
+	rounds := float64(d.scheduled)
+	own := rounds + beats
 	calls := func(n float64) float64 { return own + n*eventsAccount }
 	row(fmt.Sprintf("Alarms: %d metrics × $0.10", d.alarmMetrics), fixed(float64(d.alarmMetrics)*alarmPrice))
 	row(fmt.Sprintf("Metrics: at most %d × $0.30", customMetrics()), fixed(float64(customMetrics())*metricPrice))
@@ -181,7 +181,7 @@ func TestReadmeCosts(t *testing.T) {
 	d.count(t, "guard", 1)
 	commercial, _ := partition.Of("aws")
 	d.count(t, "forward", len(commercial.Further()))
-	if d.alarms < 10 || d.alarmMetrics <= d.alarms || d.functions < 3 || d.scheduled < 3*8640 || d.keys != 1 {
+	if d.alarms < 10 || d.alarmMetrics <= d.alarms || d.functions < 3 || d.scheduled != 8640 || d.keys != 1 {
 		t.Fatalf("the templates are read wrong: %+v", d)
 	}
 	holdReadme(t, "costs", costs(d))

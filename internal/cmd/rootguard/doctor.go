@@ -20,28 +20,26 @@ import (
 )
 
 type doctorCmd struct {
-	Stack     string `group:"aws" placeholder:"NAME" help:"The deployed stack ($$ROOTGUARD_STACK). Default: rootguard."`
-	Profile   string `group:"aws" placeholder:"NAME" help:"A profile of your AWS configuration, as for the AWS CLI ($$AWS_PROFILE)."`
-	Region    string `group:"aws" placeholder:"REGION" help:"Where the stack is. Default: us-east-1, in AWS GovCloud (US) us-gov-west-1, in China cn-north-1, in the European Sovereign Cloud eusc-de-east-1."`
-	Probe     bool   `default:"true" negatable:"" help:"Put an event on the bus and see it come out at the functions."`
-	ProbeWait span   `default:"2m" placeholder:"2m" help:"Wait for that event for so long."`
-	Wait      span   `placeholder:"10m" help:"Check again until all is well, for so long."`
-	All       bool   `help:"List what is well, too."`
-	JSON      bool   `help:"Print one JSON object and nothing else on standard output."`
+	Stack   string `group:"aws" placeholder:"NAME" help:"The deployed stack ($$ROOTGUARD_STACK). Default: rootguard."`
+	Profile string `group:"aws" placeholder:"NAME" help:"A profile of your AWS configuration, as for the AWS CLI ($$AWS_PROFILE)."`
+	Region  string `group:"aws" placeholder:"REGION" help:"Where the stack is. Default: us-east-1, in AWS GovCloud (US) us-gov-west-1, in China cn-north-1, in the European Sovereign Cloud eusc-de-east-1."`
+	Wait    span   `placeholder:"10m" help:"Check again until all is well, for so long."`
+	All     bool   `help:"List what is well, too."`
+	JSON    bool   `help:"Print one JSON object and nothing else on standard output."`
 }
 
 // Help has examples.
 func (doctorCmd) Help() string {
-	return `Looks at each link from CloudTrail to a person: a trail that logs management events; every rule's state, pattern and target; the functions, who may call them and where what they fail on goes; queues, topics and their subscriptions, the key, the table; the Regions that forward. It puts an event on the bus that must come out at the functions within 2 minutes, and sees whether the function sweep, which makes the same checks every 5 minutes, still runs. What is not well comes with the command or the step that mends it.
+	return `Looks at each link from CloudTrail to a person: a trail that logs management events; every rule's state, pattern and target; the functions, who may call them and where what they fail on goes; queues, topics and their subscriptions, the key, the table; the Regions that forward. It checks that the latest heartbeat, a call that the function sweep has CloudTrail record every 15 minutes, came out at the functions, and when; and that the sweep, which makes the same checks every 5 minutes, still runs. What does not work comes with the command or the step that fixes it.
 
-It changes nothing but for that event and a row in the table about it, which is gone after some hours (--no-probe: neither).
+It changes nothing.
 
-It needs cloudtrail:DescribeTrails, GetTrailStatus and GetEventSelectors; events:ListRules, ListTargetsByRule and PutEvents; lambda:GetFunctionConfiguration, GetFunctionConcurrency, GetFunctionEventInvokeConfig and GetPolicy; sqs:GetQueueUrl and GetQueueAttributes; sns:GetTopicAttributes and ListSubscriptionsByTopic; kms:DescribeKey; dynamodb:BatchGetItem, PutItem, DescribeTable, DescribeTimeToLive and DescribeContinuousBackups. A check that you may not make is unknown.
+It needs cloudtrail:DescribeTrails, GetTrailStatus and GetEventSelectors; events:ListRules and ListTargetsByRule; lambda:GetFunctionConfiguration, GetFunctionConcurrency, GetFunctionEventInvokeConfig and GetPolicy; sqs:GetQueueUrl and GetQueueAttributes; sns:GetTopicAttributes and ListSubscriptionsByTopic; kms:DescribeKey; dynamodb:BatchGetItem, DescribeTable, DescribeTimeToLive and DescribeContinuousBackups. A check that you may not make is unknown.
 
 Examples:
   rootguard doctor
   rootguard doctor --profile security --all
-  rootguard doctor --wait 10m                  # after a deployment, until the subscription is confirmed
+  rootguard doctor --wait 10m                  # after a deployment, until the subscription is confirmed and a heartbeat came
   rootguard doctor --json | jq -r '.checks[] | select(.outcome == "failed") | .fix'
 
 Exit codes: 0 all is well; 1 error; 2 wrong usage; 4 warnings, or something could not be checked; 5 something does not work.`
@@ -55,10 +53,7 @@ type illError struct {
 
 func (e illError) Error() string { return e.text }
 
-const (
-	probeEvery = 2 * time.Second
-	waitEvery  = 15 * time.Second
-)
+const waitEvery = 15 * time.Second
 
 // Run checks.
 func (c doctorCmd) Run(ctx context.Context, sys system) error {
@@ -119,35 +114,11 @@ type doctor struct {
 	progress progressLine
 }
 
-// examine makes every check, while the event that it put is under way.
+// examine makes every check.
 func (d *doctor) examine(ctx context.Context) []health.Result {
 	defer d.progress.clear()
-	var beat health.Beat
-	var unproved error
 	d.progress.draw("checking")
-	if d.cmd.Probe {
-		beat, unproved = d.checks.Probe(ctx, d.sys.now())
-	}
-	results := d.checks.Inspect(ctx, d.sys.now())
-	if !d.cmd.Probe {
-		return results
-	}
-	for until := beat.Put.Add(time.Duration(d.cmd.ProbeWait)); unproved == nil; {
-		now, found, err := d.checks.Beat(ctx, beat.ID)
-		if err != nil {
-			unproved = err
-			break
-		}
-		if found {
-			beat = now
-		}
-		if len(beat.Received) >= len(health.Probed()) || !d.sys.now().Before(until) {
-			break
-		}
-		d.progress.draw(fmt.Sprintf("the event that was put %s ago came out at %d of %d functions", d.sys.now().Sub(beat.Put).Round(time.Second), len(beat.Received), len(health.Probed())))
-		unproved = pause(ctx, probeEvery)
-	}
-	return append(results, d.checks.Arrival(beat, unproved)...)
+	return d.checks.Inspect(ctx, d.sys.now())
 }
 
 // count is how many of the results came out so.

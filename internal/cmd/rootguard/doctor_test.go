@@ -2,11 +2,10 @@ package main
 
 import (
 	"context"
-	"encoding/json"
+	"crypto/rand"
 	"maps"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,7 +27,6 @@ type hospital struct {
 	queues *sqstest.Server
 	tables *dynamotest.Server
 	store  *dynamodb.Store
-	deaf   atomic.Bool // heartbeats come out at the function rootactivity alone
 	env    map[string]string
 }
 
@@ -47,40 +45,24 @@ func newHospital(t *testing.T) *hospital {
 	maps.Copy(d.Environment, map[string]string{config.EnvTable: table, config.EnvTopicARN: topicARN, config.EnvKeys: doctorKey})
 	h.topics.Set(topicARN, snstest.Topic{Confirmed: 1, Key: doctorKey})
 	h.rest = awshealthtest.New(t, d)
-	h.rest.Lock()
-	defer h.rest.Unlock()
-	h.rest.Put = func(e awshealthtest.Event) {
-		var detail struct{ ID string }
-		if err := json.Unmarshal([]byte(e.Detail), &detail); err != nil {
-			t.Errorf("heartbeat %s: %v", e.Detail, err)
-		}
-		for _, name := range health.Probed() {
-			if name == "iamuser" && h.deaf.Load() {
-				continue
-			}
-			if _, known, err := h.store.Received(t.Context(), detail.ID, name, time.Now()); err != nil || !known {
-				t.Errorf("heartbeat %s: %v, %v", detail.ID, known, err)
-			}
-		}
-	}
 	h.env = map[string]string{"AWS_ENDPOINT_URL_DYNAMODB": h.tables.URL, "AWS_ENDPOINT_URL_SNS": h.topics.URL, "AWS_ENDPOINT_URL_SQS": h.queues.URL}
 	maps.Copy(h.env, h.rest.Env())
 	return h
 }
 
-// swept puts a run of the sweep on record, five minutes ago, with its heartbeat.
+// swept puts a run of the sweep on record, with a heartbeat ten minutes before it.
 func (h *hospital) swept(ts *testscript.TestScript, neg bool, _ []string) {
-	at := time.Now().Add(-5 * time.Minute)
-	ts.Check(h.store.AddBeat(context.Background(), health.Beat{ID: "b", At: at, Put: at}))
+	at, id := time.Now().Add(-health.Timely), rand.Text()
+	ts.Check(h.store.AddBeat(context.Background(), health.Beat{ID: id, At: at, Put: at}))
 	for _, name := range health.Probed() {
 		if neg && name == "iamuser" {
 			continue
 		}
-		_, _, err := h.store.Received(context.Background(), "b", name, at.Add(time.Second))
+		_, _, err := h.store.Received(context.Background(), id, name, at.Add(time.Second))
 		ts.Check(err)
 	}
 	ts.Check(h.store.UpdateHealth(context.Background(), func(s health.State) (health.State, bool) {
-		s.At, s.Beats = at, []health.Outstanding{{ID: "b", At: at}}
+		s.At, s.Beats = time.Now().Add(-5*time.Minute), []health.Outstanding{{ID: id, At: at}}
 		return s, true
 	}))
 }
@@ -103,10 +85,6 @@ func (h *hospital) breaks(ts *testscript.TestScript, mend bool, args []string) {
 		if mend {
 			delete(h.rest.Refuse, "DescribeKey")
 		}
-	case "put":
-		h.rest.Refuse["PutEvents"] = "AccessDeniedException"
-	case "hearing":
-		h.deaf.Store(!mend)
 	case "subscription":
 		h.topics.Set(topicARN, snstest.Topic{Confirmed: 1, Pending: 1, Waiting: []string{"late@example.com"}, Key: doctorKey})
 		if mend {

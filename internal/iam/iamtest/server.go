@@ -47,6 +47,10 @@ type Server struct {
 
 	PageSize int // users or MFA devices in an answer; 0: all
 
+	// Tagged is called for each tag that TagRole puts on a role, without the lock.
+	// Set it before the first request.
+	Tagged func(role, key, value string)
+
 	mu       sync.Mutex
 	accounts map[string]Account
 	roles    map[string]bool // ARNs that may be assumed
@@ -107,10 +111,10 @@ type apiError struct {
 
 // ServeHTTP handles one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	w.Header().Set("Content-Type", "text/xml")
+	s.mu.Lock()
 	body, failed := s.do(r)
+	s.mu.Unlock()
 	if failed != nil {
 		w.WriteHeader(failed.status)
 		fmt.Fprintf(w, "<ErrorResponse><Error><Type>Sender</Type><Code>%s</Code><Message>%s</Message></Error><RequestId>r</RequestId></ErrorResponse>",
@@ -118,6 +122,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	action := r.PostForm.Get("Action") // one that do knows
+	if action == "TagRole" && s.Tagged != nil {
+		s.Tagged(r.PostForm.Get("RoleName"), r.PostForm.Get("Tags.member.1.Key"), r.PostForm.Get("Tags.member.1.Value"))
+	}
 	//nolint:gosec // no browser reads it
 	fmt.Fprintf(w, "<%[1]sResponse><%[1]sResult>%[2]s</%[1]sResult><ResponseMetadata><RequestId>r</RequestId></ResponseMetadata></%[1]sResponse>", action, body)
 }
@@ -137,6 +144,11 @@ func (s *Server) do(r *http.Request) (string, *apiError) {
 	switch action {
 	case "AssumeRole":
 		return s.assumeRole(r.PostForm.Get("RoleArn"))
+	case "TagRole":
+		if role, key := r.PostForm.Get("RoleName"), r.PostForm.Get("Tags.member.1.Key"); role == "" || key == "" {
+			return "", &apiError{http.StatusBadRequest, "ValidationError", "1 validation error detected"}
+		}
+		return "", nil
 	case "GetAccountSummary":
 		var b strings.Builder
 		for key, value := range s.accounts[account].Summary {
@@ -168,6 +180,16 @@ func (s *Server) do(r *http.Request) (string, *apiError) {
 	default:
 		return "", &apiError{http.StatusBadRequest, "InvalidAction", action}
 	}
+}
+
+// TagRoleEvent is the EventBridge event of a call by which a role tagged itself, as
+// CloudTrail records it.
+func TagRoleEvent(account, role, key, value string) []byte {
+	return fmt.Appendf(nil, `{"version":"0","id":"t","detail-type":"AWS API Call via CloudTrail","source":"aws.iam","account":%[1]q,"time":"2026-03-01T12:00:00Z","region":"us-east-1","resources":[],"detail":{`+
+		`"eventVersion":"1.11","userIdentity":{"type":"AssumedRole","principalId":"AROASWEEP:%[2]s","arn":"arn:aws:sts::%[1]s:assumed-role/%[2]s/%[2]s","accountId":%[1]q,"accessKeyId":"ASIASWEEP",`+
+		`"sessionContext":{"sessionIssuer":{"type":"Role","principalId":"AROASWEEP","arn":"arn:aws:iam::%[1]s:role/%[2]s","accountId":%[1]q,"userName":%[2]q},"attributes":{"creationDate":"2026-03-01T11:00:00Z","mfaAuthenticated":"false"}}},`+
+		`"eventTime":"2026-03-01T12:00:00Z","eventSource":"iam.amazonaws.com","eventName":"TagRole","awsRegion":"us-east-1","sourceIPAddress":"192.0.2.1","userAgent":"aws-sdk-go-v2","requestParameters":{"roleName":%[2]q,"tags":[{"key":%[3]q,"value":%[4]q}]},`+
+		`"responseElements":null,"requestID":"r","eventID":"tag-%[4]s","readOnly":false,"eventType":"AwsApiCall","managementEvent":true,"recipientAccountId":%[1]q,"eventCategory":"Management"}}`, account, role, key, value)
 }
 
 // policies are the calls about a user and its policies.
