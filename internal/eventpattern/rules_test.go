@@ -134,7 +134,8 @@ func everyRule(tb testing.TB, prefix string) ([]eventpattern.Rule, error) {
 		return nil, err
 	}
 	rules = append(rules, eventpattern.QuarantineRule(prefix), eventpattern.LastWord(prefix))
-	return append(rules, eventpattern.Probes(prefix, "123456789012")...), nil
+	rules = append(rules, eventpattern.Alive(prefix, "123456789012"))
+	return append(rules, eventpattern.Heartbeats(prefix, "123456789012")...), nil
 }
 
 // TestEventBridgeAcceptsEveryRule holds that no prefix that settings admit makes
