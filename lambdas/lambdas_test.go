@@ -333,7 +333,7 @@ func TestStory(t *testing.T) {
 		t.Errorf("accounts: %v, %v", accounts, err)
 	}
 	logs := f.Logs()
-	if len(logs) != 3 || logs[0]["requestId"] == nil || logs[0]["disposition"] != "alerted" || logs[0]["_aws"] == nil {
+	if len(logs) != 3 || logs[0]["requestId"] == nil || logs[0]["disposition"] != "alerted" || logs[0]["Records"] != 1.0 || logs[0]["_aws"] != nil {
 		t.Errorf("want one line of log each, got %v", logs)
 	}
 }

@@ -118,6 +118,8 @@ var fields = map[string]func(p *parser, key string, v any){
 	"accountNames":          (*parser).accountNames,
 	"trail":                 func(p *parser, key string, v any) { p.flag(key, v, &p.settings.Trail) },
 	"trails":                func(p *parser, key string, v any) { p.settings.Trails = p.list(key, v, trails.check) },
+	"encrypt":               func(p *parser, key string, v any) { p.flag(key, v, &p.settings.Encrypt) },
+	"metrics":               func(p *parser, key string, v any) { p.flag(key, v, &p.settings.Metrics) },
 	"logDays":               (*parser).logDays,
 	"terminationProtection": func(p *parser, key string, v any) { p.flag(key, v, &p.settings.TerminationProtection) },
 	"organization":          (*parser).organization,

@@ -54,6 +54,11 @@ type Settings struct {
 	Trail bool
 	// Trails are the names or ARNs of trails that already feed the guard.
 	Trails []string
+	// Encrypt makes a customer key for the topics. Without it their messages are
+	// as safe on disk, and no call on a key can silence them.
+	Encrypt bool
+	// Metrics has the functions write metrics of their own, which CloudWatch bills.
+	Metrics bool
 	// LogDays is how long the functions' logs are kept; default 90.
 	LogDays int
 	// TerminationProtection keeps CloudFormation from deleting the guard's stack.

@@ -49,12 +49,13 @@ type guard struct {
 	stack    awscdk.Stack
 	settings *settings.Settings
 
-	key                     awskms.Key
+	key                     awskms.Key   // of the topics; nil where Amazon SNS's own storage encryption is to do
 	topic, escalation, chat awssns.Topic // escalation and chat may be nil
 	table                   awsdynamodb.Table
 	undelivered, failed     awssqs.Queue // events that rules could not deliver, and that functions failed on
 	trail                   string       // name of the trail that the stack makes, or ""
 	functions               map[string]awslambda.Function
+	logs                    []*string // names of the log groups of the functions that write what the dashboard shows
 	alarms                  *alarms
 }
 
@@ -69,7 +70,9 @@ func newGuard(app awscdk.App, s *settings.Settings, rules []eventpattern.Rule, a
 		functions: map[string]awslambda.Function{},
 	}
 	g.warn()
-	g.key = g.newKey()
+	if s.Encrypt {
+		g.key = g.newKey()
+	}
 	g.topics()
 	g.table = g.newTable()
 	g.undelivered = newDeadLetters(g.stack, "Undelivered", "", s.Prefix+"-")
@@ -175,7 +178,11 @@ func (g *guard) newKey() awskms.Key {
 func (g *guard) topics() {
 	s := g.settings
 	topic := func(id, display string) awssns.Topic {
-		return newTopic(g.stack, id, &awssns.TopicProps{DisplayName: jsii.String(display), MasterKey: g.key}, s.Prefix)
+		props := &awssns.TopicProps{DisplayName: jsii.String(display)}
+		if g.key != nil {
+			props.MasterKey = g.key
+		}
+		return newTopic(g.stack, id, props, s.Prefix)
 	}
 	g.topic = topic("Topic", "rootguard")
 	subscribe(g.topic, "Topic", s.Receivers)
@@ -224,7 +231,7 @@ func (g *guard) newTable() awsdynamodb.Table {
 		SortKey:             text(config.TableSortKey),
 		TimeToLiveAttribute: jsii.String(config.TableTTL),
 		BillingMode:         awsdynamodb.BillingMode_PAY_PER_REQUEST,
-		Encryption:          awsdynamodb.TableEncryption_AWS_MANAGED,
+		Encryption:          awsdynamodb.TableEncryption_DEFAULT, // a key of DynamoDB's own: no call can take it away, and none is billed
 		DeletionProtection:  jsii.Bool(true),
 		RemovalPolicy:       awscdk.RemovalPolicy_RETAIN,
 		PointInTimeRecoverySpecification: &awsdynamodb.PointInTimeRecoverySpecification{
@@ -256,6 +263,9 @@ func (g *guard) newFunction(name, archive string) awslambda.Function {
 	id := camel(name)
 	logs := awslogs.NewLogGroup(g.stack, jsii.String(id+"Logs"), &awslogs.LogGroupProps{RemovalPolicy: awscdk.RemovalPolicy_RETAIN})
 	logs.Node().DefaultChild().(awslogs.CfnLogGroup).SetRetentionInDays(jsii.Number(g.settings.LogDays))
+	if name != SecurityHub {
+		g.logs = append(g.logs, logs.LogGroupName())
+	}
 	props := &awsiam.RoleProps{
 		AssumedBy:   awsiam.NewServicePrincipal(jsii.String("lambda.amazonaws.com"), nil),
 		Description: jsii.String("Of rootguard's function " + name),
@@ -330,8 +340,10 @@ func (g *guard) permissions(function, logs string) []awsiam.PolicyStatement {
 		allow("Record", []string{"dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"}, []string{table}, nil),
 		allow("FindDue", []string{"dynamodb:Query"}, []string{table + "/index/" + config.TableDueIndex}, nil),
 		allow("Publish", []string{"sns:Publish"}, g.publishers(), nil),
-		allow("EncryptAlerts", []string{"kms:Decrypt", "kms:GenerateDataKey"}, []string{*g.key.KeyArn()}, nil),
 	)
+	if g.key != nil {
+		statements = append(statements, allow("EncryptAlerts", []string{"kms:Decrypt", "kms:GenerateDataKey"}, []string{*g.key.KeyArn()}, nil))
+	}
 	if function == Quarantine {
 		statements = append(statements, quarantines(g.settings)...)
 		if o := g.settings.Organization; o != nil {
@@ -395,10 +407,12 @@ func (g *guard) proving() []awsiam.PolicyStatement {
 		allow("ProveFunctions", []string{"lambda:GetFunctionConcurrency", "lambda:GetFunctionConfiguration", "lambda:GetFunctionEventInvokeConfig", "lambda:GetPolicy"}, names, nil),
 		allow("ProveQueues", []string{"sqs:GetQueueAttributes"}, append(slices.Clone(forwarded), *g.undelivered.QueueArn(), *g.failed.QueueArn()), nil),
 		allow("ProveTopics", []string{"sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic"}, g.publishers(), nil),
-		allow("ProveKey", []string{"kms:DescribeKey"}, []string{*g.key.KeyArn()}, nil),
 		allow("ProveTable", []string{"dynamodb:DescribeContinuousBackups", "dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive"}, []string{*g.table.TableArn()}, nil),
 		allow("PutHeartbeats", []string{"events:PutEvents"}, []string{arn("events", "event-bus/default")}, heartbeat),
 		allow("RecordHeartbeats", []string{"iam:TagRole"}, []string{arnOf("iam", "", *awscdk.Aws_ACCOUNT_ID(), "role/"+eventpattern.SweepRole(s.Prefix))}, tag),
+	}
+	if g.key != nil {
+		statements = append(statements, allow("ProveKey", []string{"kms:DescribeKey"}, []string{*g.key.KeyArn()}, nil))
 	}
 	if len(forwarded) > 0 {
 		statements = append(statements, allow("FindQueues", []string{"sqs:GetQueueUrl"}, forwarded, nil))
@@ -411,10 +425,14 @@ func (g *guard) namesAccounts(o *settings.Organization) awsiam.PolicyStatement {
 }
 
 func (g *guard) environment(function string) *map[string]*string {
-	if function == SecurityHub {
-		return &map[string]*string{config.EnvTopicARN: g.topic.TopicArn()}
-	}
 	s := g.settings
+	if function == SecurityHub {
+		env := map[string]*string{config.EnvTopicARN: g.topic.TopicArn()}
+		if s.Metrics {
+			env[config.EnvMetrics] = jsii.String("true")
+		}
+		return &env
+	}
 	env := map[string]*string{
 		config.EnvTable:     g.table.TableName(),
 		config.EnvTopicARN:  g.topic.TopicArn(),
@@ -424,10 +442,15 @@ func (g *guard) environment(function string) *map[string]*string {
 		config.EnvPosture:   jsii.String(s.Posture.String()),
 		config.EnvQuietDays: jsii.String(strconv.Itoa(s.QuietDays)),
 		config.EnvPrefix:    jsii.String(s.Prefix),
-		config.EnvKeys:      g.key.KeyArn(),
 
 		config.EnvUndeliveredQueue: g.undelivered.QueueUrl(),
 		config.EnvFailedQueue:      g.failed.QueueUrl(),
+	}
+	if g.key != nil {
+		env[config.EnvKeys] = g.key.KeyArn()
+	}
+	if s.Metrics {
+		env[config.EnvMetrics] = jsii.String("true")
 	}
 	if len(s.Regions) > 0 {
 		env[config.EnvRegions] = jsii.String(strings.Join(s.Regions, ","))

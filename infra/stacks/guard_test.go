@@ -315,9 +315,10 @@ func TestFunctions(t *testing.T) {
 			config.EnvAccountNames: `{"123456789012":"prod-billing"}`, config.EnvPrefix: "rootguard",
 			config.EnvTrails: "older,rootguard-trail", config.EnvKeys: "AWS::KMS::Key <nil>",
 			config.EnvUndeliveredQueue: "AWS::SQS::Queue <nil>", config.EnvFailedQueue: "AWS::SQS::Queue <nil>", config.EnvRegions: "eu-west-1",
+			config.EnvMetrics: "true",
 		}
 		if p["FunctionName"] == "rootguard-securityhub" {
-			want = map[string]string{config.EnvTopicARN: want[config.EnvTopicARN]}
+			want = map[string]string{config.EnvTopicARN: want[config.EnvTopicARN], config.EnvMetrics: "true"}
 		}
 		if diff := cmp.Diff(want, environment); diff != "" {
 			t.Errorf("%s: environment (-want +got):\n%s", id, diff)
@@ -338,8 +339,6 @@ func TestPermissions(t *testing.T) {
 		"iam:GetLoginProfile":         "arn:${AWS::Partition}:iam::${AWS::AccountId}:user/*",
 		"iam:ListMFADevices":          "arn:${AWS::Partition}:iam::${AWS::AccountId}:user/*",
 		"iam:ListVirtualMFADevices":   "*",
-		"kms:Decrypt":                 "AWS::KMS::Key",
-		"kms:GenerateDataKey":         "AWS::KMS::Key",
 		"logs:CreateLogStream":        "AWS::Logs::LogGroup",
 		"logs:PutLogEvents":           "AWS::Logs::LogGroup",
 		"sns:Publish":                 "AWS::SNS::Topic",
@@ -360,6 +359,7 @@ func TestPermissions(t *testing.T) {
 	delete(want, "iam:ListUsers")
 	delete(want, "organizations:ListAccounts")
 	want["sns:Publish"] = "AWS::SNS::Topic, AWS::SNS::Topic, AWS::SNS::Topic"
+	want["kms:Decrypt"], want["kms:GenerateDataKey"] = "AWS::KMS::Key", "AWS::KMS::Key"
 	for _, action := range []string{"organizations:DescribeAccount", "sts:AssumeRole"} {
 		delete(want, action)
 	}
@@ -387,7 +387,7 @@ func TestTable(t *testing.T) {
 			"KeySchema":                        key(config.TablePartitionKey, config.TableSortKey),
 			"TimeToLiveSpecification":          map[string]any{"AttributeName": config.TableTTL, "Enabled": true},
 			"PointInTimeRecoverySpecification": map[string]any{"PointInTimeRecoveryEnabled": true},
-			"SSESpecification":                 map[string]any{"SSEEnabled": true},
+			"SSESpecification":                 map[string]any{"SSEEnabled": false}, // a key of DynamoDB's own
 			"GlobalSecondaryIndexes": []any{map[string]any{"IndexName": config.TableDueIndex, "KeySchema": key(config.TableDuePartition, config.TableDueSort),
 				"Projection": map[string]any{"ProjectionType": "KEYS_ONLY"}}},
 			"TableName": nil, // so that the stack can be made again beside a table that was kept
@@ -418,8 +418,28 @@ func statements(t *testing.T, policy any) map[string]map[string]any {
 	return out
 }
 
+// TestNoKey holds that by default no key is made, paid for or needed: every call
+// on one would be a way to silence all topics.
+func TestNoKey(t *testing.T) {
+	for where, tpl := range templates(t) {
+		if strings.HasPrefix(where, "full/rootguard") && !strings.Contains(where, "forward") {
+			for id, topic := range tpl.of("AWS::SNS::Topic") {
+				if topic.Properties["KmsMasterKeyId"] == nil {
+					t.Errorf("%s: %s is not encrypted", where, id)
+				}
+			}
+			continue
+		}
+		for _, use := range []string{`"AWS::KMS::`, `"KmsMasterKeyId"`, `"kms:`, config.EnvKeys} {
+			if strings.Contains(string(tpl.text), use) {
+				t.Errorf("%s has %s in it", where, use)
+			}
+		}
+	}
+}
+
 func TestKey(t *testing.T) {
-	for _, key := range all(t)["default"].stack(t, "rootguard").of("AWS::KMS::Key") {
+	for _, key := range all(t)["full"].stack(t, "rootguard").of("AWS::KMS::Key") {
 		if key.Properties["EnableKeyRotation"] != true {
 			t.Error("the key does not rotate")
 		}
@@ -583,13 +603,56 @@ func TestAlarms(t *testing.T) {
 		}
 	}
 
-	boards := slices.Collect(maps.Values(tpl.of("AWS::CloudWatch::Dashboard")))
-	if len(boards) != 1 {
-		t.Fatalf("%d dashboards", len(boards))
-	}
-	var body struct{ Widgets []any }
-	if err := json.Unmarshal([]byte(flatten(boards[0].Properties["DashboardBody"])), &body); err != nil || len(body.Widgets) < 8 {
-		t.Errorf("the dashboard has %d widgets: %v", len(body.Widgets), err)
+}
+
+// TestMetrics holds that nothing depends on metrics of the functions' own where
+// these were not asked for: the dashboard shows the same from their logs.
+func TestMetrics(t *testing.T) {
+	const namespace = `"Namespace":"rootguard"`
+	for scenario, metrics := range map[string]bool{"default": false, "full": true} {
+		tpl := all(t)[scenario].stack(t, "rootguard")
+		for id, a := range tpl.of("AWS::CloudWatch::Alarm") {
+			text, err := json.Marshal(a.Properties)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.Contains(string(text), namespace) && !metrics {
+				t.Errorf("%s: %s watches a metric that is not there", scenario, id)
+			}
+		}
+		boards := slices.Collect(maps.Values(tpl.of("AWS::CloudWatch::Dashboard")))
+		if len(boards) != 1 {
+			t.Fatalf("%d dashboards", len(boards))
+		}
+		text := flatten(boards[0].Properties["DashboardBody"])
+		var body struct {
+			Widgets []struct {
+				Type       string
+				Properties struct{ Query string }
+			}
+		}
+		if err := json.Unmarshal([]byte(text), &body); err != nil || len(body.Widgets) < 8 {
+			t.Errorf("the dashboard has %d widgets: %v", len(body.Widgets), err)
+		}
+		queries, fields := 0, ""
+		for _, w := range body.Widgets {
+			if w.Type == "log" {
+				queries++
+				fields += w.Properties.Query
+			}
+		}
+		want := 4
+		if metrics {
+			want, fields = 0, text
+		}
+		if queries != want || strings.Contains(text, `["rootguard"`) != metrics {
+			t.Errorf("%s: %d queries of logs, want %d", scenario, queries, want)
+		}
+		for _, field := range []string{config.FindingsOf("critical"), config.MetricAlertLatency, config.MetricRecords, config.MetricPublishErrors} {
+			if !strings.Contains(fields, field) {
+				t.Errorf("%s: the dashboard shows nothing of %s", scenario, field)
+			}
+		}
 	}
 }
 

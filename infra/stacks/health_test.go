@@ -71,7 +71,6 @@ func TestProving(t *testing.T) {
 		"events:ListTargetsByRule":            rules,
 		"events:PutEvents":                    "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:event-bus/default",
 		"iam:TagRole":                         "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/rootguard-sweep",
-		"kms:DescribeKey":                     "AWS::KMS::Key",
 		"lambda:GetFunctionConcurrency":       functions,
 		"lambda:GetFunctionConfiguration":     functions,
 		"lambda:GetFunctionEventInvokeConfig": functions,

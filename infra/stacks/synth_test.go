@@ -29,7 +29,7 @@ var scenarios = map[string]string{
 		"slack": {"workspace": "T0123ABCD", "channel": "C0123ABCD"},
 		"securityHub": true, "grace": "12h", "reminders": ["1h", "2d"], "resend": ["10m", "2h"], "window": "30m", "quietDays": 60, "logDays": 365,
 		"accountNames": {"123456789012": "prod-billing"},
-		"trail": true, "trails": ["older"], "terminationProtection": true
+		"trail": true, "trails": ["older"], "terminationProtection": true, "encrypt": true, "metrics": true
 	}}`,
 	// As much as a function's environment can hold.
 	"crowded": `{"rootguard": {

@@ -35,21 +35,15 @@ func (g *guard) schedule(function string) awsevents.CfnRule {
 
 func minutes(n float64) awscdk.Duration { return awscdk.Duration_Minutes(jsii.Number(n)) }
 
-// own is a metric that the functions write.
-func own(name, statistic string) awscloudwatch.Metric {
-	return awscloudwatch.NewMetric(&awscloudwatch.MetricProps{
-		Namespace: jsii.String(config.MetricNamespace), MetricName: jsii.String(name),
-		Statistic: jsii.String(statistic), Period: minutes(5), Label: jsii.String(name + " " + statistic),
-	})
-}
-
 // watch adds an alarm for each way in which alerts can fail to arrive, and the
 // dashboard. A new stack's alarms about heartbeats ring until the first one.
 func (g *guard) watch(rules []awsevents.CfnRule) {
 	a := g.alarms
 	a.add(alarm{"UndeliveredWaiting", "undelivered", "Events wait that could not be delivered to a function. Mend the cause, then: rootguard redrive", waiting(g.undelivered), false})
 	a.add(alarm{"FailedWaiting", "failed", "Events wait that a function failed on three times. Mend the cause, then: rootguard redrive", waiting(g.failed), false})
-	a.add(alarm{"PublishErrors", "publish-errors", "Alerts could not be published. They are tried again, and kept in the queue of failed events.", own(config.MetricPublishErrors, "Sum"), false})
+	if g.settings.Metrics {
+		a.add(alarm{"PublishErrors", "publish-errors", "Alerts could not be published. They are tried again, and kept in the queue of failed events.", own(config.MetricPublishErrors, "Sum"), false})
+	}
 	for _, topic := range []struct {
 		id, name string
 		awssns.Topic
@@ -83,45 +77,4 @@ func (g *guard) watch(rules []awsevents.CfnRule) {
 			}), true})
 	}
 	g.dashboard()
-}
-
-// dashboard shows first whether anything is wrong, then what was found.
-func (g *guard) dashboard() {
-	graph := func(title string, width float64, metrics ...awscloudwatch.IMetric) awscloudwatch.IWidget {
-		return awscloudwatch.NewGraphWidget(&awscloudwatch.GraphWidgetProps{Title: jsii.String(title), Width: jsii.Number(width), Left: &metrics})
-	}
-	severities := []string{"critical", "high", "medium", "low", "info"}
-	findings := make([]awscloudwatch.IMetric, 0, len(severities))
-	for _, severity := range severities {
-		findings = append(findings, awscloudwatch.NewMetric(&awscloudwatch.MetricProps{
-			Namespace: jsii.String(config.MetricNamespace), MetricName: jsii.String(config.FindingsOf(severity)), Statistic: jsii.String("Sum"),
-			Period: minutes(60), Label: jsii.String(severity),
-		}))
-	}
-	n := len(g.functions)
-	invocations, duration := make([]awscloudwatch.IMetric, 0, n), make([]awscloudwatch.IMetric, 0, n)
-	errors := make([]awscloudwatch.IMetric, 0, 2*n)
-	for _, name := range slices.Sorted(maps.Keys(g.functions)) {
-		f := g.functions[name]
-		labeled := func(statistic, label string) *awscloudwatch.MetricOptions {
-			return &awscloudwatch.MetricOptions{Statistic: jsii.String(statistic), Label: jsii.String(name + label), Period: minutes(5)}
-		}
-		invocations = append(invocations, f.MetricInvocations(labeled("Sum", "")))
-		errors = append(errors, f.MetricErrors(labeled("Sum", " errors")), f.MetricThrottles(labeled("Sum", " throttles")))
-		duration = append(duration, f.MetricDuration(labeled("p99", " p99")))
-	}
-	board := awscloudwatch.NewDashboard(g.stack, jsii.String("Dashboard"), &awscloudwatch.DashboardProps{DashboardName: jsii.String(g.settings.Prefix)})
-	board.AddWidgets(awscloudwatch.NewAlarmStatusWidget(&awscloudwatch.AlarmStatusWidgetProps{
-		Title: jsii.String("Is the guard itself well?"), Width: jsii.Number(24), Height: jsii.Number(4), Alarms: &g.alarms.all,
-	}))
-	board.AddWidgets(
-		graph("Findings by severity, an hour", 12, findings...),
-		graph("From event to alert, ms", 12, own(config.MetricAlertLatency, "p50"), own(config.MetricAlertLatency, "p99"), own(config.MetricAlertLatency, "Maximum")),
-	)
-	board.AddWidgets(
-		graph("Records handled", 8, own(config.MetricRecords, "Sum")),
-		graph("Alerts that could not be published", 8, own(config.MetricPublishErrors, "Sum")),
-		graph("Events that wait in the queues", 8, waiting(g.undelivered), waiting(g.failed)),
-	)
-	board.AddWidgets(graph("Invocations", 8, invocations...), graph("Errors and throttles", 8, errors...), graph("Duration, ms", 8, duration...))
 }

@@ -29,6 +29,7 @@ type Config struct {
 
 	UndeliveredQueueURL string
 	FailedQueueURL      string
+	Metrics             bool     // CloudWatch is to make metrics of the log
 	Regions             []string // whose events are forwarded
 
 	// Of the topic, and so of the function: both are one stack's.
@@ -50,6 +51,7 @@ func Load(getenv func(string) string) (Config, error) {
 
 		UndeliveredQueueURL: r.queue(EnvUndeliveredQueue),
 		FailedQueueURL:      r.queue(EnvFailedQueue),
+		Metrics:             r.flag(EnvMetrics),
 		Regions:             r.list(EnvRegions),
 
 		Own: detect.Own{Prefix: r.text(EnvPrefix), Trails: r.list(EnvTrails), Keys: r.list(EnvKeys)},
@@ -79,6 +81,17 @@ func Load(getenv func(string) string) (Config, error) {
 		c.Settings.Bootstrap.QuarantinePolicy = c.Own.Prefix + bootstrap.QuarantineSuffix
 	}
 	return c, nil
+}
+
+// LoadMetrics reads from the environment whether CloudWatch is to make metrics of
+// the log, for a function that needs no other setting.
+func LoadMetrics(getenv func(string) string) (bool, error) {
+	r := reader{getenv: getenv}
+	on := r.flag(EnvMetrics)
+	if err := errors.Join(r.errs...); err != nil {
+		return false, fmt.Errorf("reading settings: %w", err)
+	}
+	return on, nil
 }
 
 // LoadHub reads from the environment whose Security Hub alerts are for: that of

@@ -27,6 +27,7 @@ const (
 	EnvPrefix             = "ROOTGUARD_PREFIX"               // begins the names of rootguard's own resources
 	EnvTrails             = "ROOTGUARD_TRAILS"               // names or ARNs of the trails that feed it
 	EnvKeys               = "ROOTGUARD_KEYS"                 // IDs or ARNs of its KMS keys
+	EnvMetrics            = "ROOTGUARD_METRICS"              // "true": CloudWatch makes metrics of what the log says
 	EnvUndeliveredQueue   = "ROOTGUARD_UNDELIVERED_QUEUE"    // URL of the queue of events that rules could not deliver
 	EnvFailedQueue        = "ROOTGUARD_FAILED_QUEUE"         // URL of the queue of events that functions failed on
 	EnvRegions            = "ROOTGUARD_REGIONS"              // list: the further Regions whose events are forwarded
@@ -49,8 +50,8 @@ const (
 	TableDueSort      = "due_at"
 )
 
-// The metrics that each invocation writes to its log, in CloudWatch's embedded
-// metric format, without a dimension. One line can tell of alerts of several
+// The values that each invocation writes to its log, where EnvMetrics is set in
+// CloudWatch's embedded metric format, without a dimension. One line can tell of alerts of several
 // severities, so each severity has a metric of its own: see FindingsOf.
 const (
 	MetricNamespace     = "rootguard"

@@ -102,9 +102,12 @@ func (c *Checker) topics() []check {
 			return fail("No chat channel is subscribed to the topic "+nameOf(c.want.Chat), "In the Amazon Q Developer console, configure a channel with this topic")
 		}))
 	}
-	return append(checks, check{
-		id: "key", group: "topics", region: c.want.Region, severity: detect.Critical, slow: true, proves: "The topics' key can be used", run: c.key,
-	})
+	if c.want.Key != "" {
+		checks = append(checks, check{
+			id: "key", group: "topics", region: c.want.Region, severity: detect.Critical, slow: true, proves: "The topics' key can be used", run: c.key,
+		})
+	}
+	return checks
 }
 
 func (c *Checker) judgeTopic(arn string, t *Topic) verdict {
@@ -138,11 +141,17 @@ func (c *Checker) judgeTopic(arn string, t *Topic) verdict {
 // judgeKey holds a topic's key against the one deployed. CloudWatch and EventBridge
 // can use no other, so that their messages would be lost.
 func (c *Checker) judgeKey(topic, key string) verdict {
+	value := c.want.Key
+	if value == "" {
+		value = "''"
+	}
 	fix := fmt.Sprintf("aws sns set-topic-attributes --region %s --topic-arn %s --attribute-name KmsMasterKeyId --attribute-value %s",
-		c.want.Region, c.arn("sns", c.want.Region, topic), c.want.Key)
+		c.want.Region, c.arn("sns", c.want.Region, topic), value)
 	switch {
-	case c.want.Key == "" || nameOf(key) == nameOf(c.want.Key):
+	case nameOf(key) == nameOf(c.want.Key):
 		return well()
+	case c.want.Key == "":
+		return verdict{outcome: Failed, severity: detect.High, fix: fix, why: fmt.Sprintf("The topic %s uses the key %s, and rootguard has none: alarms, rules and functions may not be able to use it", topic, key)}
 	case key == "":
 		return warn("The topic "+topic+" does not encrypt alerts", fix)
 	default:
@@ -151,9 +160,6 @@ func (c *Checker) judgeKey(topic, key string) verdict {
 }
 
 func (c *Checker) key(ctx context.Context) verdict {
-	if c.want.Key == "" {
-		return warn("Which key it is is not known: "+config.EnvKeys+" is not set", "Deploy again: make deploy")
-	}
 	k, err := c.ports.Keys.Key(ctx, c.want.Key)
 	cli := func(call string) string {
 		return fmt.Sprintf("aws kms %s --region %s --key-id %s", call, c.want.Region, c.want.Key)

@@ -82,6 +82,7 @@ func Alerts(payload []byte) ([]alert.Published, error) {
 // Exports handles the invocations by which Amazon SNS delivers alerts.
 type Exports struct {
 	Importer Importer
+	Metrics  bool         // CloudWatch makes metrics of the values in the log
 	Logger   *slog.Logger // of JSON, or CloudWatch finds no metrics in it
 	Now      func() time.Time
 }
@@ -106,10 +107,12 @@ func (e *Exports) Handle(ctx context.Context, payload json.RawMessage) error {
 	for i := range alerts {
 		ids[i] = alerts[i].Alert.ID
 	}
-	attrs = append(attrs, slog.Any("alert_ids", ids), slog.Int(config.MetricFailures, failures),
-		slog.Any("_aws", metadata{Timestamp: e.Now().UnixMilli(), CloudWatchMetrics: []directive{
+	attrs = append(attrs, slog.Any("alert_ids", ids), slog.Int(config.MetricFailures, failures))
+	if e.Metrics {
+		attrs = append(attrs, slog.Any("_aws", metadata{Timestamp: e.Now().UnixMilli(), CloudWatchMetrics: []directive{
 			{Namespace: config.MetricNamespace, Dimensions: [][]string{{}}, Metrics: []metric{{config.MetricFailures, "Count"}}},
 		}}))
+	}
 	e.Logger.LogAttrs(ctx, level, message, attrs...)
 	return err
 }

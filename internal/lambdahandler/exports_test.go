@@ -96,7 +96,7 @@ func TestExports(t *testing.T) {
 	} {
 		var log bytes.Buffer
 		to := &importer{err: tt.err}
-		e := Exports{Importer: to, Logger: slog.New(slog.NewJSONHandler(&log, nil)), Now: func() time.Time { return t0 }}
+		e := Exports{Importer: to, Metrics: tt.asks, Logger: slog.New(slog.NewJSONHandler(&log, nil)), Now: func() time.Time { return t0 }}
 		err := e.Handle(t.Context(), json.RawMessage(tt.payload))
 		if (err == nil) != (tt.want == "") || err != nil && (!strings.Contains(err.Error(), tt.want) || guard.Retryable(err) != tt.retryable) {
 			t.Errorf("%s: got %v", tt.name, err)
@@ -108,7 +108,7 @@ func TestExports(t *testing.T) {
 		if err := json.Unmarshal(log.Bytes(), &one); err != nil {
 			t.Fatalf("%s: the log is not one record: %v\n%s", tt.name, err, log.String())
 		}
-		if failures := one["Failures"]; (failures == 1.0) != (err != nil) || one["_aws"] == nil || tt.asks != strings.Contains(log.String(), `"alert_ids":["a-1"]`) || err != nil && one["retryable"] != tt.retryable {
+		if failures := one["Failures"]; (failures == 1.0) != (err != nil) || (one["_aws"] != nil) != tt.asks || tt.asks != strings.Contains(log.String(), `"alert_ids":["a-1"]`) || err != nil && one["retryable"] != tt.retryable {
 			t.Errorf("%s: log %v", tt.name, one)
 		}
 	}

@@ -81,5 +81,5 @@ func Assemble(cfg config.Config, env aws.Config, now func() time.Time, logger *s
 
 		AccountName: accountName,
 	}, cfg.Settings)
-	return Function{Guard: g, Deps: Deps{Guard: g, Journal: store, Beats: store, Logger: logger, Now: now}, Config: cfg, AWS: env, Store: store, Organization: members}
+	return Function{Guard: g, Deps: Deps{Guard: g, Journal: store, Beats: store, Metrics: cfg.Metrics, Logger: logger, Now: now}, Config: cfg, AWS: env, Store: store, Organization: members}
 }

@@ -68,6 +68,7 @@ type Deps struct {
 	Journal Journal
 	Beats   Beats        // nil: of a function at which no heartbeat comes out
 	Name    string       // the function's, for Beats: "iamuser"
+	Metrics bool         // CloudWatch makes metrics of the values in the log
 	Logger  *slog.Logger // of JSON, or CloudWatch finds no metrics in it
 	Now     func() time.Time
 }
@@ -102,7 +103,7 @@ func (h *Handler) Handle(ctx context.Context, payload json.RawMessage) error {
 		defer cancel()
 	}
 	o.err = h.handle(work, payload, o)
-	o.log(ctx, h.deps.Logger, h.deps.Now())
+	o.log(ctx, h.deps.Logger, h.deps.Now(), h.deps.Metrics)
 	return o.err
 }
 

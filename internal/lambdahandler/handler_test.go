@@ -49,7 +49,7 @@ func newRig(u Users) *rig {
 	g := guard.New(guard.Deps{
 		Detector: &detect.Detector{}, Ledger: r.ledger, Journal: r.journal, Publisher: Counted(r.publisher), Now: r.clock.Now,
 	}, guard.Settings{})
-	r.handler = New(Deps{Guard: g, Users: u, Journal: r.journal, Logger: slog.New(slog.NewJSONHandler(&r.log, nil)), Now: r.clock.Now})
+	r.handler = New(Deps{Guard: g, Users: u, Journal: r.journal, Metrics: true, Logger: slog.New(slog.NewJSONHandler(&r.log, nil)), Now: r.clock.Now})
 	return r
 }
 
@@ -163,6 +163,17 @@ func TestOutcome(t *testing.T) {
 				t.Errorf("metric %s is %v, no number", m.Name, log[m.Name])
 			}
 		}
+	}
+
+	// Without metrics of its own the log has the same values.
+	plain := newRig(nil)
+	plain.handler.deps.Metrics = false
+	if err := plain.handler.Handle(t.Context(), wrapped(createUser("e-1"))); err != nil {
+		t.Fatal(err)
+	}
+	delete(log, "_aws")
+	if diff := cmp.Diff(log, plain.logged(t), cmpopts.IgnoreMapEntries(func(name string, _ any) bool { return name == "time" })); diff != "" {
+		t.Errorf("the log without metrics (-with +without):\n%s", diff)
 	}
 
 	// A copy of the event is no further finding.

@@ -65,9 +65,9 @@ func (c counted) Publish(ctx context.Context, a alert.Alert) error {
 	return err
 }
 
-// log writes the one record of the invocation. It carries its metrics in
-// CloudWatch's embedded metric format.
-func (o *outcome) log(ctx context.Context, logger *slog.Logger, now time.Time) {
+// log writes the one record of the invocation. With directives CloudWatch makes
+// metrics of its values, by the embedded metric format.
+func (o *outcome) log(ctx context.Context, logger *slog.Logger, now time.Time, directives bool) {
 	attrs := []slog.Attr{slog.Float64("duration_ms", ms(now.Sub(o.start)))}
 	level, message := slog.LevelInfo, "handled"
 	if o.err != nil {
@@ -75,7 +75,7 @@ func (o *outcome) log(ctx context.Context, logger *slog.Logger, now time.Time) {
 		attrs = append(attrs, slog.String("error", o.err.Error()), slog.Bool("retryable", guard.Retryable(o.err)))
 	}
 	attrs = append(attrs, o.about()...)
-	attrs = append(attrs, o.metrics(now)...)
+	attrs = append(attrs, o.metrics(now, directives)...)
 	logger.LogAttrs(ctx, level, message, attrs...)
 }
 
@@ -174,7 +174,9 @@ type metadata struct {
 	CloudWatchMetrics []directive
 }
 
-func (o *outcome) metrics(now time.Time) []slog.Attr {
+// metrics are the values of an invocation, and where they are to become metrics
+// the directive that has CloudWatch make them.
+func (o *outcome) metrics(now time.Time, directives bool) []slog.Attr {
 	failures := 0
 	if o.err != nil {
 		failures = 1
@@ -212,6 +214,9 @@ func (o *outcome) metrics(now time.Time) []slog.Attr {
 	if told > 0 {
 		plain.Metrics = append(plain.Metrics, metric{config.MetricFindings, "Count"})
 		values = append(values, slog.Int64(config.MetricFindings, told))
+	}
+	if !directives {
+		return values
 	}
 	return append(values, slog.Any("_aws", metadata{Timestamp: now.UnixMilli(), CloudWatchMetrics: []directive{plain}}))
 }

@@ -20,11 +20,12 @@ import (
 func main() {
 	logger := lambdacontext.NewLogger()
 	hub, err := config.LoadHub(os.Getenv)
+	metrics, metricsErr := config.LoadMetrics(os.Getenv)
 	env, envErr := awsenv.Config(os.Getenv)
-	if err = errors.Join(err, envErr); err != nil {
+	if err = errors.Join(err, metricsErr, envErr); err != nil {
 		logger.Error("not started", "error", err.Error())
 		os.Exit(1)
 	}
 	importer := securityhub.New(sdk.NewFromConfig(env), hub)
-	lambda.Start((&lambdahandler.Exports{Importer: importer, Logger: logger, Now: time.Now}).Handle)
+	lambda.Start((&lambdahandler.Exports{Importer: importer, Metrics: metrics, Logger: logger, Now: time.Now}).Handle)
 }

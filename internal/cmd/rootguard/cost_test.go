@@ -19,9 +19,7 @@ import (
 // what they are now.
 const (
 	alarmPrice   = 0.10         // an alarm's metric, a month (Amazon CloudWatch pricing)
-	metricPrice  = 0.30         // a custom metric, a month
 	logPrice     = 0.50         // a GB taken in
-	keyPrice     = 1.00         // a customer-managed key, a month (AWS KMS pricing)
 	callPrice    = 0.20 / 1e6   // an invocation (AWS Lambda pricing)
 	computePrice = 0.0000133334 // a GB-second on arm64
 	writePrice   = 0.625 / 1e6  // a write request unit on demand (Amazon DynamoDB pricing)
@@ -59,6 +57,7 @@ type bill struct {
 	alarms, alarmMetrics int
 	functions, scheduled int // scheduled: calls in 30 days
 	keys                 int
+	metrics              int // of the functions' own
 }
 
 var everyMinutes = regexp.MustCompile(`^rate\((\d+) minutes?\)$`)
@@ -76,6 +75,7 @@ func (d *bill) count(t *testing.T, name string, n int) {
 			Properties struct {
 				Metrics            []struct{ MetricStat any }
 				ScheduleExpression string
+				Environment        struct{ Variables map[string]any }
 			}
 		}
 	}
@@ -94,6 +94,9 @@ func (d *bill) count(t *testing.T, name string, n int) {
 			d.alarms, d.alarmMetrics = d.alarms+n, d.alarmMetrics+n*max(1, metrics)
 		case "AWS::Lambda::Function":
 			d.functions += n
+			if r.Properties.Environment.Variables[config.EnvMetrics] != nil {
+				d.metrics = customMetrics()
+			}
 		case "AWS::KMS::Key":
 			d.keys += n
 		case "AWS::Events::Rule":
@@ -121,8 +124,8 @@ func costs(d bill) string {
 	const beats = 2.0 * minutesMonth / beatsEvery
 	sizes := []float64{1, 100, 10_000}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d alarms over %d metrics, %d metrics of its own, %d key, a dashboard, and %d functions of 256 MB, of which a schedule calls one %s times in 30 days and recorded heartbeats the others %s times.\n\n",
-		d.alarms, d.alarmMetrics, customMetrics(), d.keys, d.functions, grouped(float64(d.scheduled)), grouped(beats))
+	fmt.Fprintf(&b, "%d alarms over %d metrics, no metric of its own, no key, a dashboard, and %d functions of 256 MB, of which a schedule calls one %s times in 30 days and recorded heartbeats the others %s times.\n\n",
+		d.alarms, d.alarmMetrics, d.functions, grouped(float64(d.scheduled)), grouped(beats))
 	b.WriteString("| US dollars a month | 1 account | 100 | 10,000 |\n|---|---|---|---|\n")
 	totals := make([]float64, len(sizes))
 	row := func(what string, dollars func(n float64) float64) {
@@ -138,8 +141,6 @@ func costs(d bill) string {
 	own := rounds + beats
 	calls := func(n float64) float64 { return own + n*eventsAccount }
 	row(fmt.Sprintf("Alarms: %d metrics × $0.10", d.alarmMetrics), fixed(float64(d.alarmMetrics)*alarmPrice))
-	row(fmt.Sprintf("Metrics: at most %d × $0.30", customMetrics()), fixed(float64(customMetrics())*metricPrice))
-	row(fmt.Sprintf("Keys: %d × $1", d.keys), fixed(float64(d.keys)*keyPrice))
 	row(fmt.Sprintf("Lambda: (%s + N × %d) calls × ($0.20 a million + %.2f GB-s × $0.0000133334)", grouped(own), eventsAccount, gbSecondsCall),
 		func(n float64) float64 { return calls(n) * (callPrice + gbSecondsCall*computePrice) })
 	row(fmt.Sprintf("Logs: as many × %d bytes × $0.50 a GB", logBytesCall), func(n float64) float64 { return calls(n) * logBytesCall / 1e9 * logPrice })
@@ -181,8 +182,16 @@ func TestReadmeCosts(t *testing.T) {
 	d.count(t, "guard", 1)
 	commercial, _ := partition.Of("aws")
 	d.count(t, "forward", len(commercial.Further()))
-	if d.alarms < 10 || d.alarmMetrics <= d.alarms || d.functions < 3 || d.scheduled != 8640 || d.keys != 1 {
+	if d.alarms < 10 || d.alarmMetrics <= d.alarms || d.functions < 3 || d.scheduled != 8640 {
 		t.Fatalf("the templates are read wrong: %+v", d)
+	}
+	if d.keys != 0 || d.metrics != 0 {
+		t.Errorf("%d keys and %d metrics of its own, which the table knows nothing of", d.keys, d.metrics)
+	}
+	var full bill
+	full.count(t, "guard-full", 1)
+	if full.keys != 1 || full.metrics != customMetrics() {
+		t.Errorf("with encrypt and metrics there are %d keys and %d metrics, want 1 and %d", full.keys, full.metrics, customMetrics())
 	}
 	holdReadme(t, "costs", costs(d))
 }
