@@ -71,6 +71,7 @@ var mayImport = map[string][]string{
 	"trail":        {"health"},
 	"awshealth":    {"config", "health", "dynamodb", "eventbridge", "iam", "kms", "lambda", "sns", "sqs", "trail"},
 
+	"s3":             {},
 	"cloudformation": {},
 	"eventhistory":   {"eventpattern"},
 	"organizations":  {"cloudtrail", "detect", "bootstrap", "alert", "guard"},
@@ -86,6 +87,7 @@ var mayImport = map[string][]string{
 	"sns/snstest":                     {},
 	"securityhub/securityhubtest":     {},
 	"sqs/sqstest":                     {},
+	"s3/s3test":                       {},
 	"eventhistory/eventhistorytest":   {},
 }
 

@@ -25,6 +25,7 @@ import (
 	"rootguard/internal/guard"
 	"rootguard/internal/iam/iamtest"
 	"rootguard/internal/organizations/organizationstest"
+	"rootguard/internal/s3/s3test"
 	"rootguard/internal/securityhub/securityhubtest"
 	"rootguard/internal/sns/snstest"
 	"rootguard/internal/sqs/sqstest"
@@ -43,6 +44,7 @@ type cloud struct {
 	hub     *securityhubtest.Server
 	iam     *iamtest.Server
 	org     *organizationstest.Server
+	logs    *s3test.Server
 	known   map[string]iamtest.Account // what iam knows
 	api     *httptest.Server           // CloudFormation, Lambda and STS
 
@@ -52,7 +54,7 @@ type cloud struct {
 func newCloud(t *testing.T) *cloud {
 	t.Helper()
 	c := &cloud{dynamo: dynamotest.New(t), sqs: sqstest.New(t), sns: snstest.New(t), history: eventhistorytest.New(t), hub: securityhubtest.New(t, "111122223333"),
-		iam: iamtest.New(t, "111122223333"), org: organizationstest.New(t), known: map[string]iamtest.Account{}}
+		iam: iamtest.New(t, "111122223333"), org: organizationstest.New(t), logs: s3test.New(t, "logs"), known: map[string]iamtest.Account{}}
 	c.table = dynamotest.Table(t, dynamotest.Client(c.dynamo.URL))
 	c.sqs.Queue("rootguard-Undelivered-1")
 	c.sqs.Queue("rootguard-Failed-1")
@@ -111,7 +113,7 @@ func TestAWSScripts(t *testing.T) {
 				"AWS_ENDPOINT_URL_DYNAMODB": c.dynamo.URL, "AWS_ENDPOINT_URL_SQS": c.sqs.URL, "AWS_ENDPOINT_URL_SNS": c.sns.URL,
 				"AWS_ENDPOINT_URL_CLOUDTRAIL": c.history.URL, "AWS_ENDPOINT_URL_CLOUDFORMATION": c.api.URL,
 				"AWS_ENDPOINT_URL_SECURITYHUB": c.hub.URL, "AWS_ENDPOINT_URL_LAMBDA": c.api.URL, "AWS_ENDPOINT_URL_STS": c.api.URL,
-				"AWS_ENDPOINT_URL_IAM": c.iam.URL, "AWS_ENDPOINT_URL_ORGANIZATIONS": c.org.URL,
+				"AWS_ENDPOINT_URL_IAM": c.iam.URL, "AWS_ENDPOINT_URL_S3": c.logs.URL, "AWS_ENDPOINT_URL_ORGANIZATIONS": c.org.URL,
 				"TABLE": c.table, "TOPIC": topicARN,
 			} {
 				env.Setenv(name, value)
@@ -130,6 +132,9 @@ func TestAWSScripts(t *testing.T) {
 			"hub":     inHub,
 			"huboff":  hubOff,
 			"history": addHistory,
+			"bucket":  putObject,
+			"s3asked": bucketAsked,
+			"s3fault": bucketFault,
 			"asked":   historyAsked,
 			"fault":   historyFault,
 			"root":    setRoot,
@@ -190,6 +195,27 @@ func alertsSent(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func snsDown(ts *testscript.TestScript, neg bool, _ []string) { cloudOf(ts).sns.Down(!neg) }
+
+// putObject puts a file into the bucket logs: bucket KEY FILE.
+func putObject(ts *testscript.TestScript, _ bool, args []string) {
+	cloudOf(ts).logs.Put(args[0], ts.ReadFile(args[1]))
+}
+
+// bucketAsked checks how many requests of an operation came so far: s3asked OPERATION N.
+func bucketAsked(ts *testscript.TestScript, _ bool, args []string) {
+	if n := len(cloudOf(ts).logs.Calls(args[0])); strconv.Itoa(n) != args[1] {
+		ts.Fatalf("%d requests %s so far, want %s", n, args[0], args[1])
+	}
+}
+
+// bucketFault makes requests go wrong: s3fault OPERATION N STATUS CODE.
+func bucketFault(ts *testscript.TestScript, _ bool, args []string) {
+	n, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	status, err := strconv.Atoi(args[2])
+	ts.Check(err)
+	cloudOf(ts).logs.Inject(args[0], n, s3test.Fault{Status: status, Code: args[3]})
+}
 
 // addHistory puts the records of a file, one a line, into the Event history.
 func addHistory(ts *testscript.TestScript, _ bool, args []string) {

@@ -20,7 +20,7 @@ import (
 // lookupFlags ask for a replay of CloudTrail's Event history.
 type lookupFlags struct {
 	AWSLookup  span     `name:"aws-lookup" group:"aws" placeholder:"90d" help:"Replay the Event history that CloudTrail keeps of your account, so far back; 90d at most. Needs no trail."`
-	Region     []string `group:"aws" sep:"," placeholder:"REGION" help:"A Region whose history to read; may be repeated. Default: us-east-1, which has IAM's and root's events, and us-east-2, eu-north-1 and ap-southeast-2, in which IAM users sign in."`
+	Region     []string `group:"aws" sep:"," placeholder:"REGION" help:"A Region whose history to read; may be repeated. Of a path in S3: that of the bucket, which is found out otherwise. Default: us-east-1, which has IAM's and root's events, and us-east-2, eu-north-1 and ap-southeast-2, in which IAM users sign in."`
 	Profile    string   `group:"aws" placeholder:"NAME" help:"A profile of your AWS configuration, as for the AWS CLI ($$AWS_PROFILE)."`
 	LookupRate float64  `group:"aws" default:"2" placeholder:"2" help:"Requests a second in a Region. AWS allows 2 for all who ask in an account."`
 }
@@ -28,8 +28,8 @@ type lookupFlags struct {
 // check finds fault with how the flags go with others.
 func (f lookupFlags) check(c *replayCmd) error {
 	if f.AWSLookup == 0 {
-		if len(f.Region) > 0 || f.Profile != "" {
-			return usageError{"--region and --profile are about the Event history of AWS: add --aws-lookup 90d"}
+		if (len(f.Region) > 0 || f.Profile != "") && !slices.ContainsFunc(c.Paths, inS3) {
+			return usageError{"--region and --profile are about the Event history of AWS and about paths in S3: add --aws-lookup 90d, or name s3://BUCKET/PREFIX"}
 		}
 		return nil
 	}

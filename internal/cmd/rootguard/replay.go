@@ -24,10 +24,11 @@ import (
 	"rootguard/internal/detect"
 	"rootguard/internal/guard"
 	"rootguard/internal/replay"
+	"rootguard/internal/s3"
 )
 
 type replayCmd struct {
-	Paths []string `arg:"" optional:"" name:"path" predictor:"path" help:"Log files (.json, .json.gz, JSON lines), folders of them, or - for standard input. None: the bundled story."`
+	Paths []string `arg:"" optional:"" name:"path" predictor:"path" help:"Log files (.json, .json.gz, JSON lines), folders of them, s3://BUCKET/PREFIX, or - for standard input. None: the bundled story."`
 
 	storeFlag
 	policy
@@ -55,10 +56,13 @@ Malformed records are named on standard error with file, index and reason, count
 
 With --aws-lookup it replays the Event history, which CloudTrail keeps of every account for 90 days, also where there is no trail. It asks for the events that matter by name, since AWS allows 2 requests a second: about 40 seconds where an account is calm. What came is kept beside the store until it was replayed, so that the same command goes on where it was interrupted. It needs cloudtrail:LookupEvents, and reads the account of your credentials alone.
 
+A path s3://BUCKET/PREFIX is the bucket of a trail. With --since and --until, only the folders of those days are listed. The files are copied beside the store, and removed when they were replayed; an interrupted copy goes on where it was. It needs s3:ListBucket on the bucket, s3:GetObject on its files, and kms:Decrypt where a key of yours encrypts them.
+
 Examples:
   rootguard replay                                   # the bundled story
   rootguard replay ./AWSLogs                         # a folder as CloudTrail writes it to S3
   rootguard replay --since 30d --account 111122223333 ./AWSLogs
+  rootguard replay --since 30d --profile logs s3://my-trail/AWSLogs/111122223333/
   rootguard replay --aws-lookup 90d --profile prod   # the Event history of an account
   rootguard replay --json ./AWSLogs | jq 'select(.finding.severity == "critical")'
   rootguard replay --format ocsf ./AWSLogs >> findings.jsonl
@@ -100,6 +104,7 @@ func (c replayCmd) Run(ctx context.Context, sys system) (err error) {
 		}
 		opt.Paths = []string{l.folder}
 	}
+	var b *buckets
 
 	out := &replayOutput{sys: sys, format: format, explain: c.Explain, paint: sys.paint(), line: progressLine{sys: sys}, tally: map[tallyKey]*tally{}}
 	if c.Problems != "" {
@@ -111,6 +116,12 @@ func (c replayCmd) Run(ctx context.Context, sys system) (err error) {
 		out.problemFile = f
 	}
 	opt.Progress, opt.Problem = out.progress, out.problem
+	if slices.ContainsFunc(opt.Paths, inS3) {
+		if b, opt.Paths, err = c.copyBuckets(ctx, sys, st, opt.Paths, s3.Span{Since: opt.Since, Until: opt.Until}, out.problem); err != nil {
+			return err
+		}
+		out.name = b.name
+	}
 
 	// Publish writes without a buffer, so that nothing needs to be flushed before a commit.
 	if err := st.Batch(writesPerCommit, nil); err != nil {
@@ -171,7 +182,7 @@ func (c replayCmd) Run(ctx context.Context, sys system) (err error) {
 	if l != nil {
 		err = l.done(err)
 	}
-	return err
+	return b.done(err)
 }
 
 // noLogs says that there was nothing to replay: silence would read as "all is well".
@@ -236,6 +247,12 @@ func exist(paths []string) error {
 		if p == "-" {
 			continue
 		}
+		if inS3(p) {
+			if _, err := s3.Parse(p); err != nil {
+				return usageError{err.Error()}
+			}
+			continue
+		}
 		if _, err := os.Stat(p); err != nil {
 			return fmt.Errorf("reading logs: %w", err)
 		}
@@ -257,6 +274,16 @@ type replayOutput struct {
 	line        progressLine
 	ending      bool // what comes now is told because the logs have ended
 	err         error
+
+	name func(file string) string // for people; nil: as it is
+}
+
+// file is the name of a file for people.
+func (o *replayOutput) file(path string) string {
+	if o.name == nil {
+		return path
+	}
+	return o.name(path)
 }
 
 type tallyKey struct {
@@ -336,7 +363,7 @@ func (o *replayOutput) handled(rec *cloudtrail.Record, at replay.Place, res guar
 	if o.format == formatJSON {
 		return writeLine(o.sys.stdout, verdict{
 			Schema: verdictSchema, EventID: rec.EventID, EventTime: rec.EventTime, Account: rec.Account(),
-			EventSource: rec.EventSource, EventName: rec.EventName, File: at.File, Index: at.Index,
+			EventSource: rec.EventSource, EventName: rec.EventName, File: o.file(at.File), Index: at.Index,
 			Verdict: res.Outcome.Kind.String(), Reason: res.Outcome.Reason,
 		})
 	}
@@ -373,6 +400,7 @@ func writeLine(w io.Writer, v any) error {
 
 // problem names a problem in the input.
 func (o *replayOutput) problem(p replay.Problem) {
+	p.File = o.file(p.File)
 	if o.problemFile != nil {
 		o.err = errors.Join(o.err, writeLine(o.problemFile, p))
 	}
