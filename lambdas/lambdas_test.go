@@ -23,6 +23,7 @@ import (
 	"rootguard/internal/config"
 	"rootguard/internal/dynamodb"
 	"rootguard/internal/dynamodb/dynamotest"
+	"rootguard/internal/eventpattern"
 	"rootguard/internal/guard"
 	"rootguard/internal/iam/iamtest"
 	"rootguard/internal/lambdatest"
@@ -107,8 +108,10 @@ func (c *cloud) escalate(arn string) {
 	for _, f := range c.rest.Functions {
 		f.Environment[config.EnvEscalationTopicARN] = arn
 	}
-	last := c.rest.Rules["rootguard-guard-removed"]
-	last.Targets = append(last.Targets, awshealthtest.Target{ARN: arn, DeadLetters: last.Targets[0].DeadLetters, Template: `"text"`})
+	for _, r := range eventpattern.Direct("rootguard") {
+		rule := c.rest.Rules["rootguard-"+r.Name]
+		rule.Targets = append(rule.Targets, awshealthtest.Target{ARN: arn, DeadLetters: rule.Targets[0].DeadLetters, Template: `"text"`})
+	}
 }
 
 func (c *cloud) start(t *testing.T, name string) *lambdatest.Function {

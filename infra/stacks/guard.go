@@ -101,7 +101,7 @@ func newGuard(app awscdk.App, s *settings.Settings, rules []eventpattern.Rule, a
 			made = append(made, g.schedule(name))
 		}
 	}
-	made = append(made, g.lastWord())
+	made = append(made, g.direct()...)
 	if o := s.Organization; o != nil {
 		g.admit(o)
 	}
@@ -530,35 +530,45 @@ func (g *guard) permit(name string, rule awsevents.CfnRule, function string) {
 	})
 }
 
-// lastWord is the rule that goes around the functions: whoever takes one of them
-// out of the way is reported by the topics alone.
-func (g *guard) lastWord() awsevents.CfnRule {
-	rule := eventpattern.LastWord(g.settings.Prefix)
-	const said = "rootguard's own function was removed or throttled: <call> on <function> in account <account> by <who> at <time>, event <event>. Until it is deployed again, root sign-ins and users without MFA go unreported."
-	text := `"[CRITICAL] ` + said + `"`
-	var targets []*awsevents.CfnRule_TargetProperty
-	tell := func(id string, topic awssns.Topic, template string) {
-		if topic == nil {
-			return
-		}
-		to := target(id, *topic.TopicArn(), g.undelivered)
-		to.InputTransformer = &awsevents.CfnRule_InputTransformerProperty{
-			InputPathsMap: &map[string]*string{
-				"account": jsii.String("$.account"), "call": jsii.String("$.detail.eventName"), "event": jsii.String("$.detail.eventID"),
-				"function": jsii.String("$.detail.requestParameters.functionName"), "time": jsii.String("$.time"), "who": jsii.String("$.detail.userIdentity.arn"),
-			},
-			InputTemplate: jsii.String(template),
-		}
-		targets = append(targets, to)
+// direct are the rules that go around the functions: what is done to rootguard
+// itself is reported by the topics alone. The text has nothing that a caller can
+// choose, such as the name of a session: it cannot be made safe to read here.
+func (g *guard) direct() []awsevents.CfnRule {
+	topics := map[string]awssns.Topic{"topic": g.topic, "escalation": g.escalation, "chat": g.chat}
+	maps.DeleteFunc(topics, func(_ string, topic awssns.Topic) bool { return topic == nil })
+	for _, id := range slices.Sorted(maps.Keys(topics)) {
 		// No condition: EventBridge supports none in the policy of a topic (Amazon
 		// EventBridge User Guide, resource-based policies for Amazon SNS).
-		topic.AddToResourcePolicy(allow("RulesPublish", []string{"sns:Publish"}, []string{*topic.TopicArn()}, nil, service(eventBridge)))
+		topics[id].AddToResourcePolicy(allow("RulesPublish", []string{"sns:Publish"}, []string{*topics[id].TopicArn()}, nil, service(eventBridge)))
 	}
-	tell("topic", g.topic, text)
-	tell("escalation", g.escalation, text)
-	// A custom notification, since Amazon Q shows no plain text.
-	tell("chat", g.chat, `{"version": "1.0", "source": "custom", "content": {"textType": "client-markdown", "title": "[CRITICAL] rootguard is out of the way", "description": "`+said+`"}}`)
-	return newRule(g.stack, g.settings.Prefix+"-"+rule.Name, rule, targets...)
+	rules := eventpattern.Direct(g.settings.Prefix)
+	made := make([]awsevents.CfnRule, 0, len(rules))
+	for _, rule := range rules {
+		text := rule.Description + ": <call> in account <account>, Region <region>, from <address> with access key <key> at <time>, event <event>. " +
+			"Unless you are deploying rootguard, undo it now: until then, root sign-ins and users without MFA can go unreported."
+		var targets []*awsevents.CfnRule_TargetProperty
+		for _, id := range []string{"topic", "escalation", "chat"} {
+			if topics[id] == nil {
+				continue
+			}
+			template := `"[CRITICAL] ` + text + `"`
+			if id == "chat" {
+				// A custom notification, since Amazon Q shows no plain text.
+				template = `{"version": "1.0", "source": "custom", "content": {"textType": "client-markdown", "title": "[CRITICAL] rootguard itself is changed", "description": "` + text + `"}}`
+			}
+			to := target(id, *topics[id].TopicArn(), g.undelivered)
+			to.InputTransformer = &awsevents.CfnRule_InputTransformerProperty{
+				InputPathsMap: &map[string]*string{
+					"account": jsii.String("$.account"), "address": jsii.String("$.detail.sourceIPAddress"), "call": jsii.String("$.detail.eventName"),
+					"event": jsii.String("$.detail.eventID"), "key": jsii.String("$.detail.userIdentity.accessKeyId"), "region": jsii.String("$.region"), "time": jsii.String("$.time"),
+				},
+				InputTemplate: jsii.String(template),
+			}
+			targets = append(targets, to)
+		}
+		made = append(made, newRule(g.stack, g.settings.Prefix+"-"+rule.Name, rule, targets...))
+	}
+	return made
 }
 
 // admit lets the organization's accounts, and nobody else, send events to the

@@ -186,88 +186,63 @@ func TestEveryRule(t *testing.T) {
 	}
 }
 
-// TestLastWord holds that the rule around the functions matches what takes one
-// away, and nothing that a deployment does.
-func TestLastWord(t *testing.T) {
-	tpl := all(t)["default"].stack(t, "rootguard")
-	_, r := tpl.named(t, "AWS::Events::Rule", "Name", "rootguard-guard-removed")
-	text, err := json.Marshal(r.Properties["EventPattern"])
-	if err != nil {
-		t.Fatal(err)
-	}
-	pattern, err := eventpattern.Compile(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	event := func(call, function, more string) string {
-		return `{"source": "aws.lambda", "detail-type": "AWS API Call via CloudTrail", "account": "123456789012", "detail": {"eventSource": "lambda.amazonaws.com",
-			"eventName": "` + call + `", "requestParameters": {"functionName": "` + function + `"}` + more + `}}`
-	}
-	for name, tc := range map[string]struct {
-		event string
-		want  bool
-	}{
-		"by name":               {event("DeleteFunction20150331", "rootguard-iamuser", ""), true},
-		"by ARN":                {event("DeleteFunction20150331", "arn:aws:lambda:us-east-1:123456789012:function:rootguard-iamuser", ""), true},
-		"no concurrency":        {event("PutFunctionConcurrency20171031", "rootguard-rootactivity", ""), true},
-		"another function":      {event("DeleteFunction20150331", "billing", ""), false},
-		"denied":                {event("DeleteFunction20150331", "rootguard-iamuser", `, "errorCode": "AccessDenied"`), false},
-		"a deployment's update": {event("UpdateFunctionCode20150331v2", "rootguard-iamuser", ""), false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			if got, err := pattern.Match([]byte(tc.event)); err != nil || got != tc.want {
-				t.Errorf("matches: %v, %v, want %v", got, err, tc.want)
+// TestDirect holds that what is done to the guard itself is reported by every
+// topic, in a form that its receivers show, and that each lets the rules publish.
+func TestDirect(t *testing.T) {
+	for scenario, topics := range map[string]int{"default": 1, "full": 3} {
+		tpl := all(t)[scenario].stack(t, "rootguard")
+		for _, rule := range eventpattern.Direct("rootguard") {
+			_, r := tpl.named(t, "AWS::Events::Rule", "Name", "rootguard-"+rule.Name)
+			var want any
+			if err := json.Unmarshal([]byte(rule.Pattern), &want); err != nil {
+				t.Fatal(err)
 			}
-		})
-	}
-	if n := len(list(r.Properties["Targets"])); n != 1 {
-		t.Errorf("%d targets, want the one topic that there is", n)
-	}
-}
-
-// TestLastWordReaches holds that the last word goes to every topic, in a form
-// that its receivers show, and that each lets the rule publish.
-func TestLastWordReaches(t *testing.T) {
-	tpl := all(t)["full"].stack(t, "rootguard")
-	_, r := tpl.named(t, "AWS::Events::Rule", "Name", "rootguard-guard-removed")
-	forms := map[string]any{} // by topic
-	for _, target := range list(r.Properties["Targets"]) {
-		input := at(target, "InputTransformer", "InputTemplate").(string)
-		paths := at(target, "InputTransformer", "InputPathsMap").(map[string]any)
-		for name := range paths {
-			if !strings.Contains(input, "<"+name+">") {
-				t.Errorf("the text says nothing of %s", name)
+			if diff := cmp.Diff(want, r.Properties["EventPattern"]); diff != "" || r.Properties["State"] != "ENABLED" {
+				t.Errorf("%s is %v with another pattern (-code +template):\n%s", rule.Name, r.Properties["State"], diff)
 			}
-		}
-		var form any
-		if err := json.Unmarshal([]byte(input), &form); err != nil || strings.Count(input, "<") != len(paths) || len(paths) > 100 || len(input) > 8192 {
-			t.Errorf("the text is no valid template: %v: %s", err, input)
-		}
-		forms[at(target, "Arn", "Ref").(string)] = form
-	}
-	if len(forms) != 3 {
-		t.Errorf("it goes to %d topics, want each of 3", len(forms))
-	}
-	for _, name := range []string{"rootguard", "rootguard escalation", "rootguard chat"} {
-		topic, _ := tpl.named(t, "AWS::SNS::Topic", "DisplayName", name)
-		text := forms[topic]
-		if name == "rootguard chat" {
-			if at(text, "version") != "1.0" || at(text, "source") != "custom" {
-				t.Errorf("Amazon Q would not show %v", text)
+			forms := map[string]any{} // by topic
+			for _, target := range list(r.Properties["Targets"]) {
+				input := at(target, "InputTransformer", "InputTemplate").(string)
+				paths := at(target, "InputTransformer", "InputPathsMap").(map[string]any)
+				for name, path := range paths {
+					if !strings.Contains(input, "<"+name+">") {
+						t.Errorf("the text says nothing of %s", name)
+					}
+					if strings.Contains(path.(string), "userIdentity.arn") || strings.Contains(path.(string), "principalId") || strings.Contains(path.(string), "userAgent") {
+						t.Errorf("the text has %s, which its caller can choose", path)
+					}
+				}
+				var form any
+				if err := json.Unmarshal([]byte(input), &form); err != nil || strings.Count(input, "<") != len(paths) || len(paths) > 100 || len(input) > 8192 {
+					t.Errorf("the text is no valid template: %v: %s", err, input)
+				}
+				forms[at(target, "Arn", "Ref").(string)] = form
 			}
-			text = at(text, "content", "description")
-		}
-		if text, ok := text.(string); !ok || !strings.Contains(text, "<call> on <function>") {
-			t.Errorf("%s is told %v", name, forms[topic])
-		}
-		lets := false
-		for _, p := range tpl.of("AWS::SNS::TopicPolicy") {
-			for _, s := range list(at(p.Properties, "PolicyDocument", "Statement")) {
-				lets = lets || reflect.DeepEqual(at(s, "Resource"), ref(topic)) && at(s, "Principal", "Service") == "events.amazonaws.com" && at(s, "Condition") == nil
+			if len(forms) != topics {
+				t.Errorf("%s goes to %d topics, want each of %d", rule.Name, len(forms), topics)
 			}
-		}
-		if !lets {
-			t.Errorf("the policy of %s keeps the rule from publishing", name)
+			for _, name := range []string{"rootguard", "rootguard escalation", "rootguard chat"}[:topics] {
+				topic, _ := tpl.named(t, "AWS::SNS::Topic", "DisplayName", name)
+				text := forms[topic]
+				if name == "rootguard chat" {
+					if at(text, "version") != "1.0" || at(text, "source") != "custom" {
+						t.Errorf("Amazon Q would not show %v", text)
+					}
+					text = at(text, "content", "description")
+				}
+				if text, ok := text.(string); !ok || !strings.Contains(text, rule.Description+": <call> in account <account>") {
+					t.Errorf("%s gets %v", name, forms[topic])
+				}
+				lets := false
+				for _, p := range tpl.of("AWS::SNS::TopicPolicy") {
+					for _, s := range list(at(p.Properties, "PolicyDocument", "Statement")) {
+						lets = lets || reflect.DeepEqual(at(s, "Resource"), ref(topic)) && at(s, "Principal", "Service") == "events.amazonaws.com" && at(s, "Condition") == nil
+					}
+				}
+				if !lets {
+					t.Errorf("the policy of %s keeps the rules from publishing", name)
+				}
+			}
 		}
 	}
 }

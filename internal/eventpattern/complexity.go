@@ -3,9 +3,11 @@ package eventpattern
 import (
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"math/bits"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // EventBridge refuses a pattern whose wildcards are too much work ("Rule is too
@@ -35,7 +37,7 @@ func Complexity(pattern []byte) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	m := meter{steps: maxSteps}
+	m := meter{steps: maxSteps, measured: map[string]int{}}
 	tree := &step{}
 	for _, rule := range subRules(nil, root) {
 		slices.SortStableFunc(rule, func(a, b leaf) int { return cmp.Compare(a.path, b.path) })
@@ -106,7 +108,8 @@ type wildcardOf struct {
 
 // meter measures, until its steps are used up.
 type meter struct {
-	steps int
+	steps    int
+	measured map[string]int // by the wildcards of a field, since fields are much alike
 }
 
 // add leads a rule through the steps from s.
@@ -159,20 +162,34 @@ func (m *meter) worst(s *step, seen map[*step]bool) int {
 	for _, path := range s.order {
 		field := s.fields[path]
 		if len(field.wildcards) > 0 {
-			var a automaton
-			for _, w := range field.wildcards {
-				if m.steps -= len(w.text); m.steps < 0 {
-					return worst
-				}
-				a.add(w.value, tokens(w.text))
-			}
-			worst = max(worst, m.most(&a))
+			worst = max(worst, m.field(field.wildcards))
 		}
 		for _, next := range field.steps {
 			worst = max(worst, m.worst(next, seen))
 		}
 	}
 	return worst
+}
+
+// field is the complexity of a field's wildcards.
+func (m *meter) field(wildcards []wildcardOf) int {
+	var key strings.Builder
+	for _, w := range wildcards {
+		if m.steps -= len(w.text); m.steps < 0 {
+			return 0
+		}
+		fmt.Fprintf(&key, "%s %q,", w.value, w.text)
+	}
+	if known, ok := m.measured[key.String()]; ok {
+		return known
+	}
+	var a automaton
+	for _, w := range wildcards {
+		a.add(w.value, tokens(w.text))
+	}
+	most := m.most(&a)
+	m.measured[key.String()] = most
+	return most
 }
 
 // wildcardsIn are the wildcards of one value of a pattern.

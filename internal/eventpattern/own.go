@@ -61,23 +61,6 @@ func Alive(prefix, account string) Rule {
 	}
 }
 
-// LastWord is the rule that goes around the functions, to the topics alone: it
-// tells who takes a function out of the way. No deployment makes these calls.
-func LastWord(prefix string) Rule {
-	return Rule{
-		Name: "guard-removed", Description: "A function of rootguard is removed or throttled",
-		Pattern: patternOf(map[string]any{
-			"source": []string{"aws.lambda"}, "detail-type": []string{"AWS API Call via CloudTrail"},
-			"detail": map[string]any{
-				"eventSource":       []string{"lambda.amazonaws.com"},
-				"eventName":         []any{map[string]any{"prefix": "DeleteFunction"}, map[string]any{"prefix": "PutFunctionConcurrency"}},
-				"errorCode":         []any{map[string]any{"exists": false}},
-				"requestParameters": map[string]any{"functionName": []any{map[string]any{"wildcard": "*" + prefix + "-*"}}},
-			},
-		}),
-	}
-}
-
 func patternOf(of map[string]any) string {
 	text, err := json.Marshal(of)
 	if err != nil {

@@ -1,6 +1,7 @@
 package eventpattern
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -79,7 +80,7 @@ func TestOwnEventsAreNotCloudTrails(t *testing.T) {
 	if strings.HasPrefix(HeartbeatSource, "aws.") {
 		t.Fatal("nobody could put it")
 	}
-	for _, rule := range append(Rules(), LastWord(DefaultPrefix)) {
+	for _, rule := range slices.Concat(Rules(), Direct(DefaultPrefix)) {
 		p, err := Compile([]byte(rule.Pattern))
 		if err != nil {
 			t.Fatal(err)

@@ -58,7 +58,7 @@ func RulesFor(prefix string) ([]Rule, error) {
 		return nil, fmt.Errorf("prefix %q of resource names is not 1 to %d letters, digits and hyphens", prefix, maxPrefix)
 	}
 	all := rules(prefix)
-	for _, r := range append(slices.Clip(all), QuarantineRule(prefix), LastWord(prefix)) {
+	for _, r := range slices.Concat(all, []Rule{QuarantineRule(prefix)}, Direct(prefix)) {
 		n, err := Complexity([]byte(r.Pattern))
 		if err != nil {
 			return nil, fmt.Errorf("rule %s: %w", r.Name, err)
@@ -109,10 +109,10 @@ func QuarantineRule(prefix string) Rule {
 
 // rules are the rules, each within its limits and with as little overlap as
 // possible: an event that two rules let through is handled twice, the second
-// time in vain. Three overlaps remain, all rare: root handing out credentials by
-// a call that is not read-only, root calling sts:AssumeRoot, and root changing
-// rootguard's own resources: the wildcards of a rule about these must not be
-// repeated in branches of $or (see Complexity).
+// time in vain. Four overlaps remain, all rare: root handing out credentials by
+// a call that is not read-only, root calling sts:AssumeRoot, root changing
+// rootguard's own resources, where wildcards must not be repeated in branches of
+// $or (see Complexity), and calls on rules, so that each rule is watched by another.
 //
 // A source that begins with "aws." cannot be made up: PutEvents refuses it
 // (EventBridge API Reference, PutEventsRequestEntry).
@@ -165,10 +165,10 @@ func rules(prefix string) []Rule {
 			{"prefix": "PutFunction"}, {"prefix": "RemovePermission"}, {"prefix": "UpdateFunction"}],
 		` + naming(prefix, "functionName", "logGroupName", "roleName") + `}}`
 	guardWatch := `{` + fromAWS + `, "detail-type": [` + byCall + `], "detail": {
-		"eventSource": ["cloudformation.amazonaws.com", "monitoring.amazonaws.com", "scheduler.amazonaws.com"],
-		"eventName": ["DeleteAlarms", "DeleteSchedule", "DeleteScheduleGroup", "DeleteStack", "DisableAlarmActions", "PutMetricAlarm",
-			"UpdateSchedule", "UpdateTerminationProtection"],
-		` + naming(prefix, "alarmName", "alarmNames", "groupName", "name", "stackName") + `}}`
+		"eventSource": ["cloudformation.amazonaws.com", "events.amazonaws.com", "monitoring.amazonaws.com", "scheduler.amazonaws.com"],
+		"eventName": ["DeleteAlarms", "DeleteRule", "DeleteSchedule", "DeleteScheduleGroup", "DeleteStack", "DisableAlarmActions", "DisableRule", "PutMetricAlarm", "PutRule",
+			"RemoveTargets", "UpdateSchedule", "UpdateTerminationProtection"],
+		` + naming(prefix, "alarmName", "alarmNames", "groupName", "name", "rule", "stackName") + `}}`
 	return []Rule{
 		{"root-sign-in", "The root user signs in to the console, or fails to", compact(rootSignIn), false, RootActivity},
 		{"root-activity", "The root user makes a call", compact(rootActivity), false, RootActivity},

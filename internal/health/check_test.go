@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"rootguard/internal/detect"
+	"rootguard/internal/eventpattern"
 	"rootguard/internal/fake"
 	"rootguard/internal/health"
 )
@@ -98,7 +99,9 @@ func TestLeast(t *testing.T) {
 			delete(f.Environment, "ROOTGUARD_CHAT_TOPIC_ARN")
 		})
 	}
-	w.targets[home+"/rootguard-guard-removed"] = w.targets[home+"/rootguard-guard-removed"][:1]
+	for _, r := range eventpattern.Direct("rootguard") {
+		w.targets[home+"/rootguard-"+r.Name] = w.targets[home+"/rootguard-"+r.Name][:1]
+	}
 	if bad := ill(w.inspect(t)); len(bad) > 0 {
 		t.Errorf("a guard with one topic and Region: %v", bad)
 	}

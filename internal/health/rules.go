@@ -82,7 +82,9 @@ func (c *Checker) wantedRules() ([]wantedRule, error) {
 	for _, topic := range c.topicARNs() {
 		topics = append(topics, wantedTarget{arn: topic, deadLetters: queue, rewrites: true})
 	}
-	add(eventpattern.LastWord(c.want.Prefix), topics...)
+	for _, r := range eventpattern.Direct(c.want.Prefix) {
+		add(r, topics...)
+	}
 	for _, name := range c.scheduled() {
 		wanted = append(wanted, wantedRule{
 			name: "schedule-" + name, region: c.want.Region, state: enabled, schedule: eventpattern.Schedule, description: "The schedule of the function " + name,

@@ -104,8 +104,10 @@ func newWorldWith(t *testing.T, quarantine bool) *world {
 	for _, r := range rules {
 		put(further, "rootguard-forward-", r, "", health.Target{ARN: "arn:aws:events:us-east-1:111122223333:event-bus/default", DeadLetters: "arn:aws:sqs:eu-north-1:111122223333:rootguard-forward-undelivered"})
 	}
-	put(home, "rootguard-", eventpattern.LastWord("rootguard"), "", health.Target{ARN: alerts, DeadLetters: sqs + "undelivered", Rewrites: true},
-		health.Target{ARN: escal, DeadLetters: sqs + "undelivered", Rewrites: true}, health.Target{ARN: chat, DeadLetters: sqs + "undelivered", Rewrites: true})
+	for _, r := range eventpattern.Direct("rootguard") {
+		put(home, "rootguard-", r, "", health.Target{ARN: alerts, DeadLetters: sqs + "undelivered", Rewrites: true},
+			health.Target{ARN: escal, DeadLetters: sqs + "undelivered", Rewrites: true}, health.Target{ARN: chat, DeadLetters: sqs + "undelivered", Rewrites: true})
+	}
 	for _, name := range names {
 		if name == "sweep" || name == "quarantine" {
 			r := eventpattern.Rule{Name: "schedule-" + name, Function: name}

@@ -110,7 +110,9 @@ func New(tb testing.TB, d Deployment) *Server {
 	for i, topic := range d.Topics {
 		topics[i] = Target{ARN: topic, DeadLetters: queue(d.Undelivered), Template: `"text"`}
 	}
-	add("", d.Prefix+"-", eventpattern.LastWord(d.Prefix), "", topics...)
+	for _, r := range eventpattern.Direct(d.Prefix) {
+		add("", d.Prefix+"-", r, "", slices.Clone(topics)...)
+	}
 	for _, region := range d.Regions {
 		for _, r := range rules {
 			add(region+"/", d.Prefix+"-forward-", r, "", Target{ARN: arn("events", d.Region, "event-bus/default"), DeadLetters: arn("sqs", region, d.Prefix+"-forward-undelivered")})
