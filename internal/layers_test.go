@@ -56,8 +56,8 @@ var mayImport = map[string][]string{
 	"guardtest":    {"cloudtrail", "detect", "bootstrap", "alert", "guard"},
 	"testenv":      {},
 	"config":       {"cloudtrail", "detect", "bootstrap", "alert", "guard"},
-	"pace":         {"guard"},
-	"dynamodb":     {"cloudtrail", "detect", "bootstrap", "alert", "guard", "config", "pace", "health"},
+	"ratelimit":    {"guard"},
+	"dynamodb":     {"cloudtrail", "detect", "bootstrap", "alert", "guard", "config", "ratelimit", "health"},
 	"sns":          {"cloudtrail", "detect", "bootstrap", "alert", "guard", "config", "health"},
 	"iam":          {"cloudtrail", "detect", "bootstrap", "alert", "guard", "eventpattern", "health"},
 	"securityhub":  {"alert", "guard"},
@@ -76,7 +76,7 @@ var mayImport = map[string][]string{
 	"eventhistory":   {"eventpattern"},
 	"organizations":  {"cloudtrail", "detect", "bootstrap", "alert", "guard"},
 
-	"lambdahandler": {"cloudtrail", "detect", "bootstrap", "alert", "guard", "config", "awsenv", "dynamodb", "pace", "sns", "organizations", "redrive", "eventpattern", "health"},
+	"lambdahandler": {"cloudtrail", "detect", "bootstrap", "alert", "guard", "config", "awsenv", "dynamodb", "ratelimit", "sns", "organizations", "redrive", "eventpattern", "health"},
 	"lambdatest":    {},
 	"e2e":           {},
 

@@ -16,7 +16,7 @@
 //	INCIDENT#<ID>    INCIDENT#     the incident's key
 //	ACCOUNT#<id>     ROUND#<key>   guard.Round: its root's, its users', and in the guard's own account the census
 //	ACCOUNTS         ACCOUNT#<id>  that the account is known
-//	TURN             TURN          when the next turn to publish begins: see internal/pace
+//	RATELIMIT        <second>      how many rate limit tokens of a second are taken: see internal/ratelimit
 //	HEALTH           STATE         health.State of the guard itself
 //	HEALTH           BEAT#<id>     health.Beat
 //
@@ -36,15 +36,17 @@
 //	           that are due, which have shards of their own ("DUE#", "INCIDENTS#", "USERS#",
 //	           "RECAPS#", "ROUNDS#<kind>#", "QUARANTINES#"), and on claims judged under an
 //	           announcement ("ANNOUNCED#<ID>")
-//	turn       only on TURN, which has no other: milliseconds since 1970
+//	tokens     only on RATELIMIT, which has no other but expires: a number
 //	due_at     the window's Until, what else has a Due, the event time of a claim; of fixed width
 //
 // Claims, and incidents about which nothing is due, expire ClaimTTL after they were
 // last written, windows that hold nothing unsent, and deadlines and quarantines
-// without a time, WindowTTL after, heartbeats BeatTTL after. Facts, accounts,
+// without a time, WindowTTL after, heartbeats BeatTTL after, the count of a second ten
+// minutes after it. Facts, accounts,
 // rounds, announcements and the state of the checks never do, nor does a window
 // before what it holds was sent. DynamoDB deletes expired items days later, so
-// reads drop them.
+// reads drop them. A table of an earlier version also has an item TURN, which
+// nothing reads.
 //
 // # Consistency
 //

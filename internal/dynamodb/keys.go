@@ -13,7 +13,6 @@ import (
 
 const (
 	accountsPartition = "ACCOUNTS"
-	turnPartition     = "TURN"
 	accountPrefix     = "ACCOUNT#"
 	claimPrefix       = "CLAIM#"
 	windowPrefix      = "WINDOW#"
@@ -22,6 +21,7 @@ const (
 	roundPrefix       = "ROUND#"
 	healthPartition   = "HEALTH"
 	beatPrefix        = "BEAT#"
+	limiterPartition  = "RATELIMIT"
 	quarantinePrefix  = "QUARANTINE#"
 
 	incidentPrefix     = "INCIDENT#"
@@ -48,8 +48,8 @@ const (
 
 type key struct{ pk, sk string }
 
-// turnRow is the one row of turns to publish.
-var turnRow = key{turnPartition, turnPartition}
+// secondRow counts the rate limit tokens of a second.
+func secondRow(second time.Time) key { return key{limiterPartition, second.UTC().Format(time.RFC3339)} }
 
 func claimRow(claimKey string) key {
 	return key{partition(accountOf(claimKey)), sortKey(claimPrefix, claimKey)}

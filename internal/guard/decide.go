@@ -16,7 +16,7 @@ type event struct {
 	window  string // key of the window it is counted in; "" for none
 	finding detect.Finding
 	kind    alert.Kind // of its alert; "" is First
-	paced   bool       // it has had its turn to be published
+	limited bool       // it has its rate limit token, or needs none
 	late    bool       // it goes into the window even where that is over
 }
 
@@ -139,7 +139,7 @@ func (s *Settings) open(w *Window, at time.Time) bool {
 	switch {
 	case w.Sending != nil:
 		until = until.Add(s.Window)
-	case w.Alerted == 0: // due early, see hold
+	case w.Alerted == 0: // due early, see deferToRollUp
 		until = latest(until, w.Opened.Add(s.Window))
 	}
 	return w.Key != "" && at.Before(until) && at.After(w.Opened.Add(-s.Window))

@@ -74,21 +74,38 @@
 // which a receiver may drop by, and events that arrive meanwhile wait for the
 // next one.
 //
-// # Turns
+// # Rate limit
 //
 // Amazon SNS delivers 10 e-mails a second to a subscription. Where there is a
-// Pacer, an alert therefore takes a turn, of which all instances together have
+// Limiter, an alert therefore takes a token, of which all instances together have
 // eight a second. It is taken after the claim, so that only what is to be
-// published takes one, and waited for within the lease: a few seconds, for what is
-// critical ten. Where no turn comes in time, one transaction makes of the claim
-// that was granted an alert one that is folded, and the event is told of in the
+// published takes one, and waited for within the lease: three seconds, for what is
+// urgent ten. Where no token comes in time, one transaction makes of the claim
+// that was granted an alert one that is folded, and the event is reported in the
 // roll-up of its window, which is due soon and says that it is late. A crash
 // before that transaction leaves a lease that runs out, and the retry publishes.
 //
-// Roll-ups wait for a turn for a second at most, and stay due otherwise, so that
-// they leave room for alerts; so do resends. An alert goes out without a turn
-// where turns cannot be told, where it may have been published before (to fold it
-// then would tell of it twice), and where it has no window.
+// Roll-ups wait for a token for a second at most, and stay due otherwise, so that
+// they leave room for alerts; so do resends.
+//
+// The limiter spares a mailbox; it must not be able to mute the guard, whoever
+// writes its rows and for whatever reason tokens are gone. So these go out without
+// a token:
+//
+//   - what is urgent, which is what is critical and escalations, once no token comes
+//     within ten seconds;
+//   - a roll-up or a resend that is overdue by five minutes, likewise;
+//   - any alert where tokens cannot be taken, where it may have been published before
+//     (to fold it then would report it twice), and where it has no window.
+//
+// A window that is still unsent 15 minutes after it is due is a fault: see
+// CheckUnsent and the check of package health.
+//
+// The rate therefore holds as long as no more than about 80 urgent alerts, of
+// different windows, wait at once: the repeats of one in its session are rolled up
+// as all are. Beyond that what is critical is published all the same, and Amazon SNS
+// delays or drops what it cannot deliver. That is preferred to guard deciding which
+// of 100 critical alerts a person need not see.
 //
 // # Deadlines
 //

@@ -40,7 +40,7 @@ func (f *faults) fail(err error) {
 
 // drain has do look at each row that is due, once, the earliest first, until none
 // is left. It leaves the rest to the next run, and more is true, where the time
-// is up, several fail in a row, or do returns errNoTurn.
+// is up, several fail in a row, or do returns errRateLimited.
 func drain[T any](ctx context.Context, g *Guard, what string, list func(limit int) ([]T, error), key func(*T) string, do func(*T) error) (more bool, err error) {
 	var f faults
 	passed := map[string]bool{} // done with, failed, or being worked on by another invocation
@@ -60,7 +60,7 @@ func drain[T any](ctx context.Context, g *Guard, what string, list func(limit in
 			passed[key(&due[i])] = true
 			switch err := do(&due[i]); {
 			case errors.Is(err, ErrBusy):
-			case errors.Is(err, errNoTurn):
+			case errors.Is(err, errRateLimited):
 				return true, errors.Join(f.errs...)
 			case err != nil:
 				f.fail(err)

@@ -23,8 +23,8 @@ type Deps struct {
 	Publisher Publisher
 	Now       func() time.Time
 
-	// Pacer is for a guard whose alerts go by e-mail; nil where nothing limits them.
-	Pacer Pacer
+	// Limiter is for a guard whose alerts go by e-mail; nil where nothing limits them.
+	Limiter Limiter
 
 	// Deadlines is for what Sweep is to look at; nil where nothing sweeps.
 	Deadlines Deadlines
@@ -179,8 +179,8 @@ func (g *Guard) raise(ctx context.Context, ev event, of *alert.Incident) (Result
 	case publish:
 		var held bool
 		var holdErr error
-		if !ev.paced {
-			held, holdErr = g.hold(ctx, &d)
+		if !ev.limited {
+			held, holdErr = g.limit(ctx, &d)
 		}
 		if err = errors.Join(err, holdErr); held || holdErr != nil {
 			if held {
@@ -240,7 +240,7 @@ func (g *Guard) take(ctx context.Context, ev event) (decision, error) {
 			sent, rollUp = g.rollUp(ctx, d.window, d.window.Until)
 		}
 		switch {
-		case errors.Is(rollUp, errNoTurn):
+		case errors.Is(rollUp, errRateLimited):
 			ev.late, rollUp = true, nil
 		case !sent:
 			ev.window = "" // neither wait for that roll-up nor overwrite it

@@ -45,15 +45,15 @@ type world struct {
 	findings map[string]detect.Finding // by event ID, of the events that record makes
 	assumed  []*detect.AssumedRoot     // what the detector was given
 
-	turn func(within time.Duration) (bool, error) // of the pacer; nil grants every turn
+	token func(within time.Duration) (bool, error) // of the limiter; nil grants every token
 }
 
-// Turn is guard.Pacer's.
-func (w *world) Turn(_ context.Context, within time.Duration) (bool, error) {
-	if w.turn == nil {
+// Wait is guard.Limiter's.
+func (w *world) Wait(_ context.Context, within time.Duration) (bool, error) {
+	if w.token == nil {
 		return true, nil
 	}
-	return w.turn(within)
+	return w.token(within)
 }
 
 func newWorld(change ...func(*guard.Settings)) *world {
@@ -78,7 +78,7 @@ func newWorld(change ...func(*guard.Settings)) *world {
 			}
 			return detect.Outcome{Kind: detect.Skipped, Reason: "no rule"}
 		}),
-		Ledger: w.ledger, Journal: w.journal, Publisher: w.pub, Pacer: w, Now: w.clock.Now,
+		Ledger: w.ledger, Journal: w.journal, Publisher: w.pub, Limiter: w, Now: w.clock.Now,
 		AccountName: func(a string) string { return "name of " + a },
 	}, w.settings)
 	return w

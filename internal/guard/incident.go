@@ -347,7 +347,7 @@ func (g *Guard) Insist(ctx context.Context, at time.Time) (done Insisted, err er
 	due := func(limit int) ([]Incident, error) { return g.deps.Incidents.Unsettled(ctx, at, limit) }
 	done.More, err = drain(ctx, g, "incidents due", due, func(in *Incident) string { return in.Key }, func(in *Incident) error {
 		if done.Resent >= resendsARun {
-			return errNoTurn
+			return errRateLimited
 		}
 		return g.insist(ctx, in, at, &done)
 	})
@@ -373,14 +373,14 @@ func (g *Guard) insist(ctx context.Context, in *Incident, at time.Time, done *In
 	round := in.Round
 	passed, next := g.settings.resend(in.Since, at)
 	if passed > in.Resent {
-		if !g.turn(ctx, rollUpWait) {
-			return errNoTurn // what is new comes first
+		if !g.tokenFor(ctx, in.Due, at) {
+			return errRateLimited // what is new comes first
 		}
 		told := in.told()
 		told.Repeat, told.Repeats = passed, len(g.settings.Resend)
 		f := in.Finding
 		f.Title += fmt.Sprintf(" (repeat %d of %d)", passed, told.Repeats)
-		ev := event{claim: resendKey(in, passed), finding: alert.BoundFinding(f), kind: alert.Resend, paced: true}
+		ev := event{claim: resendKey(in, passed), finding: alert.BoundFinding(f), kind: alert.Resend, limited: true}
 		res, err := g.raise(ctx, ev, told)
 		if err != nil {
 			return err

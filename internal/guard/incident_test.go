@@ -36,7 +36,7 @@ func newWatched(change ...func(*guard.Settings)) *watched {
 		Detector: detectorFunc(func(rec *cloudtrail.Record, _ *detect.AssumedRoot) detect.Outcome {
 			return detect.Outcome{Kind: detect.Matched, Finding: w.findings[rec.EventID]}
 		}),
-		Ledger: w.ledger, Journal: w.journal, Publisher: w.pub, Pacer: w, Now: w.clock.Now,
+		Ledger: w.ledger, Journal: w.journal, Publisher: w.pub, Limiter: w, Now: w.clock.Now,
 		Announcements: s.announcements, Recaps: s.recaps, Incidents: s.incidents,
 	}, w.settings)
 	return s
@@ -507,30 +507,52 @@ func TestSweepsIncidents(t *testing.T) {
 	}
 }
 
-// TestInsistWaitsForItsTurn holds that resends give way to what is new, and that
-// what had no turn of its own comes with its roll-up as an incident.
-func TestInsistWaitsForItsTurn(t *testing.T) {
+// TestInsistWaitsForAToken holds that resends give way to what is new for a few
+// minutes, and take no more than one token each.
+func TestInsistWaitsForAToken(t *testing.T) {
 	s := newWatched()
-	s.denied()
-	s.handle(t, s.signIn(0, t0), guard.RolledUp)
-	if n := len(s.all(t)); n != 0 {
-		t.Errorf("%d incidents of what nobody was told of", n)
-	}
-	s.turn = nil
-	s.flush(t, t0.Add(time.Hour), 1)
+	s.handle(t, s.signIn(0, t0), guard.Alerted)
 	s.clock.Advance(15 * time.Minute)
 	asked := s.denied()
 	s.insist(t, guard.Insisted{More: true})
 	if !slices.Equal(*asked, []time.Duration{time.Second}) {
 		t.Errorf("asked to wait %v", *asked)
 	}
-	turns := 0
-	s.turn = func(time.Duration) (bool, error) { turns++; return true, nil }
+	tokens := 0
+	s.token = func(time.Duration) (bool, error) { tokens++; return true, nil }
 	s.insist(t, guard.Insisted{Resent: 1})
-	if turns != 1 {
-		t.Errorf("%d turns for one resend", turns)
+	if tokens != 1 {
+		t.Errorf("%d tokens for one resend", tokens)
 	}
-	s.wantLines(t, "roll_up critical root.signin #1", "resend critical root.signin (repeat 1 of 2) #1")
+	s.wantLines(t, "first critical root.signin #1", "resend critical root.signin (repeat 1 of 2) #1")
+}
+
+// TestOverdueResendNeedsNoToken holds that no one can mute a resend by taking all tokens.
+func TestOverdueResendNeedsNoToken(t *testing.T) {
+	s := newWatched()
+	s.handle(t, s.signIn(0, t0), guard.Alerted)
+	s.denied()
+	s.clock.Advance(20 * time.Minute)
+	s.insist(t, guard.Insisted{More: true})
+	s.clock.Advance(time.Second)
+	s.insist(t, guard.Insisted{Resent: 1})
+	s.wantLines(t, "first critical root.signin #1", "resend critical root.signin (repeat 1 of 2) #1")
+}
+
+// TestRollUpWithoutAnAlertIsAnIncident holds that what had no token of its own
+// comes with its roll-up as an incident.
+func TestRollUpWithoutAnAlertIsAnIncident(t *testing.T) {
+	s := newWatched()
+	s.denied()
+	s.handle(t, s.activity(0, t0, t0), guard.RolledUp)
+	if n := len(s.all(t)); n != 0 {
+		t.Errorf("%d incidents of what was not published", n)
+	}
+	s.token = nil
+	s.flush(t, t0.Add(time.Hour), 1)
+	if n := len(s.all(t)); n != 1 {
+		t.Errorf("%d incidents of a roll-up", n)
+	}
 }
 
 func TestReadID(t *testing.T) {

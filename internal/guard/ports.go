@@ -23,13 +23,13 @@ type Publisher interface {
 	Publish(ctx context.Context, a alert.Alert) error
 }
 
-// Pacer keeps the alerts of all instances together below the rate at which
+// Limiter keeps the alerts of all instances together below the rate at which
 // people's subscriptions take them.
-type Pacer interface {
-	// Turn waits for the next turn to publish, if it comes within a time, and
+type Limiter interface {
+	// Wait takes a token and waits for its time, if that comes within a time, and
 	// reports whether it did; otherwise it takes none, and returns at once. An
-	// error says that turns cannot be told now.
-	Turn(ctx context.Context, within time.Duration) (bool, error)
+	// error says that no tokens can be taken now.
+	Wait(ctx context.Context, within time.Duration) (bool, error)
 }
 
 // Ledger remembers which events were alerted, so that each is alerted once.
@@ -299,7 +299,7 @@ type Held struct {
 	Soon time.Time `json:"soon,omitzero"`
 	// Severity is the window's when the events were cut off for sending.
 	Severity detect.Severity `json:"severity,omitempty"`
-	// Late is that no event of the window had been alerted then: see Pacer.
+	// Late is that no event of the window had been alerted then: see Limiter.
 	Late bool `json:"late,omitempty"`
 }
 

@@ -42,20 +42,20 @@ func TestEveryEventIsToldOnce(t *testing.T) {
 			recs[i], groups[i] = w.record(f), string(f.ID)+" "+f.Session
 		}
 
-		// Turns to publish are denied at times, or cannot be told.
-		turns := rapid.SliceOfN(rapid.SampledFrom([]string{"granted", "granted", "denied", "unknown"}), 0, 40).Draw(rt, "turns")
+		// Rate limit tokens are denied at times, or cannot be taken.
+		tokens := rapid.SliceOfN(rapid.SampledFrom([]string{"granted", "granted", "denied", "unknown"}), 0, 40).Draw(rt, "tokens")
 		denied := false
-		w.turn = func(time.Duration) (bool, error) {
-			if len(turns) == 0 {
+		w.token = func(time.Duration) (bool, error) {
+			if len(tokens) == 0 {
 				return true, nil
 			}
-			turn := turns[0]
-			turns = turns[1:]
-			denied = denied || turn == "denied"
-			if turn == "unknown" {
+			token := tokens[0]
+			tokens = tokens[1:]
+			denied = denied || token == "denied"
+			if token == "unknown" {
 				return false, errors.New("throttled")
 			}
-			return turn == "granted", nil
+			return token == "granted", nil
 		}
 
 		var failed []*cloudtrail.Record
@@ -131,7 +131,7 @@ func TestEveryEventIsToldOnce(t *testing.T) {
 				w.clock.Advance(w.settings.Lease)
 			}
 		}
-		w.turn = nil
+		w.token = nil
 		w.settleAll(rt, failed)
 
 		covered, extra := w.covered(rt)

@@ -15,8 +15,8 @@ const maxFailures = 5
 
 // Flush publishes the roll-up of every window that was over by the given time
 // and holds something unsent, until none is due. A roll-up that fails stays due
-// and does not keep the others back, unless several fail in a row. Where it is
-// no turn for more, or time is short, the rest stays due. published counts those
+// and does not keep the others back, unless several fail in a row. Where there is
+// no rate limit token for more, or time is short, the rest stays due. published counts those
 // that were sent.
 func (g *Guard) Flush(ctx context.Context, at time.Time) (published int, err error) {
 	var errs []error
@@ -38,7 +38,7 @@ func (g *Guard) Flush(ctx context.Context, at time.Time) (published int, err err
 			fresh = true
 			sent, err := g.rollUp(ctx, w, at)
 			switch {
-			case errors.Is(err, errNoTurn): // the rest would get none either, and stays due
+			case errors.Is(err, errRateLimited): // the rest would get none either, and stays due
 				return published, errors.Join(errs...)
 			case err != nil:
 				errs = append(errs, err)
@@ -83,8 +83,8 @@ func (g *Guard) rollUp(ctx context.Context, w Window, at time.Time) (sent bool, 
 		return false, nil
 	}
 
-	if !g.turn(ctx, rollUpWait) {
-		return false, errors.Join(errNoTurn, g.settle(ctx, key, "", d.undo))
+	if !g.tokenFor(ctx, w.Until, at) {
+		return false, errors.Join(errRateLimited, g.settle(ctx, key, "", d.undo))
 	}
 	f, held := d.window.Finding, d.window.Sending
 	f.Severity = held.Severity

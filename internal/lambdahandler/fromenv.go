@@ -15,7 +15,7 @@ import (
 	"rootguard/internal/dynamodb"
 	"rootguard/internal/guard"
 	"rootguard/internal/organizations"
-	"rootguard/internal/pace"
+	"rootguard/internal/ratelimit"
 	"rootguard/internal/sns"
 )
 
@@ -69,7 +69,7 @@ func Assemble(cfg config.Config, env aws.Config, now func() time.Time, logger *s
 		Ledger:    store,
 		Journal:   store,
 		Publisher: Counted(sns.New(sdksns.NewFromConfig(env), topics)),
-		Pacer:     &pace.Pacer{Turns: store, Now: now, Sleep: pace.Sleep},
+		Limiter:   &ratelimit.Limiter{Seconds: store, Now: now, Sleep: ratelimit.Sleep},
 		Now:       now,
 		Deadlines: store,
 		Rounds:    store,

@@ -1,10 +1,11 @@
 package dynamotest
 
 import (
+	"errors"
 	"fmt"
-	"maps"
 	"math/big"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -22,16 +23,43 @@ var (
 	between   = regexp.MustCompile(`(#\w+) BETWEEN (:\w+) AND (:\w+)`)
 	ranged    = regexp.MustCompile(`^(#\w+) BETWEEN (:\w+) TO (:\w+)$`)
 	begins    = regexp.MustCompile(`^begins_with\((#\w+), (:\w+)\)$`)
-	add       = regexp.MustCompile(`^ADD (#\w+) (:\w+)$`)
+	clauses   = regexp.MustCompile(`(ADD|SET) ([^A-Z]+)`)
+	addend    = regexp.MustCompile(`^(#\w+) (:\w+)$`)
+	assigned  = regexp.MustCompile(`^(#\w+) = (:\w+)$`)
 	notExists = regexp.MustCompile(`^attribute_not_exists\((#\w+)\)$`)
 )
 
-// parse reads an expression. As DynamoDB does, it refuses names and values that
-// are not defined, and those that are not used.
-func parse(expr string, names map[string]string, values map[string]AV) ([]term, error) {
+// used are the names and values that the expressions of a request refer to.
+type used struct{ names, values map[string]bool }
+
+func newUsed() used { return used{map[string]bool{}, map[string]bool{}} }
+
+// all reports whether those that a request defines are used. DynamoDB refuses it otherwise.
+func (u used) all(names map[string]string, values map[string]AV) error {
+	if len(u.names) != len(names) || len(u.values) != len(values) {
+		return errors.New("value provided in ExpressionAttributeNames or ExpressionAttributeValues unused in expressions")
+	}
+	return nil
+}
+
+// parse reads a condition, alternatives of which each is a list of terms. As
+// DynamoDB does, it refuses names and values that are not defined.
+func parse(expr string, names map[string]string, values map[string]AV, u used) ([][]term, error) {
+	var alternatives [][]term
+	for one := range strings.SplitSeq(between.ReplaceAllString(expr, "$1 BETWEEN $2 TO $3"), " OR ") {
+		terms, err := parseAll(one, names, values, u)
+		if err != nil {
+			return nil, err
+		}
+		alternatives = append(alternatives, terms)
+	}
+	return alternatives, nil
+}
+
+// parseAll reads terms that must all hold.
+func parseAll(expr string, names map[string]string, values map[string]AV, u used) ([]term, error) {
 	var terms []term
-	usedNames, usedValues := map[string]bool{}, map[string]bool{}
-	for part := range strings.SplitSeq(between.ReplaceAllString(expr, "$1 BETWEEN $2 TO $3"), " AND ") {
+	for part := range strings.SplitSeq(expr, " AND ") {
 		var t term
 		var name, value, upTo string
 		if m := compared.FindStringSubmatch(part); m != nil {
@@ -49,7 +77,7 @@ func parse(expr string, names map[string]string, values map[string]AV) ([]term, 
 		if t.name, ok = names[name]; !ok {
 			return nil, fmt.Errorf("an expression attribute name used in the document path is not defined; attribute name: %s", name)
 		}
-		usedNames[name] = true
+		u.names[name] = true
 		for name, to := range map[string]*AV{value: &t.value, upTo: &t.upTo} {
 			if name == "" {
 				continue
@@ -57,18 +85,19 @@ func parse(expr string, names map[string]string, values map[string]AV) ([]term, 
 			if *to, ok = values[name]; !ok {
 				return nil, fmt.Errorf("an expression attribute value used in expression is not defined; attribute value: %s", name)
 			}
-			usedValues[name] = true
+			u.values[name] = true
 		}
 		terms = append(terms, t)
-	}
-	if len(usedNames) != len(names) || len(usedValues) != len(values) {
-		return nil, fmt.Errorf("value provided in ExpressionAttributeNames or ExpressionAttributeValues unused in expression %q", expr)
 	}
 	return terms, nil
 }
 
-// holds reports whether an item, nil where there is none, meets all terms.
-func holds(terms []term, item Item) bool {
+// holds reports whether an item, nil where there is none, meets one of the alternatives.
+func holds(alternatives [][]term, item Item) bool {
+	return slices.ContainsFunc(alternatives, func(terms []term) bool { return meets(terms, item) })
+}
+
+func meets(terms []term, item Item) bool {
 	for _, t := range terms {
 		have, ok := item[t.name]
 		if t.op == "attribute_not_exists" {
@@ -86,26 +115,17 @@ func holds(terms []term, item Item) bool {
 
 // compares reports whether a value meets the term. Those of two types never do.
 func (t *term) compares(have AV) bool {
-	var order int
+	order, ok := compare(have, t.value)
 	switch {
-	case have.S != nil && t.value.S != nil:
-		if t.op == "begins_with" {
-			return strings.HasPrefix(*have.S, *t.value.S)
-		}
-		order = strings.Compare(*have.S, *t.value.S)
-	case have.N != nil && t.value.N != nil && t.op != "begins_with":
-		a, okA := new(big.Int).SetString(*have.N, 10)
-		b, okB := new(big.Int).SetString(*t.value.N, 10)
-		if !okA || !okB {
-			return false // this server reads whole numbers only
-		}
-		order = a.Cmp(b)
-	default:
+	case t.op == "begins_with":
+		return have.S != nil && t.value.S != nil && strings.HasPrefix(*have.S, *t.value.S)
+	case !ok:
 		return false
 	}
 	switch t.op {
 	case "BETWEEN":
-		return order >= 0 && t.upTo.S != nil && have.S != nil && *have.S <= *t.upTo.S
+		last, ok := compare(have, t.upTo)
+		return order >= 0 && ok && last <= 0
 	case "=":
 		return order == 0
 	case "<=":
@@ -115,35 +135,78 @@ func (t *term) compares(have AV) bool {
 	}
 }
 
-// added reads an update of the one shape that rootguard uses, "ADD #name :value",
-// and does it. It returns the names and values that are left for the condition.
-func added(expr string, names map[string]string, values map[string]AV, item Item) (restNames map[string]string, restValues map[string]AV, err error) {
-	m := add.FindStringSubmatch(expr)
-	if m == nil {
-		return nil, nil, fmt.Errorf("invalid update expression, or one this server does not know: %q", expr)
+// compare orders two values of one type.
+func compare(a, b AV) (order int, ok bool) {
+	switch {
+	case a.S != nil && b.S != nil:
+		return strings.Compare(*a.S, *b.S), true
+	case a.N != nil && b.N != nil:
+		x, okX := new(big.Rat).SetString(*a.N)
+		y, okY := new(big.Rat).SetString(*b.N)
+		if okX && okY {
+			return x.Cmp(y), true
+		}
 	}
-	name, ok := names[m[1]]
-	value, defined := values[m[2]]
-	if !ok || !defined || value.N == nil {
-		return nil, nil, fmt.Errorf("update expression %q: a name or a number is not defined", expr)
+	return 0, false
+}
+
+// change is one action of an update.
+type change struct {
+	name  string // of the attribute
+	value AV
+	add   bool // to the number that is there; otherwise it is set
+}
+
+// parseUpdate reads an update of the actions that rootguard uses, "ADD #name
+// :value" and "SET #name = :value, …".
+func parseUpdate(expr string, names map[string]string, values map[string]AV, u used) ([]change, error) {
+	var changes []change
+	for _, clause := range clauses.FindAllStringSubmatch(expr, -1) {
+		for part := range strings.SplitSeq(clause[2], ",") {
+			shape := assigned
+			if clause[1] == "ADD" {
+				shape = addend
+			}
+			m := shape.FindStringSubmatch(strings.TrimSpace(part))
+			if m == nil {
+				return nil, fmt.Errorf("invalid update expression, or one this server does not know: %q", expr)
+			}
+			name, ok := names[m[1]]
+			value, defined := values[m[2]]
+			if !ok || !defined {
+				return nil, fmt.Errorf("update expression %q: a name or a value is not defined", expr)
+			}
+			u.names[m[1]], u.values[m[2]] = true, true
+			changes = append(changes, change{name, value, clause[1] == "ADD"})
+		}
 	}
-	sum, ok := new(big.Int).SetString(*value.N, 10)
-	if !ok {
-		return nil, nil, fmt.Errorf("%s is no whole number", *value.N)
+	if changes == nil {
+		return nil, fmt.Errorf("invalid update expression, or one this server does not know: %q", expr)
 	}
-	if have, exists := item[name]; exists {
-		old, ok := new(big.Int), false
-		if have.N != nil {
-			old, ok = old.SetString(*have.N, 10)
+	return changes, nil
+}
+
+// apply makes the change.
+func (c *change) apply(item Item) error {
+	if !c.add {
+		item[c.name] = c.value
+		return nil
+	}
+	sum := new(big.Rat)
+	for _, v := range []AV{item[c.name], c.value} {
+		if v == (AV{}) {
+			continue // there is none
+		}
+		n, ok := new(big.Rat), false
+		if v.N != nil {
+			n, ok = n.SetString(*v.N)
 		}
 		if !ok {
-			return nil, nil, fmt.Errorf("an operand in the update expression has an incorrect data type")
+			return errors.New("an operand in the update expression has an incorrect data type")
 		}
-		sum.Add(sum, old)
+		sum.Add(sum, n)
 	}
-	text := sum.String()
-	item[name] = AV{N: &text}
-	restNames, restValues = maps.Clone(names), maps.Clone(values)
-	delete(restValues, m[2])
-	return restNames, restValues, nil
+	text := strings.TrimRight(strings.TrimRight(sum.FloatString(9), "0"), ".")
+	item[c.name] = AV{N: &text}
+	return nil
 }

@@ -294,15 +294,21 @@ type condition struct {
 	ReturnValuesOnConditionCheckFailure string
 }
 
-func (c *condition) holds(item Item) (bool, error) {
+func (c *condition) holds(item Item) (bool, error) { return c.holdsWith(item, newUsed()) }
+
+// holdsWith is holds for a request of which another expression uses names and values too.
+func (c *condition) holdsWith(item Item, u used) (bool, error) {
 	if c.ConditionExpression == "" {
 		return true, nil
 	}
-	terms, err := parse(c.ConditionExpression, c.ExpressionAttributeNames, c.ExpressionAttributeValues)
+	alternatives, err := parse(c.ConditionExpression, c.ExpressionAttributeNames, c.ExpressionAttributeValues, u)
+	if err == nil {
+		err = u.all(c.ExpressionAttributeNames, c.ExpressionAttributeValues)
+	}
 	if err != nil {
 		return false, invalid("%v", err)
 	}
-	return holds(terms, item), nil
+	return holds(alternatives, item), nil
 }
 
 // failed is the answer where an item, nil where there is none, does not hold.
@@ -492,26 +498,37 @@ func (s *Server) updateItem(body []byte) (any, error) {
 	old := t.items[id]
 	item := maps.Clone(in.Key)
 	maps.Copy(item, old)
-	names, values, err := added(in.UpdateExpression, in.ExpressionAttributeNames, in.ExpressionAttributeValues, item)
+	u := newUsed()
+	changes, err := parseUpdate(in.UpdateExpression, in.ExpressionAttributeNames, in.ExpressionAttributeValues, u)
 	if err != nil {
 		return nil, invalid("%v", err)
 	}
-	in.ExpressionAttributeNames, in.ExpressionAttributeValues = names, values
-	ok, err := in.holds(old)
+	ok, err := in.holdsWith(old, u)
 	if err != nil {
 		return nil, err
 	}
 	if !ok {
 		return nil, in.failed(old)
 	}
+	updated := Item{}
+	for _, c := range changes {
+		if err := c.apply(item); err != nil {
+			return nil, invalid("%v", err)
+		}
+		updated[c.name] = item[c.name]
+	}
 	if _, err := t.check(item); err != nil {
 		return nil, err
 	}
 	t.items[id] = item
-	if in.ReturnValues == "ALL_NEW" {
+	switch in.ReturnValues {
+	case "ALL_NEW":
 		return map[string]any{"Attributes": item}, nil
+	case "UPDATED_NEW":
+		return map[string]any{"Attributes": updated}, nil
+	default:
+		return map[string]any{}, nil
 	}
-	return map[string]any{}, nil
 }
 
 type keys struct {
@@ -702,7 +719,11 @@ func (s *Server) query(body []byte) (any, error) {
 			return nil, invalid("consistent reads are not supported on global secondary indexes")
 		}
 	}
-	terms, err := parse(in.KeyConditionExpression, in.ExpressionAttributeNames, in.ExpressionAttributeValues)
+	u := newUsed()
+	terms, err := parseAll(between.ReplaceAllString(in.KeyConditionExpression, "$1 BETWEEN $2 TO $3"), in.ExpressionAttributeNames, in.ExpressionAttributeValues, u)
+	if err == nil {
+		err = u.all(in.ExpressionAttributeNames, in.ExpressionAttributeValues)
+	}
 	if err != nil {
 		return nil, invalid("%v", err)
 	}
@@ -718,7 +739,7 @@ func (s *Server) query(body []byte) (any, error) {
 	bytes := 0
 	var last Item
 	items := slices.Collect(maps.Values(t.parts[part{ix, *terms[0].value.S}]))
-	for _, item := range t.sorted(ix, slices.DeleteFunc(items, func(item Item) bool { return !holds(terms, item) })) {
+	for _, item := range t.sorted(ix, slices.DeleteFunc(items, func(item Item) bool { return !meets(terms, item) })) {
 		if !started {
 			started = after(t, ix, item, in.ExclusiveStartKey)
 			if !started {

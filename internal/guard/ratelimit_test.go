@@ -13,18 +13,18 @@ import (
 	"rootguard/internal/guard"
 )
 
-// denied has the pacer grant no turn, and returns how long it was asked to wait.
+// denied has the limiter grant no token, and returns how long it was asked to wait.
 func (w *world) denied() *[]time.Duration {
 	var asked []time.Duration
-	w.turn = func(within time.Duration) (bool, error) {
+	w.token = func(within time.Duration) (bool, error) {
 		asked = append(asked, within)
 		return false, nil
 	}
 	return &asked
 }
 
-// TestNoTurn follows an event for which there is no turn until it is told of.
-func TestNoTurn(t *testing.T) {
+// TestNoToken follows an event for which there is no token until it is published.
+func TestNoToken(t *testing.T) {
 	w := newWorld()
 	asked := w.denied()
 	rec := w.record(finding(detect.RootActivity, detect.High, "s", 1, t0))
@@ -34,18 +34,18 @@ func TestNoTurn(t *testing.T) {
 		t.Fatalf("published %v, asked to wait %v", w.told(), *asked)
 	}
 
-	// It is due a minute after it happened, and stays due as long as there is no turn.
-	w.turn = nil
+	// It is due a minute after it happened, and stays due while there is no token.
+	w.token = nil
 	if n, err := w.Flush(t.Context(), t0.Add(59*time.Second)); n != 0 || err != nil {
 		t.Errorf("before: %d, %v", n, err)
 	}
 	asked = w.denied()
 	if n, err := w.Flush(t.Context(), t0.Add(time.Minute)); n != 0 || err != nil || !slices.Equal(*asked, []time.Duration{time.Second}) {
-		t.Errorf("without a turn: %d, %v, asked to wait %v", n, err, *asked)
+		t.Errorf("without a token: %d, %v, asked to wait %v", n, err, *asked)
 	}
-	w.turn = nil
+	w.token = nil
 	if n, err := w.Flush(t.Context(), t0.Add(time.Minute)); n != 1 || err != nil {
-		t.Fatalf("with a turn: %d, %v", n, err)
+		t.Fatalf("with a token: %d, %v", n, err)
 	}
 	got := w.pub.Published()
 	if len(got) != 1 || got[0].Kind != alert.RollUp || !got[0].Late || got[0].Count != 1 || got[0].Finding.EventID != rec.EventID || got[0].Finding.Severity != detect.High {
@@ -54,12 +54,12 @@ func TestNoTurn(t *testing.T) {
 	w.handle(t, rec, guard.Duplicate)
 }
 
-// TestTurnComesLater has the next event of the session alerted at once, as soon as there is a turn.
-func TestTurnComesLater(t *testing.T) {
+// TestTokenComesLater has the next event of the session alerted at once, as soon as there is a token.
+func TestTokenComesLater(t *testing.T) {
 	w := newWorld()
 	w.denied()
 	w.handle(t, w.record(finding(detect.RootActivity, detect.High, "s", 1, t0)), guard.RolledUp)
-	w.turn = nil
+	w.token = nil
 	w.handle(t, w.record(finding(detect.RootActivity, detect.High, "s", 2, t0.Add(5*time.Minute))), guard.Alerted)
 	w.handle(t, w.record(finding(detect.RootActivity, detect.High, "s", 3, t0.Add(6*time.Minute))), guard.RolledUp)
 	if _, err := w.Flush(t.Context(), t0.Add(20*time.Minute)); err != nil {
@@ -70,27 +70,52 @@ func TestTurnComesLater(t *testing.T) {
 	}
 }
 
-// TestMoreSevereIsStillToCome holds that what was counted for want of a turn does
+// TestMoreSevereIsStillToCome holds that what was counted for lack of a token does
 // not make the next as severe a repeat.
 func TestMoreSevereIsStillToCome(t *testing.T) {
 	w := newWorld()
-	w.handle(t, w.record(finding(detect.RootActivity, detect.High, "s", 1, t0)), guard.Alerted)
+	w.handle(t, w.record(finding(detect.RootActivity, detect.Low, "s", 1, t0)), guard.Alerted)
 	w.denied()
-	w.handle(t, w.record(finding(detect.RootActivity, detect.Critical, "s", 2, t0)), guard.RolledUp)
-	w.turn = nil
-	w.handle(t, w.record(finding(detect.RootActivity, detect.Critical, "s", 3, t0)), guard.Alerted)
-	w.handle(t, w.record(finding(detect.RootActivity, detect.Critical, "s", 4, t0)), guard.RolledUp)
+	w.handle(t, w.record(finding(detect.RootActivity, detect.High, "s", 2, t0)), guard.RolledUp)
+	w.token = nil
+	w.handle(t, w.record(finding(detect.RootActivity, detect.High, "s", 3, t0)), guard.Alerted)
+	w.handle(t, w.record(finding(detect.RootActivity, detect.High, "s", 4, t0)), guard.RolledUp)
 }
 
-// TestUrgentIsToldSoon holds that what is critical, or more severe than all that was
-// alerted, does not wait for the end of a window of which something was alerted.
-func TestUrgentIsToldSoon(t *testing.T) {
+// TestUrgentNeedsNoToken holds that what is critical, an escalation, and what may
+// have been published before go out where no token comes, and that the repeats of
+// a critical one are still rolled up.
+func TestUrgentNeedsNoToken(t *testing.T) {
+	w := newWorld()
+	asked := w.denied()
+	for i := range 5 {
+		session := string(rune('a' + i))
+		w.handle(t, w.record(finding(detect.RootActivity, detect.Critical, session, 2*i, t0)), guard.Alerted)
+		w.handle(t, w.record(finding(detect.RootActivity, detect.Critical, session, 2*i+1, t0)), guard.RolledUp)
+	}
+	if want := slices.Repeat([]time.Duration{10 * time.Second}, 5); !slices.Equal(*asked, want) {
+		t.Errorf("asked to wait %v, want %v", *asked, want)
+	}
+	for i := range w.settings.FailedSigninsHigh {
+		f := finding(detect.RootSigninFailed, detect.Medium, "", 100+i, t0.Add(time.Duration(i)*time.Second))
+		if _, err := w.Handle(t.Context(), w.record(f)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	told := w.pub.Published()
+	if last := told[len(told)-1]; len(told) != 6 || last.Kind != alert.Escalation {
+		t.Errorf("published: %v", w.told())
+	}
+}
+
+// TestSevererIsToldSoon holds that what is more severe than all that was alerted
+// does not wait for the end of its window.
+func TestSevererIsToldSoon(t *testing.T) {
 	for _, tt := range []struct {
 		name          string
 		first, second detect.Finding
 		soon          bool
 	}{
-		{"critical as before", finding(detect.RootSigninNoMFA, detect.Critical, "s", 1, t0), finding(detect.RootSigninNoMFA, detect.Critical, "s", 2, t0), true},
 		{"more severe", finding(detect.RootActivity, detect.Low, "s", 1, t0), finding(detect.RootActivity, detect.High, "s", 2, t0), true},
 		{"as severe", finding(detect.UserCreated, detect.Info, "s", 1, t0), finding(detect.UserCreated, detect.Info, "s", 2, t0), false},
 	} {
@@ -98,7 +123,7 @@ func TestUrgentIsToldSoon(t *testing.T) {
 		w.handle(t, w.record(tt.first), guard.Alerted)
 		w.denied()
 		w.handle(t, w.record(tt.second), guard.RolledUp)
-		w.turn = nil
+		w.token = nil
 		want := 0
 		if tt.soon {
 			want = 1
@@ -110,24 +135,24 @@ func TestUrgentIsToldSoon(t *testing.T) {
 			t.Fatal(err)
 		}
 		if told := w.pub.Published(); len(told) != 2 || told[1].Count != 1 || told[1].Finding.Severity != tt.second.Severity {
-			t.Errorf("%s: told %v", tt.name, w.told())
+			t.Errorf("%s: published %v", tt.name, w.told())
 		}
 	}
 }
 
-// TestUrgentWhileRollingUp has what is critical find no turn while a roll-up of its
-// window is on its way.
-func TestUrgentWhileRollingUp(t *testing.T) {
+// TestSevererWhileRollingUp has what is more severe find no token while a roll-up of
+// its window is on its way.
+func TestSevererWhileRollingUp(t *testing.T) {
 	w := newWorld()
-	w.handle(t, w.record(finding(detect.RootActivity, detect.High, "s", 1, t0)), guard.Alerted)
-	w.handle(t, w.record(finding(detect.RootActivity, detect.High, "s", 2, t0)), guard.RolledUp)
+	w.handle(t, w.record(finding(detect.RootActivity, detect.Low, "s", 1, t0)), guard.Alerted)
+	w.handle(t, w.record(finding(detect.RootActivity, detect.Low, "s", 2, t0)), guard.RolledUp)
 	at := t0.Add(15*time.Minute + time.Second)
 	w.pub.Refuse = func(a alert.Alert) error {
 		if a.Kind == alert.RollUp {
 			w.pub.Refuse = nil
 			w.denied()
-			w.handle(t, w.record(finding(detect.RootActivity, detect.Critical, "s", 3, at)), guard.RolledUp)
-			w.turn = nil
+			w.handle(t, w.record(finding(detect.RootActivity, detect.High, "s", 3, at)), guard.RolledUp)
+			w.token = nil
 		}
 		return nil
 	}
@@ -137,16 +162,38 @@ func TestUrgentWhileRollingUp(t *testing.T) {
 		}
 	}
 	if covered, extra := w.covered(t); covered["root.activity s"] != 3 || extra != 0 {
-		t.Errorf("told: %v", w.told())
+		t.Errorf("published: %v", w.told())
+	}
+}
+
+// TestOverdueNeedsNoToken holds that a roll-up waits for a token for five minutes
+// at most, and those that are due later still do.
+func TestOverdueNeedsNoToken(t *testing.T) {
+	w := newWorld()
+	w.denied()
+	w.handle(t, w.record(finding(detect.RootActivity, detect.High, "old", 1, t0)), guard.RolledUp) // due after a minute
+	w.handle(t, w.record(finding(detect.RootActivity, detect.High, "new", 2, t0.Add(time.Minute))), guard.RolledUp)
+	if n, err := w.Flush(t.Context(), t0.Add(6*time.Minute)); n != 0 || err != nil {
+		t.Errorf("after five minutes: %d, %v", n, err)
+	}
+	asked := w.denied()
+	if n, err := w.Flush(t.Context(), t0.Add(6*time.Minute+time.Second)); n != 1 || err != nil {
+		t.Errorf("after more: %d, %v", n, err)
+	}
+	if want := []time.Duration{10 * time.Second, time.Second}; !slices.Equal(*asked, want) {
+		t.Errorf("asked to wait %v, want %v", *asked, want)
+	}
+	if told := w.pub.Published(); len(told) != 1 || told[0].Finding.Session != "old" {
+		t.Errorf("published: %v", w.told())
 	}
 }
 
 // TestWindowReplacedWhileWaiting has the window be over, and another opened in its
-// place, before it is known that there is no turn.
+// place, before it is known that there is no token.
 func TestWindowReplacedWhileWaiting(t *testing.T) {
 	w := newWorld()
-	w.turn = func(time.Duration) (bool, error) {
-		w.turn = nil
+	w.token = func(time.Duration) (bool, error) {
+		w.token = nil
 		w.handle(t, w.record(finding(detect.RootActivity, detect.High, "s", 2, t0.Add(3*time.Hour))), guard.Alerted)
 		return false, nil
 	}
@@ -158,16 +205,17 @@ func TestWindowReplacedWhileWaiting(t *testing.T) {
 
 func TestHowLongToWait(t *testing.T) {
 	for _, tt := range []struct {
-		name string
-		f    detect.Finding
-		want time.Duration
+		name    string
+		f       detect.Finding
+		want    time.Duration
+		becomes guard.Disposition
 	}{
-		{"high", finding(detect.RootActivity, detect.High, "s", 1, t0), 3 * time.Second},
-		{"critical", finding(detect.RootSignin, detect.Critical, "s", 1, t0), 10 * time.Second},
+		{"high", finding(detect.RootActivity, detect.High, "s", 1, t0), 3 * time.Second, guard.RolledUp},
+		{"critical", finding(detect.RootSignin, detect.Critical, "s", 1, t0), 10 * time.Second, guard.Alerted},
 	} {
 		w := newWorld()
 		asked := w.denied()
-		w.handle(t, w.record(tt.f), guard.RolledUp)
+		w.handle(t, w.record(tt.f), tt.becomes)
 		if !slices.Equal(*asked, []time.Duration{tt.want}) {
 			t.Errorf("%s: asked to wait %v, want %v", tt.name, *asked, tt.want)
 		}
@@ -190,10 +238,10 @@ func TestHowLongToWait(t *testing.T) {
 	}
 }
 
-// TestTurnsUnknown has alerts and roll-ups go out where nobody can tell turns.
-func TestTurnsUnknown(t *testing.T) {
+// TestTokensUnknown has alerts and roll-ups go out where no tokens can be taken.
+func TestTokensUnknown(t *testing.T) {
 	w := newWorld()
-	w.turn = func(time.Duration) (bool, error) { return false, errors.New("denied") }
+	w.token = func(time.Duration) (bool, error) { return false, errors.New("denied") }
 	w.handle(t, w.record(finding(detect.RootActivity, detect.High, "s", 1, t0)), guard.Alerted)
 	w.handle(t, w.record(finding(detect.RootActivity, detect.High, "s", 2, t0)), guard.RolledUp)
 	if n, err := w.Flush(t.Context(), t0.Add(time.Hour)); n != 1 || err != nil {
@@ -201,11 +249,11 @@ func TestTurnsUnknown(t *testing.T) {
 	}
 }
 
-// TestAskedOnce holds that only what is to be published asks for a turn.
+// TestAskedOnce holds that only what is to be published asks for a token.
 func TestAskedOnce(t *testing.T) {
 	w := newWorld()
 	n := 0
-	w.turn = func(time.Duration) (bool, error) { n++; return true, nil }
+	w.token = func(time.Duration) (bool, error) { n++; return true, nil }
 	for i := range 5 {
 		rec := w.record(finding(detect.RootActivity, detect.High, "s", i, t0))
 		if _, err := w.Handle(t.Context(), rec); err != nil {
@@ -214,7 +262,7 @@ func TestAskedOnce(t *testing.T) {
 		w.handle(t, rec, guard.Duplicate)
 	}
 	if n != 1 {
-		t.Errorf("%d turns for one alert", n)
+		t.Errorf("%d tokens for one alert", n)
 	}
 }
 
@@ -235,11 +283,11 @@ func TestMayBeTold(t *testing.T) {
 	}
 }
 
-// TestCrashWhileWaiting has the process die before its turn.
+// TestCrashWhileWaiting has the process die while it waits for a token.
 func TestCrashWhileWaiting(t *testing.T) {
 	w := newWorld()
 	rec := w.record(finding(detect.RootActivity, detect.High, "s", 1, t0))
-	w.turn = func(time.Duration) (bool, error) {
+	w.token = func(time.Duration) (bool, error) {
 		w.script.Inject(1, fake.CrashBefore)
 		return false, nil
 	}
@@ -247,7 +295,7 @@ func TestCrashWhileWaiting(t *testing.T) {
 		t.Fatal("the crash went unnoticed")
 	}
 	w.script.Restart()
-	w.turn = nil
+	w.token = nil
 	if _, err := w.Handle(t.Context(), rec); !errors.Is(err, guard.ErrBusy) {
 		t.Errorf("while the lease runs: %v", err)
 	}
@@ -258,15 +306,15 @@ func TestCrashWhileWaiting(t *testing.T) {
 	}
 }
 
-// TestWindowInTheWay has an event come for whose window a roll-up is due, and no turn for either.
+// TestWindowInTheWay has an event come for whose window a roll-up is due, and no token for either.
 func TestWindowInTheWay(t *testing.T) {
 	w := newWorld()
 	w.handle(t, w.record(finding(detect.RootActivity, detect.High, "s", 1, t0)), guard.Alerted)
 	w.handle(t, w.record(finding(detect.RootActivity, detect.High, "s", 2, t0)), guard.RolledUp)
 	w.denied()
 	w.handle(t, w.record(finding(detect.RootActivity, detect.High, "s", 3, t0.Add(3*time.Hour))), guard.RolledUp)
-	w.handle(t, w.record(finding(detect.RootActivity, detect.Critical, "s", 4, t0.Add(4*time.Hour))), guard.RolledUp)
-	w.turn = nil
+	w.handle(t, w.record(finding(detect.RootActivity, detect.Medium, "s", 4, t0.Add(4*time.Hour))), guard.RolledUp)
+	w.token = nil
 	for range 3 {
 		if _, err := w.Flush(t.Context(), t0.Add(9*time.Hour)); err != nil {
 			t.Fatal(err)
@@ -276,12 +324,9 @@ func TestWindowInTheWay(t *testing.T) {
 	if covered["root.activity s"] != 4 || extra != 0 {
 		t.Errorf("told: %v", w.told())
 	}
-	if last := w.pub.Published(); last[len(last)-1].Finding.Severity != detect.Critical {
-		t.Errorf("the highest severity was not told: %v", w.told())
-	}
 }
 
-// TestFlushLeavesTheRest has the turns, or the time, run out in the middle.
+// TestFlushLeavesTheRest has the tokens, or the time, run out in the middle.
 func TestFlushLeavesTheRest(t *testing.T) {
 	w := newWorld()
 	for i := range 10 {
@@ -291,20 +336,20 @@ func TestFlushLeavesTheRest(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	left := 2
-	w.turn = func(time.Duration) (bool, error) { left--; return left >= 0, nil }
-	if n, err := w.Flush(t.Context(), t0.Add(time.Hour)); n != 2 || err != nil || left != -1 {
-		t.Errorf("with two turns: %d roll-ups, %v; asked %d times in vain", n, err, -left)
+	left, due := 2, t0.Add(16*time.Minute)
+	w.token = func(time.Duration) (bool, error) { left--; return left >= 0, nil }
+	if n, err := w.Flush(t.Context(), due); n != 2 || err != nil || left != -1 {
+		t.Errorf("with two tokens: %d roll-ups, %v; asked %d times in vain", n, err, -left)
 	}
-	w.turn = nil
+	w.token = nil
 	soon, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	deadline, _ := soon.Deadline()
 	w.clock.Advance(deadline.Sub(w.clock.Now()) - 4*time.Second)
-	if n, err := w.Flush(soon, t0.Add(time.Hour)); n != 0 || err != nil {
+	if n, err := w.Flush(soon, due); n != 0 || err != nil {
 		t.Errorf("with no time left: %d, %v", n, err)
 	}
-	if n, err := w.Flush(t.Context(), t0.Add(time.Hour)); n != 3 || err != nil {
+	if n, err := w.Flush(t.Context(), due); n != 3 || err != nil {
 		t.Errorf("the rest: %d, %v", n, err)
 	}
 	if covered, extra := w.covered(t); extra != 0 || len(covered) != 5 {
