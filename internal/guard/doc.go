@@ -104,8 +104,8 @@
 // The rate therefore holds as long as no more than about 80 urgent alerts, of
 // different windows, wait at once: the repeats of one in its session are rolled up
 // as all are. Beyond that what is critical is published all the same, and Amazon SNS
-// delays or drops what it cannot deliver. That is preferred to guard deciding which
-// of 100 critical alerts a person need not see.
+// throttles its delivery by e-mail. The other choice, a roll-up of critical alerts of
+// different accounts or users, is one that whoever causes many could hide one in.
 //
 // # Deadlines
 //

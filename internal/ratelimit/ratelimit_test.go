@@ -385,15 +385,15 @@ func TestLimiterModel(t *testing.T) {
 				severity: rapid.SampledFrom([]detect.Severity{detect.Medium, detect.High, detect.Critical}).Draw(rt, "severity"),
 			}
 		}
-		for _, wrong := range modelled(t, events, shared, hostile) {
+		for _, wrong := range runModel(t, events, shared, hostile) {
 			rt.Error(wrong)
 		}
 	})
 }
 
-// modelled handles the events, and then sweeps until 12 minutes are over. It
+// runModel handles the events, and then sweeps until 12 minutes are over. It
 // returns what was not as promised.
-func modelled(t *testing.T, events []occurrence, shared *poisoned, hostile bool) (wrong []string) {
+func runModel(t *testing.T, events []occurrence, shared *poisoned, hostile bool) (wrong []string) {
 	t.Helper()
 	var mu sync.Mutex
 	fail := func(format string, args ...any) {
