@@ -6,7 +6,7 @@
 //	   -> detect, bootstrap, alert      the decisions
 //	   -> cloudtrail                    what a record says
 //
-// cloudtrail, eventpattern, detect, bootstrap and alert are pure: no SDK, no
+// cloudtrail, eventpattern, credentialreport, detect, bootstrap and alert are pure: no SDK, no
 // clock, no files, no logger, so every decision can be repeated from its input.
 // TestLayers holds all of this.
 package internal

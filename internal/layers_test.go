@@ -49,7 +49,7 @@ var mayImport = map[string][]string{
 	"detect":       {"cloudtrail"},
 	"bootstrap":    {"cloudtrail"},
 	"alert":        {"cloudtrail", "detect"},
-	"guard":        {"cloudtrail", "detect", "bootstrap", "alert"},
+	"guard":        {"cloudtrail", "detect", "bootstrap", "alert", "credentialreport"},
 	"replay":       {"cloudtrail", "detect", "bootstrap", "alert", "guard"},
 	"bolt":         {"cloudtrail", "detect", "bootstrap", "alert", "guard"},
 	"fake":         {"cloudtrail", "detect", "bootstrap", "alert", "guard", "redrive", "health"},
@@ -80,6 +80,8 @@ var mayImport = map[string][]string{
 	"lambdatest":    {},
 	"e2e":           {},
 
+	"credentialreport": {"cloudtrail"},
+
 	"awshealth/awshealthtest":         {"config", "eventpattern"},
 	"dynamodb/dynamotest":             {"config"},
 	"iam/iamtest":                     {},
@@ -92,7 +94,7 @@ var mayImport = map[string][]string{
 }
 
 // pure packages must repeat a decision from its input alone.
-var pure = []string{"cloudtrail", "partition", "eventpattern", "detect", "bootstrap", "alert"}
+var pure = []string{"cloudtrail", "partition", "eventpattern", "detect", "bootstrap", "alert", "credentialreport"}
 
 // impure is what a pure package does not import. klauspost/compress itself uses
 // some of it, so this is about the package's own imports.
