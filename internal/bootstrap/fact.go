@@ -22,6 +22,10 @@ const (
 	RootPasswordSet    FactKind = "root_password_set"
 	AssumedRoot        FactKind = "assumed_root"
 
+	// RootPasswordUsed is that root's password was right, or set, without a sign-in
+	// that is on record for it. No status depends on it.
+	RootPasswordUsed FactKind = "root_password_used"
+
 	UserCreated        FactKind = "user_created"
 	UserRenamed        FactKind = "user_renamed"
 	UserDeleted        FactKind = "user_deleted"
@@ -103,11 +107,12 @@ type LiveFact struct {
 	// AccountMFAEnabled set, false leaves passkeys, security keys and hardware
 	// TOTP tokens, which that call does not list.
 	RootVirtualMFA *bool `json:"root_virtual_mfa,omitempty"`
-	// Of one user: GetLoginProfile and ListMFADevices.
+	// Of one user: GetLoginProfile and ListMFADevices; with MFAActive the credential report.
 	UserID       string   `json:"user_id,omitempty"`
 	UserName     string   `json:"user_name,omitempty"`
 	ConsoleLogin *bool    `json:"console_login,omitempty"`
 	MFADevices   []string `json:"mfa_devices,omitempty"` // serial numbers, with ConsoleLogin set: all there are
+	MFAActive    *bool    `json:"mfa_active,omitempty"`  // whether there is any MFA device, where MFADevices was not asked
 	Gone         bool     `json:"gone,omitempty"`        // the user does not exist
 }
 

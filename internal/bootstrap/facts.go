@@ -43,6 +43,9 @@ func FactsOf(rec *cloudtrail.Record) []Fact {
 	if f, ok := signInFact(rec); ok {
 		facts = append(facts, f)
 	}
+	if f, ok := passwordFact(rec); ok {
+		facts = append(facts, f)
+	}
 	if f, ok := changeFact(rec); ok {
 		facts = append(facts, f)
 	}
@@ -233,6 +236,40 @@ func signInFact(rec *cloudtrail.Record) (Fact, bool) {
 	default:
 	}
 	return f, f.Kind == RootSignIn || f.UserName != "" || f.UserID != ""
+}
+
+// passwordFact is of the records by which IAM may take root's password for used
+// though root did not sign in: a step that only the right password leads to, and
+// a password that was set. Anybody who has the password can make them, so those
+// of one UTC hour are one fact.
+func passwordFact(rec *cloudtrail.Record) (Fact, bool) {
+	if rec.EventSource != cloudtrail.SigninSource {
+		return Fact{}, false
+	}
+	use := rec.RootUse()
+	switch rec.EventName {
+	case "ConsoleLogin":
+		// MFA is asked for after the password (AWS CloudTrail User Guide, "AWS
+		// Management Console sign-in events", the example of root's failed MFA).
+		if use != cloudtrail.RootTrue || rec.Succeeded("ConsoleLogin") || rec.Failed() && rec.MFAUsed() != cloudtrail.Yes {
+			return Fact{}, false
+		}
+	case "CheckMfa":
+		if use != cloudtrail.RootStep {
+			return Fact{}, false
+		}
+	case "PasswordUpdated", "PasswordRecoveryCompleted":
+		if use == cloudtrail.RootTrue || rec.Failed() || rec.UserIdentity.Type != "" && rec.UserIdentity.Type != "Root" {
+			return Fact{}, false // root's is activity; others are about another's password
+		}
+	default:
+		return Fact{}, false
+	}
+	f := factOf(rec, RootPasswordUsed)
+	f.ID = string(RootPasswordUsed) + "/" + f.Time.Format("2006-01-02T15")
+	f.Actor, f.ActorID = "", ""
+	f.Last, f.LastEventID, f.LastWhat = f.Time, f.EventID, f.What
+	return f, true
 }
 
 var rootChanges = map[string]FactKind{

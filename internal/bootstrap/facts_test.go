@@ -11,6 +11,14 @@ import (
 	"rootguard/internal/cloudtrail"
 )
 
+// passwordUsed is the fact that root's password was used at after(1).
+func passwordUsed(what string) []Fact {
+	return []Fact{{
+		Account: account, ID: "root_password_used/2026-03-02T10", Kind: RootPasswordUsed, Time: after(1), EventID: "e1",
+		Last: after(1), LastEventID: "e1", LastWhat: what, What: what,
+	}}
+}
+
 func TestFactsOf(t *testing.T) {
 	resource := rootList("ASIA1", after(0)).in("444455556666") // a copy in the account that owns the bucket
 	for _, tc := range []struct {
@@ -48,8 +56,14 @@ func TestFactsOf(t *testing.T) {
 		{"root signs in", signIn(root, "Yes"), []Fact{{
 			Account: account, ID: "root_signin/e1", Kind: RootSignIn, Time: after(1), EventID: "e1", Actor: "root", MFA: cloudtrail.Yes, What: "ConsoleLogin, MFAUsed=Yes"}}},
 		{"root fails to sign in", failedSignIn(root), nil},
-		{"a sign-in that says neither Success nor Failure", signIn(root, "Yes").responding(nil), nil},
-		{"a step of signing in", call{who: root, source: "signin.amazonaws.com", name: "CheckMfa"}, nil},
+		{"root fails to sign in at MFA", mfaFailure(root), passwordUsed("ConsoleLogin")},
+		{"a sign-in that says neither Success nor Failure", signIn(root, "Yes").responding(nil), passwordUsed("ConsoleLogin")},
+		{"a step of signing in", call{who: root, source: "signin.amazonaws.com", name: "CheckMfa"}, passwordUsed("CheckMfa")},
+		{"a step of a user's signing in", call{who: alice, source: "signin.amazonaws.com", name: "CheckMfa"}, nil},
+		{"a user fails to sign in at MFA", mfaFailure(alice), nil},
+		{"a password recovered", call{who: fields{}, source: "signin.amazonaws.com", name: "PasswordRecoveryCompleted", eventType: "AwsServiceEvent"}, passwordUsed("PasswordRecoveryCompleted")},
+		{"a password whose recovery was asked for", call{who: fields{}, source: "signin.amazonaws.com", name: "PasswordRecoveryRequested", eventType: "AwsServiceEvent"}, nil},
+		{"a password of a user updated", call{who: alice, source: "signin.amazonaws.com", name: "PasswordUpdated"}, nil},
 		{"a service in root's name", call{who: fields{"type": "Root", "accountId": account, "invokedBy": "backup.amazonaws.com"}, source: "s3.amazonaws.com", name: "PutObject"}, nil},
 		{"user signs in", signIn(alice, "No"), []Fact{{
 			Account: account, ID: "user_signin/e1", Kind: UserSignIn, Time: after(1), EventID: "e1", Actor: "alice", ActorID: aliceID,

@@ -408,6 +408,8 @@ func describeLive(l *LiveFact) string {
 		return liveCheck + ": the user does not exist"
 	case l.ConsoleLogin == nil:
 		return liveCheck
+	case l.MFAActive != nil:
+		return fmt.Sprintf("credential report: password_enabled=%v, mfa_active=%v", *l.ConsoleLogin, *l.MFAActive)
 	case *l.ConsoleLogin:
 		return fmt.Sprintf(liveCheck+": console password, MFA devices: %d", len(l.MFADevices))
 	default:
@@ -446,7 +448,11 @@ func (j *journey) applyLiveUser(l *LiveFact, ev Evidence) []*user {
 	case u.password != cloudtrail.Yes:
 		u.setPassword(ev)
 	}
-	u.mfa.replace(l.MFADevices, ev)
+	if l.MFAActive != nil {
+		u.mfa.prove(*l.MFAActive, true, ev)
+	} else {
+		u.mfa.replace(l.MFADevices, ev)
+	}
 	return []*user{u}
 }
 

@@ -74,7 +74,7 @@ func factsFrom(data []byte) []Fact {
 	kinds := []FactKind{RootActivity, RootSignIn, RootMFAEnabled, RootMFADeactivated, RootKeyCreated, RootKeyDeleted, RootPasswordSet, AssumedRoot,
 		UserCreated, UserRenamed, UserDeleted, UserSignIn, PasswordSet, PasswordReset, PasswordRemoved, PasswordChanged, MFAEnabled, MFADeactivated,
 		UserPolicyGranted, UserPolicyRevoked, GroupCreated, GroupRenamed, GroupDeleted, GroupPolicyGranted, GroupPolicyRevoked, GroupJoined, GroupLeft,
-		Live, "unheard_of", UserQuarantined, UserReleased}
+		Live, "unheard_of", UserQuarantined, UserReleased, RootPasswordUsed}
 	text := func(b byte) string { return []string{"", "a", "b", "c"}[b%4] }
 	id := func(b byte) string { return []string{"", "AIDA1", "AIDA2", "AIDA3"}[b%4] }
 	var facts []Fact
@@ -94,6 +94,9 @@ func factsFrom(data []byte) []Fact {
 			if rest&32 != 0 {
 				fact.Live.ConsoleLogin = ptr(rest&64 != 0)
 				fact.Live.RootVirtualMFA = ptr(rest&128 != 0)
+				if rest&4 != 0 {
+					fact.Live.MFAActive, fact.Live.MFADevices = ptr(rest&8 != 0), nil
+				}
 			}
 		}
 		facts = append(facts, fact)

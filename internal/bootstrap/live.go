@@ -10,11 +10,11 @@ func (u *UserStatus) Agrees(l LiveFact) bool {
 		return l.Gone
 	case l.Gone || l.ConsoleLogin == nil || u.Name != l.UserName || l.UserID != "" && u.UserID != l.UserID:
 		return false
-	case !slices.Equal(u.MFADevices, slices.Compact(slices.Sorted(slices.Values(l.MFADevices)))):
+	case l.MFAActive == nil && !slices.Equal(u.MFADevices, slices.Compact(slices.Sorted(slices.Values(l.MFADevices)))):
 		return false
 	case !*l.ConsoleLogin:
 		return u.MFA == MFANotNeeded
-	case len(l.MFADevices) == 0:
+	case l.MFAActive != nil && !*l.MFAActive, l.MFAActive == nil && len(l.MFADevices) == 0:
 		return u.ConsoleAccess && (u.MFA == MFAPending || u.MFA == MFAMissing)
 	default:
 		return u.ConsoleAccess && u.MFA == MFAOn

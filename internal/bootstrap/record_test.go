@@ -143,6 +143,9 @@ func signIn(who fields, mfa string) call {
 func failedSignIn(who fields) call {
 	return signIn(who, "No").responding(fields{"ConsoleLogin": "Failure"}).failing("Failed authentication")
 }
+func mfaFailure(who fields) call {
+	return signIn(who, "Yes").responding(fields{"ConsoleLogin": "Failure"}).failing("Failed authentication")
+}
 func rootList(key string, created time.Time) call {
 	return call{who: rootSession(key, created), source: "s3.amazonaws.com", name: "ListBuckets", readOnly: true}
 }

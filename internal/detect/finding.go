@@ -27,6 +27,7 @@ const (
 	RootMFAMissing          ID = "root.mfa.missing"
 	RootAccessKeyPresent    ID = "root.access_key.present"
 	RootLoginProfileCreated ID = "root.login_profile.created"
+	RootUseUnseen           ID = "root.use.unseen"
 	UserCreated             ID = "user.created"
 	UserConsoleAccess       ID = "user.console_access"
 	UserAdminGranted        ID = "user.admin_granted"

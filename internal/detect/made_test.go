@@ -137,7 +137,7 @@ func TestUnhealthy(t *testing.T) {
 
 func TestCatalogue(t *testing.T) {
 	all := []ID{RootSigninNoMFA, RootSignin, RootSigninFailed, RootActivity, RootSession, RootAccessKeyCreated, RootPasswordRecovery, RootPasswordChanged,
-		RootEmailChanged, RootMFARemoved, RootMFAAdded, RootMFAMissing, RootAccessKeyPresent, RootLoginProfileCreated, UserCreated, UserConsoleAccess, UserAdminGranted, UserMFAMissing,
+		RootEmailChanged, RootMFARemoved, RootMFAAdded, RootMFAMissing, RootAccessKeyPresent, RootLoginProfileCreated, RootUseUnseen, UserCreated, UserConsoleAccess, UserAdminGranted, UserMFAMissing,
 		UserSigninNoMFA, UserMFARemoved, UserMFAAdded, UserQuarantined, UserReleased, GuardTampered, GuardUnhealthy, RootUseAnnounced, IncidentAcknowledged}
 	var ids []ID
 	control, technique := regexp.MustCompile(`^[1-5]\.\d+$`), regexp.MustCompile(`^T\d{4}(\.\d{3})?$`)

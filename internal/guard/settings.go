@@ -74,6 +74,7 @@ func DefaultSettings() Settings {
 			detect.RootMFAMissing:          burst,
 			detect.RootAccessKeyPresent:    burst,
 			detect.RootLoginProfileCreated: burst,
+			detect.RootUseUnseen:           burst,
 			detect.UserCreated:             burst,
 			detect.UserConsoleAccess:       burst,
 			detect.UserAdminGranted:        burst,
