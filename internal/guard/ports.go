@@ -182,7 +182,41 @@ type Users interface {
 }
 
 // ListedUser is a user that IAM lists.
-type ListedUser struct{ Name, ID string }
+type ListedUser struct {
+	Name, ID string
+	Created  time.Time // to the second
+}
+
+// CredentialReports asks IAM for the credential report of an account.
+type CredentialReports interface {
+	// CredentialReport is the report that there is.
+	CredentialReport(ctx context.Context, account string) (CredentialReport, error)
+	// RequestCredentialReport has IAM make one, which takes seconds to minutes,
+	// and returns what is there now. IAM makes none where the last is younger than
+	// ReportAge: that one is ReportReady.
+	RequestCredentialReport(ctx context.Context, account string) (ReportState, error)
+}
+
+// ReportState is how far a credential report is.
+type ReportState string
+
+// The states of a credential report.
+const (
+	ReportReady      ReportState = "ready"
+	ReportInProgress ReportState = "in progress"
+	ReportAbsent     ReportState = "absent" // never requested, or expired
+)
+
+// ReportAge is how long a credential report holds: until then IAM makes no new
+// one (IAM User Guide, "Generate credential reports for your AWS account").
+const ReportAge = 4 * time.Hour
+
+// CredentialReport is a credential report, if State is ReportReady.
+type CredentialReport struct {
+	State     ReportState
+	Generated time.Time
+	CSV       []byte // see package credentialreport
+}
 
 // Organization lists the accounts of an organization.
 type Organization interface {

@@ -18,6 +18,8 @@ import (
 var (
 	_ guard.Roots = (*Accounts)(nil)
 	_ guard.Users = (*Accounts)(nil)
+
+	_ guard.CredentialReports = (*Accounts)(nil)
 )
 
 // clients is how many accounts' clients and credentials are kept. An account is
@@ -83,6 +85,24 @@ func (a *Accounts) AccountSummary(ctx context.Context, account string) (bootstra
 		return bootstrap.LiveFact{}, fmt.Errorf("checking account %s: %w", account, err)
 	}
 	return c.AccountSummary(ctx)
+}
+
+// CredentialReport is Client.CredentialReport for an account.
+func (a *Accounts) CredentialReport(ctx context.Context, account string) (guard.CredentialReport, error) {
+	c, err := a.of(account)
+	if err != nil {
+		return guard.CredentialReport{}, fmt.Errorf("getting the credential report of account %s: %w", account, err)
+	}
+	return c.CredentialReport(ctx)
+}
+
+// RequestCredentialReport is Client.RequestCredentialReport for an account.
+func (a *Accounts) RequestCredentialReport(ctx context.Context, account string) (guard.ReportState, error) {
+	c, err := a.of(account)
+	if err != nil {
+		return "", fmt.Errorf("requesting the credential report of account %s: %w", account, err)
+	}
+	return c.RequestCredentialReport(ctx)
 }
 
 // Credentials are those with which an account is asked, for other services in it.

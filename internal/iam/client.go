@@ -92,7 +92,7 @@ func (c *Client) Users(ctx context.Context) ([]guard.ListedUser, error) {
 			return nil, classed("listing users", err)
 		}
 		for i := range page.Users {
-			users = append(users, guard.ListedUser{Name: aws.ToString(page.Users[i].UserName), ID: aws.ToString(page.Users[i].UserId)})
+			users = append(users, guard.ListedUser{Name: aws.ToString(page.Users[i].UserName), ID: aws.ToString(page.Users[i].UserId), Created: aws.ToTime(page.Users[i].CreateDate)})
 		}
 	}
 	return users, nil

@@ -173,7 +173,8 @@ func TestUsers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []guard.ListedUser{{Name: "a&b", ID: "AIDAA&B"}, {Name: "bob", ID: "AIDA2"}, {Name: "eve", ID: "AIDAEVE"}}
+	created := time.Date(2025, 3, 1, 12, 0, 0, 0, time.UTC)
+	want := []guard.ListedUser{{Name: "a&b", ID: "AIDAA&B", Created: created}, {Name: "bob", ID: "AIDA2", Created: created}, {Name: "eve", ID: "AIDAEVE", Created: created}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("users (-want +got):\n%s", diff)
 	}

@@ -16,11 +16,13 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // User is an IAM user.
 type User struct {
-	ID       string // unique; "": made of the name
+	ID       string    // unique; "": made of the name
+	Created  time.Time // zero: 2025-03-01T12:00:00Z
 	Password bool
 	Devices  []string // serial numbers
 	Policies []string // ARNs of the policies attached
@@ -37,6 +39,7 @@ type Account struct {
 	Summary map[string]int
 	Users   map[string]User
 	Virtual []Virtual
+	Root    Root // of the credential report
 }
 
 // Server is IAM and STS. A caller belongs to the account that AssumeRole gave it
@@ -47,6 +50,11 @@ type Server struct {
 
 	PageSize int // users or MFA devices in an answer; 0: all
 
+	// Of credential reports: Now is the service's clock, and ReportTakes how long
+	// it makes one. Set them before the first request.
+	Now         func() time.Time
+	ReportTakes time.Duration
+
 	// Tagged is called for each tag that TagRole puts on a role, without the lock.
 	// Set it before the first request.
 	Tagged func(role, key, value string)
@@ -56,12 +64,13 @@ type Server struct {
 	roles    map[string]bool // ARNs that may be assumed
 	calls    []string        // "GetLoginProfile 111111111111 eve"
 	faults   map[string][]string
+	reports  map[string]report
 }
 
 // New starts a server that ends with the test.
 func New(tb testing.TB, home string) *Server {
 	tb.Helper()
-	s := &Server{Home: home, accounts: map[string]Account{}, roles: map[string]bool{}, faults: map[string][]string{}}
+	s := &Server{Home: home, accounts: map[string]Account{}, roles: map[string]bool{}, faults: map[string][]string{}, reports: map[string]report{}, Now: time.Now}
 	web := httptest.NewServer(s)
 	tb.Cleanup(web.Close)
 	s.URL = web.URL
@@ -160,6 +169,10 @@ func (s *Server) do(r *http.Request) (string, *apiError) {
 			return "", &apiError{http.StatusNotFound, "NoSuchEntity", "Login Profile for User " + name + " cannot be found."}
 		}
 		return "<LoginProfile><UserName>" + escape(name) + "</UserName><CreateDate>2025-03-01T12:00:00Z</CreateDate></LoginProfile>", nil
+	case "GenerateCredentialReport":
+		return s.generate(account)
+	case "GetCredentialReport":
+		return s.report(account)
 	case "ListUsers":
 		return s.users(account, r.PostForm.Get("Marker"))
 	case "ListVirtualMFADevices":
@@ -246,8 +259,8 @@ func (s *Server) users(account, marker string) (string, *apiError) {
 		if id == "" {
 			id = UserID(name)
 		}
-		members = append(members, fmt.Sprintf("<Path>/</Path><UserName>%s</UserName><UserId>%s</UserId><Arn>arn:aws:iam::%s:user/%s</Arn><CreateDate>2025-03-01T12:00:00Z</CreateDate>",
-			escape(name), escape(id), account, escape(name)))
+		members = append(members, fmt.Sprintf("<Path>/</Path><UserName>%s</UserName><UserId>%s</UserId><Arn>arn:aws:iam::%s:user/%s</Arn><CreateDate>%s</CreateDate>",
+			escape(name), escape(id), account, escape(name), all[name].created().Format(time.RFC3339)))
 	}
 	return s.page("Users", members, marker)
 }
