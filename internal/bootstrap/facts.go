@@ -156,6 +156,9 @@ func isSignInAttempt(rec *cloudtrail.Record) bool {
 	if rec.EventSource != cloudtrail.SigninSource {
 		return false
 	}
+	if rec.UserIdentity.IssuedByRoot() && !rec.Failed() {
+		return false // no fact of its own: MFAUsed says nothing of root's MFA
+	}
 	return rec.Failed() || rec.EventName == "ConsoleLogin" || rec.EventName == "PasswordRecoveryRequested"
 }
 
@@ -219,7 +222,7 @@ func signInFact(rec *cloudtrail.Record) (Fact, bool) {
 	}
 	var f Fact
 	switch {
-	case rec.RootUse() == cloudtrail.RootTrue:
+	case rec.RootUse() == cloudtrail.RootTrue && !rec.UserIdentity.IssuedByRoot():
 		f = factOf(rec, RootSignIn)
 	case rec.UserIdentity.Type == "IAMUser":
 		f = factOf(rec, UserSignIn)

@@ -99,14 +99,15 @@ func (r *Record) IAMChange() (c IAMChange, ok bool) {
 // aim settles whom the call was about where the request does not say: the
 // caller, whatever name the response has. Root's own calls name "AWS ROOT USER"
 // or nobody. A member account's root device is named by its serial number alone
-// when a session of sts:AssumeRoot removes it.
+// when a session of sts:AssumeRoot removes it; an IAM user may give its own device
+// such a name.
 func (c *IAMChange) aim(r *Record, asked string) {
 	named := c.Name == "CreateUser" || c.GroupName != "" && c.UserName == ""
 	byRoot := r.UserIdentity.Type == "Root"
 	bySelf := r.UserIdentity.Type == "IAMUser"
 	switch {
 	case named:
-	case asked == rootUserName, asked == "" && (byRoot || rootSerial(c.SerialNumber)):
+	case asked == rootUserName, asked == "" && (byRoot || !bySelf && rootSerial(c.SerialNumber)):
 		c.Root, c.UserName, c.UserID = true, "", ""
 	case c.UserName == "" && bySelf:
 		c.UserName, c.UserID = r.UserIdentity.UserName, r.UserIdentity.PrincipalID

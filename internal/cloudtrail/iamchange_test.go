@@ -39,6 +39,8 @@ func TestIAMChange(t *testing.T) {
 			IAMChange{Name: "ChangePassword", UserName: "alice", UserID: "AIDAALICE"}},
 		{"root's MFA", `"eventName":"EnableMFADevice","requestParameters":{"userName":"AWS ROOT USER","serialNumber":"arn:aws:iam::111122223333:mfa/phone"},` + callerRoot,
 			IAMChange{Name: "EnableMFADevice", Root: true, SerialNumber: "arn:aws:iam::111122223333:mfa/phone"}},
+		{"a user's own device that has the name of root's", `"eventName":"DeactivateMFADevice","requestParameters":{"serialNumber":"arn:aws:iam::111122223333:mfa/root-account-mfa-device"},` + callerAlice,
+			IAMChange{Name: "DeactivateMFADevice", UserName: "alice", UserID: "AIDAALICE", SerialNumber: "arn:aws:iam::111122223333:mfa/root-account-mfa-device"}},
 		{"root's MFA removed, nobody named", `"eventName":"DeactivateMFADevice","requestParameters":{"serialNumber":"arn:aws:iam::111122223333:u2f/root-account/key-1"},` + callerRole,
 			IAMChange{Name: "DeactivateMFADevice", Root: true, SerialNumber: "arn:aws:iam::111122223333:u2f/root-account/key-1"}},
 		{"a user's MFA whose device has root's name", `"eventName":"DeactivateMFADevice","requestParameters":{"userName":"bob","serialNumber":"arn:aws:iam::111122223333:mfa/root-account-mfa-device"},` + callerRole,

@@ -459,7 +459,7 @@ func (s *scanner) plain(b []byte, f field) []byte {
 
 // header is what a Filter asks for, of a record that is not odd.
 func (s *scanner) header(b []byte) Header {
-	return Header{EventSource: s.plain(b, eventSource), EventName: s.plain(b, eventName), IdentityType: s.plain(b, identityType)}
+	return Header{EventSource: s.plain(b, eventSource), EventName: s.plain(b, eventName), IdentityType: s.plain(b, identityType), IssuerType: s.plain(b, issuerType)}
 }
 
 // whole reports whether the record surely has no defect besides wrong types. It

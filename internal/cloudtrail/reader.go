@@ -587,7 +587,7 @@ func (r *Reader) deliver(s *scanner, b []byte) (Entry, bool) {
 }
 
 func (r *Record) header() Header {
-	return Header{EventSource: []byte(r.EventSource), EventName: []byte(r.EventName), IdentityType: []byte(r.UserIdentity.Type)}
+	return Header{EventSource: []byte(r.EventSource), EventName: []byte(r.EventName), IdentityType: []byte(r.UserIdentity.Type), IssuerType: []byte(r.UserIdentity.Session.IssuerType)}
 }
 
 // restOfBroken reports whether what is no record is part of a broken one, which

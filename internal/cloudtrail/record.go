@@ -80,6 +80,7 @@ type Header struct {
 	EventSource  []byte
 	EventName    []byte
 	IdentityType []byte // userIdentity.type
+	IssuerType   []byte // userIdentity.sessionContext.sessionIssuer.type
 }
 
 // Filter says whether a record with this header is worth decoding. A nil Filter

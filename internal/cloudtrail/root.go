@@ -24,7 +24,7 @@ const (
 // RootTrue here: only its access key tells.
 func (r *Record) RootUse() RootUse {
 	switch {
-	case r.UserIdentity.Type != "Root":
+	case r.UserIdentity.Type != "Root" && !r.UserIdentity.IssuedByRoot():
 		return NotRoot
 	case r.byService():
 		return RootByService
@@ -36,6 +36,32 @@ func (r *Record) RootUse() RootUse {
 		return RootTrue
 	}
 }
+
+// IssuedByRoot reports whether the identity is a session that the root user
+// issued, as GetFederationToken does. It has what root may do, under another
+// type (AWS CloudTrail User Guide, "CloudTrail userIdentity element":
+// sessionIssuer).
+func (u *UserIdentity) IssuedByRoot() bool {
+	return u.Type != "Root" && u.Session.IssuerType == "Root"
+}
+
+// issuing are the calls that turn a root session into credentials for another
+// place, by eventSource and eventName (AWS Sign-In API Reference; AWS STS API
+// Reference; IAM User Guide, "Enable custom identity broker access").
+var issuing = map[string]bool{
+	SigninSource + "/AuthorizeOAuth2Access":              true,
+	SigninSource + "/CreateOAuth2Token":                  true,
+	SigninSource + "/CreateOAuth2TokenWithIAM":           true,
+	SigninSource + "/CreateOAuth2TokenWithTokenExchange": true,
+	SigninSource + "/CreateBearerToken":                  true,
+	SigninSource + "/GetSigninToken":                     true,
+	"sts.amazonaws.com/GetSessionToken":                  true,
+	"sts.amazonaws.com/GetFederationToken":               true,
+}
+
+// IssuesCredentials reports whether the call hands out credentials of the caller
+// for another place. CloudTrail calls most such calls read-only.
+func (r *Record) IssuesCredentials() bool { return issuing[r.EventSource+"/"+r.EventName] }
 
 // byService reports whether an AWS service made the request. Older records of
 // calls made in the console have invokedBy signin.amazonaws.com and a person's

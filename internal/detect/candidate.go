@@ -6,7 +6,7 @@ import "rootguard/internal/cloudtrail"
 // could matter to any rule or to the bootstrap journey. It lets through all that
 // Detect does not skip.
 func Candidate(h cloudtrail.Header) bool {
-	if string(h.IdentityType) == "Root" {
+	if string(h.IdentityType) == "Root" || string(h.IssuerType) == "Root" {
 		return true
 	}
 	switch string(h.EventName) {

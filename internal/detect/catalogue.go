@@ -27,6 +27,19 @@ func entry(id ID) Entry {
 	return Entry{ID: id}
 }
 
+// Next steps of occurrences that need another than their kind.
+const (
+	stepPasswordKnown = "If this was not the holder of the root credentials, change the root password now: only MFA kept the caller out, and it may be tried again."
+
+	stepCredentialsRemoved = "Check that the management account is removing this account's root credentials, and that the root password and access keys are gone too; if not, sign in as root and add MFA."
+)
+
+// steps are those by finding.
+var steps = map[ID][]string{
+	RootSigninFailed: {stepPasswordKnown},
+	RootMFARemoved:   {stepCredentialsRemoved},
+}
+
 var catalogue = []Entry{
 	{RootSigninNoMFA, Critical, "Root sign-in WITHOUT MFA",
 		"The root user signed in to the console with the password alone.",

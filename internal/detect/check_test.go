@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -9,7 +10,7 @@ import (
 
 // header is the header of a decoded record.
 func header(rec *cloudtrail.Record) cloudtrail.Header {
-	return cloudtrail.Header{EventSource: []byte(rec.EventSource), EventName: []byte(rec.EventName), IdentityType: []byte(rec.UserIdentity.Type)}
+	return cloudtrail.Header{EventSource: []byte(rec.EventSource), EventName: []byte(rec.EventName), IdentityType: []byte(rec.UserIdentity.Type), IssuerType: []byte(rec.UserIdentity.Session.IssuerType)}
 }
 
 // checkOutcome checks what holds for the verdict on any record.
@@ -28,7 +29,7 @@ func checkOutcome(tb testing.TB, rec *cloudtrail.Record, o Outcome) {
 	if o.Reason != "" {
 		tb.Errorf("a finding with a reason against it: %s", o.Reason)
 	}
-	if e := entry(f.ID); e.Title == "" || e.NextStep != f.NextStep {
+	if e := entry(f.ID); e.Title == "" || (e.NextStep != f.NextStep && !slices.Contains(steps[f.ID], f.NextStep)) {
 		tb.Errorf("%s is not as the catalogue has it", f.ID)
 	}
 	for _, also := range f.Also {

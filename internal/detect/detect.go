@@ -43,6 +43,9 @@ func (d *Detector) Detect(rec *cloudtrail.Record, assumed *AssumedRoot) Outcome 
 	if what.Kind == Skipped {
 		what = d.what(rec)
 	}
+	if what.Kind == Matched && what.Finding.ID == RootMFARemoved && use == cloudtrail.RootSession {
+		onPurpose(&what.Finding, assumed)
+	}
 	who := rootAtWork(rec, use, assumed)
 	switch {
 	case what.Kind == Matched && who.Kind == Matched:

@@ -17,15 +17,17 @@ type fields map[string]any
 
 // Who makes the call.
 var (
-	root     = fields{"userIdentity": fields{"type": "Root", "principalId": "111122223333", "arn": "arn:aws:iam::111122223333:root", "accountId": "111122223333"}}
-	rootKey  = fields{"userIdentity": fields{"type": "Root", "principalId": "111122223333", "accountId": "111122223333", "accessKeyId": "AKIAROOT"}}
-	rootTemp = fields{"userIdentity": fields{"type": "Root", "principalId": "111122223333", "accountId": "111122223333", "accessKeyId": "ASIAROOT"}}
-	assumed  = fields{"userIdentity": fields{"type": "Root", "principalId": "111122223333", "accountId": "111122223333", "accessKeyId": "ASIAROOT", "sessionContext": fields{"assumedRoot": "true"}}}
-	rootCFN  = fields{"userIdentity": fields{"type": "Root", "principalId": "111122223333", "invokedBy": "cloudformation.amazonaws.com"}}
-	alice    = fields{"userIdentity": fields{"type": "IAMUser", "principalId": "AIDAALICE", "arn": "arn:aws:iam::111122223333:user/alice", "userName": "alice", "accountId": "111122223333"}}
-	role     = fields{"userIdentity": fields{"type": "AssumedRole", "principalId": "AROA:me", "arn": "arn:aws:sts::111122223333:assumed-role/Admin/me", "accountId": "111122223333"}}
-	cfn      = fields{"userIdentity": fields{"type": "AssumedRole", "principalId": "AROA:me", "arn": "arn:aws:sts::111122223333:assumed-role/Admin/me", "invokedBy": "cloudformation.amazonaws.com"}}
-	nobody   = fields{"userIdentity": fields{"accountId": "111122223333", "invokedBy": "signin.amazonaws.com"}}
+	root        = fields{"userIdentity": fields{"type": "Root", "principalId": "111122223333", "arn": "arn:aws:iam::111122223333:root", "accountId": "111122223333"}}
+	rootKey     = fields{"userIdentity": fields{"type": "Root", "principalId": "111122223333", "accountId": "111122223333", "accessKeyId": "AKIAROOT"}}
+	rootTemp    = fields{"userIdentity": fields{"type": "Root", "principalId": "111122223333", "accountId": "111122223333", "accessKeyId": "ASIAROOT"}}
+	assumed     = fields{"userIdentity": fields{"type": "Root", "principalId": "111122223333", "accountId": "111122223333", "accessKeyId": "ASIAROOT", "sessionContext": fields{"assumedRoot": "true"}}}
+	rootCFN     = fields{"userIdentity": fields{"type": "Root", "principalId": "111122223333", "invokedBy": "cloudformation.amazonaws.com"}}
+	alice       = fields{"userIdentity": fields{"type": "IAMUser", "principalId": "AIDAALICE", "arn": "arn:aws:iam::111122223333:user/alice", "userName": "alice", "accountId": "111122223333"}}
+	role        = fields{"userIdentity": fields{"type": "AssumedRole", "principalId": "AROA:me", "arn": "arn:aws:sts::111122223333:assumed-role/Admin/me", "accountId": "111122223333"}}
+	cfn         = fields{"userIdentity": fields{"type": "AssumedRole", "principalId": "AROA:me", "arn": "arn:aws:sts::111122223333:assumed-role/Admin/me", "invokedBy": "cloudformation.amazonaws.com"}}
+	byIssued    = fields{"userIdentity": fields{"type": "FederatedUser", "principalId": "111122223333:tmp", "arn": "arn:aws:sts::111122223333:federated-user/tmp", "accountId": "111122223333", "accessKeyId": "ASIAFED", "sessionContext": fields{"sessionIssuer": fields{"type": "Root", "principalId": "111122223333"}}}}
+	byFederated = fields{"userIdentity": fields{"type": "FederatedUser", "principalId": "111122223333:tmp", "arn": "arn:aws:sts::111122223333:federated-user/tmp", "accountId": "111122223333", "sessionContext": fields{"sessionIssuer": fields{"type": "IAMUser", "userName": "alice"}}}}
+	nobody      = fields{"userIdentity": fields{"accountId": "111122223333", "invokedBy": "signin.amazonaws.com"}}
 
 	read    = fields{"readOnly": true}
 	denied  = fields{"errorCode": "AccessDenied", "errorMessage": "User is not authorized", "requestParameters": nil}
@@ -124,13 +126,19 @@ func TestRootSignIn(t *testing.T) {
 		{"with MFA", signin(login, root, said(login, "Success", ""), mfaUsed("Yes")), "critical root.signin | Root sign-in with MFA"},
 		{"MFA not said", signin(login, root, said(login, "Success", "")), "critical root.signin | Root sign-in, MFA not on record"},
 		{"failed", signin(login, root, said(login, "Failure", "Failed authentication"), mfaUsed("No")), "medium root.signin.failed | Root sign-in failed"},
-		{"failed, no message", signin(login, root, said(login, "Failure", ""), mfaUsed("Yes")), "medium root.signin.failed | Root sign-in failed"},
+		{"failed, no message", signin(login, root, said(login, "Failure", ""), mfaUsed("Yes")), "high root.signin.failed | Root sign-in failed at MFA, after the right password"},
 		{"failed, no response", signin(login, root, fields{"errorMessage": "Failed authentication"}), "medium root.signin.failed | Root sign-in failed"},
 		{"outcome not said", signin(login, root, mfaUsed("No")), "critical root.signin | Root sign-in, outcome not on record"},
 		{"outcome contradicts itself", signin(login, root, said(login, "Success", "Failed authentication"), mfaUsed("No")), "critical root.signin | Root sign-in, outcome not on record"},
 		{"source lost", signin(login, root, said(login, "Success", ""), mfaUsed("No"), fields{"eventSource": ""}), "critical root.signin.no_mfa | Root sign-in WITHOUT MFA"},
 		{"another service's ConsoleLogin", record("other:ConsoleLogin", root), "high root.activity | Root activity: other:ConsoleLogin"},
-		{"a step of it", signin("CheckMfa", root, said("CheckMfa", "Success", "")), "- a step of signing in; the sign-in has a record of its own"},
+		{"a step of it", signin("CheckMfa", root, said("CheckMfa", "Success", "")), "- a step of signing in, not failed; the sign-in has a record of its own"},
+		{"the step of MFA failed", signin("CheckMfa", root, said("CheckMfa", "Failure", "Failed authentication")), "high root.signin.failed | Root sign-in failed at MFA, after the right password"},
+		{"the step of MFA, its outcome not said", signin("CheckMfa", root), "- a step of signing in, not failed; the sign-in has a record of its own"},
+		{"a user's step of MFA failed", signin("CheckMfa", alice, said("CheckMfa", "Failure", "")), "skipped"},
+		{"with credentials that root issued", signin(login, byIssued, said(login, "Success", ""), mfaUsed("No")), "critical root.signin | Root sign-in through credentials that root issued"},
+		{"with credentials that root issued, failed", signin(login, byIssued, said(login, "Failure", "no")), "high root.activity | Root activity: signin:ConsoleLogin (failed)"},
+		{"with credentials that a user issued", signin(login, byFederated, said(login, "Success", ""), mfaUsed("No")), "- a sign-in of type FederatedUser: its MFA is the identity provider's, and MFAUsed says nothing of it"},
 		{"in a session of AssumeRoot", signin(login, assumed, said(login, "Success", ""), mfaUsed("No")), "medium root.session | Root session used: signin:ConsoleLogin"},
 		{"the identity's type lost, known by its ARN", signin(login, fields{"userIdentity": fields{"type": []string{"Root"}, "arn": "arn:aws-cn:iam::111122223333:root", "accountId": "111122223333"}}, said(login, "Success", ""), mfaUsed("No")), "critical root.signin.no_mfa | Root sign-in WITHOUT MFA"},
 		{"the type lost, not root by its ARN", signin(login, fields{"userIdentity": fields{"arn": "arn:aws:iam::111122223333:user/root", "accountId": "111122223333"}}, said(login, "Success", ""), mfaUsed("No")), "- a sign-in of type (not named): its MFA is the identity provider's, and MFAUsed says nothing of it"},
@@ -179,15 +187,22 @@ func TestRootActivity(t *testing.T) {
 		{"write denied", record("ec2:RunInstances", root, denied), "high root.activity | Root activity: ec2:RunInstances (denied)"},
 		{"write denied by EC2", record("ec2:RunInstances", root, fields{"errorCode": "Client.UnauthorizedOperation"}), "high root.activity | Root activity: ec2:RunInstances (denied)"},
 		{"write failed", record("s3:CreateBucket", root, fields{"errorCode": "BucketAlreadyExists"}), "high root.activity | Root activity: s3:CreateBucket (failed)"},
-		{"read in the console", record("ec2:DescribeInstances", rootTemp, read), "- root only read, in a session whose sign-in was told of"},
-		{"read denied", record("ec2:DescribeInstances", rootTemp, read, denied), "- root only read, in a session whose sign-in was told of"},
+		{"read in the console", record("ec2:DescribeInstances", rootTemp, read), "- root only read; what counts is whether the sign-in of its session is on record"},
+		{"read denied", record("ec2:DescribeInstances", rootTemp, read, denied), "- root only read; what counts is whether the sign-in of its session is on record"},
 		{"read with a long-term key", record("ec2:DescribeInstances", rootKey, read), "high root.activity | Root access key used: ec2:DescribeInstances"},
 		{"aws login, authorized", signin("AuthorizeOAuth2Access", root, read), "high root.activity | Root activity: aws login authorized"},
 		{"aws login, issued", signin("CreateOAuth2Token", root, read), "high root.activity | Root activity: credentials for aws login issued"},
+		{"OAuth token by IAM", signin("CreateOAuth2TokenWithIAM", root, read), "high root.activity | Root activity: OAuth token issued"},
+		{"OAuth token by token exchange", signin("CreateOAuth2TokenWithTokenExchange", root, read), "high root.activity | Root activity: OAuth token issued"},
+		{"bearer token", signin("CreateBearerToken", root, read), "high root.activity | Root activity: bearer token issued"},
+		{"OAuth token looked into", signin("IntrospectOAuth2TokenWithIAM", root, read), "- root only read; what counts is whether the sign-in of its session is on record"},
+		{"write with credentials that root issued", record("ec2:RunInstances", byIssued), "high root.activity | Root activity: ec2:RunInstances"},
+		{"sign-in token from credentials that root issued", signin("GetSigninToken", byIssued, read), "high root.activity | Root activity: sign-in token issued"},
+		{"write with credentials that a user issued", record("ec2:RunInstances", byFederated), "skipped"},
 		{"aws login by a user", signin("CreateOAuth2Token", alice, read), "skipped"},
-		{"the same name elsewhere", record("other:CreateOAuth2Token", root, read), "- root only read, in a session whose sign-in was told of"},
+		{"the same name elsewhere", record("other:CreateOAuth2Token", root, read), "- root only read; what counts is whether the sign-in of its session is on record"},
 		{"temporary credentials", record("sts:GetSessionToken", root, read), "high root.activity | Root activity: temporary credentials issued"},
-		{"who am I", record("sts:GetCallerIdentity", root, read), "- root only read, in a session whose sign-in was told of"},
+		{"who am I", record("sts:GetCallerIdentity", root, read), "- root only read; what counts is whether the sign-in of its session is on record"},
 		{"sign-in token", signin("GetSigninToken", root, read), "high root.activity | Root activity: sign-in token issued"},
 		{"switching to a role, which root cannot", signin("SwitchRole", root, said("SwitchRole", "Failure", "not allowed")), "high root.activity | Root activity: signin:SwitchRole (failed)"},
 		{"by a service", record("ec2:CreateTags", rootCFN), "- an AWS service acted, not the root user (invokedBy cloudformation.amazonaws.com, eventType AwsApiCall)"},
@@ -277,7 +292,7 @@ func TestAssumeRoot(t *testing.T) {
 		{"AssumeRole", record("sts:AssumeRole", role, req(fields{"roleArn": "arn:aws:iam::444455556666:role/root"})), "skipped"},
 		{"used, marked by the record", record("s3:DeleteBucketPolicy", assumed), "medium root.session | Root session used: s3:DeleteBucketPolicy"},
 		{"used, denied", record("s3:DeleteBucketPolicy", assumed, denied), "medium root.session | Root session used: s3:DeleteBucketPolicy (denied)"},
-		{"read", record("iam:GetAccountSummary", assumed, read), "- a read in a session of sts:AssumeRoot, whose opening was told of"},
+		{"read", record("iam:GetAccountSummary", assumed, read), "- a read in a session of sts:AssumeRoot; it is the opening that is reported"},
 	})
 	run(t, new(Detector), &AssumedRoot{}, []verdict{
 		{"the key is known, the record does not say", record("s3:DeleteBucketPolicy", rootTemp), "medium root.session | Root session used: s3:DeleteBucketPolicy"},

@@ -119,15 +119,17 @@ func taskSeverity(policy string) Severity {
 	return Medium
 }
 
-// credentials are the calls that turn a root session into credentials for
-// another place. CloudTrail calls most of them read-only; aws login makes the
-// first two.
-var credentials = map[string]string{
-	cloudtrail.SigninSource + "/AuthorizeOAuth2Access": "aws login authorized",
-	cloudtrail.SigninSource + "/CreateOAuth2Token":     "credentials for aws login issued",
-	cloudtrail.SigninSource + "/GetSigninToken":        "sign-in token issued",
-	stsSource + "/GetSessionToken":                     "temporary credentials issued",
-	stsSource + "/GetFederationToken":                  "federation credentials issued",
+// issued says what a call of Record.IssuesCredentials hands out; aws login makes
+// the first two.
+var issued = map[string]string{
+	"AuthorizeOAuth2Access":              "aws login authorized",
+	"CreateOAuth2Token":                  "credentials for aws login issued",
+	"CreateOAuth2TokenWithIAM":           "OAuth token issued",
+	"CreateOAuth2TokenWithTokenExchange": "OAuth token issued",
+	"CreateBearerToken":                  "bearer token issued",
+	"GetSigninToken":                     "sign-in token issued",
+	"GetSessionToken":                    "temporary credentials issued",
+	"GetFederationToken":                 "federation credentials issued",
 }
 
 // rootAtWork judges by who did it alone: the root user, or a session of it.
@@ -136,7 +138,7 @@ func rootAtWork(rec *cloudtrail.Record, use cloudtrail.RootUse, assumed *Assumed
 	case cloudtrail.RootByService:
 		return passed("an AWS service acted, not the root user (invokedBy %s, eventType %s)", orUnnamed(rec.UserIdentity.InvokedBy), orUnnamed(rec.EventType))
 	case cloudtrail.RootStep:
-		return passed("a step of signing in; the sign-in has a record of its own")
+		return passed("a step of signing in, not failed; the sign-in has a record of its own")
 	case cloudtrail.RootSession:
 		return rootSession(rec, assumed)
 	case cloudtrail.RootTrue:
@@ -149,7 +151,7 @@ func rootAtWork(rec *cloudtrail.Record, use cloudtrail.RootUse, assumed *Assumed
 // rootSession judges a call made in a session of sts:AssumeRoot.
 func rootSession(rec *cloudtrail.Record, assumed *AssumedRoot) Outcome {
 	if !rec.Writes() {
-		return passed("a read in a session of sts:AssumeRoot, whose opening was told of")
+		return passed("a read in a session of sts:AssumeRoot; it is the opening that is reported")
 	}
 	f := finding(rec, RootSession)
 	opened := ""
@@ -166,24 +168,26 @@ func rootSession(rec *cloudtrail.Record, assumed *AssumedRoot) Outcome {
 	return matched(f)
 }
 
-// rootActivity judges a call of the root user itself. A read in a console
-// session is let pass: the sign-in was the alert. A long-term key has no sign-in.
+// rootActivity judges a call of the root user itself. A read in a session is let
+// pass, for the sign-in is what is reported; a session without one is found by
+// SessionUnseen. A long-term key has no sign-in.
 func rootActivity(rec *cloudtrail.Record) Outcome {
-	longTerm := strings.HasPrefix(rec.UserIdentity.AccessKeyID, "AKIA")
-	issued := credentials[rec.EventSource+"/"+rec.EventName]
 	f := finding(rec, RootActivity)
 	switch {
-	case longTerm:
+	case strings.HasPrefix(rec.UserIdentity.AccessKeyID, "AKIA"):
 		f.Title = "Root access key used: " + call(rec)
 		f.Detail = "The call was signed with a long-term access key of the root user."
-	case issued != "":
-		f.Title = "Root activity: " + issued
-		f.Detail = "These credentials have root's permissions outside the console."
+	case rec.IssuesCredentials():
+		f.Title = "Root activity: " + issued[rec.EventName]
+		f.Detail = "These credentials have root's permissions outside the console (" + rec.EventName + ")."
 	case rec.Writes():
 		f.Title = "Root activity: " + call(rec)
 		f.Detail = "The root user made this call itself."
 	default:
-		return passed("root only read, in a session whose sign-in was told of")
+		return passed("root only read; what counts is whether the sign-in of its session is on record")
+	}
+	if rec.UserIdentity.IssuedByRoot() {
+		f.Detail += " The session is of type " + rec.UserIdentity.Type + ", and root issued it."
 	}
 	if how := attempt(rec); how != "" {
 		f.Title += " (" + how + ")"

@@ -6,8 +6,10 @@ import (
 	"rootguard/internal/cloudtrail"
 )
 
-// consoleLogin is the eventName of a sign-in to the console.
-const consoleLogin = "ConsoleLogin"
+const (
+	consoleLogin = "ConsoleLogin" // eventName of a sign-in to the console
+	checkMFA     = "CheckMfa"     // of the step after the right password, where the user has MFA
+)
 
 // result is how an attempt ended.
 type result uint8
@@ -45,6 +47,9 @@ func resultOf(rec *cloudtrail.Record) result {
 // signIn judges sign-ins to the console. The eventType makes a sign-in of a
 // record whose eventSource was lost or masked.
 func signIn(rec *cloudtrail.Record, use cloudtrail.RootUse) Outcome {
+	if rec.EventName == checkMFA && rec.EventSource == cloudtrail.SigninSource && isRoot(&rec.UserIdentity) && resultOf(rec) == failure {
+		return matched(passwordRight(rec))
+	}
 	if rec.EventName != consoleLogin || rec.EventSource != cloudtrail.SigninSource && rec.EventType != "AwsConsoleSignIn" {
 		return skipped()
 	}
@@ -53,6 +58,8 @@ func signIn(rec *cloudtrail.Record, use cloudtrail.RootUse) Outcome {
 		return skipped() // root.session tells of it
 	case isRoot(&rec.UserIdentity):
 		return matched(rootSignIn(rec))
+	case rec.UserIdentity.IssuedByRoot():
+		return issuedSignIn(rec)
 	case rec.UserIdentity.Type == "IAMUser":
 		return userSignIn(rec)
 	default:
@@ -72,6 +79,9 @@ func rootSignIn(rec *cloudtrail.Record) Finding {
 	used := rec.MFAUsed()
 	switch resultOf(rec) {
 	case failure:
+		if used == cloudtrail.Yes {
+			return passwordRight(rec)
+		}
 		f := finding(rec, RootSigninFailed)
 		f.MFA = cloudtrail.Unknown // MFAUsed of a failure says only how far the attempt came
 		f.Detail = sentence(orUnnamed(rec.ErrorMessage, "The sign-in failed"))
@@ -100,6 +110,31 @@ func rootSignIn(rec *cloudtrail.Record) Finding {
 	}
 	f.MFA = used
 	return f
+}
+
+// passwordRight is the finding of a root sign-in that failed at MFA. AWS asks for
+// MFA after the password, so MFAUsed Yes and a failed CheckMfa say that the
+// password was right (AWS CloudTrail User Guide, "AWS Management Console sign-in
+// events").
+func passwordRight(rec *cloudtrail.Record) Finding {
+	f := finding(rec, RootSigninFailed)
+	f.Severity, f.NextStep = High, stepPasswordKnown
+	f.MFA = cloudtrail.Unknown
+	f.Title = "Root sign-in failed at MFA, after the right password"
+	f.Detail = sentence("The caller knows the root password and did not pass MFA", orElse(rec.ErrorMessage, rec.ErrorCode))
+	return f
+}
+
+// issuedSignIn judges a sign-in with credentials that root issued. It has what
+// root may do, and its MFA is that of the session that issued them, if any.
+func issuedSignIn(rec *cloudtrail.Record) Outcome {
+	if resultOf(rec) == failure {
+		return skipped() // an attempt of root like any other
+	}
+	f := finding(rec, RootSignin)
+	f.Title = "Root sign-in through credentials that root issued"
+	f.Detail = "A session of type " + rec.UserIdentity.Type + " signed in; root issued it, and it may do what root may do."
+	return matched(f)
 }
 
 // userSignIn judges a sign-in of an IAM user.

@@ -64,6 +64,15 @@ func rootCredential(rec *cloudtrail.Record, c cloudtrail.IAMChange) Outcome {
 	return matched(f)
 }
 
+// onPurpose says of root MFA removed in a session of sts:AssumeRoot that this is
+// a step of removing all of root's credentials, as the management account does.
+func onPurpose(f *Finding, assumed *AssumedRoot) {
+	f.NextStep = stepCredentialsRemoved
+	if assumed != nil && taskName(assumed.TaskPolicy) == "IAMDeleteRootUserCredentials" {
+		f.Detail += " The session's task is to delete this account's root credentials."
+	}
+}
+
 // userChange judges a change to an IAM user or group.
 func userChange(rec *cloudtrail.Record, c cloudtrail.IAMChange) Outcome {
 	var f Finding

@@ -118,7 +118,7 @@ func QuarantineRule(prefix string) Rule {
 // (EventBridge API Reference, PutEventsRequestEntry).
 func rules(prefix string) []Rule {
 	rootSignIn := `{` + fromAWS + `, "detail-type": [` + byAny + `], "detail": {
-		"eventName": ["ConsoleLogin"], "userIdentity": {"type": ["Root"]}}}`
+		"eventName": ["CheckMfa", "ConsoleLogin"], "userIdentity": {"type": ["Root"]}}}`
 	rootActivity := `{` + fromAWS + `, "detail-type": [` + byRoot + `], "detail": {
 		"userIdentity": {"type": ["Root"]},
 		"eventName": [{"anything-but": ["CheckMfa", "ConsoleLogin", "ExternalIdPDirectoryLogin"]}],
@@ -126,12 +126,23 @@ func rules(prefix string) []Rule {
 			{"userIdentity": {"invokedBy": [{"exists": false}]}},
 			{"userIdentity": {"invokedBy": ["signin.amazonaws.com"]}}
 		]}}`
-	rootCredentials := `{` + fromAWS + `, "detail-type": [` + byRoot + `], "detail": {
+	// Root is rare, and its console makes some hundreds of reads in a session; the
+	// first shows a session whose sign-in did not come.
+	rootReads := `{` + fromAWS + `, "detail-type": [` + byRoot + `], "detail": {
 		"userIdentity": {"type": ["Root"]},
+		"eventName": [{"anything-but": ["CheckMfa", "ConsoleLogin", "ExternalIdPDirectoryLogin"]}],
+		"readOnly": [true],
 		"$or": [
-			{"eventSource": ["signin.amazonaws.com"], "eventName": ["AuthorizeOAuth2Access", "CreateOAuth2Token", "GetSigninToken"]},
-			{"eventSource": ["sts.amazonaws.com"], "eventName": ["GetFederationToken", "GetSessionToken"]},
-			{"userIdentity": {"accessKeyId": [{"prefix": "AKIA"}], "invokedBy": [{"exists": false}]}, "readOnly": [true]}
+			{"managementEvent": [{"exists": false}], "userIdentity": {"invokedBy": [{"exists": false}]}},
+			{"managementEvent": [{"exists": false}], "userIdentity": {"invokedBy": ["signin.amazonaws.com"]}},
+			{"managementEvent": [true], "userIdentity": {"invokedBy": [{"exists": false}]}},
+			{"managementEvent": [true], "userIdentity": {"invokedBy": ["signin.amazonaws.com"]}}
+		]}}`
+	rootIssued := `{` + fromAWS + `, "detail-type": [` + byAny + `], "detail": {
+		"userIdentity": {"type": [{"anything-but": "Root"}], "sessionContext": {"sessionIssuer": {"type": ["Root"]}}},
+		"$or": [
+			{"userIdentity": {"invokedBy": [{"exists": false}]}},
+			{"userIdentity": {"invokedBy": ["signin.amazonaws.com"]}}
 		]}}`
 	rootRecovery := `{` + fromAWS + `, "detail-type": [` + byAny + `], ` + orService + `, "detail": {
 		"eventSource": ["account.amazonaws.com", "signin.amazonaws.com"],
@@ -172,7 +183,8 @@ func rules(prefix string) []Rule {
 	return []Rule{
 		{"root-sign-in", "The root user signs in to the console, or fails to", compact(rootSignIn), false, RootActivity},
 		{"root-activity", "The root user makes a call", compact(rootActivity), false, RootActivity},
-		{"root-credentials", "Root issues credentials (aws login), or reads with its own access key", compact(rootCredentials), true, RootActivity},
+		{"root-reads", "The root user reads, or issues credentials (aws login)", compact(rootReads), true, RootActivity},
+		{"root-issued", "A session that the root user issued makes a call, or signs in", compact(rootIssued), true, RootActivity},
 		{"root-recovery", "Somebody changes or recovers the root user's password or email address", compact(rootRecovery), false, RootActivity},
 		{"assume-root", "Somebody opens a root session in a member account", compact(assumeRoot), true, RootActivity},
 		{"user-sign-in", "An IAM user signs in to the console", compact(userSignIn), false, IAMUser},

@@ -248,10 +248,11 @@ func TestBothSpellingsOfSignIn(t *testing.T) {
 // TestRoutes has, for each rule, records it delivers and near ones that none does.
 func TestRoutes(t *testing.T) {
 	const (
-		root = `"userIdentity": {"type": "Root", "accountId": "123456789012"}`
-		role = `"userIdentity": {"type": "AssumedRole"}`
-		user = `"userIdentity": {"type": "IAMUser", "userName": "bob"}`
-		call = `"eventType": "AwsApiCall", `
+		root   = `"userIdentity": {"type": "Root", "accountId": "123456789012"}`
+		role   = `"userIdentity": {"type": "AssumedRole"}`
+		user   = `"userIdentity": {"type": "IAMUser", "userName": "bob"}`
+		issued = `"userIdentity": {"type": "FederatedUser", "sessionContext": {"sessionIssuer": {"type": "Root"}}}`
+		call   = `"eventType": "AwsApiCall", `
 	)
 	at := func(source, name string) string {
 		return fmt.Sprintf(`"eventSource": "%s.amazonaws.com", "eventName": %q, `, source, name)
@@ -262,20 +263,27 @@ func TestRoutes(t *testing.T) {
 	}{
 		{"root signs in", `"eventType": "AwsConsoleSignIn", ` + at("signin", "ConsoleLogin") + root, []string{"root-sign-in"}},
 		{"root writes", call + at("ec2", "RunInstances") + `"readOnly": false, ` + root, []string{"root-activity"}},
-		{"root reads in the console", call + at("ec2", "DescribeInstances") + `"readOnly": true, ` + root, nil},
+		{"root reads in the console", call + at("ec2", "DescribeInstances") + `"readOnly": true, ` + root, []string{"root-reads"}},
+		{"root reads in the console, and the record says of what kind it is", call + at("ec2", "DescribeInstances") + `"readOnly": true, "managementEvent": true, ` + root, []string{"root-reads"}},
+		{"a session that root issued reads", call + at("ec2", "DescribeInstances") + `"readOnly": true, ` + issued, []string{"root-issued"}},
+		{"a session that root issued signs in", `"eventType": "AwsConsoleSignIn", ` + at("signin", "ConsoleLogin") + issued, []string{"root-issued"}},
+		{"a session that a user issued signs in", `"eventType": "AwsConsoleSignIn", ` + at("signin", "ConsoleLogin") + `"userIdentity": {"type": "FederatedUser", "sessionContext": {"sessionIssuer": {"type": "IAMUser"}}}`, nil},
 		{"root reads data", call + at("s3", "GetObject") + `"readOnly": true, "managementEvent": false, ` + root, []string{"root-activity"}},
-		{"root reads with its key", call + at("ec2", "DescribeInstances") + `"readOnly": true, "userIdentity": {"type": "Root", "accessKeyId": "AKIAEXAMPLE"}`, []string{"root-credentials"}},
+		{"root reads with its key", call + at("ec2", "DescribeInstances") + `"readOnly": true, "userIdentity": {"type": "Root", "accessKeyId": "AKIAEXAMPLE"}`, []string{"root-reads"}},
 		{"a service reads with root's key", call + at("ec2", "DescribeInstances") + `"readOnly": true, "userIdentity": {"type": "Root", "accessKeyId": "AKIAEXAMPLE", "invokedBy": "cloudformation.amazonaws.com"}`, nil},
 		{"root writes with its key", call + at("ec2", "RunInstances") + `"readOnly": false, "userIdentity": {"type": "Root", "accessKeyId": "AKIAEXAMPLE"}`, []string{"root-activity"}},
 		{"root in the console of old", call + at("iam", "CreateUser") + `"userIdentity": {"type": "Root", "invokedBy": "signin.amazonaws.com"}`, []string{"root-activity"}},
 		{"a service for root", call + at("ec2", "CreateTags") + `"userIdentity": {"type": "Root", "invokedBy": "autoscaling.amazonaws.com"}`, nil},
 		{"a service's event about root", `"eventType": "AwsServiceEvent", ` + at("kms", "RotateKey") + root, nil},
-		{"a step of root's sign-in", `"eventType": "AwsConsoleSignIn", ` + at("signin", "CheckMfa") + root, nil},
+		{"a step of root's sign-in", `"eventType": "AwsConsoleSignIn", ` + at("signin", "CheckMfa") + root, []string{"root-sign-in"}},
+		{"another step of root's sign-in", `"eventType": "AwsConsoleSignIn", ` + at("signin", "ExternalIdPDirectoryLogin") + root, nil},
+		{"a step of a user's sign-in", `"eventType": "AwsConsoleSignIn", ` + at("signin", "CheckMfa") + user, nil},
 		{"root in the billing console", `"eventType": "AwsConsoleAction", ` + at("billingconsole", "SetContactAddress") + root, []string{"root-activity"}},
-		{"aws login by root", call + at("signin", "CreateOAuth2Token") + `"readOnly": true, ` + root, []string{"root-credentials"}},
+		{"aws login by root", call + at("signin", "CreateOAuth2Token") + `"readOnly": true, ` + root, []string{"root-reads"}},
 		{"aws login by a user", call + at("signin", "CreateOAuth2Token") + `"readOnly": true, ` + user, nil},
-		{"root takes session credentials", call + at("sts", "GetSessionToken") + `"readOnly": true, ` + root, []string{"root-credentials"}},
-		{"root asks who it is", call + at("sts", "GetCallerIdentity") + `"readOnly": true, ` + root, nil},
+		{"root takes session credentials", call + at("sts", "GetSessionToken") + `"readOnly": true, ` + root, []string{"root-reads"}},
+		{"root asks who it is", call + at("sts", "GetCallerIdentity") + `"readOnly": true, ` + root, []string{"root-reads"}},
+		{"a service of root asks who it is", call + at("sts", "GetCallerIdentity") + `"readOnly": true, "userIdentity": {"type": "Root", "invokedBy": "cloudformation.amazonaws.com"}`, nil},
 		{"password recovery by root", `"eventType": "AwsConsoleSignIn", ` + at("signin", "PasswordRecoveryRequested") + root, []string{"root-activity"}},
 		{"password recovery by nobody", `"eventType": "AwsServiceEvent", ` + at("signin", "PasswordRecoveryRequested") + `"userIdentity": {"accountId": "123456789012"}`, []string{"root-recovery"}},
 		{"password recovery as root's service event", `"eventType": "AwsServiceEvent", ` + at("signin", "PasswordRecoveryCompleted") + root, []string{"root-recovery"}},
@@ -315,16 +323,16 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
-// matters reports why a record must reach the guard, "" where it need not. What
-// root, or a root session, only reads leaves a fact in logs, but no finding: its
-// sign-in or sts:AssumeRoot has told of it, and the rules let it be.
+// matters reports why a record must reach the guard, "" where it need not. What a
+// session of sts:AssumeRoot only reads leaves a fact in logs, but no finding: its
+// opening is reported, and the rules let it be.
 func matters(rec *cloudtrail.Record) string {
 	detector := detect.Detector{Own: detect.Own{Keys: []string{"k-1"}}}
 	if o := detector.Detect(rec, nil); o.Kind == detect.Matched {
 		return string(o.Finding.ID)
 	}
 	for _, f := range bootstrap.FactsOf(rec) {
-		if rec.UserIdentity.Type == "Root" && rec.ReadOnly == cloudtrail.Yes && (f.Kind == bootstrap.RootActivity || f.Kind == bootstrap.AssumedRoot) {
+		if rec.ReadOnly == cloudtrail.Yes && f.Kind == bootstrap.AssumedRoot {
 			continue
 		}
 		return string(f.Kind)
@@ -522,6 +530,7 @@ func TestEveryCallThatDetectKnows(t *testing.T) {
 		`{"type": "Root", "accountId": "123456789012", "invokedBy": "signin.amazonaws.com"}`,
 		`{"type": "Root", "accountId": "123456789012", "accessKeyId": "ASIAEXAMPLE", "sessionContext": {"assumedRoot": "true"}}`,
 		`{"type": "IAMUser", "userName": "bob", "principalId": "AIDAEXAMPLE", "accountId": "123456789012"}`,
+		`{"type": "FederatedUser", "principalId": "123456789012:tmp", "accountId": "123456789012", "sessionContext": {"sessionIssuer": {"type": "Root"}}}`,
 		`{"accountId": "123456789012"}`,
 	}
 	calls, records := map[string]bool{}, 0
@@ -543,7 +552,7 @@ func TestEveryCallThatDetectKnows(t *testing.T) {
 	}
 	// Calls that CloudTrail calls read-only.
 	for name, source := range map[string]string{"AssumeRoot": "sts", "GetSessionToken": "sts", "GetFederationToken": "sts",
-		"AuthorizeOAuth2Access": "signin", "CreateOAuth2Token": "signin", "GetSigninToken": "signin", "DescribeInstances": "ec2"} {
+		"AuthorizeOAuth2Access": "signin", "CreateOAuth2Token": "signin", "CreateOAuth2TokenWithIAM": "signin", "CreateOAuth2TokenWithTokenExchange": "signin", "CreateBearerToken": "signin", "GetSigninToken": "signin", "DescribeInstances": "ec2"} {
 		for _, readOnly := range []bool{true, false} {
 			try(source+".amazonaws.com", name, fmt.Sprintf(`"eventType": "AwsApiCall", "readOnly": %v, "requestParameters": {"targetPrincipal": "210987654321"}`, readOnly), identities...)
 		}

@@ -152,7 +152,7 @@ func TestChecks(t *testing.T) {
 			"The rule rootguard-root-sign-in is DISABLED", "aws events enable-rule --region us-east-1 --name rootguard-root-sign-in"},
 		"a rule with all events is disabled": {func(w *world) { w.rule(home, "rootguard-assume-root").State = "DISABLED" }, []string{"rule.assume-root failed"}, detect.High,
 			"DISABLED", "--state ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS --event-pattern '{"},
-		"a rule gets no reads": {func(w *world) { w.rule(home, "rootguard-root-credentials").State = "ENABLED" }, []string{"rule.root-credentials failed"}, detect.High, "only read", "put-rule"},
+		"a rule gets no reads": {func(w *world) { w.rule(home, "rootguard-root-reads").State = "ENABLED" }, []string{"rule.root-reads failed"}, detect.High, "only read", "put-rule"},
 		"a rule gets reads in vain": {func(w *world) {
 			w.rule(home, "rootguard-user-change").State = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
 		}, []string{"rule.user-change warning"}, detect.High, "more events", "put-rule"},
@@ -207,7 +207,7 @@ func TestChecks(t *testing.T) {
 				f.Policy = strings.Replace(f.Policy, "rule/rootguard-root-sign-in", "rule/rootguard-x", 1)
 			})
 		}, []string{"permission.rootactivity failed"}, detect.High, "by the rules rootguard-root-sign-in", "aws lambda add-permission --region us-east-1 --function-name rootguard-rootactivity --statement-id rootguard-root-sign-in --action lambda:InvokeFunction --principal events.amazonaws.com --source-account 111122223333 --source-arn arn:aws:events:us-east-1:111122223333:rule/rootguard-root-sign-in"},
-		"every permission is gone": {func(w *world) { w.function("rootactivity", func(f *health.Function) { f.Policy = "" }) }, []string{"permission.rootactivity failed"}, detect.High, "and 5 more", "add-permission"},
+		"every permission is gone": {func(w *world) { w.function("rootactivity", func(f *health.Function) { f.Policy = "" }) }, []string{"permission.rootactivity failed"}, detect.High, "and 6 more", "add-permission"},
 		"failures are lost":        {func(w *world) { w.function("iamuser", func(f *health.Function) { f.OnFailure = "" }) }, []string{"failures.iamuser failed"}, detect.High, "failed", "put-function-event-invoke-config"},
 		"functions cannot be asked": {func(w *world) { w.fails["Function"] = denied }, []string{
 			"failures.iamuser unknown", "failures.rootactivity unknown", "failures.sweep unknown", "function.iamuser unknown", "function.rootactivity unknown", "function.sweep unknown",
