@@ -47,7 +47,10 @@ const (
 	gbSecondsLook = 0.02
 	gbSecondsCall = 0.05 // 256 MB for 200 ms
 	logBytesCall  = 1500
-	eventsAccount = 105 // root used twice for 50 calls, and 5 changes of IAM users
+	eventsAccount = 125 // root used twice for 50 calls, and 25 changes of users, roles and the account
+	readsAccount  = 600 // of root's console in these two uses
+	writesARead   = 2   // its fact, which the reads of an hour share
+	readsARead    = 4   // that, its key, and whether the session's sign-in is on record
 	alertsAccount = 12
 	minutesMonth  = 30 * 24 * 60
 )
@@ -139,15 +142,19 @@ func costs(d bill) string {
 	fixed := func(dollars float64) func(float64) float64 { return func(float64) float64 { return dollars } }
 	rounds := float64(d.scheduled)
 	own := rounds + beats
-	calls := func(n float64) float64 { return own + n*eventsAccount }
+	calls := func(n float64) float64 { return own + n*(eventsAccount+readsAccount) }
 	row(fmt.Sprintf("Alarms: %d metrics × $0.10", d.alarmMetrics), fixed(float64(d.alarmMetrics)*alarmPrice))
-	row(fmt.Sprintf("Lambda: (%s + N × %d) calls × ($0.20 a million + %.2f GB-s × $0.0000133334)", grouped(own), eventsAccount, gbSecondsCall),
+	row(fmt.Sprintf("Lambda: (%s + N × (%d + %d)) calls × ($0.20 a million + %.2f GB-s × $0.0000133334)", grouped(own), eventsAccount, readsAccount, gbSecondsCall),
 		func(n float64) float64 { return calls(n) * (callPrice + gbSecondsCall*computePrice) })
 	row(fmt.Sprintf("Logs: as many × %d bytes × $0.50 a GB", logBytesCall), func(n float64) float64 { return calls(n) * logBytesCall / 1e9 * logPrice })
-	row(fmt.Sprintf("DynamoDB writes: (%s × %d + N × %d × %d) units × $0.625 a million", grouped(rounds), writesARound, eventsAccount, writesAnEvent),
-		func(n float64) float64 { return (rounds*writesARound + n*eventsAccount*writesAnEvent) * writePrice })
-	row(fmt.Sprintf("DynamoDB reads: (%s × %d + N × %d × %d) units × $0.125 a million", grouped(rounds), readsARound, eventsAccount, readsAnEvent),
-		func(n float64) float64 { return (rounds*readsARound + n*eventsAccount*readsAnEvent) * readPrice })
+	row(fmt.Sprintf("DynamoDB writes: (%s × %d + N × (%d × %d + %d × %d)) units × $0.625 a million", grouped(rounds), writesARound, eventsAccount, writesAnEvent, readsAccount, writesARead),
+		func(n float64) float64 {
+			return (rounds*writesARound + n*(eventsAccount*writesAnEvent+readsAccount*writesARead)) * writePrice
+		})
+	row(fmt.Sprintf("DynamoDB reads: (%s × %d + N × (%d × %d + %d × %d)) units × $0.125 a million", grouped(rounds), readsARound, eventsAccount, readsAnEvent, readsAccount, readsARead),
+		func(n float64) float64 {
+			return (rounds*readsARound + n*(eventsAccount*readsAnEvent+readsAccount*readsARead)) * readPrice
+		})
 	row(fmt.Sprintf("Looks: N × %d × (%d writes, %d reads and %.2f GB-s)", looksAccount, writesALook, readsALook, gbSecondsLook),
 		func(n float64) float64 {
 			return n * looksAccount * (writesALook*writePrice + readsALook*readPrice + gbSecondsLook*computePrice)
@@ -157,7 +164,7 @@ func costs(d bill) string {
 	})
 	row(fmt.Sprintf("Heartbeats and checks: %s × (1 event × $1 + %d requests × $0.50) a million", grouped(rounds), checksARound),
 		fixed(rounds*(eventPrice+checksARound*requestPrice)))
-	row(fmt.Sprintf("Events from other accounts and Regions: at most N × %d × $1 a million", eventsAccount), func(n float64) float64 { return n * eventsAccount * eventPrice })
+	row(fmt.Sprintf("Events from other accounts and Regions: at most N × %d × $1 a million", eventsAccount+readsAccount), func(n float64) float64 { return n * (eventsAccount + readsAccount) * eventPrice })
 	row(fmt.Sprintf("E-mail, a receiver: (N × %d, less 1,000) × $2 per 100,000", alertsAccount), func(n float64) float64 { return max(0, n*alertsAccount-freeEmails) * emailPrice })
 	b.WriteString("| **Total**")
 	for _, total := range totals {
