@@ -92,9 +92,13 @@ synth: ## the CloudFormation templates, into cdk.out; needs no AWS credentials
 diff: ## what a deploy would change
 	$(CDK) diff --all $(CONTEXT)
 
+# GUARD is the stack whose table is protected once the stack is there: no stack with
+# a protected table can be rolled back. A table from an earlier stack has its own settings.
+GUARD = $(shell node -p 'const s = require("./cdk.json").context.rootguard || {}; s.table ? "" : s.prefix || "rootguard"')
 # The CDK asks for no approval where it deploys stacks side by side: make diff shows what would change.
 deploy: ## deploy to the account of your AWS credentials; EMAIL=ops@example.com
 	$(CDK) deploy --all --concurrency 10 --require-approval never $(CONTEXT)
+	$(if $(GUARD),$(CDK) deploy $(GUARD) --app cdk.out --exclusively --require-approval never --parameters $(GUARD):ProtectTable=true)
 
 destroy: ## remove the stacks; the table, the log groups and the trail's bucket stay
 	$(CDK) destroy --all $(CONTEXT)

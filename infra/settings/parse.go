@@ -120,6 +120,8 @@ var fields = map[string]func(p *parser, key string, v any){
 	"trails":                func(p *parser, key string, v any) { p.settings.Trails = p.list(key, v, trails.check) },
 	"encrypt":               func(p *parser, key string, v any) { p.flag(key, v, &p.settings.Encrypt) },
 	"metrics":               func(p *parser, key string, v any) { p.flag(key, v, &p.settings.Metrics) },
+	"table":                 func(p *parser, key string, v any) { p.match(key, v, tables, &p.settings.Table) },
+	"operators":             func(p *parser, key string, v any) { p.settings.Operators = p.list(key, v, checkRole) },
 	"logDays":               (*parser).logDays,
 	"terminationProtection": func(p *parser, key string, v any) { p.flag(key, v, &p.settings.TerminationProtection) },
 	"organization":          (*parser).organization,
@@ -150,6 +152,16 @@ func (p *parser) finish() {
 	}
 	if o := s.Organization; o != nil && o.Delegated() && s.Trail {
 		p.fail(Object+".trail", true, "an organization's trail belongs to its management account; create it there and name it in trails")
+	}
+	for _, role := range s.Operators {
+		if strings.ContainsAny(role, "*?") {
+			p.fail(Object+".operators", role, roles.fix)
+		} else if !strings.HasPrefix(role, "arn:"+s.Partition+":") {
+			p.fail(Object+".operators", role, "it is not in the partition "+s.Partition)
+		}
+	}
+	if len(s.Operators) > maxOperators {
+		p.fail(Object+".operators", fmt.Sprintf("%d roles", len(s.Operators)), fmt.Sprintf("name at most %d", maxOperators))
 	}
 	p.finishEnvironment()
 }
@@ -213,6 +225,10 @@ func (p *parser) finishEnvironment() {
 	}
 }
 
+// maxOperators keeps the table's policy far below its limit of 20 KB (Amazon
+// DynamoDB API Reference, PutResourcePolicy).
+const maxOperators = 50
+
 // maxRegions bounds the part that Regions take of a function's environment; AWS
 // has fewer in each partition.
 const maxRegions = 40
@@ -241,7 +257,12 @@ var (
 	channels   = pattern{regexp.MustCompile(`^[A-Za-z0-9]{1,255}$`), `use the channel's ID, such as "C0123ABCD", not its name`}
 	// Users by name (IAM API Reference, CreateUser) or ARN, and accounts.
 	exempts = pattern{regexp.MustCompile(`^([A-Za-z0-9_+=,.@-]{1,64}|arn:aws[a-z-]*:iam::[0-9]{12}:user/[!-~]+)$`), "use the name or ARN of a user, or the account's 12 digits"}
-	trails  = pattern{regexp.MustCompile(`^(arn:aws[a-z-]*:cloudtrail:[a-z0-9-]+:[0-9]{12}:trail/)?[A-Za-z0-9][A-Za-z0-9._-]{2,127}$`), "use the trail's name or ARN"}
+	// DynamoDB Developer Guide, naming rules.
+	tables = pattern{regexp.MustCompile(`^[a-zA-Z0-9_.-]{3,255}$`), "use the table's name, which the stack's output TableName was, not its ARN"}
+	// IAM API Reference, CreateRole.
+	roles    = pattern{regexp.MustCompile(`^arn:aws[a-z-]*:iam::[0-9]{12}:role/([!-~]+/)?[A-Za-z0-9_+=,.@-]{1,64}$`), `use a role's ARN, such as "arn:aws:iam::123456789012:role/ops"; a user, root or a pattern cannot be an operator`}
+	sessions = regexp.MustCompile(`^arn:(aws[a-z-]*):sts::([0-9]{12}):assumed-role/([A-Za-z0-9_+=,.@-]{1,64})/`)
+	trails   = pattern{regexp.MustCompile(`^(arn:aws[a-z-]*:cloudtrail:[a-z0-9-]+:[0-9]{12}:trail/)?[A-Za-z0-9][A-Za-z0-9._-]{2,127}$`), "use the trail's name or ARN"}
 )
 
 func checkEmail(v string) string {
@@ -249,6 +270,18 @@ func checkEmail(v string) string {
 		return `use a plain address, such as "ops@example.com"`
 	}
 	return ""
+}
+
+// checkRole wants a role's own ARN, which is what a policy compares a caller with
+// (IAM User Guide, aws:PrincipalArn).
+func checkRole(v string) string {
+	if m := sessions.FindStringSubmatch(v); m != nil {
+		if strings.HasPrefix(m[3], "AWSReservedSSO_") {
+			return fmt.Sprintf("that is a session; use the ARN of its role, with its path: aws iam get-role --role-name %s --query Role.Arn", m[3])
+		}
+		return fmt.Sprintf("that is a session; use the ARN of its role, which without a path is arn:%s:iam::%s:role/%s", m[1], m[2], m[3])
+	}
+	return roles.check(v)
 }
 
 func checkHTTPS(v string) string {

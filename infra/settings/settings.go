@@ -59,6 +59,12 @@ type Settings struct {
 	Encrypt bool
 	// Metrics has the functions write metrics of their own, which CloudWatch bills.
 	Metrics bool
+	// Table is the name of a table that an earlier stack left, which the guard goes
+	// on with; "" makes one.
+	Table string
+	// Operators are the ARNs of the roles that may write to the table besides the
+	// functions'; without any, whoever has permissions may.
+	Operators []string
 	// LogDays is how long the functions' logs are kept; default 90.
 	LogDays int
 	// TerminationProtection keeps CloudFormation from deleting the guard's stack.

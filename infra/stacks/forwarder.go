@@ -19,6 +19,11 @@ type forwarder struct {
 	undelivered awssqs.Queue
 }
 
+// forwarderRole is the name of the role by which a Region's rules send events.
+func forwarderRole(s *settings.Settings, region string) string {
+	return s.Prefix + "-forward-" + region
+}
+
 // newForwarder gives its resources names, since a stack set's own stacks do not
 // begin with the prefix.
 func newForwarder(stack awscdk.Stack, s *settings.Settings, rules []eventpattern.Rule, hub string) *forwarder {
@@ -27,7 +32,7 @@ func newForwarder(stack awscdk.Stack, s *settings.Settings, rules []eventpattern
 	f.undelivered = newDeadLetters(stack, "Undelivered", config.ForwardQueue(s.Prefix), prefix)
 	bus := arnOf("events", s.Home(), hub, "event-bus/default")
 	role := awsiam.NewRole(stack, jsii.String("Role"), &awsiam.RoleProps{
-		RoleName:    jsii.String(prefix + *awscdk.Aws_REGION()),
+		RoleName:    jsii.String(forwarderRole(s, *awscdk.Aws_REGION())),
 		Description: jsii.String("Lets rootguard's rules send events to " + s.Home()),
 		AssumedBy: awsiam.NewServicePrincipal(jsii.String(eventBridge), &awsiam.ServicePrincipalOpts{
 			Conditions: ptr(from(arn("events", "rule/"+prefix+"*"))),

@@ -115,6 +115,13 @@ func TestBusPolicy(t *testing.T) {
 			}
 			for id, p := range policies {
 				s := p.Properties["Statement"]
+				prefix := "rootguard"
+				if scenario == "govcloud" {
+					prefix = "twenty-letters-long0"
+				}
+				if flatten(at(s, "Condition", "ArnLike", "aws:PrincipalArn")) != "arn:${AWS::Partition}:iam::*:role/"+prefix+"-forward-*" {
+					t.Errorf("%s: more than forwarders may send events: %v", id, s)
+				}
 				if at(s, "Condition", "StringEquals", "aws:PrincipalOrgID") != "o-a1b2c3d4e5" || at(s, "Action") != "events:PutEvents" ||
 					flatten(at(s, "Resource")) != "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:event-bus/default" {
 					t.Errorf("%s: %v", id, s)
@@ -130,6 +137,9 @@ func TestMembers(t *testing.T) {
 	p := stackSet.Properties
 	if p["PermissionModel"] != "SERVICE_MANAGED" || p["CallAs"] != "DELEGATED_ADMIN" || at(p, "AutoDeployment", "Enabled") != true {
 		t.Errorf("the stack set: %v %v %v", p["PermissionModel"], p["CallAs"], p["AutoDeployment"])
+	}
+	if of := p["OperationPreferences"]; at(of, "FailureTolerancePercentage") != 10.0 || at(of, "ConcurrencyMode") != "SOFT_FAILURE_TOLERANCE" {
+		t.Errorf("how many accounts may fail unseen: %v", of)
 	}
 	instances := list(p["StackInstancesGroup"])
 	if len(instances) != 1 || !reflect.DeepEqual(at(instances[0], "Regions"), []any{"us-east-1", "eu-west-1"}) ||
@@ -180,10 +190,15 @@ func checkMember(t *testing.T, tpl *template) {
 			if want := `{"Fn::And":[{"Condition":"NotTheGuardsAccount"},{"Fn::Equals":[{"Ref":"AWS::Region"},"us-east-1"]}]}`; string(once) != want {
 				t.Errorf("%s is made where %s", id, once)
 			}
+			role := "arn:${AWS::Partition}:iam::222222222222:role/rootguard-"
+			var askers []string
 			trust := at(r.Properties, "AssumeRolePolicyDocument", "Statement").([]any)[0]
+			for _, arn := range list(at(trust, "Condition", "ArnEquals", "aws:PrincipalArn")) {
+				askers = append(askers, flatten(arn))
+			}
 			if flatten(at(trust, "Principal", "AWS")) != "arn:${AWS::Partition}:iam::222222222222:root" ||
 				at(trust, "Condition", "StringEquals", "aws:PrincipalOrgID") != "o-a1b2c3d4e5" ||
-				flatten(at(trust, "Condition", "ArnLike", "aws:PrincipalArn")) != "arn:${AWS::Partition}:iam::222222222222:role/rootguard-*" {
+				!slices.Equal(askers, []string{role + "iamuser", role + "rootactivity", role + "sweep"}) {
 				t.Errorf("%s can be assumed by %v", id, trust)
 			}
 		case r.Condition != "NotTheGuardsAccount":

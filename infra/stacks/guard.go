@@ -51,8 +51,9 @@ type guard struct {
 
 	key                     awskms.Key   // of the topics; nil where Amazon SNS's own storage encryption is to do
 	topic, escalation, chat awssns.Topic // escalation and chat may be nil
-	table                   awsdynamodb.Table
+	table                   awsdynamodb.ITable
 	undelivered, failed     awssqs.Queue // events that rules could not deliver, and that functions failed on
+	unreceived              awssqs.Queue // alerts that an HTTPS endpoint did not take; nil without one
 	trail                   string       // name of the trail that the stack makes, or ""
 	functions               map[string]awslambda.Function
 	logs                    []*string // names of the log groups of the functions that write what the dashboard shows
@@ -74,7 +75,11 @@ func newGuard(app awscdk.App, s *settings.Settings, rules []eventpattern.Rule, a
 		g.key = g.newKey()
 	}
 	g.topics()
-	g.table = g.newTable()
+	if s.Table != "" {
+		g.table = awsdynamodb.Table_FromTableName(g.stack, jsii.String("Table"), jsii.String(s.Table))
+	} else {
+		g.table = g.newTable()
+	}
 	g.undelivered = newDeadLetters(g.stack, "Undelivered", "", s.Prefix+"-")
 	g.failed = newQueue(g.stack, "Failed", "")
 	if s.Trail {
@@ -122,6 +127,9 @@ func (g *guard) warn() {
 	if len(s.Regions) == 0 {
 		warn.AddWarningV2(jsii.String("rootguard:one-region"), jsii.String(
 			"no other Region watches this one: what is done to the guard's functions, table, rules or topics is reported by these alone, and that the guard is gone by nothing; expect a sign of life from it outside AWS"))
+	}
+	if s.Table != "" {
+		warn.AddInfo(jsii.String("the table " + s.Table + " keeps its own settings, its policy of who may write too: CloudFormation changes none of a table that it did not make"))
 	}
 	g.warnOfReceivers()
 }
@@ -185,11 +193,11 @@ func (g *guard) topics() {
 		return newTopic(g.stack, id, props, s.Prefix)
 	}
 	g.topic = topic("Topic", "rootguard")
-	subscribe(g.topic, "Topic", s.Receivers)
+	g.keep(g.topic, subscribe(g.topic, "Topic", s.Receivers))
 	g.alarms = &alarms{scope: g.stack, prefix: s.Prefix, notify: []*string{g.topic.TopicArn()}}
 	if !s.Escalation.Empty() {
 		g.escalation = topic("EscalationTopic", "rootguard escalation")
-		subscribe(g.escalation, "Escalation", s.Escalation)
+		g.keep(g.escalation, subscribe(g.escalation, "Escalation", s.Escalation))
 		g.alarms.notify = append(g.alarms.notify, g.escalation.TopicArn())
 	}
 	if s.ChatTopic {
@@ -198,6 +206,26 @@ func (g *guard) topics() {
 	}
 	if s.Slack != nil {
 		g.slack()
+	}
+	if g.unreceived != nil { // now that every topic is known
+		g.alarms.add(alarm{"UnreceivedWaiting", "unreceived", "An HTTPS endpoint did not take alerts; the queue keeps them for 14 days: see the stack's output UnreceivedQueueUrl.", waiting(g.unreceived), false})
+	}
+}
+
+// keep has the topic leave in a queue what an HTTPS endpoint did not take within
+// the hour for which SNS tries. It is a queue of its own: rootguard redrive could
+// not send such an alert to that endpoint alone.
+func (g *guard) keep(topic awssns.Topic, https []awssns.CfnSubscription) {
+	if len(https) == 0 {
+		return
+	}
+	if g.unreceived == nil {
+		g.unreceived = newQueue(g.stack, "Unreceived", "")
+	}
+	g.unreceived.AddToResourcePolicy(allow(*topic.Node().Id()+"Sends", []string{"sqs:SendMessage"}, []string{*g.unreceived.QueueArn()},
+		conditions{"ArnEquals": map[string]any{"aws:SourceArn": topic.TopicArn()}}, service("sns.amazonaws.com")))
+	for _, s := range https {
+		s.SetRedrivePolicy(map[string]any{"deadLetterTargetArn": g.unreceived.QueueArn()})
 	}
 }
 
@@ -220,9 +248,18 @@ func (g *guard) slack() {
 	})
 }
 
+// protectTable is the parameter that protects the table from deletion. CloudFormation
+// cannot roll back the creation of a stack whose table is protected, so that make
+// deploy sets it once the stack is there; it stays set from then on.
+const protectTable = "ProtectTable"
+
 // newTable makes the table; internal/dynamodb documents its keys. It outlives
-// the stack: it is the record of who was told what.
+// the stack: it is the record of who was notified of what.
 func (g *guard) newTable() awsdynamodb.Table {
+	protect := awscdk.NewCfnParameter(g.stack, jsii.String(protectTable), &awscdk.CfnParameterProps{
+		Description: jsii.String("Protects the table from deletion; make deploy sets it when the stack is there"),
+		Type:        jsii.String("String"), Default: jsii.String("false"), AllowedValues: jsii.Strings("true", "false"),
+	})
 	text := func(name string) *awsdynamodb.Attribute {
 		return &awsdynamodb.Attribute{Name: jsii.String(name), Type: awsdynamodb.AttributeType_STRING}
 	}
@@ -232,8 +269,7 @@ func (g *guard) newTable() awsdynamodb.Table {
 		TimeToLiveAttribute: jsii.String(config.TableTTL),
 		BillingMode:         awsdynamodb.BillingMode_PAY_PER_REQUEST,
 		Encryption:          awsdynamodb.TableEncryption_DEFAULT, // a key of DynamoDB's own: no call can take it away, and none is billed
-		DeletionProtection:  jsii.Bool(true),
-		RemovalPolicy:       awscdk.RemovalPolicy_RETAIN,
+		RemovalPolicy:       awscdk.RemovalPolicy_RETAIN_ON_UPDATE_OR_DELETE,
 		PointInTimeRecoverySpecification: &awsdynamodb.PointInTimeRecoverySpecification{
 			PointInTimeRecoveryEnabled: jsii.Bool(true),
 		},
@@ -244,7 +280,48 @@ func (g *guard) newTable() awsdynamodb.Table {
 		SortKey:        text(config.TableDueSort),
 		ProjectionType: awsdynamodb.ProjectionType_KEYS_ONLY,
 	})
+	table.Node().DefaultChild().(awsdynamodb.CfnTable).AddPropertyOverride(jsii.String("DeletionProtectionEnabled"), map[string]any{"Ref": protect.LogicalId()})
+	if len(g.settings.Operators) > 0 {
+		table.AddToResourcePolicy(g.writers())
+	}
 	return table
+}
+
+// writers denies every write of a row, whatever permissions a caller has, to all
+// but the functions and the operators. Whoever would undo that needs a call that
+// CloudTrail records as a management event, and the rules report. Reads, and all
+// that administers the table, are as they were, so that nothing is locked out:
+// CloudFormation writes no rows, and DynamoDB needs no permission to expire them.
+// The policy of a table names no table: "*" is the one that it is of.
+func (g *guard) writers() awsiam.PolicyStatement {
+	may := slices.Clone(g.settings.Operators)
+	for _, name := range Functions(g.settings) {
+		if name != SecurityHub {
+			may = append(may, arnOf("iam", "", *awscdk.Aws_ACCOUNT_ID(), "role/"+functionRole(g.settings, name)))
+		}
+	}
+	return awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+		Sid: jsii.String("OnlyGuardWrites"), Effect: awsiam.Effect_DENY, Principals: &[]awsiam.IPrincipal{awsiam.NewAnyPrincipal()},
+		// Those of a transaction are governed by PutItem and its like (Amazon DynamoDB
+		// Developer Guide, "Using IAM with DynamoDB transactions").
+		Actions: jsii.Strings("dynamodb:BatchWriteItem", "dynamodb:DeleteItem", "dynamodb:PartiQLDelete", "dynamodb:PartiQLInsert",
+			"dynamodb:PartiQLUpdate", "dynamodb:PutItem", "dynamodb:UpdateItem"),
+		Resources:  jsii.Strings("*"),
+		Conditions: &conditions{"ArnNotEquals": map[string]any{"aws:PrincipalArn": may}},
+	})
+}
+
+// functionRole is the name of the role of a function. It is fixed, since members
+// and the table trust functions by it.
+func functionRole(s *settings.Settings, function string) string {
+	switch function {
+	case Quarantine:
+		return quarantineName(s)
+	case Sweep:
+		return eventpattern.SweepRole(s.Prefix)
+	default:
+		return s.Prefix + "-" + function
+	}
 }
 
 // duties are what the functions do, for people.
@@ -261,20 +338,15 @@ var duties = map[string]string{
 // little to reserve any of it.
 func (g *guard) newFunction(name, archive string) awslambda.Function {
 	id := camel(name)
-	logs := awslogs.NewLogGroup(g.stack, jsii.String(id+"Logs"), &awslogs.LogGroupProps{RemovalPolicy: awscdk.RemovalPolicy_RETAIN})
+	logs := awslogs.NewLogGroup(g.stack, jsii.String(id+"Logs"), &awslogs.LogGroupProps{RemovalPolicy: awscdk.RemovalPolicy_RETAIN_ON_UPDATE_OR_DELETE})
 	logs.Node().DefaultChild().(awslogs.CfnLogGroup).SetRetentionInDays(jsii.Number(g.settings.LogDays))
 	if name != SecurityHub {
 		g.logs = append(g.logs, logs.LogGroupName())
 	}
 	props := &awsiam.RoleProps{
+		RoleName:    jsii.String(functionRole(g.settings, name)),
 		AssumedBy:   awsiam.NewServicePrincipal(jsii.String("lambda.amazonaws.com"), nil),
 		Description: jsii.String("Of rootguard's function " + name),
-	}
-	switch name {
-	case Quarantine:
-		props.RoleName = jsii.String(quarantineName(g.settings)) // for members to trust it, and to know its calls
-	case Sweep:
-		props.RoleName = jsii.String(eventpattern.SweepRole(g.settings.Prefix)) // for rules to know its heartbeats
 	}
 	role := awsiam.NewRole(g.stack, jsii.String(id+"Role"), props)
 	statements := g.permissions(name, *logs.LogGroupArn())
@@ -571,8 +643,9 @@ func (g *guard) direct() []awsevents.CfnRule {
 	return made
 }
 
-// admit lets the organization's accounts, and nobody else, send events to the
-// bus that the rules read. Events of AWS cannot be made up: see eventpattern.
+// admit lets the forwarders of the organization's accounts, and no one else, send
+// events to the bus that the rules read. Events of AWS cannot be made up: see
+// eventpattern. Other rules of the account read that bus too.
 func (g *guard) admit(o *settings.Organization) {
 	bus := arn("events", "event-bus/default")
 	awsevents.NewCfnEventBusPolicy(g.stack, jsii.String("Members"), &awsevents.CfnEventBusPolicyProps{
@@ -580,7 +653,10 @@ func (g *guard) admit(o *settings.Organization) {
 		StatementId:  jsii.String(g.settings.Prefix + "-members"),
 		Statement: map[string]any{
 			"Effect": "Allow", "Principal": "*", "Action": "events:PutEvents", "Resource": bus,
-			"Condition": conditions{"StringEquals": map[string]any{"aws:PrincipalOrgID": o.ID}},
+			"Condition": conditions{
+				"StringEquals": map[string]any{"aws:PrincipalOrgID": o.ID},
+				"ArnLike":      map[string]any{"aws:PrincipalArn": arnOf("iam", "", "*", "role/"+forwarderRole(g.settings, "*"))},
+			},
 		},
 	})
 }
@@ -593,6 +669,9 @@ func (g *guard) outputs() {
 	out("TopicArn", "The topic of every alert", g.topic.TopicArn())
 	out("UndeliveredQueueUrl", "Events that rules could not deliver", g.undelivered.QueueUrl())
 	out("FailedQueueUrl", "Events that functions failed on", g.failed.QueueUrl())
+	if g.unreceived != nil {
+		out("UnreceivedQueueUrl", "Alerts that an HTTPS endpoint did not take", g.unreceived.QueueUrl())
+	}
 	for _, name := range slices.Sorted(maps.Keys(g.functions)) {
 		out(camel(name)+"Function", "Name of the function "+name, g.functions[name].FunctionName())
 	}

@@ -5,6 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strconv"
@@ -17,6 +20,7 @@ import (
 	"rootguard/infra/settings"
 	"rootguard/internal/config"
 	"rootguard/internal/eventpattern"
+	"rootguard/internal/testenv"
 )
 
 // of returns the resources of a type by logical ID.
@@ -264,7 +268,7 @@ func TestFunctions(t *testing.T) {
 			}
 		}
 		logs := at(p, "LoggingConfig", "LogGroup", "Ref").(string)
-		if group := tpl.Resources[logs]; group.Type != "AWS::Logs::LogGroup" || group.Properties["RetentionInDays"] != 365.0 || group.DeletionPolicy != "Retain" {
+		if group := tpl.Resources[logs]; group.Type != "AWS::Logs::LogGroup" || group.Properties["RetentionInDays"] != 365.0 || group.DeletionPolicy != "RetainExceptOnCreate" {
 			t.Errorf("%s logs to %+v", id, group)
 		}
 		_, async := tpl.named(t, "AWS::Lambda::EventInvokeConfig", "FunctionName", ref(id))
@@ -358,7 +362,7 @@ func TestTable(t *testing.T) {
 			return []any{map[string]any{"AttributeName": hash, "KeyType": "HASH"}, map[string]any{"AttributeName": sort, "KeyType": "RANGE"}}
 		}
 		for property, want := range map[string]any{
-			"BillingMode": "PAY_PER_REQUEST", "DeletionProtectionEnabled": true,
+			"BillingMode": "PAY_PER_REQUEST", "DeletionProtectionEnabled": ref(protectTable),
 			"KeySchema":                        key(config.TablePartitionKey, config.TableSortKey),
 			"TimeToLiveSpecification":          map[string]any{"AttributeName": config.TableTTL, "Enabled": true},
 			"PointInTimeRecoverySpecification": map[string]any{"PointInTimeRecoveryEnabled": true},
@@ -371,12 +375,162 @@ func TestTable(t *testing.T) {
 				t.Errorf("%s (-want +got):\n%s", property, diff)
 			}
 		}
-		if table.DeletionPolicy != "Retain" {
-			t.Errorf("the table's deletion policy is %q", table.DeletionPolicy)
-		}
 		return
 	}
 	t.Error("there is no table")
+}
+
+// TestFailedCreation holds that a first deployment that fails leaves nothing
+// behind: nothing is protected yet, and what later outlives the stack goes. A
+// bucket into which CloudTrail has written could not be deleted.
+func TestFailedCreation(t *testing.T) {
+	for where, tpl := range templates(t) {
+		for id, r := range tpl.Resources {
+			switch want := map[string]string{"AWS::DynamoDB::Table": "RetainExceptOnCreate", "AWS::Logs::LogGroup": "RetainExceptOnCreate", "AWS::S3::Bucket": "Retain"}[r.Type]; {
+			case r.DeletionPolicy != want && (want != "" || r.DeletionPolicy != "Delete"):
+				t.Errorf("%s: %s has the deletion policy %q, want %q", where, id, r.DeletionPolicy, want)
+			case want != "" && r.UpdateReplacePolicy != "Retain":
+				t.Errorf("%s: %s is lost where it is replaced", where, id)
+			}
+		}
+		if _, makes := tpl.Parameters[protectTable]; makes != (len(tpl.of("AWS::DynamoDB::Table")) > 0) {
+			t.Errorf("%s: the parameter that protects a table is there: %v", where, makes)
+		} else if makes && at(tpl.Parameters[protectTable], "Default") != "false" {
+			t.Errorf("%s: a new table is protected: %v", where, tpl.Parameters[protectTable])
+		}
+	}
+}
+
+// TestMakeDeploy holds that make deploy protects the table of the guard's stack
+// once that is there, and asks for nothing where no table is made.
+func TestMakeDeploy(t *testing.T) {
+	_, err := exec.LookPath("make")
+	testenv.Need(t, err == nil, "make")
+	for settings, want := range map[string]string{
+		`{}`:                      "deploy rootguard --app cdk.out --exclusively --require-approval never --parameters rootguard:ProtectTable=true",
+		`{"prefix": "acme"}`:      "deploy acme --app cdk.out --exclusively --require-approval never --parameters acme:ProtectTable=true",
+		`{"table": "kept-table"}`: "",
+	} {
+		dir := t.TempDir()
+		makefile, err := os.ReadFile("../../Makefile")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, text := range map[string]string{"Makefile": string(makefile), "cdk.json": `{"context": {"rootguard": ` + settings + `}}`} {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		run := exec.CommandContext(t.Context(), "make", "-n", "deploy")
+		run.Dir = dir
+		out, err := run.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		first, then, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
+		if !strings.Contains(first, "deploy --all --concurrency") || want == "" && then != "" || !strings.HasSuffix(then, want) {
+			t.Errorf("%s: make deploy runs\n%s", settings, out)
+		}
+	}
+}
+
+// TestAdoptedTable holds that the guard goes on with a table that was kept as with
+// one of its own, and changes nothing of it.
+func TestAdoptedTable(t *testing.T) {
+	tpl := all(t)["adopted"].stack(t, "rootguard")
+	if n := len(tpl.of("AWS::DynamoDB::Table")); n != 0 {
+		t.Fatalf("%d tables are made beside the one that was kept", n)
+	}
+	for id, f := range tpl.of("AWS::Lambda::Function") {
+		if got := at(f.Properties, "Environment", "Variables", config.EnvTable); got != "kept-Table_1.x" {
+			t.Errorf("%s works on the table %v", id, got)
+		}
+	}
+	if got := tpl.Outputs["TableName"].Value; got != "kept-Table_1.x" {
+		t.Errorf("the stack says that its table is %v", got)
+	}
+	const table = "arn:${AWS::Partition}:dynamodb:us-east-1:${AWS::AccountId}:table/kept-Table_1.x"
+	made := allowedTo(t, "sweep", "default")
+	for action, where := range allowedTo(t, "sweep", "adopted") {
+		if want := strings.ReplaceAll(made[action], "AWS::DynamoDB::Table", table); strings.HasPrefix(action, "dynamodb:") && where != want {
+			t.Errorf("%s on %s, want %s", action, where, want)
+		}
+	}
+}
+
+// TestOperators holds that only the functions and the operators may write rows,
+// and that without operators there is no policy.
+func TestOperators(t *testing.T) {
+	for _, table := range all(t)["default"].stack(t, "rootguard").of("AWS::DynamoDB::Table") {
+		if table.Properties["ResourcePolicy"] != nil {
+			t.Errorf("without operators: %v", table.Properties["ResourcePolicy"])
+		}
+	}
+	tpl := all(t)["full"].stack(t, "rootguard")
+	denied := map[string]bool{}
+	for _, table := range tpl.of("AWS::DynamoDB::Table") {
+		for _, s := range list(at(table.Properties, "ResourcePolicy", "PolicyDocument", "Statement")) {
+			if at(s, "Effect") != "Deny" || at(s, "Resource") != "*" || flatten(at(s, "Principal", "AWS")) != "*" {
+				t.Errorf("the policy has %v", s)
+			}
+			for _, action := range list(at(s, "Action")) {
+				denied[action.(string)] = true
+			}
+			var may []string
+			for _, arn := range list(at(s, "Condition", "ArnNotEquals", "aws:PrincipalArn")) {
+				may = append(may, flatten(arn))
+			}
+			role := "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/rootguard-"
+			if diff := cmp.Diff([]string{"arn:aws:iam::123456789012:role/ops/oncall", role + "iamuser", role + "rootactivity", role + "sweep"}, may); diff != "" {
+				t.Errorf("who may write (-want +got):\n%s", diff)
+			}
+		}
+	}
+	if !maps.Equal(denied, rowWrites) {
+		t.Errorf("denied are %v, want every write of a row", denied)
+	}
+	// Whoever may write by its own permissions must be let by the policy.
+	for _, name := range []string{"iamuser", "rootactivity", "sweep", "securityhub"} {
+		writes := allowedTo(t, name, "full")["dynamodb:PutItem"] != ""
+		function, _ := tpl.named(t, "AWS::Lambda::Function", "FunctionName", "rootguard-"+name)
+		role := at(tpl.Resources[function].Properties, "Role", "Fn::GetAtt").([]any)[0].(string)
+		if got := tpl.Resources[role].Properties["RoleName"]; got != "rootguard-"+name || writes != (name != "securityhub") {
+			t.Errorf("%s: its role is %v, and it writes: %v", name, got, writes)
+		}
+	}
+}
+
+// TestUnreceived holds that alerts which an HTTPS endpoint does not take are kept,
+// by a topic that may do so.
+func TestUnreceived(t *testing.T) {
+	tpl := all(t)["full"].stack(t, "rootguard")
+	n := 0
+	for id, s := range tpl.of("AWS::SNS::Subscription") {
+		if s.Properties["Protocol"] != "https" {
+			continue
+		}
+		n++
+		queue := at(s.Properties, "RedrivePolicy", "deadLetterTargetArn", "Fn::GetAtt").([]any)[0].(string)
+		sends := false
+		for _, p := range tpl.of("AWS::SQS::QueuePolicy") {
+			for _, statement := range list(at(p.Properties, "PolicyDocument", "Statement")) {
+				sends = sends || at(statement, "Principal", "Service") == "sns.amazonaws.com" && reflect.DeepEqual(at(statement, "Resource"), get(queue, "Arn")) &&
+					reflect.DeepEqual(at(statement, "Condition", "ArnEquals", "aws:SourceArn"), s.Properties["TopicArn"])
+			}
+		}
+		if !sends {
+			t.Errorf("%s may not leave alerts in %s", id, queue)
+		}
+		if tpl.Outputs["UnreceivedQueueUrl"].Value == nil {
+			t.Error("no output says where the queue is")
+		}
+	}
+	if n != 1 {
+		t.Errorf("%d HTTPS endpoints, want 1", n)
+	}
+	if out := all(t)["default"].stack(t, "rootguard").Outputs["UnreceivedQueueUrl"].Value; out != nil {
+		t.Errorf("without an HTTPS endpoint there is the queue %v", out)
+	}
 }
 
 // statements returns the policy statements of a resource by Sid.
@@ -557,7 +711,7 @@ func TestAlarms(t *testing.T) {
 	if diff := cmp.Diff([]string{
 		"chats-failed", "errors-iamuser", "errors-rootactivity", "errors-securityhub", "errors-sweep", "escalations-failed", "failed", "lost-events-1", "lost-events-2", "lost-failures-iamuser", "lost-failures-rootactivity", "lost-failures-securityhub", "lost-failures-sweep",
 		"no-heartbeat-sweep", "notifications-failed", "publish-errors",
-		"throttles-iamuser", "throttles-rootactivity", "throttles-securityhub", "throttles-sweep", "undelivered",
+		"throttles-iamuser", "throttles-rootactivity", "throttles-securityhub", "throttles-sweep", "undelivered", "unreceived",
 	}, names); diff != "" {
 		t.Errorf("alarms (-want +got):\n%s", diff)
 	}
@@ -705,7 +859,25 @@ func TestTrail(t *testing.T) {
 	if !slices.ContainsFunc(list(trail.DependsOn), func(v any) bool { return tpl.Resources[v.(string)].Type == "AWS::S3::BucketPolicy" }) {
 		t.Error("the trail does not wait for the policy that lets it write")
 	}
+	trailARN := "arn:${AWS::Partition}:cloudtrail:${AWS::Region}:${AWS::AccountId}:trail/rootguard-trail"
+	for scenario, paths := range map[string]int{"full": 1, "management": 2} {
+		for _, policy := range all(t)[scenario].stack(t, "rootguard").of("AWS::S3::BucketPolicy") {
+			all := statements(t, policy.Properties["PolicyDocument"])
+			for _, sid := range []string{"TrailAsks", "TrailWrites"} {
+				if s := all[sid]; at(s, "Principal", "Service") != "cloudtrail.amazonaws.com" || flatten(at(s, "Condition", "StringEquals", "aws:SourceArn")) != trailARN {
+					t.Errorf("%s: another trail may use the bucket: %v", scenario, s)
+				}
+			}
+			if n := len(list(at(all["TrailWrites"], "Resource"))); len(all) != 3 || n != paths {
+				t.Errorf("%s: %d statements, and files go to %d paths, want 3 and %d", scenario, len(all), n, paths)
+			}
+		}
+	}
 	for _, bucket := range tpl.of("AWS::S3::Bucket") {
+		rules := list(at(bucket.Properties, "LifecycleConfiguration", "Rules"))
+		if len(rules) != 1 || at(rules[0], "ExpirationInDays") != 2557.0 || at(rules[0], "Status") != "Enabled" {
+			t.Errorf("the log files are kept for ever, or not for long: %v", rules)
+		}
 		if bucket.DeletionPolicy != "Retain" || at(bucket.Properties, "VersioningConfiguration", "Status") != "Enabled" ||
 			at(bucket.Properties, "PublicAccessBlockConfiguration", "BlockPublicAcls") != true || bucket.Properties["BucketEncryption"] == nil {
 			t.Errorf("the bucket: %+v", bucket)

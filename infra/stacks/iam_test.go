@@ -58,6 +58,12 @@ func TestLeastPrivilege(t *testing.T) {
 	}
 }
 
+// rowWrites are the actions that change rows (Service Authorization Reference).
+var rowWrites = map[string]bool{
+	"dynamodb:BatchWriteItem": true, "dynamodb:DeleteItem": true, "dynamodb:PartiQLDelete": true, "dynamodb:PartiQLInsert": true,
+	"dynamodb:PartiQLUpdate": true, "dynamodb:PutItem": true, "dynamodb:UpdateItem": true,
+}
+
 // judge lists what is too broad in a statement.
 func judge(resourceType string, statement map[string]any, used map[string]bool) []string {
 	var problems []string
@@ -66,6 +72,18 @@ func judge(resourceType string, statement map[string]any, used map[string]bool) 
 	if statement["Effect"] == "Deny" {
 		insecure := map[string]any{"Bool": map[string]any{"aws:SecureTransport": "false"}}
 		withoutMFA := map[string]any{"BoolIfExists": map[string]any{"aws:MultiFactorAuthPresent": "false"}}
+		if resourceType == "AWS::DynamoDB::Table" {
+			writers, _ := statement["Condition"].(map[string]any)["ArnNotEquals"].(map[string]any)["aws:PrincipalArn"].([]any)
+			if len(writers) == 0 {
+				problem("denies everyone")
+			}
+			for _, action := range list(statement["Action"]) {
+				if !rowWrites[action.(string)] {
+					problem("denies %v, by which the table is read or administered", action)
+				}
+			}
+			return problems
+		}
 		quarantine := resourceType == "AWS::IAM::ManagedPolicy" && reflect.DeepEqual(statement["Condition"], withoutMFA)
 		if !quarantine && !reflect.DeepEqual(statement["Condition"], insecure) {
 			problem("denies something else than calls without TLS, or without MFA in quarantine")
@@ -142,6 +160,9 @@ func TestJudge(t *testing.T) {
 		{"calls without MFA denied in quarantine", "AWS::IAM::ManagedPolicy", map[string]any{"Effect": "Deny", "NotAction": "iam:EnableMFADevice", "Resource": "*", "Condition": map[string]any{"BoolIfExists": map[string]any{"aws:MultiFactorAuthPresent": "false"}}}, false},
 		{"calls with MFA denied in quarantine", "AWS::IAM::ManagedPolicy", map[string]any{"Effect": "Deny", "NotAction": "iam:EnableMFADevice", "Resource": "*", "Condition": map[string]any{"BoolIfExists": map[string]any{"aws:MultiFactorAuthPresent": "true"}}}, true},
 		{"everything denied in quarantine", "AWS::IAM::ManagedPolicy", map[string]any{"Effect": "Deny", "NotAction": "iam:EnableMFADevice", "Resource": "*"}, true},
+		{"writes denied to others", "AWS::DynamoDB::Table", map[string]any{"Effect": "Deny", "Action": "dynamodb:PutItem", "Resource": "*", "Principal": "*", "Condition": map[string]any{"ArnNotEquals": map[string]any{"aws:PrincipalArn": []any{"arn"}}}}, false},
+		{"writes denied to everyone", "AWS::DynamoDB::Table", map[string]any{"Effect": "Deny", "Action": "dynamodb:PutItem", "Resource": "*", "Principal": "*", "Condition": map[string]any{"ArnNotEquals": map[string]any{"aws:PrincipalArn": []any{}}}}, true},
+		{"reads denied to others", "AWS::DynamoDB::Table", map[string]any{"Effect": "Deny", "Action": "dynamodb:Query", "Resource": "*", "Principal": "*", "Condition": map[string]any{"ArnNotEquals": map[string]any{"aws:PrincipalArn": []any{"arn"}}}}, true},
 		{"something else denied", "AWS::SQS::QueuePolicy", map[string]any{"Effect": "Deny", "Action": "sqs:*"}, true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -36,9 +36,13 @@ func newMember(stack awscdk.Stack, s *settings.Settings, rules []eventpattern.Ru
 	once := awscdk.NewCfnCondition(stack, jsii.String("OnceAnAccount"), &awscdk.CfnConditionProps{
 		Expression: awscdk.Fn_ConditionAnd(elsewhere, awscdk.Fn_ConditionEquals(awscdk.Aws_REGION(), jsii.String(s.Home()))),
 	})
+	var askers []string // the functions that check accounts
+	for _, name := range []string{eventpattern.IAMUser, eventpattern.RootActivity, Sweep} {
+		askers = append(askers, arnOf("iam", "", o.Hub, "role/"+functionRole(s, name)))
+	}
 	guards := conditions{
 		"StringEquals": map[string]any{"aws:PrincipalOrgID": o.ID},
-		"ArnLike":      map[string]any{"aws:PrincipalArn": arnOf("iam", "", o.Hub, "role/"+s.Prefix+"-*")},
+		"ArnEquals":    map[string]any{"aws:PrincipalArn": askers},
 	}
 	role := awsiam.NewRole(stack, jsii.String("MemberRole"), &awsiam.RoleProps{
 		RoleName:    jsii.String(memberRole(s)),
@@ -98,7 +102,10 @@ func newMembers(app awscdk.App, s *settings.Settings, rules []eventpattern.Rule)
 		AutoDeployment:   &awscdk.CfnStackSet_AutoDeploymentProperty{Enabled: jsii.Bool(true), RetainStacksOnAccountRemoval: jsii.Bool(false)},
 		ManagedExecution: map[string]any{"Active": true},
 		OperationPreferences: &awscdk.CfnStackSet_OperationPreferencesProperty{
-			RegionConcurrencyType: jsii.String("PARALLEL"), MaxConcurrentPercentage: jsii.Number(25), FailureTolerancePercentage: jsii.Number(25),
+			RegionConcurrencyType: jsii.String("PARALLEL"), MaxConcurrentPercentage: jsii.Number(25),
+			// In each Region. An account that is suspended fails and must not stop the
+			// rest; more than that is a fault to be seen.
+			FailureTolerancePercentage: jsii.Number(10), ConcurrencyMode: jsii.String("SOFT_FAILURE_TOLERANCE"),
 		},
 		StackInstancesGroup: []any{&awscdk.CfnStackSet_StackInstancesProperty{
 			Regions:           jsii.Strings(append([]string{s.Home()}, s.Regions...)...),

@@ -142,11 +142,12 @@ func newTopic(scope constructs.Construct, id string, props *awssns.TopicProps, p
 // urgent lets through what calls for somebody at once.
 var urgent = map[string]any{config.AttributeSeverity: []any{"high", "critical"}}
 
-// subscribe adds the receivers to a topic. Text messages cost money and wake
-// people, so they are for the two highest severities.
-func subscribe(topic awssns.Topic, id string, r settings.Receivers) {
-	add := func(protocol string, n int, endpoint string, filter any) {
-		awssns.NewCfnSubscription(topic.Stack(), jsii.String(fmt.Sprintf("%s%s%d", id, protocol, n+1)), &awssns.CfnSubscriptionProps{
+// subscribe adds the receivers to a topic, and returns the subscriptions of HTTPS
+// endpoints. Text messages cost money and wake people, so they are for the two
+// highest severities.
+func subscribe(topic awssns.Topic, id string, r settings.Receivers) (https []awssns.CfnSubscription) {
+	add := func(protocol string, n int, endpoint string, filter any) awssns.CfnSubscription {
+		return awssns.NewCfnSubscription(topic.Stack(), jsii.String(fmt.Sprintf("%s%s%d", id, protocol, n+1)), &awssns.CfnSubscriptionProps{
 			TopicArn: topic.TopicArn(), Protocol: jsii.String(strings.ToLower(protocol)), Endpoint: jsii.String(endpoint), FilterPolicy: filter,
 		})
 	}
@@ -157,8 +158,9 @@ func subscribe(topic awssns.Topic, id string, r settings.Receivers) {
 		add("Sms", n, endpoint, urgent)
 	}
 	for n, endpoint := range r.HTTPS {
-		add("Https", n, endpoint, nil)
+		https = append(https, add("Https", n, endpoint, nil))
 	}
+	return https
 }
 
 // alarms makes alarms that tell the same topics.

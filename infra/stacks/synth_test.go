@@ -29,7 +29,8 @@ var scenarios = map[string]string{
 		"slack": {"workspace": "T0123ABCD", "channel": "C0123ABCD"},
 		"securityHub": true, "grace": "12h", "reminders": ["1h", "2d"], "resend": ["10m", "2h"], "window": "30m", "quietDays": 60, "logDays": 365,
 		"accountNames": {"123456789012": "prod-billing"},
-		"trail": true, "trails": ["older"], "terminationProtection": true, "encrypt": true, "metrics": true
+		"trail": true, "trails": ["older"], "terminationProtection": true, "encrypt": true, "metrics": true,
+		"operators": ["arn:aws:iam::123456789012:role/ops/oncall"]
 	}}`,
 	// As much as a function's environment can hold.
 	"crowded": `{"rootguard": {
@@ -42,6 +43,7 @@ var scenarios = map[string]string{
 		"email": ["ops@example.com"], "regions": ["eu-west-1"],
 		"organization": {"id": "o-a1b2c3d4e5", "management": "111111111111", "hub": "222222222222", "units": ["r-abcd"]}
 	}}`,
+	"adopted":    `{"rootguard": {"email": ["ops@example.com"], "regions": [], "table": "kept-Table_1.x", "operators": ["arn:aws:iam::123456789012:role/ops"]}}`,
 	"quarantine": `{"email": "ops@example.com", "rootguard": {"quarantine": "on", "quarantineNotice": "2d", "quarantineExempt": ["break-glass", "123456789012"]}}`,
 	"quarantine-organization": `{"rootguard": {
 		"email": ["ops@example.com"], "regions": ["eu-west-1"], "quarantine": "on",
@@ -79,6 +81,8 @@ type resource struct {
 	DependsOn      any
 	Condition      string
 	DeletionPolicy string
+
+	UpdateReplacePolicy string
 }
 
 func parse(text []byte) (*template, error) {

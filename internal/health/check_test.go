@@ -234,7 +234,7 @@ func TestChecks(t *testing.T) {
 		"the subscription was removed": {func(w *world) { w.topics[escal] = health.Topic{Deleted: 1, Key: keyARN} }, []string{"topic.escalation failed"}, detect.High, "removed of late", "sns subscribe"},
 		"one of two was removed":       {func(w *world) { w.topics[escal] = health.Topic{Confirmed: 1, Deleted: 1, Key: keyARN} }, nil, 0, "", ""},
 		"the channel is gone":          {func(w *world) { w.topics[chat] = health.Topic{Key: keyARN} }, []string{"topic.chat failed"}, detect.High, "No chat channel", "Amazon Q"},
-		"a topic is gone":              {func(w *world) { delete(w.topics, alerts) }, []string{"topic.alerts failed"}, detect.Critical, "There is no topic rootguard-alerts", "make deploy"},
+		"a topic is gone":              {func(w *world) { delete(w.topics, alerts) }, []string{"topic.alerts failed"}, detect.Critical, "There is no topic rootguard-alerts", `set "table": "table" in cdk.json`},
 		"a topic has another key":      {func(w *world) { w.topics[alerts] = health.Topic{Confirmed: 1, Key: "alias/aws/sns"} }, []string{"topic.alerts failed"}, detect.High, "alias/aws/sns", "set-topic-attributes"},
 		"a topic has no key":           {func(w *world) { w.topics[alerts] = health.Topic{Confirmed: 1} }, []string{"topic.alerts warning"}, detect.Critical, "does not encrypt", "set-topic-attributes"},
 		"a topic has the key by ID":    {func(w *world) { w.topics[alerts] = health.Topic{Confirmed: 1, Key: "k-1"} }, nil, 0, "", ""},
@@ -243,7 +243,7 @@ func TestChecks(t *testing.T) {
 		"the key is gone":              {func(w *world) { delete(w.keys, keyARN) }, []string{"key failed"}, detect.Critical, "There is no key", "make deploy"},
 
 		"the table is gone":       {func(w *world) { delete(w.tables, "table") }, []string{"table failed", "table.protection failed"}, detect.Critical, "There is no table", "restore-table-from-backup --region us-east-1 --target-table-name table"},
-		"the table has no index":  {func(w *world) { w.tables["table"] = health.Table{Status: "ACTIVE", DeletionProtection: true} }, []string{"table failed"}, detect.Critical, "no index due", "make"},
+		"the table has no index":  {func(w *world) { w.tables["table"] = health.Table{Status: "ACTIVE", DeletionProtection: true} }, []string{"table failed"}, detect.Critical, "no index due", `--global-secondary-index-updates '[{"Create":{"IndexName":"due","KeySchema":[{"AttributeName":"`},
 		"the index is being made": {func(w *world) { w.tables["table"].Indexes["due"] = "CREATING" }, []string{"table failed"}, detect.Critical, "CREATING", "Wait"},
 		"the table is archived":   {func(w *world) { tb := w.tables["table"]; tb.Status = "ARCHIVED"; w.tables["table"] = tb }, []string{"table failed"}, detect.Critical, "ARCHIVED", "describe-table"},
 		"the table may be deleted": {func(w *world) { tb := w.tables["table"]; tb.DeletionProtection = false; w.tables["table"] = tb }, []string{"table.protection failed"}, detect.Medium, "deleted by one call",

@@ -10,12 +10,15 @@ import (
 	"rootguard/internal/detect"
 )
 
-// How what is gone is made again. CloudFormation does not see that, and a stack that
-// was destroyed leaves its table and gets another one.
-const (
-	anew  = "make destroy, then make deploy. The new stack begins with an empty table; the old one is kept under its name"
-	again = "make deploy; where CloudFormation finds no change: " + anew
-)
+// anew is how what is gone is made again. CloudFormation does not see that, and a
+// stack that was destroyed leaves its table, without which the guard would forget.
+func (c *Checker) anew() string {
+	return fmt.Sprintf(`make destroy; set "table": %q in cdk.json, so that the new stack goes on with the table, which is kept; make deploy`, c.want.Table)
+}
+
+func (c *Checker) again() string {
+	return "make deploy; where CloudFormation finds no change: " + c.anew()
+}
 
 // queues are the checks of the home Region's queues.
 func (c *Checker) queues() []check {
@@ -41,7 +44,7 @@ func (c *Checker) queue(ctx context.Context, region, queue, redrive string) verd
 	name := queue[strings.LastIndexByte(queue, '/')+1:]
 	switch {
 	case err != nil:
-		return of(err, surely("There is no queue "+name+": what cannot be delivered or handled is lost", again))
+		return of(err, surely("There is no queue "+name+": what cannot be delivered or handled is lost", c.again()))
 	case q.Visible > 0:
 		return fail(fmt.Sprintf("About %d events wait in the queue %s; each is kept for 14 days", q.Visible, name),
 			"See them with "+redrive+" --dry-run, mend the cause, then: "+redrive)
@@ -73,7 +76,7 @@ func (c *Checker) topics() []check {
 			run: func(ctx context.Context) verdict {
 				t, err := found[arn].get(ctx)
 				if err != nil {
-					return of(err, surely("There is no topic "+nameOf(arn)+": alerts go nowhere", anew))
+					return of(err, surely("There is no topic "+nameOf(arn)+": alerts go nowhere", c.anew()))
 				}
 				if v := judge(ctx, &t); v.outcome != OK {
 					return v
@@ -166,7 +169,7 @@ func (c *Checker) key(ctx context.Context) verdict {
 	}
 	switch {
 	case err != nil:
-		return of(err, surely("There is no key "+c.want.Key+": no alert can be published", anew))
+		return of(err, surely("There is no key "+c.want.Key+": no alert can be published", c.anew()))
 	case k.State == "Enabled":
 		return well()
 	case k.State == "PendingDeletion" || !k.Deleted.IsZero():
@@ -201,7 +204,9 @@ func (c *Checker) table() []check {
 				return fail("The table "+name+" is "+t.Status, "Wait, or look at it: aws dynamodb describe-table "+update)
 			case t.Indexes[config.TableDueIndex] == "":
 				return surely("The table "+name+" has no index "+config.TableDueIndex+", so that no roll-up and no reminder is sent",
-					anew)
+					fmt.Sprintf("aws dynamodb update-table %s --attribute-definitions AttributeName=%[2]s,AttributeType=S AttributeName=%[3]s,AttributeType=S --global-secondary-index-updates "+
+						`'[{"Create":{"IndexName":"%[4]s","KeySchema":[{"AttributeName":"%[2]s","KeyType":"HASH"},{"AttributeName":"%[3]s","KeyType":"RANGE"}],"Projection":{"ProjectionType":"KEYS_ONLY"}}}]'`,
+						update, config.TableDuePartition, config.TableDueSort, config.TableDueIndex))
 			case t.Indexes[config.TableDueIndex] != "ACTIVE":
 				return fail("The index "+config.TableDueIndex+" of the table "+name+" is "+t.Indexes[config.TableDueIndex], "Wait, or look at it: aws dynamodb describe-table "+update)
 			}

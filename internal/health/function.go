@@ -44,7 +44,7 @@ func (c *Checker) functions() []check {
 			return func(ctx context.Context) verdict {
 				f, err := found.get(ctx)
 				if err != nil {
-					return of(err, fail("There is no function "+full, again))
+					return of(err, fail("There is no function "+full, c.again()))
 				}
 				return judge(&f)
 			}
