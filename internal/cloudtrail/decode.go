@@ -21,11 +21,15 @@ import (
 //
 //   - Keys are compared exactly, after unescaping; of a repeated key the last
 //     counts, and an object replaces the earlier one as a whole.
-//   - A missing eventID is a defect, and is made up as "derived-" and a hash of
-//     the record's bytes, so that a copy of the record gets the same one.
+//   - A missing eventID is made up as "derived-" and a hash of the record's
+//     bytes, so that a copy of the record gets the same one. It is a defect but
+//     in eventVersion 1.0, which has none.
 //   - A missing userIdentity, eventTime, eventSource or eventName is a defect,
 //     and so is a missing arn of an identity that has one. Failed sign-ins and
-//     the CheckMfa step have none.
+//     the CheckMfa step have none. Events of other categories, which are no
+//     calls, may lack any of these.
+//   - A corrected copy (addendum.originalEventID) has the original's EventID: it
+//     is the same event.
 //   - Bytes that are not UTF-8 are a defect and read as U+FFFD.
 //
 // It is an error where raw is not exactly one JSON object, or where that nests
@@ -81,9 +85,6 @@ type part struct {
 // record makes a Record of b, which s has scanned.
 func (s *scanner) record(b []byte) (Record, []Defect) {
 	in := reading{parts: []part{{first: noField, last: lastRecordField, text: b, found: s}}}
-	if s.asString {
-		in.defect("record", "an object given as a JSON string")
-	}
 	if s.flags&notUTF8 != 0 {
 		in.defect("record", notUTF8Reason(b))
 	}
@@ -95,6 +96,7 @@ func (s *scanner) record(b []byte) (Record, []Defect) {
 		EventSource:        in.str(eventSource),
 		EventName:          in.str(eventName),
 		EventType:          in.str(eventType),
+		Category:           categoryOf(in.str(eventCategory), in.text(eventType)),
 		AWSRegion:          in.str(awsRegion),
 		SourceIPAddress:    in.str(sourceIPAddress),
 		UserAgent:          in.str(userAgent),
@@ -111,6 +113,13 @@ func (s *scanner) record(b []byte) (Record, []Defect) {
 		Raw: b,
 	}
 	in.answer(managementEvent)
+	in.part(addendum)
+	rec.Addendum = Addendum{
+		Reason:            in.str(addendumReason),
+		UpdatedFields:     in.str(addendumUpdatedFields),
+		OriginalRequestID: in.str(addendumRequestID),
+		OriginalEventID:   in.str(addendumEventID),
+	}
 	identity := in.part(userIdentity)
 	rec.UserIdentity = UserIdentity{
 		Type:        in.str(identityType),
@@ -132,29 +141,37 @@ func (s *scanner) record(b []byte) (Record, []Defect) {
 		IssuerARN:        in.str(issuerARN),
 		IssuerUserName:   in.str(issuerUserName),
 	}
-	in.requireAll(&rec, identity)
+	if rec.Category.IsCall() {
+		in.requireAll(&rec, identity)
+	}
+	if rec.EventID == "" {
+		sum := sha256.Sum256(rec.Raw)
+		rec.EventID = "derived-" + hex.EncodeToString(sum[:16])
+	}
+	if original := rec.Addendum.OriginalEventID; original != "" && original != rec.EventID {
+		rec.EventID, rec.Addendum.CopyID = original, rec.EventID
+	}
 	return rec, in.defects
 }
 
-// requireAll notes what is missing, and makes up a missing eventID.
+// requireAll notes what a call's record misses. eventID came with eventVersion
+// 1.01, and what AWS does by itself has no identity (AWS CloudTrail User Guide,
+// "CloudTrail record contents", "AWS service events").
 func (in *reading) requireAll(rec *Record, identity []byte) {
 	const missing = "missing or empty"
 	for _, must := range []struct {
 		field field
 		value string
 	}{{eventID, rec.EventID}, {eventSource, rec.EventSource}, {eventName, rec.EventName}} {
-		if must.value == "" {
+		if must.value == "" && (must.field != eventID || rec.EventVersion != "1.0" && rec.EventVersion != "1.00") {
 			in.defect(specs[must.field].name, missing)
 		}
-	}
-	if rec.EventID == "" {
-		sum := sha256.Sum256(rec.Raw)
-		rec.EventID = "derived-" + hex.EncodeToString(sum[:16])
 	}
 	if _, kind := in.value(eventTime); kind == 0 || kind == isNull {
 		in.defect(specs[eventTime].name, missing)
 	}
 	switch ui := &rec.UserIdentity; {
+	case rec.EventType == "AwsServiceEvent":
 	case len(identity) == 0 || emptyObject(identity):
 		in.defect(specs[userIdentity].name, missing)
 	case ui.ARN == "" && needsARN(ui.Type) && !signInStep(rec):
@@ -248,16 +265,29 @@ func answerOf(s string) Answer {
 	}
 }
 
-// time is a field with an RFC 3339 time.
-func (in *reading) time(f field) time.Time {
-	if _, kind := in.value(f); kind == 0 || kind == isNull {
-		return time.Time{}
+// text is a text field as it stands, without a defect where it is none.
+func (in *reading) text(f field) string {
+	raw, kind := in.value(f)
+	if kind != isString {
+		return ""
 	}
-	known := len(in.defects)
-	s := in.str(f)
-	t, err := time.Parse(time.RFC3339, s)
-	if err != nil {
-		in.defects = append(in.defects[:known], Defect{Field: specs[f].name, Reason: fmt.Sprintf("%.40q is no RFC 3339 time; left empty", s)})
+	return unquoteString(raw)
+}
+
+// time is a field with a time, in one of the forms of parseTime.
+func (in *reading) time(f field) time.Time {
+	raw, kind := in.value(f)
+	s := string(raw)
+	switch kind {
+	case 0, isNull:
+		return time.Time{}
+	case isString:
+		s = unquoteString(raw)
+	default: // a number, or what is no time
+	}
+	t, ok := parseTime(s)
+	if !ok {
+		in.defect(specs[f].name, fmt.Sprintf("%.40q is no time that can be read; the time is unknown", s))
 	}
 	return t
 }

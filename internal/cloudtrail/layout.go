@@ -1,6 +1,9 @@
 package cloudtrail
 
-import "encoding/binary"
+import (
+	"bytes"
+	"encoding/binary"
+)
 
 // field is a member of a record that the typed Record is made of, or of an
 // object that wraps records.
@@ -16,6 +19,7 @@ const (
 	eventSource
 	eventName
 	eventType
+	eventCategory
 	awsRegion
 	sourceIPAddress
 	userAgent
@@ -28,6 +32,11 @@ const (
 	responseElements
 	additionalEventData
 	serviceEventDetails
+	addendum
+	addendumReason
+	addendumUpdatedFields
+	addendumRequestID
+	addendumEventID
 	userIdentity
 	identityType
 	identityPrincipalID
@@ -54,6 +63,8 @@ const (
 	listEvents                                          // {"Events":[…]}, the output of LookupEvents
 	listLogEvents                                       // {"logEvents":[…]}, a CloudWatch Logs subscription
 	listFiltered                                        // {"events":[…]}, the output of FilterLogEvents and GetLogEvents
+	listOther                                           // any other list that exports have, or the object around it, see wrapperLists
+	originalText                                        // the record as text, beside columns made of it
 	lookupRecord                                        // CloudTrailEvent, in an element of Events
 	logMessage                                          // message, in an element of logEvents or events
 	logMessageType                                      // messageType, beside logEvents
@@ -105,6 +116,7 @@ func (k kind) String() string {
 // The types CloudTrail documents. Null is as good as absent everywhere.
 const (
 	textKinds   = isString | isNull
+	timeKinds   = isString | isNumber | isNull // exports write seconds or milliseconds since 1970
 	flagKinds   = isBool | isNull
 	answerKinds = isString | isBool | isNull // documented as a string, seen as both
 	objectKinds = isObject | isNull
@@ -126,10 +138,11 @@ var specs = [fieldCount]spec{
 	eventVersion:        {name: "eventVersion", kinds: textKinds},
 	eventID:             {name: "eventID", kinds: textKinds},
 	sharedEventID:       {name: "sharedEventID", kinds: textKinds},
-	eventTime:           {name: "eventTime", kinds: textKinds},
+	eventTime:           {name: "eventTime", kinds: timeKinds},
 	eventSource:         {name: "eventSource", kinds: textKinds},
 	eventName:           {name: "eventName", kinds: textKinds},
 	eventType:           {name: "eventType", kinds: textKinds},
+	eventCategory:       {name: "eventCategory", kinds: textKinds},
 	awsRegion:           {name: "awsRegion", kinds: textKinds},
 	sourceIPAddress:     {name: "sourceIPAddress", kinds: textKinds},
 	userAgent:           {name: "userAgent", kinds: textKinds},
@@ -142,6 +155,13 @@ var specs = [fieldCount]spec{
 	responseElements:    {name: "responseElements", kinds: objectKinds},
 	additionalEventData: {name: "additionalEventData", kinds: objectKinds},
 	serviceEventDetails: {name: "serviceEventDetails", kinds: objectKinds},
+	addendum:            {name: "addendum", kinds: objectKinds, last: addendumEventID},
+	addendumReason:      {name: "addendum.reason", kinds: textKinds},
+
+	addendumUpdatedFields: {name: "addendum.updatedFields", kinds: textKinds},
+	addendumRequestID:     {name: "addendum.originalRequestID", kinds: textKinds},
+	addendumEventID:       {name: "addendum.originalEventID", kinds: textKinds},
+
 	userIdentity:        {name: "userIdentity", kinds: objectKinds, last: issuerUserName},
 	identityType:        {name: "userIdentity.type", kinds: textKinds},
 	identityPrincipalID: {name: "userIdentity.principalId", kinds: textKinds},
@@ -153,7 +173,7 @@ var specs = [fieldCount]spec{
 	sessionContext:      {name: "userIdentity.sessionContext", kinds: objectKinds, last: issuerUserName},
 	assumedRoot:         {name: "userIdentity.sessionContext.assumedRoot", kinds: answerKinds},
 	sessionAttributes:   {name: "userIdentity.sessionContext.attributes", kinds: objectKinds, last: mfaAuthenticated},
-	creationDate:        {name: "userIdentity.sessionContext.attributes.creationDate", kinds: textKinds},
+	creationDate:        {name: "userIdentity.sessionContext.attributes.creationDate", kinds: timeKinds},
 	mfaAuthenticated:    {name: "userIdentity.sessionContext.attributes.mfaAuthenticated", kinds: answerKinds},
 	sessionIssuer:       {name: "userIdentity.sessionContext.sessionIssuer", kinds: objectKinds, last: issuerUserName},
 	issuerType:          {name: "userIdentity.sessionContext.sessionIssuer.type", kinds: textKinds},
@@ -163,6 +183,8 @@ var specs = [fieldCount]spec{
 	listEvents:          {kinds: anyKinds},
 	listLogEvents:       {kinds: anyKinds},
 	listFiltered:        {kinds: anyKinds},
+	listOther:           {kinds: anyKinds},
+	originalText:        {kinds: anyKinds},
 	lookupRecord:        {kinds: anyKinds},
 	logMessage:          {kinds: anyKinds},
 	logMessageType:      {kinds: anyKinds},
@@ -191,6 +213,8 @@ func member(object field, key []byte) field {
 			return eventName
 		case "eventType":
 			return eventType
+		case "eventCategory":
+			return eventCategory
 		case "awsRegion":
 			return awsRegion
 		case "sourceIPAddress":
@@ -215,6 +239,8 @@ func member(object field, key []byte) field {
 			return additionalEventData
 		case "serviceEventDetails":
 			return serviceEventDetails
+		case "addendum":
+			return addendum
 		case "userIdentity":
 			return userIdentity
 		case "Records":
@@ -237,6 +263,21 @@ func member(object field, key []byte) field {
 			return bridgeDetailType
 		case "awslogs":
 			return lambdaLogs
+		default:
+			return wrapperMember(key)
+		}
+	case listOther:
+		return wrapperMember(key)
+	case addendum:
+		switch string(key) {
+		case "reason":
+			return addendumReason
+		case "updatedFields":
+			return addendumUpdatedFields
+		case "originalRequestID":
+			return addendumRequestID
+		case "originalEventID":
+			return addendumEventID
 		}
 	case lambdaLogs:
 		if string(key) == "data" {
@@ -291,6 +332,27 @@ func member(object field, key []byte) field {
 	return noField
 }
 
+// wrapperMember is what key names in an object that exports wrap records in.
+func wrapperMember(key []byte) field {
+	switch string(key) {
+	case "hits", // Elasticsearch and OpenSearch, hits.hits
+		"data", "result", // Datadog; Loki, data.result
+		"results",         // GetQueryResults of CloudWatch Logs Insights; Splunk
+		"QueryResultRows", // GetQueryResults of CloudTrail Lake
+		"streams",         // Loki
+		"Messages",        // ReceiveMessage of SQS
+		"records",         // Firehose
+		"messages", "logs", "rows", "items":
+		return listOther
+	case "eventJson", "eventjson", // CloudTrail Lake, and the same in Athena
+		"_raw",     // Splunk, Sumo Logic
+		"@message": // CloudWatch Logs Insights
+		return originalText
+	default:
+		return noField
+	}
+}
+
 // span is where a value stands in the scanned bytes.
 type span struct {
 	start, end int32
@@ -309,21 +371,26 @@ type scanner struct {
 
 	// odd is set where the record may have a defect. It may be set without one
 	// (a field of the wrong type that a repeated key replaces).
-	odd      bool
-	tooDeep  bool
-	asString bool // the record is known to have been given as a JSON string
+	odd     bool
+	tooDeep bool
 
-	// list is the list that scan stopped at, and listAt where its bracket stands.
+	// list is the list that scan stopped at, listAt where its bracket stands, and
+	// inside how many objects.
 	list   field
 	listAt int
+	nested int
 }
+
+// maxNested is how many objects around a list scan looks into.
+const maxNested = 3
 
 // stoppedAtList is what scan returns besides what the skip functions do.
 const stoppedAtList = -1 << 62
 
 // scan walks over the object at the start of b. Where wrapped, it stops at the
-// value of Records, Events, logEvents or events if that is an array and nothing
-// before it is a record's: such a list can be longer than fits in memory.
+// value of Records, Events, logEvents, events or another list's name if that is
+// an array and nothing before it is a record's: such a list can be longer than
+// fits in memory.
 func (s *scanner) scan(b []byte, wrapped bool) int {
 	s.reset()
 	end := s.object(b, 0, 0, noField, wrapped)
@@ -335,7 +402,7 @@ func (s *scanner) scan(b []byte, wrapped bool) int {
 
 func (s *scanner) reset() {
 	s.seen = 0
-	s.flags, s.odd, s.tooDeep, s.asString, s.list = 0, false, false, false, noField
+	s.flags, s.odd, s.tooDeep, s.list = 0, false, false, noField
 }
 
 // object walks over the object whose brace is at i, inside depth others.
@@ -416,9 +483,11 @@ func (s *scanner) pair(b []byte, i, depth int, object field, wrapped bool) int {
 		s.flags |= flags
 	case has == isObject && known.last != noField:
 		i = s.object(b, i, depth+1, f, wrapped)
-	case has == isArray && wrapped && listRecords <= f && f <= listFiltered && !s.carriesRecord():
-		s.list, s.listAt = f, i
+	case has == isArray && wrapped && listRecords <= f && f <= listOther && !s.carriesRecord():
+		s.list, s.listAt, s.nested = f, i, depth
 		return stoppedAtList
+	case has == isObject && wrapped && f == listOther && depth < maxNested && !s.carriesRecord():
+		i = s.object(b, i, depth+1, f, wrapped)
 	default:
 		i = s.skipValue(b, i, depth+1)
 	}
@@ -433,6 +502,14 @@ func (s *scanner) pair(b []byte, i, depth int, object field, wrapped bool) int {
 		}
 	}
 	return i
+}
+
+// isRecord reports whether the scanned object is a record, and not what has some
+// of a record's members beside it: messages of AWS services to others, whose
+// eventSource begins with "aws:", and columns beside the record as text.
+func (s *scanner) isRecord(b []byte) bool {
+	return s.carriesRecord() && !bytes.HasPrefix(s.plain(b, eventSource), []byte("aws:")) &&
+		(s.seen&(1<<originalText) == 0 || !holdsRecord(s.spans[originalText].of(b)))
 }
 
 // carriesRecord reports whether the scanned object has what only a record has.
@@ -465,7 +542,7 @@ func (s *scanner) header(b []byte) Header {
 // whole reports whether the record surely has no defect besides wrong types. It
 // may report false for one that has none, which Decode then finds out.
 func (s *scanner) whole(b []byte) bool {
-	if len(s.plain(b, eventID)) == 0 || len(s.plain(b, eventSource)) == 0 || len(s.plain(b, eventName)) == 0 || !isTime(s.plain(b, eventTime)) {
+	if len(s.plain(b, eventID)) == 0 || len(s.plain(b, eventSource)) == 0 || len(s.plain(b, eventName)) == 0 || !isTime(s.plain(b, eventTime)) || !isPlausible(s.plain(b, eventTime)) {
 		return false
 	}
 	if s.is(b, userIdentity) != isObject || emptyObject(s.spans[userIdentity].of(b)) {
@@ -480,7 +557,7 @@ func (s *scanner) whole(b []byte) bool {
 	if s.seen&(1<<sessionContext) == 0 {
 		return true
 	}
-	if s.is(b, creationDate) == isString && !isTime(s.plain(b, creationDate)) {
+	if s.is(b, creationDate) == isString && (!isTime(s.plain(b, creationDate)) || !isPlausible(s.plain(b, creationDate))) || s.is(b, creationDate) == isNumber {
 		return false
 	}
 	return s.plainAnswer(b, mfaAuthenticated) && s.plainAnswer(b, assumedRoot)
@@ -496,6 +573,9 @@ func (s *scanner) plainAnswer(b []byte, f field) bool {
 }
 
 func emptyObject(b []byte) bool { return b[skipSpace(b, 1)] == '}' }
+
+// isPlausible reports whether a time that isTime is of a year parseTime takes.
+func isPlausible(b []byte) bool { return b[0] == '2' && b[1] == '0' && (b[2] > '0' || b[3] >= '6') }
 
 // isTime reports whether b is an RFC 3339 time in the one form CloudTrail
 // writes, 2006-01-02T15:04:05Z.

@@ -23,6 +23,14 @@ const (
 	// maxUnzipped is the most bytes of JSON in an awslogs.data. It bounds the
 	// time that a zip bomb takes, which no end of the outer log can cut short.
 	maxUnzipped = 64 << 20
+	// All that is packed in one log may be maxUnpacked bytes and maxRatio times
+	// the log itself.
+	maxUnpacked = 256 << 20
+	maxRatio    = 100
+
+	maxWrappers = 6  // strings and base64 inside one another
+	maxLevels   = 12 // objects and arrays around a record, in one of these
+	maxOpen     = 24 // lists that are open at once
 )
 
 // ErrNoRecord is why a Reader reports a JSON object that is no CloudTrail record.
@@ -44,6 +52,9 @@ type Entry struct {
 	// or the rest of the log.
 	Err  error
 	Lost bool
+	// Note is set where nothing is wrong: Err then says once for the log that it
+	// has something else than records in it, and what.
+	Note bool
 }
 
 // Stats count what a Reader came to so far.
@@ -54,12 +65,33 @@ type Stats struct {
 	Passed    int64 // by the filter
 	Held      int64 // back by the filter
 	Malformed int64 // records that could not be read
-	Other     int64 // control messages and EventBridge events that are not CloudTrail's
+	Other     int64 // what is known to be no record: control messages, EventBridge events that are not CloudTrail's, other services' logs
+
+	// Of Records, those of other categories than Management. The last three are no
+	// calls, and any filter holds them back.
+	Data            int64
+	NetworkActivity int64
+	Insights        int64
+	Aggregated      int64 // and of CloudTrail Lake, what is no event of CloudTrail
+}
+
+// add adds what now has more than before.
+func (s *Stats) add(now, before Stats) {
+	s.Bytes += now.Bytes - before.Bytes
+	s.Records += now.Records - before.Records
+	s.Passed += now.Passed - before.Passed
+	s.Held += now.Held - before.Held
+	s.Malformed += now.Malformed - before.Malformed
+	s.Other += now.Other - before.Other
+	s.Data += now.Data - before.Data
+	s.NetworkActivity += now.NetworkActivity - before.NetworkActivity
+	s.Insights += now.Insights - before.Insights
+	s.Aggregated += now.Aggregated - before.Aggregated
 }
 
 // Reader reads the records of a CloudTrail log from a stream, in whichever of
-// these shapes they come, gzipped (any number of members) or not, in UTF-8 or
-// after a byte order mark in UTF-16:
+// these shapes they come, compressed with gzip (any number of members), zstd or
+// bzip2 or not, in UTF-8 or UTF-16:
 //
 //   - {"Records":[…]}, a log file; Records need not be the first member
 //   - a record, or JSON lines or an array of records
@@ -69,7 +101,13 @@ type Stats struct {
 //   - {"awslogs":{"data":"…"}}, the same in base64 and gzip, as a Lambda function
 //     gets it
 //   - {"events":[{"message":"…"}]}, the output of FilterLogEvents or GetLogEvents
-//   - JSON lines, or an array, of any of these
+//   - JSON lines, or an array, of any of these, also after a time stamp
+//   - any other JSON that has whole records inside it, as objects, as JSON in a
+//     string or in base64 (and gzip), up to maxWrappers deep: see search
+//   - CSV with the records in a column, and Athena's columns: see csvReader and
+//     fromColumns
+//
+// What is known to be something else becomes an Entry with a Note.
 //
 // Records that the filter holds back are checked to be JSON and skipped without
 // an allocation. Memory depends on the longest record, not on the log's length.
@@ -99,9 +137,21 @@ type Reader struct {
 	inner   scanner // of a record inside another value
 	scratch []byte  // the text of a record that was a JSON string, or of awslogs.data
 
-	unpacked *Reader // of an awslogs.data; nil until there is one
+	pieces []piece  // found inside the value before pos, to be read next
+	text   []byte   // of the piece that is read
+	form   *NotRead // what the value before pos is, where that is known
+	passed bool     // something that is no object was passed over in a list
+
+	unpacked *Reader // of a record in a string, an awslogs.data and the like; nil until there is one
 	inData   bool    // unpacked is not at its end
+	dataName string  // what it was found in
+	depth    int     // of this Reader inside others
 	limit    int64   // where not 0, the most bytes to read
+	nested   int64   // bytes that came out of unpacked, all in all
+
+	archive error    // ErrTar or ErrZip
+	noted   []string // forms that were reported
+	span    timeSpan
 }
 
 // place is what a frame is.
@@ -110,6 +160,7 @@ type place uint8
 const (
 	atTop       place = iota // values one after the other
 	inArray                  // an array of records or of what wraps them
+	inList                   // the same in an object, where it may have anything in it
 	inWrapper                // an object with a list in it, after the list
 	inRecords                // the elements of Records
 	inEvents                 // the elements of Events
@@ -145,13 +196,15 @@ func (r *Reader) Reset(src io.Reader) {
 	r.buffered.Reset(src)
 	r.src, r.srcErr = nil, nil
 	if len(r.buf) == 0 || len(r.buf) > keptBuffer {
-		r.buf, r.scratch = make([]byte, firstBuffer), nil
+		r.buf, r.scratch, r.text = make([]byte, firstBuffer), nil, nil
 	}
 	r.pos, r.end, r.offset = 0, 0, 0
 	r.stats = Stats{}
 	r.open = append(r.open[:0], frame{place: atTop})
 	r.broken, r.mended = 0, false
-	r.inData = false
+	r.inData, r.nested = false, 0
+	r.pieces, r.noted, r.passed, r.archive = nil, nil, false, nil
+	r.span = timeSpan{latest: r.span.latest}
 	if r.unpacked != nil {
 		r.unpacked.Reset(nil) // so that it keeps no large buffer either
 	}
@@ -168,42 +221,6 @@ func (r *Reader) Next() (Entry, error) {
 		}
 	}
 	return Entry{}, io.EOF
-}
-
-var gzipMagic = []byte("\x1f\x8b")
-
-// start looks at the log's first bytes: gzip is known by its magic number.
-func (r *Reader) start() {
-	r.src = r.buffered
-	if magic, _ := r.buffered.Peek(2); bytes.HasPrefix(magic, gzipMagic) {
-		var err error
-		if r.unzip == nil {
-			r.unzip, err = gzip.NewReader(r.buffered)
-		} else {
-			err = r.unzip.Reset(r.buffered)
-		}
-		if err != nil {
-			r.unzip, r.srcErr = nil, fmt.Errorf("reading gzip header: %w", noEOF(err))
-			return
-		}
-		r.src = r.unzip
-	}
-	for r.end < 3 && r.more() { // the length of a byte order mark
-	}
-	if bytes.HasPrefix(r.buf[:r.end], gzipMagic) { // as Amazon Data Firehose does with CloudWatch Logs data, where it is told to compress
-		r.end, r.srcErr = 0, errors.New("gzipped twice; unpack it once")
-		return
-	}
-	if order := utf16Order(r.buf[:r.end]); order != nil {
-		decoder := &utf16Reader{src: r.src, err: r.srcErr, order: order}
-		decoder.decode(r.buf[2:r.end])
-		r.src, r.srcErr = decoder, nil
-		r.end, r.stats.Bytes = 0, 0
-		return
-	}
-	if bytes.HasPrefix(r.buf[:r.end], []byte("\xef\xbb\xbf")) {
-		r.pos = 3
-	}
 }
 
 func noEOF(err error) error {
@@ -269,11 +286,16 @@ func (r *Reader) at() int64 { return r.offset + int64(r.pos) }
 
 // step reads the next thing in the innermost frame.
 func (r *Reader) step() (Entry, bool) {
-	if r.inData {
+	switch {
+	case r.inData:
 		return r.data()
-	}
-	if r.src == nil {
-		r.start()
+	case len(r.pieces) > 0:
+		return r.piece()
+	case r.src == nil:
+		if r.start(); r.archive != nil {
+			r.open = r.open[:0]
+			return Entry{Index: -1, Err: r.archive, Lost: true}, true
+		}
 	}
 	c, ok := r.peek()
 	if !ok {
@@ -286,6 +308,9 @@ func (r *Reader) step() (Entry, bool) {
 	case f.place == atTop:
 		if c == ',' || c == ']' || c == '}' {
 			return r.stray(f)
+		}
+		if kindOf[c]&(isObject|isArray|isString) == 0 && r.skipStamp() {
+			c = '{'
 		}
 	case c == ']':
 		r.pos++
@@ -320,7 +345,7 @@ func (r *Reader) step() (Entry, bool) {
 // object reads an object: a record, or what holds one or many.
 func (r *Reader) object(f *frame) (Entry, bool) {
 	s := &r.record
-	wrapped := f.place == atTop || f.place == inArray
+	wrapped := (f.place == atTop || f.place == inArray || f.place == inList) && len(r.open) < maxOpen
 	n := s.scan(r.buf[r.pos:r.end], wrapped)
 	for n == incomplete {
 		if !r.more() {
@@ -341,7 +366,7 @@ func (r *Reader) object(f *frame) (Entry, bool) {
 	b = b[:n]
 	r.pos += n
 	switch {
-	case s.carriesRecord() || f.place == inRecords:
+	case s.isRecord(b):
 		return r.deliver(s, b)
 	case f.place == inLogEvents && f.control:
 		r.stats.Other++
@@ -358,52 +383,60 @@ func (r *Reader) object(f *frame) (Entry, bool) {
 	case wrapped && s.is(b, lambdaLogs) == isObject:
 		return r.unpack(s, b)
 	default:
-		return r.deliver(s, b)
+		return r.look(b)
 	}
 }
 
 // unpack begins to read awslogs.data in the scanned object b (AWS Lambda
 // Developer Guide, "Using Lambda with CloudWatch Logs").
 func (r *Reader) unpack(s *scanner, b []byte) (Entry, bool) {
-	if r.limit > 0 {
-		return r.malformed(errors.New("awslogs.data is inside another one")), true
-	}
 	if s.is(b, lambdaLogsData) != isString {
 		return r.malformed(errors.New("awslogs.data is no string")), true
 	}
 	quoted := s.spans[lambdaLogsData].of(b)
 	r.scratch = appendText(r.scratch[:0], quoted[1:len(quoted)-1])
+	return r.readInside("awslogs.data", base64.NewDecoder(base64.StdEncoding, bytes.NewReader(r.scratch)))
+}
+
+// readInside begins to read a log that is inside this one.
+func (r *Reader) readInside(name string, src io.Reader) (Entry, bool) {
+	if r.depth == maxWrappers {
+		return r.malformed(fmt.Errorf("%s: wrapped more than %d times", name, maxWrappers)), true
+	}
+	if r.nested > maxUnpacked+maxRatio*(r.stats.Bytes-r.nested) {
+		return r.malformed(fmt.Errorf("%s: what is packed in this log comes to more than %d times its size", name, maxRatio)), true
+	}
 	if r.unpacked == nil {
 		r.unpacked = NewReader(nil, r.filter)
-		r.unpacked.limit = maxUnzipped
+		r.unpacked.limit, r.unpacked.depth = maxUnzipped, r.depth+1
 	}
-	r.unpacked.Reset(base64.NewDecoder(base64.StdEncoding, bytes.NewReader(r.scratch)))
-	r.inData = true
+	r.unpacked.Reset(src)
+	r.unpacked.span.latest = r.span.latest
+	r.inData, r.dataName = true, name
 	r.mended = r.mended && len(r.open) == 1
 	return Entry{}, false
 }
 
-// data reads the next entry in an awslogs.data. What is lost of the data itself
-// counts as one record of the log.
+// data reads the next entry in a log inside this one. What is lost of that log
+// itself counts as one record.
 func (r *Reader) data() (Entry, bool) {
 	in := r.unpacked
 	before := in.stats
 	entry, err := in.Next()
-	r.stats.Bytes += in.stats.Bytes - before.Bytes
-	r.stats.Records += in.stats.Records - before.Records
-	r.stats.Passed += in.stats.Passed - before.Passed
-	r.stats.Held += in.stats.Held - before.Held
-	r.stats.Malformed += in.stats.Malformed - before.Malformed
-	r.stats.Other += in.stats.Other - before.Other
+	r.stats.add(in.stats, before)
+	r.nested += in.stats.Bytes - before.Bytes
 	switch {
 	case err != nil: // io.EOF, the only one there is
 		r.inData = false
+		r.span.join(&in.span)
 		return Entry{}, false
+	case entry.Note:
+		return r.note(entry.Err)
 	case entry.Index >= 0:
 		entry.Index += int(r.stats.Records - in.stats.Records)
 		return entry, true
 	}
-	entry.Err = fmt.Errorf("awslogs.data: %w", entry.Err)
+	entry.Err = fmt.Errorf("%s: %w", r.dataName, entry.Err)
 	if entry.Lost {
 		entry = r.malformed(entry.Err)
 	}
@@ -420,11 +453,16 @@ func (r *Reader) enter(b []byte) {
 	case listLogEvents, listFiltered:
 		list.place = inLogEvents
 		list.control = s.is(b, logMessageType) == isString && string(unquote(s.spans[logMessageType].of(b))) == "CONTROL_MESSAGE"
+	case listOther:
+		list.place = inList
 	default:
 		list.place = inRecords
 	}
 	r.pos += s.listAt + 1
-	r.open = append(r.open, frame{place: inWrapper}, list)
+	for range s.nested + 1 {
+		r.open = append(r.open, frame{place: inWrapper})
+	}
+	r.open = append(r.open, list)
 }
 
 // member reads on in a wrapper, after a list in it.
@@ -498,6 +536,8 @@ func (r *Reader) noObject(f *frame, c byte) (Entry, bool) {
 	switch {
 	case r.restOfBroken():
 		return Entry{}, false
+	case f.place == inList || f.place == inArray && c == '[':
+		return r.look(b)
 	case c != '"':
 		return r.malformed(fmt.Errorf("record is %v, not an object", kindOf[c])), true
 	}
@@ -528,12 +568,14 @@ func (r *Reader) quoted(s *scanner, b []byte, f field) (Entry, bool) {
 		in.flags |= notUTF8
 		in.odd = true
 	}
-	if !in.carriesRecord() && in.is(inner, bridgeDetailType) == isString {
+	switch {
+	case in.isRecord(inner):
+		return r.deliver(in, inner)
+	case in.is(inner, bridgeDetailType) == isString:
 		return r.bridged(in, inner)
+	default:
+		return r.look(inner)
 	}
-	in.asString = f == noField
-	in.odd = in.odd || in.asString
-	return r.deliver(in, inner)
 }
 
 // bridged reads the record from the EventBridge event b. Only events that end
@@ -571,19 +613,45 @@ func (r *Reader) deliver(s *scanner, b []byte) (Entry, bool) {
 	r.mended = r.mended && len(r.open) == 1
 	index := int(r.stats.Records)
 	r.stats.Records++
-	if !s.odd && r.filter != nil && !r.filter(s.header(b)) {
-		r.stats.Held++
-		return Entry{}, false
+	isCall := r.categorize(s, b)
+	if !s.odd {
+		r.span.track(s.plain(b, eventTime))
+		if r.filter != nil && (!isCall || !r.filter(s.header(b))) {
+			r.stats.Held++
+			return Entry{}, false
+		}
 	}
 	rec, defects := s.record(bytes.Clone(b))
 	entry := Entry{Index: index, Defects: defects, EventID: rec.EventID}
-	if s.odd && r.filter != nil && !r.filter(rec.header()) {
+	if s.odd {
+		r.span.trackTime(rec.EventTime)
+	}
+	if s.odd && r.filter != nil && (!isCall || !r.filter(rec.header())) {
 		r.stats.Held++
 		return entry, len(defects) > 0
 	}
 	r.stats.Passed++
 	entry.Record = &rec
 	return entry, true
+}
+
+// categorize counts the record by its category, and reports whether it is of a
+// call.
+func (r *Reader) categorize(s *scanner, b []byte) bool {
+	switch c := s.category(b); c {
+	case Management:
+		return true
+	case Data:
+		r.stats.Data++
+		return true
+	case NetworkActivity:
+		r.stats.NetworkActivity++
+	case Insight:
+		r.stats.Insights++
+	default:
+		r.stats.Aggregated++
+	}
+	return false
 }
 
 func (r *Record) header() Header {
@@ -625,6 +693,9 @@ func (r *Reader) cutShort(f *frame) (Entry, bool) {
 func (r *Reader) finish() (Entry, bool) {
 	inside := len(r.open) > 1
 	r.open = r.open[:0]
+	if of, ok := errors.AsType[*NotRead](r.srcErr); ok {
+		return r.note(of)
+	}
 	switch {
 	case !errors.Is(r.srcErr, io.EOF) && r.stats.Records == 0:
 		return Entry{Index: -1, Err: fmt.Errorf("no record can be read: %w", r.srcErr), Lost: true}, true
@@ -634,6 +705,8 @@ func (r *Reader) finish() (Entry, bool) {
 		return Entry{Index: -1, Err: fmt.Errorf("truncated: the log ends inside a list, after %d records", r.stats.Records), Lost: true}, true
 	case r.stats.Bytes == 0:
 		return Entry{Index: -1, Err: errors.New("the log is empty"), Lost: true}, true
+	case r.passed && r.stats.Records+r.stats.Other == 0:
+		return r.malformed(ErrNoRecord), true
 	default:
 		return Entry{}, false
 	}

@@ -10,12 +10,13 @@ import (
 // record contents for management, data, and network activity events".
 type Record struct {
 	EventVersion       string
-	EventID            string // derived from the record's bytes where the log has none, see Decode
-	SharedEventID      string // the same in every account that received a copy
-	EventTime          time.Time
+	EventID            string    // derived where the log has none, and the original's of a corrected copy, see Decode
+	SharedEventID      string    // the same in every account that received a copy
+	EventTime          time.Time // zero where it is not known
 	EventSource        string
 	EventName          string
 	EventType          string // AwsApiCall, AwsConsoleSignIn, AwsServiceEvent, …
+	Category           Category
 	AWSRegion          string
 	SourceIPAddress    string
 	UserAgent          string
@@ -24,6 +25,7 @@ type Record struct {
 	ReadOnly           Answer
 	RecipientAccountID string
 	UserIdentity       UserIdentity
+	Addendum           Addendum
 
 	// Raw JSON values, nil where absent or null.
 	RequestParameters   json.RawMessage
@@ -56,6 +58,18 @@ type SessionContext struct {
 	IssuerType       string // sessionIssuer.type
 	IssuerARN        string
 	IssuerUserName   string
+}
+
+// Addendum says that CloudTrail delivered a record late, or again with more in
+// it (AWS CloudTrail User Guide, "CloudTrail record contents for management,
+// data, and network activity events", addendum). No member says when it was
+// delivered.
+type Addendum struct {
+	Reason            string // DELIVERY_DELAY, UPDATED_DATA or SERVICE_OUTAGE; "" where the record has no addendum
+	UpdatedFields     string // of UPDATED_DATA: the names of the fields, separated by commas
+	OriginalRequestID string // of UPDATED_DATA
+	OriginalEventID   string // of UPDATED_DATA: the event that the record is a corrected copy of
+	CopyID            string // the record's own eventID where it is such a copy
 }
 
 // Account is the account the record was delivered to, else the caller's own.

@@ -8,16 +8,23 @@ import (
 	"unicode/utf8"
 )
 
-// utf16Order is the byte order that a UTF-16 byte order mark at the start of b
-// tells of; nil where there is none.
-func utf16Order(b []byte) binary.ByteOrder {
+// utf16Order is the byte order of UTF-16 that begins with b, and how many bytes
+// its byte order mark has; nil where b is something else. Without a mark, JSON is
+// known by its first characters, which are ASCII.
+func utf16Order(b []byte) (order binary.ByteOrder, marks int) {
 	switch {
 	case bytes.HasPrefix(b, []byte("\xff\xfe")):
-		return binary.LittleEndian
+		return binary.LittleEndian, 2
 	case bytes.HasPrefix(b, []byte("\xfe\xff")):
-		return binary.BigEndian
+		return binary.BigEndian, 2
+	case len(b) < 4:
+		return nil, 0
+	case b[0] != 0 && b[1] == 0 && b[2] != 0 && b[3] == 0:
+		return binary.LittleEndian, 0
+	case b[0] == 0 && b[1] != 0 && b[2] == 0 && b[3] != 0:
+		return binary.BigEndian, 0
 	default:
-		return nil
+		return nil, 0
 	}
 }
 
