@@ -17,18 +17,28 @@ var recordColumns = []string{"eventjson", "event_json", "@message", "_raw", "clo
 // csvWords are columns by which CSV is known.
 var csvWords = append([]string{"eventname", "event name", "eventtime", "event time", "eventversion", "useridentity", "@timestamp", "_source", "event id", "eventid"}, recordColumns...)
 
-// isCSV reports whether the text begins with a line of column names that a
-// table of events has.
+// isCSV reports whether the text begins with a line of column names: with one
+// that a table of events has, or with three and as many in the next line.
 func isCSV(b []byte) bool {
-	line, _, whole := bytes.Cut(b, []byte("\n"))
+	line, next, whole := bytes.Cut(b, []byte("\n"))
 	if !whole && len(b) >= head {
 		line = line[:bytes.LastIndexByte(line, ',')+1]
 	}
 	if len(line) == 0 || bytes.IndexByte(line, '{') >= 0 {
 		return false
 	}
-	names := columnNames(strings.Split(string(line), string(comma(line))))
-	return slices.ContainsFunc(names, func(name string) bool { return slices.Contains(csvWords, name) })
+	sep := string(comma(line))
+	names := columnNames(strings.Split(string(line), sep))
+	if slices.ContainsFunc(names, func(name string) bool { return slices.Contains(csvWords, name) }) {
+		return true
+	}
+	next, _, _ = bytes.Cut(next, []byte("\n"))
+	return len(names) >= 3 && !slices.ContainsFunc(names, func(name string) bool { return !isColumnName(name) }) &&
+		(bytes.Count(next, []byte(sep)) >= len(names)-1 || len(b) >= head)
+}
+
+func isColumnName(name string) bool {
+	return name != "" && len(name) <= 64 && !strings.ContainsAny(name, "=:;<>(){}[]|") && !isDigit(name[0])
 }
 
 func comma(line []byte) rune {
@@ -118,10 +128,10 @@ func (r *csvReader) header() {
 			return
 		}
 	}
-	if slices.Contains(r.names, "event name") {
+	if slices.Contains(r.names, "event name") || slices.Contains(r.names, "event time") {
 		r.err = &NotRead{Form: "CSV of the console's Event history, which has some columns of each record", Fix: "download the events as JSON there, or use rootguard replay --aws-lookup"}
 	} else if !slices.Contains(r.names, "eventname") || !slices.Contains(r.names, "useridentity") {
-		r.err = &NotRead{Form: "CSV with some columns of records, not whole records", Fix: getLake}
+		r.err = &NotRead{Form: "CSV without whole records in a column", Fix: "if it is of CloudTrail, " + getLake}
 	}
 }
 

@@ -11,6 +11,8 @@ import (
 type NotRead struct {
 	Form string // what it is
 	Fix  string // how to get the records; "" where it has none
+
+	weak bool // what else is known of the value says more
 }
 
 func (e *NotRead) Error() string {
@@ -48,12 +50,12 @@ var markers = map[string]*NotRead{
 	"class_uid":       {Form: "OCSF events, as Security Lake has them", Fix: "give the log files of the trail that Security Lake is fed from"},
 	"cloudtrail":      {Form: "fields of the Elastic Common Schema without event.original", Fix: "export event.original (preserve_original_event in the integration), or give the log files of the trail"},
 	"aws.cloudtrail":  {Form: "fields of the Elastic Common Schema without event.original", Fix: "export event.original (preserve_original_event in the integration), or give the log files of the trail"},
-	"eventname":       {Form: "columns of an Athena query, not whole records", Fix: getAthena},
-	"useridentity":    {Form: "columns of an Athena query, not whole records", Fix: getAthena},
-	"VarCharValue":    {Form: "columns of an Athena query, not whole records", Fix: getAthena},
-	"QueryResultRows": {Form: "columns of a CloudTrail Lake query, not whole records", Fix: getLake},
-	"eventName":       {Form: "some columns of records, not whole records", Fix: getLake},
-	"userIdentity":    {Form: "some columns of records, not whole records", Fix: getLake},
+	"eventname":       {Form: "columns of an Athena query, not whole records", Fix: getAthena, weak: true},
+	"useridentity":    {Form: "columns of an Athena query, not whole records", Fix: getAthena, weak: true},
+	"VarCharValue":    {Form: "columns of an Athena query, not whole records", Fix: getAthena, weak: true},
+	"QueryResultRows": {Form: "columns of a CloudTrail Lake query, not whole records", Fix: getLake, weak: true},
+	"eventName":       {Form: "some columns of records, not whole records", Fix: getLake, weak: true},
+	"userIdentity":    {Form: "some columns of records, not whole records", Fix: getLake, weak: true},
 	"Event name":      {Form: "columns of the console's Event history", Fix: "download the events as JSON, or use rootguard replay --aws-lookup"},
 }
 
@@ -73,20 +75,20 @@ var magics = []struct {
 	magic string
 	what  NotRead
 }{
-	{"PAR1", NotRead{"an Apache Parquet file, as CloudTrail Lake, Security Lake and Athena write it", toJSON}},
-	{"Obj\x01", NotRead{"an Apache Avro file", toJSON}},
-	{"ORC", NotRead{"an Apache ORC file", toJSON}},
-	{"\xff\x06\x00\x00sNaPpY", NotRead{"compressed with Snappy", "unpack it"}},
-	{"\x04\x22\x4d\x18", NotRead{"compressed with LZ4", "unpack it"}},
-	{"\xfd7zXZ\x00", NotRead{"compressed with xz", "unpack it"}},
-	{"7z\xbc\xaf\x27\x1c", NotRead{"a 7z archive", "unpack it"}},
-	{"Rar!\x1a", NotRead{"a RAR archive", "unpack it"}},
-	{"%PDF", NotRead{"a PDF document", toJSON}},
-	{"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", NotRead{"a Microsoft Office document", toJSON}},
-	{"SQLite format 3", NotRead{"a SQLite database", toJSON}},
-	{"<?xml", NotRead{"an XML document", "get the log itself: this may be an error that was saved in its stead"}},
-	{"<!DOCTYPE", NotRead{"an HTML page", "get the log itself: this may be an error that was saved in its stead"}},
-	{"<html", NotRead{"an HTML page", "get the log itself: this may be an error that was saved in its stead"}},
+	{"PAR1", NotRead{Form: "an Apache Parquet file, as CloudTrail Lake, Security Lake and Athena write it", Fix: toJSON}},
+	{"Obj\x01", NotRead{Form: "an Apache Avro file", Fix: toJSON}},
+	{"ORC", NotRead{Form: "an Apache ORC file", Fix: toJSON}},
+	{"\xff\x06\x00\x00sNaPpY", NotRead{Form: "compressed with Snappy", Fix: "unpack it"}},
+	{"\x04\x22\x4d\x18", NotRead{Form: "compressed with LZ4", Fix: "unpack it"}},
+	{"\xfd7zXZ\x00", NotRead{Form: "compressed with xz", Fix: "unpack it"}},
+	{"7z\xbc\xaf\x27\x1c", NotRead{Form: "a 7z archive", Fix: "unpack it"}},
+	{"Rar!\x1a", NotRead{Form: "a RAR archive", Fix: "unpack it"}},
+	{"%PDF", NotRead{Form: "a PDF document", Fix: toJSON}},
+	{"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", NotRead{Form: "a Microsoft Office document", Fix: toJSON}},
+	{"SQLite format 3", NotRead{Form: "a SQLite database", Fix: toJSON}},
+	{"<?xml", NotRead{Form: "an XML document", Fix: "get the log itself: this may be an error that was saved in its stead"}},
+	{"<!DOCTYPE", NotRead{Form: "an HTML page", Fix: "get the log itself: this may be an error that was saved in its stead"}},
+	{"<html", NotRead{Form: "an HTML page", Fix: "get the log itself: this may be an error that was saved in its stead"}},
 	{"#Version:", NotRead{Form: "CloudFront's or another web server's access log"}},
 	{"version account-id interface-id", NotRead{Form: "VPC flow logs"}},
 	{"\x89PNG", NotRead{Form: "a picture"}},

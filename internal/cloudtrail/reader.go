@@ -75,6 +75,9 @@ type Stats struct {
 	Aggregated      int64 // and of CloudTrail Lake, what is no event of CloudTrail
 }
 
+// Add adds the counts of another log.
+func (s *Stats) Add(more Stats) { s.add(more, Stats{}) }
+
 // add adds what now has more than before.
 func (s *Stats) add(now, before Stats) {
 	s.Bytes += now.Bytes - before.Bytes
@@ -694,7 +697,7 @@ func (r *Reader) finish() (Entry, bool) {
 	inside := len(r.open) > 1
 	r.open = r.open[:0]
 	if of, ok := errors.AsType[*NotRead](r.srcErr); ok {
-		return r.note(of)
+		return Entry{Index: -1, Err: of, Note: true}, true
 	}
 	switch {
 	case !errors.Is(r.srcErr, io.EOF) && r.stats.Records == 0:

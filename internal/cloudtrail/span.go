@@ -94,3 +94,7 @@ func (r *Reader) NoneAfter(latest time.Time) {
 	}
 	r.span.latest = stampOf(latest)
 }
+
+// Limit sets the most bytes of JSON that the logs may have from now on, each by
+// itself. 0 is no limit.
+func (r *Reader) Limit(n int64) { r.limit = n }

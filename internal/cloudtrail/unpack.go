@@ -67,7 +67,7 @@ func (r *Reader) start() {
 	case bytes.HasPrefix(b, []byte("\xef\xbb\xbf")):
 		r.pos = 3
 	case len(b) >= 4 && (string(b[1:4]) == "\x00\x00\x00" || string(b[:3]) == "\x00\x00\x00"):
-		r.srcErr = &NotRead{"text in UTF-32", "save it in UTF-8"}
+		r.srcErr = &NotRead{Form: "text in UTF-32", Fix: "save it in UTF-8"}
 		r.end = 0
 		return
 	default:

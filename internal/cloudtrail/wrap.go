@@ -105,8 +105,8 @@ func (r *Reader) searchMembers(s *scanner, b []byte, level int) {
 		key := b[i+1 : keyEnd-1]
 		i = skipSpace(b, skipColon(b, keyEnd))
 		end := s.skipValue(b, i, 1)
-		if r.form == nil {
-			r.form = markers[string(key)]
+		if of := markers[string(key)]; of != nil && (r.form == nil || r.form.weak && !of.weak) {
+			r.form = of
 		}
 		if c := b[i]; c == '{' || c == '[' || c == '"' && end-i > shortest {
 			r.search(b[i:end], string(key), level+1)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"rootguard/internal/cloudtrail"
 )
@@ -27,7 +28,13 @@ const (
 // reading is a file being read. Its batches are closed at its end.
 type reading struct {
 	file    file
-	batches chan []cloudtrail.Entry
+	batches chan batch
+}
+
+// batch is what was read, in order, of the file or of a member of that archive.
+type batch struct {
+	path    string
+	entries []cloudtrail.Entry
 }
 
 // pool is the workers that read files.
@@ -37,8 +44,22 @@ type pool struct {
 	jobs  chan *reading // the same
 	all   sync.WaitGroup
 
-	bytes, jsonBytes, records, lost, other atomic.Int64
+	bytes, jsonBytes, records atomic.Int64
+	counts                    counts
 }
+
+// counts are of the files that were read to their ends.
+type counts struct {
+	sync.Mutex
+
+	stats       cloudtrail.Stats
+	first, last time.Time
+	passedOver  int // logs that are known to be something else, by their content
+	skipped     int // members of archives that are, by their names
+}
+
+// farAhead is how far after now a record can be, by a clock that is not right.
+const farAhead = 24 * time.Hour
 
 // start starts reading the files. It stops early where ctx ends. The order must
 // be read to its end or ctx be ended before wait is called.
@@ -49,7 +70,7 @@ func start(ctx context.Context, opt *Options, files []file) *pool {
 		defer close(p.order)
 		defer close(p.jobs)
 		for _, f := range files {
-			r := &reading{file: f, batches: make(chan []cloudtrail.Entry, batchesAhead)}
+			r := &reading{file: f, batches: make(chan batch, batchesAhead)}
 			for _, queue := range []chan *reading{p.order, p.jobs} {
 				select {
 				case queue <- r:
@@ -61,13 +82,20 @@ func start(ctx context.Context, opt *Options, files []file) *pool {
 	})
 	for range min(opt.Workers, len(files)) {
 		p.all.Go(func() {
-			w := worker{pool: p, log: cloudtrail.NewReader(nil, opt.Filter)}
+			w := worker{pool: p, log: p.newLog()}
 			for r := range p.jobs {
 				w.read(ctx, r)
 			}
 		})
 	}
 	return p
+}
+
+// newLog is a reader of logs, one after the other.
+func (p *pool) newLog() *cloudtrail.Reader {
+	log := cloudtrail.NewReader(nil, p.opt.Filter)
+	log.NoneAfter(p.opt.Now().Add(farAhead))
+	return log
 }
 
 // wait waits for the workers to end.
@@ -78,19 +106,27 @@ type worker struct {
 	pool    *pool
 	log     *cloudtrail.Reader
 	counted cloudtrail.Stats // what the pool knows of the log's counts
+	file    *reading
+	path    string // of the batch
 	batch   []cloudtrail.Entry
 	size    int // of the batch, in bytes
+	noted   bool
+
+	stored   int64 // bytes that were read of the file
+	unpacked int64 // bytes that came of its members, where it is an archive
 }
 
 // read reads one file.
 func (w *worker) read(ctx context.Context, r *reading) {
 	defer close(r.batches)
+	w.file, w.path = r, r.file.path
+	w.stored, w.unpacked = 0, 0
 	src := w.pool.opt.Stdin
 	if r.file.path != Stdin {
 		f, err := os.Open(r.file.path)
 		if err != nil {
 			w.add(cloudtrail.Entry{Index: -1, Err: cannotRead(err), Lost: true})
-			w.flush(ctx, r)
+			w.flush(ctx)
 			return
 		}
 		defer func() { _ = f.Close() }()
@@ -98,13 +134,34 @@ func (w *worker) read(ctx context.Context, r *reading) {
 	} else if src == nil {
 		src = strings.NewReader("")
 	}
-	w.counted = cloudtrail.Stats{}
-	w.log.Reset(&source{ctx: ctx, src: src, worker: w, file: r})
+	w.readLog(ctx, w.path, &source{ctx: ctx, src: src, worker: w}, 0)
+	w.flush(ctx)
+}
+
+// readLog reads a log, or the logs in it where it is an archive, itself inside
+// depth others.
+func (w *worker) readLog(ctx context.Context, path string, src io.Reader, depth int) {
+	if w.path != path && !w.flush(ctx) {
+		return
+	}
+	w.path = path
+	w.counted, w.noted = cloudtrail.Stats{}, false
+	w.log.Reset(src)
 	for ctx.Err() == nil {
 		entry, err := w.log.Next()
 		if err != nil { // io.EOF, the only one there is
 			break
 		}
+		if isArchive(entry.Err) {
+			w.readArchive(ctx, path, entry.Err, depth)
+			return
+		}
+		if stats := w.log.Stats(); w.file.file.try && depth == 0 && entry.Lost && !isArchive(entry.Err) && stats.Passed+stats.Held+stats.Other == 0 {
+			w.add(cloudtrail.Entry{Index: -1, Err: errNoLog, Note: true})
+			w.passOver()
+			return
+		}
+		w.noted = w.noted || entry.Note
 		if entry.Record != nil && !w.pool.opt.within(entry.Record) {
 			entry.Record = nil
 			if entry.Err == nil && len(entry.Defects) == 0 {
@@ -112,12 +169,11 @@ func (w *worker) read(ctx context.Context, r *reading) {
 			}
 		}
 		w.add(entry)
-		if (len(w.batch) >= batchEntries || w.size >= batchBytes) && !w.flush(ctx, r) {
+		if (len(w.batch) >= batchEntries || w.size >= batchBytes) && !w.flush(ctx) {
 			return
 		}
 	}
-	w.count()
-	w.flush(ctx, r)
+	w.finish()
 }
 
 func (w *worker) add(entry cloudtrail.Entry) {
@@ -129,28 +185,60 @@ func (w *worker) add(entry cloudtrail.Entry) {
 }
 
 // flush hands the batch to the sequencer; false where ctx ended first.
-func (w *worker) flush(ctx context.Context, r *reading) bool {
+func (w *worker) flush(ctx context.Context) bool {
 	if len(w.batch) == 0 {
 		return ctx.Err() == nil
 	}
-	batch := w.batch
+	b := batch{w.path, w.batch}
 	w.batch, w.size = nil, 0
 	select {
-	case r.batches <- batch:
+	case w.file.batches <- b:
 		return true
 	case <-ctx.Done():
 		return false
 	}
 }
 
-// count adds to the pool's counts what is new in the log's.
+// count adds to the pool's counts of progress what is new in the log's.
 func (w *worker) count() {
 	now := w.log.Stats()
 	w.pool.jsonBytes.Add(now.Bytes - w.counted.Bytes)
 	w.pool.records.Add(now.Records - w.counted.Records)
-	w.pool.lost.Add(now.Malformed - w.counted.Malformed)
-	w.pool.other.Add(now.Other - w.counted.Other)
 	w.counted = now
+}
+
+// errNoLog is of a file in a folder that has neither a log's name nor records.
+var errNoLog = &cloudtrail.NotRead{Form: "a file without a record at its start"}
+
+// passOver ends a log that is none: what it was taken for does not count.
+func (w *worker) passOver() {
+	w.pool.records.Add(-w.counted.Records)
+	c := &w.pool.counts
+	c.Lock()
+	defer c.Unlock()
+	c.passedOver++
+}
+
+// finish adds to the pool's counts those of the log, which has ended.
+func (w *worker) finish() {
+	w.count()
+	first, last, future, ahead := w.log.Span()
+	if future > 0 {
+		w.add(cloudtrail.Entry{Index: -1, Err: fmt.Errorf("records dated later than now: %d, the first %s; they do not count as the end of the logs", future, ahead.Format(time.RFC3339))})
+	}
+	c := &w.pool.counts
+	c.Lock()
+	defer c.Unlock()
+	c.stats.Add(w.counted)
+	if w.counted.Records+w.counted.Other == 0 && w.noted {
+		c.passedOver++
+	}
+	if !first.IsZero() && (c.first.IsZero() || first.Before(c.first)) {
+		c.first = first
+	}
+	if last.After(c.last) {
+		c.last = last
+	}
 }
 
 // source is a file's bytes. It counts them as they are read, and ends with ctx.
@@ -158,16 +246,16 @@ type source struct {
 	ctx    context.Context
 	src    io.Reader
 	worker *worker
-	file   *reading
 }
 
 func (s *source) Read(b []byte) (int, error) {
-	live := s.file.file.size == 0 // a pipe: what is found so far goes out before the read may wait
-	if live && !s.worker.flush(s.ctx, s.file) || s.ctx.Err() != nil {
+	live := s.worker.file.file.size == 0 // a pipe: what is found so far goes out before the read may wait
+	if live && !s.worker.flush(s.ctx) || s.ctx.Err() != nil {
 		return 0, fmt.Errorf("reading log: %w", s.ctx.Err())
 	}
 	n, err := s.src.Read(b)
 	s.worker.pool.bytes.Add(int64(n))
+	s.worker.stored += int64(n)
 	s.worker.count()
 	return n, err //nolint:wrapcheck // io.EOF must stay what it is
 }

@@ -5,6 +5,7 @@ package replay
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"runtime"
@@ -30,6 +31,7 @@ type Options struct {
 
 	Progress func(Progress)   // at most every 100 ms, and once at the end; never concurrently
 	Problem  func(Problem)    // as found; never concurrently with itself, Progress or handle
+	Note     func(Note)       // the same, of what is passed over
 	Now      func() time.Time // the clock that Progress goes by; nil: time.Now
 }
 
@@ -40,6 +42,15 @@ type Problem struct {
 	EventID string `json:"event_id,omitempty"`
 	Reason  string `json:"reason"`
 	Lost    bool   `json:"lost"` // false: the record was still used
+}
+
+// Note says of a file or folder that it is something else than CloudTrail
+// records, and was passed over.
+type Note struct {
+	File   string
+	Reason string
+	Files  int  // how many files it is about
+	Unread bool // records may be in it all the same
 }
 
 // Progress is how far a replay has come.
@@ -57,12 +68,28 @@ type Progress struct {
 // Summary is what a replay came to.
 type Summary struct {
 	Progress
-	SkippedFiles int       `json:"skipped_files"` // of other kinds, by their names: digests, Insights, other services' logs, and what has no log's extension
-	LostRecords  int64     `json:"lost_records"`  // could not be read
-	Other        int64     `json:"other"`         // control messages, and EventBridge events that are not CloudTrail's
-	First        time.Time `json:"first,omitzero"`
-	Last         time.Time `json:"last,omitzero"` // eventTime of the earliest and latest candidate
+	SkippedFiles int   `json:"skipped_files"` // of other kinds: digests, Insights, other services' logs, and what has no log's extension
+	UnreadFiles  int   `json:"unread_files"`  // of SkippedFiles, those that may have records in a form that is not read
+	LostRecords  int64 `json:"lost_records"`  // could not be read
+	Other        int64 `json:"other"`         // control messages, EventBridge events that are not CloudTrail's, and what else is known to be no record
+
+	// Of Records, those of other categories than Management. The last three are no
+	// calls and are not judged.
+	Data            int64 `json:"data_events"`
+	NetworkActivity int64 `json:"network_activity_events"`
+	Insights        int64 `json:"insights_events"`
+	Aggregated      int64 `json:"aggregated_events"`
+
+	// eventTime of the earliest and latest record, relevant or not, within Since
+	// and Until.
+	First time.Time `json:"first,omitzero"`
+	Last  time.Time `json:"last,omitzero"`
+
+	passedOver int // of Files, those that are no logs by their content
 }
+
+// NoLogs reports whether not one file was a log, whatever was in it.
+func (s *Summary) NoLogs() bool { return s.FilesTotal <= s.passedOver }
 
 // Place is where a record stands.
 type Place struct {
@@ -92,13 +119,16 @@ func Run(ctx context.Context, opt Options, handle func(ctx context.Context, rec 
 	workCtx, stop := context.WithCancel(ctx)
 	p := start(workCtx, &opt, found.files)
 	s := sequencer{opt: &opt, pool: p, handle: handle}
-	s.sum.SkippedFiles = found.skipped
+	s.skipped = found.skipped
 	s.sum.FilesTotal = len(found.files)
 	for _, f := range found.files {
 		s.sum.BytesTotal += f.size
 	}
 	for _, problem := range found.problems {
 		s.problem(problem)
+	}
+	for _, note := range found.notes {
+		s.note(note)
 	}
 	err = s.run(ctx)
 	stop()
@@ -119,6 +149,8 @@ type sequencer struct {
 	handle func(ctx context.Context, rec *cloudtrail.Record, at Place) error
 	sum    Summary
 	told   time.Time // when Progress was last called
+
+	skipped int // files, by their names
 }
 
 func (s *sequencer) run(ctx context.Context) error {
@@ -139,8 +171,8 @@ func (s *sequencer) run(ctx context.Context) error {
 				if open = more; !more {
 					s.sum.Files++
 				}
-				for _, entry := range batch {
-					if err := s.entry(ctx, reading.file.path, entry); err != nil {
+				for _, entry := range batch.entries {
+					if err := s.entry(ctx, batch.path, entry); err != nil {
 						return err
 					}
 				}
@@ -156,6 +188,10 @@ func (s *sequencer) run(ctx context.Context) error {
 
 // entry hands on one entry of a file.
 func (s *sequencer) entry(ctx context.Context, path string, entry cloudtrail.Entry) error {
+	if of, ok := errors.AsType[*cloudtrail.NotRead](entry.Err); ok && entry.Note {
+		s.note(Note{File: path, Reason: of.Error(), Files: 1, Unread: of.HoldsRecords()})
+		return nil
+	}
 	if entry.Err != nil || len(entry.Defects) > 0 {
 		s.problem(Problem{File: path, Index: entry.Index, EventID: entry.EventID, Reason: reason(entry), Lost: entry.Lost})
 	}
@@ -164,14 +200,6 @@ func (s *sequencer) entry(ctx context.Context, path string, entry cloudtrail.Ent
 		return nil
 	}
 	s.sum.Candidates++
-	if t := rec.EventTime; !t.IsZero() {
-		if s.sum.First.IsZero() || t.Before(s.sum.First) {
-			s.sum.First = t
-		}
-		if t.After(s.sum.Last) {
-			s.sum.Last = t
-		}
-	}
 	if err := s.handle(ctx, rec, Place{File: path, Index: entry.Index}); err != nil {
 		return fmt.Errorf("handling record %d of %s: %w", entry.Index, path, err)
 	}
@@ -190,6 +218,15 @@ func reason(entry cloudtrail.Entry) string {
 	return strings.Join(all, "; ")
 }
 
+func (s *sequencer) note(n Note) {
+	if n.Unread {
+		s.sum.UnreadFiles += n.Files
+	}
+	if s.opt.Note != nil {
+		s.opt.Note(n)
+	}
+}
+
 func (s *sequencer) problem(p Problem) {
 	s.sum.Problems++
 	if s.opt.Problem != nil {
@@ -202,8 +239,23 @@ func (s *sequencer) count() {
 	s.sum.Bytes = s.pool.bytes.Load()
 	s.sum.JSONBytes = s.pool.jsonBytes.Load()
 	s.sum.Records = s.pool.records.Load()
-	s.sum.LostRecords = s.pool.lost.Load()
-	s.sum.Other = s.pool.other.Load()
+
+	c := &s.pool.counts
+	c.Lock()
+	defer c.Unlock()
+	s.sum.SkippedFiles, s.sum.passedOver = s.skipped+c.passedOver+c.skipped, c.passedOver
+	s.sum.LostRecords, s.sum.Other = c.stats.Malformed, c.stats.Other
+	s.sum.Data, s.sum.NetworkActivity, s.sum.Insights, s.sum.Aggregated = c.stats.Data, c.stats.NetworkActivity, c.stats.Insights, c.stats.Aggregated
+	s.sum.First, s.sum.Last = c.first, c.last
+	if since := s.opt.Since; !since.IsZero() && s.sum.First.Before(since) {
+		s.sum.First = since
+	}
+	if until := s.opt.Until; !until.IsZero() && s.sum.Last.After(until) {
+		s.sum.Last = until
+	}
+	if s.sum.Last.Before(s.sum.First) {
+		s.sum.First, s.sum.Last = time.Time{}, time.Time{}
+	}
 }
 
 func (s *sequencer) progress() {

@@ -316,13 +316,13 @@ func TestOtherFiles(t *testing.T) {
 	t.Parallel()
 	root := tree(t, map[string]string{"a.json": plain("a"), "b": plain("b"), "notes.md": "# Notes", "c.txt": plain("c"), "sheet.csv": "x,y"})
 	ids, problems, sum := run(t, Options{Paths: []string{root}})
-	if diff := cmp.Diff([]string{"a", "b"}, ids); diff != "" || len(problems) > 0 || sum.SkippedFiles != 3 || sum.Files != 2 {
+	if diff := cmp.Diff([]string{"a", "b"}, ids); diff != "" || len(problems) > 0 || sum.SkippedFiles != 3 || sum.Files != 3 {
 		t.Errorf("summary %+v, problems %v (-want +got):\n%s", sum, problems, diff)
 	}
 	named := []string{filepath.Join(root, "c.txt"), filepath.Join(root, "notes.md")}
 	for _, paths := range [][]string{append([]string{root}, named...), append(named, root)} {
 		ids, problems, sum = run(t, Options{Paths: paths})
-		if diff := cmp.Diff([]string{"a", "b", "c"}, ids); diff != "" || len(problems) != 1 || sum.SkippedFiles != 1 || sum.Files != 4 {
+		if diff := cmp.Diff([]string{"a", "b", "c"}, ids); diff != "" || len(problems) != 1 || sum.SkippedFiles != 1 || sum.Files != 5 {
 			t.Errorf("%v: summary %+v, problems %v (-want +got):\n%s", paths, sum, problems, diff)
 		}
 	}
@@ -333,7 +333,7 @@ func TestFileGone(t *testing.T) {
 	t.Parallel()
 	root := tree(t, map[string]string{"b.json": plain("b")})
 	gone := filepath.Join(root, "a.json")
-	opt := Options{Workers: 1}
+	opt := Options{Workers: 1, Now: time.Now}
 	p := start(t.Context(), &opt, []file{{path: gone}, {path: filepath.Join(root, "b.json")}})
 	var ids []string
 	s := sequencer{opt: &opt, pool: p, handle: func(_ context.Context, rec *cloudtrail.Record, _ Place) error {
@@ -361,13 +361,13 @@ func TestBatchSize(t *testing.T) {
 	const long = 100 << 10
 	odd := fmt.Sprintf(`{"eventName":"x","eventID":%q}`, strings.Repeat("x", long))
 	path := filepath.Join(tree(t, map[string]string{"a.json": strings.Repeat(odd+"\n", 10)}), "a.json")
-	opt := Options{Workers: 1, Filter: func(cloudtrail.Header) bool { return false }}
+	opt := Options{Workers: 1, Now: time.Now, Filter: func(cloudtrail.Header) bool { return false }}
 	p := start(t.Context(), &opt, []file{{path: path, size: 1}})
 	entries := 0
 	for r := range p.order {
 		for batch := range r.batches {
-			if entries += len(batch); len(batch)*long > batchBytes+long {
-				t.Errorf("a batch of %d entries", len(batch))
+			if entries += len(batch.entries); len(batch.entries)*long > batchBytes+long {
+				t.Errorf("a batch of %d entries", len(batch.entries))
 			}
 		}
 	}
@@ -443,15 +443,17 @@ func TestIsLog(t *testing.T) {
 		"events.ndjson":                                 true,
 		"events.log":                                    true,
 		"notes.md":                                      false,
-		"findings.csv":                                  false,
-		"findings.csv.gz":                               false,
-		"logs.tar.gz":                                   false,
-		"logs.tgz":                                      false,
-		"logs.zip":                                      false,
+		"ConfigWritabilityCheckFile":                    false,
+		"aws-logs-write-test":                           false,
+		"findings.csv":                                  true,
+		"findings.csv.gz":                               true,
+		"logs.tar.gz":                                   true,
+		"logs.tgz":                                      true,
+		"logs.zip":                                      true,
 		"screen.PNG":                                    false,
 		"report.html":                                   false,
 		"README.txt":                                    false,
-		"events.parquet":                                false,
+		"events.parquet":                                true,
 	} {
 		if got := isLog(name); got != want {
 			t.Errorf("isLog(%s) is %v", name, got)

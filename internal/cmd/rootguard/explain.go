@@ -153,7 +153,7 @@ func (c explainCmd) search(ctx context.Context, sys system, v *view, b *strings.
 	p := sys.paint()
 	opt := replay.Options{Paths: c.Paths, Stdin: sys.stdin, Now: sys.now, Problem: func(p replay.Problem) { wrong.tell(sys.stderr, p) }}
 	_, err = replay.Run(ctx, opt, func(ctx context.Context, rec *cloudtrail.Record, at replay.Place) error {
-		if rec.EventID != c.Event {
+		if rec.EventID != c.Event && rec.Addendum.CopyID != c.Event {
 			return nil
 		}
 		found++

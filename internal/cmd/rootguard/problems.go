@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"path/filepath"
 
 	"rootguard/internal/cmd/rootguard/label"
 	"rootguard/internal/replay"
@@ -42,6 +43,44 @@ func (n *problems) tell(w io.Writer, p replay.Problem) {
 func (n *problems) rest(w io.Writer, hint string) {
 	if more := n.count() - shownProblems; more > 0 {
 		fmt.Fprintf(w, "problem: and %d more%s\n", more, hint)
+	}
+}
+
+// notes are about files that were passed over.
+type notes struct {
+	shown int
+	more  int             // that were not shown
+	known map[string]bool // by folder and reason
+}
+
+// show names a file that may have records in a form that is not read. Of other
+// services' logs it names one in a folder.
+func (n *notes) show(w io.Writer, note replay.Note) {
+	if !note.Unread {
+		key := filepath.Dir(note.File) + "\n" + note.Reason
+		if n.known[key] {
+			return
+		}
+		if n.known == nil {
+			n.known = map[string]bool{}
+		}
+		n.known[key] = true
+	}
+	if n.shown == shownProblems {
+		n.more++
+		return
+	}
+	n.shown++
+	files := ""
+	if note.Files > 1 {
+		files = " (" + plural(int64(note.Files), "file") + ")"
+	}
+	fmt.Fprintf(w, "note: %s: %s%s\n", label.Clean(note.File), label.Clean(note.Reason), files)
+}
+
+func (n *notes) rest(w io.Writer) {
+	if n.more > 0 {
+		fmt.Fprintf(w, "note: and %d more\n", n.more)
 	}
 }
 

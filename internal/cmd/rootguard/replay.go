@@ -115,7 +115,7 @@ func (c replayCmd) Run(ctx context.Context, sys system) (err error) {
 		defer closing(f, &err)
 		out.problemFile = f
 	}
-	opt.Progress, opt.Problem = out.progress, out.problem
+	opt.Progress, opt.Problem, opt.Note = out.progress, out.problem, out.note
 	if slices.ContainsFunc(opt.Paths, inS3) {
 		if b, opt.Paths, err = c.copyBuckets(ctx, sys, st, opt.Paths, s3.Span{Since: opt.Since, Until: opt.Until}, out.problem); err != nil {
 			return err
@@ -147,6 +147,9 @@ func (c replayCmd) Run(ctx context.Context, sys system) (err error) {
 		if err := out.handled(rec, at, res); err != nil {
 			return err
 		}
+		if rec.EventTime.After(sys.now().Add(maxSkew)) {
+			return nil
+		}
 		if over, due := clock.move(rec.EventTime); due {
 			_, err = g.Flush(ctx, over)
 		}
@@ -156,7 +159,7 @@ func (c replayCmd) Run(ctx context.Context, sys system) (err error) {
 	if err != nil {
 		return err
 	}
-	if sum.FilesTotal == 0 && out.problems.count() == 0 && l == nil {
+	if sum.NoLogs() && out.problems.count() == 0 && l == nil {
 		return noLogs(c.Paths, sum.SkippedFiles)
 	}
 	for _, a := range c.Account {
@@ -165,8 +168,14 @@ func (c replayCmd) Run(ctx context.Context, sys system) (err error) {
 		}
 	}
 	until := sum.Last
-	if l != nil {
+	switch {
+	case l != nil:
 		until = l.spool.Scope().Until
+	case !opt.Until.IsZero(): // the user says that the logs go that far
+		until = opt.Until
+	}
+	if now := sys.now(); until.After(now) {
+		until = now
 	}
 	if err := out.finish(ctx, g, st, until, accounts); err != nil {
 		return err
@@ -270,6 +279,7 @@ type replayOutput struct {
 	tally       map[tallyKey]*tally
 	rollUps     int // alerts that stand for several events
 	problems    problems
+	notes       notes
 	problemFile io.Writer
 	line        progressLine
 	ending      bool // what comes now is told because the logs have ended
@@ -408,6 +418,12 @@ func (o *replayOutput) problem(p replay.Problem) {
 	o.problems.tell(o.sys.stderr, p)
 }
 
+// note names what was passed over.
+func (o *replayOutput) note(n replay.Note) {
+	o.clear()
+	o.notes.show(o.sys.stderr, n)
+}
+
 // progress draws the progress line.
 func (o *replayOutput) progress(p replay.Progress) {
 	share := ""
@@ -430,7 +446,7 @@ func (o *replayOutput) finish(ctx context.Context, g *guard.Guard, st *store, un
 		if err != nil {
 			return err
 		}
-		if at := newest(facts); at.After(asOf) {
+		if at := newest(facts); at.After(asOf) && !at.After(o.sys.now().Add(maxSkew)) {
 			asOf = at
 		}
 		if _, err := g.MissingMFA(ctx, account, asOf); err != nil {
@@ -441,6 +457,9 @@ func (o *replayOutput) finish(ctx context.Context, g *guard.Guard, st *store, un
 	_, err := g.Flush(ctx, endOfTime)
 	return err
 }
+
+// maxSkew is how far after now a record may be that says how far the logs go.
+const maxSkew = 24 * time.Hour
 
 // endOfTime is after every window.
 var endOfTime = time.Date(9999, time.December, 31, 0, 0, 0, 0, time.UTC)
@@ -474,6 +493,7 @@ func (o *replayOutput) summary(c replayCmd, st *store, sum replay.Summary, anyAc
 	if c.Problems != "" {
 		hint = ", all of them are in " + c.Problems
 	}
+	o.notes.rest(o.sys.stderr)
 	o.problems.rest(o.sys.stderr, hint)
 	var err error
 	switch o.format {
@@ -508,6 +528,7 @@ func (o *replayOutput) table(c replayCmd, st *store, sum replay.Summary, rows []
 	if !sum.First.IsZero() {
 		read += fmt.Sprintf(", from %s to %s", label.Time(sum.First), label.Time(sum.Last))
 	}
+	read += categories(sum)
 	if sum.SkippedFiles > 0 {
 		read += fmt.Sprintf("; %s of other kinds passed over", plural(int64(sum.SkippedFiles), "file"))
 	}
@@ -518,6 +539,20 @@ func (o *replayOutput) table(c replayCmd, st *store, sum replay.Summary, rows []
 		fmt.Fprintf(&b, "Next: rootguard status%s\n", st.flags(o.sys))
 	}
 	return b.String()
+}
+
+// categories are the records that are no management events.
+func categories(sum replay.Summary) string {
+	var text string
+	for _, c := range []struct {
+		n    int64
+		name string
+	}{{sum.Data, "data event"}, {sum.NetworkActivity, "network activity event"}, {sum.Insights, "Insights event"}, {sum.Aggregated, "aggregated or other event"}} {
+		if c.n > 0 {
+			text += "; " + plural(c.n, c.name)
+		}
+	}
+	return text
 }
 
 // told says how much was told.
