@@ -20,8 +20,9 @@ const stsSource = "sts.amazonaws.com"
 const assumeRootDuration = 900 * time.Second
 
 // FactsOf returns what a record tells about the bootstrap journey. It is empty
-// for a record the journey does not depend on: one that changed nothing, and one
-// without an eventTime, which has no place in a history.
+// for a record the journey does not depend on: one that changed nothing, one
+// that is of no call, and one without an eventTime, which has no place in a
+// history.
 //
 // Activity of the true root user is one fact per access key (or principal),
 // session and UTC hour, so that a busy session does not fill the store. Reads
@@ -30,7 +31,7 @@ const assumeRootDuration = 900 * time.Second
 // them. A session of sts:AssumeRoot is one fact per access key, under the
 // account it was aimed at. Everything else is one fact per event.
 func FactsOf(rec *cloudtrail.Record) []Fact {
-	if rec.EventTime.IsZero() {
+	if rec.EventTime.IsZero() || !rec.Category.IsCall() {
 		return nil
 	}
 	var facts []Fact

@@ -26,6 +26,34 @@ type timeSpan struct {
 	latest      stamp // where set, no record can be later
 	future      int64 // records that are all the same
 	ahead       stamp // the first of them
+
+	account  accountID // of the record before
+	accounts map[accountID]bool
+}
+
+// accountID is the ID of an account, 12 digits.
+type accountID [12]byte
+
+// maxAccounts is how many accounts a log is known to be of, more than there are
+// in an organization.
+const maxAccounts = 100_000
+
+// of takes in a record's recipientAccountId.
+func (s *timeSpan) of(account []byte) {
+	if len(account) != len(s.account) || accountID(account) == s.account {
+		return
+	}
+	s.account = accountID(account)
+	s.add(s.account)
+}
+
+func (s *timeSpan) add(account accountID) {
+	if s.accounts == nil {
+		s.accounts = map[accountID]bool{}
+	}
+	if len(s.accounts) < maxAccounts {
+		s.accounts[account] = true
+	}
 }
 
 // track takes in a record's eventTime. Most are close to the one before.
@@ -76,6 +104,9 @@ func (s *timeSpan) join(in *timeSpan) {
 		s.ahead = in.ahead
 	}
 	s.future += in.future
+	for account := range in.accounts {
+		s.add(account)
+	}
 }
 
 // Span is from when to when the records that were read are, those that the
@@ -84,6 +115,16 @@ func (s *timeSpan) join(in *timeSpan) {
 // future and ahead.
 func (r *Reader) Span() (first, last time.Time, future int64, ahead time.Time) {
 	return r.span.first.time(), r.span.last.time(), r.span.future, r.span.ahead.time()
+}
+
+// Accounts are those that the records were delivered to, in no order, the
+// records that the filter held back included.
+func (r *Reader) Accounts() []string {
+	accounts := make([]string, 0, len(r.span.accounts))
+	for account := range r.span.accounts {
+		accounts = append(accounts, string(account[:]))
+	}
+	return accounts
 }
 
 // NoneAfter sets the time after which no record can be, since it is not yet.

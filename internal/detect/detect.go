@@ -28,6 +28,9 @@ type Detector struct {
 // the ID; where the record is root at work as well, Also says so, and Severity is
 // the higher of the two unless the finding is about root's own credentials.
 func (d *Detector) Detect(rec *cloudtrail.Record, assumed *AssumedRoot) Outcome {
+	if !rec.Category.IsCall() {
+		return Outcome{Kind: Skipped, Reason: "no call: an event of the category " + rec.Category.String()}
+	}
 	use := rec.RootUse()
 	if use == cloudtrail.RootTrue && assumed != nil {
 		use = cloudtrail.RootSession

@@ -108,7 +108,7 @@ type Finding struct {
 
 	Account     string    `json:"account"`
 	Region      string    `json:"region,omitempty"`
-	EventTime   time.Time `json:"event_time"`
+	EventTime   time.Time `json:"event_time,omitzero"` // zero where it is not known
 	EventID     string    `json:"event_id"`
 	EventSource string    `json:"event_source,omitempty"`
 	EventName   string    `json:"event_name,omitempty"`

@@ -20,6 +20,15 @@ type event struct {
 	late    bool       // it goes into the window even where that is over
 }
 
+// at is the time by which an event has its place in a window: now where its own
+// is not known.
+func (e *event) at(now time.Time) time.Time {
+	if e.finding.EventTime.IsZero() {
+		return now.UTC()
+	}
+	return e.finding.EventTime
+}
+
 type verdict uint8
 
 const (
@@ -59,7 +68,7 @@ func (s *Settings) decide(ev event, c Claim, w Window, now time.Time) decision {
 		}
 		d := s.lease(ev, c, Window{}, now) // its place in the window was taken by the lease that ran out
 		d.recent = w.Recent
-		if c.Window == w.Key && s.open(&w, ev.finding.EventTime) {
+		if c.Window == w.Key && s.open(&w, ev.at(now)) {
 			d.window = w // unchanged: for undo, which gives the place back
 		}
 		return d
@@ -71,12 +80,13 @@ func (s *Settings) decide(ev event, c Claim, w Window, now time.Time) decision {
 	}
 
 	f := &ev.finding
-	if !s.open(&w, f.EventTime) && (!ev.late || !w.Unsent()) {
+	at := ev.at(now)
+	if !s.open(&w, at) && (!ev.late || !w.Unsent()) {
 		if w.Unsent() {
 			return decision{verdict: closeFirst, window: w}
 		}
 		w = Window{
-			Key: ev.window, Opened: f.EventTime, Until: f.EventTime.Add(s.Window),
+			Key: ev.window, Opened: at, Until: at.Add(s.Window),
 			RollUps: w.RollUps, // goes on, as it names the roll-ups
 			Finding: *f,
 		}
@@ -194,11 +204,13 @@ func (d *decision) undo(c Claim, w Window) (Claim, Window) {
 
 // add counts an event and lists what it did.
 func (h *Held) add(f *detect.Finding, limit int) {
-	if h.Count == 0 || f.EventTime.Before(h.First) {
-		h.First = f.EventTime
-	}
-	if h.Count == 0 || f.EventTime.After(h.Last) {
-		h.Last = f.EventTime
+	if at := f.EventTime; !at.IsZero() { // else it is not known
+		if h.First.IsZero() || at.Before(h.First) {
+			h.First = at
+		}
+		if at.After(h.Last) {
+			h.Last = at
+		}
 	}
 	h.Count++
 	a := actionOf(f)

@@ -50,7 +50,11 @@ func windowKey(f *detect.Finding) string {
 	if f.ID == detect.RootSigninFailed {
 		session = "" // whoever guesses root's password has no session
 	}
-	return accountPart(f.Account) + "/" + bounded(session) + "/" + string(f.ID)
+	key := accountPart(f.Account) + "/" + bounded(session) + "/" + string(f.ID)
+	if f.EventTime.IsZero() {
+		key += "/undated" // it would end the window of those that have a time
+	}
+	return key
 }
 
 func rollUpKey(w *Window) string {

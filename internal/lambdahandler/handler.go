@@ -15,6 +15,7 @@ import (
 
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/cloudtrail"
+	"rootguard/internal/detect"
 	"rootguard/internal/guard"
 	"rootguard/internal/health"
 )
@@ -132,8 +133,12 @@ func (h *Handler) handle(ctx context.Context, payload json.RawMessage, o *outcom
 	}
 	o.record, o.defects = &rec, defects
 
+	if !rec.Category.IsCall() { // a rule of one's own, or a redrive, may send such events
+		o.result = guard.Result{Disposition: guard.Ignored, Outcome: detect.Outcome{Kind: detect.Skipped, Reason: "no call: an event of the category " + rec.Category.String()}}
+		return nil
+	}
 	o.result, err = h.deps.Guard.Handle(ctx, &rec)
-	if o.result.Disposition == guard.Alerted {
+	if o.result.Disposition == guard.Alerted && !o.result.Outcome.Finding.EventTime.IsZero() {
 		o.latency = max(0, h.deps.Now().Sub(o.result.Outcome.Finding.EventTime))
 	}
 	err = errors.Join(err, h.check(ctx, &rec, o))

@@ -113,7 +113,9 @@ func (o *outcome) about() []slog.Attr {
 		if a := o.result.Alert; a != nil && a.Incident != nil {
 			text("incident", a.Incident.ID)
 		}
-		text("event_time", f.EventTime.UTC().Format(time.RFC3339))
+		if !f.EventTime.IsZero() {
+			text("event_time", f.EventTime.UTC().Format(time.RFC3339))
+		}
 	}
 	if o.result.Alert != nil {
 		text("alert_id", o.result.Alert.ID)

@@ -54,6 +54,7 @@ type counts struct {
 
 	stats       cloudtrail.Stats
 	first, last time.Time
+	accounts    map[string]bool
 	passedOver  int // logs that are known to be something else, by their content
 	skipped     int // members of archives that are, by their names
 }
@@ -238,6 +239,12 @@ func (w *worker) finish() {
 	}
 	if last.After(c.last) {
 		c.last = last
+	}
+	if c.accounts == nil {
+		c.accounts = map[string]bool{}
+	}
+	for _, account := range w.log.Accounts() {
+		c.accounts[account] = true
 	}
 }
 

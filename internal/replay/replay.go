@@ -8,7 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -85,6 +87,9 @@ type Summary struct {
 	First time.Time `json:"first,omitzero"`
 	Last  time.Time `json:"last,omitzero"`
 
+	// Accounts are those that the logs are of, also without a candidate.
+	Accounts []string `json:"-"`
+
 	passedOver int // of Files, those that are no logs by their content
 }
 
@@ -136,6 +141,9 @@ func Run(ctx context.Context, opt Options, handle func(ctx context.Context, rec 
 		p.wait() // else nothing can interrupt a worker that waits for a pipe
 	}
 	s.count()
+	p.counts.Lock()
+	s.sum.Accounts = slices.Sorted(maps.Keys(p.counts.accounts))
+	p.counts.Unlock()
 	if opt.Progress != nil {
 		opt.Progress(s.sum.Progress)
 	}

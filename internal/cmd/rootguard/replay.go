@@ -177,6 +177,11 @@ func (c replayCmd) Run(ctx context.Context, sys system) (err error) {
 	if now := sys.now(); until.After(now) {
 		until = now
 	}
+	for _, account := range sum.Accounts {
+		if len(opt.Accounts) == 0 || slices.Contains(opt.Accounts, account) {
+			accounts[account] = true
+		}
+	}
 	if err := out.finish(ctx, g, st, until, accounts); err != nil {
 		return err
 	}
@@ -377,9 +382,17 @@ func (o *replayOutput) handled(rec *cloudtrail.Record, at replay.Place, res guar
 			Verdict: res.Outcome.Kind.String(), Reason: res.Outcome.Reason,
 		})
 	}
-	text := fmt.Sprintf("%s not flagged: %s %s in %s: %s (event %s)", rec.EventTime.UTC().Format("2006-01-02 15:04:05Z"),
+	text := fmt.Sprintf("%s not flagged: %s %s in %s: %s (event %s)", eventTime(rec.EventTime),
 		label.Clean(rec.EventSource), label.Clean(rec.EventName), label.Clean(rec.Account()), label.Clean(res.Outcome.Reason), label.Clean(rec.EventID))
 	return writeText(o.sys.stdout, o.paint.faint(text)+"\n")
+}
+
+// eventTime is a record's time for people.
+func eventTime(t time.Time) string {
+	if t.IsZero() {
+		return "time unknown:"
+	}
+	return t.UTC().Format("2006-01-02 15:04:05Z")
 }
 
 // verdictSchema is the version of a verdict's JSON.
@@ -389,7 +402,7 @@ const verdictSchema = "rootguard.verdict/1"
 type verdict struct {
 	Schema      string    `json:"schema"`
 	EventID     string    `json:"event_id"`
-	EventTime   time.Time `json:"event_time"`
+	EventTime   time.Time `json:"event_time,omitzero"` // left out where it is not known
 	Account     string    `json:"account"`
 	EventSource string    `json:"event_source"`
 	EventName   string    `json:"event_name"`
@@ -420,6 +433,7 @@ func (o *replayOutput) problem(p replay.Problem) {
 
 // note names what was passed over.
 func (o *replayOutput) note(n replay.Note) {
+	n.File = o.file(n.File)
 	o.clear()
 	o.notes.show(o.sys.stderr, n)
 }
