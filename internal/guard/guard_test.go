@@ -619,7 +619,7 @@ func TestWindows(t *testing.T) {
 		"records without a time": {
 			[]step{
 				of(root(1, 0, guard.Alerted), func(f *detect.Finding) { f.EventTime = time.Time{} }),
-				of(root(2, 0, guard.RolledUp), func(f *detect.Finding) { f.EventTime = time.Time{} }), flush(0, 0), flush(15, 1),
+				of(root(2, 0, guard.RolledUp), func(f *detect.Finding) { f.EventTime = time.Time{} }), flush(15, 0), flush(75, 1),
 			},
 			[]string{"first high event-001", "roll_up high event-001 x1"},
 		},
