@@ -71,6 +71,7 @@ var mayImport = map[string][]string{
 	"trail":        {"health"},
 	"awshealth":    {"config", "health", "dynamodb", "eventbridge", "iam", "kms", "lambda", "sns", "sqs", "trail"},
 
+	"evidence":       {"bootstrap", "cloudtrail"},
 	"s3":             {},
 	"cloudformation": {},
 	"eventhistory":   {"eventpattern"},
