@@ -32,6 +32,17 @@ func (p params) at(path ...string) any {
 	return v
 }
 
+// has reports whether there is something under a name, whatever the case of its
+// letters: CloudTrail writes sSESpecification for SSESpecification.
+func (p params) has(name string) bool {
+	for n, v := range p {
+		if v != nil && strings.EqualFold(n, name) {
+			return true
+		}
+	}
+	return false
+}
+
 // str is the string under a path, "" where there is none.
 func (p params) str(path ...string) string {
 	s, _ := p.at(path...).(string)

@@ -46,9 +46,12 @@ const (
 // guardCall is a call that can switch rootguard off, if it names one of its resources.
 type guardCall struct {
 	name   string   // eventName; of Lambda without the API version
-	fields []string // the request parameters that name the resources
+	fields []string // the request parameters that name the resources, as "a" or "a.b"
 	harm   func(p params, named bool) harm
 	effect string // one sentence
+	// anyway names what of rootguard's a call is about that names none of its
+	// resources; "" where it is about none. It may be nil.
+	anyway func(p params) string
 }
 
 // always is the harm of a call that does the same whatever its parameters say.
@@ -67,82 +70,114 @@ func when(otherwise harm, test func(params) bool) func(params, bool) harm {
 // guardCalls are the calls by which rootguard or its trail can be disabled, by eventSource.
 var guardCalls = map[string][]guardCall{
 	trailSource: {
-		{"StopLogging", []string{"name"}, always(removes), "While the trail does not log, nothing reaches rootguard."},
-		{"DeleteTrail", []string{"name"}, always(removes), "Without a logging trail, nothing reaches rootguard."},
-		{"UpdateTrail", []string{"name"}, when(harmless, narrowsTrail), "The trail now leaves out Regions, global services or member accounts."},
-		{"PutEventSelectors", []string{"trailName"}, dropsManagementEvents, "The trail no longer records all management events, by which root and IAM are seen."},
+		{"StopLogging", []string{"name"}, always(removes), "While the trail does not log, nothing reaches rootguard.", nil},
+		{"DeleteTrail", []string{"name"}, always(removes), "Without a logging trail, nothing reaches rootguard.", nil},
+		{"UpdateTrail", []string{"name"}, when(harmless, narrowsTrail), "The trail now leaves out Regions, global services or member accounts.", nil},
+		{"PutEventSelectors", []string{"trailName"}, dropsManagementEvents, "The trail no longer records all management events, by which root and IAM are seen.", nil},
 	},
 	"events.amazonaws.com": {
-		{"DisableRule", []string{"name"}, always(removes), "A disabled rule hands on no event."},
-		{"DeleteRule", []string{"name"}, always(removes), "Without the rule no event is handed on."},
-		{"RemoveTargets", []string{"rule"}, always(removes), "A rule without its target hands on no event."},
-		{"PutRule", []string{"name"}, when(changes, func(p params) bool { return p.str("state") == "DISABLED" }), "The rule's pattern or state may now let events pass unseen."},
-		{"PutTargets", []string{"rule"}, always(changes), "The rule may now hand its events to something else."},
+		{"DisableRule", []string{"name"}, always(removes), "A disabled rule hands on no event.", nil},
+		{"DeleteRule", []string{"name"}, always(removes), "Without the rule no event is handed on.", nil},
+		{"RemoveTargets", []string{"rule"}, always(removes), "A rule without its target hands on no event.", nil},
+		{"PutRule", []string{"name"}, when(changes, func(p params) bool { return p.str("state") == "DISABLED" }), "The rule's pattern or state may now let events pass unseen.", nil},
+		{"PutTargets", []string{"rule"}, always(changes), "The rule may now hand its events to something else.", nil},
+		{"PutPermission", []string{"statementId"}, always(changes), "Other accounts may no longer be able to send events to this one.", nil},
+		{"RemovePermission", []string{"statementId"}, always(removes), "Other accounts can no longer send events to this one.", nil},
+		{"UpdateEventBus", []string{"name"}, always(changes), "The bus may now encrypt rules and events with a key that others can switch off.", defaultBus},
 	},
 	"sns.amazonaws.com": {
-		{"DeleteTopic", []string{"topicArn"}, always(removes), "Without the topic no alert reaches anybody."},
-		{"Unsubscribe", []string{"subscriptionArn"}, always(removes), "A receiver gets no more alerts."},
-		{"SetTopicAttributes", []string{"topicArn"}, always(changes), "The topic may now refuse alerts or deliver them otherwise."},
-		{"SetSubscriptionAttributes", []string{"subscriptionArn"}, when(changes, func(p params) bool { return strings.HasPrefix(p.str("attributeName"), "FilterPolicy") }), "A filter can keep alerts from a receiver."},
-		{"RemovePermission", []string{"topicArn"}, always(changes), "The topic may now refuse alerts."},
+		{"DeleteTopic", []string{"topicArn"}, always(removes), "Without the topic no alert reaches anybody.", nil},
+		{"Unsubscribe", []string{"subscriptionArn"}, always(removes), "A receiver gets no more alerts.", nil},
+		{"SetTopicAttributes", []string{"topicArn"}, always(changes), "The topic may now refuse alerts or deliver them otherwise.", nil},
+		{"SetSubscriptionAttributes", []string{"subscriptionArn"}, when(changes, func(p params) bool { return strings.HasPrefix(p.str("attributeName"), "FilterPolicy") }), "A filter can keep alerts from a receiver.", nil},
+		{"RemovePermission", []string{"topicArn"}, always(changes), "The topic may now refuse alerts.", nil},
+		{"AddPermission", []string{"topicArn"}, always(changes), "The topic may now refuse alerts, or take them from others.", nil},
+		{"PutDataProtectionPolicy", []string{"resourceArn"}, always(changes), "The topic may now drop alerts for what they contain.", nil},
+		{"SetSMSAttributes", nil, always(changes), "Text messages may no longer be sent.", limitsSMS},
 	},
 	"sqs.amazonaws.com": {
-		{"DeleteQueue", []string{"queueUrl"}, always(removes), "Events that could not be delivered are no longer kept."},
-		{"PurgeQueue", []string{"queueUrl"}, always(removes), "Events that waited to be handled again are lost."},
-		{"SetQueueAttributes", []string{"queueUrl"}, always(changes), "The queue may now refuse events or lose them sooner."},
-		{"RemovePermission", []string{"queueUrl"}, always(changes), "The queue may now refuse events."},
+		{"DeleteQueue", []string{"queueUrl"}, always(removes), "Events that could not be delivered are no longer kept.", nil},
+		{"PurgeQueue", []string{"queueUrl"}, always(removes), "Events that waited to be handled again are lost.", nil},
+		{"SetQueueAttributes", []string{"queueUrl"}, always(changes), "The queue may now refuse events or lose them sooner.", nil},
+		{"RemovePermission", []string{"queueUrl"}, always(changes), "The queue may now refuse events.", nil},
+		{"AddPermission", []string{"queueUrl"}, always(changes), "Others may now read or remove the events that wait.", nil},
 	},
 	"dynamodb.amazonaws.com": {
-		{"DeleteTable", []string{"tableName"}, always(removes), "The status and the record of what was alerted are lost."},
-		{"UpdateTable", []string{"tableName"}, when(harmless, func(p params) bool { return p.isFalse("deletionProtectionEnabled") }), "The table can now be deleted."},
+		{"DeleteTable", []string{"tableName"}, always(removes), "The status and the record of what was alerted are lost.", nil},
+		{"UpdateTable", []string{"tableName"}, when(changes, starvesTable), "The table can now be deleted, or refuse what the functions read and write.", nil},
+		{"PutResourcePolicy", []string{"resourceArn"}, always(changes), "The functions may now be denied the table: nothing would be claimed, and nothing alerted.", nil},
+		{"DeleteResourcePolicy", []string{"resourceArn"}, always(changes), "Others may now write to the table.", nil},
+		{"UpdateTimeToLive", []string{"tableName"}, always(changes), "Rows may now be kept for ever, or expire too early.", nil},
+		{"UpdateContinuousBackups", []string{"tableName"}, always(changes), "The table may no longer be restorable.", nil},
 	},
 	lambdaSource: {
-		{"DeleteFunctionEventInvokeConfig", []string{"functionName"}, always(removes), "Events the function failed on are no longer kept."},
-		{"UpdateFunctionEventInvokeConfig", []string{"functionName"}, always(changes), "Events the function failed on may now be lost."},
-		{"PutFunctionEventInvokeConfig", []string{"functionName"}, always(changes), "Events the function failed on may now be lost."},
-		{"DeleteFunction", []string{"functionName"}, always(removes), "Without the function no event is judged."},
-		{"UpdateFunctionCode", []string{"functionName"}, always(changes), "The function runs other code now."},
-		{"UpdateFunctionConfiguration", []string{"functionName"}, always(changes), "The function runs with other settings now."},
-		{"RemovePermission", []string{"functionName"}, always(removes), "The rule may no longer call the function."},
-		{"PutFunctionConcurrency", []string{"functionName"}, when(changes, func(p params) bool { return p.at("reservedConcurrentExecutions") == 0.0 }), "With too few executions reserved, events wait or are dropped."},
+		{"DeleteFunctionEventInvokeConfig", []string{"functionName"}, always(removes), "Events the function failed on are no longer kept.", nil},
+		{"UpdateFunctionEventInvokeConfig", []string{"functionName"}, always(changes), "Events the function failed on may now be lost.", nil},
+		{"PutFunctionEventInvokeConfig", []string{"functionName"}, always(changes), "Events the function failed on may now be lost.", nil},
+		{"DeleteFunction", []string{"functionName"}, always(removes), "Without the function no event is judged.", nil},
+		{"UpdateFunctionCode", []string{"functionName"}, always(changes), "The function runs other code now.", nil},
+		{"UpdateFunctionConfiguration", []string{"functionName"}, always(changes), "The function runs with other settings now.", nil},
+		{"RemovePermission", []string{"functionName"}, always(removes), "The rule may no longer call the function.", nil},
+		{"PutFunctionConcurrency", []string{"functionName"}, when(changes, func(p params) bool { return p.at("reservedConcurrentExecutions") == 0.0 }), "With too few executions reserved, events wait or are dropped.", nil},
+		{"PutRuntimeManagementConfig", []string{"functionName"}, always(changes), "The function may now run on another version of its runtime.", nil},
+		{"AddPermission", []string{"functionName"}, always(changes), "Something else may now call the function, with events that never happened.", nil},
 	},
 	cloudtrail.IAMSource: {
-		{"DeleteRole", []string{"roleName"}, always(removes), "A function without its role does nothing."},
-		{"DeleteRolePolicy", []string{"roleName"}, always(removes), "A function's role may now lack what it needs."},
-		{"DetachRolePolicy", []string{"roleName"}, always(removes), "A function's role may now lack what it needs."},
-		{"PutRolePolicy", []string{"roleName"}, always(changes), "A function's role may now be denied what it needs."},
-		{"AttachRolePolicy", []string{"roleName"}, always(changes), "A function's role may now be denied what it needs."},
-		{"PutRolePermissionsBoundary", []string{"roleName"}, always(changes), "A function's role may now be denied what it needs."},
-		{"UpdateAssumeRolePolicy", []string{"roleName"}, always(changes), "A function may no longer be given its role, or somebody else is."},
-		{attachUserPolicy, []string{"policyArn"}, always(changes), "A user may now do nothing without MFA, and not by rootguard; rootguard release cannot end it."},
-		{detachUserPolicy, []string{"policyArn"}, always(removes), "A user who has no MFA is out of quarantine, and not by rootguard release."},
-		{"DeletePolicy", []string{"policyArn"}, always(removes), "No user without MFA can be quarantined any more."},
-		{"CreatePolicyVersion", []string{"policyArn"}, always(changes), "Quarantined users may now do something else than before."},
-		{"SetDefaultPolicyVersion", []string{"policyArn"}, always(changes), "Quarantined users may now do something else than before."},
+		{"DeleteRole", []string{"roleName"}, always(removes), "A function without its role does nothing.", nil},
+		{"DeleteRolePolicy", []string{"roleName"}, always(removes), "A function's role may now lack what it needs.", nil},
+		{"DetachRolePolicy", []string{"roleName"}, always(removes), "A function's role may now lack what it needs.", nil},
+		{"PutRolePolicy", []string{"roleName"}, always(changes), "A function's role may now be denied what it needs.", nil},
+		{"AttachRolePolicy", []string{"roleName"}, always(changes), "A function's role may now be denied what it needs.", nil},
+		{"PutRolePermissionsBoundary", []string{"roleName"}, always(changes), "A function's role may now be denied what it needs.", nil},
+		{"DeleteRolePermissionsBoundary", []string{"roleName"}, always(changes), "A function's role may now do more than before.", nil},
+		{"UpdateAssumeRolePolicy", []string{"roleName"}, always(changes), "A function may no longer be given its role, or somebody else is.", nil},
+		{attachUserPolicy, []string{"policyArn"}, always(changes), "A user may now do nothing without MFA, and not by rootguard; rootguard release cannot end it.", nil},
+		{detachUserPolicy, []string{"policyArn"}, always(removes), "A user who has no MFA is out of quarantine, and not by rootguard release.", nil},
+		{"DeletePolicy", []string{"policyArn"}, always(removes), "No user without MFA can be quarantined any more.", nil},
+		{"CreatePolicyVersion", []string{"policyArn"}, always(changes), "Quarantined users may now do something else than before.", nil},
+		{"SetDefaultPolicyVersion", []string{"policyArn"}, always(changes), "Quarantined users may now do something else than before.", nil},
 	},
 	kmsSource: {
-		{"DisableKey", []string{"keyId"}, always(removes), "What the key encrypts can no longer be read or sent."},
-		{"ScheduleKeyDeletion", []string{"keyId"}, always(removes), "What the key encrypts can no longer be read or sent."},
-		{"PutKeyPolicy", []string{"keyId"}, always(changes), "Those who publish alerts may no longer use the key."},
-		{"DeleteAlias", []string{"aliasName"}, always(removes), "What finds the key by its alias finds none."},
-		{"UpdateAlias", []string{"aliasName"}, always(changes), "The alias names another key now."},
+		{"DisableKey", []string{"keyId"}, always(removes), "What the key encrypts can no longer be read or sent.", nil},
+		{"ScheduleKeyDeletion", []string{"keyId"}, always(removes), "What the key encrypts can no longer be read or sent.", nil},
+		{"PutKeyPolicy", []string{"keyId"}, always(changes), "Those who publish alerts may no longer use the key.", nil},
+		{"RevokeGrant", []string{"keyId"}, always(removes), "What used the key by the grant can no longer read or send.", nil},
+		{"DeleteAlias", []string{"aliasName"}, always(removes), "What finds the key by its alias finds none.", nil},
+		{"UpdateAlias", []string{"aliasName"}, always(changes), "The alias names another key now.", nil},
 	},
 	"scheduler.amazonaws.com": {
-		{"DeleteSchedule", []string{"name", "groupName"}, always(removes), "The sweep that finds users without MFA no longer runs."},
-		{"DeleteScheduleGroup", []string{"name"}, always(removes), "The sweep that finds users without MFA no longer runs."},
-		{"UpdateSchedule", []string{"name", "groupName"}, when(changes, func(p params) bool { return p.str("state") == "DISABLED" }), "The sweep that finds users without MFA may no longer run."},
+		{"DeleteSchedule", []string{"name", "groupName"}, always(removes), "The sweep that finds users without MFA no longer runs.", nil},
+		{"DeleteScheduleGroup", []string{"name"}, always(removes), "The sweep that finds users without MFA no longer runs.", nil},
+		{"UpdateSchedule", []string{"name", "groupName"}, when(changes, func(p params) bool { return p.str("state") == "DISABLED" }), "The sweep that finds users without MFA may no longer run.", nil},
 	},
 	"monitoring.amazonaws.com": {
-		{"DeleteAlarms", []string{"alarmNames"}, always(removes), "A fault of rootguard itself no longer raises an alarm."},
-		{"DisableAlarmActions", []string{"alarmNames"}, always(removes), "A fault of rootguard itself no longer raises an alarm."},
-		{"PutMetricAlarm", []string{"alarmName"}, when(changes, func(p params) bool { return p.isFalse("actionsEnabled") }), "A fault of rootguard itself may no longer raise an alarm."},
+		{"DeleteAlarms", []string{"alarmNames"}, always(removes), "A fault of rootguard itself no longer raises an alarm.", nil},
+		{"DisableAlarmActions", []string{"alarmNames"}, always(removes), "A fault of rootguard itself no longer raises an alarm.", nil},
+		{"PutMetricAlarm", []string{"alarmName"}, when(changes, func(p params) bool { return p.isFalse("actionsEnabled") }), "A fault of rootguard itself may no longer raise an alarm.", nil},
+		{"SetAlarmState", []string{"alarmName"}, always(removes), "The alarm shows a state that was made up.", nil},
+		{"PutAlarmMuteRule", []string{"muteTargets.alarmNames"}, always(removes), "A fault of rootguard itself raises no alarm while the rule mutes it.", mutesAll},
 	},
 	"logs.amazonaws.com": {
-		{"DeleteLogGroup", []string{"logGroupName"}, always(removes), "What the function did is no longer on record."},
+		{"DeleteLogGroup", []string{"logGroupName"}, always(removes), "What the function did is no longer on record.", nil},
 	},
-	"cloudformation.amazonaws.com": {
-		{"DeleteStack", []string{"stackName"}, always(removes), "Everything the stack made goes with it."},
-		{"UpdateTerminationProtection", []string{"stackName"}, when(harmless, func(p params) bool { return p.isFalse("enableTerminationProtection") }), "The stack can now be deleted."},
+	bucketSource: {
+		{"DeleteBucket", []string{"bucketName"}, always(removes), "The logs of the trail are gone, and no more are kept.", nil},
+		{"DeleteBucketPolicy", []string{"bucketName"}, always(removes), "The trail can no longer store its logs.", nil},
+		{"PutBucketPolicy", []string{"bucketName"}, always(changes), "The trail may no longer be able to store its logs.", nil},
+		{"PutBucketLifecycle", []string{"bucketName"}, always(changes), "The logs of the trail may be deleted soon.", nil},
+		{"PutBucketLifecycleConfiguration", []string{"bucketName"}, always(changes), "The logs of the trail may be deleted soon.", nil},
+		{"PutBucketEncryption", []string{"bucketName"}, always(changes), "The trail may no longer be able to store its logs.", nil},
+	},
+	cloudFormation: {
+		{"DeleteStack", []string{"stackName"}, always(removes), "Everything the stack made goes with it.", nil},
+		{"UpdateTerminationProtection", []string{"stackName"}, when(harmless, func(p params) bool { return p.isFalse("enableTerminationProtection") }), "The stack can now be deleted.", nil},
+		{"UpdateStack", []string{"stackName"}, always(changes), "Everything the stack made can change with it.", nil},
+		{"ExecuteChangeSet", []string{"stackName"}, always(changes), "Everything the stack made can change with it.", nil},
+		{"UpdateStackSet", []string{"stackSetName"}, always(changes), "Member accounts may no longer send their events.", nil},
+		{"UpdateStackInstances", []string{"stackSetName"}, always(changes), "Member accounts may no longer send their events.", nil},
+		{"DeleteStackSet", []string{"stackSetName"}, always(removes), "Member accounts no longer send their events.", nil},
+		{"DeleteStackInstances", []string{"stackSetName"}, always(removes), "Member accounts no longer send their events.", nil},
+		{"StopStackSetOperation", []string{"stackSetName"}, always(changes), "Some member accounts may be left without the rules.", nil},
 	},
 }
 
@@ -150,6 +185,9 @@ const (
 	trailSource  = "cloudtrail.amazonaws.com"
 	lambdaSource = "lambda.amazonaws.com"
 	kmsSource    = "kms.amazonaws.com"
+	bucketSource = "s3.amazonaws.com"
+	// As invokedBy and sourceIPAddress too, where it makes a call for somebody.
+	cloudFormation = "cloudformation.amazonaws.com"
 
 	attachUserPolicy = "AttachUserPolicy"
 	detachUserPolicy = "DetachUserPolicy"
@@ -181,15 +219,21 @@ func (o *Own) tampering(rec *cloudtrail.Record) Outcome {
 	req := paramsOf(rec.RequestParameters)
 	var names []string
 	for _, field := range row.fields {
-		names = append(names, req.strs(field)...)
+		names = append(names, req.strs(strings.Split(field, ".")...)...)
 	}
 	if len(names) == 0 {
 		names = resourceDenied(rec.ErrorMessage)
 	}
 	name, named, ok := o.pick(rec.EventSource, names)
+	if !ok && row.anyway != nil {
+		name = row.anyway(req)
+		ok = name != ""
+	}
 	switch {
-	case !ok && rec.EventSource == cloudtrail.IAMSource:
-		return skipped() // roles are no business of the other rules
+	case !ok && (rec.EventSource == cloudtrail.IAMSource || rec.EventSource == bucketSource):
+		return skipped() // other roles and buckets are no business of rootguard's
+	case !ok && len(row.fields) == 0:
+		return passed("the call takes nothing away that rootguard needs")
 	case !ok && rec.EventSource == kmsSource && len(o.Keys) == 0:
 		return passed("whether this key is rootguard's cannot be known from the record")
 	case !ok:
@@ -208,7 +252,7 @@ func (o *Own) tampering(rec *cloudtrail.Record) Outcome {
 	if h == harmless {
 		return passed("the call on %s takes nothing away that rootguard needs", orUnnamed(name))
 	}
-	return matched(o.tampered(rec, row, name, h))
+	return matched(o.tampered(rec, row, name))
 }
 
 // quarantines reports whether a call was made by the function that quarantines
@@ -225,21 +269,19 @@ func (o *Own) quarantines(rec *cloudtrail.Record) bool {
 }
 
 // tampered is the finding for a call that harms, or was to harm, a resource.
-func (o *Own) tampered(rec *cloudtrail.Record, row *guardCall, name string, h harm) Finding {
+func (o *Own) tampered(rec *cloudtrail.Record, row *guardCall, name string) Finding {
 	f := finding(rec, GuardTampered)
 	f.Target.Resource = name
 	f.Title = "Guardrail tampered with: "
 	f.Detail = row.effect
-	deployment := h == changes && rec.UserIdentity.InvokedBy == "cloudformation.amazonaws.com"
 	how := attempt(rec)
 	if how != "" {
 		f.Severity = High
 		f.Title = "Guardrail tampering " + how + ": "
 		f.Detail = ended(rec)
 	}
-	if deployment {
-		f.Severity = Medium
-		f.Detail += " CloudFormation made the call, as it does when rootguard is deployed."
+	if rec.UserIdentity.InvokedBy == cloudFormation || rec.SourceIPAddress == cloudFormation {
+		f.Detail += " CloudFormation made the call, for a stack that the record does not name."
 	}
 	f.Title += row.name + " " + printable(orUnnamed(o.part(name), lastPart(name)))
 	return f
@@ -314,6 +356,43 @@ func nothingThere(code string) bool {
 	return slices.ContainsFunc([]string{"NotFound", "NoSuch", "NonExistent", "DoesNotExist", "InvalidTrailName"}, func(part string) bool {
 		return strings.Contains(code, part)
 	})
+}
+
+// defaultBus is the bus that all rules are on, where a call is about it.
+func defaultBus(p params) string {
+	name := p.str("name")
+	if name == "default" || strings.HasSuffix(name, ":event-bus/default") {
+		return "event bus default"
+	}
+	return ""
+}
+
+// mutesAll are all alarms, where a mute rule has no targets (CloudWatch API
+// Reference, PutAlarmMuteRule: MuteTargets is optional).
+func mutesAll(p params) string {
+	if p != nil && p.at("muteTargets", "alarmNames") == nil {
+		return "all alarms"
+	}
+	return ""
+}
+
+// limitsSMS are the account's text messages, where a call changes how much they
+// may cost a month, or does not show what it changes.
+func limitsSMS(p params) string {
+	if attributes, ok := p.at("attributes").(map[string]any); ok && !params(attributes).has("MonthlySpendLimit") {
+		return ""
+	}
+	return "text messages"
+}
+
+// starvesTable reports whether UpdateTable takes the table's protection, or may
+// keep the functions from reading and writing it: by its throughput, its key, or
+// an index that is gone.
+func starvesTable(p params) bool {
+	if p.isFalse("deletionProtectionEnabled") || p.has("onDemandThroughput") || p.has("provisionedThroughput") || p.has("sSESpecification") {
+		return true
+	}
+	return slices.ContainsFunc(p.list("globalSecondaryIndexUpdates"), func(u params) bool { return u.has("delete") || u.has("update") })
 }
 
 // narrowsTrail reports whether UpdateTrail makes the trail record less of what

@@ -158,28 +158,36 @@ func rules(prefix string) []Rule {
 			"CreateLoginProfile", "CreateUser", "DeactivateMFADevice", "DeleteAccessKey", "DeleteGroup", "DeleteGroupPolicy",
 			"DeleteLoginProfile", "DeleteUser", "DeleteUserPolicy", "DetachGroupPolicy", "DetachUserPolicy", "EnableMFADevice",
 			"PutGroupPolicy", "PutUserPolicy", "RemoveUserFromGroup", "UpdateGroup", "UpdateLoginProfile", "UpdateUser"]}}`
-	// Whether a trail or key is rootguard's cannot be told from its name.
+	// Whether these are about rootguard's cannot be seen from a name.
 	guardTrail := `{` + fromAWS + `, "detail-type": [` + byCall + `], ` + notRoot + `, "detail": {
-		"eventSource": ["cloudtrail.amazonaws.com", "kms.amazonaws.com"],
-		"eventName": ["DeleteAlias", "DeleteTrail", "DisableKey", "PutEventSelectors", "PutKeyPolicy", "ScheduleKeyDeletion",
-			"StopLogging", "UpdateAlias", "UpdateTrail"]}}`
+		"eventSource": ["cloudtrail.amazonaws.com", "events.amazonaws.com", "kms.amazonaws.com", "monitoring.amazonaws.com", "sns.amazonaws.com"],
+		"eventName": ["DeleteAlias", "DeleteTrail", "DisableKey", "PutAlarmMuteRule", "PutEventSelectors", "PutKeyPolicy", "RevokeGrant",
+			"ScheduleKeyDeletion", "SetSMSAttributes", "StopLogging", "UpdateAlias", "UpdateEventBus", "UpdateTrail"]}}`
 	guardDelivery := `{` + fromAWS + `, "detail-type": [` + byCall + `], "detail": {
 		"eventSource": ["dynamodb.amazonaws.com", "events.amazonaws.com", "sns.amazonaws.com", "sqs.amazonaws.com"],
-		"eventName": ["DeleteQueue", "DeleteRule", "DeleteTable", "DeleteTopic", "DisableRule", "PurgeQueue", "PutRule", "PutTargets",
-			"RemovePermission", "RemoveTargets", "SetQueueAttributes", "SetSubscriptionAttributes", "SetTopicAttributes",
-			"Unsubscribe", "UpdateTable"],
-		` + naming(prefix, "name", "queueUrl", "rule", "subscriptionArn", "tableName", "topicArn") + `}}`
+		"eventName": ["AddPermission", "DeleteQueue", "DeleteResourcePolicy", "DeleteRule", "DeleteTable", "DeleteTopic", "DisableRule",
+			"PurgeQueue", "PutDataProtectionPolicy", "PutPermission", "PutResourcePolicy", "PutRule", "PutTargets", "RemovePermission",
+			"RemoveTargets", "SetQueueAttributes", "SetSubscriptionAttributes", "SetTopicAttributes", "Unsubscribe",
+			"UpdateContinuousBackups", "UpdateTable", "UpdateTimeToLive"],
+		` + naming(prefix, "name", "queueUrl", "resourceArn", "rule", "statementId", "subscriptionArn", "tableName", "topicArn") + `}}`
+	// "DeleteFunction2" begins the names with a version, DeleteFunction20150331;
+	// DeleteFunctionConcurrency takes a limit away and no function.
 	guardFunction := `{` + fromAWS + `, "detail-type": [` + byCall + `], "detail": {
-		"eventSource": ["iam.amazonaws.com", "lambda.amazonaws.com", "logs.amazonaws.com"],
-		"eventName": ["AttachRolePolicy", "DeleteLogGroup", "DeleteRole", "DeleteRolePolicy", "DetachRolePolicy",
-			"PutRolePermissionsBoundary", "PutRolePolicy", "UpdateAssumeRolePolicy", {"prefix": "DeleteFunction"},
-			{"prefix": "PutFunction"}, {"prefix": "RemovePermission"}, {"prefix": "UpdateFunction"}],
-		` + naming(prefix, "functionName", "logGroupName", "roleName") + `}}`
+		"eventSource": ["iam.amazonaws.com", "lambda.amazonaws.com", "logs.amazonaws.com", "s3.amazonaws.com"],
+		"eventName": ["AttachRolePolicy", "DeleteBucket", "DeleteBucketPolicy", "DeleteFunction", "DeleteLogGroup", "DeleteRole",
+			"DeleteRolePermissionsBoundary", "DeleteRolePolicy", "DetachRolePolicy", "PutBucketEncryption", "PutBucketPolicy",
+			"PutRolePermissionsBoundary", "PutRolePolicy", "UpdateAssumeRolePolicy", {"prefix": "AddPermission"},
+			{"prefix": "DeleteFunction2"}, {"prefix": "DeleteFunctionEventInvokeConfig"}, {"prefix": "PutBucketLifecycle"},
+			{"prefix": "PutFunctionConcurrency"}, {"prefix": "PutFunctionEventInvokeConfig"}, {"prefix": "PutRuntimeManagementConfig"},
+			{"prefix": "RemovePermission"}, {"prefix": "UpdateFunction"}],
+		` + naming(prefix, "bucketName", "functionName", "logGroupName", "roleName") + `}}`
 	guardWatch := `{` + fromAWS + `, "detail-type": [` + byCall + `], "detail": {
 		"eventSource": ["cloudformation.amazonaws.com", "events.amazonaws.com", "monitoring.amazonaws.com", "scheduler.amazonaws.com"],
-		"eventName": ["DeleteAlarms", "DeleteRule", "DeleteSchedule", "DeleteScheduleGroup", "DeleteStack", "DisableAlarmActions", "DisableRule", "PutMetricAlarm", "PutRule",
-			"RemoveTargets", "UpdateSchedule", "UpdateTerminationProtection"],
-		` + naming(prefix, "alarmName", "alarmNames", "groupName", "name", "rule", "stackName") + `}}`
+		"eventName": ["DeleteAlarms", "DeleteRule", "DeleteSchedule", "DeleteScheduleGroup", "DeleteStack", "DeleteStackInstances",
+			"DeleteStackSet", "DisableAlarmActions", "DisableRule", "ExecuteChangeSet", "PutMetricAlarm", "PutRule", "RemoveTargets",
+			"SetAlarmState", "StopStackSetOperation", "UpdateSchedule", "UpdateStack", "UpdateStackInstances", "UpdateStackSet",
+			"UpdateTerminationProtection"],
+		` + naming(prefix, "alarmName", "alarmNames", "groupName", "name", "rule", "stackName", "stackSetName") + `}}`
 	return []Rule{
 		{"root-sign-in", "The root user signs in to the console, or fails to", compact(rootSignIn), false, RootActivity},
 		{"root-activity", "The root user makes a call", compact(rootActivity), false, RootActivity},
@@ -189,9 +197,9 @@ func rules(prefix string) []Rule {
 		{"assume-root", "Somebody opens a root session in a member account", compact(assumeRoot), true, RootActivity},
 		{"user-sign-in", "An IAM user signs in to the console", compact(userSignIn), false, IAMUser},
 		{"user-change", "An IAM user or group, its credentials, MFA or permissions change", compact(userChange), false, IAMUser},
-		{"guard-trail", "A trail or key that rootguard may need is changed or switched off", compact(guardTrail), false, RootActivity},
+		{"guard-trail", "A trail, key, bus, alarm or text message that rootguard may need is changed or switched off", compact(guardTrail), false, RootActivity},
 		{"guard-delivery", "The rules, topic, queues or table of rootguard are changed", compact(guardDelivery), false, RootActivity},
-		{"guard-function", "The functions of rootguard, their roles or logs are changed", compact(guardFunction), false, RootActivity},
+		{"guard-function", "The functions of rootguard, their roles or logs, or the trail's bucket are changed", compact(guardFunction), false, RootActivity},
 		{"guard-watch", "The alarms, schedules or stacks of rootguard are changed", compact(guardWatch), false, RootActivity},
 	}
 }
