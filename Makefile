@@ -96,7 +96,8 @@ diff: ## what a deploy would change
 # a protected table can be rolled back. A table from an earlier stack has its own settings.
 GUARD = $(shell node -p 'const s = require("./cdk.json").context.rootguard || {}; s.table ? "" : s.prefix || "rootguard"')
 # The CDK asks for no approval where it deploys stacks side by side: make diff shows what would change.
-deploy: ## deploy to the account of your AWS credentials; EMAIL=ops@example.com
+deploy: build ## deploy to the account of your AWS credentials; EMAIL=ops@example.com
+	$(BUILD)/rootguard preflight
 	$(CDK) deploy --all --concurrency 10 --require-approval never $(CONTEXT)
 	$(if $(GUARD),$(CDK) deploy $(GUARD) --app cdk.out --exclusively --require-approval never --parameters $(GUARD):ProtectTable=true)
 

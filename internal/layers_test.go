@@ -92,6 +92,7 @@ var mayImport = map[string][]string{
 	"sqs/sqstest":                     {},
 	"s3/s3test":                       {},
 	"eventhistory/eventhistorytest":   {},
+	"eventbridge/eventbridgetest":     {"eventpattern"},
 }
 
 // pure packages must repeat a decision from its input alone.

@@ -34,6 +34,7 @@ type grammar struct {
 	Report     reportCmd     `cmd:"" help:"Write a self-contained HTML page of accounts and findings."`
 	Adopt      adoptCmd      `cmd:"" help:"Make accounts known to the deployed rootguard, and look at their root and users at once."`
 	Doctor     doctorCmd     `cmd:"" help:"Check that every part of the deployed rootguard works, and say what mends it."`
+	Preflight  preflightCmd  `cmd:"" help:"Ask AWS, before anything is deployed, whether it takes what will be."`
 	Redrive    redriveCmd    `cmd:"" help:"Deliver the events that wait in the queues of the deployed rootguard."`
 	Window     windowCmd     `cmd:"" help:"Announce that root will be used, so that alerts of it are lowered."`
 	Incidents  incidentsCmd  `cmd:"" help:"List the incidents of the deployed rootguard, and who looks after them."`
