@@ -18,7 +18,8 @@ func Header() []string {
 func WriteCSV(w io.Writer, rows []Row) error {
 	out := csv.NewWriter(w)
 	out.UseCRLF = true
-	lines := [][]string{Header()}
+	lines := make([][]string, 0, 1+len(rows))
+	lines = append(lines, Header())
 	for i := range rows {
 		lines = append(lines, rows[i].fields())
 	}

@@ -26,7 +26,7 @@ type Evidence struct {
 var evidenceTemplate string
 
 // evidenceStyle is what its table needs beyond the report's style.
-const evidenceStyle = `.wide{overflow-x:auto}.evidence table{min-width:720px}.evidence tr{break-inside:avoid}`
+const evidenceStyle = `.wide{overflow-x:auto}.evidence table{min-width:720px}.evidence tr{break-inside:avoid}.evidence .verdict,.evidence td.mono{white-space:nowrap}`
 
 // evidencePage is what the template gets.
 type evidencePage struct {
