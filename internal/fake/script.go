@@ -37,6 +37,16 @@ type Script struct {
 	plan  map[int]Fault // by index into calls
 	fails map[string]int
 	dead  bool
+
+	before func(n int)
+}
+
+// Before sets what is called before the call of each number, 0 the first. It may
+// make calls itself, as another process would in between.
+func (s *Script) Before(f func(n int)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.before = f
 }
 
 // Inject makes the n-th call from now on go wrong; 1 is the next.
@@ -85,6 +95,7 @@ func (s *Script) Revive() {
 
 // call does the work of one call as the plan says.
 func (s *Script) call(name string, work func() error) error {
+	s.meanwhile()
 	f, err := s.next(name)
 	if err != nil {
 		return err
@@ -100,6 +111,19 @@ func (s *Script) call(name string, work func() error) error {
 	case None:
 	}
 	return err
+}
+
+// meanwhile calls what Before set, with the number of the call to come.
+func (s *Script) meanwhile() {
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	before, n := s.before, len(s.calls)
+	s.mu.Unlock()
+	if before != nil {
+		before(n)
+	}
 }
 
 func (s *Script) next(name string) (Fault, error) {

@@ -124,14 +124,8 @@ func (g *Guard) Announce(ctx context.Context, e Entry) (Entry, error) {
 	}
 	e.ID = shortID(strings.Join([]string{e.Account, e.From.String(), e.Until.String(), e.Owner, e.Reason, e.Actor.ARN, e.At.String()}, "\n"))
 	e.Key = announcementKey(&e)
-	known, err := g.announcements(ctx, e.Account, e.From.Add(-MaxAnnouncement), e.Until)
-	if err != nil {
+	if err := g.overlap(ctx, &e); err != nil {
 		return e, err
-	}
-	for _, a := range known {
-		if a.Opened.From.Before(e.Until) && e.From.Before(a.End().Truncate(time.Second)) {
-			return e, &OverlapError{With: a}
-		}
 	}
 	a := Announcement{Opened: e}
 	if err := g.tellOf(ctx, detect.UseAnnounced(a.use(), e.Actor, e.At)); err != nil {
@@ -143,7 +137,30 @@ func (g *Guard) Announce(ctx context.Context, e Entry) (Entry, error) {
 	if _, err := g.deps.Announcements.Enter(ctx, e); err != nil {
 		return e, fmt.Errorf("storing announcement %s: %w", e.ID, err)
 	}
-	return e, nil
+	// Another one may have been stored since the first check. Each of two that are
+	// stored at once checks after it is stored, so at least one sees the other, and
+	// whichever does ends itself: never do both count.
+	err := g.overlap(ctx, &e)
+	if _, both := errors.AsType[*OverlapError](err); both {
+		if _, _, closeErr := g.Close(ctx, a, e.Actor, "announced at the same moment as another one of that time"); closeErr != nil {
+			return e, errors.Join(err, closeErr)
+		}
+	}
+	return e, err
+}
+
+// overlap is an OverlapError where another announcement has part of the time.
+func (g *Guard) overlap(ctx context.Context, e *Entry) error {
+	known, err := g.announcements(ctx, e.Account, e.From.Add(-MaxAnnouncement), e.Until)
+	if err != nil {
+		return err
+	}
+	for _, a := range known {
+		if a.Opened.ID != e.ID && a.Opened.From.Before(e.Until) && e.From.Before(a.End().Truncate(time.Second)) {
+			return &OverlapError{With: a}
+		}
+	}
+	return nil
 }
 
 // Close ends an announcement before its time and tells so. It counts at once,

@@ -182,6 +182,50 @@ func TestAnnounceIsToldFirst(t *testing.T) {
 	}
 }
 
+// TestTwoAnnouncementsAtOnce runs two in every order of their calls: never do
+// both count, and each that does not says so.
+func TestTwoAnnouncementsAtOnce(t *testing.T) {
+	for calls := range 12 {
+		s := newWatched()
+		now := s.clock.Now()
+		one, two := entryFor(now.Add(time.Hour), time.Hour), entryFor(now.Add(90*time.Minute), time.Hour)
+		two.Owner = "bob"
+		var second error
+		begun := false
+		s.script.Before(func(n int) { // the second goes through whole before a call of the first
+			if n == calls && !begun {
+				begun = true
+				_, second = s.Announce(t.Context(), two)
+			}
+		})
+		_, first := s.Announce(t.Context(), one)
+		if !begun {
+			break
+		}
+		known, err := s.announcements.Entries(t.Context(), one.Account, now, now.Add(24*time.Hour))
+		if err != nil {
+			t.Fatal(err)
+		}
+		open := 0
+		for _, a := range guard.AnnouncementsOf(known) {
+			if a.Closed == nil {
+				open++
+			}
+		}
+		passed := 0
+		for _, err := range []error{first, second} {
+			if err == nil {
+				passed++
+			} else if overlap := (*guard.OverlapError)(nil); !errors.As(err, &overlap) {
+				t.Errorf("at call %d: %v", calls, err)
+			}
+		}
+		if open != passed || open > 1 {
+			t.Errorf("at call %d: %d are open and %d passed (%v, %v), want the same, at most 1", calls, open, passed, first, second)
+		}
+	}
+}
+
 func TestAnnounceRefuses(t *testing.T) {
 	s := newWatched()
 	now := s.clock.Now()
