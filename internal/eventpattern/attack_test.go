@@ -29,7 +29,7 @@ func TestAttacksAreHeard(t *testing.T) {
 		t.Fatal(err)
 	}
 	router := func(rules []eventpattern.Rule) *eventpattern.Router {
-		r, err := eventpattern.NewRouter(rules)
+		r, err := eventpattern.NewRouter(rules, regions(t))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -239,11 +239,13 @@ func compact(pattern string) string {
 type Router struct {
 	rules    []Rule
 	patterns []*Pattern
+	regions  []string
 }
 
-// NewRouter compiles the rules' patterns.
-func NewRouter(rules []Rule) (*Router, error) {
-	r := &Router{rules: rules}
+// NewRouter compiles the rules' patterns. regions have the rules: the guard's own
+// and those that forward to it. An event is on the bus of its Region alone.
+func NewRouter(rules []Rule, regions []string) (*Router, error) {
+	r := &Router{rules: rules, regions: slices.Clone(regions)}
 	for _, rule := range rules {
 		p, err := Compile([]byte(rule.Pattern))
 		if err != nil {
@@ -254,9 +256,9 @@ func NewRouter(rules []Rule) (*Router, error) {
 	return r, nil
 }
 
-// Route returns the rules that deliver the record: those whose pattern its
-// Envelope matches, and of a read-only management event those with
-// AllManagementEvents alone.
+// Route returns the rules that deliver the record: none where its Region has no
+// rules, else those whose pattern its Envelope matches, and of a read-only
+// management event those with AllManagementEvents alone.
 func (r *Router) Route(rec *cloudtrail.Record) ([]Rule, error) {
 	event, err := Envelope(rec)
 	if err != nil {
@@ -265,6 +267,9 @@ func (r *Router) Route(rec *cloudtrail.Record) ([]Rule, error) {
 	root, err := parseEvent(event)
 	if err != nil {
 		return nil, err
+	}
+	if !slices.Contains(r.regions, rec.AWSRegion) {
+		return nil, nil
 	}
 	withheld := rec.ReadOnly == cloudtrail.Yes && managementEvent(rec)
 	var through []Rule

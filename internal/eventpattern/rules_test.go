@@ -24,12 +24,23 @@ import (
 	"rootguard/internal/cloudtrail"
 	"rootguard/internal/detect"
 	"rootguard/internal/eventpattern"
+	"rootguard/internal/partition"
 	"rootguard/internal/testenv"
 )
 
+// regions have the rules by default: all that every account has.
+func regions(tb testing.TB) []string {
+	tb.Helper()
+	p, ok := partition.Of("aws")
+	if !ok {
+		tb.Fatal("there is no partition aws")
+	}
+	return p.Regions
+}
+
 func newRouter(tb testing.TB) *eventpattern.Router {
 	tb.Helper()
-	r, err := eventpattern.NewRouter(eventpattern.Rules())
+	r, err := eventpattern.NewRouter(eventpattern.Rules(), regions(tb))
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -96,7 +107,7 @@ func TestRulesFor(t *testing.T) {
 		}
 	}
 	deleteTable := func(table string) *cloudtrail.Record {
-		return decode(t, fmt.Appendf(nil, `{"eventSource": "dynamodb.amazonaws.com", "eventName": "DeleteTable", "eventType": "AwsApiCall",
+		return decode(t, fmt.Appendf(nil, `{"eventSource": "dynamodb.amazonaws.com", "eventName": "DeleteTable", "eventType": "AwsApiCall", "awsRegion": "us-east-1",
 			"userIdentity": {"type": "AssumedRole"}, "requestParameters": {"tableName": %q}}`, table))
 	}
 	for _, c := range []struct {
@@ -116,7 +127,7 @@ func TestRulesFor(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, err := eventpattern.NewRouter(rules)
+		r, err := eventpattern.NewRouter(rules, regions(t))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -189,7 +200,7 @@ func TestEventBridgeAcceptsEveryRule(t *testing.T) {
 }
 
 func TestRouterErrors(t *testing.T) {
-	if _, err := eventpattern.NewRouter([]eventpattern.Rule{{Name: "broken", Pattern: `{"a": "x"}`}}); err == nil || !strings.Contains(err.Error(), "rule broken") {
+	if _, err := eventpattern.NewRouter([]eventpattern.Rule{{Name: "broken", Pattern: `{"a": "x"}`}}, nil); err == nil || !strings.Contains(err.Error(), "rule broken") {
 		t.Errorf("got %v, want an error that names the rule", err)
 	}
 	if _, err := newRouter(t).Route(&cloudtrail.Record{}); err == nil {
@@ -316,7 +327,7 @@ func TestRoutes(t *testing.T) {
 		{"other alarms", call + at("monitoring", "DeleteAlarms") + role + `, "requestParameters": {"alarmNames": ["cpu", "disk"]}`, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if got := route(t, newRouter(t), decode(t, []byte("{"+c.record+"}"))); !slices.Equal(got, c.want) {
+			if got := route(t, newRouter(t), decode(t, []byte(`{"awsRegion": "us-east-1", `+c.record+"}"))); !slices.Equal(got, c.want) {
 				t.Errorf("delivered by %v, want %v", got, c.want)
 			}
 		})
@@ -429,6 +440,41 @@ func corpus(t *testing.T) []sample {
 	return samples
 }
 
+// isRegion is what every Region of a partition is named like.
+var isRegion = regexp.MustCompile(`^[a-z]{2,4}(-[a-z]+)+-[0-9]$`)
+
+// somewhere puts a record in the home Region where its Region was made up: the
+// corpus has records that were made unrecognizable, in "ap-central-2r", "..." or
+// "XXXX". A Region that looks like one stays, whether or not it has rules.
+func somewhere(rec *cloudtrail.Record) *cloudtrail.Record {
+	if isRegion.MatchString(rec.AWSRegion) {
+		return rec
+	}
+	moved := *rec
+	moved.AWSRegion = "us-east-1"
+	return &moved
+}
+
+// TestRegions holds that an event comes by the rules of its own Region alone.
+func TestRegions(t *testing.T) {
+	home, err := eventpattern.NewRouter(eventpattern.Rules(), []string{"us-east-1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for region, want := range map[string]struct{ home, all int }{
+		"us-east-1": {1, 1}, "eu-west-1": {0, 1}, "us-west-2": {0, 1}, "me-south-1": {0, 0}, "us-gov-west-1": {0, 0}, "": {0, 0},
+	} {
+		rec := decode(t, fmt.Appendf(nil, `{"eventSource": "ec2.amazonaws.com", "eventName": "RunInstances", "eventType": "AwsApiCall", "awsRegion": %q,
+			"userIdentity": {"type": "Root", "accountId": "123456789012"}}`, region))
+		if got := len(route(t, home, rec)); got != want.home {
+			t.Errorf("root in %q: %d rules of the home Region, want %d", region, got, want.home)
+		}
+		if got := len(route(t, newRouter(t), rec)); got != want.all {
+			t.Errorf("root in %q: %d rules by default, want %d", region, got, want.all)
+		}
+	}
+}
+
 // TestCorpus holds that the rules deliver all that matters, hardly anything
 // else, and nothing twice.
 func TestCorpus(t *testing.T) {
@@ -444,7 +490,7 @@ func TestCorpus(t *testing.T) {
 			}
 			continue
 		}
-		through := route(t, r, s.rec)
+		through := route(t, r, somewhere(s.rec))
 		// Root on our own resources, and what is done to our rules, come twice.
 		twice := through
 		if len(twice) > 1 && twice[0] == "root-activity" {
