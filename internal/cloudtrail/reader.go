@@ -143,7 +143,7 @@ type Reader struct {
 	pieces []piece  // found inside the value before pos, to be read next
 	text   []byte   // of the piece that is read
 	form   *NotRead // what the value before pos is, where that is known
-	passed bool     // something that is no object was passed over in a list
+	passed bool     // something was passed over in a list
 
 	unpacked *Reader // of a record in a string, an awslogs.data and the like; nil until there is one
 	inData   bool    // unpacked is not at its end
@@ -206,7 +206,7 @@ func (r *Reader) Reset(src io.Reader) {
 	r.open = append(r.open[:0], frame{place: atTop})
 	r.broken, r.mended = 0, false
 	r.inData, r.nested = false, 0
-	r.pieces, r.noted, r.passed, r.archive = nil, nil, false, nil
+	r.pieces, r.noted, r.form, r.passed, r.archive = nil, nil, nil, false, nil
 	r.span = timeSpan{latest: r.span.latest}
 	if r.unpacked != nil {
 		r.unpacked.Reset(nil) // so that it keeps no large buffer either
@@ -709,6 +709,8 @@ func (r *Reader) finish() (Entry, bool) {
 		return Entry{Index: -1, Err: fmt.Errorf("truncated: the log ends inside a list, after %d records", r.stats.Records), Lost: true}, true
 	case r.stats.Bytes == 0:
 		return Entry{Index: -1, Err: errors.New("the log is empty"), Lost: true}, true
+	case r.passed && r.stats.Records+r.stats.Other == 0 && r.form != nil:
+		return r.note(r.form)
 	case r.passed && r.stats.Records+r.stats.Other == 0:
 		return r.malformed(ErrNoRecord), true
 	default:

@@ -27,24 +27,22 @@ const (
 // records: each has names of its own for that, and none changes the record, so
 // that it does not matter here what the names are.
 func (r *Reader) look(b []byte) (Entry, bool) {
-	if r.restOfBroken() {
-		return Entry{}, false
-	}
 	r.form, r.pieces = nil, r.pieces[:0]
 	r.search(b, "", 0)
-	inList := r.open[len(r.open)-1].place == inList
 	switch {
 	case len(r.pieces) > 0:
 		r.mended = r.mended && len(r.open) == 1
 		return Entry{}, false
-	case r.form != nil:
-		return r.note(r.form)
-	case inList && b[0] != '{':
-		r.passed = true
+	case r.restOfBroken():
 		return Entry{}, false
+	case r.form != nil && !r.form.weak, r.form != nil && r.open[len(r.open)-1].place != inList:
+		return r.note(r.form)
+	case r.open[len(r.open)-1].place == inList:
+		r.passed = true // such lists have headers and messages in them too
+		return Entry{}, false
+	default:
+		return r.malformed(ErrNoRecord), true
 	}
-	before := r.stats.Malformed
-	return r.malformed(ErrNoRecord), !inList || before == 0
 }
 
 // search finds records in a value, and what holds some.
