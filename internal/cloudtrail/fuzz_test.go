@@ -241,6 +241,10 @@ func FuzzReader(f *testing.F) {
 		bridge("x", a), bridge("x", "{}"), logs("DATA_MESSAGE", a, bridge("AWS API Call via CloudTrail", b)), logs("CONTROL_MESSAGE", "x"), awsLogs(logs("DATA_MESSAGE", a, "x")) + b, awsLogs(zip(f, logs("DATA_MESSAGE", a))[:90]), pretty(list), pretty(lookup(a)),
 		list[:len(list)-1], list[:900], "{bad\n" + a, `{"Records":[` + a[1:] + "," + b, `{"Records":[1,"x",null,` + quote(a) + `,{}` + a + ",]}", `{"Records":[]"x"}` + a,
 		zip(f, list), zip(f, a, b), zip(f, list)[:200], wide(binary.LittleEndian, list), wide(binary.BigEndian, a)[:99], "\x1f\x8b", "", " ", "[", "{", `"`, `{"Records":[`, strings.Repeat(`{"eventVersion":`, 300),
+		`{"hits":{"hits":[{"_source":` + a + `},{"_source":{"message":` + quote(b) + `}}]}}`, `{"results":[[{"field":"@message","value":` + quote(a) + `}]]}`, `{"Message":` + quote(`{"Message":`+quote(a)+`}`) + `}`,
+		`{"Records":[{"body":` + quote(a) + `,"eventSource":"aws:sqs"},{"kinesis":{"data":` + quote(base64Of(zip(f, a))) + `},"eventSource":"aws:kinesis"}]}`, "2026-05-04T09:00:00Z stream " + a + "\n2026-05-04T09:00:01Z x\n",
+		`{"streams":[{"values":[["1",` + quote(a) + `]]}]}`, `{"QueryResultRows":[[{"eventName":"x"},{"eventJson":` + quote(a) + `}]]}`, "eventTime,eventJson\nx,\"" + strings.ReplaceAll(a, `"`, `""`) + "\"\n", "a,b,c\n1,2,3\n",
+		zstdOf(f, list), zip(f, zstdOf(f, a)), "PAR1", "BZh9", "PK\x03\x04", strings.Repeat("\x00", 257) + "ustar", "{\x00\"\x00", `{"eventversion":"1","useridentity":{"type":"Root"},"eventtime":"x","eventsource":"s","eventname":"n","requestparameters":"{\"a\":1}","responseelements":null}`,
 	} {
 		f.Add([]byte(seed))
 	}

@@ -21,7 +21,7 @@ const (
 	// maxMembers is how many files an archive may have.
 	maxMembers = 1_000_000
 	// An archive may unpack to roomy bytes and to maxRatio times its size.
-	roomy    = 1 << 30
+	roomy    = 256 << 20
 	maxRatio = 200
 	// maxInMemory is how many bytes a zip archive may have that is not a file of
 	// its own: it is read from its end.
@@ -96,6 +96,7 @@ func (w *worker) readZip(ctx context.Context, archive string, src io.Reader, dep
 	for _, f := range members.File {
 		if f.Name == "[Content_Types].xml" {
 			w.add(cloudtrail.Entry{Index: -1, Err: &cloudtrail.NotRead{Form: "an Office document, such as an Excel workbook", Fix: "export the records as JSON, or CSV with the record in one column"}, Note: true})
+			w.passOver()
 			return nil
 		}
 	}
