@@ -2,6 +2,7 @@ package replay
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -111,7 +112,8 @@ type worker struct {
 	path    string // of the batch
 	batch   []cloudtrail.Entry
 	size    int // of the batch, in bytes
-	noted   bool
+	noted   bool // something in the log is no record
+	unread  bool // and may hold records all the same
 
 	stored   int64 // bytes that were read of the file
 	unpacked int64 // bytes that came of its members, where it is an archive
@@ -146,7 +148,7 @@ func (w *worker) readLog(ctx context.Context, path string, src io.Reader, depth 
 		return
 	}
 	w.path = path
-	w.counted, w.noted = cloudtrail.Stats{}, false
+	w.counted, w.noted, w.unread = cloudtrail.Stats{}, false, false
 	w.log.Reset(src)
 	for ctx.Err() == nil {
 		entry, err := w.log.Next()
@@ -162,7 +164,9 @@ func (w *worker) readLog(ctx context.Context, path string, src io.Reader, depth 
 			w.passOver()
 			return
 		}
-		w.noted = w.noted || entry.Note
+		if of, ok := errors.AsType[*cloudtrail.NotRead](entry.Err); ok {
+			w.noted, w.unread = true, w.unread || of.HoldsRecords()
+		}
 		if entry.Record != nil && !w.pool.opt.within(entry.Record) {
 			entry.Record = nil
 			if entry.Err == nil && len(entry.Defects) == 0 {
@@ -231,7 +235,7 @@ func (w *worker) finish() {
 	c.Lock()
 	defer c.Unlock()
 	c.stats.Add(w.counted)
-	if w.counted.Records+w.counted.Other == 0 && w.noted {
+	if w.noted && w.counted.Records == 0 && (w.unread || w.counted.Other == 0) {
 		c.passedOver++
 	}
 	if !first.IsZero() && (c.first.IsZero() || first.Before(c.first)) {
