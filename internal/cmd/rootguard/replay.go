@@ -28,7 +28,7 @@ import (
 )
 
 type replayCmd struct {
-	Paths []string `arg:"" optional:"" name:"path" predictor:"path" help:"Log files (.json, .json.gz, JSON lines), folders of them, s3://BUCKET/PREFIX, or - for standard input. None: the bundled story."`
+	Paths []string `arg:"" optional:"" name:"path" predictor:"path" help:"Log files (.json, .json.gz, JSON lines, exports, archives), folders of them, s3://BUCKET/PREFIX, or - for standard input. None: the bundled story."`
 
 	storeFlag
 	policy
@@ -51,6 +51,10 @@ func (replayCmd) Help() string {
 	return `What was told once is in the store and is not told again: replaying the same files twice changes nothing. Repeats of one finding in one session are rolled up into one alert with a count.
 
 With --format json, each line of standard output is an object with a "schema": "rootguard.alert/1" for an alert, "rootguard.verdict/1" for a record that was let pass (--explain), and one "rootguard.summary/1" as the last line. With ocsf and asff each line is a finding of OCSF's class Detection Finding, or of the AWS Security Finding Format for the account's own Security Hub, and nothing else; what updates a finding has the ID of that finding. Without it, findings come as they are found, then a table counts them.
+
+It reads whole records wherever they are: CloudTrail's log files; single records, JSON lines and arrays; EventBridge events and archives; the output of LookupEvents, CloudWatch Logs (subscriptions, exports to S3, aws logs tail, filter-log-events, Logs Insights), SNS, SQS, Kinesis, Firehose and CloudTrail Lake; exports of Elastic, OpenSearch, Splunk, Datadog, Wazuh, Panther, Sumo Logic, Loki and others that keep the record; CSV with the record in a column; Athena's columns as JSON. Compressed with gzip, zstd or bzip2, in zip and tar archives, in UTF-8 or UTF-16. What it cannot read (Parquet, OCSF, some columns of records) is named, with a way to get the records. Network activity, Insights and aggregated events are counted and not judged.
+
+The logs end with their latest record, relevant or not, or at --until: MFA that was due by then and is missing is reported.
 
 Malformed records are named on standard error with file, index and reason, counted and skipped; the exit code is then 3. A progress line is shown where standard error is a terminal.
 
