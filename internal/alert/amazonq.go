@@ -40,14 +40,14 @@ type metadata struct {
 // AmazonQ is the alert as a custom notification of Amazon Q Developer in chat
 // applications, under 16 KiB: a title of at most 200 characters, a description
 // of at most about 4,000. Alerts of one session in one account share a thread.
-// Text from a log stands in code spans or has lost what Markdown, Slack and
-// Teams act on: emphasis, links, mentions.
+// Text from a log is defanged, and stands in code spans or has lost what Markdown,
+// Slack and Teams act on: emphasis, links, mentions.
 func AmazonQ(a Alert) ([]byte, error) {
 	f := &a.Finding
 	n := notification{
 		Version: "1.0",
 		Source:  "custom",
-		ID:      clean(a.ID, 128),
+		ID:      display(a.ID, 128),
 		Content: content{
 			TextType:    "client-markdown",
 			Title:       "[" + severity(a) + "] " + cut(plain(title(a), 120)+repeated(a)+" - "+plain(accountNamed(a), 60), 180),
@@ -58,7 +58,7 @@ func AmazonQ(a Alert) ([]byte, error) {
 		Metadata: metadata{
 			ThreadID:          thread(a),
 			Summary:           "[" + severity(a) + "] " + plain(strings.TrimPrefix(Subject(a), "["+severity(a)+"] "), subjectLimit),
-			EventType:         clean(string(f.ID), 64),
+			EventType:         findingID(f.ID),
 			RelatedResources:  related(f),
 			AdditionalContext: additional(a),
 		},
@@ -102,7 +102,7 @@ func description(a Alert) string {
 		lines = append(lines, fmt.Sprintf("*Repeats:* %d events", a.Count))
 		shown := a.Actions[:min(len(a.Actions), limit)]
 		for _, act := range shown {
-			lines = append(lines, fmt.Sprintf("%d × %s", act.Count, code(act.Name+" "+act.Target, 120)))
+			lines = append(lines, fmt.Sprintf("%d × %s", act.Count, code(display(act.Name, 60)+" "+target(act), 120)))
 		}
 		if _, events := rest(a, len(shown)); events > 0 {
 			lines = append(lines, fmt.Sprintf("and %d more events", events))
@@ -135,12 +135,12 @@ func steps(a Alert) []string {
 }
 
 func keywords(f *detect.Finding) []string {
-	k := []string{f.Severity.String(), clean(string(f.ID), 64)}
+	k := []string{f.Severity.String(), findingID(f.ID)}
 	if f.Account != "" {
-		k = append(k, clean(f.Account, 20))
+		k = append(k, display(f.Account, 20))
 	}
 	for _, t := range f.ATTACK[:min(len(f.ATTACK), 3)] {
-		k = append(k, clean(t, 20))
+		k = append(k, display(t, 20))
 	}
 	return k
 }
@@ -158,13 +158,13 @@ func thread(a Alert) string {
 		in = string(f.ID)
 	}
 	sum := sha256.Sum256([]byte(in))
-	return "rootguard-" + clean(f.Account, 20) + "-" + hex.EncodeToString(sum[:8])
+	return "rootguard-" + display(f.Account, 20) + "-" + hex.EncodeToString(sum[:8])
 }
 
 func related(f *detect.Finding) []string {
 	var r []string
 	for _, s := range []string{f.Actor.ARN, f.Target.Resource, f.Target.UserName} {
-		if s = clean(s, 200); s != "" {
+		if s = display(s, 200); s != "" {
 			r = append(r, s)
 		}
 	}
@@ -185,7 +185,15 @@ func additional(a Alert) map[string]string {
 		m["mfaDeadline"] = a.Deadline.UTC().Format("2006-01-02T15:04:05Z")
 	}
 	for k, v := range m {
-		if v = clean(v, 128); v == "" {
+		switch k {
+		case "sourceIp":
+			v = origin(v, 128)
+		case "eventId":
+			v = cut(eventID(v), 128)
+		default:
+			v = display(v, 128)
+		}
+		if v == "" {
 			delete(m, k)
 		} else {
 			m[k] = v
@@ -198,10 +206,10 @@ func additional(a Alert) map[string]string {
 // surfaces", Escaping text). They act in code spans too.
 var entities = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
 
-// code is text from a log as a code span of at most limit runes before
-// escaping: nothing in it is emphasis, link or mention.
+// code is displayed text as a code span of at most limit runes before escaping:
+// nothing in it is emphasis, link or mention.
 func code(s string, limit int) string {
-	s = clean(s, limit)
+	s = strings.TrimSpace(cut(s, limit))
 	if s == "" {
 		return ""
 	}
@@ -210,7 +218,7 @@ func code(s string, limit int) string {
 
 // plain is text outside a code span that looks the same and does nothing.
 func plain(s string, limit int) string {
-	in := []rune(clean(s, limit))
+	in := []rune(display(s, limit))
 	out := make([]rune, 0, len(in))
 	for i, r := range in {
 		switch r {

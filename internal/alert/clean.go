@@ -8,6 +8,8 @@ import (
 )
 
 // cut shortens s to at most limit runes, with "..." in place of what is missing.
+// It makes no link of what was none: a word that it cuts within, and that has a
+// dot or ends in many digits, ends before these.
 func cut(s string, limit int) string {
 	if utf8.RuneCountInString(s) <= limit {
 		return s
@@ -15,7 +17,30 @@ func cut(s string, limit int) string {
 	if limit <= 3 {
 		return "..."[:max(limit, 0)]
 	}
-	return strings.TrimRight(string([]rune(s)[:limit-3]), " ") + "..."
+	all := []rune(s)
+	kept := string(all[:limit-3])
+	if unicode.IsSpace(all[limit-3]) {
+		return strings.TrimRight(kept, " ") + "..."
+	}
+	word := kept[strings.LastIndexByte(kept, ' ')+1:]
+	if i := dotted(word); i >= 0 {
+		kept = kept[:len(kept)-len(word)+i]
+	}
+	if short := strings.TrimRight(kept, "0123456789"); len(kept)-len(short) >= 4 && unicode.IsDigit(all[utf8.RuneCountInString(kept)]) {
+		kept = short
+	}
+	return strings.TrimRight(kept, " ") + "..."
+}
+
+// dotted is where in a word a dot stands between letters or digits, -1 where none does.
+func dotted(word string) int {
+	for i := 1; i < len(word)-1; i++ {
+		after, _ := utf8.DecodeRuneInString(word[i+1:])
+		if word[i] == '.' && word[i-1] != '[' && (unicode.IsLetter(after) || unicode.IsDigit(after)) {
+			return i
+		}
+	}
+	return -1
 }
 
 // head is s, cut short at about limit bytes, so that no later pass walks megabytes.
@@ -29,7 +54,7 @@ func head(s string, limit int) string {
 	return s[:limit]
 }
 
-// clean makes text from a log safe to show on one line: what a terminal or a
+// clean makes text from a log safe for programs that show it: what a terminal or a
 // mail reader would obey (control characters, escape sequences, direction
 // overrides, line separators) or hide (zero-width and filler characters) is
 // written as an escape, and "://" as "[:]//" so that nothing in it becomes a
@@ -106,11 +131,11 @@ func spell(r rune) (string, bool) {
 	return "", false
 }
 
-// ascii spells s in printable ASCII: letters with marks lose them, characters
+// ascii displays s in printable ASCII: letters with marks lose them, characters
 // without a spelling become "?", one for a run of them. The result has at most
 // limit characters.
 func ascii(s string, limit int) string {
-	s = head(s, 4*limit+4)
+	s = narrow(head(s, 4*limit+4))
 	var b strings.Builder
 	unknown := false
 	for _, r := range s {
@@ -128,5 +153,5 @@ func ascii(s string, limit int) string {
 		b.WriteString(to)
 		unknown = !known
 	}
-	return cut(strings.Join(strings.Fields(b.String()), " "), limit)
+	return display(strings.Join(strings.Fields(b.String()), " "), limit)
 }

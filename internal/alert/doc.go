@@ -5,11 +5,31 @@
 //
 // # Text from a log
 //
-// User names, user agents, addresses and resource names come from whoever made
-// the call. Wherever a person reads them, control characters, escape sequences,
-// direction overrides and invisible characters are written as escapes such as
-// \u202e, white space is one space, "://" is "[:]//", and long text ends in
-// "...". The JSON body has them as they were, in JSON's own escapes.
+// User names, session names, user agents, error messages, resource names and account
+// names come from whoever made the call. For some findings that is anyone on the
+// Internet: a failed root sign-in needs no more than an e-mail address. So no text of
+// an alert reaches a person but through Display, which every title, detail, name and
+// step passes (TestNoFieldMakesALink fills each field and fails where one does not):
+//
+//   - Control characters, escape sequences, direction overrides and invisible
+//     characters are written as escapes such as \u202e, white space is one space, and
+//     long text ends in "...".
+//   - What a mail reader, chat client or phone would link is defanged: "evil[.]com",
+//     "jane[@]example[.]com", "https[:]//", "198[.]51[.]100[.]7",
+//     "[+]188[-]855[-]501[-]00". A name with a dot that is no host, such as
+//     first.last, stays as it is. Full-width and similar characters are written in
+//     ASCII first.
+//   - Of a user agent only a known browser, SDK or tool and its version are named.
+//
+// These are shown whole, so that they can be copied: account IDs, Regions, event IDs,
+// finding IDs, access key IDs, the source address where it is an IP address, the name
+// of an AWS service of one label ("cloudformation.amazonaws.com") where no path
+// follows it, and ARNs but for a host or an "@" in them. A command holds names as they
+// are displayed, since a mail reader links within a command too: one with a dot or
+// an "@" is to be taken from rootguard findings --json.
+//
+// The JSON body, the machine fields of OCSF and ASFF, and the message's attributes have
+// text as it was, in JSON's own escapes.
 //
 // # Schema rootguard.alert/1
 //

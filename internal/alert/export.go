@@ -71,11 +71,11 @@ func exported(a Alert) export {
 		e.uid = "rootguard/sha256/" + hex.EncodeToString(sum[:])
 	}
 
-	if e.title = clean(title(a), 180) + repeated(a); strings.TrimSpace(e.title) == "" {
+	if e.title = display(title(a), 180) + repeated(a); strings.TrimSpace(e.title) == "" {
 		e.title = "alert"
 	}
 	parts := []string{who(f) + " from " + from(f) + ", " + span(a) + "."}
-	if detail := clean(f.Detail, 700); detail != "" {
+	if detail := display(f.Detail, 700); detail != "" {
 		parts = append(parts, detail)
 	}
 	if state := mfa(a); state != "" {

@@ -11,7 +11,7 @@ import (
 //	2026-01-02 03:04:05Z CRITICAL root.signin.no_mfa          123456789012 prod-billing  root from 198.51.100.7  Root sign-in WITHOUT MFA
 func Line(a Alert) string {
 	account, who, what := parts(a)
-	return cut(fmt.Sprintf("%-20s %-8s %-26s %s  %s  %s", stamp(when(a), lineTime), severity(a), clean(string(a.Finding.ID), 40), account, who, what), 400)
+	return cut(fmt.Sprintf("%-20s %-8s %-26s %s  %s  %s", stamp(when(a), lineTime), severity(a), findingID(a.Finding.ID), account, who, what), 400)
 }
 
 // Pair is the same on two lines, for a terminal on which Line does not fit:
@@ -20,7 +20,7 @@ func Line(a Alert) string {
 //	Root sign-in WITHOUT MFA, root from 198.51.100.7
 func Pair(a Alert) (head, body string) {
 	account, who, what := parts(a)
-	head = fmt.Sprintf("%-20s %-8s %s  %s", stamp(when(a), lineTime), severity(a), clean(string(a.Finding.ID), 40), account)
+	head = fmt.Sprintf("%-20s %-8s %s  %s", stamp(when(a), lineTime), severity(a), findingID(a.Finding.ID), account)
 	return cut(head, 200), cut(what+", "+who, 200)
 }
 
@@ -29,14 +29,14 @@ const lineTime = "2006-01-02 15:04:05Z"
 func parts(a Alert) (account, who, what string) {
 	f := &a.Finding
 	account = accountID(a)
-	if name := clean(a.AccountName, 40); name != "" {
+	if name := display(a.AccountName, 40); name != "" {
 		account += " " + name
 	}
 	who = actorName(f.Actor)
-	if ip := clean(f.SourceIP, 60); ip != "" {
+	if ip := origin(f.SourceIP, 60); ip != "" {
 		who += " from " + ip
 	}
-	return account, who, clean(title(a), 120) + repeated(a)
+	return account, who, display(title(a), 120) + repeated(a)
 }
 
 // when is the time an alert is about: the last event of several.

@@ -289,7 +289,7 @@ func ocsfOf(a Alert) ocsfFinding {
 	if !a.Deadline.IsZero() {
 		out.Unmapped.Deadline = &a.Deadline
 	}
-	if next := clean(f.NextStep, 2*nameLimit); next != "" {
+	if next := display(f.NextStep, 2*nameLimit); next != "" {
 		out.Remediation = &ocsfRemedy{next}
 	}
 	for _, id := range f.ATTACK {
@@ -384,7 +384,7 @@ func ocsfUserOf(f *detect.Finding) ocsfUser {
 		kind = named{0, "Unknown"}
 	}
 	u := ocsfUser{
-		Name: actorName(f.Actor), UID: clean(f.Actor.PrincipalID, nameLimit), UIDAlt: clean(f.Actor.ARN, arnLimit),
+		Name: clean(nameOf(f.Actor), 80), UID: clean(f.Actor.PrincipalID, nameLimit), UIDAlt: clean(f.Actor.ARN, arnLimit),
 		TypeID: kind.id, Type: kind.name, CredentialUID: clean(f.Actor.AccessKeyID, nameLimit),
 	}
 	if part := strings.Split(u.UIDAlt, ":"); len(part) > 5 && part[4] != "" {

@@ -28,24 +28,24 @@ const (
 func Text(a Alert) string {
 	f := &a.Finding
 	lines := []string{
-		"What:    [" + severity(a) + "] " + clean(title(a), 120) + repeated(a) + call(a),
+		"What:    [" + severity(a) + "] " + display(title(a), 120) + repeated(a) + call(a),
 		"Who:     " + who(f),
 		"From:    " + from(f),
 		"When:    " + span(a),
 		"Account: " + account(a),
-		"Do next: " + clean(f.NextStep, lineLimit-9),
+		"Do next: " + display(f.NextStep, lineLimit-9),
 		"",
 	}
 	lines = append(lines, about(f)...)
 	if state := mfa(a); state != "" {
 		lines = append(lines, "MFA:     "+state)
 	}
-	lines = append(lines, wrap("Detail:  ", clean(f.Detail, 900))...)
+	lines = append(lines, wrap("Detail:  ", display(f.Detail, 900))...)
 	if said := announced(f); said != "" {
 		lines = append(lines, wrap("Known:   ", said)...)
 	}
 	if len(f.Also) > 0 {
-		lines = append(lines, "Also:    "+list(f.Also, 6))
+		lines = append(lines, "Also:    "+also(f.Also, 6))
 	}
 	if in := incident(a); in != "" {
 		lines = append(lines, "Case:    "+in)
@@ -71,19 +71,19 @@ func call(a Alert) string {
 	if f.EventName == "" {
 		return ""
 	}
-	name := clean(f.EventName, 64)
+	name := display(f.EventName, 64)
 	if service, _, _ := strings.Cut(f.EventSource, "."); service != "" {
-		name = clean(service, 32) + ":" + name
+		name = display(service, 32) + ":" + name
 	}
 	if several(a) {
 		name = "first: " + name
 	}
 	parts := []string{name}
-	if strings.Contains(clean(f.Title, 120), name) {
+	if strings.Contains(display(f.Title, 120), name) {
 		parts = nil
 	}
 	if f.ErrorCode != "" {
-		parts = append(parts, "failed: "+clean(f.ErrorCode, 64))
+		parts = append(parts, "failed: "+display(f.ErrorCode, 64))
 	}
 	if len(parts) == 0 {
 		return ""
@@ -92,9 +92,11 @@ func call(a Alert) string {
 }
 
 // actorName is what the actor is called, "root" for the root user.
-func actorName(a detect.Actor) string {
+func actorName(a detect.Actor) string { return display(nameOf(a), 80) }
+
+func nameOf(a detect.Actor) string {
 	for _, s := range []string{a.Name, a.ARN, a.PrincipalID, a.Type} {
-		if s = clean(s, 80); s != "" {
+		if clean(s, 80) != "" {
 			return s
 		}
 	}
@@ -121,26 +123,26 @@ func who(f *detect.Finding) string {
 	default:
 		kind, known := kinds[a.Type]
 		if !known {
-			kind = clean(a.Type, 32)
+			kind = display(a.Type, 32)
 		}
 		b.WriteString(strings.TrimSpace(kind + " " + name))
 	}
 	part := strings.Split(head(a.ARN, 512), ":")
 	elsewhere := len(part) > 4 && part[4] != f.Account
-	if arn := clean(a.ARN, 100); arn != "" && arn != name && (elsewhere || a.Type != "Root" && a.Type != "IAMUser") {
+	if arn := display(a.ARN, 100); arn != "" && arn != name && (elsewhere || a.Type != "Root" && a.Type != "IAMUser") {
 		b.WriteString(" (" + arn + ")")
 	}
 	if strings.HasPrefix(a.AccessKeyID, "AKIA") {
-		b.WriteString(", access key " + clean(a.AccessKeyID, 32))
+		b.WriteString(", access key " + display(a.AccessKeyID, 32))
 	}
 	return b.String()
 }
 
 func from(f *detect.Finding) string {
-	ip, ua := clean(f.SourceIP, 80), agent(f.UserAgent)
+	ip, ua := origin(f.SourceIP, 80), agent(f.UserAgent)
 	switch {
 	case ip == "" && ua != "" && f.EventName == "":
-		return "the command " + ua
+		return "the command " + display(f.UserAgent, 60)
 	case ip == "" && f.EventName == "":
 		return "a check by rootguard, no call"
 	case ip == "":
@@ -166,7 +168,7 @@ func span(a Alert) string {
 }
 
 func accountID(a Alert) string {
-	if id := clean(a.Finding.Account, 20); id != "" {
+	if id := display(a.Finding.Account, 20); id != "" {
 		return id
 	}
 	return "unknown account"
@@ -174,10 +176,10 @@ func accountID(a Alert) string {
 
 func account(a Alert) string {
 	s := accountID(a)
-	if name := clean(a.AccountName, 80); name != "" {
+	if name := display(a.AccountName, 80); name != "" {
 		s = name + " (" + s + ")"
 	}
-	if region := clean(a.Finding.Region, 32); region != "" {
+	if region := display(a.Finding.Region, 32); region != "" {
 		s += ", " + region
 	}
 	return s
@@ -185,7 +187,7 @@ func account(a Alert) string {
 
 // about names the user or resource that the finding is about.
 func about(f *detect.Finding) []string {
-	name, id, resource := clean(f.Target.UserName, 80), clean(f.Target.UserID, 80), clean(f.Target.Resource, 150)
+	name, id, resource := display(f.Target.UserName, 80), display(f.Target.UserID, 80), display(f.Target.Resource, 150)
 	var lines []string
 	switch {
 	case name != "" && id != "":
@@ -251,7 +253,7 @@ func announced(f *detect.Finding) string {
 	if an == nil {
 		return ""
 	}
-	said := "announced by " + clean(an.Owner, 80) + " until " + stamp(an.Until, day+" "+second+" UTC") + ": " + clean(an.Reason, 200)
+	said := "announced by " + display(an.Owner, 80) + " until " + stamp(an.Until, day+" "+second+" UTC") + ": " + display(an.Reason, 200)
 	if an.Severity > f.Severity {
 		return said + " (lowered from " + an.Severity.String() + ")"
 	}
@@ -268,11 +270,11 @@ func incident(a Alert) string {
 	if in.Events != 1 {
 		events = fmt.Sprintf("%d events", in.Events)
 	}
-	s := "incident " + clean(in.ID, 40) + ", " + events + " since " + stamp(in.Opened, day+" "+second+" UTC")
+	s := "incident " + display(in.ID, 40) + ", " + events + " since " + stamp(in.Opened, day+" "+second+" UTC")
 	if in.Repeat > 0 {
 		s += fmt.Sprintf("; this is repeat %d of %d, as nobody has acknowledged it", in.Repeat, in.Repeats)
 	}
-	if by := clean(in.AcknowledgedBy, 80); by != "" {
+	if by := display(in.AcknowledgedBy, 80); by != "" {
 		s += "; acknowledged by " + by
 	}
 	return s
@@ -284,7 +286,7 @@ func ack(a Alert) string {
 	if a.Incident == nil || a.Incident.AcknowledgedBy != "" || a.Finding.Severity < detect.Critical {
 		return ""
 	}
-	return "rootguard ack " + clean(a.Incident.ID, 40) + ` --note "who it was, and why"`
+	return "rootguard ack " + display(a.Incident.ID, 40) + ` --note "who it was, and why"`
 }
 
 // repeats lists the calls of a roll-up or an escalation.
@@ -302,7 +304,7 @@ func repeats(a Alert) []string {
 	lines := []string{what}
 	shown := a.Actions[:min(len(a.Actions), actionLimit)]
 	for _, act := range shown {
-		lines = append(lines, strings.TrimRight(fmt.Sprintf("%6d  %s  %s", act.Count, clean(act.Name, 96), clean(act.Target, 80)), " "))
+		lines = append(lines, strings.TrimRight(fmt.Sprintf("%6d  %s  %s", act.Count, display(act.Name, 96), target(act)), " "))
 	}
 	if kinds, events := rest(a, len(shown)); kinds > 0 {
 		lines = append(lines, fmt.Sprintf("        and %d more kinds of call (%d events)", kinds, events))
@@ -310,6 +312,14 @@ func repeats(a Alert) []string {
 		lines = append(lines, fmt.Sprintf("        and %d more events", events))
 	}
 	return lines
+}
+
+// target is on what a call was made, or "from" and an address.
+func target(act Action) string {
+	if ip, ok := strings.CutPrefix(act.Target, "from "); ok {
+		return "from " + origin(ip, 75)
+	}
+	return display(act.Target, 80)
 }
 
 // rest counts what a list of the first shown actions leaves out.
@@ -352,7 +362,7 @@ func uuid(s string) bool {
 
 // identifiers is the last line.
 func identifiers(f *detect.Finding) string {
-	parts := []string{clean(string(f.ID), 40), "event " + clean(f.EventID, 80)}
+	parts := []string{findingID(f.ID), "event " + eventID(f.EventID)}
 	if len(f.CIS) > 0 {
 		parts = append(parts, "CIS "+list(f.CIS, 5))
 	}
@@ -362,11 +372,42 @@ func identifiers(f *detect.Finding) string {
 	return strings.Join(parts, " | ")
 }
 
+// findingID is the ID of a finding, whole where it is one of the catalogue.
+func findingID(id detect.ID) string {
+	if catalogued(id) {
+		return string(id)
+	}
+	return display(string(id), 40)
+}
+
+func catalogued(id detect.ID) bool {
+	return slices.ContainsFunc(detect.Catalogue(), func(e detect.Entry) bool { return e.ID == id })
+}
+
+// eventID is an event's ID, whole where rootguard made it.
+func eventID(id string) string {
+	if made, rest, ok := strings.Cut(id, "/"); ok && catalogued(detect.ID(made)) {
+		return made + "/" + display(rest, 120)
+	}
+	return display(id, 80)
+}
+
+func also(ids []detect.ID, limit int) string {
+	var short []string
+	for _, id := range ids[:min(len(ids), limit)] {
+		short = append(short, findingID(id))
+	}
+	if more := len(ids) - len(short); more > 0 {
+		short = append(short, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(short, ", ")
+}
+
 // list joins at most limit words.
 func list[S ~string](words []S, limit int) string {
 	var short []string
 	for _, w := range words[:min(len(words), limit)] {
-		short = append(short, clean(string(w), 40))
+		short = append(short, display(string(w), 40))
 	}
 	if more := len(words) - len(short); more > 0 {
 		short = append(short, fmt.Sprintf("and %d more", more))
