@@ -146,7 +146,7 @@ func hosts(s string) string {
 // run is how many bytes at the beginning of s can be a host with its dots.
 func run(s string) int {
 	for i, r := range s {
-		if !(r == '.' || r == '-' || r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r)) {
+		if r != '.' && r != '-' && r != '_' && !unicode.In(r, unicode.L, unicode.Nd, unicode.M) {
 			return i
 		}
 	}

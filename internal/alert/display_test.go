@@ -178,18 +178,18 @@ func FuzzDisplay(f *testing.F) {
 }
 
 // shown are the texts of an alert that people read, by where.
-func shown(t testing.TB, a Alert) map[string]string {
-	t.Helper()
+func shown(tb testing.TB, a Alert) map[string]string {
+	tb.Helper()
 	texts := map[string]string{"subject": Subject(a), "line": Line(a), "text": Text(a)}
 	head, body := Pair(a)
 	texts["pair"] = head + "\n" + body
 	q, err := AmazonQ(a)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	var n notification
 	if err := json.Unmarshal(q, &n); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	texts["chat"] = strings.Join(append([]string{n.Content.Title, n.Content.Description, n.Metadata.Summary}, append(n.Content.NextSteps, n.Metadata.RelatedResources...)...), "\n")
 	for name, value := range n.Metadata.AdditionalContext {

@@ -374,19 +374,19 @@ func identifiers(f *detect.Finding) string {
 
 // findingID is the ID of a finding, whole where it is one of the catalogue.
 func findingID(id detect.ID) string {
-	if catalogued(id) {
+	if inCatalogue(id) {
 		return string(id)
 	}
 	return display(string(id), 40)
 }
 
-func catalogued(id detect.ID) bool {
+func inCatalogue(id detect.ID) bool {
 	return slices.ContainsFunc(detect.Catalogue(), func(e detect.Entry) bool { return e.ID == id })
 }
 
 // eventID is an event's ID, whole where rootguard made it.
 func eventID(id string) string {
-	if made, rest, ok := strings.Cut(id, "/"); ok && catalogued(detect.ID(made)) {
+	if made, rest, ok := strings.Cut(id, "/"); ok && inCatalogue(detect.ID(made)) {
 		return made + "/" + display(rest, 120)
 	}
 	return display(id, 80)
