@@ -44,7 +44,7 @@ var scenarios = map[string]string{
 		"organization": {"id": "o-a1b2c3d4e5", "management": "111111111111", "hub": "222222222222", "units": ["r-abcd"]}
 	}}`,
 	"adopted":    `{"rootguard": {"email": ["ops@example.com"], "regions": [], "table": "kept-Table_1.x", "operators": ["arn:aws:iam::123456789012:role/ops"]}}`,
-	"quarantine": `{"email": "ops@example.com", "rootguard": {"quarantine": "on", "quarantineNotice": "2d", "quarantineExempt": ["break-glass", "123456789012"]}}`,
+	"quarantine": `{"email": "ops@example.com", "rootguard": {"regions": ["us-east-2"], "quarantine": "on", "quarantineNotice": "2d", "quarantineExempt": ["break-glass", "123456789012"]}}`,
 	"quarantine-organization": `{"rootguard": {
 		"email": ["ops@example.com"], "regions": ["eu-west-1"], "quarantine": "on",
 		"organization": {"id": "o-a1b2c3d4e5", "management": "111111111111", "hub": "222222222222", "units": ["r-abcd"]}
@@ -73,6 +73,7 @@ type template struct {
 
 	text []byte // as CloudFormation gets it
 	any  map[string]any
+	nag  []nagLine
 }
 
 type resource struct {
@@ -154,6 +155,7 @@ func synth(dir string, flags map[string]any, given string, archives map[string]s
 	if err := Add(app, &chosen, archives); err != nil {
 		return nil, err
 	}
+	nag(app)
 	app.Synth(nil)
 
 	out := stackSet{}
@@ -172,6 +174,9 @@ func synth(dir string, flags map[string]any, given string, archives map[string]s
 				return nil, err
 			}
 		}
+	}
+	if err := out.readNag(dir); err != nil {
+		return nil, err
 	}
 	return out, nil
 }

@@ -44,7 +44,9 @@ const sharedAccount = "123456789012"
 const sharedSettings = `{
 	"email": ["ops@example.com"],
 	"escalation": {"email": ["ciso@example.com"]},
-	"accountNames": {"` + sharedAccount + `": "prod"}
+	"accountNames": {"` + sharedAccount + `": "prod"},
+	"regions": ["us-east-2", "eu-north-1", "ap-southeast-2"],
+	"encrypt": true
 }`
 
 // deployment is rootguard in an account of its own.
