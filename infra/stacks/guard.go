@@ -457,7 +457,7 @@ func (g *guard) proving() []awsiam.PolicyStatement {
 	}
 	// The forwarders' have the same names in each Region: listed one by one, they
 	// would fill most of what a role's policies may have.
-	var rules, forwarded []string
+	rules, forwarded := []string{}, []string{}
 	if len(s.Regions) > 0 {
 		rules = []string{arnOf("events", "*", *awscdk.Aws_ACCOUNT_ID(), "rule/"+s.Prefix+"-forward-*")}
 		forwarded = []string{arnOf("sqs", "*", *awscdk.Aws_ACCOUNT_ID(), config.ForwardQueue(s.Prefix))}

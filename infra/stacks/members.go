@@ -36,9 +36,9 @@ func newMember(stack awscdk.Stack, s *settings.Settings, rules []eventpattern.Ru
 	once := awscdk.NewCfnCondition(stack, jsii.String("OnceAnAccount"), &awscdk.CfnConditionProps{
 		Expression: awscdk.Fn_ConditionAnd(elsewhere, awscdk.Fn_ConditionEquals(awscdk.Aws_REGION(), jsii.String(s.Home()))),
 	})
-	var askers []string // the functions that check accounts
-	for _, name := range []string{eventpattern.IAMUser, eventpattern.RootActivity, Sweep} {
-		askers = append(askers, arnOf("iam", "", o.Hub, "role/"+functionRole(s, name)))
+	askers := []string{eventpattern.IAMUser, eventpattern.RootActivity, Sweep} // that check accounts
+	for i, name := range askers {
+		askers[i] = arnOf("iam", "", o.Hub, "role/"+functionRole(s, name))
 	}
 	guards := conditions{
 		"StringEquals": map[string]any{"aws:PrincipalOrgID": o.ID},

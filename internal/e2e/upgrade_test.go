@@ -57,7 +57,10 @@ func (v *version1) deploy(ctx context.Context, d *deployment) error {
 		client := cloudformation.NewFromConfig(d.in(s.region))
 		in := &cloudformation.CreateStackInput{StackName: &s.name, TemplateBody: &body, Capabilities: []cfntypes.Capability{cfntypes.CapabilityCapabilityNamedIam}}
 		if s.region == region { // as the CDK gives it; moto forgets a default
-			in.Parameters = []cfntypes.Parameter{{ParameterKey: aws.String("BootstrapVersion"), ParameterValue: aws.String("/cdk-bootstrap/hnb659fds/version")}}
+			in.Parameters = []cfntypes.Parameter{
+				{ParameterKey: aws.String("BootstrapVersion"), ParameterValue: aws.String("/cdk-bootstrap/hnb659fds/version")},
+				{ParameterKey: aws.String(protectTable), ParameterValue: aws.String("false")},
+			}
 		}
 		if _, err := client.CreateStack(ctx, in); err != nil {
 			return fmt.Errorf("making stack %s of version 1: %w", s.name, err)
@@ -81,6 +84,9 @@ func (v *version1) deploy(ctx context.Context, d *deployment) error {
 	return nil
 }
 
+// protectTable is the parameter of this version's stack that protects its table.
+const protectTable = "ProtectTable"
+
 // templateOf1 is a template of version 1. moto has no files of its functions, and
 // takes any code.
 func templateOf1(name string) (string, error) {
@@ -96,6 +102,18 @@ func templateOf1(name string) (string, error) {
 		properties, _ := r.(map[string]any)["Properties"].(map[string]any)
 		if properties["Code"] != nil {
 			properties["Code"] = map[string]any{"ZipFile": "bootstrap"}
+		}
+		// CloudFormation updates none of this with an interruption; moto loses what it
+		// cannot update, so that these have it from the start.
+		whole := r.(map[string]any)
+		switch whole["Type"] {
+		case "AWS::Logs::LogGroup":
+			whole["DeletionPolicy"] = "RetainExceptOnCreate"
+		case "AWS::DynamoDB::Table":
+			whole["DeletionPolicy"] = "RetainExceptOnCreate"
+			properties["SSESpecification"] = map[string]any{"SSEEnabled": false}
+			properties["DeletionProtectionEnabled"] = map[string]any{"Ref": protectTable}
+			template["Parameters"].(map[string]any)[protectTable] = map[string]any{"Type": "String", "Default": "false"}
 		}
 	}
 	data, err = json.Marshal(template)
