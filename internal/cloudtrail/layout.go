@@ -508,8 +508,21 @@ func (s *scanner) pair(b []byte, i, depth int, object field, wrapped bool) int {
 // of a record's members beside it: messages of AWS services to others, whose
 // eventSource begins with "aws:", and columns beside the record as text.
 func (s *scanner) isRecord(b []byte) bool {
-	return s.carriesRecord() && !bytes.HasPrefix(s.plain(b, eventSource), []byte("aws:")) &&
+	return s.carriesRecord() && !s.isMessage(b) && !s.hasStruct(b) &&
 		(s.seen&(1<<originalText) == 0 || !holdsRecord(s.spans[originalText].of(b)))
+}
+
+// isMessage reports whether the object is a message of an AWS service, such as
+// SQS, to a function.
+func (s *scanner) isMessage(b []byte) bool {
+	return bytes.HasPrefix(s.plain(b, eventSource), []byte("aws:"))
+}
+
+// hasStruct reports whether the userIdentity is a column of a query, which is
+// text such as {type=Root, principalId=…} and no JSON.
+func (s *scanner) hasStruct(b []byte) bool {
+	text := s.plain(b, userIdentity)
+	return len(text) > 1 && text[0] == '{' && bytes.IndexByte(text, '=') > 0
 }
 
 // carriesRecord reports whether the scanned object has what only a record has.

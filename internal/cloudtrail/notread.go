@@ -40,6 +40,9 @@ const (
 // markers are the members by which an object is known that is no record.
 var markers = map[string]*NotRead{
 	"s3":                 {Form: "S3 event notifications"},
+	"s3ObjectKey":        {Form: "CloudTrail's notifications of log files"},
+	"HostId":             {Form: "a test notification of S3"},
+	"SchemaVersion":      {Form: "findings of GuardDuty or another service"},
 	"digestStartTime":    {Form: "a CloudTrail digest"},
 	"configurationItems": {Form: "AWS Config's items"}, "configurationItem": {Form: "AWS Config's items"}, "configSnapshotId": {Form: "AWS Config's items"},
 	"webaclId":        {Form: "AWS WAF's logs"},
@@ -58,6 +61,9 @@ var markers = map[string]*NotRead{
 	"userIdentity":    {Form: "some columns of records, not whole records", Fix: getLake, weak: true},
 	"Event name":      {Form: "columns of the console's Event history", Fix: "download the events as JSON, or use rootguard replay --aws-lookup"},
 }
+
+// otherMessages are what a service sends another one.
+var otherMessages = &NotRead{Form: "messages of another AWS service"}
 
 // note reports a form once a log.
 func (r *Reader) note(of error) (Entry, bool) {

@@ -3,6 +3,7 @@ package cloudtrail
 import (
 	"bytes"
 	"compress/bzip2"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -146,6 +147,8 @@ func unpacker(b []byte) func(io.Reader) (io.Reader, error) {
 			in := &counted{src: src}
 			return &bounded{in: in, out: bzip2.NewReader(in)}, nil
 		}
+	case bytes.HasPrefix(b, []byte("H4sI")): // base64 of gzip, as Kinesis and CloudWatch Logs print it
+		return func(src io.Reader) (io.Reader, error) { return base64.NewDecoder(base64.StdEncoding, src), nil }
 	default:
 		return nil
 	}

@@ -98,12 +98,15 @@ func (r *Reader) searchObject(s *scanner, b []byte) bool {
 }
 
 func (r *Reader) searchMembers(s *scanner, b []byte, level int) {
+	if s.isMessage(b) && (r.form == nil || r.form.weak) {
+		r.form = otherMessages
+	}
 	for i := skipSpace(b, 1); b[i] != '}'; {
 		keyEnd, _ := skipString(b, i+1)
 		key := b[i+1 : keyEnd-1]
 		i = skipSpace(b, skipColon(b, keyEnd))
 		end := s.skipValue(b, i, 1)
-		if of := markers[string(key)]; of != nil && (r.form == nil || r.form.weak && !of.weak) {
+		if of := markers[string(key)]; of != nil && (r.form == nil || r.form == otherMessages && !of.weak || r.form.weak && !of.weak) {
 			r.form = of
 		}
 		if c := b[i]; c == '{' || c == '[' || c == '"' && end-i > shortest {
@@ -119,8 +122,9 @@ func (r *Reader) searchMembers(s *scanner, b []byte, level int) {
 const shortest = 24
 
 // recordMarks are in every text that holds a record, also where it was quoted
-// more than once; the last three are in base64 of gzip and of JSON.
-var recordMarks = [][]byte{[]byte("eventVersion"), []byte("eventSource"), []byte("eventversion"), []byte("H4sI"), []byte("eyJ")}
+// more than once: as it is, in base64 of gzip and of JSON, and what tells of a
+// log file elsewhere.
+var recordMarks = [][]byte{[]byte("eventVersion"), []byte("eventSource"), []byte("eventversion"), []byte("H4sI"), []byte("eyJ"), []byte("s3ObjectKey")}
 
 func hasMark(b []byte) bool {
 	return slices.ContainsFunc(recordMarks, func(mark []byte) bool { return bytes.Contains(b, mark) })

@@ -120,6 +120,7 @@ func TestReaderWraps(t *testing.T) {
 		"array of arrays":                    "[[" + a + "," + b + "],[" + c + "]]",
 		"deep":                               `{"a":{"b":[{"c":{"d":[1,"x",null,{"e":` + a + `}]}}]},"f":[` + b + `],"g":` + qc + `}`,
 		"zstd":                               zstdOf(t, a+b+c),
+		"gzip in base64":                     base64Of(zip(t, a+b+c)) + "\n",
 		"zstd in gzip":                       zip(t, zstdOf(t, a+b+c)),
 		"gzip in zstd":                       zstdOf(t, zip(t, a+b+c)),
 		"truncated wrapper of a list":        `{"hits":{"hits":[` + list(`{"_source":%}`, a, b, c) + `]}}`,
@@ -157,6 +158,9 @@ func TestReaderNotes(t *testing.T) {
 	}{
 		{"S3 notification", `{"Records":[` + s3 + "," + s3 + "," + a + `]}`, "S3 event notifications", false, []string{"0 A"}},
 		{"S3 notification through SQS", `{"Messages":[{"Body":` + quote(`{"Records":[`+s3+`]}`) + `}]}` + a, "S3 event notifications", false, []string{"0 A"}},
+		{"CloudTrail's notification", `{"Type":"Notification","Message":` + quote(`{"s3Bucket":"b","s3ObjectKey":["AWSLogs/x"]}`) + `}` + `{"s3Bucket":"b","s3ObjectKey":["k"]}` + a, "CloudTrail's notifications of log files", false, []string{"0 A"}},
+		{"messages of another service", `{"Records":[{"eventID":"1","eventName":"INSERT","eventVersion":"1.1","eventSource":"aws:dynamodb","dynamodb":{}},` + a + `]}`, "messages of another AWS service", false, []string{"0 A"}},
+		{"columns of CloudTrail Lake", `[{"eventName":"ConsoleLogin","eventSource":"x","userIdentity":"{type=Root, arn=x}"},` + a + `]`, "some columns of records", true, []string{"0 A"}},
 		{"digest", `{"awsAccountId":"1","digestStartTime":"2026-05-04T08:00:00Z","digestS3Bucket":"b","logFiles":[{"s3Bucket":"b"}]}` + a, "a CloudTrail digest", false, []string{"0 A"}},
 		{"Config", `{"fileVersion":"1.0","configSnapshotId":"x","configurationItems":[{"relatedEvents":[],"resourceType":"AWS::IAM::User"}]}` + a, "AWS Config's items", false, []string{"0 A"}},
 		{"Athena's structs", athena + "\n" + athena + "\n" + a, "columns of an Athena query", true, []string{"0 A"}},

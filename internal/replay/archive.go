@@ -43,6 +43,12 @@ func (w *worker) readArchive(ctx context.Context, archive string, kind error, de
 	outer := w.log
 	w.log = w.pool.newLog()
 	defer func() { w.log = outer }()
+	before := w.members
+	defer func() {
+		if w.members == before {
+			w.passOver() // nothing in it is a log
+		}
+	}()
 	var err error
 	if errors.Is(kind, cloudtrail.ErrTar) {
 		err = w.readTar(ctx, archive, rest, depth)
@@ -96,7 +102,6 @@ func (w *worker) readZip(ctx context.Context, archive string, src io.Reader, dep
 	for _, f := range members.File {
 		if f.Name == "[Content_Types].xml" {
 			w.add(cloudtrail.Entry{Index: -1, Err: &cloudtrail.NotRead{Form: "an Office document, such as an Excel workbook", Fix: "export the records as JSON, or CSV with the record in one column"}, Note: true})
-			w.passOver()
 			return nil
 		}
 	}
@@ -159,6 +164,7 @@ func (w *worker) readMember(ctx context.Context, archive, name string, src io.Re
 		w.pool.counts.skipped++
 		return
 	}
+	w.members++
 	// Members are compressed themselves, mostly, so that a bomb may be in one.
 	left := int64(roomy) + maxRatio*max(w.file.file.size, w.stored) - w.unpacked
 	w.log.Limit(max(left, 1))

@@ -111,11 +111,12 @@ type worker struct {
 	file    *reading
 	path    string // of the batch
 	batch   []cloudtrail.Entry
-	size    int // of the batch, in bytes
+	size    int  // of the batch, in bytes
 	noted   bool // something in the log is no record
 	unread  bool // and may hold records all the same
 
 	stored   int64 // bytes that were read of the file
+	members  int   // of archives that were read
 	unpacked int64 // bytes that came of its members, where it is an archive
 }
 
