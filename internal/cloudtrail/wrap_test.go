@@ -51,11 +51,11 @@ func TestReaderWraps(t *testing.T) {
 		return strings.Join(all, ",")
 	}
 	lines := func(format string, of ...string) string {
-		var all string
-		for _, one := range of {
-			all += strings.ReplaceAll(format, "%", one) + "\n"
+		all := make([]string, len(of))
+		for i, one := range of {
+			all[i] = strings.ReplaceAll(format, "%", one) + "\n"
 		}
-		return all
+		return strings.Join(all, "")
 	}
 	packed := func(s string) string { return quote(base64Of(zip(t, s))) }
 	tests := map[string]string{

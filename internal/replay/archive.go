@@ -128,7 +128,7 @@ func (w *worker) readZip(ctx context.Context, archive string, src io.Reader, dep
 // in memory.
 func (w *worker) seekable(archive string, src io.Reader) (io.ReaderAt, int64, func(), error) {
 	if archive == w.file.file.path && archive != Stdin {
-		f, err := os.Open(archive)
+		f, err := os.Open(archive) //nolint:gosec // it is a path that the user named
 		if err != nil {
 			return nil, 0, nil, cannotRead(err)
 		}
