@@ -16,10 +16,10 @@ const (
 
 // RootUse is a use of a credential of root, as an IAM credential report shows it.
 type RootUse struct {
-	Credential Credential
-	At         time.Time // the report's last use
-	Region     string    // of the call that a key signed; "" of a password, and where the report has none
-	Service    string    // likewise: its namespace, "s3"
+	Credential Credential `json:"credential"`
+	At         time.Time  `json:"at"`                // the report's last use
+	Region     string     `json:"region,omitempty"`  // of the call that a key signed; "" of a password, and where the report has none
+	Service    string     `json:"service,omitempty"` // likewise: its namespace, "s3"
 }
 
 // UseUnseen is the finding that root was used and no event of it arrived. Its

@@ -185,6 +185,10 @@ func (c *census) onRecord(ctx context.Context, now *Round) error {
 			count(&now.Census.Unread, &now.Census.UnreadIDs, page[i])
 			now.Census.Unseen = is.unseen
 		}
+		if !is.silent && is.noReport != "" {
+			count(&now.Census.NoReport, &now.Census.NoReportIDs, page[i])
+			now.Census.NoReportWhy = is.noReport
+		}
 	}
 	if !now.Census.Complete {
 		c.Accounts += len(page)
@@ -210,8 +214,9 @@ func count(n *int, ids *[]string, account string) {
 
 // sight is what keeps an account from being seen.
 type sight struct {
-	silent bool   // IAM does not answer about it
-	unseen string // why a queue of its forwarders cannot be seen
+	silent   bool   // IAM does not answer about it
+	unseen   string // why a queue of its forwarders cannot be seen
+	noReport string // why its credential report cannot be had
 }
 
 // known enrolls or drops an account on record.
@@ -236,9 +241,20 @@ func (c *census) known(ctx context.Context, account string, is *Census) (sight, 
 	if r.Unread >= unreadLooks {
 		of.unseen = r.Unseen
 	}
-	r, err = c.round(ctx, account, ReconcileRound)
+	if r, err = c.round(ctx, account, ReconcileRound); err != nil {
+		return of, err
+	}
 	of.silent = r.Unanswered >= loud
-	return of, err
+	r, err = c.round(ctx, account, WitnessRound)
+	switch {
+	case err != nil:
+		return of, err
+	case r.Key == "": // of a version that had none
+		return of, c.enroll(ctx, account, time.Time{})
+	case r.Unanswered >= loud:
+		of.noReport = r.Witness.Why
+	}
+	return of, nil
 }
 
 // all calls do for 0 to n-1, some at a time, and joins the errors.
@@ -270,6 +286,9 @@ func (g *Guard) enroll(ctx context.Context, account string, atOnce bool, began, 
 			}
 			if begun = r.Due.IsZero(); begun {
 				r.Closed = false
+				if kind == WitnessRound {
+					r.Witness = Witness{Began: at}
+				}
 				if r.Due = at; !atOnce {
 					r.Due = at.Add(spread(account, every))
 				}
@@ -281,7 +300,10 @@ func (g *Guard) enroll(ctx context.Context, account string, atOnce bool, began, 
 	if fresh, err = begin(PostureRound, g.settings.Posture); err != nil {
 		return fresh, err
 	}
-	_, err = begin(ReconcileRound, daily)
+	if _, err = begin(ReconcileRound, daily); err != nil {
+		return fresh, err
+	}
+	_, err = begin(WitnessRound, ReportAge)
 	return fresh, err
 }
 
@@ -300,9 +322,17 @@ func (c *census) drop(ctx context.Context, account string) error {
 	if dropped {
 		c.count(&c.Dropped)
 	}
-	return c.revise(ctx, account, ReconcileRound, func(r Round) (Round, bool) {
+	err = c.revise(ctx, account, ReconcileRound, func(r Round) (Round, bool) {
 		was := r.Due
 		r.Due, r.Cursor, r.Unanswered = time.Time{}, "", 0
+		return r, !was.IsZero()
+	})
+	if err != nil {
+		return err
+	}
+	return c.revise(ctx, account, WitnessRound, func(r Round) (Round, bool) {
+		was := r.Due
+		r.Due, r.Unanswered, r.Witness = time.Time{}, 0, Witness{}
 		return r, !was.IsZero()
 	})
 }
@@ -358,6 +388,11 @@ func (c *census) tell(ctx context.Context, is *Census) error {
 	if is.Unread > 0 {
 		errs = append(errs, raise("forwarder queues", fmt.Sprintf("Whether events wait that EventBridge could not send to rootguard cannot be seen in %d of the accounts: %s. "+
 			"Deploy the stack set of the members again, to all Regions. Of one of them: %s", is.Unread, named(is.Unread, is.UnreadIDs), is.Unseen)))
+	}
+	if is.NoReport > 0 {
+		errs = append(errs, raise("credential reports", fmt.Sprintf("IAM gives no credential report of %d of the accounts: %s. Use of root there is not found if its events do not arrive, "+
+			"and users are checked one by one. Check that rootguard's role there, in its present version, and the service control policies allow iam:GenerateCredentialReport and iam:GetCredentialReport. Of one of them: %s",
+			is.NoReport, named(is.NoReport, is.NoReportIDs), is.NoReportWhy)))
 	}
 	return errors.Join(errs...)
 }

@@ -239,6 +239,7 @@ type RoundKind string
 const (
 	PostureRound   RoundKind = "posture"
 	ReconcileRound RoundKind = "reconcile"
+	WitnessRound   RoundKind = "witness"
 	CensusRound    RoundKind = "census"
 )
 
@@ -263,6 +264,12 @@ type Round struct {
 	Listed time.Time `json:"listed,omitzero"`  // when the census began that found it in the organization
 	Closed bool      `json:"closed,omitempty"` // closed, suspended or no longer in the organization
 
+	// Of ReconcileRound: how often a credential report was waited for.
+	Waited int `json:"waited,omitempty"`
+
+	// Of WitnessRound.
+	Witness Witness `json:"witness,omitzero"`
+
 	// Of CensusRound.
 	Census Census `json:"census,omitzero"`
 }
@@ -281,6 +288,33 @@ type RootProblem struct {
 	Told    bool      `json:"told,omitempty"`
 }
 
+// Witness is what the credential reports of an account have shown.
+type Witness struct {
+	Began     time.Time `json:"began,omitzero"`     // when the account was enrolled; earlier uses of root are not judged
+	Next      time.Time `json:"next,omitzero"`      // when the next report is asked for
+	Requested time.Time `json:"requested,omitzero"` // since when a report is being made; zero: none is
+	Generated time.Time `json:"generated,omitzero"` // of the last report read
+	Why       string    `json:"why,omitempty"`      // why there is no report
+	Uses      []RootUse `json:"uses,omitempty"`
+}
+
+// UseState is how far a use of root has come.
+type UseState string
+
+// The states of a use.
+const (
+	UseWaiting   UseState = "waiting"   // its event may still arrive
+	UseExplained UseState = "explained" // an event arrived
+	UseAlerted   UseState = "alerted"
+)
+
+// RootUse is a use of root that a credential report showed.
+type RootUse struct {
+	detect.RootUse
+	State   UseState  `json:"state"`
+	Changed time.Time `json:"changed"` // when it came into that state
+}
+
 // Census is how far a census has come.
 type Census struct {
 	Began     time.Time `json:"began,omitzero"`
@@ -292,6 +326,10 @@ type Census struct {
 	Unread    int      `json:"unread,omitempty"` // accounts of whose forwarders a queue is missing or gives no answer
 	UnreadIDs []string `json:"unread_ids,omitempty"`
 	Unseen    string   `json:"unseen,omitempty"` // why, of one of them
+
+	NoReport    int      `json:"no_report,omitempty"` // accounts whose credential report cannot be had
+	NoReportIDs []string `json:"no_report_ids,omitempty"`
+	NoReportWhy string   `json:"no_report_why,omitempty"` // of one of them
 }
 
 // ClaimState is how far an event has come.

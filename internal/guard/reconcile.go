@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"rootguard/internal/bootstrap"
+	"rootguard/internal/cloudtrail"
+	"rootguard/internal/credentialreport"
 )
 
 const (
@@ -17,32 +19,45 @@ const (
 	// listTimeout bounds the listing of an account's users, a thousand with a call.
 	// It ends before a run does, so that an account that hangs is put off.
 	listTimeout = 10 * time.Second
+
+	// reportWaits is how often a credential report that is being made is waited
+	// for before the users are checked one by one.
+	reportWaits = 4
 )
 
 // Reconciled says what a Reconcile did.
 type Reconciled struct {
 	Accounts   int      // looked at to the end
-	Looked     int      // users checked live
+	Looked     int      // users checked
+	Asked      int      // of these one by one; the others by the credential report
 	Found      int      // users not on record until then
 	Gone       int      // users on record that IAM no longer knows
 	WithoutMFA int      // users checked who have a console password and no MFA
 	Tracked    int      // deadlines set or moved
+	Waiting    int      // accounts whose credential report is waited for
 	Unanswered int      // users, and accounts, that IAM gave no answer about
 	Silent     []string // the first of these accounts
 	More       bool     // some are due that were left to the next run
 }
 
 // Reconcile finds the users whom no event told of: once a day it lists the users
-// of each account and checks each live. What differs from what is on record
+// of each account and checks each. What differs from what is on record
 // becomes a fact, a user without MFA gets its grace from when it was found, and
 // one that IAM no longer knows is closed.
+//
+// The account's credential report says of all users in one call whether they have
+// password and MFA. It is up to four hours old and knows no unique IDs, so it
+// counts for a user only who was created at the same second under the same name
+// and of whom no event tells since; and it raises no suspicion by itself: whom it
+// shows otherwise than the record does, or without MFA, is checked live. So are
+// all where there is no report, or reports is nil.
 //
 // A run that has no time for all users of an account notes the last one that it
 // checked, in the order of their unique IDs, and the next run goes on behind
 // it. It lists them anew: a listing takes one call for a thousand users, a check
 // two for one, and IAM does not say for how long the marker of a page holds.
-func (g *Guard) Reconcile(ctx context.Context, users Users, at time.Time) (Reconciled, error) {
-	c := reconcile{rounds: rounds{Guard: g, at: at}, iam: users, left: g.settings.ReconcileUsers}
+func (g *Guard) Reconcile(ctx context.Context, users Users, reports CredentialReports, at time.Time) (Reconciled, error) {
+	c := reconcile{rounds: rounds{Guard: g, at: at}, iam: users, reports: reports, left: g.settings.ReconcileUsers}
 	err := c.walk(ctx, ReconcileRound, liveWorkers, func(ctx context.Context, due []Round) {
 		for _, r := range due {
 			if c.halt || c.spent(ctx) {
@@ -60,9 +75,10 @@ func (g *Guard) Reconcile(ctx context.Context, users Users, at time.Time) (Recon
 type reconcile struct {
 	rounds
 	Reconciled
-	iam  Users
-	left int   // users that may still be checked
-	why  error // of the last account without an answer
+	iam     Users
+	reports CredentialReports
+	left    int   // users that may still be checked live
+	why     error // of the last account without an answer
 
 	progress func(checked, of int) // nil: nobody is told
 }
@@ -74,10 +90,23 @@ type candidateUser struct {
 	id     string // "" where it is not known
 	listed bool
 	taken  bool // not listed, and its name is another user's: it is gone
+
+	created  time.Time           // of a listed user
+	reported *bootstrap.LiveFact // what the credential report says, where that is enough
 }
 
 // account goes on with one account. What goes wrong leaves it due where it is.
 func (c *reconcile) account(ctx context.Context, r Round) {
+	report, wait := c.report(ctx, &r)
+	if wait {
+		now := r
+		now.Unanswered = 0
+		now.Waited, now.Due = r.Waited+1, c.at.Add(reportPoll)
+		if c.store(ctx, &r, now) {
+			c.Waiting++
+		}
+		return
+	}
 	one, cancel := context.WithTimeout(ctx, listTimeout)
 	listed, err := c.iam.Users(one, r.Account)
 	cancel()
@@ -94,7 +123,7 @@ func (c *reconcile) account(ctx context.Context, r Round) {
 		c.fail(fmt.Errorf("reading facts of account %s: %w", r.Account, err))
 		return
 	}
-	on := record{account: r.Account, facts: facts, changed: changes(facts)}
+	on := record{account: r.Account, facts: facts, changed: changes(facts), reported: report.generated}
 	on.status = c.fold(r.Account, facts, c.at)
 	todo := candidatesOf(on.status, listed)
 	all := len(todo)
@@ -103,8 +132,12 @@ func (c *reconcile) account(ctx context.Context, r Round) {
 		behind++
 	}
 	todo = todo[behind:]
+	known := byID(on.status)
+	for i := range todo {
+		todo[i].reported = report.of(&on, known, &todo[i])
+	}
 	for {
-		part := todo[:min(chunk, len(todo), max(c.left, 0))]
+		part, asked := c.part(todo)
 		if len(part) > 0 {
 			silent, err := c.check(ctx, &on, part)
 			switch {
@@ -116,13 +149,13 @@ func (c *reconcile) account(ctx context.Context, r Round) {
 				return
 			}
 			todo = todo[len(part):]
-			c.left -= len(part)
+			c.left -= asked
 		}
 		now := r
 		now.Unanswered = 0
 		now.Due = c.at // still, but behind those that have waited for longer
 		if len(todo) == 0 {
-			now.Cursor, now.Done, now.Due = "", c.at, slot(r.Account, daily, c.at)
+			now.Cursor, now.Waited, now.Done, now.Due = "", 0, c.at, slot(r.Account, daily, c.at)
 		} else if len(part) > 0 {
 			now.Cursor = part[len(part)-1].key
 		}
@@ -169,7 +202,7 @@ func candidatesOf(status bootstrap.Status, listed []ListedUser) []candidateUser 
 	ids, names := make(map[string]bool, len(listed)), make(map[string]bool, len(listed))
 	for _, u := range listed {
 		ids[u.ID], names[u.Name] = true, true
-		todo = append(todo, candidateUser{key: u.ID, name: u.Name, id: u.ID, listed: true})
+		todo = append(todo, candidateUser{key: u.ID, name: u.Name, id: u.ID, listed: true, created: u.Created})
 	}
 	for i := range status.Users {
 		u := &status.Users[i]
@@ -191,6 +224,8 @@ type record struct {
 	facts   []bootstrap.Fact
 	changed map[string]time.Time
 	status  bootstrap.Status // of the facts
+
+	reported time.Time // when the credential report was made
 }
 
 // check asks about some users and keeps what is new. silent is set where IAM
@@ -200,8 +235,12 @@ func (c *reconcile) check(ctx context.Context, on *record, users []candidateUser
 	part, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	each(len(users), func(i int) {
-		if u := users[i]; u.taken || u.name == "" {
+		switch u := users[i]; {
+		case u.taken || u.name == "":
 			answers[i] = bootstrap.LiveFact{UserName: u.name, Gone: true}
+			return
+		case u.reported != nil:
+			answers[i] = *u.reported
 			return
 		}
 		one, cancel := context.WithTimeout(part, liveTimeout)
@@ -224,12 +263,7 @@ func (c *reconcile) check(ctx context.Context, on *record, users []candidateUser
 	var added []bootstrap.Fact
 	fresh := make([]bool, len(users))
 	for i, u := range users {
-		was := known[cmp.Or(u.id, u.name)]
-		if was == nil && u.listed {
-			if was = known[u.name]; was != nil && was.UserID != "" {
-				was = nil // another of the same name
-			}
-		}
+		was := onRecord(known, &u)
 		switch live := answers[i]; {
 		case errs[i] != nil:
 			if was != nil || !u.listed {
@@ -247,7 +281,11 @@ func (c *reconcile) check(ctx context.Context, on *record, users []candidateUser
 		case was.Agrees(live):
 		default:
 			// As in the sweep: what came after may be in the answer or not.
-			added, fresh[i] = append(added, bootstrap.LiveFactOf(on.account, c.at.Add(-settled), live)), true
+			asOf := c.at
+			if u.reported != nil {
+				asOf = on.reported
+			}
+			added, fresh[i] = append(added, bootstrap.LiveFactOf(on.account, asOf.Add(-settled), live)), true
 			switch {
 			case live.Gone:
 				c.Gone++
@@ -274,6 +312,9 @@ func (c *reconcile) check(ctx context.Context, on *record, users []candidateUser
 			continue
 		}
 		c.Looked++
+		if u.asked() {
+			c.Asked++
+		}
 		is := known[cmp.Or(u.id, u.name)]
 		if is == nil || u.name == "" {
 			continue
@@ -291,6 +332,99 @@ func (c *reconcile) check(ctx context.Context, on *record, users []candidateUser
 		}
 	}
 	return nil, nil
+}
+
+// part is the next of the users that are checked together, and how many of them
+// one by one.
+func (c *reconcile) part(todo []candidateUser) (part []candidateUser, asked int) {
+	most := min(chunk, max(c.left, 0))
+	for n := range todo {
+		if !todo[n].asked() {
+			continue
+		}
+		if asked == most {
+			return todo[:n], asked
+		}
+		asked++
+	}
+	return todo, asked
+}
+
+// asked reports whether IAM is asked about the user itself.
+func (u *candidateUser) asked() bool { return u.reported == nil && !u.taken && u.name != "" }
+
+// userReport is what a credential report says of an account's users; the zero
+// value says nothing.
+type userReport struct {
+	generated time.Time
+	users     map[string]reportedUser // by name
+}
+
+type reportedUser struct {
+	created       time.Time
+	password, mfa bool
+}
+
+// report is the account's credential report, if there is one. wait is set where
+// one is being made, for which it has not been waited too often yet.
+func (c *reconcile) report(ctx context.Context, r *Round) (report userReport, wait bool) {
+	if c.reports == nil {
+		return userReport{}, false
+	}
+	one, cancel := context.WithTimeout(ctx, reportTimeout)
+	defer cancel()
+	got, err := c.reports.CredentialReport(one, r.Account)
+	if err == nil && got.State == ReportAbsent && r.Waited < reportWaits {
+		got.State, err = c.reports.RequestCredentialReport(one, r.Account)
+		if got.State == ReportReady {
+			got.State = ReportInProgress // it is not at hand
+		}
+	}
+	switch {
+	case err != nil || got.State == ReportAbsent:
+		return userReport{}, false // Witness reports why
+	case got.State == ReportInProgress:
+		return userReport{}, r.Waited < reportWaits
+	}
+	report = userReport{got.Generated, map[string]reportedUser{}}
+	_, err = credentialreport.Read(got.CSV, func(row credentialreport.Row) bool {
+		if !row.Root() && row.PasswordEnabled != cloudtrail.Unknown && row.MFAActive != cloudtrail.Unknown {
+			report.users[row.User] = reportedUser{row.Created, row.PasswordEnabled == cloudtrail.Yes, row.MFAActive == cloudtrail.Yes}
+		}
+		return true
+	})
+	if err != nil {
+		return userReport{}, false
+	}
+	return report, false
+}
+
+// of is what the report says of a user, nil where that is not enough.
+func (p *userReport) of(on *record, known map[string]*bootstrap.UserStatus, u *candidateUser) (live *bootstrap.LiveFact) {
+	is, ok := p.users[u.name]
+	switch {
+	case !ok || !u.listed || u.created.IsZero() || !is.created.Equal(u.created):
+		return nil // another of the name, or one that was renamed since
+	case !on.changed[u.name].Before(p.generated.Add(-settled)):
+		return nil // an event tells of a change that it may not show
+	}
+	live = &bootstrap.LiveFact{UserName: u.name, UserID: u.id, ConsoleLogin: &is.password, MFAActive: &is.mfa}
+	was := onRecord(known, u)
+	if was == nil && is.password && !is.mfa || was != nil && !was.Agrees(*live) {
+		return nil
+	}
+	return live
+}
+
+// onRecord is a user as it is on record, nil where it is not.
+func onRecord(known map[string]*bootstrap.UserStatus, u *candidateUser) *bootstrap.UserStatus {
+	was := known[cmp.Or(u.id, u.name)]
+	if was == nil && u.listed {
+		if was = known[u.name]; was != nil && was.UserID != "" {
+			was = nil // another of the same name
+		}
+	}
+	return was
 }
 
 // byID are an account's users by unique ID, those without one by name, and by

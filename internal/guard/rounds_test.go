@@ -44,6 +44,7 @@ var good = rootUser{mfa: 1, password: 1}
 type iamUser struct {
 	name, id string
 	liveUser
+	created time.Time // zero: no credential report is believed about it
 }
 
 // iamFake is IAM in several accounts.
@@ -82,7 +83,7 @@ func (f *iamFake) Users(ctx context.Context, of string) ([]guard.ListedUser, err
 	var listed []guard.ListedUser
 	for _, u := range f.users[of] {
 		if !f.unlisted[u.name] {
-			listed = append(listed, guard.ListedUser{Name: u.name, ID: u.id})
+			listed = append(listed, guard.ListedUser{Name: u.name, ID: u.id, Created: u.created})
 		}
 	}
 	return listed, nil
@@ -147,6 +148,7 @@ type land struct {
 	home      guard.Home
 
 	forwarders guard.Forwarders
+	reports    guard.CredentialReports // nil: none are asked for
 }
 
 func newLand(change ...func(*guard.Settings)) *land {
@@ -180,9 +182,13 @@ func (l *land) run() (err error) {
 	}
 	_, two := l.Census(ctx, l.home, org, at)
 	_, three := l.Posture(ctx, l.iam, l.forwarders, at)
-	_, four := l.Reconcile(ctx, l.iam, at)
+	_, four := l.Reconcile(ctx, l.iam, l.reports, at)
+	var six error
+	if l.reports != nil {
+		_, six = l.Witness(ctx, l.reports, at)
+	}
 	_, five := l.Flush(ctx, at)
-	return errors.Join(one, two, three, four, five)
+	return errors.Join(one, two, three, four, five, six)
 }
 
 // failer is what a run that must go well fails.
@@ -664,7 +670,7 @@ func TestSlowAnswers(t *testing.T) {
 			l, iam := prepared(t, 2)
 			iam.hangs = func(a string) bool { return a == "222222222200" }
 			run(t, func(ctx context.Context, at time.Time) error {
-				did, err := l.Reconcile(ctx, iam, at)
+				did, err := l.Reconcile(ctx, iam, nil, at)
 				if did.Accounts != 1 || did.Unanswered != 1 {
 					t.Errorf("%+v", did)
 				}
@@ -710,7 +716,7 @@ func TestSlowAnswers(t *testing.T) {
 					l.user("222222222200", fmt.Sprintf("a-%02d", i), true, true)
 				}
 				run(t, func(ctx context.Context, at time.Time) error {
-					did, err := l.Reconcile(ctx, iam, at)
+					did, err := l.Reconcile(ctx, iam, nil, at)
 					if did.Accounts == 0 {
 						t.Errorf("%+v", did)
 					}
@@ -745,7 +751,7 @@ func TestPostureStops(t *testing.T) {
 	if err != nil || did.Looked != 0 || !did.More {
 		t.Errorf("%+v, %v", did, err)
 	}
-	if did, err := l.Reconcile(ctx, l.iam, late.Add(48*time.Hour)); err != nil || did.Looked != 0 || !did.More {
+	if did, err := l.Reconcile(ctx, l.iam, nil, late.Add(48*time.Hour)); err != nil || did.Looked != 0 || !did.More {
 		t.Errorf("%+v, %v", did, err)
 	}
 	if did, err := l.Posture(t.Context(), l.iam, l.forwarders, late); err != nil || did.Looked != 1 {
@@ -807,7 +813,7 @@ func (l *land) user(of, name string, password, mfa bool) {
 	l.iam.mu.Lock()
 	defer l.iam.mu.Unlock()
 	l.iam.users[of] = slices.DeleteFunc(l.iam.users[of], func(u iamUser) bool { return u.name == name })
-	l.iam.users[of] = append(l.iam.users[of], iamUser{name, "AIDA" + strings.ToUpper(name), liveUser{password, mfa}})
+	l.iam.users[of] = append(l.iam.users[of], iamUser{name, "AIDA" + strings.ToUpper(name), liveUser{password, mfa}, time.Time{}})
 }
 
 // users are those on record, as "name MFA", "(deleted)" where they are.
@@ -863,7 +869,7 @@ func TestReconcile(t *testing.T) {
 
 	// Users who are gone close, and who has the name of one is another.
 	l.iam.users[home] = slices.DeleteFunc(l.iam.users[home], func(u iamUser) bool { return u.name == "robot" || u.name == "old" })
-	l.iam.users[home] = append(l.iam.users[home], iamUser{"old", "AIDAOLD2", liveUser{true, true}})
+	l.iam.users[home] = append(l.iam.users[home], iamUser{"old", "AIDAOLD2", liveUser{true, true}, time.Time{}})
 	l.pass(t, 30*time.Hour)
 	wantUsers(t, l.users(t, home), "old (deleted)", "old on", "robot (deleted)", "safe missing")
 
@@ -961,7 +967,7 @@ func TestTenThousandUsers(t *testing.T) {
 	l.deadlines.Conflicts, l.rounds.Conflicts, l.ledger.Conflicts = false, false, false
 	const n = 10000
 	for i := range n {
-		l.iam.users[home] = append(l.iam.users[home], iamUser{fmt.Sprintf("user%05d", i), fmt.Sprintf("AIDA%05d", i*7919%n), liveUser{i%10 == 0, false}})
+		l.iam.users[home] = append(l.iam.users[home], iamUser{fmt.Sprintf("user%05d", i), fmt.Sprintf("AIDA%05d", i*7919%n), liveUser{i%10 == 0, false}, time.Time{}})
 	}
 	if _, err := l.Census(t.Context(), l.home, nil, l.clock.Now()); err != nil {
 		t.Fatal(err)
@@ -969,7 +975,7 @@ func TestTenThousandUsers(t *testing.T) {
 	runs, looked, without := 0, 0, 0
 	for more := true; more; runs++ {
 		l.clock.Advance(5 * time.Minute)
-		did, err := l.Reconcile(t.Context(), l.iam, l.clock.Now())
+		did, err := l.Reconcile(t.Context(), l.iam, nil, l.clock.Now())
 		if err != nil || did.Looked > 2000 {
 			t.Fatalf("%+v, %v", did, err)
 		}

@@ -552,6 +552,7 @@ type looker struct {
 	censused   guard.Censused
 	postured   guard.Postured
 	reconciled guard.Reconciled
+	witnessed  guard.Witnessed
 	err        error
 }
 
@@ -563,7 +564,11 @@ func (l looker) Posture(context.Context, guard.Roots, guard.Forwarders, time.Tim
 	return l.postured, l.err
 }
 
-func (l looker) Reconcile(context.Context, guard.Users, time.Time) (guard.Reconciled, error) {
+func (l looker) Witness(context.Context, guard.CredentialReports, time.Time) (guard.Witnessed, error) {
+	return l.witnessed, l.err
+}
+
+func (l looker) Reconcile(context.Context, guard.Users, guard.CredentialReports, time.Time) (guard.Reconciled, error) {
 	return l.reconciled, l.err
 }
 
@@ -576,16 +581,16 @@ func TestRounds(t *testing.T) {
 	if err := r.handler.Handle(t.Context(), json.RawMessage(schedule)); err != nil {
 		t.Fatal(err)
 	}
-	if log := r.logged(t); log["census"] != nil || log["posture"] != nil || log["reconcile"] != nil {
+	if log := r.logged(t); log["census"] != nil || log["posture"] != nil || log["reconcile"] != nil || log["witness"] != nil {
 		t.Errorf("nothing was due: %v", log)
 	}
 	r = newRig(nil)
 	r.handler.deps.Chores = Rounds(looker{
 		guard.Censused{Accounts: 3, Enrolled: 2, Refused: "denied"}, guard.Postured{Looked: 2, Told: 1, Unanswered: 1, Silent: []string{"222222222222"}, Stuck: 2, Unread: 1},
-		guard.Reconciled{Accounts: 1, Looked: 9, WithoutMFA: 4, More: true}, errors.New("broken"),
+		guard.Reconciled{Accounts: 1, Looked: 9, Asked: 2, WithoutMFA: 4, More: true}, guard.Witnessed{Reports: 2, Alerted: 1, Unanswered: 1, Silent: []string{"222222222222"}}, errors.New("broken"),
 	}, nil, guard.Home{}, nil, nil)
 	err := r.handler.Handle(t.Context(), json.RawMessage(schedule))
-	for _, want := range []string{"census: broken", "posture: broken", "reconcile: broken"} {
+	for _, want := range []string{"census: broken", "posture: broken", "reconcile: broken", "witness: broken"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v does not say %q", err, want)
 		}
@@ -594,7 +599,8 @@ func TestRounds(t *testing.T) {
 	for chore, want := range map[string]map[string]any{
 		"census":    {"accounts": 3.0, "enrolled": 2.0, "dropped": 0.0, "more": false, "refused": "denied"},
 		"posture":   {"accounts": 2.0, "told": 1.0, "closed": 0.0, "waiting": 0.0, "unanswered": 1.0, "queues_with_events": 2.0, "queues_unread": 1.0, "more": false, "silent": []any{"222222222222"}},
-		"reconcile": {"accounts": 1.0, "users": 9.0, "found": 0.0, "gone": 0.0, "without_mfa": 4.0, "unanswered": 0.0, "more": true},
+		"reconcile": {"accounts": 1.0, "users": 9.0, "one_by_one": 2.0, "found": 0.0, "gone": 0.0, "without_mfa": 4.0, "unanswered": 0.0, "waiting": 0.0, "more": true},
+		"witness":   {"reports": 2.0, "requested": 0.0, "alerted": 1.0, "resolved": 0.0, "waiting": 0.0, "unanswered": 1.0, "more": false, "silent": []any{"222222222222"}},
 	} {
 		if diff := cmp.Diff(any(want), log[chore]); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", chore, diff)

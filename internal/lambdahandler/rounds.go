@@ -12,13 +12,20 @@ import (
 type Looker interface {
 	Census(ctx context.Context, home guard.Home, org guard.Organization, at time.Time) (guard.Censused, error)
 	Posture(ctx context.Context, roots guard.Roots, forwarders guard.Forwarders, at time.Time) (guard.Postured, error)
-	Reconcile(ctx context.Context, users guard.Users, at time.Time) (guard.Reconciled, error)
+	Reconcile(ctx context.Context, users guard.Users, reports guard.CredentialReports, at time.Time) (guard.Reconciled, error)
+	Witness(ctx context.Context, reports guard.CredentialReports, at time.Time) (guard.Witnessed, error)
+}
+
+// IAM is all that IAM is asked about accounts.
+type IAM interface {
+	guard.Asked
+	guard.CredentialReports
 }
 
 // Rounds are the chores that look at accounts: which there are, how their root
-// users and the queues of their forwarders stand, and which IAM users they have.
-// org and forwarders are nil outside an organization.
-func Rounds(g Looker, iam guard.Asked, home guard.Home, org guard.Organization, forwarders guard.Forwarders) []Chore {
+// users and the queues of their forwarders stand, which IAM users they have, and
+// whether root was used without an event of it. org and forwarders are nil outside an organization.
+func Rounds(g Looker, iam IAM, home guard.Home, org guard.Organization, forwarders guard.Forwarders) []Chore {
 	return []Chore{
 		{"census", func(ctx context.Context, at time.Time) (slog.Value, error) {
 			did, err := g.Census(ctx, home, org, at)
@@ -39,14 +46,24 @@ func Rounds(g Looker, iam guard.Asked, home guard.Home, org guard.Organization, 
 				slog.Int("unanswered", did.Unanswered), slog.Int("queues_with_events", did.Stuck), slog.Int("queues_unread", did.Unread), slog.Bool("more", did.More),
 			}, list("silent", did.Silent)...)...), err
 		}},
-		{"reconcile", func(ctx context.Context, at time.Time) (slog.Value, error) {
-			did, err := g.Reconcile(ctx, iam, at)
-			if did.Accounts+did.Looked+did.Unanswered == 0 && !did.More {
+		{"witness", func(ctx context.Context, at time.Time) (slog.Value, error) {
+			did, err := g.Witness(ctx, iam, at)
+			if did.Reports+did.Requested+did.Alerted+did.Resolved+did.Unanswered == 0 && !did.More {
 				return slog.Value{}, err
 			}
 			return slog.GroupValue(append([]slog.Attr{
-				slog.Int("accounts", did.Accounts), slog.Int("users", did.Looked), slog.Int("found", did.Found), slog.Int("gone", did.Gone),
-				slog.Int("without_mfa", did.WithoutMFA), slog.Int("unanswered", did.Unanswered), slog.Bool("more", did.More),
+				slog.Int("reports", did.Reports), slog.Int("requested", did.Requested), slog.Int("alerted", did.Alerted), slog.Int("resolved", did.Resolved),
+				slog.Int("waiting", did.Waiting), slog.Int("unanswered", did.Unanswered), slog.Bool("more", did.More),
+			}, list("silent", did.Silent)...)...), err
+		}},
+		{"reconcile", func(ctx context.Context, at time.Time) (slog.Value, error) {
+			did, err := g.Reconcile(ctx, iam, iam, at)
+			if did.Accounts+did.Looked+did.Unanswered+did.Waiting == 0 && !did.More {
+				return slog.Value{}, err
+			}
+			return slog.GroupValue(append([]slog.Attr{
+				slog.Int("accounts", did.Accounts), slog.Int("users", did.Looked), slog.Int("one_by_one", did.Asked), slog.Int("found", did.Found), slog.Int("gone", did.Gone),
+				slog.Int("without_mfa", did.WithoutMFA), slog.Int("unanswered", did.Unanswered), slog.Int("waiting", did.Waiting), slog.Bool("more", did.More),
 			}, list("silent", did.Silent)...)...), err
 		}},
 	}
