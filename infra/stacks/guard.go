@@ -429,7 +429,8 @@ func (g *guard) permissions(function, logs string) []awsiam.PolicyStatement {
 		allow("CheckAccount", []string{"iam:GetAccountSummary", "iam:ListVirtualMFADevices"}, []string{"*"}, nil),
 	)
 	if function == Sweep {
-		statements = append(statements, allow("FindUsers", []string{"iam:ListUsers"}, []string{"*"}, nil))
+		statements = append(statements, allow("FindUsers", []string{"iam:ListUsers"}, []string{"*"}, nil),
+			allow("ReadCredentialReport", credentialReport(), []string{"*"}, nil))
 	}
 	if o := g.settings.Organization; o != nil {
 		if function == Sweep {

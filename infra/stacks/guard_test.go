@@ -332,11 +332,13 @@ func TestPermissions(t *testing.T) {
 		t.Errorf("an organization (-want +got):\n%s", diff)
 	}
 	want["iam:ListUsers"], want["organizations:ListAccounts"] = "*", "*"
+	want["iam:GenerateCredentialReport"], want["iam:GetCredentialReport"] = "*", "*"
 	if diff := cmp.Diff(want, withoutProving(allowedTo(t, "sweep", "organization"))); diff != "" {
 		t.Errorf("the sweep of an organization (-want +got):\n%s", diff)
 	}
-	delete(want, "iam:ListUsers")
-	delete(want, "organizations:ListAccounts")
+	for _, action := range []string{"iam:ListUsers", "organizations:ListAccounts", "iam:GenerateCredentialReport", "iam:GetCredentialReport"} {
+		delete(want, action)
+	}
 	want["sns:Publish"] = "AWS::SNS::Topic, AWS::SNS::Topic, AWS::SNS::Topic"
 	want["kms:Decrypt"], want["kms:GenerateDataKey"] = "AWS::KMS::Key", "AWS::KMS::Key"
 	for _, action := range []string{"organizations:DescribeAccount", "sts:AssumeRole"} {

@@ -13,6 +13,8 @@ var anyResource = map[string]string{
 	"cloudtrail:DescribeTrails":    "CloudTrail has no resource for it: which trails there are is the question (Service Authorization Reference)",
 	"events:ListRules":             "EventBridge has no resource for it (Service Authorization Reference)",
 	"iam:GetAccountSummary":        "IAM has no resource for it (Service Authorization Reference)",
+	"iam:GenerateCredentialReport": "IAM has no resource for it (Service Authorization Reference)",
+	"iam:GetCredentialReport":      "IAM has no resource for it (Service Authorization Reference)",
 	"iam:ListUsers":                "IAM has no resource for it (Service Authorization Reference)",
 	"iam:ListVirtualMFADevices":    "IAM has no resource for it (Service Authorization Reference)",
 	"organizations:ListAccounts":   "AWS Organizations has no resource for it (Service Authorization Reference)",

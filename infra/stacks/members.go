@@ -51,6 +51,7 @@ func newMember(stack awscdk.Stack, s *settings.Settings, rules []eventpattern.Ru
 		InlinePolicies: &map[string]awsiam.PolicyDocument{"read": awsiam.NewPolicyDocument(&awsiam.PolicyDocumentProps{Statements: &[]awsiam.PolicyStatement{
 			allow("CheckUsers", []string{"iam:GetLoginProfile", "iam:ListMFADevices"}, []string{arnOf("iam", "", *awscdk.Aws_ACCOUNT_ID(), "user/*")}, nil),
 			allow("CheckAccount", []string{"iam:GetAccountSummary", "iam:ListUsers", "iam:ListVirtualMFADevices"}, []string{"*"}, nil),
+			allow("ReadCredentialReport", credentialReport(), []string{"*"}, nil),
 			allow("CheckQueues", []string{"sqs:GetQueueAttributes"}, []string{arnOf("sqs", "*", *awscdk.Aws_ACCOUNT_ID(), config.ForwardQueue(s.Prefix))}, nil),
 		}})},
 	})
@@ -60,6 +61,12 @@ func newMember(stack awscdk.Stack, s *settings.Settings, rules []eventpattern.Ru
 			condition(made, once)
 		}
 	}
+}
+
+// credentialReport are the actions by which IAM's credential report is made and
+// read. It names users and their credentials, and no secret.
+func credentialReport() []string {
+	return []string{"iam:GenerateCredentialReport", "iam:GetCredentialReport"}
 }
 
 // condition puts a condition on every resource in the scope.

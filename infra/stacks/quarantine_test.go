@@ -11,12 +11,13 @@ import (
 	"rootguard/internal/eventpattern"
 )
 
-// writesIAM are the actions on IAM of a statement that change something.
+// writesIAM are the actions on IAM of a statement that change something. A
+// credential report is a copy of what there is.
 func writesIAM(statement map[string]any) []string {
 	var writes []string
 	for _, action := range list(statement["Action"]) {
 		name, isIAM := strings.CutPrefix(action.(string), "iam:")
-		if isIAM && statement["Effect"] == "Allow" && !strings.HasPrefix(name, "Get") && !strings.HasPrefix(name, "List") {
+		if isIAM && statement["Effect"] == "Allow" && !strings.HasPrefix(name, "Get") && !strings.HasPrefix(name, "List") && name != "GenerateCredentialReport" {
 			writes = append(writes, name)
 		}
 	}

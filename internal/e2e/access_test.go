@@ -145,7 +145,7 @@ func sqsAccesses(c *call, account string) ([]access, error) {
 func iamAccesses(c *call, account string) ([]access, error) {
 	a := access{action: "iam:" + c.action, resource: "*"}
 	switch c.action {
-	case "GetAccountSummary", "ListUsers", "ListVirtualMFADevices":
+	case "GetAccountSummary", "GenerateCredentialReport", "GetCredentialReport", "ListUsers", "ListVirtualMFADevices":
 	case "GetLoginProfile", "GetUser", "ListMFADevices", "ListAttachedUserPolicies", "AttachUserPolicy", "DetachUserPolicy":
 		if c.form.Get("UserName") == "" {
 			return nil, errors.New("it names no user")

@@ -43,6 +43,7 @@
 //     request to DynamoDB through at a time.
 //   - Its GetAccountSummary says that root has no MFA, and nothing of a password.
 //     The proxy puts into the answer that root has both; cloud.root says otherwise.
+//   - Its credential report has no root and is of 2015; the proxy corrects both.
 //
 // # Adding a case
 //

@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -338,9 +339,33 @@ func (c *cloud) root(is root) {
 	}})
 }
 
+// credentialReport has the credential report say of root that it was never used,
+// and that it was made just now.
+func (c *cloud) credentialReport() {
+	content := regexp.MustCompile(`<Content>([^<]*)</Content>`)
+	generated := regexp.MustCompile(`<GeneratedTime>[^<]*</GeneratedTime>`)
+	c.fault(fault{service: "iam", action: "GetCredentialReport", times: always, edit: func(body []byte) []byte {
+		found := content.FindSubmatch(body)
+		if found == nil {
+			return body // there is no report
+		}
+		csv, err := base64.StdEncoding.DecodeString(string(found[1]))
+		if err != nil {
+			c.t.Errorf("reading moto's credential report: %v", err)
+			return body
+		}
+		header, users, _ := strings.Cut(string(csv), "\n")
+		root := "<root_account>" + strings.Repeat(",N/A", strings.Count(header, ","))
+		csv = []byte(header + "\n" + root + "\n" + users)
+		body = content.ReplaceAllLiteral(body, []byte("<Content>"+base64.StdEncoding.EncodeToString(csv)+"</Content>"))
+		return generated.ReplaceAllLiteral(body, []byte("<GeneratedTime>"+time.Now().UTC().Format(time.RFC3339)+"</GeneratedTime>"))
+	}})
+}
+
 // corrected has answers be as AWS gives them where moto's are not.
 func (c *cloud) corrected() {
 	c.root(root{mfa: true, password: true})
+	c.credentialReport()
 	topic := regexp.MustCompile(`arn:aws:sns:[a-z0-9-]+:[0-9]+:[A-Za-z0-9_-]+`)
 	confirmed := regexp.MustCompile(`(<key>SubscriptionsConfirmed</key>\s*<value>)[0-9]*(</value>)`)
 	c.fault(fault{service: "sns", action: "GetTopicAttributes", times: always, edit: func(body []byte) []byte {

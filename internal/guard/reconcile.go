@@ -385,6 +385,8 @@ func (c *reconcile) report(ctx context.Context, r *Round) (report userReport, wa
 		return userReport{}, false // Witness reports why
 	case got.State == ReportInProgress:
 		return userReport{}, r.Waited < reportWaits
+	case c.at.Sub(got.Generated) > 2*ReportAge:
+		return userReport{}, false // IAM has let it expire by then
 	}
 	report = userReport{got.Generated, map[string]reportedUser{}}
 	_, err = credentialreport.Read(got.CSV, func(row credentialreport.Row) bool {
@@ -403,7 +405,7 @@ func (c *reconcile) report(ctx context.Context, r *Round) (report userReport, wa
 func (p *userReport) of(on *record, known map[string]*bootstrap.UserStatus, u *candidateUser) (live *bootstrap.LiveFact) {
 	is, ok := p.users[u.name]
 	switch {
-	case !ok || !u.listed || u.created.IsZero() || !is.created.Equal(u.created):
+	case !ok || !u.listed || u.created.IsZero() || !is.created.Truncate(time.Second).Equal(u.created.Truncate(time.Second)):
 		return nil // another of the name, or one that was renamed since
 	case !on.changed[u.name].Before(p.generated.Add(-settled)):
 		return nil // an event tells of a change that it may not show
