@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -775,10 +776,14 @@ func TestLooks(t *testing.T) {
 	c.iam.Set(member, iamtest.Account{Summary: map[string]int{"AccountMFAEnabled": 1, "AccountAccessKeysPresent": 1, "AccountPasswordPresent": 0}, Users: users})
 	sweep := c.start(t, "sweep")
 	now := time.Now()
+	var clock atomic.Int64 // of IAM, in s since 1970
+	clock.Store(now.Unix())
+	c.iam.Now = func() time.Time { return time.Unix(clock.Load(), 0) }
 	pass := func(hours int) {
 		t.Helper()
 		for range hours * 2 {
 			now = now.Add(30 * time.Minute)
+			clock.Store(now.Unix())
 			handled(t, sweep, scheduled(now))
 		}
 	}
