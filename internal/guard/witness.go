@@ -218,10 +218,11 @@ func (w *witness) missing(r *Round, why error) {
 // see adds the uses that a report shows and that were not seen before. A key is
 // not known by its place in the report, which the other takes when it is deleted.
 func (x *Witness) see(root *credentialreport.Row, at time.Time) {
-	shown := []RootUse{{RootUse: detect.RootUse{Credential: detect.Password, At: root.PasswordLastUsed}}}
-	for _, k := range root.Keys {
-		shown = append(shown, RootUse{RootUse: detect.RootUse{Credential: detect.AccessKey, At: k.LastUsed, Region: k.Region, Service: k.Service}})
+	key := func(k credentialreport.Key) RootUse {
+		return RootUse{RootUse: detect.RootUse{Credential: detect.AccessKey, At: k.LastUsed, Region: k.Region, Service: k.Service}}
 	}
+	password := RootUse{RootUse: detect.RootUse{Credential: detect.Password, At: root.PasswordLastUsed}}
+	shown := []RootUse{password, key(root.Keys[0]), key(root.Keys[1])}
 	isShown := func(u RootUse) bool {
 		return slices.ContainsFunc(shown, func(s RootUse) bool { return s.Credential == u.Credential && s.At.Equal(u.At) })
 	}

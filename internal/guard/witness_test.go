@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -516,7 +517,7 @@ func TestWitnessProperty(t *testing.T) {
 					if e.arrived.IsZero() || e.arrived.After(now) || (e.key == "") != (s.credential == detect.Password) {
 						continue
 					}
-					id := fmt.Sprint(i)
+					id := strconv.Itoa(i)
 					if e.key != "" {
 						id = e.key + e.at.UTC().Format("2006-01-02T15")
 					}
