@@ -73,7 +73,7 @@ var mayImport = map[string][]string{
 
 	"evidence":       {"bootstrap", "cloudtrail"},
 	"s3":             {},
-	"cloudformation": {},
+	"cloudformation": {"detect", "guard"},
 	"eventhistory":   {"eventpattern"},
 	"organizations":  {"cloudtrail", "detect", "bootstrap", "alert", "guard"},
 

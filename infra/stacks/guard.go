@@ -428,6 +428,12 @@ func (g *guard) permissions(function, logs string) []awsiam.PolicyStatement {
 		allow("CheckUsers", []string{"iam:GetLoginProfile", "iam:ListMFADevices"}, []string{users}, nil),
 		allow("CheckAccount", []string{"iam:GetAccountSummary", "iam:ListVirtualMFADevices"}, []string{"*"}, nil),
 	)
+	if function == eventpattern.RootActivity {
+		statements = append(statements, allow("CheckDeployments", []string{"cloudformation:DescribeStackEvents"}, []string{
+			arn("cloudformation", "stack/"+g.settings.Prefix+"/*"),
+			arnOf("cloudformation", "*", *awscdk.Aws_ACCOUNT_ID(), "stack/"+g.settings.Prefix+"-forward-*/*"),
+		}, nil))
+	}
 	if function == Sweep {
 		statements = append(statements, allow("FindUsers", []string{"iam:ListUsers"}, []string{"*"}, nil),
 			allow("ReadCredentialReport", credentialReport(), []string{"*"}, nil))

@@ -326,6 +326,11 @@ func TestPermissions(t *testing.T) {
 	if diff := cmp.Diff(want, allowed("default")); diff != "" {
 		t.Errorf("one account (-want +got):\n%s", diff)
 	}
+	judge := maps.Clone(want)
+	judge["cloudformation:DescribeStackEvents"] = "arn:${AWS::Partition}:cloudformation:${AWS::Region}:${AWS::AccountId}:stack/rootguard/*, arn:${AWS::Partition}:cloudformation:*:${AWS::AccountId}:stack/rootguard-forward-*/*"
+	if diff := cmp.Diff(judge, allowedTo(t, "rootactivity", "default")); diff != "" {
+		t.Errorf("the function that judges changes to the guard (-want +got):\n%s", diff)
+	}
 	want["organizations:DescribeAccount"] = "arn:${AWS::Partition}:organizations::111111111111:account/o-a1b2c3d4e5/*"
 	want["sts:AssumeRole"] = "arn:${AWS::Partition}:iam::*:role/rootguard-member"
 	if diff := cmp.Diff(want, allowed("organization")); diff != "" {
@@ -431,7 +436,8 @@ func TestMakeDeploy(t *testing.T) {
 		}
 		lines := strings.Split(strings.TrimSpace(string(out)), "\n")
 		all := slices.IndexFunc(lines, func(l string) bool { return strings.Contains(l, "deploy --all --concurrency") })
-		if all < 0 || want == "" && all != len(lines)-1 || want != "" && (all != len(lines)-2 || !strings.HasSuffix(lines[all+1], want)) {
+		asked := slices.IndexFunc(lines, func(l string) bool { return strings.HasSuffix(l, "rootguard preflight") })
+		if asked < 0 || asked > all || all < 0 || want == "" && all != len(lines)-1 || want != "" && (all != len(lines)-2 || !strings.HasSuffix(lines[all+1], want)) {
 			t.Errorf("%s: make deploy runs\n%s", settings, out)
 		}
 	}

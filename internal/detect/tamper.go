@@ -287,6 +287,10 @@ func (o *Own) tampered(rec *cloudtrail.Record, row *guardCall, name string) Find
 	return f
 }
 
+// ThroughCloudFormation reports whether CloudFormation made the call, for a stack
+// of somebody's. No caller can choose the address of a record.
+func (f *Finding) ThroughCloudFormation() bool { return f.SourceIP == cloudFormation }
+
 // pick finds the first name that is one of rootguard's resources. named is false
 // where it is one only because the trail that feeds rootguard is not known.
 func (o *Own) pick(source string, names []string) (name string, named, ok bool) {

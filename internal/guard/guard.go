@@ -42,6 +42,10 @@ type Deps struct {
 	// Quarantines is for users past the last reminder; nil where none are quarantined.
 	Quarantines Quarantines
 
+	// Deployments is for changes to rootguard itself by CloudFormation; nil where
+	// nothing can be asked.
+	Deployments Deployments
+
 	// AccountName is an account's name for people, "" where it is not known.
 	AccountName func(account string) string
 }
@@ -129,7 +133,7 @@ func (g *Guard) Handle(ctx context.Context, rec *cloudtrail.Record) (Result, err
 			sum := sha256.Sum256(rec.Raw)
 			res.Outcome.Finding.EventID = "sha256:" + hex.EncodeToString(sum[:])
 		}
-		told, err := g.Raise(ctx, res.Outcome.Finding)
+		told, err := g.Raise(ctx, g.deployed(ctx, res.Outcome.Finding))
 		res.Outcome, res.Disposition, res.Alert = told.Outcome, told.Disposition, told.Alert
 		return res, errors.Join(err, later)
 	case len(facts) > 0:

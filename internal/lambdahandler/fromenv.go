@@ -30,9 +30,12 @@ type Function struct {
 	Organization guard.Organization // nil outside one
 }
 
+// Addition adds to a guard's Deps what one function alone has.
+type Addition func(deps *guard.Deps, cfg config.Config, env aws.Config)
+
 // FromEnv puts a function together from its environment: the guard over
-// DynamoDB and SNS. It makes no request.
-func FromEnv(getenv func(string) string, now func() time.Time, logger *slog.Logger) (Function, error) {
+// DynamoDB and SNS, and what a function adds to it. It makes no request.
+func FromEnv(getenv func(string) string, now func() time.Time, logger *slog.Logger, add ...Addition) (Function, error) {
 	cfg, err := config.Load(getenv)
 	if err != nil {
 		return Function{}, err
@@ -41,12 +44,12 @@ func FromEnv(getenv func(string) string, now func() time.Time, logger *slog.Logg
 	if err != nil {
 		return Function{}, err
 	}
-	return Assemble(cfg, env, now, logger), nil
+	return Assemble(cfg, env, now, logger, add...), nil
 }
 
 // Assemble puts a function together, for FromEnv and for whoever does its work in
 // its stead. It makes no request.
-func Assemble(cfg config.Config, env aws.Config, now func() time.Time, logger *slog.Logger) Function {
+func Assemble(cfg config.Config, env aws.Config, now func() time.Time, logger *slog.Logger, add ...Addition) Function {
 	accountName := cfg.AccountName
 	var members guard.Organization
 	if cfg.OrganizationNames {
@@ -64,7 +67,7 @@ func Assemble(cfg config.Config, env aws.Config, now func() time.Time, logger *s
 	}
 	store := dynamodb.New(sdkdynamodb.NewFromConfig(env), cfg.Table, now)
 	topics := sns.Topics{Alerts: cfg.TopicARN, Escalation: cfg.EscalationTopicARN, Chat: cfg.ChatTopicARN}
-	g := guard.New(guard.Deps{
+	deps := guard.Deps{
 		Detector:  &detect.Detector{Own: cfg.Own},
 		Ledger:    store,
 		Journal:   store,
@@ -80,6 +83,10 @@ func Assemble(cfg config.Config, env aws.Config, now func() time.Time, logger *s
 		Quarantines:   store,
 
 		AccountName: accountName,
-	}, cfg.Settings)
+	}
+	for _, a := range add {
+		a(&deps, cfg, env)
+	}
+	g := guard.New(deps, cfg.Settings)
 	return Function{Guard: g, Deps: Deps{Guard: g, Journal: store, Beats: store, Metrics: cfg.Metrics, Logger: logger, Now: now}, Config: cfg, AWS: env, Store: store, Organization: members}
 }

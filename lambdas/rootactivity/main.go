@@ -9,15 +9,21 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-lambda-go/lambdacontext"
+	"github.com/aws/aws-sdk-go-v2/aws"
 
+	"rootguard/internal/cloudformation"
+	"rootguard/internal/config"
 	"rootguard/internal/eventpattern"
+	"rootguard/internal/guard"
 	"rootguard/internal/iam"
 	"rootguard/internal/lambdahandler"
 )
 
 func main() {
 	logger := lambdacontext.NewLogger()
-	f, err := lambdahandler.FromEnv(os.Getenv, time.Now, logger)
+	f, err := lambdahandler.FromEnv(os.Getenv, time.Now, logger, func(deps *guard.Deps, cfg config.Config, env aws.Config) {
+		deps.Deployments = cloudformation.NewDeployments(env, cfg.Own.Prefix, cfg.Account)
+	})
 	if err != nil {
 		logger.Error("not started", "error", err.Error())
 		os.Exit(1)

@@ -1,0 +1,40 @@
+package guard
+
+import (
+	"context"
+	"time"
+
+	"rootguard/internal/detect"
+)
+
+// Deployments knows what rootguard's own stacks did.
+type Deployments interface {
+	// Covers names the stack of rootguard's whose deployment made the call of a
+	// finding; ok is false where none did.
+	Covers(ctx context.Context, f detect.Finding) (stack string, ok bool, err error)
+}
+
+// deploymentTimeout bounds asking for it, which is worth less than an alert.
+const deploymentTimeout = 5 * time.Second
+
+// deployed lowers a finding about a change to rootguard itself that one of its own
+// stacks made. Anyone can have a stack that changes it, and no record names the
+// stack: unless CloudFormation says so, the finding stays as it is.
+func (g *Guard) deployed(ctx context.Context, f detect.Finding) detect.Finding {
+	if g.deps.Deployments == nil || f.ID != detect.GuardTampered || f.ErrorCode != "" || len(f.Also) > 0 || !f.ThroughCloudFormation() {
+		return f
+	}
+	ctx, cancel := context.WithTimeout(ctx, deploymentTimeout)
+	defer cancel()
+	stack, ok, err := g.deps.Deployments.Covers(ctx, f)
+	switch {
+	case err != nil:
+		f.Detail = sentence(f.Detail, "Whether the stack is rootguard's own could not be checked.")
+	case ok:
+		f.Severity = detect.Medium
+		f.Detail = sentence(f.Detail, "rootguard was deployed by "+f.Actor.Name+": the stack "+stack+" made this change.")
+	default:
+		f.Detail = sentence(f.Detail, "No stack of rootguard's made this change.")
+	}
+	return f
+}
