@@ -63,13 +63,13 @@ var mayImport = map[string][]string{
 	"securityhub":  {"alert", "guard"},
 	"awsenv":       {},
 	"redrive":      {"cloudtrail", "alert", "guard"},
-	"health":       {"detect", "eventpattern", "guard", "config"},
+	"health":       {"detect", "eventpattern", "guard", "config", "partition"},
 	"sqs":          {"config", "guard", "redrive", "health", "partition"},
 	"lambda":       {"health"},
 	"eventbridge":  {"health", "eventpattern"},
 	"kms":          {"health"},
 	"trail":        {"health"},
-	"awshealth":    {"config", "health", "dynamodb", "eventbridge", "iam", "kms", "lambda", "sns", "sqs", "trail"},
+	"awshealth":    {"config", "partition", "health", "dynamodb", "eventbridge", "iam", "kms", "lambda", "sns", "sqs", "trail"},
 
 	"evidence":       {"bootstrap", "cloudtrail"},
 	"s3":             {},
@@ -83,7 +83,7 @@ var mayImport = map[string][]string{
 
 	"credentialreport": {"cloudtrail"},
 
-	"awshealth/awshealthtest":         {"config", "eventpattern"},
+	"awshealth/awshealthtest":         {"config", "eventpattern", "partition"},
 	"dynamodb/dynamotest":             {"config"},
 	"iam/iamtest":                     {},
 	"organizations/organizationstest": {},

@@ -111,6 +111,12 @@ func (o *Organization) Delegated() bool { return o.Hub != o.Management }
 // Home is the Region the guard runs in.
 func (s *Settings) Home() string { return s.partition().Home }
 
+// Second is the Region of the second way out; "" where there is none.
+func (s *Settings) Second() string {
+	p := s.partition()
+	return p.SecondOf(s.Regions)
+}
+
 // Unwatched are the Regions that every account of the partition has and none of
 // whose events reach the guard.
 func (s *Settings) Unwatched() []string {

@@ -70,9 +70,22 @@ func Add(app awscdk.App, s *settings.Settings, archives map[string]string) error
 			Env:         &awscdk.Environment{Region: jsii.String(region)},
 			Description: jsii.String("rootguard: sends this Region's events about root and IAM users to the guard in " + s.Home()),
 			Synthesizer: unaided(),
+			// It is deployed as it is, of which CloudFormation takes 51,200 bytes.
+			SuppressTemplateIndentation: jsii.Bool(true),
 		})
-		f := newForwarder(stack, s, rules, *awscdk.Aws_ACCOUNT_ID())
-		f.watch(s)
+		if region != s.Second() {
+			newForwarder(stack, s, rules, *awscdk.Aws_ACCOUNT_ID())
+			continue
+		}
+		local := make([]eventpattern.Rule, len(rules))
+		for i, rule := range rules {
+			local[i] = eventpattern.Elsewhere(rule, s.Home())
+		}
+		direct := eventpattern.Direct(s.Prefix)
+		if s.Encrypt {
+			direct = append(direct, eventpattern.DirectKey("")) // the home Region knows which: see eventpattern.Second
+		}
+		newForwarder(stack, s, local, *awscdk.Aws_ACCOUNT_ID()).second(s, direct)
 	}
 	if s.Organization == nil {
 		return nil

@@ -3,7 +3,6 @@ package stacks
 import (
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
-	"github.com/aws/aws-cdk-go/awscdk/v2/awssns"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
 	"github.com/aws/jsii-runtime-go"
 
@@ -45,15 +44,4 @@ func newForwarder(stack awscdk.Stack, s *settings.Settings, rules []eventpattern
 		newRule(stack, prefix+rule.Name, rule, to)
 	}
 	return f
-}
-
-// watch adds an alarm and a topic for it. CloudWatch publishes within a Region
-// alone, and a fault of the way to the guard cannot be told that way. The topic
-// has no key of its own, which would cost more than all the rest: it carries no
-// finding, only that events wait.
-func (f *forwarder) watch(s *settings.Settings) {
-	topic := newTopic(f.stack, "Topic", &awssns.TopicProps{DisplayName: jsii.String("rootguard")}, s.Prefix)
-	subscribe(topic, "Topic", settings.Receivers{Email: s.Receivers.Email, HTTPS: s.Receivers.HTTPS})
-	a := &alarms{scope: f.stack, prefix: s.Prefix + "-forward", notify: []*string{topic.TopicArn()}}
-	a.add(alarm{"UndeliveredWaiting", "undelivered", "Events wait that EventBridge could not send to rootguard in " + s.Home() + ". Mend the cause, then: rootguard redrive", waiting(f.undelivered), false})
 }

@@ -22,6 +22,7 @@ var goldens = map[string]struct{ scenario, stack string }{
 	"guard-quarantine":   {"quarantine", "rootguard"},
 	"members-quarantine": {"quarantine-organization", "rootguard-members"},
 	"forward":            {"default", "rootguard-forward-eu-north-1"},
+	"second":             {"default", "rootguard-forward-us-east-2"},
 	"members":            {"organization", "rootguard-members"},
 }
 

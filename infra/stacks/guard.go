@@ -95,22 +95,29 @@ func newGuard(app awscdk.App, s *settings.Settings, rules []eventpattern.Rule, a
 		newQuarantinePolicy(g.stack, s)
 	}
 
-	made := []awsevents.CfnRule{}
 	for _, rule := range append(slices.Clone(rules), eventpattern.Heartbeats(s.Prefix, *awscdk.Aws_ACCOUNT_ID())...) {
 		r := newRule(g.stack, s.Prefix+"-"+rule.Name, rule, target("function", *g.functions[rule.Function].FunctionArn(), g.undelivered))
 		g.permit(rule.Name, r, rule.Function)
-		made = append(made, r)
 	}
 	for _, name := range []string{Sweep, Quarantine} {
 		if g.functions[name] != nil {
-			made = append(made, g.schedule(name))
+			g.schedule(name)
 		}
 	}
-	made = append(made, g.direct()...)
+	direct := eventpattern.Direct(s.Prefix)
+	if g.key != nil {
+		direct = append(direct, eventpattern.DirectKey(*g.key.KeyArn()))
+	}
+	g.direct(direct)
+	if s.Second() != "" {
+		g.sendsSecond(direct)
+	} else {
+		arrives(g.stack, g.alarms, s, eventpattern.Alive(s.Prefix, *awscdk.Aws_ACCOUNT_ID()))
+	}
 	if o := s.Organization; o != nil {
 		g.admit(o)
 	}
-	g.watch(made)
+	g.watch()
 	g.outputs()
 }
 
@@ -469,6 +476,11 @@ func (g *guard) proving() []awsiam.PolicyStatement {
 		rules = []string{arnOf("events", "*", *awscdk.Aws_ACCOUNT_ID(), "rule/"+s.Prefix+"-forward-*")}
 		forwarded = []string{arnOf("sqs", "*", *awscdk.Aws_ACCOUNT_ID(), config.ForwardQueue(s.Prefix))}
 	}
+	topics := g.publishers()
+	if second := s.Second(); second != "" {
+		rules = append(rules, arnOf("events", second, *awscdk.Aws_ACCOUNT_ID(), "rule/"+config.SecondRule(s.Prefix)+"*"))
+		topics = append(topics, arnOf("sns", second, *awscdk.Aws_ACCOUNT_ID(), config.SecondTopic(s.Prefix)))
+	}
 	// An organization's trail is its management account's, which the settings of a
 	// guard for one member alone do not name.
 	trails := []string{arnOf("cloudtrail", "*", "*", "trail/*")}
@@ -485,7 +497,7 @@ func (g *guard) proving() []awsiam.PolicyStatement {
 		allow("ProveRules", []string{"events:ListTargetsByRule"}, append(rules, arn("events", "rule/"+s.Prefix+"-*")), nil),
 		allow("ProveFunctions", []string{"lambda:GetFunctionConcurrency", "lambda:GetFunctionConfiguration", "lambda:GetFunctionEventInvokeConfig", "lambda:GetPolicy"}, names, nil),
 		allow("ProveQueues", []string{"sqs:GetQueueAttributes"}, append(slices.Clone(forwarded), *g.undelivered.QueueArn(), *g.failed.QueueArn()), nil),
-		allow("ProveTopics", []string{"sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic"}, g.publishers(), nil),
+		allow("ProveTopics", []string{"sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic"}, topics, nil),
 		allow("ProveTable", []string{"dynamodb:DescribeContinuousBackups", "dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive"}, []string{*g.table.TableArn()}, nil),
 		allow("PutHeartbeats", []string{"events:PutEvents"}, []string{arn("events", "event-bus/default")}, heartbeat),
 		allow("RecordHeartbeats", []string{"iam:TagRole"}, []string{arnOf("iam", "", *awscdk.Aws_ACCOUNT_ID(), "role/"+eventpattern.SweepRole(s.Prefix))}, tag),
@@ -609,45 +621,29 @@ func (g *guard) permit(name string, rule awsevents.CfnRule, function string) {
 	})
 }
 
-// direct are the rules that go around the functions: what is done to rootguard
-// itself is reported by the topics alone. The text has nothing that a caller can
-// choose, such as the name of a session: it cannot be made safe to read here.
-func (g *guard) direct() []awsevents.CfnRule {
+// direct makes the rules that go around the functions: what is done to rootguard
+// itself is reported by the topics alone.
+func (g *guard) direct(rules []eventpattern.Rule) {
 	topics := map[string]awssns.Topic{"topic": g.topic, "escalation": g.escalation, "chat": g.chat}
 	maps.DeleteFunc(topics, func(_ string, topic awssns.Topic) bool { return topic == nil })
 	for _, id := range slices.Sorted(maps.Keys(topics)) {
-		// No condition: EventBridge supports none in the policy of a topic (Amazon
-		// EventBridge User Guide, resource-based policies for Amazon SNS).
-		topics[id].AddToResourcePolicy(allow("RulesPublish", []string{"sns:Publish"}, []string{*topics[id].TopicArn()}, nil, service(eventBridge)))
+		publishes(topics[id])
 	}
-	rules := eventpattern.Direct(g.settings.Prefix)
-	made := make([]awsevents.CfnRule, 0, len(rules))
 	for _, rule := range rules {
-		text := rule.Description + ": <call> in account <account>, Region <region>, from <address> with access key <key> at <time>, event <event>. " +
-			"Unless you are deploying rootguard, undo it now: until then, root sign-ins and users without MFA can go unreported."
 		var targets []*awsevents.CfnRule_TargetProperty
 		for _, id := range []string{"topic", "escalation", "chat"} {
 			if topics[id] == nil {
 				continue
 			}
-			template := `"[CRITICAL] ` + text + `"`
-			if id == "chat" {
-				// A custom notification, since Amazon Q shows no plain text.
-				template = `{"version": "1.0", "source": "custom", "content": {"textType": "client-markdown", "title": "[CRITICAL] rootguard itself is changed", "description": "` + text + `"}}`
-			}
 			to := target(id, *topics[id].TopicArn(), g.undelivered)
-			to.InputTransformer = &awsevents.CfnRule_InputTransformerProperty{
-				InputPathsMap: &map[string]*string{
-					"account": jsii.String("$.account"), "address": jsii.String("$.detail.sourceIPAddress"), "call": jsii.String("$.detail.eventName"),
-					"event": jsii.String("$.detail.eventID"), "key": jsii.String("$.detail.userIdentity.accessKeyId"), "region": jsii.String("$.region"), "time": jsii.String("$.time"),
-				},
-				InputTemplate: jsii.String(template),
+			to.InputTransformer = plainText(rule)
+			if id == "chat" {
+				to.InputTransformer = custom(rule)
 			}
 			targets = append(targets, to)
 		}
-		made = append(made, newRule(g.stack, g.settings.Prefix+"-"+rule.Name, rule, targets...))
+		newRule(g.stack, g.settings.Prefix+"-"+rule.Name, rule, targets...)
 	}
-	return made
 }
 
 // admit lets the forwarders of the organization's accounts, and no one else, send

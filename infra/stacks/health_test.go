@@ -58,7 +58,8 @@ func TestProving(t *testing.T) {
 	function := "arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:rootguard-"
 	functions := function + "iamuser, " + function + "rootactivity, " + function + "sweep"
 	const trails = "arn:${AWS::Partition}:cloudtrail:*:*:trail/*" // an organization's is another account's
-	const rules = "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:rule/rootguard-*, arn:${AWS::Partition}:events:*:${AWS::AccountId}:rule/rootguard-forward-*"
+	const rules = "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:rule/rootguard-*, arn:${AWS::Partition}:events:*:${AWS::AccountId}:rule/rootguard-forward-*, arn:${AWS::Partition}:events:us-east-2:${AWS::AccountId}:rule/rootguard-second-*"
+	const second = "arn:${AWS::Partition}:sns:us-east-2:${AWS::AccountId}:rootguard-second"
 	const queues = "arn:${AWS::Partition}:sqs:*:${AWS::AccountId}:rootguard-forward-undelivered"
 	if diff := cmp.Diff(map[string]string{
 		"cloudtrail:DescribeTrails":           "*",
@@ -75,8 +76,8 @@ func TestProving(t *testing.T) {
 		"lambda:GetFunctionConfiguration":     functions,
 		"lambda:GetFunctionEventInvokeConfig": functions,
 		"lambda:GetPolicy":                    functions,
-		"sns:GetTopicAttributes":              "AWS::SNS::Topic",
-		"sns:ListSubscriptionsByTopic":        "AWS::SNS::Topic",
+		"sns:GetTopicAttributes":              second + ", AWS::SNS::Topic",
+		"sns:ListSubscriptionsByTopic":        second + ", AWS::SNS::Topic",
 		"sqs:GetQueueAttributes":              "AWS::SQS::Queue, AWS::SQS::Queue, " + queues,
 		"sqs:GetQueueUrl":                     queues,
 	}, extra); diff != "" {
@@ -84,8 +85,13 @@ func TestProving(t *testing.T) {
 	}
 	tpl := all(t)["default"].stack(t, "rootguard")
 	conditioned, tagged := false, false
+	sweep, _ := tpl.named(t, "AWS::Lambda::Function", "FunctionName", "rootguard-sweep")
+	role := at(tpl.Resources[sweep].Properties, "Role", "Fn::GetAtt").([]any)[0].(string)
 	for _, p := range tpl.of("AWS::IAM::Policy") {
 		for _, s := range list(at(p.Properties, "PolicyDocument", "Statement")) {
+			if !reflect.DeepEqual(p.Properties["Roles"], []any{ref(role)}) {
+				continue
+			}
 			if at(s, "Action") == "iam:TagRole" {
 				tagged = reflect.DeepEqual(at(s, "Condition"), map[string]any{
 					"ForAllValues:StringEquals": map[string]any{"aws:TagKeys": []any{eventpattern.HeartbeatTag}}, "Null": map[string]any{"aws:TagKeys": "false"},
@@ -103,8 +109,6 @@ func TestProving(t *testing.T) {
 	if !tagged {
 		t.Error("the sweep may put other tags on its role than heartbeats")
 	}
-	sweep, _ := tpl.named(t, "AWS::Lambda::Function", "FunctionName", "rootguard-sweep")
-	role := at(tpl.Resources[sweep].Properties, "Role", "Fn::GetAtt").([]any)[0].(string)
 	if name := tpl.Resources[role].Properties["RoleName"]; name != eventpattern.SweepRole("rootguard") {
 		t.Errorf("the role of the sweep is %v, which is not the one that it may tag", name)
 	}

@@ -208,26 +208,6 @@ func waiting(queue awssqs.Queue) awscloudwatch.IMetric {
 	})
 }
 
-// lost counts the events that rules neither delivered nor left in their queue
-// (Amazon EventBridge User Guide, metric FailedInvocations: "does not count
-// failed invocations that are sent to a DLQ").
-func lost(rules []awsevents.CfnRule) awscloudwatch.IMetric {
-	metrics := map[string]awscloudwatch.IMetric{}
-	sum := make([]string, len(rules))
-	for i, rule := range rules {
-		id := fmt.Sprintf("r%d", i)
-		metrics[id] = awscloudwatch.NewMetric(&awscloudwatch.MetricProps{
-			Namespace: jsii.String("AWS/Events"), MetricName: jsii.String("FailedInvocations"),
-			DimensionsMap: &map[string]*string{"RuleName": rule.Ref()}, Statistic: jsii.String("Sum"),
-		})
-		sum[i] = "FILL(" + id + ",0)"
-	}
-	return awscloudwatch.NewMathExpression(&awscloudwatch.MathExpressionProps{
-		Expression: jsii.String(strings.Join(sum, "+")), UsingMetrics: &metrics, Label: jsii.String("Events lost"),
-		Period: awscdk.Duration_Minutes(jsii.Number(5)),
-	})
-}
-
 // camel makes a logical ID of a name: "root-activity" becomes "RootActivity".
 func camel(name string) string {
 	var b strings.Builder

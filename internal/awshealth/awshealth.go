@@ -22,6 +22,7 @@ import (
 	"rootguard/internal/iam"
 	"rootguard/internal/kms"
 	"rootguard/internal/lambda"
+	"rootguard/internal/partition"
 	"rootguard/internal/sns"
 	"rootguard/internal/sqs"
 	"rootguard/internal/trail"
@@ -51,6 +52,9 @@ func New(cfg *config.Config, env aws.Config, now func() time.Time) *health.Check
 		Alerts: cfg.TopicARN, Escalation: cfg.EscalationTopicARN, Chat: cfg.ChatTopicARN,
 		Undelivered: cfg.UndeliveredQueueURL, Failed: cfg.FailedQueueURL, Trails: cfg.Own.Trails, Regions: cfg.Regions,
 		Quarantine: cfg.Settings.Quarantine.Mode != "",
+	}
+	if p, ok := partition.Of(cfg.Partition); ok {
+		want.Second = p.SecondOf(cfg.Regions)
 	}
 	if len(cfg.Own.Keys) > 0 {
 		want.Key = cfg.Own.Keys[0]

@@ -32,7 +32,7 @@ func TestWell(t *testing.T) {
 	queues.Queue("undelivered")
 	url := queues.Queue("failed")
 	d := awshealthtest.Deployment{
-		Account: "111122223333", Region: "us-east-1", Prefix: "rootguard", Topics: []string{topic}, Undelivered: "undelivered", Failed: "failed", Regions: []string{"eu-north-1"}, Quarantine: true,
+		Account: "111122223333", Region: "us-east-1", Prefix: "rootguard", Topics: []string{topic}, Key: key, Undelivered: "undelivered", Failed: "failed", Regions: []string{"eu-north-1"}, Quarantine: true,
 		Environment: map[string]string{config.EnvTable: table, config.EnvTopicARN: topic, config.EnvPrefix: "rootguard", config.EnvKeys: key},
 	}
 	put := 0

@@ -76,6 +76,13 @@ const (
 	AttributeKind     = "kind"     // String: "first", "roll_up", "escalation" or "resend"
 )
 
+// SecondTopic is the name of the topic of the second way out, in the Region that
+// package partition chooses.
+func SecondTopic(prefix string) string { return prefix + "-second" }
+
+// SecondRule begins the names of the rules of the second way out.
+func SecondRule(prefix string) string { return prefix + "-second-" }
+
 // ForwardQueue is the name of the queue in which events wait that could not be
 // forwarded to the guard, in each Region of each account that forwards any.
 func ForwardQueue(prefix string) string { return prefix + "-forward-undelivered" }

@@ -74,12 +74,15 @@ func Direct(prefix string) []Rule {
 	}
 }
 
+// locked is the name of the rule about the key.
+const locked = "guard-locked"
+
 // DirectKey is a further one of the Direct rules, where a KMS key of rootguard's
 // own encrypts its topics: no record of KMS has a name, but all have the key's ARN
 // among their resources (AWS KMS Developer Guide, "Logging AWS KMS API calls").
 func DirectKey(arn string) Rule {
 	return Rule{
-		Name: "guard-locked", Description: "The key of rootguard is disabled, deleted or denied",
+		Name: locked, Description: "The key of rootguard is disabled, deleted or denied",
 		Pattern: patternOf(map[string]any{
 			"source": services("kms"), "detail-type": []string{apiCall},
 			"detail": map[string]any{

@@ -3,6 +3,7 @@ package eventpattern
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -59,6 +60,51 @@ func Alive(prefix, account string) Rule {
 			"detail": map[string]any{"prefix": []string{prefix}},
 		}),
 	}
+}
+
+// SecondWay begins the names of the rules of the second way out, in the home Region
+// and in the second one.
+const SecondWay = "second-"
+
+// Second are the rules by which the events of Direct ones take the second way out:
+// those by which the home Region sends its events to the second Region, and those by
+// which the second Region reports what arrives and what is done there.
+//
+// EventBridge sends an event on to another bus once, and takes the second time for
+// a failure of delivery (error THIRD_ACCOUNT_HOP_DETECTED). So the home Region sends
+// on only what happened there in the account itself, and nothing that other
+// Regions or accounts forwarded to it; see Elsewhere for the other direction.
+func Second(direct []Rule, account, home string) (sending, reporting []Rule) {
+	for _, r := range direct {
+		r.Name = SecondWay + r.Name
+		report := r
+		if r.Name == SecondWay+locked {
+			// The second Region does not know the key, but gets no other call from home.
+			report.Pattern = patternOf(map[string]any{"source": services("kms"), "detail-type": []string{apiCall}, "account": []string{account}, "region": []string{home}})
+		}
+		reporting = append(reporting, report)
+		r.Description += ": by way of the second Region"
+		r.Pattern = with(r.Pattern, map[string]any{"account": []string{account}, "region": []string{home}})
+		sending = append(sending, r)
+	}
+	return sending, reporting
+}
+
+// Elsewhere is a rule for events of all Regions but one: those that the home Region
+// sent to the second one are not to be sent back.
+func Elsewhere(r Rule, home string) Rule {
+	r.Pattern = with(r.Pattern, map[string]any{"region": []any{map[string]any{"anything-but": []string{home}}}})
+	return r
+}
+
+// with is a pattern that asks for more. It panics where the pattern is none.
+func with(pattern string, fields map[string]any) string {
+	var of map[string]any
+	if err := json.Unmarshal([]byte(pattern), &of); err != nil {
+		panic(fmt.Sprintf("reading a pattern: %v", err)) // a constant of ours
+	}
+	maps.Copy(of, fields)
+	return patternOf(of)
 }
 
 func patternOf(of map[string]any) string {

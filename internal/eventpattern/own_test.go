@@ -74,6 +74,57 @@ func TestAlive(t *testing.T) {
 	}
 }
 
+// TestSecond holds that an event goes on to another bus once at most: what came
+// from another Region or account is not sent to the second Region, and what came to
+// it from the home Region is not sent back.
+func TestSecond(t *testing.T) {
+	event := func(account, region string) []byte {
+		return []byte(`{"source": "aws.lambda", "detail-type": "AWS API Call via CloudTrail", "account": "` + account + `", "region": "` + region + `", "detail": {
+			"eventSource": "lambda.amazonaws.com", "eventName": "DeleteFunction20150331", "requestParameters": {"functionName": "rootguard-iamuser"}}}`)
+	}
+	matches := func(r Rule, event []byte) bool {
+		p, err := Compile([]byte(r.Pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := p.Match(event)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	direct := Direct("rootguard")[:1]
+	sending, reporting := Second(direct, "111122223333", "us-east-1")
+	if len(sending) != len(direct) || len(reporting) != len(direct) {
+		t.Fatalf("%d and %d rules", len(sending), len(reporting))
+	}
+	for _, tc := range []struct {
+		account, region string
+		sent            bool
+	}{{"111122223333", "us-east-1", true}, {"111122223333", "us-east-2", false}, {"444455556666", "us-east-1", false}} {
+		e := event(tc.account, tc.region)
+		if got := matches(sending[0], e); got != tc.sent {
+			t.Errorf("of %s in %s: sent %v, want %v", tc.account, tc.region, got, tc.sent)
+		}
+		if !matches(reporting[0], e) {
+			t.Errorf("of %s in %s: not reported", tc.account, tc.region)
+		}
+		if back := Elsewhere(direct[0], "us-east-1"); matches(back, e) != (tc.region != "us-east-1") {
+			t.Errorf("of %s in %s: sent back %v", tc.account, tc.region, matches(back, e))
+		}
+	}
+	for _, r := range slices.Concat(sending, reporting) {
+		if !strings.HasPrefix(r.Name, SecondWay) || r.Function != "" {
+			t.Errorf("rule %+v", r)
+		}
+	}
+	for _, r := range Rules() {
+		if back := Elsewhere(r, "us-east-1"); len(back.Pattern) > 2048 || back.Name != r.Name || back.AllManagementEvents != r.AllManagementEvents {
+			t.Errorf("%s: %d characters", back.Name, len(back.Pattern))
+		}
+	}
+}
+
 // TestOwnEventsAreNotCloudTrails holds that no rule about CloudTrail takes what
 // anybody with PutEvents can write: PutEvents refuses sources of AWS alone.
 func TestOwnEventsAreNotCloudTrails(t *testing.T) {

@@ -48,6 +48,7 @@ type Expected struct {
 	Undelivered, Failed      string   // URLs of queues
 	Trails                   []string // names or ARNs of the trails that feed it; none: any will do
 	Regions                  []string // whose events are forwarded
+	Second                   string   // one of Regions, or "": of the second way out
 	Quarantine               bool     // users without MFA may be quarantined, by a function of its own
 }
 
@@ -191,7 +192,7 @@ func (o *once[T]) get(ctx context.Context) (T, error) {
 // unread is why there is no state.
 func (c *Checker) checks(state State, unread error, at time.Time) []check {
 	all := slices.Concat([]check{c.trail()}, c.rules(), c.functions())
-	return slices.Concat(all, c.heartbeats(state, unread, at, slices.Clone(all)), c.queues(), c.topics(), c.table(), c.forwarders(state))
+	return slices.Concat(all, c.heartbeats(state, unread, at, slices.Clone(all)), c.queues(), c.topics(), c.table(), c.forwarders(state), c.second(state))
 }
 
 // Inspect makes every check as of a time, and whether the sweep runs besides.

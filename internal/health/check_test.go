@@ -91,7 +91,20 @@ func TestWell(t *testing.T) {
 
 func TestLeast(t *testing.T) {
 	w := newWorld(t)
-	w.want.Escalation, w.want.Chat, w.want.Regions = "", "", nil
+	w.want.Escalation, w.want.Chat, w.want.Regions, w.want.Second, w.want.Partition = "", "", nil, "", "aws-eusc"
+	for id, f := range w.functions {
+		f.Policy = strings.ReplaceAll(f.Policy, "arn:aws:", "arn:aws-eusc:")
+		f.OnFailure = strings.ReplaceAll(f.OnFailure, "arn:aws:", "arn:aws-eusc:")
+		w.functions[id] = f
+	}
+	for _, targets := range w.targets {
+		for i := range targets {
+			if targets[i].ARN != alerts {
+				targets[i].ARN = strings.ReplaceAll(targets[i].ARN, "arn:aws:", "arn:aws-eusc:")
+			}
+			targets[i].DeadLetters = strings.ReplaceAll(targets[i].DeadLetters, "arn:aws:", "arn:aws-eusc:")
+		}
+	}
 	for _, name := range []string{"rootactivity", "iamuser", "sweep"} {
 		w.function(name, func(f *health.Function) {
 			f.Environment = maps.Clone(f.Environment)
@@ -99,7 +112,7 @@ func TestLeast(t *testing.T) {
 			delete(f.Environment, "ROOTGUARD_CHAT_TOPIC_ARN")
 		})
 	}
-	for _, r := range eventpattern.Direct("rootguard") {
+	for _, r := range append(eventpattern.Direct("rootguard"), eventpattern.DirectKey(keyARN)) {
 		w.targets[home+"/rootguard-"+r.Name] = w.targets[home+"/rootguard-"+r.Name][:1]
 	}
 	if bad := ill(w.inspect(t)); len(bad) > 0 {
@@ -260,9 +273,19 @@ func TestChecks(t *testing.T) {
 		"heartbeats are just in time":  {func(w *world) { w.delay = health.Timely }, nil, 0, "", ""},
 		"no heartbeat can be recorded": {func(w *world) { w.fails["Record"] = denied }, []string{"heartbeat.iamuser unknown", "heartbeat.rootactivity unknown"}, detect.High, "No heartbeat was recorded yet", "doctor --wait"},
 
+		"no second Region": {func(w *world) { w.want.Second = "" }, []string{"forwarder.eu-north-1 failed", "second warning"}, detect.High, "", ""},
+		"the second Region does not report": {func(w *world) { w.rule(further, "rootguard-second-guard-removed").State = "DISABLED" }, []string{"second.rules failed"}, detect.High,
+			"rootguard-second-guard-removed is DISABLED", "aws events enable-rule --region eu-north-1"},
+		"the second Region counts no heartbeats": {func(w *world) { w.targets[further+"/rootguard-second-heartbeat"] = nil }, []string{"second.rules failed"}, detect.High, "nothing counts its events", "Deploy again"},
+		"the second topic is muted":              {func(w *world) { w.topics[second] = health.Topic{Deleted: 2} }, []string{"second.topic failed"}, detect.High, "removed of late", "aws sns subscribe --region eu-north-1 --topic-arn " + second},
+		"the second topic is not confirmed":      {func(w *world) { w.topics[second] = health.Topic{Pending: 1} }, []string{"second.topic failed"}, detect.High, "not confirmed", "--region eu-north-1"},
+		"the second topic is gone":               {func(w *world) { delete(w.topics, second) }, []string{"second.topic failed"}, detect.High, "There is no topic rootguard-second in eu-north-1", "Deploy the stack rootguard-forward-eu-north-1"},
+		"nothing is sent to the second Region":   {func(w *world) { w.rule(home, "rootguard-second-guard-removed").State = "DISABLED" }, []string{"rule.second-guard-removed failed"}, detect.High, "is DISABLED", "enable-rule --region us-east-1"},
+		"heartbeats go elsewhere":                {func(w *world) { w.targets[home+"/rootguard-heartbeat"][0].ARN = "arn:else" }, []string{"target.heartbeat failed"}, detect.High, "event-bus/default", "Deploy again"},
+
 		"a Region's rule is disabled":  {func(w *world) { w.rule(further, "rootguard-forward-user-sign-in").State = "DISABLED" }, []string{"forwarder.eu-north-1 failed"}, detect.High, "rootguard-forward-user-sign-in is DISABLED", "aws events enable-rule --region eu-north-1"},
 		"a Region's target is another": {func(w *world) { w.targets[further+"/rootguard-forward-user-sign-in"][0].ARN = "arn:else" }, []string{"forwarder.eu-north-1 failed"}, detect.High, "event-bus/default", "rootguard-forward-eu-north-1"},
-		"a Region has no stack":        {func(w *world) { w.rules[further] = nil }, []string{"forwarder.eu-north-1 failed"}, detect.High, "There is no rule rootguard-forward-", "Deploy the stack rootguard-forward-eu-north-1"},
+		"a Region has no stack":        {func(w *world) { w.rules[further] = nil }, []string{"forwarder.eu-north-1 failed", "second.rules failed"}, detect.High, "There is no rule rootguard-forward-", "Deploy the stack rootguard-forward-eu-north-1"},
 		"events wait in a Region":      {func(w *world) { w.queues[further+"/rootguard-forward-undelivered"] = health.Queue{Visible: 2} }, []string{"queue.eu-north-1 failed"}, detect.High, "About 2", "rootguard redrive --forwarder eu-north-1"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -114,8 +114,9 @@ func (c *Checker) topics() []check {
 }
 
 func (c *Checker) judgeTopic(arn string, t *Topic) verdict {
+	region := strings.SplitN(arn, ":", 6)[3]
 	waiting := fmt.Sprintf("%d subscriptions of the topic %s are not confirmed", t.Pending, nameOf(arn))
-	confirm := fmt.Sprintf("Open the mail that AWS sent and confirm; to have it sent again: aws sns subscribe --region %s --topic-arn %s --protocol email --notification-endpoint ADDRESS", c.want.Region, arn)
+	confirm := fmt.Sprintf("Open the mail that AWS sent and confirm; to have it sent again: aws sns subscribe --region %s --topic-arn %s --protocol email --notification-endpoint ADDRESS", region, arn)
 	if t.Pending == 1 {
 		waiting = "1 subscription of the topic " + nameOf(arn) + " is not confirmed"
 	}
@@ -126,7 +127,7 @@ func (c *Checker) judgeTopic(arn string, t *Topic) verdict {
 		}
 	}
 	// CloudFormation does not make again what nobody confirmed in time.
-	subscribe := fmt.Sprintf("aws sns subscribe --region %s --topic-arn %s --protocol email --notification-endpoint ADDRESS, then confirm the mail that AWS sends", c.want.Region, arn)
+	subscribe := fmt.Sprintf("aws sns subscribe --region %s --topic-arn %s --protocol email --notification-endpoint ADDRESS, then confirm the mail that AWS sends", region, arn)
 	switch {
 	case t.Confirmed > 0 && t.Pending > 0:
 		return warn(waiting, confirm)

@@ -27,6 +27,16 @@ type wantedRule struct {
 type wantedTarget struct {
 	arn, deadLetters string
 	rewrites         bool
+	any              bool // its name is not known
+}
+
+// direct are the rules that need neither function nor table.
+func (c *Checker) direct() []eventpattern.Rule {
+	rules := eventpattern.Direct(c.want.Prefix)
+	if c.want.Key != "" {
+		rules = append(rules, eventpattern.DirectKey(c.want.Key))
+	}
+	return rules
 }
 
 func stateOf(r eventpattern.Rule) string {
@@ -82,8 +92,20 @@ func (c *Checker) wantedRules() ([]wantedRule, error) {
 	for _, topic := range c.topicARNs() {
 		topics = append(topics, wantedTarget{arn: topic, deadLetters: queue, rewrites: true})
 	}
-	for _, r := range eventpattern.Direct(c.want.Prefix) {
+	direct := c.direct()
+	for _, r := range direct {
 		add(r, topics...)
+	}
+	alive := eventpattern.Alive(c.want.Prefix, c.want.Account)
+	if c.want.Second == "" {
+		add(alive, wantedTarget{any: true}) // a queue that is for nothing else
+	} else {
+		bus := c.arn("events", c.want.Second, "event-bus/default")
+		add(alive, wantedTarget{arn: bus})
+		sending, _ := eventpattern.Second(direct, c.want.Account, c.want.Region)
+		for _, r := range sending {
+			add(r, wantedTarget{arn: bus, deadLetters: queue})
+		}
 	}
 	for _, name := range c.scheduled() {
 		wanted = append(wanted, wantedRule{
@@ -158,6 +180,8 @@ func (c *Checker) judgeRule(prefix string, w *wantedRule, rules []Rule) verdict 
 	return well()
 }
 
+const deployAgain = "Deploy again after a change of the stack, such as another setting: CloudFormation leaves alone what it thinks unchanged"
+
 // target looks at the targets of a rule.
 func (c *Checker) target(ctx context.Context, region, prefix string, w *wantedRule) verdict {
 	name := prefix + w.name
@@ -169,9 +193,15 @@ func (c *Checker) target(ctx context.Context, region, prefix string, w *wantedRu
 		return unanswered(err)
 	}
 	for _, want := range w.targets {
+		if want.any {
+			if len(targets) == 0 {
+				return fail("The rule "+name+" has no target, so that nothing counts its events", deployAgain)
+			}
+			continue
+		}
 		i := slices.IndexFunc(targets, func(t Target) bool { return t.ARN == want.arn })
-		fix := "Deploy again after a change of the stack, such as another setting: CloudFormation leaves alone what it thinks unchanged"
-		if !want.rewrites {
+		fix := deployAgain
+		if strings.Contains(want.arn, ":lambda:") { // the others need a role, or a text
 			fix = putTarget(name, w, want)
 		}
 		if i < 0 {
@@ -246,6 +276,9 @@ func (c *Checker) forwarders(state State) []check {
 				bus := c.arn("events", c.want.Region, "event-bus/default")
 				var faults []verdict
 				for _, r := range rules {
+					if region == c.want.Second {
+						r = eventpattern.Elsewhere(r, c.want.Region)
+					}
 					w := wantedRule{name: r.Name, region: region, state: stateOf(r), pattern: r.Pattern, targets: []wantedTarget{{arn: bus, deadLetters: c.arn("sqs", region, queue)}}}
 					v := c.judgeRule(prefix, &w, found)
 					if v.outcome == OK {

@@ -330,7 +330,7 @@ func TestCalls(t *testing.T) {
 	if r.calls["Function"] != first || first != 3 || r.calls["Targets"] == 0 {
 		t.Errorf("within half an hour: %v", r.calls)
 	}
-	for name, most := range map[string]int{"Trails": 6, "Rules": 7, "Queue": 13, "Topic": 18, "Put": 6, "Record": 2} {
+	for name, most := range map[string]int{"Trails": 6, "Rules": 8, "Queue": 13, "Topic": 19, "Put": 6, "Record": 2} {
 		if r.calls[name] != most {
 			t.Errorf("%d calls of %s in six runs, want %d", r.calls[name], name, most)
 		}
@@ -531,11 +531,12 @@ func TestGone(t *testing.T) {
 	r.mustRun(1)
 	r.rules[further] = nil
 	r.mustRun(6) // it is looked at every half hour
-	r.wantTold("Guardrail unhealthy: forwarder.eu-north-1 high")
-	r.want.Regions = nil
+	r.wantTold("Guardrail unhealthy: forwarder.eu-north-1 high", "Guardrail unhealthy: second.rules high")
+	r.want.Regions, r.want.Second = nil, ""
 	r.runs = r.checker()
 	r.mustRun(1)
-	r.wantTold("Guardrail unhealthy: forwarder.eu-north-1 high", "Guardrail well again: forwarder.eu-north-1 info")
+	r.wantTold("Guardrail unhealthy: forwarder.eu-north-1 high", "Guardrail unhealthy: second.rules high",
+		"Guardrail well again: forwarder.eu-north-1 info", "Guardrail well again: second.rules info")
 }
 
 // TestNewRegion holds that a Region's forwarder is waited for as long as it was
@@ -553,14 +554,14 @@ func TestNewRegion(t *testing.T) {
 	r.rules[further] = nil
 	delete(r.queues, queue)
 	r.mustRun(6)
-	r.wantTold("Guardrail unhealthy: forwarder.eu-north-1 high", "Guardrail unhealthy: queue.eu-north-1 high")
+	r.wantTold("Guardrail unhealthy: forwarder.eu-north-1 high", "Guardrail unhealthy: queue.eu-north-1 high", "Guardrail unhealthy: second.rules high")
 
 	r = newRig(t)
 	r.rules[further] = nil
 	r.mustRun(11)
 	r.wantTold()
 	r.mustRun(1)
-	r.wantTold("Guardrail unhealthy: forwarder.eu-north-1 high")
+	r.wantTold("Guardrail unhealthy: forwarder.eu-north-1 high", "Guardrail unhealthy: second.rules high")
 }
 
 // TestDeploying holds that what a deployment adds may come a run later than the

@@ -23,7 +23,8 @@ const (
 	chat    = "arn:aws:sns:us-east-1:111122223333:rootguard-chat"
 	keyARN  = "arn:aws:kms:us-east-1:111122223333:key/k-1"
 	queues  = "https://sqs.us-east-1.amazonaws.com/111122223333/"
-	further = "eu-north-1"
+	further = "eu-north-1" // with the second way out
+	second  = "arn:aws:sns:eu-north-1:111122223333:rootguard-second"
 )
 
 var t0 = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -63,7 +64,7 @@ func newWorldWith(t *testing.T, quarantine bool) *world {
 			GlobalServiceEvents: true, Logging: true, Reads: true, Writes: true}},
 		rules: map[string][]health.Rule{}, targets: map[string][]health.Target{}, functions: map[string]health.Function{},
 		queues:  map[string]health.Queue{home + "/undelivered": {}, home + "/failed": {}, further + "/rootguard-forward-undelivered": {}},
-		topics:  map[string]health.Topic{alerts: {Confirmed: 1, Key: keyARN}, escal: {Confirmed: 1, Key: keyARN}, chat: {Confirmed: 1, Key: keyARN}},
+		topics:  map[string]health.Topic{alerts: {Confirmed: 1, Key: keyARN}, escal: {Confirmed: 1, Key: keyARN}, chat: {Confirmed: 1, Key: keyARN}, second: {Confirmed: 1}},
 		keys:    map[string]health.Key{keyARN: {State: "Enabled"}},
 		tables:  map[string]health.Table{"table": {Status: "ACTIVE", Indexes: map[string]string{"due": "ACTIVE"}, DeletionProtection: true}},
 		protect: health.Protection{TTL: "expires", PointInTimeRecovery: true},
@@ -71,7 +72,7 @@ func newWorldWith(t *testing.T, quarantine bool) *world {
 		store: &fake.Health{}, clock: fake.NewClock(t0),
 		want: health.Expected{
 			Partition: "aws", Region: home, Account: account, Prefix: "rootguard", Table: "table", Alerts: alerts, Escalation: escal, Chat: chat,
-			Key: keyARN, Undelivered: queues + "undelivered", Failed: queues + "failed", Regions: []string{further},
+			Key: keyARN, Undelivered: queues + "undelivered", Failed: queues + "failed", Regions: []string{further}, Second: further,
 		},
 	}
 	rules, err := eventpattern.RulesFor("rootguard")
@@ -101,10 +102,23 @@ func newWorldWith(t *testing.T, quarantine bool) *world {
 		put(home, "rootguard-", r, "", health.Target{ARN: lambda + r.Function, DeadLetters: sqs + "undelivered"})
 		permit(r)
 	}
-	for _, r := range rules {
-		put(further, "rootguard-forward-", r, "", health.Target{ARN: "arn:aws:events:us-east-1:111122223333:event-bus/default", DeadLetters: "arn:aws:sqs:eu-north-1:111122223333:rootguard-forward-undelivered"})
+	direct := append(eventpattern.Direct("rootguard"), eventpattern.DirectKey(keyARN))
+	const queue = "arn:aws:sqs:eu-north-1:111122223333:rootguard-forward-undelivered"
+	sending, reporting := eventpattern.Second(direct, account, home)
+	for _, r := range sending {
+		put(home, "rootguard-", r, "", health.Target{ARN: "arn:aws:events:eu-north-1:111122223333:event-bus/default", DeadLetters: sqs + "undelivered"})
 	}
-	for _, r := range eventpattern.Direct("rootguard") {
+	for _, r := range reporting {
+		put(further, "rootguard-", r, "", health.Target{ARN: second, DeadLetters: queue, Rewrites: true})
+	}
+	alive := eventpattern.Alive("rootguard", account)
+	put(home, "rootguard-", alive, "", health.Target{ARN: "arn:aws:events:eu-north-1:111122223333:event-bus/default"})
+	put(further, "rootguard-second-", alive, "", health.Target{ARN: "arn:aws:sqs:eu-north-1:111122223333:rootguard-forward-eu-north-1-Heartbeats1234"})
+	for _, r := range rules {
+		r = eventpattern.Elsewhere(r, home)
+		put(further, "rootguard-forward-", r, "", health.Target{ARN: "arn:aws:events:us-east-1:111122223333:event-bus/default", DeadLetters: queue})
+	}
+	for _, r := range direct {
 		put(home, "rootguard-", r, "", health.Target{ARN: alerts, DeadLetters: sqs + "undelivered", Rewrites: true},
 			health.Target{ARN: escal, DeadLetters: sqs + "undelivered", Rewrites: true}, health.Target{ARN: chat, DeadLetters: sqs + "undelivered", Rewrites: true})
 	}

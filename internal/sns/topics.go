@@ -27,6 +27,15 @@ func NewInspector(client *sdk.Client, own string) *Inspector {
 	return &Inspector{client: client, own: own}
 }
 
+// in has a call made in the Region of a topic, since no other knows it.
+func in(arn string) func(*sdk.Options) {
+	return func(o *sdk.Options) {
+		if parts := strings.SplitN(arn, ":", 6); len(parts) == 6 && parts[3] != "" {
+			o.Region = parts[3]
+		}
+	}
+}
+
 // pendingARN is what a subscription that is not confirmed has for an ARN (Amazon
 // SNS API Reference, ListSubscriptionsByTopic).
 const pendingARN = "PendingConfirmation"
@@ -36,7 +45,8 @@ const maxWaiting = 5
 
 // Topic is health.Topics'.
 func (i *Inspector) Topic(ctx context.Context, arn string) (health.Topic, error) {
-	out, err := i.client.GetTopicAttributes(ctx, &sdk.GetTopicAttributesInput{TopicArn: &arn})
+	there := in(arn)
+	out, err := i.client.GetTopicAttributes(ctx, &sdk.GetTopicAttributesInput{TopicArn: &arn}, there)
 	var missing *types.NotFoundException
 	switch {
 	case errors.As(err, &missing):
@@ -53,7 +63,7 @@ func (i *Inspector) Topic(ctx context.Context, arn string) (health.Topic, error)
 	if t.Pending == 0 && t.Confirmed != 1 {
 		return t, nil // among two there is one that is not the function's
 	}
-	page, err := i.client.ListSubscriptionsByTopic(ctx, &sdk.ListSubscriptionsByTopicInput{TopicArn: &arn})
+	page, err := i.client.ListSubscriptionsByTopic(ctx, &sdk.ListSubscriptionsByTopicInput{TopicArn: &arn}, there)
 	if err != nil {
 		return t, nil //nolint:nilerr // the names are an extra; how many there are is known
 	}

@@ -17,6 +17,7 @@ import (
 
 	"rootguard/internal/config"
 	"rootguard/internal/eventpattern"
+	"rootguard/internal/partition"
 )
 
 // Event is what was put on the bus.
@@ -60,6 +61,7 @@ type Server struct {
 type Deployment struct {
 	Account, Region, Prefix string
 	Topics                  []string          // ARNs
+	Key                     string            // ARN of the topics' key, or ""
 	Environment             map[string]string // of every function
 	Undelivered, Failed     string            // names of queues
 	Regions                 []string
@@ -110,11 +112,35 @@ func New(tb testing.TB, d Deployment) *Server {
 	for i, topic := range d.Topics {
 		topics[i] = Target{ARN: topic, DeadLetters: queue(d.Undelivered), Template: `"text"`}
 	}
-	for _, r := range eventpattern.Direct(d.Prefix) {
+	direct := eventpattern.Direct(d.Prefix)
+	if d.Key != "" {
+		direct = append(direct, eventpattern.DirectKey(d.Key))
+	}
+	for _, r := range direct {
 		add("", d.Prefix+"-", r, "", slices.Clone(topics)...)
+	}
+	commercial, _ := partition.Of("aws")
+	second := commercial.SecondOf(d.Regions)
+	alive := eventpattern.Alive(d.Prefix, d.Account)
+	if second == "" {
+		add("", d.Prefix+"-", alive, "", Target{ARN: queue("heartbeats")})
+	} else {
+		bus, undelivered := arn("events", second, "event-bus/default"), arn("sqs", second, d.Prefix+"-forward-undelivered")
+		sending, reporting := eventpattern.Second(direct, d.Account, d.Region)
+		for _, r := range sending {
+			add("", d.Prefix+"-", r, "", Target{ARN: bus, DeadLetters: queue(d.Undelivered)})
+		}
+		for _, r := range reporting {
+			add(second+"/", d.Prefix+"-", r, "", Target{ARN: arn("sns", second, config.SecondTopic(d.Prefix)), DeadLetters: undelivered, Template: `"text"`})
+		}
+		add("", d.Prefix+"-", alive, "", Target{ARN: bus})
+		add(second+"/", config.SecondRule(d.Prefix), alive, "", Target{ARN: arn("sqs", second, "heartbeats")})
 	}
 	for _, region := range d.Regions {
 		for _, r := range rules {
+			if region == second {
+				r = eventpattern.Elsewhere(r, d.Region)
+			}
 			add(region+"/", d.Prefix+"-forward-", r, "", Target{ARN: arn("events", d.Region, "event-bus/default"), DeadLetters: arn("sqs", region, d.Prefix+"-forward-undelivered")})
 		}
 	}

@@ -40,7 +40,7 @@ const (
 	writesARound  = 2   // the state of the checks, and a third of a heartbeat and its two receipts
 	beatsEvery    = 15  // minutes, of the recorded heartbeats, each of which comes out at two functions
 	queuesAccount = 4   // in which its events wait that could not be forwarded, one in each Region
-	checksARound  = 4   // billed requests by which the guard is checked: queues, topic, at times the key
+	checksARound  = 5   // billed requests by which the guard is checked: queues, topics, the queue that counts heartbeats
 	looksAccount  = 750 // at root once an hour, at the users once a day
 	writesALook   = 3   // request units
 	readsALook    = 4   // request units
@@ -162,8 +162,8 @@ func costs(d bill) string {
 	row(fmt.Sprintf("Queues of other accounts: (N − 1) × %d × %d × $0.40 a million", looksAccount, queuesAccount), func(n float64) float64 {
 		return (n - 1) * looksAccount * queuesAccount * queuePrice
 	})
-	row(fmt.Sprintf("Heartbeats and checks: %s × (1 event × $1 + %d requests × $0.50) a million", grouped(rounds), checksARound),
-		fixed(rounds*(eventPrice+checksARound*requestPrice)))
+	row(fmt.Sprintf("Heartbeats and checks: %s × (2 events × $1 + %d requests × $0.50) a million", grouped(rounds), checksARound),
+		fixed(rounds*(2*eventPrice+checksARound*requestPrice)))
 	row(fmt.Sprintf("Events from other accounts and Regions: at most N × %d × $1 a million", eventsAccount+readsAccount), func(n float64) float64 { return n * (eventsAccount + readsAccount) * eventPrice })
 	row(fmt.Sprintf("E-mail, a receiver: (N × %d, less 1,000) × $2 per 100,000", alertsAccount), func(n float64) float64 { return max(0, n*alertsAccount-freeEmails) * emailPrice })
 	b.WriteString("| **Total**")
@@ -188,8 +188,9 @@ func TestReadmeCosts(t *testing.T) {
 	var d bill
 	d.count(t, "guard", 1)
 	commercial, _ := partition.Of("aws")
-	d.count(t, "forward", len(commercial.Further()))
-	if d.alarms < 10 || d.alarmMetrics <= d.alarms || d.functions < 3 || d.scheduled != 8640 {
+	d.count(t, "forward", len(commercial.Further())-1)
+	d.count(t, "second", 1)
+	if d.alarms != 5 || d.alarmMetrics != 6 || d.functions < 3 || d.scheduled != 8640 {
 		t.Fatalf("the templates are read wrong: %+v", d)
 	}
 	if d.keys != 0 || d.metrics != 0 {

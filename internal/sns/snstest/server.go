@@ -121,6 +121,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if elsewhere(r) {
+		fail(w, http.StatusBadRequest, "InvalidParameter", "Invalid parameter: TopicArn")
+		return
+	}
 	if s.describe(w, r.PostForm) {
 		return
 	}
@@ -147,6 +151,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/xml")
 		fmt.Fprintf(w, `<PublishResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/"><PublishResult><MessageId>%08d</MessageId></PublishResult><ResponseMetadata><RequestId>r</RequestId></ResponseMetadata></PublishResponse>`, len(s.messages))
 	}
+}
+
+// elsewhere reports whether a request is signed for another Region than its topic's,
+// which knows of no such topic.
+func elsewhere(r *http.Request) bool {
+	scope := strings.Split(r.Header.Get("Authorization"), "/")
+	topic := strings.Split(r.PostForm.Get("TopicArn"), ":")
+	return len(scope) > 2 && len(topic) > 3 && topic[3] != "" && scope[2] != topic[3]
 }
 
 // describe answers GetTopicAttributes and ListSubscriptionsByTopic.
