@@ -135,7 +135,7 @@ func (c *cloud) targets(r *rule, event []byte, forward bool) []delivery {
 		case service == "lambda":
 			all = append(all, c.call(r, target, strings.TrimPrefix(resource, "function:"), event))
 		case service == "sns":
-			_, err := c.sns.Publish(c.ctx, &sns.PublishInput{TopicArn: target.Arn, Message: aws.String(c.transformed(target, event))})
+			_, err := sns.NewFromConfig(c.d.in(parts[3])).Publish(c.ctx, &sns.PublishInput{TopicArn: target.Arn, Message: aws.String(c.transformed(target, event))})
 			if err != nil {
 				c.t.Errorf("publishing for rule %s: %v", *r.Name, err)
 			}
@@ -145,7 +145,18 @@ func (c *cloud) targets(r *rule, event []byte, forward bool) []delivery {
 				c.t.Errorf("rule %s has no role with which to send events on", *r.Name)
 			}
 			all = append(all, c.put(parts[3], event, false)...)
-		case service == "events": // EventBridge sends an event on no more than once
+		case service == "events":
+			// EventBridge sends an event on once; the second time is a failure of delivery.
+			if target.DeadLetterConfig == nil {
+				c.t.Errorf("rule %s sends an event on a second time, where it is lost", *r.Name)
+				break
+			}
+			c.send(*target.DeadLetterConfig.Arn, event, map[string]string{
+				"RULE_ARN": *r.Arn, "TARGET_ARN": *target.Arn, "ERROR_CODE": "THIRD_ACCOUNT_HOP_DETECTED", "ERROR_MESSAGE": "it was sent on before",
+			})
+			all = append(all, delivery{rule: *r.Name, undelivered: true})
+		case service == "sqs": // it counts: see TestHeartbeatArrives of the stacks
+			all = append(all, delivery{rule: *r.Name})
 		default:
 			c.t.Errorf("rule %s has the target %s, which the bus of the tests does not know", *r.Name, *target.Arn)
 		}
@@ -273,14 +284,14 @@ func (c *cloud) send(queueARN string, body []byte, attributes map[string]string)
 	for name, value := range attributes {
 		in.MessageAttributes[name] = sqstypes.MessageAttributeValue{DataType: aws.String("String"), StringValue: aws.String(value)}
 	}
-	if _, err := c.sqs.SendMessage(c.ctx, in); err != nil {
+	if _, err := sqs.NewFromConfig(c.d.in(strings.Split(queueARN, ":")[3])).SendMessage(c.ctx, in); err != nil {
 		c.t.Fatalf("sending to %s: %v", queueARN, err)
 	}
 }
 
 func (c *cloud) queueURL(arn string) string {
 	c.t.Helper()
-	out, err := c.sqs.GetQueueUrl(c.ctx, &sqs.GetQueueUrlInput{QueueName: aws.String(arn[strings.LastIndex(arn, ":")+1:])})
+	out, err := sqs.NewFromConfig(c.d.in(strings.Split(arn, ":")[3])).GetQueueUrl(c.ctx, &sqs.GetQueueUrlInput{QueueName: aws.String(arn[strings.LastIndex(arn, ":")+1:])})
 	if err != nil {
 		c.t.Fatalf("finding queue %s: %v", arn, err)
 	}
