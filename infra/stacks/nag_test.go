@@ -28,6 +28,10 @@ var accepted = map[string]struct {
 	"AwsSolutions-S1":             {regexp.MustCompile(`/TrailBucket/Resource$`), "access logs need another bucket; CloudTrail's data events are there for who needs them"},
 	"AwsSolutions-SQS3":           {regexp.MustCompile(`/(Undelivered|Failed|Unreceived|Heartbeats)/Resource$`), "these are the dead-letter queues"},
 	"Serverless-SQSRedrivePolicy": {regexp.MustCompile(`/(Undelivered|Failed|Unreceived|Heartbeats)/Resource$`), "these are the dead-letter queues"},
+	"Serverless-EventBusDLQ": {
+		regexp.MustCompile(`/(Second)?HeartbeatRule$`),
+		"a heartbeat is worth nothing late: there is another one in five minutes, and an alarm that there is none",
+	},
 	"Serverless-LambdaDLQ": {
 		regexp.MustCompile(`^[a-z0-9-]+/(Iamuser|Rootactivity|Sweep|Quarantine|Securityhub)/Resource$`),
 		"each has an on-failure destination, which says more of a failure than a dead-letter queue: see TestFunctions",
