@@ -29,6 +29,28 @@
 // from in that one: so it goes off for what cannot be told here. No function is
 // called by it, since whoever may put events can make one up.
 //
+// # What reports instead of an alarm
+//
+// Each metric of an alarm is billed, so there are six: events wait undelivered,
+// events wait that a function failed on, errors of rootactivity, the sweep is silent
+// (two), and, in another Region, no event came from the guard. The rest is reported by
+// these checks. "Two runs" are up to 10 minutes, and the slow checks come every
+// SlowEvery, so that the worst is that and two runs.
+//
+//	of a function: errors             queue.failed, the alarm on that queue        3 tries (about 3 minutes), then at once
+//	of a function: throttled          function.NAME where it is set to zero,       half an hour
+//	                                  else heartbeat.NAME                          half an hour, see below
+//	of a function: failures are lost  failures.NAME                                half an hour
+//	rootactivity, iamuser are silent  heartbeat.NAME                               HeartbeatEvery + Timely + a run: half an hour
+//	quarantine is silent              rule. and target.schedule-quarantine,        two runs, half an hour
+//	                                  function.quarantine
+//	rules lose events                 rule.NAME, target.NAME, permission.NAME      two runs, half an hour
+//	alerts cannot be published        the alarm on errors of rootactivity; of the  5 minutes;
+//	                                  sweep, no event on the bus                   15 minutes, in the other Region
+//	a topic's receivers fail          topic.NAME where one is gone                 two runs
+//	a forwarder's queue               queue.REGION                                 half an hour
+//	the table, the key, the trail     table, key, trail, and no event on the bus   at once to half an hour, then 15 minutes
+//
 // # What is told
 //
 // A check that fails opens an episode, which is told of once as guard.unhealthy,
