@@ -59,9 +59,10 @@ func New(cfg *config.Config, env aws.Config, now func() time.Time) *health.Check
 	if len(cfg.Own.Keys) > 0 {
 		want.Key = cfg.Own.Keys[0]
 	}
+	store := dynamodb.New(table, cfg.Table, now)
 	return health.New(health.Ports{
 		Trails: trail.New(cloudtrail.NewFromConfig(env)), Rules: rules, Bus: rules, Recorder: iam.NewHeartbeats(sdkiam.NewFromConfig(env), cfg.Own.Prefix), Functions: lambda.New(sdklambda.NewFromConfig(env)),
 		Queues: sqs.NewQueues(queues), Topics: sns.NewInspector(sdksns.NewFromConfig(env), cfg.Own.Prefix+"-"+config.SecurityHub), Keys: kms.New(sdkkms.NewFromConfig(env)),
-		Tables: dynamodb.NewTables(table), Store: dynamodb.New(table, cfg.Table, now),
+		Tables: dynamodb.NewTables(table), RollUps: store, Store: store,
 	}, want, now)
 }

@@ -15,10 +15,14 @@ type Fault struct {
 	Why             string // for people: what is wrong
 	Fix             string // for people: the command or the step that mends it
 	Unchecked       bool   // whether it works could not be found out
+
+	// Nonce is a random word of this one outage, so that no one can claim its event
+	// before it is raised; "" in those that an earlier version began.
+	Nonce string
 }
 
 // FaultFound is the finding of a Fault. Its EventID is that of the fault, by
-// account, Region, check and the time it began, so that repeats are known as such.
+// account, Region, check, nonce and the time it began, so that repeats are known as such.
 func FaultFound(f Fault) Finding {
 	out := base(GuardUnhealthy)
 	kind := ""
@@ -37,6 +41,9 @@ func FaultFound(f Fault) Finding {
 	out.Severity, out.Detail = f.Severity, sentence(parts...)
 	out.Account, out.Region, out.Target = f.Account, f.Region, Target{Resource: f.Check}
 	out.EventTime = f.Since.UTC()
+	if f.Nonce != "" {
+		kind += f.Nonce + "/"
+	}
 	out.EventID = fmt.Sprintf("%s/%s/%s/%s/%s%s", GuardUnhealthy, f.Account, f.Region, f.Check, kind, f.Since.UTC().Format(time.RFC3339))
 	out.Actor = Actor{Type: "AWSService", Name: "rootguard"}
 	return out

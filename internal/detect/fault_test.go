@@ -44,6 +44,7 @@ func TestFault(t *testing.T) {
 		"another account": change(func(f *Fault) { f.Account = "222233334444" }),
 		"another Region":  change(func(f *Fault) { f.Region = "eu-north-1" }),
 		"unchecked":       unchecked,
+		"another nonce":   change(func(f *Fault) { f.Nonce = "X7" }),
 		"closed":          closed,
 		"day 1":           reminder,
 		"day 2":           FaultReminder(f, 2, at),

@@ -105,7 +105,7 @@ func (s *Settings) decide(ev event, c Claim, w Window, now time.Time) decision {
 	w.Finding.Severity = max(w.Finding.Severity, f.Severity)
 
 	if w.Alerted >= s.burst(f.ID) && f.Severity <= w.AlertedSeverity && !escalate && !retry {
-		w.Pending.add(f, s.Actions)
+		w.Pending.add(f, s.Actions, now)
 		c.Key, c.State, c.Finding, c.Window = ev.claim, Folded, f, w.Key
 		return decision{verdict: fold, claim: c, window: w}
 	}
@@ -203,7 +203,10 @@ func (d *decision) undo(c Claim, w Window) (Claim, Window) {
 }
 
 // add counts an event and lists what it did.
-func (h *Held) add(f *detect.Finding, limit int) {
+func (h *Held) add(f *detect.Finding, limit int, now time.Time) {
+	if h.Count == 0 {
+		h.Since = now
+	}
 	if at := f.EventTime; !at.IsZero() { // else it is not known
 		if h.First.IsZero() || at.Before(h.First) {
 			h.First = at

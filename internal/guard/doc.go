@@ -98,8 +98,8 @@
 //   - any alert where tokens cannot be taken, where it may have been published before
 //     (to fold it then would report it twice), and where it has no window.
 //
-// A window that is still unsent 15 minutes after it is due is a fault: see
-// CheckUnsent and the check of package health.
+// A window that is still unsent UnsentAfter it was due is a fault, which package
+// health reports as critical and the sweep as an error of its run.
 //
 // The rate therefore holds as long as no more than about 80 urgent alerts, of
 // different windows, wait at once: the repeats of one in its session are rolled up

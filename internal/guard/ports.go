@@ -367,6 +367,8 @@ type Held struct {
 	First   time.Time      `json:"first,omitzero"`    // event times
 	Last    time.Time      `json:"last,omitzero"`
 
+	// Since is when the first of them was counted, by the clock; zero in rows of before.
+	Since time.Time `json:"since,omitzero"`
 	// Soon is when they are to be told if that is before the window is over.
 	Soon time.Time `json:"soon,omitzero"`
 	// Severity is the window's when the events were cut off for sending.

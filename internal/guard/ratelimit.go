@@ -30,8 +30,8 @@ const (
 	// lack of a token. Later it goes out without.
 	overdueAfter = 5 * time.Minute
 
-	// UnsentAfter is how long after it is due a roll-up that is still unsent is a
-	// fault: three runs of the sweep did not send it.
+	// UnsentAfter is how long a roll-up may be due and unsent. Longer is a fault, see
+	// package health: three runs of the sweep did not send it.
 	UnsentAfter = 15 * time.Minute
 )
 
@@ -81,7 +81,7 @@ func (g *Guard) limit(ctx context.Context, d *decision) (counted bool, err error
 		return false, nil
 	}
 	err = g.deps.Ledger.Update(ctx, d.claim.Key, d.window.Key, func(c Claim, w Window) (Claim, Window) {
-		c, w, counted = g.settings.deferToRollUp(d, c, w)
+		c, w, counted = g.settings.deferToRollUp(d, c, w, g.deps.Now())
 		return c, w
 	})
 	if err != nil {
@@ -97,14 +97,14 @@ func (d *decision) urgent() bool {
 
 // deferToRollUp turns a decision to publish into one to count. Both rows may have
 // changed since; it is false where they no longer allow it, and stores nothing.
-func (s *Settings) deferToRollUp(d *decision, c Claim, w Window) (Claim, Window, bool) {
+func (s *Settings) deferToRollUp(d *decision, c Claim, w Window, now time.Time) (Claim, Window, bool) {
 	if c.State != Leased || c.Attempts != d.claim.Attempts || w.Key == "" || !w.Opened.Equal(d.window.Opened) {
 		return Claim{}, Window{}, false
 	}
 	f := d.claim.Finding
 	w.Alerted--
 	w.AlertedSeverity = min(w.AlertedSeverity, d.severity)
-	w.Pending.add(f, s.Actions)
+	w.Pending.add(f, s.Actions, now)
 	if w.Alerted == 0 || f.Severity > d.severity {
 		due := f.EventTime.Add(throttledDelay)
 		if w.Pending.Soon.IsZero() || due.Before(w.Pending.Soon) {
@@ -116,4 +116,15 @@ func (s *Settings) deferToRollUp(d *decision, c Claim, w Window) (Claim, Window,
 	}
 	c.State, c.LeaseUntil, c.Window = Folded, time.Time{}, w.Key
 	return c, w, true
+}
+
+// UnsentSince is since when the window's roll-up could have been sent: when it was
+// due, or when the first of what it holds was counted, where that was later, as it
+// is of an event that came late.
+func (w *Window) UnsentSince() time.Time {
+	held := &w.Pending
+	if w.Sending != nil {
+		held = w.Sending
+	}
+	return latest(w.Until, held.Since)
 }

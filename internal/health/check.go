@@ -63,6 +63,7 @@ type Ports struct {
 	Tables    Tables
 	Bus       Bus      // nil: of one that makes no run
 	Recorder  Recorder // likewise
+	RollUps   RollUps
 	Store     Store
 }
 
@@ -192,7 +193,7 @@ func (o *once[T]) get(ctx context.Context) (T, error) {
 // unread is why there is no state.
 func (c *Checker) checks(state State, unread error, at time.Time) []check {
 	all := slices.Concat([]check{c.trail()}, c.rules(), c.functions())
-	return slices.Concat(all, c.heartbeats(state, unread, at, slices.Clone(all)), c.queues(), c.topics(), c.table(), c.forwarders(state), c.second(state))
+	return slices.Concat(all, c.heartbeats(state, unread, at, slices.Clone(all)), c.queues(), c.topics(), c.table(), []check{c.unsent(at)}, c.forwarders(state), c.second(state))
 }
 
 // Inspect makes every check as of a time, and whether the sweep runs besides.

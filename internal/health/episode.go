@@ -51,8 +51,9 @@ type Episode struct {
 	Why      string          `json:"why"`
 	Fix      string          `json:"fix,omitempty"`
 
-	Due          bool            `json:"due,omitempty"` // it lasted long enough to be told
-	Told         time.Time       `json:"told,omitzero"` // of the run that told it
+	Due          bool            `json:"due,omitempty"`   // it lasted long enough to be told
+	Nonce        string          `json:"nonce,omitempty"` // random, from when it was Due
+	Told         time.Time       `json:"told,omitzero"`   // of the run that told it
 	ToldSeverity detect.Severity `json:"told_severity,omitempty"`
 	Reminded     int             `json:"reminded,omitempty"` // days after Told
 }
@@ -73,15 +74,23 @@ const apart = time.Minute
 // repeats reports whether a run is the latest one again, overlapped by it, or too
 // soon after it to say more. One that is far behind is not: the clock was wrong
 // then, or is now.
-func (s *State) repeats(at time.Time) bool {
+//
+// Nor does one that is dated ahead of the clock: no run was then, and if it counted,
+// whoever wrote it would keep the checks from being recorded.
+func (s *State) repeats(at, now time.Time) bool {
 	behind := s.At.Sub(at)
-	return !s.At.IsZero() && behind > -apart && behind < silence
+	return !s.At.IsZero() && behind > -apart && behind < silence && !s.ahead(at, now)
+}
+
+// ahead reports whether the latest run is dated later than it can have been.
+func (s *State) ahead(at, now time.Time) bool {
+	return s.At.Sub(at) > apart && s.At.Sub(now) > apart
 }
 
 // observed is the state after a run. exists are the checks that there are; one
-// that is not among the results was not made.
-func (s State) observed(at time.Time, results []Result, exists map[string]bool) State {
-	if s.repeats(at) {
+// that is not among the results was not made. nonce is a random word of the run.
+func (s State) observed(at, now time.Time, results []Result, exists map[string]bool, nonce string) State {
+	if s.repeats(at, now) {
 		return s
 	}
 	s.Episodes = slices.Clone(s.Episodes)
@@ -112,6 +121,11 @@ func (s State) observed(at time.Time, results []Result, exists map[string]bool) 
 		}
 	}
 	s.Episodes = slices.DeleteFunc(s.Episodes, func(e Episode) bool { return !e.Ended.IsZero() && !e.Due })
+	for i := range s.Episodes {
+		if e := &s.Episodes[i]; e.Due && e.Told.IsZero() && e.Nonce == "" {
+			e.Nonce = nonce
+		}
+	}
 	return s
 }
 
@@ -182,7 +196,7 @@ func (e *Episode) days(at time.Time) int { return int(at.Sub(e.Told) / remindEve
 // finding is what a stage tells.
 func (e *Episode) finding(account string, at time.Time, s stage) detect.Finding {
 	fault := detect.Fault{
-		Account: account, Region: e.Region, Check: e.Check, Since: e.Since, Severity: e.Severity, Why: e.Why, Fix: e.Fix, Unchecked: e.Unchecked,
+		Account: account, Region: e.Region, Check: e.Check, Since: e.Since, Severity: e.Severity, Why: e.Why, Fix: e.Fix, Unchecked: e.Unchecked, Nonce: e.Nonce,
 	}
 	switch s {
 	case worse:

@@ -189,6 +189,8 @@ func (c *Checker) sweep(state State, unread error, at time.Time) check {
 				return unanswered(unread)
 			case state.At.IsZero():
 				return warn("The function "+name+" has not made these checks yet", "A new stack does within 5 minutes: look again then")
+			case state.At.Sub(at) > apart:
+				return warn("The state of the checks is dated "+stamp(state.At)+", which is yet to come", "Check the clock here, and see who else writes the table "+c.want.Table)
 			case at.Sub(state.At) > silence:
 				return surely("The function "+name+" last made these checks at "+stamp(state.At)+": since then nothing is reminded of, and nothing that fails is reported",
 					"Fix what is reported of rule.schedule-sweep, target.schedule-sweep, permission.sweep and function.sweep; else see the function's log")

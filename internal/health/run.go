@@ -2,6 +2,7 @@ package health
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -35,7 +36,7 @@ func (c *Checker) Run(ctx context.Context, raiser Raiser, at time.Time) (slog.Va
 	}
 	var beat Beat
 	var unproved error
-	if !state.repeats(at) && state.heartbeatDue(at) {
+	if !state.repeats(at, c.now()) && state.heartbeatDue(at) {
 		beat, unproved = c.record(seen, at)
 	}
 	all := c.checks(state, unproved, at)
@@ -53,9 +54,14 @@ func (c *Checker) Run(ctx context.Context, raiser Raiser, at time.Time) (slog.Va
 	}
 	results := made(seen, due)
 
+	now, nonce := c.now(), rand.Text()
+	var dated error
+	if state.ahead(at, now) {
+		dated = fmt.Errorf("the state of the checks is dated %s, which is yet to come: another clock is wrong, or someone else writes the table", stamp(state.At))
+	}
 	err = c.ports.Store.UpdateHealth(ctx, func(was State) (State, bool) {
-		state = was.observed(at, results, exists)
-		if was.repeats(at) {
+		state = was.observed(at, now, results, exists, nonce)
+		if was.repeats(at, now) {
 			return state, false
 		}
 		if slow {
@@ -71,7 +77,7 @@ func (c *Checker) Run(ctx context.Context, raiser Raiser, at time.Time) (slog.Va
 		return slog.Value{}, fmt.Errorf("storing the state of the checks: %w", err)
 	}
 	told, err := c.tell(ctx, raiser, state, at)
-	return summary(results, told, unproved, c.alive(ctx, state, err, at)), err
+	return summary(results, told, unproved, c.alive(ctx, state, err, at)), errors.Join(err, unsentOf(results), dated)
 }
 
 // telling is a stage of an episode that was told.

@@ -12,6 +12,7 @@ import (
 	"rootguard/internal/config"
 	"rootguard/internal/eventpattern"
 	"rootguard/internal/fake"
+	"rootguard/internal/guard"
 	"rootguard/internal/health"
 )
 
@@ -45,6 +46,7 @@ type world struct {
 	calls     map[string]int
 	deaf      map[string]bool // functions that heartbeats do not reach
 	delay     time.Duration   // of heartbeats, from the call to the function
+	unsent    []guard.Window
 
 	store *fake.Health
 	clock *fake.Clock
@@ -139,7 +141,19 @@ func newWorldWith(t *testing.T, quarantine bool) *world {
 }
 
 func (w *world) checker() *health.Checker {
-	return health.New(health.Ports{Trails: w, Rules: w, Functions: w, Queues: w, Topics: w, Keys: w, Tables: w, Bus: w, Recorder: w, Store: w.store}, w.want, w.clock.Now)
+	return health.New(health.Ports{Trails: w, Rules: w, Functions: w, Queues: w, Topics: w, Keys: w, Tables: w, Bus: w, Recorder: w, RollUps: w, Store: w.store}, w.want, w.clock.Now)
+}
+
+// Due is health.RollUps'.
+func (w *world) Due(_ context.Context, at time.Time, limit int) ([]guard.Window, error) {
+	err := w.call("Due")
+	var due []guard.Window
+	for _, one := range w.unsent {
+		if !one.Until.After(at) && len(due) < limit {
+			due = append(due, one)
+		}
+	}
+	return due, err
 }
 
 func (w *world) call(name string) error {

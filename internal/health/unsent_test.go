@@ -1,0 +1,116 @@
+package health_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"rootguard/internal/guard"
+	"rootguard/internal/health"
+)
+
+// TestUnsent holds that a roll-up that no one sends is critical at the first look,
+// and an error of the run besides, and that one that came late is not.
+func TestUnsent(t *testing.T) {
+	r := newRig(t)
+	now := func() time.Time { return r.at.Add(step) } // of a rig's first run
+	window := func(until, since time.Duration) guard.Window {
+		return guard.Window{Key: "w", Until: now().Add(-until), Pending: guard.Held{Count: 1, Since: now().Add(-since)}}
+	}
+	for name, ws := range map[string][]guard.Window{
+		"due for a quarter of an hour":          {window(15*time.Minute, time.Hour)},
+		"of events that came an hour late":      {window(time.Hour, 10*time.Minute), window(2*time.Hour, time.Minute)},
+		"one that is being sent, of old events": {{Key: "w", Until: now().Add(-time.Hour), Sending: &guard.Held{Count: 1, Since: now().Add(-time.Minute)}}},
+	} {
+		c := newRig(t)
+		c.unsent = ws
+		if err := c.run(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		c.wantTold()
+	}
+
+	for name, w := range map[string]guard.Window{
+		"due for longer":                window(15*time.Minute+time.Second, time.Hour),
+		"of the version before":         {Key: "w", Until: now().Add(-16 * time.Minute), Pending: guard.Held{Count: 1}},
+		"being sent, and never settled": {Key: "w", Until: now().Add(-time.Hour), Sending: &guard.Held{Count: 1, Since: now().Add(-time.Hour)}, Pending: guard.Held{Count: 1, Since: now()}},
+	} {
+		q := newRig(t)
+		q.unsent = []guard.Window{window(time.Hour, time.Minute), w}
+		if err := q.run(); err == nil || !strings.Contains(err.Error(), "alerts are not sent") {
+			t.Errorf("%s: %v", name, err)
+		}
+		q.wantTold("Guardrail unhealthy: rollups critical")
+		q.unsent = nil
+		q.mustRun(2)
+		q.wantTold("Guardrail unhealthy: rollups critical", "Guardrail well again: rollups info")
+	}
+
+	r.unsent, r.fails["Due"] = nil, errors.New("AccessDeniedException")
+	r.mustRun(2)
+	r.wantTold()
+	if got := r.inspect(t)["rollups"]; got.Outcome != health.Unknown {
+		t.Errorf("a table that does not answer: %+v", got)
+	}
+}
+
+// TestStateSetAhead has someone else write the time of the latest run: it stops no
+// check, and is an error of the run.
+func TestStateSetAhead(t *testing.T) {
+	r := newRig(t)
+	r.mustRun(1)
+	r.trails = nil
+	for i, ahead := range []time.Duration{14 * time.Minute, 2 * time.Minute, 24 * time.Hour} {
+		err := r.store.UpdateHealth(t.Context(), func(s health.State) (health.State, bool) {
+			s.At = r.clock.Now().Add(step + ahead)
+			return s, true
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := r.run(); err == nil || !strings.Contains(err.Error(), "yet to come") {
+			t.Errorf("run %d, %v ahead: %v", i, ahead, err)
+		}
+	}
+	r.wantTold("Guardrail unhealthy: trail critical")
+	r.mustRun(1) // the state has its own time again
+
+	// A run that Lambda makes again while a later one is done adds nothing.
+	r.clock.Advance(step)
+	late := r.at
+	r.mustRun(1)
+	before, _ := r.store.Health(t.Context())
+	if _, err := r.runs.Run(t.Context(), r.guard, late); err != nil {
+		t.Fatal(err)
+	}
+	if after, _ := r.store.Health(t.Context()); after.Episodes[0].Runs != before.Episodes[0].Runs {
+		t.Errorf("a run made again counts: %+v", after.Episodes[0])
+	}
+}
+
+// TestClaimMadeBefore has someone else claim the alert of a failing check before it
+// is raised, by all that can be known then: it is raised all the same.
+func TestClaimMadeBefore(t *testing.T) {
+	r := newRig(t)
+	r.mustRun(1)
+	r.trails = nil
+	r.mustRun(1)
+	told := r.publisher.Published()
+	if len(told) != 1 {
+		t.Fatalf("told: %v", r.told())
+	}
+	state, err := r.store.Health(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	nonce := state.Episodes[0].Nonce
+	if len(nonce) < 20 || !strings.Contains(told[0].Finding.EventID, "/"+nonce+"/") {
+		t.Errorf("the event ID %s can be known before, nonce %q", told[0].Finding.EventID, nonce)
+	}
+	r.mustRun(3)
+	if state, _ = r.store.Health(t.Context()); state.Episodes[0].Nonce != nonce {
+		t.Error("one outage has two nonces")
+	}
+	r.wantTold("Guardrail unhealthy: trail critical")
+}
