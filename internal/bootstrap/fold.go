@@ -376,7 +376,7 @@ func (j *journey) applyUser(f *Fact, ev Evidence) []*user {
 	case MFAEnabled:
 		u.mfa.add(f.Serial, ev)
 	case MFADeactivated:
-		u.mfa.remove(f.Serial, true, ev)
+		u.mfa.remove(f.Serial, u.mfa.known, ev)
 		if u == j.carrier() {
 			j.adminMFA.wasDone = true
 		}

@@ -69,10 +69,10 @@ type group struct {
 
 func (u *user) admin() bool { return len(u.policies) > 0 || u.adminGroups > 0 }
 
-// exposed reports whether the user can sign in without MFA. One whose device was
-// removed counts unless it is known to have no password.
+// exposed reports whether the user is known to be able to sign in without MFA.
+// That a device was removed shows neither a password nor that it was the last.
 func (u *user) exposed() bool {
-	return u.end != certain && u.password != cloudtrail.No && u.mfa.any() == cloudtrail.No
+	return u.end != certain && u.password == cloudtrail.Yes && u.mfa.any() == cloudtrail.No
 }
 
 func (u *user) setPassword(ev Evidence) { u.password, u.passwordEv = cloudtrail.Yes, &ev }

@@ -14,10 +14,21 @@ import (
 // that repeats are known as such; its EventTime is the deadline. how says for
 // people what gave the password, or how it is known, and may be "".
 func MFAMissing(account string, target Target, since, deadline time.Time, how string) Finding {
+	due := fmt.Sprintf("Console password since %s, MFA was due by %s", since.UTC().Format(time.RFC3339), deadline.UTC().Format(time.RFC3339))
+	return mfaMissing(account, target, deadline, due, how)
+}
+
+// MFALost is MFAMissing of a user who had the console password before: by what
+// says what took MFA away at the given time, how what is known of the password.
+func MFALost(account string, target Target, since, deadline time.Time, by, how string) Finding {
+	due := fmt.Sprintf("No MFA since %s (%s), MFA was due by %s", since.UTC().Format(time.RFC3339), by, deadline.UTC().Format(time.RFC3339))
+	return mfaMissing(account, target, deadline, due, how)
+}
+
+func mfaMissing(account string, target Target, deadline time.Time, due, how string) Finding {
 	who := orElse(target.UserID, target.UserName)
 	f := base(UserMFAMissing)
 	f.Title += ": " + printable(orUnnamed(target.UserName, target.UserID))
-	due := fmt.Sprintf("Console password since %s, MFA was due by %s", since.UTC().Format(time.RFC3339), deadline.UTC().Format(time.RFC3339))
 	f.Detail = sentence(due, how)
 	f.Account, f.Target, f.MFA = account, target, cloudtrail.No
 	f.EventTime = deadline.UTC()

@@ -96,25 +96,37 @@ func missing(account string, u *bootstrap.UserStatus, gap bootstrap.MFAGap, asOf
 	}
 	f = missingMFA(account, u, gap)
 	if ended {
-		f.Detail = sentence(f.Detail, "It ended at "+gap.To.UTC().Format(time.RFC3339)+".")
+		end := "It ended at " + gap.To.UTC().Format(time.RFC3339) + "."
+		if u.MFA == bootstrap.MFAOn && u.MFASince.Equal(gap.To) {
+			end = "MFA came late, at " + gap.To.UTC().Format(time.RFC3339) + "."
+		}
+		f.Detail = sentence(f.Detail, end)
 	}
 	return f, true
 }
 
-// missingMFA is the finding of a gap, whether or not it is over.
+// missingMFA is the finding of a gap, whether or not it is over. It claims no more
+// than the gap and the user's password rest on.
 func missingMFA(account string, u *bootstrap.UserStatus, gap bootstrap.MFAGap) detect.Finding {
-	how := "password by " + gap.Evidence.What
-	if gap.Evidence.Live() {
-		// The check that follows the event of a new user may see the password
-		// before the event of the password is there.
-		switch given := u.ConsoleEvidence; {
-		case given == nil:
-			how = "found by a live check"
-		case given.Live() || given.Time.Before(gap.From):
-			how = "found by a live check, no event was delivered"
-		default:
-			how = "password by " + given.What
-		}
+	target := detect.Target{UserName: u.Name, UserID: u.UserID}
+	given := u.ConsoleEvidence
+	known := given != nil && !given.Live() && !given.Time.After(gap.From)
+	switch {
+	case !gap.Evidence.Live() && known && given.EventID != gap.Evidence.EventID:
+		// The password was there before: what opened the gap is the loss of MFA.
+		how := "console password by " + given.What + ", on record since " + given.Time.UTC().Format(time.RFC3339)
+		return detect.MFALost(account, target, gap.From, gap.Deadline, gap.Evidence.What, how)
+	case !gap.Evidence.Live():
+		return detect.MFAMissing(account, target, gap.From, gap.Deadline, "password by "+gap.Evidence.What)
 	}
-	return detect.MFAMissing(account, detect.Target{UserName: u.Name, UserID: u.UserID}, gap.From, gap.Deadline, how)
+	// The check that follows the event of a new user may see the password before
+	// the event of the password is there.
+	how := "found by a live check, no event was delivered"
+	switch {
+	case given == nil:
+		how = "found by a live check"
+	case !given.Live() && !given.Time.Before(gap.From):
+		how = "password by " + given.What
+	}
+	return detect.MFAMissing(account, target, gap.From, gap.Deadline, how)
 }
