@@ -38,6 +38,7 @@ const (
 	MFADeactivated     FactKind = "mfa_deactivated"
 	UserPolicyGranted  FactKind = "user_policy_granted" // Admin says whether it grants everything
 	UserPolicyRevoked  FactKind = "user_policy_revoked"
+	UserKeyCreated     FactKind = "user_key_created" // no status depends on it
 	GroupCreated       FactKind = "group_created"
 	GroupRenamed       FactKind = "group_renamed"
 	GroupDeleted       FactKind = "group_deleted"

@@ -285,6 +285,7 @@ var rootChanges = map[string]FactKind{
 }
 
 var userChanges = map[string]FactKind{
+	"CreateAccessKey":     UserKeyCreated,
 	"CreateUser":          UserCreated,
 	"UpdateUser":          UserRenamed,
 	"DeleteUser":          UserDeleted,
@@ -339,7 +340,7 @@ func changeFact(rec *cloudtrail.Record) (Fact, bool) {
 	f.NewName = c.NewUserName
 	f.Group = c.GroupName
 	f.Policy, f.Admin = c.Policy, c.Admin
-	f.Serial = c.SerialNumber
+	f.Serial, f.AccessKeyID = c.SerialNumber, c.AccessKeyID
 	f.Reset = c.PasswordResetRequired
 	f.What = withDevice(kind, c)
 	if f.UserName == "" && f.UserID != "" && f.UserID == f.ActorID {

@@ -90,7 +90,8 @@ func TestFactsOf(t *testing.T) {
 			Last: after(1), LastEventID: "e1", LastWhat: "iam:CreateAccessKey", Actor: "root", What: "iam:CreateAccessKey",
 		}, {
 			Account: account, ID: "root_key_created/e1", Kind: RootKeyCreated, Time: after(1), EventID: "e1", Actor: "root", AccessKeyID: "AKIAR", What: "CreateAccessKey"}}},
-		{"a user's access key", iamCall(operator, "CreateAccessKey", fields{"userName": "alice"}), nil},
+		{"a user's access key", iamCall(operator, "CreateAccessKey", fields{"userName": "alice"}), []Fact{{
+			Account: account, ID: "user_key_created/e1", Kind: UserKeyCreated, Time: after(1), EventID: "e1", Actor: "Operator/ops", UserName: "alice", What: "CreateAccessKey"}}},
 		{"password with reset", setPassword("alice", true), []Fact{{
 			Account: account, ID: "password_set/e1", Kind: PasswordSet, Time: after(1), EventID: "e1", Actor: "Operator/ops", UserName: "alice", Reset: cloudtrail.Yes, What: "CreateLoginProfile (passwordResetRequired)"}}},
 		{"MFA", enableMFA("alice", app), []Fact{{

@@ -329,7 +329,7 @@ func (j *journey) applyGroup(f *Fact) []*user {
 func (j *journey) applyUser(f *Fact, ev Evidence) []*user {
 	d := &j.dir
 	switch {
-	case f.UserName == "" && f.UserID == "":
+	case f.UserName == "" && f.UserID == "", f.Kind == UserKeyCreated:
 		return nil
 	case f.Kind == UserCreated:
 		return []*user{d.create(f)}

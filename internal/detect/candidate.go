@@ -23,9 +23,11 @@ func Candidate(h cloudtrail.Header) bool {
 			return true
 		}
 	case accountSource:
-		return string(h.EventName) == startEmailUpdate || string(h.EventName) == acceptEmailUpdate
+		if string(h.EventName) == startEmailUpdate || string(h.EventName) == acceptEmailUpdate {
+			return true
+		}
 	case stsSource:
 		return string(h.EventName) == "AssumeRoot"
 	}
-	return guardCallOf(h.EventSource, h.EventName) != nil
+	return isRuledCall(h.EventSource, h.EventName) || guardCallOf(h.EventSource, h.EventName) != nil
 }

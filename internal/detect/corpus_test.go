@@ -80,7 +80,14 @@ var (
 var peers = map[string][]ID{
 	"AWS.CloudTrail.IAMEntityCreatedWithoutCloudFormation":             {UserCreated},
 	"AWS.CloudTrail.LoginProfileCreatedOrModified":                     {UserConsoleAccess, RootLoginProfileCreated},
-	"AWS.CloudTrail.PasswordSpraying":                                  {RootSigninFailed},
+	"AWS.CloudTrail.AttemptToLeaveOrg":                                 {OrgAccountLeft},
+	"AWS.CloudTrail.IAMCompromisedKeyQuarantine":                       {UserKeyLeaked},
+	"AWS.IAM.AttachAdminRolePolicy":                                    {RoleAdminGranted},
+	"AWS.IAM.Backdoor.User.Keys":                                       {UserAccessKeyCreated},
+	"AWS.IAM.BackdoorRole":                                             {RoleTrustOpened},
+	"technique:aws.defense-evasion.organizations-leave":                {OrgAccountLeft},
+	"technique:aws.persistence.iam-create-backdoor-role":               {RoleTrustOpened},
+	"AWS.CloudTrail.PasswordSpraying":                                  {RootSigninFailed, UserSigninFailed},
 	"AWS.CloudTrail.RootAccessKeyCreated":                              {RootAccessKeyCreated},
 	"AWS.Console.GetSigninToken.Abuse":                                 anySignin,
 	"AWS.Console.LoginWithoutMFA":                                      {UserSigninNoMFA, RootSigninNoMFA},
@@ -91,7 +98,7 @@ var peers = map[string][]ID{
 	"AWS.IAM.CreateUser":                                               {UserCreated},
 	"AWS.IAM.CredentialsUpdated":                                       append([]ID{UserConsoleAccess, RootPasswordChanged}, mfaChanged...),
 	"AWS.Root.Activity":                                                anyRoot,
-	"AWS.Unsuccessful.MFA.attempt":                                     {RootSigninFailed},
+	"AWS.Unsuccessful.MFA.attempt":                                     {RootSigninFailed, UserSigninFailed},
 	"AWS.User.Login.Profile.Modified":                                  {UserConsoleAccess},
 	"Sign-in.with.AWS.CLI.prompt":                                      anySignin,
 	"Standard.BruteForceByIP":                                          {RootSigninFailed},
@@ -110,7 +117,6 @@ var otherwise = map[string]string{
 	"AWS.CloudTrail.UserAccessKeyAuth":                      "use of an IAM user's access key",
 	"AWS.EC2.DownloadInstanceUserData":                      "user data of an instance",
 	"AWS.EC2.ManyPasswordReadAttempts":                      "passwords of Windows instances",
-	"AWS.IAM.Backdoor.User.Keys":                            "access keys of IAM users, not of root",
 	"AWS.IAMUser.ReconAccessDenied":                         "denied reads",
 	"AWS.RDS.MasterPasswordUpdated":                         "passwords of databases",
 	"AWS.S3.DisableMfaDelete":                               "MFA for deleting objects, not for signing in",
@@ -126,7 +132,6 @@ var otherwise = map[string]string{
 var differs = map[string]string{
 	"17eb38ee9c2e0e98": "the peer lets every CreateServiceLinkedRole of root pass; this one has no invokedBy and a person's address, so root wrote it itself",
 	"31b55c43bf696f3b": "another of the peer's default rules (access_denied) flags this denied read by a role; it has nothing to do with root",
-	"459842767ff7d8f9": "the peer counts failed sign-ins of IAM users (10 of them); rootguard tells of root's alone",
 	"49e59dbb2511bdcf": "IAM Identity Center's Authenticate is a service event of the workforce directory, neither root nor an IAM user, and its MFA is the directory's",
 	"5bf19fbc60edff89": "a workforce user of IAM Identity Center at the AWS CLI, neither root nor an IAM user",
 	"890dcba20dbaf97d": "the peer trusts CloudFormation; an IAM user that a template makes has no MFA either, and the finding names CloudFormation",
@@ -134,7 +139,6 @@ var differs = map[string]string{
 	"c80d6bb6b037bf2b": "the call failed, and CreateVirtualMFADevice gives nobody MFA even where it succeeds",
 	"db48b5912966dbbc": "the peer lets new users sign in without MFA; rootguard says so at the first sign-in, for that is the time to add it",
 	"fa710adc039d131e": "the peer lets a password pass that must be changed; whoever set it can be the first to sign in and change it",
-	"fed402f1f67f6df9": "the peer counts failed MFA codes of IAM users; rootguard tells of root's failed sign-ins alone",
 }
 
 // related finds the peers' rules that must be either in peers or in otherwise.
@@ -210,12 +214,26 @@ var flagged = map[string][]string{
 	"high root.activity": {
 		"17eb38ee9c2e0e98", // CreateServiceLinkedRole, but by root itself: no invokedBy, a person's address
 		"3cdac585951e343d", // AttachUserPolicy of a policy short of administrator
-		"4656ad4c3e1c3e0f", // an access key for an IAM user: not root's, yet root made it
 		"63c71146f8407aac",
 		"ad8353ac4f9e5212", // SetContactAddress, which comes with the eventType of a sign-in
 		"d8bfae45681e47ea", // CreateBucket in 2016, without readOnly: the name says it writes
 		"ed6be3548bb2424c",
 	},
+	"high user.access_key.created+root.activity": {
+		"4656ad4c3e1c3e0f", // for an IAM user: not root's, yet root made it
+	},
+	"critical user.key.leaked": {"8ba68b985f613e2c"}, // the peer's sample of AWS's own policy on a user
+	"high user.access_key.created": {
+		"30203e7d8cfd055e",                     // an intruder's, for the user it made
+		"6c36223542d6520a", "804e284f8f72a0f4", // for another user, as the peer says too
+	},
+	"medium user.signin.failed": { // each is counted alone; the guard alerts where five come
+		"459842767ff7d8f9", "b2aad9d75ca61b47", "f4a78c9080a119d5",
+	},
+	"high user.signin.failed":         {"411ae0048a1a5e0d", "d19b68b99617fb0c", "fed402f1f67f6df9"}, // the same, with MFAUsed Yes
+	"high role.trust_opened":          {"1135f04a55b95eab"},                                         // CreateRole that trusts a foreign account, the attack's back door
+	"medium org.account.left":         {"0a6b25ee0edc2776", "329d746b1d5c7d7e", "d8af9c5835aeb037"}, // denied, and an attempt to leave all the same
+	"medium role.admin_granted":       {"983a9c13cf2b3360"},
 	"high user.created+root.activity": {"5856cccd27f5735f", "58de0d002058d2ad"},
 	"info user.created": {
 		"3692f9a9120b1b8f",
@@ -266,14 +284,19 @@ func key(f Finding) string {
 // attackFindings are what the log of a real attack makes (Stratus Red Team run by
 // an intruder with an IAM user's keys): how many, and of whom or what.
 var attackFindings = map[string]int{
-	"info user.created malicious-iam-user":                           1,
-	"info user.created stratus-red-team-backdoor-u-user":             1,
-	"info user.created stratus-red-team-login-profile-user":          1,
-	"info user.created stratus-red-team-nmfalu-gfjyeaypjt":           1,
-	"medium user.console_access stratus-red-team-login-profile-user": 1, // CreateLoginProfile
-	"medium user.console_access stratus-red-team-nmfalu-gfjyeaypjt":  1, // CreateLoginProfile
-	"medium user.admin_granted malicious-iam-user":                   1, // AttachUserPolicy
-	"high user.signin.no_mfa stratus-red-team-nmfalu-gfjyeaypjt":     1,
+	"info user.created malicious-iam-user":                            1,
+	"info user.created stratus-red-team-backdoor-u-user":              1,
+	"info user.created stratus-red-team-login-profile-user":           1,
+	"info user.created stratus-red-team-nmfalu-gfjyeaypjt":            1,
+	"medium user.console_access stratus-red-team-login-profile-user":  1, // CreateLoginProfile
+	"medium user.console_access stratus-red-team-nmfalu-gfjyeaypjt":   1, // CreateLoginProfile
+	"medium user.admin_granted malicious-iam-user":                    1, // AttachUserPolicy
+	"high user.signin.no_mfa stratus-red-team-nmfalu-gfjyeaypjt":      1,
+	"high user.access_key.created malicious-iam-user":                 1, // the intruder's way back in
+	"high user.access_key.created stratus-red-team-backdoor-u-user":   1, // the same, of another technique
+	"high role.trust_opened role stratus-red-team-backdoor-r-role":    1, // UpdateAssumeRolePolicy to the attacker's account
+	"medium role.admin_granted role stratus-red-team-backdoor-r-role": 1,
+	"medium org.account.left account 123837392027":                    1, // LeaveOrganization, denied
 	// Two trails were deleted, and one had its management events switched off
 	// before. Three StopLogging and one DeleteTrail named trails that did not exist.
 	"critical guard.tampered stratus-red-team-ctes-trail-qyxyekjbtk": 2,

@@ -137,8 +137,8 @@ func TestUnhealthy(t *testing.T) {
 
 func TestCatalogue(t *testing.T) {
 	all := []ID{RootSigninNoMFA, RootSignin, RootSigninFailed, RootActivity, RootSession, RootAccessKeyCreated, RootPasswordRecovery, RootPasswordChanged,
-		RootEmailChanged, RootMFARemoved, RootMFAAdded, RootMFAMissing, RootAccessKeyPresent, RootLoginProfileCreated, RootUseUnseen, UserCreated, UserConsoleAccess, UserAdminGranted, UserMFAMissing,
-		UserSigninNoMFA, UserMFARemoved, UserMFAAdded, UserQuarantined, UserReleased, GuardTampered, GuardUnhealthy, RootUseAnnounced, IncidentAcknowledged}
+		RootEmailChanged, RootMFARemoved, RootMFAAdded, RootMFAMissing, RootAccessKeyPresent, RootLoginProfileCreated, RootUseUnseen, RootCertificateUploaded, RootSessionUnseen, RootSigninSpraying, UserCreated, UserConsoleAccess, UserAdminGranted, UserMFAMissing,
+		UserSigninNoMFA, UserMFARemoved, UserMFAAdded, UserAccessKeyCreated, UserKeyLeaked, UserSigninFailed, RoleAdminGranted, RoleTrustOpened, UserQuarantined, UserReleased, OrgRootAccessChanged, OrgAccountLeft, OrgAccountClosed, PasswordPolicyWeakened, SecurityContactChanged, RegionEnabled, SigninPolicyChanged, EventStoreStopped, GuardTampered, GuardUnhealthy, RootUseAnnounced, IncidentAcknowledged}
 	var ids []ID
 	control, technique := regexp.MustCompile(`^[1-5]\.\d+$`), regexp.MustCompile(`^T\d{4}(\.\d{3})?$`)
 	for _, e := range Catalogue() {

@@ -2,6 +2,7 @@ package detect
 
 import (
 	"encoding/json"
+	"net/url"
 	"strings"
 )
 
@@ -90,4 +91,31 @@ func (p params) list(path ...string) []params {
 		}
 	}
 	return list
+}
+
+// statements are those of a policy document, plain or percent-encoded as IAM
+// returns it, with one statement or a list of them.
+func statements(document string) []params {
+	if strings.HasPrefix(document, "%") {
+		if plain, err := url.PathUnescape(document); err == nil {
+			document = plain
+		}
+	}
+	p := paramsOf(json.RawMessage(document))
+	if one, ok := p.at("Statement").(map[string]any); ok {
+		return []params{one}
+	}
+	return p.list("Statement")
+}
+
+// encoded is a value as JSON, "" for nil.
+func encoded(v any) string {
+	if v == nil {
+		return ""
+	}
+	text, err := json.Marshal(v)
+	if err != nil {
+		return ""
+	}
+	return string(text)
 }

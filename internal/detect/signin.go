@@ -141,7 +141,7 @@ func issuedSignIn(rec *cloudtrail.Record) Outcome {
 func userSignIn(rec *cloudtrail.Record) Outcome {
 	switch resultOf(rec) {
 	case failure:
-		return passed("the sign-in of an IAM user failed; of failed sign-ins, root's alone are told of")
+		return matched(userSignInFailed(rec))
 	case unsaid:
 		return passed("the record does not say whether the IAM user's sign-in succeeded")
 	default:
@@ -153,10 +153,29 @@ func userSignIn(rec *cloudtrail.Record) Outcome {
 		return passed("the record does not say whether the IAM user used MFA")
 	default:
 	}
+	if idp := paramsOf(rec.AdditionalEventData).str("SamlProviderArn"); idp != "" {
+		return passed("the sign-in came through identity provider %s, whose MFA MFAUsed says nothing of", idp)
+	}
 	f := finding(rec, UserSigninNoMFA)
 	f.Title += ": " + printable(f.Actor.Name)
 	f.Detail = "The password alone was enough."
 	f.MFA = cloudtrail.No
 	f.Target = Target{UserName: rec.UserIdentity.UserName, UserID: rec.UserIdentity.PrincipalID}
 	return matched(f)
+}
+
+// userSignInFailed is the finding of one failed sign-in of an IAM user. The guard
+// counts such, and alerts where there are many.
+func userSignInFailed(rec *cloudtrail.Record) Finding {
+	f := finding(rec, UserSigninFailed)
+	f.MFA = cloudtrail.Unknown
+	f.Detail = sentence(orUnnamed(rec.ErrorMessage, "The sign-in failed"))
+	if rec.MFAUsed() == cloudtrail.Yes {
+		f.Severity = High
+		f.Detail = sentence("The password was right and MFA was not: the caller knows the password", rec.ErrorMessage)
+	}
+	if name := rec.UserIdentity.UserName; name != hiddenName {
+		f.Target.UserName = name
+	}
+	return f
 }

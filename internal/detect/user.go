@@ -1,6 +1,8 @@
 package detect
 
 import (
+	"strings"
+
 	"rootguard/internal/cloudtrail"
 )
 
@@ -94,7 +96,21 @@ func userChange(rec *cloudtrail.Record, c cloudtrail.IAMChange) Outcome {
 		f = finding(rec, UserConsoleAccess)
 		f.Title = "Console password reset for IAM user: " + name
 		f.Detail = sentence(firstSignIn(c), bySelf(rec, c), onBehalf(rec))
+	case "CreateAccessKey":
+		f = finding(rec, UserAccessKeyCreated)
+		f.Title = "Access key created for IAM user: " + name
+		f.Detail = sentence("Key "+orUnnamed(c.AccessKeyID)+" does not expire", bySelf(rec, c), onBehalf(rec))
+		if bySelf(rec, c) == byAnother {
+			f.Severity = High
+		}
+		f.Target.Resource = c.AccessKeyID
 	case "AttachUserPolicy", "PutUserPolicy", "AttachGroupPolicy", "PutGroupPolicy":
+		if strings.Contains(c.Policy, ":iam::aws:policy/AWSCompromisedKeyQuarantine") && c.UserName != "" {
+			f = finding(rec, UserKeyLeaked)
+			f.Title = "AWS found a leaked access key of IAM user: " + name
+			f.Detail = sentence("AWS puts policy "+c.Policy+" on a user whose access key it found in public", onBehalf(rec))
+			break
+		}
 		if !c.Admin {
 			return passed("policy %s is not AdministratorAccess, and as far as the record shows it does not allow everything", orUnnamed(c.Policy))
 		}
@@ -128,7 +144,6 @@ var journeyOnly = map[string]string{
 	"DeleteUser":          "a user is gone: less to guard",
 	"DeleteLoginProfile":  "a user can no longer sign in to the console: less to guard",
 	"ChangePassword":      "a user changed its own password, for which it needed the old one",
-	"CreateAccessKey":     "an access key of an IAM user; of access keys, root's alone are told of",
 	"DeleteAccessKey":     "an access key is gone: less to guard",
 	"DetachUserPolicy":    "permissions were taken away",
 	"DeleteUserPolicy":    "permissions were taken away",
@@ -149,6 +164,9 @@ func firstSignIn(c cloudtrail.IAMChange) string {
 	return "Whoever set this password knows it, and the user need not change it"
 }
 
+// byAnother is what bySelf says of a change that another made.
+const byAnother = "done by another"
+
 // bySelf says whether the user did it itself, where that can be known.
 func bySelf(rec *cloudtrail.Record, c cloudtrail.IAMChange) string {
 	switch {
@@ -157,7 +175,7 @@ func bySelf(rec *cloudtrail.Record, c cloudtrail.IAMChange) string {
 	case c.UserName == "":
 		return ""
 	default:
-		return "done by another"
+		return byAnother
 	}
 }
 
@@ -167,4 +185,31 @@ func onBehalf(rec *cloudtrail.Record) string {
 		return ""
 	}
 	return "called by " + rec.UserIdentity.InvokedBy
+}
+
+// KeyOwner is what is on record of the user of a new access key.
+type KeyOwner struct {
+	Made     bool // its CreateUser is on record
+	Password bool
+	Admin    bool
+	NoMFA    bool // it has a password and is known to have no MFA
+	FirstKey bool // no other key of it is on record
+}
+
+// KeyOf judges a new access key of an IAM user by what is on record of the user: a
+// program's user has a key and no password.
+func KeyOf(f Finding, has KeyOwner) Finding {
+	byRoot := f.Actor.Type == "Root"
+	switch {
+	case has.NoMFA:
+		f.Severity = max(f.Severity, High)
+		f.Detail += " The user has a console password and no MFA."
+	case has.Made && !has.Password && has.FirstKey && !has.Admin && !byRoot:
+		f.Severity = Info
+		f.Detail += " It is the first key of a user without a password."
+	case has.Admin:
+		f.Severity = max(f.Severity, High)
+		f.Detail += " The user has administrator access."
+	}
+	return f
 }

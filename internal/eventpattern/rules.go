@@ -109,10 +109,11 @@ func QuarantineRule(prefix string) Rule {
 
 // rules are the rules, each within its limits and with as little overlap as
 // possible: an event that two rules let through is handled twice, the second
-// time in vain. Four overlaps remain, all rare: root handing out credentials by
-// a call that is not read-only, root calling sts:AssumeRoot, root changing
-// rootguard's own resources, where wildcards must not be repeated in branches of
-// $or (see Complexity), and calls on rules, so that each rule is watched by another.
+// time in vain. Four overlaps remain, all rare: root calling sts:AssumeRoot, a
+// session that root issued making a call of another rule, changes of rootguard's
+// own resources by root or of its own roles, where wildcards must not be repeated
+// in branches of $or (see Complexity), and calls on rules, so that each rule is
+// watched by another.
 //
 // A source that begins with "aws." cannot be made up: PutEvents refuses it
 // (EventBridge API Reference, PutEventsRequestEntry).
@@ -158,6 +159,19 @@ func rules(prefix string) []Rule {
 			"CreateLoginProfile", "CreateUser", "DeactivateMFADevice", "DeleteAccessKey", "DeleteGroup", "DeleteGroupPolicy",
 			"DeleteLoginProfile", "DeleteUser", "DeleteUserPolicy", "DetachGroupPolicy", "DetachUserPolicy", "EnableMFADevice",
 			"PutGroupPolicy", "PutUserPolicy", "RemoveUserFromGroup", "UpdateGroup", "UpdateLoginProfile", "UpdateUser"]}}`
+	roleChange := `{` + fromAWS + `, "detail-type": [` + byCall + `], ` + notRoot + `, "detail": {
+		"eventSource": ["iam.amazonaws.com"], "errorCode": [{"exists": false}],
+		"$or": [
+			{"eventName": ["CreateRole", "PutRolePolicy", "UpdateAssumeRolePolicy"]},
+			{"eventName": ["AttachRolePolicy"], "requestParameters": {"policyArn": [{"suffix": ":iam::aws:policy/AdministratorAccess"}]}}
+		]}}`
+	accountChange := `{` + fromAWS + `, "detail-type": [` + byAny + `], ` + orService + `, "detail": {
+		"eventSource": ["account.amazonaws.com", "cloudtrail.amazonaws.com", "iam.amazonaws.com", "organizations.amazonaws.com", "signin.amazonaws.com"],
+		"eventName": ["CloseAccount", "DeleteAccountPasswordPolicy", "DeleteAlternateContact", "DeleteConsoleAuthorizationConfiguration",
+			"DeleteEventDataStore", "DeleteResourcePermissionStatement", "DisableOrganizationsRootCredentialsManagement",
+			"DisableOrganizationsRootSessions", "EnableOrganizationsRootCredentialsManagement", "EnableOrganizationsRootSessions", "EnableRegion",
+			"LeaveOrganization", "PutAlternateContact", "PutConsoleAuthorizationConfiguration", "PutResourcePermissionStatement",
+			"RemoveAccountFromOrganization", "StopEventDataStoreIngestion", "UpdateAccountPasswordPolicy"]}}`
 	// Whether these are about rootguard's cannot be seen from a name.
 	guardTrail := `{` + fromAWS + `, "detail-type": [` + byCall + `], ` + notRoot + `, "detail": {
 		"eventSource": ["cloudtrail.amazonaws.com", "events.amazonaws.com", "kms.amazonaws.com", "monitoring.amazonaws.com", "sns.amazonaws.com"],
@@ -197,6 +211,8 @@ func rules(prefix string) []Rule {
 		{"assume-root", "Somebody opens a root session in a member account", compact(assumeRoot), true, RootActivity},
 		{"user-sign-in", "An IAM user signs in to the console", compact(userSignIn), false, IAMUser},
 		{"user-change", "An IAM user or group, its credentials, MFA or permissions change", compact(userChange), false, IAMUser},
+		{"role-change", "A role, its trust policy or its permissions change", compact(roleChange), false, RootActivity},
+		{"account-change", "The account, its organization, password policy or sign-in policy changes", compact(accountChange), false, RootActivity},
 		{"guard-trail", "A trail, key, bus, alarm or text message that rootguard may need is changed or switched off", compact(guardTrail), false, RootActivity},
 		{"guard-delivery", "The rules, topic, queues or table of rootguard are changed", compact(guardDelivery), false, RootActivity},
 		{"guard-function", "The functions of rootguard, their roles or logs, or the trail's bucket are changed", compact(guardFunction), false, RootActivity},

@@ -36,6 +36,7 @@ const (
 	fold                          // counted in the window
 	duplicate                     // told of already
 	busy                          // leased by another invocation
+	noted                         // counted, to be alerted once there are many
 	closeFirst                    // the window is over, and its roll-up must be sent first
 )
 
@@ -86,10 +87,22 @@ func (s *Settings) decide(ev event, c Claim, w Window, now time.Time) decision {
 			return decision{verdict: closeFirst, window: w}
 		}
 		w = Window{
-			Key: ev.window, Opened: at, Until: at.Add(s.Window),
-			RollUps: w.RollUps, // goes on, as it names the roll-ups
-			Finding: *f,
+			Key: ev.window, Opened: at, Until: at.Add(s.span(f.ID)),
+			RollUps:  w.RollUps, // goes on, as it names the roll-ups
+			Attempts: near(w.Attempts, f.EventTime, s.span(f.ID)),
+			Finding:  *f,
 		}
+	}
+
+	if counted(f.ID) {
+		many := s.attempt(&w, ev.claim, f)
+		if !many && !w.Escalated && !retry {
+			c.Key, c.State, c.Finding, c.Window = ev.claim, Folded, f, w.Key
+			w.Total++
+			return decision{verdict: noted, claim: c, window: w}
+		}
+		w.Escalated = true
+		w.Finding = *f
 	}
 
 	escalate := s.escalates(&w, f)
@@ -148,11 +161,11 @@ func (s *Settings) open(w *Window, at time.Time) bool {
 	until := w.Until
 	switch {
 	case w.Sending != nil:
-		until = until.Add(s.Window)
+		until = until.Add(s.span(w.Finding.ID))
 	case w.Alerted == 0: // due early, see deferToRollUp
-		until = latest(until, w.Opened.Add(s.Window))
+		until = latest(until, w.Opened.Add(s.span(w.Finding.ID)))
 	}
-	return w.Key != "" && at.Before(until) && at.After(w.Opened.Add(-s.Window))
+	return w.Key != "" && at.Before(until) && at.After(w.Opened.Add(-s.span(w.Finding.ID)))
 }
 
 func latest(a, b time.Time) time.Time {
@@ -193,7 +206,7 @@ func (d *decision) undo(c Claim, w Window) (Claim, Window) {
 	w.Total--
 	w.Alerted--
 	w.AlertedSeverity = min(w.AlertedSeverity, d.severity)
-	if c.Kind == alert.Escalation {
+	if c.Kind == alert.Escalation || counted(d.claim.Finding.ID) && w.Alerted == 0 {
 		w.Escalated = false
 	}
 	if i := slices.IndexFunc(w.Recent, d.claim.Finding.EventTime.Equal); i >= 0 {

@@ -74,6 +74,7 @@ const (
 	Recorded  Disposition = "recorded"  // no finding, but facts
 	Alerted   Disposition = "alerted"   // an alert of its own was published
 	RolledUp  Disposition = "rolled_up" // counted in a window, whose roll-up will be published
+	Counted   Disposition = "counted"   // noted, and alerted where many come
 	Duplicate Disposition = "duplicate" // told of before
 )
 
@@ -133,8 +134,16 @@ func (g *Guard) Handle(ctx context.Context, rec *cloudtrail.Record) (Result, err
 			sum := sha256.Sum256(rec.Raw)
 			res.Outcome.Finding.EventID = "sha256:" + hex.EncodeToString(sum[:])
 		}
+		var ownerErr error
+		if res.Outcome.Finding, ownerErr = g.keyOwner(ctx, res.Outcome.Finding); ownerErr != nil {
+			later = errors.Join(later, ownerErr)
+		}
 		told, err := g.Raise(ctx, g.deployed(ctx, res.Outcome.Finding))
 		res.Outcome, res.Disposition, res.Alert = told.Outcome, told.Disposition, told.Alert
+		if res.Disposition == Counted {
+			res.Outcome = detect.Outcome{Kind: detect.NotMatched, Reason: "one sign-in of an IAM user failed; it is counted, and reported where several of one user or from one address fail"}
+		}
+		err = errors.Join(err, g.spraying(ctx, &told.Outcome.Finding))
 		return res, errors.Join(err, later)
 	case len(facts) > 0:
 		res.Disposition = Recorded
@@ -207,6 +216,8 @@ func (g *Guard) raise(ctx context.Context, ev event, of *alert.Incident) (Result
 		res.Disposition, res.Alert = Alerted, &a
 	case fold:
 		res.Disposition = RolledUp
+	case noted:
+		res.Disposition = Counted
 	case duplicate:
 		res.Disposition = Duplicate
 		if d.claim.Unlisted {

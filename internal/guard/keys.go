@@ -46,11 +46,15 @@ func roundKey(account string, kind RoundKind) string {
 }
 
 func windowKey(f *detect.Finding) string {
-	session := f.Session
-	if f.ID == detect.RootSigninFailed {
-		session = "" // whoever guesses root's password has no session
+	session, account := f.Session, f.Account
+	switch f.ID {
+	case detect.RootSigninFailed, detect.UserSigninFailed:
+		session = "" // who guesses a password has no session
+	case detect.RootSigninSpraying:
+		account = "" // of all accounts, by address
+	default:
 	}
-	key := accountPart(f.Account) + "/" + bounded(session) + "/" + string(f.ID)
+	key := accountPart(account) + "/" + bounded(session) + "/" + string(f.ID)
 	if f.EventTime.IsZero() {
 		key += "/undated" // it would end the window of those that have a time
 	}

@@ -388,7 +388,8 @@ type Window struct {
 	Alerted         int             `json:"alerted"`          // events that were granted an alert of their own
 	AlertedSeverity detect.Severity `json:"alerted_severity"` // the highest among these
 	Escalated       bool            `json:"escalated,omitempty"`
-	Recent          []time.Time     `json:"recent,omitempty"` // latest event times, oldest first, where a number of them escalates
+	Attempts        []Attempt       `json:"attempts,omitempty"` // the latest of a finding that is alerted only where there are many
+	Recent          []time.Time     `json:"recent,omitempty"`   // latest event times, oldest first, where a number of them escalates
 
 	Pending Held `json:"pending"` // folded in and not yet sent
 	// Sending is what a roll-up was made of that may have been published. It is

@@ -116,7 +116,7 @@ func (g *Guard) rollUp(ctx context.Context, w Window, at time.Time) (sent bool, 
 		}
 		cur.Sending = nil
 		cur.RollUps++
-		cur.Until = cur.Until.Add(g.settings.Window)
+		cur.Until = cur.Until.Add(g.settings.span(cur.Finding.ID))
 		if soon := cur.Pending.Soon; !soon.IsZero() && soon.Before(cur.Until) {
 			cur.Until = soon
 		}

@@ -33,6 +33,10 @@ type Settings struct {
 	// escalation of severity high; default 5.
 	FailedSigninsHigh int
 
+	// FailedUserSignins is how many failed sign-ins of one IAM user, or from one
+	// address, within Window are alerted; default 5.
+	FailedUserSignins int
+
 	// Burst is how many events of a finding are each alerted at once in one
 	// session and window before the rest is rolled up; a finding not named has 1.
 	Burst map[detect.ID]int
@@ -62,6 +66,7 @@ func DefaultSettings() Settings {
 		Posture:           time.Hour,
 		ReconcileUsers:    2000,
 		FailedSigninsHigh: 5,
+		FailedUserSignins: 5,
 		Burst: map[detect.ID]int{
 			detect.RootSignin:              burst,
 			detect.RootSigninNoMFA:         burst,
@@ -82,6 +87,14 @@ func DefaultSettings() Settings {
 			detect.UserMFARemoved:          burst,
 			detect.UserMFAAdded:            burst,
 			detect.UserSigninNoMFA:         burst,
+			detect.RootCertificateUploaded: burst,
+			detect.RootSigninSpraying:      burst,
+			detect.UserKeyLeaked:           burst,
+			detect.OrgRootAccessChanged:    burst,
+			detect.OrgAccountLeft:          burst,
+			detect.OrgAccountClosed:        burst,
+			detect.SigninPolicyChanged:     burst,
+			detect.EventStoreStopped:       burst,
 			detect.UserQuarantined:         burst,
 			detect.UserReleased:            burst,
 			detect.GuardTampered:           burst,
@@ -126,6 +139,9 @@ func (s Settings) withDefaults() Settings {
 	}
 	if s.FailedSigninsHigh <= 0 {
 		s.FailedSigninsHigh = d.FailedSigninsHigh
+	}
+	if s.FailedUserSignins <= 0 {
+		s.FailedUserSignins = d.FailedUserSignins
 	}
 	if s.Burst == nil {
 		s.Burst = d.Burst

@@ -220,7 +220,7 @@ func TestChecks(t *testing.T) {
 				f.Policy = strings.Replace(f.Policy, "rule/rootguard-root-sign-in", "rule/rootguard-x", 1)
 			})
 		}, []string{"permission.rootactivity failed"}, detect.High, "by the rules rootguard-root-sign-in", "aws lambda add-permission --region us-east-1 --function-name rootguard-rootactivity --statement-id rootguard-root-sign-in --action lambda:InvokeFunction --principal events.amazonaws.com --source-account 111122223333 --source-arn arn:aws:events:us-east-1:111122223333:rule/rootguard-root-sign-in"},
-		"every permission is gone": {func(w *world) { w.function("rootactivity", func(f *health.Function) { f.Policy = "" }) }, []string{"permission.rootactivity failed"}, detect.High, "and 6 more", "add-permission"},
+		"every permission is gone": {func(w *world) { w.function("rootactivity", func(f *health.Function) { f.Policy = "" }) }, []string{"permission.rootactivity failed"}, detect.High, "and 8 more", "add-permission"},
 		"failures are lost":        {func(w *world) { w.function("iamuser", func(f *health.Function) { f.OnFailure = "" }) }, []string{"failures.iamuser failed"}, detect.High, "failed", "put-function-event-invoke-config"},
 		"functions cannot be asked": {func(w *world) { w.fails["Function"] = denied }, []string{
 			"failures.iamuser unknown", "failures.rootactivity unknown", "failures.sweep unknown", "function.iamuser unknown", "function.rootactivity unknown", "function.sweep unknown",

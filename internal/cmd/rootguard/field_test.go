@@ -109,8 +109,10 @@ var fieldCases = []fieldCase{
 	}, never: []string{"Enable MFA for root again"}},
 	{input: "mfa-missing-text--unknown-user-device.json", alerts: []string{"high user.mfa.removed - xav"}, never: []string{"user.mfa.missing", "was told of"}},
 
-	{input: "gaps--enable-root-sessions.json", alerts: []string{"medium org.root_access.changed -"}, owner: "gaps", pending: "no finding"},
-	{input: "gaps--org-closeaccount.json", alerts: []string{"high org.account.closed -"}, owner: "gaps", pending: "no finding"},
+	{input: "gaps--enable-root-sessions.json", alerts: []string{
+		"medium org.root_access.changed -", "medium org.root_access.changed -", "high org.root_access.changed -", "high org.root_access.changed -",
+	}},
+	{input: "gaps--org-closeaccount.json", alerts: []string{"high org.account.closed -"}},
 }
 
 // fieldFolder is where the inputs are.

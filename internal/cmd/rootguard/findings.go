@@ -31,20 +31,22 @@ func (c findingsCmd) Run(sys system) error {
 			Severity detect.Severity `json:"severity"`
 			Title    string          `json:"title"`
 			Meaning  string          `json:"meaning"`
-			CIS      []string        `json:"cis"`
+			CIS      []string        `json:"cis"` // as 3.0.0 numbers them
+			CISv5    []string        `json:"cis_5.0.0"`
+			CISv7    []string        `json:"cis_7.0.0"`
 			ATTACK   []string        `json:"attack"`
 			NextStep string          `json:"next_step"`
 		}
 		out := make([]entry, 0, len(entries))
 		for _, e := range entries {
-			out = append(out, entry{e.ID, e.Severity, e.Title, e.Meaning, nonNil(e.CIS), nonNil(e.ATTACK), e.NextStep})
+			out = append(out, entry{e.ID, e.Severity, e.Title, e.Meaning, nonNil(e.CIS), nonNil(detect.CISIn("5.0.0", e.ID, e.CIS)), nonNil(detect.CISIn("7.0.0", e.ID, e.CIS)), nonNil(e.ATTACK), e.NextStep})
 		}
 		return writeJSON(sys.stdout, out)
 	case c.Markdown:
 		var b strings.Builder
-		b.WriteString("| Finding | Severity | Meaning | CIS AWS | ATT&CK | Next step |\n|---|---|---|---|---|---|\n")
+		b.WriteString("| Finding | Severity | Meaning | CIS AWS 3.0.0; 5.0.0; 7.0.0 | ATT&CK | Next step |\n|---|---|---|---|---|---|\n")
 		for _, e := range entries {
-			fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s |\n", e.ID, e.Severity, cell(e.Meaning), strings.Join(e.CIS, ", "), strings.Join(e.ATTACK, ", "), cell(e.NextStep))
+			fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s |\n", e.ID, e.Severity, cell(e.Meaning), controls(e, "%[2]s"), strings.Join(e.ATTACK, ", "), cell(e.NextStep))
 		}
 		return writeText(sys.stdout, b.String())
 	default:
@@ -56,19 +58,29 @@ func (c findingsCmd) Run(sys system) error {
 			}
 			fmt.Fprintf(&b, "%s  %s\n", p.bold(string(e.ID)), p.severity(e.Severity.String(), e.Severity.String()))
 			for _, text := range []string{e.Meaning, "Next: " + e.NextStep} {
-				b.WriteString("  " + strings.Join(wrap(text, sys.outputWidth()-2), "\n    ") + "\n")
+				b.WriteString("  " + strings.Join(wrap(text, sys.outputWidth()-4), "\n    ") + "\n")
 			}
 			var refs []string
 			if len(e.CIS) > 0 {
-				refs = append(refs, "CIS AWS "+strings.Join(e.CIS, ", "))
+				refs = append(refs, "CIS AWS "+controls(e, "v%[1]s %[2]s"))
 			}
 			if len(e.ATTACK) > 0 {
 				refs = append(refs, "ATT&CK "+strings.Join(e.ATTACK, ", "))
 			}
-			fmt.Fprintf(&b, "  %s\n", p.faint(strings.Join(refs, "; ")))
+			fmt.Fprintf(&b, "  %s\n", p.faint(strings.Join(wrap(strings.Join(refs, "; "), sys.outputWidth()-4), "\n    ")))
 		}
 		return writeText(sys.stdout, b.String())
 	}
+}
+
+// controls are an entry's in each version of the benchmark, written by a format
+// of version and numbers.
+func controls(e detect.Entry, format string) string {
+	var all []string
+	for _, version := range detect.CISVersions() {
+		all = append(all, fmt.Sprintf(format, version, strings.Join(detect.CISIn(version, e.ID, e.CIS), ", ")))
+	}
+	return strings.Join(all, "; ")
 }
 
 func nonNil(s []string) []string {
