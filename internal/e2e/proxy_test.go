@@ -370,7 +370,7 @@ func (c *cloud) corrected() {
 	confirmed := regexp.MustCompile(`(<key>SubscriptionsConfirmed</key>\s*<value>)[0-9]*(</value>)`)
 	c.fault(fault{service: "sns", action: "GetTopicAttributes", times: always, edit: func(body []byte) []byte {
 		arn := string(topic.Find(body))
-		subscribed, err := c.sns.ListSubscriptionsByTopic(c.ctx, &sns.ListSubscriptionsByTopicInput{TopicArn: &arn})
+		subscribed, err := sns.NewFromConfig(c.d.in(strings.Split(arn, ":")[3])).ListSubscriptionsByTopic(c.ctx, &sns.ListSubscriptionsByTopicInput{TopicArn: &arn})
 		if err != nil {
 			c.t.Errorf("listing the subscriptions of %s: %v", arn, err)
 			return body
