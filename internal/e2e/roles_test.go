@@ -216,7 +216,9 @@ func (d *deployment) role(ctx context.Context, function, role string) (*principa
 		if err != nil {
 			return nil, fmt.Errorf("finding the key of topic %s: %w", id, err)
 		}
-		p.keys[s.physical[id]], _ = key.(string)
+		if key, _ := key.(string); key != "" {
+			p.keys[s.physical[id]] = key
+		}
 	}
 	return p, nil
 }

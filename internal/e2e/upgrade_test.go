@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -98,15 +99,22 @@ func templateOf1(name string) (string, error) {
 	if err := json.Unmarshal(data, &template); err != nil {
 		return "", fmt.Errorf("reading the template %s of version 1: %w", name, err)
 	}
-	for _, r := range template["Resources"].(map[string]any) {
+	for id, r := range template["Resources"].(map[string]any) {
 		properties, _ := r.(map[string]any)["Properties"].(map[string]any)
 		if properties["Code"] != nil {
 			properties["Code"] = map[string]any{"ZipFile": "bootstrap"}
 		}
-		// CloudFormation updates none of this with an interruption; moto loses what it
-		// cannot update, so that these have it from the start.
+		// moto loses what it cannot update, so that these are as they will be. Of the
+		// table and the log groups CloudFormation updates in place what changed; a role
+		// that gets a name it replaces, before the function that has it is updated.
 		whole := r.(map[string]any)
 		switch whole["Type"] {
+		case "AWS::IAM::Role":
+			for _, function := range []string{"Iamuser", "Rootactivity", "Sweep"} {
+				if strings.HasPrefix(id, function+"Role") {
+					properties["RoleName"] = "rootguard-" + strings.ToLower(function)
+				}
+			}
 		case "AWS::Logs::LogGroup":
 			whole["DeletionPolicy"] = "RetainExceptOnCreate"
 		case "AWS::DynamoDB::Table":
