@@ -85,7 +85,9 @@ func (r *roles) refused(c *call) string {
 			r.deny("function %s publishes to %s, which is no topic of the guard's", p.function, needs[0].resource)
 			return action
 		}
-		needs = append(needs, access{action: "kms:GenerateDataKey", resource: key}, access{action: "kms:Decrypt", resource: key})
+		if key != "" {
+			needs = append(needs, access{action: "kms:GenerateDataKey", resource: key}, access{action: "kms:Decrypt", resource: key})
+		}
 	}
 	return r.lacks(p, needs...)
 }
@@ -216,9 +218,7 @@ func (d *deployment) role(ctx context.Context, function, role string) (*principa
 		if err != nil {
 			return nil, fmt.Errorf("finding the key of topic %s: %w", id, err)
 		}
-		if key, _ := key.(string); key != "" {
-			p.keys[s.physical[id]] = key
-		}
+		p.keys[s.physical[id]], _ = key.(string) // "" of one without
 	}
 	return p, nil
 }
