@@ -39,7 +39,8 @@ const (
 	readsARound   = 11  // of the schedule, 5 of them about the guard itself
 	writesARound  = 2   // the state of the checks, and a third of a heartbeat and its two receipts
 	beatsEvery    = 15  // minutes, of the recorded heartbeats, each of which comes out at two functions
-	queuesAccount = 4   // in which its events wait that could not be forwarded, one in each Region
+	asksRegion    = 2   // requests, for the queue of a further Region and for what is in it
+	slowEvery     = 30  // minutes, of that
 	checksARound  = 5   // billed requests by which the guard is checked: queues, topics, the queue that counts heartbeats
 	looksAccount  = 750 // at root once an hour, at the users once a day
 	writesALook   = 3   // request units
@@ -122,8 +123,10 @@ func customMetrics() int {
 	return len(all) + 5 // findings once more for each severity
 }
 
-// costs is README's text about what the deployed guard costs.
-func costs(d bill) string {
+// costs is README's text about what the deployed guard costs, and the dollars a
+// month of 1, 100 and 10,000 accounts. regions are the further ones. What asks IAM,
+// as the credential report and the tag of the recorded heartbeat, costs nothing.
+func costs(d bill, regions int) (text string, dollars []float64) {
 	const beats = 2.0 * minutesMonth / beatsEvery
 	sizes := []float64{1, 100, 10_000}
 	var b strings.Builder
@@ -159,9 +162,12 @@ func costs(d bill) string {
 		func(n float64) float64 {
 			return n * looksAccount * (writesALook*writePrice + readsALook*readPrice + gbSecondsLook*computePrice)
 		})
+	queuesAccount := regions + 1 // in which its events wait that could not be forwarded, one in each Region
 	row(fmt.Sprintf("Queues of other accounts: (N − 1) × %d × %d × $0.40 a million", looksAccount, queuesAccount), func(n float64) float64 {
-		return (n - 1) * looksAccount * queuesAccount * queuePrice
+		return (n - 1) * looksAccount * float64(queuesAccount) * queuePrice
 	})
+	row(fmt.Sprintf("Queues of further Regions: %s × %d × %d × $0.40 a million", grouped(minutesMonth/slowEvery), regions, asksRegion),
+		fixed(minutesMonth/slowEvery*float64(regions)*asksRegion*queuePrice))
 	row(fmt.Sprintf("Heartbeats and checks: %s × (2 events × $1 + %d requests × $0.50) a million", grouped(rounds), checksARound),
 		fixed(rounds*(2*eventPrice+checksARound*requestPrice)))
 	row(fmt.Sprintf("Events from other accounts and Regions: at most N × %d × $1 a million", eventsAccount+readsAccount), func(n float64) float64 { return n * (eventsAccount + readsAccount) * eventPrice })
@@ -171,7 +177,7 @@ func costs(d bill) string {
 		fmt.Fprintf(&b, " | **%.2f**", total)
 	}
 	b.WriteString(" |\n")
-	return b.String()
+	return b.String(), totals
 }
 
 // grouped is a whole number with commas.
@@ -201,7 +207,11 @@ func TestReadmeCosts(t *testing.T) {
 	if full.keys != 1 || full.metrics != customMetrics() {
 		t.Errorf("with encrypt and metrics there are %d keys and %d metrics, want 1 and %d", full.keys, full.metrics, customMetrics())
 	}
-	holdReadme(t, "costs", costs(d))
+	text, dollars := costs(d, len(commercial.Further()))
+	if dollars[0] >= 1 || dollars[1] >= 10 {
+		t.Errorf("1 account costs $%.2f a month and 100 cost $%.2f, want less than $1 and $10", dollars[0], dollars[1])
+	}
+	holdReadme(t, "costs", text)
 }
 
 func TestGrouped(t *testing.T) {
