@@ -17,6 +17,10 @@ import (
 // is displayed changes nothing.
 func Display(s string, limit int) string { return display(s, limit) }
 
+// DisplayOrigin is Display for the source address of a record: whole where it is an
+// address or the name of an AWS service.
+func DisplayOrigin(s string, limit int) string { return origin(s, limit) }
+
 func display(s string, limit int) string {
 	s = clean(narrow(head(s, 4*limit+4)), 4*limit+4)
 	for room := limit; ; {

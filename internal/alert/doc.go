@@ -21,6 +21,8 @@
 //     ASCII first.
 //   - Of a user agent only a known browser, SDK or tool and its version are named.
 //
+// The HTML report shows text in the same way, with the whole user agent.
+//
 // These are shown whole, so that they can be copied: account IDs, Regions, event IDs,
 // finding IDs, access key IDs, the source address where it is an IP address, the name
 // of an AWS service of one label ("cloudformation.amazonaws.com") where no path

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"rootguard/internal/alert"
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/cmd/rootguard/label"
 	"rootguard/internal/detect"
@@ -108,6 +109,8 @@ func Write(w io.Writer, r Report) error {
 		"iso":      func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 		"deadline": label.Deadline,
 		"join":     strings.Join,
+		"show":     func(s string) string { return alert.Display(s, 4096) },
+		"origin":   func(s string) string { return alert.DisplayOrigin(s, 120) },
 		"short":    func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") },
 		"laneSpan": func(lanes int) int { return lanes*laneHeight + 2*laneTop - 8 },
 		"axisY":    func(height int) int { return height - 24 },
