@@ -69,7 +69,10 @@ var mayImport = map[string][]string{
 	"eventbridge":  {"health", "eventpattern"},
 	"kms":          {"health"},
 	"trail":        {"health"},
-	"awshealth":    {"config", "partition", "health", "dynamodb", "eventbridge", "iam", "kms", "lambda", "sns", "sqs", "trail"},
+	"cloudwatch":   {"health"},
+	"account":      {"health"},
+	"iamrole":      {"health"},
+	"awshealth":    {"iam", "account", "cloudwatch", "iamrole", "partition", "config", "health", "dynamodb", "eventbridge", "kms", "lambda", "sns", "sqs", "trail"},
 
 	"evidence":       {"bootstrap", "cloudtrail"},
 	"s3":             {},
@@ -83,7 +86,8 @@ var mayImport = map[string][]string{
 
 	"credentialreport": {"cloudtrail"},
 
-	"awshealth/awshealthtest":         {"config", "eventpattern", "partition"},
+	"awshealth/awshealthtest":         {"cloudwatch/cloudwatchtest", "config", "eventpattern", "partition"},
+	"cloudwatch/cloudwatchtest":       {},
 	"dynamodb/dynamotest":             {"config"},
 	"iam/iamtest":                     {},
 	"organizations/organizationstest": {},

@@ -88,6 +88,7 @@ func newCloud(tb testing.TB) *cloud {
 		Environment: map[string]string{config.EnvTable: table, config.EnvTopicARN: topic, config.EnvPrefix: "rootguard"},
 	}
 	c.rest = awshealthtest.New(tb, d)
+	c.iam.Roles = c.rest
 	c.store = dynamodb.New(client, table, time.Now)
 	c.env = map[string]string{
 		config.EnvTable: table, config.EnvTopicARN: topic, config.EnvGrace: "24h", config.EnvLease: "90s",

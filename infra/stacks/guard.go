@@ -118,6 +118,7 @@ func newGuard(app awscdk.App, s *settings.Settings, rules []eventpattern.Rule, a
 		g.admit(o)
 	}
 	g.watch()
+	g.note(archives)
 	g.outputs()
 }
 
@@ -359,6 +360,7 @@ func (g *guard) newFunction(name, archive string) awslambda.Function {
 	statements := g.permissions(name, *logs.LogGroupArn())
 	if name == Sweep {
 		statements = append(statements, g.proving()...)
+		statements = append(statements, g.provingMore()...)
 	}
 	for _, statement := range statements {
 		role.AddToPolicy(statement)
@@ -462,10 +464,7 @@ func (g *guard) permissions(function, logs string) []awsiam.PolicyStatement {
 // put a heartbeat on the bus, and to have CloudTrail record one.
 func (g *guard) proving() []awsiam.PolicyStatement {
 	s := g.settings
-	names := []string{eventpattern.IAMUser, eventpattern.RootActivity, Sweep}
-	if s.Quarantine != "" {
-		names = append(names, Quarantine)
-	}
+	names := proved(s)
 	for i, name := range names {
 		names[i] = arn("lambda", "function:"+s.Prefix+"-"+name) // by name: the function itself needs this role first
 	}
@@ -495,10 +494,10 @@ func (g *guard) proving() []awsiam.PolicyStatement {
 		allow("ListTrailsAndRules", []string{"cloudtrail:DescribeTrails", "events:ListRules"}, []string{"*"}, nil),
 		allow("ProveTrails", []string{"cloudtrail:GetEventSelectors", "cloudtrail:GetTrailStatus"}, trails, nil),
 		allow("ProveRules", []string{"events:ListTargetsByRule"}, append(rules, arn("events", "rule/"+s.Prefix+"-*")), nil),
-		allow("ProveFunctions", []string{"lambda:GetFunctionConcurrency", "lambda:GetFunctionConfiguration", "lambda:GetFunctionEventInvokeConfig", "lambda:GetPolicy"}, names, nil),
+		allow("ProveFunctions", []string{"lambda:GetFunctionConcurrency", "lambda:GetFunctionConfiguration", "lambda:GetFunctionEventInvokeConfig", "lambda:GetPolicy", "lambda:GetRuntimeManagementConfig"}, names, nil),
 		allow("ProveQueues", []string{"sqs:GetQueueAttributes"}, append(slices.Clone(forwarded), *g.undelivered.QueueArn(), *g.failed.QueueArn()), nil),
-		allow("ProveTopics", []string{"sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic"}, topics, nil),
-		allow("ProveTable", []string{"dynamodb:DescribeContinuousBackups", "dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive"}, []string{*g.table.TableArn()}, nil),
+		allow("ProveTopics", []string{"sns:GetDataProtectionPolicy", "sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic"}, topics, nil),
+		allow("ProveTable", []string{"dynamodb:DescribeContinuousBackups", "dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive", "dynamodb:GetResourcePolicy"}, []string{*g.table.TableArn()}, nil),
 		allow("PutHeartbeats", []string{"events:PutEvents"}, []string{arn("events", "event-bus/default")}, heartbeat),
 		allow("RecordHeartbeats", []string{"iam:TagRole"}, []string{arnOf("iam", "", *awscdk.Aws_ACCOUNT_ID(), "role/"+eventpattern.SweepRole(s.Prefix))}, tag),
 	}

@@ -297,6 +297,10 @@ func TestFunctions(t *testing.T) {
 		if p["FunctionName"] == "rootguard-securityhub" {
 			want = map[string]string{config.EnvTopicARN: want[config.EnvTopicARN], config.EnvMetrics: "true"}
 		}
+		if _, noted := environment[config.EnvDeployed]; noted != (p["FunctionName"] == "rootguard-sweep") {
+			t.Errorf("%s: told what was deployed: %v", id, noted)
+		}
+		delete(environment, config.EnvDeployed) // see TestNote
 		if diff := cmp.Diff(want, environment); diff != "" {
 			t.Errorf("%s: environment (-want +got):\n%s", id, diff)
 		}

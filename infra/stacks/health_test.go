@@ -1,15 +1,19 @@
 package stacks
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"rootguard/internal/config"
 	"rootguard/internal/eventpattern"
 )
 
@@ -61,7 +65,23 @@ func TestProving(t *testing.T) {
 	const rules = "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:rule/rootguard-*, arn:${AWS::Partition}:events:*:${AWS::AccountId}:rule/rootguard-forward-*, arn:${AWS::Partition}:events:us-east-2:${AWS::AccountId}:rule/rootguard-second-*"
 	const second = "arn:${AWS::Partition}:sns:us-east-2:${AWS::AccountId}:rootguard-second"
 	const queues = "arn:${AWS::Partition}:sqs:*:${AWS::AccountId}:rootguard-forward-undelivered"
+	const of = "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/rootguard-"
+	const roles = of + "iamuser, " + of + "rootactivity, " + of + "sweep"
 	if diff := cmp.Diff(map[string]string{
+		"account:ListRegions":                 "*",
+		"cloudwatch:DescribeAlarms":           "arn:${AWS::Partition}:cloudwatch:${AWS::Region}:${AWS::AccountId}:alarm:*",
+		"cloudwatch:GetAlarmMuteRule":         "arn:${AWS::Partition}:cloudwatch:${AWS::Region}:${AWS::AccountId}:alarm-mute-rule:*",
+		"cloudwatch:GetMetricData":            "*",
+		"cloudwatch:ListAlarmMuteRules":       "*",
+		"dynamodb:GetResourcePolicy":          "AWS::DynamoDB::Table",
+		"events:DescribeEventBus":             "arn:${AWS::Partition}:events:*:${AWS::AccountId}:event-bus/default",
+		"iam:GetRole":                         roles,
+		"iam:GetRolePolicy":                   roles,
+		"iam:ListAttachedRolePolicies":        roles,
+		"iam:ListRolePolicies":                roles,
+		"lambda:GetRuntimeManagementConfig":   functions,
+		"sns:GetDataProtectionPolicy":         "arn:${AWS::Partition}:sns:us-east-2:${AWS::AccountId}:rootguard-second, AWS::SNS::Topic",
+		"sns:GetSubscriptionAttributes":       "*",
 		"cloudtrail:DescribeTrails":           "*",
 		"cloudtrail:GetEventSelectors":        trails,
 		"cloudtrail:GetTrailStatus":           trails,
@@ -116,7 +136,7 @@ func TestProving(t *testing.T) {
 
 // provesBy reports whether an action is for looking after the guard.
 func provesBy(action string) bool {
-	for _, prefix := range []string{"cloudtrail:", "dynamodb:Describe", "events:", "iam:Tag", "kms:Describe", "lambda:", "sns:Get", "sns:List", "sqs:Get"} {
+	for _, prefix := range []string{"account:", "cloudtrail:", "cloudwatch:", "dynamodb:Describe", "dynamodb:GetResourcePolicy", "iam:GetRole", "iam:ListAttachedRole", "iam:ListRole", "events:", "iam:Tag", "kms:Describe", "lambda:", "sns:Get", "sns:List", "sqs:Get"} {
 		if strings.HasPrefix(action, prefix) {
 			return true
 		}
@@ -156,4 +176,57 @@ func allowedTo(t *testing.T, name, scenario string) map[string]string {
 		}
 	}
 	return out
+}
+
+// TestNote holds that the sweep is told what was deployed: the hash of each
+// function's archive, every alarm, and every receiver.
+func TestNote(t *testing.T) {
+	for scenario, set := range all(t) {
+		if set["rootguard"] == nil {
+			continue // it has another prefix
+		}
+		tpl := set.stack(t, "rootguard")
+		_, sweep := tpl.named(t, "AWS::Lambda::Function", "FunctionName", "rootguard-sweep")
+		text := flatten(at(sweep.Properties, "Environment", "Variables", config.EnvDeployed))
+		var d config.Deployed
+		if err := json.Unmarshal([]byte(text), &d); err != nil {
+			t.Fatalf("%s: %v: %s", scenario, err, text)
+		}
+		var alarms, receivers []string
+		for _, r := range tpl.of("AWS::CloudWatch::Alarm") {
+			alarms = append(alarms, strings.TrimPrefix(r.Properties["AlarmName"].(string), "rootguard-"))
+		}
+		sms := false
+		for _, r := range tpl.of("AWS::SNS::Subscription") {
+			if protocol := r.Properties["Protocol"].(string); protocol != "lambda" {
+				receivers = append(receivers, config.ReceiverID(protocol, r.Properties["Endpoint"].(string)))
+				sms = sms || protocol == "sms"
+			}
+		}
+		noted := slices.Concat(d.Receivers.Alerts, d.Receivers.Escalation)
+		for _, list := range [][]string{alarms, receivers, noted, d.Alarms} {
+			slices.Sort(list)
+		}
+		if !slices.Equal(alarms, d.Alarms) || !slices.Equal(receivers, noted) || d.SMS != sms {
+			t.Errorf("%s: noted %+v; the template has the alarms %v and the receivers %v, text messages %v", scenario, d, alarms, receivers, sms)
+		}
+		functions := 0
+		for _, r := range tpl.of("AWS::Lambda::Function") {
+			name, ours := strings.CutPrefix(fmt.Sprint(r.Properties["FunctionName"]), "rootguard-")
+			if !ours || name == SecurityHub {
+				continue
+			}
+			functions++
+			sum := sha256.Sum256([]byte("an archive of " + name)) // as the test's archives are
+			if want := base64.StdEncoding.EncodeToString(sum[:]); d.Code[name] != want {
+				t.Errorf("%s: the hash of %s is %q, want %q", scenario, name, d.Code[name], want)
+			}
+		}
+		if functions != len(d.Code) {
+			t.Errorf("%s: %d functions, and the hashes of %d", scenario, functions, len(d.Code))
+		}
+		if len(text) > 1500 {
+			t.Errorf("%s: it fills %d bytes of a function's environment", scenario, len(text))
+		}
+	}
 }

@@ -9,15 +9,21 @@ import (
 
 // anyResource are the actions that may have Resource "*", with the reason.
 var anyResource = map[string]string{
-	"iam:GetAccountPasswordPolicy": "IAM has no resource for it (Service Authorization Reference)",
-	"cloudtrail:DescribeTrails":    "CloudTrail has no resource for it: which trails there are is the question (Service Authorization Reference)",
-	"events:ListRules":             "EventBridge has no resource for it (Service Authorization Reference)",
-	"iam:GetAccountSummary":        "IAM has no resource for it (Service Authorization Reference)",
-	"iam:GenerateCredentialReport": "IAM has no resource for it (Service Authorization Reference)",
-	"iam:GetCredentialReport":      "IAM has no resource for it (Service Authorization Reference)",
-	"iam:ListUsers":                "IAM has no resource for it (Service Authorization Reference)",
-	"iam:ListVirtualMFADevices":    "IAM has no resource for it (Service Authorization Reference)",
-	"organizations:ListAccounts":   "AWS Organizations has no resource for it (Service Authorization Reference)",
+	"iam:GetAccountPasswordPolicy":   "IAM has no resource for it (Service Authorization Reference)",
+	"account:ListRegions":            "the account's own Regions are the question (Service Authorization Reference, AWS Account Management)",
+	"cloudwatch:GetMetricData":       "CloudWatch has no resource for it (Service Authorization Reference)",
+	"cloudwatch:ListAlarmMuteRules":  "which rules there are, of any name, is the question",
+	"sns:GetSMSAttributes":           "they are the account's (Service Authorization Reference)",
+	"sns:GetSMSSandboxAccountStatus": "it is the account's (Service Authorization Reference)",
+	"sns:GetSubscriptionAttributes":  "Amazon SNS has no resource of subscriptions (Service Authorization Reference)",
+	"cloudtrail:DescribeTrails":      "CloudTrail has no resource for it: which trails there are is the question (Service Authorization Reference)",
+	"events:ListRules":               "EventBridge has no resource for it (Service Authorization Reference)",
+	"iam:GetAccountSummary":          "IAM has no resource for it (Service Authorization Reference)",
+	"iam:ListUsers":                  "IAM has no resource for it (Service Authorization Reference)",
+	"iam:ListVirtualMFADevices":      "IAM has no resource for it (Service Authorization Reference)",
+	"organizations:ListAccounts":     "AWS Organizations has no resource for it (Service Authorization Reference)",
+	"iam:GenerateCredentialReport":   "IAM has no resource for it (Service Authorization Reference)",
+	"iam:GetCredentialReport":        "IAM has no resource for it (Service Authorization Reference)",
 }
 
 // wildcards are the actions that may end in "*", with the reason.

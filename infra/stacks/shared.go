@@ -168,6 +168,7 @@ type alarms struct {
 	scope  constructs.Construct
 	prefix string
 	notify []*string
+	names  []string // without the prefix
 	all    []interfacesawscloudwatch.IAlarmRef
 }
 
@@ -179,6 +180,7 @@ type alarm struct {
 }
 
 func (a *alarms) add(w alarm) {
+	a.names = append(a.names, w.name)
 	props := &awscloudwatch.AlarmProps{
 		AlarmName:          jsii.String(a.prefix + "-" + w.name),
 		AlarmDescription:   jsii.String(w.description),

@@ -3,10 +3,14 @@
 package awshealth
 
 import (
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	sdkaccount "github.com/aws/aws-sdk-go-v2/service/account"
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
+	sdkcloudwatch "github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	sdkdynamodb "github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	sdkeventbridge "github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	sdkiam "github.com/aws/aws-sdk-go-v2/service/iam"
@@ -15,11 +19,14 @@ import (
 	sdksns "github.com/aws/aws-sdk-go-v2/service/sns"
 	sdksqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 
+	"rootguard/internal/account"
+	"rootguard/internal/cloudwatch"
 	"rootguard/internal/config"
 	"rootguard/internal/dynamodb"
 	"rootguard/internal/eventbridge"
 	"rootguard/internal/health"
 	"rootguard/internal/iam"
+	"rootguard/internal/iamrole"
 	"rootguard/internal/kms"
 	"rootguard/internal/lambda"
 	"rootguard/internal/partition"
@@ -60,9 +67,40 @@ func New(cfg *config.Config, env aws.Config, now func() time.Time) *health.Check
 		want.Key = cfg.Own.Keys[0]
 	}
 	store := dynamodb.New(table, cfg.Table, now)
+	want.Organization = cfg.MemberRole != ""
+	deployed(cfg, &want)
+	if p, ok := partition.Of(cfg.Partition); ok {
+		want.Further = slices.DeleteFunc(p.Regions, func(region string) bool { return region == cfg.Region })
+	}
+	want.OptIn = slices.Contains(optIn, cfg.Partition)
+	// Few runs need these.
+	alarms := cloudwatch.New(sync.OnceValue(func() *sdkcloudwatch.Client { return sdkcloudwatch.NewFromConfig(env) }))
+	regions := account.New(sync.OnceValue(func() *sdkaccount.Client { return sdkaccount.NewFromConfig(env) }))
+	roles := iamrole.New(sync.OnceValue(func() *sdkiam.Client { return sdkiam.NewFromConfig(env) }))
 	return health.New(health.Ports{
 		Trails: trail.New(cloudtrail.NewFromConfig(env)), Rules: rules, Bus: rules, Recorder: iam.NewHeartbeats(sdkiam.NewFromConfig(env), cfg.Own.Prefix), Functions: lambda.New(sdklambda.NewFromConfig(env)),
 		Queues: sqs.NewQueues(queues), Topics: sns.NewInspector(sdksns.NewFromConfig(env), cfg.Own.Prefix+"-"+config.SecurityHub), Keys: kms.New(sdkkms.NewFromConfig(env)),
-		Tables: dynamodb.NewTables(table), RollUps: store, Store: store,
+		Tables: dynamodb.NewTables(table), Roles: roles, Alarms: alarms, Metrics: alarms, Regions: regions, RollUps: store, Store: store,
 	}, want, now)
+}
+
+// optIn are the partitions in which accounts can enable more Regions, and ask which
+// they have: AWS Account Management has no endpoint in the others (AWS General
+// Reference, "AWS Account Management endpoints and quotas").
+var optIn = []string{"aws", "aws-cn"}
+
+// deployed adds what the deployment noted of itself.
+func deployed(cfg *config.Config, want *health.Expected) {
+	d := cfg.Deployed
+	if d == nil {
+		return
+	}
+	want.Deployed, want.Code, want.SMS, want.Boundary, want.Operators, want.Adopted = true, d.Code, d.SMS, d.Boundary, d.Operators, d.Adopted
+	for _, name := range d.Alarms {
+		want.Alarms = append(want.Alarms, cfg.Own.Prefix+"-"+name)
+	}
+	want.Receivers = map[string][]string{cfg.TopicARN: d.Receivers.Alerts}
+	if cfg.EscalationTopicARN != "" {
+		want.Receivers[cfg.EscalationTopicARN] = d.Receivers.Escalation
+	}
 }

@@ -15,9 +15,15 @@ import (
 	"rootguard/internal/eventpattern"
 	"rootguard/internal/health"
 	"rootguard/internal/iam/iamtest"
+	"rootguard/internal/partition"
 	"rootguard/internal/sns/snstest"
 	"rootguard/internal/sqs/sqstest"
 )
+
+func further(id string) []string {
+	p, _ := partition.Of(id)
+	return p.Further()
+}
 
 // TestWell holds that every check is made with real clients, each of the right
 // Region, and that a guard that is well is found so.
@@ -28,11 +34,13 @@ func TestWell(t *testing.T) {
 	table := dynamotest.Table(t, client)
 	store := dynamodb.New(client, table, time.Now)
 	topics.Set(topic, snstest.Topic{Confirmed: 1, Key: key})
+	topics.Text(false, "50")
 	queues.Queue("rootguard-forward-undelivered")
 	queues.Queue("undelivered")
 	url := queues.Queue("failed")
 	d := awshealthtest.Deployment{
-		Account: "111122223333", Region: "us-east-1", Prefix: "rootguard", Topics: []string{topic}, Key: key, Undelivered: "undelivered", Failed: "failed", Regions: []string{"eu-north-1"}, Quarantine: true,
+		Account: "111122223333", Region: "us-east-1", Prefix: "rootguard", Topics: []string{topic}, Key: key, Undelivered: "undelivered", Failed: "failed", Regions: further("aws"), Quarantine: true,
+		Alarms: []string{"failed"}, Receivers: config.Receivers{Alerts: []string{config.ReceiverID("email", "1@example.com")}},
 		Environment: map[string]string{config.EnvTable: table, config.EnvTopicARN: topic, config.EnvPrefix: "rootguard", config.EnvKeys: key},
 	}
 	put := 0
@@ -48,6 +56,7 @@ func TestWell(t *testing.T) {
 		}
 	}
 	server := awshealthtest.New(t, d)
+	users.Roles = server
 	server.Lock()
 	server.Put = func(e awshealthtest.Event) {
 		var detail struct{ Prefix string }

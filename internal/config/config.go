@@ -31,6 +31,7 @@ type Config struct {
 	FailedQueueURL      string
 	Metrics             bool     // CloudWatch is to make metrics of the log
 	Regions             []string // whose events are forwarded
+	Deployed            *Deployed
 
 	// Of the topic, and so of the function: both are one stack's.
 	Partition, Region, Account string
@@ -53,6 +54,7 @@ func Load(getenv func(string) string) (Config, error) {
 		FailedQueueURL:      r.queue(EnvFailedQueue),
 		Metrics:             r.flag(EnvMetrics),
 		Regions:             r.list(EnvRegions),
+		Deployed:            r.deployed(),
 
 		Own: detect.Own{Prefix: r.text(EnvPrefix), Trails: r.list(EnvTrails), Keys: r.list(EnvKeys)},
 		Settings: guard.Settings{

@@ -31,6 +31,7 @@ const (
 	EnvUndeliveredQueue   = "ROOTGUARD_UNDELIVERED_QUEUE"    // URL of the queue of events that rules could not deliver
 	EnvFailedQueue        = "ROOTGUARD_FAILED_QUEUE"         // URL of the queue of events that functions failed on
 	EnvRegions            = "ROOTGUARD_REGIONS"              // list: the further Regions whose events are forwarded
+	EnvDeployed           = "ROOTGUARD_DEPLOYED"             // JSON object, Deployed: what the sweep holds the rest against
 	EnvMemberRole         = "ROOTGUARD_MEMBER_ROLE"          // name of the role to assume in other accounts for live checks
 )
 

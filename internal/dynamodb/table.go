@@ -32,10 +32,49 @@ func (t *Tables) Table(ctx context.Context, name string) (health.Table, error) {
 		Status: string(out.Table.TableStatus), Indexes: map[string]string{},
 		DeletionProtection: out.Table.DeletionProtectionEnabled != nil && *out.Table.DeletionProtectionEnabled,
 	}
+	limits := func(l *types.OnDemandThroughput) {
+		if l == nil {
+			return
+		}
+		table.ReadLimit, table.WriteLimit = lower(table.ReadLimit, l.MaxReadRequestUnits), lower(table.WriteLimit, l.MaxWriteRequestUnits)
+	}
+	limits(out.Table.OnDemandThroughput)
 	for _, i := range out.Table.GlobalSecondaryIndexes {
 		table.Indexes[deref(i.IndexName)] = string(i.IndexStatus)
+		limits(i.OnDemandThroughput)
+	}
+	if s := out.Table.SSEDescription; s != nil {
+		table.Key = deref(s.KMSMasterKeyArn)
+		if at := s.InaccessibleEncryptionDateTime; at != nil {
+			table.Inaccessible = at.UTC()
+		}
+	}
+	if b := out.Table.BillingModeSummary; b != nil {
+		table.Provisioned = b.BillingMode == types.BillingModeProvisioned
 	}
 	return table, nil
+}
+
+// lower is the lower of two limits, of which 0 and -1 are none (Amazon DynamoDB API
+// Reference, OnDemandThroughput).
+func lower(a int64, b *int64) int64 {
+	if b == nil || *b <= 0 || a > 0 && a < *b {
+		return a
+	}
+	return *b
+}
+
+// TablePolicy is health.Tables'.
+func (t *Tables) TablePolicy(ctx context.Context, arn string) (string, error) {
+	out, err := t.client.GetResourcePolicy(ctx, &sdk.GetResourcePolicyInput{ResourceArn: &arn})
+	var none *types.PolicyNotFoundException
+	switch {
+	case errors.As(err, &none):
+		return "", nil
+	case err != nil:
+		return "", absent("reading the policy of "+arn, err)
+	}
+	return deref(out.Policy), nil
 }
 
 // Protection is health.Tables'.

@@ -78,6 +78,16 @@ func (c *Client) Targets(ctx context.Context, region, rule string) ([]health.Tar
 	return targets, nil
 }
 
+// DefaultBus is health.Rules'.
+func (c *Client) DefaultBus(ctx context.Context, region string) (health.EventBus, error) {
+	name := "default"
+	out, err := c.in(region).DescribeEventBus(ctx, &sdk.DescribeEventBusInput{Name: &name})
+	if err != nil {
+		return health.EventBus{}, fmt.Errorf("describing the default event bus: %w", err)
+	}
+	return health.EventBus{Key: deref(out.KmsKeyIdentifier), Policy: deref(out.Policy)}, nil
+}
+
 // heartbeat is the detail of the event.
 type heartbeat struct {
 	Prefix string    `json:"prefix"`

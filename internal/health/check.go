@@ -33,8 +33,10 @@ type Result struct {
 	Why      string          `json:"why,omitempty"` // where it is not ok
 	Fix      string          `json:"fix,omitempty"` // a command, or a step
 
-	certain bool // one look is enough
-	patient bool // a deployment may be about to make it
+	certain bool     // one look is enough
+	patient bool     // a deployment may be about to make it
+	once    bool     // it is news once: there are no reminders, and no word when it is over
+	enabled []string // the Regions that the account has enabled, where this is about them
 }
 
 // Expected is how rootguard is deployed.
@@ -50,6 +52,20 @@ type Expected struct {
 	Regions                  []string // whose events are forwarded
 	Second                   string   // one of Regions, or "": of the second way out
 	Quarantine               bool     // users without MFA may be quarantined, by a function of its own
+	Organization             bool     // member accounts forward their events
+	Operators                bool     // the table has a policy that keeps all but the functions and the operators from writing
+
+	// Deployed is false where a version of rootguard was deployed that does not note
+	// the rest.
+	Deployed  bool
+	Adopted   bool                // the table was not made by the deployment, and has its owner's key and policy
+	Code      map[string]string   // base64 of the SHA-256 of each function's archive
+	Alarms    []string            // names
+	Receivers map[string][]string // config.ReceiverID of those of each topic, by its ARN
+	SMS       bool                // some of them get text messages
+	Boundary  string              // ARN of the roles' permissions boundary, or ""
+	Further   []string            // Regions that every account of the partition has, besides the guard's own
+	OptIn     bool                // accounts of the partition can enable more Regions
 }
 
 // Ports are what a Checker looks through.
@@ -64,6 +80,10 @@ type Ports struct {
 	Bus       Bus      // nil: of one that makes no run
 	Recorder  Recorder // likewise
 	RollUps   RollUps
+	Roles     Roles
+	Alarms    Alarms
+	Metrics   Metrics
+	Regions   Regions
 	Store     Store
 }
 
@@ -87,6 +107,8 @@ type verdict struct {
 	severity detect.Severity // another than the check's own, or 0
 	certain  bool
 	patient  bool
+	once     bool
+	enabled  []string // Regions, of the check of them
 }
 
 func well() verdict { return verdict{outcome: OK} }
@@ -127,14 +149,19 @@ func of(err error, absent verdict) verdict {
 type check struct {
 	id, group, region, proves string
 	severity                  detect.Severity
-	slow                      bool // it takes many calls, or what it is about seldom changes
-	idle                      bool // there is nothing yet by which to tell
+	every                     time.Duration // 0: in each run; it takes many calls, or what it is about seldom changes
+	steady                    bool          // not more often while it is not well: it is about what is past, or costs too much
+	idle                      bool          // there is nothing yet by which to tell
 	run                       func(ctx context.Context) verdict
 }
 
 const (
-	// SlowEvery is how often the slow checks are made where all are well.
+	// SlowEvery, Hourly and Rarely are how often checks are made where all are well,
+	// so that there are not thousands of calls a day: each is a record in the
+	// account's trails.
 	SlowEvery = 30 * time.Minute
+	Hourly    = time.Hour
+	Rarely    = 6 * time.Hour
 
 	workers = 8
 	// checkTimeout bounds one check, so that one service that hangs leaves the
@@ -166,7 +193,7 @@ func (c *check) result(ctx context.Context) Result {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	v := c.run(ctx)
-	r := Result{ID: c.id, Group: c.group, Region: c.region, Proves: c.proves, Outcome: v.outcome, Severity: c.severity, Why: v.why, Fix: v.fix, certain: v.certain, patient: v.patient}
+	r := Result{ID: c.id, Group: c.group, Region: c.region, Proves: c.proves, Outcome: v.outcome, Severity: c.severity, Why: v.why, Fix: v.fix, certain: v.certain, patient: v.patient, once: v.once, enabled: v.enabled}
 	if v.severity != 0 {
 		r.Severity = v.severity
 	}
@@ -189,11 +216,36 @@ func (o *once[T]) get(ctx context.Context) (T, error) {
 	return o.value, o.err
 }
 
-// checks are all of them, in the order in which a doctor tells them.
+// answers are asked for once by all checks of a run that need them.
+type answers struct {
+	names     []string // of functions
+	functions map[string]*once[Function]
+	topics    map[string]*once[Topic] // by ARN
+	receivers map[string]*once[Receivers]
+	table     *once[Table]
+}
+
+func (c *Checker) newAnswers() *answers {
+	a := &answers{names: c.functionNames(), functions: map[string]*once[Function]{}, topics: map[string]*once[Topic]{}, receivers: map[string]*once[Receivers]{}}
+	for _, name := range a.names {
+		full := c.function(name)
+		a.functions[name] = &once[Function]{ask: func(ctx context.Context) (Function, error) { return c.ports.Functions.Function(ctx, full) }}
+	}
+	for _, arn := range c.topicARNs() {
+		a.topics[arn] = &once[Topic]{ask: func(ctx context.Context) (Topic, error) { return c.ports.Topics.Topic(ctx, arn) }}
+		a.receivers[arn] = &once[Receivers]{ask: func(ctx context.Context) (Receivers, error) { return c.ports.Topics.Receivers(ctx, arn) }}
+	}
+	a.table = &once[Table]{ask: func(ctx context.Context) (Table, error) { return c.ports.Tables.Table(ctx, c.want.Table) }}
+	return a
+}
+
+// checks are all of them, in the order in which a doctor reports them.
 // unread is why there is no state.
 func (c *Checker) checks(state State, unread error, at time.Time) []check {
-	all := slices.Concat([]check{c.trail()}, c.rules(), c.functions())
-	return slices.Concat(all, c.heartbeats(state, unread, at, slices.Clone(all)), c.queues(), c.topics(), c.table(), []check{c.unsent(at)}, c.forwarders(state), c.second(state))
+	a := c.newAnswers()
+	all := slices.Concat([]check{c.trail()}, c.rules(), []check{c.bus()}, c.functionChecks(a))
+	return slices.Concat(all, c.heartbeats(state, unread, at, slices.Clone(all)), c.roles(a), c.queues(), c.topicChecks(a), c.receivers(a),
+		c.tableChecks(a), []check{c.tableAccess(a)}, []check{c.unsent(at)}, c.alarms(), c.lost(state, at), c.regions(state), c.forwarders(state), c.second(state))
 }
 
 // Inspect makes every check as of a time, and whether the sweep runs besides.

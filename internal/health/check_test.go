@@ -43,8 +43,8 @@ func TestQuarantine(t *testing.T) {
 		want := []string{}
 		if !deployed {
 			want = []string{
-				"failures.quarantine failed", "forwarder.eu-north-1 failed", "function.quarantine failed", "permission.quarantine failed",
-				"permission.rootactivity failed", "rule.guard-policy failed", "rule.schedule-quarantine failed",
+				"code.quarantine warning", "failures.quarantine failed", "forwarder.eu-north-1 failed", "function.quarantine failed", "permission.quarantine failed",
+				"permission.rootactivity failed", "role.quarantine warning", "rule.guard-policy failed", "rule.schedule-quarantine failed",
 				"target.guard-policy failed", "target.schedule-quarantine failed",
 			}
 		}
@@ -104,6 +104,13 @@ func TestLeast(t *testing.T) {
 			}
 			targets[i].DeadLetters = strings.ReplaceAll(targets[i].DeadLetters, "arn:aws:", "arn:aws-eusc:")
 		}
+	}
+	w.want.Further, w.want.OptIn = nil, false
+	for _, name := range []string{"rootactivity", "iamuser", "sweep"} {
+		w.role(name, func(r *health.Role) {
+			r.Inline["Default"] = strings.ReplaceAll(rolePolicy, "arn:aws:dynamodb", "arn:aws-eusc:dynamodb")
+			r.Inline["Default"] = strings.ReplaceAll(r.Inline["Default"], "arn:aws:sqs", "arn:aws-eusc:sqs")
+		})
 	}
 	for _, name := range []string{"rootactivity", "iamuser", "sweep"} {
 		w.function(name, func(f *health.Function) {
@@ -195,7 +202,7 @@ func TestChecks(t *testing.T) {
 			w.targets[home+"/rootguard-user-change"] = append(w.targets[home+"/rootguard-user-change"], health.Target{ARN: "arn:else"})
 		}, []string{"target.user-change warning"}, detect.High, "2 targets", "list-targets-by-rule"},
 
-		"a function is gone": {func(w *world) { delete(w.functions, "rootguard-iamuser") }, []string{"failures.iamuser failed", "function.iamuser failed", "permission.iamuser failed"},
+		"a function is gone": {func(w *world) { delete(w.functions, "rootguard-iamuser") }, []string{"failures.iamuser failed", "function.iamuser failed", "permission.iamuser failed", "code.iamuser warning", "role.iamuser warning"},
 			detect.High, "There is no function rootguard-iamuser", "make deploy"},
 		"a function may not run": {func(w *world) { w.function("rootactivity", func(f *health.Function) { f.Reserved = &zero }) }, []string{"function.rootactivity failed"}, detect.Critical,
 			"reserved concurrency is 0", "aws lambda delete-function-concurrency --region us-east-1 --function-name rootguard-rootactivity"},
@@ -223,9 +230,10 @@ func TestChecks(t *testing.T) {
 		"every permission is gone": {func(w *world) { w.function("rootactivity", func(f *health.Function) { f.Policy = "" }) }, []string{"permission.rootactivity failed"}, detect.High, "and 8 more", "add-permission"},
 		"failures are lost":        {func(w *world) { w.function("iamuser", func(f *health.Function) { f.OnFailure = "" }) }, []string{"failures.iamuser failed"}, detect.High, "failed", "put-function-event-invoke-config"},
 		"functions cannot be asked": {func(w *world) { w.fails["Function"] = denied }, []string{
+			"code.iamuser unknown", "code.rootactivity unknown", "code.sweep unknown", "role.iamuser unknown", "role.rootactivity unknown", "role.sweep unknown",
 			"failures.iamuser unknown", "failures.rootactivity unknown", "failures.sweep unknown", "function.iamuser unknown", "function.rootactivity unknown", "function.sweep unknown",
 			"permission.iamuser unknown", "permission.rootactivity unknown", "permission.sweep unknown",
-		}, detect.High, "x:Y", "Allow"},
+		}, detect.Critical, "x:Y", "Allow"},
 
 		"events wait":             {func(w *world) { w.queues[home+"/undelivered"] = health.Queue{Visible: 3} }, []string{"queue.undelivered failed"}, detect.High, "About 3 events wait", "rootguard redrive"},
 		"failed events wait":      {func(w *world) { w.queues[home+"/failed"] = health.Queue{Visible: 1, Hidden: 2} }, []string{"queue.failed failed"}, detect.High, "About 1 events wait", "rootguard redrive"},
@@ -235,25 +243,31 @@ func TestChecks(t *testing.T) {
 		"an older deployment":     {func(w *world) { w.want.Undelivered, w.want.Failed = "", "" }, []string{"failures.iamuser warning", "failures.rootactivity warning", "failures.sweep warning", "queue.failed warning", "queue.undelivered warning"}, detect.High, "older version", "make deploy"},
 
 		"nobody is subscribed": {func(w *world) {
-			w.topics[alerts] = health.Topic{Key: keyARN}
-			w.topics[chat] = health.Topic{Key: keyARN}
+			w.topics[alerts] = health.Topic{Policy: topicPolicy, Key: keyARN}
+			w.topics[chat] = health.Topic{Policy: topicPolicy, Key: keyARN}
 		}, []string{"topic.alerts failed", "topic.chat failed"}, detect.Critical, "Nobody is subscribed", "aws sns subscribe --region us-east-1 --topic-arn " + alerts + " --protocol email --notification-endpoint ADDRESS, then confirm"},
-		"a channel alone is": {func(w *world) { w.topics[alerts] = health.Topic{Key: keyARN} }, nil, 0, "", ""},
+		"a channel alone is": {func(w *world) { w.topics[alerts] = health.Topic{Policy: topicPolicy, Key: keyARN} }, nil, 0, "", ""},
 		"nobody has confirmed": {func(w *world) {
-			w.topics[alerts] = health.Topic{Pending: 1, Waiting: []string{"email ops@example.com"}, Key: keyARN}
+			w.topics[alerts] = health.Topic{Policy: topicPolicy, Pending: 1, Waiting: []string{"email ops@example.com"}, Key: keyARN}
 		}, []string{"topic.alerts failed"}, detect.Critical, "1 subscription of the topic rootguard-alerts is not confirmed: email ops@example.com",
 			"aws sns subscribe --region us-east-1 --topic-arn " + alerts + " --protocol email --notification-endpoint ops@example.com"},
-		"one of two has confirmed":     {func(w *world) { w.topics[alerts] = health.Topic{Confirmed: 1, Pending: 1, Key: keyARN} }, []string{"topic.alerts warning"}, detect.Critical, "not confirmed", "sns subscribe"},
-		"the subscription was removed": {func(w *world) { w.topics[escal] = health.Topic{Deleted: 1, Key: keyARN} }, []string{"topic.escalation failed"}, detect.High, "removed of late", "sns subscribe"},
-		"one of two was removed":       {func(w *world) { w.topics[escal] = health.Topic{Confirmed: 1, Deleted: 1, Key: keyARN} }, nil, 0, "", ""},
-		"the channel is gone":          {func(w *world) { w.topics[chat] = health.Topic{Key: keyARN} }, []string{"topic.chat failed"}, detect.High, "No chat channel", "Amazon Q"},
-		"a topic is gone":              {func(w *world) { delete(w.topics, alerts) }, []string{"topic.alerts failed"}, detect.Critical, "There is no topic rootguard-alerts", `set "table": "table" in cdk.json`},
-		"a topic has another key":      {func(w *world) { w.topics[alerts] = health.Topic{Confirmed: 1, Key: "alias/aws/sns"} }, []string{"topic.alerts failed"}, detect.High, "alias/aws/sns", "set-topic-attributes"},
-		"a topic has no key":           {func(w *world) { w.topics[alerts] = health.Topic{Confirmed: 1} }, []string{"topic.alerts warning"}, detect.Critical, "does not encrypt", "set-topic-attributes"},
-		"a topic has the key by ID":    {func(w *world) { w.topics[alerts] = health.Topic{Confirmed: 1, Key: "k-1"} }, nil, 0, "", ""},
-		"the key is disabled":          {func(w *world) { w.keys[keyARN] = health.Key{State: "Disabled"} }, []string{"key failed"}, detect.Critical, "Disabled", "aws kms enable-key --region us-east-1 --key-id " + keyARN},
-		"the key is to be deleted":     {func(w *world) { w.keys[keyARN] = health.Key{State: "PendingDeletion", Deleted: t0} }, []string{"key failed"}, detect.Critical, "2026-03-01T12:00:00Z", "aws kms cancel-key-deletion"},
-		"the key is gone":              {func(w *world) { delete(w.keys, keyARN) }, []string{"key failed"}, detect.Critical, "There is no key", "make deploy"},
+		"one of two has confirmed": {func(w *world) {
+			w.topics[alerts] = health.Topic{Policy: topicPolicy, Confirmed: 1, Pending: 1, Key: keyARN}
+		}, []string{"topic.alerts warning"}, detect.Critical, "not confirmed", "sns subscribe"},
+		"the subscription was removed": {func(w *world) { w.topics[escal] = health.Topic{Policy: topicPolicy, Deleted: 1, Key: keyARN} }, []string{"topic.escalation failed"}, detect.High, "removed of late", "sns subscribe"},
+		"one of two was removed": {func(w *world) {
+			w.topics[escal] = health.Topic{Policy: topicPolicy, Confirmed: 1, Deleted: 1, Key: keyARN}
+		}, nil, 0, "", ""},
+		"the channel is gone": {func(w *world) { w.topics[chat] = health.Topic{Policy: topicPolicy, Key: keyARN} }, []string{"topic.chat failed"}, detect.High, "No chat channel", "Amazon Q"},
+		"a topic is gone":     {func(w *world) { delete(w.topics, alerts) }, []string{"topic.alerts failed"}, detect.Critical, "There is no topic rootguard-alerts", `set "table": "table" in cdk.json`},
+		"a topic has another key": {func(w *world) {
+			w.topics[alerts] = health.Topic{Policy: topicPolicy, Confirmed: 1, Key: "alias/aws/sns"}
+		}, []string{"topic.alerts failed"}, detect.High, "alias/aws/sns", "set-topic-attributes"},
+		"a topic has no key":        {func(w *world) { w.topics[alerts] = health.Topic{Policy: topicPolicy, Confirmed: 1} }, []string{"topic.alerts warning"}, detect.Critical, "does not encrypt", "set-topic-attributes"},
+		"a topic has the key by ID": {func(w *world) { w.topics[alerts] = health.Topic{Policy: topicPolicy, Confirmed: 1, Key: "k-1"} }, nil, 0, "", ""},
+		"the key is disabled":       {func(w *world) { w.keys[keyARN] = health.Key{State: "Disabled"} }, []string{"key failed"}, detect.Critical, "Disabled", "aws kms enable-key --region us-east-1 --key-id " + keyARN},
+		"the key is to be deleted":  {func(w *world) { w.keys[keyARN] = health.Key{State: "PendingDeletion", Deleted: t0} }, []string{"key failed"}, detect.Critical, "2026-03-01T12:00:00Z", "aws kms cancel-key-deletion"},
+		"the key is gone":           {func(w *world) { delete(w.keys, keyARN) }, []string{"key failed"}, detect.Critical, "There is no key", "make deploy"},
 
 		"the table is gone":       {func(w *world) { delete(w.tables, "table") }, []string{"table failed", "table.protection failed"}, detect.Critical, "There is no table", "restore-table-from-backup --region us-east-1 --target-table-name table"},
 		"the table has no index":  {func(w *world) { w.tables["table"] = health.Table{Status: "ACTIVE", DeletionProtection: true} }, []string{"table failed"}, detect.Critical, "no index due", `--global-secondary-index-updates '[{"Create":{"IndexName":"due","KeySchema":[{"AttributeName":"`},
@@ -284,22 +298,237 @@ func TestChecks(t *testing.T) {
 		"heartbeats go elsewhere":                {func(w *world) { w.targets[home+"/rootguard-heartbeat"][0].ARN = "arn:else" }, []string{"target.heartbeat failed"}, detect.High, "event-bus/default", "Deploy again"},
 
 		"a Region's rule is disabled":  {func(w *world) { w.rule(further, "rootguard-forward-user-sign-in").State = "DISABLED" }, []string{"forwarder.eu-north-1 failed"}, detect.High, "rootguard-forward-user-sign-in is DISABLED", "aws events enable-rule --region eu-north-1"},
-		"a Region's target is another": {func(w *world) { w.targets[further+"/rootguard-forward-user-sign-in"][0].ARN = "arn:else" }, []string{"forwarder.eu-north-1 failed"}, detect.High, "event-bus/default", "rootguard-forward-eu-north-1"},
+		"a Region's target is another": {func(w *world) { w.targets[further+"/rootguard-forward-user-sign-in"][0].ARN = "arn:else" }, []string{"targets.eu-north-1 failed"}, detect.High, "event-bus/default", "rootguard-forward-eu-north-1"},
 		"a Region has no stack":        {func(w *world) { w.rules[further] = nil }, []string{"forwarder.eu-north-1 failed", "second.rules failed"}, detect.High, "There is no rule rootguard-forward-", "Deploy the stack rootguard-forward-eu-north-1"},
 		"events wait in a Region":      {func(w *world) { w.queues[further+"/rootguard-forward-undelivered"] = health.Queue{Visible: 2} }, []string{"queue.eu-north-1 failed"}, detect.High, "About 2", "rootguard redrive --forwarder eu-north-1"},
+		"a function runs other code": {func(w *world) { w.function("rootactivity", func(f *health.Function) { f.Code = "other" }) }, []string{"code.rootactivity failed"}, detect.Critical,
+			"rootguard-rootactivity runs other code", "get-function-configuration"},
+		"a function's code is being changed": {func(w *world) {
+			w.function("rootactivity", func(f *health.Function) { f.Code, f.Update = "other", "InProgress" })
+		}, nil, 0, "", ""},
+		"a function has a layer": {func(w *world) {
+			w.function("sweep", func(f *health.Function) { f.Layers = []string{"arn:layer"} })
+		}, []string{"code.sweep failed"}, detect.Critical, "arn:layer", "--layers []"},
+		"a function keeps its runtime":   {func(w *world) { w.function("sweep", func(f *health.Function) { f.RuntimeUpdates = "Manual" }) }, []string{"code.sweep failed"}, detect.Critical, "Manual", "--update-runtime-on Auto"},
+		"a function has another handler": {func(w *world) { w.function("sweep", func(f *health.Function) { f.Handler = "x" }) }, []string{"code.sweep failed"}, detect.Critical, "handler x", "--handler bootstrap"},
+		"a function is in a VPC":         {func(w *world) { w.function("sweep", func(f *health.Function) { f.VPC = "vpc-1" }) }, []string{"function.sweep failed"}, detect.Critical, "vpc-1", "--vpc-config"},
+		"a function has too little time": {func(w *world) { w.function("sweep", func(f *health.Function) { f.Timeout = time.Second }) }, []string{"function.sweep failed"}, detect.Critical, "after 1s", "--timeout 30"},
+		"a function has more time":       {func(w *world) { w.function("sweep", func(f *health.Function) { f.Timeout = 4 * time.Minute }) }, nil, 0, "", ""},
+		"nothing was noted": {func(w *world) { w.want.Deployed, w.want.Code, w.want.Alarms, w.want.Receivers = false, nil, nil, nil }, []string{
+			"alarms warning", "code.iamuser warning", "code.rootactivity warning", "code.sweep warning", "receivers.alerts warning", "receivers.chat warning", "receivers.escalation warning",
+		}, detect.High, "older version", "make deploy"},
+
+		"a role denies": {func(w *world) {
+			w.role("iamuser", func(r *health.Role) {
+				r.Inline["Default"] = strings.Replace(rolePolicy, `{"Sid":"Record"`, `{"Sid":"x","Effect":"Deny","Action":"*","Resource":"*"},{"Sid":"Record"`, 1)
+			})
+		}, []string{"role.iamuser failed"}, detect.Critical, `denies, in the statement "x"`, "make deploy"},
+		"a role denies by a policy more": {func(w *world) {
+			w.role("iamuser", func(r *health.Role) {
+				r.Inline["a"] = `{"Statement":{"Effect":"Deny","NotAction":"iam:*","Resource":"*","Condition":{"DateGreaterThan":{"aws:CurrentTime":"2020-01-01"},"NumericLessThan":{"s3:max-keys":10}}}}`
+			})
+		}, []string{"role.iamuser failed"}, detect.Critical, "denies, in a statement without a name", "delete-role-policy --role-name rootguard-iamuserRole-x --policy-name a"},
+		"a role allows more": {func(w *world) {
+			w.role("iamuser", func(r *health.Role) {
+				r.Inline["a"] = `{"Statement":{"Effect":"Allow","Action":"s3:*","Resource":"*"}}`
+			})
+		}, []string{"role.iamuser failed"}, detect.Critical, "has 2 policies", "delete-role-policy"},
+		"a role lacks a permission": {func(w *world) {
+			w.role("sweep", func(r *health.Role) {
+				r.Inline["Default"] = strings.Replace(rolePolicy, `"sns:Publish"`, `"sns:Subscribe"`, 1)
+			})
+		}, []string{"role.sweep failed"}, detect.Critical, "does not allow sns:Publish on " + alerts + ", and 2 more", "make deploy"},
+		"a role has a permission under a condition": {func(w *world) {
+			w.role("sweep", func(r *health.Role) {
+				r.Inline["Default"] = strings.Replace(rolePolicy, `"Action":"sns:Publish",`, `"Action":"sns:Publish","Condition":{"Bool":{"aws:ViaAWSService":true}},`, 1)
+			})
+		}, []string{"role.sweep failed"}, detect.Critical, "does not allow sns:Publish", "make deploy"},
+		"a role allows by a wildcard": {func(w *world) {
+			w.role("sweep", func(r *health.Role) {
+				r.Inline["Default"] = strings.Replace(rolePolicy, `"sns:Publish"`, `"SNS:pub*"`, 1)
+			})
+		}, nil, 0, "", ""},
+		"a role has no policy": {func(w *world) { w.role("sweep", func(r *health.Role) { r.Inline = nil }) }, []string{"role.sweep failed"}, detect.Critical, "does not allow dynamodb:Query", "make deploy"},
+		"a role has a boundary": {func(w *world) {
+			w.role("sweep", func(r *health.Role) { r.Boundary = "arn:aws:iam::111122223333:policy/b" })
+		}, []string{"role.sweep failed"}, detect.Critical,
+			"policy/b", "aws iam delete-role-permissions-boundary --role-name rootguard-sweepRole-x"},
+		"every role has the boundary deployed": {func(w *world) {
+			w.want.Boundary = "arn:b"
+			for _, name := range []string{"iamuser", "rootactivity", "sweep"} {
+				w.role(name, func(r *health.Role) { r.Boundary = "arn:b" })
+			}
+		}, nil, 0, "", ""},
+		"a boundary is gone": {func(w *world) {
+			w.want.Boundary = "arn:b"
+			for _, name := range []string{"iamuser", "rootactivity"} {
+				w.role(name, func(r *health.Role) { r.Boundary = "arn:b" })
+			}
+		}, []string{"role.sweep warning"}, detect.Critical, "no permissions boundary", "--permissions-boundary arn:b"},
+		"a policy is attached to a role": {func(w *world) {
+			w.role("sweep", func(r *health.Role) { r.Attached = []string{"arn:aws:iam::aws:policy/AWSDenyAll"} })
+		}, []string{"role.sweep failed"}, detect.Critical, "AWSDenyAll", "detach-role-policy --role-name rootguard-sweepRole-x --policy-arn arn:aws:iam::aws:policy/AWSDenyAll"},
+		"another may assume a role": {func(w *world) {
+			w.role("sweep", func(r *health.Role) {
+				r.Trust = strings.Replace(trust, `"Service":"lambda.amazonaws.com"`, `"AWS":"*"`, 1)
+			})
+		}, []string{"role.sweep failed"}, detect.Critical, "assumed by others", "update-assume-role-policy"},
+		"Lambda may not assume a role": {func(w *world) { w.role("sweep", func(r *health.Role) { r.Trust = `{"Statement":[]}` }) }, []string{"role.sweep failed"}, detect.Critical, "may not assume", "update-assume-role-policy"},
+		"a role's trust denies": {func(w *world) {
+			w.role("sweep", func(r *health.Role) {
+				r.Trust = strings.Replace(trust, `[{"Effect"`, `[{"Sid":"d","Effect":"Deny","Principal":"*","Action":"*"},{"Effect"`, 1)
+			})
+		}, []string{"role.sweep failed"}, detect.Critical, `denies, in the statement "d"`, "update-assume-role-policy"},
+		"a role is gone": {func(w *world) { delete(w.roles, "rootguard-sweepRole-x") }, []string{"role.sweep failed"}, detect.Critical, "There is no role", "make deploy"},
+
+		"the bus has a key": {func(w *world) { w.buses[home] = health.EventBus{Key: "arn:aws:kms:us-east-1:999988887777:key/k"} }, []string{"bus failed"}, detect.Critical,
+			"encrypted by the key arn:aws:kms:us-east-1:999988887777:key/k", "aws events update-event-bus --region us-east-1 --name default --kms-key-identifier ''"},
+		"the bus denies": {func(w *world) {
+			w.buses[home] = health.EventBus{Policy: `{"Statement":[{"Sid":"d","Effect":"Deny","Principal":"*","Action":"events:PutEvents","Resource":"*"}]}`}
+		}, []string{"bus failed"}, detect.Critical, "denies", "remove-permission --region us-east-1 --event-bus-name default --statement-id d"},
+		"the bus lets in others": {func(w *world) {
+			w.buses[home] = health.EventBus{Policy: `{"Statement":[{"Sid":"partner","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::999988887777:root"},"Action":"events:PutEvents","Resource":"*"}]}`}
+		}, nil, 0, "", ""},
+		"the bus refuses members": {func(w *world) { w.want.Organization = true }, []string{"bus failed"}, detect.Critical, "no statement rootguard-members", "make deploy"},
+		"the bus lets in members": {func(w *world) {
+			w.want.Organization = true
+			w.buses[home] = health.EventBus{Policy: `{"Statement":[{"Sid":"rootguard-members","Effect":"Allow","Principal":"*","Action":"events:PutEvents","Resource":"*","Condition":{"StringEquals":{"aws:PrincipalOrgID":"o-1"}}}]}`}
+		}, nil, 0, "", ""},
+		"a Region's bus has a key": {func(w *world) { w.buses[further] = health.EventBus{Key: "k"} }, []string{"targets.eu-north-1 failed"}, detect.High, "default event bus of eu-north-1", "--region eu-north-1"},
+		"a bus cannot be read":     {func(w *world) { w.fails["DefaultBus"] = denied }, []string{"bus unknown", "targets.eu-north-1 unknown"}, detect.Critical, "x:Y", "Allow"},
+
+		"the table's policy denies all": {func(w *world) {
+			w.policy = `{"Statement":[{"Sid":"d","Effect":"Deny","Principal":"*","Action":"dynamodb:*","Resource":"*"}]}`
+		}, []string{"table.policy failed"}, detect.Critical, "denies the role rootguard-rootactivityRole-x", "aws dynamodb delete-resource-policy --region us-east-1 --resource-arn " + tableARN},
+		"the table's policy denies a role": {func(w *world) {
+			w.policy = `{"Statement":[{"Effect":"Deny","Principal":{"AWS":["` + roleARN("sweep") + `"]},"Action":"dynamodb:*","Resource":"*"}]}`
+		}, []string{"table.policy failed"}, detect.Critical, "rootguard-sweepRole-x", "delete-resource-policy"},
+		"the table's policy denies the account": {func(w *world) {
+			w.policy = `{"Statement":[{"Effect":"Deny","Principal":{"AWS":"arn:aws:iam::111122223333:root"},"Action":"dynamodb:PutItem","Resource":"*"}]}`
+		}, []string{"table.policy failed"}, detect.Critical, "denies the role", "delete-resource-policy"},
+		"the table's policy denies another": {func(w *world) {
+			w.policy = `{"Statement":[{"Effect":"Deny","Principal":{"AWS":"arn:aws:iam::111122223333:role/other"},"Action":"dynamodb:*","Resource":"*"}]}`
+		}, nil, 0, "", ""},
+		"the table's policy lets in another": {func(w *world) {
+			w.policy = `{"Statement":[{"Sid":"a","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::999988887777:root"},"Action":"dynamodb:PutItem","Resource":"*"}]}`
+		}, []string{"table.policy failed"}, detect.Critical, "lets in others", "delete-resource-policy"},
+		"the table's policy denies others": {func(w *world) { w.policy = operatorsOnly("rootguard-*Role-x"); w.want.Operators = true }, nil, 0, "", ""},
+		"the table's policy denies others, and a function": {func(w *world) { w.policy = operatorsOnly("rootguard-[is]*Role-x"); w.want.Operators = true }, []string{"table.policy failed"},
+			detect.Critical, "denies the role", "make deploy"},
+		"the table's policy is gone": {func(w *world) { w.want.Operators = true }, []string{"table.policy failed"}, detect.Critical, "does not keep others from writing", "make deploy"},
+		"the table is on a limit":    {func(w *world) { w.table(func(t *health.Table) { t.WriteLimit = 1 }) }, []string{"table failed"}, detect.Critical, "0 reads and 1 writes", "--on-demand-throughput"},
+		"the table is provisioned":   {func(w *world) { w.table(func(t *health.Table) { t.Provisioned = true }) }, []string{"table failed"}, detect.Critical, "provisioned", "PAY_PER_REQUEST"},
+		"the table has another key": {func(w *world) {
+			w.table(func(t *health.Table) { t.Key = "arn:aws:kms:us-east-1:111122223333:key/k-2" })
+		}, []string{"table failed"}, detect.Critical, "key/k-2", "--sse-specification Enabled=false"},
+		"a kept table has a key of the account": {func(w *world) {
+			w.table(func(t *health.Table) { t.Key = "arn:aws:kms:us-east-1:111122223333:key/k-2" })
+			w.want.Adopted = true
+		}, nil, 0, "", ""},
+		"a kept table lets in another": {func(w *world) {
+			w.policy = `{"Statement":[{"Sid":"a","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::999988887777:root"},"Action":"dynamodb:PutItem","Resource":"*"}]}`
+			w.want.Adopted = true
+		}, []string{"table.policy warning"}, detect.Critical, "lets in others", "delete-resource-policy"},
+		"the table has another account's key": {func(w *world) { w.table(func(t *health.Table) { t.Key = "arn:aws:kms:us-east-1:999988887777:key/k" }) }, []string{"table failed"}, detect.Critical, "999988887777", "--sse-specification"},
+		"the table's key is out of reach": {func(w *world) { w.table(func(t *health.Table) { t.Key, t.Inaccessible = keyARN, t0 }) }, []string{"table failed"}, detect.Critical,
+			"cannot be used since 2026-03-01 12:00:00Z", "enable-key"},
+
+		"a topic's policy denies": {func(w *world) {
+			w.topic(alerts, func(t *health.Topic) {
+				t.Policy = strings.Replace(topicPolicy, `"Condition":{"Bool":{"aws:SecureTransport":"false"}}`, `"Condition":{"Bool":{"aws:SecureTransport":"true"}}`, 1)
+			})
+		}, []string{"topic.alerts failed"}, detect.Critical, "denies", "get-topic-attributes"},
+		"a topic's policy denies under no condition": {func(w *world) {
+			w.topic(escal, func(t *health.Topic) {
+				t.Policy = strings.Replace(topicPolicy, `,"Condition":{"Bool":{"aws:SecureTransport":"false"}}`, ``, 1)
+			})
+		}, []string{"topic.escalation failed"}, detect.High, "denies", "get-topic-attributes"},
+		"rules may not publish": {func(w *world) {
+			w.topic(alerts, func(t *health.Topic) { t.Policy = strings.Replace(topicPolicy, "events.", "s3.", 1) })
+		}, []string{"topic.alerts failed"}, detect.Critical, "does not let rules publish", "Deploy again"},
+		"alarms may not publish": {func(w *world) {
+			w.topic(alerts, func(t *health.Topic) { t.Policy = strings.Replace(topicPolicy, "cloudwatch.", "s3.", 1) })
+		}, []string{"topic.alerts failed"}, detect.Critical, "does not let alarms publish", "Deploy again"},
+		"a topic has a delivery policy": {func(w *world) { w.topic(alerts, func(t *health.Topic) { t.DeliveryPolicy = `{"http":{}}` }) }, []string{"topic.alerts warning"}, detect.Critical,
+			"delivery policy", "--attribute-name DeliveryPolicy"},
+
+		"a receiver is filtered": {func(w *world) {
+			w.receiver(alerts, 0, func(r *health.Receiver) { r.Filter = `{"severity":["never"]}` })
+		}, []string{"receivers.alerts failed"}, detect.Critical,
+			`email ops@example.com of the topic rootguard-alerts has the filter`, "aws sns set-subscription-attributes --region us-east-1 --subscription-arn " + alerts + ":1 --attribute-name FilterPolicy --attribute-value '{}'"},
+		"text messages are filtered otherwise": {func(w *world) {
+			w.receiver(alerts, 1, func(r *health.Receiver) { r.Filter = `{"severity":["critical"]}` })
+		}, []string{"receivers.alerts failed"}, detect.Critical,
+			"sms +15555550100", `--attribute-value '{"severity":["high","critical"]}'`},
+		"text messages are filtered by the body": {func(w *world) { w.receiver(alerts, 1, func(r *health.Receiver) { r.FilterScope = "MessageBody" }) }, []string{"receivers.alerts failed"}, detect.Critical, "sms", "FilterPolicy"},
+		"Security Hub gets less":                 {func(w *world) { w.receiver(alerts, 2, func(r *health.Receiver) { r.Filter = `{"severity":["low"]}` }) }, []string{"receivers.alerts failed"}, detect.Critical, "lambda", `{"exists":true}`},
+		"a filter is not known":                  {func(w *world) { w.receiver(alerts, 0, func(r *health.Receiver) { r.Unread = true }) }, nil, 0, "", ""},
+		"a receiver was removed": {func(w *world) { w.receiver(alerts, 0, func(r *health.Receiver) { r.Deleted = true }) }, []string{"receivers.alerts failed"}, detect.High,
+			"1 of 2 receivers of the topic rootguard-alerts are subscribed no more (email ops@example.com)", "aws sns subscribe --region us-east-1 --topic-arn " + alerts},
+		"a receiver is gone":     {func(w *world) { r := w.receivers[alerts]; r.List = r.List[1:]; w.receivers[alerts] = r }, []string{"receivers.alerts failed"}, detect.High, "left: sms +15555550100, lambda", "cdk.json"},
+		"every receiver is gone": {func(w *world) { w.receivers[escal] = health.Receivers{} }, []string{"receivers.escalation failed"}, detect.High, "left: none", "cdk.json"},
+		"a receiver more": {func(w *world) {
+			r := w.receivers[alerts]
+			r.List = append(r.List, health.Receiver{ARN: "arn:x", Protocol: "email", Endpoint: "new@example.com", Filter: `{"x":["y"]}`, Authenticated: true})
+			w.receivers[alerts] = r
+		}, []string{"receivers.alerts warning"}, detect.Critical, "not in cdk.json: email new@example.com", "unsubscribe"},
+		"more receivers than can be read": {func(w *world) { r := w.receivers[alerts]; r.More = 3; w.receivers[alerts] = r }, []string{"receivers.alerts warning"}, detect.Critical, "filters of 3 receivers", "get-subscription-attributes"},
+		"a topic protects data": {func(w *world) { r := w.receivers[alerts]; r.DataProtection = `{"Name":"x"}`; w.receivers[alerts] = r }, []string{"receivers.alerts failed"}, detect.Critical,
+			"data protection policy", "put-data-protection-policy"},
+		"data protection cannot be read": {func(w *world) { r := w.receivers[alerts]; r.Unprotected = denied; w.receivers[alerts] = r }, []string{"receivers.alerts warning"}, detect.Critical, "x:Y", "Allow"},
+		"a link unsubscribes": {func(w *world) { w.receiver(alerts, 0, func(r *health.Receiver) { r.Authenticated = false }) }, []string{"unsubscribe.alerts warning"}, detect.Low, "email ops@example.com",
+			"aws sns unsubscribe --region us-east-1 --subscription-arn " + alerts + ":1 && aws sns subscribe --region us-east-1 --topic-arn " + alerts + " --protocol email --notification-endpoint ops@example.com, then: aws sns confirm-subscription --region us-east-1 --topic-arn " + alerts + " --authenticate-on-unsubscribe true --token TOKEN"},
+		"a link will unsubscribe": {func(w *world) {
+			w.receiver(alerts, 0, func(r *health.Receiver) { r.ARN, r.Authenticated, r.Pending = "", false, true })
+		}, []string{"unsubscribe.alerts warning"}, detect.Low, "email ops@example.com", "aws sns confirm-subscription"},
+		"a text message has no link": {func(w *world) { w.receiver(alerts, 1, func(r *health.Receiver) { r.Authenticated = false }) }, nil, 0, "", ""},
+		"receivers cannot be read": {func(w *world) { w.fails["Receivers"] = denied }, []string{
+			"receivers.alerts unknown", "receivers.chat unknown", "receivers.escalation unknown", "unsubscribe.alerts unknown", "unsubscribe.escalation unknown",
+		}, detect.Critical, "x:Y", "Allow"},
+		"text messages may cost nothing":    {func(w *world) { w.texting.Limit = "0" }, []string{"sms failed"}, detect.High, "may spend nothing", "set-sms-attributes"},
+		"text messages may cost one dollar": {func(w *world) { w.texting.Limit = "" }, []string{"sms warning"}, detect.High, "$1.00 a month", "set-sms-attributes"},
+		"text messages go to a sandbox":     {func(w *world) { w.texting.Sandbox = true }, []string{"sms warning"}, detect.High, "verified numbers only", "create-sms-sandbox-phone-number"},
+		"a limit is no number":              {func(w *world) { w.texting.Limit = "x" }, []string{"sms unknown"}, detect.High, "monthly limit", "doctor"},
+		"no text messages":                  {func(w *world) { w.texting.Sandbox = true; w.want.SMS = false }, nil, 0, "", ""},
+
+		"an alarm is gone":       {func(w *world) { delete(w.alarms, "rootguard-failed") }, []string{"alarms failed"}, detect.High, "no alarm rootguard-failed", "make deploy"},
+		"an alarm is disabled":   {func(w *world) { w.alarm("rootguard-failed", func(a *health.Alarm) { a.Enabled = false }) }, []string{"alarms failed"}, detect.High, "rootguard-failed does not ring", "aws cloudwatch enable-alarm-actions --region us-east-1 --alarm-names rootguard-failed"},
+		"an alarm rings nowhere": {func(w *world) { w.alarm("rootguard-failed", func(a *health.Alarm) { a.Actions = nil }) }, []string{"alarms failed"}, detect.High, "on the topic rootguard-alerts", "Deploy again"},
+		"alarms cannot be read":  {func(w *world) { w.fails["Alarms"] = denied }, []string{"alarms unknown"}, detect.High, "x:Y", "Allow"},
+		"an alarm is muted": {func(w *world) {
+			w.mutes = []health.Mute{{Name: "night", Alarms: []string{"other", "rootguard-failed"}}}
+		}, []string{"alarms.muted failed"}, detect.Critical,
+			"alarm mute rule night", "aws cloudwatch delete-alarm-mute-rule --region us-east-1 --alarm-mute-rule-name night"},
+		"every alarm is muted":   {func(w *world) { w.mutes = []health.Mute{{Name: "all"}} }, []string{"alarms.muted failed"}, detect.Critical, "mute rule all", "delete-alarm-mute-rule"},
+		"another alarm is muted": {func(w *world) { w.mutes = []health.Mute{{Name: "night", Alarms: []string{"other", "rootguardian"}}} }, nil, 0, "", ""},
+		"mutes cannot be read":   {func(w *world) { w.fails["Mutes"] = denied }, []string{"alarms.muted unknown"}, detect.Critical, "x:Y", "Allow"},
+
+		"events of a rule were lost": {func(w *world) { w.sums["rootguard-root-sign-in"] = 2 }, []string{"lost.rules failed"}, detect.High,
+			"between 2026-03-01 11:00:00Z and 2026-03-01 12:00:00Z: 2 of rootguard-root-sign-in", "rootguard replay"},
+		"failed events were lost": {func(w *world) { w.sums["rootguard-iamuser"] = 1 }, []string{"lost.functions failed"}, detect.High, "1 of rootguard-iamuser", "rootguard replay"},
+		"messages were lost":      {func(w *world) { w.sums["rootguard-escalation"] = 1 }, []string{"lost.topics failed"}, detect.High, "1 of rootguard-escalation", "rootguard"},
+		"metrics cannot be read":  {func(w *world) { w.fails["Sums"] = denied }, []string{"lost.functions unknown", "lost.rules unknown", "lost.topics unknown"}, detect.High, "x:Y", "Allow"},
+
+		"a Region is enabled": {func(w *world) { w.enabled = append(w.enabled, "me-south-1") }, []string{"regions warning"}, detect.Low, "from me-south-1", "Add me-south-1 to regions"},
+		"a Region is left out": {func(w *world) {
+			w.enabled = append(w.enabled, "eu-west-1")
+			w.want.Further = append(w.want.Further, "eu-west-1")
+		}, []string{"regions warning"}, detect.Low, "from eu-west-1", "Add eu-west-1"},
+		"Regions cannot be read":          {func(w *world) { w.fails["Enabled"] = denied }, []string{"regions unknown"}, detect.Low, "x:Y", "Allow"},
+		"a partition has all its Regions": {func(w *world) { w.fails["Enabled"] = denied; w.want.OptIn = false }, nil, 0, "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			tc.change(w)
 			results := w.inspect(t)
 			bad := ill(results)
-			if diff := cmp.Diff(append([]string{}, tc.bad...), bad); diff != "" {
+			if diff := cmp.Diff(append([]string{}, slices.Sorted(slices.Values(tc.bad))...), bad); diff != "" {
 				t.Fatalf("checks that are not ok (-want +got):\n%s", diff)
 			}
 			if len(bad) == 0 {
 				return
 			}
-			id, _, _ := strings.Cut(bad[0], " ")
+			id, _, _ := strings.Cut(tc.bad[0], " ")
 			r := results[id]
 			if r.Severity != tc.severity || !strings.Contains(r.Why, tc.why) || !strings.Contains(r.Fix, tc.fix) {
 				t.Errorf("%+v\nwant %s, %q, %q", r, tc.severity, tc.why, tc.fix)

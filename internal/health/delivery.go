@@ -64,12 +64,9 @@ func (c *Checker) topicARNs() []string {
 	return arns
 }
 
-// topics are the checks of who gets alerts, and of the key.
-func (c *Checker) topics() []check {
-	found := map[string]*once[Topic]{}
-	for _, arn := range c.topicARNs() {
-		found[arn] = &once[Topic]{ask: func(ctx context.Context) (Topic, error) { return c.ports.Topics.Topic(ctx, arn) }}
-	}
+// topicChecks are the checks of who gets alerts, and of the key.
+func (c *Checker) topicChecks(a *answers) []check {
+	found := a.topics
 	topic := func(id, arn, proves string, severity detect.Severity, judge func(ctx context.Context, t *Topic) verdict) check {
 		return check{
 			id: "topic." + id, group: "topics", region: c.want.Region, severity: severity, proves: proves,
@@ -81,7 +78,13 @@ func (c *Checker) topics() []check {
 				if v := judge(ctx, &t); v.outcome != OK {
 					return v
 				}
-				return c.judgeKey(nameOf(arn), t.Key)
+				if v := c.judgeTopicPolicy(arn, t.Policy); v.outcome != OK {
+					return v
+				}
+				if v := c.judgeKey(nameOf(arn), t.Key); v.outcome != OK {
+					return v
+				}
+				return c.judgeDelivery(arn, t.DeliveryPolicy)
 			},
 		}
 	}
@@ -107,7 +110,7 @@ func (c *Checker) topics() []check {
 	}
 	if c.want.Key != "" {
 		checks = append(checks, check{
-			id: "key", group: "topics", region: c.want.Region, severity: detect.Critical, slow: true, proves: "The topics' key can be used", run: c.key,
+			id: "key", group: "topics", region: c.want.Region, severity: detect.Critical, every: SlowEvery, proves: "The topics' key can be used", run: c.key,
 		})
 	}
 	return checks
@@ -140,6 +143,16 @@ func (c *Checker) judgeTopic(arn string, t *Topic) verdict {
 	default:
 		return surely("Nobody is subscribed to the topic "+nameOf(arn)+": either no receiver is set, or none confirmed within the days for which AWS waits", subscribe)
 	}
+}
+
+// judgeDelivery reports a policy that changes how often SNS tries to reach an HTTPS
+// endpoint, or how many messages a second it gets.
+func (c *Checker) judgeDelivery(arn, policy string) verdict {
+	if policy == "" {
+		return well()
+	}
+	return warn("The topic "+nameOf(arn)+" has a delivery policy of its own: HTTPS endpoints may get messages late, or too few attempts",
+		fmt.Sprintf("aws sns set-topic-attributes --region %s --topic-arn %s --attribute-name DeliveryPolicy --attribute-value ''", c.want.Region, arn))
 }
 
 // judgeKey holds a topic's key against the one deployed. CloudWatch and EventBridge
@@ -184,39 +197,34 @@ func (c *Checker) key(ctx context.Context) verdict {
 	}
 }
 
-// table are the checks of the table.
-func (c *Checker) table() []check {
-	found := &once[Table]{ask: func(ctx context.Context) (Table, error) { return c.ports.Tables.Table(ctx, c.want.Table) }}
+// tableGone is the verdict where there is no table.
+func (c *Checker) tableGone() verdict {
 	name := c.want.Table
-	gone := surely("There is no table "+name+": nothing can be claimed, so nothing is told",
+	return surely("There is no table "+name+": nothing can be claimed, so no alert is sent",
 		// Point-in-time recovery is of a table that is there; of a deleted one DynamoDB
 		// keeps a backup for 35 days (Amazon DynamoDB Developer Guide, "Point-in-time recovery").
 		fmt.Sprintf("Restore it under its own name, then run rootguard doctor again: aws dynamodb list-backups --region %[1]s --table-name %[2]s --backup-type SYSTEM, "+
 			"and: aws dynamodb restore-table-from-backup --region %[1]s --target-table-name %[2]s --backup-arn ARN", c.want.Region, name))
+}
+
+// tableChecks are the checks of the table.
+func (c *Checker) tableChecks(a *answers) []check {
+	name := c.want.Table
+	gone := c.tableGone()
 	update := fmt.Sprintf("--region %s --table-name %s", c.want.Region, name)
 	return []check{{
-		id: "table", group: "table", region: c.want.Region, severity: detect.Critical, slow: true, proves: "The table and its index of what is due can be used",
+		id: "table", group: "table", region: c.want.Region, severity: detect.Critical, every: SlowEvery, proves: "The table and its index of what is due can be used",
 		run: func(ctx context.Context) verdict {
-			t, err := found.get(ctx)
-			switch {
-			case err != nil:
+			t, err := a.table.get(ctx)
+			if err != nil {
 				return of(err, gone)
-			case t.Status != "ACTIVE" && t.Status != "UPDATING":
-				return fail("The table "+name+" is "+t.Status, "Wait, or look at it: aws dynamodb describe-table "+update)
-			case t.Indexes[config.TableDueIndex] == "":
-				return surely("The table "+name+" has no index "+config.TableDueIndex+", so that no roll-up and no reminder is sent",
-					fmt.Sprintf("aws dynamodb update-table %s --attribute-definitions AttributeName=%[2]s,AttributeType=S AttributeName=%[3]s,AttributeType=S --global-secondary-index-updates "+
-						`'[{"Create":{"IndexName":"%[4]s","KeySchema":[{"AttributeName":"%[2]s","KeyType":"HASH"},{"AttributeName":"%[3]s","KeyType":"RANGE"}],"Projection":{"ProjectionType":"KEYS_ONLY"}}}]'`,
-						update, config.TableDuePartition, config.TableDueSort, config.TableDueIndex))
-			case t.Indexes[config.TableDueIndex] != "ACTIVE":
-				return fail("The index "+config.TableDueIndex+" of the table "+name+" is "+t.Indexes[config.TableDueIndex], "Wait, or look at it: aws dynamodb describe-table "+update)
 			}
-			return well()
+			return c.judgeTable(&t)
 		},
 	}, {
-		id: "table.protection", group: "table", region: c.want.Region, severity: detect.Medium, slow: true, proves: "The table is kept from deletion, can be restored, and drops what is old",
+		id: "table.protection", group: "table", region: c.want.Region, severity: detect.Medium, every: SlowEvery, proves: "The table is kept from deletion, can be restored, and drops what is old",
 		run: func(ctx context.Context) verdict {
-			t, err := found.get(ctx)
+			t, err := a.table.get(ctx)
 			if err != nil {
 				return of(err, gone)
 			}
@@ -237,4 +245,37 @@ func (c *Checker) table() []check {
 			return worst(faults)
 		},
 	}}
+}
+
+// judgeTable says what keeps the functions from the table's rows, or will.
+func (c *Checker) judgeTable(t *Table) verdict {
+	name := c.want.Table
+	update := fmt.Sprintf("--region %s --table-name %s", c.want.Region, name)
+	const index = config.TableDueIndex
+	switch {
+	case !t.Inaccessible.IsZero():
+		return surely(fmt.Sprintf("The table %s cannot be used since %s: DynamoDB may not use its key %s. After 7 days it archives the table", name, stamp(t.Inaccessible), t.Key),
+			fmt.Sprintf("aws kms enable-key --region %s --key-id %s; then, where the key is not yours: aws dynamodb update-table %s --sse-specification Enabled=false", c.want.Region, t.Key, update))
+	case t.Status != "ACTIVE" && t.Status != "UPDATING":
+		return fail("The table "+name+" is "+t.Status, "Wait, or see it: aws dynamodb describe-table "+update)
+	case t.Indexes[index] == "":
+		return surely("The table "+name+" has no index "+index+", so that no roll-up and no reminder is sent",
+			fmt.Sprintf("aws dynamodb update-table %s --attribute-definitions AttributeName=%[2]s,AttributeType=S AttributeName=%[3]s,AttributeType=S --global-secondary-index-updates "+
+				`'[{"Create":{"IndexName":"%[4]s","KeySchema":[{"AttributeName":"%[2]s","KeyType":"HASH"},{"AttributeName":"%[3]s","KeyType":"RANGE"}],"Projection":{"ProjectionType":"KEYS_ONLY"}}}]'`,
+				update, config.TableDuePartition, config.TableDueSort, index))
+	case t.Indexes[index] != "ACTIVE":
+		return fail("The index "+index+" of the table "+name+" is "+t.Indexes[index], "Wait, or see it: aws dynamodb describe-table "+update)
+	case t.Provisioned:
+		return surely("The table "+name+" has a provisioned throughput, beyond which calls are refused", "aws dynamodb update-table "+update+" --billing-mode PAY_PER_REQUEST")
+	case t.ReadLimit > 0 || t.WriteLimit > 0:
+		return surely(fmt.Sprintf("The table %s, or its index, is limited to %d reads and %d writes a second (0: no limit), beyond which calls are refused", name, t.ReadLimit, t.WriteLimit),
+			"aws dynamodb update-table "+update+" --on-demand-throughput MaxReadRequestUnits=-1,MaxWriteRequestUnits=-1, and the same for its index: --global-secondary-index-updates")
+	case t.Key == "" || nameOf(t.Key) == nameOf(c.want.Key):
+		return well()
+	}
+	if c.want.Adopted && strings.HasPrefix(t.Key, c.arn("kms", c.want.Region, "")) {
+		return well() // its owner's choice
+	}
+	return surely(fmt.Sprintf("The table %s is encrypted by the key %s, with which rootguard was not deployed: whoever can disable that key silences it", name, t.Key),
+		"aws dynamodb update-table "+update+" --sse-specification Enabled=false")
 }

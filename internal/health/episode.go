@@ -22,11 +22,15 @@ const remindEvery = 24 * time.Hour
 
 // State is what is known from one run to the next.
 type State struct {
-	At       time.Time     `json:"at"`             // of the latest run
-	Slow     time.Time     `json:"slow,omitzero"`  // of the latest that made all the slow checks
-	Beats    []Outstanding `json:"beats,omitzero"` // the latest heartbeats
+	At       time.Time     `json:"at"`              // of the latest run
+	Slow     time.Time     `json:"slow,omitzero"`   // of the latest that made all the checks of SlowEvery
+	Hourly   time.Time     `json:"hourly,omitzero"` // likewise
+	Rarely   time.Time     `json:"rarely,omitzero"` // likewise
+	Lost     time.Time     `json:"lost,omitzero"`   // until when the metrics of what was lost were read
+	Beats    []Outstanding `json:"beats,omitzero"`  // the latest heartbeats
 	Episodes []Episode     `json:"episodes,omitzero"`
 	Regions  []string      `json:"regions,omitzero"` // whose forwarder was there once
+	Enabled  []string      `json:"enabled,omitzero"` // Regions that the account had at the latest check of them
 }
 
 // Outstanding names a heartbeat that was put.
@@ -51,6 +55,7 @@ type Episode struct {
 	Why      string          `json:"why"`
 	Fix      string          `json:"fix,omitempty"`
 
+	Once         bool            `json:"once,omitempty"`  // neither reminded of nor closed
 	Due          bool            `json:"due,omitempty"`   // it lasted long enough to be told
 	Nonce        string          `json:"nonce,omitempty"` // random, from when it was Due
 	Told         time.Time       `json:"told,omitzero"`   // of the run that told it
@@ -66,6 +71,21 @@ func (e *Episode) is(o *Episode) bool {
 // open is the index of a check's episode that goes on, -1 where there is none.
 func (s *State) open(check string, unchecked bool) int {
 	return slices.IndexFunc(s.Episodes, func(e Episode) bool { return e.Check == check && e.Unchecked == unchecked && e.Ended.IsZero() })
+}
+
+// tiers are the intervals of which the checks are due.
+func (s *State) tiers(at time.Time) map[time.Duration]bool {
+	due := func(last time.Time, every time.Duration) bool { return at.Sub(last) >= every || last.After(at) }
+	return map[time.Duration]bool{0: true, SlowEvery: due(s.Slow, SlowEvery), Hourly: due(s.Hourly, Hourly), Rarely: due(s.Rarely, Rarely)}
+}
+
+// made notes that the checks of some intervals were.
+func (s *State) made(tiers map[time.Duration]bool, at time.Time) {
+	for every, last := range map[time.Duration]*time.Time{SlowEvery: &s.Slow, Hourly: &s.Hourly, Rarely: &s.Rarely} {
+		if tiers[every] {
+			*last = at
+		}
+	}
 }
 
 // apart is how far apart runs are that count as two.
@@ -120,7 +140,12 @@ func (s State) observed(at, now time.Time, results []Result, exists map[string]b
 			s.Regions = append(s.Regions, r.Region)
 		}
 	}
-	s.Episodes = slices.DeleteFunc(s.Episodes, func(e Episode) bool { return !e.Ended.IsZero() && !e.Due })
+	for i := range results {
+		if r := &results[i]; r.ID == regionsCheck && r.Outcome != Unknown {
+			s.Enabled = r.enabled
+		}
+	}
+	s.Episodes = slices.DeleteFunc(s.Episodes, func(e Episode) bool { return !e.Ended.IsZero() && (!e.Due || e.Once && !e.Told.IsZero()) })
 	for i := range s.Episodes {
 		if e := &s.Episodes[i]; e.Due && e.Told.IsZero() && e.Nonce == "" {
 			e.Nonce = nonce
@@ -137,7 +162,7 @@ func (s *State) ill(at time.Time, r *Result, unchecked bool) {
 	}
 	e := &s.Episodes[i]
 	e.Runs, e.Well = e.Runs+1, 0
-	e.Severity, e.Why, e.Fix = r.Severity, r.Why, r.Fix
+	e.Severity, e.Why, e.Fix, e.Once = r.Severity, r.Why, r.Fix, r.once && !unchecked
 	enough := FailingRuns
 	switch {
 	case unchecked:
@@ -179,10 +204,11 @@ func (e *Episode) stages(at time.Time) []stage {
 	}
 	if e.Told.IsZero() {
 		all = append(all, first)
-	} else if e.Severity > e.ToldSeverity && e.Ended.IsZero() {
+	} else if !e.Once && e.Severity > e.ToldSeverity && e.Ended.IsZero() {
 		all = append(all, worse)
 	}
 	switch {
+	case e.Once:
 	case !e.Ended.IsZero():
 		all = append(all, closing)
 	case !e.Told.IsZero() && e.days(at) > e.Reminded:

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 
 	"rootguard/internal/config"
 	"rootguard/internal/detect"
@@ -32,14 +33,16 @@ func (c *Checker) functionNames() []string {
 // runtime is what the functions are built for.
 const runtime = "provided.al2023"
 
-// functions are three checks of each function, of one answer.
-func (c *Checker) functions() []check {
-	names := c.functionNames()
-	checks := make([]check, 0, 3*len(names))
+// least is how long a function must be allowed to run for at least.
+const least = 30 * time.Second
+
+// functionChecks are four checks of each function, of one answer.
+func (c *Checker) functionChecks(a *answers) []check {
+	checks := make([]check, 0, 4*len(a.names))
 	rules, err := c.wantedRules()
-	for _, name := range names {
+	for _, name := range a.names {
 		full := c.function(name)
-		found := &once[Function]{ask: func(ctx context.Context) (Function, error) { return c.ports.Functions.Function(ctx, full) }}
+		found := a.functions[name]
 		judge := func(judge func(*Function) verdict) func(ctx context.Context) verdict {
 			return func(ctx context.Context) verdict {
 				f, err := found.get(ctx)
@@ -50,10 +53,20 @@ func (c *Checker) functions() []check {
 			}
 		}
 		checks = append(checks, check{
-			id: "function." + name, group: "functions", region: c.want.Region, severity: detect.Critical, slow: true,
+			id: "function." + name, group: "functions", region: c.want.Region, severity: detect.Critical, every: SlowEvery,
 			proves: "The function can run, and has its settings", run: judge(func(f *Function) verdict { return c.judgeFunction(full, f) }),
 		}, check{
-			id: "permission." + name, group: "functions", region: c.want.Region, severity: detect.High, slow: true,
+			id: "code." + name, group: "functions", region: c.want.Region, severity: detect.Critical, every: SlowEvery,
+			proves: "It runs the code that was deployed",
+			run: func(ctx context.Context) verdict {
+				f, err := found.get(ctx)
+				if err != nil {
+					return of(err, warn("There is no function "+full, "See function."+name))
+				}
+				return c.judgeCode(name, full, &f)
+			},
+		}, check{
+			id: "permission." + name, group: "functions", region: c.want.Region, severity: detect.High, every: SlowEvery,
 			proves: "Its rules may call it",
 			run: judge(func(f *Function) verdict {
 				if err != nil {
@@ -62,7 +75,7 @@ func (c *Checker) functions() []check {
 				return c.judgePolicy(full, c.functionARN(name), f.Policy, rules)
 			}),
 		}, check{
-			id: "failures." + name, group: "functions", region: c.want.Region, severity: detect.High, slow: true,
+			id: "failures." + name, group: "functions", region: c.want.Region, severity: detect.High, every: SlowEvery,
 			proves: "What it fails on is kept in the queue of failed events",
 			run: judge(func(f *Function) verdict {
 				queue := c.queueARN(c.want.Failed)
@@ -96,6 +109,12 @@ func (c *Checker) judgeFunction(name string, f *Function) verdict {
 	case f.Runtime != runtime:
 		return fail(fmt.Sprintf("The function %s has the runtime %s, for which it is not built", name, f.Runtime), cli("update-function-configuration")+" --runtime "+runtime)
 	}
+	if f.VPC != "" {
+		return surely("The function "+name+" is in the VPC "+f.VPC+", from which it may not reach AWS", cli("update-function-configuration")+" --vpc-config SubnetIds=[],SecurityGroupIds=[]")
+	}
+	if f.Timeout < least {
+		return fail(fmt.Sprintf("The function %s is stopped after %s, before it can be done", name, f.Timeout), cli("update-function-configuration")+fmt.Sprintf(" --timeout %d", int(least.Seconds())))
+	}
 	var wrong []string
 	for _, v := range []struct{ name, want string }{
 		{config.EnvTable, c.want.Table}, {config.EnvTopicARN, c.want.Alerts}, {config.EnvEscalationTopicARN, c.want.Escalation},
@@ -108,6 +127,34 @@ func (c *Checker) judgeFunction(name string, f *Function) verdict {
 	if len(wrong) > 0 {
 		return fail("The function "+name+" has other settings than the rest: "+strings.Join(wrong, ", "),
 			"Set them as the other functions have them: "+cli("get-function-configuration")+" --query Environment")
+	}
+	return well()
+}
+
+// handler is the file that Lambda runs; for this runtime it takes no notice of it
+// where it is another (AWS Lambda Developer Guide, "Building a custom runtime").
+const handler = "bootstrap"
+
+// judgeCode holds a function's code against what was deployed. Lambda reports the
+// hash of the archive that it was given (AWS Lambda API Reference,
+// FunctionConfiguration, CodeSha256).
+func (c *Checker) judgeCode(name, full string, f *Function) verdict {
+	cli := func(call string) string {
+		return fmt.Sprintf("aws lambda %s --region %s --function-name %s", call, c.want.Region, full)
+	}
+	switch want := c.want.Code[name]; {
+	case len(f.Layers) > 0:
+		return surely("The function "+full+" has the layer "+f.Layers[0]+", with which it was not deployed", cli("update-function-configuration")+" --layers []")
+	case f.RuntimeUpdates != "" && f.RuntimeUpdates != "Auto":
+		return fail("The function "+full+" stays on one version of its runtime: updates are "+f.RuntimeUpdates, cli("put-runtime-management-config")+" --update-runtime-on Auto")
+	case f.Handler != handler:
+		return fail("The function "+full+" has the handler "+f.Handler+", and was deployed with "+handler, cli("update-function-configuration")+" --handler "+handler)
+	case want == "":
+		return warn("Which code was deployed is not known: rootguard was deployed by an older version", "Deploy again: make deploy")
+	case f.Update == "InProgress":
+		return well() // a deployment changes the code first, and then what was deployed
+	case f.Code != want:
+		return fail("The function "+full+" runs other code than was deployed", "See who called UpdateFunctionCode, then deploy again after a change of the code: CloudFormation leaves alone what it thinks unchanged. To see its hash: "+cli("get-function-configuration")+" --query CodeSha256")
 	}
 	return well()
 }

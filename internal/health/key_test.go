@@ -14,7 +14,7 @@ func TestNoKey(t *testing.T) {
 	w := newWorld(t)
 	w.want.Key, w.keys = "", nil
 	for arn := range w.topics {
-		w.topics[arn] = health.Topic{Confirmed: 1}
+		w.topics[arn] = health.Topic{Policy: topicPolicy, Confirmed: 1}
 	}
 	for name := range w.functions {
 		delete(w.functions[name].Environment, config.EnvKeys)
@@ -26,7 +26,7 @@ func TestNoKey(t *testing.T) {
 	if r, there := results["key"]; there {
 		t.Errorf("there is no key, and a check of it: %+v", r)
 	}
-	w.topics[alerts] = health.Topic{Confirmed: 1, Key: "arn:aws:kms:us-east-1:999999999999:key/k"}
+	w.topics[alerts] = health.Topic{Policy: topicPolicy, Confirmed: 1, Key: "arn:aws:kms:us-east-1:999999999999:key/k"}
 	r := w.inspect(t)["topic.alerts"]
 	if r.Outcome != health.Failed || !strings.Contains(r.Why, "999999999999") || !strings.HasSuffix(r.Fix, "--attribute-name KmsMasterKeyId --attribute-value ''") {
 		t.Errorf("with another account's key: %+v", r)

@@ -39,6 +39,14 @@ type Rules interface {
 	// Rules returns all whose name begins with a prefix.
 	Rules(ctx context.Context, region, prefix string) ([]Rule, error)
 	Targets(ctx context.Context, region, rule string) ([]Target, error)
+	// DefaultBus describes the bus itself.
+	DefaultBus(ctx context.Context, region string) (EventBus, error)
+}
+
+// EventBus is an event bus of EventBridge.
+type EventBus struct {
+	Key    string // ID or ARN of the customer's KMS key that encrypts its events, patterns and targets, or ""
+	Policy string // its resource policy, JSON; "" where there is none
 }
 
 // Rule is an EventBridge rule. One of Pattern and Schedule is set.
@@ -77,6 +85,27 @@ type Function struct {
 	Reserved          *int   // concurrency; nil: unreserved
 	OnFailure         string // ARN of the destination, or ""
 	Policy            string // its resource policy, JSON; "" where there is none
+
+	Code           string // base64 of the SHA-256 of its archive
+	Handler        string
+	Role           string   // ARN
+	Layers         []string // ARNs
+	VPC            string   // ID, or ""
+	Timeout        time.Duration
+	RuntimeUpdates string // "Auto", "FunctionUpdate" or "Manual"
+}
+
+// Roles describes IAM roles.
+type Roles interface {
+	Role(ctx context.Context, name string) (Role, error)
+}
+
+// Role is an IAM role.
+type Role struct {
+	Trust    string            // JSON
+	Boundary string            // ARN of its permissions boundary, or ""
+	Attached []string          // ARNs of managed policies
+	Inline   map[string]string // JSON by name
 }
 
 // Queues tells of SQS queues by URL, or by name in a Region.
@@ -87,9 +116,39 @@ type Queues interface {
 // Queue is about how many messages are in a queue.
 type Queue struct{ Visible, Hidden int }
 
-// Topics tells of SNS topics.
+// Topics describes SNS topics.
 type Topics interface {
 	Topic(ctx context.Context, arn string) (Topic, error)
+	Receivers(ctx context.Context, arn string) (Receivers, error)
+	// Texting describes how the account sends text messages.
+	Texting(ctx context.Context) (Texting, error)
+}
+
+// Receivers are the subscriptions of a topic, and what is withheld from all of them.
+type Receivers struct {
+	List []Receiver
+	More int // subscriptions of which the filter and the confirmation were not read
+	// DataProtection is the policy by which SNS masks or refuses messages, JSON; ""
+	// where there is none.
+	DataProtection string
+	Unprotected    error // why it is not known whether there is one
+}
+
+// Receiver is one subscription.
+type Receiver struct {
+	ARN, Protocol, Endpoint string // ARN: "" unless it is confirmed
+
+	Pending, Deleted bool
+	Unread           bool   // the three below are not known
+	Filter           string // JSON, or ""
+	FilterScope      string // "MessageAttributes", "MessageBody" or ""
+	Authenticated    bool   // only whoever has a permission can end it
+}
+
+// Texting is how an account sends text messages.
+type Texting struct {
+	Sandbox bool   // only to numbers that were verified
+	Limit   string // dollars a month, as SNS writes it; "" where none is set
 }
 
 // Topic is an SNS topic.
@@ -97,6 +156,8 @@ type Topic struct {
 	Confirmed, Pending, Deleted int      // subscriptions; deleted ones are forgotten after some days
 	Waiting                     []string // the pending ones, as "email ops@example.com"; some of them, or none where not known
 	Key                         string   // ID, ARN or alias of the KMS key, or ""
+	Policy                      string   // its resource policy, JSON
+	DeliveryPolicy              string   // of its own for retries over HTTP, JSON; "" where SNS's holds
 }
 
 // Keys tells of KMS keys.
@@ -114,6 +175,9 @@ type Key struct {
 type Tables interface {
 	Table(ctx context.Context, name string) (Table, error)
 	Protection(ctx context.Context, name string) (Protection, error)
+	// TablePolicy returns the resource policy of a table, by its ARN, JSON; "" where
+	// there is none.
+	TablePolicy(ctx context.Context, arn string) (string, error)
 }
 
 // Table is a DynamoDB table.
@@ -121,12 +185,54 @@ type Table struct {
 	Status             string            // "ACTIVE", …
 	Indexes            map[string]string // status by name
 	DeletionProtection bool
+
+	Key          string    // ARN of the KMS key, "" where DynamoDB owns it
+	Inaccessible time.Time // since when DynamoDB cannot use that key; zero where it can
+	Provisioned  bool      // and not on demand
+	// ReadLimit and WriteLimit are the most request units a second, of the table or
+	// an index, on demand; 0 where there is no such limit.
+	ReadLimit, WriteLimit int64
 }
 
 // Protection is what keeps a table's items, and rids it of old ones.
 type Protection struct {
 	TTL                 string // the attribute that expires items, "" where that is off
 	PointInTimeRecovery bool
+}
+
+// Alarms describes CloudWatch alarms, and what mutes them.
+type Alarms interface {
+	// Alarms returns the metric alarms whose name begins with a prefix.
+	Alarms(ctx context.Context, prefix string) ([]Alarm, error)
+	// Mutes returns the alarm mute rules that mute now or will.
+	Mutes(ctx context.Context) ([]Mute, error)
+}
+
+// Alarm is a CloudWatch alarm.
+type Alarm struct {
+	Name    string
+	Enabled bool     // its actions are
+	Actions []string // ARNs, of when it begins to ring
+}
+
+// Mute is an alarm mute rule. With no alarms it mutes all of them.
+type Mute struct {
+	Name   string
+	Alarms []string
+}
+
+// Metrics reads metrics of AWS services.
+type Metrics interface {
+	// Sums returns the sum of each metric between two times, in their order.
+	Sums(ctx context.Context, of []Metric, from, to time.Time) ([]float64, error)
+}
+
+// Metric is a metric of one dimension.
+type Metric struct{ Namespace, Name, Dimension, Value string }
+
+// Regions describes which Regions the account has enabled.
+type Regions interface {
+	Enabled(ctx context.Context) ([]string, error)
 }
 
 // Beat is one recorded heartbeat.

@@ -140,7 +140,7 @@ func (c *Checker) rules() []check {
 	}
 	for _, w := range wanted {
 		checks = append(checks, check{
-			id: "target." + w.name, group: "targets", region: c.want.Region, severity: detect.High, slow: true,
+			id: "target." + w.name, group: "targets", region: c.want.Region, severity: detect.High, every: SlowEvery,
 			proves: "Its events go where they should, and to the queue where they cannot",
 			run:    func(ctx context.Context) verdict { return c.target(ctx, "", c.want.Prefix+"-", &w) },
 		})
@@ -260,44 +260,72 @@ func (c *Checker) forwarders(state State) []check {
 	var checks []check
 	for _, region := range c.want.Regions {
 		patient := !slices.Contains(state.Regions, region)
+		found := &once[[]Rule]{ask: func(ctx context.Context) ([]Rule, error) { return c.ports.Rules.Rules(ctx, region, prefix) }}
+		bus := c.arn("events", c.want.Region, "event-bus/default")
+		wanted := make([]wantedRule, len(rules))
+		for i, r := range rules {
+			if region == c.want.Second {
+				r = eventpattern.Elsewhere(r, c.want.Region)
+			}
+			wanted[i] = wantedRule{name: r.Name, region: region, state: stateOf(r), pattern: r.Pattern, targets: []wantedTarget{{arn: bus, deadLetters: c.arn("sqs", region, queue)}}}
+		}
 		checks = append(checks, check{
-			id: forwarderOf + region, group: "regions", region: region, severity: detect.High, slow: true,
-			proves: "Its rules are enabled as deployed, and send to " + c.want.Region,
+			id: forwarderOf + region, group: "regions", region: region, severity: detect.High, every: SlowEvery,
+			proves: "Its rules are enabled as deployed",
 			run: func(ctx context.Context) verdict {
-				found, err := c.ports.Rules.Rules(ctx, region, prefix)
+				there, err := found.get(ctx)
 				if err != nil {
 					return unanswered(err)
 				}
-				if len(found) == 0 {
+				if len(there) == 0 {
 					none := surely("There is no rule "+prefix+"… in "+region, "Deploy the stack "+stack(region)+", or take "+region+" out of regions in cdk.json")
 					none.certain, none.patient = !patient, patient
 					return none
 				}
-				bus := c.arn("events", c.want.Region, "event-bus/default")
 				var faults []verdict
-				for _, r := range rules {
-					if region == c.want.Second {
-						r = eventpattern.Elsewhere(r, c.want.Region)
-					}
-					w := wantedRule{name: r.Name, region: region, state: stateOf(r), pattern: r.Pattern, targets: []wantedTarget{{arn: bus, deadLetters: c.arn("sqs", region, queue)}}}
-					v := c.judgeRule(prefix, &w, found)
-					if v.outcome == OK {
-						if v = c.target(ctx, region, prefix, &w); v.outcome == Failed {
-							v.fix = "Delete the stack " + stack(region) + " and deploy it again; its queue must be empty: rootguard redrive --forwarder " + region
-						}
-					}
-					switch v.outcome {
-					case Unknown:
-						return v
-					case OK:
-					default:
+				for i := range wanted {
+					if v := c.judgeRule(prefix, &wanted[i], there); v.outcome != OK {
 						faults = append(faults, v)
 					}
 				}
 				return worst(faults)
 			},
 		}, check{
-			id: "queue." + region, group: "regions", region: region, severity: detect.High, slow: true,
+			id: "targets." + region, group: "regions", region: region, severity: detect.High, every: Rarely,
+			proves: "Its rules send to " + c.want.Region + ", on a bus that uses no key of others",
+			run: func(ctx context.Context) verdict {
+				there, err := found.get(ctx)
+				if err != nil {
+					return unanswered(err)
+				}
+				var faults []verdict
+				for i := range wanted {
+					w := &wanted[i]
+					if !slices.ContainsFunc(there, func(r Rule) bool { return r.Name == prefix+w.name }) {
+						continue // reported by the other check
+					}
+					switch v := c.target(ctx, region, prefix, w); v.outcome {
+					case OK:
+					case Unknown:
+						return v
+					case Failed:
+						v.fix = "Delete the stack " + stack(region) + " and deploy it again; its queue must be empty: rootguard redrive --forwarder " + region
+						faults = append(faults, v)
+					case Warning:
+						faults = append(faults, v)
+					}
+				}
+				b, err := c.ports.Rules.DefaultBus(ctx, region)
+				if err != nil {
+					return unanswered(err)
+				}
+				if v := c.judgeBus(&b, region, false); v.outcome != OK {
+					faults = append(faults, v)
+				}
+				return worst(faults)
+			},
+		}, check{
+			id: "queue." + region, group: "regions", region: region, severity: detect.High, every: SlowEvery,
 			proves: "No event waits that could not be forwarded",
 			run: func(ctx context.Context) verdict {
 				v := c.queue(ctx, region, queue, "rootguard redrive --forwarder "+region)

@@ -40,7 +40,7 @@ func (c *Checker) Run(ctx context.Context, raiser Raiser, at time.Time) (slog.Va
 		beat, unproved = c.record(seen, at)
 	}
 	all := c.checks(state, unproved, at)
-	slow := at.Sub(state.Slow) >= SlowEvery || state.Slow.After(at)
+	tiers := state.tiers(at)
 	exists := map[string]bool{}
 	var due []check
 	for _, k := range all {
@@ -48,7 +48,7 @@ func (c *Checker) Run(ctx context.Context, raiser Raiser, at time.Time) (slog.Va
 		if k.idle {
 			continue
 		}
-		if !k.slow || slow || state.open(k.id, false) >= 0 || state.open(k.id, true) >= 0 {
+		if tiers[k.every] || !k.steady && (state.open(k.id, false) >= 0 || state.open(k.id, true) >= 0) {
 			due = append(due, k)
 		}
 	}
@@ -64,9 +64,8 @@ func (c *Checker) Run(ctx context.Context, raiser Raiser, at time.Time) (slog.Va
 		if was.repeats(at, now) {
 			return state, false
 		}
-		if slow {
-			state.Slow = at
-		}
+		state.made(tiers, at)
+		state.Lost = c.readUntil(was, results, at)
 		if beat.ID != "" && unproved == nil {
 			state.Beats = append(slices.Clone(state.Beats), Outstanding{ID: beat.ID, At: at})
 			state.Beats = state.Beats[max(0, len(state.Beats)-outstanding):]

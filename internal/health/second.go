@@ -21,7 +21,7 @@ func (c *Checker) secondTopic() string {
 func (c *Checker) second(state State) []check {
 	if c.want.Second == "" {
 		return []check{{
-			id: "second", group: "second", region: c.want.Region, severity: detect.Medium, slow: true,
+			id: "second", group: "second", region: c.want.Region, severity: detect.Medium, every: SlowEvery,
 			proves: "The partition has no other Region: what is done to rootguard itself is reported from this one alone",
 			run: func(context.Context) verdict {
 				if p, ok := partition.Of(c.want.Partition); !ok || p.Second == "" {
@@ -40,7 +40,7 @@ func (c *Checker) second(state State) []check {
 	}
 	topic := c.secondTopic()
 	return []check{{
-		id: "second.rules", group: "second", region: c.want.Second, severity: detect.High, slow: true,
+		id: "second.rules", group: "second", region: c.want.Second, severity: detect.High, every: SlowEvery,
 		proves: "Its rules report what is done to rootguard, and count its heartbeats",
 		run: func(ctx context.Context) verdict {
 			found, err := c.ports.Rules.Rules(ctx, c.want.Second, config.SecondRule(c.want.Prefix))
@@ -67,7 +67,7 @@ func (c *Checker) second(state State) []check {
 			return worst(faults)
 		},
 	}, {
-		id: "second.topic", group: "second", region: c.want.Second, severity: detect.High, slow: true,
+		id: "second.topic", group: "second", region: c.want.Second, severity: detect.High, every: SlowEvery,
 		proves: "A receiver has confirmed to get what the second Region reports",
 		run: func(ctx context.Context) verdict {
 			t, err := c.ports.Topics.Topic(ctx, topic)

@@ -3,6 +3,7 @@ package health_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -42,6 +43,17 @@ type world struct {
 	keys      map[string]health.Key
 	tables    map[string]health.Table
 	protect   health.Protection
+	roles     map[string]health.Role
+	alarms    map[string]health.Alarm
+	mutes     []health.Mute
+	sums      map[string]float64 // by the value of a metric's dimension
+	windows   [][2]time.Time     // of which metrics were read
+	enabled   []string
+	buses     map[string]health.EventBus // by Region
+	policy    string                     // of the table
+	receivers map[string]health.Receivers
+	texting   health.Texting
+	hangs     map[string]bool  // calls that do not return
 	fails     map[string]error // by the name of a call
 	calls     map[string]int
 	deaf      map[string]bool // functions that heartbeats do not reach
@@ -65,8 +77,25 @@ func newWorldWith(t *testing.T, quarantine bool) *world {
 		trails: []health.Trail{{Name: "main", ARN: "arn:aws:cloudtrail:us-east-1:111122223333:trail/main", HomeRegion: home, MultiRegion: true,
 			GlobalServiceEvents: true, Logging: true, Reads: true, Writes: true}},
 		rules: map[string][]health.Rule{}, targets: map[string][]health.Target{}, functions: map[string]health.Function{},
-		queues:  map[string]health.Queue{home + "/undelivered": {}, home + "/failed": {}, further + "/rootguard-forward-undelivered": {}},
-		topics:  map[string]health.Topic{alerts: {Confirmed: 1, Key: keyARN}, escal: {Confirmed: 1, Key: keyARN}, chat: {Confirmed: 1, Key: keyARN}, second: {Confirmed: 1}},
+		queues: map[string]health.Queue{home + "/undelivered": {}, home + "/failed": {}, further + "/rootguard-forward-undelivered": {}},
+		topics: map[string]health.Topic{
+			alerts: {Confirmed: 1, Key: keyARN, Policy: topicPolicy}, escal: {Confirmed: 1, Key: keyARN, Policy: topicPolicy}, chat: {Confirmed: 1, Key: keyARN, Policy: topicPolicy}, second: {Confirmed: 1},
+		},
+		receivers: map[string]health.Receivers{
+			alerts: {List: []health.Receiver{
+				{ARN: alerts + ":1", Protocol: "email", Endpoint: "ops@example.com", Authenticated: true},
+				{ARN: alerts + ":2", Protocol: "sms", Endpoint: "+15555550100", Filter: `{"severity": ["high", "critical"]}`},
+				{ARN: alerts + ":3", Protocol: "lambda", Endpoint: "arn:aws:lambda:us-east-1:111122223333:function:rootguard-securityhub", Filter: `{"severity":[{"exists":true}]}`},
+			}},
+			escal: {List: []health.Receiver{{ARN: escal + ":1", Protocol: "https", Endpoint: "https://hooks.example.com/x", Authenticated: true}}},
+			chat:  {List: []health.Receiver{{ARN: chat + ":1", Protocol: "https", Endpoint: "https://chatbot.example.com"}}},
+		},
+		texting: health.Texting{Limit: "50"}, enabled: []string{home, further}, buses: map[string]health.EventBus{}, sums: map[string]float64{}, hangs: map[string]bool{},
+		roles: map[string]health.Role{}, alarms: map[string]health.Alarm{
+			"rootguard-failed":     {Name: "rootguard-failed", Enabled: true, Actions: []string{alerts, escal, chat}},
+			"rootguard-no-sign":    {Name: "rootguard-no-sign", Enabled: true, Actions: []string{alerts, escal, chat, "arn:aws:sns:us-east-1:111122223333:more"}},
+			"rootguard-by-another": {Name: "rootguard-by-another"},
+		},
 		keys:    map[string]health.Key{keyARN: {State: "Enabled"}},
 		tables:  map[string]health.Table{"table": {Status: "ACTIVE", Indexes: map[string]string{"due": "ACTIVE"}, DeletionProtection: true}},
 		protect: health.Protection{TTL: "expires", PointInTimeRecovery: true},
@@ -75,6 +104,10 @@ func newWorldWith(t *testing.T, quarantine bool) *world {
 		want: health.Expected{
 			Partition: "aws", Region: home, Account: account, Prefix: "rootguard", Table: "table", Alerts: alerts, Escalation: escal, Chat: chat,
 			Key: keyARN, Undelivered: queues + "undelivered", Failed: queues + "failed", Regions: []string{further}, Second: further,
+			Deployed: true, Code: map[string]string{}, Alarms: []string{"rootguard-failed", "rootguard-no-sign"}, SMS: true, Further: []string{further}, OptIn: true,
+			Receivers: map[string][]string{
+				alerts: {config.ReceiverID("email", "ops@example.com"), config.ReceiverID("sms", "+15555550100")}, escal: {config.ReceiverID("https", "https://hooks.example.com/x")},
+			},
 		},
 	}
 	rules, err := eventpattern.RulesFor("rootguard")
@@ -132,16 +165,40 @@ func newWorldWith(t *testing.T, quarantine bool) *world {
 		}
 		w.functions["rootguard-"+name] = health.Function{
 			Runtime: "provided.al2023", State: "Active", Update: "Successful", OnFailure: sqs + "failed",
+			Code: "hash-" + name, Handler: "bootstrap", Role: roleARN(name), Timeout: 30 * time.Second, RuntimeUpdates: "Auto",
 			Policy: `{"Version":"2012-10-17","Statement":[` + strings.Join(policies[name], ",") + `]}`,
 			Environment: map[string]string{config.EnvTable: "table", config.EnvTopicARN: alerts, config.EnvEscalationTopicARN: escal,
 				config.EnvChatTopicARN: chat, config.EnvPrefix: "rootguard", config.EnvKeys: keyARN},
 		}
 	}
+	for _, name := range names {
+		w.want.Code[name] = "hash-" + name
+		w.roles["rootguard-"+name+"Role-x"] = health.Role{Trust: trust, Inline: map[string]string{"Default": rolePolicy}}
+	}
 	return w
 }
 
+func roleARN(name string) string {
+	return "arn:aws:iam::111122223333:role/rootguard-" + name + "Role-x"
+}
+
+const (
+	trust       = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}`
+	topicPolicy = `{"Statement":[{"Sid":"AllowPublishThroughSSLOnly","Effect":"Deny","Principal":"*","Action":"sns:Publish","Resource":"t","Condition":{"Bool":{"aws:SecureTransport":"false"}}},
+		{"Effect":"Allow","Principal":{"Service":"cloudwatch.amazonaws.com"},"Action":"sns:Publish","Resource":"t","Condition":{"StringEquals":{"aws:SourceAccount":"111122223333"}}},
+		{"Effect":"Allow","Principal":{"Service":"events.amazonaws.com"},"Action":"sns:Publish","Resource":"t"}]}`
+	tableARN   = "arn:aws:dynamodb:us-east-1:111122223333:table/table"
+	rolePolicy = `{"Statement":[
+		{"Sid":"Record","Effect":"Allow","Action":["dynamodb:BatchGetItem","dynamodb:ConditionCheckItem","dynamodb:PutItem","dynamodb:Query","dynamodb:UpdateItem"],"Resource":"` + tableARN + `"},
+		{"Sid":"FindDue","Effect":"Allow","Action":"dynamodb:Query","Resource":"` + tableARN + `/index/due"},
+		{"Sid":"Publish","Effect":"Allow","Action":"sns:Publish","Resource":["` + alerts + `","` + escal + `","` + chat + `"]},
+		{"Sid":"KeepFailed","Effect":"Allow","Action":"sqs:SendMessage","Resource":"arn:aws:sqs:us-east-1:111122223333:failed"},
+		{"Sid":"Beat","Effect":"Allow","Action":"events:PutEvents","Resource":"*","Condition":{"StringEquals":{"events:source":"rootguard"}}},
+		{"Sid":"EncryptAlerts","Effect":"Allow","Action":["kms:Decrypt","kms:GenerateDataKey"],"Resource":"` + keyARN + `"}]}`
+)
+
 func (w *world) checker() *health.Checker {
-	return health.New(health.Ports{Trails: w, Rules: w, Functions: w, Queues: w, Topics: w, Keys: w, Tables: w, Bus: w, Recorder: w, RollUps: w, Store: w.store}, w.want, w.clock.Now)
+	return health.New(health.Ports{Trails: w, Rules: w, Functions: w, Queues: w, Topics: w, Keys: w, Tables: w, Roles: w, Alarms: (*bells)(w), Metrics: w, Regions: w, Bus: w, Recorder: w, RollUps: w, Store: w.store}, w.want, w.clock.Now)
 }
 
 // Due is health.RollUps'.
@@ -157,6 +214,9 @@ func (w *world) Due(_ context.Context, at time.Time, limit int) ([]guard.Window,
 }
 
 func (w *world) call(name string) error {
+	if w.hangs[name] {
+		time.Sleep(time.Hour) // in the time of a synctest bubble
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.calls[name]++
@@ -229,6 +289,67 @@ func (w *world) Protection(context.Context, string) (health.Protection, error) {
 	return w.protect, nil
 }
 
+func (w *world) TablePolicy(context.Context, string) (string, error) {
+	return w.policy, w.call("TablePolicy")
+}
+
+func (w *world) DefaultBus(_ context.Context, region string) (health.EventBus, error) {
+	if region == "" {
+		region = home
+	}
+	return w.buses[region], w.call("DefaultBus")
+}
+
+func (w *world) Role(_ context.Context, name string) (health.Role, error) {
+	return found(w, "Role", w.roles, name)
+}
+
+func (w *world) Receivers(_ context.Context, arn string) (health.Receivers, error) {
+	return found(w, "Receivers", w.receivers, arn)
+}
+
+func (w *world) Texting(context.Context) (health.Texting, error) {
+	return w.texting, w.call("Texting")
+}
+
+func (w *world) Enabled(context.Context) ([]string, error) { return w.enabled, w.call("Enabled") }
+
+// Sums gives what was lost since it was last asked, as a metric's datapoints are in one window alone.
+func (w *world) Sums(_ context.Context, of []health.Metric, from, to time.Time) ([]float64, error) {
+	if err := w.call("Sums"); err != nil {
+		return nil, err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.windows = append(w.windows, [2]time.Time{from, to})
+	sums := make([]float64, len(of))
+	for i, m := range of {
+		sums[i] = w.sums[m.Value]
+	}
+	return sums, nil
+}
+
+// bells is the CloudWatch of a world.
+type bells world
+
+func (b *bells) Alarms(_ context.Context, prefix string) ([]health.Alarm, error) {
+	w := (*world)(b)
+	if err := w.call("Alarms"); err != nil {
+		return nil, err
+	}
+	var all []health.Alarm
+	for name, a := range w.alarms {
+		if strings.HasPrefix(name, prefix) {
+			all = append(all, a)
+		}
+	}
+	return all, nil
+}
+
+func (b *bells) Mutes(context.Context) ([]health.Mute, error) {
+	return b.mutes, (*world)(b).call("Mutes")
+}
+
 // Put takes the event on the bus.
 func (w *world) Put(context.Context, time.Time) error { return w.call("Put") }
 
@@ -262,4 +383,40 @@ func (w *world) function(name string, change func(*health.Function)) {
 	f := w.functions["rootguard-"+name]
 	change(&f)
 	w.functions["rootguard-"+name] = f
+}
+
+func (w *world) role(name string, change func(*health.Role)) {
+	r := w.roles["rootguard-"+name+"Role-x"]
+	r.Inline = maps.Clone(r.Inline)
+	change(&r)
+	w.roles["rootguard-"+name+"Role-x"] = r
+}
+
+func (w *world) table(change func(*health.Table)) {
+	t := w.tables["table"]
+	change(&t)
+	w.tables["table"] = t
+}
+
+func (w *world) topic(arn string, change func(*health.Topic)) {
+	t := w.topics[arn]
+	change(&t)
+	w.topics[arn] = t
+}
+
+func (w *world) receiver(topic string, i int, change func(*health.Receiver)) {
+	change(&w.receivers[topic].List[i])
+}
+
+func (w *world) alarm(name string, change func(*health.Alarm)) {
+	a := w.alarms[name]
+	change(&a)
+	w.alarms[name] = a
+}
+
+// operatorsOnly is a policy of the table that keeps from writing all but the roles
+// of a pattern.
+func operatorsOnly(roles string) string {
+	return `{"Statement":[{"Sid":"OperatorsOnly","Effect":"Deny","Principal":"*","Action":["dynamodb:PutItem","dynamodb:UpdateItem","dynamodb:DeleteItem"],"Resource":"` + tableARN +
+		`","Condition":{"ArnNotLike":{"aws:PrincipalArn":["arn:aws:iam::111122223333:role/operator","arn:aws:iam::111122223333:role/` + roles + `"]}}}]}`
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	sdk "github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
@@ -55,6 +56,16 @@ func (l *Functions) Function(ctx context.Context, name string) (health.Function,
 	f := health.Function{
 		Runtime: string(c.Runtime), State: string(c.State), Reason: deref(c.StateReason),
 		Update: string(c.LastUpdateStatus), UpdateWhy: deref(c.LastUpdateStatusReason),
+		Code: deref(c.CodeSha256), Handler: deref(c.Handler), Role: deref(c.Role),
+	}
+	if c.Timeout != nil {
+		f.Timeout = time.Duration(*c.Timeout) * time.Second
+	}
+	if c.VpcConfig != nil {
+		f.VPC = deref(c.VpcConfig.VpcId)
+	}
+	for i := range c.Layers {
+		f.Layers = append(f.Layers, deref(c.Layers[i].Arn))
 	}
 	if c.Environment != nil {
 		if e := c.Environment.Error; e != nil {
@@ -80,6 +91,11 @@ func (l *Functions) Function(ctx context.Context, name string) (health.Function,
 	case async.DestinationConfig != nil && async.DestinationConfig.OnFailure != nil:
 		f.OnFailure = deref(async.DestinationConfig.OnFailure.Destination)
 	}
+	management, err := l.client.GetRuntimeManagementConfig(ctx, &sdk.GetRuntimeManagementConfigInput{FunctionName: &name})
+	if err != nil {
+		return health.Function{}, fmt.Errorf("reading the runtime management of function %s: %w", name, err)
+	}
+	f.RuntimeUpdates = string(management.UpdateRuntimeOn)
 	policy, err := l.client.GetPolicy(ctx, &sdk.GetPolicyInput{FunctionName: &name})
 	switch {
 	case errors.As(err, &missing):

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/lambda"
@@ -63,13 +64,16 @@ func TestEnvironment(t *testing.T) {
 
 func TestFunction(t *testing.T) {
 	reserved := 0
+	const rest = `,"CodeSha256":"hash","Handler":"bootstrap","Role":"arn:role","Layers":[{"Arn":"arn:layer"}],"VpcConfig":{"VpcId":"vpc-1"},"Timeout":30`
 	well := map[string]string{
-		"/2015-03-31/functions/f/configuration":       `{"FunctionName":"f","Runtime":"provided.al2023","State":"Failed","StateReason":"why","LastUpdateStatus":"Successful","Environment":{"Variables":{"A":"b"}}}`,
-		"/2019-09-30/functions/f/concurrency":         `{"ReservedConcurrentExecutions":0}`,
-		"/2019-09-25/functions/f/event-invoke-config": `{"DestinationConfig":{"OnFailure":{"Destination":"arn:q"}}}`,
-		"/2015-03-31/functions/f/policy":              `{"Policy":"{}"}`,
+		"/2015-03-31/functions/f/configuration":             `{"FunctionName":"f","Runtime":"provided.al2023","State":"Failed","StateReason":"why","LastUpdateStatus":"Successful","Environment":{"Variables":{"A":"b"}}` + rest + `}`,
+		"/2021-07-20/functions/f/runtime-management-config": `{"UpdateRuntimeOn":"Auto","FunctionArn":"arn:f"}`,
+		"/2019-09-30/functions/f/concurrency":               `{"ReservedConcurrentExecutions":0}`,
+		"/2019-09-25/functions/f/event-invoke-config":       `{"DestinationConfig":{"OnFailure":{"Destination":"arn:q"}}}`,
+		"/2015-03-31/functions/f/policy":                    `{"Policy":"{}"}`,
 	}
-	whole := health.Function{Runtime: "provided.al2023", State: "Failed", Reason: "why", Update: "Successful", Environment: map[string]string{"A": "b"}, Reserved: &reserved, OnFailure: "arn:q", Policy: "{}"}
+	whole := health.Function{Runtime: "provided.al2023", State: "Failed", Reason: "why", Update: "Successful", Environment: map[string]string{"A": "b"}, Reserved: &reserved, OnFailure: "arn:q", Policy: "{}",
+		Code: "hash", Handler: "bootstrap", Role: "arn:role", Layers: []string{"arn:layer"}, VPC: "vpc-1", Timeout: 30 * time.Second, RuntimeUpdates: "Auto"}
 	for name, tc := range map[string]struct {
 		path, answer string // instead; "!CODE" fails
 		change       func(*health.Function)
@@ -87,7 +91,9 @@ func TestFunction(t *testing.T) {
 		"concurrency denied":    {path: "concurrency", answer: "!AccessDeniedException", err: "concurrency of function f"},
 		"destinations denied":   {path: "event-invoke-config", answer: "!AccessDeniedException", err: "destinations of function f"},
 		"policy denied":         {path: "policy", answer: "!AccessDeniedException", err: "policy of function f"},
-		"no environment at all": {path: "configuration", answer: `{"FunctionName":"f","Runtime":"provided.al2023","State":"Failed","StateReason":"why","LastUpdateStatus":"Successful"}`, change: func(f *health.Function) { f.Environment = nil }},
+		"no environment at all": {path: "configuration", answer: `{"FunctionName":"f","Runtime":"provided.al2023","State":"Failed","StateReason":"why","LastUpdateStatus":"Successful"` + rest + `}`, change: func(f *health.Function) { f.Environment = nil }},
+		"runtime denied":        {path: "runtime-management-config", answer: "!AccessDeniedException", err: "runtime management of function f"},
+		"no VPC":                {path: "configuration", answer: `{"FunctionName":"f","Runtime":"provided.al2023","State":"Failed","StateReason":"why","LastUpdateStatus":"Successful"` + strings.Replace(rest, "vpc-1", "", 1) + `}`, change: func(f *health.Function) { f.Environment, f.VPC = nil, "" }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -54,7 +54,7 @@ func (i *Inspector) Topic(ctx context.Context, arn string) (health.Topic, error)
 	case err != nil:
 		return health.Topic{}, fmt.Errorf("reading the attributes of %s: %w", arn, err)
 	}
-	t := health.Topic{Key: out.Attributes["KmsMasterKeyId"]}
+	t := health.Topic{Key: out.Attributes["KmsMasterKeyId"], Policy: out.Attributes["Policy"], DeliveryPolicy: out.Attributes["DeliveryPolicy"]}
 	for name, into := range map[string]*int{"SubscriptionsConfirmed": &t.Confirmed, "SubscriptionsPending": &t.Pending, "SubscriptionsDeleted": &t.Deleted} {
 		if *into, err = strconv.Atoi(out.Attributes[name]); err != nil {
 			return health.Topic{}, fmt.Errorf("reading the attributes of %s: %s: %w", arn, name, err)
@@ -76,4 +76,110 @@ func (i *Inspector) Topic(ctx context.Context, arn string) (health.Topic, error)
 		}
 	}
 	return t, nil
+}
+
+// deletedARN is what a subscription that ended of late has for an ARN.
+const deletedARN = "Deleted"
+
+// How many subscriptions of a topic are listed, and read one by one.
+const (
+	maxPages = 10 // of 100
+	maxRead  = 25
+)
+
+// Receivers is health.Topics'.
+func (i *Inspector) Receivers(ctx context.Context, arn string) (health.Receivers, error) {
+	var r health.Receivers
+	in := &sdk.ListSubscriptionsByTopicInput{TopicArn: &arn}
+	for page := 0; ; page++ {
+		out, err := i.client.ListSubscriptionsByTopic(ctx, in)
+		if err != nil {
+			return health.Receivers{}, absent("listing the subscriptions of "+arn, err)
+		}
+		for _, s := range out.Subscriptions {
+			one := health.Receiver{Protocol: deref(s.Protocol), Endpoint: deref(s.Endpoint), ARN: deref(s.SubscriptionArn)}
+			switch one.ARN {
+			case pendingARN:
+				one.ARN, one.Pending = "", true
+			case deletedARN:
+				one.ARN, one.Deleted = "", true
+			}
+			r.List = append(r.List, one)
+		}
+		if in.NextToken = out.NextToken; deref(in.NextToken) == "" {
+			break
+		}
+		if page == maxPages {
+			return health.Receivers{}, fmt.Errorf("listing the subscriptions of %s: there are more than %d pages", arn, maxPages)
+		}
+	}
+	read := 0
+	for n := range r.List {
+		s := &r.List[n]
+		if s.ARN == "" {
+			continue
+		}
+		if read++; read > maxRead {
+			s.Unread = true
+			r.More++
+			continue
+		}
+		if err := i.read(ctx, s); err != nil {
+			return health.Receivers{}, err
+		}
+	}
+	// Amazon SNS has closed these policies to new customers, and does not say what it
+	// answers them.
+	out, err := i.client.GetDataProtectionPolicy(ctx, &sdk.GetDataProtectionPolicyInput{ResourceArn: &arn})
+	if err != nil {
+		r.Unprotected = fmt.Errorf("reading the data protection policy of %s: %w", arn, err)
+		return r, nil
+	}
+	r.DataProtection = deref(out.DataProtectionPolicy)
+	return r, nil
+}
+
+// read reads the attributes of a subscription.
+func (i *Inspector) read(ctx context.Context, s *health.Receiver) error {
+	out, err := i.client.GetSubscriptionAttributes(ctx, &sdk.GetSubscriptionAttributesInput{SubscriptionArn: &s.ARN})
+	var missing *types.NotFoundException
+	switch {
+	case errors.As(err, &missing):
+		s.Deleted = true // since it was listed
+		return nil
+	case err != nil:
+		return fmt.Errorf("reading the attributes of the subscription %s: %w", s.ARN, err)
+	}
+	s.Filter, s.FilterScope = out.Attributes["FilterPolicy"], out.Attributes["FilterPolicyScope"]
+	s.Authenticated = out.Attributes["ConfirmationWasAuthenticated"] == "true"
+	return nil
+}
+
+// Texting is health.Topics'.
+func (i *Inspector) Texting(ctx context.Context) (health.Texting, error) {
+	status, err := i.client.GetSMSSandboxAccountStatus(ctx, &sdk.GetSMSSandboxAccountStatusInput{})
+	if err != nil {
+		return health.Texting{}, fmt.Errorf("reading whether text messages are in the sandbox: %w", err)
+	}
+	const limit = "MonthlySpendLimit"
+	out, err := i.client.GetSMSAttributes(ctx, &sdk.GetSMSAttributesInput{Attributes: []string{limit}})
+	if err != nil {
+		return health.Texting{}, fmt.Errorf("reading the attributes of text messages: %w", err)
+	}
+	return health.Texting{Sandbox: status.IsInSandbox, Limit: out.Attributes[limit]}, nil
+}
+
+func absent(doing string, err error) error {
+	var missing *types.NotFoundException
+	if errors.As(err, &missing) {
+		err = health.ErrAbsent
+	}
+	return fmt.Errorf("%s: %w", doing, err)
+}
+
+func deref(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
 }

@@ -5,16 +5,21 @@
 package awshealthtest
 
 import (
+	"cmp"
 	"encoding/json"
+	"encoding/xml"
+	"fmt"
 	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 
+	"rootguard/internal/cloudwatch/cloudwatchtest"
 	"rootguard/internal/config"
 	"rootguard/internal/eventpattern"
 	"rootguard/internal/partition"
@@ -30,6 +35,15 @@ type Function struct {
 	Policy      string
 	OnFailure   string
 	Reserved    *int
+	Code        string // what was deployed where it is ""
+	Role        Role
+}
+
+// Role is the role of a function, the policy that Deployment says beside these.
+type Role struct {
+	Boundary string
+	Attached []string
+	Inline   map[string]string
 }
 
 // Rule is a rule.
@@ -50,7 +64,10 @@ type Server struct {
 	Logging   bool             // of its one trail
 	Rules     map[string]*Rule // by name; those of a further Region by "REGION/name"
 	Functions map[string]*Function
-	Key       string            // state of the key
+	Key       string   // state of the key
+	BusKey    string   // of the default bus
+	Enabled   []string // the account's Regions, further ones than Deployment's
+	Watch     *cloudwatchtest.Server
 	Refuse    map[string]string // error code, by call: "PutEvents"
 	Put       func(Event)       // called for each event, without the lock
 
@@ -66,12 +83,29 @@ type Deployment struct {
 	Undelivered, Failed     string            // names of queues
 	Regions                 []string
 	Quarantine              bool // with the function and the rule of quarantine
+	Alarms                  []string
+	Receivers               config.Receivers
+}
+
+// hashOf is the hash that Deployed notes of a function.
+func hashOf(function string) string { return "hash of " + function }
+
+// names are those of the functions.
+func (d *Deployment) names() []string {
+	names := []string{eventpattern.RootActivity, eventpattern.IAMUser, eventpattern.Sweep}
+	if d.Quarantine {
+		names = append(names, eventpattern.Quarantine)
+	}
+	return names
 }
 
 // New starts a server that ends with the test.
 func New(tb testing.TB, d Deployment) *Server {
 	tb.Helper()
-	s := &Server{Logging: true, Rules: map[string]*Rule{}, Functions: map[string]*Function{}, Key: "Enabled", Refuse: map[string]string{}, d: d}
+	s := &Server{Logging: true, Rules: map[string]*Rule{}, Functions: map[string]*Function{}, Key: "Enabled", Refuse: map[string]string{}, Watch: cloudwatchtest.New(tb), d: d}
+	for _, name := range d.Alarms {
+		s.Watch.Alarms[d.Prefix+"-"+name] = cloudwatchtest.Alarm{Actions: d.Topics}
+	}
 	arn := func(service, region, resource string) string {
 		return "arn:aws:" + service + ":" + region + ":" + d.Account + ":" + resource
 	}
@@ -80,9 +114,9 @@ func New(tb testing.TB, d Deployment) *Server {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	names := []string{eventpattern.RootActivity, eventpattern.IAMUser, eventpattern.Sweep}
+	names := d.names()
 	if d.Quarantine {
-		rules, names = append(rules, eventpattern.QuarantineRule(d.Prefix)), append(names, eventpattern.Quarantine)
+		rules = append(rules, eventpattern.QuarantineRule(d.Prefix))
 	}
 	permitted := map[string][]string{}
 	add := func(at, prefix string, r eventpattern.Rule, schedule string, targets ...Target) {
@@ -150,29 +184,47 @@ func New(tb testing.TB, d Deployment) *Server {
 	return s
 }
 
-// Env are the environment variables that make clients ask the server.
+// Env are the environment variables that make clients ask the server. Of IAM it
+// knows the functions' roles alone: see package iamtest.
 func (s *Server) Env() map[string]string {
 	return map[string]string{
 		"AWS_ENDPOINT_URL_CLOUDTRAIL": s.URL, "AWS_ENDPOINT_URL_EVENTBRIDGE": s.URL, "AWS_ENDPOINT_URL_LAMBDA": s.URL, "AWS_ENDPOINT_URL_KMS": s.URL,
+		"AWS_ENDPOINT_URL_ACCOUNT": s.URL, "AWS_ENDPOINT_URL_CLOUDWATCH": s.Watch.URL,
 	}
 }
 
 // Deployed are the environment variables of the functions that are about health.
 func (d *Deployment) Deployed(queues string) map[string]string {
+	noted := config.Deployed{Code: map[string]string{}, Alarms: d.Alarms, Receivers: d.Receivers}
+	for _, name := range d.names() {
+		noted.Code[name] = hashOf(name)
+	}
+	text, err := json.Marshal(noted)
+	if err != nil {
+		panic(err) // texts always can be
+	}
 	return map[string]string{
-		config.EnvPrefix: d.Prefix, config.EnvUndeliveredQueue: queues + "/" + d.Undelivered, config.EnvFailedQueue: queues + "/" + d.Failed,
+		config.EnvDeployed: string(text),
+		config.EnvPrefix:   d.Prefix, config.EnvUndeliveredQueue: queues + "/" + d.Undelivered, config.EnvFailedQueue: queues + "/" + d.Failed,
 		config.EnvRegions: strings.Join(d.Regions, ","),
 	}
 }
 
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Header.Get("Content-Type") == "application/x-www-form-urlencoded" {
+		s.iam(w, r)
+		return
+	}
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return
 	}
 	call := r.Header.Get("X-Amz-Target")
 	call = call[strings.LastIndexByte(call, '.')+1:]
+	if r.URL.Path == "/listRegions" {
+		call = "ListRegions"
+	}
 	function := ""
 	if parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/"); call == "" && len(parts) == 4 {
 		function, call = parts[2], parts[3]
@@ -256,6 +308,14 @@ func (s *Server) answer(call, function, region string, body []byte) (out any, co
 		return map[string]any{"Targets": targets}, ""
 	case "PutEvents":
 		return in.Entries, ""
+	case "ListRegions":
+		regions := []map[string]string{}
+		for _, region := range append(append([]string{s.d.Region}, s.d.Regions...), s.Enabled...) {
+			regions = append(regions, map[string]string{"RegionName": region, "RegionOptStatus": "ENABLED"})
+		}
+		return map[string]any{"Regions": regions}, ""
+	case "DescribeEventBus":
+		return map[string]any{"Name": "default", "KmsKeyIdentifier": s.BusKey}, ""
 	case "DescribeKey":
 		return map[string]any{"KeyMetadata": map[string]string{"KeyId": "k", "KeyState": s.Key}}, ""
 	}
@@ -267,15 +327,111 @@ func (s *Server) answer(call, function, region string, body []byte) (out any, co
 	case "configuration":
 		return map[string]any{
 			"FunctionName": function, "Runtime": "provided.al2023", "State": f.State, "LastUpdateStatus": "Successful",
+			"CodeSha256": cmp.Or(f.Code, hashOf(strings.TrimPrefix(function, s.d.Prefix+"-"))), "Handler": "bootstrap", "Timeout": 30,
+			"Role":        "arn:aws:iam::" + s.d.Account + ":role/" + function,
 			"Environment": map[string]any{"Variables": f.Environment},
 		}, ""
 	case "concurrency":
 		return map[string]any{"ReservedConcurrentExecutions": f.Reserved}, ""
 	case "event-invoke-config":
 		return map[string]any{"DestinationConfig": map[string]any{"OnFailure": map[string]string{"Destination": f.OnFailure}}}, ""
+	case "runtime-management-config":
+		return map[string]any{"UpdateRuntimeOn": "Auto", "FunctionArn": function}, ""
 	case "policy":
 		return map[string]string{"Policy": f.Policy}, ""
 	default:
 		return nil, "UnknownOperationException"
 	}
+}
+
+// trust lets Lambda assume a role.
+const trust = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}`
+
+// allowed is the policy of a function's role.
+func (d *Deployment) allowed() string {
+	statement := func(resource string, actions ...string) map[string]any {
+		return map[string]any{"Effect": "Allow", "Action": actions, "Resource": resource}
+	}
+	table := "arn:aws:dynamodb:" + d.Region + ":" + d.Account + ":table/" + d.Environment[config.EnvTable]
+	statements := []any{
+		statement(table, "dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"),
+		statement(table+"/index/"+config.TableDueIndex, "dynamodb:Query"),
+		statement(d.Environment[config.EnvKeys], "kms:Decrypt", "kms:GenerateDataKey"),
+		statement("arn:aws:sns:"+d.Region+":"+d.Account+":*", "sns:Publish"),
+		statement("arn:aws:sqs:"+d.Region+":"+d.Account+":"+d.Failed, "sqs:SendMessage"),
+	}
+	text, err := json.Marshal(map[string]any{"Version": "2012-10-17", "Statement": statements})
+	if err != nil {
+		panic(err) // texts always can be
+	}
+	return string(text)
+}
+
+// iam answers what is asked of a role, by the query protocol.
+func (s *Server) iam(w http.ResponseWriter, r *http.Request) {
+	if err := r.ParseForm(); err != nil {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	form := r.PostForm
+	call, name := form.Get("Action"), form.Get("RoleName")
+	s.Lock()
+	defer s.Unlock()
+	refuse := func(code string) {
+		w.WriteHeader(http.StatusBadRequest)
+		fmt.Fprintf(w, "<ErrorResponse><Error><Type>Sender</Type><Code>%s</Code><Message>refused: %s</Message></Error></ErrorResponse>", code, call)
+	}
+	w.Header().Set("Content-Type", "text/xml")
+	f := s.Functions[name]
+	switch code := s.Refuse[call]; {
+	case code != "":
+		refuse(code)
+		return
+	case f == nil:
+		refuse("NoSuchEntity")
+		return
+	}
+	var b strings.Builder
+	member := func(text string) {
+		_ = xml.EscapeText(&b, []byte(text)) // a Builder takes all
+	}
+	switch call {
+	case "GetRole":
+		b.WriteString("<Role><RoleName>")
+		member(name)
+		b.WriteString("</RoleName><AssumeRolePolicyDocument>" + url.QueryEscape(trust) + "</AssumeRolePolicyDocument>")
+		if f.Role.Boundary != "" {
+			b.WriteString("<PermissionsBoundary><PermissionsBoundaryArn>")
+			member(f.Role.Boundary)
+			b.WriteString("</PermissionsBoundaryArn></PermissionsBoundary>")
+		}
+		b.WriteString("</Role>")
+	case "ListAttachedRolePolicies":
+		b.WriteString("<AttachedPolicies>")
+		for _, arn := range f.Role.Attached {
+			b.WriteString("<member><PolicyArn>")
+			member(arn)
+			b.WriteString("</PolicyArn></member>")
+		}
+		b.WriteString("</AttachedPolicies><IsTruncated>false</IsTruncated>")
+	case "ListRolePolicies":
+		b.WriteString("<PolicyNames><member>Default</member>")
+		for _, policy := range slices.Sorted(maps.Keys(f.Role.Inline)) {
+			b.WriteString("<member>")
+			member(policy)
+			b.WriteString("</member>")
+		}
+		b.WriteString("</PolicyNames><IsTruncated>false</IsTruncated>")
+	case "GetRolePolicy":
+		document, ok := f.Role.Inline[form.Get("PolicyName")]
+		if !ok && form.Get("PolicyName") != "Default" {
+			refuse("NoSuchEntity")
+			return
+		}
+		b.WriteString("<PolicyDocument>" + url.QueryEscape(cmp.Or(document, s.d.allowed())) + "</PolicyDocument>")
+	default:
+		refuse("InvalidAction")
+		return
+	}
+	fmt.Fprintf(w, "<%[1]sResponse><%[1]sResult>%[2]s</%[1]sResult></%[1]sResponse>", call, b.String())
 }

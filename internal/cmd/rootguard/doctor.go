@@ -30,11 +30,11 @@ type doctorCmd struct {
 
 // Help has examples.
 func (doctorCmd) Help() string {
-	return `Looks at each link from CloudTrail to a person: a trail that logs management events; every rule's state, pattern and target; the functions, who may call them and where what they fail on goes; queues, topics and their subscriptions, the key, the table; the Regions that forward. It checks that the latest heartbeat, a call that the function sweep has CloudTrail record every 15 minutes, came out at the functions, and when; and that the sweep, which makes the same checks every 5 minutes, still runs. What does not work comes with the command or the step that fixes it.
+	return `Looks at each link from CloudTrail to a person: a trail that logs management events; every rule's state, pattern and target; the functions, their code and roles, who may call them and where what they fail on goes; queues, topics and each subscription, the key, the table and its policy, the event buses, the alarms and what mutes them; what was lost in the last hour; the Regions that forward, and those enabled that do not. It checks that the latest heartbeat, a call that the function sweep has CloudTrail record every 15 minutes, came out at the functions, and when; and that the sweep, which makes the same checks every 5 minutes, still runs. What does not work comes with the command or the step that fixes it.
 
 It changes nothing.
 
-It needs cloudtrail:DescribeTrails, GetTrailStatus and GetEventSelectors; events:ListRules and ListTargetsByRule; lambda:GetFunctionConfiguration, GetFunctionConcurrency, GetFunctionEventInvokeConfig and GetPolicy; sqs:GetQueueUrl and GetQueueAttributes; sns:GetTopicAttributes and ListSubscriptionsByTopic; kms:DescribeKey; dynamodb:BatchGetItem, DescribeTable, DescribeTimeToLive and DescribeContinuousBackups. A check that you may not make is unknown.
+It needs cloudtrail:DescribeTrails, GetTrailStatus and GetEventSelectors; events:ListRules, ListTargetsByRule and DescribeEventBus; lambda:GetFunctionConfiguration, GetFunctionConcurrency, GetFunctionEventInvokeConfig, GetPolicy and GetRuntimeManagementConfig; iam:GetRole, GetRolePolicy, ListAttachedRolePolicies and ListRolePolicies; sqs:GetQueueUrl and GetQueueAttributes; sns:GetTopicAttributes, ListSubscriptionsByTopic, GetSubscriptionAttributes, GetDataProtectionPolicy, GetSMSAttributes and GetSMSSandboxAccountStatus; cloudwatch:DescribeAlarms, ListAlarmMuteRules, GetAlarmMuteRule and GetMetricData; account:ListRegions; kms:DescribeKey; dynamodb:BatchGetItem, DescribeTable, DescribeTimeToLive, DescribeContinuousBackups and GetResourcePolicy. A check that you may not make is unknown.
 
 Examples:
   rootguard doctor

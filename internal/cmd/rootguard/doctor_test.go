@@ -12,6 +12,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"rootguard/internal/awshealth/awshealthtest"
+	"rootguard/internal/cloudwatch/cloudwatchtest"
 	"rootguard/internal/config"
 	"rootguard/internal/dynamodb"
 	"rootguard/internal/dynamodb/dynamotest"
@@ -41,12 +42,14 @@ func newHospital(t *testing.T) *hospital {
 	h.queues.Queue("failed")
 	h.queues.Queue("rootguard-forward-undelivered")
 	d := awshealthtest.Deployment{Account: "111122223333", Region: "us-east-1", Prefix: "rootguard", Topics: []string{topicARN}, Key: doctorKey, Undelivered: "undelivered", Failed: "failed", Regions: []string{"eu-north-1"}}
+	d.Alarms, d.Receivers = []string{"failed"}, config.Receivers{Alerts: []string{config.ReceiverID("email", "1@example.com")}}
 	d.Environment = d.Deployed(strings.TrimSuffix(h.queues.Queue("undelivered"), "/undelivered"))
 	maps.Copy(d.Environment, map[string]string{config.EnvTable: table, config.EnvTopicARN: topicARN, config.EnvKeys: doctorKey})
 	h.topics.Set(topicARN, snstest.Topic{Confirmed: 1, Key: doctorKey})
 	h.rest = awshealthtest.New(t, d)
 	h.env = map[string]string{"AWS_ENDPOINT_URL_DYNAMODB": h.tables.URL, "AWS_ENDPOINT_URL_SNS": h.topics.URL, "AWS_ENDPOINT_URL_SQS": h.queues.URL}
 	maps.Copy(h.env, h.rest.Env())
+	h.env["AWS_ENDPOINT_URL_IAM"] = h.rest.URL
 	return h
 }
 
@@ -88,8 +91,26 @@ func (h *hospital) breaks(ts *testscript.TestScript, mend bool, args []string) {
 	case "subscription":
 		h.topics.Set(topicARN, snstest.Topic{Confirmed: 1, Pending: 1, Waiting: []string{"late@example.com"}, Key: doctorKey})
 		if mend {
-			h.topics.Set(topicARN, snstest.Topic{Confirmed: 2, Key: doctorKey})
+			h.topics.Set(topicARN, snstest.Topic{Confirmed: 1, Key: doctorKey})
 		}
+	case "receivers":
+		h.topics.Set(topicARN, snstest.Topic{Confirmed: 1, Key: doctorKey, Subscriptions: []snstest.Subscription{{Protocol: "email", Endpoint: "1@example.com", Filter: `{"severity":["never"]}`, ByLink: true}}})
+		if mend {
+			h.topics.Set(topicARN, snstest.Topic{Confirmed: 1, Key: doctorKey})
+		}
+	case "alarms":
+		h.rest.Watch.Lock()
+		h.rest.Watch.Mutes["night"] = cloudwatchtest.Mute{Alarms: []string{"rootguard-failed"}}
+		h.rest.Watch.Data["FailedInvocations rootguard-root-sign-in"] = []cloudwatchtest.Datapoint{{At: time.Now().Add(-30 * time.Minute), Sum: 2}}
+		h.rest.Watch.Unlock()
+	case "code":
+		h.rest.Functions["rootguard-iamuser"].Code = "other"
+	case "role":
+		h.rest.Functions["rootguard-iamuser"].Role.Inline = map[string]string{"quiet": `{"Statement":[{"Sid":"Quiet","Effect":"Deny","Action":"*","Resource":"*"}]}`}
+	case "bus":
+		h.rest.BusKey = "arn:aws:kms:us-east-1:999988887777:key/k"
+	case "regions":
+		h.rest.Enabled = []string{"me-south-1"}
 	case "queue":
 		h.queues.Send("failed", "x")
 	case "sweep":

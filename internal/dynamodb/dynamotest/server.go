@@ -76,6 +76,8 @@ type Server struct {
 	// Unprotected tables can be deleted, have no backups and no time to live.
 	// Set it before the first request.
 	Unprotected bool
+	// Policy is the resource policy of every table. Set it before the first request.
+	Policy string
 
 	mu     sync.Mutex
 	tables map[string]*table
@@ -234,6 +236,8 @@ func (s *Server) do(op string, body []byte) (any, error) {
 		return s.deleteTable(body)
 	case "DescribeTable", "DescribeTimeToLive", "DescribeContinuousBackups":
 		return s.describe(op, body)
+	case "GetResourcePolicy":
+		return s.policy(body)
 	case "PutItem":
 		return s.putItem(body)
 	case "UpdateItem":
@@ -285,6 +289,24 @@ func (s *Server) describe(op string, body []byte) (any, error) {
 	return map[string]any{"Table": map[string]any{
 		"TableName": in.TableName, "TableStatus": "ACTIVE", "DeletionProtectionEnabled": !s.Unprotected, "GlobalSecondaryIndexes": indexes,
 	}}, nil
+}
+
+// policy answers by the ARN of a table.
+func (s *Server) policy(body []byte) (any, error) {
+	var in struct{ ResourceArn string }
+	if err := json.Unmarshal(body, &in); err != nil {
+		return nil, err
+	}
+	_, name, ok := strings.Cut(in.ResourceArn, ":table/")
+	switch {
+	case !ok:
+		return nil, &apiError{code: "ValidationException", message: "no ARN of a table: " + in.ResourceArn}
+	case s.tables[name] == nil:
+		return nil, &apiError{code: "ResourceNotFoundException", message: name}
+	case s.Policy == "":
+		return nil, &apiError{code: "PolicyNotFoundException", message: name}
+	}
+	return map[string]string{"Policy": s.Policy, "RevisionId": "1"}, nil
 }
 
 type condition struct {

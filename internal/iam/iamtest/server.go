@@ -58,6 +58,9 @@ type Server struct {
 	// Tagged is called for each tag that TagRole puts on a role, without the lock.
 	// Set it before the first request.
 	Tagged func(role, key, value string)
+	// Roles answers what is asked of the policies of a role. Set it before the first
+	// request.
+	Roles http.Handler
 
 	mu       sync.Mutex
 	accounts map[string]Account
@@ -120,6 +123,10 @@ type apiError struct {
 
 // ServeHTTP handles one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.ParseForm() == nil && s.Roles != nil && ofRoles[r.PostForm.Get("Action")] {
+		s.Roles.ServeHTTP(w, r)
+		return
+	}
 	w.Header().Set("Content-Type", "text/xml")
 	s.mu.Lock()
 	body, failed := s.do(r)
@@ -137,6 +144,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	//nolint:gosec // no browser reads it
 	fmt.Fprintf(w, "<%[1]sResponse><%[1]sResult>%[2]s</%[1]sResult><ResponseMetadata><RequestId>r</RequestId></ResponseMetadata></%[1]sResponse>", action, body)
 }
+
+// ofRoles are the calls that Roles answers.
+var ofRoles = map[string]bool{"GetRole": true, "GetRolePolicy": true, "ListAttachedRolePolicies": true, "ListRolePolicies": true}
 
 func (s *Server) do(r *http.Request) (string, *apiError) {
 	if err := r.ParseForm(); err != nil {

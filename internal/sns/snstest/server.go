@@ -4,6 +4,7 @@
 package snstest
 
 import (
+	"cmp"
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
@@ -54,14 +55,33 @@ type Server struct {
 	faults   map[string][]Fault
 	down     bool
 	topics   map[string]Topic
+	sandbox  bool
+	limit    string
 }
 
-// Topic is what is to be said of a topic.
+// Topic is what is reported of a topic.
 type Topic struct {
 	Confirmed, Pending, Deleted int
 	Waiting                     []string // endpoints of e-mail subscriptions that are not confirmed
 	Key                         string
+	Policy                      string // Deployed where it is ""
+	DataProtection              string
+	// Subscriptions are those confirmed; where there are none, of as many mails as
+	// Confirmed says: to 1@example.com, 2@example.com, …
+	Subscriptions []Subscription
 }
+
+// Subscription is a confirmed one.
+type Subscription struct {
+	Protocol, Endpoint string
+	Filter             string
+	ByLink             bool // it was confirmed by a link, by which it can be ended
+}
+
+// Deployed is the policy of a topic as it is deployed.
+const Deployed = `{"Version":"2012-10-17","Statement":[{"Sid":"AllowPublishThroughSSLOnly","Effect":"Deny","Principal":"*","Action":"sns:Publish","Resource":"*","Condition":{"Bool":{"aws:SecureTransport":"false"}}},` +
+	`{"Sid":"AlarmsPublish","Effect":"Allow","Principal":{"Service":"cloudwatch.amazonaws.com"},"Action":"sns:Publish","Resource":"*"},` +
+	`{"Sid":"RulesPublish","Effect":"Allow","Principal":{"Service":"events.amazonaws.com"},"Action":"sns:Publish","Resource":"*"}]}`
 
 // Set sets what is said of a topic from then on. Any other has one subscription.
 func (s *Server) Set(topicARN string, t Topic) {
@@ -161,32 +181,89 @@ func elsewhere(r *http.Request) bool {
 	return len(scope) > 2 && len(topic) > 3 && topic[3] != "" && scope[2] != topic[3]
 }
 
-// describe answers GetTopicAttributes and ListSubscriptionsByTopic.
+// confirmed are the confirmed subscriptions of a topic.
+func (t *Topic) confirmed() []Subscription {
+	if len(t.Subscriptions) > 0 {
+		return t.Subscriptions
+	}
+	all := make([]Subscription, t.Confirmed)
+	for i := range all {
+		all[i] = Subscription{Protocol: "email", Endpoint: strconv.Itoa(i+1) + "@example.com"}
+	}
+	return all
+}
+
+// Text is what is reported of the account's text messages.
+func (s *Server) Text(sandbox bool, limit string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sandbox, s.limit = sandbox, limit
+}
+
+// describe answers the calls that only read.
 func (s *Server) describe(w http.ResponseWriter, form url.Values) bool {
-	t, ok := s.topics[form.Get("TopicArn")]
+	topic := cmp.Or(form.Get("TopicArn"), form.Get("ResourceArn"))
+	number := -1
+	if subscription := form.Get("SubscriptionArn"); subscription != "" {
+		at := strings.LastIndexByte(subscription, ':')
+		topic = subscription[:at]
+		number, _ = strconv.Atoi(subscription[at+1:]) // as it was listed
+	}
+	t, ok := s.topics[topic]
 	if !ok {
 		t.Confirmed = 1
 	}
 	var b strings.Builder
-	switch form.Get("Action") {
-	case "GetTopicAttributes":
-		b.WriteString("<GetTopicAttributesResponse><GetTopicAttributesResult><Attributes>")
-		for name, value := range map[string]string{
-			"SubscriptionsConfirmed": strconv.Itoa(t.Confirmed), "SubscriptionsPending": strconv.Itoa(t.Pending),
-			"SubscriptionsDeleted": strconv.Itoa(t.Deleted), "KmsMasterKeyId": t.Key,
-		} {
-			fmt.Fprintf(&b, "<entry><key>%s</key><value>%s</value></entry>", name, value)
+	call := form.Get("Action")
+	b.WriteString("<" + call + "Response><" + call + "Result>")
+	text := func(v string) string {
+		var escaped strings.Builder
+		_ = xml.EscapeText(&escaped, []byte(v)) // a Builder takes all
+		return escaped.String()
+	}
+	entries := func(name string, values map[string]string) {
+		b.WriteString("<" + name + ">")
+		for key, value := range values {
+			if value != "" {
+				fmt.Fprintf(&b, "<entry><key>%s</key><value>%s</value></entry>", key, text(value))
+			}
 		}
-		b.WriteString("</Attributes></GetTopicAttributesResult></GetTopicAttributesResponse>")
+		b.WriteString("</" + name + ">")
+	}
+	switch call {
+	case "GetTopicAttributes":
+		entries("Attributes", map[string]string{
+			"SubscriptionsConfirmed": strconv.Itoa(t.Confirmed), "SubscriptionsPending": strconv.Itoa(t.Pending),
+			"SubscriptionsDeleted": strconv.Itoa(t.Deleted), "KmsMasterKeyId": t.Key, "Policy": cmp.Or(t.Policy, Deployed),
+		})
 	case "ListSubscriptionsByTopic":
-		b.WriteString("<ListSubscriptionsByTopicResponse><ListSubscriptionsByTopicResult><Subscriptions>")
+		b.WriteString("<Subscriptions>")
+		for i, one := range t.confirmed() {
+			fmt.Fprintf(&b, "<member><SubscriptionArn>%s:%d</SubscriptionArn><Protocol>%s</Protocol><Endpoint>%s</Endpoint></member>", topic, i, one.Protocol, text(one.Endpoint))
+		}
 		for _, endpoint := range t.Waiting {
 			fmt.Fprintf(&b, "<member><SubscriptionArn>PendingConfirmation</SubscriptionArn><Protocol>email</Protocol><Endpoint>%s</Endpoint></member>", endpoint)
 		}
-		b.WriteString("</Subscriptions></ListSubscriptionsByTopicResult></ListSubscriptionsByTopicResponse>")
+		b.WriteString("</Subscriptions>")
+	case "GetSubscriptionAttributes":
+		all := t.confirmed()
+		if number < 0 || number >= len(all) {
+			fail(w, http.StatusNotFound, "NotFound", "Subscription does not exist")
+			return true
+		}
+		entries("Attributes", map[string]string{
+			"FilterPolicy": all[number].Filter, "ConfirmationWasAuthenticated": strconv.FormatBool(!all[number].ByLink), "PendingConfirmation": "false",
+		})
+	case "GetDataProtectionPolicy":
+		b.WriteString("<DataProtectionPolicy>" + text(t.DataProtection) + "</DataProtectionPolicy>")
+	case "GetSMSSandboxAccountStatus":
+		fmt.Fprintf(&b, "<IsInSandbox>%t</IsInSandbox>", s.sandbox)
+	case "GetSMSAttributes":
+		entries("attributes", map[string]string{"MonthlySpendLimit": s.limit})
 	default:
 		return false
 	}
+	b.WriteString("</" + call + "Result></" + call + "Response>")
 	w.Header().Set("Content-Type", "text/xml")
 	_, _ = w.Write([]byte(b.String())) // the client sees a broken answer
 	return true
