@@ -113,7 +113,8 @@ func (w *world) deployment(t *testing.T, settings string, before func(context.Co
 
 func (w *world) deploy(ctx context.Context, account, settings string, before func(context.Context, *deployment) error) (*deployment, error) {
 	d := &deployment{account: account, dir: filepath.Join(w.dir, account), stacks: map[string]*stack{}}
-	if err := os.MkdirAll(d.dir, 0o750); err != nil {
+	// What an earlier run left there would be taken for stacks of this one.
+	if err := cmp.Or(os.RemoveAll(d.dir), os.MkdirAll(d.dir, 0o750)); err != nil {
 		return nil, fmt.Errorf("making the folder of a deployment: %w", err)
 	}
 	d.aws = aws.Config{
