@@ -3,6 +3,7 @@ package detect
 import (
 	"encoding/json"
 	"net/url"
+	"strings"
 	"testing"
 )
 
@@ -154,5 +155,17 @@ func TestCIS(t *testing.T) {
 	}
 	if got := CISIn("5.0.0", RootAccessKeyCreated, []string{"1.4"}); got[0] != "1.3" {
 		t.Errorf("v5.0.0: %v", got)
+	}
+}
+
+func TestLateDelivery(t *testing.T) {
+	for reason, want := range map[string]string{
+		"DELIVERY_DELAY": "delivered this record late (DELIVERY_DELAY)", "SERVICE_OUTAGE": "after an outage", "UPDATED_DATA": "delivered this record again", "": "",
+	} {
+		rec := record("ec2:RunInstances", root, fields{"addendum": fields{"reason": reason}}).decode(t)
+		f := new(Detector).Detect(rec, nil).Finding
+		if f.ID != RootActivity || !strings.Contains(f.Detail, want) || (want == "") == strings.Contains(f.Detail, "delivered") {
+			t.Errorf("%q: %q", reason, f.Detail)
+		}
 	}
 }

@@ -28,6 +28,23 @@ type Detector struct {
 // the ID; where the record is root at work as well, Also says so, and Severity is
 // the higher of the two unless the finding is about root's own credentials.
 func (d *Detector) Detect(rec *cloudtrail.Record, assumed *AssumedRoot) Outcome {
+	o := d.judge(rec, assumed)
+	if words := lateness[rec.Addendum.Reason]; o.Kind == Matched && words != "" {
+		o.Finding.Detail += " " + words
+	}
+	return o
+}
+
+// lateness says for people why a record came late or again, by the reason of its
+// addendum. The record does not say when it was delivered.
+var lateness = map[string]string{
+	"DELIVERY_DELAY": "CloudTrail delivered this record late (DELIVERY_DELAY): count from the event's own time.",
+	"SERVICE_OUTAGE": "CloudTrail delivered this record late, after an outage (SERVICE_OUTAGE): count from the event's own time.",
+	"UPDATED_DATA":   "CloudTrail delivered this record again, late, with data that was missing at first (UPDATED_DATA).",
+}
+
+// judge is Detect without what the record's delivery adds.
+func (d *Detector) judge(rec *cloudtrail.Record, assumed *AssumedRoot) Outcome {
 	if !rec.Category.IsCall() {
 		return Outcome{Kind: Skipped, Reason: "no call: an event of the category " + rec.Category.String()}
 	}

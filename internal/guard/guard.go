@@ -84,6 +84,12 @@ type Result struct {
 	Disposition Disposition
 	Alert       *alert.Alert // of an Alerted record
 	NewFacts    int
+
+	// Unseen is what is to be raised by RaiseUnseen at the end of a log: root read
+	// in a session that began at Began. Where events come as they happen, Handle
+	// does that.
+	Unseen *detect.Finding
+	Began  time.Time
 }
 
 // dated is the time of an event, zero where no clock can have shown it. JSON has
@@ -128,11 +134,28 @@ func (g *Guard) Handle(ctx context.Context, rec *cloudtrail.Record) (Result, err
 		}
 	}
 
+	if err := g.begins(ctx, rec, &res.Outcome); err != nil {
+		later = errors.Join(later, err)
+	}
+	if res.Unseen = unseen(rec, assumed, &res.Outcome); res.Unseen != nil {
+		res.Began = rec.UserIdentity.Session.CreationDate
+	}
+
 	switch {
+	case res.Unseen != nil && g.deps.Deadlines != nil && g.deps.Now().Sub(res.Began) >= beginDelay:
+		raised, err := g.RaiseUnseen(ctx, *res.Unseen, res.Began)
+		raised.NewFacts = res.NewFacts
+		if raised.Outcome.Kind != detect.Matched && err == nil {
+			raised.Disposition = Recorded
+		}
+		return raised, errors.Join(err, later)
 	case res.Outcome.Kind == detect.Matched:
 		if res.Outcome.Finding.EventID == "" {
 			sum := sha256.Sum256(rec.Raw)
 			res.Outcome.Finding.EventID = "sha256:" + hex.EncodeToString(sum[:])
+		}
+		if late := g.deps.Now().Sub(rec.EventTime); rec.Addendum.Reason != "" && g.deps.Deadlines != nil && !rec.EventTime.IsZero() && late > 0 {
+			res.Outcome.Finding.Detail = sentence(res.Outcome.Finding.Detail, "It came "+late.Round(time.Minute).String()+" after the event.")
 		}
 		var ownerErr error
 		if res.Outcome.Finding, ownerErr = g.keyOwner(ctx, res.Outcome.Finding); ownerErr != nil {

@@ -110,7 +110,7 @@ func (c replayCmd) Run(ctx context.Context, sys system) (err error) {
 	}
 	var b *buckets
 
-	out := &replayOutput{sys: sys, format: format, explain: c.Explain, paint: sys.paint(), line: progressLine{sys: sys}, tally: map[tallyKey]*tally{}}
+	out := &replayOutput{sys: sys, format: format, explain: c.Explain, paint: sys.paint(), line: progressLine{sys: sys}, tally: map[tallyKey]*tally{}, unseen: map[string]unseenSession{}}
 	if c.Problems != "" {
 		f, createErr := os.Create(c.Problems)
 		if createErr != nil {
@@ -145,6 +145,11 @@ func (c replayCmd) Run(ctx context.Context, sys system) (err error) {
 	sum, err := replay.Run(ctx, opt, func(ctx context.Context, rec *cloudtrail.Record, at replay.Place) error {
 		res, err := g.Handle(ctx, rec)
 		accounts[rec.Account()] = true
+		if u := res.Unseen; u != nil {
+			if first, known := out.unseen[u.EventID]; !known || u.EventTime.Before(first.finding.EventTime) {
+				out.unseen[u.EventID] = unseenSession{*u, res.Began}
+			}
+		}
 		if err != nil {
 			return err
 		}
@@ -286,7 +291,8 @@ type replayOutput struct {
 	paint   paint
 
 	tally       map[tallyKey]*tally
-	rollUps     int // alerts that stand for several events
+	unseen      map[string]unseenSession // by the finding's EventID
+	rollUps     int                      // alerts that stand for several events
 	problems    problems
 	notes       notes
 	problemFile io.Writer
@@ -303,6 +309,13 @@ func (o *replayOutput) file(path string) string {
 		return path
 	}
 	return o.name(path)
+}
+
+// unseenSession is what is to be raised at the end of the logs if they do not show
+// how a root session began.
+type unseenSession struct {
+	finding detect.Finding
+	began   time.Time
 }
 
 type tallyKey struct {
@@ -339,7 +352,7 @@ func (o *replayOutput) Publish(_ context.Context, a alert.Alert) error {
 			text = strings.Replace(text, name, o.paint.severity(name, name), 1)
 		}
 		if o.ending {
-			heading := wrap("At the end of the logs: IAM users whose time for MFA was over, and repeats not told yet", o.sys.outputWidth())
+			heading := wrap("At the end of the logs: IAM users whose time for MFA was over, root sessions without a sign-in, and repeats not told yet", o.sys.outputWidth())
 			text = o.paint.faint(strings.Join(heading, "\n")) + "\n" + text
 			o.ending = false
 		}
@@ -468,6 +481,11 @@ func (o *replayOutput) finish(ctx context.Context, g *guard.Guard, st *store, un
 			asOf = at
 		}
 		if _, err := g.MissingMFA(ctx, account, asOf); err != nil {
+			return err
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(o.unseen)) {
+		if _, err := g.RaiseUnseen(ctx, o.unseen[id].finding, o.unseen[id].began); err != nil {
 			return err
 		}
 	}

@@ -1,0 +1,28 @@
+package detect
+
+import (
+	"fmt"
+	"time"
+
+	"rootguard/internal/cloudtrail"
+)
+
+// SessionUnseen is the finding that a read by root belongs to a session whose
+// beginning is not on record. Its EventID is that of account and session, so that
+// all reads of the session are one finding.
+func SessionUnseen(rec *cloudtrail.Record, account string) Finding {
+	began := rec.UserIdentity.Session.CreationDate.UTC().Format(time.RFC3339)
+	f := finding(rec, RootSessionUnseen)
+	f.Account = account
+	f.EventID = fmt.Sprintf("%s/%s/%s", RootSessionUnseen, account, began)
+	f.Detail = sentence("Root called "+call(rec)+" in a session that began at "+began,
+		"neither a sign-in nor the issuing of credentials is on record for it", "event "+orUnnamed(rec.EventID))
+	switch f.MFA {
+	case cloudtrail.No:
+		f.Detail += " The session has no MFA."
+	case cloudtrail.Yes:
+		f.Detail += " The session has MFA."
+	default:
+	}
+	return f
+}

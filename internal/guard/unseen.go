@@ -1,0 +1,92 @@
+package guard
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"rootguard/internal/cloudtrail"
+	"rootguard/internal/detect"
+)
+
+const (
+	// beginSlot is how exactly it is kept when a root session began.
+	beginSlot = 5 * time.Minute
+	// beginDelay is how old a session is before it counts that its sign-in is not
+	// on record: CloudTrail delivers events minutes late, and out of order.
+	beginDelay = 10 * time.Minute
+)
+
+// beginning is the key of the note that a root session that began at a time is
+// on record. It is a claim, so that it expires as claims do.
+func beginning(account string, at time.Time) string {
+	return claimKey(account, "root-session/"+at.UTC().Truncate(beginSlot).Format(time.RFC3339))
+}
+
+// begins notes a root session whose beginning a record shows, or that has been
+// reported: its sign-in, the issuing of its credentials, or a call that has an
+// alert of its own.
+func (g *Guard) begins(ctx context.Context, rec *cloudtrail.Record, o *detect.Outcome) error {
+	if rec.RootUse() != cloudtrail.RootTrue || rec.Failed() {
+		return nil
+	}
+	var at []time.Time
+	if rec.EventName == "ConsoleLogin" || rec.IssuesCredentials() {
+		at = append(at, rec.EventTime)
+	}
+	if o.Kind == detect.Matched && !rec.UserIdentity.Session.CreationDate.IsZero() {
+		at = append(at, rec.UserIdentity.Session.CreationDate)
+	}
+	for _, t := range at {
+		if t.IsZero() {
+			continue
+		}
+		key := beginning(rootAccount(rec), t)
+		if err := g.deps.Ledger.Update(ctx, key, "", func(c Claim, _ Window) (Claim, Window) {
+			if c.Key != "" {
+				return Claim{}, Window{}
+			}
+			return Claim{Key: key, State: Sent}, Window{}
+		}); err != nil {
+			return fmt.Errorf("noting the root session of event %s: %w", rec.EventID, err)
+		}
+	}
+	return nil
+}
+
+// rootAccount is the account whose root made the call.
+func rootAccount(rec *cloudtrail.Record) string {
+	if rec.UserIdentity.AccountID != "" {
+		return rec.UserIdentity.AccountID
+	}
+	return rec.Account()
+}
+
+// unseen is the finding that a read shows a root session, if its beginning is not
+// on record; nil where the record shows no session.
+func unseen(rec *cloudtrail.Record, assumed *detect.AssumedRoot, o *detect.Outcome) *detect.Finding {
+	if o.Kind == detect.Matched || assumed != nil || rec.RootUse() != cloudtrail.RootTrue || rec.EventSource == cloudtrail.SigninSource ||
+		rec.EventTime.IsZero() || rec.UserIdentity.Session.CreationDate.IsZero() {
+		return nil
+	}
+	f := detect.SessionUnseen(rec, rootAccount(rec))
+	return &f
+}
+
+// RaiseUnseen raises a Result's Unseen, unless the beginning of its session is on
+// record. In a log that is read to its end the order of records does not matter.
+func (g *Guard) RaiseUnseen(ctx context.Context, f detect.Finding, began time.Time) (Result, error) {
+	for _, near := range []time.Duration{0, -beginSlot, beginSlot} {
+		key, known := beginning(f.Account, began.Add(near)), false
+		if err := g.deps.Ledger.Update(ctx, key, "", func(c Claim, _ Window) (Claim, Window) {
+			known = c.Key != ""
+			return Claim{}, Window{}
+		}); err != nil {
+			return Result{}, fmt.Errorf("looking up the root session of event %s: %w", f.EventID, err)
+		}
+		if known {
+			return Result{Outcome: detect.Outcome{Kind: detect.NotMatched, Reason: "the beginning of root's session is on record"}, Disposition: Duplicate}, nil
+		}
+	}
+	return g.Raise(ctx, f)
+}
