@@ -121,7 +121,7 @@ func taskSeverity(policy string) Severity {
 
 // issued says what a call of Record.IssuesCredentials hands out; aws login makes
 // the first two.
-var issued = map[string]string{
+var issued = map[string]string{ //nolint:gosec // names of calls
 	"AuthorizeOAuth2Access":              "aws login authorized",
 	"CreateOAuth2Token":                  "credentials for aws login issued",
 	"CreateOAuth2TokenWithIAM":           "OAuth token issued",

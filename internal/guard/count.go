@@ -26,11 +26,6 @@ const (
 	sprayAccounts = 3
 )
 
-// counted reports whether single events of a finding are counted and not alerted.
-func counted(id detect.ID) bool {
-	return id == detect.UserSigninFailed || id == detect.RootSigninSpraying
-}
-
 // span is how long a window of a finding lasts.
 func (s *Settings) span(id detect.ID) time.Duration {
 	if id == detect.RootSigninSpraying {

@@ -94,7 +94,7 @@ func (s *Settings) decide(ev event, c Claim, w Window, now time.Time) decision {
 		}
 	}
 
-	if counted(f.ID) {
+	if detect.IsCounted(f.ID) {
 		many := s.attempt(&w, ev.claim, f)
 		if !many && !w.Escalated && !retry {
 			c.Key, c.State, c.Finding, c.Window = ev.claim, Folded, f, w.Key
@@ -206,7 +206,7 @@ func (d *decision) undo(c Claim, w Window) (Claim, Window) {
 	w.Total--
 	w.Alerted--
 	w.AlertedSeverity = min(w.AlertedSeverity, d.severity)
-	if c.Kind == alert.Escalation || counted(d.claim.Finding.ID) && w.Alerted == 0 {
+	if c.Kind == alert.Escalation || detect.IsCounted(d.claim.Finding.ID) && w.Alerted == 0 {
 		w.Escalated = false
 	}
 	if i := slices.IndexFunc(w.Recent, d.claim.Finding.EventTime.Equal); i >= 0 {

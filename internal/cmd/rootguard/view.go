@@ -211,6 +211,8 @@ func (v *view) alerts(ctx context.Context, account string) ([]report.Alert, erro
 	err := v.Claims(ctx, account, func(c guard.Claim) error {
 		i, open := latest[c.Window]
 		switch {
+		case c.State == guard.Folded && !open && detect.IsCounted(c.Finding.ID):
+			// too few for an alert
 		case c.State == guard.Folded && open:
 			out[i].RolledUp++
 		case c.State == guard.Folded:
