@@ -420,7 +420,7 @@ func TestCheckFails(t *testing.T) {
 		}
 		return bootstrap.LiveFact{}, errors.New("no role")
 	})
-	removed := iamCall("e-2", "DeactivateMFADevice", `{"serialNumber":"arn:aws:iam::111111111111:mfa/root-account-mfa-device"}`, `null`)
+	removed := strings.Replace(iamCall("e-2", "DeactivateMFADevice", `{"serialNumber":"arn:aws:iam::111111111111:mfa/root-account-mfa-device"}`, `null`), `"type":"IAMUser"`, `"type":"Root"`, 1)
 	if err := r.handler.Handle(t.Context(), wrapped(removed)); err != nil {
 		t.Fatal(err)
 	}
