@@ -775,7 +775,9 @@ func TestLooks(t *testing.T) {
 	})
 	users := map[string]iamtest.User{"bob": {Password: true}}
 	c.iam.Set(member, iamtest.Account{Summary: map[string]int{"AccountMFAEnabled": 1, "AccountAccessKeysPresent": 1, "AccountPasswordPresent": 0}, Users: users})
-	sweep := c.start(t, "sweep")
+	sweep, rootactivity, iamuser := c.start(t, "sweep"), c.start(t, "rootactivity"), c.start(t, "iamuser")
+	recorded := make(chan []byte, 10) // the sweep's heartbeat, as CloudTrail records it
+	c.iam.Tagged = func(role, key, value string) { recorded <- iamtest.TagRoleEvent(account, role, key, value) }
 	now := time.Now()
 	var clock atomic.Int64 // of IAM, in s since 1970
 	clock.Store(now.Unix())
@@ -786,6 +788,11 @@ func TestLooks(t *testing.T) {
 			now = now.Add(30 * time.Minute)
 			clock.Store(now.Unix())
 			handled(t, sweep, scheduled(now))
+			for len(recorded) > 0 {
+				event := <-recorded
+				handled(t, rootactivity, event)
+				handled(t, iamuser, event)
+			}
 		}
 	}
 	want := func(want ...string) {
