@@ -775,6 +775,9 @@ func TestLooks(t *testing.T) {
 	})
 	users := map[string]iamtest.User{"bob": {Password: true}}
 	c.iam.Set(member, iamtest.Account{Summary: map[string]int{"AccountMFAEnabled": 1, "AccountAccessKeysPresent": 1, "AccountPasswordPresent": 0}, Users: users})
+	c.rest.Lock()
+	c.rest.BusPolicy = `{"Statement":[{"Sid":"rootguard-members","Effect":"Allow","Principal":"*","Action":"events:PutEvents","Resource":"*"}]}`
+	c.rest.Unlock()
 	sweep, rootactivity, iamuser := c.start(t, "sweep"), c.start(t, "rootactivity"), c.start(t, "iamuser")
 	recorded := make(chan []byte, 10) // the sweep's heartbeat, as CloudTrail records it
 	c.iam.Tagged = func(role, key, value string) { recorded <- iamtest.TagRoleEvent(account, role, key, value) }

@@ -66,6 +66,7 @@ type Server struct {
 	Functions map[string]*Function
 	Key       string   // state of the key
 	BusKey    string   // of the default bus
+	BusPolicy string   // of the default event bus, JSON; "" for none
 	Enabled   []string // the account's Regions, further ones than Deployment's
 	Watch     *cloudwatchtest.Server
 	Refuse    map[string]string // error code, by call: "PutEvents"
@@ -315,7 +316,7 @@ func (s *Server) answer(call, function, region string, body []byte) (out any, co
 		}
 		return map[string]any{"Regions": regions}, ""
 	case "DescribeEventBus":
-		return map[string]any{"Name": "default", "KmsKeyIdentifier": s.BusKey}, ""
+		return map[string]any{"Name": "default", "KmsKeyIdentifier": s.BusKey, "Policy": s.BusPolicy}, ""
 	case "DescribeKey":
 		return map[string]any{"KeyMetadata": map[string]string{"KeyId": "k", "KeyState": s.Key}}, ""
 	}
