@@ -28,8 +28,11 @@ func accesses(c *call, account string) ([]access, error) {
 
 // derivations are by the service that requests are signed for.
 var derivations = map[string]func(c *call, account string) ([]access, error){
-	"dynamodb":    dynamodbAccesses,
-	"sns":         ofParameter("TopicArn", map[string]string{"Publish": "", "GetTopicAttributes": "", "ListSubscriptionsByTopic": ""}),
+	"dynamodb":   dynamodbAccesses,
+	"account":    ofParameter("", map[string]string{"ListRegions": "*"}),
+	"monitoring": cloudwatchAccesses,
+	"sns": ofParameter("TopicArn", map[string]string{"Publish": "", "GetTopicAttributes": "", "ListSubscriptionsByTopic": "", "GetDataProtectionPolicy": "ResourceArn",
+		"GetSubscriptionAttributes": "*", "GetSMSAttributes": "*", "GetSMSSandboxAccountStatus": "*"}),
 	"sqs":         sqsAccesses,
 	"iam":         iamAccesses,
 	"sts":         ofParameter("RoleArn", map[string]string{"AssumeRole": ""}),
@@ -77,6 +80,7 @@ func dynamodbAccesses(c *call, account string) ([]access, error) {
 	var in struct {
 		of
 		IndexName     string
+		ResourceArn   string
 		RequestItems  map[string]any
 		TransactItems []map[string]of
 	}
@@ -110,6 +114,8 @@ func dynamodbAccesses(c *call, account string) ([]access, error) {
 				all = append(all, on(actions[kind], one.TableName))
 			}
 		}
+	case "GetResourcePolicy":
+		all = []access{{action: "dynamodb:" + c.action, resource: in.ResourceArn}}
 	default:
 		return nil, errUnknown
 	}
@@ -154,6 +160,11 @@ func iamAccesses(c *call, account string) ([]access, error) {
 		if policy := c.form.Get("PolicyArn"); policy != "" {
 			a.context = map[string]string{"iam:PolicyARN": policy}
 		}
+	case "GetRole", "GetRolePolicy", "ListAttachedRolePolicies", "ListRolePolicies":
+		if c.form.Get("RoleName") == "" {
+			return nil, errors.New("it names no role")
+		}
+		a.resource = arnIn("iam", "", account, "role/"+c.form.Get("RoleName"))
 	case "TagRole":
 		if c.form.Get("RoleName") == "" || c.form.Get("Tags.member.2.Key") != "" {
 			return nil, errors.New("it names no role, or several tags")
@@ -172,6 +183,8 @@ var lambdaActions = map[string]string{
 	"concurrency":         "GetFunctionConcurrency",
 	"event-invoke-config": "GetFunctionEventInvokeConfig",
 	"policy":              "GetPolicy",
+
+	"runtime-management-config": "GetRuntimeManagementConfig",
 }
 
 func lambdaAccesses(c *call, account string) ([]access, error) {
@@ -184,8 +197,8 @@ func lambdaAccesses(c *call, account string) ([]access, error) {
 
 func eventsAccesses(c *call, account string) ([]access, error) {
 	var in struct {
-		Rule, EventBusName string
-		Entries            []struct{ Source, DetailType, EventBusName string }
+		Rule, Name, EventBusName string
+		Entries                  []struct{ Source, DetailType, EventBusName string }
 	}
 	if err := json.Unmarshal(c.body, &in); err != nil {
 		return nil, err
@@ -195,6 +208,9 @@ func eventsAccesses(c *call, account string) ([]access, error) {
 	case in.EventBusName != "":
 		return nil, errors.New("it names a bus")
 	case c.action == "ListRules":
+		return []access{a}, nil
+	case c.action == "DescribeEventBus" && in.Name == "default":
+		a.resource = arnIn("events", c.region, account, "event-bus/default")
 		return []access{a}, nil
 	case c.action == "ListTargetsByRule":
 		a.resource = arnIn("events", c.region, account, "rule/"+in.Rule)
@@ -211,6 +227,22 @@ func eventsAccesses(c *call, account string) ([]access, error) {
 	default:
 		return nil, errUnknown
 	}
+}
+
+// cloudwatchAccesses do not read what is asked for, by a protocol that is no text:
+// the functions may ask for every alarm and mute rule of the account.
+func cloudwatchAccesses(c *call, account string) ([]access, error) {
+	a := access{action: "cloudwatch:" + c.action, resource: "*"}
+	switch c.action {
+	case "GetMetricData", "ListAlarmMuteRules":
+	case "DescribeAlarms":
+		a.resource = arnIn("cloudwatch", c.region, account, "alarm:*")
+	case "GetAlarmMuteRule":
+		a.resource = arnIn("cloudwatch", c.region, account, "alarm-mute-rule:any")
+	default:
+		return nil, errUnknown
+	}
+	return []access{a}, nil
 }
 
 func securityhubAccesses(c *call, _ string) ([]access, error) {
@@ -291,6 +323,20 @@ func TestAccesses(t *testing.T) {
 		{"cloudtrail", "GetTrailStatus", "POST", "/", `{"Name": "t"}`, nil},
 		{"kms", "DescribeKey", "POST", "/", `{"KeyId": "arn:k"}`, []access{{"kms:DescribeKey", "arn:k", nil}}},
 		{"kms", "Decrypt", "POST", "/", `{"KeyId": "arn:k"}`, nil},
+		{"account", "ListRegions", "POST", "/listRegions", `{}`, []access{{"account:ListRegions", "*", nil}}},
+		{"account", "EnableRegion", "POST", "/enableRegion", `{}`, nil},
+		{"monitoring", "DescribeAlarms", "POST", "/", `{}`, []access{{"cloudwatch:DescribeAlarms", "arn:aws:cloudwatch:us-east-1:111122223333:alarm:*", nil}}},
+		{"monitoring", "GetAlarmMuteRule", "POST", "/", `{}`, []access{{"cloudwatch:GetAlarmMuteRule", "arn:aws:cloudwatch:us-east-1:111122223333:alarm-mute-rule:any", nil}}},
+		{"monitoring", "GetMetricData", "POST", "/", `{}`, []access{{"cloudwatch:GetMetricData", "*", nil}}},
+		{"monitoring", "DeleteAlarms", "POST", "/", `{}`, nil},
+		{"dynamodb", "GetResourcePolicy", "POST", "/", `{"ResourceArn": "arn:t"}`, []access{{"dynamodb:GetResourcePolicy", "arn:t", nil}}},
+		{"events", "DescribeEventBus", "POST", "/", `{"Name": "default"}`, []access{{"events:DescribeEventBus", "arn:aws:events:us-east-1:111122223333:event-bus/default", nil}}},
+		{"events", "DescribeEventBus", "POST", "/", `{"Name": "own"}`, nil},
+		{"iam", "GetRolePolicy", "POST", "/", "RoleName=r&PolicyName=p", []access{{"iam:GetRolePolicy", "arn:aws:iam::111122223333:role/r", nil}}},
+		{"iam", "ListRolePolicies", "POST", "/", "", nil},
+		{"sns", "GetSubscriptionAttributes", "POST", "/", "SubscriptionArn=arn:s", []access{{"sns:GetSubscriptionAttributes", "*", nil}}},
+		{"sns", "GetDataProtectionPolicy", "POST", "/", "ResourceArn=arn:t", []access{{"sns:GetDataProtectionPolicy", "arn:t", nil}}},
+		{"lambda", "", "GET", "/2021-07-20/functions/f/runtime-management-config", "", []access{{"lambda:GetRuntimeManagementConfig", "arn:aws:lambda:us-east-1:111122223333:function:f", nil}}},
 		{"securityhub", "", "POST", "/findings/import", `{"Findings": [{"ProductArn": "arn:p"}]}`, []access{{"securityhub:BatchImportFindings", "arn:p", nil}}},
 		{"securityhub", "", "POST", "/findings", `{}`, nil},
 		{"s3", "", "GET", "/", "", nil},

@@ -28,6 +28,8 @@
 //     deliver, puts there what CloudTrail would record of the sweep's heartbeat, says
 //     that the key is enabled, and calls the functions that the
 //     command calls.
+//   - It has no alarms of CloudFormation's, alarm mute rules, runtime management or
+//     resource policies of tables: the proxy answers in its stead, as deployed.
 //   - Its CloudFormation leaves deletion protection, backups and expiry off the table;
 //     protect switches them on, and makes the trail that an account has.
 //   - It does not check IAM permissions. The proxy holds what the functions call to

@@ -20,6 +20,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 
+	"rootguard/internal/cloudwatch/cloudwatchtest"
 	"rootguard/internal/iam/iamtest"
 )
 
@@ -46,6 +47,7 @@ type fault struct {
 	edit            func(body []byte) []byte // instead of a fault, changes moto's answer
 	reply           func(*call) any          // instead of a fault, answers with JSON in moto's stead
 	done            func(*call)              // instead of a fault, is called when moto did it
+	serve           http.Handler             // instead of a fault, answers in moto's stead
 }
 
 // always is more than any test calls.
@@ -122,6 +124,10 @@ func readCall(r *http.Request) (*call, error) {
 			return nil, err
 		}
 		c.action = c.form.Get("Action")
+	} else if cloudwatchtest.IsCall(r) {
+		c.action = c.path[strings.LastIndexByte(c.path, '/')+1:]
+	} else if c.path == "/listRegions" {
+		c.action = "ListRegions"
 	}
 	return c, nil
 }
@@ -164,6 +170,8 @@ func (p *proxy) serve(w http.ResponseWriter, r *http.Request) {
 	case f.done != nil:
 		p.to.ServeHTTP(w, r)
 		f.done(c)
+	case f.serve != nil:
+		f.serve.ServeHTTP(w, r)
 	case f.reply != nil:
 		w.Header().Set("Content-Type", "application/x-amz-json-1.1")
 		_ = json.NewEncoder(w).Encode(f.reply(c)) // a caller that is gone does not read
@@ -385,8 +393,45 @@ func (c *cloud) corrected() {
 		return map[string]any{"KeyMetadata": map[string]any{"KeyId": in.KeyId, "KeyState": "Enabled", "Enabled": true}}
 	}})
 	c.fault(fault{service: "events", action: "PutEvents", times: always, reply: c.onBus})
+	c.watched()
 	c.fault(fault{service: "iam", action: "TagRole", times: always, done: c.onTagRole})
 	c.fault(fault{service: "lambda", times: always, only: func(asked *call) bool { return invoked.MatchString(asked.path) }, reply: c.onInvoke})
+}
+
+// watched has what moto does not know, and the guard checks, be as deployed.
+func (c *cloud) watched() {
+	watch := cloudwatchtest.New(c.t)
+	s := c.d.stacks[region]
+	for id, r := range s.resources {
+		if r.Type != "AWS::CloudWatch::Alarm" {
+			continue
+		}
+		properties, err := s.resolve(c.d.account, map[string]any{"AlarmName": r.Properties["AlarmName"], "AlarmActions": r.Properties["AlarmActions"]})
+		if err != nil {
+			c.t.Fatalf("resolving %s: %v", id, err)
+		}
+		p := properties.(map[string]any)
+		var a cloudwatchtest.Alarm
+		actions, _ := p["AlarmActions"].([]any)
+		for _, action := range actions {
+			a.Actions = append(a.Actions, fmt.Sprint(action))
+		}
+		watch.Alarms[fmt.Sprint(p["AlarmName"])] = a
+	}
+	watch.Mutes["another"] = cloudwatchtest.Mute{Alarms: []string{"another"}}
+	for _, action := range []string{"DescribeAlarms", "ListAlarmMuteRules", "GetAlarmMuteRule", "GetMetricData"} {
+		c.fault(fault{service: "monitoring", action: action, times: always, serve: watch})
+	}
+	c.fault(fault{service: "account", action: "ListRegions", times: always, reply: func(*call) any {
+		regions := []map[string]string{}
+		for at := range c.d.stacks {
+			regions = append(regions, map[string]string{"RegionName": at, "RegionOptStatus": "ENABLED_BY_DEFAULT"})
+		}
+		return map[string]any{"Regions": regions}
+	}})
+	c.fault(fault{service: "lambda", times: always, only: func(asked *call) bool { return strings.HasSuffix(asked.path, "/runtime-management-config") },
+		reply: func(*call) any { return map[string]string{"UpdateRuntimeOn": "Auto"} }})
+	c.fault(fault{service: "dynamodb", action: "GetResourcePolicy", times: always, status: http.StatusBadRequest, code: "PolicyNotFoundException"})
 }
 
 // invoked is the path of a call of a function (AWS Lambda API Reference, Invoke).
