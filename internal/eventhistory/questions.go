@@ -3,6 +3,7 @@ package eventhistory
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"rootguard/internal/eventpattern"
 )
@@ -15,8 +16,8 @@ type Question struct {
 
 func (q Question) String() string { return q.Attribute + "=" + q.Value }
 
-// Questions are those that together find all that matters in one Region. IAM's
-// and Account Management's calls are recorded in the partition's home Region
+// Questions are those that together find all that matters in one Region. IAM's,
+// Organizations' and Account Management's calls are recorded in the partition's home Region
 // alone (AWS IAM User Guide, "Logging IAM and AWS STS API calls with AWS
 // CloudTrail"). Calls on resources of rootguard itself are not asked for, but for
 // those on trails: where they matter, rootguard was there and saw them.
@@ -24,13 +25,22 @@ func Questions(home bool) ([]Question, error) {
 	names := []string{
 		"ConsoleLogin", "PasswordRecoveryRequested", "PasswordRecoveryCompleted", "PasswordUpdated", "EmailUpdated",
 		"AssumeRoot", "StopLogging", "DeleteTrail", "UpdateTrail", "PutEventSelectors",
+		"DeleteEventDataStore", "StopEventDataStoreIngestion", "DeleteConsoleAuthorizationConfiguration", "DeleteResourcePermissionStatement",
+		"PutConsoleAuthorizationConfiguration", "PutResourcePermissionStatement",
 	}
 	if home {
-		iam, err := namesOf("user-change")
-		if err != nil {
-			return nil, err
+		names = append(names, "StartPrimaryEmailUpdate", "AcceptPrimaryEmailUpdate")
+		for _, rule := range []string{"user-change", "role-change", "account-change"} {
+			of, err := namesOf(rule)
+			if err != nil {
+				return nil, err
+			}
+			for _, name := range of {
+				if !slices.Contains(names, name) {
+					names = append(names, name)
+				}
+			}
 		}
-		names = append(append(names, iam...), "StartPrimaryEmailUpdate", "AcceptPrimaryEmailUpdate")
 	}
 	questions := []Question{{"Username", "root"}}
 	for _, n := range names {
@@ -45,15 +55,23 @@ func namesOf(rule string) ([]string, error) {
 		if r.Name != rule {
 			continue
 		}
+		type named struct {
+			EventName []string `json:"eventName"`
+		}
 		var pattern struct {
 			Detail struct {
-				EventName []string `json:"eventName"`
+				named
+				Or []named `json:"$or"`
 			} `json:"detail"`
 		}
 		if err := json.Unmarshal([]byte(r.Pattern), &pattern); err != nil {
 			return nil, fmt.Errorf("reading the event names of rule %s: %w", rule, err)
 		}
-		return pattern.Detail.EventName, nil
+		names := pattern.Detail.EventName
+		for _, or := range pattern.Detail.Or {
+			names = append(names, or.EventName...)
+		}
+		return names, nil
 	}
 	return nil, fmt.Errorf("reading the event names of rule %s: there is no such rule", rule)
 }

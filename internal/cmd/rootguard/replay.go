@@ -58,7 +58,7 @@ The logs end with their latest record, relevant or not, or at --until: MFA that 
 
 Malformed records are named on standard error with file, index and reason, counted and skipped; the exit code is then 3. A progress line is shown where standard error is a terminal.
 
-With --aws-lookup it replays the Event history, which CloudTrail keeps of every account for 90 days, also where there is no trail. It asks for the events that matter by name, since AWS allows 2 requests a second: about 40 seconds where an account is calm. What came is kept beside the store until it was replayed, so that the same command goes on where it was interrupted. It needs cloudtrail:LookupEvents, and reads the account of your credentials alone.
+With --aws-lookup it replays the Event history, which CloudTrail keeps of every account for 90 days, also where there is no trail. It asks for the events that matter by name, since AWS allows 2 requests a second: about a minute where an account is calm. What came is kept beside the store until it was replayed, so that the same command goes on where it was interrupted. It needs cloudtrail:LookupEvents, and reads the account of your credentials alone.
 
 A path s3://BUCKET/PREFIX is the bucket of a trail. With --since and --until, only the folders of those days are listed. The files are copied beside the store, and removed when they were replayed; an interrupted copy goes on where it was. It needs s3:ListBucket on the bucket, s3:GetObject on its files, and kms:Decrypt where a key of yours encrypts them.
 
