@@ -30,7 +30,7 @@ func (g *guard) note(archives map[string]string) {
 	s := g.settings
 	d := config.Deployed{
 		Code: map[string]string{}, Alarms: g.alarms.names, SMS: len(s.Receivers.SMS)+len(s.Escalation.SMS) > 0,
-		Receivers: config.Receivers{Alerts: receiverIDs(s.Receivers), Escalation: receiverIDs(s.Escalation)},
+		Receivers: config.Receivers{Alerts: receiverIDs(s.Receivers), Escalation: receiverIDs(s.Escalation), Second: receiverIDs(everyReader(s))},
 		Boundary:  boundary(g.stack),
 		Adopted:   s.Table != "",
 		Operators: len(s.Operators) > 0 && s.Table == "", // the policy of a table that is adopted is its owner's

@@ -222,6 +222,20 @@ func TestNote(t *testing.T) {
 				t.Errorf("%s: the hash of %s is %q, want %q", scenario, name, d.Code[name], want)
 			}
 		}
+		for region, tpl := range set {
+			if !strings.HasPrefix(region, "rootguard-forward-") {
+				continue
+			}
+			var there []string
+			for _, r := range tpl.of("AWS::SNS::Subscription") {
+				there = append(there, config.ReceiverID(r.Properties["Protocol"].(string), r.Properties["Endpoint"].(string)))
+			}
+			slices.Sort(there)
+			slices.Sort(d.Receivers.Second)
+			if len(there) > 0 && !slices.Equal(there, d.Receivers.Second) {
+				t.Errorf("%s: the receivers %v are noted of the second Region; %s has %v", scenario, d.Receivers.Second, region, there)
+			}
+		}
 		if functions != len(d.Code) {
 			t.Errorf("%s: %d functions, and the hashes of %d", scenario, functions, len(d.Code))
 		}

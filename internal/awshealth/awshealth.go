@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	sdkaccount "github.com/aws/aws-sdk-go-v2/service/account"
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
 	sdkcloudwatch "github.com/aws/aws-sdk-go-v2/service/cloudwatch"
@@ -38,6 +39,7 @@ import (
 // New returns the checks of a guard that is deployed with the settings. It makes
 // no request.
 func New(cfg *config.Config, env aws.Config, now func() time.Time) *health.Checker {
+	env = hasty(env)
 	table := sdkdynamodb.NewFromConfig(env)
 	bus := func(region string) *sdkeventbridge.Client {
 		return sdkeventbridge.NewFromConfig(env, func(o *sdkeventbridge.Options) {
@@ -84,6 +86,21 @@ func New(cfg *config.Config, env aws.Config, now func() time.Time) *health.Check
 	}, want, now)
 }
 
+// attempt bounds one attempt of a call, so that one that hangs is tried again
+// within the time of a check.
+const attempt = 3 * time.Second
+
+func hasty(env aws.Config) aws.Config {
+	env = env.Copy()
+	switch client := env.HTTPClient.(type) {
+	case nil:
+		env.HTTPClient = awshttp.NewBuildableClient().WithTimeout(attempt)
+	case *awshttp.BuildableClient:
+		env.HTTPClient = client.WithTimeout(attempt)
+	}
+	return env
+}
+
 // optIn are the partitions in which accounts can enable more Regions, and ask which
 // they have: AWS Account Management has no endpoint in the others (AWS General
 // Reference, "AWS Account Management endpoints and quotas").
@@ -102,5 +119,8 @@ func deployed(cfg *config.Config, want *health.Expected) {
 	want.Receivers = map[string][]string{cfg.TopicARN: d.Receivers.Alerts}
 	if cfg.EscalationTopicARN != "" {
 		want.Receivers[cfg.EscalationTopicARN] = d.Receivers.Escalation
+	}
+	if want.Second != "" {
+		want.Receivers[want.SecondTopic()] = d.Receivers.Second
 	}
 }

@@ -40,7 +40,7 @@ func TestWell(t *testing.T) {
 	url := queues.Queue("failed")
 	d := awshealthtest.Deployment{
 		Account: "111122223333", Region: "us-east-1", Prefix: "rootguard", Topics: []string{topic}, Key: key, Undelivered: "undelivered", Failed: "failed", Regions: further("aws"), Quarantine: true,
-		Alarms: []string{"failed"}, Receivers: config.Receivers{Alerts: []string{config.ReceiverID("email", "1@example.com")}},
+		Alarms: []string{"failed"}, Receivers: config.Receivers{Alerts: []string{config.ReceiverID("email", "1@example.com")}, Second: []string{config.ReceiverID("email", "1@example.com")}},
 		Environment: map[string]string{config.EnvTable: table, config.EnvTopicARN: topic, config.EnvPrefix: "rootguard", config.EnvKeys: key},
 	}
 	put := 0

@@ -31,6 +31,7 @@ type Deployed struct {
 type Receivers struct {
 	Alerts     []string `json:"alerts,omitempty"`
 	Escalation []string `json:"escalation,omitempty"`
+	Second     []string `json:"second,omitempty"` // of the second way out
 }
 
 // idLength is enough that two receivers never have the same ID, and fits dozens of

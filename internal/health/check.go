@@ -235,6 +235,10 @@ func (c *Checker) newAnswers() *answers {
 		a.topics[arn] = &once[Topic]{ask: func(ctx context.Context) (Topic, error) { return c.ports.Topics.Topic(ctx, arn) }}
 		a.receivers[arn] = &once[Receivers]{ask: func(ctx context.Context) (Receivers, error) { return c.ports.Topics.Receivers(ctx, arn) }}
 	}
+	if c.want.Second != "" {
+		arn := c.secondTopic()
+		a.receivers[arn] = &once[Receivers]{ask: func(ctx context.Context) (Receivers, error) { return c.ports.Topics.Receivers(ctx, arn) }}
+	}
 	a.table = &once[Table]{ask: func(ctx context.Context) (Table, error) { return c.ports.Tables.Table(ctx, c.want.Table) }}
 	return a
 }
@@ -244,7 +248,7 @@ func (c *Checker) newAnswers() *answers {
 func (c *Checker) checks(state State, unread error, at time.Time) []check {
 	a := c.newAnswers()
 	all := slices.Concat([]check{c.trail()}, c.rules(), []check{c.bus()}, c.functionChecks(a))
-	return slices.Concat(all, c.heartbeats(state, unread, at, slices.Clone(all)), c.roles(a), c.queues(), c.topicChecks(a), c.receivers(a),
+	return slices.Concat(all, c.heartbeats(state, unread, at, slices.Clone(all)), c.roles(a), c.queues(), c.topicChecks(a), c.receivers(a, state),
 		c.tableChecks(a), []check{c.tableAccess(a)}, []check{c.unsent(at)}, c.alarms(), c.lost(state, at), c.regions(state), c.forwarders(state), c.second(state))
 }
 

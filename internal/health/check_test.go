@@ -315,7 +315,7 @@ func TestChecks(t *testing.T) {
 		"a function has too little time": {func(w *world) { w.function("sweep", func(f *health.Function) { f.Timeout = time.Second }) }, []string{"function.sweep failed"}, detect.Critical, "after 1s", "--timeout 30"},
 		"a function has more time":       {func(w *world) { w.function("sweep", func(f *health.Function) { f.Timeout = 4 * time.Minute }) }, nil, 0, "", ""},
 		"nothing was noted": {func(w *world) { w.want.Deployed, w.want.Code, w.want.Alarms, w.want.Receivers = false, nil, nil, nil }, []string{
-			"alarms warning", "code.iamuser warning", "code.rootactivity warning", "code.sweep warning", "receivers.alerts warning", "receivers.chat warning", "receivers.escalation warning",
+			"alarms warning", "code.iamuser warning", "code.rootactivity warning", "code.sweep warning", "receivers.alerts warning", "receivers.chat warning", "receivers.escalation warning", "receivers.second warning",
 		}, detect.High, "older version", "make deploy"},
 
 		"a role denies": {func(w *world) {
@@ -465,8 +465,10 @@ func TestChecks(t *testing.T) {
 		"a filter is not known":                  {func(w *world) { w.receiver(alerts, 0, func(r *health.Receiver) { r.Unread = true }) }, nil, 0, "", ""},
 		"a receiver was removed": {func(w *world) { w.receiver(alerts, 0, func(r *health.Receiver) { r.Deleted = true }) }, []string{"receivers.alerts failed"}, detect.High,
 			"1 of 2 receivers of the topic rootguard-alerts are subscribed no more (email ops@example.com)", "aws sns subscribe --region us-east-1 --topic-arn " + alerts},
-		"a receiver is gone":     {func(w *world) { r := w.receivers[alerts]; r.List = r.List[1:]; w.receivers[alerts] = r }, []string{"receivers.alerts failed"}, detect.High, "left: sms +15555550100, lambda", "cdk.json"},
-		"every receiver is gone": {func(w *world) { w.receivers[escal] = health.Receivers{} }, []string{"receivers.escalation failed"}, detect.High, "left: none", "cdk.json"},
+		"a receiver is gone":                          {func(w *world) { r := w.receivers[alerts]; r.List = r.List[1:]; w.receivers[alerts] = r }, []string{"receivers.alerts failed"}, detect.High, "left: sms +15555550100, lambda", "cdk.json"},
+		"every receiver is gone":                      {func(w *world) { w.receivers[escal] = health.Receivers{} }, []string{"receivers.escalation failed"}, detect.High, "left: none", "cdk.json"},
+		"a receiver of the second Region is filtered": {func(w *world) { w.receiver(second, 0, func(r *health.Receiver) { r.Filter = `{"x":["y"]}` }) }, []string{"receivers.second failed"}, detect.High, "rootguard-second", "--region eu-north-1"},
+		"the second topic cannot be listed":           {func(w *world) { delete(w.receivers, second) }, []string{"receivers.second failed", "unsubscribe.second failed"}, detect.High, "There is no topic rootguard-second", "make"},
 		"a receiver more": {func(w *world) {
 			r := w.receivers[alerts]
 			r.List = append(r.List, health.Receiver{ARN: "arn:x", Protocol: "email", Endpoint: "new@example.com", Filter: `{"x":["y"]}`, Authenticated: true})
@@ -483,7 +485,7 @@ func TestChecks(t *testing.T) {
 		}, []string{"unsubscribe.alerts warning"}, detect.Low, "email ops@example.com", "aws sns confirm-subscription"},
 		"a text message has no link": {func(w *world) { w.receiver(alerts, 1, func(r *health.Receiver) { r.Authenticated = false }) }, nil, 0, "", ""},
 		"receivers cannot be read": {func(w *world) { w.fails["Receivers"] = denied }, []string{
-			"receivers.alerts unknown", "receivers.chat unknown", "receivers.escalation unknown", "unsubscribe.alerts unknown", "unsubscribe.escalation unknown",
+			"receivers.alerts unknown", "receivers.chat unknown", "receivers.escalation unknown", "receivers.second unknown", "unsubscribe.alerts unknown", "unsubscribe.escalation unknown", "unsubscribe.second unknown",
 		}, detect.Critical, "x:Y", "Allow"},
 		"text messages may cost nothing":    {func(w *world) { w.texting.Limit = "0" }, []string{"sms failed"}, detect.High, "may spend nothing", "set-sms-attributes"},
 		"text messages may cost one dollar": {func(w *world) { w.texting.Limit = "" }, []string{"sms warning"}, detect.High, "$1.00 a month", "set-sms-attributes"},

@@ -156,6 +156,10 @@ func (s State) observed(at, now time.Time, results []Result, exists map[string]b
 
 func (s *State) ill(at time.Time, r *Result, unchecked bool) {
 	i := s.open(r.ID, unchecked)
+	if i >= 0 && r.once && s.Episodes[i].Once && !s.Episodes[i].Told.IsZero() && s.Episodes[i].Why != r.Why {
+		s.Episodes[i].Ended = at // that news was reported, and this is other news
+		i = -1
+	}
 	if i < 0 {
 		i = len(s.Episodes)
 		s.Episodes = append(s.Episodes, Episode{Check: r.ID, Region: r.Region, Unchecked: unchecked, Since: at})

@@ -2,6 +2,7 @@ package health
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -13,18 +14,25 @@ import (
 
 // receivers are the checks of the subscriptions, one by one: one that is filtered,
 // or gone among others, is lost without an error.
-func (c *Checker) receivers(a *answers) []check {
+func (c *Checker) receivers(a *answers, state State) []check {
 	var checks []check
+	second := ""
+	if c.want.Second != "" {
+		second = c.secondTopic()
+	}
 	for _, t := range []struct {
 		id, arn  string
 		severity detect.Severity
-	}{{"alerts", c.want.Alerts, detect.Critical}, {"escalation", c.want.Escalation, detect.High}, {"chat", c.want.Chat, detect.High}} {
+	}{{"alerts", c.want.Alerts, detect.Critical}, {"escalation", c.want.Escalation, detect.High}, {"chat", c.want.Chat, detect.High}, {"second", second, detect.High}} {
 		if t.arn == "" {
 			continue
 		}
 		ask := func(judge func(r *Receivers) verdict) func(ctx context.Context) verdict {
 			return func(ctx context.Context) verdict {
 				r, err := a.receivers[t.arn].get(ctx)
+				if errors.Is(err, ErrAbsent) && t.arn == second && !slices.Contains(state.Regions, c.want.Second) {
+					return warn("There is no topic "+nameOf(t.arn)+" in "+c.want.Second, "See second.topic") // it is deployed after the guard
+				}
 				if err != nil {
 					return of(err, surely("There is no topic "+nameOf(t.arn)+": alerts go nowhere", c.anew()))
 				}
@@ -32,13 +40,13 @@ func (c *Checker) receivers(a *answers) []check {
 			}
 		}
 		checks = append(checks, check{
-			id: "receivers." + t.id, group: "topics", region: c.want.Region, severity: t.severity, every: SlowEvery,
+			id: "receivers." + t.id, group: "topics", region: regionOf(t.arn), severity: t.severity, every: SlowEvery,
 			proves: "Every receiver deployed is subscribed, and gets every alert that it should",
 			run:    ask(func(r *Receivers) verdict { return c.judgeReceivers(t.arn, r) }),
 		})
 		if t.arn != c.want.Chat {
 			checks = append(checks, check{
-				id: "unsubscribe." + t.id, group: "topics", region: c.want.Region, severity: detect.Low, every: SlowEvery,
+				id: "unsubscribe." + t.id, group: "topics", region: regionOf(t.arn), severity: detect.Low, every: SlowEvery,
 				proves: "No link in a message ends a subscription",
 				run:    ask(func(r *Receivers) verdict { return c.judgeUnsubscribe(t.arn, r) }),
 			})
@@ -84,7 +92,7 @@ func (c *Checker) ours(s *Receiver) bool {
 }
 
 func (c *Checker) judgeReceivers(arn string, r *Receivers) verdict {
-	cli := func(call string) string { return "aws sns " + call + " --region " + c.want.Region }
+	cli := func(call string) string { return "aws sns " + call + " --region " + regionOf(arn) }
 	if r.DataProtection != "" {
 		return surely("The topic "+nameOf(arn)+" has a data protection policy, by which SNS may mask alerts or not deliver them",
 			cli("put-data-protection-policy")+" --resource-arn "+arn+" --data-protection-policy ''")
@@ -160,7 +168,7 @@ func (c *Checker) judgeReceivers(arn string, r *Receivers) verdict {
 // without a login (Amazon SNS API Reference, ConfirmSubscription,
 // AuthenticateOnUnsubscribe).
 func (c *Checker) judgeUnsubscribe(arn string, r *Receivers) verdict {
-	confirm := fmt.Sprintf("aws sns confirm-subscription --region %s --topic-arn %s --authenticate-on-unsubscribe true --token TOKEN", c.want.Region, arn)
+	confirm := fmt.Sprintf("aws sns confirm-subscription --region %s --topic-arn %s --authenticate-on-unsubscribe true --token TOKEN", regionOf(arn), arn)
 	const token = "; TOKEN is in the address of the mail's link, which is not to be opened"
 	var open []string
 	fix := ""
@@ -180,7 +188,7 @@ func (c *Checker) judgeUnsubscribe(arn string, r *Receivers) verdict {
 			}
 		default:
 			again := fmt.Sprintf("aws sns unsubscribe --region %[1]s --subscription-arn %[2]s && aws sns subscribe --region %[1]s --topic-arn %[3]s --protocol %[4]s --notification-endpoint %[5]s, then: ",
-				c.want.Region, s.ARN, arn, s.Protocol, s.Endpoint)
+				regionOf(arn), s.ARN, arn, s.Protocol, s.Endpoint)
 			if len(open) == 0 {
 				fix = again + confirm + token
 			}

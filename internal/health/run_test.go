@@ -15,9 +15,11 @@ import (
 
 	"rootguard/internal/alert"
 	"rootguard/internal/detect"
+	"rootguard/internal/eventpattern"
 	"rootguard/internal/fake"
 	"rootguard/internal/guard"
 	"rootguard/internal/health"
+	"rootguard/internal/partition"
 )
 
 const step = 5 * time.Minute
@@ -610,7 +612,7 @@ func TestDeadline(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
 	r.clock = fake.NewClock(time.Now())
-	checks := health.New(health.Ports{Trails: r, Rules: r, Functions: r, Queues: hanging{}, Topics: r, Keys: r, Tables: r, Bus: r, RollUps: r, Store: r.store}, r.want, time.Now)
+	checks := health.New(health.Ports{Trails: r, Rules: r, Functions: r, Queues: hanging{}, Topics: r, Keys: r, Tables: r, Roles: r, Alarms: (*bells)(r.world), Metrics: r, Regions: r, Bus: r, RollUps: r, Store: r.store}, r.want, time.Now)
 	value, err := checks.Run(ctx, r.guard, r.at)
 	if err != nil {
 		t.Fatal(err)
@@ -635,5 +637,113 @@ func TestBroken(t *testing.T) {
 	r.script.Inject(1, fake.FailBefore)
 	if err := r.run(); !errors.Is(err, fake.ErrFault) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestRegionEnabled holds that a Region that is enabled is reported once, and each
+// one after it, too; and one that the settings leave out is not.
+func TestRegionEnabled(t *testing.T) {
+	const opted = "Guardrail unhealthy: regions low"
+	r := newRig(t)
+	r.want.Further = append(r.want.Further, "eu-west-1")
+	r.enabled = append(r.enabled, "eu-west-1")
+	r.runs = r.checker()
+	r.mustRun(80)
+	r.wantTold()
+	r.enabled = append(r.enabled, "me-south-1")
+	r.mustRun(73) // six hours, and one run
+	r.wantTold(opted)
+	if f := r.publisher.Published()[0].Finding; !strings.Contains(fmt.Sprintf("%+v", f), "me-south-1") {
+		t.Errorf("%+v", f)
+	}
+	r.mustRun(2 * 288)
+	r.wantTold(opted) // no reminder, and no word when it is no news any more
+	r.enabled = append(r.enabled, "af-south-1")
+	r.mustRun(73)
+	r.enabled = append(r.enabled, "il-central-1")
+	r.mustRun(73)
+	r.wantTold(opted, opted, opted)
+}
+
+// TestLostOnce holds that each moment's metrics are read by one run alone, that a
+// run that could not read them is made up for, and that what was lost is reported
+// once.
+func TestLostOnce(t *testing.T) {
+	const lost = "Guardrail unhealthy: lost.rules high"
+	r := newRig(t)
+	r.mustRun(13)
+	r.wantTold()
+	r.fails["Sums"] = errors.New("ThrottlingException")
+	r.mustRun(13)
+	delete(r.fails, "Sums")
+	r.sums["rootguard-root-sign-in"] = 1
+	r.mustRun(1)
+	r.sums["rootguard-root-sign-in"] = 0
+	told := r.told()
+	if !slices.Contains(told, lost) {
+		t.Fatalf("told %v", told)
+	}
+	r.mustRun(36)
+	if n := len(slices.DeleteFunc(r.told(), func(s string) bool { return s != lost })); n != 1 {
+		t.Errorf("told %v", r.told())
+	}
+	if !slices.Contains(r.told(), "Guardrail well again: lost.rules info") {
+		t.Errorf("told %v", r.told())
+	}
+	r.at = r.at.Add(50 * time.Hour) // no run for two days
+	r.mustRun(1)
+	for i := 1; i < len(r.windows); i++ {
+		from, before := r.windows[i][0], r.windows[i-1][1]
+		if from.Before(before) || from.After(before) && i < len(r.windows)-1 {
+			t.Errorf("read %v after %v", r.windows[i], r.windows[i-1])
+		}
+	}
+	if last := r.windows[len(r.windows)-1]; last[1].Sub(last[0]) != 24*time.Hour {
+		t.Errorf("after two days: %v", last)
+	}
+}
+
+// TestCallsADay holds how many calls the checks make in a day with every Region:
+// each is a record in the account's trails. Of a function there are 5 calls in one,
+// of a role 4, of a topic's receivers 2 and one for each of them, of a table's
+// protection 2, of a Region's queue 2.
+func TestCallsADay(t *testing.T) {
+	r := newRig(t)
+	commercial, _ := partition.Of("aws")
+	r.want.Regions = commercial.Further()
+	r.want.Further = r.want.Regions
+	rules, err := eventpattern.RulesFor("rootguard")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, region := range r.want.Regions {
+		r.queues[region+"/rootguard-forward-undelivered"] = health.Queue{}
+		for _, rule := range rules {
+			if region == further { // its rules are there
+				continue
+			}
+			name := "rootguard-forward-" + rule.Name
+			r.rules[region] = append(r.rules[region], *r.rule(home, "rootguard-"+rule.Name))
+			r.rules[region][len(r.rules[region])-1].Name = name
+			r.targets[region+"/"+name] = []health.Target{{ARN: "arn:aws:events:us-east-1:" + account + ":event-bus/default", DeadLetters: "arn:aws:sqs:" + region + ":" + account + ":rootguard-forward-undelivered"}}
+		}
+	}
+	r.enabled = append([]string{home}, r.want.Regions...)
+	r.runs = r.checker()
+	r.mustRun(12)
+	clear(r.calls)
+	r.mustRun(288)
+	r.wantTold()
+	cost := map[string]int{"Function": 5, "Role": 4, "Receivers": 4, "Protection": 2, "Queue": 2}
+	total := 0
+	for name, n := range r.calls {
+		total += n * max(cost[name], 1)
+	}
+	t.Logf("%d calls: %v", total, r.calls)
+	if total > 10500 {
+		t.Errorf("%d calls a day: %v", total, r.calls)
+	}
+	if reads, err := health.MetricReads(r.want); err != nil || r.calls["Sums"] != 24 || reads < 15000 || reads > 30000 {
+		t.Errorf("metrics are read %d times a day, %d of them a month, %v", r.calls["Sums"], reads, err)
 	}
 }

@@ -11,8 +11,11 @@ import (
 )
 
 // secondTopic is the ARN of the topic of the second way out.
-func (c *Checker) secondTopic() string {
-	return c.arn("sns", c.want.Second, config.SecondTopic(c.want.Prefix))
+func (c *Checker) secondTopic() string { return c.want.SecondTopic() }
+
+// SecondTopic is the ARN of the topic of the second way out.
+func (e *Expected) SecondTopic() string {
+	return "arn:" + e.Partition + ":sns:" + e.Second + ":" + e.Account + ":" + config.SecondTopic(e.Prefix)
 }
 
 // second are the checks of the second way out, by which what is done to the guard
@@ -40,7 +43,7 @@ func (c *Checker) second(state State) []check {
 	}
 	topic := c.secondTopic()
 	return []check{{
-		id: "second.rules", group: "second", region: c.want.Second, severity: detect.High, every: SlowEvery,
+		id: "second.rules", group: "second", region: c.want.Second, severity: detect.High, every: Hourly,
 		proves: "Its rules report what is done to rootguard, and count its heartbeats",
 		run: func(ctx context.Context) verdict {
 			found, err := c.ports.Rules.Rules(ctx, c.want.Second, config.SecondRule(c.want.Prefix))

@@ -87,8 +87,9 @@ func newWorldWith(t *testing.T, quarantine bool) *world {
 				{ARN: alerts + ":2", Protocol: "sms", Endpoint: "+15555550100", Filter: `{"severity": ["high", "critical"]}`},
 				{ARN: alerts + ":3", Protocol: "lambda", Endpoint: "arn:aws:lambda:us-east-1:111122223333:function:rootguard-securityhub", Filter: `{"severity":[{"exists":true}]}`},
 			}},
-			escal: {List: []health.Receiver{{ARN: escal + ":1", Protocol: "https", Endpoint: "https://hooks.example.com/x", Authenticated: true}}},
-			chat:  {List: []health.Receiver{{ARN: chat + ":1", Protocol: "https", Endpoint: "https://chatbot.example.com"}}},
+			escal:  {List: []health.Receiver{{ARN: escal + ":1", Protocol: "https", Endpoint: "https://hooks.example.com/x", Authenticated: true}}},
+			second: {List: []health.Receiver{{ARN: second + ":1", Protocol: "email", Endpoint: "ops@example.com", Authenticated: true}}},
+			chat:   {List: []health.Receiver{{ARN: chat + ":1", Protocol: "https", Endpoint: "https://chatbot.example.com"}}},
 		},
 		texting: health.Texting{Limit: "50"}, enabled: []string{home, further}, buses: map[string]health.EventBus{}, sums: map[string]float64{}, hangs: map[string]bool{},
 		roles: map[string]health.Role{}, alarms: map[string]health.Alarm{
@@ -107,6 +108,7 @@ func newWorldWith(t *testing.T, quarantine bool) *world {
 			Deployed: true, Code: map[string]string{}, Alarms: []string{"rootguard-failed", "rootguard-no-sign"}, SMS: true, Further: []string{further}, OptIn: true,
 			Receivers: map[string][]string{
 				alerts: {config.ReceiverID("email", "ops@example.com"), config.ReceiverID("sms", "+15555550100")}, escal: {config.ReceiverID("https", "https://hooks.example.com/x")},
+				second: {config.ReceiverID("email", "ops@example.com")},
 			},
 		},
 	}

@@ -90,9 +90,9 @@ const (
 // Receivers is health.Topics'.
 func (i *Inspector) Receivers(ctx context.Context, arn string) (health.Receivers, error) {
 	var r health.Receivers
-	in := &sdk.ListSubscriptionsByTopicInput{TopicArn: &arn}
+	list, there := &sdk.ListSubscriptionsByTopicInput{TopicArn: &arn}, in(arn)
 	for page := 0; ; page++ {
-		out, err := i.client.ListSubscriptionsByTopic(ctx, in)
+		out, err := i.client.ListSubscriptionsByTopic(ctx, list, there)
 		if err != nil {
 			return health.Receivers{}, absent("listing the subscriptions of "+arn, err)
 		}
@@ -106,7 +106,7 @@ func (i *Inspector) Receivers(ctx context.Context, arn string) (health.Receivers
 			}
 			r.List = append(r.List, one)
 		}
-		if in.NextToken = out.NextToken; deref(in.NextToken) == "" {
+		if list.NextToken = out.NextToken; deref(list.NextToken) == "" {
 			break
 		}
 		if page == maxPages {
@@ -130,7 +130,7 @@ func (i *Inspector) Receivers(ctx context.Context, arn string) (health.Receivers
 	}
 	// Amazon SNS has closed these policies to new customers, and does not say what it
 	// answers them.
-	out, err := i.client.GetDataProtectionPolicy(ctx, &sdk.GetDataProtectionPolicyInput{ResourceArn: &arn})
+	out, err := i.client.GetDataProtectionPolicy(ctx, &sdk.GetDataProtectionPolicyInput{ResourceArn: &arn}, there)
 	if err != nil {
 		r.Unprotected = fmt.Errorf("reading the data protection policy of %s: %w", arn, err)
 		return r, nil
@@ -141,7 +141,7 @@ func (i *Inspector) Receivers(ctx context.Context, arn string) (health.Receivers
 
 // read reads the attributes of a subscription.
 func (i *Inspector) read(ctx context.Context, s *health.Receiver) error {
-	out, err := i.client.GetSubscriptionAttributes(ctx, &sdk.GetSubscriptionAttributesInput{SubscriptionArn: &s.ARN})
+	out, err := i.client.GetSubscriptionAttributes(ctx, &sdk.GetSubscriptionAttributesInput{SubscriptionArn: &s.ARN}, in(s.ARN))
 	var missing *types.NotFoundException
 	switch {
 	case errors.As(err, &missing):
