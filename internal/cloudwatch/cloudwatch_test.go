@@ -3,6 +3,7 @@ package cloudwatch_test
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -68,7 +69,7 @@ func TestMutes(t *testing.T) {
 	}
 	s.PageSize = 100
 	for i := range 60 {
-		s.Mutes[fmt.Sprint(i)] = cloudwatchtest.Mute{Alarms: []string{"x"}}
+		s.Mutes[strconv.Itoa(i)] = cloudwatchtest.Mute{Alarms: []string{"x"}}
 	}
 	if _, err := c.Mutes(t.Context()); err == nil || !strings.Contains(err.Error(), "more than 50") {
 		t.Errorf("too many: %v", err)

@@ -117,16 +117,18 @@ func readCall(r *http.Request) (*call, error) {
 	if m := credential.FindStringSubmatch(r.Header.Get("Authorization")); m != nil {
 		c.accessKey, c.region, c.service = m[1], m[2], m[3]
 	}
-	if _, action, ok := strings.Cut(r.Header.Get("X-Amz-Target"), "."); ok {
+	_, action, targeted := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+	switch {
+	case targeted:
 		c.action = action
-	} else if strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
+	case strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded"):
 		if c.form, err = url.ParseQuery(string(body)); err != nil {
 			return nil, err
 		}
 		c.action = c.form.Get("Action")
-	} else if cloudwatchtest.IsCall(r) {
+	case cloudwatchtest.IsCall(r):
 		c.action = c.path[strings.LastIndexByte(c.path, '/')+1:]
-	} else if c.path == "/listRegions" {
+	case c.path == "/listRegions":
 		c.action = "ListRegions"
 	}
 	return c, nil

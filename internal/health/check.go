@@ -155,14 +155,15 @@ type check struct {
 	run                       func(ctx context.Context) verdict
 }
 
+// How often checks are made where all are well, so that there are not thousands
+// of calls a day: each is a record in the account's trails.
 const (
-	// SlowEvery, Hourly and Rarely are how often checks are made where all are well,
-	// so that there are not thousands of calls a day: each is a record in the
-	// account's trails.
 	SlowEvery = 30 * time.Minute
 	Hourly    = time.Hour
 	Rarely    = 6 * time.Hour
+)
 
+const (
 	workers = 8
 	// checkTimeout bounds one check, so that one service that hangs leaves the
 	// others their time.

@@ -169,8 +169,8 @@ func (c *Checker) judgeReceivers(arn string, r *Receivers) verdict {
 // AuthenticateOnUnsubscribe).
 func (c *Checker) judgeUnsubscribe(arn string, r *Receivers) verdict {
 	confirm := fmt.Sprintf("aws sns confirm-subscription --region %s --topic-arn %s --authenticate-on-unsubscribe true --token TOKEN", regionOf(arn), arn)
-	const token = "; TOKEN is in the address of the mail's link, which is not to be opened"
-	var open []string
+	const where = "; TOKEN is in the address of the mail's link, which is not to be opened"
+	open := make([]string, 0, len(r.List))
 	fix := ""
 	for i := range r.List {
 		s := &r.List[i]
@@ -184,13 +184,13 @@ func (c *Checker) judgeUnsubscribe(arn string, r *Receivers) verdict {
 			continue
 		case s.Pending:
 			if fix == "" {
-				fix = confirm + token
+				fix = confirm + where
 			}
 		default:
 			again := fmt.Sprintf("aws sns unsubscribe --region %[1]s --subscription-arn %[2]s && aws sns subscribe --region %[1]s --topic-arn %[3]s --protocol %[4]s --notification-endpoint %[5]s, then: ",
 				regionOf(arn), s.ARN, arn, s.Protocol, s.Endpoint)
 			if len(open) == 0 {
-				fix = again + confirm + token
+				fix = again + confirm + where
 			}
 		}
 		open = append(open, s.Protocol+" "+s.Endpoint)

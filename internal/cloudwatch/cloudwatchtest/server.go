@@ -156,8 +156,10 @@ func (s *Server) describeAlarms(in cbor.Map) cbor.Map {
 			names = append(names, name)
 		}
 	}
-	out, all := cbor.Map{}, cbor.List{}
-	for _, name := range s.page(names, in, out) {
+	out := cbor.Map{}
+	page := s.page(names, in, out)
+	all := make(cbor.List, 0, len(page))
+	for _, name := range page {
 		a := s.Alarms[name]
 		all = append(all, cbor.Map{"AlarmName": cbor.String(name), "ActionsEnabled": cbor.Bool(!a.Disabled), "AlarmActions": texts(a.Actions)})
 	}
@@ -177,8 +179,10 @@ func (s *Server) listMutes(in cbor.Map) cbor.Map {
 			names = append(names, name)
 		}
 	}
-	out, all := cbor.Map{}, cbor.List{}
-	for _, name := range s.page(names, in, out) {
+	out := cbor.Map{}
+	page := s.page(names, in, out)
+	all := make(cbor.List, 0, len(page))
+	for _, name := range page {
 		all = append(all, cbor.Map{"AlarmMuteRuleArn": cbor.String("arn:aws:cloudwatch:us-east-1:111122223333:alarm-mute-rule:" + name)})
 	}
 	out["AlarmMuteRuleSummaries"] = all
@@ -255,7 +259,7 @@ func moment(v cbor.Value) time.Time {
 	}
 	switch at := tag.Value.(type) {
 	case cbor.Uint:
-		return time.Unix(int64(at), 0)
+		return time.Unix(int64(at), 0) //nolint:gosec // a time that a test gave
 	case cbor.Float64:
 		return time.UnixMilli(int64(float64(at) * 1000))
 	}

@@ -76,8 +76,9 @@ func (c findingsCmd) Run(sys system) error {
 // controls are an entry's in each version of the benchmark, written by a format
 // of version and numbers.
 func controls(e detect.Entry, format string) string {
-	var all []string
-	for _, version := range detect.CISVersions() {
+	versions := detect.CISVersions()
+	all := make([]string, 0, len(versions))
+	for _, version := range versions {
 		all = append(all, fmt.Sprintf(format, version, strings.Join(detect.CISIn(version, e.ID, e.CIS), ", ")))
 	}
 	return strings.Join(all, "; ")

@@ -579,16 +579,16 @@ func (o *replayOutput) table(c replayCmd, st *store, sum replay.Summary, rows []
 
 // categories are the records that are no management events.
 func categories(sum replay.Summary) string {
-	var text string
+	var text strings.Builder
 	for _, c := range []struct {
 		n    int64
 		name string
 	}{{sum.Data, "data event"}, {sum.NetworkActivity, "network activity event"}, {sum.Insights, "Insights event"}, {sum.Aggregated, "aggregated or other event"}} {
 		if c.n > 0 {
-			text += "; " + plural(c.n, c.name)
+			text.WriteString("; " + plural(c.n, c.name))
 		}
 	}
-	return text
+	return text.String()
 }
 
 // told says how much was told.
