@@ -2,6 +2,8 @@ package dynamodb_test
 
 import (
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -164,5 +166,52 @@ func TestTables(t *testing.T) {
 	}
 	if table, err := tables.Table(ctx, name); table.DeletionProtection || err != nil {
 		t.Errorf("%+v, %v", table, err)
+	}
+}
+
+// TestTableLimits holds what is read of a table that was changed: limits, also of
+// its index alone, another key, provisioned throughput.
+func TestTableLimits(t *testing.T) {
+	for name, tc := range map[string]struct {
+		answer string
+		want   health.Table
+	}{
+		"as deployed":   {`"BillingModeSummary":{"BillingMode":"PAY_PER_REQUEST"},"OnDemandThroughput":{"MaxReadRequestUnits":-1,"MaxWriteRequestUnits":-1}`, health.Table{}},
+		"limited":       {`"OnDemandThroughput":{"MaxReadRequestUnits":5,"MaxWriteRequestUnits":1}`, health.Table{ReadLimit: 5, WriteLimit: 1}},
+		"an index":      {`"GlobalSecondaryIndexes":[{"IndexName":"due","IndexStatus":"ACTIVE","OnDemandThroughput":{"MaxWriteRequestUnits":1}}]`, health.Table{Indexes: map[string]string{"due": "ACTIVE"}, WriteLimit: 1}},
+		"the lower one": {`"OnDemandThroughput":{"MaxReadRequestUnits":9},"GlobalSecondaryIndexes":[{"IndexName":"due","IndexStatus":"ACTIVE","OnDemandThroughput":{"MaxReadRequestUnits":2}}]`, health.Table{Indexes: map[string]string{"due": "ACTIVE"}, ReadLimit: 2}},
+		"provisioned":   {`"BillingModeSummary":{"BillingMode":"PROVISIONED"}`, health.Table{Provisioned: true}},
+		"another key":   {`"SSEDescription":{"Status":"ENABLED","SSEType":"KMS","KMSMasterKeyArn":"arn:k","InaccessibleEncryptionDateTime":1772366400}`, health.Table{Key: "arn:k", Inaccessible: time.Unix(1772366400, 0).UTC()}},
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/x-amz-json-1.0")
+			_, _ = w.Write([]byte(`{"Table":{"TableStatus":"ACTIVE",` + tc.answer + `}}`))
+		}))
+		got, err := dynamodb.NewTables(dynamotest.Client(server.URL)).Table(t.Context(), "t")
+		server.Close()
+		tc.want.Status = "ACTIVE"
+		if tc.want.Indexes == nil {
+			tc.want.Indexes = map[string]string{}
+		}
+		if diff := cmp.Diff(tc.want, got); err != nil || diff != "" {
+			t.Errorf("%s: %v (-want +got):\n%s", name, err, diff)
+		}
+	}
+}
+
+func TestTablePolicy(t *testing.T) {
+	server := dynamotest.New(t)
+	client := dynamotest.Client(server.URL)
+	arn := "arn:aws:dynamodb:us-east-1:111122223333:table/" + dynamotest.Table(t, client)
+	tables := dynamodb.NewTables(client)
+	if got, err := tables.TablePolicy(t.Context(), arn); err != nil || got != "" {
+		t.Errorf("none: %q, %v", got, err)
+	}
+	server.Policy = `{"Statement":[]}`
+	if got, err := tables.TablePolicy(t.Context(), arn); err != nil || got != server.Policy {
+		t.Errorf("one: %q, %v", got, err)
+	}
+	if _, err := tables.TablePolicy(t.Context(), arn+"x"); !errors.Is(err, health.ErrAbsent) {
+		t.Errorf("of a table that is not there: %v", err)
 	}
 }

@@ -150,7 +150,6 @@ type check struct {
 	id, group, region, proves string
 	severity                  detect.Severity
 	every                     time.Duration // 0: in each run; it takes many calls, or what it is about seldom changes
-	steady                    bool          // not more often while it is not well: it is about what is past, or costs too much
 	idle                      bool          // there is nothing yet by which to tell
 	run                       func(ctx context.Context) verdict
 }
@@ -158,9 +157,12 @@ type check struct {
 // How often checks are made where all are well, so that there are not thousands
 // of calls a day: each is a record in the account's trails.
 const (
+	// SlowEvery is of most of those that take a call of their own.
 	SlowEvery = 30 * time.Minute
-	Hourly    = time.Hour
-	Rarely    = 6 * time.Hour
+	// Hourly is of those that take many calls, or cost.
+	Hourly = time.Hour
+	// Rarely is of those that take many calls in every Region.
+	Rarely = 6 * time.Hour
 )
 
 const (

@@ -9,9 +9,20 @@
 // not answer, or refused to). What is not ok says why and what mends it. The
 // Lambda function sweep and the command doctor make the same checks.
 //
-// The checks that need few calls are made in each run, the others every
-// SlowEvery, and in each run while one of them is not well: every call is a
-// record in the account's trails.
+// The checks that need few calls are made in each run, the others every SlowEvery,
+// Hourly or Rarely, and in each run while one of them is not well: every call is a
+// record in the account's trails. With every Region there are about 10,000 calls a
+// day (TestCallsADay), and MetricReads metrics are read a month.
+//
+// What was deployed and cannot be seen from names, such as the hash of the
+// functions' code and the receivers, the deployment notes for the sweep
+// (config.Deployed). Of what silences the guard without an error are checked: the
+// functions' code and roles, their VPC and layers, keys of others on the table and
+// the event buses, resource policies of the table, the topics and the buses, limits
+// of the table, filters and data protection of subscriptions, receivers that are
+// gone, alarms and what mutes them, and how text messages are sent. What EventBridge,
+// AWS Lambda and Amazon SNS lost is read from their metrics: of each moment once,
+// ten minutes to an hour later.
 //
 // # Heartbeats
 //
@@ -40,14 +51,16 @@
 //	of a function: errors             queue.failed, the alarm on that queue        3 tries (about 3 minutes), then at once
 //	of a function: throttled          function.NAME where it is set to zero,       half an hour
 //	                                  else heartbeat.NAME                          half an hour, see below
-//	of a function: failures are lost  failures.NAME                                half an hour
+//	of a function: failures are lost  failures.NAME, lost.functions                half an hour, an hour and a quarter
 //	rootactivity, iamuser are silent  heartbeat.NAME                               HeartbeatEvery + Timely + a run: half an hour
 //	quarantine is silent              rule. and target.schedule-quarantine,        two runs, half an hour
 //	                                  function.quarantine
 //	rules lose events                 rule.NAME, target.NAME, permission.NAME      two runs, half an hour
+//	                                  lost.rules                                   an hour and a quarter
 //	alerts cannot be published        the alarm on errors of rootactivity; of the  5 minutes;
 //	                                  sweep, no event on the bus                   15 minutes, in the other Region
-//	a topic's receivers fail          topic.NAME where one is gone                 two runs
+//	a topic's receivers fail          topic.NAME where none is left                two runs
+//	                                  receivers.NAME where one is gone, lost.topics  half an hour, an hour and a quarter
 //	a forwarder's queue               queue.REGION                                 half an hour
 //	the table, the key, the trail     table, key, trail, and no event on the bus   at once to half an hour, then 15 minutes
 //

@@ -48,7 +48,7 @@ func (c *Checker) Run(ctx context.Context, raiser Raiser, at time.Time) (slog.Va
 		if k.idle {
 			continue
 		}
-		if tiers[k.every] || !k.steady && (state.open(k.id, false) >= 0 || state.open(k.id, true) >= 0) {
+		if tiers[k.every] || state.open(k.id, false) >= 0 || state.open(k.id, true) >= 0 {
 			due = append(due, k)
 		}
 	}

@@ -43,7 +43,7 @@ func (c *Checker) second(state State) []check {
 	}
 	topic := c.secondTopic()
 	return []check{{
-		id: "second.rules", group: "second", region: c.want.Second, severity: detect.High, every: Hourly,
+		id: "second.rules", group: "second", region: c.want.Second, severity: detect.High, every: SlowEvery,
 		proves: "Its rules report what is done to rootguard, and count its heartbeats",
 		run: func(ctx context.Context) verdict {
 			found, err := c.ports.Rules.Rules(ctx, c.want.Second, config.SecondRule(c.want.Prefix))
