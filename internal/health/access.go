@@ -282,7 +282,11 @@ func spares(s *statement, arn string) bool {
 	if len(s.NotPrincipal) > 0 || p.All || p.Other {
 		return false
 	}
-	account := strings.Split(arn, ":")[4]
+	parts := strings.Split(arn, ":")
+	if len(parts) < 5 {
+		return false
+	}
+	account := parts[4]
 	return !slices.ContainsFunc(p.AWS, func(who string) bool {
 		return who == arn || who == account || strings.HasSuffix(who, ":"+account+":root") || !strings.HasPrefix(who, "arn:")
 	})

@@ -86,3 +86,30 @@ func FuzzPermits(f *testing.F) {
 		}
 	})
 }
+
+// FuzzTablePolicy holds that no policy of the table is understood so wrongly that
+// denying everything to everyone in addition would pass.
+func FuzzTablePolicy(f *testing.F) {
+	const role = "arn:aws:iam::" + ownerID + ":role/rootguard-sweep"
+	f.Add(`{"Statement":[{"Effect":"Deny","Principal":"*","Action":"dynamodb:PutItem","Resource":"*","Condition":{"ArnNotEquals":{"aws:PrincipalArn":["` + role + `"]}}}]}`)
+	f.Add(`{"Statement":{"Effect":"Deny","Principal":{"AWS":["111122223333"],"Service":"x"},"NotAction":"a","Condition":{"Bool":{"a":true},"NumericLessThan":{"b":[1,2.5]}}}}`)
+	f.Add(`{"Statement":[{"Effect":"Deny","Principal":{"CanonicalUser":"x"}},{"Principal":[1]}]}`)
+	f.Add(`[]`)
+	c := New(Ports{}, Expected{Partition: "aws", Region: "us-east-1", Account: ownerID, Prefix: "rootguard", Table: "t"}, nil)
+	f.Fuzz(func(t *testing.T, policy string) {
+		var doc map[string]json.RawMessage
+		var statements []json.RawMessage
+		if json.Unmarshal([]byte(policy), &doc) != nil || json.Unmarshal(doc["Statement"], &statements) != nil {
+			c.judgeTablePolicy(policy, []string{role}) // and must not panic
+			return
+		}
+		statements = append(statements, json.RawMessage(`{"Effect":"Deny","Principal":"*","Action":"*","Resource":"*"}`))
+		denied, err := json.Marshal(map[string]any{"Statement": statements})
+		if err != nil {
+			return
+		}
+		if v := c.judgeTablePolicy(string(denied), []string{role}); v.outcome == OK || v.outcome == Warning {
+			t.Errorf("%s though all is denied: %s", v.outcome, denied)
+		}
+	})
+}
