@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"rootguard/internal/config"
+	"rootguard/internal/health"
 	"rootguard/internal/partition"
 	"rootguard/internal/testenv"
 )
@@ -18,17 +19,19 @@ import (
 // Prices in US dollars, of us-east-1, without what is free. AWS's price pages say
 // what they are now.
 const (
-	alarmPrice   = 0.10         // an alarm's metric, a month (Amazon CloudWatch pricing)
-	logPrice     = 0.50         // a GB taken in
-	callPrice    = 0.20 / 1e6   // an invocation (AWS Lambda pricing)
-	computePrice = 0.0000133334 // a GB-second on arm64
-	writePrice   = 0.625 / 1e6  // a write request unit on demand (Amazon DynamoDB pricing)
-	readPrice    = 0.125 / 1e6  // a read request unit
-	emailPrice   = 2.00 / 1e5   // an e-mail, of which 1,000 a month are free (Amazon SNS pricing)
-	eventPrice   = 1.00 / 1e6   // an event sent to another account or Region, or of one's own (Amazon EventBridge pricing)
-	requestPrice = 0.50 / 1e6   // a request to Amazon SNS; one to SQS or KMS is less
-	queuePrice   = 0.40 / 1e6   // a request to Amazon SQS
-	freeEmails   = 1000
+	alarmPrice = 0.10 // an alarm's metric, a month (Amazon CloudWatch pricing)
+
+	metricReadPrice = 0.01 / 1000  // a metric of GetMetricData
+	logPrice        = 0.50         // a GB taken in
+	callPrice       = 0.20 / 1e6   // an invocation (AWS Lambda pricing)
+	computePrice    = 0.0000133334 // a GB-second on arm64
+	writePrice      = 0.625 / 1e6  // a write request unit on demand (Amazon DynamoDB pricing)
+	readPrice       = 0.125 / 1e6  // a read request unit
+	emailPrice      = 2.00 / 1e5   // an e-mail, of which 1,000 a month are free (Amazon SNS pricing)
+	eventPrice      = 1.00 / 1e6   // an event sent to another account or Region, or of one's own (Amazon EventBridge pricing)
+	requestPrice    = 0.50 / 1e6   // a request to Amazon SNS; one to SQS or KMS is less
+	queuePrice      = 0.40 / 1e6   // a request to Amazon SQS
+	freeEmails      = 1000
 )
 
 // What is assumed. The units are of the requests that the functions make: a
@@ -126,7 +129,7 @@ func customMetrics() int {
 // costs is README's text about what the deployed guard costs, and the dollars a
 // month of 1, 100 and 10,000 accounts. regions are the further ones. What asks IAM,
 // as the credential report and the tag of the recorded heartbeat, costs nothing.
-func costs(d bill, regions int) (text string, dollars []float64) {
+func costs(d bill, regions, metricReads int) (text string, dollars []float64) {
 	const beats = 2.0 * minutesMonth / beatsEvery
 	sizes := []float64{1, 100, 10_000}
 	var b strings.Builder
@@ -170,6 +173,7 @@ func costs(d bill, regions int) (text string, dollars []float64) {
 		fixed(minutesMonth/slowEvery*float64(regions)*asksRegion*queuePrice))
 	row(fmt.Sprintf("Heartbeats and checks: %s × (2 events × $1 + %d requests × $0.50) a million", grouped(rounds), checksARound),
 		fixed(rounds*(2*eventPrice+checksARound*requestPrice)))
+	row(fmt.Sprintf("Metrics read each hour, of lost events: %s × $0.01 a thousand", grouped(float64(metricReads))), fixed(float64(metricReads)*metricReadPrice))
 	row(fmt.Sprintf("Events from other accounts and Regions: at most N × %d × $1 a million", eventsAccount+readsAccount), func(n float64) float64 { return n * (eventsAccount + readsAccount) * eventPrice })
 	row(fmt.Sprintf("E-mail, a receiver: (N × %d, less 1,000) × $2 per 100,000", alertsAccount), func(n float64) float64 { return max(0, n*alertsAccount-freeEmails) * emailPrice })
 	b.WriteString("| **Total**")
@@ -207,7 +211,14 @@ func TestReadmeCosts(t *testing.T) {
 	if full.keys != 1 || full.metrics != customMetrics() {
 		t.Errorf("with encrypt and metrics there are %d keys and %d metrics, want 1 and %d", full.keys, full.metrics, customMetrics())
 	}
-	text, dollars := costs(d, len(commercial.Further()))
+	reads, err := health.MetricReads(health.Expected{
+		Partition: "aws", Region: "us-east-1", Account: "111122223333", Prefix: "rootguard", Regions: commercial.Further(),
+		Second: commercial.Further()[0], Alerts: "arn:aws:sns:us-east-1:111122223333:rootguard-Topic",
+	})
+	if err != nil || reads == 0 {
+		t.Fatalf("%d metrics are read, %v", reads, err)
+	}
+	text, dollars := costs(d, len(commercial.Further()), reads)
 	if dollars[0] >= 1 || dollars[1] >= 10 {
 		t.Errorf("1 account costs $%.2f a month and 100 cost $%.2f, want less than $1 and $10", dollars[0], dollars[1])
 	}
