@@ -85,7 +85,9 @@ func TestNoQuietWay(t *testing.T) {
 	} {
 		event := attack(t, a.source, a.call, a.params)
 		reached, failed := w.reached("us-east-1", event, func(string, string) bool { return false })
-		open := slices.DeleteFunc(slices.Clone(reached), func(way string) bool { return slices.Contains(a.closes, way) || !strings.HasSuffix(way, "Topic") && way != byFunction })
+		open := slices.DeleteFunc(slices.Clone(reached), func(way string) bool {
+			return slices.Contains(a.closes, way) || !strings.HasSuffix(way, "Topic") && way != byFunction
+		})
 		if len(open) == 0 {
 			t.Errorf("%s:%s %v closes %v, and no report leaves: it reached %v", a.source, a.call, a.params, a.closes, reached)
 		}
