@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -149,11 +150,10 @@ func TestCredentialReportAnswers(t *testing.T) {
 // TestCredentialReportHangs holds that a connection that hangs is given up in
 // time for another.
 func TestCredentialReportHangs(t *testing.T) {
-	first := true
+	var asked atomic.Bool
 	done := make(chan struct{})
 	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if first {
-			first = false
+		if !asked.Swap(true) {
 			select {
 			case <-r.Context().Done():
 			case <-done:
