@@ -9,7 +9,6 @@ import (
 	"time"
 
 	sdk "github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/google/go-cmp/cmp"
 
 	"rootguard/internal/bootstrap"
@@ -34,15 +33,7 @@ func newUpgraded(t *testing.T) *upgraded {
 	client := dynamotest.Client(dynamotest.New(t).URL)
 	table := dynamotest.Table(t, client)
 	for _, it := range dynamotest.Rows(dynamotest.RowsTaken) {
-		item := map[string]types.AttributeValue{}
-		for name, v := range it {
-			if v.S != nil {
-				item[name] = &types.AttributeValueMemberS{Value: *v.S}
-			} else {
-				item[name] = &types.AttributeValueMemberN{Value: *v.N}
-			}
-		}
-		if _, err := client.PutItem(t.Context(), &sdk.PutItemInput{TableName: &table, Item: item}); err != nil {
+		if _, err := client.PutItem(t.Context(), &sdk.PutItemInput{TableName: &table, Item: it.Attributes()}); err != nil {
 			t.Fatal(err)
 		}
 	}

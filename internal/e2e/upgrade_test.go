@@ -15,7 +15,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	cfntypes "github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
 	sdkdynamodb "github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/google/go-cmp/cmp"
 
@@ -78,8 +77,8 @@ func (v *version1) deploy(ctx context.Context, d *deployment) error {
 		}
 	}
 	client := sdkdynamodb.NewFromConfig(d.aws)
-	for _, row := range v.rows() {
-		if _, err := client.PutItem(ctx, &sdkdynamodb.PutItemInput{TableName: &v.table, Item: row}); err != nil {
+	for _, row := range dynamotest.Rows(v.now, v.replace...) {
+		if _, err := client.PutItem(ctx, &sdkdynamodb.PutItemInput{TableName: &v.table, Item: row.Attributes()}); err != nil {
 			return fmt.Errorf("putting a row of version 1: %w", err)
 		}
 	}
@@ -150,22 +149,6 @@ func makeUser(ctx context.Context, client *iam.Client, name string) (id string, 
 		}
 	}
 	return *made.User.UserId, nil
-}
-
-func (v *version1) rows() []map[string]types.AttributeValue {
-	var all []map[string]types.AttributeValue
-	for _, it := range dynamotest.Rows(v.now, v.replace...) {
-		row := map[string]types.AttributeValue{}
-		for name, value := range it {
-			if value.S != nil {
-				row[name] = &types.AttributeValueMemberS{Value: *value.S}
-			} else {
-				row[name] = &types.AttributeValueMemberN{Value: *value.N}
-			}
-		}
-		all = append(all, row)
-	}
-	return all
 }
 
 // TestUpgrade deploys this version over version 1, with rows in its table: who

@@ -76,10 +76,11 @@ func (c reportCmd) evidence(sys system, v *view, statuses []accountStatus) error
 		e.Rows = append(e.Rows, evidence.Rows(&statuses[i].Status, statuses[i].AccountName)...)
 	}
 	var out bytes.Buffer
-	err := report.WriteEvidence(&out, e)
+	var err error
 	if c.Format == "csv" {
-		out.Reset()
 		err = evidence.WriteCSV(&out, e.Rows)
+	} else {
+		err = report.WriteEvidence(&out, e)
 	}
 	if err != nil {
 		return err

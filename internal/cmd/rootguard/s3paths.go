@@ -17,8 +17,7 @@ import (
 
 // buckets are copies of what paths in S3 name, there to be replayed.
 type buckets struct {
-	sources []s3.Source
-	spools  []*s3.Spool
+	spools []*s3.Spool
 }
 
 // inS3 reports whether a path is one in S3.
@@ -49,7 +48,7 @@ func (f lookupFlags) copyBuckets(ctx context.Context, sys system, st *store, pat
 		if err := copyBucket(ctx, sys, client, source, spool, span, problem); err != nil {
 			return nil, nil, err
 		}
-		b.sources, b.spools = append(b.sources, source), append(b.spools, spool)
+		b.spools = append(b.spools, spool)
 		out[i] = spool.Dir()
 	}
 	return b, out, nil

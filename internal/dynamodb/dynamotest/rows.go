@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
 // RowsTaken is when the rows of Rows were taken from a table.
@@ -42,6 +44,19 @@ func Rows(at time.Time, replace ...string) []Item {
 		}
 	}
 	return all
+}
+
+// Attributes are an item's as the SDK has them.
+func (it Item) Attributes() map[string]types.AttributeValue {
+	attributes := map[string]types.AttributeValue{}
+	for name, v := range it {
+		if v.S != nil {
+			attributes[name] = &types.AttributeValueMemberS{Value: *v.S}
+		} else {
+			attributes[name] = &types.AttributeValueMemberN{Value: *v.N}
+		}
+	}
+	return attributes
 }
 
 // RowsRecords are the CloudTrail records, each JSON, that Rows came of.
