@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -24,16 +25,17 @@ func TestPreflight(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			bus := eventbridgetest.New(t)
 			env.Values["bus"] = bus
-			trusted := new(string)
+			trusted := &atomic.Value{} // the service principal, or "denied"
+			trusted.Store("")
 			env.Values["trusted"] = trusted
 			organization := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				w.Header().Set("Content-Type", "application/x-amz-json-1.1")
-				if !strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".ListAWSServiceAccessForOrganization") || *trusted == "denied" {
+				if !strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".ListAWSServiceAccessForOrganization") || trusted.Load() == "denied" {
 					w.WriteHeader(http.StatusBadRequest)
 					_, _ = io.WriteString(w, `{"__type":"AccessDeniedException","message":"You don't have permissions to access this resource."}`)
 					return
 				}
-				_, _ = fmt.Fprintf(w, `{"EnabledServicePrincipals":[{"ServicePrincipal":"sso.amazonaws.com"},{"ServicePrincipal":%q}]}`, *trusted)
+				_, _ = fmt.Fprintf(w, `{"EnabledServicePrincipals":[{"ServicePrincipal":"sso.amazonaws.com"},{"ServicePrincipal":%q}]}`, trusted.Load())
 			}))
 			t.Cleanup(organization.Close)
 			for name, value := range map[string]string{
@@ -50,12 +52,14 @@ func TestPreflight(t *testing.T) {
 			"limit": func(ts *testscript.TestScript, _ bool, args []string) {
 				n, err := strconv.Atoi(args[0])
 				ts.Check(err)
-				ts.Value("bus").(*eventbridgetest.Server).Limit = n
+				ts.Value("bus").(*eventbridgetest.Server).Set(func(s *eventbridgetest.Server) { s.Limit = n })
 			},
 			"answers": func(ts *testscript.TestScript, _ bool, args []string) {
-				ts.Value("bus").(*eventbridgetest.Server).Code = args[0]
+				ts.Value("bus").(*eventbridgetest.Server).Set(func(s *eventbridgetest.Server) { s.Code = args[0] })
 			},
-			"trusts": func(ts *testscript.TestScript, _ bool, args []string) { *ts.Value("trusted").(*string) = args[0] },
+			"trusts": func(ts *testscript.TestScript, _ bool, args []string) {
+				ts.Value("trusted").(*atomic.Value).Store(args[0])
+			},
 		},
 	})
 }

@@ -7,13 +7,15 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 
 	"rootguard/internal/eventpattern"
 )
 
-// Server answers TestEventPattern. Its fields are set before its first call.
+// Server answers TestEventPattern. Its fields are set before its first call, or by Set.
 type Server struct {
+	mu    sync.Mutex
 	URL   string
 	Limit int    // the highest complexity it takes; New sets 10
 	Code  string // answered instead where it is not "", such as "AccessDeniedException"
@@ -29,8 +31,17 @@ func New(tb testing.TB) *Server {
 	return s
 }
 
+// Set changes the server between calls.
+func (s *Server) Set(change func(*Server)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change(s)
+}
+
 // ServeHTTP answers one call.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	answer := func(status int, v any) {
 		w.Header().Set("Content-Type", "application/x-amz-json-1.1")
 		w.WriteHeader(status)
