@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"rootguard/internal/detect"
+	"rootguard/internal/eventpattern"
 )
 
 // Outcome is what a check came to.
@@ -92,11 +93,21 @@ type Checker struct {
 	ports Ports
 	want  Expected
 	now   func() time.Time
+
+	// eventRules are the rules by which events reach the functions. They are worked
+	// out once: to bound what their patterns cost takes longer than most checks.
+	eventRules func() ([]eventpattern.Rule, error)
 }
 
 // New returns a Checker.
 func New(ports Ports, want Expected, now func() time.Time) *Checker {
-	return &Checker{ports: ports, want: want, now: now}
+	return &Checker{ports: ports, want: want, now: now, eventRules: sync.OnceValues(func() ([]eventpattern.Rule, error) {
+		rules, err := eventpattern.RulesFor(want.Prefix)
+		if err == nil && want.Quarantine {
+			rules = append(rules, eventpattern.QuarantineRule(want.Prefix))
+		}
+		return rules, err
+	})}
 }
 
 // verdict is what a check says; the rest of its Result is known beforehand.

@@ -44,7 +44,7 @@ func (c *Checker) lossMetrics() (m lossMetrics, err error) {
 // MetricReads is how many metrics the checks of a guard read in a month of 730
 // hours: CloudWatch charges for each, whether it has data or not.
 func MetricReads(want Expected) (int, error) {
-	c := Checker{want: want}
+	c := New(Ports{}, want, nil)
 	m, err := c.lossMetrics()
 	return 730 * (len(m.rules) + len(m.functions) + len(m.topics)), err
 }

@@ -65,15 +65,6 @@ func (c *Checker) queueARN(url string) string {
 	return c.arn("sqs", c.want.Region, url[strings.LastIndexByte(url, '/')+1:])
 }
 
-// eventRules are the rules by which events reach the functions.
-func (c *Checker) eventRules() ([]eventpattern.Rule, error) {
-	rules, err := eventpattern.RulesFor(c.want.Prefix)
-	if err == nil && c.want.Quarantine {
-		rules = append(rules, eventpattern.QuarantineRule(c.want.Prefix))
-	}
-	return rules, err
-}
-
 // wantedRules are the rules of the home Region.
 func (c *Checker) wantedRules() ([]wantedRule, error) {
 	rules, err := c.eventRules()
@@ -85,7 +76,7 @@ func (c *Checker) wantedRules() ([]wantedRule, error) {
 	add := func(r eventpattern.Rule, targets ...wantedTarget) {
 		wanted = append(wanted, wantedRule{name: r.Name, region: c.want.Region, state: stateOf(r), description: r.Description, pattern: r.Pattern, targets: targets})
 	}
-	for _, r := range append(rules, eventpattern.Heartbeats(c.want.Prefix, c.want.Account)...) {
+	for _, r := range slices.Concat(rules, eventpattern.Heartbeats(c.want.Prefix, c.want.Account)) {
 		add(r, wantedTarget{arn: c.functionARN(r.Function), deadLetters: queue})
 	}
 	var topics []wantedTarget
