@@ -36,7 +36,7 @@
 //     the policies of their deployed roles, and refuses the rest as AWS does; what
 //     Lambda does with a role, its log and its queue of failures, is held to them
 //     too. What is refused fails the test, and an action that a role allows and no
-//     case uses is a warning of the run. Unproven are who may assume a role, the policies of
+//     case uses fails the run. Unproven are who may assume a role, the policies of
 //     topics, queues, keys and buses, what the command calls, and, since no case
 //     has an organization, what is allowed for and in its accounts.
 //   - Its log groups' ARNs lack the ":*" of CloudFormation's, and its CloudFormation
