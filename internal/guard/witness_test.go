@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -61,6 +62,7 @@ type reportsFake struct {
 	used  map[string]*rootUsed
 	spoil func(csv string) string
 
+	mu    sync.Mutex // accounts are read side by side
 	made  map[string]madeReport
 	shown []shown
 	calls map[string]int
@@ -81,6 +83,8 @@ func newReports(l *land) *reportsFake {
 func (f *reportsFake) now() time.Time { return f.land.clock.Now().Add(f.ahead).Truncate(time.Second) }
 
 func (f *reportsFake) RequestCredentialReport(_ context.Context, of string) (guard.ReportState, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.calls["request"]++
 	if f.deny != nil {
 		return "", f.deny
@@ -102,6 +106,8 @@ func (f *reportsFake) RequestCredentialReport(_ context.Context, of string) (gua
 }
 
 func (f *reportsFake) CredentialReport(_ context.Context, of string) (guard.CredentialReport, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.calls["get"]++
 	if f.deny != nil {
 		return guard.CredentialReport{}, f.deny
