@@ -432,6 +432,8 @@ func TestMakeDeploy(t *testing.T) {
 		}
 		run := exec.CommandContext(t.Context(), "make", "-n", "deploy")
 		run.Dir = dir
+		// Not as part of a make that runs the tests: its flags would be this one's too.
+		run.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "MAKE") || strings.HasPrefix(v, "MFLAGS=") })
 		out, err := run.CombinedOutput()
 		if err != nil {
 			t.Fatalf("%v: %s", err, out)

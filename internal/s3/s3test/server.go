@@ -118,7 +118,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fault, s.faults[op] = queue[0], queue[1:]
 		if !fault.Half {
 			if fault.Status == 0 {
-				panic(http.ErrAbortHandler)
+				drop(w)
+				return
 			}
 			fail(w, fault.Status, fault.Code)
 			return
@@ -146,11 +147,24 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("ETag", etag(data))
 			if fault.Half {
 				_, _ = w.Write(data[:len(data)/2])
+				_ = http.NewResponseController(w).Flush() // else none of it leaves, and net/http asks again
 				panic(http.ErrAbortHandler)
 			}
 			_, _ = w.Write(data)
 		}
 	}
+}
+
+// drop ends the connection within the answer's first line. Ended before it, on a
+// connection that served a request already, net/http asks again by itself, unseen.
+func drop(w http.ResponseWriter) {
+	conn, buf, err := w.(http.Hijacker).Hijack()
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	_, _ = buf.WriteString("HTTP/1.1 ")
+	_ = buf.Flush() // the client sees a broken answer in any case
+	_ = conn.Close()
 }
 
 // list writes a page. A token is where the page before ended, and no key.
