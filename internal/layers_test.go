@@ -72,7 +72,7 @@ var mayImport = map[string][]string{
 	"cloudwatch":   {"health"},
 	"account":      {"health"},
 	"iamrole":      {"health"},
-	"awshealth":    {"iam", "account", "cloudwatch", "iamrole", "partition", "config", "health", "dynamodb", "eventbridge", "kms", "lambda", "sns", "sqs", "trail"},
+	"awshealth":    {"awsenv", "iam", "account", "cloudwatch", "iamrole", "partition", "config", "health", "dynamodb", "eventbridge", "kms", "lambda", "sns", "sqs", "trail"},
 
 	"evidence":       {"bootstrap", "cloudtrail"},
 	"s3":             {},
@@ -88,7 +88,7 @@ var mayImport = map[string][]string{
 
 	"awshealth/awshealthtest":         {"cloudwatch/cloudwatchtest", "config", "eventpattern", "partition"},
 	"cloudwatch/cloudwatchtest":       {},
-	"dynamodb/dynamotest":             {"config"},
+	"dynamodb/dynamotest":             {"awsenv", "config"},
 	"iam/iamtest":                     {},
 	"organizations/organizationstest": {},
 	"sns/snstest":                     {},

@@ -13,6 +13,7 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/account"
 
 	"rootguard/internal/account"
+	"rootguard/internal/awsenv"
 )
 
 // TestEnabled asks a service that gives one Region a page.
@@ -43,7 +44,7 @@ func TestEnabled(t *testing.T) {
 	}))
 	defer server.Close()
 	c := account.New(func() *sdk.Client {
-		return sdk.New(sdk.Options{Region: "us-east-1", BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""), RetryMaxAttempts: 1})
+		return sdk.New(sdk.Options{Region: "us-east-1", BaseEndpoint: &server.URL, HTTPClient: awsenv.KeepAnswers(nil), Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""), RetryMaxAttempts: 1})
 	})
 	if got, err := c.Enabled(t.Context()); err != nil || !slices.Equal(got, all) {
 		t.Errorf("%v, %v", got, err)

@@ -38,6 +38,7 @@ func Config(getenv func(string) string) (aws.Config, error) {
 		Region:        region,
 		Credentials:   credentials.NewStaticCredentialsProvider(id, secret, getenv("AWS_SESSION_TOKEN")),
 		ConfigSources: []any{endpoints{getenv}},
+		HTTPClient:    KeepAnswers(nil),
 		Retryer: func() aws.Retryer {
 			return retry.NewStandard(func(o *retry.StandardOptions) {
 				o.MaxAttempts, o.MaxBackoff = maxAttempts, maxBackoff

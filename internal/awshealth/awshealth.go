@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	sdkaccount "github.com/aws/aws-sdk-go-v2/service/account"
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
 	sdkcloudwatch "github.com/aws/aws-sdk-go-v2/service/cloudwatch"
@@ -21,6 +20,7 @@ import (
 	sdksqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"rootguard/internal/account"
+	"rootguard/internal/awsenv"
 	"rootguard/internal/cloudwatch"
 	"rootguard/internal/config"
 	"rootguard/internal/dynamodb"
@@ -92,12 +92,7 @@ const attempt = 3 * time.Second
 
 func hasty(env aws.Config) aws.Config {
 	env = env.Copy()
-	switch client := env.HTTPClient.(type) {
-	case nil:
-		env.HTTPClient = awshttp.NewBuildableClient().WithTimeout(attempt)
-	case *awshttp.BuildableClient:
-		env.HTTPClient = client.WithTimeout(attempt)
-	}
+	env.HTTPClient = awsenv.WithTimeout(env.HTTPClient, attempt)
 	return env
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
+	"rootguard/internal/awsenv"
 	"rootguard/internal/cloudformation"
 	"rootguard/internal/detect"
 )
@@ -54,7 +55,7 @@ func TestCovers(t *testing.T) {
 	}))
 	defer server.Close()
 	d := cloudformation.NewDeployments(aws.Config{
-		Region: "us-east-1", BaseEndpoint: &server.URL, RetryMaxAttempts: 1,
+		Region: "us-east-1", BaseEndpoint: &server.URL, HTTPClient: awsenv.KeepAnswers(nil), RetryMaxAttempts: 1,
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: "test", SecretAccessKey: "test"}, nil
 		}),

@@ -13,6 +13,7 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/google/go-cmp/cmp"
 
+	"rootguard/internal/awsenv"
 	"rootguard/internal/cloudformation"
 )
 
@@ -47,7 +48,7 @@ func TestOutputs(t *testing.T) {
 			}))
 			defer server.Close()
 			client := sdk.New(sdk.Options{
-				Region: "us-east-1", BaseEndpoint: &server.URL,
+				Region: "us-east-1", BaseEndpoint: &server.URL, HTTPClient: awsenv.KeepAnswers(nil),
 				Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 					return aws.Credentials{AccessKeyID: "test", SecretAccessKey: "test"}, nil
 				}),

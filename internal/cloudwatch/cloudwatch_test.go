@@ -12,6 +12,7 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/google/go-cmp/cmp"
 
+	"rootguard/internal/awsenv"
 	"rootguard/internal/cloudwatch"
 	"rootguard/internal/cloudwatch/cloudwatchtest"
 	"rootguard/internal/health"
@@ -19,7 +20,7 @@ import (
 
 func client(s *cloudwatchtest.Server) *cloudwatch.Client {
 	return cloudwatch.New(func() *sdk.Client {
-		return sdk.New(sdk.Options{Region: "us-east-1", BaseEndpoint: &s.URL, Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""), RetryMaxAttempts: 1})
+		return sdk.New(sdk.Options{Region: "us-east-1", BaseEndpoint: &s.URL, HTTPClient: awsenv.KeepAnswers(nil), Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""), RetryMaxAttempts: 1})
 	})
 }
 

@@ -31,6 +31,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
+	"rootguard/internal/awsenv"
 	"rootguard/internal/config"
 )
 
@@ -118,7 +119,7 @@ func (w *world) deploy(ctx context.Context, account, settings string, before fun
 		return nil, fmt.Errorf("making the folder of a deployment: %w", err)
 	}
 	d.aws = aws.Config{
-		Region: region, BaseEndpoint: &w.moto.url, Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
+		Region: region, BaseEndpoint: &w.moto.url, HTTPClient: awsenv.KeepAnswers(nil), Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
 	}
 	if account != sharedAccount {
 		admin, err := assume(ctx, d.aws, "arn:aws:iam::"+account+":role/admin")

@@ -15,6 +15,7 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/google/go-cmp/cmp"
 
+	"rootguard/internal/awsenv"
 	"rootguard/internal/eventbridge"
 	"rootguard/internal/health"
 )
@@ -63,7 +64,7 @@ func client(t *testing.T, answers ...exchange) *eventbridge.Client {
 			region = "us-east-1"
 		}
 		return sdk.New(sdk.Options{
-			Region: region, BaseEndpoint: &server.URL,
+			Region: region, BaseEndpoint: &server.URL, HTTPClient: awsenv.KeepAnswers(nil),
 			Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 				return aws.Credentials{AccessKeyID: "test", SecretAccessKey: "test"}, nil
 			}),

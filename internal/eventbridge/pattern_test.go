@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	sdk "github.com/aws/aws-sdk-go-v2/service/eventbridge"
 
+	"rootguard/internal/awsenv"
 	"rootguard/internal/eventbridge"
 	"rootguard/internal/eventbridge/eventbridgetest"
 )
@@ -30,7 +31,7 @@ func TestTestPattern(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			server := eventbridgetest.New(t)
 			server.Code = tc.code
-			client := sdk.New(sdk.Options{Region: "us-east-1", BaseEndpoint: &server.URL, RetryMaxAttempts: 1, Credentials: aws.NewCredentialsCache(credentials.NewStaticCredentialsProvider("a", "b", ""))})
+			client := sdk.New(sdk.Options{Region: "us-east-1", BaseEndpoint: &server.URL, HTTPClient: awsenv.KeepAnswers(nil), RetryMaxAttempts: 1, Credentials: aws.NewCredentialsCache(credentials.NewStaticCredentialsProvider("a", "b", ""))})
 			err := eventbridge.TestPattern(t.Context(), client, tc.pattern)
 			if errors.Is(err, eventbridge.ErrRefused) != tc.refused || (err == nil) != (tc.says == "") || err != nil && !strings.Contains(err.Error(), tc.says) {
 				t.Errorf("got %v", err)

@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	sdk "github.com/aws/aws-sdk-go-v2/service/cloudtrail"
 
+	"rootguard/internal/awsenv"
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/cloudtrail"
 	"rootguard/internal/detect"
@@ -34,7 +35,7 @@ var t0 = time.Date(2025, 3, 1, 12, 0, 0, 0, time.UTC)
 func client(server *eventhistorytest.Server, region string, pauses *[]time.Duration) *eventhistory.Client {
 	clock := fake.NewClock(t0)
 	api := sdk.New(sdk.Options{
-		Region: region, BaseEndpoint: &server.URL,
+		Region: region, BaseEndpoint: &server.URL, HTTPClient: awsenv.KeepAnswers(nil),
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: "test", SecretAccessKey: "test"}, nil
 		}),

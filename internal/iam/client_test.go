@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/google/go-cmp/cmp"
 
+	"rootguard/internal/awsenv"
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/guard"
 	"rootguard/internal/iam"
@@ -35,11 +36,11 @@ func retryer() aws.Retryer {
 }
 
 func iamClient(s *iamtest.Server) *sdk.Client {
-	return sdk.New(sdk.Options{Region: "us-east-1", BaseEndpoint: &s.URL, Credentials: credentials, Retryer: retryer()})
+	return sdk.New(sdk.Options{Region: "us-east-1", BaseEndpoint: &s.URL, HTTPClient: awsenv.KeepAnswers(nil), Credentials: credentials, Retryer: retryer()})
 }
 
 func stsClient(s *iamtest.Server) *sts.Client {
-	return sts.New(sts.Options{Region: "us-east-1", BaseEndpoint: &s.URL, Credentials: credentials, Retryer: retryer()})
+	return sts.New(sts.Options{Region: "us-east-1", BaseEndpoint: &s.URL, HTTPClient: awsenv.KeepAnswers(nil), Credentials: credentials, Retryer: retryer()})
 }
 
 func ptr[T any](v T) *T { return &v }

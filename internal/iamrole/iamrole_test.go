@@ -9,6 +9,7 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/google/go-cmp/cmp"
 
+	"rootguard/internal/awsenv"
 	"rootguard/internal/awshealth/awshealthtest"
 	"rootguard/internal/health"
 	"rootguard/internal/iamrole"
@@ -17,7 +18,7 @@ import (
 func TestRole(t *testing.T) {
 	server := awshealthtest.New(t, awshealthtest.Deployment{Account: "111122223333", Region: "us-east-1", Prefix: "rootguard"})
 	roles := iamrole.New(func() *sdk.Client {
-		return sdk.New(sdk.Options{Region: "us-east-1", BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""), RetryMaxAttempts: 1})
+		return sdk.New(sdk.Options{Region: "us-east-1", BaseEndpoint: &server.URL, HTTPClient: awsenv.KeepAnswers(nil), Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""), RetryMaxAttempts: 1})
 	})
 	const quiet = `{"Statement":[{"Effect":"Deny","Action":"*","Resource":"*","Condition":{"StringEquals":{"a":"100% + 1"}}}]}`
 	f := server.Functions["rootguard-sweep"]

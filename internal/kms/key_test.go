@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/kms"
 
+	"rootguard/internal/awsenv"
 	"rootguard/internal/health"
 	"rootguard/internal/kms"
 )
@@ -47,7 +48,7 @@ func TestKey(t *testing.T) {
 			}))
 			defer server.Close()
 			keys := kms.New(sdk.New(sdk.Options{
-				Region: "us-east-1", BaseEndpoint: &server.URL,
+				Region: "us-east-1", BaseEndpoint: &server.URL, HTTPClient: awsenv.KeepAnswers(nil),
 				Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 					return aws.Credentials{AccessKeyID: "test", SecretAccessKey: "test"}, nil
 				}),

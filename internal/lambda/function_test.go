@@ -14,6 +14,7 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/google/go-cmp/cmp"
 
+	"rootguard/internal/awsenv"
 	"rootguard/internal/health"
 	"rootguard/internal/lambda"
 )
@@ -46,7 +47,7 @@ func TestEnvironment(t *testing.T) {
 			}))
 			defer server.Close()
 			client := sdk.New(sdk.Options{
-				Region: "us-east-1", BaseEndpoint: &server.URL,
+				Region: "us-east-1", BaseEndpoint: &server.URL, HTTPClient: awsenv.KeepAnswers(nil),
 				Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 					return aws.Credentials{AccessKeyID: "test", SecretAccessKey: "test"}, nil
 				}),
@@ -114,7 +115,7 @@ func TestFunction(t *testing.T) {
 			}))
 			defer server.Close()
 			client := sdk.New(sdk.Options{
-				Region: "us-east-1", BaseEndpoint: &server.URL,
+				Region: "us-east-1", BaseEndpoint: &server.URL, HTTPClient: awsenv.KeepAnswers(nil),
 				Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 					return aws.Credentials{AccessKeyID: "test", SecretAccessKey: "test"}, nil
 				}),
@@ -167,7 +168,7 @@ func TestInvoke(t *testing.T) {
 			}))
 			defer server.Close()
 			client := sdk.New(sdk.Options{
-				Region: "us-east-1", BaseEndpoint: &server.URL,
+				Region: "us-east-1", BaseEndpoint: &server.URL, HTTPClient: awsenv.KeepAnswers(nil),
 				Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 					return aws.Credentials{AccessKeyID: "test", SecretAccessKey: "test"}, nil
 				}),

@@ -16,6 +16,7 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/organizations"
 	"github.com/google/go-cmp/cmp"
 
+	"rootguard/internal/awsenv"
 	"rootguard/internal/guard"
 	"rootguard/internal/organizations"
 	"rootguard/internal/organizations/organizationstest"
@@ -42,7 +43,7 @@ func newRig(t *testing.T) *rig {
 	r := &rig{Server: organizationstest.New(t), now: time.Date(2025, 3, 1, 12, 0, 0, 0, time.UTC)}
 	r.Set(map[string]string{prod: "payments-prod", dev: "payments-dev"})
 	client := sdk.New(sdk.Options{
-		Region: "us-east-1", BaseEndpoint: &r.URL,
+		Region: "us-east-1", BaseEndpoint: &r.URL, HTTPClient: awsenv.KeepAnswers(nil),
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: "test", SecretAccessKey: "test"}, nil
 		}),
@@ -256,7 +257,7 @@ func TestMembers(t *testing.T) {
 		server.SetState(account, state)
 	}
 	accounts := organizations.NewAccounts(sdk.New(sdk.Options{
-		Region: "us-east-1", BaseEndpoint: &server.URL, RetryMaxAttempts: 1,
+		Region: "us-east-1", BaseEndpoint: &server.URL, HTTPClient: awsenv.KeepAnswers(nil), RetryMaxAttempts: 1,
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: "test", SecretAccessKey: "test"}, nil
 		}),

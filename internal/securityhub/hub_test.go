@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"rootguard/internal/alert"
+	"rootguard/internal/awsenv"
 	"rootguard/internal/cloudtrail"
 	"rootguard/internal/detect"
 	"rootguard/internal/guard"
@@ -37,7 +38,7 @@ func newHub(t *testing.T) (*securityhub.Hub, *securityhubtest.Server) {
 	t.Helper()
 	server := securityhubtest.New(t, account)
 	client := sdk.New(sdk.Options{
-		Region: "us-east-1", BaseEndpoint: &server.URL,
+		Region: "us-east-1", BaseEndpoint: &server.URL, HTTPClient: awsenv.KeepAnswers(nil),
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: "test", SecretAccessKey: "test"}, nil
 		}),

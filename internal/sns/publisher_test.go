@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"rootguard/internal/alert"
+	"rootguard/internal/awsenv"
 	"rootguard/internal/detect"
 	"rootguard/internal/guard"
 	"rootguard/internal/sns"
@@ -30,7 +31,7 @@ const (
 func client(url string) *sdk.Client {
 	return sdk.New(sdk.Options{
 		Region:       "us-east-1",
-		BaseEndpoint: &url,
+		BaseEndpoint: &url, HTTPClient: awsenv.KeepAnswers(nil),
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: "test", SecretAccessKey: "test"}, nil
 		}),

@@ -8,6 +8,7 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/google/go-cmp/cmp"
 
+	"rootguard/internal/awsenv"
 	"rootguard/internal/health"
 	"rootguard/internal/sns"
 	"rootguard/internal/sns/snstest"
@@ -15,7 +16,7 @@ import (
 
 func TestReceivers(t *testing.T) {
 	server := snstest.New(t)
-	i := sns.NewInspector(sdk.New(sdk.Options{Region: "us-east-1", BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")}), "rootguard-securityhub")
+	i := sns.NewInspector(sdk.New(sdk.Options{Region: "us-east-1", BaseEndpoint: &server.URL, HTTPClient: awsenv.KeepAnswers(nil), Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")}), "rootguard-securityhub")
 	server.Set(alerts, snstest.Topic{Confirmed: 2, Waiting: []string{"late@example.com"}, DataProtection: `{"Name":"x"}`, Subscriptions: []snstest.Subscription{
 		{Protocol: "email", Endpoint: "a@example.com", ByLink: true}, {Protocol: "sms", Endpoint: "+15555550100", Filter: `{"severity":["high"]}`},
 	}})

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/google/go-cmp/cmp"
 
+	"rootguard/internal/awsenv"
 	"rootguard/internal/config"
 	"rootguard/internal/detect"
 	"rootguard/internal/guard"
@@ -26,7 +27,7 @@ func TestForwarders(t *testing.T) {
 	server := sqstest.New(t)
 	var assumed []string
 	denied := errors.New("no role")
-	env := aws.Config{BaseEndpoint: &server.URL, Retryer: func() aws.Retryer { return aws.NopRetryer{} }}
+	env := aws.Config{BaseEndpoint: &server.URL, HTTPClient: awsenv.KeepAnswers(nil), Retryer: func() aws.Retryer { return aws.NopRetryer{} }}
 	forwarders := func(partition string) *sqs.Forwarders {
 		cfg := config.Config{Partition: partition, Region: "us-east-1", Regions: []string{"eu-north-1"}, Account: "111111111111", Own: detect.Own{Prefix: "rootguard"}}
 		return sqs.NewForwarders(&cfg, env, func(account string) (aws.CredentialsProvider, error) {

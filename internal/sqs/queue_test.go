@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	sdk "github.com/aws/aws-sdk-go-v2/service/sqs"
 
+	"rootguard/internal/awsenv"
 	"rootguard/internal/fake"
 	"rootguard/internal/sqs"
 	"rootguard/internal/sqs/sqstest"
@@ -19,7 +20,7 @@ import (
 
 func client(server *sqstest.Server) *sdk.Client {
 	return sdk.New(sdk.Options{
-		Region: "us-east-1", BaseEndpoint: &server.URL,
+		Region: "us-east-1", BaseEndpoint: &server.URL, HTTPClient: awsenv.KeepAnswers(nil),
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: "test", SecretAccessKey: "test"}, nil
 		}),

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"rootguard/internal/awsenv"
 	"rootguard/internal/health"
 )
 
@@ -43,7 +44,7 @@ func serve(t *testing.T, answers map[string]string) *Trails {
 	}))
 	t.Cleanup(server.Close)
 	return New(sdk.New(sdk.Options{
-		Region: "us-east-1", BaseEndpoint: &server.URL,
+		Region: "us-east-1", BaseEndpoint: &server.URL, HTTPClient: awsenv.KeepAnswers(nil),
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: "test", SecretAccessKey: "test"}, nil
 		}),

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/logging"
 
+	"rootguard/internal/awsenv"
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/cloudformation"
 	"rootguard/internal/config"
@@ -87,6 +88,7 @@ func loadAWS(ctx context.Context, profile, region string) (aws.Config, error) {
 	if err != nil {
 		return aws.Config{}, fmt.Errorf("reading your AWS configuration: %w", err)
 	}
+	cfg.HTTPClient = awsenv.KeepAnswers(cfg.HTTPClient)
 	if cfg.Region = homeRegion(cfg.Region); region != "" {
 		cfg.Region = region
 	}

@@ -13,6 +13,7 @@ import (
 	sdksns "github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"rootguard/internal/awsenv"
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/detect"
 	"rootguard/internal/dynamodb"
@@ -58,7 +59,7 @@ func (q *quarantineFunction) serve(c *cloud, w http.ResponseWriter, r *http.Requ
 // MFA nor an end.
 func (q *quarantineFunction) run(ctx context.Context, c *cloud, payload json.RawMessage) error {
 	store := dynamodb.New(dynamotest.Client(c.dynamo.URL), c.table, time.Now)
-	client := sdksns.New(sdksns.Options{Region: "us-east-1", BaseEndpoint: &c.sns.URL, Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")})
+	client := sdksns.New(sdksns.Options{Region: "us-east-1", BaseEndpoint: &c.sns.URL, HTTPClient: awsenv.KeepAnswers(nil), Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")})
 	g := guard.New(guard.Deps{
 		Detector: &detect.Detector{}, Ledger: store, Journal: store, Publisher: sns.New(client, sns.Topics{Alerts: topicARN}), Now: time.Now, Quarantines: store,
 	}, guard.Settings{Quarantine: guard.QuarantineSettings{Mode: guard.QuarantineOn}})

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"rootguard/internal/awsenv"
 	"rootguard/internal/config"
 )
 
@@ -32,7 +33,7 @@ func Endpoint(tb testing.TB) string {
 func Client(endpoint string) *dynamodb.Client {
 	return dynamodb.New(dynamodb.Options{
 		Region:       "us-east-1",
-		BaseEndpoint: &endpoint,
+		BaseEndpoint: &endpoint, HTTPClient: awsenv.KeepAnswers(nil),
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: "test", SecretAccessKey: "test"}, nil
 		}),
