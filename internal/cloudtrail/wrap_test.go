@@ -6,6 +6,7 @@ import (
 	"encoding/csv"
 	"errors"
 	"io"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -282,5 +283,52 @@ func TestSpan(t *testing.T) {
 		if stats := r.Stats(); stats.NetworkActivity != 1 || stats.Records != 7 {
 			t.Errorf("stats %+v", stats)
 		}
+	}
+}
+
+// TestReaderWrapsMemory holds that what is live does not grow with a log, whatever
+// wraps its records.
+func TestReaderWrapsMemory(t *testing.T) {
+	a := rec("A")
+	pad := strings.Replace(a, `"eventVersion"`, `"x":"`+strings.Repeat("x", 2000)+`","eventVersion"`, 1)
+	q := quote(pad)
+	for name, form := range map[string][3]string{
+		"SQS":               {`{"Messages":[`, `{"MessageId":"m","Body":` + q + `},`, `{"Body":` + q + `}]}`},
+		"Logs Insights":     {`{"results":[`, `[{"field":"@message","value":` + q + `}],`, `[{"field":"@message","value":` + q + `}]]}`},
+		"Elastic, hits":     {`{"took":1,"hits":{"hits":[`, `{"_source":{"event":{"original":` + q + `}}},`, `{"_source":` + pad + `}]}}`},
+		"Elastic, lines":    {"", `{"message":` + q + "}\n", ""},
+		"Loki":              {`{"streams":[{"values":[`, `["1",` + q + `],`, `["1",` + q + `]]}]}`},
+		"CloudTrail Lake":   {`{"QueryResultRows":[`, `[{"eventJson":` + q + `}],`, `[{"eventJson":` + q + `}]]}`},
+		"array of strings":  {"[", q + ",", q + "]"},
+		"CSV":               {"eventid,eventjson\n", csvOf(t, []string{"e", pad}), ""},
+		"exported lines":    {"", "2026-05-04T09:00:00.000Z " + pad + "\n", ""},
+		"one line, no list": {"", pad, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			const n = 6000
+			read := 0
+			r := NewReader(repeated(form[0], form[1], n, form[2]), func(Header) bool { read++; return read%1000 == 0 })
+			var first, m runtime.MemStats
+			for seen := 0; ; seen++ {
+				entry, err := r.Next()
+				if errors.Is(err, io.EOF) {
+					if seen < n/1000 {
+						t.Errorf("%d records passed, want %d", seen, n/1000)
+					}
+					return
+				}
+				if err != nil || entry.Record == nil {
+					t.Fatalf("entry %+v, %v", entry, err)
+				}
+				runtime.GC()
+				runtime.ReadMemStats(&m)
+				if seen == 0 {
+					first = m
+				}
+				if grown := int64(m.HeapAlloc) - int64(first.HeapAlloc); grown > 2<<20 {
+					t.Fatalf("%d bytes more are live after %d records than after 1000", grown, read)
+				}
+			}
+		})
 	}
 }
