@@ -126,7 +126,7 @@ func customMetrics() int {
 	return len(all) + 5 // findings once more for each severity
 }
 
-// costs is README's text about what the deployed guard costs, and the dollars a
+// costs is the text about what the deployed guard costs, and the dollars a
 // month of 1, 100 and 10,000 accounts. regions are the further ones. What asks IAM,
 // as the credential report and the tag of the recorded heartbeat, costs nothing.
 func costs(d bill, regions, metricReads int) (text string, dollars []float64) {
@@ -193,8 +193,8 @@ func grouped(n float64) string {
 	return s
 }
 
-// TestReadmeCosts holds README's table of costs to the templates.
-func TestReadmeCosts(t *testing.T) {
+// TestDocCosts holds the table of costs to the templates.
+func TestDocCosts(t *testing.T) {
 	var d bill
 	d.count(t, "guard", 1)
 	commercial, _ := partition.Of("aws")
@@ -222,7 +222,7 @@ func TestReadmeCosts(t *testing.T) {
 	if dollars[0] >= 1 || dollars[1] >= 10 {
 		t.Errorf("1 account costs $%.2f a month and 100 cost $%.2f, want less than $1 and $10", dollars[0], dollars[1])
 	}
-	holdReadme(t, "costs", text)
+	holdText(t, docs+"cost.md", "costs", text)
 }
 
 func TestGrouped(t *testing.T) {

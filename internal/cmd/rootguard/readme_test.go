@@ -6,46 +6,241 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
+	"github.com/alecthomas/kong"
+
+	"rootguard/internal/alert"
+	"rootguard/internal/cloudtrail"
+	"rootguard/internal/cmd/rootguard/story"
+	"rootguard/internal/detect"
+	"rootguard/internal/fake"
+	"rootguard/internal/guard"
 	"rootguard/internal/testenv"
 )
 
 var update = flag.Bool("update", false, "write README's tables and its picture anew")
 
-// TestReadmeFindings holds README's table to the catalogue.
-func TestReadmeFindings(t *testing.T) {
+// docs is where the documentation is that is longer than the README.
+const docs = "internal/docs/"
+
+// TestDocFindings holds the table of findings to the catalogue.
+func TestDocFindings(t *testing.T) {
 	var want bytes.Buffer
 	if err := (findingsCmd{Markdown: true}).Run(system{stdout: &want}); err != nil {
 		t.Fatal(err)
 	}
-	holdReadme(t, "findings", want.String())
+	holdText(t, docs+"findings.md", "findings", want.String())
 }
 
-// holdReadme holds what is between two comments in README.md to a text.
-func holdReadme(t *testing.T, name, want string) {
-	t.Helper()
-	begin, end := "<!-- "+name+" -->\n", "<!-- /"+name+" -->"
-	path := filepath.Join(testenv.Root(t), "README.md")
-	readme, err := os.ReadFile(path)
+// TestReadmeOverview holds the README's overview to the catalogue: a column for
+// each severity.
+func TestReadmeOverview(t *testing.T) {
+	severities := []detect.Severity{detect.Critical, detect.High, detect.Medium, detect.Info}
+	columns := make([][]string, len(severities))
+	rows := 0
+	for _, e := range detect.Catalogue() {
+		i := slices.Index(severities, e.Severity)
+		if i < 0 {
+			t.Fatalf("%s is of severity %s, for which there is no column", e.ID, e.Severity)
+		}
+		columns[i] = append(columns[i], "`"+string(e.ID)+"`")
+		rows = max(rows, len(columns[i]))
+	}
+	var b strings.Builder
+	for _, s := range severities {
+		fmt.Fprintf(&b, "| %s ", s)
+	}
+	b.WriteString("|\n" + strings.Repeat("|---", len(severities)) + "|\n")
+	for i := range rows {
+		for _, c := range columns {
+			cell := ""
+			if i < len(c) {
+				cell = c[i]
+			}
+			fmt.Fprintf(&b, "| %s ", cell)
+		}
+		b.WriteString("|\n")
+	}
+	holdText(t, "README.md", "overview", b.String())
+}
+
+// TestReadmeAlert holds the README's alert to the one that the bundled story makes.
+func TestReadmeAlert(t *testing.T) {
+	var log bytes.Buffer
+	if err := story.Write(&log); err != nil {
+		t.Fatal(err)
+	}
+	sent := &fake.Publisher{}
+	g := guard.New(guard.Deps{
+		Detector: &detect.Detector{}, Ledger: &fake.Ledger{}, Journal: &fake.Journal{}, Publisher: sent, Now: time.Now,
+		AccountName: func(account string) string { return story.AccountNames()[account] },
+	}, guard.DefaultSettings())
+	for r := cloudtrail.NewReader(&log, detect.Candidate); ; {
+		entry, err := r.Next()
+		if err != nil {
+			break
+		}
+		if entry.Record == nil {
+			continue
+		}
+		if _, err := g.Handle(t.Context(), entry.Record); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all := sent.Published()
+	i := slices.IndexFunc(all, func(a alert.Alert) bool { return a.Finding.ID == detect.RootSigninNoMFA })
+	if i < 0 {
+		t.Fatal("the story makes no alert of a root sign-in without MFA")
+	}
+	text, _, _ := strings.Cut(alert.Text(all[i]), "\n\n") // the rest names the event
+	holdText(t, "README.md", "alert", "```\nSubject: "+alert.Subject(all[i])+"\n\n"+wrapped(text, 110)+"\n```\n")
+}
+
+// wrapped breaks long lines, and indents what follows.
+func wrapped(text string, width int) string {
+	var lines []string
+	for l := range strings.Lines(text) {
+		lines = append(lines, strings.Join(wrap(strings.TrimRight(l, "\n"), width), "\n         "))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// TestReadmeSize holds that the README is short enough to be read.
+func TestReadmeSize(t *testing.T) {
+	readme := read(t, "README.md")
+	if len(readme) > 12<<10 {
+		t.Errorf("README.md has %d bytes, at most 12 KB: the rest belongs into %s", len(readme), docs)
+	}
+	for i, l := range strings.Split(readme, "\n") {
+		if n := utf8.RuneCountInString(l); n > 120 {
+			t.Errorf("README.md:%d has %d characters, at most 120", i+1, n)
+		}
+	}
+}
+
+var (
+	link    = regexp.MustCompile(`\]\(([^)#:]*)(#[^)]*)?\)`)
+	heading = regexp.MustCompile(`(?m)^#+ (.*)$`)
+	command = regexp.MustCompile("(?m)(?:`|build/|^)rootguard ([a-z]+)")
+	code    = regexp.MustCompile("(?s)```sh\n.*?```|`[^`\n]+`")
+)
+
+// TestDocLinks holds that what the documents link to is there, and that the
+// commands that they name exist.
+func TestDocLinks(t *testing.T) {
+	root := testenv.Root(t)
+	files, err := filepath.Glob(filepath.Join(root, docs, "*.md"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("finding the documents: %v, %d found", err, len(files))
+	}
+	more, err := filepath.Glob(filepath.Join(root, ".github", "*.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	before, rest, found := strings.Cut(string(readme), begin)
+	known := commands(t)
+	linked := map[string]bool{}
+	for _, file := range append(append(files, more...), filepath.Join(root, "README.md")) {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range link.FindAllStringSubmatch(string(text), -1) {
+			to := file
+			if m[1] != "" {
+				to = filepath.Join(filepath.Dir(file), m[1])
+			}
+			linked[to] = true
+			content, err := os.ReadFile(to)
+			if err != nil {
+				t.Errorf("%s links to %s, which is not there", file, m[1])
+				continue
+			}
+			if m[2] != "" && !slices.Contains(anchors(string(content)), m[2]) {
+				t.Errorf("%s links to %s%s, which has no such heading", file, m[1], m[2])
+			}
+		}
+		for _, m := range command.FindAllStringSubmatch(inCode(string(text)), -1) {
+			if !slices.Contains(known, m[1]) {
+				t.Errorf("%s names the command %q, which is not there", file, "rootguard "+m[1])
+			}
+		}
+	}
+	for _, file := range files {
+		if !linked[file] {
+			t.Errorf("no document links to %s", file)
+		}
+	}
+}
+
+// inCode is a document's code, a piece a line.
+func inCode(text string) string { return strings.Join(code.FindAllString(text, -1), "\n") }
+
+// anchors are what headings are linked by.
+func anchors(text string) []string {
+	var all []string
+	for _, m := range heading.FindAllStringSubmatch(text, -1) {
+		plain := strings.Map(func(r rune) rune {
+			switch {
+			case r == ' ':
+				return '-'
+			case unicode.IsLetter(r), unicode.IsDigit(r), r == '-':
+				return unicode.ToLower(r)
+			default:
+				return -1
+			}
+		}, m[1])
+		all = append(all, "#"+plain)
+	}
+	return all
+}
+
+// commands are the names of the commands.
+func commands(t *testing.T) []string {
+	t.Helper()
+	parser, err := kong.New(&grammar{}, kong.Name("rootguard"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, n := range parser.Model.Children {
+		names = append(names, n.Name)
+	}
+	return names
+}
+
+// read is a file of the project.
+func read(t *testing.T, name string) string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(testenv.Root(t), name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+// holdText holds what is between two comments in a document to a text.
+func holdText(t *testing.T, file, name, want string) {
+	t.Helper()
+	begin, end := "<!-- "+name+" -->\n", "<!-- /"+name+" -->"
+	before, rest, found := strings.Cut(read(t, file), begin)
 	have, after, ended := strings.Cut(rest, end)
 	if !found || !ended {
-		t.Fatalf("README.md has nothing between %q and %q", begin, end)
+		t.Fatalf("%s has nothing between %q and %q", file, begin, end)
 	}
 	if have == want {
 		return
 	}
 	if !*update {
-		t.Fatalf("README.md's %s are out of date; go test ./internal/cmd/rootguard -run Readme -update writes them. Want:\n%s", name, want)
+		t.Fatalf("%s: its %s is out of date; go test ./internal/cmd/rootguard -run 'Readme|Doc' -update writes it. Want:\n%s", file, name, want)
 	}
-	if err := os.WriteFile(path, []byte(before+begin+want+end+after), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(testenv.Root(t), file), []byte(before+begin+want+end+after), 0o600); err != nil {
 		t.Fatal(err)
 	}
 }
