@@ -120,7 +120,7 @@ func (g *Guard) Handle(ctx context.Context, rec *cloudtrail.Record) (Result, err
 		var err error
 		if res.NewFacts, err = g.deps.Journal.Add(ctx, facts); err != nil {
 			later = fmt.Errorf("recording facts of event %s: %w", rec.EventID, err)
-		} else if err := errors.Join(g.track(ctx, facts), g.wake(ctx, facts)); err != nil {
+		} else if err := errors.Join(g.track(ctx, facts), g.wake(ctx, facts), g.recheckRoot(ctx, facts)); err != nil {
 			later = fmt.Errorf("tracking the user of event %s: %w", rec.EventID, err)
 		}
 	}

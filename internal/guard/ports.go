@@ -276,9 +276,17 @@ type Round struct {
 
 // Root is what the rounds know of an account's root user.
 type Root struct {
-	Known    *bootstrap.LiveFact `json:"known,omitempty"`   // the last answer, where the journal agrees with it
-	Compared time.Time           `json:"compared,omitzero"` // when that was last seen to be so
+	Known    *bootstrap.LiveFact `json:"known,omitempty"`   // the last answer
+	Compared time.Time           `json:"compared,omitzero"` // when the journal was last seen to agree with the answer
 	Problems []RootProblem       `json:"problems,omitempty"`
+	Seen     RootSeen            `json:"seen,omitzero"`
+}
+
+// RootSeen is when a check last saw root as it should be; zero where none did.
+type RootSeen struct {
+	MFA        time.Time `json:"mfa,omitzero"` // with MFA, or without a password
+	NoKeys     time.Time `json:"no_keys,omitzero"`
+	NoPassword time.Time `json:"no_password,omitzero"`
 }
 
 // RootProblem is something that IAM says of root and that no event told.

@@ -163,25 +163,30 @@ func (p *posture) undelivered(ctx context.Context, r *Round, a *answer) error {
 	return errors.Join(errs...)
 }
 
-// judge tells what is to be told of an answer, records it, and sets when the
-// account is looked at next.
+// judge alerts what is to be alerted of an answer, records it, and sets when the
+// account is checked next.
 func (p *posture) judge(ctx context.Context, r *Round, live bootstrap.LiveFact) error {
 	r.Due = slot(r.Account, p.settings.Posture, p.at)
 	root := r.Root
-	untold := slices.ContainsFunc(root.Problems, func(one RootProblem) bool { return !one.Told })
-	if root.Known != nil && reflect.DeepEqual(*root.Known, live) && !untold && p.at.Sub(root.Compared) < daily {
+	if root.Known != nil { // rows of earlier versions have no Seen
+		root.Seen.update(root.Known, r.Done)
+	}
+	r.Root = Root{Known: &live, Compared: root.Compared, Problems: root.Problems, Seen: root.Seen}
+	r.Root.Seen.update(&live, latest(p.at, p.deps.Now()))
+	unreported := slices.ContainsFunc(root.Problems, func(one RootProblem) bool { return !one.Told })
+	if root.Known != nil && reflect.DeepEqual(*root.Known, live) && !unreported && p.at.Sub(root.Compared) < daily {
 		return nil
 	}
 	facts, err := p.deps.Journal.Facts(ctx, r.Account)
 	if err != nil {
 		return fmt.Errorf("reading facts of account %s: %w", r.Account, err)
 	}
-	facts = slices.DeleteFunc(facts, func(f bootstrap.Fact) bool { return !aboutRoot(&f) })
+	facts = rootFacts(facts)
 
-	r.Root = Root{}
+	r.Root.Problems = nil
 	waiting, regressed := false, false
-	for _, look := range rootLooks {
-		problem, is, err := p.problem(ctx, r.Account, &root, look, live, facts)
+	for i := range rootAspects {
+		problem, is, err := p.problem(ctx, r.Account, &root, &rootAspects[i], live, facts)
 		if err != nil {
 			return err
 		}
@@ -192,14 +197,14 @@ func (p *posture) judge(ctx context.Context, r *Round, live bootstrap.LiveFact) 
 		}
 	}
 	if !regressed {
-		// What would be a regression is not recorded before it is told: by then its
+		// What would be a regression is not recorded before it is alerted: by then its
 		// event may be there, and the history is to show that.
 		if err := p.record(ctx, r.Account, live, facts); err != nil {
 			return err
 		}
 	}
 	if !waiting {
-		r.Root.Known, r.Root.Compared = &live, p.at
+		r.Root.Compared = p.at
 		return nil
 	}
 	p.Waiting++
@@ -209,75 +214,23 @@ func (p *posture) judge(ctx context.Context, r *Round, live bootstrap.LiveFact) 
 	return nil
 }
 
-// rootLook is one thing that can be wrong with root.
-type rootLook struct {
-	findings []detect.ID // under which it is told
-	wrong    func(live *bootstrap.LiveFact) bool
-	// unexplained is under which finding it is to be told; ok is false where an
-	// event told of it, or where it is as it always was.
-	unexplained func(h *rootHistory) (id detect.ID, ok bool)
-}
-
-var rootLooks = []rootLook{
-	{
-		[]detect.ID{detect.RootMFAMissing, detect.RootMFARemoved},
-		func(l *bootstrap.LiveFact) bool {
-			return is(l.AccountMFAEnabled, 0) && !is(l.AccountPasswordPresent, 0)
-		},
-		func(h *rootHistory) (detect.ID, bool) {
-			switch {
-			case !h.mfaOff.IsZero() && !h.mfaOff.Before(h.mfaOn):
-				return "", false
-			case h.mfaOn.IsZero():
-				return detect.RootMFAMissing, true
-			default:
-				return detect.RootMFARemoved, true
-			}
-		},
-	},
-	{
-		[]detect.ID{detect.RootAccessKeyPresent, detect.RootAccessKeyCreated},
-		func(l *bootstrap.LiveFact) bool {
-			return l.AccountAccessKeysPresent != nil && *l.AccountAccessKeysPresent > 0
-		},
-		func(h *rootHistory) (detect.ID, bool) {
-			switch {
-			case h.keyCreated.After(h.keyDeleted) && !h.keyCreated.Before(h.noKeys):
-				return "", false
-			case h.noKeys.IsZero():
-				return detect.RootAccessKeyPresent, true
-			default:
-				return detect.RootAccessKeyCreated, true
-			}
-		},
-	},
-	{
-		[]detect.ID{detect.RootLoginProfileCreated},
-		func(l *bootstrap.LiveFact) bool { return is(l.AccountPasswordPresent, 1) },
-		func(h *rootHistory) (detect.ID, bool) {
-			return detect.RootLoginProfileCreated, !h.noPassword.IsZero() && h.passwordUsed.Before(h.noPassword)
-		},
-	},
-}
-
-func is(value *int, n int) bool { return value != nil && *value == n }
-
-// problem is what is left of one look: none, one that waits, or one that was told.
-func (p *posture) problem(ctx context.Context, account string, root *Root, look rootLook, live bootstrap.LiveFact, facts []bootstrap.Fact) (problem RootProblem, exists bool, err error) {
-	if i := slices.IndexFunc(root.Problems, func(one RootProblem) bool { return slices.Contains(look.findings, one.Finding) }); i >= 0 {
+// problem is what is left of one aspect: none, one that waits, or one that was
+// alerted.
+func (p *posture) problem(ctx context.Context, account string, root *Root, aspect *rootAspect, live bootstrap.LiveFact, facts []bootstrap.Fact) (problem RootProblem, exists bool, err error) {
+	if i := slices.IndexFunc(root.Problems, func(one RootProblem) bool { return slices.Contains(aspect.findings, one.Finding) }); i >= 0 {
 		problem, exists = root.Problems[i], true
 	}
-	if !look.wrong(&live) {
+	switch state := aspect.state(&live); {
+	case state == cloudtrail.Yes:
 		if exists && problem.Told {
 			cured := detect.RootCured(detect.RootLive(problem.Finding, account, problem.Since), p.at)
 			err = p.raise(ctx, cured, &p.Closed)
 		}
 		return RootProblem{}, false, err
+	case state == cloudtrail.Unknown, problem.Told:
+		return problem, exists, nil
 	}
-	if problem.Told {
-		return problem, true, nil
-	}
-	id, unexplained := look.unexplained(historyOf(facts))
+	id, unexplained := aspect.unexplained(root, facts)
 	switch {
 	case !unexplained:
 		return RootProblem{}, false, nil
@@ -286,8 +239,9 @@ func (p *posture) problem(ctx context.Context, account string, root *Root, look 
 	case p.at.Sub(problem.Since) < delivered:
 		return problem, true, nil
 	}
-	problem.Finding, problem.Told = id, true
-	return problem, true, p.raise(ctx, detect.RootLive(id, account, problem.Since), &p.Told)
+	// The finding stays: by now the last answer shows the problem itself.
+	problem.Told = true
+	return problem, true, p.raise(ctx, detect.RootLive(problem.Finding, account, problem.Since), &p.Told)
 }
 
 func (p *posture) raise(ctx context.Context, f detect.Finding, count *int) error {
@@ -328,60 +282,11 @@ func (p *posture) rootSteps(account string, facts []bootstrap.Fact) []any {
 func aboutRoot(f *bootstrap.Fact) bool {
 	switch f.Kind {
 	case bootstrap.RootActivity, bootstrap.RootSignIn, bootstrap.RootMFAEnabled, bootstrap.RootMFADeactivated,
-		bootstrap.RootKeyCreated, bootstrap.RootKeyDeleted, bootstrap.RootPasswordSet, bootstrap.AssumedRoot:
+		bootstrap.RootKeyCreated, bootstrap.RootKeyDeleted, bootstrap.RootPasswordSet, bootstrap.RootPasswordUsed, bootstrap.AssumedRoot:
 		return true
 	case bootstrap.Live:
 		return f.Live != nil && f.Live.AccountMFAEnabled != nil
 	default:
 		return false
 	}
-}
-
-// rootHistory is when each was last known; zero where it never was.
-type rootHistory struct {
-	mfaOn, mfaOff            time.Time
-	noKeys                   time.Time
-	keyCreated, keyDeleted   time.Time
-	noPassword, passwordUsed time.Time // used: set, or root was at work without a key
-}
-
-func historyOf(facts []bootstrap.Fact) *rootHistory {
-	var h rootHistory
-	latest := func(t *time.Time, at time.Time) {
-		if at.After(*t) {
-			*t = at
-		}
-	}
-	for i := range facts {
-		f := &facts[i]
-		switch f.Kind {
-		case bootstrap.RootMFAEnabled:
-			latest(&h.mfaOn, f.Time)
-		case bootstrap.RootMFADeactivated:
-			latest(&h.mfaOff, f.Time)
-		case bootstrap.RootKeyCreated:
-			latest(&h.keyCreated, f.Time)
-		case bootstrap.RootKeyDeleted:
-			latest(&h.keyDeleted, f.Time)
-		case bootstrap.RootPasswordSet:
-			latest(&h.passwordUsed, f.Time)
-		case bootstrap.RootSignIn:
-			latest(&h.passwordUsed, f.Time)
-			if f.MFA == cloudtrail.Yes {
-				latest(&h.mfaOn, f.Time)
-			}
-		case bootstrap.Live:
-			if is(f.Live.AccountMFAEnabled, 1) {
-				latest(&h.mfaOn, f.Time)
-			}
-			if is(f.Live.AccountAccessKeysPresent, 0) {
-				latest(&h.noKeys, f.Time)
-			}
-			if is(f.Live.AccountPasswordPresent, 0) {
-				latest(&h.noPassword, f.Time)
-			}
-		default:
-		}
-	}
-	return &h
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +16,34 @@ import (
 	"rootguard/internal/detect"
 	"rootguard/internal/guard"
 )
+
+// unset fails for each field of a row that has its zero value, by which the
+// contract would not show that it is stored.
+func unset(t *testing.T, v reflect.Value, path string) {
+	t.Helper()
+	switch v.Kind() {
+	case reflect.Pointer:
+		if v.IsNil() {
+			t.Errorf("%s is not set", path)
+		}
+	case reflect.Slice:
+		if v.Len() == 0 {
+			t.Errorf("%s is empty", path)
+		}
+	case reflect.Struct:
+		if _, ok := v.Interface().(time.Time); !ok {
+			for i := range v.NumField() {
+				unset(t, v.Field(i), path+"."+v.Type().Field(i).Name)
+			}
+			return
+		}
+		fallthrough
+	default:
+		if v.IsZero() {
+			t.Errorf("%s is not set", path)
+		}
+	}
+}
 
 // Rounds runs the contract of guard.Rounds. newRounds returns an empty one.
 func Rounds(t *testing.T, newRounds func(t *testing.T) guard.Rounds) {
@@ -43,9 +72,22 @@ func Rounds(t *testing.T, newRounds func(t *testing.T) guard.Rounds) {
 		Root: guard.Root{
 			Known: &bootstrap.LiveFact{AccountMFAEnabled: &one, AccountAccessKeysPresent: &none}, Compared: t0,
 			Problems: []guard.RootProblem{{Finding: detect.RootMFARemoved, Since: t0, Told: true}},
+			Seen:     guard.RootSeen{MFA: t0, NoKeys: t0.Add(-time.Hour), NoPassword: t0.Add(-2 * time.Hour)},
 		},
-		Census: guard.Census{Began: t0, Complete: true, Refused: "no", Silent: 2, SilentIDs: []string{"1", "2"}},
+		Unread: 4, Unseen: "denied", Waited: 3,
+		Witness: guard.Witness{
+			Began: t0.Add(-24 * time.Hour), Next: t0.Add(4 * time.Hour), Requested: t0.Add(-time.Minute), Generated: t0.Add(-4 * time.Hour), Why: "denied",
+			Uses: []guard.RootUse{
+				{RootUse: detect.RootUse{Credential: detect.Password, At: t0.Add(-3 * time.Hour)}, State: guard.UseExplained, Changed: t0},
+				{RootUse: detect.RootUse{Credential: detect.AccessKey, At: t0.Add(-2 * time.Hour), Region: "us-east-1", Service: "s3"}, State: guard.UseAlerted, Changed: t0},
+			},
+		},
+		Census: guard.Census{
+			Began: t0, Complete: true, Refused: "no", Silent: 2, SilentIDs: []string{"1", "2"}, Unread: 1, UnreadIDs: []string{"3"}, Unseen: "denied",
+			NoReport: 2, NoReportIDs: []string{"4", "5"}, NoReportWhy: "throttled",
+		},
 	}
+	unset(t, reflect.ValueOf(full), "Round")
 
 	t.Run("rows come back whole, and stay where none is returned", func(t *testing.T) {
 		r := newRounds(t)

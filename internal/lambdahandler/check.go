@@ -124,7 +124,7 @@ func (s *subject) contradicts(live bootstrap.LiveFact) string {
 	const lag = ", which the record contradicts; IAM may lag behind"
 	if s.root {
 		if why := s.contradictsRoot(live); why != "" {
-			return why + lag
+			return why + lag + "; root is checked again soon"
 		}
 		return ""
 	}
@@ -147,7 +147,8 @@ func (s *subject) contradicts(live bootstrap.LiveFact) string {
 
 // contradictsRoot is contradicts for root. Where one of several devices or keys
 // was removed IAM is right to know another, but that cannot be told from an old
-// answer, by which a device removed would count as attached.
+// answer, by which a device removed would count as attached. What is not recorded
+// now is found some minutes later: the event has guard.Posture check root again.
 func (s *subject) contradictsRoot(live bootstrap.LiveFact) string {
 	is := func(value *int, n int) bool { return value != nil && *value == n }
 	switch {

@@ -1,0 +1,381 @@
+package guard_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"rootguard/internal/bootstrap"
+	"rootguard/internal/cloudtrail"
+	"rootguard/internal/detect"
+	"rootguard/internal/guard"
+)
+
+// rootRecord is a call about root's own device, key or password.
+func rootRecord(name string, at time.Time, request, response string) *cloudtrail.Record {
+	return &cloudtrail.Record{
+		EventID: name + "-" + at.Format(time.RFC3339), EventTime: at, EventSource: "iam.amazonaws.com", EventName: name,
+		RecipientAccountID: home, UserIdentity: cloudtrail.UserIdentity{Type: "Root", AccountID: home, ARN: "arn:aws:iam::" + home + ":root"},
+		RequestParameters: []byte(request), ResponseElements: []byte(response),
+	}
+}
+
+// rootChange is a call that root made now, about a device or a key.
+func (l *land) rootChange(name, request, response string) {
+	if _, err := l.Handle(context.Background(), rootRecord(name, l.clock.Now(), request, response)); err != nil {
+		panic(err)
+	}
+}
+
+func deviceRequest(name string) string {
+	return fmt.Sprintf(`{"serialNumber":"arn:aws:iam::%s:mfa/%s"}`, home, name)
+}
+
+func keyResponse(id string) string { return fmt.Sprintf(`{"accessKey":{"accessKeyId":%q}}`, id) }
+
+func keyRequest(id string) string { return fmt.Sprintf(`{"accessKeyId":%q}`, id) }
+
+// seenLive counts the alerts of a finding that a check made.
+func (l *land) seenLive(id detect.ID) (n int) {
+	for _, a := range l.pub.Published() {
+		if a.Finding.ID == id && a.Finding.Severity > detect.Info && a.Finding.Session == "live" {
+			n++
+		}
+	}
+	return n
+}
+
+// TestOneDeviceOfTwoHidesTheLast holds that the removal of one of two devices
+// does not explain weeks later that the other is gone.
+func TestOneDeviceOfTwoHidesTheLast(t *testing.T) {
+	for _, first := range []string{"passkey", "phone"} {
+		t.Run(first+" removed first", func(t *testing.T) {
+			l := newLand()
+			l.pass(t, 2*time.Hour)
+			l.rootChange("EnableMFADevice", deviceRequest("passkey"), `{}`)
+			l.pass(t, 2*time.Hour)
+			l.rootChange("EnableMFADevice", deviceRequest("phone"), `{}`)
+			l.pass(t, 2*time.Hour)
+			l.rootChange("DeactivateMFADevice", deviceRequest(first), `{}`)
+			l.pass(t, 14*24*time.Hour)
+			before := len(l.pub.Published())
+			if l.seenLive(detect.RootMFARemoved) != 0 {
+				t.Fatalf("alerts of a device that is there: %v", l.told())
+			}
+
+			l.iam.roots[home] = rootUser{password: 1} // no event
+			l.pass(t, 90*time.Minute)
+			if l.seenLive(detect.RootMFARemoved) != 1 || len(l.pub.Published()) != before+1 {
+				t.Errorf("alerts %v; root_mfa is %s", l.told()[before:], l.step(t, home, bootstrap.RootMFA))
+			}
+			l.pass(t, 7*24*time.Hour)
+			if got := len(l.pub.Published()); got != before+1 {
+				t.Errorf("alerted again: %v", l.told()[before+1:])
+			}
+		})
+	}
+}
+
+// TestOneKeyOfTwo holds that the rotation of root's key is no key created without
+// an event.
+func TestOneKeyOfTwo(t *testing.T) {
+	l := newLand()
+	l.pass(t, 2*time.Hour)
+	l.rootChange("CreateAccessKey", `{}`, keyResponse("AKIAONE"))
+	l.iam.roots[home] = rootUser{mfa: 1, keys: 1, password: 1}
+	l.pass(t, 2*time.Hour)
+	l.rootChange("CreateAccessKey", `{}`, keyResponse("AKIATWO"))
+	l.pass(t, 2*time.Hour)
+	l.rootChange("DeleteAccessKey", keyRequest("AKIAONE"), `{}`) // AKIATWO stays
+	l.pass(t, 48*time.Hour)
+	if n := l.seenLive(detect.RootAccessKeyCreated) + l.seenLive(detect.RootAccessKeyPresent); n != 0 {
+		t.Errorf("alerts %v", l.told())
+	}
+	// The second is deleted as well, and another is there: no event created it.
+	l.rootChange("DeleteAccessKey", keyRequest("AKIATWO"), `{}`)
+	l.pass(t, 2*time.Hour)
+	if n := l.seenLive(detect.RootAccessKeyCreated); n != 1 {
+		t.Errorf("%d alerts of a key that no event created: %v", n, l.told())
+	}
+}
+
+// TestRootHistories holds what events before and between checks explain.
+func TestRootHistories(t *testing.T) {
+	const (
+		missing, removed = detect.RootMFAMissing, detect.RootMFARemoved
+		present, created = detect.RootAccessKeyPresent, detect.RootAccessKeyCreated
+		password         = detect.RootLoginProfileCreated
+	)
+	signIn := func(l *land, mfa string) {
+		rec := rootRecord("ConsoleLogin", l.clock.Now(), `null`, `{"ConsoleLogin":"Success"}`)
+		rec.EventSource, rec.EventType, rec.AdditionalEventData = cloudtrail.SigninSource, "AwsConsoleSignIn", []byte(`{"MFAUsed":"`+mfa+`"}`)
+		if _, err := l.Handle(context.Background(), rec); err != nil {
+			panic(err)
+		}
+	}
+	recovery := func(l *land) {
+		rec := rootRecord("PasswordRecoveryCompleted", l.clock.Now(), `null`, `{"PasswordRecoveryCompleted":"Success"}`)
+		rec.EventSource, rec.UserIdentity = cloudtrail.SigninSource, cloudtrail.UserIdentity{Type: "Root", AccountID: home}
+		if _, err := l.Handle(context.Background(), rec); err != nil {
+			panic(err)
+		}
+	}
+	activity := func(l *land, key string) {
+		rec := rootRecord("ListBuckets", l.clock.Now(), `null`, `null`)
+		rec.EventSource, rec.UserIdentity.AccessKeyID = "s3.amazonaws.com", key
+		if _, err := l.Handle(context.Background(), rec); err != nil {
+			panic(err)
+		}
+	}
+	for _, tt := range []struct {
+		name   string
+		before rootUser // as of the first check
+		do     func(l *land)
+		after  rootUser
+		want   []detect.ID // alerts of checks
+	}{
+		{"a device replaced by another", good, func(l *land) {
+			l.rootChange("EnableMFADevice", deviceRequest("new"), `{}`)
+			l.rootChange("DeactivateMFADevice", deviceRequest("old"), `{}`)
+		}, good, nil},
+		{"a device replaced by another, and that one gone at once", good, func(l *land) {
+			l.rootChange("DeactivateMFADevice", deviceRequest("old"), `{}`)
+			l.clock.Advance(time.Minute)
+			l.rootChange("EnableMFADevice", deviceRequest("new"), `{}`)
+		}, rootUser{password: 1}, []detect.ID{removed}},
+		{"one enabled before the other was removed, gone at once", good, func(l *land) {
+			l.rootChange("EnableMFADevice", deviceRequest("new"), `{}`)
+			l.clock.Advance(time.Minute)
+			l.rootChange("DeactivateMFADevice", deviceRequest("old"), `{}`)
+		}, rootUser{password: 1}, []detect.ID{removed}},
+		{"both removed, of which events tell", good, func(l *land) {
+			l.rootChange("EnableMFADevice", deviceRequest("new"), `{}`)
+			l.clock.Advance(time.Minute)
+			l.rootChange("DeactivateMFADevice", deviceRequest("old"), `{}`)
+			l.clock.Advance(time.Minute)
+			l.rootChange("DeactivateMFADevice", deviceRequest("new"), `{}`)
+		}, rootUser{password: 1}, nil},
+		{"both removed, one by a record that does not name it", good, func(l *land) {
+			l.rootChange("EnableMFADevice", deviceRequest("new"), `{}`)
+			l.clock.Advance(time.Minute)
+			l.rootChange("DeactivateMFADevice", `{}`, `{}`)
+		}, rootUser{password: 1}, nil},
+		{"a sign-in with MFA after one was removed, and the other is gone", good, func(l *land) {
+			l.rootChange("DeactivateMFADevice", deviceRequest("old"), `{}`)
+			l.clock.Advance(time.Minute)
+			signIn(l, "Yes")
+		}, rootUser{password: 1}, []detect.ID{removed}},
+		{"a sign-in without MFA after the last was removed", good, func(l *land) {
+			l.rootChange("DeactivateMFADevice", deviceRequest("old"), `{}`)
+			l.clock.Advance(time.Minute)
+			signIn(l, "No")
+		}, rootUser{password: 1}, nil},
+		{"removed centrally, with the password", good, func(l *land) {
+			l.rootChange("DeactivateMFADevice", deviceRequest("old"), `{}`)
+		}, rootUser{}, nil},
+		{"recovered without MFA", rootUser{}, recovery, rootUser{password: 1}, []detect.ID{missing}},
+		{"recovered, and MFA set up", rootUser{}, func(l *land) {
+			recovery(l)
+			l.rootChange("EnableMFADevice", deviceRequest("new"), `{}`)
+		}, good, nil},
+		{"a password, and root is at work without a key", rootUser{}, func(l *land) { activity(l, "ASIACONSOLE") }, good, nil},
+		{"a password, and root is at work with a key", rootUser{}, func(l *land) { activity(l, "AKIAONE") }, good, []detect.ID{password}},
+		{"a key, and one more", good, func(l *land) {
+			l.rootChange("CreateAccessKey", `{}`, keyResponse("AKIAONE"))
+			l.rootChange("DeleteAccessKey", keyRequest("AKIAOLD"), `{}`)
+		}, rootUser{mfa: 1, keys: 1, password: 1}, nil},
+		{"the key of the event is gone, another is there", good, func(l *land) {
+			l.rootChange("CreateAccessKey", `{}`, keyResponse("AKIAONE"))
+			l.rootChange("DeleteAccessKey", keyRequest("AKIAONE"), `{}`)
+		}, rootUser{mfa: 1, keys: 1, password: 1}, []detect.ID{created}},
+		{"an old key rotated", rootUser{mfa: 1, keys: 1, password: 1}, func(l *land) {
+			l.rootChange("CreateAccessKey", `{}`, keyResponse("AKIANEW"))
+			l.rootChange("DeleteAccessKey", keyRequest("AKIAOLD"), `{}`)
+		}, rootUser{mfa: 1, keys: 1, password: 1}, []detect.ID{present}}, // the old one, at the first check
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			l := newLand()
+			l.iam.roots[home] = tt.before
+			l.pass(t, 3*time.Hour)
+			tt.do(l)
+			l.iam.roots[home] = tt.after
+			l.pass(t, 50*time.Hour)
+			l.wantLive(t, tt.want...)
+		})
+		t.Run("before the first check: "+tt.name, func(t *testing.T) {
+			if tt.before != good {
+				t.Skip("events alone do not show what was before")
+			}
+			l := newLand()
+			l.rootChange("EnableMFADevice", deviceRequest("old"), `{}`)
+			l.clock.Advance(time.Hour)
+			tt.do(l)
+			l.clock.Advance(time.Hour)
+			l.iam.roots[home] = tt.after
+			l.pass(t, 50*time.Hour)
+			var want []detect.ID
+			for _, id := range tt.want {
+				if id == created {
+					id = present // that there was none no check has seen
+				}
+				want = append(want, id)
+			}
+			l.wantLive(t, want...)
+		})
+	}
+}
+
+// wantLive compares the findings that checks alerted.
+func (l *land) wantLive(t *testing.T, want ...detect.ID) {
+	t.Helper()
+	got := []detect.ID{}
+	for _, a := range l.pub.Published() {
+		if a.Finding.Session == "live" {
+			got = append(got, a.Finding.ID)
+		}
+	}
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("alerts of checks: %v, want %v; all: %v", got, want, l.told())
+	}
+}
+
+// TestRecheckRoot holds that root is checked again soon after the event of a
+// device or a key: the removal of one of two says by its event alone that root
+// has none where the other is not on record.
+func TestRecheckRoot(t *testing.T) {
+	l := newLand()
+	l.pass(t, 3*time.Hour)
+	checks := l.iam.looked[home]
+	l.rootChange("DeactivateMFADevice", deviceRequest("one"), `{}`)
+	if got := l.step(t, home, bootstrap.RootMFA); got != bootstrap.Regressed {
+		t.Fatalf("root_mfa is %s", got)
+	}
+	l.pass(t, 10*time.Minute)
+	if got := l.step(t, home, bootstrap.RootMFA); got != bootstrap.Done {
+		t.Errorf("root_mfa is %s ten minutes later", got)
+	}
+	if n := l.iam.looked[home] - checks; n < 1 || n > 2 {
+		t.Errorf("root was checked %d times", n)
+	}
+	l.pass(t, 3*time.Hour)
+	if n := l.iam.looked[home] - checks; n > 5 {
+		t.Errorf("root was checked %d times in three hours", n)
+	}
+
+	// An account that is not checked stays so.
+	l = newLand()
+	l.rootChange("DeactivateMFADevice", deviceRequest("one"), `{}`)
+	if due, err := l.rounds.Rounds(t.Context(), guard.PostureRound, l.clock.Now().Add(time.Hour), 10); err != nil || len(due) != 0 {
+		t.Errorf("due: %+v, %v", due, err)
+	}
+}
+
+// TestRootRowsOfEarlierVersions holds that a row without the times when checks saw
+// root right goes by its last answer, and alerts of what it hid so far.
+func TestRootRowsOfEarlierVersions(t *testing.T) {
+	forget := func(l *land) {
+		err := l.rounds.Revise(t.Context(), home+"/posture", func(r guard.Round) guard.Round {
+			r.Root.Seen = guard.RootSeen{}
+			return r
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	start := func() *land {
+		l := newLand()
+		l.pass(t, 2*time.Hour)
+		l.rootChange("EnableMFADevice", deviceRequest("passkey"), `{}`)
+		l.clock.Advance(time.Minute)
+		l.rootChange("EnableMFADevice", deviceRequest("phone"), `{}`)
+		l.clock.Advance(time.Minute)
+		l.rootChange("DeactivateMFADevice", deviceRequest("phone"), `{}`)
+		return l
+	}
+	t.Run("MFA is removed after the update", func(t *testing.T) {
+		l := start()
+		l.pass(t, 48*time.Hour)
+		forget(l)
+		l.iam.roots[home] = rootUser{password: 1}
+		l.pass(t, 2*time.Hour)
+		l.wantLive(t, detect.RootMFARemoved)
+	})
+	t.Run("an event that arrives with the update", func(t *testing.T) {
+		l := start()
+		l.pass(t, 48*time.Hour)
+		forget(l)
+		l.rootChange("DeactivateMFADevice", deviceRequest("passkey"), `{}`)
+		l.iam.roots[home] = rootUser{password: 1}
+		l.pass(t, 50*time.Hour)
+		l.wantLive(t)
+	})
+	t.Run("a problem that waits", func(t *testing.T) {
+		l := start()
+		l.pass(t, 48*time.Hour)
+		l.iam.roots[home] = rootUser{password: 1}
+		for waits := false; !waits; {
+			l.pass(t, 5*time.Minute)
+			err := l.rounds.Revise(t.Context(), home+"/posture", func(r guard.Round) guard.Round {
+				if waits = len(r.Root.Problems) > 0; waits {
+					r.Root.Known, r.Root.Compared, r.Root.Seen = nil, time.Time{}, guard.RootSeen{}
+				}
+				return r
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		l.pass(t, 2*time.Hour)
+		l.wantLive(t, detect.RootMFARemoved)
+	})
+	t.Run("a device that is gone since before the update", func(t *testing.T) {
+		l := start()
+		l.pass(t, 48*time.Hour)
+		gone := rootUser{password: 1}
+		l.iam.roots[home] = gone
+		err := l.rounds.Revise(t.Context(), home+"/posture", func(r guard.Round) guard.Round {
+			live := gone.answer()
+			r.Root = guard.Root{Known: &live, Compared: l.clock.Now()} // taken for explained
+			return r
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.pass(t, 26*time.Hour)
+		l.wantLive(t, detect.RootMFARemoved)
+	})
+}
+
+// TestRootUnknown holds that an answer which does not say neither closes a problem
+// nor makes one.
+func TestRootUnknown(t *testing.T) {
+	l := newLand()
+	l.iam.roots[home] = rootUser{password: 1, keys: 1}
+	l.pass(t, time.Hour)
+	l.wantLive(t, detect.RootMFAMissing, detect.RootAccessKeyPresent)
+	before := len(l.pub.Published())
+	for end := l.clock.Now().Add(30 * time.Hour); l.clock.Now().Before(end); l.clock.Advance(5 * time.Minute) {
+		if _, err := l.Posture(t.Context(), rootsFunc(func() bootstrap.LiveFact { return bootstrap.LiveFact{} }), nil, l.clock.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := len(l.pub.Published()); got != before {
+		t.Errorf("alerts %v", l.told()[before:])
+	}
+	l.pass(t, 3*time.Hour)
+	if got := len(l.pub.Published()); got != before {
+		t.Errorf("alerted again: %v", l.told()[before:])
+	}
+	l.iam.roots[home] = good
+	l.pass(t, 3*time.Hour)
+	if got := len(l.pub.Published()); got != before+2 {
+		t.Errorf("closed: %v", l.told()[before:])
+	}
+}
+
+type rootsFunc func() bootstrap.LiveFact
+
+func (f rootsFunc) AccountSummary(context.Context, string) (bootstrap.LiveFact, error) {
+	return f(), nil
+}
