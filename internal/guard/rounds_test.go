@@ -1007,10 +1007,14 @@ func TestRoundsFaults(t *testing.T) {
 		l.user(member, "bob", true, false)
 		l.user(member, "sam", true, true)
 		l.iam.roots[home] = rootUser{password: 1}
+		reports := newReports(l)
 		if n > 0 {
 			l.script.Inject(n, f)
 		}
 		for i := range 102 { // 80 hours
+			if i == 12 { // of which no event arrives
+				reports.used[home].use(-1, l.clock.Now(), "", "")
+			}
 			l.clock.Advance(5 * time.Minute)
 			if i >= 24 {
 				l.clock.Advance(55 * time.Minute)
@@ -1036,7 +1040,7 @@ func TestRoundsFaults(t *testing.T) {
 		return users, len(ids), calls
 	}
 	users, told, calls := run(t, 0, fake.None)
-	if told != 7 || strings.Join(users, ", ") != "eve missing, bob missing, sam on" { // root, and two users with two reminders each
+	if told != 8 || strings.Join(users, ", ") != "eve missing, bob missing, sam on" { // root, a use of it, and two users with two reminders each
 		t.Fatalf("without a fault: %v, %d told", users, told)
 	}
 	// Of one whose reminder was cut off, the next one follows.
