@@ -85,13 +85,16 @@ func (j *journey) evalQuiet(st *Status) {
 		s.set(Done, end, Evidence{EventID: last.EventID, Time: end, Actor: last.Actor,
 			What: fmt.Sprintf("no root activity for %d days after %s", days, last.What)})
 	}
-	for _, ev := range j.activity {
-		if ev.Time.Before(last.Time) {
+	for _, use := range j.activity {
+		if use.Time.Before(last.Time) {
 			continue
 		}
-		rest(ev.Time)
-		s.fail(ev.Time, ev)
-		last = ev
+		rest(use.from)
+		s.fail(use.Time, use.Evidence)
+		last = use.Evidence
+	}
+	if slices.ContainsFunc(j.activity, func(use activity) bool { return use.to.After(until) }) {
+		last.Time = until // at work before and after
 	}
 	rest(until)
 	if s.State != Done {

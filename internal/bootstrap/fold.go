@@ -83,7 +83,7 @@ func momentsOf(account string, facts []Fact) []moment {
 		f := &unique[i]
 		m := moment{at: f.Time, rank: rankOf(f), fact: f}
 		moments = append(moments, m)
-		if f.Kind == RootActivity && f.Last.After(f.Time) {
+		if lasts(f.Kind) && f.Last.After(f.Time) {
 			m.at, m.latest = f.Last, true
 			moments = append(moments, m)
 		}
@@ -94,6 +94,9 @@ func momentsOf(account string, facts []Fact) []moment {
 	})
 	return moments
 }
+
+// lasts reports whether a fact of a kind counts at its first and at its last event.
+func lasts(kind FactKind) bool { return kind == RootActivity || kind == RootSignIn || kind == UserSignIn }
 
 func (m *moment) eventID() string {
 	if m.latest {
@@ -147,12 +150,22 @@ type journey struct {
 	mfa        holdings // root's
 	keys       holdings // root's
 	noPassword *Evidence
-	activity   []Evidence // of the true root user
+	activity   []activity // of the true root user
 
 	// queue holds users in the order in which they became eligible to carry the
 	// admin steps; the first that still is carries them.
 	queue []candidate
 }
+
+// activity is one use of root, or the end of a streak of them. Within a streak
+// root is never at rest.
+type activity struct {
+	Evidence
+	from, to time.Time // of the streak
+}
+
+// isKey reports whether root was at work with an access key of its own.
+func isKey(f *Fact) bool { return strings.HasPrefix(f.AccessKeyID, "AKIA") }
 
 type candidate struct {
 	u    *user
@@ -218,14 +231,14 @@ func (j *journey) applyRoot(m *moment, ev Evidence) (ok bool) {
 		if _, assumed := j.assumed[f.AccessKeyID]; assumed && f.AccessKeyID != "" {
 			return true
 		}
-		j.activity = append(j.activity, ev)
-		if strings.HasPrefix(f.AccessKeyID, "AKIA") {
+		j.activity = append(j.activity, activity{ev, f.Time, f.Last})
+		if isKey(f) {
 			j.keys.see(f.AccessKeyID, ev)
 		} else {
 			j.noPassword = nil
 		}
 	case RootSignIn:
-		j.activity = append(j.activity, ev)
+		j.activity = append(j.activity, activity{ev, f.Time, f.Last})
 		j.noPassword = nil
 		if f.MFA != cloudtrail.Unknown {
 			j.mfa.prove(f.MFA == cloudtrail.Yes, false, ev)
@@ -340,7 +353,7 @@ func (j *journey) applyUser(f *Fact, ev Evidence) []*user {
 	if takesRights && d.lookup(f.UserName, f.UserID, f.Time) == nil {
 		return nil
 	}
-	u := d.find(f.UserName, f.UserID, f.Time, f.Kind == UserSignIn)
+	u := d.find(f.UserName, f.UserID, ev.Time, f.Kind == UserSignIn)
 	switch f.Kind {
 	case UserRenamed:
 		d.call(u, f.NewName, f.Time)

@@ -1,0 +1,157 @@
+package bootstrap
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+)
+
+// daily are mostly sign-ins, live checks and calls of root.
+var daily = slices.Concat(happenings, slices.Repeat([]int{10, 24}, 20), slices.Repeat([]int{19, 21}, 5))
+
+// rootCall is a call with an access key of root.
+func rootCall(key string) call {
+	c := rootList(key, day0)
+	delete(c.who, "sessionContext")
+	return c
+}
+
+// kept is a store that is compacted.
+type kept map[string]Fact
+
+func (k kept) add(facts ...Fact) {
+	for _, f := range facts {
+		if old, ok := k[f.ID]; ok {
+			f = Merge(old, f)
+		}
+		k[f.ID] = f
+	}
+}
+
+func (k kept) facts() []Fact {
+	return slices.SortedFunc(maps.Values(k), func(a, b Fact) int { return strings.Compare(a.ID, b.ID) })
+}
+
+// compact does all of a compaction or, where steps runs out, a part of it.
+func (k kept) compact(at time.Time, steps int) {
+	c := Compact(account, k.facts(), at)
+	for _, f := range c.Put {
+		k.add(f)
+	}
+	for _, f := range c.Drop[:min(max(steps, 0), len(c.Drop))] {
+		delete(k, f.ID)
+	}
+}
+
+// arrival is a fact, and when it arrives.
+type arrival struct {
+	at time.Time
+	f  Fact
+}
+
+// TestCompactionChangesNoStatus holds a store that is compacted again and again,
+// often not to the end, to one that keeps all facts. They arrive out of order,
+// up to two days late, and again at any time.
+func TestCompactionChangesNoStatus(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		w := newWorld(t)
+		w.what = daily
+		w.run(rt, rapid.SampledFrom([][]time.Duration{{0, time.Second, time.Hour}, {time.Hour, 9 * time.Hour, 24 * time.Hour}, {24 * time.Hour, 35 * 24 * time.Hour}}).Draw(rt, "steps"))
+		all := w.history()
+		var arrivals []arrival
+		for _, f := range all {
+			late := rapid.SampledFrom([]time.Duration{0, 0, time.Minute, 5 * time.Hour, 47 * time.Hour}).Draw(rt, "late")
+			arrivals = append(arrivals, arrival{end(&f).Add(late), f})
+			if rapid.IntRange(0, 4).Draw(rt, "again") == 0 {
+				arrivals = append(arrivals, arrival{f.Time.Add(time.Duration(rapid.IntRange(0, 100).Draw(rt, "days")) * 24 * time.Hour), f})
+			}
+		}
+		slices.SortStableFunc(arrivals, func(a, b arrival) int { return a.at.Compare(b.at) })
+		store := kept{}
+		for _, a := range arrivals {
+			store.add(a.f)
+			if steps := rapid.SampledFrom([]int{-1, -1, 1, 3, 1000}).Draw(rt, "compact"); steps >= 0 {
+				store.compact(a.at, steps)
+			}
+		}
+		asOf := w.now.Add(rapid.SampledFrom([]time.Duration{0, 50 * time.Hour, 45 * 24 * time.Hour}).Draw(rt, "as of"))
+		store.compact(asOf, 1000)
+		want := Fold(account, all, DefaultOptions(), asOf)
+		if diff := gocmp.Diff(want, Fold(account, rapid.Permutation(store.facts()).Draw(rt, "reading"), DefaultOptions(), asOf)); diff != "" {
+			rt.Fatalf("%d of %d facts kept (-all +kept):\n%s", len(store), len(all), diff)
+		}
+	})
+}
+
+// TestCompactionIsBounded: what is left of years of sign-ins depends on what
+// changed and not on how often one signed in.
+func TestCompactionIsBounded(t *testing.T) {
+	story := []told{at(0, createUser("alice", aliceID)), at(1, setPassword("alice", false)), at(2, enableMFA("alice", app))}
+	for day := range 400 {
+		h := float64(24 * day)
+		story = append(story, at(h+3, signIn(iamUser("alice", aliceID), "Yes")),
+			checked(h+3, LiveFact{UserName: "alice", UserID: aliceID, ConsoleLogin: ptr(true), MFADevices: []string{app}}),
+			at(h+4, signIn(iamUser("bob", "AIDABOB"), "No")))
+		for hour := range 24 {
+			story = append(story, at(h+float64(hour), rootCall("AKIAROOT")))
+		}
+	}
+	facts := factsOf(t, story)
+	now := after(24*400 + 24*31)
+	c := Compact(account, facts, now)
+	store := kept{}
+	store.add(facts...)
+	before := len(store)
+	store.compact(now, len(c.Drop))
+	if len(store) > 8 {
+		t.Errorf("%d of %d facts are left: %v", len(store), before, slices.Sorted(maps.Keys(store)))
+	}
+	if diff := gocmp.Diff(Fold(account, facts, DefaultOptions(), now), Fold(account, store.facts(), DefaultOptions(), now)); diff != "" {
+		t.Errorf("(-all +kept):\n%s", diff)
+	}
+	if again := Compact(account, store.facts(), now); len(again.Drop)+len(again.Put) > 0 {
+		t.Errorf("compacted again: %+v", again)
+	}
+	// What is young stays.
+	if c := Compact(account, facts, after(24*2)); slices.ContainsFunc(c.Drop, func(f Fact) bool { return f.Time.After(after(0)) && f.Kind == RootActivity }) {
+		t.Error("root's activity of a day ago is dropped")
+	}
+}
+
+// TestLateDividesAStreak: what comes late into a streak changes the status once,
+// and what comes after does not move it on: a deadline stays where it is.
+func TestLateDividesAStreak(t *testing.T) {
+	store := kept{}
+	story := []told{at(0, createUser("alice", aliceID)), at(1, setPassword("alice", false))}
+	for day := range 30 {
+		story = append(story, at(float64(24*day+2), signIn(iamUser("alice", aliceID), "No")))
+	}
+	store.add(factsOf(t, story)...)
+	store.compact(after(24*30), 1000)
+	store.add(factsOf(t, append(story, at(24*10, enableMFA("alice", app))))[len(story):]...)
+	gap := func(day float64) MFAGap {
+		gaps := Fold(account, store.facts(), DefaultOptions(), after(24*day)).Users[0].MFAGaps
+		return gaps[len(gaps)-1]
+	}
+	was := gap(30)
+	if !was.To.IsZero() {
+		t.Fatalf("the gap is closed: %+v", was)
+	}
+	for day := 30; day < 60; day++ {
+		more := at(float64(24*day+2), signIn(iamUser("alice", aliceID), "No"))
+		store.add(factsOf(t, append(slices.Clone(story), more))[len(story):]...)
+		story = append(story, more)
+		store.compact(after(float64(24*day+3)), 1000)
+	}
+	if diff := gocmp.Diff(was, gap(60)); diff != "" {
+		t.Errorf("the gap moved (-was +is):\n%s", diff)
+	}
+	if len(store) > 8 {
+		t.Errorf("%d facts are left", len(store))
+	}
+}
