@@ -73,6 +73,7 @@ func TestLedgerInABatch(t *testing.T) {
 
 func TestJournal(t *testing.T) {
 	guardtest.Journal(t, func(t *testing.T) guard.Journal { t.Helper(); return newStore(t) })
+	guardtest.FactRows(t, func(t *testing.T) guardtest.JournalRows { t.Helper(); return newStore(t) })
 }
 
 func TestJournalInABatch(t *testing.T) {

@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -61,22 +62,81 @@ func (s *Store) Fact(ctx context.Context, account, id string) (f bootstrap.Fact,
 // Facts is guard.Journal's.
 func (s *Store) Facts(ctx context.Context, account string) ([]bootstrap.Fact, error) {
 	var facts []bootstrap.Fact
-	err := s.read(ctx, func(tx *bbolt.Tx) error {
-		of := tx.Bucket(factsBucket).Bucket(accountName(account))
-		if of == nil {
-			return nil
-		}
-		return of.ForEach(func(k, raw []byte) error {
-			var f bootstrap.Fact
-			if err := json.Unmarshal(raw, &f); err != nil {
-				return fmt.Errorf("decoding fact %s: %w", k, err)
+	err := s.Pages(ctx, account, "", func(page []bootstrap.Fact) error {
+		facts = append(facts, page...)
+		return nil
+	})
+	return facts, err
+}
+
+// pageSize is how many facts Pages hands on at a time.
+const pageSize = 1000
+
+// Pages is guard.FactRows'. fn is called outside of any transaction.
+func (s *Store) Pages(ctx context.Context, account, prefix string, fn func([]bootstrap.Fact) error) error {
+	from := key(prefix)
+	for more := true; more; {
+		var page []bootstrap.Fact
+		err := s.read(ctx, func(tx *bbolt.Tx) error {
+			more = false
+			of := tx.Bucket(factsBucket).Bucket(accountName(account))
+			if of == nil {
+				return nil
 			}
-			facts = append(facts, f)
+			c := of.Cursor()
+			for k, raw := c.Seek(from); k != nil && bytes.HasPrefix(k, key(prefix)); k, raw = c.Next() {
+				if len(page) == pageSize {
+					from, more = bytes.Clone(k), true
+					return nil
+				}
+				var f bootstrap.Fact
+				if err := json.Unmarshal(raw, &f); err != nil {
+					return fmt.Errorf("decoding fact %s: %w", k, err)
+				}
+				page = append(page, f)
+			}
 			return nil
 		})
+		if err != nil {
+			return fmt.Errorf("reading facts of account %s: %w", account, err)
+		}
+		if len(page) > 0 {
+			if err := fn(page); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Remove is guard.FactRows'.
+func (s *Store) Remove(ctx context.Context, facts []bootstrap.Fact) (removed int, err error) {
+	if len(facts) == 0 {
+		return 0, nil
+	}
+	err = s.write(ctx, func(tx *bbolt.Tx) error {
+		removed = 0
+		for _, f := range facts {
+			of := tx.Bucket(factsBucket).Bucket(accountName(f.Account))
+			if of == nil || of.Get(key(f.ID)) == nil {
+				continue
+			}
+			var is bootstrap.Fact
+			if err := get(of, f.ID, &is); err != nil {
+				return err
+			}
+			if !is.Equal(f) {
+				continue
+			}
+			if err := of.Delete(key(f.ID)); err != nil {
+				return fmt.Errorf("removing fact %s: %w", f.ID, err)
+			}
+			removed++
+		}
+		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("reading facts of account %s: %w", account, err)
+		return 0, fmt.Errorf("removing %d facts: %w", len(facts), err)
 	}
-	return facts, nil
+	return removed, nil
 }

@@ -19,8 +19,9 @@ import (
 )
 
 var (
-	_ guard.Ledger  = (*Store)(nil)
-	_ guard.Journal = (*Store)(nil)
+	_ guard.Ledger   = (*Store)(nil)
+	_ guard.Journal  = (*Store)(nil)
+	_ guard.FactRows = (*Store)(nil)
 )
 
 // schema is the version of the layout that doc.go describes.

@@ -125,12 +125,12 @@ func (c *compactor) streakOf(id, name string) *streak {
 	keys := userKeys(id, name)
 	var s *streak
 	for i, key := range keys {
-		if of := c.users[key]; of == nil || i > 0 && of != s {
+		of := c.users[key]
+		if of == nil || i > 0 && of != s {
 			s = nil
 			break
-		} else {
-			s = of
 		}
+		s = of
 	}
 	if s == nil {
 		s = newStreak()
@@ -177,7 +177,7 @@ func (c *compactor) signIn(s *streak, m *moment, before time.Time, breaks time.D
 
 func (c *compactor) rootSignIn(m *moment) {
 	s := c.root
-	if l := s.live; l != nil && (is(l.Live.AccountPasswordPresent, 0) ||
+	if l := s.live; l != nil && (no(l.Live.AccountPasswordPresent) ||
 		!agrees(m.fact.MFA, cloudtrail.Yes, answerOf(l.Live.AccountMFAEnabled))) {
 		s.live = nil
 	}
@@ -193,7 +193,7 @@ func (c *compactor) rootUse(m *moment) {
 	if isKey(f) {
 		with = f.AccessKeyID
 	}
-	if l := s.live; l != nil && (isKey(f) && is(l.Live.AccountAccessKeysPresent, 0) || !isKey(f) && is(l.Live.AccountPasswordPresent, 0)) {
+	if l := s.live; l != nil && (isKey(f) && no(l.Live.AccountAccessKeysPresent) || !isKey(f) && no(l.Live.AccountPasswordPresent)) {
 		s.live = nil
 	}
 	if m.latest {
@@ -296,7 +296,7 @@ func (c *compactor) liveRoot(f *Fact) {
 		}
 	}
 	for with, use := range s.uses {
-		if isKey(use) && is(l.AccountAccessKeysPresent, 0) || !isKey(use) && password == cloudtrail.No {
+		if isKey(use) && no(l.AccountAccessKeysPresent) || !isKey(use) && password == cloudtrail.No {
 			delete(s.uses, with)
 		}
 	}
@@ -347,4 +347,5 @@ func answerOf(n *int) cloudtrail.Answer {
 	return yes(&some)
 }
 
-func is(value *int, n int) bool { return value != nil && *value == n }
+// no reports whether IAM said that there is none.
+func no(n *int) bool { return answerOf(n) == cloudtrail.No }

@@ -96,7 +96,9 @@ func momentsOf(account string, facts []Fact) []moment {
 }
 
 // lasts reports whether a fact of a kind counts at its first and at its last event.
-func lasts(kind FactKind) bool { return kind == RootActivity || kind == RootSignIn || kind == UserSignIn }
+func lasts(kind FactKind) bool {
+	return kind == RootActivity || kind == RootSignIn || kind == UserSignIn
+}
 
 func (m *moment) eventID() string {
 	if m.latest {

@@ -72,3 +72,15 @@ func liveContent(l LiveFact) []byte {
 	text, _ := json.Marshal(l)
 	return text
 }
+
+// Equal reports whether two facts tell the same, also where the one was stored since.
+func (f Fact) Equal(g Fact) bool {
+	return bytes.Equal(factContent(f), factContent(g))
+}
+
+// factContent is the canonical text of a fact. Its types always marshal, except
+// for years that JSON has not, which no store keeps.
+func factContent(f Fact) []byte {
+	text, _ := json.Marshal(f)
+	return text
+}

@@ -198,13 +198,17 @@ func (s *Store) readBatch(ctx context.Context, keys []key, into map[key]row) err
 // query returns the rows of a partition whose sort key has a prefix, with
 // strong consistency, without those that expired.
 func (s *Store) query(ctx context.Context, pk, prefix string) ([]row, error) {
-	in := &sdk.QueryInput{
+	rows, err := s.pages(ctx, s.begins(pk, prefix), prefix+" of "+pk)
+	now := s.now()
+	return slices.DeleteFunc(rows, func(r row) bool { return r.expired(now) }), err
+}
+
+// begins is the query of a partition's rows whose sort key has a prefix.
+func (s *Store) begins(pk, prefix string) *sdk.QueryInput {
+	return &sdk.QueryInput{
 		KeyConditionExpression:    ptr("#pk = :pk AND begins_with(#sk, :prefix)"),
 		ExpressionAttributeValues: map[string]types.AttributeValue{":pk": text(pk), ":prefix": text(prefix)},
 	}
-	rows, err := s.pages(ctx, in, prefix+" of "+pk)
-	now := s.now()
-	return slices.DeleteFunc(rows, func(r row) bool { return r.expired(now) }), err
 }
 
 // between returns the timed rows of a partition from one second to another, both
@@ -223,19 +227,33 @@ func (s *Store) between(ctx context.Context, pk, prefix string, from, to time.Ti
 
 // pages returns all rows of a query by the table's own keys.
 func (s *Store) pages(ctx context.Context, in *sdk.QueryInput, what string) ([]row, error) {
+	var all []row
+	err := s.eachPage(ctx, in, what, func(rows []row) error {
+		all = append(all, rows...)
+		return nil
+	})
+	return all, err
+}
+
+// eachPage calls fn with each page of a query by the table's own keys, those rows
+// too that expired.
+func (s *Store) eachPage(ctx context.Context, in *sdk.QueryInput, what string, fn func([]row) error) error {
 	in.TableName, in.ConsistentRead = &s.table, ptr(true)
 	in.ExpressionAttributeNames = map[string]string{"#pk": config.TablePartitionKey, "#sk": config.TableSortKey}
-	var rows []row
 	for {
 		out, err := s.client.Query(ctx, in)
 		if err != nil {
-			return nil, classed("reading "+what, err)
+			return classed("reading "+what, err)
 		}
-		for _, item := range out.Items {
-			rows = append(rows, rowFrom(item))
+		rows := make([]row, len(out.Items))
+		for i, item := range out.Items {
+			rows[i] = rowFrom(item)
+		}
+		if err := fn(rows); err != nil {
+			return err
 		}
 		if len(out.LastEvaluatedKey) == 0 {
-			return rows, nil
+			return nil
 		}
 		in.ExclusiveStartKey = out.LastEvaluatedKey
 	}

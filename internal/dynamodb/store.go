@@ -12,7 +12,6 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
-	"rootguard/internal/bootstrap"
 	"rootguard/internal/config"
 	"rootguard/internal/guard"
 )
@@ -29,6 +28,7 @@ const workers = 8
 var (
 	_ guard.Ledger    = (*Store)(nil)
 	_ guard.Journal   = (*Store)(nil)
+	_ guard.FactRows  = (*Store)(nil)
 	_ guard.Deadlines = (*Store)(nil)
 	_ guard.Rounds    = (*Store)(nil)
 
@@ -262,114 +262,6 @@ func pages[T any](ctx context.Context, s *Store, shard string, at time.Time, siz
 		}
 		in.ExclusiveStartKey = out.LastEvaluatedKey
 	}
-}
-
-// Add is guard.Journal's. Where it fails, added counts those that were stored;
-// adding all of them again is safe.
-func (s *Store) Add(ctx context.Context, facts []bootstrap.Fact) (added int, err error) {
-	merged := map[key]bootstrap.Fact{}
-	var keys []key
-	for _, f := range facts {
-		k := factRow(f.Account, f.ID)
-		if old, twice := merged[k]; twice {
-			f = bootstrap.Merge(old, f)
-		} else {
-			keys = append(keys, k)
-		}
-		merged[k] = f
-	}
-	fresh := make([]bool, len(keys))
-	err = parallel(ctx, len(keys), workers, func(ctx context.Context, i int) (err error) {
-		f := merged[keys[i]]
-		if err := s.register(ctx, f.Account); err != nil {
-			return err
-		}
-		fresh[i], err = s.addFact(ctx, keys[i], f)
-		return err
-	})
-	for _, is := range fresh {
-		if is {
-			added++
-		}
-	}
-	return added, err
-}
-
-// addFact stores a fact as new, which it mostly is, and merges it where it is
-// not: the refusal carries the stored one.
-func (s *Store) addFact(ctx context.Context, k key, f bootstrap.Fact) (fresh bool, err error) {
-	was, value := row{}, f
-	tried := map[string]bool{}
-	for attempt := 1; attempt <= attempts; attempt++ {
-		r, err := rowOf(k, value)
-		if err != nil {
-			return false, err
-		}
-		if was.doc == r.doc {
-			return false, nil
-		}
-		if err := r.fits(); err != nil {
-			return false, err
-		}
-		tried[r.version] = was.version == ""
-		err = s.put(ctx, &r, was.version)
-		if err == nil {
-			return was.version == "", nil
-		}
-		if !conflict(err) {
-			return false, classed("storing fact "+f.ID, err)
-		}
-		var refused *types.ConditionalCheckFailedException
-		if errors.As(err, &refused) && len(refused.Item) > 0 {
-			was = rowFrom(refused.Item)
-		} else {
-			rows, err := s.read(ctx, k)
-			if err != nil {
-				return false, err
-			}
-			was = rows[k]
-		}
-		if first, ours := tried[was.version]; ours {
-			return first, nil // it had gone through, and its answer got lost
-		}
-		value = f
-		if was.version != "" {
-			var old bootstrap.Fact
-			if err := was.decode(s.now(), &old); err != nil {
-				return false, err
-			}
-			value = bootstrap.Merge(old, f)
-		}
-		if attempt > 1 {
-			if err := pause(ctx, attempt-1); err != nil {
-				return false, fmt.Errorf("storing fact %s: %w", f.ID, err)
-			}
-		}
-	}
-	return false, fmt.Errorf("storing fact %s: others kept changing it", f.ID)
-}
-
-// Fact is guard.Journal's.
-func (s *Store) Fact(ctx context.Context, account, id string) (f bootstrap.Fact, found bool, err error) {
-	k := factRow(account, id)
-	rows, err := s.read(ctx, k)
-	if err != nil {
-		return f, false, err
-	}
-	r := rows[k]
-	if err := r.decode(s.now(), &f); err != nil {
-		return f, false, err
-	}
-	return f, r.version != "", nil
-}
-
-// Facts is guard.Journal's.
-func (s *Store) Facts(ctx context.Context, account string) ([]bootstrap.Fact, error) {
-	rows, err := s.query(ctx, partition(account), factPrefix)
-	if err != nil {
-		return nil, err
-	}
-	return decoded[bootstrap.Fact](rows, s.now())
 }
 
 // register puts an account on the list, once a process. It comes before what it

@@ -47,6 +47,7 @@ func TestLedger(t *testing.T) {
 
 func TestJournal(t *testing.T) {
 	guardtest.Journal(t, func(t *testing.T) guard.Journal { t.Helper(); return open(t) })
+	guardtest.FactRows(t, func(t *testing.T) guardtest.JournalRows { t.Helper(); return open(t) })
 }
 
 func TestDeadlines(t *testing.T) {
@@ -155,6 +156,12 @@ func TestSmallAnswers(t *testing.T) {
 	})
 	t.Run("journal", func(t *testing.T) {
 		guardtest.Journal(t, func(t *testing.T) guard.Journal { t.Helper(); return small(t) })
+		guardtest.FactRows(t, func(t *testing.T) guardtest.JournalRows {
+			t.Helper()
+			s, server, _ := local(t, time.Now)
+			server.PageMax = 2
+			return s
+		})
 	})
 	t.Run("deadlines", func(t *testing.T) {
 		guardtest.Deadlines(t, func(t *testing.T) guard.Deadlines { t.Helper(); return small(t) })

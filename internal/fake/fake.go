@@ -17,6 +17,7 @@ import (
 var (
 	_ guard.Ledger    = (*Ledger)(nil)
 	_ guard.Journal   = (*Journal)(nil)
+	_ guard.FactRows  = (*Journal)(nil)
 	_ guard.Publisher = (*Publisher)(nil)
 )
 
@@ -222,6 +223,56 @@ func (j *Journal) Facts(ctx context.Context, account string) (facts []bootstrap.
 		return nil, err
 	}
 	return facts, nil
+}
+
+// Pages is guard.FactRows', two facts at a time.
+func (j *Journal) Pages(ctx context.Context, account, prefix string, fn func([]bootstrap.Fact) error) error {
+	var facts []bootstrap.Fact
+	err := j.Script.call("Journal.Pages", func() (err error) {
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("reading facts of account %s: %w", account, err)
+		}
+		facts, err = rows[bootstrap.Fact](j.facts[account])
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	facts = slices.DeleteFunc(facts, func(f bootstrap.Fact) bool { return !strings.HasPrefix(f.ID, prefix) })
+	for page := range slices.Chunk(facts, 2) {
+		if err := fn(page); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Remove is guard.FactRows'.
+func (j *Journal) Remove(ctx context.Context, facts []bootstrap.Fact) (removed int, err error) {
+	err = j.Script.call("Journal.Remove", func() error {
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("removing facts: %w", err)
+		}
+		for _, f := range facts {
+			is, found, err := j.read(f.Account, f.ID)
+			if err != nil {
+				return err
+			}
+			if found && is.Equal(f) {
+				delete(j.facts[f.Account], f.ID)
+				removed++
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	return removed, nil
 }
 
 func rows[T any](raw map[string][]byte) ([]T, error) {

@@ -23,6 +23,7 @@ func TestLedgerWithConflicts(t *testing.T) {
 
 func TestJournal(t *testing.T) {
 	guardtest.Journal(t, func(*testing.T) guard.Journal { return &fake.Journal{} })
+	guardtest.FactRows(t, func(*testing.T) guardtest.JournalRows { return &fake.Journal{} })
 }
 
 func TestDeadlines(t *testing.T) {

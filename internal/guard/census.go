@@ -221,6 +221,9 @@ type sight struct {
 
 // known enrolls or drops an account on record.
 func (c *census) known(ctx context.Context, account string, is *Census) (sight, error) {
+	if err := c.compactFrom(ctx, account, c.at); err != nil {
+		return sight{}, err
+	}
 	if account != c.home.Account && !c.home.Members {
 		return sight{}, nil // nothing can be asked there
 	}

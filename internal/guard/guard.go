@@ -20,6 +20,7 @@ type Deps struct {
 	Detector  Detector
 	Ledger    Ledger
 	Journal   Journal
+	FactRows  FactRows // where the facts are compacted; else nil
 	Publisher Publisher
 	Now       func() time.Time
 

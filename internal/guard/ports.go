@@ -58,6 +58,18 @@ type Journal interface {
 	Facts(ctx context.Context, account string) ([]bootstrap.Fact, error)
 }
 
+// FactRows reads the facts of an account in parts, and takes away those that
+// others make superfluous.
+type FactRows interface {
+	// Pages calls fn with the facts of an account whose IDs begin with prefix, some
+	// at a time, in any order. An error of fn ends it and is returned.
+	Pages(ctx context.Context, account, prefix string, fn func([]bootstrap.Fact) error) error
+	// Remove takes away those facts that are still stored as given, and returns how
+	// many those were. Where it fails, it may have removed some. A fact that was
+	// removed may be added again.
+	Remove(ctx context.Context, facts []bootstrap.Fact) (removed int, err error)
+}
+
 // Deadlines keeps when Sweep is to look at which user.
 type Deadlines interface {
 	// Reschedule reads the deadline under its key (the zero value where absent),
@@ -240,6 +252,7 @@ const (
 	PostureRound   RoundKind = "posture"
 	ReconcileRound RoundKind = "reconcile"
 	WitnessRound   RoundKind = "witness"
+	FactsRound     RoundKind = "facts"
 	CensusRound    RoundKind = "census"
 )
 
@@ -254,7 +267,7 @@ type Round struct {
 	Done       time.Time `json:"done,omitzero"`        // when it was last looked at to the end
 
 	// Cursor is how far a look that takes several runs has come, "" between two:
-	// the key of the last user checked, or of a census see there.
+	// the key of the last user checked, of a FactsRound the part, or of a census see there.
 	Cursor string `json:"cursor,omitempty"`
 
 	// Of PostureRound.

@@ -219,3 +219,188 @@ func Journal(t *testing.T, newJournal func(t *testing.T) guard.Journal) {
 		}
 	})
 }
+
+// JournalRows are a guard.Journal whose facts can be read in parts and removed.
+type JournalRows interface {
+	guard.Journal
+	guard.FactRows
+}
+
+// FactRows runs the contract of guard.FactRows. newJournal returns an empty one.
+func FactRows(t *testing.T, newJournal func(t *testing.T) JournalRows) {
+	t.Helper()
+	add := func(t *testing.T, j JournalRows, facts ...bootstrap.Fact) int {
+		t.Helper()
+		added, err := j.Add(t.Context(), facts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return added
+	}
+	under := func(t *testing.T, j JournalRows, account, prefix string) []string {
+		t.Helper()
+		var all []bootstrap.Fact
+		err := j.Pages(t.Context(), account, prefix, func(page []bootstrap.Fact) error {
+			if len(page) == 0 {
+				t.Error("an empty page")
+			}
+			all = append(all, page...)
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ids(all)
+	}
+	remove := func(t *testing.T, j JournalRows, want int, facts ...bootstrap.Fact) {
+		t.Helper()
+		if removed, err := j.Remove(t.Context(), facts); removed != want || err != nil {
+			t.Errorf("removed %d, %v, want %d", removed, err, want)
+		}
+	}
+	check := func(t *testing.T, what string, got []string, want ...string) {
+		t.Helper()
+		if diff := cmp.Diff(append([]string{}, want...), got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", what, diff)
+		}
+	}
+
+	t.Run("by prefix", func(t *testing.T) {
+		j := newJournal(t)
+		check(t, "of none", under(t, j, "a", ""))
+		add(t, j, fact("a", "root/1"), fact("a", "root/2"), fact("a", "root"), fact("a", "roots/1"), fact("a", "roo"), fact("b", "root/3"), fullFact())
+		check(t, "all", under(t, j, "a", ""), "roo", "root", "root/1", "root/2", "roots/1")
+		check(t, "a prefix", under(t, j, "a", "root/"), "root/1", "root/2")
+		check(t, "an ID", under(t, j, "a", "root"), "root", "root/1", "root/2", "roots/1")
+		check(t, "none", under(t, j, "a", "s"))
+		full := fullFact()
+		err := j.Pages(t.Context(), full.Account, full.ID, func(page []bootstrap.Fact) error {
+			if diff := cmp.Diff([]bootstrap.Fact{full}, page); diff != "" {
+				t.Errorf("fact (-want +got):\n%s", diff)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+
+	t.Run("many", func(t *testing.T) {
+		j := newJournal(t)
+		const n = 1200
+		facts := make([]bootstrap.Fact, 0, n)
+		for i := range n {
+			f := fact("a", "x/"+strconv.Itoa(i))
+			f.What = strings.Repeat("x", 1000)
+			facts = append(facts, f)
+		}
+		add(t, j, facts...)
+		add(t, j, fact("a", "y/"))
+		if got := len(under(t, j, "a", "x/")); got != n {
+			t.Errorf("%d facts, want %d", got, n)
+		}
+		calls, stop := 0, errors.New("stop")
+		err := j.Pages(t.Context(), "a", "", func(page []bootstrap.Fact) error {
+			calls++
+			if len(page) == n {
+				t.Errorf("a page of %d facts", len(page))
+			}
+			return stop
+		})
+		if !errors.Is(err, stop) || calls != 1 {
+			t.Errorf("%d calls, %v", calls, err)
+		}
+		remove(t, j, n-1, facts[1:]...)
+		check(t, "the rest", under(t, j, "a", ""), "x/0", "y/")
+	})
+
+	t.Run("remove", func(t *testing.T) {
+		j := newJournal(t)
+		one, two, full := fact("a", "1"), fact("a", "2"), fullFact()
+		add(t, j, one, two, full)
+		remove(t, j, 0)
+		remove(t, j, 0, fact("a", "3"), fact("b", "1"))
+		remove(t, j, 2, one, full)
+		remove(t, j, 0, one)
+		check(t, "the rest", under(t, j, "a", ""), "2")
+		if _, found, err := j.Fact(t.Context(), "a", "1"); found || err != nil {
+			t.Errorf("found %v, %v", found, err)
+		}
+		if all, err := j.Facts(t.Context(), full.Account); len(all) != 0 || err != nil {
+			t.Errorf("%v, %v", all, err)
+		}
+	})
+
+	t.Run("one that changed stays", func(t *testing.T) {
+		j := newJournal(t)
+		was, now := fact("a", "1"), fact("a", "1")
+		now.Last, now.LastEventID = t0.Add(time.Hour), "later"
+		add(t, j, was)
+		add(t, j, now)
+		remove(t, j, 0, was)
+		got, found, err := j.Fact(t.Context(), "a", "1")
+		if err != nil || !found {
+			t.Fatal(found, err)
+		}
+		remove(t, j, 1, got)
+	})
+
+	t.Run("one that was removed comes again", func(t *testing.T) {
+		j := newJournal(t)
+		old, f := fact("a", "1"), fact("a", "1")
+		old.Last, old.LastEventID = t0.Add(time.Hour), "removed"
+		add(t, j, old)
+		remove(t, j, 1, old)
+		if added := add(t, j, f); added != 1 {
+			t.Errorf("added %d", added)
+		}
+		if added := add(t, j, f); added != 0 {
+			t.Errorf("added %d again", added)
+		}
+		got, found, err := j.Fact(t.Context(), "a", "1")
+		if err != nil || !found {
+			t.Fatal(found, err)
+		}
+		if diff := cmp.Diff(f, got); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		check(t, "all", under(t, j, "a", ""), "1")
+	})
+
+	t.Run("removed by two while a third adds", func(t *testing.T) {
+		j := newJournal(t)
+		for i := range 10 {
+			was, now := fact("a", strconv.Itoa(i)), fact("a", strconv.Itoa(i))
+			now.Last, now.LastEventID = t0.Add(time.Hour), "later"
+			add(t, j, was)
+			var wg sync.WaitGroup
+			for range 2 {
+				wg.Go(func() { _, _ = j.Remove(t.Context(), []bootstrap.Fact{was}) })
+			}
+			wg.Go(func() {
+				err := retry(t.Context(), func(ctx context.Context) error { _, err := j.Add(ctx, []bootstrap.Fact{now}); return err })
+				if err != nil {
+					t.Error(err)
+				}
+			})
+			wg.Wait()
+			if got, found, err := j.Fact(t.Context(), "a", was.ID); err != nil || !found || got.LastEventID != "later" {
+				t.Fatalf("what was added meanwhile is lost: %+v, %v, %v", got, found, err)
+			}
+		}
+	})
+
+	t.Run("a canceled context removes nothing", func(t *testing.T) {
+		j := newJournal(t)
+		add(t, j, fact("a", "1"))
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := j.Remove(ctx, []bootstrap.Fact{fact("a", "1")}); !errors.Is(err, context.Canceled) {
+			t.Errorf("Remove: %v", err)
+		}
+		if err := j.Pages(ctx, "a", "", func([]bootstrap.Fact) error { return nil }); !errors.Is(err, context.Canceled) {
+			t.Errorf("Pages: %v", err)
+		}
+		check(t, "the facts", under(t, j, "a", ""), "1")
+	})
+}

@@ -73,3 +73,19 @@ func Quarantine(g Quarantiner, users QuarantineUsers) Chore {
 			slog.Int("released", did.Released), slog.Int("unanswered", did.Unanswered), slog.Bool("more", did.More)), err
 	}}
 }
+
+// Compacter removes the facts that others make superfluous.
+type Compacter interface {
+	CompactFacts(ctx context.Context, at time.Time) (guard.Compacted, error)
+}
+
+// Compact is the chore of removing superfluous facts.
+func Compact(g Compacter) Chore {
+	return Chore{Name: "facts", Run: func(ctx context.Context, at time.Time) (slog.Value, error) {
+		did, err := g.CompactFacts(ctx, at)
+		if did == (guard.Compacted{}) {
+			return slog.Value{}, err
+		}
+		return slog.GroupValue(slog.Int("accounts", did.Accounts), slog.Int("removed", did.Removed), slog.Bool("more", did.More)), err
+	}}
+}

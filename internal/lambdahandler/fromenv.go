@@ -71,6 +71,7 @@ func Assemble(cfg config.Config, env aws.Config, now func() time.Time, logger *s
 		Detector:  &detect.Detector{Own: cfg.Own},
 		Ledger:    store,
 		Journal:   store,
+		FactRows:  store,
 		Publisher: Counted(sns.New(sdksns.NewFromConfig(env), topics)),
 		Limiter:   &ratelimit.Limiter{Seconds: store, Now: now, Sleep: ratelimit.Sleep},
 		Now:       now,

@@ -66,6 +66,7 @@ type Deps struct {
 	Roots   Roots   // nil: root users are not checked live
 	Sweeper Sweeper // of the function whose schedule sweeps, which has Users too; else nil
 	Chores  []Chore // of the same function, in the order in which they are done
+	First   []Chore // those that are done before the sweep
 	Journal Journal
 	Beats   Beats        // nil: of a function at which no heartbeat comes out
 	Name    string       // the function's, for Beats: "iamuser"
@@ -122,7 +123,8 @@ func (h *Handler) handle(ctx context.Context, payload json.RawMessage, o *outcom
 			at = h.deps.Now()
 		}
 		ctx = guard.AsOf(ctx, at)
-		return errors.Join(h.sweep(ctx, o, at), h.chores(ctx, o, at), h.flush(ctx, o, at))
+		first := h.chores(ctx, o, at, h.deps.First, len(h.deps.Chores)+2)
+		return errors.Join(first, h.sweep(ctx, o, at), h.chores(ctx, o, at, h.deps.Chores, 1), h.flush(ctx, o, at))
 	}
 	if ev.Heartbeat != "" {
 		return h.heartbeat(ctx, o)
@@ -181,11 +183,11 @@ func (h *Handler) sweep(ctx context.Context, o *outcome, at time.Time) (err erro
 }
 
 // chores does them all: the fault of one keeps no other back, and each gets an
-// equal share of the time left, a share of which is kept for the roll-ups.
-func (h *Handler) chores(ctx context.Context, o *outcome, at time.Time) error {
+// equal share of the time left, of which as many shares are kept for what comes after.
+func (h *Handler) chores(ctx context.Context, o *outcome, at time.Time, chores []Chore, after int) error {
 	var errs []error
-	for i, c := range h.deps.Chores {
-		share, cancel := h.share(ctx, len(h.deps.Chores)-i+1)
+	for i, c := range chores {
+		share, cancel := h.share(ctx, len(chores)-i+after)
 		did, err := c.Run(share, at)
 		cancel()
 		if err != nil {

@@ -28,6 +28,7 @@ func main() {
 	accounts := iam.Over(f.AWS, home, f.Config.MemberRole)
 	forwarders := sqs.NewForwarders(&f.Config, f.AWS, accounts.Credentials)
 	f.Deps.Users, f.Deps.Sweeper = accounts, f.Guard
+	f.Deps.First = append(f.Deps.First, lambdahandler.Compact(f.Guard))
 	f.Deps.Chores = append(f.Deps.Chores, lambdahandler.Insist(f.Guard), lambdahandler.Recap(f.Guard),
 		lambdahandler.Prove(awshealth.New(&f.Config, f.AWS, time.Now), f.Guard))
 	f.Deps.Chores = append(f.Deps.Chores, lambdahandler.Rounds(f.Guard, accounts, f.Config.Home(), f.Organization, forwarders)...)
