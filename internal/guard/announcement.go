@@ -12,6 +12,7 @@ import (
 
 	"rootguard/internal/alert"
 	"rootguard/internal/detect"
+	"rootguard/internal/worker"
 )
 
 // MaxAnnouncement is the longest that root use is announced for.
@@ -250,18 +251,23 @@ func (g *Guard) Recap(ctx context.Context, at time.Time) (done Recapped, err err
 	if g.deps.Announcements == nil {
 		return done, nil
 	}
-	due := func(limit int) ([]Deadline, error) { return g.deps.Recaps.Overdue(ctx, at, limit) }
-	done.More, err = drain(ctx, g, "announcements that ended", due, func(d *Deadline) string { return d.Key }, func(d *Deadline) error {
+	loop := loopOf[Deadline](g, "announcements that ended", at)
+	loop.Due = g.deps.Recaps.Overdue
+	loop.Row = func(d *Deadline) (string, int) { return d.Key, d.Failures }
+	loop.Do = each1(func(ctx context.Context, d *Deadline) worker.Result {
 		told, err := g.recap(ctx, *d)
 		if told {
 			done.Told++
 		}
 		if err != nil {
-			return fmt.Errorf("telling what became of announced root use: %w", err)
+			err = fmt.Errorf("telling what became of announced root use: %w", err)
 		}
-		return nil
+		return resultOf(err)
 	})
-	return done, err
+	loop.PutOff = putOffIn(g.deps.Recaps)
+	run := loop.Run(ctx)
+	done.More = run.More
+	return done, run.Err()
 }
 
 // recap tells of the announcement that a deadline is of, and takes it off the index.
@@ -286,7 +292,7 @@ func (g *Guard) recap(ctx context.Context, d Deadline) (told bool, err error) {
 		if cur.Revision != d.Revision {
 			return Deadline{}
 		}
-		cur.Due = time.Time{}
+		cur.Due, cur.Failures = time.Time{}, 0
 		cur.Revision++
 		return cur
 	})

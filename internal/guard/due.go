@@ -3,8 +3,9 @@ package guard
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
+
+	"rootguard/internal/worker"
 )
 
 // short reports whether less than a time is left of the context's.
@@ -38,35 +39,56 @@ func (f *faults) fail(err error) {
 	}
 }
 
-// drain has do look at each row that is due, once, the earliest first, until none
-// is left. It leaves the rest to the next run, and more is true, where the time
-// is up, several fail in a row, or do returns errRateLimited.
-func drain[T any](ctx context.Context, g *Guard, what string, list func(limit int) ([]T, error), key func(*T) string, do func(*T) error) (more bool, err error) {
-	var f faults
-	passed := map[string]bool{} // done with, failed, or being worked on by another invocation
-	for {
-		due, err := list(g.settings.Batch + len(passed))
-		if !listed(&f.errs, what, err) {
-			return false, errors.Join(f.errs...)
+// backoff is how long a row is put off that failed. The second attempt is made by
+// the next run, which comes five minutes later.
+var backoff = worker.Backoff{First: 2 * time.Minute, Max: lastRetry}
+
+// unansweredBackoff is how long one is put off about whom IAM does not answer.
+var unansweredBackoff = worker.Backoff{First: firstRetry, Max: lastRetry}
+
+// loopOf is a loop over rows that are handled one by one.
+func loopOf[T any](g *Guard, what string, at time.Time) worker.Loop[T] {
+	return worker.Loop[T]{
+		What: what, At: at, Now: g.deps.Now, Retryable: Retryable, Page: g.settings.Batch, Batch: 1, Reserve: insistReserve, Backoff: backoff,
+	}
+}
+
+// each1 handles rows one after the other.
+func each1[T any](do func(ctx context.Context, row *T) worker.Result) func(context.Context, int, []T) []worker.Result {
+	return func(ctx context.Context, _ int, rows []T) []worker.Result {
+		results := make([]worker.Result, len(rows))
+		for i := range rows {
+			results[i] = do(ctx, &rows[i])
 		}
-		due = slices.DeleteFunc(due, func(row T) bool { return passed[key(&row)] })
-		if len(due) == 0 {
-			return false, errors.Join(f.errs...)
-		}
-		for i := range due {
-			if f.halt || g.short(ctx, insistReserve) {
-				return true, errors.Join(f.errs...)
+		return results
+	}
+}
+
+// resultOf is the result of a row that is moved on unless there is an error.
+func resultOf(err error) worker.Result {
+	switch {
+	case err == nil:
+		return worker.Result{Outcome: worker.Moved}
+	case errors.Is(err, ErrBusy):
+		return worker.Result{Outcome: worker.Left}
+	case errors.Is(err, errRateLimited):
+		return worker.Result{Outcome: worker.Stop}
+	default:
+		return worker.Result{Outcome: worker.Failed, Err: err}
+	}
+}
+
+// putOffIn stores that a deadline's attempt failed, unless the row has changed.
+func putOffIn(rows Deadlines) func(ctx context.Context, d *Deadline, failures int, until time.Time) (bool, error) {
+	return func(ctx context.Context, d *Deadline, failures int, until time.Time) (stored bool, err error) {
+		err = rows.Reschedule(ctx, d.Key, func(cur Deadline) Deadline {
+			if stored = cur.Revision == d.Revision; !stored {
+				return Deadline{}
 			}
-			passed[key(&due[i])] = true
-			switch err := do(&due[i]); {
-			case errors.Is(err, ErrBusy):
-			case errors.Is(err, errRateLimited):
-				return true, errors.Join(f.errs...)
-			case err != nil:
-				f.fail(err)
-			default:
-				f.failures = 0
-			}
-		}
+			cur.Due, cur.Failures = until, failures
+			cur.Revision++
+			return cur
+		})
+		return stored, err
 	}
 }

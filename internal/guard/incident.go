@@ -12,6 +12,7 @@ import (
 
 	"rootguard/internal/alert"
 	"rootguard/internal/detect"
+	"rootguard/internal/worker"
 )
 
 // Incident is what people look after as one: the alerts of one session of root,
@@ -39,7 +40,8 @@ type Incident struct {
 	Ack  *Ack  `json:"ack,omitempty"`  // of this round, or of an incident without any
 	Acks []Ack `json:"acks,omitempty"` // of earlier rounds, the latest
 
-	Due time.Time `json:"due,omitzero"` // when something is to be sent about it; zero: never
+	Due      time.Time `json:"due,omitzero"`       // when something is to be sent about it; zero: never
+	Failures int       `json:"failures,omitempty"` // attempts in a row to send that failed
 }
 
 // Ack says who looks after an incident.
@@ -218,7 +220,7 @@ func (s *Settings) count(in *Incident, a *alert.Alert, now time.Time) bool {
 		in.Ack = nil
 	}
 	in.Round++
-	in.Since, in.Resent, in.Due = now, 0, time.Time{}
+	in.Since, in.Resent, in.Due, in.Failures = now, 0, time.Time{}, 0
 	if len(s.Resend) > 0 {
 		in.Due = now.Add(s.Resend[0])
 	}
@@ -300,7 +302,7 @@ func (g *Guard) Acknowledge(ctx context.Context, id string, ack Ack) (in Inciden
 		}
 		// Due until the note is sent: whoever dies before leaves that to Insist.
 		mine := ack
-		cur.Ack, cur.Due = &mine, ack.At
+		cur.Ack, cur.Due, cur.Failures = &mine, ack.At, 0
 		return true
 	})
 	if err != nil {
@@ -324,7 +326,7 @@ func (g *Guard) tellAck(ctx context.Context, in *Incident) error {
 		if cur.Round != round || cur.Ack == nil || cur.Ack.Told {
 			return false
 		}
-		cur.Ack.Told, cur.Due = true, time.Time{}
+		cur.Ack.Told, cur.Due, cur.Failures = true, time.Time{}, 0
 		return true
 	})
 }
@@ -344,14 +346,27 @@ func (g *Guard) Insist(ctx context.Context, at time.Time) (done Insisted, err er
 	if g.deps.Incidents == nil {
 		return done, nil
 	}
-	due := func(limit int) ([]Incident, error) { return g.deps.Incidents.Unsettled(ctx, at, limit) }
-	done.More, err = drain(ctx, g, "incidents due", due, func(in *Incident) string { return in.Key }, func(in *Incident) error {
+	loop := loopOf[Incident](g, "incidents due", at)
+	loop.Due = g.deps.Incidents.Unsettled
+	loop.Row = func(in *Incident) (string, int) { return in.Key, in.Failures }
+	loop.Do = each1(func(ctx context.Context, in *Incident) worker.Result {
 		if done.Resent >= resendsARun {
-			return errRateLimited
+			return worker.Result{Outcome: worker.Stop}
 		}
-		return g.insist(ctx, in, at, &done)
+		return resultOf(g.insist(ctx, in, at, &done))
 	})
-	return done, err
+	loop.PutOff = func(ctx context.Context, in *Incident, failures int, until time.Time) (stored bool, err error) {
+		due := in.Due
+		err = g.amend(ctx, in, func(cur *Incident) bool {
+			stored = cur.Due.Equal(due)
+			cur.Due, cur.Failures = until, failures
+			return stored
+		})
+		return stored, err
+	}
+	run := loop.Run(ctx)
+	done.More = run.More
+	return done, run.Err()
 }
 
 // insist sends what is due about an incident, and stores when it is due next.
@@ -393,7 +408,7 @@ func (g *Guard) insist(ctx context.Context, in *Incident, at time.Time, done *In
 		if cur.Round != round || cur.Ack != nil {
 			return false
 		}
-		cur.Resent, cur.Due = max(cur.Resent, passed), next
+		cur.Resent, cur.Due, cur.Failures = max(cur.Resent, passed), next, 0
 		return true
 	})
 }

@@ -585,15 +585,17 @@ func TestInsistIsBounded(t *testing.T) {
 	s.insist(t, guard.Insisted{Resent: 100, More: true})
 	s.pub.Refuse = func(a alert.Alert) error {
 		if a.Finding.EventID == "event-110" {
-			return guard.Permanent(errors.New("refused"))
+			return errors.New("refused")
 		}
 		return nil
 	}
 	got, err := s.Insist(t.Context(), s.clock.Now())
-	if err == nil || guard.Retryable(err) || got.Resent != n-101 {
+	if err == nil || got.Resent != n-101 {
 		t.Errorf("%+v, %v", got, err)
 	}
 	s.pub.Refuse = nil
+	s.insist(t, guard.Insisted{}) // it is put off
+	s.clock.Advance(5 * time.Minute)
 	s.insist(t, guard.Insisted{Resent: 1})
 	s.pub.Refuse = func(alert.Alert) error { return errors.New("down") }
 	s.clock.Advance(time.Hour)
@@ -610,8 +612,8 @@ func TestInsistIsBounded(t *testing.T) {
 		t.Errorf("%d resends, want %d", resent, n)
 	}
 	due, err := s.incidents.Unsettled(t.Context(), s.clock.Now(), 1000)
-	if err != nil || len(due) != n {
-		t.Errorf("%d are due again, %v", len(due), err)
+	if err != nil || len(due) != n-20 {
+		t.Errorf("%d are still due, and 20 are put off: %v", len(due), err)
 	}
 	if !slices.IsSortedFunc(due, func(a, b guard.Incident) int { return a.Due.Compare(b.Due) }) {
 		t.Error("not in the order in which they are due")

@@ -148,6 +148,7 @@ type Deadline struct {
 	Due        time.Time `json:"due,omitzero"`         // zero: nothing is to be done
 	Revision   int       `json:"revision"`             // of the row, which begins at 1
 	Unanswered int       `json:"unanswered,omitempty"` // live checks in a row to which IAM gave no answer
+	Failures   int       `json:"failures,omitempty"`   // attempts in a row that failed otherwise
 }
 
 // Rounds keeps when which account is to be looked at.

@@ -275,7 +275,7 @@ func (q *quarantining) account(ctx context.Context, account string, due []Quaran
 		q.fail(fmt.Errorf("reading facts of account %s: %w", account, err))
 		return
 	}
-	users := (&sweep{Guard: q.Guard, at: q.at}).users(account, facts)
+	users := q.users(account, facts, q.at)
 	each(len(due), func(i int) {
 		row := due[i]
 		err := q.look(ctx, row, users)

@@ -8,11 +8,13 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/cloudtrail"
 	"rootguard/internal/detect"
+	"rootguard/internal/worker"
 )
 
 const (
@@ -25,7 +27,7 @@ const (
 	again = 24 * time.Hour
 
 	// Where IAM does not answer, the next look is in 5 minutes, then in 10, up to
-	// an hour; and the checks that fail from the sixth on are an error of Sweep.
+	// an hour; and from the sixth on the census alerts of the account.
 	firstRetry = 5 * time.Minute
 	lastRetry  = time.Hour
 	loud       = 6
@@ -35,6 +37,10 @@ const (
 	// askTimeout bounds the live checks between two writes, so that time is left
 	// to write: those who are cut off gave no answer, and keep no other back.
 	askTimeout = 8 * time.Second
+
+	// sweepPage is how many batches are listed at a time. The facts of an account
+	// are read once for all of them.
+	sweepPage = 8
 
 	// sweepReserve is what must be left of the context's time for one more batch.
 	sweepReserve = 12 * time.Second
@@ -111,116 +117,163 @@ type Swept struct {
 //
 // What it works through is an index, so that an account where nothing is due
 // costs one query. Each user moves on in it when done with, and what one sweep
-// leaves, for want of time or by an error, is still due for the next. Where IAM
-// does not answer, nobody is told and nobody is dropped.
+// leaves for lack of time is still due for the next; one that fails is put off.
+// Where IAM does not answer, nobody is told and nobody is dropped: that is the
+// matter of its account, about which no more is asked in this run, and no error.
 func (g *Guard) Sweep(ctx context.Context, live Live, at time.Time) (Swept, error) {
-	s := sweep{Guard: g, live: live, at: at, stuck: map[string]bool{}}
-	for {
-		if ctx.Err() != nil {
-			s.More = true
-			return s.Swept, errors.Join(s.errs...)
-		}
-		due, err := g.deps.Deadlines.Overdue(ctx, at, g.settings.Batch+len(s.stuck))
-		if !listed(&s.errs, "users due", err) {
-			return s.Swept, errors.Join(s.errs...)
-		}
-		due = slices.DeleteFunc(due, func(d Deadline) bool { return s.stuck[d.Key] })
-		due = due[:min(len(due), g.settings.Batch)] // more, where what was stuck is so no longer
-		if len(due) == 0 {
-			return s.Swept, errors.Join(s.errs...)
-		}
-		if s.halt || s.silent || s.Looked >= g.settings.SweepUsers || g.spent(ctx) {
-			s.More = true
-			return s.Swept, errors.Join(s.errs...)
-		}
-		byAccount := map[string][]Deadline{}
-		for _, d := range due {
-			byAccount[d.Account] = append(byAccount[d.Account], d)
-		}
-		for _, account := range slices.Sorted(maps.Keys(byAccount)) {
-			if s.spent(ctx) {
-				break
-			}
-			s.account(ctx, account, byAccount[account])
-		}
+	s := sweep{Guard: g, live: live, at: at, reached: map[string]*reachability{}}
+	loop := worker.Loop[Deadline]{
+		What: "users due", At: at, Now: g.deps.Now, Retryable: Retryable, Backoff: backoff,
+		Page: sweepPage * g.settings.Batch, Batch: g.settings.Batch, Most: g.settings.SweepUsers, Reserve: sweepReserve,
+		Due:    g.deps.Deadlines.Overdue,
+		Row:    func(d *Deadline) (string, int) { return d.Key, max(d.Failures, d.Unanswered) },
+		Do:     s.batch,
+		PutOff: putOffIn(g.deps.Deadlines),
 	}
+	run := loop.Run(ctx)
+	s.More = run.More
+	return s.Swept, run.Err()
 }
 
 // sweep is one run.
 type sweep struct {
 	*Guard
+	live Live
+	at   time.Time
+
+	mu sync.Mutex // of what is counted, and of what is known of accounts
 	Swept
-	faults
-	live   Live
-	at     time.Time
-	stuck  map[string]bool // deadlines that could not be moved on
-	silent bool            // IAM answered nothing about an account
+	reached map[string]*reachability // accounts, in this run
+
+	page  int // that the facts were read after
+	facts map[string]*accountFacts
 }
 
 // look is a deadline while it is worked on.
 type look struct {
 	Deadline
-	next time.Time // zero: it is over
-	done bool      // next holds
+	next   time.Time // zero: it is over
+	done   bool      // next holds
+	result *worker.Result
 }
 
-// account works through the deadlines of one account. What goes wrong leaves
-// them as they are.
-func (s *sweep) account(ctx context.Context, account string, due []Deadline) {
-	looks := make([]look, len(due))
+// accountLooks are those of one account.
+type accountLooks struct {
+	account string
+	facts   *accountFacts
+	looks   []*look
+}
+
+// batch works through deadlines, account by account.
+func (s *sweep) batch(ctx context.Context, page int, due []Deadline) []worker.Result {
+	if s.page != page {
+		// Facts that are younger than the page show by the revision of their user's row.
+		s.page, s.facts = page, map[string]*accountFacts{}
+	}
+	results := make([]worker.Result, len(due))
+	byAccount := map[string]*accountLooks{}
 	for i, d := range due {
-		looks[i].Deadline = d
-		s.stuck[d.Key] = true
+		a := byAccount[d.Account]
+		if a == nil {
+			a = &accountLooks{account: d.Account}
+			byAccount[d.Account] = a
+		}
+		a.looks = append(a.looks, &look{Deadline: d, result: &results[i]})
 	}
-	facts, err := s.deps.Journal.Facts(ctx, account)
-	if err != nil {
-		s.fail(fmt.Errorf("reading facts of account %s: %w", account, err))
-		return
+	var accounts []*accountLooks
+	for _, account := range slices.Sorted(maps.Keys(byAccount)) {
+		accounts = append(accounts, byAccount[account])
 	}
-	answers := s.ask(ctx, account, facts, looks)
-	if len(answers) > 0 {
-		if _, err := s.deps.Journal.Add(ctx, answers); err != nil {
-			s.fail(fmt.Errorf("recording live checks of account %s: %w", account, err))
+	accounts = s.read(ctx, accounts)
+	answers := s.ask(ctx, accounts)
+	for i, a := range accounts {
+		if i > 0 && s.spent(ctx) {
+			break
+		}
+		s.account(ctx, a, answers[i])
+	}
+	return results
+}
+
+// read reads the facts of accounts, and returns those of which it could.
+func (s *sweep) read(ctx context.Context, accounts []*accountLooks) []*accountLooks {
+	errs := make([]error, len(accounts))
+	for _, a := range accounts {
+		a.facts = s.facts[a.account]
+	}
+	each(len(accounts), func(i int) {
+		a := accounts[i]
+		if a.facts != nil {
 			return
 		}
-		facts = append(facts, answers...)
+		facts, err := s.deps.Journal.Facts(ctx, a.account)
+		if err != nil {
+			errs[i] = fmt.Errorf("reading facts of account %s: %w", a.account, err)
+			return
+		}
+		a.facts = newAccountFacts(facts)
+	})
+	var known []*accountLooks
+	for i, a := range accounts {
+		if errs[i] != nil {
+			a.fail(errs[i])
+			continue
+		}
+		s.facts[a.account] = a.facts
+		known = append(known, a)
+	}
+	return known
+}
+
+// fail puts off all that is not done yet.
+func (a *accountLooks) fail(err error) {
+	for _, l := range a.looks {
+		if l.result.Outcome == worker.Left {
+			*l.result = worker.Result{Outcome: worker.Failed, Err: err}
+		}
+	}
+}
+
+// account works through the deadlines of one account. What goes wrong puts off
+// those it went wrong with.
+func (s *sweep) account(ctx context.Context, a *accountLooks, answers []bootstrap.Fact) {
+	account := a.account
+	if len(answers) > 0 {
+		if _, err := s.deps.Journal.Add(ctx, answers); err != nil {
+			a.fail(fmt.Errorf("recording live checks of account %s: %w", account, err))
+			return
+		}
+		a.facts.add(answers)
 	}
 
-	users, told := s.users(account, facts), notesOf(facts)
+	facts := a.facts.of(a.looks)
+	users, told := s.users(account, facts, s.at), notesOf(facts)
 	var notes []bootstrap.Fact
-	for i := range looks {
-		l := &looks[i]
-		if l.done {
+	for _, l := range a.looks {
+		if l.done || l.result.Outcome != worker.Left {
 			continue
 		}
 		more, err := s.tell(ctx, account, users[l.User], told, l)
 		notes = append(notes, more...)
-		switch {
-		case errors.Is(err, ErrBusy): // another sweep is telling of it
-		case err != nil:
-			s.fail(err)
-			if !Retryable(err) { // it would be in the way of the others at every sweep
-				l.next, l.done = s.at.Add(lastRetry), true
-			}
-		default:
-			s.failures = 0
-			l.done = true
+		if l.done = err == nil; !l.done {
+			*l.result = resultOf(err) // where it is busy, another sweep tells of it
 		}
-		if s.halt || ctx.Err() != nil {
+		if ctx.Err() != nil {
 			break
 		}
 	}
 	if len(notes) > 0 {
 		if _, err := s.deps.Journal.Add(ctx, notes); err != nil {
-			s.fail(fmt.Errorf("noting what was told of account %s: %w", account, err))
+			a.fail(fmt.Errorf("noting what was told of account %s: %w", account, err))
 			return
 		}
+		a.facts.add(notes)
 	}
-	for i := range looks {
-		if looks[i].done {
-			s.moveOn(ctx, &looks[i])
+	each(len(a.looks), func(i int) {
+		if a.looks[i].done {
+			s.moveOn(ctx, a.looks[i])
 		}
-	}
+	})
 }
 
 // moveOn stores when the user is to be looked at next, unless the row changed
@@ -231,17 +284,19 @@ func (s *sweep) moveOn(ctx context.Context, l *look) {
 		if moved = d.Revision == l.Revision; !moved {
 			return Deadline{}
 		}
-		d.Due, d.Unanswered = l.next, l.Unanswered
+		d.Due, d.Unanswered, d.Failures = l.next, l.Unanswered, 0
 		d.Revision++
 		return d
 	})
 	if err != nil {
-		s.fail(fmt.Errorf("storing when to look at user %s of account %s again: %w", l.User, l.Account, err))
+		*l.result = worker.Result{Outcome: worker.Failed, Err: fmt.Errorf("storing when to look at user %s of account %s again: %w", l.User, l.Account, err)}
 		return
 	}
 	if moved {
+		*l.result = worker.Result{Outcome: worker.Moved}
+		s.mu.Lock()
+		defer s.mu.Unlock()
 		s.Looked++
-		delete(s.stuck, l.Key)
 	}
 }
 
@@ -257,8 +312,8 @@ func (g *Guard) fold(account string, facts []bootstrap.Fact, at time.Time) boots
 }
 
 // users are an account's users by name, and by unique ID.
-func (s *sweep) users(account string, facts []bootstrap.Fact) map[string][]*bootstrap.UserStatus {
-	status := s.fold(account, facts, s.at)
+func (g *Guard) users(account string, facts []bootstrap.Fact, at time.Time) map[string][]*bootstrap.UserStatus {
+	status := g.fold(account, facts, at)
 	users := map[string][]*bootstrap.UserStatus{}
 	for i := range status.Users {
 		u := &status.Users[i]
@@ -270,61 +325,63 @@ func (s *sweep) users(account string, facts []bootstrap.Fact) map[string][]*boot
 	return users
 }
 
-// ask checks users live and returns what IAM said. It settles the looks that
-// are too early for IAM to show all that changed, and those that IAM gave no answer to.
-func (s *sweep) ask(ctx context.Context, account string, facts []bootstrap.Fact, looks []look) []bootstrap.Fact {
-	users, changed := s.users(account, facts), changes(facts)
-	var open []*look
-	var names []string
-	for i := range looks {
-		l := &looks[i]
-		u := presentOf(users[l.User])
-		if u == nil || u.Name == "" {
-			continue // gone, or IAM cannot be asked without a name
+// ask checks users live and returns what IAM said of each account. It settles the
+// looks that are too early for IAM to show all that changed, and those that IAM
+// gave no answer to. Those that it had no time for it leaves as they are.
+func (s *sweep) ask(ctx context.Context, accounts []*accountLooks) [][]bootstrap.Fact {
+	var checks []*userCheck
+	for i, a := range accounts {
+		facts := a.facts.of(a.looks)
+		users, changed := s.users(a.account, facts, s.at), changes(facts)
+		for _, l := range a.looks {
+			u := presentOf(users[l.User])
+			if u == nil || u.Name == "" {
+				continue // gone, or IAM cannot be asked without a name
+			}
+			if at := changed[u.Name]; s.at.Sub(at).Abs() < settled {
+				l.next, l.done = at.Add(settled), true
+				continue
+			}
+			checks = append(checks, &userCheck{look: l, account: i, name: u.Name, reach: s.reach(a.account)})
 		}
-		if at := changed[u.Name]; s.at.Sub(at).Abs() < settled {
-			l.next, l.done = at.Add(settled), true
-			continue
-		}
-		open, names = append(open, l), append(names, u.Name)
 	}
-	answers, errs := make([]bootstrap.LiveFact, len(open)), make([]error, len(open))
-	part, cancel := context.WithTimeout(ctx, askTimeout)
-	defer cancel()
-	each(len(open), func(i int) {
-		one, cancel := context.WithTimeout(part, liveTimeout)
-		defer cancel()
-		answers[i], errs[i] = s.live.User(one, account, names[i])
-	})
+	checkUsers(ctx, s.live, checks)
 
+	said := make([][]bootstrap.Fact, len(accounts))
+	for i, a := range accounts {
+		said[i] = s.answered(ctx, a, slices.DeleteFunc(slices.Clone(checks), func(c *userCheck) bool { return c.account != i }))
+	}
+	return said
+}
+
+// answered takes in what IAM said of the users of an account.
+func (s *sweep) answered(ctx context.Context, a *accountLooks, checks []*userCheck) (said []bootstrap.Fact) {
 	closed := false
-	if slices.ContainsFunc(errs, func(err error) bool { return err != nil }) {
+	if slices.ContainsFunc(checks, func(c *userCheck) bool { return c.err != nil }) {
 		var err error
-		if closed, err = s.closed(ctx, account); err != nil {
-			s.fail(err)
+		if closed, err = s.closed(ctx, a.account); err != nil {
+			for _, c := range checks {
+				*c.look.result = worker.Result{Outcome: worker.Failed, Err: err}
+			}
+			return nil
 		}
 	}
-	said := make([]bootstrap.Fact, 0, len(open))
-	for i, l := range open {
-		if closed && errs[i] != nil {
-			l.next, l.done = time.Time{}, true // nobody can sign in to it, and its users are found again should it be back
-			continue
-		}
-		if errs[i] == nil {
+	for _, c := range checks {
+		l := c.look
+		switch {
+		case c.err == nil:
 			// What came after may be in the answer or not: its record will tell.
-			said = append(said, bootstrap.LiveFactOf(account, s.at.Add(-settled), answers[i]))
+			said = append(said, bootstrap.LiveFactOf(a.account, s.at.Add(-settled), c.answer))
 			l.Unanswered = 0
-			continue
+		case closed:
+			l.next, l.done = time.Time{}, true // nobody can sign in to it, and its users are found again should it be back
+		case errors.Is(c.err, errNoTime):
+			*l.result = worker.Result{Outcome: worker.Again}
+		default:
+			l.Unanswered++
+			l.next, l.done = s.at.Add(unansweredBackoff.After(l.Key, l.Unanswered)), true
+			s.Unanswered++
 		}
-		l.next, l.done = s.at.Add(retryIn(l.Unanswered)), true
-		l.Unanswered++
-		s.Unanswered++
-		if l.Unanswered >= loud {
-			s.errs = append(s.errs, fmt.Errorf("live check %d in a row without an answer: %w", l.Unanswered, errs[i]))
-		}
-	}
-	if len(open) >= maxFailures && len(said) == 0 && !closed {
-		s.silent = true // it is down, or throttles: the batches after this one wait as they are
 	}
 	return said
 }
