@@ -115,6 +115,12 @@ func run(ctx context.Context, args []string, sys system) (code int) {
 	switch {
 	case len(args) == 0:
 		args = []string{"--help"}
+		defer func() {
+			if err := writeText(sys.stdout, sys.begin()); err != nil {
+				fmt.Fprintln(sys.stderr, "rootguard:", err)
+				code = exitError
+			}
+		}()
 	case args[0] == "help":
 		args = append(slices.Clone(args[1:]), "--help")
 	case args[0] == "--version":

@@ -15,6 +15,9 @@ import (
 // storeEnv names the variable that says where the store is.
 const storeEnv = "ROOTGUARD_STORE"
 
+// storeFile is the store's name in the data folder.
+const storeFile = "rootguard.db"
+
 // storeFlag says where the store is.
 type storeFlag struct {
 	Store string `placeholder:"FILE" predictor:"path" help:"The store: what was told and what is known ($$ROOTGUARD_STORE). Default: rootguard.db in your data folder; for the bundled story, story.db beside it."`
@@ -50,7 +53,7 @@ func (f storeFlag) place(sys system, ofStory bool) (*store, error) {
 	if err != nil {
 		return nil, err
 	}
-	name := "rootguard.db"
+	name := storeFile
 	if ofStory {
 		name = "story.db"
 	}
