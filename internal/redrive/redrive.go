@@ -56,12 +56,13 @@ type Handler interface {
 // State is what became of a message.
 type State string
 
-// The states. Only a message that was Delivered or a Duplicate is deleted.
+// The states. Only a message that was Delivered, a Duplicate or Discarded is deleted.
 const (
 	Waiting   State = "waiting"   // seen in a dry run
 	Delivered State = "delivered" // handled now
 	Duplicate State = "duplicate" // its alert had been sent before
 	Malformed State = "malformed" // no event
+	Discarded State = "discarded" // no event, and deleted as asked
 	Busy      State = "busy"      // another process handles the event, or died doing so a moment ago
 	Failed    State = "failed"
 )
@@ -82,6 +83,7 @@ type Summary struct {
 	Delivered  int `json:"delivered"`
 	Duplicates int `json:"duplicates"`
 	Malformed  int `json:"malformed"`
+	Discarded  int `json:"discarded"`
 	Busy       int `json:"busy"`
 	Failed     int `json:"failed"`
 
@@ -95,7 +97,7 @@ type Summary struct {
 
 // Seen is how many messages were looked at.
 func (s *Summary) Seen() int {
-	return s.Waiting + s.Delivered + s.Duplicates + s.Malformed + s.Busy + s.Failed
+	return s.Waiting + s.Delivered + s.Duplicates + s.Malformed + s.Discarded + s.Busy + s.Failed
 }
 
 func (s *Summary) count(state State) {
@@ -108,6 +110,8 @@ func (s *Summary) count(state State) {
 		s.Duplicates++
 	case Malformed:
 		s.Malformed++
+	case Discarded:
+		s.Discarded++
 	case Busy:
 		s.Busy++
 	case Failed:
@@ -126,6 +130,10 @@ type Options struct {
 	Queues  []Named
 	Handler Handler
 	DryRun  bool // only list what waits
+
+	// Discard are the IDs of messages to delete where they are malformed. One that
+	// holds an event is handled like any other.
+	Discard map[string]bool
 
 	Limit   int           // messages looked at in all; 0: 10,000
 	Timeout time.Duration // for one message, less than the guard's lease; 0: 30 s
@@ -270,7 +278,15 @@ func (r *runner) message(ctx context.Context, q Named, m Message) (gone bool, er
 	it := Item{Queue: q.Name, Message: m}
 	if it.Event, it.Err = r.opt.Handler.Read(m.Body); it.Err != nil {
 		it.State = Malformed
-		return false, r.done(it)
+		if !r.opt.Discard[m.ID] || r.opt.DryRun {
+			return false, r.done(it)
+		}
+		if err := q.Queue.Delete(ctx, m); err != nil {
+			it.State, it.Err = Failed, fmt.Errorf("discarding: %w", err)
+			return false, r.done(it)
+		}
+		it.State, it.Err = Discarded, nil
+		return true, r.done(it)
 	}
 	if r.opt.DryRun {
 		it.State = Waiting
@@ -305,7 +321,7 @@ func (r *runner) done(it Item) error {
 	switch it.State {
 	case Failed:
 		r.failures++
-	case Delivered, Duplicate:
+	case Delivered, Duplicate, Discarded:
 		r.failures = 0
 	case Waiting, Malformed, Busy: // say nothing about whether others would fail
 	}

@@ -120,6 +120,44 @@ func TestDryRun(t *testing.T) {
 	}
 }
 
+// TestDiscard holds that only what is no event is deleted, and only when asked for.
+func TestDiscard(t *testing.T) {
+	r := newRig()
+	r.queues[0].Send(`{"id":"x"}`, event("e-1"), `{"id":"y"}`)
+	opt := r.options()
+	opt.DryRun = true
+	if _, err := redrive.Run(t.Context(), opt); err != nil {
+		t.Fatal(err)
+	}
+	opt = r.options()
+	ids, err := r.queues[0].Receive(t.Context())
+	if err != nil || len(ids) != 3 {
+		t.Fatalf("%d messages, %v", len(ids), err)
+	}
+	for _, m := range ids {
+		if err := r.queues[0].Release(t.Context(), m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	opt.Discard = map[string]bool{ids[0].ID: true, ids[1].ID: true}
+	r.script.Fail("Queue.Delete", 1)
+	sum, err := redrive.Run(t.Context(), opt)
+	if err != nil || sum.Failed != 1 || sum.Delivered != 1 || sum.Malformed != 1 || r.left() != 2 {
+		t.Errorf("while SQS is down: %+v, %v, %d left", sum, err, r.left())
+	}
+	opt.DryRun = true
+	if sum, err = redrive.Run(t.Context(), opt); err != nil || sum.Malformed != 2 || r.left() != 2 {
+		t.Errorf("in a dry run: %+v, %v, %d left", sum, err, r.left())
+	}
+	opt.DryRun = false
+	if sum, err = redrive.Run(t.Context(), opt); err != nil || sum.Discarded != 1 || sum.Malformed != 1 || r.left() != 1 {
+		t.Errorf("got %+v, %v, %d left", sum, err, r.left())
+	}
+	if n := len(r.publisher.Published()); n != 1 {
+		t.Errorf("%d alerts, want that of the event", n)
+	}
+}
+
 func TestLimit(t *testing.T) {
 	r := newRig()
 	for i := range 25 {

@@ -33,6 +33,8 @@ type redriveCmd struct {
 
 	QueueProfile string `group:"aws" placeholder:"NAME" help:"The profile for the queues, where these are another account's; all else goes by --profile. Then only what --queue and --forwarder name is emptied."`
 
+	Discard []string `sep:"," placeholder:"ID" help:"Delete the malformed message of this ID, which a run before named; may be repeated."`
+
 	DryRun bool `help:"Only list what waits."`
 	Limit  int  `default:"10000" placeholder:"10000" help:"Look at so many messages at most."`
 	JSON   bool `help:"Print one JSON object a line and nothing else on standard output."`
@@ -44,7 +46,7 @@ func (redriveCmd) Help() string {
 
 Where alerts go to Security Hub too, those that it did not take wait in the same queues, and are imported.
 
-An event whose alert was sent before is a duplicate, and only leaves the queue: running redrive twice, or again after it was interrupted, sends no alert twice. (Where the network fails just as an alert is sent, one copy of it may go out, with the same alert ID.) What is no event is named on standard error and stays on its queue; so does what fails. Messages are hidden from others while they are handled, for 6 minutes at most.
+An event whose alert was sent before is a duplicate, and only leaves the queue: running redrive twice, or again after it was interrupted, sends no alert twice. (Where the network fails just as an alert is sent, one copy of it may go out, with the same alert ID.) What is no event is named on standard error and stays on its queue until you delete it with --discard; so does what fails. Messages are hidden from others while they are handled, for 6 minutes at most.
 
 With --json, each line of standard output is an object with a "schema": "rootguard.redrive/1" for a message, and one "rootguard.redrive_summary/1" as the last line.
 
@@ -66,7 +68,7 @@ Exit codes: 0 everything left its queue; 1 something failed or is hidden by anot
 type leftError struct{ n int }
 
 func (e leftError) Error() string {
-	return plural(int64(e.n), "malformed message") + " left on the queues: look at them, and delete them there"
+	return plural(int64(e.n), "malformed message") + " left on the queues; once you know what they are, delete them with --discard ID"
 }
 
 // Run redrives.
@@ -95,6 +97,12 @@ func (c redriveCmd) Run(ctx context.Context, sys system) error {
 	if lease := settings.Settings.Lease; lease > 0 {
 		opt.Timeout = lease * 2 / 3 // over before its claim is anybody else's
 	}
+	for _, id := range c.Discard {
+		if opt.Discard == nil {
+			opt.Discard = map[string]bool{}
+		}
+		opt.Discard[id] = true
+	}
 	for _, q := range queues {
 		opt.Queues = append(opt.Queues, redrive.Named{Name: q.name, Queue: q.Queue})
 		if visible, _, err := q.Waiting(ctx); err == nil { // only for the progress line
@@ -109,6 +117,21 @@ func (c redriveCmd) Run(ctx context.Context, sys system) error {
 	}
 	out.progress.clear()
 	return out.summary(c, queues, sum, err)
+}
+
+// kept are the messages to discard that no run deleted, which is no malformed one
+// or none at all.
+func (c redriveCmd) kept(discarded map[string]bool) error {
+	var kept []string
+	for _, id := range c.Discard {
+		if !discarded[id] {
+			kept = append(kept, label.Clean(id))
+		}
+	}
+	if len(kept) == 0 || c.DryRun {
+		return nil
+	}
+	return fmt.Errorf("no malformed message %s was received, so none was discarded; rootguard redrive --dry-run lists them", strings.Join(kept, ", "))
 }
 
 // waitingQueue is a queue with its name for people.
@@ -186,6 +209,8 @@ type redriveOutput struct {
 	progress progressLine
 	about    int // messages that were visible at the start
 	seen     int
+
+	discarded map[string]bool // by ID
 }
 
 // redriveSchema is the version of a redriven message's JSON.
@@ -215,6 +240,12 @@ func (o *redriveOutput) report(it redrive.Item) error {
 		o.seen++
 		o.progress.draw(fmt.Sprintf("%d of about %s", o.seen, plural(int64(max(o.about, o.seen)), "message")))
 	}()
+	if it.State == redrive.Discarded {
+		if o.discarded == nil {
+			o.discarded = map[string]bool{}
+		}
+		o.discarded[it.Message.ID] = true
+	}
 	if it.Err != nil {
 		what := "message " + it.Message.ID
 		if rec := it.Event.Record; rec != nil {
@@ -227,6 +258,9 @@ func (o *redriveOutput) report(it redrive.Item) error {
 	}
 	if it.Err != nil {
 		return nil
+	}
+	if it.State == redrive.Discarded {
+		return writeText(o.sys.stdout, fmt.Sprintf("%-9s  message %s (%s)\n", it.State, label.Clean(it.Message.ID), label.Clean(it.Queue)))
 	}
 	text := "an event of rootguard's own schedule or heartbeat"
 	if alerts := it.Event.Alerts; len(alerts) > 0 {
@@ -288,6 +322,7 @@ func (o *redriveOutput) summary(c redriveCmd, queues []waitingQueue, sum redrive
 	} else {
 		err = writeText(o.sys.stdout, o.counts(c, names, sum))
 	}
+	kept := c.kept(o.discarded)
 	switch left := sum.Busy + sum.Failed; {
 	case err != nil || ran != nil:
 		return errors.Join(ran, err)
@@ -297,6 +332,8 @@ func (o *redriveOutput) summary(c redriveCmd, queues []waitingQueue, sum redrive
 		return fmt.Errorf("%s stayed on the queues, as another process is handling the event or died doing so; run it again in two minutes", plural(int64(left), "message"))
 	case sum.Hidden > 0:
 		return fmt.Errorf("%s stayed on the queues, hidden: another process received them, or an answer of SQS was lost on its way; run it again in 6 minutes", plural(int64(sum.Hidden), "message"))
+	case kept != nil:
+		return kept
 	case sum.Malformed > 0:
 		return leftError{sum.Malformed}
 	default:
@@ -312,7 +349,7 @@ func (o *redriveOutput) counts(c redriveCmd, names []string, sum redrive.Summary
 	for _, part := range []struct {
 		n    int
 		what string
-	}{{sum.Waiting, "waiting"}, {sum.Delivered, "delivered"}, {sum.Duplicates, "told before"}, {sum.Busy, "busy"}, {sum.Failed, "failed"}, {sum.Malformed, "malformed"}, {sum.Hidden, "hidden"}} {
+	}{{sum.Waiting, "waiting"}, {sum.Delivered, "delivered"}, {sum.Duplicates, "told before"}, {sum.Busy, "busy"}, {sum.Failed, "failed"}, {sum.Malformed, "malformed"}, {sum.Discarded, "discarded"}, {sum.Hidden, "hidden"}} {
 		if part.n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", part.n, part.what))
 		}
