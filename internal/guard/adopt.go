@@ -2,7 +2,6 @@ package guard
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -85,7 +84,7 @@ func (g *Guard) adoptRoot(ctx context.Context, iam Roots, account string, at tim
 	}
 	p := posture{rounds: rounds{Guard: g, at: at}}
 	p.account(ctx, r, &answer{live: live})
-	if err := errors.Join(p.errs...); err != nil {
+	if err := p.err(); err != nil {
 		return err
 	}
 	did.Root = live
@@ -106,8 +105,8 @@ func (g *Guard) adoptUsers(ctx context.Context, iam Users, account string, at ti
 	did.Users, did.Found, did.Gone, did.WithoutMFA = c.Looked, c.Found, c.Gone, c.WithoutMFA
 	did.Tracked, did.Unanswered = c.Tracked, c.Unanswered
 	switch {
-	case len(c.errs) > 0:
-		return errors.Join(c.errs...)
+	case c.err() != nil:
+		return c.err()
 	case ctx.Err() != nil:
 		return fmt.Errorf("checking the users of account %s: %w", account, ctx.Err())
 	case c.why != nil:

@@ -69,7 +69,7 @@ func (g *Guard) Census(ctx context.Context, home Home, org Organization, at time
 			return c.Censused, err
 		}
 	}
-	return c.Censused, errors.Join(c.errs...)
+	return c.Censused, c.err()
 }
 
 // round reads a round, the zero value where there is none.

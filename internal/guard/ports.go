@@ -265,6 +265,7 @@ type Round struct {
 	Due        time.Time `json:"due,omitzero"`         // zero: the account is not looked at
 	Revision   int       `json:"revision"`             // of the row, which begins at 1
 	Unanswered int       `json:"unanswered,omitempty"` // looks in a row to which there was no answer
+	Failures   int       `json:"failures,omitempty"`   // attempts in a row that failed otherwise
 	Done       time.Time `json:"done,omitzero"`        // when it was last looked at to the end
 
 	// Cursor is how far a look that takes several runs has come, "" between two:

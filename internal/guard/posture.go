@@ -123,7 +123,7 @@ func (p *posture) account(ctx context.Context, r Round, a *answer) {
 	}
 	if err := errors.Join(p.undelivered(ctx, &now, a), p.judge(ctx, &now, a.live)); err != nil {
 		if !errors.Is(err, ErrBusy) { // else another run is telling of it
-			p.fail(err)
+			p.failRound(&r, err)
 		}
 		return
 	}

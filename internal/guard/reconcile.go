@@ -120,7 +120,7 @@ func (c *reconcile) account(ctx context.Context, r Round) {
 	}
 	facts, err := c.deps.Journal.Facts(ctx, r.Account)
 	if err != nil {
-		c.fail(fmt.Errorf("reading facts of account %s: %w", r.Account, err))
+		c.failRound(&r, fmt.Errorf("reading facts of account %s: %w", r.Account, err))
 		return
 	}
 	on := record{account: r.Account, facts: facts, changed: changes(facts), reported: report.generated}
@@ -142,7 +142,7 @@ func (c *reconcile) account(ctx context.Context, r Round) {
 			silent, err := c.check(ctx, &on, part)
 			switch {
 			case err != nil:
-				c.fail(err)
+				c.failRound(&r, err)
 				return
 			case silent != nil:
 				c.silent(ctx, r, silent)

@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"slices"
 	"sync"
 	"time"
+
+	"rootguard/internal/worker"
 )
 
 // daily is how often an account's users are listed, and the accounts themselves.
@@ -36,53 +39,92 @@ func spread(account string, every time.Duration) time.Duration {
 
 // silence puts a round off that got no answer.
 func (r *Round) silence(at time.Time) {
-	r.Due = at.Add(retryIn(r.Unanswered))
 	r.Unanswered++
+	r.Due = at.Add(unansweredBackoff.After(r.Key, r.Unanswered))
 }
+
+// roundsPage is how many batches of rounds are listed at a time.
+const roundsPage = 8
 
 // rounds is one run through the rounds of a kind.
 type rounds struct {
 	*Guard
-	faults // its halt also where the rest is too much
-	at     time.Time
-	stuck  map[string]bool // rounds that could not be moved on, or that go on in another run
-	more   bool
+	at   time.Time
+	halt bool // the rest would fail too, or is too much
+	more bool
+
+	errs   []error          // beside the rounds
+	failed map[string]error // rounds that could not be handled, by key
+	moved  map[string]bool  // rounds that are not due any more, by key
+}
+
+// fail notes what went wrong beside the rounds.
+func (r *rounds) fail(err error) { r.errs = append(r.errs, err) }
+
+// failRound notes that a round could not be handled: it is put off.
+func (r *rounds) failRound(round *Round, err error) {
+	if r.failed == nil {
+		r.failed = map[string]error{}
+	}
+	r.failed[round.Key] = errors.Join(r.failed[round.Key], err)
+}
+
+// err is what went wrong where one round was handled outside of a walk.
+func (r *rounds) err() error {
+	errs := slices.Clone(r.errs)
+	for _, key := range slices.Sorted(maps.Keys(r.failed)) {
+		errs = append(errs, r.failed[key])
+	}
+	return errors.Join(errs...)
 }
 
 // walk hands the rounds that are due to do, a batch at a time, the earliest
 // first, until none is left or the time is up.
 func (r *rounds) walk(ctx context.Context, kind RoundKind, batch int, do func(ctx context.Context, due []Round)) error {
-	r.stuck = map[string]bool{}
-	for {
-		if ctx.Err() != nil {
-			r.more = true
-			return errors.Join(r.errs...)
-		}
-		due, err := r.deps.Rounds.Rounds(ctx, kind, r.at, batch+len(r.stuck))
-		if !listed(&r.errs, fmt.Sprintf("accounts due for %s", kind), err) {
-			return errors.Join(r.errs...)
-		}
-		due = slices.DeleteFunc(due, func(d Round) bool { return r.stuck[d.Key] })
-		if len(due) == 0 {
-			return errors.Join(r.errs...)
-		}
-		if r.halt || r.spent(ctx) {
-			r.more = true
-			return errors.Join(r.errs...)
-		}
-		due = due[:min(batch, len(due))]
-		for _, d := range due {
-			r.stuck[d.Key] = true
-		}
-		do(ctx, due)
+	loop := worker.Loop[Round]{
+		What: fmt.Sprintf("accounts due for %s", kind), At: r.at, Now: r.deps.Now, Retryable: Retryable, Backoff: backoff,
+		Page: roundsPage * batch, Batch: batch, Reserve: sweepReserve,
+		Due: func(ctx context.Context, at time.Time, limit int) ([]Round, error) {
+			return r.deps.Rounds.Rounds(ctx, kind, at, limit)
+		},
+		Row: func(d *Round) (string, int) { return d.Key, max(d.Failures, d.Unanswered) },
+		Do: func(ctx context.Context, _ int, due []Round) []worker.Result {
+			results := make([]worker.Result, len(due))
+			if r.halt {
+				results[0].Outcome = worker.Stop
+				return results
+			}
+			r.failed, r.moved = map[string]error{}, map[string]bool{}
+			do(ctx, due)
+			for i := range due {
+				switch key := due[i].Key; {
+				case r.failed[key] != nil:
+					results[i] = worker.Result{Outcome: worker.Failed, Err: r.failed[key]}
+				case r.moved[key]:
+					results[i].Outcome = worker.Moved
+				}
+			}
+			return results
+		},
+		PutOff: func(ctx context.Context, d *Round, failures int, until time.Time) (stored bool, err error) {
+			err = r.revise(ctx, d.Account, kind, func(now Round) (Round, bool) {
+				stored = now.Revision == d.Revision
+				now.Due, now.Failures = until, failures
+				return now, stored
+			})
+			return stored, err
+		},
 	}
+	run := loop.Run(ctx)
+	r.more = r.more || run.More
+	return errors.Join(append(r.errs, run.Err())...)
 }
 
 // store writes what became of a round, unless the row changed since it was
 // read: then another run did the same, or the account was dropped meanwhile.
 // Where it goes on, the row that was read becomes the row that was written.
 func (r *rounds) store(ctx context.Context, was *Round, now Round) (stored bool) {
-	now.Revision = was.Revision + 1
+	now.Revision, now.Failures = was.Revision+1, 0
 	err := r.deps.Rounds.Revise(ctx, was.Key, func(d Round) Round {
 		if stored = d.Revision == was.Revision; !stored {
 			return Round{}
@@ -91,11 +133,13 @@ func (r *rounds) store(ctx context.Context, was *Round, now Round) (stored bool)
 		return now
 	})
 	if err != nil {
-		r.fail(fmt.Errorf("storing when to look at account %s again: %w", was.Account, err))
+		r.failRound(was, fmt.Errorf("storing when to look at account %s again: %w", was.Account, err))
 		return false
 	}
 	if stored {
-		r.failures = 0
+		if r.moved != nil {
+			r.moved[was.Key] = now.Due.IsZero() || now.Due.After(r.at)
+		}
 		*was = now
 	}
 	return stored

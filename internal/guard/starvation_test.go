@@ -2,8 +2,10 @@ package guard_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -113,5 +115,105 @@ func TestSilentAccountsFailEverySweep(t *testing.T) {
 	}
 	if failed > runs/10 {
 		t.Errorf("%d of %d runs in two days failed, each three times, so that the queue of failures has %d events of the schedule", failed, runs, failed)
+	}
+}
+
+// TestSilentUserIsReported holds that users about whom IAM does not answer are
+// reported once a day and account where it answers about the account otherwise, and
+// are no error of a run; and that those of an account of which nothing is answered
+// are left to the census.
+func TestSilentUserIsReported(t *testing.T) {
+	for name, tt := range map[string]struct {
+		deaf, down bool
+		check      string
+	}{
+		"all answered":    {false, false, ""},
+		"two users":       {true, false, "live checks of users"},
+		"all the account": {true, true, "live checks"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLand()
+			l.organization(member)
+			for _, user := range []string{"ann", "bob", "eve"} {
+				l.iam.users[member] = append(l.iam.users[member], iamUser{name: user, id: "AIDA" + user, liveUser: liveUser{password: true}})
+			}
+			l.pass(t, 30*time.Hour) // eve and the others are known, and have their grace
+			l.iam.deaf["ann"], l.iam.deaf["bob"], l.iam.down[member] = tt.deaf, tt.deaf, tt.down
+			l.pass(t, 72*time.Hour)
+			reported := map[string]int{}
+			for _, a := range l.pub.Published() {
+				if a.Finding.ID == detect.GuardUnhealthy {
+					reported[a.Finding.Target.Resource]++
+				}
+			}
+			n := reported[tt.check]
+			delete(reported, tt.check)
+			if len(reported) > 0 || (n == 0) != (tt.check == "") || n > 4 {
+				t.Errorf("%q is reported %d times in three days, and %v", tt.check, n, reported)
+			}
+		})
+	}
+}
+
+// TestFailingAccountsHoldNoneBack: alerts of thirty accounts cannot be sent to a
+// topic. That of another one, due after them, is sent all the same, at its time.
+func TestFailingAccountsHoldNoneBack(t *testing.T) {
+	l := newLand()
+	accounts := []string{}
+	for i := range 31 {
+		accounts = append(accounts, fmt.Sprintf("3%011d", i))
+	}
+	l.organization(accounts...)
+	l.pass(t, 26*time.Hour)
+	well := accounts[30]
+	for _, a := range accounts {
+		l.iam.roots[a] = rootUser{password: 1}
+	}
+	l.pub.Refuse = func(a alert.Alert) error {
+		if a.Finding.Account != well {
+			return errors.New("escalation: NotFound: Topic does not exist")
+		}
+		return nil
+	}
+	tries, before := 0, len(l.pub.Published())
+	for range 12 * 24 {
+		l.clock.Advance(5 * time.Minute)
+		at := len(l.script.Calls())
+		_, _ = l.Posture(t.Context(), l.iam, nil, l.clock.Now())
+		for _, call := range l.script.Calls()[at:] {
+			if call == "Publisher.Publish" {
+				tries++
+			}
+		}
+		if len(l.pub.Published()) > before {
+			if got := l.pub.Published()[before].Finding; got.Account != well || got.ID != detect.RootMFARemoved {
+				t.Errorf("alerted: %s of %s", got.ID, got.Account)
+			}
+			before = 1 << 30
+			if since := l.clock.Now().Sub(t0.Add(26 * time.Hour)); since > 2*time.Hour {
+				t.Errorf("alerted after %v", since)
+			}
+		}
+	}
+	if before != 1<<30 {
+		t.Error("the account that is well was not alerted in a day")
+	}
+	// Six attempts within the first hour, and then one an hour.
+	if most := 30 * (6 + 32); tries > most || tries < 30*20 {
+		t.Errorf("%d attempts in a day at 30 accounts, want at most %d", tries, most)
+	}
+}
+
+// TestRowsOfBefore holds that rows without a number of failures are read as such
+// that did not fail, and written as before while they do not.
+func TestRowsOfBefore(t *testing.T) {
+	for _, row := range []any{&guard.Deadline{}, &guard.Round{}, &guard.Incident{}} {
+		if err := json.Unmarshal([]byte(`{"key": "a/b", "account": "a", "due": "2025-03-01T12:00:00Z"}`), row); err != nil {
+			t.Fatal(err)
+		}
+		raw, err := json.Marshal(row)
+		if err != nil || strings.Contains(string(raw), "failures") {
+			t.Errorf("%T: %s, %v", row, raw, err)
+		}
 	}
 }

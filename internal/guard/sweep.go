@@ -381,9 +381,30 @@ func (s *sweep) answered(ctx context.Context, a *accountLooks, checks []*userChe
 			l.Unanswered++
 			l.next, l.done = s.at.Add(unansweredBackoff.After(l.Key, l.Unanswered)), true
 			s.Unanswered++
+			if err := s.unanswered(ctx, c, l.Unanswered); err != nil {
+				*l.result, l.done = resultOf(err), false
+			}
 		}
 	}
 	return said
+}
+
+// unanswered reports, once a day and account, that IAM has not answered about a
+// user for hours though it does about the account's root and its list of users.
+// Accounts about which it answers nothing are reported by the census.
+func (s *sweep) unanswered(ctx context.Context, c *userCheck, times int) error {
+	if times < loud || s.deps.Rounds == nil {
+		return nil
+	}
+	account := c.look.Account
+	for _, kind := range []RoundKind{PostureRound, ReconcileRound} {
+		if r, err := s.round(ctx, account, kind); err != nil || r.Unanswered > 0 || r.Done.IsZero() {
+			return err
+		}
+	}
+	what := fmt.Sprintf("IAM does not answer about user %s, %d checks in a row, so whether the user has MFA is not known. There may be more such users. It said: %v", c.name, times, c.err)
+	_, err := s.Raise(ctx, detect.Unhealthy(account, "", "live checks of users", what, s.at))
+	return err
 }
 
 // closed reports whether an account is known to be closed, or to have left the

@@ -157,7 +157,7 @@ func (w *witness) account(ctx context.Context, r Round, a *rootReport) {
 	}
 	if err := w.judge(ctx, &now); err != nil {
 		if !errors.Is(err, ErrBusy) { // else another run is reporting it
-			w.fail(err)
+			w.failRound(&r, err)
 		}
 		return
 	}
@@ -180,7 +180,7 @@ func (w *witness) note(r *Round, a *rootReport) {
 	switch {
 	case a.failed != nil:
 		w.missing(r, a.failed)
-		x.Next = w.at.Add(retryIn(r.Unanswered - 1))
+		x.Next = w.at.Add(unansweredBackoff.After(r.Key, r.Unanswered))
 	case !a.generated.IsZero():
 		w.Reports++
 		r.Unanswered, r.Done = 0, w.at

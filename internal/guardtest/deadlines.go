@@ -22,7 +22,7 @@ func Deadlines(t *testing.T, newDeadlines func(t *testing.T) guard.Deadlines) {
 		t.Helper()
 		d := newDeadlines(t)
 		return schedule[guard.Deadline]{change: d.Reschedule, due: d.Overdue, fields: func(d *guard.Deadline) (*string, *time.Time, *int) { return &d.Key, &d.Due, &d.Revision }}
-	}, guard.Deadline{Key: "123456789012/eve", Account: "123456789012", User: "eve", Due: t0, Revision: 3, Unanswered: 2})
+	}, guard.Deadline{Key: "123456789012/eve", Account: "123456789012", User: "eve", Due: t0, Revision: 3, Unanswered: 2, Failures: 4})
 }
 
 // Quarantines runs the contract of guard.Quarantines. newQuarantines returns an empty one.

@@ -67,7 +67,7 @@ func Rounds(t *testing.T, newRounds func(t *testing.T) guard.Rounds) {
 	}
 	one, none := 1, 0
 	full := guard.Round{
-		Key: "123456789012/posture", Account: "123456789012", Kind: guard.PostureRound, Due: t0, Revision: 3, Unanswered: 2, Done: t0.Add(-time.Hour),
+		Key: "123456789012/posture", Account: "123456789012", Kind: guard.PostureRound, Due: t0, Revision: 3, Unanswered: 2, Failures: 4, Done: t0.Add(-time.Hour),
 		Cursor: "AIDAEVE", Listed: t0.Add(-2 * time.Hour), Closed: true,
 		Root: guard.Root{
 			Known: &bootstrap.LiveFact{AccountMFAEnabled: &one, AccountAccessKeysPresent: &none}, Compared: t0,
