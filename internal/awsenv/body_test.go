@@ -61,6 +61,7 @@ type slowWriter struct {
 }
 
 func (s *slowWriter) client(t *testing.T) aws.HTTPClient {
+	t.Helper()
 	transport := &http.Transport{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := new(net.Dialer).DialContext(ctx, network, address)
 		return &slowConn{Conn: conn, of: s}, err
