@@ -4,6 +4,8 @@ GO            ?= go
 BUILD         := .build
 GOLANGCI      := $(BUILD)/bin/golangci-lint
 GOLANGCI_VER  := v2.15.0
+GORELEASER    := $(BUILD)/bin/goreleaser
+GORELEASER_VER := v2.15.0
 GOVULNCHECK   := golang.org/x/vuln/cmd/govulncheck@v1.1.4
 FUZZTIME      ?= 30s
 CDK           := npx --yes aws-cdk@2.1148.1
@@ -20,7 +22,7 @@ VENV          := $(BUILD)/venv
 LOGS          ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test cover fuzz soak bench bench-lambda e2e lint vuln synth diff deploy destroy clean
+.PHONY: help run build test cover fuzz soak bench bench-lambda e2e lint snapshot vuln synth diff deploy destroy clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -81,6 +83,15 @@ lint: $(GOLANGCI) ## golangci-lint, pinned
 $(GOLANGCI): Makefile
 	@mkdir -p $(BUILD)/bin
 	GOBIN=$(abspath $(BUILD)/bin) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VER)
+	@touch $@
+
+snapshot: $(GORELEASER) ## what a release would hold, into .build/dist
+	GITHUB_REPOSITORY_OWNER=$${GITHUB_REPOSITORY_OWNER:-rootguard} $(GORELEASER) check
+	GITHUB_REPOSITORY_OWNER=$${GITHUB_REPOSITORY_OWNER:-rootguard} $(GORELEASER) release --snapshot --clean --skip=sbom
+
+$(GORELEASER): Makefile
+	@mkdir -p $(BUILD)/bin
+	GOBIN=$(abspath $(BUILD)/bin) $(GO) install github.com/goreleaser/goreleaser/v2@$(GORELEASER_VER)
 	@touch $@
 
 vuln: ## govulncheck; needs its database on the network
