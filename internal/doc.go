@@ -1,12 +1,36 @@
-// Package internal holds rootguard's code, in layers. An arrow reads "may import":
+// Package internal holds rootguard's code. Each package imports only packages in
+// rows below its own; lambdas and cmd/rootguard are above all of them.
 //
-//	lambdas, cmd/rootguard
-//	   -> dynamodb, sns, iam, bolt      adapters, named after the technology; none imports another
-//	   -> replay, guard                 the file pipeline and the one use case
-//	   -> detect, bootstrap, alert      the decisions
-//	   -> cloudtrail                    what a record says
+//	awshealth  lambdahandler
+//	account  cloudwatch  dynamodb  eventbridge  iam  iamrole  kms  lambda  sns  sqs  trail
+//	health
+//	bolt  cloudformation  config  organizations  ratelimit  redrive  replay  securityhub
+//	guard
+//	alert  eventhistory  evidence
+//	bootstrap  credentialreport  detect  eventpattern
+//	awsenv  cloudtrail  partition  s3  worker
 //
-// cloudtrail, eventpattern, credentialreport, detect, bootstrap and alert are pure: no SDK, no
-// clock, no files, no logger, so every decision can be repeated from its input.
-// TestLayers holds all of this.
+// cloudtrail, partition, eventpattern, credentialreport, detect, bootstrap and
+// alert are pure: no SDK, no clock, no files, no logger, so every decision can be
+// repeated from its input. guard is the one use case, for Lambda and the command
+// line alike; what it needs of the world are its ports, which the adapters
+// implement, named after the service (dynamodb, sns, iam, bolt, …). replay is the
+// pipeline over log files. health checks the deployed guard.
+//
+// Words that the code uses in one sense only:
+//
+//   - finding: what a rule reports about one record, or a check about an account.
+//   - alert: a finding as it is sent, once, to the receivers.
+//   - claim: the idempotency record of one event, held under a lease while it is handled.
+//   - fact: what one record shows about an account; facts are merged where one says all, and folded.
+//   - status: the steps of an account's bootstrap journey, folded from its facts.
+//   - roll-up: one alert for the repeats of a finding in a session.
+//   - incident: the alerts of one session, which are sent again until an operator acknowledges.
+//   - announcement: a time in which root use is expected, and its alerts are lowered.
+//   - deadline: until when a user with a console password must have MFA.
+//   - sweep: the function that a schedule calls: what is due, and the checks.
+//   - live check: what an API call answers now, as against what records show.
+//   - heartbeat: a harmless event that must arrive, or the guard does not work.
+//   - redrive: handle what waits in the queues of failed events, each once.
+//   - quarantine: a policy that lets a user without MFA do nothing but enable it.
 package internal

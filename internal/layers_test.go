@@ -3,10 +3,13 @@ package internal
 import (
 	"encoding/json"
 	"errors"
+	"flag"
 	"go/ast"
 	"go/parser"
 	"go/token"
 	"io"
+	"maps"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -174,5 +177,64 @@ func TestLayers(t *testing.T) {
 		if !seen[name] {
 			t.Errorf("mayImport names internal/%s, which does not exist", name)
 		}
+	}
+}
+
+var update = flag.Bool("update", false, "write the picture of the layers into doc.go")
+
+// TestPicture holds the picture in doc.go to mayImport.
+func TestPicture(t *testing.T) {
+	levels := map[string]int{}
+	var level func(name string, above []string) int
+	level = func(name string, above []string) int {
+		if slices.Contains(above, name) {
+			t.Fatalf("packages import each other: %v", append(above, name))
+		}
+		if n, known := levels[name]; known {
+			return n
+		}
+		n := 0
+		for _, below := range mayImport[name] {
+			n = max(n, level(below, append(above, name))+1)
+		}
+		levels[name] = n
+		return n
+	}
+	var rows [][]string
+	for _, name := range slices.Sorted(maps.Keys(mayImport)) {
+		n := level(name, nil)
+		if strings.Contains(name, "/") || strings.HasSuffix(name, "test") || slices.Contains([]string{"fake", "e2e", "testenv"}, name) {
+			continue // for tests alone
+		}
+		for len(rows) <= n {
+			rows = append(rows, nil)
+		}
+		rows[n] = append(rows[n], name)
+	}
+	var b strings.Builder
+	for _, row := range slices.Backward(rows) {
+		if len(row) > 0 {
+			b.WriteString("//\t" + strings.Join(row, "  ") + "\n")
+		}
+	}
+	const begin, end = "// rows below its own; lambdas and cmd/rootguard are above all of them.\n", "// cloudtrail, partition"
+	text, err := os.ReadFile("doc.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, _ := strings.Cut(string(text), begin)
+	have, after, found := strings.Cut(rest, end)
+	want := "//\n" + b.String() + "//\n"
+	if !found {
+		t.Fatal("doc.go has no place for the picture")
+	}
+	if have == want {
+		return
+	}
+	if !*update {
+		t.Fatalf("the picture in internal/doc.go is out of date; go test ./internal -update writes it:\n%s", want)
+	}
+	if err := os.WriteFile("doc.go", []byte(before+begin+want+end+after), 0o600); err != nil {
+		t.Fatal(err)
 	}
 }
