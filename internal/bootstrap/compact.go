@@ -106,15 +106,20 @@ func (c *compactor) broken(id string, names ...string) {
 	}
 }
 
+const (
+	idPrefix   = "id   "
+	namePrefix = "name "
+)
+
 // userKeys are what a user may be known by. Names and IDs have keys of their own.
 func userKeys(id string, names ...string) []string {
 	var keys []string
 	if id != "" {
-		keys = append(keys, "id "+id)
+		keys = append(keys, idPrefix+id)
 	}
 	for _, name := range names {
 		if name != "" {
-			keys = append(keys, "name "+name)
+			keys = append(keys, namePrefix+name)
 		}
 	}
 	return keys

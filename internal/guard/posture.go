@@ -177,7 +177,7 @@ func (p *posture) judge(ctx context.Context, r *Round, live bootstrap.LiveFact) 
 	if root.Known != nil && reflect.DeepEqual(*root.Known, live) && !unreported && p.at.Sub(root.Compared) < daily {
 		return nil
 	}
-	facts, err := p.deps.Journal.Facts(ctx, r.Account)
+	facts, err := p.rootFacts(ctx, r.Account)
 	if err != nil {
 		return fmt.Errorf("reading facts of account %s: %w", r.Account, err)
 	}

@@ -270,7 +270,7 @@ func (q *quarantining) count(n *int) {
 }
 
 func (q *quarantining) account(ctx context.Context, account string, due []Quarantine) {
-	facts, err := q.deps.Journal.Facts(ctx, account)
+	facts, err := q.userFacts(ctx, account, quarantined(due)...)
 	if err != nil {
 		q.fail(fmt.Errorf("reading facts of account %s: %w", account, err))
 		return

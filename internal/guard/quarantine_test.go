@@ -56,7 +56,7 @@ func (l *locked) set(change ...func(*guard.Settings)) {
 		c(&l.settings)
 	}
 	l.Guard = guard.New(guard.Deps{
-		Detector: detectorFunc(nothing), Ledger: l.ledger, Journal: l.journal, Publisher: l.pub, Now: l.clock.Now,
+		Detector: detectorFunc(nothing), Ledger: l.ledger, Journal: l.journal, FactRows: l.journal, Publisher: l.pub, Now: l.clock.Now,
 		Deadlines: l.deadlines, Quarantines: l.rows,
 	}, l.settings)
 }

@@ -159,7 +159,7 @@ func newLand(change ...func(*guard.Settings)) *land {
 	}
 	l.iam.roots[home] = good
 	l.Guard = guard.New(guard.Deps{
-		Detector: &detect.Detector{}, Ledger: w.ledger, Journal: w.journal, Publisher: w.pub, Now: w.clock.Now, Deadlines: l.deadlines, Rounds: l.rounds,
+		Detector: &detect.Detector{}, Ledger: w.ledger, Journal: w.journal, FactRows: w.journal, Publisher: w.pub, Now: w.clock.Now, Deadlines: l.deadlines, Rounds: l.rounds,
 	}, w.settings)
 	return l
 }
@@ -622,7 +622,7 @@ func TestSlowAnswers(t *testing.T) {
 		t.Helper()
 		l := newLand()
 		l.Guard = guard.New(guard.Deps{
-			Detector: &detect.Detector{}, Ledger: l.ledger, Journal: l.journal, Publisher: l.pub, Now: time.Now, Deadlines: l.deadlines, Rounds: l.rounds,
+			Detector: &detect.Detector{}, Ledger: l.ledger, Journal: l.journal, FactRows: l.journal, Publisher: l.pub, Now: time.Now, Deadlines: l.deadlines, Rounds: l.rounds,
 		}, l.settings)
 		for i := range n {
 			a := fmt.Sprintf("2222222222%02d", i)

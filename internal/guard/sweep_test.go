@@ -70,7 +70,7 @@ func newSwept(change ...func(*guard.Settings)) *swept {
 	w := newWorld(change...)
 	s := &swept{world: w, iam: &liveUsers{users: map[string]liveUser{}}, deadlines: &fake.Deadlines{Script: w.script, Conflicts: true}}
 	s.Guard = guard.New(guard.Deps{
-		Detector: detectorFunc(nothing), Ledger: w.ledger, Journal: w.journal, Publisher: w.pub, Now: w.clock.Now, Deadlines: s.deadlines,
+		Detector: detectorFunc(nothing), Ledger: w.ledger, Journal: w.journal, FactRows: w.journal, Publisher: w.pub, Now: w.clock.Now, Deadlines: s.deadlines,
 	}, w.settings)
 	return s
 }
@@ -334,7 +334,7 @@ func TestLeaseAcrossClocks(t *testing.T) {
 			Detector: detectorFunc(func(*cloudtrail.Record, *detect.AssumedRoot) detect.Outcome {
 				return detect.Outcome{Kind: detect.Matched, Finding: w.findings[rec.EventID]}
 			}),
-			Ledger: w.ledger, Journal: w.journal, Publisher: w.pub, Now: func() time.Time { return w.clock.Now().Add(ahead) },
+			Ledger: w.ledger, Journal: w.journal, FactRows: w.journal, Publisher: w.pub, Now: func() time.Time { return w.clock.Now().Add(ahead) },
 		}, w.settings)
 		w.pub.Refuse = func(alert.Alert) error {
 			w.pub.Refuse = nil
@@ -412,7 +412,7 @@ func TestFaults(t *testing.T) {
 		t.Helper()
 		s := newSwept()
 		s.Guard = guard.New(guard.Deps{
-			Detector: &detect.Detector{}, Ledger: s.ledger, Journal: s.journal, Publisher: s.pub, Now: s.clock.Now, Deadlines: s.deadlines,
+			Detector: &detect.Detector{}, Ledger: s.ledger, Journal: s.journal, FactRows: s.journal, Publisher: s.pub, Now: s.clock.Now, Deadlines: s.deadlines,
 		}, s.settings)
 		for n, f := range plan {
 			s.script.Inject(n, f)
@@ -673,7 +673,7 @@ func TestSweepOutOfReach(t *testing.T) {
 // newSweptLike is a guard over the same stores, with the clock that w has now.
 func newSweptLike(s *swept) *guard.Guard {
 	return guard.New(guard.Deps{
-		Detector: detectorFunc(nothing), Ledger: s.ledger, Journal: s.journal, Publisher: s.pub, Now: s.clock.Now, Deadlines: s.deadlines,
+		Detector: detectorFunc(nothing), Ledger: s.ledger, Journal: s.journal, FactRows: s.journal, Publisher: s.pub, Now: s.clock.Now, Deadlines: s.deadlines,
 	}, s.settings)
 }
 

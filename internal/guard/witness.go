@@ -264,7 +264,7 @@ func (w *witness) judge(ctx context.Context, r *Round) error {
 	if !slices.ContainsFunc(uses, open) {
 		return nil
 	}
-	facts, err := w.deps.Journal.Facts(ctx, r.Account)
+	facts, err := w.rootUse(ctx, r.Account)
 	if err != nil {
 		return fmt.Errorf("reading facts of account %s: %w", r.Account, err)
 	}
