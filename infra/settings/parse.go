@@ -111,6 +111,7 @@ var fields = map[string]func(p *parser, key string, v any){
 	"quarantineNotice": func(p *parser, key string, v any) {
 		p.duration(key, v, time.Hour, 30*24*time.Hour, &p.settings.QuarantineNotice)
 	},
+	"quarantineDaily":       func(p *parser, key string, v any) { p.number(key, v, 1, 1000, &p.settings.QuarantineDaily) },
 	"quarantineExempt":      (*parser).quarantineExempt,
 	"window":                func(p *parser, key string, v any) { p.duration(key, v, time.Minute, 24*time.Hour, &p.settings.Window) },
 	"posture":               (*parser).posture,
@@ -147,8 +148,8 @@ func (p *parser) finish() {
 			p.fail(Object+".slack", s.Partition, "Amazon Q Developer in chat applications is not in this partition; remove slack")
 		}
 	}
-	if s.Quarantine == "" && (s.QuarantineNotice != 0 || len(s.QuarantineExempt) > 0) {
-		p.fail(Object+".quarantine", "off", `give "dry-run" or "on", or remove quarantineNotice and quarantineExempt`)
+	if s.Quarantine == "" && (s.QuarantineNotice != 0 || s.QuarantineDaily != 0 || len(s.QuarantineExempt) > 0) {
+		p.fail(Object+".quarantine", "off", `give "dry-run" or "on", or remove quarantineNotice, quarantineDaily and quarantineExempt`)
 	}
 	if o := s.Organization; o != nil && o.Delegated() && s.Trail {
 		p.fail(Object+".trail", true, "an organization's trail belongs to its management account; create it there and name it in trails")
@@ -256,7 +257,7 @@ var (
 	workspaces = pattern{regexp.MustCompile(`^[A-Z0-9]{1,255}$`), `use the workspace's ID, such as "T0123ABCD"`}
 	channels   = pattern{regexp.MustCompile(`^[A-Za-z0-9]{1,255}$`), `use the channel's ID, such as "C0123ABCD", not its name`}
 	// Users by name (IAM API Reference, CreateUser) or ARN, and accounts.
-	exempts = pattern{regexp.MustCompile(`^([A-Za-z0-9_+=,.@-]{1,64}|arn:aws[a-z-]*:iam::[0-9]{12}:user/[!-~]+)$`), "use the name or ARN of a user, or the account's 12 digits"}
+	exempts = pattern{regexp.MustCompile(`^([A-Za-z0-9_+=,.@-]{1,64}|arn:aws[a-z-]*:iam::[0-9]{12}:user/[!-~]+)$`), "use the name or ARN of a user, its unique ID (AIDA…), or the account's 12 digits"}
 	// DynamoDB Developer Guide, naming rules.
 	tables = pattern{regexp.MustCompile(`^[a-zA-Z0-9_.-]{3,255}$`), "use the table's name, which the stack's output TableName was, not its ARN"}
 	// IAM API Reference, CreateRole.

@@ -104,9 +104,9 @@ func TestParse(t *testing.T) {
 		{"posture", `{"posture": "30m"}`, base(func(s *Settings) { s.Posture = 30 * time.Minute })},
 		{"quarantine", `{"quarantine": "dry-run"}`, base(func(s *Settings) { s.Quarantine = QuarantineDryRun })},
 		{"no quarantine", `{"quarantine": "off"}`, base(nil)},
-		{"quarantine in full", `{"rootguard": {"quarantine": "on", "quarantineNotice": "3d", "quarantineExempt": ["break-glass", "123456789012", "arn:aws-us-gov:iam::123456789012:user/ops/eve"]}}`, base(func(s *Settings) {
-			s.Quarantine, s.QuarantineNotice = QuarantineOn, 72*time.Hour
-			s.QuarantineExempt = []string{"break-glass", "123456789012", "arn:aws-us-gov:iam::123456789012:user/ops/eve"}
+		{"quarantine in full", `{"rootguard": {"quarantine": "on", "quarantineNotice": "3d", "quarantineDaily": 25, "quarantineExempt": ["break-glass", "123456789012", "AIDAJQABLZS4A3QDU576Q", "arn:aws-us-gov:iam::123456789012:user/ops/eve"]}}`, base(func(s *Settings) {
+			s.Quarantine, s.QuarantineNotice, s.QuarantineDaily = QuarantineOn, 72*time.Hour, 25
+			s.QuarantineExempt = []string{"break-glass", "123456789012", "AIDAJQABLZS4A3QDU576Q", "arn:aws-us-gov:iam::123456789012:user/ops/eve"}
 		})},
 		{"reminders", `{"reminders": "1h, 2d"}`, base(func(s *Settings) { s.Reminders = []time.Duration{time.Hour, 48 * time.Hour} })},
 		{"everything", `{"rootguard": {
@@ -189,7 +189,9 @@ func TestParseErrors(t *testing.T) {
 		{`{"quarantine": "on", "quarantineNotice": "5m"}`, "quarantineNotice", "5m", "from 1h to 30d"},
 		{`{"quarantine": "on", "quarantineExempt": "arn:aws:iam::123456789012:role/ops"}`, "quarantineExempt", "arn:aws:iam::123456789012:role/ops", "name or ARN of a user"},
 		{`{"quarantine": "on", "quarantineExempt": "eve adams"}`, "quarantineExempt", "eve adams", "name or ARN of a user"},
-		{`{"quarantineExempt": "eve"}`, "rootguard.quarantine", "off", "remove quarantineNotice and quarantineExempt"},
+		{`{"quarantineExempt": "eve"}`, "rootguard.quarantine", "off", "remove quarantineNotice, quarantineDaily and quarantineExempt"},
+		{`{"quarantine": "off", "quarantineDaily": 3}`, "rootguard.quarantine", "off", "remove quarantineNotice"},
+		{`{"quarantine": "on", "quarantineDaily": 0}`, "quarantineDaily", "0", "from 1 to 1000"},
 		{`{"quarantine": "off", "quarantineNotice": "2h"}`, "rootguard.quarantine", "off", "remove quarantineNotice"},
 		{`{"trail": "yes"}`, "trail", "yes", "true or false"},
 		{`{"encrypt": "aws/sns"}`, "encrypt", "aws/sns", "true or false"},

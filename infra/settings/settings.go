@@ -48,7 +48,8 @@ type Settings struct {
 	// are still without MFA after the last reminder.
 	Quarantine       string
 	QuarantineNotice time.Duration // from its announcement to it; default 24 h
-	QuarantineExempt []string      // users by name or ARN, and accounts, never quarantined
+	QuarantineDaily  int           // users quarantined in 24 hours at most; default 10
+	QuarantineExempt []string      // users by name, ARN or unique ID, and accounts, never quarantined
 
 	// Trail makes a multi-Region trail and its bucket, for accounts without one.
 	Trail bool

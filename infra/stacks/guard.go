@@ -550,6 +550,9 @@ func (g *guard) environment(function string) *map[string]*string {
 		if s.QuarantineNotice > 0 {
 			env[config.EnvQuarantineNotice] = jsii.String(s.QuarantineNotice.String())
 		}
+		if s.QuarantineDaily > 0 {
+			env[config.EnvQuarantineDaily] = jsii.String(strconv.Itoa(s.QuarantineDaily))
+		}
 		if len(s.QuarantineExempt) > 0 {
 			exempt, err := json.Marshal(s.QuarantineExempt)
 			if err != nil {

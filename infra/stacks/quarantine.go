@@ -67,6 +67,8 @@ func quarantines(s *settings.Settings) []awsiam.PolicyStatement {
 	}
 	return []awsiam.PolicyStatement{
 		allow("CheckUsers", []string{"iam:GetLoginProfile", "iam:GetUser", "iam:ListAttachedUserPolicies", "iam:ListMFADevices"}, users, nil),
+		// Whether a boundary or an organization's policy would lock a user in.
+		allow("CheckWayOut", []string{"iam:SimulatePrincipalPolicy"}, users, nil),
 		allow("Quarantine", changes, users, conditions{"ArnEquals": map[string]any{"iam:PolicyARN": arnOf("iam", "", account, "policy/"+quarantineName(s))}}),
 	}
 }

@@ -17,7 +17,7 @@ func writesIAM(statement map[string]any) []string {
 	var writes []string
 	for _, action := range list(statement["Action"]) {
 		name, isIAM := strings.CutPrefix(action.(string), "iam:")
-		if isIAM && statement["Effect"] == "Allow" && !strings.HasPrefix(name, "Get") && !strings.HasPrefix(name, "List") && name != "GenerateCredentialReport" {
+		if isIAM && statement["Effect"] == "Allow" && !strings.HasPrefix(name, "Get") && !strings.HasPrefix(name, "List") && name != "GenerateCredentialReport" && name != "SimulatePrincipalPolicy" {
 			writes = append(writes, name)
 		}
 	}

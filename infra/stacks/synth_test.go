@@ -44,7 +44,7 @@ var scenarios = map[string]string{
 		"organization": {"id": "o-a1b2c3d4e5", "management": "111111111111", "hub": "222222222222", "units": ["r-abcd"]}
 	}}`,
 	"adopted":    `{"rootguard": {"email": ["ops@example.com"], "regions": [], "table": "kept-Table_1.x", "operators": ["arn:aws:iam::123456789012:role/ops"]}}`,
-	"quarantine": `{"email": "ops@example.com", "rootguard": {"regions": ["us-east-2"], "quarantine": "on", "quarantineNotice": "2d", "quarantineExempt": ["break-glass", "123456789012"]}}`,
+	"quarantine": `{"email": "ops@example.com", "rootguard": {"regions": ["us-east-2"], "quarantine": "on", "quarantineNotice": "2d", "quarantineDaily": 25, "quarantineExempt": ["break-glass", "123456789012"]}}`,
 	"quarantine-organization": `{"rootguard": {
 		"email": ["ops@example.com"], "regions": ["eu-west-1"], "quarantine": "on",
 		"organization": {"id": "o-a1b2c3d4e5", "management": "111111111111", "hub": "222222222222", "units": ["r-abcd"]}

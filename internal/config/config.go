@@ -70,6 +70,7 @@ func Load(getenv func(string) string) (Config, error) {
 			Quarantine: guard.QuarantineSettings{
 				Mode:   r.quarantine(),
 				Notice: r.duration(EnvQuarantineNotice, time.Hour, 30*24*time.Hour),
+				PerDay: r.number(EnvQuarantineDaily, "number of users", 1000),
 				Exempt: r.exempt(),
 			},
 		},
@@ -290,14 +291,17 @@ func (r *reader) durations(name string, least, most time.Duration) []time.Durati
 	return all
 }
 
-func (r *reader) days(name string) int {
+func (r *reader) days(name string) int { return r.number(name, "number of days", 3650) }
+
+// number is from 1 to most, 0 where it is not set. what names it in the fix.
+func (r *reader) number(name, what string, most int) int {
 	value := r.text(name)
 	if value == "" {
 		return 0
 	}
 	n, err := strconv.Atoi(value)
-	if err != nil || n < 1 || n > 3650 {
-		r.wrong(name, value, "set it to a number of days from 1 to 3650")
+	if err != nil || n < 1 || n > most {
+		r.wrong(name, value, fmt.Sprintf("set it to a %s from 1 to %d", what, most))
 		return 0
 	}
 	return n

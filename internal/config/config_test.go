@@ -32,7 +32,7 @@ func TestLoad(t *testing.T) {
 		Settings: guard.Settings{Window: 5 * time.Minute, Lease: time.Minute, Reminders: []time.Duration{time.Hour, 48 * time.Hour}, Resend: []time.Duration{10 * time.Minute, 2 * time.Hour},
 			Posture:    2 * time.Hour,
 			Bootstrap:  bootstrap.Options{Grace: 36 * time.Hour, QuietDays: 60, QuarantinePolicy: "guard-quarantine"},
-			Quarantine: guard.QuarantineSettings{Mode: guard.QuarantineDryRun, Notice: 48 * time.Hour, Exempt: []string{"a,b", "111122223333"}}},
+			Quarantine: guard.QuarantineSettings{Mode: guard.QuarantineDryRun, Notice: 48 * time.Hour, PerDay: 25, Exempt: []string{"a,b", "111122223333"}}},
 		UndeliveredQueueURL: "https://sqs.us-gov-west-1.amazonaws.com/111122223333/u", FailedQueueURL: "http://localhost:1/f", Regions: []string{"us-gov-east-1", "x"},
 		Partition: "aws-us-gov", Region: "us-gov-west-1", Account: "111122223333",
 	}
@@ -48,7 +48,7 @@ func TestLoad(t *testing.T) {
 			EnvAccountNames: `{"111122223333":"prod, \u00fcber"}`, EnvOrganizationNames: "true", EnvMemberRole: "rootguard-read", EnvPrefix: "guard",
 			EnvTrails: "one, arn:aws:cloudtrail:us-east-1:111122223333:trail/two", EnvKeys: "k",
 			EnvWindow: "5m", EnvLease: "60s", EnvGrace: "36h", EnvQuietDays: "60", EnvReminders: "1h, 48h", EnvResend: "10m, 2h", EnvPosture: "2h",
-			EnvQuarantine: "dry-run", EnvQuarantineNotice: "48h", EnvQuarantineExempt: `["a,b","111122223333"]`,
+			EnvQuarantine: "dry-run", EnvQuarantineNotice: "48h", EnvQuarantineDaily: "25", EnvQuarantineExempt: `["a,b","111122223333"]`,
 			EnvUndeliveredQueue: full.UndeliveredQueueURL, EnvFailedQueue: full.FailedQueueURL, EnvRegions: "us-gov-east-1, x",
 		}, full},
 	} {
@@ -91,6 +91,7 @@ func TestWrong(t *testing.T) {
 		{EnvPosture, "1m", "set it to a duration between 15m0s and 24h0m0s"},
 		{EnvQuarantine, "yes", `is "yes": set it to dry-run or on`},
 		{EnvQuarantineNotice, "30m", "set it to a duration between 1h0m0s and 720h0m0s"},
+		{EnvQuarantineDaily, "1001", "set it to a number of users from 1 to 1000"},
 		{EnvQuarantineExempt, "eve", `is "eve": set it to a JSON list`},
 		{EnvQuietDays, "a month", "set it to a number of days"},
 		{EnvQuietDays, "0", "set it to a number of days"},

@@ -17,7 +17,8 @@ const (
 	EnvResend             = "ROOTGUARD_RESEND"               // list: how long after its alert a critical incident is sent again, shortest first
 	EnvQuarantine         = "ROOTGUARD_QUARANTINE"           // "dry-run" or "on": what becomes of users past the last reminder; else nothing
 	EnvQuarantineNotice   = "ROOTGUARD_QUARANTINE_NOTICE"    // from the announcement of a quarantine to it
-	EnvQuarantineExempt   = "ROOTGUARD_QUARANTINE_EXEMPT"    // JSON list: names or ARNs of users, or accounts, never quarantined
+	EnvQuarantineDaily    = "ROOTGUARD_QUARANTINE_DAILY"     // users quarantined in 24 hours at most
+	EnvQuarantineExempt   = "ROOTGUARD_QUARANTINE_EXEMPT"    // JSON list: names, ARNs or unique IDs of users, or accounts, never quarantined
 	EnvWindow             = "ROOTGUARD_WINDOW"               // length of a roll-up window
 	EnvLease              = "ROOTGUARD_LEASE"                // of a claim; longer than a publish may take
 	EnvPosture            = "ROOTGUARD_POSTURE"              // how often each account's root is looked at

@@ -115,6 +115,8 @@ const (
 	QuarantineWould     QuarantineStage = "dry-run"   // what would be done if quarantine were on
 	QuarantineAnnounced QuarantineStage = "announced" // what will be done at a time
 	QuarantineDone      QuarantineStage = "done"
+
+	quarantineWithheld QuarantineStage = "withheld"
 )
 
 // Quarantined is the finding that a user past the last reminder is quarantined,
@@ -142,6 +144,18 @@ func Quarantined(account string, target Target, deadline time.Time, stage Quaran
 	f.EventTime = at.UTC()
 	f.EventID = quarantineEvent(UserQuarantined, account, target, cycle) + "/" + string(stage)
 	f.Actor = Actor{Type: "AWSService", Name: "rootguard"}
+	return f
+}
+
+// QuarantineWithheld is the finding that a user past the last reminder is not
+// quarantined, and why: a sentence without its full stop. cycle is as in
+// Quarantined.
+func QuarantineWithheld(account string, target Target, deadline time.Time, why, cycle string, at time.Time) Finding {
+	f := Quarantined(account, target, deadline, quarantineWithheld, cycle, at, time.Time{})
+	f.Title = "IAM user is not quarantined: " + printable(orUnnamed(target.UserName, target.UserID))
+	f.Detail = sentence(why, "nothing was changed",
+		fmt.Sprintf("console password and no MFA since the deadline %s, and all reminders passed", deadline.UTC().Format(time.RFC3339)))
+	f.NextStep = "Have the user sign in and enable MFA; remove what keeps it from that. Nothing else will stop a session without MFA."
 	return f
 }
 

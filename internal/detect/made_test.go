@@ -96,6 +96,11 @@ func TestQuarantined(t *testing.T) {
 		}
 		ids[f.EventID], ids[f.Session] = true, true
 	}
+	kept := QuarantineWithheld(account, eve, deadline, "It is the last", cycle, at)
+	if kept.ID != UserQuarantined || kept.Severity != High || kept.Title != "IAM user is not quarantined: eve" || kept.Target != eve || ids[kept.EventID] || ids[kept.Session] ||
+		kept.Detail != "It is the last; nothing was changed; console password and no MFA since the deadline 2026-01-03T03:04:05Z, and all reminders passed." {
+		t.Errorf("withheld: %+v", kept)
+	}
 	byHand := Released(account, eve, cycle, true, cloudtrail.Unknown, "arn:aws:iam::111122223333:user/ops", "the pager of eve is broken", at)
 	if byHand.ID != UserReleased || byHand.Severity != Info || byHand.Title != "IAM user released from quarantine: eve" ||
 		byHand.Detail != "the pager of eve is broken." || byHand.Actor.Name != "arn:aws:iam::111122223333:user/ops" || byHand.NextStep == "Nothing to do." {

@@ -160,6 +160,8 @@ func iamAccesses(c *call, account string) ([]access, error) {
 		if policy := c.form.Get("PolicyArn"); policy != "" {
 			a.context = map[string]string{"iam:PolicyARN": policy}
 		}
+	case "SimulatePrincipalPolicy":
+		a.resource = c.form.Get("PolicySourceArn")
 	case "GetRole", "GetRolePolicy", "ListAttachedRolePolicies", "ListRolePolicies":
 		if c.form.Get("RoleName") == "" {
 			return nil, errors.New("it names no role")

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"encoding/xml"
 	"fmt"
 	"io"
 	"net"
@@ -372,10 +373,29 @@ func (c *cloud) credentialReport() {
 	}})
 }
 
+// simulated is IAM's simulator, which moto has not: no boundary, no organization
+// and no policy of the user denies anything.
+func simulated(w http.ResponseWriter, r *http.Request) {
+	var results strings.Builder
+	if err := r.ParseForm(); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	for i := 1; r.PostForm.Has(fmt.Sprintf("ActionNames.member.%d", i)); i++ {
+		results.WriteString("<member><EvalActionName>")
+		_ = xml.EscapeText(&results, []byte(r.PostForm.Get(fmt.Sprintf("ActionNames.member.%d", i)))) // a builder fails never
+		results.WriteString("</EvalActionName><EvalDecision>implicitDeny</EvalDecision></member>")
+	}
+	w.Header().Set("Content-Type", "text/xml")
+	fmt.Fprintf(w, "<SimulatePrincipalPolicyResponse><SimulatePrincipalPolicyResult><EvaluationResults>%s</EvaluationResults><IsTruncated>false</IsTruncated>"+
+		"</SimulatePrincipalPolicyResult></SimulatePrincipalPolicyResponse>", results.String())
+}
+
 // corrected has answers be as AWS gives them where moto's are not.
 func (c *cloud) corrected() {
 	c.root(root{mfa: true, password: true})
 	c.credentialReport()
+	c.fault(fault{service: "iam", action: "SimulatePrincipalPolicy", times: always, serve: http.HandlerFunc(simulated)})
 	topic := regexp.MustCompile(`arn:aws:sns:[a-z0-9-]+:[0-9]+:[A-Za-z0-9_-]+`)
 	confirmed := regexp.MustCompile(`(<key>SubscriptionsConfirmed</key>\s*<value>)[0-9]*(</value>)`)
 	c.fault(fault{service: "sns", action: "GetTopicAttributes", times: always, edit: func(body []byte) []byte {

@@ -9,15 +9,24 @@ import (
 	"rootguard/internal/guard"
 )
 
-var _ guard.Policy = (*Policy)(nil)
+var (
+	_ guard.Policy           = (*Policy)(nil)
+	_ guard.QuarantineSafety = (*Policy)(nil)
+)
 
-// Policy is a guard.Policy in memory. The zero value is ready.
+// Policy is a guard.Policy, and a guard.QuarantineSafety, in memory. The zero
+// value is ready.
 type Policy struct {
 	Script *Script
 	// Refuse, where set, is asked first; its error is returned.
 	Refuse func(call, user string) error
 	// During, where set, is called once, before the next policy is attached.
 	During func()
+
+	// Admins are who has a policy of administrators, and Bars what keeps users from
+	// enabling MFA, by "account/user".
+	Admins map[string]bool
+	Bars   map[string]string
 
 	mu       sync.Mutex
 	attached map[string]bool // "account/user"
@@ -74,4 +83,16 @@ func (p *Policy) Detach(ctx context.Context, account, user string) (was bool, er
 func (p *Policy) Attached(ctx context.Context, account, user string) (is bool, err error) {
 	err = p.call(ctx, "Attached", user, func() { is = p.attached[account+"/"+user] })
 	return is, err
+}
+
+// Administrator is guard.QuarantineSafety's.
+func (p *Policy) Administrator(ctx context.Context, account, user string) (is bool, err error) {
+	err = p.call(ctx, "Administrator", user, func() { is = p.Admins[account+"/"+user] })
+	return is, err
+}
+
+// Barred is guard.QuarantineSafety's.
+func (p *Policy) Barred(ctx context.Context, account, user string) (why string, err error) {
+	err = p.call(ctx, "Barred", user, func() { why = p.Bars[account+"/"+user] })
+	return why, err
 }

@@ -31,15 +31,24 @@ type QuarantineSettings struct {
 	Mode QuarantineMode
 	// Notice is the time from the announcement to the policy; default 24 h.
 	Notice time.Duration
-	// Exempt are names and ARNs of users, and accounts, that are never touched.
+	// PerRun and PerDay are how many users are quarantined at most in one run, and
+	// in 24 hours; default 5 and 10. The others wait.
+	PerRun, PerDay int
+	// Exempt are names, ARNs and unique IDs of users, and accounts, that are never
+	// touched.
 	Exempt []string
 }
 
 // exempts reports whether a user is never to be touched. Names of users differ
 // by more than letter case within an account (IAM API Reference, CreateUser), so
-// case does not matter; nor does an ARN's path.
-func (s *QuarantineSettings) exempts(account, user string) bool {
+// case does not matter; nor does an ARN's path. A unique ID is that of a user
+// whatever its name (IAM User Guide, "IAM identifiers"); id is "" where it is not
+// known.
+func (s *QuarantineSettings) exempts(account, user, id string) bool {
 	return slices.ContainsFunc(s.Exempt, func(e string) bool {
+		if e == id && id != "" {
+			return true
+		}
 		if part := strings.Split(e, ":"); len(part) == 6 {
 			return part[4] == account && strings.EqualFold(part[5][strings.LastIndex(part[5], "/")+1:], user)
 		}
@@ -55,6 +64,8 @@ const (
 	QuarantineMarked    QuarantineState = "marked"      // by Sweep: past the last reminder
 	QuarantineWould     QuarantineState = "would"       // told of by a dry run
 	QuarantineAnnounced QuarantineState = "announced"   // Effective says for when
+	QuarantineSpared    QuarantineState = "spared"      // must not be, as Why says
+	QuarantineAttaching QuarantineState = "attaching"   // the policy may be attached, or is about to be
 	QuarantineActive    QuarantineState = "quarantined" // since Effective
 	QuarantineReleasing QuarantineState = "releasing"   // By and Why say who wants it
 	QuarantineReleased  QuarantineState = "released"
@@ -76,15 +87,24 @@ type Quarantine struct {
 	Effective   time.Time         `json:"effective,omitzero"` // when the policy is to be attached, or was
 	Attached    bool              `json:"attached,omitempty"`
 	By          string            `json:"by,omitempty"`  // who released, "" of rootguard itself
-	Why         string            `json:"why,omitempty"` // of the release
+	Why         string            `json:"why,omitempty"` // of the release, or of QuarantineSpared
 	MFA         cloudtrail.Answer `json:"mfa,omitempty"` // of the user, as of the release
 	ExemptUntil time.Time         `json:"exempt_until,omitzero"`
 	Unanswered  int               `json:"unanswered,omitempty"` // looks in a row in which IAM failed
+
+	// Recent is of the one row, with the key "limit", that counts quarantined users:
+	// when each was, by row and cycle. Its Since is when the limit was last reported.
+	Recent map[string]time.Time `json:"recent,omitempty"`
 }
 
 // pending reports whether there is something to release.
 func (q *Quarantine) pending() bool {
-	return q.State == QuarantineMarked || q.State == QuarantineAnnounced || q.State == QuarantineActive
+	switch q.State {
+	case QuarantineMarked, QuarantineSpared, QuarantineAnnounced, QuarantineAttaching, QuarantineActive:
+		return true
+	default:
+		return false
+	}
 }
 
 // CanRelease reports whether Release has something to do, or to wait for.
@@ -150,7 +170,7 @@ func Release(ctx context.Context, rows Quarantines, account, user, by, why strin
 // mark has Quarantine look at a user who is past the last reminder.
 func (g *Guard) mark(ctx context.Context, account string, u *bootstrap.UserStatus, gap bootstrap.MFAGap, at time.Time) error {
 	s := &g.settings.Quarantine
-	if g.deps.Quarantines == nil || s.Mode == QuarantineOff || u.Name == "" || s.exempts(account, u.Name) {
+	if g.deps.Quarantines == nil || s.Mode == QuarantineOff || u.Name == "" || s.exempts(account, u.Name, u.UserID) {
 		return nil
 	}
 	key := deadlineKey(account, u.Name)
@@ -199,6 +219,7 @@ type QuarantineRun struct {
 	Would      int  // told of by a dry run
 	Announced  int  // told that they will be quarantined
 	Attached   int  // quarantined
+	Spared     int  // told that they are not, and why
 	Released   int  // out of quarantine, or called off
 	Unanswered int  // users about whom IAM failed; they are looked at again
 	More       bool // some are due that were left to the next run
@@ -207,17 +228,19 @@ type QuarantineRun struct {
 // Quarantine looks at the users whom Sweep has marked: it tells what would be
 // done, or announces it and does it when the time of notice is over. Right before
 // each of these it asks IAM again, and drops who has MFA by now, has no password,
-// is gone, or is another by its unique ID. Users in quarantine it releases when
+// is gone, or is another by its unique ID. It spares the last administrator who
+// can sign in, and a user whom a permissions boundary or an organization's policy
+// keeps from enabling MFA, and says so. Users in quarantine it releases when
 // they have MFA, and whoever Release was called for.
 //
-// The order is: IAM, then the fact, the alert and last the row. Each can be done
-// twice, so that a crash anywhere leaves the row due and the next run ends what
+// The order is: the row, which says what is about to be done, IAM, then the fact,
+// the alert and the row again. Each can be done twice, so that a crash anywhere leaves the row due and the next run ends what
 // this one began: an alert is told once, by its claim, and never before what it
 // tells of. Where the row changed meanwhile, it stays as it is and is looked at
 // again; and a user out of quarantine is looked at once more, so that no
 // invocation that was late leaves a policy on somebody who was released.
-func (g *Guard) Quarantine(ctx context.Context, live Live, policy Policy, at time.Time) (QuarantineRun, error) {
-	q := quarantining{Guard: g, live: live, policy: policy, at: at, stuck: map[string]bool{}}
+func (g *Guard) Quarantine(ctx context.Context, live Live, policy Policy, safety QuarantineSafety, at time.Time) (QuarantineRun, error) {
+	q := quarantining{Guard: g, live: live, policy: policy, safety: safety, at: at, stuck: map[string]bool{}}
 	batch := min(g.settings.Batch, quarantineBatch)
 	for {
 		due, err := g.deps.Quarantines.QuarantinesDue(ctx, at, batch+len(q.stuck))
@@ -249,10 +272,12 @@ type quarantining struct {
 	*Guard
 	live   Live
 	policy Policy
+	safety QuarantineSafety
 	at     time.Time
 
 	mu sync.Mutex
 	QuarantineRun
+	begun int // users for whom there was room in this run
 	faults
 	stuck map[string]bool // rows that were looked at and are still due
 }
@@ -295,7 +320,7 @@ func (q *quarantining) look(ctx context.Context, row Quarantine, users map[strin
 	case row.State == QuarantineReleasing:
 		return q.release(ctx, row, u)
 	case row.pending():
-		return q.judge(ctx, row, u)
+		return q.judge(ctx, row, u, users)
 	default:
 		return q.verify(ctx, row)
 	}
@@ -356,8 +381,8 @@ func iam[T any](ctx context.Context, call func(context.Context) (T, error)) (T, 
 var errUserWentAway = errors.New("IAM does not know the user, and no record tells of its end")
 
 // judge decides about a user who is to be quarantined, or is.
-func (q *quarantining) judge(ctx context.Context, row Quarantine, u *bootstrap.UserStatus) error {
-	if q.settings.Quarantine.exempts(row.Account, row.User) {
+func (q *quarantining) judge(ctx context.Context, row Quarantine, u *bootstrap.UserStatus, users map[string][]*bootstrap.UserStatus) error {
+	if q.settings.Quarantine.exempts(row.Account, row.User, row.UserID) {
 		return q.end(ctx, row, "The settings exempt the user", cloudtrail.Unknown)
 	}
 	live, err := iam(ctx, func(ctx context.Context) (bootstrap.LiveFact, error) { return q.live.User(ctx, row.Account, row.User) })
@@ -365,12 +390,14 @@ func (q *quarantining) judge(ctx context.Context, row Quarantine, u *bootstrap.U
 		return q.postpone(ctx, row, err)
 	}
 	switch {
-	case live.Gone && row.State == QuarantineActive && u != nil && row.Unanswered < loud:
+	case live.Gone && (row.State == QuarantineActive || row.State == QuarantineAttaching) && u != nil && row.Unanswered < loud:
 		return q.postpone(ctx, row, errUserWentAway)
 	case live.Gone:
 		return q.end(ctx, row, "The user does not exist any more", cloudtrail.Unknown)
 	case row.UserID != "" && live.UserID != "" && row.UserID != live.UserID:
 		return q.end(ctx, row, "Another user has its name", cloudtrail.Unknown)
+	case q.settings.Quarantine.exempts(row.Account, row.User, live.UserID):
+		return q.end(ctx, row, "The settings exempt the user", cloudtrail.Unknown)
 	case len(live.MFADevices) > 0:
 		return q.end(ctx, row, "The user has MFA", cloudtrail.Yes)
 	case live.ConsoleLogin == nil || !*live.ConsoleLogin:
@@ -383,22 +410,32 @@ func (q *quarantining) judge(ctx context.Context, row Quarantine, u *bootstrap.U
 	switch {
 	case row.State == QuarantineActive:
 		return q.stay(ctx, row)
-	case mode == QuarantineDryRun:
-		return q.would(ctx, row)
-	case mode != QuarantineOn:
+	case row.State == QuarantineAttaching && mode != QuarantineOn:
+		return q.end(ctx, row, "Quarantine was switched off while the policy was being attached", cloudtrail.No)
+	case row.State == QuarantineAttaching:
+		return q.attach(ctx, row, u, users)
+	case mode != QuarantineDryRun && mode != QuarantineOn:
 		row.State, row.Due = "", time.Time{}
 		return q.store(ctx, row.Revision, row)
-	case row.State == QuarantineMarked:
-		return q.announce(ctx, row)
-	case q.at.After(row.Effective.Add(forgotten)):
-		row.Cycle = q.at.UTC().Format(time.RFC3339) // of another announcement
-		return q.announce(ctx, row)
-	case q.at.Before(row.Effective):
-		row.Due, row.Unanswered = row.Effective, 0
-		return q.store(ctx, row.Revision, row)
-	default:
-		return q.attach(ctx, row)
+	case mode == QuarantineOn && row.State == QuarantineAnnounced && !q.at.After(row.Effective.Add(forgotten)):
+		if q.at.Before(row.Effective) {
+			row.Due, row.Unanswered = row.Effective, 0
+			return q.store(ctx, row.Revision, row)
+		}
+		return q.attach(ctx, row, u, users)
 	}
+	if why, err := q.unsafe(ctx, &row, u, users); err != nil {
+		return q.postpone(ctx, row, err)
+	} else if why != "" {
+		return q.spare(ctx, row, why)
+	}
+	if mode == QuarantineDryRun {
+		return q.would(ctx, row)
+	}
+	if row.State != QuarantineMarked {
+		row.again()
+	}
+	return q.announce(ctx, row)
 }
 
 // overdue reports whether the facts know a user without MFA beyond the deadline.
@@ -454,24 +491,6 @@ func (q *quarantining) announce(ctx context.Context, row Quarantine) error {
 	return q.store(ctx, row.Revision, row)
 }
 
-func (q *quarantining) attach(ctx context.Context, row Quarantine) error {
-	_, err := iam(ctx, func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, q.policy.Attach(ctx, row.Account, row.User)
-	})
-	if err != nil {
-		return q.postpone(ctx, row, err)
-	}
-	if err := q.note(ctx, &row, bootstrap.UserQuarantined, "rootguard", "quarantine, for want of MFA since "+row.Deadline.UTC().Format(time.RFC3339)); err != nil {
-		return err
-	}
-	row.Effective = q.at
-	if err := q.tell(ctx, &row, detect.QuarantineDone, &q.Attached); err != nil {
-		return err
-	}
-	row.State, row.Attached, row.Due, row.Unanswered = QuarantineActive, true, q.at.Add(recheck), 0
-	return q.store(ctx, row.Revision, row)
-}
-
 func (q *quarantining) note(ctx context.Context, row *Quarantine, kind bootstrap.FactKind, actor, what string) error {
 	policy := cmp.Or(q.settings.Bootstrap.QuarantinePolicy, bootstrap.DefaultQuarantinePolicy)
 	fact := bootstrap.QuarantineFact(row.Account, kind, row.User, row.UserID, policy, row.Cycle, q.at, actor, what)
@@ -505,8 +524,8 @@ func (q *quarantining) stay(ctx context.Context, row Quarantine) error {
 // of whom nobody was told.
 func (q *quarantining) end(ctx context.Context, row Quarantine, why string, mfa cloudtrail.Answer) error {
 	was := row.Revision
-	if row.State == QuarantineMarked {
-		row.State, row.Due = "", time.Time{}
+	if row.State == QuarantineMarked || row.State == QuarantineSpared {
+		row.State, row.Why, row.Due = "", "", time.Time{}
 		return q.store(ctx, was, row)
 	}
 	row.State, row.By, row.Why, row.MFA, row.Due, row.Unanswered = QuarantineReleasing, "", why, mfa, q.at, 0

@@ -63,7 +63,7 @@ func (l *locked) set(change ...func(*guard.Settings)) {
 
 func (l *locked) run(t *testing.T, want guard.QuarantineRun) {
 	t.Helper()
-	got, err := l.Quarantine(t.Context(), l.iam, l.policy, l.clock.Now())
+	got, err := l.Quarantine(t.Context(), l.iam, l.policy, l.policy, l.clock.Now())
 	if err != nil {
 		t.Fatalf("quarantining: %v", err)
 	}
@@ -81,7 +81,7 @@ func (l *locked) pass(t *testing.T, d time.Duration) {
 		if _, err := l.Sweep(t.Context(), l.iam, l.clock.Now()); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := l.Quarantine(t.Context(), l.iam, l.policy, l.clock.Now()); err != nil {
+		if _, err := l.Quarantine(t.Context(), l.iam, l.policy, l.policy, l.clock.Now()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -333,7 +333,7 @@ func TestQuarantineFaults(t *testing.T) {
 				step.prepare(t, l)
 				before := len(l.script.Calls())
 				l.script.Inject(n, fault)
-				_, _ = l.Quarantine(t.Context(), l.iam, l.policy, l.clock.Now())
+				_, _ = l.Quarantine(t.Context(), l.iam, l.policy, l.policy, l.clock.Now())
 				if len(l.script.Calls())-before < n {
 					if n <= step.calls {
 						t.Errorf("%s makes only %d calls", step.name, n-1)
@@ -343,7 +343,7 @@ func TestQuarantineFaults(t *testing.T) {
 				l.script.Restart()
 				for range 3 {
 					l.clock.Advance(5 * time.Minute)
-					if _, err := l.Quarantine(t.Context(), l.iam, l.policy, l.clock.Now()); err != nil {
+					if _, err := l.Quarantine(t.Context(), l.iam, l.policy, l.policy, l.clock.Now()); err != nil {
 						t.Errorf("%s, %v of call %d: the next run: %v", step.name, fault, n, err)
 					}
 				}
@@ -370,7 +370,7 @@ func TestQuarantineOverlaps(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 4 {
 			wg.Go(func() {
-				if _, err := l.Quarantine(t.Context(), l.iam, l.policy, l.clock.Now()); err != nil {
+				if _, err := l.Quarantine(t.Context(), l.iam, l.policy, l.policy, l.clock.Now()); err != nil {
 					t.Error(err)
 				}
 			})
@@ -398,7 +398,7 @@ func TestQuarantineThrottled(t *testing.T) {
 		return errThrottled
 	}
 	for range 12 * 6 {
-		if _, err := l.Quarantine(t.Context(), l.iam, l.policy, l.clock.Now()); err != nil {
+		if _, err := l.Quarantine(t.Context(), l.iam, l.policy, l.policy, l.clock.Now()); err != nil {
 			t.Fatal(err)
 		}
 		l.clock.Advance(5 * time.Minute)
@@ -465,11 +465,11 @@ func TestReleaseDuringAttach(t *testing.T) {
 						l.script.Inject(1, fake.CrashAfter) // of attaching
 					}
 				}
-				_, _ = l.Quarantine(t.Context(), l.iam, l.policy, l.clock.Now())
+				_, _ = l.Quarantine(t.Context(), l.iam, l.policy, l.policy, l.clock.Now())
 				l.script.Restart()
 				for range 3 {
 					l.clock.Advance(5 * time.Minute)
-					if _, err := l.Quarantine(t.Context(), l.iam, l.policy, l.clock.Now()); err != nil {
+					if _, err := l.Quarantine(t.Context(), l.iam, l.policy, l.policy, l.clock.Now()); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -566,7 +566,7 @@ func TestReleaseFollows(t *testing.T) {
 			}
 			for range 3 {
 				l.clock.Advance(5 * time.Minute)
-				if _, err := l.Quarantine(t.Context(), l.iam, l.policy, l.clock.Now()); err != nil {
+				if _, err := l.Quarantine(t.Context(), l.iam, l.policy, l.policy, l.clock.Now()); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -583,7 +583,7 @@ func TestNoticeOfALateRun(t *testing.T) {
 	l := newLocked(t, quarantineOn)
 	late := l.clock.Now()
 	l.clock.Advance(20 * time.Hour)
-	if got, err := l.Quarantine(t.Context(), l.iam, l.policy, late); err != nil || got.Announced != 1 {
+	if got, err := l.Quarantine(t.Context(), l.iam, l.policy, l.policy, late); err != nil || got.Announced != 1 {
 		t.Fatalf("%+v, %v", got, err)
 	}
 	if q, want := l.row(t, "eve"), l.clock.Now().Add(24*time.Hour); !q.Effective.Equal(want) {
@@ -624,11 +624,11 @@ func TestQuarantineMany(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second) // less than a batch is given
 	defer cancel()
-	got, err := l.Quarantine(ctx, l.iam, l.policy, l.clock.Now())
+	got, err := l.Quarantine(ctx, l.iam, l.policy, l.policy, l.clock.Now())
 	if err != nil || !got.More || got.Looked != 0 {
 		t.Errorf("without time: %+v, %v", got, err)
 	}
-	got, err = l.Quarantine(t.Context(), l.iam, l.policy, l.clock.Now())
+	got, err = l.Quarantine(t.Context(), l.iam, l.policy, l.policy, l.clock.Now())
 	if err != nil || got.Announced != users {
 		t.Errorf("with time: %+v, %v", got, err)
 	}

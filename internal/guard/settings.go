@@ -61,7 +61,7 @@ func DefaultSettings() Settings {
 		Bootstrap:         bootstrap.DefaultOptions(),
 		Reminders:         []time.Duration{time.Hour, 24 * time.Hour, 72 * time.Hour},
 		Resend:            []time.Duration{15 * time.Minute, time.Hour},
-		Quarantine:        QuarantineSettings{Notice: 24 * time.Hour},
+		Quarantine:        QuarantineSettings{Notice: 24 * time.Hour, PerRun: 5, PerDay: 10},
 		SweepUsers:        2000,
 		Posture:           time.Hour,
 		ReconcileUsers:    2000,
@@ -127,6 +127,12 @@ func (s Settings) withDefaults() Settings {
 	}
 	if s.Quarantine.Notice <= 0 {
 		s.Quarantine.Notice = d.Quarantine.Notice
+	}
+	if s.Quarantine.PerDay <= 0 {
+		s.Quarantine.PerDay = d.Quarantine.PerDay
+	}
+	if s.Quarantine.PerRun <= 0 {
+		s.Quarantine.PerRun = min(d.Quarantine.PerRun, s.Quarantine.PerDay)
 	}
 	if s.SweepUsers <= 0 {
 		s.SweepUsers = d.SweepUsers

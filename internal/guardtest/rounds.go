@@ -26,7 +26,7 @@ func unset(t *testing.T, v reflect.Value, path string) {
 		if v.IsNil() {
 			t.Errorf("%s is not set", path)
 		}
-	case reflect.Slice:
+	case reflect.Slice, reflect.Map:
 		if v.Len() == 0 {
 			t.Errorf("%s is empty", path)
 		}

@@ -1,9 +1,12 @@
 package iam
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/iam"
@@ -14,8 +17,9 @@ import (
 )
 
 var (
-	_ guard.Live   = (*Quarantine)(nil)
-	_ guard.Policy = (*Quarantine)(nil)
+	_ guard.Live             = (*Quarantine)(nil)
+	_ guard.Policy           = (*Quarantine)(nil)
+	_ guard.QuarantineSafety = (*Quarantine)(nil)
 )
 
 // Quarantine puts a customer-managed policy on users, and takes it off. In each
@@ -92,11 +96,23 @@ func (q *Quarantine) Detach(ctx context.Context, account, user string) (was bool
 
 // Attached is guard.Policy's. It is false for a user that does not exist.
 func (q *Quarantine) Attached(ctx context.Context, account, user string) (bool, error) {
+	arn := *q.arn(account)
+	return q.has(ctx, account, user, func(policy string) bool { return policy == arn })
+}
+
+// Administrator is guard.QuarantineSafety's. What groups and inline policies allow
+// is not asked: the records of IAM tell of these.
+func (q *Quarantine) Administrator(ctx context.Context, account, user string) (bool, error) {
+	return q.has(ctx, account, user, func(policy string) bool { return strings.HasSuffix(policy, ":iam::aws:policy/AdministratorAccess") })
+}
+
+// has reports whether one of the policies attached to a user, by its ARN, is what
+// is asked for.
+func (q *Quarantine) has(ctx context.Context, account, user string, is func(policy string) bool) (bool, error) {
 	c, err := q.accounts.of(account)
 	if err != nil {
 		return false, err
 	}
-	arn := *q.arn(account)
 	pages := sdk.NewListAttachedUserPoliciesPaginator(c.client, &sdk.ListAttachedUserPoliciesInput{UserName: &user})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
@@ -107,11 +123,71 @@ func (q *Quarantine) Attached(ctx context.Context, account, user string) (bool, 
 		if err != nil {
 			return false, classed("listing policies of user "+user, err)
 		}
-		for _, p := range page.AttachedPolicies {
-			if aws.ToString(p.PolicyArn) == arn {
-				return true, nil
-			}
+		if slices.ContainsFunc(page.AttachedPolicies, func(p types.AttachedPolicy) bool { return is(aws.ToString(p.PolicyArn)) }) {
+			return true, nil
 		}
 	}
 	return false, nil
+}
+
+// needed is what a user cannot enable MFA without: the call itself, and the one by
+// which the console shows the devices that there are.
+var needed = []string{"iam:EnableMFADevice", "iam:ListMFADevices"}
+
+// Barred is guard.QuarantineSafety's. It goes by IAM's simulator, which tells what
+// a permissions boundary and the organization's service control policies allow
+// apart from the user's own policies, and knows no condition of the latter (IAM
+// API Reference, SimulatePrincipalPolicy, PermissionsBoundaryDecisionDetail and
+// OrganizationsDecisionDetail; IAM User Guide, "Testing IAM policies with the IAM
+// policy simulator"). That the user's own policies allow none of it bars nobody:
+// the quarantine policy does. A deny of theirs does.
+func (q *Quarantine) Barred(ctx context.Context, account, user string) (why string, err error) {
+	c, err := q.accounts.of(account)
+	if err != nil {
+		return "", err
+	}
+	found, err := c.client.GetUser(ctx, &sdk.GetUserInput{UserName: &user})
+	if err != nil {
+		return "", classed("getting user "+user, err)
+	}
+	if found.User == nil || found.User.Arn == nil {
+		return "", fmt.Errorf("getting user %s: the answer has no ARN", user)
+	}
+	arn := *found.User.Arn // with the user's path
+	told := map[string]bool{}
+	pages := sdk.NewSimulatePrincipalPolicyPaginator(c.client, &sdk.SimulatePrincipalPolicyInput{
+		PolicySourceArn: &arn, ActionNames: needed, ResourceArns: []string{arn},
+		ContextEntries: []types.ContextEntry{
+			contextOf("aws:MultiFactorAuthPresent", types.ContextKeyTypeEnumBoolean, "false"),
+			contextOf("aws:username", types.ContextKeyTypeEnumString, user),
+		},
+	})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return "", classed("simulating the policies of user "+user, err)
+		}
+		for _, r := range page.EvaluationResults {
+			action := aws.ToString(r.EvalActionName)
+			told[action] = true
+			switch {
+			case r.PermissionsBoundaryDecisionDetail != nil && !r.PermissionsBoundaryDecisionDetail.AllowedByPermissionsBoundary:
+				why = cmp.Or(why, "The permissions boundary of the user does not allow "+action)
+			case r.OrganizationsDecisionDetail != nil && !r.OrganizationsDecisionDetail.AllowedByOrganizations:
+				why = cmp.Or(why, "A service control policy of the organization does not allow "+action)
+			case r.EvalDecision == types.PolicyEvaluationDecisionTypeExplicitDeny:
+				why = cmp.Or(why, "A policy of the user or of its groups denies "+action)
+			}
+		}
+	}
+	for _, action := range needed {
+		if !told[action] {
+			return "", fmt.Errorf("simulating the policies of user %s: the answer does not say whether %s is allowed", user, action)
+		}
+	}
+	return why, nil
+}
+
+func contextOf(key string, kind types.ContextKeyTypeEnum, value string) types.ContextEntry {
+	return types.ContextEntry{ContextKeyName: &key, ContextKeyType: kind, ContextKeyValues: []string{value}}
 }

@@ -84,6 +84,7 @@ func TestQuarantineFaults(t *testing.T) {
 		"AttachUserPolicy":         func() error { return q.Attach(t.Context(), home, "eve") },
 		"DetachUserPolicy":         func() error { _, err := q.Detach(t.Context(), home, "eve"); return err },
 		"ListAttachedUserPolicies": func() error { _, err := q.Attached(t.Context(), home, "eve"); return err },
+		"SimulatePrincipalPolicy":  func() error { _, err := q.Barred(t.Context(), home, "eve"); return err },
 	} {
 		server.Inject(action, 1, "AccessDenied")
 		if err := call(); err == nil {
@@ -96,9 +97,49 @@ func TestQuarantineFaults(t *testing.T) {
 		"Attach":   func() error { return q.Attach(t.Context(), member, "eve") },
 		"Detach":   func() error { _, err := q.Detach(t.Context(), member, "eve"); return err },
 		"Attached": func() error { _, err := q.Attached(t.Context(), member, "eve"); return err },
+		"Barred":   func() error { _, err := q.Barred(t.Context(), member, "eve"); return err },
+		"Administrator": func() error {
+			_, err := q.Administrator(t.Context(), member, "eve")
+			return err
+		},
 	} {
 		if err := call(); err == nil {
 			t.Errorf("%s in another account: no error", name)
 		}
+	}
+}
+
+// TestQuarantineSafety holds what bars a user from MFA, and what does not, and who
+// is an administrator.
+func TestQuarantineSafety(t *testing.T) {
+	const enable, list = "iam:EnableMFADevice", "iam:ListMFADevices"
+	server := iamtest.New(t, home)
+	server.PageSize = 1
+	server.Set(home, iamtest.Account{Users: map[string]iamtest.User{
+		"free":     {Path: "/ops/", Policies: []string{"arn:aws:iam::aws:policy/A", "arn:aws:iam::" + home + ":policy/AdministratorAccess"}},
+		"bounded":  {Bounded: true, Policies: []string{"arn:aws:iam::aws:policy/A", "arn:aws:iam::aws:policy/AdministratorAccess"}},
+		"barred":   {Bounded: true, Denied: map[string]string{enable: "boundary"}},
+		"unlisted": {Bounded: true, Denied: map[string]string{list: "boundary"}},
+		"scp":      {Denied: map[string]string{enable: "organization"}},
+		"denied":   {Denied: map[string]string{enable: "policy"}},
+		"other":    {Bounded: true, Denied: map[string]string{"s3:GetObject": "boundary"}},
+	}})
+	q := iam.NewQuarantine(iam.NewAccounts(iam.Home{Partition: "aws", Account: home}, iamClient(server), nil, ""), policyName)
+	for user, want := range map[string]string{
+		"free": "", "bounded": "", "other": "",
+		"barred":   "The permissions boundary of the user does not allow " + enable,
+		"unlisted": "The permissions boundary of the user does not allow " + list,
+		"scp":      "A service control policy of the organization does not allow " + enable,
+		"denied":   "A policy of the user or of its groups denies " + enable,
+	} {
+		if why, err := q.Barred(t.Context(), home, user); err != nil || why != want {
+			t.Errorf("%s: %q, %v, want %q", user, why, err, want)
+		}
+		if admin, err := q.Administrator(t.Context(), home, user); err != nil || admin != (user == "bounded") {
+			t.Errorf("%s is an administrator: %v, %v", user, admin, err)
+		}
+	}
+	if why, err := q.Barred(t.Context(), home, "nobody"); err == nil {
+		t.Errorf("a user that does not exist: %q", why)
 	}
 }

@@ -53,23 +53,24 @@ func Prove(p Prover, g health.Raiser) Chore {
 
 // Quarantiner quarantines users past the last reminder, and releases them.
 type Quarantiner interface {
-	Quarantine(ctx context.Context, live guard.Live, policy guard.Policy, at time.Time) (guard.QuarantineRun, error)
+	Quarantine(ctx context.Context, live guard.Live, policy guard.Policy, safety guard.QuarantineSafety, at time.Time) (guard.QuarantineRun, error)
 }
 
 // QuarantineUsers is what Quarantine needs of IAM.
 type QuarantineUsers interface {
 	guard.Live
 	guard.Policy
+	guard.QuarantineSafety
 }
 
 // Quarantine is the chore of quarantining and releasing users.
 func Quarantine(g Quarantiner, users QuarantineUsers) Chore {
 	return Chore{Name: "quarantine", Run: func(ctx context.Context, at time.Time) (slog.Value, error) {
-		did, err := g.Quarantine(ctx, users, users, at)
+		did, err := g.Quarantine(ctx, users, users, users, at)
 		if did == (guard.QuarantineRun{}) {
 			return slog.Value{}, err
 		}
-		return slog.GroupValue(slog.Int("users", did.Looked), slog.Int("would", did.Would), slog.Int("announced", did.Announced), slog.Int("attached", did.Attached),
+		return slog.GroupValue(slog.Int("users", did.Looked), slog.Int("would", did.Would), slog.Int("announced", did.Announced), slog.Int("attached", did.Attached), slog.Int("spared", did.Spared),
 			slog.Int("released", did.Released), slog.Int("unanswered", did.Unanswered), slog.Bool("more", did.More)), err
 	}}
 }

@@ -155,6 +155,7 @@ func (c releaseCmd) print(sys system, r *releaseJSON) error {
 	}
 	how := map[guard.QuarantineState]string{
 		guard.QuarantineMarked: "is about to be quarantined", guard.QuarantineAnnounced: "is to be quarantined at " + label.Time(r.Since),
+		guard.QuarantineSpared: "is past the last reminder, and not quarantined for a reason that its alert says", guard.QuarantineAttaching: "is being quarantined",
 		guard.QuarantineActive: "is quarantined since " + label.Time(r.Since), guard.QuarantineReleasing: "is being released",
 	}[r.Was]
 	who := fmt.Sprintf("%s of account %s", sys.paint().bold(label.Clean(r.User)), r.Account)

@@ -66,7 +66,7 @@ func (q *quarantineFunction) run(ctx context.Context, c *cloud, payload json.Raw
 	deps := lambdahandler.Deps{Guard: g, Journal: store, Logger: slog.New(slog.DiscardHandler), Now: time.Now}
 	deps.Chores = append(deps.Chores, lambdahandler.Quarantine(g, struct {
 		liveFunc
-		guard.Policy
+		*fake.Policy
 	}{func(name string) bootstrap.LiveFact {
 		yes := true
 		return bootstrap.LiveFact{UserName: name, ConsoleLogin: &yes}

@@ -26,6 +26,12 @@ type User struct {
 	Password bool
 	Devices  []string // serial numbers
 	Policies []string // ARNs of the policies attached
+	Path     string   // "": "/"
+
+	// What denies calls of the user, by action: "boundary", "organization" or
+	// "policy". Bounded users have a permissions boundary, others none.
+	Denied  map[string]string
+	Bounded bool
 }
 
 // Virtual is a virtual MFA device.
@@ -195,6 +201,8 @@ func (s *Server) do(r *http.Request) (string, *apiError) {
 			return "", &apiError{http.StatusNotFound, "NoSuchEntity", "The user with name " + name + " cannot be found."}
 		}
 		return s.devices(name, user.Devices, r.PostForm.Get("Marker"))
+	case "SimulatePrincipalPolicy":
+		return s.simulate(account, r.PostForm)
 	case "GetUser", "AttachUserPolicy", "DetachUserPolicy", "ListAttachedUserPolicies":
 		if !exists {
 			return "", &apiError{http.StatusNotFound, "NoSuchEntity", "The user with name " + name + " cannot be found."}
@@ -220,7 +228,7 @@ func (s *Server) policies(action, account, name string, user User, form url.Valu
 	arn := form.Get("PolicyArn")
 	switch action {
 	case "GetUser":
-		return "<User><Path>/</Path><UserName>" + escape(name) + "</UserName><UserId>" + cmp.Or(user.ID, UserID(name)) + "</UserId><Arn>arn:aws:iam::" + account + ":user/" + escape(name) +
+		return "<User><Path>" + cmp.Or(user.Path, "/") + "</Path><UserName>" + escape(name) + "</UserName><UserId>" + cmp.Or(user.ID, UserID(name)) + "</UserId><Arn>" + user.arn(account, name) +
 			"</Arn><CreateDate>2025-03-01T12:00:00Z</CreateDate></User>", nil
 	case "AttachUserPolicy":
 		if !slices.Contains(user.Policies, arn) {
@@ -240,6 +248,37 @@ func (s *Server) policies(action, account, name string, user User, form url.Valu
 	}
 	s.accounts[account].Users[name] = user
 	return "", nil
+}
+
+func (u *User) arn(account, name string) string {
+	return "arn:aws:iam::" + account + ":user" + cmp.Or(u.Path, "/") + escape(name)
+}
+
+// simulate tells of each action what denies it. Every account is in an
+// organization; the user's own policies allow nothing.
+func (s *Server) simulate(account string, form url.Values) (string, *apiError) {
+	for name, user := range s.accounts[account].Users {
+		if user.arn(account, name) != form.Get("PolicySourceArn") {
+			continue
+		}
+		var members []string
+		for i := 1; form.Has(fmt.Sprintf("ActionNames.member.%d", i)); i++ {
+			action := form.Get(fmt.Sprintf("ActionNames.member.%d", i))
+			denied, decision := user.Denied[action], "implicitDeny"
+			if denied == "policy" {
+				decision = "explicitDeny"
+			}
+			boundary := ""
+			if user.Bounded {
+				boundary = fmt.Sprintf("<PermissionsBoundaryDecisionDetail><AllowedByPermissionsBoundary>%v</AllowedByPermissionsBoundary></PermissionsBoundaryDecisionDetail>", denied != "boundary")
+			}
+			members = append(members, fmt.Sprintf("<EvalActionName>%s</EvalActionName><EvalResourceName>%s</EvalResourceName><EvalDecision>%s</EvalDecision>%s"+
+				"<OrganizationsDecisionDetail><AllowedByOrganizations>%v</AllowedByOrganizations></OrganizationsDecisionDetail>",
+				escape(action), escape(form.Get("ResourceArns.member.1")), decision, boundary, denied != "organization"))
+		}
+		return s.page("EvaluationResults", members, form.Get("Marker"))
+	}
+	return "", &apiError{http.StatusNotFound, "NoSuchEntity", "The principal " + form.Get("PolicySourceArn") + " cannot be found."}
 }
 
 // caller is the account of the credentials a request is signed with.
