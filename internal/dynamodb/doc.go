@@ -7,7 +7,7 @@
 //	pk               sk            holds
 //	ACCOUNT#<id>     CLAIM#<key>   guard.Claim of an event, or of a roll-up of a window
 //	ACCOUNT#<id>     WINDOW#<key>  guard.Window
-//	ACCOUNT#<id>     FACT#<id>     bootstrap.Fact
+//	ACCOUNT#<id>     FACT#<id>     bootstrap.Fact; those of root's use begin with "root_"
 //	ACCOUNT#<id>     USER#<key>    guard.Deadline
 //	ACCOUNT#<id>     QUARANTINE#<key>                    guard.Quarantine, only where quarantine is on or in a dry run
 //	ACCOUNT#<id>     INCIDENT#<start>/<ID>               guard.Incident
@@ -42,7 +42,8 @@
 // Claims, and incidents about which nothing is due, expire ClaimTTL after they were
 // last written, windows that hold nothing unsent, and deadlines and quarantines
 // without a time, WindowTTL after, heartbeats BeatTTL after, the count of a second ten
-// minutes after it. Facts, accounts,
+// minutes after it. A fact that was removed, since others replace it, has expired a day
+// before: no function may delete a row. Other facts, accounts,
 // rounds, announcements and the state of the checks never do, nor does a window
 // before what it holds was sent. DynamoDB deletes expired items days later, so
 // reads drop them. A table of an earlier version also has an item TURN, which

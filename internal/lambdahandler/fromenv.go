@@ -2,6 +2,8 @@ package lambdahandler
 
 import (
 	"log/slog"
+	"runtime/debug"
+	"strconv"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -44,7 +46,20 @@ func FromEnv(getenv func(string) string, now func() time.Time, logger *slog.Logg
 	if err != nil {
 		return Function{}, err
 	}
+	limitMemory(getenv)
 	return Assemble(cfg, env, now, logger, add...), nil
+}
+
+// limitMemory has the garbage collector work harder before Lambda would end the
+// process: from four fifths of the function's memory on (AWS Lambda Developer
+// Guide, "Defined runtime environment variables": AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
+// in MB). Who sets GOMEMLIMIT knows better.
+func limitMemory(getenv func(string) string) {
+	size, err := strconv.ParseInt(getenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"), 10, 32)
+	if err != nil || size <= 0 || getenv("GOMEMLIMIT") != "" {
+		return
+	}
+	debug.SetMemoryLimit((size << 20) / 5 * 4)
 }
 
 // Assemble puts a function together, for FromEnv and for whoever does its work in
