@@ -180,6 +180,29 @@ func TestRootHistories(t *testing.T) {
 			l.rootChange("EnableMFADevice", deviceRequest("new"), `{}`)
 		}, good, nil},
 		{"a password, and root is at work without a key", rootUser{}, func(l *land) { activity(l, "ASIACONSOLE") }, good, nil},
+		{"recovered, by a record that does not say by whom", rootUser{}, func(l *land) {
+			rec := rootRecord("PasswordRecoveryCompleted", l.clock.Now(), `null`, `{"PasswordRecoveryCompleted":"Success"}`)
+			rec.EventSource, rec.UserIdentity = cloudtrail.SigninSource, cloudtrail.UserIdentity{}
+			l.deliver(sure{}, rec)
+		}, rootUser{mfa: 1, password: 1}, nil},
+		{"a password, and a sign-in with it", rootUser{}, func(l *land) {
+			l.rootChange("EnableMFADevice", deviceRequest("new"), `{}`)
+			signIn(l, "Yes")
+		}, good, nil},
+		{"a password, and a session of AssumeRoot at work", rootUser{}, func(l *land) {
+			l.deliver(sure{}, &cloudtrail.Record{
+				EventID: "assume", EventTime: l.clock.Now(), EventSource: "sts.amazonaws.com", EventName: "AssumeRoot", RecipientAccountID: member,
+				UserIdentity:      cloudtrail.UserIdentity{Type: "AssumedRole", AccountID: member},
+				RequestParameters: []byte(`{"targetPrincipal":"` + home + `"}`), ResponseElements: []byte(`{"credentials":{"accessKeyId":"ASIAROOT"}}`),
+			})
+			activity(l, "ASIAROOT")
+		}, good, []detect.ID{password}},
+		{"a device enabled and removed in one second", good, func(l *land) {
+			l.rootChange("DeactivateMFADevice", deviceRequest("old"), `{}`)
+			l.clock.Advance(time.Minute)
+			l.rootChange("EnableMFADevice", deviceRequest("new"), `{}`)
+			l.rootChange("DeactivateMFADevice", deviceRequest("new"), `{}`)
+		}, rootUser{password: 1}, nil},
 		{"a password, and root is at work with a key", rootUser{}, func(l *land) { activity(l, "AKIAONE") }, good, []detect.ID{password}},
 		{"a key, and one more", good, func(l *land) {
 			l.rootChange("CreateAccessKey", `{}`, keyResponse("AKIAONE"))
@@ -244,9 +267,55 @@ func (l *land) wantLive(t *testing.T, want ...detect.ID) {
 // device or a key: the removal of one of two says by its event alone that root
 // has none where the other is not on record.
 func TestRecheckRoot(t *testing.T) {
+	row := func(l *land) (row guard.Round) {
+		t.Helper()
+		err := l.rounds.Revise(t.Context(), home+"/posture", func(r guard.Round) guard.Round {
+			row = r
+			return guard.Round{}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return row
+	}
+	for name, change := range map[string]func(l *land){
+		"EnableMFADevice":     func(l *land) { l.rootChange("EnableMFADevice", deviceRequest("one"), `{}`) },
+		"DeactivateMFADevice": func(l *land) { l.rootChange("DeactivateMFADevice", deviceRequest("one"), `{}`) },
+		"CreateAccessKey":     func(l *land) { l.rootChange("CreateAccessKey", `{}`, keyResponse("AKIAONE")) },
+		"DeleteAccessKey":     func(l *land) { l.rootChange("DeleteAccessKey", keyRequest("AKIAONE"), `{}`) },
+		"CreateLoginProfile":  func(l *land) { l.rootChange("CreateLoginProfile", `{}`, `{}`) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLand()
+			l.pass(t, 3*time.Hour)
+			for row(l).Due.Sub(l.clock.Now()) < 10*time.Minute {
+				l.pass(t, 5*time.Minute)
+			}
+			checks, soon := l.iam.looked[home], l.clock.Now().Add(5*time.Minute+time.Second)
+			change(l)
+			if r := row(l); !r.Due.Equal(soon) || !r.Root.Compared.IsZero() {
+				t.Errorf("the row: %+v, want it to be due at %v", r, soon)
+			}
+			// Another event later does not put the check off.
+			l.clock.Advance(time.Minute)
+			l.rootChange("EnableMFADevice", deviceRequest("two"), `{}`)
+			if r := row(l); !r.Due.Equal(soon) {
+				t.Errorf("the row: %+v, want it to be due at %v", r, soon)
+			}
+			l.pass(t, 10*time.Minute)
+			if n := l.iam.looked[home] - checks; n < 1 || n > 2 {
+				t.Errorf("root was checked %d times", n)
+			}
+			l.pass(t, 3*time.Hour)
+			if n := l.iam.looked[home] - checks; n > 5 {
+				t.Errorf("root was checked %d times in three hours", n)
+			}
+		})
+	}
+
+	// The status is set right.
 	l := newLand()
 	l.pass(t, 3*time.Hour)
-	checks := l.iam.looked[home]
 	l.rootChange("DeactivateMFADevice", deviceRequest("one"), `{}`)
 	if got := l.step(t, home, bootstrap.RootMFA); got != bootstrap.Regressed {
 		t.Fatalf("root_mfa is %s", got)
@@ -255,20 +324,44 @@ func TestRecheckRoot(t *testing.T) {
 	if got := l.step(t, home, bootstrap.RootMFA); got != bootstrap.Done {
 		t.Errorf("root_mfa is %s ten minutes later", got)
 	}
-	if n := l.iam.looked[home] - checks; n < 1 || n > 2 {
-		t.Errorf("root was checked %d times", n)
-	}
-	l.pass(t, 3*time.Hour)
-	if n := l.iam.looked[home] - checks; n > 5 {
-		t.Errorf("root was checked %d times in three hours", n)
-	}
 
 	// An account that is not checked stays so.
 	l = newLand()
 	l.rootChange("DeactivateMFADevice", deviceRequest("one"), `{}`)
-	if due, err := l.rounds.Rounds(t.Context(), guard.PostureRound, l.clock.Now().Add(time.Hour), 10); err != nil || len(due) != 0 {
-		t.Errorf("due: %+v, %v", due, err)
+	if r := row(l); r.Key != "" {
+		t.Errorf("the row: %+v", r)
 	}
+}
+
+// TestRootLateRun holds that what a check saw counts as of when it saw it, where
+// the schedule's event comes late, and that a fact of a live check counts too.
+func TestRootLateRun(t *testing.T) {
+	l := newLand()
+	l.pass(t, 3*time.Hour)
+	scheduled := l.clock.Now().Add(2 * time.Hour)
+	l.clock.Advance(2*time.Hour + time.Minute)
+	rec := rootRecord("DeactivateMFADevice", l.clock.Now(), deviceRequest("one"), `{}`)
+	l.clock.Advance(10 * time.Minute)
+	if _, err := l.Posture(t.Context(), l.iam, nil, scheduled); err != nil { // the other is there
+		t.Fatal(err)
+	}
+	l.iam.roots[home] = rootUser{password: 1} // no event
+	l.deliver(t, rec)
+	l.pass(t, 2*time.Hour)
+	l.wantLive(t, detect.RootMFARemoved)
+
+	// Without a row's times, a live check that is on record says when root had MFA.
+	l = newLand()
+	l.rootChange("DeactivateMFADevice", deviceRequest("one"), `{}`)
+	l.clock.Advance(time.Hour)
+	fact := bootstrap.LiveFactOf(home, l.clock.Now(), good.answer())
+	if _, err := l.journal.Add(t.Context(), []bootstrap.Fact{fact}); err != nil {
+		t.Fatal(err)
+	}
+	l.clock.Advance(time.Hour)
+	l.iam.roots[home] = rootUser{password: 1}
+	l.pass(t, 2*time.Hour)
+	l.wantLive(t, detect.RootMFARemoved)
 }
 
 // TestRootRowsOfEarlierVersions holds that a row without the times when checks saw
@@ -378,4 +471,76 @@ type rootsFunc func() bootstrap.LiveFact
 
 func (f rootsFunc) AccountSummary(context.Context, string) (bootstrap.LiveFact, error) {
 	return f(), nil
+}
+
+// TestRootProblemWaits holds that a problem is neither on record nor alerted before
+// its event had time to arrive, not even where another event has root checked
+// again, nor by an answer that does not say; and that nothing is closed of which
+// no one was alerted.
+func TestRootProblemWaits(t *testing.T) {
+	waits := func() *land {
+		l := newLand()
+		l.pass(t, 3*time.Hour)
+		l.iam.roots[home] = rootUser{password: 1}
+		for n := l.iam.looked[home]; l.iam.looked[home] == n; {
+			l.pass(t, 5*time.Minute)
+		}
+		if got := l.step(t, home, bootstrap.RootMFA); got != bootstrap.Done {
+			t.Fatalf("root_mfa is %s while the event may arrive", got)
+		}
+		return l
+	}
+	t.Run("checked again before the time", func(t *testing.T) {
+		l := waits()
+		l.rootCall("CreateAccessKey", 10*time.Minute)
+		l.rootCall("DeleteAccessKey", 9*time.Minute)
+		n := l.iam.looked[home]
+		l.pass(t, 5*time.Minute)
+		if l.iam.looked[home] == n {
+			t.Fatal("root was not checked again")
+		}
+		l.wantLive(t)
+		l.pass(t, 30*time.Minute)
+		l.wantLive(t, detect.RootMFARemoved)
+	})
+	t.Run("an answer that does not say", func(t *testing.T) {
+		l := waits()
+		for range 12 {
+			l.clock.Advance(5 * time.Minute)
+			if _, err := l.Posture(t.Context(), rootsFunc(func() bootstrap.LiveFact { return bootstrap.LiveFact{} }), nil, l.clock.Now()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		l.wantLive(t)
+		l.pass(t, 2*time.Hour)
+		l.wantLive(t, detect.RootMFARemoved)
+	})
+	t.Run("over", func(t *testing.T) {
+		l := waits()
+		l.iam.roots[home] = good
+		l.pass(t, 3*time.Hour)
+		l.want(t)
+	})
+	t.Run("what is on record is read once a day", func(t *testing.T) {
+		l := newLand()
+		l.pass(t, 2*time.Hour)
+		reads := func() (n int) {
+			for _, c := range l.script.Calls() {
+				if c == "Journal.Facts" {
+					n++
+				}
+			}
+			return n
+		}
+		before := reads()
+		for range 10 * 12 {
+			l.clock.Advance(5 * time.Minute)
+			if _, err := l.Posture(t.Context(), l.iam, nil, l.clock.Now()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := reads() - before; n > 1 {
+			t.Errorf("facts were read %d times in ten hours", n)
+		}
+	})
 }
