@@ -48,7 +48,7 @@ func Config(getenv func(string) string) (aws.Config, error) {
 	if url := getenv("AWS_ENDPOINT_URL"); url != "" {
 		cfg.BaseEndpoint = &url
 	}
-	return cfg, nil
+	return WithAttempts(cfg, Attempt), nil
 }
 
 // endpoints is what the service clients ask for their own endpoint.

@@ -3,7 +3,6 @@ package awsenv
 import (
 	"io"
 	"net/http"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -40,21 +39,6 @@ func (c answersKept) Do(req *http.Request) (*http.Response, error) {
 		}
 	}
 	return c.next.Do(req)
-}
-
-// WithTimeout bounds each attempt of a client's calls, answer included. A client
-// that is not the SDK's own keeps its time; of nil it makes the SDK's own.
-func WithTimeout(client aws.HTTPClient, attempt time.Duration) aws.HTTPClient {
-	switch c := client.(type) {
-	case nil:
-		return WithTimeout(KeepAnswers(nil), attempt)
-	case answersKept:
-		return answersKept{WithTimeout(c.next, attempt)}
-	case *awshttp.BuildableClient:
-		return c.WithTimeout(attempt)
-	default:
-		return client
-	}
 }
 
 // readOnly hides what else a body implements.

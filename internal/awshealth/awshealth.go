@@ -39,7 +39,7 @@ import (
 // New returns the checks of a guard that is deployed with the settings. It makes
 // no request.
 func New(cfg *config.Config, env aws.Config, now func() time.Time) *health.Checker {
-	env = hasty(env)
+	env = awsenv.WithAttempts(env, attempt)
 	table := sdkdynamodb.NewFromConfig(env)
 	bus := func(region string) *sdkeventbridge.Client {
 		return sdkeventbridge.NewFromConfig(env, func(o *sdkeventbridge.Options) {
@@ -89,12 +89,6 @@ func New(cfg *config.Config, env aws.Config, now func() time.Time) *health.Check
 // attempt bounds one attempt of a call, so that one that hangs is tried again
 // within the time of a check.
 const attempt = 3 * time.Second
-
-func hasty(env aws.Config) aws.Config {
-	env = env.Copy()
-	env.HTTPClient = awsenv.WithTimeout(env.HTTPClient, attempt)
-	return env
-}
 
 // optIn are the partitions in which accounts can enable more Regions, and ask which
 // they have: AWS Account Management has no endpoint in the others (AWS General

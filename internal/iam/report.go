@@ -4,25 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
-	"github.com/aws/smithy-go/middleware"
 
 	"rootguard/internal/guard"
 )
-
-// reportAttempt bounds one attempt at a report of up to some megabytes, so that
-// a connection that hangs leaves time for another.
-const reportAttempt = 4 * time.Second
 
 // CredentialReport is the account's credential report. That there is none, an
 // expired one, or one in the making is an answer and no error (IAM API Reference,
 // GetCredentialReport: ReportNotPresent, ReportExpired, ReportInProgress).
 func (c *Client) CredentialReport(ctx context.Context) (guard.CredentialReport, error) {
-	out, err := c.client.GetCredentialReport(ctx, &sdk.GetCredentialReportInput{}, perAttempt(reportAttempt))
+	out, err := c.client.GetCredentialReport(ctx, &sdk.GetCredentialReportInput{})
 	var (
 		never   *types.CredentialReportNotPresentException
 		expired *types.CredentialReportExpiredException
@@ -46,7 +40,7 @@ func (c *Client) CredentialReport(ctx context.Context) (guard.CredentialReport, 
 // RequestCredentialReport has IAM make the account's credential report (IAM API
 // Reference, GenerateCredentialReport: STARTED, INPROGRESS, COMPLETE).
 func (c *Client) RequestCredentialReport(ctx context.Context) (guard.ReportState, error) {
-	out, err := c.client.GenerateCredentialReport(ctx, &sdk.GenerateCredentialReportInput{}, perAttempt(reportAttempt))
+	out, err := c.client.GenerateCredentialReport(ctx, &sdk.GenerateCredentialReportInput{})
 	if err != nil {
 		return "", classed("requesting a credential report", err)
 	}
@@ -54,31 +48,4 @@ func (c *Client) RequestCredentialReport(ctx context.Context) (guard.ReportState
 		return guard.ReportReady, nil
 	}
 	return guard.ReportInProgress, nil
-}
-
-// attemptError is that an attempt had no answer in its time. It hides the error
-// of the context, of which the SDK takes it that the caller has given up.
-type attemptError struct{ limit time.Duration }
-
-func (e attemptError) Error() string { return fmt.Sprintf("no answer in %s", e.limit) }
-
-// RetryableError is what the SDK asks.
-func (attemptError) RetryableError() bool { return true }
-
-// perAttempt gives each attempt of a request its own time.
-func perAttempt(limit time.Duration) func(*sdk.Options) {
-	attempt := middleware.FinalizeMiddlewareFunc("AttemptTimeout", func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
-		one, cancel := context.WithTimeout(ctx, limit)
-		defer cancel()
-		out, meta, err := next.HandleFinalize(one, in)
-		if err != nil && one.Err() != nil && ctx.Err() == nil {
-			err = attemptError{limit}
-		}
-		return out, meta, err //nolint:wrapcheck // the SDK's, for the SDK
-	})
-	return func(o *sdk.Options) {
-		o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
-			return stack.Finalize.Insert(attempt, "Retry", middleware.After)
-		})
-	}
 }

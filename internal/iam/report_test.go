@@ -1,11 +1,9 @@
 package iam_test
 
 import (
-	"context"
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -144,31 +142,5 @@ func TestCredentialReportAnswers(t *testing.T) {
 			t.Errorf("%s: %+v, %v", content, got, err)
 		}
 		web.Close()
-	}
-}
-
-// TestCredentialReportHangs holds that a connection that hangs is given up in
-// time for another.
-func TestCredentialReportHangs(t *testing.T) {
-	var asked atomic.Bool
-	done := make(chan struct{})
-	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !asked.Swap(true) {
-			select {
-			case <-r.Context().Done():
-			case <-done:
-			}
-			return
-		}
-		w.WriteHeader(http.StatusGone)
-		_, _ = w.Write([]byte("<ErrorResponse><Error><Code>ReportNotPresent</Code></Error></ErrorResponse>"))
-	}))
-	defer web.Close()
-	defer close(done)
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
-	got, err := iam.New(iamClient(&iamtest.Server{URL: web.URL})).CredentialReport(ctx)
-	if err != nil || got.State != guard.ReportAbsent {
-		t.Errorf("%+v, %v", got, err)
 	}
 }

@@ -20,6 +20,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
+	"time"
 
 	sdk "github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sns/types"
@@ -51,37 +53,58 @@ func New(client *sdk.Client, topics Topics) *Publisher {
 	return &Publisher{client: client, topics: topics}
 }
 
+// budget bounds what one topic may take of the time of a publish. It has room for
+// more than one attempt of a request.
+const budget = 12 * time.Second
+
 // Publish is guard.Publisher's. It tries every topic but those that took the
-// alert before, and fails where one does not take it.
+// alert before, all at once and each with a time of its own: a topic that hangs or
+// refuses takes nothing from the others. It fails where one does not take it.
 func (p *Publisher) Publish(ctx context.Context, a alert.Alert) error {
-	took := slices.Clone(a.Took)
-	var errs []error
-	send := func(topic string, compose func(alert.Alert) (sdk.PublishInput, error)) {
-		if topic == "" || slices.Contains(took, topic) {
-			return
-		}
-		in, err := compose(a)
-		if err != nil {
-			errs = append(errs, guard.Permanent(err))
-			return
-		}
-		in.TopicArn = &topic
-		if _, err := p.client.Publish(ctx, &in); err != nil {
-			errs = append(errs, classed("publishing to "+topic, err))
-			return
-		}
-		took = append(took, topic)
+	type target struct {
+		topic   string
+		compose func(alert.Alert) (sdk.PublishInput, error)
 	}
-	send(p.topics.Alerts, message)
+	targets := []target{{p.topics.Alerts, message}, {p.topics.Chat, chatMessage}}
 	if alert.Escalates(a) {
-		send(p.topics.Escalation, message)
+		targets = slices.Insert(targets, 1, target{p.topics.Escalation, message})
 	}
-	send(p.topics.Chat, chatMessage)
-	err := errors.Join(errs...)
+	targets = slices.DeleteFunc(targets, func(t target) bool { return t.topic == "" || slices.Contains(a.Took, t.topic) })
+	outcomes := make([]error, len(targets))
+	var all sync.WaitGroup
+	for i, t := range targets {
+		all.Go(func() {
+			in, err := t.compose(a)
+			if err != nil {
+				outcomes[i] = guard.Permanent(err)
+				return
+			}
+			outcomes[i] = p.send(ctx, t.topic, in)
+		})
+	}
+	all.Wait()
+	took := slices.Clone(a.Took)
+	for i, t := range targets {
+		if outcomes[i] == nil {
+			took = append(took, t.topic)
+		}
+	}
+	err := errors.Join(outcomes...)
 	if err != nil && len(took) > 0 {
 		return &guard.Partial{Took: took, Err: err}
 	}
 	return err
+}
+
+// send publishes to one topic within its budget.
+func (p *Publisher) send(ctx context.Context, topic string, in sdk.PublishInput) error {
+	ctx, cancel := context.WithTimeout(ctx, budget)
+	defer cancel()
+	in.TopicArn = &topic
+	if _, err := p.client.Publish(ctx, &in); err != nil {
+		return classed("publishing to "+topic, err)
+	}
+	return nil
 }
 
 // message is the alert with a body for each kind of subscription. The bodies'

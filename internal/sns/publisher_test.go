@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -78,7 +80,7 @@ func TestMessage(t *testing.T) {
 		},
 		{TopicARN: chat, Body: string(q), Attributes: attributes},
 	}
-	if diff := cmp.Diff(want, server.Messages()); diff != "" {
+	if diff := cmp.Diff(want, slices.Concat(server.On(alerts), server.On(chat))); diff != "" {
 		t.Errorf("messages (-want +got):\n%s", diff)
 	}
 }
@@ -101,7 +103,7 @@ func TestTopics(t *testing.T) {
 			if err := sns.New(client(server.URL), tt.topics).Publish(t.Context(), anAlert(tt.severity)); err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(tt.want, topicsOf(server)); diff != "" {
+			if diff := cmp.Diff(slices.Sorted(slices.Values(tt.want)), topicsOf(server)); diff != "" {
 				t.Errorf("topics (-want +got):\n%s", diff)
 			}
 		})
@@ -133,7 +135,7 @@ func TestUnhealthy(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if diff := cmp.Diff([]string{alerts, escalation, alerts, escalation}, topicsOf(server)); diff != "" {
+	if diff := cmp.Diff([]string{alerts, alerts, escalation, escalation}, topicsOf(server)); diff != "" {
 		t.Errorf("topics (-want +got):\n%s", diff)
 	}
 	server.Inject(alerts, 1, snstest.Fault{Status: http.StatusBadRequest, Code: "KMSDisabled"})
@@ -152,6 +154,7 @@ func topicsOf(server *snstest.Server) []string {
 	for _, m := range server.Messages() {
 		topics = append(topics, m.TopicARN)
 	}
+	slices.Sort(topics) // they are published to at once, in no order
 	return topics
 }
 
@@ -289,4 +292,56 @@ func TestCanceled(t *testing.T) {
 	if !errors.Is(err, context.Canceled) || !guard.Retryable(err) {
 		t.Errorf("got %v, want context.Canceled, retryable", err)
 	}
+}
+
+// TestOneTopicHangs holds that a topic that never answers takes no time from the
+// others: each of them has the alert while the first is still waited for.
+func TestOneTopicHangs(t *testing.T) {
+	for _, hung := range []string{alerts, escalation, chat} {
+		server := snstest.New(t)
+		server.Inject(hung, 1, snstest.Fault{Hang: true})
+		ctx, cancel := context.WithCancel(t.Context())
+		out := make(chan error)
+		go func() {
+			out <- sns.New(client(server.URL), sns.Topics{Alerts: alerts, Escalation: escalation, Chat: chat}).Publish(ctx, anAlert(detect.Critical))
+		}()
+		for len(server.Messages()) < 2 {
+			select {
+			case err := <-out:
+				t.Fatalf("%s hangs: Publish ended with %d messages: %v", hung, len(server.Messages()), err)
+			case <-time.After(time.Millisecond):
+			}
+		}
+		cancel() // the invocation's time is over
+		err := <-out
+		var partial *guard.Partial
+		if !errors.As(err, &partial) || !guard.Retryable(err) || !strings.Contains(err.Error(), hung) {
+			t.Fatalf("%s hangs: got %v, want a retryable error that names it", hung, err)
+		}
+		want := slices.DeleteFunc([]string{alerts, escalation, chat}, func(topic string) bool { return topic == hung })
+		if diff := cmp.Diff(want, partial.Took); diff != "" {
+			t.Errorf("%s hangs: topics that have it (-want +got):\n%s", hung, diff)
+		}
+	}
+}
+
+// silent is a network without an answer.
+type silent struct{}
+
+func (silent) Do(r *http.Request) (*http.Response, error) {
+	<-r.Context().Done()
+	return nil, r.Context().Err()
+}
+
+// TestBudget holds that a topic which never answers ends a publish long before an
+// invocation ends, so that time is left for what comes after it.
+func TestBudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := sdk.New(client("http://localhost").Options(), func(o *sdk.Options) { o.HTTPClient = silent{} })
+		began := time.Now()
+		err := sns.New(c, sns.Topics{Alerts: alerts, Escalation: escalation, Chat: chat}).Publish(t.Context(), anAlert(detect.Critical))
+		if took := time.Since(began); err == nil || !guard.Retryable(err) || took != 12*time.Second {
+			t.Errorf("after %s: %v", took, err)
+		}
+	})
 }

@@ -101,8 +101,12 @@ func loadAWS(ctx context.Context, profile, region string) (aws.Config, error) {
 		}
 		return aws.Config{}, fmt.Errorf("finding AWS credentials: %w; sign in (aws sso login), or name a profile with --profile or AWS_PROFILE", err)
 	}
-	return cfg, nil
+	return awsenv.WithAttempts(cfg, patience), nil
 }
+
+// patience bounds one attempt of a request, so that with the SDK's three attempts
+// and its pauses no call is waited for longer than half a minute.
+const patience = 8 * time.Second
 
 // homeRegion is where IAM's calls and root's sign-ins are recorded, in the
 // partition of a Region. Of a partition that is not known it is the Region itself.

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	sdks3 "github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"rootguard/internal/awsenv"
 	"rootguard/internal/cmd/rootguard/label"
 	"rootguard/internal/replay"
 	"rootguard/internal/s3"
@@ -119,7 +120,7 @@ func (f lookupFlags) bucketClient(ctx context.Context, bucket string) (*sdks3.Cl
 			cfg.Region = found
 		}
 	}
-	return sdks3.NewFromConfig(cfg, options), nil
+	return sdks3.NewFromConfig(awsenv.Streaming(cfg), options), nil // package s3 bounds each file itself
 }
 
 const (

@@ -43,6 +43,7 @@ type Fault struct {
 	Status int    // of the answer; 0 drops the connection
 	Code   string // such as "Throttled"
 	After  bool   // it is published first: an answer that gets lost
+	Hang   bool   // there is no answer until the caller or the test gives up
 }
 
 // Server is an SNS that keeps what is published.
@@ -57,6 +58,7 @@ type Server struct {
 	topics   map[string]Topic
 	sandbox  bool
 	limit    string
+	over     <-chan struct{}
 }
 
 // Topic is what is reported of a topic.
@@ -96,6 +98,9 @@ func New(tb testing.TB) *Server {
 	s := &Server{faults: map[string][]Fault{}, topics: map[string]Topic{}}
 	web := httptest.NewServer(s)
 	tb.Cleanup(web.Close)
+	over := make(chan struct{})
+	tb.Cleanup(func() { close(over) }) // before the server waits for its requests
+	s.over = over
 	s.URL = web.URL
 	return s
 }
@@ -163,6 +168,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.messages = append(s.messages, m)
 	}
 	switch {
+	case faulty && fault.Hang:
+		s.mu.Unlock() // the other topics go on
+		select {
+		case <-r.Context().Done():
+		case <-s.over:
+		}
+		s.mu.Lock()
+		panic(http.ErrAbortHandler)
 	case faulty && fault.Status == 0:
 		panic(http.ErrAbortHandler)
 	case faulty:
