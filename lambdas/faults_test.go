@@ -22,7 +22,7 @@ import (
 func (c *cloud) due(tb testing.TB, of string, n int) {
 	tb.Helper()
 	g := guard.New(guard.Deps{
-		Detector: &detect.Detector{}, Ledger: c.store, Journal: c.store, Deadlines: c.store, Publisher: &fake.Publisher{}, Now: time.Now,
+		Detector: &detect.Detector{}, Ledger: c.store, Journal: c.store, Deadlines: c.store.Deadlines(), Publisher: &fake.Publisher{}, Now: time.Now,
 	}, guard.Settings{})
 	at := time.Now().Add(-24*time.Hour - 30*time.Minute)
 	users := map[string]iamtest.User{}
@@ -78,7 +78,7 @@ func (c *cloud) missing(tb testing.TB) (users, alerts, copies int) {
 
 func (c *cloud) stillDue(tb testing.TB) int {
 	tb.Helper()
-	due, err := c.store.Overdue(tb.Context(), time.Now(), 100)
+	due, err := c.store.Deadlines().Due(tb.Context(), time.Now(), 100)
 	if err != nil {
 		tb.Fatal(err)
 	}

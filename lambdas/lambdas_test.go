@@ -731,7 +731,7 @@ func TestSweep(t *testing.T) {
 	handled(t, sweep, []byte(schedule))
 	handled(t, sweep, []byte(schedule))
 	want(t, c, created, password, missing, added, closed)
-	if due, err := c.store.Overdue(t.Context(), time.Now().Add(10000*time.Hour), 5); err != nil || len(due) != 0 {
+	if due, err := c.store.Deadlines().Due(t.Context(), time.Now().Add(10000*time.Hour), 5); err != nil || len(due) != 0 {
 		t.Errorf("still to be looked at: %+v, %v", due, err)
 	}
 	logs := sweep.Logs()
@@ -854,7 +854,7 @@ func TestLooks(t *testing.T) {
 	c.names.SetState(member, "SUSPENDED")
 	c.iam.Set(member, iamtest.Account{})
 	pass(48)
-	due, err := c.store.Rounds(t.Context(), guard.PostureRound, now.Add(1000*time.Hour), 10)
+	due, err := c.store.Rounds().Of(guard.PostureRound).Due(t.Context(), now.Add(1000*time.Hour), 10)
 	if err != nil || len(due) != 1 || due[0].Account != account {
 		t.Errorf("looked at: %+v, %v", due, err)
 	}

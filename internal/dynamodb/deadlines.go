@@ -9,36 +9,7 @@ import (
 	"rootguard/internal/guard"
 )
 
-// Reschedule is guard.Deadlines', of users. It fails where others keep changing the
-// same row for several seconds, and repeats decide until then.
-func (s *Store) Reschedule(ctx context.Context, deadlineKey string, decide func(guard.Deadline) guard.Deadline) error {
-	return s.reschedule(ctx, userPrefix, deadlineShard, deadlineKey, decide)
-}
-
-// Overdue is guard.Deadlines', of users.
-func (s *Store) Overdue(ctx context.Context, at time.Time, limit int) ([]guard.Deadline, error) {
-	return s.overdue(ctx, deadlineShard, at, limit)
-}
-
-// Recaps are the deadlines by which the recaps of announcements are due.
-func (s *Store) Recaps() guard.Deadlines { return recaps{s} }
-
-type recaps struct{ s *Store }
-
-func (r recaps) Reschedule(ctx context.Context, key string, decide func(guard.Deadline) guard.Deadline) error {
-	return r.s.reschedule(ctx, recapPrefix, recapShard, key, decide)
-}
-
-func (r recaps) Overdue(ctx context.Context, at time.Time, limit int) ([]guard.Deadline, error) {
-	return r.s.overdue(ctx, recapShard, at, limit)
-}
-
-func (s *Store) reschedule(ctx context.Context, prefix, shard, deadlineKey string, decide func(guard.Deadline) guard.Deadline) error {
-	return schedule(ctx, s, deadlineRow(prefix, deadlineKey), shard, deadlineKey, decide,
-		func(d *guard.Deadline) (string, time.Time) { return d.Key, d.Due })
-}
-
-// ChangeQuarantine is guard.Quarantines'. It fails and repeats as Reschedule does.
+// ChangeQuarantine is guard.Quarantines'. It fails and repeats as an Update does.
 func (s *Store) ChangeQuarantine(ctx context.Context, quarantineKey string, decide func(guard.Quarantine) guard.Quarantine) error {
 	return schedule(ctx, s, deadlineRow(quarantinePrefix, quarantineKey), quarantineShard, quarantineKey, decide,
 		func(q *guard.Quarantine) (string, time.Time) { return q.Key, q.Due })
@@ -114,11 +85,4 @@ func change[T any](ctx context.Context, s *Store, k key, what string, decide fun
 		}
 	}
 	return fmt.Errorf("storing %s: others kept changing it: %w", what, last)
-}
-
-func (s *Store) overdue(ctx context.Context, shard string, at time.Time, limit int) ([]guard.Deadline, error) {
-	isDue := func(d guard.Deadline) bool { return !d.Due.IsZero() && !d.Due.After(at) }
-	return due(ctx, s, shard, at, limit, isDue, func(a, b guard.Deadline) int {
-		return cmp.Or(a.Due.Compare(b.Due), cmp.Compare(a.Key, b.Key))
-	})
 }

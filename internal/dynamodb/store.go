@@ -26,11 +26,10 @@ const (
 const workers = 8
 
 var (
-	_ guard.Ledger    = (*Store)(nil)
-	_ guard.Journal   = (*Store)(nil)
-	_ guard.FactRows  = (*Store)(nil)
-	_ guard.Deadlines = (*Store)(nil)
-	_ guard.Rounds    = (*Store)(nil)
+	_ guard.Ledger   = (*Store)(nil)
+	_ guard.Journal  = (*Store)(nil)
+	_ guard.FactRows = (*Store)(nil)
+	_ guard.Rounds   = rounds{}
 
 	_ guard.Announcements = (*Store)(nil)
 	_ guard.Incidents     = (*Store)(nil)

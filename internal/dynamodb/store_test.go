@@ -51,12 +51,12 @@ func TestJournal(t *testing.T) {
 }
 
 func TestDeadlines(t *testing.T) {
-	guardtest.Deadlines(t, func(t *testing.T) guard.Deadlines { t.Helper(); return open(t) })
-	guardtest.Rounds(t, func(t *testing.T) guard.Rounds { t.Helper(); return open(t) })
+	guardtest.Deadlines(t, func(t *testing.T) guard.Rows[guard.Deadline] { t.Helper(); return open(t).Deadlines() })
+	guardtest.Rounds(t, func(t *testing.T) guard.Rounds { t.Helper(); return open(t).Rounds() })
 }
 
 func TestRecaps(t *testing.T) {
-	guardtest.Deadlines(t, func(t *testing.T) guard.Deadlines { t.Helper(); return open(t).Recaps() })
+	guardtest.Deadlines(t, func(t *testing.T) guard.Rows[guard.Deadline] { t.Helper(); return open(t).Recaps() })
 }
 
 func TestIncidents(t *testing.T) {
@@ -99,23 +99,23 @@ func TestRescheduleFaults(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s, server, _ := local(t, fixed)
-			if err := s.Reschedule(t.Context(), "a/eve", bump); err != nil {
+			if err := s.Deadlines().Update(t.Context(), "a/eve", bump); err != nil {
 				t.Fatal(err)
 			}
 			server.Inject(tt.op, tt.times, tt.fault)
-			err := s.Reschedule(t.Context(), "a/eve", bump)
+			err := s.Deadlines().Update(t.Context(), "a/eve", bump)
 			server.Recover(tt.op)
 			if (err == nil) != tt.ok {
 				t.Errorf("got %v, want success %v", err, tt.ok)
 			}
-			due, err := s.Overdue(t.Context(), t0, 5)
+			due, err := s.Deadlines().Due(t.Context(), t0, 5)
 			if err != nil || len(due) != 1 || due[0].Revision != tt.writes {
 				t.Errorf("overdue: %+v, %v, want revision %d", due, err, tt.writes)
 			}
 		})
 	}
 	s, _, _ := local(t, fixed)
-	if err := s.Reschedule(t.Context(), "a/eve", func(guard.Deadline) guard.Deadline { return guard.Deadline{Key: "a/other"} }); err == nil || guard.Retryable(err) {
+	if err := s.Deadlines().Update(t.Context(), "a/eve", func(guard.Deadline) guard.Deadline { return guard.Deadline{Key: "a/other"} }); err == nil || guard.Retryable(err) {
 		t.Errorf("another key: got %v, want a permanent error", err)
 	}
 }
@@ -125,7 +125,7 @@ func TestRescheduleFaults(t *testing.T) {
 func TestDeadlineRows(t *testing.T) {
 	s, server, table := local(t, fixed)
 	for _, due := range []time.Time{t0, {}} {
-		if err := s.Reschedule(t.Context(), "a/eve", func(guard.Deadline) guard.Deadline { return guard.Deadline{Key: "a/eve", Due: due} }); err != nil {
+		if err := s.Deadlines().Update(t.Context(), "a/eve", func(guard.Deadline) guard.Deadline { return guard.Deadline{Key: "a/eve", Due: due} }); err != nil {
 			t.Fatal(err)
 		}
 		items := server.Items(table)
@@ -164,8 +164,8 @@ func TestSmallAnswers(t *testing.T) {
 		})
 	})
 	t.Run("deadlines", func(t *testing.T) {
-		guardtest.Deadlines(t, func(t *testing.T) guard.Deadlines { t.Helper(); return small(t) })
-		guardtest.Rounds(t, func(t *testing.T) guard.Rounds { t.Helper(); return small(t) })
+		guardtest.Deadlines(t, func(t *testing.T) guard.Rows[guard.Deadline] { t.Helper(); return small(t).Deadlines() })
+		guardtest.Rounds(t, func(t *testing.T) guard.Rounds { t.Helper(); return small(t).Rounds() })
 	})
 	t.Run("quarantines", func(t *testing.T) {
 		guardtest.Quarantines(t, func(t *testing.T) guard.Quarantines { t.Helper(); return small(t) })

@@ -56,7 +56,7 @@ func (s *sweepers) guard(change ...func(*guard.Settings)) *guard.Guard {
 	}
 	store := dynamodb.New(s.client, s.table, time.Now)
 	return guard.New(guard.Deps{
-		Detector: &detect.Detector{}, Ledger: store, Journal: store, Deadlines: store, Publisher: &s.pub, Now: time.Now,
+		Detector: &detect.Detector{}, Ledger: store, Journal: store, Deadlines: store.Deadlines(), Publisher: &s.pub, Now: time.Now,
 	}, settings)
 }
 
@@ -161,7 +161,7 @@ func TestManyUsersAreDue(t *testing.T) {
 	if alerts, users := s.told(t); users != n || alerts > 2*11 {
 		t.Errorf("%d alerts told of %d users, want %d", alerts, users, n)
 	}
-	if due, err := s.store.Overdue(t.Context(), at, 5); err != nil || len(due) != 0 {
+	if due, err := s.store.Deadlines().Due(t.Context(), at, 5); err != nil || len(due) != 0 {
 		t.Errorf("still due: %+v, %v", due, err)
 	}
 }
@@ -195,7 +195,7 @@ func TestRowsThatCannotBeRead(t *testing.T) {
 	}
 	for name, list := range map[string]func() (int, error){
 		"incidents": func() (int, error) { all, err := s.store.Unsettled(t.Context(), at, 5); return len(all), err },
-		"recaps":    func() (int, error) { all, err := s.store.Recaps().Overdue(t.Context(), at, 5); return len(all), err },
+		"recaps":    func() (int, error) { all, err := s.store.Recaps().Due(t.Context(), at, 5); return len(all), err },
 	} {
 		if n, err := list(); n != 0 || err == nil || guard.Retryable(err) {
 			t.Errorf("%s: %d, %v", name, n, err)
@@ -220,7 +220,7 @@ func TestEveryRequestOfASweepFails(t *testing.T) {
 		options := client.Options()
 		options.Retryer = aws.NopRetryer{}
 		store := dynamodb.New(sdk.New(options), s.table, time.Now)
-		g := guard.New(guard.Deps{Detector: &detect.Detector{}, Ledger: store, Journal: store, Deadlines: store, Publisher: &s.pub, Now: clock.Now}, guard.Settings{})
+		g := guard.New(guard.Deps{Detector: &detect.Detector{}, Ledger: store, Journal: store, Deadlines: store.Deadlines(), Publisher: &s.pub, Now: clock.Now}, guard.Settings{})
 		s.store = store
 		s.add(t, "111111111111", 1)
 		before := server.Total()
@@ -247,7 +247,7 @@ func TestEveryRequestOfASweepFails(t *testing.T) {
 		if missing < 1 || missing > 2 || missing == 2 && len(plan) == 0 {
 			t.Errorf("%v: told %d times", plan, missing)
 		}
-		due, err := store.Overdue(t.Context(), clock.Now(), 5)
+		due, err := store.Deadlines().Due(t.Context(), clock.Now(), 5)
 		if err != nil || len(due) != 0 {
 			t.Errorf("%v: still due: %+v, %v", plan, due, err)
 		}

@@ -41,7 +41,7 @@ func newUpgraded(t *testing.T) *upgraded {
 	clock := func() time.Time { return u.now }
 	u.store = dynamodb.New(client, table, clock)
 	u.Guard = guard.New(guard.Deps{
-		Detector: &detect.Detector{}, Ledger: u.store, Journal: u.store, Publisher: &u.pub, Now: clock, Deadlines: u.store, Rounds: u.store,
+		Detector: &detect.Detector{}, Ledger: u.store, Journal: u.store, Publisher: &u.pub, Now: clock, Deadlines: u.store.Deadlines(), Rounds: u.store.Rounds(),
 		Announcements: u.store, Recaps: u.store.Recaps(), Incidents: u.store, Quarantines: u.store,
 	}, guard.Settings{})
 	return u

@@ -13,37 +13,8 @@ import (
 )
 
 var (
-	_ guard.Deadlines   = (*Deadlines)(nil)
 	_ guard.Quarantines = (*Quarantines)(nil)
 )
-
-// Deadlines is a guard.Deadlines in memory. The zero value is ready.
-type Deadlines struct {
-	Script *Script
-	// Conflicts makes every Reschedule call decide once in vain.
-	Conflicts bool
-
-	rows dueRows[guard.Deadline]
-}
-
-// Reschedule is guard.Deadlines'.
-func (d *Deadlines) Reschedule(ctx context.Context, key string, decide func(guard.Deadline) guard.Deadline) error {
-	return d.Script.call("Deadlines.Reschedule", func() error {
-		return d.rows.change(ctx, key, d.Conflicts, decide, func(d guard.Deadline) string { return d.Key })
-	})
-}
-
-// Overdue is guard.Deadlines'.
-func (d *Deadlines) Overdue(ctx context.Context, at time.Time, limit int) (due []guard.Deadline, err error) {
-	err = d.Script.call("Deadlines.Overdue", func() (err error) {
-		due, err = d.rows.due(ctx, at, limit, func(d guard.Deadline) (time.Time, string) { return d.Due, d.Key })
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return due, nil
-}
 
 // Quarantines is a guard.Quarantines in memory. The zero value is ready.
 type Quarantines struct {

@@ -28,7 +28,7 @@ func TestJournal(t *testing.T) {
 
 func TestDeadlines(t *testing.T) {
 	for _, conflicts := range []bool{false, true} {
-		guardtest.Deadlines(t, func(*testing.T) guard.Deadlines { return &fake.Deadlines{Conflicts: conflicts} })
+		guardtest.Deadlines(t, func(*testing.T) guard.Rows[guard.Deadline] { return &fake.Deadlines{Conflicts: conflicts} })
 		guardtest.Rounds(t, func(*testing.T) guard.Rounds { return &fake.Rounds{Conflicts: conflicts} })
 	}
 }

@@ -106,7 +106,7 @@ func (m *model) process(skew time.Duration) *process {
 		m: m, skew: skew, started: m.clock.Now(), faults: map[int]fake.Fault{}, meanwhile: map[int]func(){},
 		leased: map[string]string{}, out: map[string]bool{},
 	}
-	p.Guard = guard.New(guard.Deps{Detector: &m.detector, Ledger: p, Journal: p, Deadlines: p, Publisher: p, Now: p.now}, m.settings)
+	p.Guard = guard.New(guard.Deps{Detector: &m.detector, Ledger: p, Journal: p, Deadlines: processDeadlines{p}, Publisher: p, Now: p.now}, m.settings)
 	return p
 }
 
@@ -210,14 +210,23 @@ func (p *process) Facts(ctx context.Context, account string) (facts []bootstrap.
 	return facts, err
 }
 
-// Reschedule is guard.Deadlines'.
-func (p *process) Reschedule(ctx context.Context, key string, decide func(guard.Deadline) guard.Deadline) error {
-	return p.call(func() error { return p.m.deadlines.Reschedule(ctx, key, decide) }, never)
+// processDeadlines are the deadlines as a process sees them.
+type processDeadlines struct{ p *process }
+
+// Get is guard.Rows'.
+func (d processDeadlines) Get(ctx context.Context, key string) (row guard.Deadline, err error) {
+	err = d.p.call(func() error { row, err = d.p.m.deadlines.Get(ctx, key); return err }, never)
+	return row, err
 }
 
-// Overdue is guard.Deadlines'.
-func (p *process) Overdue(ctx context.Context, at time.Time, limit int) (due []guard.Deadline, err error) {
-	err = p.call(func() error { due, err = p.m.deadlines.Overdue(ctx, at, limit); return err }, never)
+// Update is guard.Rows'.
+func (d processDeadlines) Update(ctx context.Context, key string, decide func(guard.Deadline) guard.Deadline) error {
+	return d.p.call(func() error { return d.p.m.deadlines.Update(ctx, key, decide) }, never)
+}
+
+// Due is guard.Rows'.
+func (d processDeadlines) Due(ctx context.Context, at time.Time, limit int) (due []guard.Deadline, err error) {
+	err = d.p.call(func() error { due, err = d.p.m.deadlines.Due(ctx, at, limit); return err }, never)
 	return due, err
 }
 
@@ -592,7 +601,7 @@ func TestAcceptance(t *testing.T) {
 				rt.Errorf("%s was told of %d times without MFA, and %d were closed: %v", name, len(told), n, u.closed)
 			}
 		}
-		due, err := m.deadlines.Overdue(context.Background(), m.clock.Now().Add(10000*time.Hour), 100)
+		due, err := m.deadlines.Due(context.Background(), m.clock.Now().Add(10000*time.Hour), 100)
 		if err != nil || len(due) != 0 {
 			rt.Errorf("still to be looked at: %+v, %v", due, err)
 		}

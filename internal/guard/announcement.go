@@ -190,7 +190,7 @@ func (g *Guard) tellOf(ctx context.Context, f detect.Finding) error {
 // recapAt has Recap look at an announcement at a time, if not earlier.
 func (g *Guard) recapAt(ctx context.Context, e *Entry, at time.Time) error {
 	key := recapKey(e)
-	err := g.deps.Recaps.Reschedule(ctx, key, func(d Deadline) Deadline {
+	err := g.deps.Recaps.Update(ctx, key, func(d Deadline) Deadline {
 		if d.Key != "" && (d.Due.IsZero() || d.Due.Before(at)) {
 			return Deadline{}
 		}
@@ -252,7 +252,7 @@ func (g *Guard) Recap(ctx context.Context, at time.Time) (done Recapped, err err
 		return done, nil
 	}
 	loop := loopOf[Deadline](g, "announcements that ended", at)
-	loop.Due = g.deps.Recaps.Overdue
+	loop.Due = g.deps.Recaps.Due
 	loop.Row = func(d *Deadline) (string, int) { return d.Key, d.Failures }
 	loop.Do = each1(func(ctx context.Context, d *Deadline) worker.Result {
 		told, err := g.recap(ctx, *d)
@@ -288,7 +288,7 @@ func (g *Guard) recap(ctx context.Context, d Deadline) (told bool, err error) {
 			return told, err
 		}
 	}
-	err = g.deps.Recaps.Reschedule(ctx, d.Key, func(cur Deadline) Deadline {
+	err = g.deps.Recaps.Update(ctx, d.Key, func(cur Deadline) Deadline {
 		if cur.Revision != d.Revision {
 			return Deadline{}
 		}

@@ -175,7 +175,7 @@ func TestAnnounceIsToldFirst(t *testing.T) {
 			}
 			s.recap(t, recaps)
 			s.recap(t, 0)
-			if due, err := s.recaps.Overdue(t.Context(), s.clock.Now(), 10); len(due) > 0 || err != nil {
+			if due, err := s.recaps.Due(t.Context(), s.clock.Now(), 10); len(due) > 0 || err != nil {
 				t.Errorf("%v at call %d: still due: %+v, %v", fault, call, due, err)
 			}
 		}
@@ -364,7 +364,7 @@ func TestCloseFaults(t *testing.T) {
 			if (closed > 0) != isClosed || ended == 0 || closed+ended > 3 || len(count) > 2 {
 				t.Errorf("%v at call %d: closed %v: %v", fault, call, isClosed, s.lines())
 			}
-			if due, err := s.recaps.Overdue(t.Context(), s.clock.Now(), 10); len(due) > 0 || err != nil {
+			if due, err := s.recaps.Due(t.Context(), s.clock.Now(), 10); len(due) > 0 || err != nil {
 				t.Errorf("%v at call %d: still due: %+v, %v", fault, call, due, err)
 			}
 		}

@@ -73,11 +73,8 @@ func (g *Guard) Census(ctx context.Context, home Home, org Organization, at time
 }
 
 // round reads a round, the zero value where there is none.
-func (g *Guard) round(ctx context.Context, account string, kind RoundKind) (r Round, err error) {
-	err = g.deps.Rounds.Revise(ctx, roundKey(account, kind), func(was Round) Round {
-		r = was
-		return Round{}
-	})
+func (g *Guard) round(ctx context.Context, account string, kind RoundKind) (Round, error) {
+	r, err := g.deps.Rounds.Of(kind).Get(ctx, roundKey(account, kind))
 	if err != nil {
 		return Round{}, fmt.Errorf("reading when to look at account %s: %w", account, err)
 	}
@@ -343,7 +340,7 @@ func (c *census) drop(ctx context.Context, account string) error {
 // revise changes a round of an account, if change says that there is something to write.
 func (g *Guard) revise(ctx context.Context, account string, kind RoundKind, change func(Round) (now Round, write bool)) error {
 	key := roundKey(account, kind)
-	err := g.deps.Rounds.Revise(ctx, key, func(r Round) Round {
+	err := g.deps.Rounds.Of(kind).Update(ctx, key, func(r Round) Round {
 		now, write := change(r)
 		if !write {
 			return Round{}

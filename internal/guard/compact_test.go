@@ -53,7 +53,7 @@ func newCompacting(t *testing.T, facts []bootstrap.Fact) *compacting {
 	if _, err := l.journal.Add(t.Context(), facts); err != nil {
 		t.Fatal(err)
 	}
-	err := l.rounds.Revise(t.Context(), account+"/facts", func(r guard.Round) guard.Round {
+	err := l.rounds.Of(guard.FactsRound).Update(t.Context(), account+"/facts", func(r guard.Round) guard.Round {
 		return guard.Round{Key: account + "/facts", Account: account, Kind: guard.FactsRound, Due: l.clock.Now(), Revision: 1}
 	})
 	if err != nil {
@@ -160,7 +160,7 @@ func TestCompactFactsFaults(t *testing.T) {
 // taken in by the census.
 func TestOldAccountsAreCompacted(t *testing.T) {
 	c := newCompacting(t, history(1, 100, t0.Add(-200*24*time.Hour)))
-	err := c.rounds.Revise(t.Context(), account+"/facts", func(r guard.Round) guard.Round {
+	err := c.rounds.Of(guard.FactsRound).Update(t.Context(), account+"/facts", func(r guard.Round) guard.Round {
 		r.Due = time.Time{} // as there is none
 		return r
 	})

@@ -79,9 +79,9 @@ func resultOf(err error) worker.Result {
 }
 
 // putOffIn stores that a deadline's attempt failed, unless the row has changed.
-func putOffIn(rows Deadlines) func(ctx context.Context, d *Deadline, failures int, until time.Time) (bool, error) {
+func putOffIn(rows Rows[Deadline]) func(ctx context.Context, d *Deadline, failures int, until time.Time) (bool, error) {
 	return func(ctx context.Context, d *Deadline, failures int, until time.Time) (stored bool, err error) {
-		err = rows.Reschedule(ctx, d.Key, func(cur Deadline) Deadline {
+		err = rows.Update(ctx, d.Key, func(cur Deadline) Deadline {
 			if stored = cur.Revision == d.Revision; !stored {
 				return Deadline{}
 			}

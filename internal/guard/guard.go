@@ -28,12 +28,12 @@ type Deps struct {
 	Limiter Limiter
 
 	// Deadlines is for what Sweep is to look at; nil where nothing sweeps.
-	Deadlines Deadlines
+	Deadlines Rows[Deadline]
 
 	// Announcements and Recaps are for announced root use: who announced it, and
 	// when to tell what became of it. Both are nil where nothing can be announced.
 	Announcements Announcements
-	Recaps        Deadlines
+	Recaps        Rows[Deadline]
 
 	// Incidents is for what people acknowledge; nil where nobody does.
 	Incidents Incidents

@@ -70,19 +70,6 @@ type FactRows interface {
 	Remove(ctx context.Context, facts []bootstrap.Fact) (removed int, err error)
 }
 
-// Deadlines keeps when Sweep is to look at which user.
-type Deadlines interface {
-	// Reschedule reads the deadline under its key (the zero value where absent),
-	// calls decide and stores what it returns, all in one transaction. decide is
-	// pure and may be called again after a conflict. One returned with an empty
-	// Key is not stored, and what was there stays.
-	Reschedule(ctx context.Context, key string, decide func(Deadline) Deadline) error
-	// Overdue returns at most limit deadlines whose Due is neither zero nor after
-	// the given time, the earliest first. A Permanent error is about rows that
-	// cannot be read; the others are returned beside it.
-	Overdue(ctx context.Context, at time.Time, limit int) ([]Deadline, error)
-}
-
 // Announcements keeps who announced the use of root, and that it was ended early.
 type Announcements interface {
 	// Enter stores an entry for ever, unless there is one under its key, and
@@ -149,21 +136,6 @@ type Deadline struct {
 	Revision   int       `json:"revision"`             // of the row, which begins at 1
 	Unanswered int       `json:"unanswered,omitempty"` // live checks in a row to which IAM gave no answer
 	Failures   int       `json:"failures,omitempty"`   // attempts in a row that failed otherwise
-}
-
-// Rounds keeps when which account is to be looked at.
-type Rounds interface {
-	// Revise reads the round under its key (the zero value where absent), calls
-	// decide and stores what it returns, all in one transaction. decide is pure
-	// and may be called again after a conflict. One returned with an empty Key is
-	// not stored, and what was there stays. An account with a round is on record.
-	Revise(ctx context.Context, key string, decide func(Round) Round) error
-	// Rounds returns at most limit rounds of a kind whose Due is neither zero nor
-	// after the given time, the earliest first. A Permanent error is about rows
-	// that cannot be read; the others are returned beside it.
-	Rounds(ctx context.Context, kind RoundKind, at time.Time, limit int) ([]Round, error)
-	// Accounts returns every account on record, in order.
-	Accounts(ctx context.Context) ([]string, error)
 }
 
 // Roots asks IAM how the root user of an account stands.

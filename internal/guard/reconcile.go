@@ -480,7 +480,7 @@ func (c *reconcile) closeSoon(ctx context.Context, account, user string) error {
 
 func (c *reconcile) reschedule(ctx context.Context, account, user string, next func(Deadline) (due time.Time, write bool)) error {
 	key, wrote := deadlineKey(account, user), false
-	err := c.deps.Deadlines.Reschedule(ctx, key, func(d Deadline) Deadline {
+	err := c.deps.Deadlines.Update(ctx, key, func(d Deadline) Deadline {
 		due, write := next(d)
 		if wrote = write; !write {
 			return Deadline{}

@@ -269,7 +269,7 @@ func (l *land) wantLive(t *testing.T, want ...detect.ID) {
 func TestRecheckRoot(t *testing.T) {
 	row := func(l *land) (row guard.Round) {
 		t.Helper()
-		err := l.rounds.Revise(t.Context(), home+"/posture", func(r guard.Round) guard.Round {
+		err := l.rounds.Of(guard.PostureRound).Update(t.Context(), home+"/posture", func(r guard.Round) guard.Round {
 			row = r
 			return guard.Round{}
 		})
@@ -368,7 +368,7 @@ func TestRootLateRun(t *testing.T) {
 // root right goes by its last answer, and alerts of what it hid so far.
 func TestRootRowsOfEarlierVersions(t *testing.T) {
 	forget := func(l *land) {
-		err := l.rounds.Revise(t.Context(), home+"/posture", func(r guard.Round) guard.Round {
+		err := l.rounds.Of(guard.PostureRound).Update(t.Context(), home+"/posture", func(r guard.Round) guard.Round {
 			r.Root.Seen = guard.RootSeen{}
 			return r
 		})
@@ -409,7 +409,7 @@ func TestRootRowsOfEarlierVersions(t *testing.T) {
 		l.iam.roots[home] = rootUser{password: 1}
 		for waits := false; !waits; {
 			l.pass(t, 5*time.Minute)
-			err := l.rounds.Revise(t.Context(), home+"/posture", func(r guard.Round) guard.Round {
+			err := l.rounds.Of(guard.PostureRound).Update(t.Context(), home+"/posture", func(r guard.Round) guard.Round {
 				if waits = len(r.Root.Problems) > 0; waits {
 					r.Root.Known, r.Root.Compared, r.Root.Seen = nil, time.Time{}, guard.RootSeen{}
 				}
@@ -427,7 +427,7 @@ func TestRootRowsOfEarlierVersions(t *testing.T) {
 		l.pass(t, 48*time.Hour)
 		gone := rootUser{password: 1}
 		l.iam.roots[home] = gone
-		err := l.rounds.Revise(t.Context(), home+"/posture", func(r guard.Round) guard.Round {
+		err := l.rounds.Of(guard.PostureRound).Update(t.Context(), home+"/posture", func(r guard.Round) guard.Round {
 			live := gone.answer()
 			r.Root = guard.Root{Known: &live, Compared: l.clock.Now()} // taken for explained
 			return r

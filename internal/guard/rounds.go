@@ -84,9 +84,7 @@ func (r *rounds) walk(ctx context.Context, kind RoundKind, batch int, do func(ct
 	loop := worker.Loop[Round]{
 		What: fmt.Sprintf("accounts due for %s", kind), At: r.at, Now: r.deps.Now, Retryable: Retryable, Backoff: backoff,
 		Page: roundsPage * batch, Batch: batch, Reserve: sweepReserve,
-		Due: func(ctx context.Context, at time.Time, limit int) ([]Round, error) {
-			return r.deps.Rounds.Rounds(ctx, kind, at, limit)
-		},
+		Due: r.deps.Rounds.Of(kind).Due,
 		Row: func(d *Round) (string, int) { return d.Key, max(d.Failures, d.Unanswered) },
 		Do: func(ctx context.Context, _ int, due []Round) []worker.Result {
 			results := make([]worker.Result, len(due))
@@ -125,7 +123,7 @@ func (r *rounds) walk(ctx context.Context, kind RoundKind, batch int, do func(ct
 // Where it goes on, the row that was read becomes the row that was written.
 func (r *rounds) store(ctx context.Context, was *Round, now Round) (stored bool) {
 	now.Revision, now.Failures = was.Revision+1, 0
-	err := r.deps.Rounds.Revise(ctx, was.Key, func(d Round) Round {
+	err := r.deps.Rounds.Of(was.Kind).Update(ctx, was.Key, func(d Round) Round {
 		if stored = d.Revision == was.Revision; !stored {
 			return Round{}
 		}

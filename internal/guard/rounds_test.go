@@ -629,7 +629,7 @@ func TestSlowAnswers(t *testing.T) {
 			l.iam.roots[a] = good
 			for _, kind := range []guard.RoundKind{guard.PostureRound, guard.ReconcileRound} {
 				key := a + "/" + string(kind)
-				_ = l.rounds.Revise(t.Context(), key, func(guard.Round) guard.Round {
+				_ = l.rounds.Of(kind).Update(t.Context(), key, func(guard.Round) guard.Round {
 					return guard.Round{Key: key, Account: a, Kind: kind, Due: time.Now().Add(time.Duration(i-n) * time.Second), Revision: 1}
 				})
 			}
@@ -688,7 +688,7 @@ func TestSlowAnswers(t *testing.T) {
 					t.Fatal(err)
 				}
 				key := home + "/" + name
-				_ = l.deadlines.Reschedule(t.Context(), key, func(guard.Deadline) guard.Deadline {
+				_ = l.deadlines.Update(t.Context(), key, func(guard.Deadline) guard.Deadline {
 					return guard.Deadline{Key: key, Account: home, User: name, Due: at, Revision: 1}
 				})
 			}
@@ -697,7 +697,7 @@ func TestSlowAnswers(t *testing.T) {
 				if did.Unanswered != 60 || did.More {
 					t.Errorf("%+v", did)
 				}
-				due, _ := l.deadlines.Overdue(t.Context(), at, 100)
+				due, _ := l.deadlines.Due(t.Context(), at, 100)
 				if len(due) > 0 {
 					t.Errorf("%d users are in the way of the others", len(due))
 				}
@@ -990,7 +990,7 @@ func TestTenThousandUsers(t *testing.T) {
 			t.Fatalf("user%05d was checked %d times", i, got)
 		}
 	}
-	if due, err := l.deadlines.Overdue(t.Context(), l.clock.Now().Add(24*time.Hour), n); err != nil || len(due) != n/10 {
+	if due, err := l.deadlines.Due(t.Context(), l.clock.Now().Add(24*time.Hour), n); err != nil || len(due) != n/10 {
 		t.Errorf("%d have a deadline, %v", len(due), err)
 	}
 }
@@ -1099,7 +1099,7 @@ func TestCensus(t *testing.T) {
 		t.Helper()
 		got := []string{}
 		for _, kind := range []guard.RoundKind{guard.PostureRound, guard.ReconcileRound} {
-			due, err := l.rounds.Rounds(t.Context(), kind, at().Add(25*time.Hour), 1000)
+			due, err := l.rounds.Of(kind).Due(t.Context(), at().Add(25*time.Hour), 1000)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -1195,7 +1195,7 @@ func TestClosedAccount(t *testing.T) {
 	l.pass(t, 30*time.Hour)
 	due := func() int {
 		t.Helper()
-		due, err := l.deadlines.Overdue(t.Context(), l.clock.Now().Add(1000*time.Hour), 10)
+		due, err := l.deadlines.Due(t.Context(), l.clock.Now().Add(1000*time.Hour), 10)
 		if err != nil {
 			t.Fatal(err)
 		}

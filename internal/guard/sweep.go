@@ -65,7 +65,7 @@ func (g *Guard) track(ctx context.Context, facts []bootstrap.Fact) error {
 			return
 		}
 		key := deadlineKey(account, user)
-		errs = append(errs, g.deps.Deadlines.Reschedule(ctx, key, func(d Deadline) Deadline {
+		errs = append(errs, g.deps.Deadlines.Update(ctx, key, func(d Deadline) Deadline {
 			if d.Due.IsZero() && !begin {
 				return Deadline{}
 			}
@@ -125,7 +125,7 @@ func (g *Guard) Sweep(ctx context.Context, live Live, at time.Time) (Swept, erro
 	loop := worker.Loop[Deadline]{
 		What: "users due", At: at, Now: g.deps.Now, Retryable: Retryable, Backoff: backoff,
 		Page: sweepPage * g.settings.Batch, Batch: g.settings.Batch, Most: g.settings.SweepUsers, Reserve: sweepReserve,
-		Due:    g.deps.Deadlines.Overdue,
+		Due:    g.deps.Deadlines.Due,
 		Row:    func(d *Deadline) (string, int) { return d.Key, max(d.Failures, d.Unanswered) },
 		Do:     s.batch,
 		PutOff: putOffIn(g.deps.Deadlines),
@@ -280,7 +280,7 @@ func (s *sweep) account(ctx context.Context, a *accountLooks, answers []bootstra
 // since: then there are facts that this look has not seen.
 func (s *sweep) moveOn(ctx context.Context, l *look) {
 	moved := false
-	err := s.deps.Deadlines.Reschedule(ctx, l.Key, func(d Deadline) Deadline {
+	err := s.deps.Deadlines.Update(ctx, l.Key, func(d Deadline) Deadline {
 		if moved = d.Revision == l.Revision; !moved {
 			return Deadline{}
 		}

@@ -49,7 +49,7 @@ func TestRootSessionUnseen(t *testing.T) {
 		"no session":                {nil, at("read", "ec2", "DescribeInstances", 12, func(r *cloudtrail.Record) { r.UserIdentity.Session = cloudtrail.SessionContext{} }), 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for mode, deadlines := range map[string]guard.Deadlines{"a log": nil, "as events come": &fake.Deadlines{}} {
+			for mode, deadlines := range map[string]guard.Rows[guard.Deadline]{"a log": nil, "as events come": &fake.Deadlines{}} {
 				w := realWorld()
 				w.Guard = guard.New(guard.Deps{Detector: &detect.Detector{}, Ledger: w.ledger, Journal: w.journal, Publisher: w.pub, Limiter: w, Now: w.clock.Now, Deadlines: deadlines}, w.settings)
 				records := append(append([]*cloudtrail.Record{}, tt.before...), tt.read, tt.read)

@@ -91,7 +91,7 @@ func TestWitnessFaults(t *testing.T) {
 
 func (l *land) witnessRow(t *testing.T) (row guard.Round) {
 	t.Helper()
-	err := l.rounds.Revise(t.Context(), home+"/witness", func(r guard.Round) guard.Round {
+	err := l.rounds.Of(guard.WitnessRound).Update(t.Context(), home+"/witness", func(r guard.Round) guard.Round {
 		row = r
 		return guard.Round{}
 	})

@@ -16,14 +16,13 @@ import (
 	"rootguard/internal/guard"
 )
 
-// Deadlines runs the contract of guard.Deadlines. newDeadlines returns an empty one.
-func Deadlines(t *testing.T, newDeadlines func(t *testing.T) guard.Deadlines) {
+// Deadlines runs the contract of guard.Rows with deadlines. newRows returns empty ones.
+func Deadlines(t *testing.T, newRows func(t *testing.T) guard.Rows[guard.Deadline]) {
 	t.Helper()
-	scheduled(t, func(t *testing.T) schedule[guard.Deadline] {
-		t.Helper()
-		d := newDeadlines(t)
-		return schedule[guard.Deadline]{change: d.Reschedule, due: d.Overdue, fields: func(d *guard.Deadline) (*string, *time.Time, *int) { return &d.Key, &d.Due, &d.Revision }}
-	}, guard.Deadline{Key: "123456789012/eve", Account: "123456789012", User: "eve", Due: t0, Revision: 3, Unanswered: 2, Failures: 4})
+	Rows(t, newRows, guard.Deadline{Key: "123456789012/eve", Account: "123456789012", User: "eve", Due: t0, Revision: 3, Unanswered: 2, Failures: 4},
+		func(key string, due time.Time, revision int) guard.Deadline {
+			return guard.Deadline{Key: key, Due: due, Revision: revision}
+		}, func(d guard.Deadline) int { return d.Revision })
 }
 
 // Quarantines runs the contract of guard.Quarantines. newQuarantines returns an empty one.

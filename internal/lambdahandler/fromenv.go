@@ -90,8 +90,8 @@ func Assemble(cfg config.Config, env aws.Config, now func() time.Time, logger *s
 		Publisher: Counted(sns.New(sdksns.NewFromConfig(env), topics)),
 		Limiter:   &ratelimit.Limiter{Seconds: store, Now: now, Sleep: ratelimit.Sleep},
 		Now:       now,
-		Deadlines: store,
-		Rounds:    store,
+		Deadlines: store.Deadlines(),
+		Rounds:    store.Rounds(),
 
 		Announcements: store,
 		Recaps:        store.Recaps(),

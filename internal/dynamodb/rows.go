@@ -1,0 +1,108 @@
+package dynamodb
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"time"
+
+	"rootguard/internal/guard"
+)
+
+// rowsOf are the rows of one kind. An Update fails where others keep changing the
+// same row for several seconds, and repeats decide until then.
+type rowsOf[T guard.Row] struct {
+	s      *Store
+	key    func(rowKey string) key
+	shard  string // of the index, "" of rows that are never listed
+	keep   bool   // also rows that are never due, for ever
+	before func(ctx context.Context, row *T) error
+}
+
+// Get is guard.Rows'.
+func (r rowsOf[T]) Get(ctx context.Context, rowKey string) (value T, err error) {
+	k := r.key(rowKey)
+	rows, err := r.s.read(ctx, k)
+	if err != nil {
+		return value, err
+	}
+	was := rows[k]
+	return value, was.decode(r.s.now(), &value)
+}
+
+// Update is guard.Rows'.
+func (r rowsOf[T]) Update(ctx context.Context, rowKey string, decide func(T) T) error {
+	k := r.key(rowKey)
+	return change(ctx, r.s, k, k.sk, func(value T) (out row, write bool, err error) {
+		value = decide(value)
+		if value.RowKey() == "" {
+			return row{}, false, nil
+		}
+		if own := value.RowKey(); own != rowKey {
+			return row{}, false, guard.Permanent(fmt.Errorf("storing %q: only %q was read", own, rowKey))
+		}
+		if r.before != nil {
+			if err := r.before(ctx, &value); err != nil {
+				return row{}, false, err
+			}
+		}
+		if out, err = rowOf(k, value); err != nil {
+			return row{}, false, err
+		}
+		switch due := value.RowDue(); {
+		case !due.IsZero() && r.shard != "":
+			out.shard, out.due = dueShardOf(r.shard, rowKey), dueAt(due)
+		case !r.keep:
+			out.expires = r.s.now().Add(WindowTTL).Unix()
+		}
+		return out, true, nil
+	})
+}
+
+// Due is guard.Rows'.
+func (r rowsOf[T]) Due(ctx context.Context, at time.Time, limit int) ([]T, error) {
+	if r.shard == "" {
+		return []T{}, ctx.Err()
+	}
+	isDue := func(row T) bool { return !row.RowDue().IsZero() && !row.RowDue().After(at) }
+	return due(ctx, r.s, r.shard, at, limit, isDue, func(a, b T) int {
+		return cmp.Or(a.RowDue().Compare(b.RowDue()), cmp.Compare(a.RowKey(), b.RowKey()))
+	})
+}
+
+// Deadlines are when which user is to be checked.
+func (s *Store) Deadlines() guard.Rows[guard.Deadline] {
+	return rowsOf[guard.Deadline]{s: s, key: keysOf(userPrefix), shard: deadlineShard}
+}
+
+// Recaps are the deadlines by which the summaries of announcements are due.
+func (s *Store) Recaps() guard.Rows[guard.Deadline] {
+	return rowsOf[guard.Deadline]{s: s, key: keysOf(recapPrefix), shard: recapShard}
+}
+
+func keysOf(prefix string) func(string) key {
+	return func(rowKey string) key { return deadlineRow(prefix, rowKey) }
+}
+
+// Rounds are when which account is to be checked.
+func (s *Store) Rounds() guard.Rounds { return rounds{s} }
+
+type rounds struct{ s *Store }
+
+// Of is guard.Rounds'.
+func (r rounds) Of(kind guard.RoundKind) guard.Rows[guard.Round] {
+	rows := rowsOf[guard.Round]{s: r.s, key: roundRow, keep: true}
+	rows.before = func(ctx context.Context, row *guard.Round) error {
+		if row.Kind != kind {
+			return guard.Permanent(fmt.Errorf("storing round %q of kind %q as one of kind %q", row.Key, row.Kind, kind))
+		}
+		return r.s.register(ctx, row.Account)
+	}
+	if kind != guard.CensusRound {
+		rows.shard = roundShard + string(kind) + "#"
+	}
+	return rows
+}
+
+// Accounts is guard.Rounds'.
+func (r rounds) Accounts(ctx context.Context) ([]string, error) { return r.s.Accounts(ctx) }

@@ -1,0 +1,211 @@
+package fake
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"rootguard/internal/guard"
+)
+
+var (
+	_ guard.Rows[guard.Deadline] = (*Deadlines)(nil)
+	_ guard.Rounds               = (*Rounds)(nil)
+)
+
+// Deadlines are when users are to be checked, or summaries are due.
+type Deadlines = Rows[guard.Deadline]
+
+// Rows is a guard.Rows in memory. The zero value is ready.
+type Rows[T guard.Row] struct {
+	Script *Script
+	// Conflicts makes every Update call decide once in vain.
+	Conflicts bool
+
+	mu  sync.Mutex
+	all map[string]dueRow
+}
+
+// dueRow is a row, and what it is found by: decoding ten thousand to find the few
+// that are due would take most of a test's time.
+type dueRow struct {
+	raw []byte
+	due time.Time
+}
+
+// name is the rows' in a Script: "Deadlines" of guard.Deadline.
+func (r *Rows[T]) name() string {
+	var none T
+	return strings.TrimPrefix(fmt.Sprintf("%T", none), "guard.") + "s"
+}
+
+// Get is guard.Rows'.
+func (r *Rows[T]) Get(ctx context.Context, key string) (row T, err error) {
+	err = r.Script.call(r.name()+".Get", func() error {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("reading %s: %w", key, err)
+		}
+		row, err = r.row(key)
+		return err
+	})
+	if err != nil {
+		var none T
+		return none, err
+	}
+	return row, nil
+}
+
+func (r *Rows[T]) row(key string) (row T, err error) {
+	if was, ok := r.all[key]; ok {
+		if err := json.Unmarshal(was.raw, &row); err != nil {
+			return row, fmt.Errorf("decoding %s: %w", key, err)
+		}
+	}
+	return row, nil
+}
+
+// Update is guard.Rows'.
+func (r *Rows[T]) Update(ctx context.Context, key string, decide func(T) T) error {
+	return r.Script.call(r.name()+".Update", func() error {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("storing %s: %w", key, err)
+		}
+		was, err := r.row(key)
+		if err != nil {
+			return err
+		}
+		if r.Conflicts {
+			decide(was)
+		}
+		now := decide(was)
+		switch now.RowKey() {
+		case "":
+			return nil
+		case key:
+		default:
+			return guard.Permanent(fmt.Errorf("storing %q: only %q was read", now.RowKey(), key))
+		}
+		raw, err := json.Marshal(now)
+		if err != nil {
+			return fmt.Errorf("encoding %s: %w", key, err)
+		}
+		if r.all == nil {
+			r.all = map[string]dueRow{}
+		}
+		r.all[key] = dueRow{raw, now.RowDue()}
+		return nil
+	})
+}
+
+// Due is guard.Rows'.
+func (r *Rows[T]) Due(ctx context.Context, at time.Time, limit int) (due []T, err error) {
+	err = r.Script.call(r.name()+".Due", func() error {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("listing what is due: %w", err)
+		}
+		var keys []string
+		for key, row := range r.all {
+			if !row.due.IsZero() && !row.due.After(at) {
+				keys = append(keys, key)
+			}
+		}
+		slices.SortFunc(keys, func(a, b string) int { return cmp.Or(r.all[a].due.Compare(r.all[b].due), cmp.Compare(a, b)) })
+		due = make([]T, min(limit, len(keys)))
+		for i := range due {
+			if due[i], err = r.row(keys[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return due, nil
+}
+
+// Rounds is a guard.Rounds in memory. The zero value is ready.
+type Rounds struct {
+	Script *Script
+	// Conflicts makes every Update call decide once in vain.
+	Conflicts bool
+	// Others are accounts on record that have no round.
+	Others []string
+
+	mu    sync.Mutex
+	kinds map[guard.RoundKind]*Rows[guard.Round]
+}
+
+// Of is guard.Rounds'.
+func (r *Rounds) Of(kind guard.RoundKind) guard.Rows[guard.Round] {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	rows := r.kinds[kind]
+	if rows == nil {
+		if r.kinds == nil {
+			r.kinds = map[guard.RoundKind]*Rows[guard.Round]{}
+		}
+		rows = &Rows[guard.Round]{Script: r.Script, Conflicts: r.Conflicts}
+		r.kinds[kind] = rows
+	}
+	if kind == guard.CensusRound {
+		return unlisted{rows}
+	}
+	return rows
+}
+
+// unlisted are rows that are never listed as due.
+type unlisted struct{ rows *Rows[guard.Round] }
+
+// Get is guard.Rows'.
+func (u unlisted) Get(ctx context.Context, key string) (guard.Round, error) {
+	return u.rows.Get(ctx, key)
+}
+
+// Update is guard.Rows'.
+func (u unlisted) Update(ctx context.Context, key string, decide func(guard.Round) guard.Round) error {
+	return u.rows.Update(ctx, key, decide)
+}
+
+// Due is guard.Rows'.
+func (u unlisted) Due(ctx context.Context, _ time.Time, _ int) ([]guard.Round, error) {
+	return []guard.Round{}, ctx.Err()
+}
+
+// Accounts is guard.Rounds'.
+func (r *Rounds) Accounts(ctx context.Context) (accounts []string, err error) {
+	err = r.Script.call("Rounds.Accounts", func() error {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("listing accounts: %w", err)
+		}
+		accounts = slices.Clone(r.Others)
+		for _, rows := range r.kinds {
+			rows.mu.Lock()
+			for key := range rows.all {
+				account, _, _ := strings.Cut(key, "/")
+				accounts = append(accounts, account)
+			}
+			rows.mu.Unlock()
+		}
+		slices.Sort(accounts)
+		accounts = slices.Compact(accounts)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return accounts, nil
+}
