@@ -138,6 +138,8 @@ func Quarantined(account string, target Target, deadline time.Time, stage Quaran
 	case QuarantineDone:
 		f.Title += ": " + name
 		f.Detail = sentence("The user, access keys included, may do nothing but enable MFA until it signs in with MFA", why)
+	case quarantineWithheld:
+		f.Title = "IAM user is not quarantined: " + name
 	}
 	f.Account, f.Target, f.MFA = account, target, cloudtrail.No
 	f.Session = string(stage)
@@ -152,7 +154,6 @@ func Quarantined(account string, target Target, deadline time.Time, stage Quaran
 // Quarantined.
 func QuarantineWithheld(account string, target Target, deadline time.Time, why, cycle string, at time.Time) Finding {
 	f := Quarantined(account, target, deadline, quarantineWithheld, cycle, at, time.Time{})
-	f.Title = "IAM user is not quarantined: " + printable(orUnnamed(target.UserName, target.UserID))
 	f.Detail = sentence(why, "nothing was changed",
 		fmt.Sprintf("console password and no MFA since the deadline %s, and all reminders passed", deadline.UTC().Format(time.RFC3339)))
 	f.NextStep = "Have the user sign in and enable MFA; remove what keeps it from that. Nothing else will stop a session without MFA."

@@ -12,7 +12,7 @@ import (
 // late, at each of its calls, in each way, and holds that in the end it is
 // alerted once, and closed once.
 func TestWitnessFaults(t *testing.T) {
-	ready := func(l *land, t *testing.T) { // the next run alerts the use
+	ready := func(t *testing.T, l *land) { // the next run alerts the use
 		t.Helper()
 		for len(l.witness(t).Uses) == 0 || l.witnessRow(t).Due.After(l.clock.Now().Add(5*time.Minute)) {
 			l.pass(t, 5*time.Minute)
@@ -26,9 +26,9 @@ func TestWitnessFaults(t *testing.T) {
 	}{
 		{"a report is asked for", func(*land, func()) {}, 2},
 		{"a report with the use is read", func(l *land, _ func()) { l.pass(t, 5*time.Minute) }, 2},
-		{"the use is alerted", func(l *land, _ func()) { ready(l, t) }, 4},
+		{"the use is alerted", func(l *land, _ func()) { ready(t, l) }, 4},
 		{"it is closed", func(l *land, late func()) {
-			ready(l, t)
+			ready(t, l)
 			l.pass(t, 5*time.Minute)
 			for l.witnessRow(t).Due.After(l.clock.Now().Add(5 * time.Minute)) {
 				l.pass(t, 5*time.Minute)
