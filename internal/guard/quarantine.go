@@ -320,7 +320,7 @@ func (q *quarantining) look(ctx context.Context, row Quarantine, users map[strin
 	case row.State == QuarantineReleasing:
 		return q.release(ctx, row, u)
 	case row.pending():
-		return q.judge(ctx, row, u, users)
+		return q.judge(ctx, row, u)
 	default:
 		return q.verify(ctx, row)
 	}
@@ -381,7 +381,7 @@ func iam[T any](ctx context.Context, call func(context.Context) (T, error)) (T, 
 var errUserWentAway = errors.New("IAM does not know the user, and no record tells of its end")
 
 // judge decides about a user who is to be quarantined, or is.
-func (q *quarantining) judge(ctx context.Context, row Quarantine, u *bootstrap.UserStatus, users map[string][]*bootstrap.UserStatus) error {
+func (q *quarantining) judge(ctx context.Context, row Quarantine, u *bootstrap.UserStatus) error {
 	if q.settings.Quarantine.exempts(row.Account, row.User, row.UserID) {
 		return q.end(ctx, row, "The settings exempt the user", cloudtrail.Unknown)
 	}
@@ -413,7 +413,7 @@ func (q *quarantining) judge(ctx context.Context, row Quarantine, u *bootstrap.U
 	case row.State == QuarantineAttaching && mode != QuarantineOn:
 		return q.end(ctx, row, "Quarantine was switched off while the policy was being attached", cloudtrail.No)
 	case row.State == QuarantineAttaching:
-		return q.attach(ctx, row, u, users)
+		return q.attach(ctx, row, u)
 	case mode != QuarantineDryRun && mode != QuarantineOn:
 		row.State, row.Due = "", time.Time{}
 		return q.store(ctx, row.Revision, row)
@@ -422,9 +422,9 @@ func (q *quarantining) judge(ctx context.Context, row Quarantine, u *bootstrap.U
 			row.Due, row.Unanswered = row.Effective, 0
 			return q.store(ctx, row.Revision, row)
 		}
-		return q.attach(ctx, row, u, users)
+		return q.attach(ctx, row, u)
 	}
-	if why, err := q.unsafe(ctx, &row, u, users); err != nil {
+	if why, err := q.unsafe(ctx, &row, u); err != nil {
 		return q.postpone(ctx, row, err)
 	} else if why != "" {
 		return q.spare(ctx, row, why)

@@ -35,7 +35,7 @@ const (
 )
 
 // unsafe says why a user must not be quarantined, "" where it may be.
-func (q *quarantining) unsafe(ctx context.Context, row *Quarantine, u *bootstrap.UserStatus, users map[string][]*bootstrap.UserStatus) (why string, err error) {
+func (q *quarantining) unsafe(ctx context.Context, row *Quarantine, u *bootstrap.UserStatus) (why string, err error) {
 	admin := u != nil && u.Admin
 	if !admin {
 		if admin, err = iam(ctx, func(ctx context.Context) (bool, error) { return q.safety.Administrator(ctx, row.Account, row.User) }); err != nil {
@@ -43,7 +43,7 @@ func (q *quarantining) unsafe(ctx context.Context, row *Quarantine, u *bootstrap
 		}
 	}
 	if admin {
-		other, err := q.otherAdmin(ctx, row, users)
+		other, err := q.otherAdmin(ctx, row)
 		if err != nil {
 			return "", err
 		}
@@ -57,7 +57,14 @@ func (q *quarantining) unsafe(ctx context.Context, row *Quarantine, u *bootstrap
 // otherAdmin reports whether another administrator is on record who has a console
 // password and is not quarantined. The rows say so before the policy is attached:
 // of two that are quarantined at once, each sees the other.
-func (q *quarantining) otherAdmin(ctx context.Context, row *Quarantine, users map[string][]*bootstrap.UserStatus) (bool, error) {
+//
+// It reads all facts of the account: those that a run has are of the users due.
+func (q *quarantining) otherAdmin(ctx context.Context, row *Quarantine) (bool, error) {
+	facts, err := q.deps.Journal.Facts(ctx, row.Account)
+	if err != nil {
+		return false, fmt.Errorf("reading facts of account %s: %w", row.Account, err)
+	}
+	users := q.users(row.Account, facts, q.at)
 	for _, key := range slices.Sorted(maps.Keys(users)) {
 		for _, u := range users[key] {
 			same := u.Name == row.User || u.UserID != "" && u.UserID == row.UserID
@@ -187,7 +194,7 @@ func (q *quarantining) intend(ctx context.Context, row *Quarantine) (stored bool
 }
 
 // attach quarantines a user whose time of notice is over.
-func (q *quarantining) attach(ctx context.Context, row Quarantine, u *bootstrap.UserStatus, users map[string][]*bootstrap.UserStatus) error {
+func (q *quarantining) attach(ctx context.Context, row Quarantine, u *bootstrap.UserStatus) error {
 	again := row.State == QuarantineAttaching // the policy may be attached
 	if !again {
 		if ok, err := q.reserve(ctx, row); err != nil || !ok {
@@ -197,7 +204,7 @@ func (q *quarantining) attach(ctx context.Context, row Quarantine, u *bootstrap.
 			return err
 		}
 	}
-	switch why, err := q.unsafe(ctx, &row, u, users); {
+	switch why, err := q.unsafe(ctx, &row, u); {
 	case err != nil:
 		return q.postpone(ctx, row, err)
 	case why != "" && again:
