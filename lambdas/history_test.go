@@ -119,7 +119,7 @@ func sweeps(tb testing.TB, c *cloud, runs int, times func(run int) time.Time) in
 // TestHistoryGrows: the table of a version that kept every fact is compacted by
 // the sweeps, none of which takes the memory that the history would.
 func TestHistoryGrows(t *testing.T) {
-	const days = 150
+	const days = 90
 	c, p := newCloud(t), &past{users: 10}
 	now := time.Now()
 	facts := p.begin(now.Add(-days * 24 * time.Hour))

@@ -155,3 +155,19 @@ func TestLateDividesAStreak(t *testing.T) {
 		t.Errorf("%d facts are left", len(store))
 	}
 }
+
+// TestYoungFactsStay: an event that comes two days late finds what followed it.
+func TestYoungFactsStay(t *testing.T) {
+	alice := iamUser("alice", aliceID)
+	story := []told{at(0, createUser("alice", aliceID)), at(1, setPassword("alice", false)), at(2, enableMFA("alice", app)),
+		at(10, signIn(alice, "Yes")), at(11, signIn(alice, "Yes")), at(12, signIn(alice, "Yes")), at(13, signIn(alice, "Yes"))}
+	late := at(10.5, disableMFA("alice", app))
+	store := kept{}
+	store.add(factsOf(t, story)...)
+	store.compact(after(57), 1000)
+	all := factsOf(t, append(story, late))
+	store.add(all[len(all)-1])
+	if diff := gocmp.Diff(Fold(account, all, DefaultOptions(), after(58)), Fold(account, store.facts(), DefaultOptions(), after(58))); diff != "" {
+		t.Errorf("(-all +kept):\n%s", diff)
+	}
+}
