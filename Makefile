@@ -9,8 +9,11 @@ GORELEASER_VER := v2.15.0
 GOVULNCHECK   := golang.org/x/vuln/cmd/govulncheck@v1.1.4
 FUZZTIME      ?= 30s
 CDK           := npx --yes aws-cdk@2.1148.1
-# EMAIL is who is told; without it, cdk.json must name somebody.
+# EMAIL is who gets the alerts. Without it cdk.json must name a receiver, or a
+# deployment is refused: it would remove those of the one before.
 EMAIL         ?=
+# YES=1 has no question asked, as where there is no terminal.
+YES           ?=
 CONTEXT       := $(if $(EMAIL),-c email=$(EMAIL))
 # The CDK's runtime prints a banner about the age of Node 20 on every start.
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
@@ -112,8 +115,8 @@ deploy: build ## deploy to the account of your AWS credentials; EMAIL=ops@exampl
 	$(CDK) deploy --all --concurrency 10 --require-approval never $(CONTEXT)
 	$(if $(GUARD),$(CDK) deploy $(GUARD) --app cdk.out --exclusively --require-approval never --parameters $(GUARD):ProtectTable=true)
 
-destroy: ## remove the stacks; the table, the log groups and the trail's bucket stay
-	$(CDK) destroy --all $(CONTEXT)
+destroy: ## remove the stacks; the table, the log groups and the trail's bucket stay; YES=1 asks nothing
+	$(CDK) destroy --all $(if $(filter-out 0 no,$(YES)),--force) -c receivers=none $(CONTEXT)
 
 clean: ## remove what these targets made
 	rm -rf $(BUILD) cdk.out

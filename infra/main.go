@@ -43,6 +43,9 @@ func run() error {
 	app := awscdk.NewApp(nil)
 	given, _ := app.Node().GetAllContext(nil).(map[string]any)
 	chosen, err := settings.Parse(given)
+	if err == nil {
+		err = chosen.Deployable()
+	}
 	if err != nil {
 		return fmt.Errorf("reading the settings:\n%w", err)
 	}

@@ -54,6 +54,8 @@ func Parse(context map[string]any) (Settings, error) {
 		case key == Object:
 		case fields[key] != nil:
 			single[key] = value
+		case strings.HasPrefix(key, Object+"."):
+			p.misplaced(key)
 		case !strings.ContainsAny(key, ":/") && closest(key, slices.Collect(maps.Keys(fields))) != "":
 			p.unknown("", key, slices.Collect(maps.Keys(fields)))
 		}
@@ -88,6 +90,17 @@ func (p *parser) unknown(path, key string, known []string) {
 	p.fail(path+key, nil, fix)
 }
 
+// misplaced is for the path of a setting that was given as a key of its own, such
+// as -c rootguard.email=ops@example.com, which the CDK takes for another key.
+func (p *parser) misplaced(path string) {
+	name, _, _ := strings.Cut(strings.TrimPrefix(path, Object+"."), ".")
+	if fields[name] == nil {
+		p.unknown(Object+".", name, slices.Collect(maps.Keys(fields)))
+		return
+	}
+	p.fail(path, nil, "a path is no key of the context: put it into the object "+Object+" in cdk.json, or give a text, a flag or a list as -c "+name+"=VALUE")
+}
+
 // fields are the settings by name. Those of type text, list or flag can be given
 // with -c too; there a list is separated by commas.
 var fields = map[string]func(p *parser, key string, v any){
@@ -101,6 +114,7 @@ var fields = map[string]func(p *parser, key string, v any){
 	"sms":         func(p *parser, key string, v any) { p.settings.Receivers.SMS = p.list(key, v, phones.check) },
 	"https":       func(p *parser, key string, v any) { p.settings.Receivers.HTTPS = p.list(key, v, checkHTTPS) },
 	"escalation":  (*parser).escalation,
+	"receivers":   (*parser).receivers,
 	"slack":       (*parser).slack,
 	"chatTopic":   func(p *parser, key string, v any) { p.flag(key, v, &p.settings.ChatTopic) },
 	"securityHub": func(p *parser, key string, v any) { p.flag(key, v, &p.settings.SecurityHub) },
@@ -498,6 +512,14 @@ func (p *parser) escalation(key string, v any) {
 		"sms":   func(key string, v any) { r.SMS = p.list(key, v, phones.check) },
 		"https": func(key string, v any) { r.HTTPS = p.list(key, v, checkHTTPS) },
 	})
+}
+
+func (p *parser) receivers(key string, v any) {
+	if v != "none" {
+		p.fail(key, shown(v), `give "none" if nobody is to receive the alerts; receivers are set by email, sms, https and slack`)
+		return
+	}
+	p.settings.NoReceivers = true
 }
 
 func (p *parser) slack(key string, v any) {

@@ -152,6 +152,11 @@ func TestParseErrors(t *testing.T) {
 		{`{"emial": "ops@example.com"}`, "emial", "", `did you mean "email"?`},
 		{`{"Email": "ops@example.com"}`, "Email", "", `did you mean "email"?`},
 		{`{"email": "ops"}`, "email", "ops", "plain address"},
+		{`{"rootguard.email": "ops@example.com"}`, "rootguard.email", "", "as -c email=VALUE"},
+		{`{"rootguard.escalation.email": "ops@example.com"}`, "rootguard.escalation.email", "", "into the object rootguard in cdk.json"},
+		{`{"rootguard.emial": "ops@example.com"}`, "rootguard.emial", "", `did you mean "email"?`},
+		{`{"receivers": "ops@example.com"}`, "receivers", "ops@example.com", `give "none"`},
+		{`{"receivers": false}`, "receivers", "false", `give "none"`},
 		{`{"email": "Ops <ops@example.com>"}`, "email", "Ops <ops@example.com>", "plain address"},
 		{`{"rootguard": {"email": [1]}}`, "rootguard.email", "1", "in quotes"},
 		{`{"rootguard": {"email": {"to": "ops@example.com"}}}`, "rootguard.email", "map[to:ops@example.com]", "list of texts"},
@@ -293,6 +298,36 @@ func TestEnvironment(t *testing.T) {
 	_, err := Parse(map[string]any{Object: map[string]any{"trails": trails, "quarantine": "on", "quarantineExempt": exempt}})
 	if err == nil || !strings.Contains(err.Error(), "together have more than the 2400 bytes") {
 		t.Errorf("12 trails and 30 exempt accounts: %v", err)
+	}
+}
+
+// TestDeployable holds that settings by which nobody receives an alert are refused,
+// in whatever form the receivers are missing, unless they say that it is meant.
+func TestDeployable(t *testing.T) {
+	for given, ok := range map[string]bool{
+		`{}`: false, `{"rootguard": null}`: false, `{"rootguard": {}}`: false, `{"email": ""}`: false, `{"email": " , "}`: false,
+		`{"rootguard": {"email": []}}`: false, `{"email": "", "rootguard": {"email": ["ops@example.com"]}}`: false,
+		`{"rootguard": {"escalation": {"email": ["ciso@example.com"]}}}`: false, `{"chatTopic": true}`: false, `{"securityHub": true}`: false,
+		`{"email": "ops@example.com"}`: true, `{"rootguard": {"email": ["ops@example.com"]}}`: true, `{"sms": "+14155550100"}`: true,
+		`{"https": "https://example.com/hook"}`: true, `{"rootguard": {"slack": {"workspace": "T0123ABCD", "channel": "C0123ABCD"}}}`: true,
+		`{"receivers": "none"}`: true, `{"rootguard": {"receivers": "none"}}`: true, `{"receivers": "none", "email": "ops@example.com"}`: true,
+	} {
+		s, err := Parse(context(t, given))
+		if err != nil {
+			t.Fatalf("%s: %v", given, err)
+		}
+		err = s.Deployable()
+		if (err == nil) != ok {
+			t.Errorf("%s: %v", given, err)
+		}
+		if err != nil && (!strings.Contains(err.Error(), "-c email=") || !strings.Contains(err.Error(), `receivers to "none"`)) {
+			t.Errorf("%s: the error names no fix: %v", given, err)
+		}
+	}
+	for _, given := range []string{`{"email": null}`, `{"rootguard": {"email": null}}`} {
+		if _, err := Parse(context(t, given)); err == nil {
+			t.Errorf("%s is taken", given)
+		}
 	}
 }
 

@@ -26,6 +26,8 @@ type Settings struct {
 	// Escalation makes no topic for them.
 	Receivers  Receivers
 	Escalation Receivers
+	// NoReceivers says that it is meant where nobody receives the alerts.
+	NoReceivers bool
 	// Slack is the channel that Amazon Q Developer writes to.
 	Slack *Slack
 	// ChatTopic makes the topic for Amazon Q without a channel, for a client
@@ -90,6 +92,17 @@ type Receivers struct {
 
 // Empty reports whether nobody would receive anything.
 func (r Receivers) Empty() bool { return len(r.Email)+len(r.SMS)+len(r.HTTPS) == 0 }
+
+// Deployable is the *Error of settings by which alerts would reach nobody, as where
+// the address of an earlier deployment is left out of this one, and nil where they
+// reach a receiver or NoReceivers says that it is meant. Text messages alone count:
+// they leave out what is below high, of which the deployment warns.
+func (s *Settings) Deployable() error {
+	if s.NoReceivers || s.Slack != nil || !s.Receivers.Empty() {
+		return nil
+	}
+	return &Error{Key: Object + ".email", Fix: `nobody would receive the alerts, and a deployment would remove the receivers of an earlier one: put the address into cdk.json, as in {"context": {"rootguard": {"email": ["ops@example.com"]}}}, or give it each time with -c email=ops@example.com (make deploy EMAIL=ops@example.com); sms, https and slack are receivers too. If it is meant that there are none, set receivers to "none"`}
+}
 
 // Slack names a channel of a workspace that Amazon Q Developer may write to.
 type Slack struct {

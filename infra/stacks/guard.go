@@ -151,7 +151,7 @@ func (g *guard) warnOfReceivers() {
 	case s.Slack != nil || len(s.Receivers.Email)+len(s.Receivers.HTTPS) > 0:
 		return
 	case s.Receivers.Empty():
-		text = "nobody receives the alerts: set email, sms, https or slack, for example with -c email=ops@example.com"
+		text = "nobody receives the alerts: put email, sms, https or slack into cdk.json"
 	default:
 		text = "text messages alone tell of nothing below high, nor of alarms about rootguard itself: set email, https or slack too"
 	}

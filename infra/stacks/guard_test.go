@@ -447,6 +447,25 @@ func TestMakeDeploy(t *testing.T) {
 	}
 }
 
+// TestMakeDestroy holds that make destroy asks unless YES=1 says not to, and needs no
+// receiver.
+func TestMakeDestroy(t *testing.T) {
+	_, err := exec.LookPath("make")
+	testenv.Need(t, err == nil, "make")
+	for yes, force := range map[string]bool{"": false, "0": false, "no": false, "1": true} {
+		run := exec.CommandContext(t.Context(), "make", "-n", "destroy", "YES="+yes)
+		run.Dir = "../.."
+		run.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "MAKE") || strings.HasPrefix(v, "MFLAGS=") })
+		out, err := run.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		if strings.Contains(string(out), "--force") != force || !strings.Contains(string(out), "-c receivers=none") {
+			t.Errorf("YES=%s: make destroy runs\n%s", yes, out)
+		}
+	}
+}
+
 // TestAdoptedTable holds that the guard goes on with a table that was kept as with
 // one of its own, and changes nothing of it.
 func TestAdoptedTable(t *testing.T) {
