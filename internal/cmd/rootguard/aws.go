@@ -124,6 +124,9 @@ func (d deployed) outputs(ctx context.Context, sys system, cfg aws.Config, inste
 	if errors.Is(err, cloudformation.ErrNoStack) {
 		return nil, fmt.Errorf("%w in %s; name it with --stack or %s and its Region with --region, or %s", err, cfg.Region, stackEnv, instead)
 	}
+	if _, ok := awsFaultOf(err); ok {
+		return nil, err // another name would not help
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w; or %s", err, instead)
 	}
@@ -196,6 +199,9 @@ func (d deployed) view(ctx context.Context, sys system) (*view, error) {
 // functionEnv is the environment of one of the stack's functions, which all have the same.
 func (d deployed) functionEnv(ctx context.Context, sys system, cfg aws.Config) (map[string]string, error) {
 	env, err := lambda.Environment(ctx, sdklambda.NewFromConfig(cfg), d.stack(sys)+"-"+eventpattern.RootActivity)
+	if _, ok := awsFaultOf(err); ok {
+		return nil, err
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w in %s", err, cfg.Region)
 	}
@@ -227,6 +233,9 @@ func (a acting) settings(ctx context.Context, sys system, cfg aws.Config) (confi
 	}
 	if table == "" || topic == "" {
 		env, err := a.functionEnv(ctx, sys, cfg)
+		if _, ok := awsFaultOf(err); ok {
+			return config.Config{}, err // another name would not help
+		}
 		if err != nil {
 			return config.Config{}, fmt.Errorf("%w; name the stack with --stack and its Region with --region, or the table with --table and the topic with --topic", err)
 		}

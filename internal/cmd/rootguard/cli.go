@@ -161,7 +161,11 @@ func outcome(sys system, parsed *kong.Context, err error) int {
 		fmt.Fprintln(sys.stderr, "rootguard: reading the table: there is no such table in the Region; check --table (or ROOTGUARD_TABLE) and --region, or leave --table out, for the stack to say")
 		return exitError
 	default:
-		fmt.Fprintln(sys.stderr, "rootguard:", label.CleanText(err.Error()))
+		text := err.Error()
+		if fault, ok := awsFaultOf(err); ok {
+			text = fault.in(err)
+		}
+		fmt.Fprintln(sys.stderr, "rootguard:", label.CleanText(text))
 		return exitError
 	}
 }

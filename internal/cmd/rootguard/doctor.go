@@ -94,6 +94,9 @@ func deployedSettings(ctx context.Context, cfg aws.Config, stack string) (config
 		if errors.Is(err, lambda.ErrNoFunction) {
 			continue
 		}
+		if _, ok := awsFaultOf(err); ok {
+			return config.Config{}, err
+		}
 		if err != nil {
 			return config.Config{}, fmt.Errorf("%w in %s", err, cfg.Region)
 		}
