@@ -19,26 +19,6 @@ func (g *Guard) spent(ctx context.Context) bool {
 	return ctx.Err() != nil || g.short(ctx, sweepReserve)
 }
 
-// retryIn is how long one is put off about whom IAM was silent that many times before.
-func retryIn(unanswered int) time.Duration { return min(lastRetry, firstRetry<<min(unanswered, 10)) }
-
-// faults are what went wrong in one run.
-type faults struct {
-	failures int  // in a row, of what a retry may cure
-	halt     bool // the rest would fail too
-	errs     []error
-}
-
-func (f *faults) fail(err error) {
-	f.errs = append(f.errs, err)
-	if !Retryable(err) {
-		return // a fault of the one, which keeps no other back
-	}
-	if f.failures++; f.failures >= maxFailures {
-		f.halt = true
-	}
-}
-
 // backoff is how long a row is put off that failed. The second attempt is made by
 // the next run, which comes five minutes later.
 var backoff = worker.Backoff{First: 2 * time.Minute, Max: lastRetry}

@@ -14,6 +14,7 @@ import (
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/cloudtrail"
 	"rootguard/internal/detect"
+	"rootguard/internal/worker"
 )
 
 // QuarantineMode is what becomes of users past the last reminder.
@@ -91,6 +92,7 @@ type Quarantine struct {
 	MFA         cloudtrail.Answer `json:"mfa,omitempty"` // of the user, as of the release
 	ExemptUntil time.Time         `json:"exempt_until,omitzero"`
 	Unanswered  int               `json:"unanswered,omitempty"` // looks in a row in which IAM failed
+	Failures    int               `json:"failures,omitempty"`   // attempts in a row that failed otherwise
 
 	// Recent is of the one row, with the key "limit", that counts quarantined users:
 	// when each was, by row and cycle. Its Since is when the limit was last reported.
@@ -240,31 +242,19 @@ type QuarantineRun struct {
 // again; and a user out of quarantine is looked at once more, so that no
 // invocation that was late leaves a policy on somebody who was released.
 func (g *Guard) Quarantine(ctx context.Context, live Live, policy Policy, safety QuarantineSafety, at time.Time) (QuarantineRun, error) {
-	q := quarantining{Guard: g, live: live, policy: policy, safety: safety, at: at, stuck: map[string]bool{}}
+	q := quarantining{Guard: g, live: live, policy: policy, safety: safety, at: at, moved: map[string]bool{}}
 	batch := min(g.settings.Batch, quarantineBatch)
-	for {
-		due, err := g.deps.Quarantines.QuarantinesDue(ctx, at, batch+len(q.stuck))
-		if !listed(&q.errs, "users to quarantine", err) {
-			return q.QuarantineRun, errors.Join(q.errs...)
-		}
-		due = slices.DeleteFunc(due, func(row Quarantine) bool { return q.stuck[row.Key] })
-		due = due[:min(len(due), batch)] // more, where what was stuck is so no longer
-		if len(due) == 0 {
-			return q.QuarantineRun, errors.Join(q.errs...)
-		}
-		if q.failures >= maxFailures || g.short(ctx, quarantineReserve) {
-			q.More = true
-			return q.QuarantineRun, errors.Join(q.errs...)
-		}
-		byAccount := map[string][]Quarantine{}
-		for _, row := range due {
-			q.stuck[row.Key] = true
-			byAccount[row.Account] = append(byAccount[row.Account], row)
-		}
-		for _, account := range slices.Sorted(maps.Keys(byAccount)) {
-			q.account(ctx, account, byAccount[account])
-		}
+	loop := worker.Loop[Quarantine]{
+		What: "users to quarantine", At: at, Now: g.deps.Now, Retryable: Retryable, Backoff: backoff,
+		Page: batch, Batch: batch, Reserve: quarantineReserve,
+		Due:    g.deps.Quarantines.QuarantinesDue,
+		Row:    func(row *Quarantine) (string, int) { return row.Key, max(row.Failures, row.Unanswered) },
+		Do:     q.batch,
+		PutOff: q.putOff,
 	}
+	run := loop.Run(ctx)
+	q.More = q.More || run.More
+	return q.QuarantineRun, run.Err()
 }
 
 // quarantining is one run.
@@ -277,15 +267,8 @@ type quarantining struct {
 
 	mu sync.Mutex
 	QuarantineRun
-	begun int // users for whom there was room in this run
-	faults
-	stuck map[string]bool // rows that were looked at and are still due
-}
-
-func (q *quarantining) fail(err error) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.faults.fail(err)
+	begun int             // users for whom there was room in this run
+	moved map[string]bool // rows of the batch of which is stored how far they have come
 }
 
 func (q *quarantining) count(n *int) {
@@ -294,20 +277,57 @@ func (q *quarantining) count(n *int) {
 	*n++
 }
 
-func (q *quarantining) account(ctx context.Context, account string, due []Quarantine) {
-	facts, err := q.userFacts(ctx, account, quarantined(due)...)
+func (q *quarantining) batch(ctx context.Context, _ int, due []Quarantine) []worker.Result {
+	clear(q.moved)
+	results := make([]worker.Result, len(due))
+	byAccount := map[string][]int{}
+	for i := range due {
+		byAccount[due[i].Account] = append(byAccount[due[i].Account], i)
+	}
+	for _, account := range slices.Sorted(maps.Keys(byAccount)) {
+		q.account(ctx, account, byAccount[account], due, results)
+	}
+	return results
+}
+
+func (q *quarantining) account(ctx context.Context, account string, of []int, due []Quarantine, results []worker.Result) {
+	rows := make([]Quarantine, len(of))
+	for n, i := range of {
+		rows[n] = due[i]
+	}
+	facts, err := q.userFacts(ctx, account, quarantined(rows)...)
 	if err != nil {
-		q.fail(fmt.Errorf("reading facts of account %s: %w", account, err))
+		for _, i := range of {
+			results[i] = resultOf(fmt.Errorf("reading facts of account %s: %w", account, err))
+		}
 		return
 	}
 	users := q.users(account, facts, q.at)
-	each(len(due), func(i int) {
-		row := due[i]
-		err := q.look(ctx, row, users)
-		if err != nil && !errors.Is(err, ErrBusy) { // else another run is telling of it
-			q.fail(fmt.Errorf("quarantine of user %s of account %s: %w", row.User, row.Account, err))
+	each(len(rows), func(n int) {
+		row, result := rows[n], &results[of[n]]
+		if err := q.look(ctx, row, users); err != nil {
+			*result = resultOf(fmt.Errorf("quarantine of user %s of account %s: %w", row.User, row.Account, err))
+			return
+		}
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		if q.moved[row.Key] {
+			result.Outcome = worker.Moved
 		}
 	})
+}
+
+// putOff stores that an attempt failed, unless the row has changed.
+func (q *quarantining) putOff(ctx context.Context, row *Quarantine, failures int, until time.Time) (stored bool, err error) {
+	err = q.deps.Quarantines.ChangeQuarantine(ctx, row.Key, func(now Quarantine) Quarantine {
+		if stored = now.Revision == row.Revision; !stored {
+			return Quarantine{}
+		}
+		now.Due, now.Failures = until, failures
+		now.Revision++
+		return now
+	})
+	return stored, err
 }
 
 // look takes the next step of one user.
@@ -332,7 +352,7 @@ func (q *quarantining) store(ctx context.Context, was int, row Quarantine) error
 	moved := false
 	err := q.deps.Quarantines.ChangeQuarantine(ctx, row.Key, func(now Quarantine) Quarantine {
 		if moved = now.Revision == was; moved {
-			row.Revision = was + 1
+			row.Revision, row.Failures = was+1, 0
 			return row
 		}
 		now.Due = q.at
@@ -346,8 +366,7 @@ func (q *quarantining) store(ctx context.Context, was int, row Quarantine) error
 		q.mu.Lock()
 		defer q.mu.Unlock()
 		q.Looked++
-		q.failures = 0
-		delete(q.stuck, row.Key)
+		q.moved[row.Key] = true
 	}
 	return nil
 }
@@ -357,7 +376,7 @@ func (q *quarantining) postpone(ctx context.Context, row Quarantine, failed erro
 	if err := ctx.Err(); err != nil {
 		return failed // it is due for the next run
 	}
-	row.Due = q.at.Add(retryIn(row.Unanswered))
+	row.Due = q.at.Add(unansweredBackoff.After(row.Key, row.Unanswered+1))
 	row.Unanswered++
 	q.count(&q.Unanswered)
 	if row.Unanswered >= loud {

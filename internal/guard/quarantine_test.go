@@ -403,7 +403,7 @@ func TestQuarantineThrottled(t *testing.T) {
 		}
 		l.clock.Advance(5 * time.Minute)
 	}
-	if tries != 9 { // after 5, 10, 20 and 40 minutes, then hourly
+	if tries < 9 || tries > 11 { // after 5, 10, 20 and 40 minutes, then hourly, each less a quarter at most
 		t.Errorf("tried %d times in 6 hours", tries)
 	}
 	l.since(t, announced, "high Guardrail unhealthy: quarantine of eve")

@@ -35,7 +35,7 @@ func Quarantines(t *testing.T, newQuarantines func(t *testing.T) guard.Quarantin
 	}, guard.Quarantine{
 		Key: "123456789012/eve", Account: "123456789012", User: "eve", UserID: "AIDAEVE", State: guard.QuarantineReleasing, Due: t0, Revision: 3,
 		Cycle: "c", Since: t0.Add(-time.Hour), Deadline: t0.Add(time.Hour), Effective: t0.Add(2 * time.Hour), Attached: true,
-		By: "ops", Why: "why", MFA: cloudtrail.Yes, ExemptUntil: t0.Add(3 * time.Hour), Unanswered: 2,
+		By: "ops", Why: "why", MFA: cloudtrail.Yes, ExemptUntil: t0.Add(3 * time.Hour), Unanswered: 2, Failures: 4,
 		Recent: map[string]time.Time{"123456789012/eve/c": t0.Add(-time.Minute)},
 	})
 }
