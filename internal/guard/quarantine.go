@@ -320,7 +320,8 @@ func (q *quarantining) account(ctx context.Context, account string, of []int, du
 // putOff stores that an attempt failed, unless the row has changed.
 func (q *quarantining) putOff(ctx context.Context, row *Quarantine, failures int, until time.Time) (stored bool, err error) {
 	err = q.deps.Quarantines.ChangeQuarantine(ctx, row.Key, func(now Quarantine) Quarantine {
-		if stored = now.Revision == row.Revision; !stored {
+		begun := now.State == QuarantineAttaching && now.Revision == row.Revision+1 // by this attempt
+		if stored = now.Revision == row.Revision || begun; !stored {
 			return Quarantine{}
 		}
 		now.Due, now.Failures = until, failures
