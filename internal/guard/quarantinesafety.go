@@ -109,6 +109,8 @@ func (q *quarantining) spare(ctx context.Context, row Quarantine, why string) er
 // often it is tried. ok is false where there is no room: then the row stays due
 // where the limit is that of a run, and else waits.
 func (q *quarantining) reserve(ctx context.Context, row Quarantine) (ok bool, err error) {
+	q.reserving.Lock() // one at a time: a place that is given back is another's
+	defer q.reserving.Unlock()
 	s := &q.settings.Quarantine
 	if !q.room(s.PerRun) {
 		return false, nil
