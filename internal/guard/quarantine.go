@@ -267,8 +267,9 @@ type quarantining struct {
 
 	mu sync.Mutex
 	QuarantineRun
-	begun int             // users for whom there was room in this run
-	moved map[string]bool // rows of the batch of which is stored how far they have come
+	reserving sync.Mutex
+	begun     int             // users for whom there was room in this run
+	moved     map[string]bool // rows of the batch of which is stored how far they have come
 }
 
 func (q *quarantining) count(n *int) {
