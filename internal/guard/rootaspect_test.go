@@ -523,13 +523,16 @@ func TestRootProblemWaits(t *testing.T) {
 		l.pass(t, 2*time.Hour)
 		reads := func() (n int) {
 			for _, c := range l.script.Calls() {
-				if c == "Journal.Facts" {
+				if c == "Journal.Facts" || c == "Journal.Pages" {
 					n++
 				}
 			}
 			return n
 		}
 		before := reads()
+		if before == 0 {
+			t.Fatal("facts were never read")
+		}
 		for range 10 * 12 {
 			l.clock.Advance(5 * time.Minute)
 			if _, err := l.Posture(t.Context(), l.iam, nil, l.clock.Now()); err != nil {
