@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -51,7 +52,7 @@ func TestFiveResendsHoldTheRestBack(t *testing.T) {
 // role is not deployed) keep users of others from being told of in time.
 func TestSilentAccountsStarve(t *testing.T) {
 	for _, silent := range []int{40, 300} {
-		t.Run(fmt.Sprint(silent), func(t *testing.T) {
+		t.Run(strconv.Itoa(silent), func(t *testing.T) {
 			s := newSwept()
 			const users = 8
 			for a := range silent {
@@ -72,7 +73,7 @@ func TestSilentAccountsStarve(t *testing.T) {
 				}
 				return s.iam.User(ctx, of, name)
 			})
-			for run := 0; run < 12*48; run++ { // two days of a run every five minutes
+			for run := range 12 * 48 { // two days of a run every five minutes
 				_, _ = s.Sweep(t.Context(), live, s.clock.Now())
 				for _, a := range s.pub.Published() {
 					if a.Finding.ID == detect.UserMFAMissing && a.Finding.Account == account {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -336,7 +337,7 @@ func TestListingFails(t *testing.T) {
 		}
 		run := loop.Run(t.Context())
 		want := 0
-		if failure == errPermanent {
+		if errors.Is(failure, errPermanent) {
 			want = 1
 		}
 		if calls != want || !errors.Is(run.Err(), failure) || !strings.HasPrefix(run.Err().Error(), "listing rows due: ") || strings.Count(run.Err().Error(), failure.Error()) != 1 {
@@ -350,7 +351,7 @@ func TestBackoff(t *testing.T) {
 	spread := map[time.Duration]bool{}
 	for failures, whole := range map[int]time.Duration{0: 2 * time.Minute, 1: 2 * time.Minute, 2: 4 * time.Minute, 5: 32 * time.Minute, 6: time.Hour, 7: time.Hour, 28: time.Hour, 30: time.Hour, 1000: time.Hour} {
 		for i := range 100 {
-			key := fmt.Sprint(i)
+			key := strconv.Itoa(i)
 			got := b.After(key, failures)
 			if got > whole || got < whole*3/4 {
 				t.Errorf("after %d failures %v, want at most %v and three quarters of it", failures, got, whole)
