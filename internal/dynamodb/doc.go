@@ -59,7 +59,7 @@
 // itself brought about. Where decide stores nothing, the two rows it saw may be
 // of moments a few milliseconds apart.
 //
-// An index cannot be read with strong consistency. Due, Overdue, Rounds and
-// QuarantinesDue take only keys from it and read the rows themselves; one that
-// became due within the last moments may be missing from one call.
+// An index cannot be read with strong consistency. What lists due rows takes only
+// keys from it and reads the rows themselves; one that became due within the last
+// moments may be missing from one call.
 package dynamodb
