@@ -182,12 +182,12 @@ func (c *cloud) leasesEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, one := range claims {
-		err := c.store.Update(t.Context(), one.Key, "", func(was guard.Claim, _ guard.Window) (guard.Claim, guard.Window) {
+		err := c.store.Update(t.Context(), one.Key, "", func(was guard.Claim, _ guard.Series) (guard.Claim, guard.Series) {
 			if was.State != guard.Leased {
-				return guard.Claim{}, guard.Window{}
+				return guard.Claim{}, guard.Series{}
 			}
 			was.LeaseUntil = time.Now().Add(-time.Second)
-			return was, guard.Window{}
+			return was, guard.Series{}
 		})
 		if err != nil {
 			t.Fatal(err)

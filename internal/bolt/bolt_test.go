@@ -86,15 +86,15 @@ func finding(account, event string, at time.Time) *detect.Finding {
 
 func putClaim(t *testing.T, s *bolt.Store, c guard.Claim) {
 	t.Helper()
-	err := s.Update(t.Context(), c.Key, "", func(guard.Claim, guard.Window) (guard.Claim, guard.Window) { return c, guard.Window{} })
+	err := s.Update(t.Context(), c.Key, "", func(guard.Claim, guard.Series) (guard.Claim, guard.Series) { return c, guard.Series{} })
 	if err != nil {
 		t.Fatal(err)
 	}
 }
 
-func putWindow(t *testing.T, s *bolt.Store, w guard.Window) {
+func putGroup(t *testing.T, s *bolt.Store, gr guard.Group) {
 	t.Helper()
-	err := s.Update(t.Context(), "none", w.Key, func(guard.Claim, guard.Window) (guard.Claim, guard.Window) { return guard.Claim{}, w })
+	err := s.UpdateGroup(t.Context(), gr.Key, func(guard.Group) guard.Group { return gr })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,19 +123,19 @@ func TestQueries(t *testing.T) {
 		{Key: "1/1969", Finding: finding("1", "1969", time.Date(1969, 12, 31, 23, 0, 0, 0, time.UTC))},
 		{Key: "3/" + long, Finding: finding("3"+long, long, t0.Add(2*time.Hour))},
 		{Key: "2/same\x00x", Finding: finding("2", "same\x00x", t0.Add(3*time.Hour))},
-		{Key: "window/1/s/f"},
+		{Key: "group/1/s/f"},
 	} {
 		putClaim(t, s, c)
 	}
 	if _, err := s.Add(t.Context(), []bootstrap.Fact{{Account: "0", ID: "f"}, {Account: "1", ID: "f"}}); err != nil {
 		t.Fatal(err)
 	}
-	for _, w := range []guard.Window{
+	for _, w := range []guard.Group{
 		{Key: "b", Opened: t0, Finding: *finding("1", "e", t0)},
 		{Key: "a", Opened: t0, Finding: *finding("2", "e", t0)},
 		{Key: "c", Opened: t0.Add(-time.Hour), Finding: *finding("1", "e", t0)},
 	} {
-		putWindow(t, s, w)
+		putGroup(t, s, w)
 	}
 
 	check := func(t *testing.T, s *bolt.Store) {
@@ -157,7 +157,7 @@ func TestQueries(t *testing.T) {
 				t.Errorf("claims of account %q (-want +got):\n%s", account, diff)
 			}
 		}
-		for event, want := range map[string]int{"same": 2, "same\x00x": 1, "late": 1, long: 1, "sam": 0, "": 0, "window/1/s/f": 0} {
+		for event, want := range map[string]int{"same": 2, "same\x00x": 1, "late": 1, long: 1, "sam": 0, "": 0, "group/1/s/f": 0} {
 			claims, err := s.Claim(t.Context(), event)
 			if err != nil {
 				t.Fatal(err)
@@ -167,16 +167,16 @@ func TestQueries(t *testing.T) {
 			}
 		}
 		for account, want := range map[string][]string{"": {"c", "a", "b"}, "1": {"c", "b"}, "3": nil} {
-			windows, err := s.Windows(t.Context(), account)
+			groups, err := s.Groups(t.Context(), account)
 			if err != nil {
 				t.Fatal(err)
 			}
 			var got []string
-			for _, w := range windows {
+			for _, w := range groups {
 				got = append(got, w.Key)
 			}
 			if diff := cmp.Diff(want, got); diff != "" {
-				t.Errorf("windows of account %q (-want +got):\n%s", account, diff)
+				t.Errorf("groups of account %q (-want +got):\n%s", account, diff)
 			}
 		}
 	}
@@ -322,7 +322,7 @@ func TestWhatIsNotAStore(t *testing.T) {
 		"scribbled over":          {file("scribbled", scribbled), bolt.ErrNotStore, bolt.ErrNotStore},
 		"another bbolt database":  {database("other", func(tx *bbolt.Tx) error { _, err := tx.CreateBucket([]byte("x")); return err }), bolt.ErrNotStore, bolt.ErrNotStore},
 		"a bbolt database, empty": {database("bare", func(*bbolt.Tx) error { return nil }), nil, bolt.ErrNotStore},
-		"of a newer version":      {database("newer", withSchema("2")), bolt.ErrNewer, bolt.ErrNewer},
+		"of a newer version":      {database("newer", withSchema("3")), bolt.ErrNewer, bolt.ErrNewer},
 		"without a version":       {database("no version", withSchema("x")), bolt.ErrNotStore, bolt.ErrNotStore},
 		"without its buckets":     {database("no buckets", withSchema("1")), bolt.ErrNotStore, bolt.ErrNotStore},
 		"a folder":                {dir, errors.ErrUnsupported, bolt.ErrNotStore},
@@ -558,8 +558,8 @@ func TestOutputThatFailsUndoesTheBatch(t *testing.T) {
 		t.Fatal(err)
 	}
 	putClaim(t, s, guard.Claim{Key: "1", Finding: finding("1", "1", t0)})
-	keep := func(guard.Claim, guard.Window) (guard.Claim, guard.Window) {
-		return guard.Claim{Key: "2", Finding: finding("1", "2", t0)}, guard.Window{}
+	keep := func(guard.Claim, guard.Series) (guard.Claim, guard.Series) {
+		return guard.Claim{Key: "2", Finding: finding("1", "2", t0)}, guard.Series{}
 	}
 	if err := s.Update(t.Context(), "2", "", keep); !errors.Is(err, full) {
 		t.Errorf("the write that commits: %v", err)
@@ -583,9 +583,15 @@ func TestOutputThatFailsUndoesTheBatch(t *testing.T) {
 func TestDamagedRows(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store.db")
 	s := open(t, path)
-	due := guard.Window{Key: "w", Until: t0, Pending: guard.Held{Count: 1}, Finding: *finding("1", "e", t0)}
+	due := guard.Group{Key: "w", Until: t0, Batches: 1, Finding: *finding("1", "e", t0)}
 	putClaim(t, s, guard.Claim{Key: "c", Finding: finding("1", "e", t0)})
-	putWindow(t, s, due)
+	putGroup(t, s, due)
+	err := s.Update(t.Context(), "none", "s", func(guard.Claim, guard.Series) (guard.Claim, guard.Series) {
+		return guard.Claim{}, guard.Series{Key: "s"}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	if _, err := s.Add(t.Context(), []bootstrap.Fact{{Account: "1", ID: "f"}}); err != nil {
 		t.Fatal(err)
 	}
@@ -598,6 +604,7 @@ func TestDamagedRows(t *testing.T) {
 	err = db.Update(func(tx *bbolt.Tx) error {
 		return errors.Join(
 			tx.Bucket([]byte("claims")).Put([]byte("c"), []byte("{")),
+			tx.Bucket([]byte("series")).Put([]byte("s"), []byte("{")),
 			tx.Bucket([]byte("windows")).Put([]byte("w"), []byte("{")),
 			tx.Bucket([]byte("facts")).Bucket([]byte("=1")).Put([]byte("f"), []byte("{")),
 		)
@@ -608,17 +615,19 @@ func TestDamagedRows(t *testing.T) {
 
 	s = open(t, path)
 	ctx := t.Context()
-	same := func(c guard.Claim, w guard.Window) (guard.Claim, guard.Window) { return c, w }
+	same := func(c guard.Claim, w guard.Series) (guard.Claim, guard.Series) { return c, w }
 	for name, do := range map[string]func() error{
 		"Update of the claim":  func() error { return s.Update(ctx, "c", "", same) },
-		"Update of the window": func() error { return s.Update(ctx, "x", "w", same) },
+		"Update of the series": func() error { return s.Update(ctx, "x", "s", same) },
+		"UpdateGroup":          func() error { return s.UpdateGroup(ctx, "w", func(gr guard.Group) guard.Group { return gr }) },
+		"Read":                 func() error { _, err := s.Read(ctx, []string{"c"}); return err },
 		"Due":                  func() error { _, err := s.Due(ctx, t0, 1); return err },
 		"Add":                  func() error { _, err := s.Add(ctx, []bootstrap.Fact{{Account: "1", ID: "f"}}); return err },
 		"Fact":                 func() error { _, _, err := s.Fact(ctx, "1", "f"); return err },
 		"Facts":                func() error { _, err := s.Facts(ctx, "1"); return err },
 		"Claims":               func() error { return s.Claims(ctx, "", func(guard.Claim) error { return nil }) },
 		"Claim":                func() error { _, err := s.Claim(ctx, "e"); return err },
-		"Windows":              func() error { _, err := s.Windows(ctx, ""); return err },
+		"Groups":               func() error { _, err := s.Groups(ctx, ""); return err },
 	} {
 		if err := do(); err == nil || !strings.Contains(err.Error(), "decoding") {
 			t.Errorf("%s: %v", name, err)

@@ -9,8 +9,11 @@
 //	claims           claim key -> guard.Claim
 //	claims_by_time   one bucket an account: event time + claim key -> nothing
 //	claims_by_event  event ID + 0x00 + claim key -> nothing
-//	windows          window key -> guard.Window
-//	windows_due      Until + window key -> nothing, of windows with something unsent
+//	series           series key -> guard.Series
+//	windows          group key -> guard.Group
+//	windows_due      Until + group key -> nothing, of groups with something unsent
+//	batches          group key + 0x00 + batch number (4 bytes) + 0x00 + claim key -> that
+//	                 claim key; without it, that the batch is sealed
 //	facts            one bucket an account: fact ID -> bootstrap.Fact
 //
 // An account's bucket is named "=" + the account, as a bucket's name cannot be
@@ -18,6 +21,9 @@
 // since 1970 with the sign bit flipped, then the nanoseconds, both big-endian.
 // A key longer than 1,024 bytes is cut and ends in its SHA-256 sum. The indexes
 // list only the claims of events, which have a Finding.
+//
+// A store of schema 1 has no series and no batches, and its windows hold what is
+// counted themselves. It is upgraded when it is opened for writing.
 //
 // # Durability
 //

@@ -3,8 +3,10 @@ package bolt
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	bbolt "go.etcd.io/bbolt"
@@ -12,30 +14,29 @@ import (
 	"rootguard/internal/guard"
 )
 
-// Update is guard.Ledger's. decide must not use the store.
-func (s *Store) Update(ctx context.Context, claimKey, windowKey string, decide func(guard.Claim, guard.Window) (guard.Claim, guard.Window)) error {
+// Update is guard.Claims'. decide must not use the store.
+func (s *Store) Update(ctx context.Context, claimKey, seriesKey string, decide func(guard.Claim, guard.Series) (guard.Claim, guard.Series)) error {
 	err := s.write(ctx, func(tx *bbolt.Tx) error {
 		var oldClaim guard.Claim
-		var oldWindow guard.Window
+		var oldSeries guard.Series
 		if err := get(tx.Bucket(claimsBucket), claimKey, &oldClaim); err != nil {
 			return err
 		}
-		if windowKey != "" {
-			if err := get(tx.Bucket(windowsBucket), windowKey, &oldWindow); err != nil {
+		if seriesKey != "" {
+			if err := get(tx.Bucket(seriesBucket), seriesKey, &oldSeries); err != nil {
 				return err
 			}
 		}
 		// decide owns what it is given, so what the indexes need is taken first.
 		indexed := indexOf(&oldClaim)
-		due := dueKey(&oldWindow)
-		c, w := decide(oldClaim, oldWindow)
+		c, sr := decide(oldClaim, oldSeries)
 		if c.Key != "" {
 			if err := putClaim(tx, &c, indexed); err != nil {
 				return err
 			}
 		}
-		if w.Key != "" {
-			return putWindow(tx, &w, due)
+		if sr.Key != "" {
+			return put(tx.Bucket(seriesBucket), sr.Key, sr)
 		}
 		return nil
 	})
@@ -43,6 +44,23 @@ func (s *Store) Update(ctx context.Context, claimKey, windowKey string, decide f
 		return fmt.Errorf("updating claim %s: %w", claimKey, err)
 	}
 	return nil
+}
+
+// Read is guard.Claims'.
+func (s *Store) Read(ctx context.Context, keys []string) ([]guard.Claim, error) {
+	claims := make([]guard.Claim, len(keys))
+	err := s.read(ctx, func(tx *bbolt.Tx) error {
+		for i, k := range keys {
+			if err := get(tx.Bucket(claimsBucket), k, &claims[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading %d claims: %w", len(keys), err)
+	}
+	return claims, nil
 }
 
 // claimIndex is where the indexes list a claim.
@@ -94,54 +112,122 @@ func putClaim(tx *bbolt.Tx, c *guard.Claim, old claimIndex) error {
 	return nil
 }
 
-// dueKey is nil for a window that holds nothing unsent.
-func dueKey(w *guard.Window) []byte {
-	if w.Key == "" || !w.Unsent() {
+// UpdateGroup is guard.Groups'. decide must not use the store.
+func (s *Store) UpdateGroup(ctx context.Context, groupKey string, decide func(guard.Group) guard.Group) error {
+	err := s.write(ctx, func(tx *bbolt.Tx) error {
+		var old guard.Group
+		if err := get(tx.Bucket(windowsBucket), groupKey, &old); err != nil {
+			return err
+		}
+		due := dueKey(&old)
+		if gr := decide(old); gr.Key != "" {
+			return putGroup(tx, &gr, due)
+		}
 		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("updating group %s: %w", groupKey, err)
 	}
-	return timeKey(w.Until, w.Key)
+	return nil
 }
 
-func putWindow(tx *bbolt.Tx, w *guard.Window, oldDue []byte) error {
-	if err := put(tx.Bucket(windowsBucket), w.Key, w); err != nil {
+// Count is guard.Groups'.
+func (s *Store) Count(ctx context.Context, group string, number int, claim string) (counted bool, err error) {
+	err = s.write(ctx, func(tx *bbolt.Tx) error {
+		b, k := tx.Bucket(batchesBucket), append(batchPrefix(group, number), bounded(claim)...)
+		switch {
+		case b.Get(k) != nil:
+			counted = true
+		case b.Get(batchPrefix(group, number)) == nil: // not sealed
+			counted = true
+			return b.Put(k, []byte(claim))
+		}
+		return nil
+	})
+	if err != nil {
+		return false, fmt.Errorf("counting claim %s: %w", claim, err)
+	}
+	return counted, nil
+}
+
+// Seal is guard.Groups'.
+func (s *Store) Seal(ctx context.Context, group string, number int) (claims []string, err error) {
+	err = s.write(ctx, func(tx *bbolt.Tx) error {
+		b, prefix := tx.Bucket(batchesBucket), batchPrefix(group, number)
+		if err := b.Put(prefix, []byte{1}); err != nil {
+			return err
+		}
+		cur := b.Cursor()
+		for k, v := cur.Seek(prefix); bytes.HasPrefix(k, prefix); k, v = cur.Next() {
+			if len(k) > len(prefix) {
+				claims = append(claims, string(v))
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("sealing batch %d of group %s: %w", number, group, err)
+	}
+	slices.Sort(claims)
+	return claims, nil
+}
+
+// batchPrefix begins the keys of what is in a batch, and is the key that a sealed
+// batch has.
+func batchPrefix(group string, number int) []byte {
+	k := append(key(group), 0)
+	k = binary.BigEndian.AppendUint32(k, uint32(number)) //nolint:gosec // counted from 0
+	return append(k, 0)
+}
+
+// dueKey is nil for a group that holds nothing unsent.
+func dueKey(gr *guard.Group) []byte {
+	if gr.Key == "" || !gr.Unsent() {
+		return nil
+	}
+	return timeKey(gr.Until, gr.Key)
+}
+
+func putGroup(tx *bbolt.Tx, gr *guard.Group, oldDue []byte) error {
+	if err := put(tx.Bucket(windowsBucket), gr.Key, gr); err != nil {
 		return err
 	}
-	due := dueKey(w)
+	due := dueKey(gr)
 	if bytes.Equal(due, oldDue) {
 		return nil
 	}
 	b := tx.Bucket(windowsDueBucket)
 	if oldDue != nil {
 		if err := b.Delete(oldDue); err != nil {
-			return fmt.Errorf("taking window %s from the index: %w", w.Key, err)
+			return fmt.Errorf("taking group %s from the index: %w", gr.Key, err)
 		}
 	}
 	if due != nil {
 		if err := b.Put(due, nil); err != nil {
-			return fmt.Errorf("indexing window %s: %w", w.Key, err)
+			return fmt.Errorf("indexing group %s: %w", gr.Key, err)
 		}
 	}
 	return nil
 }
 
-// Due is guard.Ledger's.
-func (s *Store) Due(ctx context.Context, at time.Time, limit int) ([]guard.Window, error) {
-	var due []guard.Window
+// Due is guard.Groups'.
+func (s *Store) Due(ctx context.Context, at time.Time, limit int) ([]guard.Group, error) {
+	var due []guard.Group
 	end := timeKey(at, "")
 	err := s.read(ctx, func(tx *bbolt.Tx) error {
 		cur := tx.Bucket(windowsDueBucket).Cursor()
-		windows := tx.Bucket(windowsBucket)
+		groups := tx.Bucket(windowsBucket)
 		for k, _ := cur.First(); k != nil && len(due) < limit && bytes.Compare(k[:timeSize], end) <= 0; k, _ = cur.Next() {
-			var w guard.Window
-			if err := get(windows, string(k[timeSize:]), &w); err != nil {
+			var gr guard.Group
+			if err := get(groups, string(k[timeSize:]), &gr); err != nil {
 				return err
 			}
-			due = append(due, w)
+			due = append(due, gr)
 		}
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("listing windows due: %w", err)
+		return nil, fmt.Errorf("listing groups due: %w", err)
 	}
 	return due, nil
 }

@@ -131,27 +131,27 @@ func (s *Store) Claim(ctx context.Context, eventID string) ([]guard.Claim, error
 	return found, nil
 }
 
-// Windows returns every window of an account, of all accounts where account is
-// "", in the order they were opened.
-func (s *Store) Windows(ctx context.Context, account string) ([]guard.Window, error) {
-	var windows []guard.Window
+// Groups returns every group of an account, of all accounts where account is "", in
+// the order they were opened.
+func (s *Store) Groups(ctx context.Context, account string) ([]guard.Group, error) {
+	var groups []guard.Group
 	err := s.read(ctx, func(tx *bbolt.Tx) error {
 		return tx.Bucket(windowsBucket).ForEach(func(k, raw []byte) error {
-			var w guard.Window
-			if err := json.Unmarshal(raw, &w); err != nil {
-				return fmt.Errorf("decoding window %s: %w", k, err)
+			var gr guard.Group
+			if err := json.Unmarshal(raw, &gr); err != nil {
+				return fmt.Errorf("decoding group %s: %w", k, err)
 			}
-			if account == "" || w.Finding.Account == account {
-				windows = append(windows, w)
+			if account == "" || gr.Finding.Account == account {
+				groups = append(groups, gr)
 			}
 			return nil
 		})
 	})
 	if err != nil {
-		return nil, fmt.Errorf("listing windows: %w", err)
+		return nil, fmt.Errorf("listing groups: %w", err)
 	}
-	slices.SortFunc(windows, func(a, b guard.Window) int {
+	slices.SortFunc(groups, func(a, b guard.Group) int {
 		return cmp.Or(a.Opened.Compare(b.Opened), cmp.Compare(a.Key, b.Key))
 	})
-	return windows, nil
+	return groups, nil
 }

@@ -25,7 +25,7 @@ var (
 )
 
 // schema is the version of the layout that doc.go describes.
-const schema = 1
+const schema = 2
 
 // lockTimeout is how long opening waits for another process.
 const lockTimeout = 2 * time.Second
@@ -46,6 +46,8 @@ var (
 	windowsBucket       = []byte("windows")
 	windowsDueBucket    = []byte("windows_due")
 	factsBucket         = []byte("facts")
+	seriesBucket        = []byte("series")  // since schema 2
+	batchesBucket       = []byte("batches") // since schema 2
 
 	schemaKey = []byte("schema")
 )
@@ -109,16 +111,20 @@ func open(path string, readOnly bool) (s *Store, err error) {
 	if err := checkSize(db, path); err != nil {
 		return nil, fmt.Errorf("opening store %s: %w", path, err)
 	}
-	fresh := false
-	if err := db.View(func(tx *bbolt.Tx) (err error) { fresh, err = check(tx); return err }); err != nil {
+	version := 0
+	if err := db.View(func(tx *bbolt.Tx) (err error) { version, err = check(tx); return err }); err != nil {
 		return nil, fmt.Errorf("opening store %s: %w", path, err)
 	}
-	if fresh {
-		if readOnly {
-			return nil, fmt.Errorf("opening store %s: %w", path, ErrNotStore)
-		}
+	switch {
+	case version == 0 && readOnly:
+		return nil, fmt.Errorf("opening store %s: %w", path, ErrNotStore)
+	case version == 0:
 		if err := db.Update(create); err != nil {
 			return nil, fmt.Errorf("creating store %s: %w", path, err)
+		}
+	case version < schema && !readOnly:
+		if err := db.Update(upgrade); err != nil {
+			return nil, fmt.Errorf("upgrading store %s: %w", path, err)
 		}
 	}
 	return &Store{db: db}, nil
@@ -138,37 +144,42 @@ func checkSize(db *bbolt.DB, path string) error {
 	})
 }
 
-// check reports whether the database is empty, and fails where it is not a
-// store that this version can read.
-func check(tx *bbolt.Tx) (fresh bool, err error) {
+// check returns the schema of the store, 0 where the database is empty, and fails
+// where it is not a store that this version can read.
+func check(tx *bbolt.Tx) (version int, err error) {
 	meta := tx.Bucket(metaBucket)
 	if meta == nil {
 		if name, _ := tx.Cursor().First(); name != nil {
-			return false, ErrNotStore
+			return 0, ErrNotStore
 		}
-		return true, nil
+		return 0, nil
 	}
-	version, err := strconv.Atoi(string(meta.Get(schemaKey)))
+	version, err = strconv.Atoi(string(meta.Get(schemaKey)))
 	switch {
 	case err != nil || version < 1:
-		return false, fmt.Errorf("%w: its schema is %q", ErrNotStore, meta.Get(schemaKey))
+		return 0, fmt.Errorf("%w: its schema is %q", ErrNotStore, meta.Get(schemaKey))
 	case version > schema:
-		return false, fmt.Errorf("%w: its schema is %d, and this one knows %d", ErrNewer, version, schema)
+		return 0, fmt.Errorf("%w: its schema is %d, and this one knows %d", ErrNewer, version, schema)
 	}
-	for _, name := range dataBuckets() {
+	for _, name := range dataBuckets(version) {
 		if tx.Bucket(name) == nil {
-			return false, fmt.Errorf("%w: it has no %s", ErrNotStore, name)
+			return 0, fmt.Errorf("%w: it has no %s", ErrNotStore, name)
 		}
 	}
-	return false, nil
+	return version, nil
 }
 
-func dataBuckets() [][]byte {
-	return [][]byte{claimsBucket, claimsByTimeBucket, claimsByEventBucket, windowsBucket, windowsDueBucket, factsBucket}
+// dataBuckets are those of a schema.
+func dataBuckets(version int) [][]byte {
+	all := [][]byte{claimsBucket, claimsByTimeBucket, claimsByEventBucket, windowsBucket, windowsDueBucket, factsBucket}
+	if version > 1 {
+		all = append(all, seriesBucket, batchesBucket)
+	}
+	return all
 }
 
 func create(tx *bbolt.Tx) error {
-	for _, name := range dataBuckets() {
+	for _, name := range dataBuckets(schema) {
 		if _, err := tx.CreateBucket(name); err != nil {
 			return fmt.Errorf("creating bucket %s: %w", name, err)
 		}
@@ -178,6 +189,16 @@ func create(tx *bbolt.Tx) error {
 		return fmt.Errorf("creating bucket %s: %w", metaBucket, err)
 	}
 	return meta.Put(schemaKey, []byte(strconv.Itoa(schema)))
+}
+
+// upgrade makes a store of schema 1 one of schema 2, whose windows are groups.
+func upgrade(tx *bbolt.Tx) error {
+	for _, name := range [][]byte{seriesBucket, batchesBucket} {
+		if _, err := tx.CreateBucketIfNotExists(name); err != nil {
+			return fmt.Errorf("creating bucket %s: %w", name, err)
+		}
+	}
+	return tx.Bucket(metaBucket).Put(schemaKey, []byte(strconv.Itoa(schema)))
 }
 
 // Close commits an open batch and closes the file.

@@ -5,9 +5,11 @@
 // Everything of an account is one item collection, so its status is one query.
 //
 //	pk               sk            holds
-//	ACCOUNT#<id>     CLAIM#<key>   guard.Claim of an event, or of a roll-up of a window
-//	ACCOUNT#<id>     WINDOW#<key>  guard.Window
+//	ACCOUNT#<id>     CLAIM#<key>   guard.Claim of an event, or of a roll-up of a group
+//	ACCOUNT#<id>     SERIES#<key>  guard.Series
+//	ACCOUNT#<id>     WINDOW#<key>  guard.Group, or the window of version 1
 //	ACCOUNT#<id>     FACT#<id>     bootstrap.Fact; those of root's use begin with "root_"
+//	BATCH#<part>#<group>  BATCH#<number>  a part of the claims that are in a batch of a group
 //	ACCOUNT#<id>     USER#<key>    guard.Deadline
 //	ACCOUNT#<id>     QUARANTINE#<key>                    guard.Quarantine, only where quarantine is on or in a dry run
 //	ACCOUNT#<id>     INCIDENT#<start>/<ID>               guard.Incident

@@ -163,7 +163,7 @@ func TestAnnouncementRows(t *testing.T) {
 		t.Fatal(err)
 	}
 	finding := &detect.Finding{Account: "a", EventTime: t0, Announced: &detect.Announced{ID: e.ID}}
-	if err := put(s, guard.Claim{Key: "a/e", State: guard.Sent, Finding: finding}, guard.Window{}); err != nil {
+	if err := put(s, guard.Claim{Key: "a/e", State: guard.Sent, Finding: finding}, guard.Series{}); err != nil {
 		t.Fatal(err)
 	}
 	got := map[string]string{}
@@ -200,7 +200,7 @@ func TestUnderIsPaged(t *testing.T) {
 	const n = 120
 	for i := range n {
 		finding := &detect.Finding{Account: "a", EventTime: t0.Add(time.Duration(i) * time.Second), Announced: &detect.Announced{ID: "x"}}
-		if err := put(s, guard.Claim{Key: "a/e" + strconv.Itoa(i), State: guard.Sent, Finding: finding}, guard.Window{}); err != nil {
+		if err := put(s, guard.Claim{Key: "a/e" + strconv.Itoa(i), State: guard.Sent, Finding: finding}, guard.Series{}); err != nil {
 			t.Fatal(err)
 		}
 	}

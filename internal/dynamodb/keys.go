@@ -15,7 +15,9 @@ const (
 	accountsPartition = "ACCOUNTS"
 	accountPrefix     = "ACCOUNT#"
 	claimPrefix       = "CLAIM#"
-	windowPrefix      = "WINDOW#"
+	seriesPrefix      = "SERIES#"
+	windowPrefix      = "WINDOW#" // of groups, too
+	batchPrefix       = "BATCH#"
 	factPrefix        = "FACT#"
 	userPrefix        = "USER#"
 	roundPrefix       = "ROUND#"
@@ -54,8 +56,11 @@ func secondRow(second time.Time) key { return key{limiterPartition, second.UTC()
 func claimRow(claimKey string) key {
 	return key{partition(accountOf(claimKey)), sortKey(claimPrefix, claimKey)}
 }
-func windowRow(windowKey string) key {
-	return key{partition(accountOf(windowKey)), sortKey(windowPrefix, windowKey)}
+func seriesRow(seriesKey string) key {
+	return key{partition(accountOf(seriesKey)), sortKey(seriesPrefix, seriesKey)}
+}
+func windowRow(groupKey string) key {
+	return key{partition(accountOf(groupKey)), sortKey(windowPrefix, groupKey)}
 }
 func deadlineRow(prefix, deadlineKey string) key {
 	return key{partition(accountOf(deadlineKey)), sortKey(prefix, deadlineKey)}
@@ -84,10 +89,10 @@ func partition(account string) string { return fit(accountPrefix+account, maxPar
 
 func sortKey(prefix, name string) string { return fit(prefix+name, maxSortKey) }
 
-// accountOf is the account that a claim's or window's key begins with. It only
+// accountOf is the account that the key of a claim, series or group begins with. It only
 // decides where the row is kept; the sort key has the whole key.
 func accountOf(key string) string {
-	account, _, _ := strings.Cut(strings.TrimPrefix(key, "window/"), "/")
+	account, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(key, "window/"), "group/"), "/")
 	if plain, err := url.PathUnescape(account); err == nil {
 		return plain
 	}

@@ -71,17 +71,17 @@ func (s *Store) Claim(ctx context.Context, eventID string) ([]guard.Claim, error
 	return found, nil
 }
 
-// Windows returns every window of an account, of all accounts where account is
-// "", in the order they were opened.
-func (s *Store) Windows(ctx context.Context, account string) ([]guard.Window, error) {
-	windows, err := all[guard.Window](ctx, s, account, windowPrefix)
+// Groups returns every group of an account, of all accounts where account is "", in
+// the order they were opened.
+func (s *Store) Groups(ctx context.Context, account string) ([]guard.Group, error) {
+	groups, err := all[guard.Group](ctx, s, account, windowPrefix)
 	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(windows, func(a, b guard.Window) int {
+	slices.SortFunc(groups, func(a, b guard.Group) int {
 		return cmp.Or(a.Opened.Compare(b.Opened), cmp.Compare(a.Key, b.Key))
 	})
-	return windows, nil
+	return groups, nil
 }
 
 // all returns the rows of one kind, of an account or of all.

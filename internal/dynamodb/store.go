@@ -51,13 +51,13 @@ func New(client *sdk.Client, table string, now func() time.Time) *Store {
 	return &Store{client: client, table: table, now: now}
 }
 
-// Update is guard.Ledger's. It fails where others keep changing the same rows
+// Update is guard.Claims'. It fails where others keep changing the same rows
 // for several seconds, and repeats decide until then. decide must return rows
 // under the keys it was given, or under none.
-func (s *Store) Update(ctx context.Context, claimKey, windowKey string, decide func(guard.Claim, guard.Window) (guard.Claim, guard.Window)) error {
+func (s *Store) Update(ctx context.Context, claimKey, seriesKey string, decide func(guard.Claim, guard.Series) (guard.Claim, guard.Series)) error {
 	keys := []key{claimRow(claimKey)}
-	if windowKey != "" {
-		keys = append(keys, windowRow(windowKey))
+	if seriesKey != "" {
+		keys = append(keys, seriesRow(seriesKey))
 	}
 	var tried []row
 	var last error
@@ -69,14 +69,14 @@ func (s *Store) Update(ctx context.Context, claimKey, windowKey string, decide f
 		if slices.ContainsFunc(tried, func(r row) bool { return rows[r.key].version == r.version }) {
 			return nil // the attempt before had gone through, and its answer got lost
 		}
-		write, account, err := s.decided(claimKey, windowKey, rows, decide)
+		write, account, err := s.decided(claimKey, seriesKey, rows, decide)
 		if err != nil || len(write) == 0 {
 			return err
 		}
 		if err := s.register(ctx, account); err != nil {
 			return err
 		}
-		if err = s.write(ctx, keys, rows, write); err == nil {
+		if err = s.write(ctx, rows, write); err == nil {
 			return nil
 		}
 		if !conflict(err) {
@@ -91,23 +91,23 @@ func (s *Store) Update(ctx context.Context, claimKey, windowKey string, decide f
 }
 
 // decided asks decide about what was read, and returns the rows to write.
-func (s *Store) decided(claimKey, windowKey string, rows map[key]row, decide func(guard.Claim, guard.Window) (guard.Claim, guard.Window)) (write []row, account string, err error) {
+func (s *Store) decided(claimKey, seriesKey string, rows map[key]row, decide func(guard.Claim, guard.Series) (guard.Claim, guard.Series)) (write []row, account string, err error) {
 	var c guard.Claim
-	var w guard.Window
+	var sr guard.Series
 	now := s.now()
 	claim := rows[claimRow(claimKey)]
 	if err := claim.decode(now, &c); err != nil {
 		return nil, "", err
 	}
-	if windowKey != "" {
-		window := rows[windowRow(windowKey)]
-		if err := window.decode(now, &w); err != nil {
+	if seriesKey != "" {
+		series := rows[seriesRow(seriesKey)]
+		if err := series.decode(now, &sr); err != nil {
 			return nil, "", err
 		}
 	}
-	c, w = decide(c, w)
-	if (c.Key != "" && c.Key != claimKey) || (w.Key != "" && w.Key != windowKey) {
-		return nil, "", guard.Permanent(fmt.Errorf("storing claim %q and window %q: only %q and %q were read", c.Key, w.Key, claimKey, windowKey))
+	c, sr = decide(c, sr)
+	if (c.Key != "" && c.Key != claimKey) || (sr.Key != "" && sr.Key != seriesKey) {
+		return nil, "", guard.Permanent(fmt.Errorf("storing claim %q and series %q: only %q and %q were read", c.Key, sr.Key, claimKey, seriesKey))
 	}
 	if c.Key != "" {
 		r, err := rowOf(claimRow(claimKey), c)
@@ -123,16 +123,12 @@ func (s *Store) decided(claimKey, windowKey string, rows map[key]row, decide fun
 		}
 		write = append(write, r)
 	}
-	if w.Key != "" {
-		r, err := rowOf(windowRow(windowKey), w)
+	if sr.Key != "" {
+		r, err := rowOf(seriesRow(seriesKey), sr)
 		if err != nil {
 			return nil, "", err
 		}
-		if w.Unsent() {
-			r.shard, r.due = dueShardOf(windowShard, windowKey), dueAt(w.Until)
-		} else {
-			r.expires = now.Add(WindowTTL).Unix()
-		}
+		r.expires = now.Add(WindowTTL).Unix()
 		write = append(write, r)
 	}
 	for i := range write {
@@ -143,26 +139,18 @@ func (s *Store) decided(claimKey, windowKey string, rows map[key]row, decide fun
 	return write, account, nil
 }
 
-// write stores rows if none of those that were read has changed.
-func (s *Store) write(ctx context.Context, keys []key, was map[key]row, rows []row) error {
-	if len(keys) == 1 {
-		return s.put(ctx, &rows[0], was[keys[0]].version)
+// write stores rows if none of them has changed since it was read.
+func (s *Store) write(ctx context.Context, was map[key]row, rows []row) error {
+	if len(rows) == 1 {
+		return s.put(ctx, &rows[0], was[rows[0].key].version)
 	}
-	items := make([]types.TransactWriteItem, 0, len(keys))
-	for _, k := range keys {
-		cond := unchanged{was[k].version}
-		i := slices.IndexFunc(rows, func(r row) bool { return r.key == k })
-		if i < 0 {
-			items = append(items, types.TransactWriteItem{ConditionCheck: &types.ConditionCheck{
-				TableName: &s.table, Key: k.attributes(), ConditionExpression: cond.expression(),
-				ExpressionAttributeNames: cond.names(), ExpressionAttributeValues: cond.values(),
-			}})
-			continue
-		}
-		items = append(items, types.TransactWriteItem{Put: &types.Put{
+	items := make([]types.TransactWriteItem, len(rows))
+	for i := range rows {
+		cond := unchanged{was[rows[i].key].version}
+		items[i].Put = &types.Put{
 			TableName: &s.table, Item: rows[i].item(), ConditionExpression: cond.expression(),
 			ExpressionAttributeNames: cond.names(), ExpressionAttributeValues: cond.values(),
-		}})
+		}
 	}
 	_, err := s.client.TransactWriteItems(ctx, &sdk.TransactWriteItemsInput{TransactItems: items})
 	return err
@@ -177,14 +165,6 @@ func (s *Store) put(ctx context.Context, r *row, version string) error {
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	})
 	return err
-}
-
-// Due is guard.Ledger's.
-func (s *Store) Due(ctx context.Context, at time.Time, limit int) ([]guard.Window, error) {
-	isDue := func(w guard.Window) bool { return w.Unsent() && !w.Until.After(at) }
-	return due(ctx, s, windowShard, at, limit, isDue, func(a, b guard.Window) int {
-		return cmp.Or(a.Until.Compare(b.Until), cmp.Compare(a.Key, b.Key))
-	})
 }
 
 // due reads the shards of one kind, and returns what is due of it in order,

@@ -172,28 +172,28 @@ func TestSmallAnswers(t *testing.T) {
 	})
 }
 
-// count adds one to a window's total, and claims an event, as folding does.
-func count(ctx context.Context, s *dynamodb.Store, claim, window string, calls *int) error {
-	return s.Update(ctx, claim, window, func(c guard.Claim, w guard.Window) (guard.Claim, guard.Window) {
+// count notes an event in a series, and claims it, as an alert does.
+func count(ctx context.Context, s *dynamodb.Store, claim, series string, calls *int) error {
+	return s.Update(ctx, claim, series, func(c guard.Claim, w guard.Series) (guard.Claim, guard.Series) {
 		*calls++
 		if c.State == guard.Folded {
-			return guard.Claim{}, guard.Window{}
+			return guard.Claim{}, guard.Series{}
 		}
-		w.Key = window
-		w.Total++
+		w.Key = series
+		w.Attempts = append(w.Attempts, guard.Attempt{Claim: claim})
 		return guard.Claim{Key: claim, State: guard.Folded, Finding: &detect.Finding{Account: "a"}}, w
 	})
 }
 
-func total(t *testing.T, s *dynamodb.Store, window string) int {
+func total(t *testing.T, s *dynamodb.Store, series string) int {
 	t.Helper()
 	n := 0
-	err := s.Update(t.Context(), "a/none", window, func(_ guard.Claim, w guard.Window) (guard.Claim, guard.Window) {
-		n = w.Total
-		return guard.Claim{}, guard.Window{}
+	err := s.Update(t.Context(), "a/none", series, func(_ guard.Claim, w guard.Series) (guard.Claim, guard.Series) {
+		n = len(w.Attempts)
+		return guard.Claim{}, guard.Series{}
 	})
 	if err != nil {
-		t.Fatalf("reading %s: %v", window, err)
+		t.Fatalf("reading %s: %v", series, err)
 	}
 	return n
 }
@@ -262,11 +262,11 @@ func TestLostPut(t *testing.T) {
 			s, server, _ := local(t, time.Now)
 			server.Inject("PutItem", 1, f)
 			asks := 0
-			err := s.Update(t.Context(), "a/1", "", func(c guard.Claim, _ guard.Window) (guard.Claim, guard.Window) {
+			err := s.Update(t.Context(), "a/1", "", func(c guard.Claim, _ guard.Series) (guard.Claim, guard.Series) {
 				if asks++; c.State != "" {
 					t.Errorf("decide was shown its own claim: %+v", c)
 				}
-				return guard.Claim{Key: "a/1", State: guard.Leased}, guard.Window{}
+				return guard.Claim{Key: "a/1", State: guard.Leased}, guard.Series{}
 			})
 			if err != nil || asks != 1 {
 				t.Errorf("got %v after %d calls of decide, want one call", err, asks)
@@ -290,35 +290,6 @@ func TestLostPut(t *testing.T) {
 	}
 }
 
-// TestSerializable holds that a claim is not stored where the window that
-// decide saw has changed, though the window itself is left as it is.
-func TestSerializable(t *testing.T) {
-	s, server, _ := local(t, time.Now)
-	calls := 0
-	if err := count(t.Context(), s, "a/0", "a/s/f", &calls); err != nil {
-		t.Fatal(err)
-	}
-	var done atomic.Bool
-	server.Before(func(op string) {
-		if op == "TransactWriteItems" && done.CompareAndSwap(false, true) {
-			if err := count(t.Context(), s, "a/other", "a/s/f", &calls); err != nil {
-				t.Errorf("the other: %v", err)
-			}
-		}
-	})
-	var saw []int
-	err := s.Update(t.Context(), "a/1", "a/s/f", func(_ guard.Claim, w guard.Window) (guard.Claim, guard.Window) {
-		saw = append(saw, w.Total)
-		return guard.Claim{Key: "a/1", State: guard.Leased, Attempts: w.Total}, guard.Window{}
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff([]int{1, 2}, saw); diff != "" {
-		t.Errorf("totals that decide saw (-want +got):\n%s", diff)
-	}
-}
-
 func TestPermanent(t *testing.T) {
 	long := strings.Repeat("x", 401<<10)
 	for _, tt := range []struct {
@@ -328,21 +299,21 @@ func TestPermanent(t *testing.T) {
 		perm bool
 	}{
 		{"a claim that fits", func(s *dynamodb.Store, _ *dynamotest.Server) error {
-			return put(s, guard.Claim{Key: "a/1", Finding: &detect.Finding{Detail: long[:300<<10]}}, guard.Window{})
+			return put(s, guard.Claim{Key: "a/1", Finding: &detect.Finding{Detail: long[:300<<10]}}, guard.Series{})
 		}, "", false},
 		{"a claim too large", func(s *dynamodb.Store, _ *dynamotest.Server) error {
-			return put(s, guard.Claim{Key: "a/1", Finding: &detect.Finding{Detail: long}}, guard.Window{})
+			return put(s, guard.Claim{Key: "a/1", Finding: &detect.Finding{Detail: long}}, guard.Series{})
 		}, "an item of DynamoDB at most", true},
-		{"a window too large", func(s *dynamodb.Store, _ *dynamotest.Server) error {
-			return put(s, guard.Claim{}, guard.Window{Key: "a/s/f", Finding: detect.Finding{Detail: long}})
+		{"a series too large", func(s *dynamodb.Store, _ *dynamotest.Server) error {
+			return put(s, guard.Claim{}, guard.Series{Key: "a/s/f", Finding: &detect.Finding{Detail: long}})
 		}, "an item of DynamoDB at most", true},
 		{"a fact too large", func(s *dynamodb.Store, _ *dynamotest.Server) error {
 			_, err := s.Add(context.Background(), []bootstrap.Fact{{Account: "a", ID: "1", What: long}})
 			return err
 		}, "an item of DynamoDB at most", true},
 		{"a row under another key", func(s *dynamodb.Store, _ *dynamotest.Server) error {
-			return s.Update(context.Background(), "a/1", "", func(guard.Claim, guard.Window) (guard.Claim, guard.Window) {
-				return guard.Claim{Key: "a/2"}, guard.Window{}
+			return s.Update(context.Background(), "a/1", "", func(guard.Claim, guard.Series) (guard.Claim, guard.Series) {
+				return guard.Claim{Key: "a/2"}, guard.Series{}
 			})
 		}, `only "a/1"`, true},
 		{"a request refused", func(s *dynamodb.Store, server *dynamotest.Server) error {
@@ -352,15 +323,15 @@ func TestPermanent(t *testing.T) {
 		}, "ValidationException", true},
 		{"a transaction refused", func(s *dynamodb.Store, server *dynamotest.Server) error {
 			server.Inject("TransactWriteItems", 1, canceled("None", "ValidationError"))
-			return put(s, guard.Claim{Key: "a/1"}, guard.Window{Key: "a/s/f"})
+			return put(s, guard.Claim{Key: "a/1"}, guard.Series{Key: "a/s/f"})
 		}, "TransactionCanceledException", true},
 		{"access denied, as until a policy is in force", func(s *dynamodb.Store, server *dynamotest.Server) error {
 			server.Inject("BatchGetItem", 1, dynamotest.Fault{Code: "AccessDeniedException"})
-			return put(s, guard.Claim{Key: "a/1"}, guard.Window{})
+			return put(s, guard.Claim{Key: "a/1"}, guard.Series{})
 		}, "AccessDeniedException", false},
 		{"no table yet", func(s *dynamodb.Store, server *dynamotest.Server) error {
 			server.Inject("BatchGetItem", 1, dynamotest.Fault{Code: "ResourceNotFoundException"})
-			return put(s, guard.Claim{Key: "a/1"}, guard.Window{})
+			return put(s, guard.Claim{Key: "a/1"}, guard.Series{})
 		}, "ResourceNotFoundException", false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -376,21 +347,30 @@ func TestPermanent(t *testing.T) {
 	}
 }
 
-func put(s *dynamodb.Store, c guard.Claim, w guard.Window) error {
+func put(s *dynamodb.Store, c guard.Claim, w guard.Series) error {
 	claimKey := c.Key
 	if claimKey == "" {
 		claimKey = "none"
 	}
-	return s.Update(context.Background(), claimKey, w.Key, func(guard.Claim, guard.Window) (guard.Claim, guard.Window) { return c, w })
+	return s.Update(context.Background(), claimKey, w.Key, func(guard.Claim, guard.Series) (guard.Claim, guard.Series) { return c, w })
+}
+
+func putGroup(s *dynamodb.Store, gr guard.Group) error {
+	return s.UpdateGroup(context.Background(), gr.Key, func(guard.Group) guard.Group { return gr })
 }
 
 func TestExpiry(t *testing.T) {
 	var offset atomic.Int64
 	s, server, table := local(t, func() time.Time { return t0.Add(time.Duration(offset.Load())) })
 	at := func(d time.Duration) { offset.Store(int64(d)) }
-	pending := guard.Held{Count: 1}
-	for _, w := range []guard.Window{{Key: "a/s/told"}, {Key: "a/s/unsent", Until: t0, Pending: pending}} {
-		if err := put(s, guard.Claim{Key: "a/" + w.Key, State: guard.Sent, Finding: &detect.Finding{Account: "a"}}, w); err != nil {
+	for _, gr := range []guard.Group{{Key: "a/s/told"}, {Key: "a/s/unsent", Until: t0, Batches: 1}} {
+		if err := put(s, guard.Claim{Key: "a/" + gr.Key, State: guard.Sent, Finding: &detect.Finding{Account: "a"}}, guard.Series{Key: gr.Key}); err != nil {
+			t.Fatal(err)
+		}
+		if err := putGroup(s, gr); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Count(t.Context(), gr.Key, 0, "a/"+gr.Key); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -399,7 +379,8 @@ func TestExpiry(t *testing.T) {
 	}
 	want := map[string]int64{
 		"CLAIM#a/a/s/told": t0.Add(dynamodb.ClaimTTL).Unix(), "CLAIM#a/a/s/unsent": t0.Add(dynamodb.ClaimTTL).Unix(),
-		"WINDOW#a/s/told": t0.Add(dynamodb.WindowTTL).Unix(),
+		"WINDOW#a/s/told": t0.Add(dynamodb.WindowTTL).Unix(), "BATCH#0": t0.Add(dynamodb.ClaimTTL).Unix(),
+		"SERIES#a/s/told": t0.Add(dynamodb.WindowTTL).Unix(), "SERIES#a/s/unsent": t0.Add(dynamodb.WindowTTL).Unix(),
 	}
 	for _, item := range server.Items(table) {
 		sk := item.Str("sk")
@@ -414,10 +395,10 @@ func TestExpiry(t *testing.T) {
 
 	see := func(claim, window string) (string, string) {
 		var c guard.Claim
-		var w guard.Window
-		err := s.Update(t.Context(), claim, window, func(gotC guard.Claim, gotW guard.Window) (guard.Claim, guard.Window) {
+		var w guard.Series
+		err := s.Update(t.Context(), claim, window, func(gotC guard.Claim, gotW guard.Series) (guard.Claim, guard.Series) {
 			c, w = gotC, gotW
-			return guard.Claim{}, guard.Window{}
+			return guard.Claim{}, guard.Series{}
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -426,18 +407,18 @@ func TestExpiry(t *testing.T) {
 	}
 	at(dynamodb.WindowTTL - time.Second)
 	if c, w := see("a/a/s/told", "a/s/told"); c == "" || w == "" {
-		t.Errorf("a second before the window expires: claim %q, window %q", c, w)
+		t.Errorf("a second before the series expires: claim %q, window %q", c, w)
 	}
 	at(dynamodb.WindowTTL)
 	if c, w := see("a/a/s/told", "a/s/told"); c == "" || w != "" {
-		t.Errorf("when the window expired: claim %q, window %q", c, w)
+		t.Errorf("when the series expired: claim %q, window %q", c, w)
 	}
 	at(dynamodb.ClaimTTL - time.Second)
 	if keys := claims(t, s, "a"); len(keys) != 2 {
 		t.Errorf("a second before they expire, these claims are listed: %v", keys)
 	}
 	at(dynamodb.ClaimTTL)
-	if c, w := see("a/a/s/unsent", "a/s/unsent"); c != "" || w == "" {
+	if c, w := see("a/a/s/unsent", "a/s/unsent"); c != "" || w != "" {
 		t.Errorf("when the claim expired: claim %q, window %q", c, w)
 	}
 	if keys := claims(t, s, "a"); len(keys) != 0 {
@@ -447,7 +428,7 @@ func TestExpiry(t *testing.T) {
 		t.Errorf("due: %v, %v, want the unsent one", due, err)
 	}
 	// An expired row that DynamoDB has not deleted yet is written over.
-	if err := put(s, guard.Claim{Key: "a/a/s/told", Attempts: 9}, guard.Window{Key: "a/s/told", Total: 9}); err != nil {
+	if err := put(s, guard.Claim{Key: "a/a/s/told", Attempts: 9}, guard.Series{Key: "a/s/told"}); err != nil {
 		t.Error(err)
 	}
 	if c, w := see("a/a/s/told", "a/s/told"); c == "" || w == "" {
@@ -469,15 +450,16 @@ func TestQueries(t *testing.T) {
 		{Key: three + "/z", Finding: finding(three, 0)},
 		{Key: three + "/a", Finding: finding(three, 2*time.Minute)},
 		{Key: three + "/z", Finding: finding(three, 0), State: guard.Sent},
-		{Key: "window/" + three + "/s/root.activity/2025-03-01T12:00:00Z/0", State: guard.Sent},
+		{Key: "window/" + three + "/s/root.activity/2025-03-01T12:00:00Z/0", State: guard.Sent}, // of version 1
+		{Key: "group/" + three + "/s/root.activity/2025-03-01T12:00:00Z/0", State: guard.Sent},
 		{Key: "a%2Fb/e1", Finding: finding("a/b", time.Second)},
 	} {
-		if err := put(s, c, guard.Window{}); err != nil {
+		if err := put(s, c, guard.Series{}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for i, key := range []string{three + "/s/b", three + "/s/a", "a%2Fb/s/c"} {
-		if err := put(s, guard.Claim{}, guard.Window{Key: key, Opened: t0.Add(-time.Duration(i) * time.Hour)}); err != nil {
+		if err := putGroup(s, guard.Group{Key: key, Opened: t0.Add(-time.Duration(i) * time.Hour)}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -497,16 +479,16 @@ func TestQueries(t *testing.T) {
 		if diff := cmp.Diff(want[0], claims(t, s, account)); diff != "" {
 			t.Errorf("claims of %q (-want +got):\n%s", account, diff)
 		}
-		windows, err := s.Windows(t.Context(), account)
+		groups, err := s.Groups(t.Context(), account)
 		if err != nil {
 			t.Fatal(err)
 		}
 		var keys []string
-		for _, w := range windows {
+		for _, w := range groups {
 			keys = append(keys, w.Key)
 		}
 		if diff := cmp.Diff(want[1], keys); diff != "" {
-			t.Errorf("windows of %q (-want +got):\n%s", account, diff)
+			t.Errorf("groups of %q (-want +got):\n%s", account, diff)
 		}
 	}
 	stop := errors.New("stop")
@@ -552,7 +534,7 @@ func TestManyAccounts(t *testing.T) {
 // TestRequests holds how much traffic the hot paths cause.
 func TestRequests(t *testing.T) {
 	s, server, _ := local(t, time.Now)
-	ops := []string{"BatchGetItem", "PutItem", "TransactWriteItems", "Query"}
+	ops := []string{"BatchGetItem", "PutItem", "UpdateItem", "TransactWriteItems", "Query"}
 	measure := func(do func() error) map[string]int {
 		before := map[string]int{}
 		for _, op := range ops {
@@ -578,9 +560,18 @@ func TestRequests(t *testing.T) {
 	}{
 		{"the first fact of an account", func() error { _, err := s.Add(t.Context(), fact); return err }, map[string]int{"PutItem": 2}},
 		{"a fact known", func() error { _, err := s.Add(t.Context(), fact); return err }, map[string]int{"PutItem": 1}},
-		{"an event and its window", func() error { return count(t.Context(), s, "a/1", "a/s/f", &calls) }, map[string]int{"BatchGetItem": 1, "TransactWriteItems": 1}},
+		{"an event and its series", func() error { return count(t.Context(), s, "a/1", "a/s/f", &calls) }, map[string]int{"BatchGetItem": 1, "TransactWriteItems": 1}},
 		{"a duplicate", func() error { return count(t.Context(), s, "a/1", "a/s/f", &calls) }, map[string]int{"BatchGetItem": 1}},
-		{"an event marked sent", func() error { return put(s, guard.Claim{Key: "a/1", State: guard.Sent}, guard.Window{}) }, map[string]int{"BatchGetItem": 1, "PutItem": 1}},
+		{"an event marked sent", func() error { return put(s, guard.Claim{Key: "a/1", State: guard.Sent}, guard.Series{}) }, map[string]int{"BatchGetItem": 1, "PutItem": 1}},
+		{"an event that changes no series", func() error {
+			return s.Update(t.Context(), "a/2", "a/s/f", func(guard.Claim, guard.Series) (guard.Claim, guard.Series) {
+				return guard.Claim{Key: "a/2", State: guard.Folded}, guard.Series{}
+			})
+		}, map[string]int{"BatchGetItem": 1, "PutItem": 1}},
+		{"its group, open", func() error {
+			return s.UpdateGroup(t.Context(), "a/s/f/1", func(guard.Group) guard.Group { return guard.Group{} })
+		}, map[string]int{"BatchGetItem": 1}},
+		{"its count", func() error { _, err := s.Count(t.Context(), "a/s/f/1", 0, "a/2"); return err }, map[string]int{"UpdateItem": 1}},
 		{"whether it was announced", func() error { _, err := s.Entries(t.Context(), "a", t0.Add(-guard.MaxAnnouncement), t0); return err }, map[string]int{"Query": 1}},
 		{"the first alert of an incident", func() error {
 			return amend(t, s, func([]guard.Incident) guard.Incident { return anIncident(t0) })
@@ -594,21 +585,21 @@ func TestRequests(t *testing.T) {
 	}
 }
 
-// TestDueReadsTheTable holds that a window which the index still lists, though
+// TestDueReadsTheTable holds that a group which the index still lists, though
 // it has changed since, is returned as it is.
 func TestDueReadsTheTable(t *testing.T) {
 	s, server, table := local(t, fixed)
-	due, told := guard.Held{Count: 1}, guard.Held{}
-	set := func(key string, until time.Time, pending guard.Held) {
+	const due, told = 1, 0 // batches
+	set := func(key string, until time.Time, batches int) {
 		t.Helper()
-		if err := put(s, guard.Claim{}, guard.Window{Key: key, Until: until, Pending: pending}); err != nil {
-			t.Errorf("storing window %s: %v", key, err)
+		if err := putGroup(s, guard.Group{Key: key, Until: until, Batches: batches}); err != nil {
+			t.Errorf("storing group %s: %v", key, err)
 		}
 	}
 	for i := range 60 {
 		set(fmt.Sprintf("a/%02d", i), t0, due)
 	}
-	// The parts of the index are read at the same time, so only one has windows due.
+	// The parts of the index are read at the same time, so only one has groups due.
 	var keys []string
 	part := ""
 	for _, item := range server.Items(table) {
@@ -623,7 +614,7 @@ func TestDueReadsTheTable(t *testing.T) {
 		}
 	}
 	if len(keys) < 4 || len(keys) == 60 {
-		t.Fatalf("%d of 60 windows are in one part of the index", len(keys))
+		t.Fatalf("%d of 60 groups are in one part of the index", len(keys))
 	}
 	var changed atomic.Bool
 	server.Before(func(op string) {
@@ -649,8 +640,8 @@ func TestClaim(t *testing.T) {
 	raise := func(account, eventID string) {
 		t.Helper()
 		key := guard.ClaimKey(account, eventID)
-		err := s.Update(t.Context(), key, "", func(guard.Claim, guard.Window) (guard.Claim, guard.Window) {
-			return guard.Claim{Key: key, State: guard.Sent, Finding: &detect.Finding{Account: account, EventID: eventID}}, guard.Window{}
+		err := s.Update(t.Context(), key, "", func(guard.Claim, guard.Series) (guard.Claim, guard.Series) {
+			return guard.Claim{Key: key, State: guard.Sent, Finding: &detect.Finding{Account: account, EventID: eventID}}, guard.Series{}
 		})
 		if err != nil {
 			t.Fatal(err)

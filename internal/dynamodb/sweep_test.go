@@ -190,7 +190,7 @@ func TestRowsThatCannotBeRead(t *testing.T) {
 		t.Errorf("sweep: %+v, %v", got, err)
 	}
 	n, err := s.guard(small).Flush(t.Context(), at.Add(time.Hour))
-	if n != 2 || err == nil || guard.Retryable(err) || strings.Count(err.Error(), "listing windows due") != 1 {
+	if n != 2 || err == nil || guard.Retryable(err) || strings.Count(err.Error(), "listing groups due") != 1 {
 		t.Errorf("flush: %d roll-ups, %v", n, err)
 	}
 	for name, list := range map[string]func() (int, error){

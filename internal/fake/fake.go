@@ -1,11 +1,12 @@
 package fake
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -32,84 +33,167 @@ type Ledger struct {
 
 	mu      sync.Mutex
 	claims  map[string][]byte
-	windows map[string][]byte
+	series  map[string][]byte
+	groups  map[string][]byte
+	batches map[batchKey]*batch
 }
 
-// Update is guard.Ledger's.
-func (l *Ledger) Update(ctx context.Context, claimKey, windowKey string, decide func(guard.Claim, guard.Window) (guard.Claim, guard.Window)) error {
-	return l.Script.call("Ledger.Update", func() error {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		if err := ctx.Err(); err != nil {
-			return fmt.Errorf("updating claim %s: %w", claimKey, err)
-		}
+type batchKey struct {
+	group string
+	batch int
+}
+
+type batch struct {
+	sealed bool
+	claims map[string]bool
+}
+
+// Update is guard.Claims'.
+func (l *Ledger) Update(ctx context.Context, claimKey, seriesKey string, decide func(guard.Claim, guard.Series) (guard.Claim, guard.Series)) error {
+	return l.locked(ctx, "Ledger.Update", func() error {
 		if l.Conflicts {
-			c, w, err := l.read(claimKey, windowKey)
+			c, sr, err := l.read(claimKey, seriesKey)
 			if err != nil {
 				return err
 			}
-			decide(c, w)
+			decide(c, sr)
 		}
-		c, w, err := l.read(claimKey, windowKey)
+		c, sr, err := l.read(claimKey, seriesKey)
 		if err != nil {
 			return err
 		}
-		c, w = decide(c, w)
-		return l.write(c, w)
+		c, sr = decide(c, sr)
+		if err := write(&l.claims, c.Key, c); err != nil {
+			return err
+		}
+		return write(&l.series, sr.Key, sr)
 	})
 }
 
-func (l *Ledger) read(claimKey, windowKey string) (c guard.Claim, w guard.Window, err error) {
-	if raw, ok := l.claims[claimKey]; ok {
-		if err := json.Unmarshal(raw, &c); err != nil {
-			return c, w, fmt.Errorf("decoding claim %s: %w", claimKey, err)
+// locked makes a call that has the ledger to itself.
+func (l *Ledger) locked(ctx context.Context, name string, do func() error) error {
+	return l.Script.call(name, func() error {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
 		}
-	}
-	if raw, ok := l.windows[windowKey]; ok {
-		if err := json.Unmarshal(raw, &w); err != nil {
-			return c, w, fmt.Errorf("decoding window %s: %w", windowKey, err)
-		}
-	}
-	return c, w, nil
+		return do()
+	})
 }
 
-func (l *Ledger) write(c guard.Claim, w guard.Window) error {
-	claim, err := json.Marshal(c)
-	if err != nil {
-		return fmt.Errorf("encoding claim %s: %w", c.Key, err)
+func (l *Ledger) read(claimKey, seriesKey string) (c guard.Claim, sr guard.Series, err error) {
+	if err := readRow(l.claims, claimKey, &c); err != nil {
+		return c, sr, err
 	}
-	window, err := json.Marshal(w)
-	if err != nil {
-		return fmt.Errorf("encoding window %s: %w", w.Key, err)
+	err = readRow(l.series, seriesKey, &sr)
+	return c, sr, err
+}
+
+func readRow(rows map[string][]byte, key string, to any) error {
+	raw, ok := rows[key]
+	if !ok {
+		return nil
 	}
-	if l.claims == nil {
-		l.claims, l.windows = map[string][]byte{}, map[string][]byte{}
-	}
-	if c.Key != "" {
-		l.claims[c.Key] = claim
-	}
-	if w.Key != "" {
-		l.windows[w.Key] = window
+	if err := json.Unmarshal(raw, to); err != nil {
+		return fmt.Errorf("decoding row %s: %w", key, err)
 	}
 	return nil
 }
 
-// Due is guard.Ledger's.
-func (l *Ledger) Due(ctx context.Context, at time.Time, limit int) (due []guard.Window, err error) {
-	err = l.Script.call("Ledger.Due", func() error {
-		if err := ctx.Err(); err != nil {
-			return fmt.Errorf("listing windows due: %w", err)
+// write stores a row, unless its key is "".
+func write(rows *map[string][]byte, key string, row any) error {
+	raw, err := json.Marshal(row)
+	if err != nil {
+		return fmt.Errorf("encoding row %s: %w", key, err)
+	}
+	if *rows == nil {
+		*rows = map[string][]byte{}
+	}
+	if key != "" {
+		(*rows)[key] = raw
+	}
+	return nil
+}
+
+// Read is guard.Claims'.
+func (l *Ledger) Read(ctx context.Context, keys []string) (claims []guard.Claim, err error) {
+	err = l.locked(ctx, "Ledger.Read", func() error {
+		claims = make([]guard.Claim, len(keys))
+		for i, key := range keys {
+			if err := readRow(l.claims, key, &claims[i]); err != nil {
+				return err
+			}
 		}
-		all, err := l.Windows()
+		return nil
+	})
+	return claims, err
+}
+
+// UpdateGroup is guard.Groups'.
+func (l *Ledger) UpdateGroup(ctx context.Context, key string, decide func(guard.Group) guard.Group) error {
+	return l.locked(ctx, "Ledger.UpdateGroup", func() error {
+		times := 1
+		if l.Conflicts {
+			times++
+		}
+		var gr guard.Group
+		for range times {
+			var was guard.Group
+			if err := readRow(l.groups, key, &was); err != nil {
+				return err
+			}
+			gr = decide(was)
+		}
+		return write(&l.groups, gr.Key, gr)
+	})
+}
+
+// Count is guard.Groups'.
+func (l *Ledger) Count(ctx context.Context, group string, number int, claim string) (counted bool, err error) {
+	err = l.locked(ctx, "Ledger.Count", func() error {
+		b := l.batch(group, number)
+		if !b.sealed {
+			b.claims[claim] = true
+		}
+		counted = b.claims[claim]
+		return nil
+	})
+	return counted, err
+}
+
+// Seal is guard.Groups'.
+func (l *Ledger) Seal(ctx context.Context, group string, number int) (claims []string, err error) {
+	err = l.locked(ctx, "Ledger.Seal", func() error {
+		b := l.batch(group, number)
+		b.sealed = true
+		claims = slices.Sorted(maps.Keys(b.claims))
+		return nil
+	})
+	return claims, err
+}
+
+func (l *Ledger) batch(group string, number int) *batch {
+	k := batchKey{group, number}
+	if l.batches == nil {
+		l.batches = map[batchKey]*batch{}
+	}
+	if l.batches[k] == nil {
+		l.batches[k] = &batch{claims: map[string]bool{}}
+	}
+	return l.batches[k]
+}
+
+// Due is guard.Groups'.
+func (l *Ledger) Due(ctx context.Context, at time.Time, limit int) (due []guard.Group, err error) {
+	err = l.locked(ctx, "Ledger.Due", func() error {
+		all, err := rows[guard.Group](l.groups)
 		if err != nil {
 			return err
 		}
-		due = slices.DeleteFunc(all, func(w guard.Window) bool { return !w.Unsent() || w.Until.After(at) })
-		slices.SortFunc(due, func(a, b guard.Window) int {
-			if c := a.Until.Compare(b.Until); c != 0 {
-				return c
-			}
-			return strings.Compare(a.Key, b.Key)
+		due = slices.DeleteFunc(all, func(gr guard.Group) bool { return !gr.Unsent() || gr.Until.After(at) })
+		slices.SortFunc(due, func(a, b guard.Group) int {
+			return cmp.Or(a.Until.Compare(b.Until), cmp.Compare(a.Key, b.Key))
 		})
 		due = due[:min(limit, len(due))]
 		return nil
@@ -127,11 +211,18 @@ func (l *Ledger) Claims() ([]guard.Claim, error) {
 	return rows[guard.Claim](l.claims)
 }
 
-// Windows returns every window, in the order of the keys.
-func (l *Ledger) Windows() ([]guard.Window, error) {
+// Series returns every series, in the order of the keys.
+func (l *Ledger) Series() ([]guard.Series, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return rows[guard.Window](l.windows)
+	return rows[guard.Series](l.series)
+}
+
+// Groups returns every group, in the order of the keys.
+func (l *Ledger) Groups() ([]guard.Group, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return rows[guard.Group](l.groups)
 }
 
 // Journal is a guard.Journal in memory. The zero value is ready.

@@ -142,10 +142,10 @@ func never(bool) {}
 
 // Update is guard.Ledger's. Where a fault keeps a claim from being marked sent
 // after its alert went out, one more copy of it comes.
-func (p *process) Update(ctx context.Context, claimKey, windowKey string, decide func(guard.Claim, guard.Window) (guard.Claim, guard.Window)) error {
+func (p *process) Update(ctx context.Context, claimKey, windowKey string, decide func(guard.Claim, guard.Series) (guard.Claim, guard.Series)) error {
 	return p.call(func() error {
 		var claim guard.Claim
-		err := p.m.ledger.Update(ctx, claimKey, windowKey, func(c guard.Claim, w guard.Window) (guard.Claim, guard.Window) {
+		err := p.m.ledger.Update(ctx, claimKey, windowKey, func(c guard.Claim, w guard.Series) (guard.Claim, guard.Series) {
 			c, w = decide(c, w)
 			claim = c
 			return c, w
@@ -186,8 +186,31 @@ func (p *process) Publish(_ context.Context, a alert.Alert) error {
 	})
 }
 
-// Due is guard.Ledger's.
-func (p *process) Due(ctx context.Context, at time.Time, limit int) (due []guard.Window, err error) {
+// Read is guard.Claims'.
+func (p *process) Read(ctx context.Context, keys []string) (claims []guard.Claim, err error) {
+	err = p.call(func() error { claims, err = p.m.ledger.Read(ctx, keys); return err }, never)
+	return claims, err
+}
+
+// UpdateGroup is guard.Groups'.
+func (p *process) UpdateGroup(ctx context.Context, key string, decide func(guard.Group) guard.Group) error {
+	return p.call(func() error { return p.m.ledger.UpdateGroup(ctx, key, decide) }, never)
+}
+
+// Count is guard.Groups'.
+func (p *process) Count(ctx context.Context, group string, batch int, claim string) (counted bool, err error) {
+	err = p.call(func() error { counted, err = p.m.ledger.Count(ctx, group, batch, claim); return err }, never)
+	return counted, err
+}
+
+// Seal is guard.Groups'.
+func (p *process) Seal(ctx context.Context, group string, batch int) (claims []string, err error) {
+	err = p.call(func() error { claims, err = p.m.ledger.Seal(ctx, group, batch); return err }, never)
+	return claims, err
+}
+
+// Due is guard.Groups'.
+func (p *process) Due(ctx context.Context, at time.Time, limit int) (due []guard.Group, err error) {
 	err = p.call(func() error { due, err = p.m.ledger.Due(ctx, at, limit); return err }, never)
 	return due, err
 }

@@ -18,7 +18,7 @@ type Attempt struct {
 }
 
 const (
-	maxAttempts = 64 // that a window remembers
+	maxAttempts = 64 // that a series remembers
 
 	// Failed root sign-ins from one address in this many accounts, within this
 	// time, are one finding more.
@@ -26,7 +26,7 @@ const (
 	sprayAccounts = 3
 )
 
-// span is how long a window of a finding lasts.
+// span is how long the window of a finding's groups is.
 func (s *Settings) span(id detect.ID) time.Duration {
 	if id == detect.RootSigninSpraying {
 		return sprayTime
@@ -36,13 +36,10 @@ func (s *Settings) span(id detect.ID) time.Duration {
 
 // attempt notes an event of a counted finding. many reports whether there are
 // enough for an alert, and the finding then says so.
-func (s *Settings) attempt(w *Window, claim string, f *detect.Finding) (many bool) {
+func (s *Settings) attempt(sr *Series, claim string, f *detect.Finding) (many bool) {
 	within := s.span(f.ID)
-	if !slices.ContainsFunc(w.Attempts, func(a Attempt) bool { return a.Claim == claim }) {
-		w.Attempts = append(w.Attempts, Attempt{Claim: claim, At: f.EventTime, User: f.Target.UserName, Address: f.SourceIP, Account: f.Account})
-	}
-	w.Attempts = w.Attempts[max(0, len(w.Attempts)-maxAttempts):]
-	recent := near(w.Attempts, f.EventTime, within)
+	sr.note(Attempt{Claim: claim, At: f.EventTime, User: f.Target.UserName, Address: f.SourceIP, Account: f.Account})
+	recent := near(sr.Attempts, f.EventTime, within)
 	user, address, account := func(a Attempt) string { return a.User }, func(a Attempt) string { return a.Address }, func(a Attempt) string { return a.Account }
 	if f.ID == detect.RootSigninSpraying {
 		accounts := distinct(recent, account)
@@ -64,6 +61,14 @@ func (s *Settings) attempt(w *Window, claim string, f *detect.Finding) (many boo
 		return false
 	}
 	return true
+}
+
+// note adds an attempt, once.
+func (s *Series) note(a Attempt) {
+	if !slices.ContainsFunc(s.Attempts, func(b Attempt) bool { return a.Claim == b.Claim }) {
+		s.Attempts = append(s.Attempts, a)
+		s.Attempts = s.Attempts[max(0, len(s.Attempts)-maxAttempts):]
+	}
 }
 
 // near are the attempts that are less than a span away from a time.

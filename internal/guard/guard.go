@@ -74,7 +74,7 @@ const (
 	Ignored   Disposition = "ignored"   // no finding, no facts
 	Recorded  Disposition = "recorded"  // no finding, but facts
 	Alerted   Disposition = "alerted"   // an alert of its own was published
-	RolledUp  Disposition = "rolled_up" // counted in a window, whose roll-up will be published
+	RolledUp  Disposition = "rolled_up" // counted in a group, whose roll-up will be published
 	Counted   Disposition = "counted"   // noted, and alerted where many come
 	Duplicate Disposition = "duplicate" // told of before
 )
@@ -200,7 +200,7 @@ func (g *Guard) assumedRoot(ctx context.Context, rec *cloudtrail.Record) (assume
 func (g *Guard) Raise(ctx context.Context, f detect.Finding) (Result, error) {
 	f.EventTime = dated(f.EventTime)
 	f, later := g.announced(ctx, f)
-	ev := event{claim: claimKey(f.Account, f.EventID), window: windowKey(&f), finding: alert.BoundFinding(f)}
+	ev := event{claim: claimKey(f.Account, f.EventID), series: seriesKey(&f), finding: alert.BoundFinding(f)}
 	res, err := g.raise(ctx, ev, nil)
 	res.Outcome.Finding = f
 	return res, errors.Join(err, later)
@@ -212,18 +212,20 @@ func (g *Guard) raise(ctx context.Context, ev event, of *alert.Incident) (Result
 	f := &ev.finding
 	res := Result{Outcome: detect.Outcome{Kind: detect.Matched, Finding: *f}}
 	d, err := g.take(ctx, ev)
+	if err != nil {
+		return res, fmt.Errorf("claiming event %s: %w", f.EventID, err)
+	}
 	switch d.verdict {
 	case publish:
-		var held bool
-		var holdErr error
 		if !ev.limited {
-			held, holdErr = g.limit(ctx, &d)
-		}
-		if err = errors.Join(err, holdErr); held || holdErr != nil {
-			if held {
-				res.Disposition = RolledUp
+			throttled, err := g.limit(ctx, &d)
+			if err != nil {
+				return res, err
 			}
-			return res, err
+			if throttled {
+				res.Disposition = RolledUp
+				return res, g.count(ctx, &d.claim, nil, true)
+			}
 		}
 		a := g.alertOf(&d)
 		a.Incident = of
@@ -234,57 +236,39 @@ func (g *Guard) raise(ctx context.Context, ev event, of *alert.Incident) (Result
 			d.claim.Unlisted = unlisted != nil
 		}
 		if sendErr := g.send(ctx, &d, a); sendErr != nil {
-			return res, errors.Join(sendErr, unlisted, err)
+			return res, errors.Join(sendErr, unlisted)
 		}
-		err = errors.Join(unlisted, err)
 		res.Disposition, res.Alert = Alerted, &a
+		return res, unlisted
 	case fold:
 		res.Disposition = RolledUp
+		return res, g.count(ctx, &d.claim, d.of, true)
 	case noted:
 		res.Disposition = Counted
 	case duplicate:
 		res.Disposition = Duplicate
+		if d.claim.Group != "" { // who folded it may have died before it was counted
+			return res, g.count(ctx, &d.claim, nil, false)
+		}
 		if d.claim.Unlisted {
-			err = errors.Join(g.listLate(ctx, &d), err)
+			return res, g.listLate(ctx, &d)
 		}
 	case busy:
-		err = errors.Join(fmt.Errorf("claiming event %s: %w", f.EventID, ErrBusy), err)
-	default:
-		err = fmt.Errorf("claiming event %s: %w", f.EventID, err)
+		return res, fmt.Errorf("claiming event %s: %w", f.EventID, ErrBusy)
 	}
-	return res, err
+	return res, nil
 }
 
-// take claims an event. The decision's verdict is 0 where the ledger failed; an
-// error beside a verdict is of a roll-up that was in the way.
-func (g *Guard) take(ctx context.Context, ev event) (decision, error) {
-	var rollUp error
-	for attempt := 1; ; attempt++ {
-		var d decision
-		err := g.deps.Ledger.Update(ctx, ev.claim, ev.window, func(c Claim, w Window) (Claim, Window) {
-			d = g.settings.decide(ev, c, w, g.deps.Now())
-			if d.verdict == closeFirst || d.verdict == duplicate {
-				return Claim{}, Window{}
-			}
-			return d.claim, d.window
-		})
-		if err != nil {
-			return decision{}, errors.Join(err, rollUp)
+// take claims an event.
+func (g *Guard) take(ctx context.Context, ev event) (d decision, err error) {
+	err = g.deps.Ledger.Update(ctx, ev.claim, ev.series, func(c Claim, sr Series) (Claim, Series) {
+		d = g.settings.decide(ev, c, sr, g.deps.Now())
+		if d.verdict == duplicate {
+			return Claim{}, Series{}
 		}
-		if d.verdict != closeFirst {
-			return d, rollUp
-		}
-		sent := false
-		if attempt < 3 {
-			sent, rollUp = g.rollUp(ctx, d.window, d.window.Until)
-		}
-		switch {
-		case errors.Is(rollUp, errRateLimited):
-			ev.late, rollUp = true, nil
-		case !sent:
-			ev.window = "" // neither wait for that roll-up nor overwrite it
-		}
-	}
+		return d.claim, d.series
+	})
+	return d, err
 }
 
 // send publishes the alert of a leased event and marks it sent. Where it fails,
@@ -298,14 +282,14 @@ func (g *Guard) send(ctx context.Context, d *decision, a alert.Alert) error {
 	if err := g.deps.Publisher.Publish(one, a); err != nil {
 		d.took = tookOf(err)
 		err = fmt.Errorf("publishing alert %s of event %s: %w", a.ID, d.claim.Finding.EventID, err)
-		return errors.Join(err, g.settle(ctx, d.claim.Key, d.window.Key, d.undo))
+		return errors.Join(err, g.settle(ctx, d.claim.Key, d.claim.Window, d.undo(&g.settings)))
 	}
-	return g.settle(ctx, d.claim.Key, "", func(c Claim, _ Window) (Claim, Window) {
+	return g.settle(ctx, d.claim.Key, "", func(c Claim, _ Series) (Claim, Series) {
 		if c.Key == "" {
 			c = d.claim // the row expired
 		}
 		c.State, c.LeaseUntil, c.Took, c.Unlisted = Sent, time.Time{}, nil, d.claim.Unlisted
-		return c, Window{}
+		return c, Series{}
 	})
 }
 
@@ -327,10 +311,10 @@ func (g *Guard) publishing(ctx context.Context, d *decision) (context.Context, c
 // even where the caller has given up: without it the alert is sent once more.
 const settleTimeout = 5 * time.Second
 
-func (g *Guard) settle(ctx context.Context, claimKey, windowKey string, decide func(Claim, Window) (Claim, Window)) error {
+func (g *Guard) settle(ctx context.Context, claimKey, seriesKey string, decide func(Claim, Series) (Claim, Series)) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 	defer cancel()
-	if err := g.deps.Ledger.Update(ctx, claimKey, windowKey, decide); err != nil {
+	if err := g.deps.Ledger.Update(ctx, claimKey, seriesKey, decide); err != nil {
 		return fmt.Errorf("settling claim %s: %w", claimKey, err)
 	}
 	return nil

@@ -252,12 +252,12 @@ func (g *Guard) listLate(ctx context.Context, d *decision) error {
 	if _, err := g.enlist(ctx, &a); err != nil {
 		return err
 	}
-	return g.settle(ctx, d.claim.Key, "", func(c Claim, _ Window) (Claim, Window) {
+	return g.settle(ctx, d.claim.Key, "", func(c Claim, _ Series) (Claim, Series) {
 		if c.Key == "" || c.State != Sent {
-			return Claim{}, Window{}
+			return Claim{}, Series{}
 		}
 		c.Unlisted = false
-		return c, Window{}
+		return c, Series{}
 	})
 }
 

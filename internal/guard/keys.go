@@ -45,7 +45,7 @@ func roundKey(account string, kind RoundKind) string {
 	return accountPart(account) + "/" + string(kind)
 }
 
-func windowKey(f *detect.Finding) string {
+func seriesKey(f *detect.Finding) string {
 	session, account := f.Session, f.Account
 	switch f.ID {
 	case detect.RootSigninFailed, detect.UserSigninFailed:
@@ -56,13 +56,21 @@ func windowKey(f *detect.Finding) string {
 	}
 	key := accountPart(account) + "/" + bounded(session) + "/" + string(f.ID)
 	if f.EventTime.IsZero() {
-		key += "/undated" // it would end the window of those that have a time
+		key += "/undated" // these have the time at which they come
 	}
 	return key
 }
 
-func rollUpKey(w *Window) string {
-	return "window/" + w.Key + "/" + w.Opened.UTC().Format(time.RFC3339Nano) + "/" + strconv.Itoa(w.RollUps)
+func groupKey(series string, opened time.Time) string {
+	return series + "/" + opened.UTC().Format(time.RFC3339Nano)
+}
+
+// rollUpKey is the key of the claim of a group's next roll-up.
+func rollUpKey(gr *Group) string {
+	if gr.old() {
+		return "window/" + gr.Key + "/" + gr.Opened.UTC().Format(time.RFC3339Nano) + "/" + strconv.Itoa(gr.RollUps)
+	}
+	return "group/" + gr.Key + "/" + strconv.Itoa(gr.Sent)
 }
 
 // shortID is an ID that people can read to each other and copy: two groups of

@@ -34,17 +34,42 @@ type Limiter interface {
 
 // Ledger remembers which events were alerted, so that each is alerted once.
 type Ledger interface {
-	// Update reads the claim and the window under their keys (zero values where
-	// absent), calls decide and stores what it returns, all in one transaction.
-	// decide is pure and may be called again after a conflict, with copies of
-	// its own. A claim or window returned with an empty Key is not stored, and
-	// what was there stays. windowKey may be "".
-	Update(ctx context.Context, claimKey, windowKey string, decide func(Claim, Window) (Claim, Window)) error
+	Claims
+	Groups
+}
 
-	// Due returns at most limit windows that hold something unsent and whose
-	// Until is not after the given time, the earliest first. A Permanent error
-	// is about rows that cannot be read; the others are returned beside it.
-	Due(ctx context.Context, at time.Time, limit int) ([]Window, error)
+// Claims keeps what became of each event, and of each finding in a session.
+type Claims interface {
+	// Update reads the claim and the series under their keys (zero values where
+	// absent), calls decide and stores what it returns if none of that has changed,
+	// in one transaction. decide is pure and may be called again after a conflict,
+	// with copies of its own. A claim or series returned with an empty Key is not
+	// stored, and what was there stays, or is what another call stores meanwhile.
+	// seriesKey may be "".
+	Update(ctx context.Context, claimKey, seriesKey string, decide func(Claim, Series) (Claim, Series)) error
+	// Read returns the claims under keys, in their order, the zero value where there is none.
+	Read(ctx context.Context, keys []string) ([]Claim, error)
+}
+
+// Groups keeps which events are reported together. The events of a group are
+// counted in batches, 0 the first, each of which is one roll-up.
+type Groups interface {
+	// UpdateGroup reads the group under its key (the zero value where absent), calls
+	// decide and stores what it returns, all in one transaction. decide is pure and
+	// may be called again after a conflict. One returned with an empty Key is not
+	// stored, and what was there stays.
+	UpdateGroup(ctx context.Context, key string, decide func(Group) Group) error
+	// Count puts the claim of an event into a batch, once, however often it is
+	// called and by how many at the same time: it waits for no other call. It is
+	// false where the batch is sealed and does not have it.
+	Count(ctx context.Context, group string, batch int, claim string) (counted bool, err error)
+	// Seal ends a batch and returns the claims in it, in order. It takes no more, so
+	// that to seal it again returns the same.
+	Seal(ctx context.Context, group string, batch int) (claims []string, err error)
+	// Due returns at most limit groups that are Unsent and whose Until is not after
+	// the given time, the earliest first. A Permanent error is about rows that
+	// cannot be read; the others are returned beside it.
+	Due(ctx context.Context, at time.Time, limit int) ([]Group, error)
 }
 
 // Journal keeps the facts each account's status is made of.
@@ -335,65 +360,38 @@ const (
 	Leased   ClaimState = "leased"   // an invocation is publishing its alert
 	Released ClaimState = "released" // publishing failed; the next attempt publishes at once
 	Sent     ClaimState = "sent"     // its alert was published
-	Folded   ClaimState = "folded"   // counted in a window, which will be published
+	Folded   ClaimState = "folded"   // counted in a group, which will be published
 )
 
-// Claim is the ledger's row for one event, or for one roll-up of a window.
+// Claim is the ledger's row for one event, or for one roll-up of a group.
 type Claim struct {
-	Key        string          `json:"key"` // "account/eventID"; of a roll-up "window/…", see doc.go
+	Key        string          `json:"key"` // "account/eventID"; of a roll-up "group/…", see doc.go
 	State      ClaimState      `json:"state"`
 	LeaseUntil time.Time       `json:"lease_until,omitzero"`
 	Attempts   int             `json:"attempts"`          // leases taken
 	Kind       alert.Kind      `json:"kind,omitempty"`    // of the alert that is the event's own
 	Finding    *detect.Finding `json:"finding,omitempty"` // nil for a roll-up's claim
 	AlertID    string          `json:"alert_id,omitempty"`
-	Window     string          `json:"window,omitempty"` // key of the window that counts it
+	Window     string          `json:"window,omitempty"` // key of its series; in rows of version 1, of the window that counts it
 	Took       []string        `json:"took,omitempty"`   // receivers that have the alert though publishing failed
+
+	// Group is the key of the group that counts a Folded event; "" for one that is in
+	// no roll-up, or was counted by version 1.
+	Group string `json:"group,omitempty"`
+	// Throttled says that the event is Folded for lack of a rate limit token, and Soon
+	// that nothing as severe was alerted near it.
+	Throttled bool `json:"throttled,omitempty"`
+	Soon      bool `json:"soon,omitempty"`
+	// Cut is of a roll-up alone.
+	Cut *Cut `json:"cut,omitempty"`
 
 	// Unlisted says that the alert was sent, and its incident could not be stored.
 	Unlisted bool `json:"unlisted,omitempty"`
 }
 
-// Held is a number of events that wait to be told in one roll-up, or are being told.
-type Held struct {
-	Count   int            `json:"count"`
-	Actions []alert.Action `json:"actions,omitempty"`
-	Omitted int            `json:"omitted,omitempty"` // events whose action is not listed for size
-	First   time.Time      `json:"first,omitzero"`    // event times
-	Last    time.Time      `json:"last,omitzero"`
-
-	// Since is when the first of them was counted, by the clock; zero in rows of before.
-	Since time.Time `json:"since,omitzero"`
-	// Soon is when they are to be told if that is before the window is over.
-	Soon time.Time `json:"soon,omitzero"`
-	// Severity is the window's when the events were cut off for sending.
-	Severity detect.Severity `json:"severity,omitempty"`
-	// Late is that no event of the window had been alerted then: see Limiter.
-	Late bool `json:"late,omitempty"`
+// Cut is what was known of a group when its roll-up was first to be sent, so that
+// every attempt reports the same.
+type Cut struct {
+	Severity detect.Severity `json:"severity"`       // the highest that was alerted in it
+	Late     bool            `json:"late,omitempty"` // no event near it had been alerted
 }
-
-// Window collects the repeats of one finding in one session.
-type Window struct {
-	Key     string    `json:"key"`    // "account/session/finding ID"
-	Opened  time.Time `json:"opened"` // event time of the alert that opened it
-	Until   time.Time `json:"until"`  // when its roll-up is due; moved on by each roll-up
-	RollUps int       `json:"roll_ups,omitempty"`
-	Total   int       `json:"total"` // events since Opened, the opening one included
-
-	Alerted         int             `json:"alerted"`          // events that were granted an alert of their own
-	AlertedSeverity detect.Severity `json:"alerted_severity"` // the highest among these
-	Escalated       bool            `json:"escalated,omitempty"`
-	Attempts        []Attempt       `json:"attempts,omitempty"` // the latest of a finding that is alerted only where there are many
-	Recent          []time.Time     `json:"recent,omitempty"`   // latest event times, oldest first, where a number of them escalates
-
-	Pending Held `json:"pending"` // folded in and not yet sent
-	// Sending is what a roll-up was made of that may have been published. It is
-	// cut off from Pending first, so that every attempt tells the same.
-	Sending *Held `json:"sending,omitempty"`
-
-	Finding detect.Finding `json:"finding"` // of the opening event, severity raised to the highest in the window
-}
-
-// Unsent reports whether the window holds events that no published alert is
-// known to tell of. It is what Ledger.Due looks for.
-func (w *Window) Unsent() bool { return w.Pending.Count > 0 || w.Sending != nil }

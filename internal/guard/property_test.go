@@ -152,13 +152,13 @@ func TestEveryEventIsToldOnce(t *testing.T) {
 				rt.Errorf("%s was only rolled up", g)
 			}
 		}
-		windows, err := w.ledger.Windows()
+		left, err := w.ledger.Groups()
 		if err != nil {
 			rt.Fatal(err)
 		}
-		for _, win := range windows {
-			if win.Unsent() {
-				rt.Errorf("window %s still holds %+v, %+v", win.Key, win.Pending, win.Sending)
+		for _, gr := range left {
+			if gr.Unsent() {
+				rt.Errorf("group %s is still unsent: %+v", gr.Key, gr)
 			}
 		}
 		claims, err := w.ledger.Claims()

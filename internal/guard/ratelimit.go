@@ -22,7 +22,7 @@ const (
 	// record that it was done.
 	publishReserve = 5 * time.Second
 
-	// throttledDelay is how long after its event a window is due that holds one for
+	// throttledDelay is how long after its event a group is due that holds one for
 	// which there was no token, and of which nothing as severe was alerted.
 	throttledDelay = time.Minute
 
@@ -67,27 +67,32 @@ func (g *Guard) overtime(ctx context.Context) bool {
 	return g.deps.Limiter != nil && g.short(ctx, publishReserve)
 }
 
-// limit waits for the token of an event that was granted an alert, and counts it
-// in its window where none comes in time. It is true where it was counted.
+// limit waits for the token of an event that was granted an alert, and folds it
+// where none comes in time. It is true where it was folded, and is to be counted.
 //
-// What is urgent is never counted: it goes out without a token. Nor is an event
-// whose alert may have been published before, or one without a window.
-func (g *Guard) limit(ctx context.Context, d *decision) (counted bool, err error) {
-	if d.urgent() || d.claim.Attempts > 1 || d.window.Key == "" {
+// What is urgent is never folded: it goes out without a token. Nor is an event
+// whose alert may have been published before, or one without a series.
+func (g *Guard) limit(ctx context.Context, d *decision) (throttled bool, err error) {
+	if d.urgent() || d.claim.Attempts > 1 || d.claim.Window == "" {
 		g.token(ctx, urgentWait)
 		return false, nil
 	}
 	if g.token(ctx, alertWait) {
 		return false, nil
 	}
-	err = g.deps.Ledger.Update(ctx, d.claim.Key, d.window.Key, func(c Claim, w Window) (Claim, Window) {
-		c, w, counted = g.settings.deferToRollUp(d, c, w, g.deps.Now())
-		return c, w
+	folded := d.claim
+	err = g.deps.Ledger.Update(ctx, d.claim.Key, d.claim.Window, func(c Claim, sr Series) (Claim, Series) {
+		c, sr, throttled = g.settings.throttle(d, c, sr, g.deps.Now())
+		if throttled {
+			folded = c
+		}
+		return c, sr
 	})
 	if err != nil {
 		return false, fmt.Errorf("counting event %s, for which there is no rate limit token: %w", d.claim.Finding.EventID, err)
 	}
-	return counted, nil
+	d.claim = folded
+	return throttled, nil
 }
 
 // urgent reports whether the event is one that a person must see at once.
@@ -95,36 +100,18 @@ func (d *decision) urgent() bool {
 	return d.claim.Finding.Severity >= detect.Critical || d.claim.Kind == alert.Escalation
 }
 
-// deferToRollUp turns a decision to publish into one to count. Both rows may have
+// throttle turns a decision to publish into one to fold. Both rows may have
 // changed since; it is false where they no longer allow it, and stores nothing.
-func (s *Settings) deferToRollUp(d *decision, c Claim, w Window, now time.Time) (Claim, Window, bool) {
-	if c.State != Leased || c.Attempts != d.claim.Attempts || w.Key == "" || !w.Opened.Equal(d.window.Opened) {
-		return Claim{}, Window{}, false
+func (s *Settings) throttle(d *decision, c Claim, sr Series, now time.Time) (Claim, Series, bool) {
+	if c.State != Leased || c.Attempts != d.claim.Attempts || sr.Key == "" {
+		return Claim{}, Series{}, false
 	}
-	f := d.claim.Finding
-	w.Alerted--
-	w.AlertedSeverity = min(w.AlertedSeverity, d.severity)
-	w.Pending.add(f, s.Actions, now)
-	if w.Alerted == 0 || f.Severity > d.severity {
-		due := f.EventTime.Add(throttledDelay)
-		if w.Pending.Soon.IsZero() || due.Before(w.Pending.Soon) {
-			w.Pending.Soon = due
-		}
-		if w.Sending == nil && due.Before(w.Until) {
-			w.Until = due
-		}
-	}
-	c.State, c.LeaseUntil, c.Window = Folded, time.Time{}, w.Key
-	return c, w, true
-}
-
-// UnsentSince is since when the window's roll-up could have been sent: when it was
-// due, or when the first of what it holds was counted, where that was later, as it
-// is of an event that came late.
-func (w *Window) UnsentSince() time.Time {
-	held := &w.Pending
-	if w.Sending != nil {
-		held = w.Sending
-	}
-	return latest(w.Until, held.Since)
+	f := c.Finding
+	at, span := eventAt(f, now), s.span(f.ID)
+	sr.revoke(c.Key, span)
+	opened := at.Truncate(span)
+	n := sr.near(opened, at, now, span)
+	c.State, c.LeaseUntil, c.Group = Folded, time.Time{}, groupKey(sr.Key, opened)
+	c.Throttled, c.Soon = true, n.alerts == 0 && !n.quiet || f.Severity > n.severity
+	return c, sr, true
 }

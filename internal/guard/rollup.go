@@ -1,19 +1,22 @@
 package guard
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"rootguard/internal/alert"
+	"rootguard/internal/detect"
 )
 
 // maxFailures is how many roll-ups in a row may fail before Flush takes it that
 // the rest would too. What no retry cures is a fault of the one, and not counted.
 const maxFailures = 5
 
-// Flush publishes the roll-up of every window that was over by the given time
+// Flush publishes the roll-up of every group that is due by the given time
 // and holds something unsent, until none is due. A roll-up that fails stays due
 // and does not keep the others back, unless several fail in a row. Where there is
 // no rate limit token for more, or time is short, the rest stays due. published counts those
@@ -24,7 +27,7 @@ func (g *Guard) Flush(ctx context.Context, at time.Time) (published int, err err
 	failures := 0
 	for {
 		due, err := g.deps.Ledger.Due(ctx, at, g.settings.Batch+len(passed))
-		if !listed(&errs, "windows due", err) {
+		if !listed(&errs, "groups due", err) {
 			return published, errors.Join(errs...)
 		}
 		fresh := false
@@ -62,88 +65,184 @@ func (g *Guard) Flush(ctx context.Context, at time.Time) (published int, err err
 	}
 }
 
-// rollUp publishes what a window holds, if it is over by the given time. sent
-// is false where another invocation does so or did, or where nothing is due.
+// rollUp publishes what a group holds. sent is false where another invocation does
+// so or did, or where there is nothing to report.
 //
-// What is to be sent is first cut off from what the window goes on collecting,
-// in the transaction that takes the lease. A retry after a crash therefore
-// tells the same under the same alert ID, and an event folded in meanwhile is
-// neither lost nor counted twice.
-func (g *Guard) rollUp(ctx context.Context, w Window, at time.Time) (sent bool, err error) {
-	key := rollUpKey(&w)
+// Its batch is sealed first, so that a retry after a crash reports the same under
+// the same alert ID, and an event that comes meanwhile is neither lost nor counted
+// twice.
+func (g *Guard) rollUp(ctx context.Context, gr Group, at time.Time) (sent bool, err error) {
+	key := rollUpKey(&gr)
 	var d decision
-	err = g.deps.Ledger.Update(ctx, key, w.Key, func(c Claim, cur Window) (Claim, Window) {
-		d = g.settings.decideRollUp(key, c, cur, &w, at, g.deps.Now())
-		return d.claim, d.window
+	err = g.deps.Ledger.Update(ctx, key, gr.Series, func(c Claim, sr Series) (Claim, Series) {
+		d = g.settings.decideRollUp(key, c, sr, &gr, g.deps.Now())
+		if d.verdict != publish {
+			return Claim{}, Series{}
+		}
+		return d.claim, Series{}
 	})
-	if err != nil {
+	switch {
+	case err != nil:
 		return false, fmt.Errorf("claiming roll-up %s: %w", key, err)
-	}
-	if d.verdict != publish {
+	case d.verdict == duplicate: // who sent it may have died before it was noted
+		return false, g.rolledUp(ctx, &gr)
+	case d.verdict != publish:
 		return false, nil
 	}
-
-	if !g.tokenFor(ctx, w.Until, at) {
-		return false, errors.Join(errRateLimited, g.settle(ctx, key, "", d.undo))
+	release := func(err error) (bool, error) {
+		return false, errors.Join(err, g.settle(ctx, key, "", d.undo(&g.settings)))
 	}
-	f, held := d.window.Finding, d.window.Sending
-	f.Severity = held.Severity
-	a := alert.Alert{
-		Schema: alert.Schema, ID: d.claim.AlertID, Kind: alert.RollUp, AccountName: g.deps.AccountName(f.Account), Finding: f,
-		Count: held.Count, Actions: held.Actions, ActionsOmitted: held.Omitted, FirstTime: held.First, LastTime: held.Last,
-		Took: d.claim.Took, Late: held.Late,
+	if !g.tokenFor(ctx, gr.Until, at) {
+		return release(errRateLimited)
 	}
-	// Where its incident cannot be stored it goes out without: the alert that
-	// opened the window has one.
-	a.Incident, err = g.enlist(ctx, &a)
-	if err != nil && held.Late && d.claim.Attempts == 1 { // no alert opened the window
-		return false, errors.Join(err, g.settle(ctx, key, "", d.undo))
+	a, err := g.rollUpOf(ctx, &gr, &d.claim)
+	if err != nil {
+		return release(err)
 	}
-	one, cancel := g.publishing(ctx, &d)
-	defer cancel()
-	if pubErr := g.deps.Publisher.Publish(one, a); pubErr != nil {
-		d.took = tookOf(pubErr)
-		pubErr = fmt.Errorf("publishing roll-up %s: %w", key, pubErr)
-		return false, errors.Join(pubErr, err, g.settle(ctx, key, "", d.undo))
+	var unlisted error
+	if a.Count > 0 {
+		// Where its incident cannot be stored it goes out without: the alert that
+		// it repeats has one.
+		a.Incident, unlisted = g.enlist(ctx, &a)
+		if unlisted != nil && a.Late && d.claim.Attempts == 1 { // there was no alert
+			return release(unlisted)
+		}
+		one, cancel := g.publishing(ctx, &d)
+		defer cancel()
+		if err := g.deps.Publisher.Publish(one, a); err != nil {
+			d.took = tookOf(err)
+			return release(errors.Join(fmt.Errorf("publishing roll-up %s: %w", key, err), unlisted))
+		}
 	}
-	settled := g.settle(ctx, key, w.Key, func(c Claim, cur Window) (Claim, Window) {
+	err = g.settle(ctx, key, "", func(c Claim, _ Series) (Claim, Series) {
 		if c.Key == "" {
 			c = d.claim // the row expired
 		}
 		c.State, c.LeaseUntil, c.Took = Sent, time.Time{}, nil
-		if !same(&cur, &d.window) {
-			return c, Window{}
-		}
-		cur.Sending = nil
-		cur.RollUps++
-		cur.Until = cur.Until.Add(g.settings.span(cur.Finding.ID))
-		if soon := cur.Pending.Soon; !soon.IsZero() && soon.Before(cur.Until) {
-			cur.Until = soon
-		}
-		return c, cur
+		return c, Series{}
 	})
-	return settled == nil, errors.Join(settled, err)
+	if err == nil {
+		err = g.rolledUp(ctx, &gr)
+	}
+	return a.Count > 0 && err == nil, errors.Join(err, unlisted)
 }
 
-// same reports whether two versions of a window are about the same roll-up.
-func same(a, b *Window) bool {
-	return a.Key == b.Key && a.RollUps == b.RollUps && a.Opened.Equal(b.Opened)
-}
-
-func (s *Settings) decideRollUp(key string, c Claim, cur Window, seen *Window, at, now time.Time) decision {
+func (s *Settings) decideRollUp(key string, c Claim, sr Series, gr *Group, now time.Time) decision {
 	switch {
-	case !same(&cur, seen), !cur.Unsent(), cur.Until.After(at):
+	case c.State == Sent:
 		return decision{verdict: duplicate}
 	case s.leased(&c, now):
 		return decision{verdict: busy}
 	}
-	if cur.Sending == nil {
-		sending := cur.Pending
-		sending.Severity, sending.Late = cur.Finding.Severity, cur.Alerted == 0
-		cur.Sending, cur.Pending = &sending, Held{}
+	if c.Cut == nil {
+		n := sr.near(gr.Opened, gr.Opened, now, s.span(gr.Finding.ID))
+		c.Cut = &Cut{Severity: sr.severity(gr.Opened, s.span(gr.Finding.ID)), Late: n.alerts == 0 && !n.quiet}
 	}
 	c.Key, c.State, c.LeaseUntil = key, Leased, now.Add(s.Lease)
 	c.Attempts++
-	c.Kind, c.AlertID, c.Window = alert.RollUp, alertID(key), cur.Key
-	return decision{verdict: publish, claim: c, window: cur}
+	c.Kind, c.AlertID, c.Window = alert.RollUp, alertID(key), gr.Key
+	return decision{verdict: publish, claim: c}
+}
+
+// rollUpOf is the alert of what a group's next batch holds, which it seals. Its
+// Count is 0 where that is nothing.
+func (g *Guard) rollUpOf(ctx context.Context, gr *Group, c *Claim) (alert.Alert, error) {
+	a := alert.Alert{
+		Schema: alert.Schema, ID: c.AlertID, Kind: alert.RollUp, AccountName: g.deps.AccountName(gr.Finding.Account), Finding: gr.Finding,
+		Took: c.Took,
+	}
+	if gr.old() {
+		held, err := g.cutOld(ctx, *gr)
+		a.Finding.Severity, a.Late = held.Severity, held.Late
+		a.Count, a.Actions, a.ActionsOmitted, a.FirstTime, a.LastTime = held.Count, held.Actions, held.Omitted, held.First, held.Last
+		return a, err
+	}
+	keys, err := g.deps.Ledger.Seal(ctx, gr.Key, gr.Sent)
+	if err != nil {
+		return a, fmt.Errorf("sealing a batch of group %s: %w", gr.Key, err)
+	}
+	claims, err := g.deps.Ledger.Read(ctx, keys[:min(len(keys), maxReported)])
+	if err != nil {
+		return a, fmt.Errorf("reading the events of group %s: %w", gr.Key, err)
+	}
+	a.Finding.Severity = max(a.Finding.Severity, c.Cut.Severity)
+	g.settings.fill(&a, claims, len(keys), c.Cut.Late)
+	return a, nil
+}
+
+// maxReported is of how many events a roll-up reads what they did. The others are
+// counted.
+const maxReported = 2000
+
+// fill says what events did. count is how many there are, of which claims are some.
+func (s *Settings) fill(a *alert.Alert, claims []Claim, count int, late bool) {
+	claims = slices.DeleteFunc(claims, func(c Claim) bool { return c.Finding == nil }) // it expired
+	slices.SortFunc(claims, func(a, b Claim) int {
+		return cmp.Or(a.Finding.EventTime.Compare(b.Finding.EventTime), cmp.Compare(a.Key, b.Key))
+	})
+	a.Count = count
+	announced := len(claims) == count
+	severity := a.Finding.Severity
+	for i := range claims {
+		f := claims[i].Finding
+		severity = max(severity, f.Severity)
+		announced = announced && f.Announced != nil
+		a.Late = a.Late || late && claims[i].Throttled
+		if detect.IsCounted(f.ID) {
+			a.Finding = *f // it says how many they are by now
+		}
+		if at := f.EventTime; !at.IsZero() {
+			if a.FirstTime.IsZero() {
+				a.FirstTime = at
+			}
+			a.LastTime = at
+		}
+		s.list(a, actionOf(f))
+	}
+	a.Finding.Severity = severity
+	a.ActionsOmitted += count - len(claims)
+	if !announced {
+		a.Finding = detect.Unannounced(a.Finding) // it reports more than what was announced
+	}
+}
+
+// list adds what an event did.
+func (s *Settings) list(a *alert.Alert, did alert.Action) {
+	for i := range a.Actions {
+		if a.Actions[i].Name == did.Name && a.Actions[i].Target == did.Target {
+			a.Actions[i].Count++
+			return
+		}
+	}
+	if len(a.Actions) >= s.Actions {
+		a.ActionsOmitted++
+		return
+	}
+	did.Count = 1
+	a.Actions = append(a.Actions, did)
+}
+
+// rolledUp notes that a group's next batch was reported, or was empty. What came
+// since is due a window later, if that is after its own window.
+func (g *Guard) rolledUp(ctx context.Context, gr *Group) error {
+	err := g.deps.Ledger.UpdateGroup(ctx, gr.Key, func(cur Group) Group {
+		switch {
+		case gr.old() && cur.Opened.Equal(gr.Opened) && cur.RollUps == gr.RollUps && cur.Sending != nil:
+			cur.Sending = nil
+			cur.RollUps++
+			return cur
+		case gr.old() || cur.Key == "" || cur.Sent != gr.Sent || cur.Sent >= cur.Batches:
+			return Group{}
+		}
+		now, span := g.deps.Now(), g.settings.span(cur.Finding.ID)
+		cur.Sent++
+		if cur.Sent < cur.Batches {
+			cur.Since, cur.Until = now, latest(cur.Opened.Add(span), now.Add(span))
+		}
+		return cur
+	})
+	if err != nil {
+		return fmt.Errorf("noting a roll-up of group %s: %w", gr.Key, err)
+	}
+	return nil
 }

@@ -42,11 +42,11 @@ func (g *Guard) begins(ctx context.Context, rec *cloudtrail.Record, o *detect.Ou
 			continue
 		}
 		key := beginning(rootAccount(rec), t)
-		if err := g.deps.Ledger.Update(ctx, key, "", func(c Claim, _ Window) (Claim, Window) {
+		if err := g.deps.Ledger.Update(ctx, key, "", func(c Claim, _ Series) (Claim, Series) {
 			if c.Key != "" {
-				return Claim{}, Window{}
+				return Claim{}, Series{}
 			}
-			return Claim{Key: key, State: Sent}, Window{}
+			return Claim{Key: key, State: Sent}, Series{}
 		}); err != nil {
 			return fmt.Errorf("noting the root session of event %s: %w", rec.EventID, err)
 		}
@@ -78,9 +78,9 @@ func unseen(rec *cloudtrail.Record, assumed *detect.AssumedRoot, o *detect.Outco
 func (g *Guard) RaiseUnseen(ctx context.Context, f detect.Finding, began time.Time) (Result, error) {
 	for _, near := range []time.Duration{0, -beginSlot, beginSlot} {
 		key, known := beginning(f.Account, began.Add(near)), false
-		if err := g.deps.Ledger.Update(ctx, key, "", func(c Claim, _ Window) (Claim, Window) {
+		if err := g.deps.Ledger.Update(ctx, key, "", func(c Claim, _ Series) (Claim, Series) {
 			known = c.Key != ""
-			return Claim{}, Window{}
+			return Claim{}, Series{}
 		}); err != nil {
 			return Result{}, fmt.Errorf("looking up the root session of event %s: %w", f.EventID, err)
 		}

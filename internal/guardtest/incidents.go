@@ -275,8 +275,8 @@ func Announcements(t *testing.T, newAnnouncements func(t *testing.T) (guard.Anno
 			"123456789012/second": under("A", time.Minute), "123456789012/first": under("A", 0), "123456789012/third": under("A", time.Hour),
 			"123456789012/other": under("B", 0), "123456789012/none": under("", 0),
 		} {
-			put(t, ledger, guard.Claim{Key: key, State: guard.Leased, Finding: f}, guard.Window{})
-			put(t, ledger, guard.Claim{Key: key, State: guard.Sent, Finding: f}, guard.Window{})
+			put(t, ledger, guard.Claim{Key: key, State: guard.Leased, Finding: f}, guard.Series{})
+			put(t, ledger, guard.Claim{Key: key, State: guard.Sent, Finding: f}, guard.Series{})
 		}
 		list := func(id string) []string {
 			got := []string{}

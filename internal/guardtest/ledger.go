@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -20,31 +21,31 @@ import (
 var t0 = time.Date(2025, 3, 1, 12, 0, 0, 123456789, time.UTC)
 
 // keep is a decide that changes nothing.
-func keep(guard.Claim, guard.Window) (guard.Claim, guard.Window) {
-	return guard.Claim{}, guard.Window{}
+func keep(guard.Claim, guard.Series) (guard.Claim, guard.Series) {
+	return guard.Claim{}, guard.Series{}
 }
 
 // read returns what a ledger has under two keys.
-func read(t *testing.T, l guard.Ledger, claimKey, windowKey string) (c guard.Claim, w guard.Window) {
+func read(t *testing.T, l guard.Claims, claimKey, seriesKey string) (c guard.Claim, w guard.Series) {
 	t.Helper()
-	err := l.Update(t.Context(), claimKey, windowKey, func(gotC guard.Claim, gotW guard.Window) (guard.Claim, guard.Window) {
+	err := l.Update(t.Context(), claimKey, seriesKey, func(gotC guard.Claim, gotW guard.Series) (guard.Claim, guard.Series) {
 		c, w = gotC, gotW
-		return guard.Claim{}, guard.Window{}
+		return guard.Claim{}, guard.Series{}
 	})
 	if err != nil {
-		t.Fatalf("reading %q, %q: %v", claimKey, windowKey, err)
+		t.Fatalf("reading %q, %q: %v", claimKey, seriesKey, err)
 	}
 	return c, w
 }
 
 // put stores rows whatever is there.
-func put(t *testing.T, l guard.Ledger, c guard.Claim, w guard.Window) {
+func put(t *testing.T, l guard.Claims, c guard.Claim, w guard.Series) {
 	t.Helper()
 	claimKey := c.Key
 	if claimKey == "" {
 		claimKey = "a claim that is not stored"
 	}
-	err := l.Update(t.Context(), claimKey, w.Key, func(guard.Claim, guard.Window) (guard.Claim, guard.Window) { return c, w })
+	err := l.Update(t.Context(), claimKey, w.Key, func(guard.Claim, guard.Series) (guard.Claim, guard.Series) { return c, w })
 	if err != nil {
 		t.Fatalf("storing %q, %q: %v", c.Key, w.Key, err)
 	}
@@ -63,20 +64,47 @@ func fullFinding() detect.Finding {
 	}
 }
 
-func fullRows() (guard.Claim, guard.Window) {
-	f := fullFinding()
+func fullRows() (guard.Claim, guard.Series) {
+	f, of := fullFinding(), fullFinding()
+	return guard.Claim{
+			Key: "123456789012/11111111-2222", State: guard.Leased, LeaseUntil: t0.Add(45 * time.Second), Attempts: 2,
+			Kind: alert.Escalation, Finding: &f, AlertID: "abc", Window: "123456789012/s/root.activity", Took: []string{"topic"}, Unlisted: true,
+			Group: "123456789012/s/root.activity/2025-03-01T12:00:00Z", Throttled: true, Soon: true, Cut: &guard.Cut{Severity: detect.High, Late: true},
+		}, guard.Series{
+			Key: "123456789012/s/root.activity", Finding: &of,
+			Grants:   []guard.Grant{{Claim: "c", Time: t0, At: t0.Add(time.Nanosecond), Severity: detect.High, Escalation: true}},
+			Quiet:    []guard.QuietTime{{Opened: t0, Severity: detect.Low, Escalated: true}},
+			Attempts: []guard.Attempt{{Claim: "c", At: t0, User: "eve", Address: "192.0.2.1", Account: "1"}},
+		}
+}
+
+func fullGroup() guard.Group {
 	held := guard.Held{
 		Count: 3, Actions: []alert.Action{{Name: "iam:CreateUser", Target: "eve", Count: 2}}, Omitted: 1,
 		First: t0.Add(time.Second), Last: t0.Add(time.Minute), Severity: detect.High,
 	}
-	return guard.Claim{
-			Key: "123456789012/11111111-2222", State: guard.Leased, LeaseUntil: t0.Add(45 * time.Second), Attempts: 2,
-			Kind: alert.Escalation, Finding: &f, AlertID: "abc", Window: "123456789012/s/root.activity",
-		}, guard.Window{
-			Key: "123456789012/s/root.activity", Opened: t0, Until: t0.Add(15 * time.Minute), RollUps: 4, Total: 9,
-			Alerted: 2, AlertedSeverity: detect.High, Escalated: true, Recent: []time.Time{t0, t0.Add(time.Nanosecond)},
-			Pending: held, Sending: &held, Finding: f,
-		}
+	return guard.Group{
+		Key: "123456789012/s/root.activity/2025-03-01T12:00:00Z", Series: "123456789012/s/root.activity",
+		Opened: t0, Until: t0.Add(15 * time.Minute), Batches: 4, Sent: 2, Since: t0.Add(time.Hour), Finding: fullFinding(),
+		Alerted: 1, RollUps: 4, Pending: held, Sending: &held,
+	}
+}
+
+// putGroup stores a group whatever is there.
+func putGroup(t *testing.T, l guard.Groups, gr guard.Group) {
+	t.Helper()
+	if err := l.UpdateGroup(t.Context(), gr.Key, func(guard.Group) guard.Group { return gr }); err != nil {
+		t.Fatalf("storing group %q: %v", gr.Key, err)
+	}
+}
+
+// group returns what is under a key.
+func group(t *testing.T, l guard.Groups, key string) (got guard.Group) {
+	t.Helper()
+	if err := l.UpdateGroup(t.Context(), key, func(gr guard.Group) guard.Group { got = gr; return guard.Group{} }); err != nil {
+		t.Fatalf("reading group %q: %v", key, err)
+	}
+	return got
 }
 
 // Ledger runs the contract of guard.Ledger. newLedger returns an empty one.
@@ -87,8 +115,8 @@ func Ledger(t *testing.T, newLedger func(t *testing.T) guard.Ledger) {
 		if diff := cmp.Diff(guard.Claim{}, c); diff != "" {
 			t.Errorf("claim (-want +got):\n%s", diff)
 		}
-		if diff := cmp.Diff(guard.Window{}, w); diff != "" {
-			t.Errorf("window (-want +got):\n%s", diff)
+		if diff := cmp.Diff(guard.Series{}, w); diff != "" {
+			t.Errorf("series (-want +got):\n%s", diff)
 		}
 	})
 
@@ -101,13 +129,28 @@ func Ledger(t *testing.T, newLedger func(t *testing.T) guard.Ledger) {
 			t.Errorf("claim (-want +got):\n%s", diff)
 		}
 		if diff := cmp.Diff(wantW, w); diff != "" {
-			t.Errorf("window (-want +got):\n%s", diff)
+			t.Errorf("series (-want +got):\n%s", diff)
 		}
-		due, err := l.Due(t.Context(), wantW.Until, 10)
+		claims, err := l.Read(t.Context(), []string{"a/none", wantC.Key})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff([]guard.Window{wantW}, due); diff != "" {
+		if diff := cmp.Diff([]guard.Claim{{}, wantC}, claims); diff != "" {
+			t.Errorf("claims (-want +got):\n%s", diff)
+		}
+		want := fullGroup()
+		putGroup(t, l, want)
+		if diff := cmp.Diff(want, group(t, l, want.Key)); diff != "" {
+			t.Errorf("group (-want +got):\n%s", diff)
+		}
+		if none := group(t, l, "123456789012/s/other"); none.Key != "" {
+			t.Errorf("an absent group: %+v", none)
+		}
+		due, err := l.Due(t.Context(), want.Until, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]guard.Group{want}, due); diff != "" {
 			t.Errorf("due (-want +got):\n%s", diff)
 		}
 	})
@@ -121,26 +164,26 @@ func Ledger(t *testing.T, newLedger func(t *testing.T) guard.Ledger) {
 		}
 		c, w := read(t, l, wantC.Key, wantW.Key)
 		if c.Key == "" || w.Key == "" {
-			t.Errorf("claim %q, window %q are gone", c.Key, w.Key)
+			t.Errorf("claim %q, series %q are gone", c.Key, w.Key)
 		}
 		// One row of the two is stored alone.
-		wantC.Attempts, wantW.Total = 77, 88
-		put(t, l, wantC, guard.Window{})
-		if c, w = read(t, l, wantC.Key, wantW.Key); c.Attempts != 77 || w.Total == 88 {
-			t.Errorf("after storing the claim alone: attempts %d, total %d", c.Attempts, w.Total)
+		wantC.Attempts, wantW.Grants = 77, nil
+		put(t, l, wantC, guard.Series{})
+		if c, w = read(t, l, wantC.Key, wantW.Key); c.Attempts != 77 || len(w.Grants) != 1 {
+			t.Errorf("after storing the claim alone: attempts %d, %d grants", c.Attempts, len(w.Grants))
 		}
 		put(t, l, guard.Claim{}, wantW)
-		if _, w = read(t, l, wantC.Key, wantW.Key); w.Total != 88 {
-			t.Errorf("after storing the window alone: total %d", w.Total)
+		if _, w = read(t, l, wantC.Key, wantW.Key); len(w.Grants) != 0 || w.Key == "" {
+			t.Errorf("after storing the series alone: %+v", w)
 		}
 	})
 
-	t.Run("without a window key there is no window", func(t *testing.T) {
+	t.Run("without the key of a series there is none", func(t *testing.T) {
 		l := newLedger(t)
 		wantC, wantW := fullRows()
 		put(t, l, wantC, wantW)
 		if c, w := read(t, l, wantC.Key, ""); c.Key != wantC.Key || w.Key != "" {
-			t.Errorf("claim %q, window %q", c.Key, w.Key)
+			t.Errorf("claim %q, series %q", c.Key, w.Key)
 		}
 	})
 
@@ -148,11 +191,11 @@ func Ledger(t *testing.T, newLedger func(t *testing.T) guard.Ledger) {
 		l := newLedger(t)
 		wantC, wantW := fullRows()
 		put(t, l, wantC, wantW)
-		err := l.Update(t.Context(), wantC.Key, wantW.Key, func(c guard.Claim, w guard.Window) (guard.Claim, guard.Window) {
+		err := l.Update(t.Context(), wantC.Key, wantW.Key, func(c guard.Claim, w guard.Series) (guard.Claim, guard.Series) {
 			c.Finding.Title = "scribbled"
-			w.Pending.Actions[0].Count = 99
-			w.Sending.Count = 99
-			return guard.Claim{}, guard.Window{}
+			w.Grants[0].Claim = "scribbled"
+			w.Finding.Title = "scribbled"
+			return guard.Claim{}, guard.Series{}
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -162,7 +205,7 @@ func Ledger(t *testing.T, newLedger func(t *testing.T) guard.Ledger) {
 			t.Errorf("claim (-want +got):\n%s", diff)
 		}
 		if diff := cmp.Diff(wantW, w); diff != "" {
-			t.Errorf("window (-want +got):\n%s", diff)
+			t.Errorf("series (-want +got):\n%s", diff)
 		}
 	})
 
@@ -170,11 +213,11 @@ func Ledger(t *testing.T, newLedger func(t *testing.T) guard.Ledger) {
 		l := newLedger(t)
 		keys := []string{"a/1", "a/1/", "a/10", "A/1", "a/1 ", "a//1", "/", "a/\u00e9\U0001f511", "a/#%2F", "a/" + strings.Repeat("x", 600)}
 		for i, k := range keys {
-			put(t, l, guard.Claim{Key: k, State: guard.Sent, Attempts: i + 1}, guard.Window{Key: k, Total: i + 1})
+			put(t, l, guard.Claim{Key: k, State: guard.Sent, Attempts: i + 1}, guard.Series{Key: k, Attempts: []guard.Attempt{{Claim: k}}})
 		}
 		for i, k := range keys {
-			if c, w := read(t, l, k, k); c.Key != k || c.Attempts != i+1 || w.Key != k || w.Total != i+1 {
-				t.Errorf("under %.20q: claim %.20q with %d attempts, window %.20q with total %d, want %d of each", k, c.Key, c.Attempts, w.Key, w.Total, i+1)
+			if c, w := read(t, l, k, k); c.Key != k || c.Attempts != i+1 || w.Key != k || len(w.Attempts) != 1 || w.Attempts[0].Claim != k {
+				t.Errorf("under %.20q: claim %.20q with %d attempts, want %d, series %+v", k, c.Key, c.Attempts, i+1, w)
 			}
 		}
 	})
@@ -188,11 +231,11 @@ func Ledger(t *testing.T, newLedger func(t *testing.T) guard.Ledger) {
 			wg.Go(func() {
 				var won bool
 				err := retry(t.Context(), func(ctx context.Context) error {
-					return l.Update(ctx, "a/1", "", func(c guard.Claim, _ guard.Window) (guard.Claim, guard.Window) {
+					return l.Update(ctx, "a/1", "", func(c guard.Claim, _ guard.Series) (guard.Claim, guard.Series) {
 						if won = c.State == ""; !won {
-							return guard.Claim{}, guard.Window{}
+							return guard.Claim{}, guard.Series{}
 						}
-						return guard.Claim{Key: "a/1", State: guard.Leased, Attempts: i}, guard.Window{}
+						return guard.Claim{Key: "a/1", State: guard.Leased, Attempts: i}, guard.Series{}
 					})
 				})
 				if err != nil {
@@ -221,12 +264,12 @@ func Ledger(t *testing.T, newLedger func(t *testing.T) guard.Ledger) {
 				for j := range each {
 					key := fmt.Sprintf("a/%d-%d", i, j)
 					err := retry(t.Context(), func(ctx context.Context) error {
-						return l.Update(ctx, key, "a/s/f", func(c guard.Claim, w guard.Window) (guard.Claim, guard.Window) {
+						return l.Update(ctx, key, "a/s/f", func(c guard.Claim, w guard.Series) (guard.Claim, guard.Series) {
 							if c.Key != "" {
-								return guard.Claim{}, guard.Window{} // stored by an attempt whose answer got lost
+								return guard.Claim{}, guard.Series{} // stored by an attempt whose answer got lost
 							}
 							w.Key = "a/s/f"
-							w.Total++
+							w.Attempts = append(w.Attempts, guard.Attempt{Claim: key})
 							return guard.Claim{Key: key, State: guard.Folded}, w
 						})
 					})
@@ -237,8 +280,8 @@ func Ledger(t *testing.T, newLedger func(t *testing.T) guard.Ledger) {
 			})
 		}
 		wg.Wait()
-		if _, w := read(t, l, "a/1", "a/s/f"); w.Total != n*each {
-			t.Errorf("total is %d, want %d", w.Total, n*each)
+		if _, w := read(t, l, "a/1", "a/s/f"); len(w.Attempts) != n*each {
+			t.Errorf("%d are noted, want %d", len(w.Attempts), n*each)
 		}
 	})
 
@@ -247,34 +290,120 @@ func Ledger(t *testing.T, newLedger func(t *testing.T) guard.Ledger) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		c, w := fullRows()
-		err := l.Update(ctx, c.Key, w.Key, func(guard.Claim, guard.Window) (guard.Claim, guard.Window) { return c, w })
+		err := l.Update(ctx, c.Key, w.Key, func(guard.Claim, guard.Series) (guard.Claim, guard.Series) { return c, w })
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("Update: %v, want context.Canceled", err)
 		}
 		if _, err := l.Due(ctx, t0, 1); !errors.Is(err, context.Canceled) {
 			t.Errorf("Due: %v, want context.Canceled", err)
 		}
+		if err := l.UpdateGroup(ctx, "a/s/g", func(guard.Group) guard.Group { return guard.Group{Key: "a/s/g"} }); !errors.Is(err, context.Canceled) {
+			t.Errorf("UpdateGroup: %v, want context.Canceled", err)
+		}
+		if _, err := l.Count(ctx, "a/s/g", 0, "a/1"); !errors.Is(err, context.Canceled) {
+			t.Errorf("Count: %v, want context.Canceled", err)
+		}
+		if _, err := l.Seal(ctx, "a/s/g", 0); !errors.Is(err, context.Canceled) {
+			t.Errorf("Seal: %v, want context.Canceled", err)
+		}
+		if claims, err := l.Seal(t.Context(), "a/s/g", 0); err != nil || len(claims) != 0 || group(t, l, "a/s/g").Key != "" {
+			t.Errorf("stored a group, or %q, %v", claims, err)
+		}
 		if c, w := read(t, l, c.Key, w.Key); c.Key != "" || w.Key != "" {
-			t.Errorf("stored claim %q, window %q", c.Key, w.Key)
+			t.Errorf("stored claim %q, series %q", c.Key, w.Key)
 		}
 	})
 
 	t.Run("due", func(t *testing.T) { testDue(t, newLedger(t)) })
+	t.Run("batches", func(t *testing.T) { testBatches(t, newLedger(t)) })
+	t.Run("a batch that is sealed while it is counted in", func(t *testing.T) { testSealed(t, newLedger(t)) })
+}
+
+func testBatches(t *testing.T, l guard.Ledger) {
+	t.Helper()
+	count := func(group string, batch int, claim string, want bool) {
+		t.Helper()
+		for range 2 { // the second changes nothing
+			if counted, err := l.Count(t.Context(), group, batch, claim); err != nil || counted != want {
+				t.Errorf("counting %q in batch %d of %q: %v, %v, want %v", claim, batch, group, counted, err, want)
+			}
+		}
+	}
+	seal := func(group string, batch int, want ...string) {
+		t.Helper()
+		for range 2 {
+			got, err := l.Seal(t.Context(), group, batch)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(got) != len(want) || !slices.Equal(got, want) {
+				t.Errorf("batch %d of %q has %q, want %q", batch, group, got, want)
+			}
+		}
+	}
+	long := "a/" + strings.Repeat("x", 600)
+	count("a/s/f/1", 0, "a/2", true)
+	count("a/s/f/1", 0, "a/1", true)
+	count("a/s/f/1", 0, long, true)
+	count("a/s/f/1", 1, "a/3", true)
+	count("a/s/f/10", 0, "a/4", true)
+	count("a/s/f", 0, "a/5", true)
+	seal("a/s/f/1", 0, "a/1", "a/2", long)
+	count("a/s/f/1", 0, "a/6", false) // it is closed
+	count("a/s/f/1", 0, "a/2", true)  // but says what it has
+	seal("a/s/f/1", 0, "a/1", "a/2", long)
+	count("a/s/f/1", 1, "a/6", true)
+	seal("a/s/f/1", 1, "a/3", "a/6")
+	seal("a/s/f/1", 2)
+	count("a/s/f/1", 2, "a/7", false)
+	seal("a/s/f/10", 0, "a/4")
+	seal("a/s/f", 0, "a/5")
+}
+
+// testSealed holds that what was counted is in the batch, and what was refused is not.
+func testSealed(t *testing.T, l guard.Ledger) {
+	t.Helper()
+	const n = 40
+	var counted [n]bool
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() {
+			err := retry(t.Context(), func(ctx context.Context) (err error) {
+				counted[i], err = l.Count(ctx, "a/s/f/1", 0, fmt.Sprintf("a/%02d", i))
+				return err
+			})
+			if err != nil {
+				t.Errorf("counting: %v", err)
+			}
+		})
+	}
+	var first []string
+	wg.Go(func() {
+		err := retry(t.Context(), func(ctx context.Context) (err error) { first, err = l.Seal(ctx, "a/s/f/1", 0); return err })
+		if err != nil {
+			t.Errorf("sealing: %v", err)
+		}
+	})
+	wg.Wait()
+	for i := range n {
+		if claim := fmt.Sprintf("a/%02d", i); slices.Contains(first, claim) != counted[i] {
+			t.Errorf("%s: counted %v, and the batch is %q", claim, counted[i], first)
+		}
+	}
 }
 
 func testDue(t *testing.T, l guard.Ledger) {
 	t.Helper()
 	at := t0.Add(time.Hour)
-	pending := guard.Held{Count: 1}
-	for _, w := range []guard.Window{
-		{Key: "third", Until: at, Pending: pending},
-		{Key: "first", Until: at.Add(-time.Hour), Pending: pending},
-		{Key: "second", Until: at.Add(-time.Nanosecond), Sending: &pending},
-		{Key: "later", Until: at.Add(time.Nanosecond), Pending: pending},
-		{Key: "told", Until: at.Add(-time.Hour)},
-		{Key: "very early", Pending: pending}, // a record without a time
+	for _, gr := range []guard.Group{
+		{Key: "third", Until: at, Batches: 1},
+		{Key: "first", Until: at.Add(-time.Hour), Batches: 3, Sent: 2},
+		{Key: "second", Until: at.Add(-time.Nanosecond), Sending: &guard.Held{Count: 1}}, // of version 1
+		{Key: "later", Until: at.Add(time.Nanosecond), Batches: 1},
+		{Key: "sent", Until: at.Add(-time.Hour), Batches: 2, Sent: 2},
+		{Key: "very early", Pending: guard.Held{Count: 1}},
 	} {
-		put(t, l, guard.Claim{}, w)
+		putGroup(t, l, gr)
 	}
 	check := func(at time.Time, limit int, want ...string) {
 		t.Helper()
@@ -295,12 +424,12 @@ func testDue(t *testing.T, l guard.Ledger) {
 	check(at.Add(-time.Nanosecond), 10, "very early", "first", "second")
 	check(at.Add(24*time.Hour), 10, "very early", "first", "second", "third", "later")
 
-	// A window that changes is due as it is now, and once.
-	put(t, l, guard.Claim{}, guard.Window{Key: "first", Until: at.Add(-time.Hour)})
-	put(t, l, guard.Claim{}, guard.Window{Key: "second", Until: at.Add(time.Hour), Sending: &pending})
-	put(t, l, guard.Claim{}, guard.Window{Key: "told", Until: at.Add(-2 * time.Hour), Pending: pending})
-	check(at, 10, "very early", "told", "third")
-	check(at.Add(time.Hour), 10, "very early", "told", "third", "later", "second")
+	// A group that changes is due as it is now, and once.
+	putGroup(t, l, guard.Group{Key: "first", Until: at.Add(-time.Hour), Batches: 3, Sent: 3})
+	putGroup(t, l, guard.Group{Key: "second", Until: at.Add(time.Hour), Batches: 1})
+	putGroup(t, l, guard.Group{Key: "sent", Until: at.Add(-2 * time.Hour), Batches: 3, Sent: 2})
+	check(at, 10, "very early", "sent", "third")
+	check(at.Add(time.Hour), 10, "very early", "sent", "third", "later", "second")
 }
 
 // retry repeats what an adapter may refuse under contention.

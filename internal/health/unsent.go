@@ -14,7 +14,7 @@ import (
 type RollUps interface {
 	// Due returns at most limit groups of repeats whose roll-up is unsent and was
 	// due by a time, the earliest first.
-	Due(ctx context.Context, at time.Time, limit int) ([]guard.Window, error)
+	Due(ctx context.Context, at time.Time, limit int) ([]guard.Group, error)
 }
 
 const (

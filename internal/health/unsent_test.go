@@ -15,13 +15,13 @@ import (
 func TestUnsent(t *testing.T) {
 	r := newRig(t)
 	now := func() time.Time { return r.at.Add(step) } // of a rig's first run
-	window := func(until, since time.Duration) guard.Window {
-		return guard.Window{Key: "w", Until: now().Add(-until), Pending: guard.Held{Count: 1, Since: now().Add(-since)}}
+	group := func(until, since time.Duration) guard.Group {
+		return guard.Group{Key: "w", Until: now().Add(-until), Batches: 1, Since: now().Add(-since)}
 	}
-	for name, ws := range map[string][]guard.Window{
-		"due for a quarter of an hour":          {window(15*time.Minute, time.Hour)},
-		"of events that came an hour late":      {window(time.Hour, 10*time.Minute), window(2*time.Hour, time.Minute)},
-		"one that is being sent, of old events": {{Key: "w", Until: now().Add(-time.Hour), Sending: &guard.Held{Count: 1, Since: now().Add(-time.Minute)}}},
+	for name, ws := range map[string][]guard.Group{
+		"due for a quarter of an hour":        {group(15*time.Minute, time.Hour)},
+		"of events that came an hour late":    {group(time.Hour, 10*time.Minute), group(2*time.Hour, time.Minute)},
+		"one of version 1 that is being sent": {{Key: "w", Until: now().Add(-time.Hour), Sending: &guard.Held{Count: 1, Since: now().Add(-time.Minute)}}},
 	} {
 		c := newRig(t)
 		c.unsent = ws
@@ -31,13 +31,14 @@ func TestUnsent(t *testing.T) {
 		c.wantTold()
 	}
 
-	for name, w := range map[string]guard.Window{
-		"due for longer":                window(15*time.Minute+time.Second, time.Hour),
-		"of the version before":         {Key: "w", Until: now().Add(-16 * time.Minute), Pending: guard.Held{Count: 1}},
+	for name, w := range map[string]guard.Group{
+		"due for longer":                group(15*time.Minute+time.Second, time.Hour),
+		"of version 1":                  {Key: "w", Until: now().Add(-16 * time.Minute), Pending: guard.Held{Count: 1}},
+		"a later batch of a group":      {Key: "w", Until: now().Add(-time.Hour), Batches: 3, Sent: 2, Since: now().Add(-20 * time.Minute)},
 		"being sent, and never settled": {Key: "w", Until: now().Add(-time.Hour), Sending: &guard.Held{Count: 1, Since: now().Add(-time.Hour)}, Pending: guard.Held{Count: 1, Since: now()}},
 	} {
 		q := newRig(t)
-		q.unsent = []guard.Window{window(time.Hour, time.Minute), w}
+		q.unsent = []guard.Group{group(time.Hour, time.Minute), w}
 		if err := q.run(); err == nil || !strings.Contains(err.Error(), "alerts are not sent") {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -58,7 +58,7 @@ type world struct {
 	calls     map[string]int
 	deaf      map[string]bool // functions that heartbeats do not reach
 	delay     time.Duration   // of heartbeats, from the call to the function
-	unsent    []guard.Window
+	unsent    []guard.Group
 
 	store *fake.Health
 	clock *fake.Clock
@@ -204,9 +204,9 @@ func (w *world) checker() *health.Checker {
 }
 
 // Due is health.RollUps'.
-func (w *world) Due(_ context.Context, at time.Time, limit int) ([]guard.Window, error) {
+func (w *world) Due(_ context.Context, at time.Time, limit int) ([]guard.Group, error) {
 	err := w.call("Due")
-	var due []guard.Window
+	var due []guard.Group
 	for _, one := range w.unsent {
 		if !one.Until.After(at) && len(due) < limit {
 			due = append(due, one)

@@ -147,7 +147,12 @@ func (h *Handler) handle(ctx context.Context, payload json.RawMessage, o *outcom
 	if err != nil || o.start.UnixNano()-h.flushed.Load() < int64(flushEvery) {
 		return err // the roll-ups can wait for an invocation that goes well
 	}
-	return h.flush(ctx, o, h.deps.Now())
+	// This event is handled, whatever becomes of the roll-ups of others: what is due
+	// stays due, for the sweep at the latest.
+	if o.flushErr = h.flush(ctx, o, h.deps.Now()); o.flushErr != nil && o.tally.publishErrors.Load() == 0 {
+		o.tally.publishErrors.Add(1)
+	}
+	return nil
 }
 
 // heartbeat notes that a heartbeat came. One that is not on file proves nothing,

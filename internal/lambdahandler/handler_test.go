@@ -496,8 +496,8 @@ func TestSweep(t *testing.T) {
 		t.Errorf("log (-want +got):\n%s", diff)
 	}
 	failure = broken
-	err := r.ledger.Update(t.Context(), "none", "a/s/1", func(guard.Claim, guard.Window) (guard.Claim, guard.Window) {
-		return guard.Claim{}, guard.Window{Key: "a/s/1", Opened: t0.Add(-time.Hour), Until: t0, Pending: guard.Held{Count: 3},
+	err := r.ledger.UpdateGroup(t.Context(), "a/s/1", func(guard.Group) guard.Group {
+		return guard.Group{Key: "a/s/1", Opened: t0.Add(-time.Hour), Until: t0, Pending: guard.Held{Count: 3},
 			Finding: detect.Finding{ID: detect.RootActivity, Severity: detect.High, Account: account}}
 	})
 	if err != nil {
@@ -614,8 +614,8 @@ func TestFlush(t *testing.T) {
 	tick := json.RawMessage(`{"id":"s","detail-type":"Scheduled Event","source":"aws.events","detail":{}}`)
 	due := func(t *testing.T, r *rig, key string) {
 		t.Helper()
-		err := r.ledger.Update(t.Context(), "none", key, func(guard.Claim, guard.Window) (guard.Claim, guard.Window) {
-			return guard.Claim{}, guard.Window{Key: key, Opened: t0.Add(-time.Hour), Until: t0, Pending: guard.Held{Count: 3},
+		err := r.ledger.UpdateGroup(t.Context(), key, func(guard.Group) guard.Group {
+			return guard.Group{Key: key, Opened: t0.Add(-time.Hour), Until: t0, Pending: guard.Held{Count: 3},
 				Finding: detect.Finding{ID: detect.RootActivity, Account: account}}
 		})
 		if err != nil {
@@ -651,13 +651,22 @@ func TestFlush(t *testing.T) {
 	due(t, r, "a/s/4")
 	r.clock.Advance(flushEvery)
 	r.publisher.Refuse = func(alert.Alert) error { return errors.New("SNS is down") }
-	if err := r.handler.Handle(t.Context(), nothing); err == nil || !guard.Retryable(err) {
-		t.Errorf("got %v, want a retryable error", err)
+	if err := r.handler.Handle(t.Context(), nothing); err != nil {
+		t.Errorf("the event was handled, and it failed for the roll-up of others: %v", err)
 	}
-	if log := r.logged(t); log["PublishErrors"] != 1.0 {
+	if log := r.logged(t); log["PublishErrors"] != 1.0 || log["Failures"] != 0.0 || log["level"] != "WARN" || !strings.Contains(fmt.Sprint(log["roll_up_error"]), "SNS is down") {
 		t.Errorf("log: %v", log)
 	}
 	r.publisher.Refuse = nil
+	script := &fake.Script{}
+	r.ledger.Script = script
+	script.Fail("Ledger.Due", 1)
+	if err := r.handler.Handle(t.Context(), nothing); err != nil {
+		t.Errorf("the event was handled, and it failed for the table: %v", err)
+	}
+	if log := r.logged(t); log["PublishErrors"] != 1.0 || log["Failures"] != 0.0 {
+		t.Errorf("log: %v", log)
+	}
 	run(t, r, nothing, 4)
 }
 

@@ -28,6 +28,8 @@ type outcome struct {
 	rollUps int
 	tally   tally
 	err     error
+
+	flushErr error // of roll-ups that are due, which an event does not fail for
 }
 
 // arrived is what became of a heartbeat.
@@ -73,6 +75,10 @@ func (o *outcome) log(ctx context.Context, logger *slog.Logger, now time.Time, d
 	if o.err != nil {
 		level, message = slog.LevelError, "failed"
 		attrs = append(attrs, slog.String("error", o.err.Error()), slog.Bool("retryable", guard.Retryable(o.err)))
+	}
+	if o.flushErr != nil {
+		level = max(level, slog.LevelWarn)
+		attrs = append(attrs, slog.String("roll_up_error", o.flushErr.Error()))
 	}
 	attrs = append(attrs, o.about()...)
 	attrs = append(attrs, o.metrics(now, directives)...)

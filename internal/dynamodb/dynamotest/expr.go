@@ -12,7 +12,7 @@ import (
 // term is one comparison of an expression: of the shapes that rootguard uses,
 // and no others.
 type term struct {
-	op    string // "=", "<=", ">=", "BETWEEN", "begins_with" or "attribute_not_exists"
+	op    string // "=", "<=", ">=", "BETWEEN", "begins_with", "contains" or "attribute_not_exists"
 	name  string // of the attribute
 	value AV
 	upTo  AV // of BETWEEN
@@ -23,6 +23,7 @@ var (
 	between   = regexp.MustCompile(`(#\w+) BETWEEN (:\w+) AND (:\w+)`)
 	ranged    = regexp.MustCompile(`^(#\w+) BETWEEN (:\w+) TO (:\w+)$`)
 	begins    = regexp.MustCompile(`^begins_with\((#\w+), (:\w+)\)$`)
+	contains  = regexp.MustCompile(`^contains\((#\w+), (:\w+)\)$`)
 	clauses   = regexp.MustCompile(`(ADD|SET) ([^A-Z]+)`)
 	addend    = regexp.MustCompile(`^(#\w+) (:\w+)$`)
 	assigned  = regexp.MustCompile(`^(#\w+) = (:\w+)$`)
@@ -68,6 +69,8 @@ func parseAll(expr string, names map[string]string, values map[string]AV, u used
 			t.op, name, value, upTo = "BETWEEN", m[1], m[2], m[3]
 		} else if m := begins.FindStringSubmatch(part); m != nil {
 			t.op, name, value = "begins_with", m[1], m[2]
+		} else if m := contains.FindStringSubmatch(part); m != nil {
+			t.op, name, value = "contains", m[1], m[2]
 		} else if m := notExists.FindStringSubmatch(part); m != nil {
 			t.op, name = "attribute_not_exists", m[1]
 		} else {
@@ -117,6 +120,8 @@ func meets(terms []term, item Item) bool {
 func (t *term) compares(have AV) bool {
 	order, ok := compare(have, t.value)
 	switch {
+	case t.op == "contains": // of a set of strings
+		return t.value.S != nil && slices.Contains(have.SS, *t.value.S)
 	case t.op == "begins_with":
 		return have.S != nil && t.value.S != nil && strings.HasPrefix(*have.S, *t.value.S)
 	case !ok:
@@ -154,7 +159,7 @@ func compare(a, b AV) (order int, ok bool) {
 type change struct {
 	name  string // of the attribute
 	value AV
-	add   bool // to the number that is there; otherwise it is set
+	add   bool // to the number or the set that is there; otherwise it is set
 }
 
 // parseUpdate reads an update of the actions that rootguard uses, "ADD #name
@@ -192,9 +197,17 @@ func (c *change) apply(item Item) error {
 		item[c.name] = c.value
 		return nil
 	}
+	was, ok := item[c.name]
+	if c.value.SS != nil {
+		if ok && was.SS == nil {
+			return errors.New("an operand in the update expression has an incorrect data type")
+		}
+		item[c.name] = AV{SS: union(was.SS, c.value.SS)}
+		return nil
+	}
 	sum := new(big.Rat)
-	for _, v := range []AV{item[c.name], c.value} {
-		if v == (AV{}) {
+	for _, v := range []AV{was, c.value} {
+		if v.S == nil && v.N == nil && v.SS == nil {
 			continue // there is none
 		}
 		n, ok := new(big.Rat), false
@@ -209,4 +222,11 @@ func (c *change) apply(item Item) error {
 	text := strings.TrimRight(strings.TrimRight(sum.FloatString(9), "0"), ".")
 	item[c.name] = AV{N: &text}
 	return nil
+}
+
+// union is what two sets have, in order.
+func union(a, b []string) []string {
+	all := slices.Concat(a, b)
+	slices.Sort(all)
+	return slices.Compact(all)
 }

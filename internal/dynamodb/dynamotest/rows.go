@@ -50,10 +50,13 @@ func Rows(at time.Time, replace ...string) []Item {
 func (it Item) Attributes() map[string]types.AttributeValue {
 	attributes := map[string]types.AttributeValue{}
 	for name, v := range it {
-		if v.S != nil {
+		switch {
+		case v.S != nil:
 			attributes[name] = &types.AttributeValueMemberS{Value: *v.S}
-		} else {
+		case v.N != nil:
 			attributes[name] = &types.AttributeValueMemberN{Value: *v.N}
+		default:
+			attributes[name] = &types.AttributeValueMemberSS{Value: v.SS}
 		}
 	}
 	return attributes

@@ -19,10 +19,11 @@ import (
 	"unicode/utf8"
 )
 
-// AV is an attribute value: a string or a number.
+// AV is an attribute value: a string, a number or a set of strings.
 type AV struct {
-	S *string `json:"S,omitempty"`
-	N *string `json:"N,omitempty"`
+	S  *string  `json:"S,omitempty"`
+	N  *string  `json:"N,omitempty"`
+	SS []string `json:"SS,omitempty"`
 }
 
 // Item is an item by the names of its attributes.
@@ -87,12 +88,15 @@ type Server struct {
 	nth    map[int]Fault // by number of the request
 	total  int           // requests
 	before func(op string)
+
+	under     map[string]bool // items of transactions under way
+	conflicts int
 }
 
 // New starts a server that ends with the test.
 func New(tb testing.TB) *Server {
 	tb.Helper()
-	s := &Server{tables: map[string]*table{}, tokens: map[string][32]byte{}, calls: map[string]int{}, faults: map[string][]Fault{}, nth: map[int]Fault{}}
+	s := &Server{under: map[string]bool{}, tables: map[string]*table{}, tokens: map[string][32]byte{}, calls: map[string]int{}, faults: map[string][]Fault{}, nth: map[int]Fault{}}
 	web := httptest.NewServer(s)
 	tb.Cleanup(web.Close)
 	s.URL = web.URL
@@ -191,7 +195,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 	var out any
 	if fault == nil || fault.After {
-		out, err = s.do(op, body)
+		out, err = s.alone(op, body)
 	}
 	if fault != nil {
 		if fault.Code == "" {
@@ -227,8 +231,6 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) do(op string, body []byte) (any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	switch op {
 	case "CreateTable":
 		return s.createTable(body)
@@ -443,6 +445,9 @@ func size(item Item) int {
 		case v.N != nil:
 			n += len(*v.N)/2 + 2
 		}
+		for _, member := range v.SS {
+			n += len(member) + 1
+		}
 	}
 	return n
 }
@@ -456,8 +461,14 @@ func (t *table) check(item Item) (string, error) {
 		return "", invalid("item size has exceeded the maximum allowed size")
 	}
 	for name, v := range item {
-		if (v.S == nil) == (v.N == nil) {
-			return "", invalid("attribute %s is neither a string nor a number", name)
+		kinds := 0
+		for _, is := range []bool{v.S != nil, v.N != nil, len(v.SS) > 0} {
+			if is {
+				kinds++
+			}
+		}
+		if kinds != 1 {
+			return "", invalid("attribute %s is neither a string nor a number nor a set of strings that is not empty", name)
 		}
 	}
 	for _, ix := range t.indexes {
@@ -542,7 +553,7 @@ func (s *Server) updateItem(body []byte) (any, error) {
 	if _, err := t.check(item); err != nil {
 		return nil, err
 	}
-	t.items[id] = item
+	t.put(id, item)
 	switch in.ReturnValues {
 	case "ALL_NEW":
 		return map[string]any{"Attributes": item}, nil

@@ -1,0 +1,319 @@
+package guard_test
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"rootguard/internal/alert"
+	"rootguard/internal/cloudtrail"
+	"rootguard/internal/detect"
+	"rootguard/internal/fake"
+	"rootguard/internal/guard"
+)
+
+// topics is a publisher of several, of which some are gone. It notes what each
+// that is there has.
+type topics struct {
+	names []string
+	gone  map[string]bool
+
+	mu  sync.Mutex
+	has map[string][]alert.Alert
+}
+
+func (p *topics) Publish(_ context.Context, a alert.Alert) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	took := slices.Clone(a.Took)
+	failed := false
+	for _, name := range p.names {
+		switch {
+		case slices.Contains(took, name):
+		case p.gone[name]:
+			failed = true
+		default:
+			if p.has == nil {
+				p.has = map[string][]alert.Alert{}
+			}
+			p.has[name] = append(p.has[name], a)
+			took = append(took, name)
+		}
+	}
+	switch {
+	case !failed:
+		return nil
+	case len(took) == 0:
+		return errors.New("NotFound: Topic does not exist")
+	}
+	return &guard.Partial{Took: took, Err: errors.New("NotFound: Topic does not exist")}
+}
+
+// over is the world's guard with another publisher.
+func (w *world) over(p guard.Publisher) *guard.Guard {
+	return guard.New(guard.Deps{
+		Detector: detectorFunc(func(rec *cloudtrail.Record, _ *detect.AssumedRoot) detect.Outcome {
+			return detect.Outcome{Kind: detect.Matched, Finding: w.findings[rec.EventID]}
+		}),
+		Ledger: w.ledger, Journal: w.journal, Publisher: p, Limiter: w, Now: w.clock.Now,
+	}, w.settings)
+}
+
+// TestOneDeadTopicFloodsTheOther holds that a topic which is gone neither switches
+// roll-ups off for the one that is there nor has it get anything twice.
+func TestOneDeadTopicFloodsTheOther(t *testing.T) {
+	w := newWorld()
+	p := &topics{names: []string{"mail", "chat"}, gone: map[string]bool{"chat": true}}
+	g := w.over(p)
+	failed := 0
+	for n := range 200 {
+		rec := w.record(finding(detect.RootActivity, detect.High, "root@s", n, t0.Add(time.Duration(n)*3*time.Second)))
+		for try := range 3 { // as Lambda does
+			_, err := g.Handle(t.Context(), rec)
+			if err == nil {
+				break
+			}
+			if try == 2 {
+				failed++
+			}
+		}
+	}
+	for range 3 {
+		if _, err := g.Flush(t.Context(), t0.Add(time.Hour)); err == nil {
+			t.Error("a topic is gone, and there is no error")
+		}
+	}
+	got := p.has["mail"]
+	if len(got) != 2 || got[0].Kind != alert.First || got[1].Kind != alert.RollUp || got[1].Count != 199 || failed != 1 {
+		t.Errorf("the topic that is there has %d alerts; %d of 200 events failed, want the first alone", len(got), failed)
+	}
+
+	// The other gets all of it once it is there.
+	p.gone = nil
+	if _, err := g.Handle(t.Context(), w.record(w.findings["event-000"])); err != nil {
+		t.Error(err)
+	}
+	if n, err := g.Flush(t.Context(), t0.Add(time.Hour)); n != 1 || err != nil {
+		t.Errorf("%d roll-ups, %v", n, err)
+	}
+	if chat := p.has["chat"]; len(chat) != 2 || chat[1].Count != 199 || len(p.has["mail"]) != 2 {
+		t.Errorf("the topic that came back has %d alerts, the other %d", len(chat), len(p.has["mail"]))
+	}
+}
+
+// TestNoTopicTookIt is the near-miss: where no receiver has the alert, the next event of
+// the session is alerted.
+func TestNoTopicTookIt(t *testing.T) {
+	w := newWorld()
+	p := &topics{names: []string{"mail", "chat"}, gone: map[string]bool{"mail": true, "chat": true}}
+	g := w.over(p)
+	first := w.record(finding(detect.RootActivity, detect.High, "s", 1, t0))
+	if _, err := g.Handle(t.Context(), first); err == nil {
+		t.Fatal("both topics are gone, and there is no error")
+	}
+	p.gone = nil
+	res, err := g.Handle(t.Context(), w.record(finding(detect.RootActivity, detect.High, "s", 2, t0.Add(time.Second))))
+	if err != nil || res.Disposition != guard.Alerted {
+		t.Errorf("the second: %q, %v", res.Disposition, err)
+	}
+}
+
+// TestLateEventsFlood has the calls of one access key, one every 30 s, of which half were
+// in a queue for hours and are redriven while the other half arrive.
+func TestLateEventsFlood(t *testing.T) {
+	const n = 240
+	run := func(interleave bool) int {
+		w := newWorld()
+		call := func(i int, after time.Duration) {
+			rec := w.record(finding(detect.RootActivity, detect.High, "111#AKIAROOT", i, t0.Add(after)))
+			if _, err := w.Handle(t.Context(), rec); err != nil {
+				t.Fatal(err)
+			}
+		}
+		old := func(i int) { call(i, time.Duration(i)*30*time.Second) }
+		fresh := func(i int) { call(n+i, 4*time.Hour+time.Duration(i)*30*time.Second) }
+		for i := range n {
+			old(i)
+			if interleave {
+				fresh(i)
+			}
+		}
+		for i := range n {
+			if !interleave {
+				fresh(i)
+			}
+		}
+		if _, err := w.Flush(t.Context(), t0.Add(100*time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		if covered, extra := w.covered(t); covered["root.activity 111#AKIAROOT"] != 2*n || extra != 0 {
+			t.Errorf("covered %v, %d extra", covered, extra)
+		}
+		return len(w.pub.Published())
+	}
+	if ordered, interleaved := run(false), run(true); interleaved > ordered || ordered != 2+16 {
+		t.Errorf("%d messages one after the other, %d interleaved", ordered, interleaved)
+	}
+}
+
+// TestShuffledQueueFloods has a queue hand on the calls of one session in no order.
+func TestShuffledQueueFloods(t *testing.T) {
+	const n = 1000
+	run := func(shuffle bool) int {
+		w := newWorld()
+		order := make([]int, n)
+		for i := range order {
+			order[i] = i
+		}
+		if shuffle {
+			r := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same order each time
+			r.Shuffle(n, func(i, j int) { order[i], order[j] = order[j], order[i] })
+		}
+		for _, i := range order {
+			rec := w.record(finding(detect.RootActivity, detect.High, "111#AKIAROOT", i, t0.Add(time.Duration(i)*time.Minute)))
+			if _, err := w.Handle(t.Context(), rec); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := w.Flush(t.Context(), t0.Add(1000*time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		if covered, extra := w.covered(t); covered["root.activity 111#AKIAROOT"] != n || extra != 0 {
+			t.Errorf("covered %v, %d extra", covered, extra)
+		}
+		return len(w.pub.Published())
+	}
+	ordered, shuffled := run(false), run(true)
+	t.Logf("%d messages in order, %d in none", ordered, shuffled)
+	if ordered != 68 || shuffled > ordered+6 {
+		t.Errorf("%d calls of one session over %v: %d messages in order, %d where the queue hands them on in no order", n, n*time.Minute, ordered, shuffled)
+	}
+}
+
+// TestOrderMattersLittle compares events in any order, late, delivered again and cut off
+// by crashes, to topics of which some are gone, with the same in order.
+func TestOrderMattersLittle(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		type event struct {
+			session string
+			at      time.Duration
+		}
+		events := rapid.SliceOfN(rapid.Custom(func(rt *rapid.T) event {
+			return event{
+				rapid.SampledFrom([]string{"s1", "s1", "s2"}).Draw(rt, "session"),
+				time.Duration(rapid.IntRange(0, 240).Draw(rt, "minute")) * time.Minute,
+			}
+		}), 1, 80).Draw(rt, "events")
+		gone := rapid.SampledFrom([]map[string]bool{nil, nil, {"chat": true}}).Draw(rt, "gone")
+		ctx := context.Background()
+
+		run := func(order []int, faulty bool) (messages int) {
+			w := newWorld()
+			p := &topics{names: []string{"mail", "chat"}, gone: gone}
+			g := w.over(p)
+			copies, waiting := 0, slices.Clone(order)
+			for tries := 0; len(waiting) > 0; tries++ {
+				if tries > 8*len(order)+50 {
+					rt.Fatalf("events %v are never handled", waiting)
+				}
+				i := waiting[0]
+				waiting = waiting[1:]
+				rec := w.record(finding(detect.RootActivity, detect.High, events[i].session, i, t0.Add(events[i].at)))
+				before, at := len(w.script.Calls()), 0
+				if faulty && tries < 3*len(order) && rapid.IntRange(0, 3).Draw(rt, "goes wrong") == 0 {
+					at = rapid.IntRange(1, 4).Draw(rt, "call")
+					w.script.Inject(at, rapid.SampledFrom([]fake.Fault{fake.FailBefore, fake.FailAfter, fake.CrashBefore, fake.CrashAfter}).Draw(rt, "fault"))
+				}
+				_, err := g.Handle(ctx, rec)
+				if at > 0 && len(w.script.Calls())-before >= at {
+					copies++ // an alert that went out and is not marked sent comes again
+				}
+				var partial *guard.Partial
+				w.script.Restart()
+				if err != nil && !errors.As(err, &partial) || faulty && tries < len(order) && rapid.IntRange(0, 5).Draw(rt, "again") == 0 {
+					w.clock.Advance(time.Second)
+					if len(waiting) == 0 {
+						w.clock.Advance(w.settings.Lease)
+					}
+					waiting = append(waiting, i)
+				}
+			}
+			_, _ = g.Flush(ctx, t0.Add(1000*time.Hour)) // an error where a topic is gone
+			covered, seen := map[string]int{}, map[string]bool{}
+			for _, a := range p.has["mail"] {
+				if seen[a.ID] {
+					copies--
+					continue
+				}
+				seen[a.ID] = true
+				messages++
+				covered[a.Finding.Session] += max(1, a.Count)
+			}
+			want := map[string]int{}
+			for _, i := range order {
+				want[events[i].session]++
+			}
+			for session, n := range want {
+				if covered[session] != n {
+					rt.Errorf("%d events of session %s were alerted or are in a roll-up, want %d", covered[session], session, n)
+				}
+			}
+			if copies < 0 {
+				rt.Errorf("%d copies more than faults account for", -copies)
+			}
+			return messages
+		}
+
+		ordered := make([]int, len(events))
+		for i := range ordered {
+			ordered[i] = i
+		}
+		slices.SortStableFunc(ordered, func(a, b int) int { return int(events[a].at - events[b].at) })
+		shuffled := rapid.Permutation(ordered).Draw(rt, "order")
+		// Each event that is later than all before it, by more than a window, is alerted.
+		most := run(ordered, false)
+		latest := map[string]time.Duration{}
+		for _, i := range shuffled {
+			e := events[i]
+			if was, ok := latest[e.session]; !ok || e.at-was >= 15*time.Minute {
+				latest[e.session] = max(was, e.at)
+				if ok {
+					most++
+				}
+			}
+		}
+		if got := run(shuffled, false); got > most {
+			rt.Errorf("%d messages in no order, want at most %d", got, most)
+		}
+		run(shuffled, true)
+	})
+}
+
+// TestLateBatch holds that what comes when its group was reported makes one roll-up
+// more, a window later, however much it is.
+func TestLateBatch(t *testing.T) {
+	w := newWorld()
+	call := func(n, minute int) *cloudtrail.Record {
+		return w.record(finding(detect.RootActivity, detect.High, "s", n, t0.Add(time.Duration(minute)*time.Minute)))
+	}
+	w.handle(t, call(0, 0), guard.Alerted)
+	w.handle(t, call(1, 1), guard.RolledUp)
+	w.flush(t, w.clock.Now(), 1)
+	for n := range 5 {
+		w.handle(t, call(2+n, 2), guard.RolledUp)
+		w.handle(t, call(2+n, 2), guard.Duplicate)
+		w.flush(t, w.clock.Now(), 0)
+		w.clock.Advance(2 * time.Minute)
+	}
+	w.clock.Advance(5 * time.Minute)
+	w.flush(t, w.clock.Now(), 1)
+	w.handle(t, call(1, 1), guard.Duplicate)
+	w.flush(t, w.clock.Now().Add(time.Hour), 0)
+	w.wantTold(t, "first high event-000", "roll_up high event-000 x1", "roll_up high event-000 x5")
+}
