@@ -46,7 +46,7 @@ func (g *Guard) Flush(ctx context.Context, at time.Time) (published int, err err
 			case err != nil:
 				errs = append(errs, err)
 				passed[w.Key] = true
-				if Retryable(err) {
+				if Retryable(err) && len(tookOf(err)) == 0 { // a topic that is gone holds back none of the others
 					failures++
 				}
 				if failures >= maxFailures || ctx.Err() != nil {
