@@ -63,7 +63,7 @@ func burst(t testing.TB, server *dynamotest.Server, table string, n int) (failed
 	options.Retryer = retry.NewStandard() // as it is deployed
 	store := dynamodb.New(sdk.New(options), table, time.Now)
 	pub := &fake.Publisher{}
-	g := guard.New(guard.Deps{Detector: rootCalls{}, Ledger: store, Journal: store, Publisher: pub, Now: time.Now, Incidents: store, Deadlines: store}, guard.Settings{})
+	g := guard.New(guard.Deps{Detector: rootCalls{}, Ledger: store, Journal: store, Publisher: pub, Now: time.Now, Incidents: store, Deadlines: store.Deadlines()}, guard.Settings{})
 	var failures atomic.Int64
 	var why atomic.Value
 	var wg sync.WaitGroup
