@@ -242,6 +242,10 @@ func signInFact(rec *cloudtrail.Record) (Fact, bool) {
 	return f, f.Kind == RootSignIn || f.UserName != "" || f.UserID != ""
 }
 
+// PasswordAccepted is What of a fact that IAM took root's password and asked for
+// MFA. Whether a sign-in follows is another record's to show.
+const PasswordAccepted = "CheckMfa, Success"
+
 // passwordFact is of the records by which IAM may take root's password for used
 // though root did not sign in: a step that only the right password leads to, and
 // a password that was set. Anybody who has the password can make them, so those
@@ -270,6 +274,9 @@ func passwordFact(rec *cloudtrail.Record) (Fact, bool) {
 		return Fact{}, false
 	}
 	f := factOf(rec, RootPasswordUsed)
+	if rec.EventName == "CheckMfa" && rec.Succeeded("CheckMfa") {
+		f.What = PasswordAccepted
+	}
 	f.ID = string(RootPasswordUsed) + "/" + f.Time.Format("2006-01-02T15")
 	f.Actor, f.ActorID = "", ""
 	f.Last, f.LastEventID, f.LastWhat = f.Time, f.EventID, f.What

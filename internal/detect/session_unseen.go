@@ -26,3 +26,16 @@ func SessionUnseen(rec *cloudtrail.Record, account string) Finding {
 	}
 	return f
 }
+
+// Abandoned is the finding that root's password was accepted and that no sign-in
+// followed, at MFA or otherwise.
+func Abandoned(account string, at time.Time, eventID string, wait time.Duration) Finding {
+	f := base(RootSigninFailed)
+	f.Severity, f.NextStep = High, stepPasswordKnown
+	f.Account, f.EventTime, f.EventID = account, at, eventID
+	f.EventSource, f.EventName = cloudtrail.SigninSource, checkMFA
+	f.Actor = Actor{Type: "Root", Name: "root"}
+	f.Title = "Root password entered, and no sign-in followed"
+	f.Detail = sentence(fmt.Sprintf("The caller knows the root password, was asked for MFA, and did not finish within %s", inWords(wait)))
+	return f
+}

@@ -292,6 +292,7 @@ type Root struct {
 	Compared time.Time           `json:"compared,omitzero"` // when the journal was last seen to agree with the answer
 	Problems []RootProblem       `json:"problems,omitempty"`
 	Seen     RootSeen            `json:"seen,omitzero"`
+	Entered  time.Time           `json:"entered,omitzero"` // when root's password was last accepted, until it is judged whether a sign-in followed
 }
 
 // RootSeen is when a check last saw root as it should be; zero where none did.

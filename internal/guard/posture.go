@@ -121,7 +121,7 @@ func (p *posture) account(ctx context.Context, r Round, a *answer) {
 		p.store(ctx, &r, now)
 		return
 	}
-	if err := errors.Join(p.undelivered(ctx, &now, a), p.judge(ctx, &now, a.live)); err != nil {
+	if err := errors.Join(p.undelivered(ctx, &now, a), p.judge(ctx, &now, a.live), p.abandoned(ctx, &now)); err != nil {
 		if !errors.Is(err, ErrBusy) { // else another run is telling of it
 			p.failRound(&r, err)
 		}
@@ -131,6 +131,24 @@ func (p *posture) account(ctx context.Context, r Round, a *answer) {
 	if p.store(ctx, &r, now) {
 		p.Looked++
 	}
+}
+
+// abandoned raises root passwords that no sign-in followed.
+func (p *posture) abandoned(ctx context.Context, r *Round) error {
+	entered := r.Root.Entered
+	if entered.IsZero() {
+		return nil
+	}
+	n, err := p.Abandoned(ctx, r.Account, p.at.Add(-abandonedFor), p.at)
+	p.Told += n
+	if over := entered.Add(signInWait); over.After(p.at) {
+		if soon := over.Add(time.Second); soon.Before(r.Due) {
+			r.Due = soon
+		}
+	} else if err == nil {
+		r.Root.Entered = time.Time{}
+	}
+	return err
 }
 
 // unreadLooks is how many looks in a row a queue is missing or gives no answer
@@ -171,7 +189,7 @@ func (p *posture) judge(ctx context.Context, r *Round, live bootstrap.LiveFact) 
 	if root.Known != nil { // rows of earlier versions have no Seen
 		root.Seen.update(root.Known, r.Done)
 	}
-	r.Root = Root{Known: &live, Compared: root.Compared, Problems: root.Problems, Seen: root.Seen}
+	r.Root = Root{Known: &live, Compared: root.Compared, Problems: root.Problems, Seen: root.Seen, Entered: root.Entered}
 	r.Root.Seen.update(&live, latest(p.at, p.deps.Now()))
 	unreported := slices.ContainsFunc(root.Problems, func(one RootProblem) bool { return !one.Told })
 	if root.Known != nil && reflect.DeepEqual(*root.Known, live) && !unreported && p.at.Sub(root.Compared) < daily {

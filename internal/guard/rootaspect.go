@@ -234,6 +234,7 @@ func (a *rootAspect) unexplained(r *Root, facts []bootstrap.Fact) (id detect.ID,
 // recheckRoot has Posture check root as soon as IAM can be trusted to show a
 // change of which an event tells. That tells one of several devices or keys from
 // the last one, and sets the status right where it was the one that is not known.
+// A password that was accepted has it check whether a sign-in follows.
 func (g *Guard) recheckRoot(ctx context.Context, facts []bootstrap.Fact) error {
 	if g.deps.Rounds == nil {
 		return nil
@@ -241,12 +242,17 @@ func (g *Guard) recheckRoot(ctx context.Context, facts []bootstrap.Fact) error {
 	var errs []error
 	for i := range facts {
 		f := &facts[i]
+		soon, entered := f.Time.Add(settled+time.Second), false
 		switch f.Kind {
 		case bootstrap.RootMFAEnabled, bootstrap.RootMFADeactivated, bootstrap.RootKeyCreated, bootstrap.RootKeyDeleted, bootstrap.RootPasswordSet:
+		case bootstrap.RootPasswordUsed:
+			if f.What != bootstrap.PasswordAccepted {
+				continue
+			}
+			soon, entered = f.Time.Add(signInWait+time.Second), true
 		default:
 			continue
 		}
-		soon := f.Time.Add(settled + time.Second)
 		errs = append(errs, g.revise(ctx, f.Account, PostureRound, func(r Round) (Round, bool) {
 			if r.Due.IsZero() {
 				return r, false // the account is not checked
@@ -254,7 +260,11 @@ func (g *Guard) recheckRoot(ctx context.Context, facts []bootstrap.Fact) error {
 			if soon.Before(r.Due) {
 				r.Due = soon
 			}
-			r.Root.Compared = time.Time{}
+			if entered {
+				r.Root.Entered = latest(r.Root.Entered, f.Time)
+			} else {
+				r.Root.Compared = time.Time{}
+			}
 			return r, true
 		}))
 	}

@@ -315,6 +315,51 @@ func TestPosture(t *testing.T) {
 	}
 }
 
+// TestAbandoned holds that a root password that was accepted is reported once where
+// no sign-in follows it, and not where one does, well or not.
+func TestAbandoned(t *testing.T) {
+	signin := func(l *land, name, result string, mfa string) *cloudtrail.Record {
+		return &cloudtrail.Record{
+			EventID: name + "-" + l.clock.Now().Format(time.RFC3339), EventTime: l.clock.Now(), EventSource: cloudtrail.SigninSource, EventName: name, EventType: "AwsConsoleSignIn",
+			RecipientAccountID: home, UserIdentity: cloudtrail.UserIdentity{Type: "Root", AccountID: home, PrincipalID: home, ARN: "arn:aws:iam::" + home + ":root"},
+			ResponseElements: []byte(`{"` + name + `":"` + result + `"}`), AdditionalEventData: []byte(`{` + mfa + `}`),
+		}
+	}
+	const abandoned = "high root.signin.failed " + home + " Root password entered, and no sign-in followed"
+	for name, tt := range map[string]struct {
+		follow func(l *land) *cloudtrail.Record
+		want   []string
+	}{
+		"nothing follows": {nil, []string{abandoned}},
+		"a sign-in": {func(l *land) *cloudtrail.Record { return signin(l, "ConsoleLogin", "Success", `"MFAUsed":"Yes"`) },
+			[]string{"critical root.signin " + home + " Root sign-in with MFA"}},
+		"a sign-in that fails at MFA": {func(l *land) *cloudtrail.Record { return signin(l, "ConsoleLogin", "Failure", `"MFAUsed":"Yes"`) },
+			[]string{"high root.signin.failed " + home + " Root sign-in failed at MFA, after the right password"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLand()
+			l.iam.roots[home] = good
+			l.pass(t, 2*time.Hour)
+			handle := func(rec *cloudtrail.Record) {
+				if _, err := l.Handle(t.Context(), rec); err != nil {
+					t.Fatal(err)
+				}
+			}
+			handle(signin(l, "CheckMfa", "Success", `"MfaType":"Virtual MFA"`))
+			if tt.follow != nil {
+				l.clock.Advance(30 * time.Second)
+				handle(tt.follow(l))
+			}
+			l.pass(t, 10*time.Minute)
+			if tt.follow == nil {
+				l.want(t) // a sign-in is waited for
+			}
+			l.pass(t, 60*time.Hour)
+			l.want(t, tt.want...)
+		})
+	}
+}
+
 // TestPostureCases holds what is told of root, and what is not.
 func TestPostureCases(t *testing.T) {
 	const tail = " (seen live, no event)"

@@ -54,6 +54,7 @@ func Rounds(t *testing.T, newRounds func(t *testing.T) guard.Rounds) {
 			Known: &bootstrap.LiveFact{AccountMFAEnabled: &one, AccountAccessKeysPresent: &none}, Compared: t0,
 			Problems: []guard.RootProblem{{Finding: detect.RootMFARemoved, Since: t0, Told: true}},
 			Seen:     guard.RootSeen{MFA: t0, NoKeys: t0.Add(-time.Hour), NoPassword: t0.Add(-2 * time.Hour)},
+			Entered:  t0.Add(-10 * time.Minute),
 		},
 		Unread: 4, Unseen: "denied", Waited: 3,
 		Witness: guard.Witness{

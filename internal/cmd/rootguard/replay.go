@@ -142,7 +142,7 @@ func (c replayCmd) Run(ctx context.Context, sys system) (err error) {
 
 	accounts := map[string]bool{}
 	clock := logClock{window: settings.Window}
-	sum, err := replay.Run(ctx, opt, func(ctx context.Context, rec *cloudtrail.Record, at replay.Place) error {
+	handle := func(ctx context.Context, rec *cloudtrail.Record, at replay.Place) error {
 		res, err := g.Handle(ctx, rec)
 		accounts[rec.Account()] = true
 		if u := res.Unseen; u != nil {
@@ -163,7 +163,24 @@ func (c replayCmd) Run(ctx context.Context, sys system) (err error) {
 			_, err = g.Flush(ctx, over)
 		}
 		return err
+	}
+	var unplaced []placedRecord
+	sum, err := replay.Run(ctx, opt, func(ctx context.Context, rec *cloudtrail.Record, at replay.Place) error {
+		if len(unplaced) < maxUnplaced {
+			if wait, err := g.Unplaced(ctx, rec); err != nil {
+				return err
+			} else if wait {
+				unplaced = append(unplaced, placedRecord{rec, at})
+				return nil
+			}
+		}
+		return handle(ctx, rec, at)
 	})
+	for _, u := range unplaced {
+		if err == nil {
+			err = handle(ctx, u.rec, u.at)
+		}
+	}
 	out.clear()
 	if err != nil {
 		return err
@@ -207,6 +224,16 @@ func (c replayCmd) Run(ctx context.Context, sys system) (err error) {
 	}
 	return b.done(err)
 }
+
+// placedRecord is a record that waits for the end of the logs.
+type placedRecord struct {
+	rec *cloudtrail.Record
+	at  replay.Place
+}
+
+// maxUnplaced bounds how many records of root sessions wait until the logs have
+// shown what the sessions are.
+const maxUnplaced = 10_000
 
 // noLogs says that there was nothing to replay: silence would read as "all is well".
 func noLogs(paths []string, skipped int) error {
@@ -481,6 +508,9 @@ func (o *replayOutput) finish(ctx context.Context, g *guard.Guard, st *store, un
 			asOf = at
 		}
 		if _, err := g.MissingMFA(ctx, account, asOf); err != nil {
+			return err
+		}
+		if _, err := g.Abandoned(ctx, account, time.Time{}, asOf); err != nil {
 			return err
 		}
 	}
