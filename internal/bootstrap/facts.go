@@ -244,7 +244,7 @@ func signInFact(rec *cloudtrail.Record) (Fact, bool) {
 
 // PasswordAccepted is What of a fact that IAM took root's password and asked for
 // MFA. Whether a sign-in follows is another record's to show.
-const PasswordAccepted = "CheckMfa, Success"
+const PasswordAccepted = "CheckMfa, Success" //nolint:gosec // no credential
 
 // passwordFact is of the records by which IAM may take root's password for used
 // though root did not sign in: a step that only the right password leads to, and

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -34,7 +35,7 @@ func (p inProcess) Do(r *http.Request) (*http.Response, error) {
 	if strings.HasSuffix(r.Header.Get("X-Amz-Target"), "TransactWriteItems") {
 		wait = 10 * time.Millisecond
 	}
-	wait += time.Duration(rand.Int64N(int64(wait / 2))) //nolint:gosec // spreads requests
+	wait += time.Duration(rand.Int64N(int64(wait / 2)))
 	time.Sleep(wait / 2)
 	if err := r.Context().Err(); err != nil {
 		return nil, err
@@ -56,8 +57,8 @@ func (rootCalls) Detect(rec *cloudtrail.Record, _ *detect.AssumedRoot) detect.Ou
 }
 
 // burst handles n calls of one session at once, and returns how many failed.
-func burst(t testing.TB, server *dynamotest.Server, table string, n int) (failed int64, first any, took time.Duration) {
-	t.Helper()
+func burst(tb testing.TB, server *dynamotest.Server, table string, n int) (failed int64, first any, took time.Duration) {
+	tb.Helper()
 	options := dynamotest.Client(server.URL).Options()
 	options.HTTPClient = inProcess{server}
 	options.Retryer = retry.NewStandard() // as it is deployed
@@ -85,7 +86,7 @@ func burst(t testing.TB, server *dynamotest.Server, table string, n int) (failed
 	wg.Wait()
 	took = time.Since(began)
 	if _, err := g.Flush(context.Background(), began.Add(24*time.Hour)); err != nil {
-		t.Errorf("flushing: %v", err)
+		tb.Errorf("flushing: %v", err)
 	}
 	alerts, counted := 0, 0
 	for _, a := range pub.Published() {
@@ -96,7 +97,7 @@ func burst(t testing.TB, server *dynamotest.Server, table string, n int) (failed
 		}
 	}
 	if failures.Load() == 0 && (alerts != 1 || counted != n-1) {
-		t.Errorf("%d alerts, and roll-ups of %d events, want 1 and %d", alerts, counted, n-1)
+		tb.Errorf("%d alerts, and roll-ups of %d events, want 1 and %d", alerts, counted, n-1)
 	}
 	return failures.Load(), why.Load(), took
 }
@@ -106,7 +107,7 @@ func burst(t testing.TB, server *dynamotest.Server, table string, n int) (failed
 // transactions that meet on a row conflict.
 func TestHotSession(t *testing.T) {
 	for _, n := range []int{100, 1000} {
-		t.Run(fmt.Sprint(n), func(t *testing.T) {
+		t.Run(strconv.Itoa(n), func(t *testing.T) {
 			server := dynamotest.New(t)
 			table := dynamotest.Table(t, dynamotest.Client(server.URL))
 			synctest.Test(t, func(t *testing.T) {

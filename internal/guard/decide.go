@@ -71,7 +71,7 @@ func (s *Settings) decide(ev event, c Claim, sr Series, now time.Time) decision 
 	n := sr.near(opened, at, now, span)
 	sr.Key = ev.series
 
-	many := false
+	var many bool
 	if detect.IsCounted(f.ID) {
 		many = s.attempt(&sr, ev.claim, f)
 		if !many && n.alerts == 0 && !n.quiet && !retry {

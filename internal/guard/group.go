@@ -106,8 +106,8 @@ type repeated struct {
 //   - alerts of later events that were published shortly before: it comes late.
 func (s *Series) near(opened, at, now time.Time, span time.Duration) (n repeated) {
 	for _, g := range s.Grants {
-		close := g.Time.Truncate(span).Equal(opened) || g.Time.Sub(at).Abs() < span
-		if close || at.Before(g.Time) && now.Sub(g.At).Abs() < span {
+		repeats := g.Time.Truncate(span).Equal(opened) || g.Time.Sub(at).Abs() < span
+		if repeats || at.Before(g.Time) && now.Sub(g.At).Abs() < span {
 			n.alerts++
 			n.severity, n.escalated = max(n.severity, g.Severity), n.escalated || g.Escalation
 		}
@@ -187,7 +187,7 @@ func (g *Guard) count(ctx context.Context, c *Claim, of *detect.Finding, fresh b
 	for range maxCounts {
 		var cur Group
 		err := g.deps.Ledger.UpdateGroup(ctx, c.Group, func(was Group) Group {
-			changed := false
+			var changed bool
 			if cur, changed = g.settings.open(was, c, of, sealed, g.deps.Now()); !changed {
 				return Group{}
 			}

@@ -172,7 +172,7 @@ func TestShuffledQueueFloods(t *testing.T) {
 			order[i] = i
 		}
 		if shuffle {
-			r := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same order each time
+			r := rand.New(rand.NewPCG(1, 2))
 			r.Shuffle(n, func(i, j int) { order[i], order[j] = order[j], order[i] })
 		}
 		for _, i := range order {

@@ -58,7 +58,7 @@ func (s *Server) alone(op string, body []byte) (any, error) {
 	ids := touched(op, body)
 	transaction := op == "TransactWriteItems"
 	s.mu.Lock()
-	var reasons []map[string]any
+	reasons := make([]map[string]any, 0, len(ids))
 	conflict := false
 	for _, id := range ids {
 		code := "None"
@@ -74,7 +74,7 @@ func (s *Server) alone(op string, body []byte) (any, error) {
 			return nil, &apiError{code: "TransactionConflictException", message: "Transaction is ongoing for the item"}
 		}
 		return nil, &apiError{
-			code: "TransactionCanceledException", message: "Transaction cancelled, please refer cancellation reasons for specific reasons [TransactionConflict]",
+			code: "TransactionCanceledException", message: "the transaction is canceled, for [TransactionConflict]",
 			extra: map[string]any{"CancellationReasons": reasons},
 		}
 	}
