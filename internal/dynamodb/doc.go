@@ -25,7 +25,7 @@
 // The times in sort keys are whole seconds of RFC 3339 in UTC, so that what is of
 // a time is one query of a range, whatever else the account has.
 //
-// The account of a claim or window is read off its key. A part of a key that is
+// The account of a claim, series or group is read off its key. A part of a key that is
 // too long for DynamoDB (2,048 bytes of pk, 1,024 of sk: Amazon DynamoDB
 // Developer Guide, "Service, account, and table quotas") ends in its hash. The
 // other attributes:
@@ -33,20 +33,20 @@
 //	doc        the row as JSON
 //	ver        a random word, another with every write: what conditions compare
 //	expires    epoch seconds after which the row counts as absent (DynamoDB's TTL attribute)
-//	due_shard  with due_at the key of the index "due"; only on windows that hold
+//	due_shard  with due_at the key of the index "due"; only on groups that hold
 //	           something unsent and on incidents, deadlines, recaps, rounds and quarantines
 //	           that are due, which have shards of their own ("DUE#", "INCIDENTS#", "USERS#",
 //	           "RECAPS#", "ROUNDS#<kind>#", "QUARANTINES#"), and on claims judged under an
 //	           announcement ("ANNOUNCED#<ID>")
 //	tokens     only on RATELIMIT, which has no other but expires: a number
-//	due_at     the window's Until, what else has a Due, the event time of a claim; of fixed width
+//	due_at     the group's Until, what else has a Due, the event time of a claim; of fixed width
 //
 // Claims, and incidents about which nothing is due, expire ClaimTTL after they were
-// last written, windows that hold nothing unsent, and deadlines and quarantines
+// last written, groups that hold nothing unsent, and deadlines and quarantines
 // without a time, WindowTTL after, heartbeats BeatTTL after, the count of a second ten
 // minutes after it. A fact that was removed, since others replace it, has expired a day
 // before: no function may delete a row. Other facts, accounts,
-// rounds, announcements and the state of the checks never do, nor does a window
+// rounds, announcements and the state of the checks never do, nor does a group
 // before what it holds was sent. DynamoDB deletes expired items days later, so
 // reads drop them. A table of an earlier version also has an item TURN, which
 // nothing reads.

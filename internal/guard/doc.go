@@ -40,39 +40,35 @@
 //
 // # Roll-ups
 //
-// The first events of a finding in a session open a window and are alerted at
-// once (Settings.Burst says how many), the rest is counted in the window. When
-// it ends, Flush publishes one roll-up of what it holds, and it goes on for
-// another length. A window that ends with nothing to tell is over, and the next
-// event is alerted at once. A session that keeps calling thus makes one alert
-// and then one roll-up for each length of a window, and no event waits for
-// longer than that.
+// The first events of a finding in a session are alerted at once (Settings.Burst
+// says how many). What repeats them is counted in a Group: the events of one
+// session and finding whose times lie in the same quarter of an hour, or whatever
+// Settings.Window is. When that is over, Flush publishes one roll-up of each group.
+// A session that keeps calling thus makes one alert and then one roll-up for each
+// window, and no event waits for longer than that. As an event's group follows from
+// its own time, the order of delivery does not matter: late, shuffled and
+// interleaved events make a few messages more than the same in order.
 //
-// The window's key is "account/session/finding ID": a finding of a kind not yet
-// alerted in its session opens a window of its own and is never held back. Nor
-// is one more severe than all that were alerted in its window. Failed root
-// sign-ins have no session and share one window an account, and the one with
-// which they become too many is told at once, as an escalation. It counts in the
-// ledger as one event; the others stay in the window.
+// A Series, "account/session/finding ID", knows which of its events were alerted
+// lately and in which groups repeats are only counted. An event repeats an alert of
+// its own group, of a window's length around it, or, where it comes late, of a later
+// event that was published shortly before. A finding of a kind not yet alerted in
+// its session has a series of its own and is never held back. Nor is one more severe
+// than all that were alerted near it. Failed root sign-ins have no session and share
+// one series an account, and the one with which they become too many is alerted at
+// once, as an escalation.
 //
-// A window holds its events by event time: those before its end, and, as
-// delivery is out of order, those up to one length before it opened. Any other
-// event needs a new window under the same key. What the old one still holds is
-// then sent first, by whoever handles that event, so that a session is told of
-// even where nothing calls Flush. If that cannot be done, the event is alerted
-// at once and the old window is left alone.
+// A claim that was granted an alert keeps that right through crashes and releases.
+// When its publish fails and no topic took the alert, the grant is taken back, so
+// that the next event is alerted at once rather than counted behind an alert that
+// nobody received.
 //
-// A claim that was granted an alert keeps that right through crashes and
-// releases. When its publish fails, its place in the window is given back, so
-// that the next event is alerted at once rather than counted behind an alert
-// that nobody received.
-//
-// A roll-up is claimed under "window/" + the window's key + the time it opened +
-// its number. What it tells is cut off from the window in the transaction that
-// takes the lease (Window.Sending), and stays until a transaction notes that it
-// was sent. All attempts thus publish the same count under the same alert ID,
-// which a receiver may drop by, and events that arrive meanwhile wait for the
-// next one.
+// Counting is adding the claim's key to a set, the group's batch, which needs no
+// transaction and does the same when done again; so events of one session do not
+// contend. A roll-up is claimed under the group's key and the batch's number. It
+// seals the batch first, so all attempts publish the same count under the same alert
+// ID, which a receiver may drop by, and events that come meanwhile go into the next
+// batch.
 //
 // # Rate limit
 //
@@ -82,7 +78,7 @@
 // published takes one, and waited for within the lease: three seconds, for what is
 // urgent ten. Where no token comes in time, one transaction makes of the claim
 // that was granted an alert one that is folded, and the event is reported in the
-// roll-up of its window, which is due soon and says that it is late. A crash
+// roll-up of its group, which is due soon and says that it is late. A crash
 // before that transaction leaves a lease that runs out, and the retry publishes.
 //
 // Roll-ups wait for a token for a second at most, and stay due otherwise, so that
@@ -96,13 +92,13 @@
 //     within ten seconds;
 //   - a roll-up or a resend that is overdue by five minutes, likewise;
 //   - any alert where tokens cannot be taken, where it may have been published before
-//     (to fold it then would report it twice), and where it has no window.
+//     (to fold it then would report it twice), and where it has no group.
 //
-// A window that is still unsent UnsentAfter it was due is a fault, which package
+// A group that is still unsent UnsentAfter it was due is a fault, which package
 // health reports as critical and the sweep as an error of its run.
 //
 // The rate therefore holds as long as no more than about 80 urgent alerts, of
-// different windows, wait at once: the repeats of one in its session are rolled up
+// different groups, wait at once: the repeats of one in its session are rolled up
 // as all are. Beyond that what is critical is published all the same, and Amazon SNS
 // throttles its delivery by e-mail. The other choice, a roll-up of critical alerts of
 // different accounts or users, is one that whoever causes many could hide one in.
