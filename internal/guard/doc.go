@@ -61,7 +61,7 @@
 // A claim that was granted an alert keeps that right through crashes and releases.
 // When its publish fails and no topic took the alert, the grant is taken back, so
 // that the next event is alerted at once rather than counted behind an alert that
-// nobody received.
+// no receiver got.
 //
 // Counting is adding the claim's key to a set, the group's batch, which needs no
 // transaction and does the same when done again; so events of one session do not
