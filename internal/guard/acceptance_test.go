@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -93,6 +94,7 @@ type process struct {
 	started   time.Time
 	faults    map[int]fake.Fault
 	meanwhile map[int]func()
+	one       sync.Mutex
 	calls     int
 	dead      bool
 	faulted   bool
@@ -115,6 +117,8 @@ func (p *process) now() time.Time { return p.m.clock.Now().Add(p.skew) }
 // call makes a call go as planned. lost is told of one whose answer gets lost,
 // and whether it was done.
 func (p *process) call(do func() error, lost func(done bool)) error {
+	p.one.Lock() // the sweep moves several users on at once
+	defer p.one.Unlock()
 	if p.dead {
 		return fake.ErrCrash
 	}

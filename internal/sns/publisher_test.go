@@ -4,9 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -302,10 +305,13 @@ func TestOneTopicHangs(t *testing.T) {
 		server.Inject(hung, 1, snstest.Fault{Hang: true})
 		ctx, cancel := context.WithCancel(t.Context())
 		out := make(chan error)
+		options := client(server.URL).Options()
+		heard := &answers{next: options.HTTPClient}
+		options.HTTPClient = heard
 		go func() {
-			out <- sns.New(client(server.URL), sns.Topics{Alerts: alerts, Escalation: escalation, Chat: chat}).Publish(ctx, anAlert(detect.Critical))
+			out <- sns.New(sdk.New(options), sns.Topics{Alerts: alerts, Escalation: escalation, Chat: chat}).Publish(ctx, anAlert(detect.Critical))
 		}()
-		for len(server.Messages()) < 2 {
+		for heard.n.Load() < 2 {
 			select {
 			case err := <-out:
 				t.Fatalf("%s hangs: Publish ended with %d messages: %v", hung, len(server.Messages()), err)
@@ -323,6 +329,31 @@ func TestOneTopicHangs(t *testing.T) {
 			t.Errorf("%s hangs: topics that have it (-want +got):\n%s", hung, diff)
 		}
 	}
+}
+
+// answers counts those that the SDK is done with.
+type answers struct {
+	next sdk.HTTPClient
+	n    atomic.Int32
+}
+
+func (a *answers) Do(r *http.Request) (*http.Response, error) {
+	resp, err := a.next.Do(r)
+	if err == nil {
+		resp.Body = &answer{ReadCloser: resp.Body, of: a}
+	}
+	return resp, err
+}
+
+type answer struct {
+	io.ReadCloser
+	of   *answers
+	once sync.Once
+}
+
+func (a *answer) Close() error {
+	a.once.Do(func() { a.of.n.Add(1) })
+	return a.ReadCloser.Close()
 }
 
 // silent is a network without an answer.
