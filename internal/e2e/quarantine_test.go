@@ -294,13 +294,15 @@ func TestQuarantineFaults(t *testing.T) {
 	q.attached("eve")
 	q.mend(lost)
 	down := q.fault(fault{service: "sns", action: "Publish", times: always, status: http.StatusInternalServerError, code: "InternalError"})
-	if got := q.tick(q.last.Add(80 * time.Minute)); !slices.ContainsFunc(got, func(d delivery) bool { return d.function == "rootguard-quarantine" && d.failed }) {
+	// The run fails, and the row is put off: Lambda's second attempt finds nothing due,
+	// and a later run of the schedule makes up for it.
+	if got := q.tick(q.last.Add(80 * time.Minute)); !slices.ContainsFunc(got, func(d delivery) bool {
+		return d.function == "rootguard-quarantine" && !d.failed && len(d.attempts) == 2 && d.attempts[0].Error != nil
+	}) {
 		t.Errorf("with SNS down: %+v", got)
 	}
+	q.want(told...)
 	q.mend(down)
-	if done := q.rootguard("redrive"); done.code != 0 || !strings.Contains(done.stdout, "1 message: 1 delivered.") {
-		t.Errorf("redrive of the schedule's event: %+v", done)
-	}
 	q.run(90 * time.Minute)
 	told = append(told, "done high eve")
 	q.want(told...)
