@@ -42,14 +42,19 @@ type Compaction struct {
 // the same user, by name or ID, or root.
 func Compact(account string, facts []Fact, at time.Time) Compaction {
 	c := compactor{
-		users: map[string]*streak{}, root: newStreak(), assumed: map[string]bool{},
+		users: map[string]map[string]*streak{}, kin: kin{}, changed: map[string]time.Time{}, root: newStreak(time.Time{}), assumed: map[string]bool{},
 		userBefore: at.Add(-userSettled), rootBefore: at.Add(-rootSettled),
 		put: map[string]int{},
 	}
 	moments := momentsOf(account, facts)
 	for i := range moments {
-		if f := moments[i].fact; f.Kind == AssumedRoot {
+		f := moments[i].fact
+		if f.Kind == AssumedRoot {
 			c.assumed[f.AccessKeyID] = true
+		}
+		c.kin.join(userKeys(f.UserID, f.UserName, f.NewName))
+		if f.Live != nil {
+			c.kin.join(userKeys(f.Live.UserID, f.Live.UserName))
 		}
 	}
 	for i := range moments {
@@ -61,7 +66,9 @@ func Compact(account string, facts []Fact, at time.Time) Compaction {
 // compactor goes through an account's moments in the order of Fold.
 type compactor struct {
 	Compaction
-	users      map[string]*streak // by name and by ID: one for all that is the same user
+	users      map[string]map[string]*streak // by kin, then by name and by ID: one for all that is the same user
+	kin        kin
+	changed    map[string]time.Time // by kin: when something last did
 	root       *streak
 	assumed    map[string]bool // access keys of sts:AssumeRoot
 	put        map[string]int  // by ID, the place in Put
@@ -74,10 +81,11 @@ type streak struct {
 	signIns map[cloudtrail.Answer]*Fact // the head of each, which may become a streak's fact
 	uses    map[string]*Fact            // of root, by credential
 	live    *Fact                       // the last live check that told something else
+	since   time.Time                   // when that change was
 }
 
-func newStreak() *streak {
-	return &streak{signIns: map[cloudtrail.Answer]*Fact{}, uses: map[string]*Fact{}}
+func newStreak(since time.Time) *streak {
+	return &streak{signIns: map[cloudtrail.Answer]*Fact{}, uses: map[string]*Fact{}, since: since}
 }
 
 func (c *compactor) take(m *moment) {
@@ -92,17 +100,43 @@ func (c *compactor) take(m *moment) {
 	case Live:
 		c.live(f)
 	case RootMFAEnabled, RootMFADeactivated, RootKeyCreated, RootKeyDeleted, RootPasswordSet:
-		c.root = newStreak()
+		c.root = newStreak(f.Time)
 	case AssumedRoot, RootPasswordUsed, GroupCreated, GroupRenamed, GroupDeleted, GroupPolicyGranted, GroupPolicyRevoked:
 	default:
-		c.broken(f.UserID, f.UserName, f.NewName)
+		c.broken(f.Time, f.UserID, f.UserName, f.NewName)
 	}
 }
 
-// broken ends the streak of a user: something changed, or may have.
-func (c *compactor) broken(id string, names ...string) {
+// broken ends the streak of a user: something changed, or may have. It ends those
+// of all that ever shared a name with the user too, since a fact without an ID may
+// be of any of them.
+func (c *compactor) broken(at time.Time, id string, names ...string) {
 	for _, key := range userKeys(id, names...) {
-		delete(c.users, key)
+		kin := c.kin.of(key)
+		delete(c.users, kin)
+		c.changed[kin] = at
+	}
+}
+
+// kin are the names and IDs that facts have of the same user, or by which one user
+// followed another: each leads to another of them, the last to itself.
+type kin map[string]string
+
+func (k kin) of(key string) string {
+	for k[key] != "" && k[key] != key {
+		if next := k[k[key]]; next != "" {
+			k[key] = next // the way gets shorter
+		}
+		key = k[key]
+	}
+	return key
+}
+
+func (k kin) join(keys []string) {
+	for i := 1; i < len(keys); i++ {
+		if a, b := k.of(keys[0]), k.of(keys[i]); a != b {
+			k[a] = b
+		}
 	}
 }
 
@@ -128,9 +162,15 @@ func userKeys(id string, names ...string) []string {
 // streakOf is the streak of a user, a new one where another came between.
 func (c *compactor) streakOf(id, name string) *streak {
 	keys := userKeys(id, name)
+	kin := c.kin.of(keys[0])
+	users := c.users[kin]
+	if users == nil {
+		users = map[string]*streak{}
+		c.users[kin] = users
+	}
 	var s *streak
 	for i, key := range keys {
-		of := c.users[key]
+		of := users[key]
 		if of == nil || i > 0 && of != s {
 			s = nil
 			break
@@ -138,10 +178,10 @@ func (c *compactor) streakOf(id, name string) *streak {
 		s = of
 	}
 	if s == nil {
-		s = newStreak()
+		s = newStreak(c.changed[kin])
 	}
 	for _, key := range keys {
-		c.users[key] = s
+		users[key] = s
 	}
 	return s
 }
@@ -280,7 +320,7 @@ func (c *compactor) live(f *Fact) {
 		c.liveRoot(f)
 		return
 	case l.ConsoleLogin == nil || l.Gone:
-		c.broken(l.UserID, l.UserName)
+		c.broken(f.Time, l.UserID, l.UserName)
 		return
 	}
 	s := c.streakOf(l.UserID, l.UserName)
@@ -308,10 +348,11 @@ func (c *compactor) liveRoot(f *Fact) {
 	c.same(s, f, c.rootBefore)
 }
 
-// same drops a live check that tells what the last one told.
+// same drops a live check that tells what the last one told. One of the second of
+// a change, which may be from before it, is no such last one.
 func (c *compactor) same(s *streak, f *Fact, before time.Time) {
 	switch {
-	case s.live == nil || !bytes.Equal(liveContent(*s.live.Live), liveContent(*f.Live)):
+	case s.live == nil || s.live.Time.Unix() == s.since.Unix() || !bytes.Equal(liveContent(*s.live.Live), liveContent(*f.Live)):
 		s.live = f
 	case f.Time.Before(before):
 		c.Drop = append(c.Drop, *f)
