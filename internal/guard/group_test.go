@@ -288,6 +288,8 @@ func TestOrderMattersLittle(t *testing.T) {
 				}
 			}
 		}
+		// A roll-up may have to be made twice, where its events came on both sides of it.
+		most += 2 + most/4
 		if got := run(shuffled, false); got > most {
 			rt.Errorf("%d messages in no order, want at most %d", got, most)
 		}
