@@ -9,12 +9,13 @@ import (
 	"go/token"
 	"io"
 	"maps"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"rootguard/internal/testenv"
 )
 
 // pkg is what `go list -json` says of one package.
@@ -218,23 +219,5 @@ func TestPicture(t *testing.T) {
 		}
 	}
 	const begin, end = "// rows below its own; lambdas and cmd/rootguard are above all of them.\n", "// cloudtrail, partition"
-	text, err := os.ReadFile("doc.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, rest, _ := strings.Cut(string(text), begin)
-	have, after, found := strings.Cut(rest, end)
-	want := "//\n" + b.String() + "//\n"
-	if !found {
-		t.Fatal("doc.go has no place for the picture")
-	}
-	if have == want {
-		return
-	}
-	if !*update {
-		t.Fatalf("the picture in internal/doc.go is out of date; go test ./internal -update writes it:\n%s", want)
-	}
-	if err := os.WriteFile("doc.go", []byte(before+begin+want+end+after), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testenv.Hold(t, "internal/doc.go", begin, end, "//\n"+b.String()+"//\n", *update)
 }

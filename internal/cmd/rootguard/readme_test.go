@@ -228,21 +228,7 @@ func read(t *testing.T, name string) string {
 // holdText holds what is between two comments in a document to a text.
 func holdText(t *testing.T, file, name, want string) {
 	t.Helper()
-	begin, end := "<!-- "+name+" -->\n", "<!-- /"+name+" -->"
-	before, rest, found := strings.Cut(read(t, file), begin)
-	have, after, ended := strings.Cut(rest, end)
-	if !found || !ended {
-		t.Fatalf("%s has nothing between %q and %q", file, begin, end)
-	}
-	if have == want {
-		return
-	}
-	if !*update {
-		t.Fatalf("%s: its %s is out of date; go test ./internal/cmd/rootguard -run 'Readme|Doc' -update writes it. Want:\n%s", file, name, want)
-	}
-	if err := os.WriteFile(filepath.Join(testenv.Root(t), file), []byte(before+begin+want+end+after), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testenv.Hold(t, file, "<!-- "+name+" -->\n", "<!-- /"+name+" -->", want, *update)
 }
 
 // TestReadmePicture holds README's picture to what status prints about the story.
