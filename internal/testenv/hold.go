@@ -12,7 +12,7 @@ import (
 func Hold(tb testing.TB, file, begin, end, want string, update bool) {
 	tb.Helper()
 	path := filepath.Join(Root(tb), file)
-	text, err := os.ReadFile(path)
+	text, err := os.ReadFile(path) //nolint:gosec // a file of the repository
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -27,7 +27,7 @@ func Hold(tb testing.TB, file, begin, end, want string, update bool) {
 	if !update {
 		tb.Fatalf("%s is out of date after %q; the same test with -update writes it. Want:\n%s", file, begin, want)
 	}
-	if err := os.WriteFile(path, []byte(before+begin+want+end+after), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(before+begin+want+end+after), 0o600); err != nil { //nolint:gosec // the same file
 		tb.Fatal(err)
 	}
 }
