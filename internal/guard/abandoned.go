@@ -56,7 +56,7 @@ func (g *Guard) Abandoned(ctx context.Context, account string, since, asOf time.
 			if err != nil {
 				errs = append(errs, err)
 			}
-			if res.Disposition == Alerted || res.Disposition == RolledUp {
+			if res.reported() {
 				alerts++
 			}
 		}

@@ -93,6 +93,9 @@ type Result struct {
 	Began  time.Time
 }
 
+// reported is whether the finding reaches people by this, alone or in a roll-up.
+func (r *Result) reported() bool { return r.Disposition == Alerted || r.Disposition == RolledUp }
+
 // dated is the time of an event, zero where no clock can have shown it. JSON has
 // no year before 0 or beyond 9999, and deadlines and the ends of windows lie
 // after their events.

@@ -39,7 +39,7 @@ func (g *Guard) MissingMFA(ctx context.Context, account string, asOf time.Time) 
 			} else {
 				notes = append(notes, bootstrap.MFAMissingToldFact(account, u, gap, ""))
 			}
-			if res.Disposition == Alerted || res.Disposition == RolledUp {
+			if res.reported() {
 				alerts++
 			}
 		}

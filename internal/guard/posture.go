@@ -264,7 +264,7 @@ func (p *posture) problem(ctx context.Context, account string, root *Root, aspec
 
 func (p *posture) raise(ctx context.Context, f detect.Finding, count *int) error {
 	res, err := p.Raise(ctx, f)
-	if err == nil && (res.Disposition == Alerted || res.Disposition == RolledUp) {
+	if err == nil && res.reported() {
 		*count++
 	}
 	return err

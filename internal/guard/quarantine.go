@@ -488,7 +488,7 @@ func (q *quarantining) follow(ctx context.Context, row Quarantine, name string) 
 
 func (q *quarantining) tell(ctx context.Context, row *Quarantine, stage detect.QuarantineStage, n *int) error {
 	res, err := q.Raise(ctx, detect.Quarantined(row.Account, row.target(), row.Deadline, stage, row.Cycle, q.at, row.Effective))
-	if err == nil && (res.Disposition == Alerted || res.Disposition == RolledUp) {
+	if err == nil && res.reported() {
 		q.count(n)
 	}
 	return err
@@ -581,7 +581,7 @@ func (q *quarantining) release(ctx context.Context, row Quarantine, u *bootstrap
 	if err != nil {
 		return err
 	}
-	if res.Disposition == Alerted || res.Disposition == RolledUp {
+	if res.reported() {
 		q.count(&q.Released)
 	}
 	row.State, row.Attached, row.Due, row.Unanswered = QuarantineReleased, false, q.at.Add(verifyAfter), 0

@@ -97,7 +97,7 @@ func (q *quarantining) spare(ctx context.Context, row Quarantine, why string) er
 		if err != nil {
 			return err
 		}
-		if res.Disposition == Alerted || res.Disposition == RolledUp {
+		if res.reported() {
 			q.count(&q.Spared)
 		}
 	}

@@ -457,7 +457,7 @@ func (s *sweep) tell(ctx context.Context, account string, users []*bootstrap.Use
 		if err != nil {
 			return err
 		}
-		if res.Disposition == Alerted || res.Disposition == RolledUp {
+		if res.reported() {
 			*count++
 		}
 		note := bootstrap.MFAMissingToldFact(account, u, gap, stage)

@@ -354,7 +354,7 @@ func (e rootEvents) explain(u *detect.RootUse) (event string, ok bool) {
 
 func (w *witness) raise(ctx context.Context, f detect.Finding, count *int) error {
 	res, err := w.Raise(ctx, f)
-	if err == nil && (res.Disposition == Alerted || res.Disposition == RolledUp) {
+	if err == nil && res.reported() {
 		*count++
 	}
 	return err
