@@ -353,12 +353,13 @@ func (g *Guard) Insist(ctx context.Context, at time.Time) (done Insisted, err er
 		if done.Resent >= resendsARun {
 			return worker.Result{Outcome: worker.Stop}
 		}
-		return resultOf(g.insist(ctx, in, at, &done))
+		one := *in // PutOff compares with the row as it was listed: an attempt that fails may have stored it
+		return resultOf(g.insist(ctx, &one, at, &done))
 	})
 	loop.PutOff = func(ctx context.Context, in *Incident, failures int, until time.Time) (stored bool, err error) {
 		due := in.Due
 		err = g.amend(ctx, in, func(cur *Incident) bool {
-			stored = cur.Due.Equal(due)
+			stored = !cur.Due.IsZero() && cur.Due.Equal(due)
 			cur.Due, cur.Failures = until, failures
 			return stored
 		})

@@ -221,7 +221,7 @@ func TestEveryCriticalIncidentIsInsistedOn(t *testing.T) {
 		}
 		for _, in := range must(s.incidents.All()) {
 			if !in.Due.IsZero() {
-				rt.Errorf("incident of %v is still due at %v", in.Start, in.Due)
+				rt.Errorf("incident of %v is still due at %v, at %v after %d failures: %+v", in.Start, in.Due, s.clock.Now(), in.Failures, in)
 			}
 			if in.Ack != nil && !in.Ack.Told {
 				rt.Errorf("the acknowledgement of round %d was not told", in.Round)

@@ -619,3 +619,31 @@ func TestInsistIsBounded(t *testing.T) {
 		t.Error("not in the order in which they are due")
 	}
 }
+
+// TestToldAcknowledgementIsNotDueAgain loses the answer of each call of the run that
+// sends the note of an acknowledgement: what was stored then must not be put off.
+func TestToldAcknowledgementIsNotDueAgain(t *testing.T) {
+	for at := 1; at <= 12; at++ {
+		s := newWatched()
+		s.handle(t, s.removed(1, t0, t0), guard.Alerted)
+		in := s.only(t)
+		s.pub.Refuse = func(alert.Alert) error { return errors.New("the topic is down") }
+		if _, _, err := s.Acknowledge(t.Context(), in.ID, bob); err == nil {
+			t.Fatal("the note went out though the topic is down")
+		}
+		s.pub.Refuse = nil
+		s.clock.Advance(s.settings.Lease + time.Second)
+		s.script.Inject(at, fake.FailAfter)
+		_, _ = s.Insist(t.Context(), s.clock.Now())
+		s.script.Restart()
+		for range 3 {
+			s.clock.Advance(s.settings.Lease + 5*time.Minute)
+			if _, err := s.Insist(t.Context(), s.clock.Now()); err != nil {
+				t.Errorf("call %d: %v", at, err)
+			}
+		}
+		if in = must(s.incidents.All())[0]; !in.Due.IsZero() || in.Ack == nil || !in.Ack.Told {
+			t.Errorf("call %d: the incident is due at %v after %d failures, acknowledged by %+v", at, in.Due, in.Failures, in.Ack)
+		}
+	}
+}
