@@ -1,14 +1,14 @@
 // Package internal holds rootguard's code. Each package imports only packages in
-// rows below its own; lambdas and cmd/rootguard are above all of them.
+// rows below its own; lambdas and cli are above all of them.
 //
-//	awshealth  lambdahandler
-//	account  cloudwatch  dynamodb  eventbridge  iam  iamrole  kms  lambda  sns  sqs  trail
+//	aws/awshealth  lambdahandler
+//	aws/account  aws/cloudwatch  aws/dynamodb  aws/eventbridge  aws/iam  aws/iamrole  aws/kms  aws/lambda  aws/sns  aws/sqs  aws/trail
 //	health
-//	bolt  cloudformation  config  organizations  ratelimit  redrive  replay  securityhub
+//	aws/cloudformation  aws/organizations  aws/securityhub  bolt  config  ratelimit  redrive  replay
 //	guard
-//	alert  eventhistory  evidence
+//	alert  aws/eventhistory  evidence
 //	bootstrap  credentialreport  detect  eventpattern
-//	awsenv  cloudtrail  partition  s3  worker
+//	aws/awsenv  aws/s3  cloudtrail  partition  worker
 //
 // cloudtrail, partition, eventpattern, credentialreport, detect, bootstrap and
 // alert are pure: no SDK, no clock, no files, no logger, so every decision can be

@@ -8,13 +8,13 @@ import (
 	"testing"
 	"time"
 
+	"rootguard/internal/aws/dynamodb/dynamotest"
+	"rootguard/internal/aws/iam/iamtest"
 	"rootguard/internal/cloudtrail"
 	"rootguard/internal/config"
 	"rootguard/internal/detect"
-	"rootguard/internal/dynamodb/dynamotest"
 	"rootguard/internal/fake"
 	"rootguard/internal/guard"
-	"rootguard/internal/iam/iamtest"
 	"rootguard/internal/lambdatest"
 )
 

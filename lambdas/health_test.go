@@ -9,9 +9,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"rootguard/internal/awshealth/awshealthtest"
+	"rootguard/internal/aws/awshealth/awshealthtest"
+	"rootguard/internal/aws/iam/iamtest"
 	"rootguard/internal/eventpattern"
-	"rootguard/internal/iam/iamtest"
 	"rootguard/internal/lambdatest"
 )
 

@@ -8,9 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"rootguard/internal/aws/iam/iamtest"
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/cloudtrail"
-	"rootguard/internal/iam/iamtest"
 	"rootguard/internal/lambdatest"
 )
 

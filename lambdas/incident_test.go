@@ -8,7 +8,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
-	"rootguard/internal/awsenv"
+	"rootguard/internal/aws/awsenv"
 	"rootguard/internal/config"
 	"rootguard/internal/detect"
 	"rootguard/internal/guard"

@@ -9,10 +9,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"rootguard/internal/aws/iam/iamtest"
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/config"
 	"rootguard/internal/guard"
-	"rootguard/internal/iam/iamtest"
 	"rootguard/internal/lambdatest"
 )
 

@@ -10,8 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"rootguard/internal/alert"
+	"rootguard/internal/aws/dynamodb/dynamotest"
 	"rootguard/internal/config"
-	"rootguard/internal/dynamodb/dynamotest"
 )
 
 // take takes all tokens of some seconds from a time, or gives them back.

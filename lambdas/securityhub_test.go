@@ -7,10 +7,10 @@ import (
 	"testing"
 	"time"
 
+	"rootguard/internal/aws/securityhub/securityhubtest"
+	"rootguard/internal/aws/sns/snstest"
 	"rootguard/internal/config"
 	"rootguard/internal/lambdatest"
-	"rootguard/internal/securityhub/securityhubtest"
-	"rootguard/internal/sns/snstest"
 )
 
 // notification is the event with which Amazon SNS calls a function.

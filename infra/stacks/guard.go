@@ -261,7 +261,7 @@ func (g *guard) slack() {
 // deploy sets it once the stack is there; it stays set from then on.
 const protectTable = "ProtectTable"
 
-// newTable makes the table; internal/dynamodb documents its keys. It outlives
+// newTable makes the table; internal/aws/dynamodb documents its keys. It outlives
 // the stack: it is the record of who was notified of what.
 func (g *guard) newTable() awsdynamodb.Table {
 	protect := awscdk.NewCfnParameter(g.stack, jsii.String(protectTable), &awscdk.CfnParameterProps{

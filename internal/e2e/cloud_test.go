@@ -26,9 +26,9 @@ import (
 
 	"rootguard/infra/lambdabuild"
 	"rootguard/internal/alert"
+	"rootguard/internal/aws/dynamodb"
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/config"
-	"rootguard/internal/dynamodb"
 	"rootguard/internal/lambdatest"
 )
 

@@ -31,7 +31,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
-	"rootguard/internal/awsenv"
+	"rootguard/internal/aws/awsenv"
 	"rootguard/internal/config"
 )
 

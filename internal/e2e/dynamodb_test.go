@@ -5,7 +5,7 @@ import (
 	"os/exec"
 	"testing"
 
-	"rootguard/internal/dynamodb/dynamotest"
+	"rootguard/internal/aws/dynamodb/dynamotest"
 )
 
 // TestAdapter runs the tests of the DynamoDB adapter against moto, those that
@@ -14,7 +14,7 @@ func TestAdapter(t *testing.T) {
 	w := start(t)
 	w.proxy.reset()
 	w.roles.register("test", &principal{}) // with which it signs
-	cmd := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-run", "^(TestLedger|TestJournal|TestDeadlines)$", "./internal/dynamodb")
+	cmd := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-run", "^(TestLedger|TestJournal|TestDeadlines)$", "./internal/aws/dynamodb")
 	cmd.Dir = w.root
 	cmd.Env = append(os.Environ(), dynamotest.EndpointEnv+"="+w.proxy.url)
 	if out, err := cmd.CombinedOutput(); err != nil {

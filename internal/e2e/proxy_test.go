@@ -21,8 +21,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 
-	"rootguard/internal/cloudwatch/cloudwatchtest"
-	"rootguard/internal/iam/iamtest"
+	"rootguard/internal/aws/cloudwatch/cloudwatchtest"
+	"rootguard/internal/aws/iam/iamtest"
 )
 
 // call is a request to AWS.

@@ -19,8 +19,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"rootguard/internal/alert"
+	"rootguard/internal/aws/dynamodb/dynamotest"
 	"rootguard/internal/bootstrap"
-	"rootguard/internal/dynamodb/dynamotest"
 )
 
 // upgradeSettings are those that the stacks of version 1 were made with.

@@ -11,14 +11,14 @@ import (
 	sdkorganizations "github.com/aws/aws-sdk-go-v2/service/organizations"
 	sdksns "github.com/aws/aws-sdk-go-v2/service/sns"
 
-	"rootguard/internal/awsenv"
+	"rootguard/internal/aws/awsenv"
+	"rootguard/internal/aws/dynamodb"
+	"rootguard/internal/aws/organizations"
+	"rootguard/internal/aws/sns"
 	"rootguard/internal/config"
 	"rootguard/internal/detect"
-	"rootguard/internal/dynamodb"
 	"rootguard/internal/guard"
-	"rootguard/internal/organizations"
 	"rootguard/internal/ratelimit"
-	"rootguard/internal/sns"
 )
 
 // Function is a function put together, and what it is made of.

@@ -16,13 +16,13 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"rootguard/internal/alert"
+	"rootguard/internal/aws/iam/iamtest"
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/detect"
 	"rootguard/internal/eventpattern"
 	"rootguard/internal/fake"
 	"rootguard/internal/guard"
 	"rootguard/internal/health"
-	"rootguard/internal/iam/iamtest"
 )
 
 const account = "111111111111"

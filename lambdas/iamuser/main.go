@@ -9,8 +9,8 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
+	"rootguard/internal/aws/iam"
 	"rootguard/internal/eventpattern"
-	"rootguard/internal/iam"
 	"rootguard/internal/lambdahandler"
 )
 

@@ -10,7 +10,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
-	"rootguard/internal/iam"
+	"rootguard/internal/aws/iam"
 	"rootguard/internal/lambdahandler"
 )
 

@@ -11,11 +11,11 @@ import (
 	"github.com/aws/aws-lambda-go/lambdacontext"
 	"github.com/aws/aws-sdk-go-v2/aws"
 
-	"rootguard/internal/cloudformation"
+	"rootguard/internal/aws/cloudformation"
+	"rootguard/internal/aws/iam"
 	"rootguard/internal/config"
 	"rootguard/internal/eventpattern"
 	"rootguard/internal/guard"
-	"rootguard/internal/iam"
 	"rootguard/internal/lambdahandler"
 )
 

@@ -11,10 +11,10 @@ import (
 	"github.com/aws/aws-lambda-go/lambdacontext"
 	sdk "github.com/aws/aws-sdk-go-v2/service/securityhub"
 
-	"rootguard/internal/awsenv"
+	"rootguard/internal/aws/awsenv"
+	"rootguard/internal/aws/securityhub"
 	"rootguard/internal/config"
 	"rootguard/internal/lambdahandler"
-	"rootguard/internal/securityhub"
 )
 
 func main() {

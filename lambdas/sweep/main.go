@@ -11,10 +11,10 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
-	"rootguard/internal/awshealth"
-	"rootguard/internal/iam"
+	"rootguard/internal/aws/awshealth"
+	"rootguard/internal/aws/iam"
+	"rootguard/internal/aws/sqs"
 	"rootguard/internal/lambdahandler"
-	"rootguard/internal/sqs"
 )
 
 func main() {

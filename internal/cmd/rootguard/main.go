@@ -1,35 +1,11 @@
-// Command rootguard tells what the guardrail would have told about CloudTrail
-// logs, and how each account stands. `rootguard --help` explains.
+// Command rootguard replays CloudTrail logs, shows the status of accounts and
+// operates a deployed guardrail. `rootguard --help` explains.
 package main
 
 import (
-	"context"
 	"os"
-	"os/signal"
-	"syscall"
-	"time"
 
-	"golang.org/x/term"
+	"rootguard/internal/cli"
 )
 
-func main() {
-	// The process ends right after, so the signals need not be given back.
-	ctx, _ := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	os.Exit(run(ctx, os.Args[1:], system{
-		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
-		stdoutTerminal: isTerminal(os.Stdout), stderrTerminal: isTerminal(os.Stderr),
-		width: terminalWidth, getenv: os.Getenv, now: time.Now,
-	}))
-}
-
-func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
-
-// terminalWidth is that of the terminal that standard output or error is, 0 where neither is one.
-func terminalWidth() int {
-	for _, f := range []*os.File{os.Stdout, os.Stderr} {
-		if width, _, err := term.GetSize(int(f.Fd())); err == nil {
-			return width
-		}
-	}
-	return 0
-}
+func main() { os.Exit(cli.Main()) }

@@ -1,0 +1,220 @@
+package dynamodb_test
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"rootguard/internal/aws/dynamodb"
+	"rootguard/internal/aws/dynamodb/dynamotest"
+	"rootguard/internal/detect"
+	"rootguard/internal/guard"
+)
+
+func anIncident(due time.Time) guard.Incident {
+	return guard.Incident{Key: "a/2025-03-01T12:00:00Z/7K4Q2-X2M9P", ID: "7K4Q2-X2M9P", Account: "a", Start: t0, Due: due}
+}
+
+func amend(t *testing.T, s *dynamodb.Store, decide func([]guard.Incident) guard.Incident) error {
+	t.Helper()
+	return s.Amend(t.Context(), "a", t0.Add(-time.Minute), t0.Add(time.Minute), decide)
+}
+
+// TestAmendFaults holds that a write whose answer got lost is not decided about
+// again, that what passes is tried again, and that all else is told.
+func TestAmendFaults(t *testing.T) {
+	const throttled = "ProvisionedThroughputExceededException"
+	bump := func(found []guard.Incident) guard.Incident {
+		in := anIncident(t0)
+		if len(found) > 0 {
+			in = found[0]
+		}
+		in.Events++
+		return in
+	}
+	for _, tt := range []struct {
+		name   string
+		op     string
+		times  int
+		fault  dynamotest.Fault
+		ok     bool
+		events int // after two calls
+	}{
+		{"a lost answer", "PutItem", 1, dynamotest.Fault{After: true}, true, 2},
+		{"throttled for a while", "PutItem", 2, dynamotest.Fault{Code: throttled}, true, 2},
+		{"throttled", "PutItem", 50, dynamotest.Fault{Code: throttled}, false, 1},
+		{"a read that fails", "Query", 50, dynamotest.Fault{Code: throttled}, false, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s, server, _ := local(t, fixed)
+			if err := amend(t, s, bump); err != nil {
+				t.Fatal(err)
+			}
+			server.Inject(tt.op, tt.times, tt.fault)
+			err := amend(t, s, bump)
+			server.Recover(tt.op)
+			if (err == nil) != tt.ok {
+				t.Errorf("got %v, want success %v", err, tt.ok)
+			}
+			in, found, err := s.Find(t.Context(), "7K4Q2-X2M9P")
+			if err != nil || !found || in.Events != tt.events {
+				t.Errorf("%d events, %v, want %d", in.Events, err, tt.events)
+			}
+		})
+	}
+	t.Run("two begin it at once", func(t *testing.T) {
+		s, server, _ := local(t, fixed)
+		var other atomic.Bool
+		server.Before(func(op string) {
+			if op == "PutItem" && other.CompareAndSwap(false, true) {
+				if err := amend(t, s, bump); err != nil {
+					t.Errorf("the other: %v", err)
+				}
+			}
+		})
+		if err := amend(t, s, bump); err != nil {
+			t.Fatal(err)
+		}
+		if in, _, err := s.Find(t.Context(), "7K4Q2-X2M9P"); err != nil || in.Events != 2 {
+			t.Errorf("%d events, %v, want 2", in.Events, err)
+		}
+	})
+	t.Run("it cannot be made findable", func(t *testing.T) {
+		s, server, table := local(t, fixed)
+		server.Inject("PutItem", 50, dynamotest.Fault{Code: "AccessDeniedException"})
+		if err := amend(t, s, bump); err == nil {
+			t.Error("no error")
+		}
+		if items := server.Items(table); len(items) != 0 {
+			t.Errorf("stored: %v", items)
+		}
+	})
+	t.Run("too large", func(t *testing.T) {
+		s, _, _ := local(t, fixed)
+		err := amend(t, s, func([]guard.Incident) guard.Incident {
+			in := anIncident(t0)
+			in.Finding.Detail = strings.Repeat("x", 401<<10)
+			return in
+		})
+		if err == nil || guard.Retryable(err) {
+			t.Errorf("got %v, want a permanent error", err)
+		}
+	})
+}
+
+// TestIncidentRows holds that an incident is in the index while it is due, and
+// expires once it is not; an expired one is written over.
+func TestIncidentRows(t *testing.T) {
+	var later atomic.Int64
+	s, server, table := local(t, func() time.Time { return t0.Add(time.Duration(later.Load())) })
+	for _, due := range []time.Time{t0, {}} {
+		if err := amend(t, s, func([]guard.Incident) guard.Incident { return anIncident(due) }); err != nil {
+			t.Fatal(err)
+		}
+		for _, item := range server.Items(table) {
+			_, indexed := item["due_at"]
+			_, expires := item["expires"]
+			switch item.Str("pk") {
+			case "ACCOUNT#a":
+				if item.Str("sk") != "INCIDENT#2025-03-01T12:00:00Z/7K4Q2-X2M9P" || indexed == due.IsZero() || expires != due.IsZero() {
+					t.Errorf("due %v: %v", due, item)
+				}
+			case "INCIDENT#7K4Q2-X2M9P":
+				if item.Str("sk") != "INCIDENT#" || indexed || !expires {
+					t.Errorf("the pointer: %v", item)
+				}
+			default:
+				t.Errorf("a row of %v", item)
+			}
+		}
+	}
+	later.Store(int64(dynamodb.ClaimTTL))
+	if _, found, err := s.Find(t.Context(), "7K4Q2-X2M9P"); found || err != nil {
+		t.Errorf("one that expired: found %v, %v", found, err)
+	}
+	if all, err := s.Incidents(t.Context(), "a"); len(all) != 0 || err != nil {
+		t.Errorf("one that expired is listed: %+v, %v", all, err)
+	}
+	err := amend(t, s, func(found []guard.Incident) guard.Incident {
+		if len(found) > 0 {
+			t.Errorf("decide sees what expired: %+v", found)
+		}
+		return anIncident(t0.Add(time.Hour))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, found, err := s.Find(t.Context(), "7K4Q2-X2M9P"); !found || err != nil {
+		t.Errorf("written again: found %v, %v", found, err)
+	}
+}
+
+// TestAnnouncementRows holds that entries never expire, and that what was judged
+// under one is in a part of the index that nothing else reads.
+func TestAnnouncementRows(t *testing.T) {
+	s, server, table := local(t, fixed)
+	e := guard.Entry{Key: "a/2025-03-01T12:00:00Z/3F9D0-KQ7TB/open", Act: guard.Opened, ID: "3F9D0-KQ7TB", Account: "a", From: t0}
+	if _, err := s.Enter(t.Context(), e); err != nil {
+		t.Fatal(err)
+	}
+	finding := &detect.Finding{Account: "a", EventTime: t0, Announced: &detect.Announced{ID: e.ID}}
+	if err := put(s, guard.Claim{Key: "a/e", State: guard.Sent, Finding: finding}, guard.Series{}); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, item := range server.Items(table) {
+		expires, _ := strconv.ParseInt(item.Num("expires"), 10, 64)
+		got[item.Str("pk")+" "+item.Str("sk")] = item.Str("due_shard") + " " + item.Str("due_at") + " " + strconv.FormatBool(expires > 0)
+	}
+	want := map[string]string{
+		"ACCOUNTS ACCOUNT#a": "  false",
+		"ACCOUNT#a ANNOUNCEMENT#2025-03-01T12:00:00Z/3F9D0-KQ7TB/open": "  false",
+		"ACCOUNT#a CLAIM#a/e": "ANNOUNCED#3F9D0-KQ7TB 2025-03-01T12:00:00.000000000Z true",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("rows (-want +got):\n%s", diff)
+	}
+	if due, err := s.Due(t.Context(), t0.Add(time.Hour), 10); len(due) != 0 || err != nil {
+		t.Errorf("due: %+v, %v", due, err)
+	}
+	if all, err := s.AllEntries(t.Context(), ""); len(all) != 1 || err != nil {
+		t.Errorf("entries: %+v, %v", all, err)
+	}
+	server.Inject("PutItem", 1, dynamotest.Fault{After: true})
+	other := e
+	other.Key, other.Owner = "a/2025-03-01T12:00:00Z/3F9D0-KQ7TB/close", "bob"
+	if there, err := s.Enter(t.Context(), other); err != nil || there.Owner != "bob" {
+		t.Errorf("an answer that got lost: %+v, %v", there, err)
+	}
+}
+
+// TestUnderIsPaged holds that whoever wants no more of what was done under an
+// announcement has no more read.
+func TestUnderIsPaged(t *testing.T) {
+	s, server, _ := local(t, fixed)
+	const n = 120
+	for i := range n {
+		finding := &detect.Finding{Account: "a", EventTime: t0.Add(time.Duration(i) * time.Second), Announced: &detect.Announced{ID: "x"}}
+		if err := put(s, guard.Claim{Key: "a/e" + strconv.Itoa(i), State: guard.Sent, Finding: finding}, guard.Series{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	enough := errors.New("enough")
+	for stop, queries := range map[int]int{1: 1, 100: 1, 101: 2, n + 1: 2} {
+		before, got := server.Calls("Query"), 0
+		err := s.Under(t.Context(), "x", func(guard.Claim) error {
+			if got++; got == stop {
+				return enough
+			}
+			return nil
+		})
+		if errors.Is(err, enough) != (stop <= n) || got != min(stop, n) || server.Calls("Query")-before != queries {
+			t.Errorf("stopped at %d: %v, %d handed on, %d queries, want %d", stop, err, got, server.Calls("Query")-before, queries)
+		}
+	}
+}

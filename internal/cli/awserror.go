@@ -1,0 +1,101 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"regexp"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"rootguard/internal/aws/awsenv"
+)
+
+// awsFault is what went wrong between the command and AWS, where it is of a kind
+// that one thing fixes, whichever command met it.
+type awsFault struct {
+	raw  string // how the SDK says it
+	text string // what it is, and the fix
+}
+
+// in is an error's text with the fault in people's words.
+func (f awsFault) in(err error) string { return strings.Replace(err.Error(), f.raw, f.text, 1) }
+
+// Error codes that services share (IAM API Reference and the like, "Common Error
+// Types"; Amazon S3 API Reference, "Error responses").
+var (
+	expiredCodes = []string{"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"}
+	unknownCodes = []string{
+		"InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidSignatureException",
+		"AuthFailure", "IncompleteSignature", "MissingAuthenticationToken", "MissingAuthenticationTokenException", "InvalidToken",
+	}
+	skewedCodes = []string{"RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"}
+	deniedCodes = []string{"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "AuthorizationErrorException"}
+)
+
+// permission is the one that an answer of AWS names.
+var permission = regexp.MustCompile(`not authorized to perform: ([a-z0-9-]+:[A-Za-z0-9]+)`)
+
+// awsFaultOf finds the fault in an error.
+func awsFaultOf(err error) (awsFault, bool) {
+	var op *smithy.OperationError
+	if !errors.As(err, &op) {
+		return awsFault{}, false
+	}
+	text := faultText(op)
+	return awsFault{op.Error(), text}, text != ""
+}
+
+func faultText(op *smithy.OperationError) string {
+	call := op.Service() + "'s " + op.Operation()
+	var answer *smithyhttp.ResponseError
+	if errors.As(op, &answer) && answer.Response != nil && answer.Response.Response != nil &&
+		strings.HasPrefix(answer.Response.Header.Get("Content-Type"), "text/html") {
+		return "a web page answered in place of AWS; sign in to the network or the proxy with a browser, then run the command again"
+	}
+	var api smithy.APIError
+	if errors.As(op, &api) {
+		code := api.ErrorCode()
+		is := func(codes []string) bool {
+			for _, c := range codes {
+				if c == code {
+					return true
+				}
+			}
+			return false
+		}
+		_, throttled := retry.DefaultThrottleErrorCodes[code]
+		switch {
+		case is(expiredCodes):
+			return "your AWS credentials have expired (" + code + "); sign in again (aws sso login), then run the command again"
+		case is(unknownCodes):
+			return "AWS does not accept your credentials (" + code + "); check the access key, or name a profile with --profile: aws sts get-caller-identity must work"
+		case is(skewedCodes):
+			return "AWS does not accept the request's time (" + code + "); set this machine's clock"
+		case is(deniedCodes):
+			if m := permission.FindStringSubmatch(api.ErrorMessage()); m != nil {
+				return "you have no permission " + m[1] + " (" + code + "); ask for it, or name a profile that has it with --profile"
+			}
+			return "you may not call " + call + " (" + code + "); ask for the permission, or name a profile that has it with --profile"
+		case throttled:
+			return "AWS limits how often " + call + " may be called (" + code + "); run the command again in a minute"
+		}
+		return ""
+	}
+	var dns *net.DNSError
+	var sent *smithyhttp.RequestSendError
+	var late awsenv.AttemptError
+	switch {
+	case errors.As(op, &dns) && dns.IsNotFound:
+		return fmt.Sprintf("AWS cannot be reached: there is no host %s; check the Region and the network", dns.Name)
+	case errors.As(op, &late):
+		return fmt.Sprintf("AWS cannot be reached: %s, and again; check the network, the proxy and the VPN", late)
+	case errors.As(op, &sent) && !errors.Is(op, context.Canceled):
+		return fmt.Sprintf("AWS cannot be reached: %v; check the network, the proxy and the VPN", sent.Err)
+	}
+	return ""
+}

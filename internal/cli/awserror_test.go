@@ -1,0 +1,67 @@
+package cli
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestAWSFaults holds that each command says in one sentence what is wrong between
+// it and AWS, and the fix, without advice that is about something else.
+func TestAWSFaults(t *testing.T) {
+	commands := [][]string{
+		{"status", "--aws"}, {"incidents"}, {"ack", "7K4Q2-X2M9P", "--note", "mine"}, {"doctor"}, {"redrive", "--dry-run"}, {"adopt", "111122223333"}, {"window", "list"},
+	}
+	xml := func(code, message string) string {
+		return "<ErrorResponse><Error><Type>Sender</Type><Code>" + code + "</Code><Message>" + message + "</Message></Error><RequestId>r</RequestId></ErrorResponse>"
+	}
+	for name, tt := range map[string]struct {
+		status           int
+		contentType      string
+		body, code, want string
+	}{
+		"expired":     {http.StatusForbidden, "text/xml", "The security token included in the request is expired", "ExpiredToken", "your AWS credentials have expired (ExpiredToken"},
+		"invalid":     {http.StatusForbidden, "text/xml", "The security token included in the request is invalid.", "InvalidClientTokenId", "AWS does not accept your credentials (InvalidClientTokenId"},
+		"denied":      {http.StatusForbidden, "text/xml", "User: arn:aws:iam::111122223333:user/eve is not authorized to perform: x:Describe on resource: y", "AccessDenied", "you have no permission x:Describe (AccessDenied"},
+		"portal":      {http.StatusOK, "text/html", "<!doctype html><title>Welcome to the hotel</title>", "", "a web page answered in place of AWS"},
+		"portal, 403": {http.StatusForbidden, "text/html; charset=utf-8", "<!doctype html><title>Blocked", "", "a web page answered in place of AWS"},
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			body := tt.body
+			if tt.code != "" {
+				body = xml(tt.code, tt.body)
+			}
+			w.Header().Set("Content-Type", tt.contentType)
+			if tt.code != "" && !strings.Contains(r.Header.Get("Content-Type"), "form-urlencoded") {
+				w.Header().Set("Content-Type", "application/json")
+				w.Header().Set("X-Amzn-Errortype", tt.code)
+				body = `{"message":"` + tt.body + `"}`
+			}
+			w.WriteHeader(tt.status)
+			_, _ = io.WriteString(w, body)
+		}))
+		for variable, value := range map[string]string{
+			"AWS_ENDPOINT_URL": server.URL, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1",
+			"AWS_EC2_METADATA_DISABLED": "true", "AWS_MAX_ATTEMPTS": "1", "HOME": t.TempDir(), "AWS_PROFILE": "",
+		} {
+			t.Setenv(variable, value)
+		}
+		for _, args := range commands {
+			var stdout, stderr bytes.Buffer
+			code := run(t.Context(), args, system{
+				stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr,
+				width: func() int { return 0 }, getenv: func(string) string { return "" }, now: time.Now,
+			})
+			text := stderr.String()
+			if code != exitError || !strings.Contains(text, tt.want) || strings.Count(text, "\n") != 1 ||
+				strings.Contains(text, "--table") || strings.Contains(text, "--stack") || strings.Contains(text, "operation error") {
+				t.Errorf("%s: %v: exit code %d\n%s", name, args, code, text)
+			}
+		}
+		server.Close()
+	}
+}
