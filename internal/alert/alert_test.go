@@ -73,18 +73,9 @@ func samples() map[string]Alert {
 	tampered.Detail = "The attempt was denied; User: arn:aws:sts::210987654321:assumed-role/Admin/alice@example.com is not authorized to perform: cloudtrail:StopLogging with an explicit deny in a service control policy."
 	tampered.CIS, tampered.ATTACK = []string{"4.3", "4.5"}, []string{"T1562.001", "T1562.008"}
 	tampered.NextStep = "Unless you are deploying rootguard right now, undo the change, then look at what the same session did before and after."
-	missing := created
-	missing.ID, missing.Severity, missing.Title, missing.MFA = detect.UserMFAMissing, detect.High, "IAM user still without MFA: bob", cloudtrail.No
-	missing.Detail = "Console password since 2026-03-01T09:15:00Z, MFA was due by 2026-03-02T09:15:00Z; password by CreateLoginProfile of carol."
-	missing.EventTime, missing.EventID = at("2026-03-02T09:15:00Z"), "user.mfa.missing/210987654321/AIDAEXAMPLEBOB000001/2026-03-02T09:15:00Z"
-	missing.Region, missing.EventSource, missing.EventName, missing.SourceIP, missing.UserAgent, missing.Session = "", "", "", "", "", ""
-	missing.Actor, missing.ATTACK = detect.Actor{Type: "IAMUser", Name: "bob", PrincipalID: "AIDAEXAMPLEBOB000001"}, []string{"T1078.004"}
-	missing.NextStep = "Have the user enable MFA today, or delete the console password: aws iam delete-login-profile --user-name NAME."
-	unhealthy := detect.Finding{ID: detect.GuardUnhealthy, Severity: detect.High, Title: "Guardrail unhealthy: trail",
-		Detail:  "No multi-Region trail is logging, so no event reaches rootguard.",
-		Account: "210987654321", Region: "us-east-1", EventTime: at("2026-03-05T06:00:00Z"), EventID: "guard.unhealthy/210987654321/us-east-1/trail/2026-03-05",
-		Actor: detect.Actor{Type: "AWSService", Name: "rootguard"}, Target: detect.Target{Resource: "trail"}, CIS: []string{"4.3"},
-		NextStep: "Run rootguard doctor, mend what it names, then run rootguard redrive for events that waited."}
+	missing := detect.MFAMissing("210987654321", created.Target, at("2026-03-01T09:15:00Z"), at("2026-03-02T09:15:00Z"), "password by CreateLoginProfile of carol")
+	unhealthy := detect.FaultFound(detect.Fault{Account: "210987654321", Region: "us-east-1", Check: "trail", Since: at("2026-03-05T06:00:00Z"), Severity: detect.Critical,
+		Why: "No multi-Region trail is logging, so no event reaches rootguard", Fix: "aws cloudtrail start-logging --name management --region us-east-1"})
 	said := detect.Announced{ID: "3F9D0-KQ7TB", Owner: "alice@example.com", Reason: "renewing the support plan, ticket OPS-17", Until: at("2026-01-02T05:00:00Z")}
 	mfa := rootConsole
 	mfa.ID, mfa.Title, mfa.MFA = detect.RootSignin, "Root sign-in with MFA", cloudtrail.Yes

@@ -75,12 +75,20 @@
 //	actor         who did it: type (userIdentity.type), name (+, "root" for the root user), arn (+),
 //	              principal_id (+), access_key_id (+)
 //	target        + whom or what it was done to: user_name (+), user_id (+, AIDA…), resource (+)
+//	subject       + what rootguard itself is reporting on, see below
 //	mfa           "yes", "no" or "unknown": whether MFA was used, where the record can say it
 //	announced     + that somebody announced the use of root, see below
 //	session       + names the session that the record belongs to
 //	cis           + controls of the CIS AWS Foundations Benchmark
 //	attack        + ids of MITRE ATT&CK techniques
 //	next_step     one sentence of runbook
+//
+// Of subject, in finding (+): of a finding that no record shows but rootguard made.
+// What opens it, each reminder and the note that it is over have one subject:
+//
+//	id     the same in all of them
+//	phase  + "updated" of a reminder and where it is worse, "resolved" where it is over
+//	began  + when it began
 //
 // Of announced, in finding (+): that the use of root was announced for its time:
 //

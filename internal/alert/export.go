@@ -42,24 +42,24 @@ type export struct {
 // reminder updates the finding it reminds of, and a closing note closes it.
 func exported(a Alert) export {
 	f := &a.Finding
-	c := caseOf(f)
+	s := f.Subject
 	e := export{change: creates, created: f.EventTime, first: f.EventTime, last: f.EventTime}
-	key := string(f.ID) + "/" + f.Account + "/" + c.ID
-	if c.Made {
-		key = c.ID
-		if !c.Began.IsZero() {
-			e.created = c.Began
+	key := string(f.ID) + "/" + f.Account + "/" + f.EventID
+	if f.Synthetic() {
+		key = s.ID
+		if !s.Began.IsZero() {
+			e.created = s.Began
 		}
 	}
 	switch {
-	case a.Kind == RollUp && c.Made:
+	case a.Kind == RollUp && f.Synthetic():
 		key, e.created = key+"/"+a.ID, f.EventTime
-		if c.Closed {
+		if s.Phase == detect.PhaseResolved {
 			e.change = closes
 		}
-	case c.Closed:
+	case s.Phase == detect.PhaseResolved:
 		e.change = closes
-	case a.Kind == RollUp && !a.Late, a.Kind == Resend, c.Later:
+	case a.Kind == RollUp && !a.Late, a.Kind == Resend, s.Phase == detect.PhaseUpdated:
 		e.change = updates
 	}
 	if several(a) && !a.FirstTime.IsZero() && !a.LastTime.IsZero() {
@@ -84,29 +84,6 @@ func exported(a Alert) export {
 	e.desc = strings.Join(parts, " ")
 	e.types = typesOf(f)
 	return e
-}
-
-// caseOf is CaseOf, but that what is told of one quarantine, from its
-// announcement to the release, is one case.
-func caseOf(f *detect.Finding) detect.Case {
-	c := detect.CaseOf(f)
-	rest, released := strings.CutPrefix(f.EventID, string(detect.UserReleased)+"/")
-	at := strings.LastIndexByte(c.ID, '/')
-	switch {
-	case !c.Made:
-		return c
-	case f.ID == detect.UserReleased && released:
-		c.ID, c.Later, c.Closed = string(detect.UserQuarantined)+"/"+rest, true, true
-	case f.ID == detect.UserQuarantined && at > 0:
-		c.Later = c.ID[at+1:] == string(detect.QuarantineDone)
-		c.ID = c.ID[:at]
-	default:
-		return c
-	}
-	if began, err := time.Parse(time.RFC3339, c.ID[strings.LastIndexByte(c.ID, '/')+1:]); err == nil {
-		c.Began = began
-	}
-	return c
 }
 
 // technique is one of MITRE ATT&CK for Enterprise.

@@ -89,6 +89,8 @@ func BoundFinding(f detect.Finding) detect.Finding {
 	f.Account, f.Region, f.EventTime = trim(f.Account, wordLimit), trim(f.Region, wordLimit), utc(f.EventTime)
 	f.EventID, f.EventSource, f.EventName = trim(f.EventID, nameLimit), trim(f.EventSource, nameLimit), trim(f.EventName, nameLimit)
 	f.ErrorCode, f.SourceIP, f.UserAgent = trim(f.ErrorCode, nameLimit), trim(f.SourceIP, nameLimit), trim(f.UserAgent, 1024)
+	f.Subject.ID, f.Subject.Began = trim(f.Subject.ID, nameLimit), utc(f.Subject.Began)
+	f.Subject.Phase = detect.Phase(trim(string(f.Subject.Phase), wordLimit))
 	f.Session = trim(f.Session, arnLimit)
 	if an := f.Announced; an != nil {
 		short := *an

@@ -99,11 +99,11 @@ func (u AnnouncedUse) span() string {
 }
 
 // finding is one about an announcement. by is who ran the command, at the time
-// that it is about; stage tells the findings about one announcement apart.
-func (u AnnouncedUse) finding(stage string, by Actor, command string, at time.Time) Finding {
+// that it is about.
+func (u AnnouncedUse) finding(by Actor, command string, at time.Time) Finding {
 	f := base(RootUseAnnounced)
 	f.Account, f.EventTime = u.Account, at.UTC()
-	f.EventID = string(RootUseAnnounced) + "/" + u.Account + "/" + u.ID + stage
+	f.opens(string(RootUseAnnounced)+"/"+u.Account+"/"+u.ID, time.Time{})
 	f.Session = "announcement " + u.ID
 	f.Actor, f.UserAgent = by, command
 	return f
@@ -111,7 +111,7 @@ func (u AnnouncedUse) finding(stage string, by Actor, command string, at time.Ti
 
 // UseAnnounced is the finding that root use was announced. by is who did.
 func UseAnnounced(u AnnouncedUse, by Actor, at time.Time) Finding {
-	f := u.finding("", by, "rootguard window open", at)
+	f := u.finding(by, "rootguard window open", at)
 	f.Title += " by " + printable(u.Owner)
 	f.Detail = sentence("Announcement "+u.ID+" "+u.span()+", owner "+u.Owner, "reason: "+u.Reason) +
 		" Alerts of root at work in that time are lowered, and say so."
@@ -120,7 +120,8 @@ func UseAnnounced(u AnnouncedUse, by Actor, at time.Time) Finding {
 
 // UseClosed is the note that an announcement was ended before its time.
 func UseClosed(u AnnouncedUse, by Actor, why string, at time.Time) Finding {
-	f := u.finding("/closed", by, "rootguard window close", at)
+	f := u.finding(by, "rootguard window close", at)
+	f.follows(PhaseResolved, "/closed")
 	f.Severity, f.Title = Info, "Announced root use closed early"
 	f.Detail = sentence("Announcement "+u.ID+" by "+u.Owner+" was to last "+u.span(), "reason: "+u.Reason)
 	if why != "" {
@@ -133,7 +134,8 @@ func UseClosed(u AnnouncedUse, by Actor, why string, at time.Time) Finding {
 // UseEnded is the recap of an announcement that is over. did says for people
 // what root did, "" where it did nothing; opener is who announced it.
 func UseEnded(u AnnouncedUse, opener Actor, did string, at time.Time) Finding {
-	f := u.finding("/ended", Actor{Type: "AWSService", Name: "rootguard"}, "", at)
+	f := u.finding(Actor{Type: "AWSService", Name: "rootguard"}, "", at)
+	f.follows(PhaseResolved, "/ended")
 	f.Severity, f.Title = Info, "Announced root use ended"
 	f.NextStep = "Compare what root did with the reason; ask " + printable(u.Owner) + " about what does not fit."
 	if did == "" {
@@ -153,7 +155,7 @@ func Acknowledged(account, incident string, round int, about string, by Actor, w
 	f.Title += ": " + incident
 	f.Detail = sentence("By "+who, "note: "+note, "it was about: "+about)
 	f.Account, f.EventTime = account, at.UTC()
-	f.EventID = string(IncidentAcknowledged) + "/" + account + "/" + incident + "/" + strconv.Itoa(round)
+	f.opens(string(IncidentAcknowledged)+"/"+account+"/"+incident+"/"+strconv.Itoa(round), time.Time{})
 	f.Session = "incident " + incident
 	f.Actor, f.UserAgent = by, "rootguard ack"
 	return f

@@ -44,7 +44,7 @@ func FaultFound(f Fault) Finding {
 	if f.Nonce != "" {
 		kind += f.Nonce + "/"
 	}
-	out.EventID = fmt.Sprintf("%s/%s/%s/%s/%s%s", GuardUnhealthy, f.Account, f.Region, f.Check, kind, f.Since.UTC().Format(time.RFC3339))
+	out.opens(fmt.Sprintf("%s/%s/%s/%s/%s%s", GuardUnhealthy, f.Account, f.Region, f.Check, kind, f.Since.UTC().Format(time.RFC3339)), f.Since)
 	out.Actor = Actor{Type: "AWSService", Name: "rootguard"}
 	return out
 }
@@ -55,7 +55,7 @@ const maxStep = 190
 // FaultWorse makes of a FaultFound the finding that it is more severe since a time.
 func FaultWorse(f Finding, at time.Time) Finding {
 	f.EventTime = at.UTC()
-	f.EventID += "/worse-" + f.Severity.String()
+	f.follows(PhaseUpdated, "/worse-"+f.Severity.String())
 	return f
 }
 
@@ -64,7 +64,7 @@ func FaultWorse(f Finding, at time.Time) Finding {
 func FaultReminder(f Finding, day int, at time.Time) Finding {
 	f.Title = fmt.Sprintf("%s, day %d", f.Title, day)
 	f.EventTime = at.UTC()
-	f.EventID = fmt.Sprintf("%s/day-%d", f.EventID, day)
+	f.follows(PhaseUpdated, fmt.Sprintf("/day-%d", day))
 	return f
 }
 
@@ -80,6 +80,6 @@ func FaultClosed(fault Fault, at time.Time) Finding {
 	f.Severity = Info
 	f.Session = "closed"
 	f.EventTime = at.UTC()
-	f.EventID += "/closed"
+	f.follows(PhaseResolved, "/closed")
 	return f
 }

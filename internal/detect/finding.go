@@ -125,7 +125,7 @@ type Finding struct {
 	Account     string    `json:"account"`
 	Region      string    `json:"region,omitempty"`
 	EventTime   time.Time `json:"event_time,omitzero"` // zero where it is not known
-	EventID     string    `json:"event_id"`
+	EventID     string    `json:"event_id"`            // unique; where rootguard made it, nothing is to be read from it
 	EventSource string    `json:"event_source,omitempty"`
 	EventName   string    `json:"event_name,omitempty"`
 	ErrorCode   string    `json:"error_code,omitempty"` // a denied or failed attempt
@@ -134,6 +134,9 @@ type Finding struct {
 
 	Actor  Actor  `json:"actor"`
 	Target Target `json:"target,omitzero"`
+
+	// Subject is set where rootguard itself made the finding.
+	Subject Subject `json:"subject,omitzero"`
 
 	// MFA is whether MFA was used: of a sign-in by the sign-in, of a call by the
 	// session that made it.

@@ -32,7 +32,7 @@ func mfaMissing(account string, target Target, deadline time.Time, due, how stri
 	f.Detail = sentence(due, how)
 	f.Account, f.Target, f.MFA = account, target, cloudtrail.No
 	f.EventTime = deadline.UTC()
-	f.EventID = fmt.Sprintf("%s/%s/%s/%s", UserMFAMissing, account, who, deadline.UTC().Format(time.RFC3339))
+	f.opens(fmt.Sprintf("%s/%s/%s/%s", UserMFAMissing, account, who, deadline.UTC().Format(time.RFC3339)), deadline)
 	f.Actor = Actor{Type: "IAMUser", Name: target.UserName, PrincipalID: target.UserID}
 	return f
 }
@@ -47,7 +47,7 @@ func MFAReminder(f Finding, n, of int, at time.Time) Finding {
 	}
 	f.Session = fmt.Sprintf("reminder %d", n)
 	f.EventTime = at.UTC()
-	f.EventID = fmt.Sprintf("%s/reminder-%d", f.EventID, n)
+	f.follows(PhaseUpdated, fmt.Sprintf("/reminder-%d", n))
 	return f
 }
 
@@ -61,7 +61,7 @@ func MFAClosed(f Finding, mfa cloudtrail.Answer, how string, at time.Time) Findi
 	f.NextStep = "Nothing to do."
 	f.Session = "closed"
 	f.EventTime = at.UTC()
-	f.EventID += "/closed"
+	f.follows(PhaseResolved, "/closed")
 	return f
 }
 
@@ -83,7 +83,7 @@ func RootLive(id ID, account string, since time.Time) Finding {
 	f.Detail = rootLive[id]
 	f.Account, f.Session = account, "live"
 	f.EventTime = since.UTC()
-	f.EventID = fmt.Sprintf("%s/%s/live/%s", id, account, since.UTC().Format(time.RFC3339))
+	f.opens(fmt.Sprintf("%s/%s/live/%s", id, account, since.UTC().Format(time.RFC3339)), since)
 	return f
 }
 
@@ -103,7 +103,7 @@ func RootCured(f Finding, at time.Time) Finding {
 	f.Severity, f.NextStep = Info, "Nothing to do."
 	f.Session = "closed"
 	f.EventTime = at.UTC()
-	f.EventID += "/closed"
+	f.follows(PhaseResolved, "/closed")
 	return f
 }
 
@@ -121,8 +121,9 @@ const (
 
 // Quarantined is the finding that a user past the last reminder is quarantined,
 // or would or will be. until is of QuarantineAnnounced: when it will be done.
-// cycle tells one quarantine of the user from another: with it the EventID
-// depends on account, user and stage alone.
+// cycle tells one quarantine of the user from another, by the time it began: with
+// it the EventID depends on account, user and stage alone. All findings of one
+// quarantine, to the release, are about one subject.
 func Quarantined(account string, target Target, deadline time.Time, stage QuarantineStage, cycle string, at, until time.Time) Finding {
 	f := base(UserQuarantined)
 	name := printable(orUnnamed(target.UserName, target.UserID))
@@ -144,7 +145,12 @@ func Quarantined(account string, target Target, deadline time.Time, stage Quaran
 	f.Account, f.Target, f.MFA = account, target, cloudtrail.No
 	f.Session = string(stage)
 	f.EventTime = at.UTC()
-	f.EventID = quarantineEvent(UserQuarantined, account, target, cycle) + "/" + string(stage)
+	f.opens(quarantineID(UserQuarantined, account, target, cycle), began(cycle))
+	phase := PhaseOpened
+	if stage == QuarantineDone {
+		phase = PhaseUpdated
+	}
+	f.follows(phase, "/"+string(stage))
 	f.Actor = Actor{Type: "AWSService", Name: "rootguard"}
 	return f
 }
@@ -172,7 +178,8 @@ func Released(account string, target Target, cycle string, done bool, mfa cloudt
 	f.Detail = sentence(why)
 	f.Account, f.Target, f.MFA = account, target, mfa
 	f.EventTime = at.UTC()
-	f.EventID = quarantineEvent(UserReleased, account, target, cycle)
+	f.EventID = quarantineID(UserReleased, account, target, cycle)
+	f.Subject = Subject{ID: quarantineID(UserQuarantined, account, target, cycle), Phase: PhaseResolved, Began: began(cycle)}
 	f.Actor = Actor{Type: "AWSService", Name: "rootguard"}
 	if by != "" {
 		f.Actor = Actor{Type: "Operator", Name: by}
@@ -183,7 +190,7 @@ func Released(account string, target Target, cycle string, done bool, mfa cloudt
 	return f
 }
 
-func quarantineEvent(id ID, account string, target Target, cycle string) string {
+func quarantineID(id ID, account string, target Target, cycle string) string {
 	return fmt.Sprintf("%s/%s/%s/%s", id, account, orElse(target.UserName, target.UserID), cycle)
 }
 
@@ -197,7 +204,7 @@ func Unhealthy(account, region, check, what string, at time.Time) Finding {
 	f.Detail = what
 	f.Account, f.Region, f.Target = account, region, Target{Resource: check}
 	f.EventTime = at.UTC()
-	f.EventID = fmt.Sprintf("%s/%s/%s/%s/%s", GuardUnhealthy, account, region, check, at.UTC().Format(time.DateOnly))
+	f.opens(fmt.Sprintf("%s/%s/%s/%s/%s", GuardUnhealthy, account, region, check, at.UTC().Format(time.DateOnly)), time.Time{})
 	f.Actor = Actor{Type: "AWSService", Name: "rootguard"}
 	return f
 }

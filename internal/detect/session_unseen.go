@@ -11,10 +11,11 @@ import (
 // beginning is not on record. Its EventID is that of account and session, so that
 // all reads of the session are one finding.
 func SessionUnseen(rec *cloudtrail.Record, account string) Finding {
-	began := rec.UserIdentity.Session.CreationDate.UTC().Format(time.RFC3339)
+	creation := rec.UserIdentity.Session.CreationDate.UTC()
+	began := creation.Format(time.RFC3339)
 	f := finding(rec, RootSessionUnseen)
 	f.Account = account
-	f.EventID = fmt.Sprintf("%s/%s/%s", RootSessionUnseen, account, began)
+	f.opens(fmt.Sprintf("%s/%s/%s", RootSessionUnseen, account, began), creation.Truncate(time.Second))
 	f.Detail = sentence("Root called "+call(rec)+" in a session that began at "+began,
 		"neither a sign-in nor the issuing of credentials is on record for it", "event "+orUnnamed(rec.EventID))
 	switch f.MFA {

@@ -50,7 +50,7 @@ func UseUnseen(account string, u RootUse, nearby time.Duration) Finding {
 	f.Account, f.Region = account, u.Region
 	f.Session = string(u.Credential) + " " + at // each use is alerted by itself
 	f.EventTime = u.At.UTC()
-	f.EventID = fmt.Sprintf("%s/%s/%s/%s", RootUseUnseen, account, u.Credential, at)
+	f.opens(fmt.Sprintf("%s/%s/%s/%s", RootUseUnseen, account, u.Credential, at), u.At)
 	f.Actor = Actor{Type: "Root", Name: "root"}
 	return f
 }
@@ -63,7 +63,7 @@ func UseExplained(f Finding, event string, at time.Time) Finding {
 	f.Severity, f.NextStep = Info, "Find out why the event was late: rootguard doctor. The event's own alert says what root did."
 	f.Session = "closed"
 	f.EventTime = at.UTC()
-	f.EventID += "/closed"
+	f.follows(PhaseResolved, "/closed")
 	return f
 }
 

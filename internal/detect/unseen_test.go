@@ -65,13 +65,13 @@ func TestUseUnseen(t *testing.T) {
 		if closed.Severity != detect.Info || !strings.Contains(closed.Detail, "event e-1") || !closed.EventTime.Equal(at.Add(5*time.Hour)) {
 			t.Errorf("%s, closed: %+v", tt.name, closed)
 		}
-		want := detect.Case{ID: f.EventID, Made: true, Began: tt.use.At}
-		if diff := cmp.Diff(want, detect.CaseOf(&f)); diff != "" {
-			t.Errorf("%s: case (-want +got):\n%s", tt.name, diff)
+		want := detect.Subject{ID: f.EventID, Began: tt.use.At}
+		if diff := cmp.Diff(want, f.Subject); diff != "" {
+			t.Errorf("%s: subject (-want +got):\n%s", tt.name, diff)
 		}
-		want.Later, want.Closed = true, true
-		if diff := cmp.Diff(want, detect.CaseOf(&closed)); diff != "" {
-			t.Errorf("%s, closed: case (-want +got):\n%s", tt.name, diff)
+		want.Phase = detect.PhaseResolved
+		if diff := cmp.Diff(want, closed.Subject); diff != "" {
+			t.Errorf("%s, closed: subject (-want +got):\n%s", tt.name, diff)
 		}
 	}
 }

@@ -100,8 +100,7 @@ func sessionOf(f *detect.Finding, now time.Time) Incident {
 	}
 	switch at := strings.LastIndexByte(f.Session, '@'); {
 	case f.EventName == "" || f.Session == "":
-		c := detect.CaseOf(f)
-		in.Who, in.Start, in.Dated = "event "+c.ID, cmp.Or(c.Began, in.Start), true
+		in.Who, in.Start, in.Dated = "event "+f.SubjectID(), cmp.Or(f.Subject.Began, in.Start), true
 	case at >= 0:
 		if began, err := time.Parse(time.RFC3339, f.Session[at+1:]); err == nil && !dated(began).IsZero() {
 			in.Who, in.Start, in.Dated = f.Session[:at], began, true
@@ -131,7 +130,7 @@ func (in Incident) named() Incident {
 // settles it for the others.
 func incidentOf(a *alert.Alert, now time.Time) Incident {
 	in := sessionOf(&a.Finding, now)
-	if c := detect.CaseOf(&a.Finding); a.Kind == alert.RollUp && c.Made && !c.Closed {
+	if f := &a.Finding; a.Kind == alert.RollUp && f.Synthetic() && f.Subject.Phase != detect.PhaseResolved {
 		in.Who = "alert " + a.ID
 		return in.named()
 	}
@@ -154,7 +153,7 @@ func (in *Incident) same(other *Incident) bool {
 // alert belongs to none. To do so again changes nothing.
 func (g *Guard) enlist(ctx context.Context, a *alert.Alert) (*alert.Incident, error) {
 	var told *alert.Incident
-	over := detect.CaseOf(&a.Finding).Closed
+	over := a.Finding.Subject.Phase == detect.PhaseResolved
 	if g.deps.Incidents == nil || !belongs(&a.Finding) && !over {
 		return told, nil
 	}
