@@ -14,6 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"rootguard/internal/testenv"
+
 	"rootguard/internal/partition"
 )
 
@@ -342,7 +344,7 @@ func TestAllErrorsAtOnce(t *testing.T) {
 // TestParseAnything holds that no setting takes a value of a wrong type or form.
 func TestParseAnything(t *testing.T) {
 	keys := slices.Sorted(maps.Keys(fields))
-	rapid.Check(t, func(t *rapid.T) {
+	testenv.Check(t, 100, func(t *rapid.T) {
 		key := rapid.SampledFrom(keys).Draw(t, "key")
 		value := rapid.OneOf(
 			rapid.Just[any](nil), rapid.Just[any](map[string]any{"x": 1.0}), rapid.Just[any]([]any{nil, 1.0, "x y"}),

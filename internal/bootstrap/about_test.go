@@ -7,6 +7,8 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"rootguard/internal/testenv"
 )
 
 // picked are the facts about a user, taken in pages.
@@ -25,7 +27,7 @@ func picked(facts []Fact, page int, user string) (picked []Fact, passes int) {
 // TestAboutIsEnough holds what Fold makes of a user by the facts about it to what
 // it makes of it by all facts.
 func TestAboutIsEnough(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
+	testenv.Check(t, 100, func(rt *rapid.T) {
 		w := newWorld(t)
 		w.run(rt, []time.Duration{0, time.Second, time.Hour, 20 * 24 * time.Hour})
 		lost := rapid.IntRange(0, 5).Draw(rt, "lost")

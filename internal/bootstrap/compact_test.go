@@ -9,6 +9,8 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"rootguard/internal/testenv"
 )
 
 // daily are mostly sign-ins, live checks and calls of root.
@@ -58,7 +60,7 @@ type arrival struct {
 // often not to the end, to one that keeps all facts. They arrive out of order,
 // up to two days late, and again at any time.
 func TestCompactionChangesNoStatus(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
+	testenv.Check(t, 100, func(rt *rapid.T) {
 		w := newWorld(t)
 		w.what = daily
 		w.run(rt, rapid.SampledFrom([][]time.Duration{{0, time.Second, time.Hour}, {time.Hour, 9 * time.Hour, 24 * time.Hour}, {24 * time.Hour, 35 * 24 * time.Hour}}).Draw(rt, "steps"))

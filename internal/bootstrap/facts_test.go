@@ -8,6 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"rootguard/internal/testenv"
+
 	"rootguard/internal/cloudtrail"
 )
 
@@ -215,7 +217,7 @@ func genFact(rt *rapid.T) Fact {
 }
 
 func TestMergeLaws(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
+	testenv.Check(t, 100, func(rt *rapid.T) {
 		a, b, c := genFact(rt), genFact(rt), genFact(rt)
 		if diff := cmp.Diff(Merge(a, b), Merge(b, a)); diff != "" {
 			rt.Errorf("not commutative:\n%s", diff)

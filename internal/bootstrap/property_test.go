@@ -12,6 +12,8 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"rootguard/internal/testenv"
+
 	"rootguard/internal/cloudtrail"
 )
 
@@ -266,7 +268,7 @@ func (w *world) history() []Fact {
 // TestOrderAndRepeatsDoNotMatter delivers a history in any order and more than
 // once, through a store, and expects the status of the sorted unique facts.
 func TestOrderAndRepeatsDoNotMatter(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
+	testenv.Check(t, 100, func(rt *rapid.T) {
 		w := newWorld(t)
 		w.run(rt, []time.Duration{0, 0, time.Second, time.Hour, 20 * 24 * time.Hour})
 		// Some of it happened before the log began, or was never delivered.
@@ -316,7 +318,7 @@ func TestOrderAndRepeatsDoNotMatter(t *testing.T) {
 // log to the true state of that account.
 func TestStatusIsTheTruth(t *testing.T) {
 	opt := DefaultOptions()
-	rapid.Check(t, func(rt *rapid.T) {
+	testenv.Check(t, 100, func(rt *rapid.T) {
 		w := newWorld(t)
 		w.run(rt, []time.Duration{time.Second, time.Hour, 20 * 24 * time.Hour})
 		asOf := w.now.Add(rapid.SampledFrom([]time.Duration{0, 25 * time.Hour, 40 * 24 * time.Hour}).Draw(rt, "as of"))

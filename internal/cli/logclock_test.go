@@ -14,6 +14,8 @@ import (
 
 	"pgregory.net/rapid"
 
+	"rootguard/internal/testenv"
+
 	"rootguard/internal/cli/story"
 )
 
@@ -149,7 +151,7 @@ func TestRollUpOnTheWayWaitsForLateRecords(t *testing.T) {
 func TestRollUpsOnTheWayChangeNothing(t *testing.T) {
 	dir := t.TempDir()
 	runs := 0
-	rapid.Check(t, func(t *rapid.T) {
+	testenv.Check(t, 100, func(t *rapid.T) {
 		type event struct {
 			order time.Time
 			line  string

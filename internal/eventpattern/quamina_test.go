@@ -10,6 +10,8 @@ import (
 
 	"pgregory.net/rapid"
 	"quamina.net/go/quamina"
+
+	"rootguard/internal/testenv"
 )
 
 // The vocabulary is small so that patterns match often. It has no quote: quamina
@@ -124,7 +126,7 @@ func encode(t *rapid.T, v any) []byte {
 	return b
 }
 
-func TestAgreesWithQuamina(t *testing.T) { rapid.Check(t, agreesWithQuamina) }
+func TestAgreesWithQuamina(t *testing.T) { testenv.Check(t, 100, agreesWithQuamina) }
 
 // FuzzMatch draws from the fuzzer's bytes first, and then from a stream of its
 // seed: short inputs, which are quick to vary, make whole cases.

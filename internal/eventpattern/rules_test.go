@@ -192,7 +192,7 @@ func TestEventBridgeAcceptsEveryRule(t *testing.T) {
 	if want := `prefix "aaaaaaaaaaaaaaaaaaaa" makes rule guard-delivery too complex for EventBridge (24 > 8): choose one that repeats itself less, such as "rootguard"`; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
-	rapid.Check(t, func(rt *rapid.T) {
+	testenv.Check(t, 100, func(rt *rapid.T) {
 		if prefix := rapid.StringMatching(`[a-c][a-c0-]{0,19}|[a-z][a-z0-9-]{0,19}`).Draw(rt, "prefix"); !accepted(prefix) {
 			rt.Log("refused")
 		}

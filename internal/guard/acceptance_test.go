@@ -11,6 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"rootguard/internal/testenv"
+
 	"rootguard/internal/alert"
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/cloudtrail"
@@ -559,7 +561,8 @@ const settle = 6 * time.Minute
 //   - each time without MFA that was told of is closed once;
 //   - every finding of a record is told, alone or in a roll-up.
 func TestAcceptance(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
+	t.Parallel()
+	testenv.Check(t, 100, func(rt *rapid.T) {
 		settings := guard.DefaultSettings()
 		settings.Burst = map[detect.ID]int{detect.UserMFAMissing: 1 << 20}
 		settings.Batch = rapid.IntRange(1, 4).Draw(rt, "batch")

@@ -11,6 +11,8 @@ import (
 	"rootguard/internal/cloudtrail"
 	"rootguard/internal/fake"
 	"rootguard/internal/guard"
+
+	"rootguard/internal/testenv"
 )
 
 // history are the facts of users who signed in each day with MFA, as rootguard 1
@@ -108,7 +110,8 @@ func TestCompactFacts(t *testing.T) {
 
 // TestCompactFactsInParts has more facts than a run holds in memory.
 func TestCompactFactsInParts(t *testing.T) {
-	const users, days = 60, 200
+	t.Parallel()
+	const users, days = 60, 170 // more than 20,000
 	c := newCompacting(t, history(users, days, t0.Add(-days*24*time.Hour)))
 	runs := 0
 	for more := true; more; runs++ {
@@ -127,7 +130,9 @@ func TestCompactFactsInParts(t *testing.T) {
 // TestCompactFactsFaults has a run end at any of its calls, and an event come
 // again meanwhile.
 func TestCompactFactsFaults(t *testing.T) {
-	facts := history(2, 150, t0.Add(-150*24*time.Hour))
+	t.Parallel()
+	days := testenv.Size(150, 40)
+	facts := history(2, days, t0.Add(-time.Duration(days)*24*time.Hour))
 	for _, f := range []fake.Fault{fake.FailBefore, fake.FailAfter, fake.CrashBefore, fake.CrashAfter} {
 		hit := true
 		for n := 1; hit; n++ {

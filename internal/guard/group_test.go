@@ -11,6 +11,8 @@ import (
 
 	"pgregory.net/rapid"
 
+	"rootguard/internal/testenv"
+
 	"rootguard/internal/alert"
 	"rootguard/internal/cloudtrail"
 	"rootguard/internal/detect"
@@ -164,6 +166,7 @@ func TestLateEventsFlood(t *testing.T) {
 
 // TestShuffledQueueFloods has a queue hand on the calls of one session in no order.
 func TestShuffledQueueFloods(t *testing.T) {
+	t.Parallel()
 	const n = 1000
 	run := func(shuffle bool) int {
 		w := newWorld()
@@ -199,7 +202,8 @@ func TestShuffledQueueFloods(t *testing.T) {
 // TestOrderMattersLittle compares events in any order, late, delivered again and cut off
 // by crashes, to topics of which some are gone, with the same in order.
 func TestOrderMattersLittle(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
+	t.Parallel()
+	testenv.Check(t, 100, func(rt *rapid.T) {
 		type event struct {
 			session string
 			at      time.Duration

@@ -20,6 +20,8 @@ import (
 	"rootguard/internal/detect"
 	"rootguard/internal/fake"
 	"rootguard/internal/guard"
+
+	"rootguard/internal/testenv"
 )
 
 var t0 = time.Date(2025, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -400,7 +402,7 @@ func TestEveryStepOfARollUpFails(t *testing.T) {
 
 	for _, atOnce := range []bool{true, false} {
 		for i := range steps {
-			for _, f := range []fake.Fault{fake.FailBefore, fake.FailAfter, fake.CrashBefore, fake.CrashAfter} {
+			for _, f := range testenv.Turn(i, fake.FailBefore, fake.FailAfter, fake.CrashBefore, fake.CrashAfter) {
 				t.Run(fmt.Sprintf("at once %v, %d %s %s", atOnce, i+1, steps[i], f), func(t *testing.T) {
 					w := newWorld()
 					w.script.Inject(i+1, f)

@@ -11,6 +11,8 @@ import (
 
 	"pgregory.net/rapid"
 
+	"rootguard/internal/testenv"
+
 	"rootguard/internal/alert"
 	"rootguard/internal/cloudtrail"
 	"rootguard/internal/fake"
@@ -32,7 +34,8 @@ type modelRound struct {
 // and not acknowledged is sent again when its time has come, neither before nor
 // after somebody acknowledged it, and once, but for one more copy a fault.
 func TestEveryCriticalIncidentIsInsistedOn(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
+	t.Parallel()
+	testenv.Check(t, 100, func(rt *rapid.T) {
 		s := newWatched(func(g *guard.Settings) { g.Batch = rapid.IntRange(1, 3).Draw(rt, "batch") })
 		resend := s.settings.Resend
 		const sessions = 3

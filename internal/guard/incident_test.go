@@ -569,6 +569,7 @@ func TestReadID(t *testing.T) {
 // TestInsistIsBounded holds that one run sends no flood, keeps to its time, and
 // that one incident that cannot be sent keeps no other back.
 func TestInsistIsBounded(t *testing.T) {
+	t.Parallel()
 	s := newWatched(func(g *guard.Settings) { g.Batch = 7 })
 	const n = 130
 	for i := range n {

@@ -11,6 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"rootguard/internal/testenv"
+
 	"rootguard/internal/alert"
 	"rootguard/internal/cloudtrail"
 	"rootguard/internal/detect"
@@ -22,7 +24,8 @@ import (
 // and flushes, some of them in the middle of another's publish, and compares
 // what was told with the plain set of events.
 func TestEveryEventIsToldOnce(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
+	t.Parallel()
+	testenv.Check(t, 100, func(rt *rapid.T) {
 		w := newWorld(func(s *guard.Settings) {
 			s.Burst = map[detect.ID]int{detect.UserCreated: 3}
 			s.Batch = rapid.IntRange(1, 3).Draw(rt, "batch")

@@ -304,6 +304,7 @@ func TestQuarantineDrops(t *testing.T) {
 
 // TestQuarantineFaults makes each call of each step fail or crash in turn.
 func TestQuarantineFaults(t *testing.T) {
+	t.Parallel()
 	steps := []struct {
 		name    string
 		prepare func(t *testing.T, l *locked)

@@ -53,6 +53,7 @@ func (l *locked) titled(text string) (n int) {
 // the policy, and whatever the setting becomes before its next run, MFA takes the
 // policy off, and so does Release.
 func TestAttachedAndForgotten(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []func(*guard.Settings){quarantineOn, quarantineDryRun} {
 		for _, fault := range []fake.Fault{fake.FailBefore, fake.FailAfter, fake.CrashBefore, fake.CrashAfter} {
 			tried := 0

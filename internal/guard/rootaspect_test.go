@@ -49,6 +49,7 @@ func (l *land) seenLive(id detect.ID) (n int) {
 // TestOneDeviceOfTwoHidesTheLast holds that the removal of one of two devices
 // does not explain weeks later that the other is gone.
 func TestOneDeviceOfTwoHidesTheLast(t *testing.T) {
+	t.Parallel()
 	for _, first := range []string{"passkey", "phone"} {
 		t.Run(first+" removed first", func(t *testing.T) {
 			l := newLand()
@@ -102,6 +103,7 @@ func TestOneKeyOfTwo(t *testing.T) {
 
 // TestRootHistories holds what events before and between checks explain.
 func TestRootHistories(t *testing.T) {
+	t.Parallel()
 	const (
 		missing, removed = detect.RootMFAMissing, detect.RootMFARemoved
 		present, created = detect.RootAccessKeyPresent, detect.RootAccessKeyCreated

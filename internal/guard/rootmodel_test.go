@@ -10,6 +10,8 @@ import (
 
 	"pgregory.net/rapid"
 
+	"rootguard/internal/testenv"
+
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/detect"
 )
@@ -172,7 +174,8 @@ func earlier(a, b time.Time) time.Time {
 // never where its event arrived. Events may be late or lost, IAM lags, and root
 // has several devices and keys.
 func TestRootModel(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
+	t.Parallel()
+	testenv.Check(t, 100, func(rt *rapid.T) {
 		m := &rootModel{land: newLand(), rt: rt}
 		m.lags = rapid.SliceOfN(rapid.IntRange(0, int(maxLag/time.Second)), 1, 30).Draw(rt, "lags")
 		m.rounds.Conflicts, m.ledger.Conflicts = false, false

@@ -15,6 +15,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"rootguard/internal/testenv"
+
 	"rootguard/internal/alert"
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/cloudtrail"
@@ -460,9 +462,10 @@ func TestPostureSilent(t *testing.T) {
 // TestTenThousandAccounts holds that they are not all due at once, that a run is
 // bounded, that each is looked at once an hour, and that none is left out.
 func TestTenThousandAccounts(t *testing.T) {
+	t.Parallel()
 	l := newLand()
 	l.rounds.Conflicts, l.home.Members = false, true
-	const n = 10000
+	n := testenv.Size(10000, 3000)
 	for i := range n {
 		id := fmt.Sprintf("%012d", i)
 		l.rounds.Others = append(l.rounds.Others, id)
@@ -573,6 +576,7 @@ func TestUndelivered(t *testing.T) {
 // of in one alert a day, however many there are, and only where it lasts: while
 // the stack set of the members goes to a new account or Region, it is so.
 func TestUnseenQueues(t *testing.T) {
+	t.Parallel()
 	l := newLand()
 	var members []string
 	for i := range 30 {
@@ -808,7 +812,8 @@ func TestPostureStops(t *testing.T) {
 // and runs that overlap, and holds that each problem that no event told of is
 // told, once, and closed.
 func TestPostureModel(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
+	t.Parallel()
+	testenv.Check(t, 100, func(rt *rapid.T) {
 		l := newLand()
 		faults, wrong := 0, rootUser{password: 1}
 		var told, closed, episodes int
@@ -1008,9 +1013,10 @@ func TestReconcileUnanswered(t *testing.T) {
 // TestTenThousandUsers holds that a run is bounded, that the next goes on behind
 // it, and that each user is checked once and none left out.
 func TestTenThousandUsers(t *testing.T) {
+	t.Parallel()
 	l := newLand(func(s *guard.Settings) { s.Burst = map[detect.ID]int{} })
 	l.deadlines.Conflicts, l.rounds.Conflicts, l.ledger.Conflicts = false, false, false
-	const n = 10000
+	n := testenv.Size(10000, 4000)
 	for i := range n {
 		l.iam.users[home] = append(l.iam.users[home], iamUser{fmt.Sprintf("user%05d", i), fmt.Sprintf("AIDA%05d", i*7919%n), liveUser{i%10 == 0, false}, time.Time{}})
 	}
@@ -1043,6 +1049,7 @@ func TestTenThousandUsers(t *testing.T) {
 // TestRoundsFaults cuts off the schedule's run at each of its calls, in each way,
 // and holds that in the end all is as if nothing had been.
 func TestRoundsFaults(t *testing.T) {
+	t.Parallel()
 	run := func(t *testing.T, n int, f fake.Fault) (users []string, told int, calls int) {
 		t.Helper()
 		l := newLand()
@@ -1090,7 +1097,7 @@ func TestRoundsFaults(t *testing.T) {
 	}
 	// Of one whose reminder was cut off, the next one follows.
 	for n := 1; n <= calls; n++ {
-		for _, f := range []fake.Fault{fake.FailBefore, fake.FailAfter, fake.CrashBefore, fake.CrashAfter} {
+		for _, f := range testenv.Turn(n, fake.FailBefore, fake.FailAfter, fake.CrashBefore, fake.CrashAfter) {
 			gotUsers, got, _ := run(t, n, f)
 			if diff := cmp.Diff(users, gotUsers); diff != "" || got < told-2 || got > told {
 				t.Errorf("%s of call %d: %d told, want %d; users (-want +got):\n%s", f, n, got, told, diff)

@@ -14,6 +14,8 @@ import (
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/detect"
 	"rootguard/internal/guard"
+
+	"rootguard/internal/testenv"
 )
 
 // TestFiveResendsHoldTheRestBack: the topic of escalations is gone. Ten critical
@@ -95,8 +97,9 @@ func TestSilentAccountsStarve(t *testing.T) {
 // run that meets one of their users fails: Lambda does all of that run three times and
 // puts the schedule's event into the queue of failures, whose alarm then rings for ever.
 func TestSilentAccountsFailEverySweep(t *testing.T) {
+	t.Parallel()
 	s := newSwept()
-	for a := range 100 {
+	for a := range testenv.Size(100, 20) {
 		for u := range 8 {
 			rec := iamCall("CreateLoginProfile", fmt.Sprintf("user%d", u), s.clock.Now())
 			rec.RecipientAccountID = fmt.Sprintf("%012d", a)

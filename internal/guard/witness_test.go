@@ -14,6 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"rootguard/internal/testenv"
+
 	"rootguard/internal/alert"
 	"rootguard/internal/cloudtrail"
 	"rootguard/internal/detect"
@@ -438,12 +440,13 @@ func TestWitnessUnhealthy(t *testing.T) {
 // uses of password and two keys, sessions of sts:AssumeRoot, deliveries in time,
 // late and lost, reports that take their time, and clocks that differ.
 func TestWitnessProperty(t *testing.T) {
+	t.Parallel()
 	type event struct {
 		at      time.Time // of IAM's clock
 		key     string    // "": the password
 		arrived time.Time // by the guard's clock; zero: never
 	}
-	rapid.Check(t, func(t *rapid.T) {
+	testenv.Check(t, 100, func(t *rapid.T) {
 		l := newLand()
 		f := newReports(l)
 		f.ahead = time.Duration(rapid.IntRange(-240, 240).Draw(t, "seconds by which IAM's clock is ahead")) * time.Second

@@ -14,6 +14,8 @@ import (
 
 	"pgregory.net/rapid"
 
+	"rootguard/internal/testenv"
+
 	"rootguard/internal/alert"
 	"rootguard/internal/cloudtrail"
 	"rootguard/internal/detect"
@@ -103,7 +105,7 @@ func TestWait(t *testing.T) {
 // TestWaitAtAnyMoment holds, for any moment and wait, that a token is for a time
 // from now to the end of the wait.
 func TestWaitAtAnyMoment(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	testenv.Check(t, 100, func(t *rapid.T) {
 		now := time.Unix(1_700_000_000, rapid.Int64Range(0, 2e9).Draw(t, "ns"))
 		within := time.Duration(rapid.Int64Range(0, int64(12*time.Second)).Draw(t, "within"))
 		var slept time.Duration
@@ -421,7 +423,7 @@ type occurrence struct {
 // minutes after which it needs no token and the sweep's five, and with clocks that
 // agree and no one else's rows the rate holds.
 func TestLimiterModel(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
+	testenv.Check(t, 100, func(rt *rapid.T) {
 		hostile := rapid.Bool().Draw(rt, "hostile")
 		shared := &poisoned{rows: map[int64]int{}}
 		ahead := rapid.Just(0)

@@ -14,6 +14,8 @@ import (
 
 	"pgregory.net/rapid"
 
+	"rootguard/internal/testenv"
+
 	"rootguard/internal/worker"
 )
 
@@ -108,7 +110,7 @@ const (
 // bounded number of runs after it is due, the distance of attempts at one that
 // fails grows up to an hour, and none is handled twice at once.
 func TestFailingRowsHoldNothingBack(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
+	testenv.Check(t, 100, func(rt *rapid.T) {
 		n := rapid.IntRange(1, 120).Draw(rt, "rows")
 		tb := &table{rows: map[string]row{}}
 		is := map[string]behavior{}
