@@ -230,8 +230,10 @@ func (l *Ledger) Groups() ([]guard.Group, error) {
 type Journal struct {
 	Script *Script
 
-	mu    sync.Mutex
-	facts map[string]map[string][]byte // by account and ID
+	mu sync.Mutex
+	// By account and ID. A fact went through JSON when it was stored, and not when it
+	// is read: most of the time of long tests would go there.
+	facts map[string]map[string]bootstrap.Fact
 }
 
 // Add is guard.Journal's.
@@ -243,11 +245,7 @@ func (j *Journal) Add(ctx context.Context, facts []bootstrap.Fact) (added int, e
 			return fmt.Errorf("adding facts: %w", err)
 		}
 		for _, f := range facts {
-			old, found, err := j.read(f.Account, f.ID)
-			if err != nil {
-				return err
-			}
-			if found {
+			if old, found := j.facts[f.Account][f.ID]; found {
 				f = bootstrap.Merge(old, f)
 			} else {
 				added++
@@ -257,12 +255,16 @@ func (j *Journal) Add(ctx context.Context, facts []bootstrap.Fact) (added int, e
 				return fmt.Errorf("encoding fact %s: %w", f.ID, err)
 			}
 			if j.facts == nil {
-				j.facts = map[string]map[string][]byte{}
+				j.facts = map[string]map[string]bootstrap.Fact{}
 			}
 			if j.facts[f.Account] == nil {
-				j.facts[f.Account] = map[string][]byte{}
+				j.facts[f.Account] = map[string]bootstrap.Fact{}
 			}
-			j.facts[f.Account][f.ID] = raw
+			var stored bootstrap.Fact
+			if err := json.Unmarshal(raw, &stored); err != nil {
+				return fmt.Errorf("decoding fact %s: %w", f.ID, err)
+			}
+			j.facts[f.Account][f.ID] = stored
 		}
 		return nil
 	})
@@ -272,15 +274,16 @@ func (j *Journal) Add(ctx context.Context, facts []bootstrap.Fact) (added int, e
 	return added, nil
 }
 
-func (j *Journal) read(account, id string) (f bootstrap.Fact, found bool, err error) {
-	raw, found := j.facts[account][id]
-	if !found {
-		return f, false, nil
+// under lists the facts of an account whose IDs begin with a prefix, by ID.
+func (j *Journal) under(account, prefix string) []bootstrap.Fact {
+	facts := make([]bootstrap.Fact, 0, len(j.facts[account]))
+	for id, f := range j.facts[account] {
+		if strings.HasPrefix(id, prefix) {
+			facts = append(facts, f)
+		}
 	}
-	if err := json.Unmarshal(raw, &f); err != nil {
-		return f, false, fmt.Errorf("decoding fact %s: %w", id, err)
-	}
-	return f, true, nil
+	slices.SortFunc(facts, func(a, b bootstrap.Fact) int { return cmp.Compare(a.ID, b.ID) })
+	return facts
 }
 
 // Fact is guard.Journal's.
@@ -291,8 +294,8 @@ func (j *Journal) Fact(ctx context.Context, account, id string) (f bootstrap.Fac
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("reading fact %s: %w", id, err)
 		}
-		f, found, err = j.read(account, id)
-		return err
+		f, found = j.facts[account][id]
+		return nil
 	})
 	if err != nil {
 		return bootstrap.Fact{}, false, err
@@ -308,8 +311,8 @@ func (j *Journal) Facts(ctx context.Context, account string) (facts []bootstrap.
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("reading facts of account %s: %w", account, err)
 		}
-		facts, err = rows[bootstrap.Fact](j.facts[account])
-		return err
+		facts = j.under(account, "")
+		return nil
 	})
 	if err != nil {
 		return nil, err
@@ -320,19 +323,18 @@ func (j *Journal) Facts(ctx context.Context, account string) (facts []bootstrap.
 // Pages is guard.FactRows', two facts at a time.
 func (j *Journal) Pages(ctx context.Context, account, prefix string, fn func([]bootstrap.Fact) error) error {
 	var facts []bootstrap.Fact
-	err := j.Script.call("Journal.Pages", func() (err error) {
+	err := j.Script.call("Journal.Pages", func() error {
 		j.mu.Lock()
 		defer j.mu.Unlock()
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("reading facts of account %s: %w", account, err)
 		}
-		facts, err = rows[bootstrap.Fact](j.facts[account])
-		return err
+		facts = j.under(account, prefix)
+		return nil
 	})
 	if err != nil {
 		return err
 	}
-	facts = slices.DeleteFunc(facts, func(f bootstrap.Fact) bool { return !strings.HasPrefix(f.ID, prefix) })
 	for page := range slices.Chunk(facts, 2) {
 		if err := fn(page); err != nil {
 			return err
@@ -350,11 +352,7 @@ func (j *Journal) Remove(ctx context.Context, facts []bootstrap.Fact) (removed i
 			return fmt.Errorf("removing facts: %w", err)
 		}
 		for _, f := range facts {
-			is, found, err := j.read(f.Account, f.ID)
-			if err != nil {
-				return err
-			}
-			if found && is.Equal(f) {
+			if is, found := j.facts[f.Account][f.ID]; found && is.Equal(f) {
 				delete(j.facts[f.Account], f.ID)
 				removed++
 			}

@@ -24,7 +24,13 @@ type Incidents struct {
 	Conflicts bool
 
 	mu  sync.Mutex
-	all map[string][]byte
+	all map[string]incidentRow
+}
+
+// incidentRow is an incident as it is stored, and as it is searched.
+type incidentRow struct {
+	raw []byte
+	in  guard.Incident
 }
 
 // Amend is guard.Incidents'.
@@ -59,22 +65,27 @@ func (s *Incidents) Amend(ctx context.Context, account string, from, to time.Tim
 			return fmt.Errorf("encoding incident %s: %w", in.Key, err)
 		}
 		if s.all == nil {
-			s.all = map[string][]byte{}
+			s.all = map[string]incidentRow{}
 		}
-		s.all[in.Key] = raw
+		s.all[in.Key] = incidentRow{raw, in}
 		return nil
 	})
 }
 
-// rows are the incidents that are wanted, by Start.
+// rows are the incidents that are wanted, by Start, each a copy.
 func (s *Incidents) rows(want func(guard.Incident) bool) ([]guard.Incident, error) {
-	all, err := rows[guard.Incident](s.all)
+	raw := map[string][]byte{}
+	for key, row := range s.all {
+		if want(row.in) {
+			raw[key] = row.raw
+		}
+	}
+	some, err := rows[guard.Incident](raw)
 	if err != nil {
 		return nil, err
 	}
-	all = slices.DeleteFunc(all, func(in guard.Incident) bool { return !want(in) })
-	slices.SortStableFunc(all, func(a, b guard.Incident) int { return a.Start.Compare(b.Start) })
-	return all, nil
+	slices.SortStableFunc(some, func(a, b guard.Incident) int { return a.Start.Compare(b.Start) })
+	return some, nil
 }
 
 // Find is guard.Incidents'.
