@@ -31,13 +31,25 @@ type Action struct {
 // Incident is what an alert belongs to: the alerts of one session.
 type Incident struct {
 	ID             string    `json:"id"`
-	Events         int       `json:"events"` // told of so far, those of this alert included
-	Opened         time.Time `json:"opened,omitzero"`
+	Events         int       `json:"events"`          // told of so far, those of this alert included
+	Opened         time.Time `json:"opened,omitzero"` // when its first alert was made
+	First          time.Time `json:"first,omitzero"`  // of its earliest event
 	AcknowledgedBy string    `json:"acknowledged_by,omitempty"`
+	AcknowledgedAt time.Time `json:"acknowledged_at,omitzero"`
+
+	Reopened *Reopened `json:"reopened,omitempty"` // it was acknowledged before, and is not now
 
 	// Repeat of Repeats is which of the resends this is, of a Resend.
 	Repeat  int `json:"repeat,omitempty"`
 	Repeats int `json:"repeats,omitempty"`
+}
+
+// Reopened says what opened an incident again, and who had acknowledged it.
+type Reopened struct {
+	Title          string    `json:"title"`       // of the alert that did
+	At             time.Time `json:"at,omitzero"` // of its event
+	AcknowledgedBy string    `json:"acknowledged_by"`
+	AcknowledgedAt time.Time `json:"acknowledged_at,omitzero"`
 }
 
 // Alert is what is published. The ID is derived from what it tells of, so that a

@@ -83,19 +83,22 @@ func samples() map[string]Alert {
 	notLowered := detect.Announce(rootConsole, said)
 	opener := detect.Actor{Type: "AssumedRole", Name: "Admin/alice", ARN: "arn:aws:sts::210987654321:assumed-role/Admin/alice"}
 	use := detect.AnnouncedUse{Account: "123456789012", ID: said.ID, From: at("2026-01-02T03:00:00Z"), Until: said.Until, Owner: said.Owner, Reason: said.Reason}
-	one := Incident{ID: "7K4Q2-X2M9P", Events: 3, Opened: at("2026-01-02T03:05:00Z")}
-	looked, again := one, one
-	looked.AcknowledgedBy = "bob"
+	one := Incident{ID: "7K4Q2-X2M9P", Events: 3, Opened: at("2026-01-02T03:05:00Z"), First: at("2026-01-02T03:04:05Z")}
+	looked, again, reopened := one, one, one
+	looked.AcknowledgedBy, looked.AcknowledgedAt = "bob", at("2026-01-02T03:20:00Z")
+	reopened.Repeat, reopened.Repeats = 1, 2
+	reopened.Reopened = &Reopened{Title: rootConsole.Title, At: rootConsole.EventTime, AcknowledgedBy: "bob", AcknowledgedAt: at("2026-01-01T03:20:00Z")}
 	again.Repeat, again.Repeats = 1, 2
 	return map[string]Alert{
-		"root_signin_announced":     {Schema: Schema, ID: "a-9", Kind: First, AccountName: "prod-billing", Finding: known, Incident: &one},
-		"root_signin_not_lowered":   {Schema: Schema, ID: "a-10", Kind: First, AccountName: "prod-billing", Finding: notLowered, Incident: &one},
-		"root_activity_known":       {Schema: Schema, ID: "a-11", Kind: First, AccountName: "prod-billing", Finding: activity, Incident: &looked},
-		"root_signin_no_mfa_resend": {Schema: Schema, ID: "a-12", Kind: Resend, AccountName: "prod-billing", Finding: rootConsole, Incident: &again},
-		"root_use_announced":        {Schema: Schema, ID: "a-13", Kind: First, AccountName: "prod-billing", Finding: detect.UseAnnounced(use, opener, at("2026-01-02T02:00:00Z"))},
-		"root_use_closed":           {Schema: Schema, ID: "a-14", Kind: First, Finding: detect.UseClosed(use, opener, "done", at("2026-01-02T04:00:00Z"))},
-		"root_use_ended":            {Schema: Schema, ID: "a-15", Kind: First, Finding: detect.UseEnded(use, opener, "Root: 1 sign-in.", use.Until)},
-		"root_use_ended_unused":     {Schema: Schema, ID: "a-16", Kind: First, Finding: detect.UseEnded(use, opener, "", use.Until)},
+		"root_signin_announced":       {Schema: Schema, ID: "a-9", Kind: First, AccountName: "prod-billing", Finding: known, Incident: &one},
+		"root_signin_not_lowered":     {Schema: Schema, ID: "a-10", Kind: First, AccountName: "prod-billing", Finding: notLowered, Incident: &one},
+		"root_activity_known":         {Schema: Schema, ID: "a-11", Kind: First, AccountName: "prod-billing", Finding: activity, Incident: &looked},
+		"root_signin_no_mfa_resend":   {Schema: Schema, ID: "a-12", Kind: Resend, AccountName: "prod-billing", Finding: rootConsole, Incident: &again},
+		"root_signin_no_mfa_reopened": {Schema: Schema, ID: "a-18", Kind: Resend, AccountName: "prod-billing", Finding: rootConsole, Incident: &reopened},
+		"root_use_announced":          {Schema: Schema, ID: "a-13", Kind: First, AccountName: "prod-billing", Finding: detect.UseAnnounced(use, opener, at("2026-01-02T02:00:00Z"))},
+		"root_use_closed":             {Schema: Schema, ID: "a-14", Kind: First, Finding: detect.UseClosed(use, opener, "done", at("2026-01-02T04:00:00Z"))},
+		"root_use_ended":              {Schema: Schema, ID: "a-15", Kind: First, Finding: detect.UseEnded(use, opener, "Root: 1 sign-in.", use.Until)},
+		"root_use_ended_unused":       {Schema: Schema, ID: "a-16", Kind: First, Finding: detect.UseEnded(use, opener, "", use.Until)},
 		"incident_acknowledged": {Schema: Schema, ID: "a-17", Kind: First, Finding: detect.Acknowledged("123456789012", one.ID, 1, rootConsole.Title, opener, "bob", "it was me", at("2026-01-02T03:20:00Z")),
 			Incident: &looked},
 		"root_signin_no_mfa": {Schema: Schema, ID: "a-1", Kind: First, AccountName: "prod-billing", Finding: rootConsole},

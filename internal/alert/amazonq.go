@@ -94,7 +94,7 @@ func description(a Alert) string {
 	if said := announced(f); said != "" {
 		lines = append(lines, "*Known:* "+code(said, 400))
 	}
-	if in := incident(a); in != "" {
+	if in := strings.Join(incident(a), "; "); in != "" {
 		lines = append(lines, "*Case:* "+code(in, 250))
 	}
 	if several(a) {

@@ -101,9 +101,13 @@
 // Of incident:
 //
 //	id               to acknowledge it by
-//	events           told of so far, those of this alert included
+//	events           alerted so far, those of this alert included
 //	opened           when its first alert was made
+//	first            + of its earliest event
 //	acknowledged_by  + who looks after it
+//	acknowledged_at  + since when
+//	reopened         + it was acknowledged before and is open again: title of the alert that opened it,
+//	                 at (+, of its event), acknowledged_by, acknowledged_at (+)
 //	repeat           + of a resend: which it is
 //	repeats          + of how many
 //

@@ -69,7 +69,11 @@ func bound(a Alert) Alert {
 	a.Finding = BoundFinding(a.Finding)
 	if in := a.Incident; in != nil {
 		short := *in
-		short.ID, short.AcknowledgedBy, short.Opened = trim(in.ID, wordLimit), trim(in.AcknowledgedBy, nameLimit), utc(in.Opened)
+		short.ID, short.AcknowledgedBy = trim(in.ID, wordLimit), trim(in.AcknowledgedBy, nameLimit)
+		short.Opened, short.First, short.AcknowledgedAt = utc(in.Opened), utc(in.First), utc(in.AcknowledgedAt)
+		if r := in.Reopened; r != nil {
+			short.Reopened = &Reopened{Title: trim(r.Title, 2*nameLimit), At: utc(r.At), AcknowledgedBy: trim(r.AcknowledgedBy, nameLimit), AcknowledgedAt: utc(r.AcknowledgedAt)}
+		}
 		a.Incident = &short
 	}
 	return a

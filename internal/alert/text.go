@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -47,8 +48,10 @@ func Text(a Alert) string {
 	if len(f.Also) > 0 {
 		lines = append(lines, "Also:    "+also(f.Also, 6))
 	}
-	if in := incident(a); in != "" {
-		lines = append(lines, "Case:    "+in)
+	label := "Case:    "
+	for _, line := range incident(a) {
+		lines = append(lines, wrap(label, line)...)
+		label = strings.Repeat(" ", len(label))
 	}
 	if command := ack(a); command != "" {
 		lines = append(lines, "Ack:     "+command)
@@ -158,7 +161,7 @@ func from(f *detect.Finding) string {
 func span(a Alert) string {
 	first, last := a.FirstTime, a.LastTime
 	if !several(a) || first.IsZero() || last.IsZero() || first.Equal(last) {
-		return stamp(when(a), day+" "+second+" UTC")
+		return full(when(a))
 	}
 	to := second
 	if stamp(first, time.DateOnly) != stamp(last, time.DateOnly) {
@@ -206,7 +209,7 @@ func mfa(a Alert) string {
 	f := &a.Finding
 	until := ""
 	if !a.Deadline.IsZero() {
-		until = stamp(a.Deadline, day+" "+second+" UTC")
+		until = full(a.Deadline)
 	}
 	switch f.ID {
 	case detect.UserCreated, detect.UserConsoleAccess:
@@ -253,29 +256,48 @@ func announced(f *detect.Finding) string {
 	if an == nil {
 		return ""
 	}
-	said := "announced by " + display(an.Owner, 80) + " until " + stamp(an.Until, day+" "+second+" UTC") + ": " + display(an.Reason, 200)
+	said := "announced by " + display(an.Owner, 80) + " until " + full(an.Until) + ": " + display(an.Reason, 200)
 	if an.Severity > f.Severity {
 		return said + " (lowered from " + an.Severity.String() + ")"
 	}
 	return "root use was " + said + " (which lowers no finding of this kind)"
 }
 
-// incident is "incident 7K4Q2-X2M9P, 3 events since …".
-func incident(a Alert) string {
+// full is a time with its date, as every line of Text writes it.
+func full(t time.Time) string { return stamp(t, day+" "+second+" UTC") }
+
+// incident says which incident the alert belongs to, "incident 7K4Q2-X2M9P, 3
+// events since …", and how far that has come, each on a line of its own.
+func incident(a Alert) []string {
 	in := a.Incident
 	if in == nil {
-		return ""
+		return nil
 	}
 	events := "1 event"
 	if in.Events != 1 {
 		events = fmt.Sprintf("%d events", in.Events)
 	}
-	s := "incident " + display(in.ID, 40) + ", " + events + " since " + stamp(in.Opened, day+" "+second+" UTC")
-	if in.Repeat > 0 {
-		s += fmt.Sprintf("; this is repeat %d of %d, as nobody has acknowledged it", in.Repeat, in.Repeats)
+	lines := []string{"incident " + display(in.ID, 40) + ", " + events + " since " + full(cmp.Or(in.First, in.Opened))}
+	if r := in.Reopened; r != nil {
+		lines = append(lines, acknowledged(r.AcknowledgedBy, r.AcknowledgedAt)+"; reopened by "+display(r.Title, 120))
+		if !r.At.IsZero() {
+			lines[1] += " at " + full(r.At)
+		}
 	}
-	if by := display(in.AcknowledgedBy, 80); by != "" {
-		s += "; acknowledged by " + by
+	if in.AcknowledgedBy != "" {
+		lines = append(lines, acknowledged(in.AcknowledgedBy, in.AcknowledgedAt))
+	}
+	if in.Repeat > 0 {
+		lines = append(lines, fmt.Sprintf("unacknowledged: repeat %d of %d", in.Repeat, in.Repeats))
+	}
+	return lines
+}
+
+// acknowledged says who acknowledged an incident, and when.
+func acknowledged(by string, at time.Time) string {
+	s := "acknowledged by " + display(by, 80)
+	if !at.IsZero() {
+		s += " at " + full(at)
 	}
 	return s
 }

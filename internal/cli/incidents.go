@@ -51,6 +51,7 @@ type incidentJSON struct {
 	NextResend   time.Time       `json:"next_resend,omitzero"`
 	Acknowledged *ackJSON        `json:"acknowledged,omitempty"`
 	Earlier      []ackJSON       `json:"acknowledged_before,omitempty"`
+	Reopened     *guard.Reopened `json:"reopened,omitempty"`
 }
 
 type ackJSON struct {
@@ -86,7 +87,7 @@ func incidentOf(in *guard.Incident) incidentJSON {
 		ack := ackOf(in.Ack)
 		out.Acknowledged = &ack
 	} else {
-		out.NextResend = in.Due
+		out.NextResend, out.Reopened = in.Due, in.Reopened
 	}
 	for i := range in.Acks {
 		out.Earlier = append(out.Earlier, ackOf(&in.Acks[i]))
@@ -138,6 +139,10 @@ func (c incidentsCmd) Run(ctx context.Context, sys system) error {
 		}
 		line += ", told since " + label.Time(in.Opened)
 		fmt.Fprintf(&b, "  %s\n", line)
+		if in.Ack == nil && in.Reopened != nil && len(in.Acks) > 0 {
+			former := in.Acks[len(in.Acks)-1]
+			fmt.Fprintf(&b, "  %s\n", label.Clean("acknowledged "+label.Time(former.At)+" by "+former.By+", reopened by "+in.Reopened.Title))
+		}
 		switch {
 		case in.Ack != nil:
 			fmt.Fprintf(&b, "  %s\n", label.Clean("acknowledged "+label.Time(in.Ack.At)+" by "+in.Ack.By+": "+in.Ack.Note))

@@ -75,10 +75,11 @@ func formerSubject(id ID, eventID string) (s Subject) {
 		}
 		s.ID = s.ID[:at[0]]
 	}
-	switch rest, _ := strings.CutPrefix(s.ID, string(id)); id {
-	case UserReleased:
+	rest := strings.TrimPrefix(s.ID, string(id))
+	if id == UserReleased {
 		s.ID, s.Phase = string(UserQuarantined)+rest, PhaseResolved
-	case UserQuarantined:
+	}
+	if id == UserQuarantined {
 		at := strings.LastIndexByte(s.ID, '/')
 		if s.ID[at+1:] == string(QuarantineDone) {
 			s.Phase = PhaseUpdated

@@ -25,9 +25,10 @@ type Incident struct {
 	Dated   bool      `json:"dated"` // Start is known from the session itself
 	Start   time.Time `json:"start"` // of the session
 
-	Finding detect.Finding `json:"finding"` // the first of the most severe
-	Opened  time.Time      `json:"opened"`  // when its first alert was made
-	Last    time.Time      `json:"last,omitzero"`
+	Finding detect.Finding `json:"finding"`          // what is sent again: what opened the round, before the first one the most severe
+	Opened  time.Time      `json:"opened"`           // when its first alert was made
+	First   time.Time      `json:"first,omitzero"`   // of the earliest event
+	Last    time.Time      `json:"last,omitzero"`    // of the latest event
 	Events  int            `json:"events"`           // told of
 	Alerts  []string       `json:"alerts,omitempty"` // IDs of the latest alerts, so that none is counted twice
 
@@ -40,6 +41,8 @@ type Incident struct {
 	Ack  *Ack  `json:"ack,omitempty"`  // of this round, or of an incident without any
 	Acks []Ack `json:"acks,omitempty"` // of earlier rounds, the latest
 
+	Reopened *Reopened `json:"reopened,omitempty"` // after the latest of Acks
+
 	Due      time.Time `json:"due,omitzero"`       // when something is to be sent about it; zero: never
 	Failures int       `json:"failures,omitempty"` // attempts in a row to send that failed
 }
@@ -51,6 +54,12 @@ type Ack struct {
 	Note  string       `json:"note"`
 	At    time.Time    `json:"at"`
 	Told  bool         `json:"told,omitempty"` // the note about it was sent
+}
+
+// Reopened says which alert opened an incident again that was acknowledged.
+type Reopened struct {
+	Title string    `json:"title"`
+	At    time.Time `json:"at,omitzero"` // of its event
 }
 
 // ErrNoIncident is of an ID that no incident has.
@@ -204,9 +213,11 @@ func (s *Settings) count(in *Incident, a *alert.Alert, now time.Time) bool {
 		in.Finding, in.Opened = a.Finding, now
 	}
 	in.Events += max(1, a.Count)
-	if last := cmp.Or(a.LastTime, a.Finding.EventTime); last.After(in.Last) {
-		in.Last = last
+	first, last := cmp.Or(a.FirstTime, a.Finding.EventTime), cmp.Or(a.LastTime, a.Finding.EventTime)
+	if in.First.IsZero() || !first.IsZero() && first.Before(in.First) {
+		in.First = first
 	}
+	in.Last = latest(in.Last, last)
 	if a.Finding.Severity > in.Finding.Severity {
 		in.Finding = a.Finding
 	}
@@ -216,8 +227,9 @@ func (s *Settings) count(in *Incident, a *alert.Alert, now time.Time) bool {
 	if in.Ack != nil {
 		in.Acks = append(in.Acks, *in.Ack)
 		in.Acks = in.Acks[max(0, len(in.Acks)-keptAcks):]
-		in.Ack = nil
+		in.Ack, in.Reopened = nil, &Reopened{Title: a.Finding.Title, At: a.Finding.EventTime}
 	}
+	in.Finding = a.Finding
 	in.Round++
 	in.Since, in.Resent, in.Due, in.Failures = now, 0, time.Time{}, 0
 	if len(s.Resend) > 0 {
@@ -238,9 +250,13 @@ func (in *Incident) settle(f *detect.Finding, now time.Time) bool {
 
 // told is what an alert says of it.
 func (in *Incident) told() *alert.Incident {
-	t := &alert.Incident{ID: in.ID, Events: in.Events, Opened: in.Opened}
-	if in.Ack != nil {
-		t.AcknowledgedBy = in.Ack.By
+	t := &alert.Incident{ID: in.ID, Events: in.Events, Opened: in.Opened, First: in.First}
+	switch {
+	case in.Ack != nil:
+		t.AcknowledgedBy, t.AcknowledgedAt = in.Ack.By, in.Ack.At
+	case in.Reopened != nil && len(in.Acks) > 0:
+		former := in.Acks[len(in.Acks)-1]
+		t.Reopened = &alert.Reopened{Title: in.Reopened.Title, At: in.Reopened.At, AcknowledgedBy: former.By, AcknowledgedAt: former.At}
 	}
 	return t
 }

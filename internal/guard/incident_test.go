@@ -270,7 +270,7 @@ func TestResends(t *testing.T) {
 	s.wantLines(t, told...)
 	for i, a := range s.pub.Published() {
 		text := alert.Text(a)
-		for _, want := range []string{"rootguard ack " + id + " --note", "incident " + id + ", 1 event since Sat 2025-03-01 13:00:00 UTC"} {
+		for _, want := range []string{"rootguard ack " + id + " --note", "incident " + id + ", 1 event since Sat 2025-03-01 12:00:00 UTC"} {
 			if !strings.Contains(text, want) {
 				t.Errorf("alert %d does not say %q:\n%s", i, want, text)
 			}
@@ -293,7 +293,7 @@ func TestResends(t *testing.T) {
 	}
 	s.clock.Advance(100 * time.Hour)
 	s.insist(t, guard.Insisted{})
-	told = append(told, "first high root.activity #2", "first critical root.mfa.removed #3", "resend critical root.signin (repeat 1 of 2) #3",
+	told = append(told, "first high root.activity #2", "first critical root.mfa.removed #3", "resend critical root.mfa.removed (repeat 1 of 2) #3",
 		"first info Incident acknowledged: "+id+" #3")
 	s.wantLines(t, told...)
 
@@ -309,22 +309,35 @@ func TestResends(t *testing.T) {
 	f.Also = []detect.ID{detect.RootActivity}
 	s.handle(t, s.record(f), guard.Alerted)
 	last := s.pub.Published()[len(s.pub.Published())-1]
-	if last.Incident == nil || last.Incident.AcknowledgedBy != "bob" || !strings.Contains(alert.Text(last), "; acknowledged by bob") {
+	if last.Incident == nil || last.Incident.AcknowledgedBy != "bob" || !strings.Contains(alert.Text(last), " acknowledged by bob") {
 		t.Errorf("an alert after it was acknowledged: %+v", last.Incident)
 	}
 
-	// What is critical opens it again.
+	// What is critical opens it again, and is what is sent again.
 	n := len(s.lines())
+	first := s.clock.Now().Add(-100 * time.Hour)
 	s.handle(t, s.removed(5, t0, t0.Add(3*time.Hour)), guard.Alerted)
 	s.clock.Advance(2 * time.Hour)
 	s.insist(t, guard.Insisted{Resent: 1}) // the second; the first has passed
+	want := alert.Reopened{Title: "root.mfa.removed", At: t0.Add(3 * time.Hour), AcknowledgedBy: "bob", AcknowledgedAt: first}
+	for _, a := range s.pub.Published()[n:] {
+		if diff := cmp.Diff(&want, a.Incident.Reopened); diff != "" {
+			t.Errorf("%s says what opened the incident again (-want +got):\n%s", a.ID, diff)
+		}
+		if a.Finding.EventID != "event-005" || a.Incident.AcknowledgedBy != "" || !a.Incident.First.Equal(t0) {
+			t.Errorf("what is sent of the incident that was opened again: %+v, %+v", a.Finding, a.Incident)
+		}
+	}
 	in = s.acknowledge(t, id, false)
 	if len(in.Acks) != 1 || in.Acks[0].By != "bob" || in.Round != 3 {
 		t.Errorf("acknowledged in round %d, before by %+v", in.Round, in.Acks)
 	}
-	want := []string{"first critical root.mfa.removed #5", "resend critical root.signin (repeat 2 of 2) #5", "first info Incident acknowledged: " + id + " #5"}
-	if diff := cmp.Diff(want, s.lines()[n:]); diff != "" {
+	wantLines := []string{"first critical root.mfa.removed #5", "resend critical root.mfa.removed (repeat 2 of 2) #5", "first info Incident acknowledged: " + id + " #5"}
+	if diff := cmp.Diff(wantLines, s.lines()[n:]); diff != "" {
 		t.Errorf("alerts after it was acknowledged (-want +got):\n%s", diff)
+	}
+	if a := s.pub.Published(); a[len(a)-1].Incident.Reopened != nil || !a[len(a)-1].Incident.AcknowledgedAt.Equal(s.clock.Now()) {
+		t.Errorf("the note of the second acknowledgement: %+v", a[len(a)-1].Incident)
 	}
 	if _, _, err := s.Acknowledge(t.Context(), "00000-00000", bob); !errors.Is(err, guard.ErrNoIncident) {
 		t.Errorf("a wrong ID: %v", err)
