@@ -4,11 +4,14 @@
 //	aws/awshealth  lambdahandler
 //	aws/account  aws/cloudwatch  aws/dynamodb  aws/eventbridge  aws/iam  aws/iamrole  aws/kms  aws/lambda  aws/sns  aws/sqs  aws/trail
 //	health
-//	aws/cloudformation  aws/organizations  aws/securityhub  bolt  config  ratelimit  redrive  replay
+//	config
+//	aws/organizations  bolt  wire
+//	accountcheck
+//	announcement  aws/cloudformation  aws/securityhub  incident  mfadeadline  quarantine  ratelimit  redrive
 //	guard
-//	alert  aws/eventhistory  evidence
-//	bootstrap  credentialreport  detect  eventpattern
-//	aws/awsenv  aws/s3  cloudtrail  partition  worker
+//	accountfacts  alert  aws/eventhistory  evidence
+//	bootstrap  credentialreport  detect  eventpattern  replay
+//	aws/awsenv  aws/s3  cloudtrail  keys  partition  worker
 //
 // cloudtrail, partition, eventpattern, credentialreport, detect, bootstrap and
 // alert are pure: no SDK, no clock, no files, no logger, so every decision can be

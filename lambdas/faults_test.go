@@ -16,14 +16,15 @@ import (
 	"rootguard/internal/fake"
 	"rootguard/internal/guard"
 	"rootguard/internal/lambdatest"
+	"rootguard/internal/wire"
 )
 
 // due has n users of an account whose time to get MFA ended half an hour ago.
 func (c *cloud) due(tb testing.TB, of string, n int) {
 	tb.Helper()
-	g := guard.New(guard.Deps{
+	g := wire.New(wire.Deps{
 		Detector: &detect.Detector{}, Ledger: c.store, Journal: c.store, Deadlines: c.store.Deadlines(), Publisher: &fake.Publisher{}, Now: time.Now,
-	}, guard.Settings{})
+	}, wire.Settings{}).Guard
 	at := time.Now().Add(-24*time.Hour - 30*time.Minute)
 	users := map[string]iamtest.User{}
 	next := make(chan string)

@@ -8,18 +8,20 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
+	"rootguard/internal/announcement"
 	"rootguard/internal/aws/awsenv"
 	"rootguard/internal/config"
 	"rootguard/internal/detect"
-	"rootguard/internal/guard"
+	"rootguard/internal/incident"
 	"rootguard/internal/lambdahandler"
 	"rootguard/internal/lambdatest"
+	"rootguard/internal/wire"
 )
 
 const escalation = "arn:aws:sns:us-east-1:" + account + ":rootguard-escalation"
 
 // operator is the guard as the command line has it, over the same table and topics.
-func (c *cloud) operator(t *testing.T) *guard.Guard {
+func (c *cloud) operator(t *testing.T) wire.Parts {
 	t.Helper()
 	get := func(name string) string {
 		if v, ok := map[string]string{"AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}[name]; ok {
@@ -35,7 +37,7 @@ func (c *cloud) operator(t *testing.T) *guard.Guard {
 	if env, err = awsenv.Config(get); err != nil {
 		t.Fatal(err)
 	}
-	return lambdahandler.Assemble(cfg, env, time.Now, slog.New(slog.DiscardHandler)).Guard
+	return lambdahandler.Assemble(cfg, env, time.Now, slog.New(slog.DiscardHandler)).Parts
 }
 
 // tick invokes the sweep as its schedule does at a time.
@@ -79,8 +81,8 @@ func TestUnacknowledged(t *testing.T) {
 	if a.Kind != "resend" || a.Incident.Repeat != 2 || a.Incident.Repeats != 3 || a.Finding.Title != "Root sign-in WITHOUT MFA (repeat 2 of 3)" {
 		t.Errorf("the second resend: %+v of %+v", a, a.Incident)
 	}
-	ack := guard.Ack{By: "bob", Actor: detect.Actor{Type: "IAMUser", Name: "bob"}, Note: "it was me"}
-	if _, already, err := c.operator(t).Acknowledge(t.Context(), id, ack); already || err != nil {
+	ack := incident.Ack{By: "bob", Actor: detect.Actor{Type: "IAMUser", Name: "bob"}, Note: "it was me"}
+	if _, already, err := c.operator(t).Incidents.Acknowledge(t.Context(), id, ack); already || err != nil {
 		t.Fatalf("acknowledging: %v, %v", already, err)
 	}
 	count(4)
@@ -103,7 +105,7 @@ func TestAnnounced(t *testing.T) {
 	c.escalate(escalation)
 	f, sweep := c.start(t, "rootactivity"), c.start(t, "sweep")
 	now := time.Now()
-	e, err := c.operator(t).Announce(t.Context(), guard.Entry{Account: account, From: now, Until: now.Add(time.Hour), Owner: "alice", Reason: "OPS-17"})
+	e, err := c.operator(t).Announcer.Announce(t.Context(), announcement.Entry{Account: account, From: now, Until: now.Add(time.Hour), Owner: "alice", Reason: "OPS-17"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"rootguard/infra/lambdabuild"
+	"rootguard/internal/accountcheck"
 	"rootguard/internal/alert"
 	"rootguard/internal/aws/awshealth/awshealthtest"
 	"rootguard/internal/aws/dynamodb"
@@ -29,7 +30,6 @@ import (
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/config"
 	"rootguard/internal/eventpattern"
-	"rootguard/internal/guard"
 	"rootguard/internal/lambdatest"
 	"rootguard/internal/testenv"
 )
@@ -854,7 +854,7 @@ func TestLooks(t *testing.T) {
 	c.names.SetState(member, "SUSPENDED")
 	c.iam.Set(member, iamtest.Account{})
 	pass(48)
-	due, err := c.store.Rounds().Of(guard.PostureRound).Due(t.Context(), now.Add(1000*time.Hour), 10)
+	due, err := c.store.Rounds().Of(accountcheck.PostureRound).Due(t.Context(), now.Add(1000*time.Hour), 10)
 	if err != nil || len(due) != 1 || due[0].Account != account {
 		t.Errorf("looked at: %+v, %v", due, err)
 	}

@@ -12,8 +12,8 @@ import (
 	"rootguard/internal/aws/iam/iamtest"
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/config"
-	"rootguard/internal/guard"
 	"rootguard/internal/lambdatest"
+	"rootguard/internal/quarantine"
 )
 
 const quarantinePolicy = "arn:aws:iam::" + account + ":policy/rootguard-quarantine"
@@ -151,7 +151,7 @@ func TestQuarantineReleased(t *testing.T) {
 	q.run(t, 5*time.Minute)
 	q.run(t, 24*time.Hour)
 	q.attached(t, true)
-	if _, err := guard.Release(t.Context(), q.store, account, "eve", "arn:aws:iam::"+account+":user/ops", "token broken", q.at, q.at.Add(72*time.Hour)); err != nil {
+	if _, err := quarantine.Release(t.Context(), q.store.Quarantines(), account, "eve", "arn:aws:iam::"+account+":user/ops", "token broken", q.at, q.at.Add(72*time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	// Throttled, and SNS down: the invocation fails, and the next one ends it.

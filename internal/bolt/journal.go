@@ -72,7 +72,7 @@ func (s *Store) Facts(ctx context.Context, account string) ([]bootstrap.Fact, er
 // pageSize is how many facts Pages hands on at a time.
 const pageSize = 1000
 
-// Pages is guard.FactRows'. fn is called outside of any transaction.
+// Pages is accountcheck.FactRows'. fn is called outside of any transaction.
 func (s *Store) Pages(ctx context.Context, account, prefix string, fn func([]bootstrap.Fact) error) error {
 	from := key(prefix)
 	for more := true; more; {
@@ -109,7 +109,7 @@ func (s *Store) Pages(ctx context.Context, account, prefix string, fn func([]boo
 	return nil
 }
 
-// Remove is guard.FactRows'.
+// Remove is accountcheck.FactRows'.
 func (s *Store) Remove(ctx context.Context, facts []bootstrap.Fact) (removed int, err error) {
 	if len(facts) == 0 {
 		return 0, nil

@@ -15,13 +15,14 @@ import (
 	bbolt "go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
 
+	"rootguard/internal/accountcheck"
 	"rootguard/internal/guard"
 )
 
 var (
-	_ guard.Ledger   = (*Store)(nil)
-	_ guard.Journal  = (*Store)(nil)
-	_ guard.FactRows = (*Store)(nil)
+	_ guard.Ledger          = (*Store)(nil)
+	_ guard.Journal         = (*Store)(nil)
+	_ accountcheck.FactRows = (*Store)(nil)
 )
 
 // schema is the version of the layout that doc.go describes.

@@ -10,7 +10,8 @@ import (
 
 	"rootguard/internal/cli/label"
 	"rootguard/internal/detect"
-	"rootguard/internal/guard"
+	"rootguard/internal/incident"
+	"rootguard/internal/keys"
 )
 
 type incidentsCmd struct {
@@ -61,12 +62,12 @@ type ackJSON struct {
 	At    time.Time    `json:"at"`
 }
 
-func ackOf(a *guard.Ack) ackJSON {
+func ackOf(a *incident.Ack) ackJSON {
 	return ackJSON{By: a.By, Actor: a.Actor, Note: a.Note, At: a.At}
 }
 
 // incidentState is "open" where somebody should look after it.
-func incidentState(in *guard.Incident) string {
+func incidentState(in *incident.Incident) string {
 	switch {
 	case in.Ack != nil:
 		return "acknowledged"
@@ -77,7 +78,7 @@ func incidentState(in *guard.Incident) string {
 	}
 }
 
-func incidentOf(in *guard.Incident) incidentJSON {
+func incidentOf(in *incident.Incident) incidentJSON {
 	f := &in.Finding
 	out := incidentJSON{
 		Schema: incidentSchema, ID: in.ID, Account: in.Account, State: incidentState(in), Severity: f.Severity, Title: f.Title, Finding: f.ID,
@@ -110,7 +111,7 @@ func (c incidentsCmd) Run(ctx context.Context, sys system) error {
 	}
 	if !c.All {
 		since := sys.now().Add(-recent)
-		all = slices.DeleteFunc(all, func(in guard.Incident) bool { return incidentState(&in) != "open" && in.Opened.Before(since) })
+		all = slices.DeleteFunc(all, func(in incident.Incident) bool { return incidentState(&in) != "open" && in.Opened.Before(since) })
 	}
 	if c.JSON {
 		out := make([]incidentJSON, 0, len(all))
@@ -180,11 +181,11 @@ Examples:
 
 // Run acknowledges.
 func (c ackCmd) Run(ctx context.Context, sys system) error {
-	id, ok := guard.ReadID(c.ID)
+	id, ok := keys.ReadID(c.ID)
 	if !ok {
 		return usageError{fmt.Sprintf("%q is no incident's ID, which looks like 7K4Q2-X2M9P; rootguard incidents lists them", c.ID)}
 	}
-	ack := guard.Ack{}
+	ack := incident.Ack{}
 	var err error
 	if ack.Note, err = words("note", c.Note, "say what you found out, or what you do about it"); err != nil {
 		return err
@@ -201,8 +202,8 @@ func (c ackCmd) Run(ctx context.Context, sys system) error {
 	if ack.Actor = o.actor; ack.By == "" {
 		ack.By = o.actor.Name
 	}
-	in, already, err := o.Acknowledge(ctx, id, ack)
-	if errors.Is(err, guard.ErrNoIncident) {
+	in, already, err := o.parts.Incidents.Acknowledge(ctx, id, ack)
+	if errors.Is(err, incident.ErrNoIncident) {
 		return fmt.Errorf("no incident has the ID %s in the table %s; rootguard incidents lists them", id, o.config.Table)
 	}
 	if err != nil {

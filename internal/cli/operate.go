@@ -10,11 +10,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
+	"rootguard/internal/accountcheck"
 	"rootguard/internal/aws/dynamodb"
 	"rootguard/internal/config"
 	"rootguard/internal/detect"
-	"rootguard/internal/guard"
 	"rootguard/internal/lambdahandler"
+	"rootguard/internal/wire"
 )
 
 // alwaysAWS lets people write --aws where there is nothing else.
@@ -24,13 +25,13 @@ type alwaysAWS struct {
 
 // operator is somebody at work on the deployed rootguard.
 type operator struct {
-	*guard.Guard
+	parts  wire.Parts
 	store  *dynamodb.Store
 	config config.Config
 	actor  detect.Actor // whose credentials these are
 
 	aws     aws.Config
-	members guard.Organization // nil outside an organization
+	members accountcheck.Organization // nil outside an organization
 }
 
 // operator finds out who the user is, and puts the deployed guard together.
@@ -49,7 +50,7 @@ func (a acting) operator(ctx context.Context, sys system) (*operator, error) {
 	}
 	f := lambdahandler.Assemble(settings, cfg, sys.now, slog.New(slog.DiscardHandler))
 	return &operator{
-		Guard: f.Guard, store: f.Store, config: settings, actor: actorOf(*who.Arn),
+		parts: f.Parts, store: f.Store, config: settings, actor: actorOf(*who.Arn),
 		aws: cfg, members: f.Organization,
 	}, nil
 }

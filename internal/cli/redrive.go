@@ -90,7 +90,7 @@ func (c redriveCmd) Run(ctx context.Context, sys system) error {
 	}
 	client := sdksecurityhub.NewFromConfig(cfg, func(o *sdksecurityhub.Options) { o.Region = settings.Region })
 	hub := securityhub.New(client, alert.Hub{Partition: settings.Partition, Region: settings.Region, Account: settings.Account})
-	g := lambdahandler.Assemble(settings, cfg, sys.now, slog.New(slog.DiscardHandler)).Deps.Guard
+	g := lambdahandler.Assemble(settings, cfg, sys.now, slog.New(slog.DiscardHandler)).Parts.Guard
 
 	out := redriveOutput{sys: sys, json: c.JSON, progress: progressLine{sys: sys}}
 	opt := redrive.Options{Handler: &lambdahandler.Redriver{Guard: g, Importer: hub, Now: sys.now}, DryRun: c.DryRun, Limit: c.Limit, Report: out.report, Sleep: pause}

@@ -11,8 +11,8 @@ import (
 
 	"rootguard/internal/aws/lambda"
 	"rootguard/internal/cli/label"
-	"rootguard/internal/guard"
 	"rootguard/internal/lambdahandler"
+	"rootguard/internal/quarantine"
 )
 
 type releaseCmd struct {
@@ -44,17 +44,17 @@ Examples:
 const releaseSchema = "rootguard.release/1"
 
 type releaseJSON struct {
-	Schema      string                `json:"schema"`
-	Account     string                `json:"account"`
-	User        string                `json:"user"`
-	UserID      string                `json:"user_id,omitempty"`
-	Was         guard.QuarantineState `json:"was"`
-	State       guard.QuarantineState `json:"state"`
-	Since       time.Time             `json:"since,omitzero"` // of quarantine, or when it was to begin
-	By          string                `json:"by"`
-	Reason      string                `json:"reason"`
-	ExemptUntil time.Time             `json:"exempt_until"`
-	DryRun      bool                  `json:"dry_run"`
+	Schema      string           `json:"schema"`
+	Account     string           `json:"account"`
+	User        string           `json:"user"`
+	UserID      string           `json:"user_id,omitempty"`
+	Was         quarantine.State `json:"was"`
+	State       quarantine.State `json:"state"`
+	Since       time.Time        `json:"since,omitzero"` // of quarantine, or when it was to begin
+	By          string           `json:"by"`
+	Reason      string           `json:"reason"`
+	ExemptUntil time.Time        `json:"exempt_until"`
+	DryRun      bool             `json:"dry_run"`
 }
 
 // userNames are the names that IAM users may have (IAM API Reference, CreateUser).
@@ -68,7 +68,7 @@ func (c releaseCmd) Run(ctx context.Context, sys system) error {
 	}
 	length := time.Duration(c.For)
 	if length == 0 {
-		length = guard.ReleaseFor
+		length = quarantine.ReleaseFor
 	}
 	switch {
 	case length < time.Hour || length > 30*24*time.Hour:
@@ -81,7 +81,7 @@ func (c releaseCmd) Run(ctx context.Context, sys system) error {
 		return err
 	}
 	account := string(c.Account)
-	was, err := guard.QuarantineOf(ctx, o.store, account, c.User)
+	was, err := quarantine.Of(ctx, o.store.Quarantines(), account, c.User)
 	if err != nil {
 		return err
 	}
@@ -107,7 +107,7 @@ func (c releaseCmd) Run(ctx context.Context, sys system) error {
 		}
 		return c.print(sys, &out)
 	}
-	if _, err := guard.Release(ctx, o.store, account, c.User, o.actor.ARN, reason, now, out.ExemptUntil); errors.Is(err, guard.ErrNotQuarantined) {
+	if _, err := quarantine.Release(ctx, o.store.Quarantines(), account, c.User, o.actor.ARN, reason, now, out.ExemptUntil); errors.Is(err, quarantine.ErrNotQuarantined) {
 		return c.nothing(&was)
 	} else if err != nil {
 		return err
@@ -122,16 +122,16 @@ func (c releaseCmd) Run(ctx context.Context, sys system) error {
 
 // await calls the function until the user is out, a few times: the index by which
 // it finds what is due may lag behind the table for a moment.
-func (c releaseCmd) await(ctx context.Context, sys system, o *operator, call func() error) (q guard.Quarantine, err error) {
+func (c releaseCmd) await(ctx context.Context, sys system, o *operator, call func() error) (q quarantine.Quarantine, err error) {
 	for attempt := 1; ; attempt++ {
 		failed := call()
-		if q, err = guard.QuarantineOf(ctx, o.store, string(c.Account), c.User); err != nil {
+		if q, err = quarantine.Of(ctx, o.store.Quarantines(), string(c.Account), c.User); err != nil {
 			return q, err
 		}
 		if failed != nil {
 			fmt.Fprintf(sys.stderr, "note: %s; so it takes until its next run\n", label.Clean(failed.Error()))
 		}
-		if failed != nil || q.State != guard.QuarantineReleasing || attempt == 3 {
+		if failed != nil || q.State != quarantine.Releasing || attempt == 3 {
 			return q, nil //nolint:nilerr // the user was told, and the next run does it
 		}
 		if err := pause(ctx, time.Second); err != nil {
@@ -141,9 +141,9 @@ func (c releaseCmd) await(ctx context.Context, sys system, o *operator, call fun
 }
 
 // nothing says why there is nothing to release.
-func (c releaseCmd) nothing(q *guard.Quarantine) error {
-	err := fmt.Errorf("releasing %s of account %s: %w", c.User, c.Account, guard.ErrNotQuarantined)
-	if q.State == guard.QuarantineReleased && !q.ExemptUntil.IsZero() {
+func (c releaseCmd) nothing(q *quarantine.Quarantine) error {
+	err := fmt.Errorf("releasing %s of account %s: %w", c.User, c.Account, quarantine.ErrNotQuarantined)
+	if q.State == quarantine.Released && !q.ExemptUntil.IsZero() {
 		err = fmt.Errorf("%w: it was released before, and is left alone until %s", err, label.Time(q.ExemptUntil))
 	}
 	return err
@@ -153,17 +153,17 @@ func (c releaseCmd) print(sys system, r *releaseJSON) error {
 	if c.JSON {
 		return writeJSON(sys.stdout, r)
 	}
-	how := map[guard.QuarantineState]string{
-		guard.QuarantineMarked: "is about to be quarantined", guard.QuarantineAnnounced: "is to be quarantined at " + label.Time(r.Since),
-		guard.QuarantineSpared: "is past the last reminder, and not quarantined for a reason that its alert says", guard.QuarantineAttaching: "is being quarantined",
-		guard.QuarantineActive: "is quarantined since " + label.Time(r.Since), guard.QuarantineReleasing: "is being released",
+	how := map[quarantine.State]string{
+		quarantine.Marked: "is about to be quarantined", quarantine.Announced: "is to be quarantined at " + label.Time(r.Since),
+		quarantine.Spared: "is past the last reminder, and not quarantined for a reason that its alert says", quarantine.Attaching: "is being quarantined",
+		quarantine.Active: "is quarantined since " + label.Time(r.Since), quarantine.Releasing: "is being released",
 	}[r.Was]
 	who := fmt.Sprintf("%s of account %s", sys.paint().bold(label.Clean(r.User)), r.Account)
 	alone := "left alone until " + label.Time(r.ExemptUntil)
 	switch {
 	case r.DryRun:
 		return writeText(sys.stdout, fmt.Sprintf("%s %s. It would be released, and %s. Nothing was changed.\n", who, how, alone))
-	case r.State == guard.QuarantineReleased:
+	case r.State == quarantine.Released:
 		return writeText(sys.stdout, fmt.Sprintf("%s is out of quarantine, and %s. Everybody was told.\n", who, alone))
 	default:
 		return writeText(sys.stdout, fmt.Sprintf("%s will be out of quarantine within 5 minutes, and %s. Everybody will be told.\n", who, alone))

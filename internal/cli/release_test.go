@@ -20,8 +20,9 @@ import (
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/detect"
 	"rootguard/internal/fake"
-	"rootguard/internal/guard"
 	"rootguard/internal/lambdahandler"
+	"rootguard/internal/quarantine"
+	"rootguard/internal/wire"
 )
 
 // quarantineFunction is the deployed function, over the same table and topic.
@@ -60,11 +61,11 @@ func (q *quarantineFunction) serve(c *cloud, w http.ResponseWriter, r *http.Requ
 func (q *quarantineFunction) run(ctx context.Context, c *cloud, payload json.RawMessage) error {
 	store := dynamodb.New(dynamotest.Client(c.dynamo.URL), c.table, time.Now)
 	client := sdksns.New(sdksns.Options{Region: "us-east-1", BaseEndpoint: &c.sns.URL, HTTPClient: awsenv.KeepAnswers(nil), Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")})
-	g := guard.New(guard.Deps{
-		Detector: &detect.Detector{}, Ledger: store, Journal: store, Publisher: sns.New(client, sns.Topics{Alerts: topicARN}), Now: time.Now, Quarantines: store,
-	}, guard.Settings{Quarantine: guard.QuarantineSettings{Mode: guard.QuarantineOn}})
-	deps := lambdahandler.Deps{Guard: g, Journal: store, Logger: slog.New(slog.DiscardHandler), Now: time.Now}
-	deps.Chores = append(deps.Chores, lambdahandler.Quarantine(g, struct {
+	parts := wire.New(wire.Deps{
+		Detector: &detect.Detector{}, Ledger: store, Journal: store, Publisher: sns.New(client, sns.Topics{Alerts: topicARN}), Now: time.Now, Quarantines: store.Quarantines(),
+	}, wire.Settings{Quarantine: quarantine.Settings{Mode: quarantine.On}})
+	deps := lambdahandler.Deps{Guard: parts.Guard, Journal: store, Logger: slog.New(slog.DiscardHandler), Now: time.Now}
+	deps.Chores = append(deps.Chores, lambdahandler.Quarantine(parts.Quarantine, struct {
 		liveFunc
 		*fake.Policy
 	}{func(name string) bootstrap.LiveFact {
@@ -100,12 +101,12 @@ func quarantineCmd(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	default:
 		at := time.Date(2030, 3, 1, 12, 0, 0, 0, time.UTC)
-		q := guard.Quarantine{
-			Key: account + "/" + args[1], Account: account, User: args[1], UserID: "AIDA" + strings.ToUpper(args[1]), State: guard.QuarantineState(args[0]),
+		q := quarantine.Quarantine{
+			Key: account + "/" + args[1], Account: account, User: args[1], UserID: "AIDA" + strings.ToUpper(args[1]), State: quarantine.State(args[0]),
 			Due: at, Revision: 1, Cycle: "c", Effective: at,
 		}
 		store := dynamodb.New(dynamotest.Client(c.dynamo.URL), c.table, time.Now)
-		if q.State == guard.QuarantineActive {
+		if q.State == quarantine.Active {
 			q.Attached, q.Effective = true, time.Date(2025, 3, 1, 12, 0, 0, 0, time.UTC)
 			ts.Check(c.quarantine.policy.Attach(context.Background(), account, args[1]))
 			_, err := store.Add(context.Background(), []bootstrap.Fact{
@@ -114,6 +115,6 @@ func quarantineCmd(ts *testscript.TestScript, neg bool, args []string) {
 			})
 			ts.Check(err)
 		}
-		ts.Check(store.ChangeQuarantine(context.Background(), q.Key, func(guard.Quarantine) guard.Quarantine { return q }))
+		ts.Check(store.Quarantines().Update(context.Background(), q.Key, func(quarantine.Quarantine) quarantine.Quarantine { return q }))
 	}
 }

@@ -25,6 +25,7 @@ import (
 	"rootguard/internal/detect"
 	"rootguard/internal/guard"
 	"rootguard/internal/replay"
+	"rootguard/internal/wire"
 )
 
 type replayCmd struct {
@@ -131,15 +132,16 @@ func (c replayCmd) Run(ctx context.Context, sys system) (err error) {
 	if err := st.Batch(writesPerCommit, nil); err != nil {
 		return err
 	}
-	settings := guard.DefaultSettings()
+	settings := wire.DefaultSettings()
 	settings.Window, settings.Bootstrap = time.Duration(c.Window), policy
 	settings.Lease = time.Nanosecond // the store is this process's alone, so a lease left in it is of a dead one
 	accountNames := c.known()
-	g := guard.New(guard.Deps{
+	parts := wire.New(wire.Deps{
 		Detector: &detect.Detector{}, Ledger: st, Journal: st, Publisher: out, Now: sys.now,
 		AccountName: func(account string) string { return accountNames[account] },
 	}, settings)
 
+	g := parts.Guard
 	accounts := map[string]bool{}
 	clock := logClock{window: settings.Window}
 	handle := func(ctx context.Context, rec *cloudtrail.Record, at replay.Place) error {
@@ -208,7 +210,7 @@ func (c replayCmd) Run(ctx context.Context, sys system) (err error) {
 			accounts[account] = true
 		}
 	}
-	if err := out.finish(ctx, g, st, until, accounts); err != nil {
+	if err := out.finish(ctx, parts, st, until, accounts); err != nil {
 		return err
 	}
 	if err := st.Commit(); err != nil {
@@ -496,7 +498,7 @@ func (o *replayOutput) clear() { o.line.clear() }
 
 // finish tells what only the end of the logs can tell: the repeats still held
 // back, and the users whose time for MFA was over by then.
-func (o *replayOutput) finish(ctx context.Context, g *guard.Guard, st *store, until time.Time, accounts map[string]bool) error {
+func (o *replayOutput) finish(ctx context.Context, parts wire.Parts, st *store, until time.Time, accounts map[string]bool) error {
 	o.ending = true
 	for _, account := range slices.Sorted(maps.Keys(accounts)) {
 		asOf := until
@@ -507,20 +509,20 @@ func (o *replayOutput) finish(ctx context.Context, g *guard.Guard, st *store, un
 		if at := newest(facts); at.After(asOf) && !at.After(o.sys.now().Add(maxSkew)) {
 			asOf = at
 		}
-		if _, err := g.MissingMFA(ctx, account, asOf); err != nil {
+		if _, err := parts.Deadlines.MissingMFA(ctx, account, asOf); err != nil {
 			return err
 		}
-		if _, err := g.Abandoned(ctx, account, time.Time{}, asOf); err != nil {
+		if _, err := parts.Guard.Abandoned(ctx, account, time.Time{}, asOf); err != nil {
 			return err
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(o.unseen)) {
-		if _, err := g.RaiseUnseen(ctx, o.unseen[id].finding, o.unseen[id].began); err != nil {
+		if _, err := parts.Guard.RaiseUnseen(ctx, o.unseen[id].finding, o.unseen[id].began); err != nil {
 			return err
 		}
 	}
 	// A log that has been read is over, and so is every window in it.
-	_, err := g.Flush(ctx, endOfTime)
+	_, err := parts.Guard.Flush(ctx, endOfTime)
 	return err
 }
 

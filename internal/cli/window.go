@@ -8,9 +8,10 @@ import (
 	"strings"
 	"time"
 
+	"rootguard/internal/announcement"
 	"rootguard/internal/cli/label"
 	"rootguard/internal/detect"
-	"rootguard/internal/guard"
+	"rootguard/internal/keys"
 )
 
 type windowCmd struct {
@@ -51,10 +52,10 @@ Examples:
 const mostAhead = 30 * 24 * time.Hour
 
 // entry is what to announce.
-func (c windowOpenCmd) entry(now time.Time) (e guard.Entry, err error) {
+func (c windowOpenCmd) entry(now time.Time) (e announcement.Entry, err error) {
 	e.Account = string(c.Account)
-	if length := time.Duration(c.For); length > guard.MaxAnnouncement || length < time.Minute {
-		return e, usageError{fmt.Sprintf("--for %s: it may last from 1m to %.0fh; announce what comes after when it comes", c.For, guard.MaxAnnouncement.Hours())}
+	if length := time.Duration(c.For); length > announcement.Max || length < time.Minute {
+		return e, usageError{fmt.Sprintf("--for %s: it may last from 1m to %.0fh; announce what comes after when it comes", c.For, announcement.Max.Hours())}
 	}
 	if e.Owner, err = words("owner", c.Owner, "name who answers for it and can be asked"); err != nil {
 		return e, err
@@ -97,8 +98,8 @@ func (c windowOpenCmd) Run(ctx context.Context, sys system) error {
 		}
 	}
 	e.Actor = o.actor
-	e, err = o.Announce(ctx, e)
-	var overlap *guard.OverlapError
+	e, err = o.parts.Announcer.Announce(ctx, e)
+	var overlap *announcement.OverlapError
 	if errors.As(err, &overlap) {
 		with := overlap.With.Opened
 		return fmt.Errorf("%s announced root use in account %s until %s already; use that, or end it first: rootguard window close --account %s %s",
@@ -107,7 +108,7 @@ func (c windowOpenCmd) Run(ctx context.Context, sys system) error {
 	if err != nil {
 		return err
 	}
-	a := guard.Announcement{Opened: e}
+	a := announcement.Announcement{Opened: e}
 	if c.JSON {
 		return writeJSON(sys.stdout, windowOf(&a, sys.now()))
 	}
@@ -155,7 +156,7 @@ type closedJSON struct {
 	Reason string       `json:"reason,omitempty"`
 }
 
-func windowOf(a *guard.Announcement, now time.Time) windowJSON {
+func windowOf(a *announcement.Announcement, now time.Time) windowJSON {
 	o := &a.Opened
 	w := windowJSON{
 		Schema: windowSchema, ID: o.ID, Account: o.Account, State: stateOf(a, now), From: o.From, Until: a.End(), Owner: o.Owner, Reason: o.Reason,
@@ -167,7 +168,7 @@ func windowOf(a *guard.Announcement, now time.Time) windowJSON {
 	return w
 }
 
-func stateOf(a *guard.Announcement, now time.Time) string {
+func stateOf(a *announcement.Announcement, now time.Time) string {
 	switch {
 	case a.Closed != nil && !a.Closed.At.After(now):
 		return "closed"
@@ -191,9 +192,9 @@ func (c windowListCmd) Run(ctx context.Context, sys system) error {
 		return err
 	}
 	now := sys.now()
-	all := guard.AnnouncementsOf(entries)
+	all := announcement.Of(entries)
 	if !c.All {
-		all = slices.DeleteFunc(all, func(a guard.Announcement) bool { return !now.Before(a.End()) })
+		all = slices.DeleteFunc(all, func(a announcement.Announcement) bool { return !now.Before(a.End()) })
 	}
 	if c.JSON {
 		out := make([]windowJSON, 0, len(all))
@@ -260,7 +261,7 @@ func (c windowCloseCmd) Run(ctx context.Context, sys system) error {
 	id := ""
 	if c.ID != "" {
 		var ok bool
-		if id, ok = guard.ReadID(c.ID); !ok {
+		if id, ok = keys.ReadID(c.ID); !ok {
 			return usageError{fmt.Sprintf("%q is no announcement's ID, which looks like 3F9D0-KQ7TB; rootguard window list shows them", c.ID)}
 		}
 	}
@@ -273,14 +274,14 @@ func (c windowCloseCmd) Run(ctx context.Context, sys system) error {
 		return err
 	}
 	now := sys.now()
-	a, err := c.choose(guard.AnnouncementsOf(entries), id, now)
+	a, err := c.choose(announcement.Of(entries), id, now)
 	if err != nil {
 		return err
 	}
 	if a.Closed == nil && !now.Before(a.End()) {
 		return fmt.Errorf("announcement %s of account %s is over since %s", a.Opened.ID, c.Account, label.Time(a.End()))
 	}
-	closed, already, err := o.Close(ctx, a, o.actor, reason)
+	closed, already, err := o.parts.Announcer.Close(ctx, a, o.actor, reason)
 	if err != nil {
 		return err
 	}
@@ -295,23 +296,23 @@ func (c windowCloseCmd) Run(ctx context.Context, sys system) error {
 }
 
 // choose is the announcement of an ID, or the only one that is not over.
-func (c windowCloseCmd) choose(all []guard.Announcement, id string, now time.Time) (guard.Announcement, error) {
-	fits := func(a guard.Announcement) bool { return a.Opened.ID == id }
+func (c windowCloseCmd) choose(all []announcement.Announcement, id string, now time.Time) (announcement.Announcement, error) {
+	fits := func(a announcement.Announcement) bool { return a.Opened.ID == id }
 	if id == "" {
-		fits = func(a guard.Announcement) bool { return now.Before(a.End()) }
+		fits = func(a announcement.Announcement) bool { return now.Before(a.End()) }
 	}
-	all = slices.DeleteFunc(all, func(a guard.Announcement) bool { return !fits(a) })
+	all = slices.DeleteFunc(all, func(a announcement.Announcement) bool { return !fits(a) })
 	switch {
 	case len(all) == 1:
 		return all[0], nil
 	case len(all) == 0 && id != "":
-		return guard.Announcement{}, fmt.Errorf("account %s has no announcement %s; rootguard window list --account %s --all shows those it has", c.Account, id, c.Account)
+		return announcement.Announcement{}, fmt.Errorf("account %s has no announcement %s; rootguard window list --account %s --all shows those it has", c.Account, id, c.Account)
 	case len(all) == 0:
-		return guard.Announcement{}, fmt.Errorf("no root use is announced in account %s; rootguard window list shows where it is", c.Account)
+		return announcement.Announcement{}, fmt.Errorf("no root use is announced in account %s; rootguard window list shows where it is", c.Account)
 	}
 	ids := make([]string, len(all))
 	for i := range all {
 		ids[i] = all[i].Opened.ID + " (from " + label.Time(all[i].Opened.From) + ")"
 	}
-	return guard.Announcement{}, usageError{fmt.Sprintf("account %s has several announcements; say which: %s", c.Account, strings.Join(ids, ", "))}
+	return announcement.Announcement{}, usageError{fmt.Sprintf("account %s has several announcements; say which: %s", c.Account, strings.Join(ids, ", "))}
 }

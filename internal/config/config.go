@@ -8,10 +8,12 @@ import (
 	"strings"
 	"time"
 
+	"rootguard/internal/accountcheck"
 	"rootguard/internal/alert"
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/detect"
-	"rootguard/internal/guard"
+	"rootguard/internal/quarantine"
+	"rootguard/internal/wire"
 )
 
 // Config are the settings of a Lambda function. What was not set is zero, and
@@ -25,7 +27,7 @@ type Config struct {
 	OrganizationNames  bool              // ask AWS Organizations for the others
 	MemberRole         string
 	Own                detect.Own
-	Settings           guard.Settings
+	Settings           wire.Settings
 
 	UndeliveredQueueURL string
 	FailedQueueURL      string
@@ -57,7 +59,7 @@ func Load(getenv func(string) string) (Config, error) {
 		Deployed:            r.deployed(),
 
 		Own: detect.Own{Prefix: r.text(EnvPrefix), Trails: r.list(EnvTrails), Keys: r.list(EnvKeys)},
-		Settings: guard.Settings{
+		Settings: wire.Settings{
 			Window:    r.duration(EnvWindow, time.Minute, 24*time.Hour),
 			Lease:     r.duration(EnvLease, 10*time.Second, time.Hour),
 			Posture:   r.duration(EnvPosture, 15*time.Minute, 24*time.Hour),
@@ -67,7 +69,7 @@ func Load(getenv func(string) string) (Config, error) {
 				Grace:     r.duration(EnvGrace, time.Minute, 90*24*time.Hour),
 				QuietDays: r.days(EnvQuietDays),
 			},
-			Quarantine: guard.QuarantineSettings{
+			Quarantine: quarantine.Settings{
 				Mode:   r.quarantine(),
 				Notice: r.duration(EnvQuarantineNotice, time.Hour, 30*24*time.Hour),
 				PerDay: r.number(EnvQuarantineDaily, "number of users", 1000),
@@ -110,8 +112,8 @@ func LoadHub(getenv func(string) string) (alert.Hub, error) {
 }
 
 // Home is the guard's own account.
-func (c *Config) Home() guard.Home {
-	return guard.Home{Account: c.Account, Region: c.Region, Members: c.MemberRole != ""}
+func (c *Config) Home() accountcheck.Home {
+	return accountcheck.Home{Account: c.Account, Region: c.Region, Members: c.MemberRole != ""}
 }
 
 // Quarantine returns the name of the policy that quarantines users, and that of
@@ -208,13 +210,13 @@ func (r *reader) names() map[string]string {
 	return names
 }
 
-func (r *reader) quarantine() guard.QuarantineMode {
-	switch mode := guard.QuarantineMode(r.text(EnvQuarantine)); mode {
-	case guard.QuarantineOff, guard.QuarantineDryRun, guard.QuarantineOn:
+func (r *reader) quarantine() quarantine.Mode {
+	switch mode := quarantine.Mode(r.text(EnvQuarantine)); mode {
+	case quarantine.Off, quarantine.DryRun, quarantine.On:
 		return mode
 	default:
 		r.wrong(EnvQuarantine, string(mode), "set it to dry-run or on, or leave it out")
-		return guard.QuarantineOff
+		return quarantine.Off
 	}
 }
 

@@ -9,7 +9,8 @@ import (
 
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/detect"
-	"rootguard/internal/guard"
+	"rootguard/internal/quarantine"
+	"rootguard/internal/wire"
 )
 
 const topic = "arn:aws:sns:us-east-1:111122223333:rootguard-alerts"
@@ -29,10 +30,10 @@ func TestLoad(t *testing.T) {
 		EscalationTopicARN: "arn:aws-us-gov:sns:us-gov-west-1:111122223333:e", ChatTopicARN: "arn:aws-us-gov:sns:us-gov-west-1:111122223333:c",
 		AccountNames: map[string]string{"111122223333": "prod, \u00fcber"}, OrganizationNames: true, MemberRole: "rootguard-read",
 		Own: detect.Own{Prefix: "guard", Trails: []string{"one", "arn:aws:cloudtrail:us-east-1:111122223333:trail/two"}, Keys: []string{"k"}},
-		Settings: guard.Settings{Window: 5 * time.Minute, Lease: time.Minute, Reminders: []time.Duration{time.Hour, 48 * time.Hour}, Resend: []time.Duration{10 * time.Minute, 2 * time.Hour},
+		Settings: wire.Settings{Window: 5 * time.Minute, Lease: time.Minute, Reminders: []time.Duration{time.Hour, 48 * time.Hour}, Resend: []time.Duration{10 * time.Minute, 2 * time.Hour},
 			Posture:    2 * time.Hour,
 			Bootstrap:  bootstrap.Options{Grace: 36 * time.Hour, QuietDays: 60, QuarantinePolicy: "guard-quarantine"},
-			Quarantine: guard.QuarantineSettings{Mode: guard.QuarantineDryRun, Notice: 48 * time.Hour, PerDay: 25, Exempt: []string{"a,b", "111122223333"}}},
+			Quarantine: quarantine.Settings{Mode: quarantine.DryRun, Notice: 48 * time.Hour, PerDay: 25, Exempt: []string{"a,b", "111122223333"}}},
 		UndeliveredQueueURL: "https://sqs.us-gov-west-1.amazonaws.com/111122223333/u", FailedQueueURL: "http://localhost:1/f", Regions: []string{"us-gov-east-1", "x"},
 		Partition: "aws-us-gov", Region: "us-gov-west-1", Account: "111122223333",
 	}

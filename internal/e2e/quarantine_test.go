@@ -15,7 +15,7 @@ import (
 
 	"rootguard/internal/alert"
 	"rootguard/internal/detect"
-	"rootguard/internal/guard"
+	"rootguard/internal/quarantine"
 )
 
 // quarantineOn are the settings of a deployment that quarantines.
@@ -66,14 +66,14 @@ func (q *quarantined) announced(names ...string) {
 	began := time.Now()
 	q.run(5 * time.Minute)
 	for _, name := range names {
-		row, err := guard.QuarantineOf(q.ctx, q.store, q.d.account, name)
+		row, err := quarantine.Of(q.ctx, q.store.Quarantines(), q.d.account, name)
 		if err != nil {
 			q.t.Fatal(err)
 		}
-		if row.State != guard.QuarantineAnnounced || row.Effective.Before(began.Add(time.Hour-time.Second)) || row.Effective.After(time.Now().Add(time.Hour)) {
+		if row.State != quarantine.Announced || row.Effective.Before(began.Add(time.Hour-time.Second)) || row.Effective.After(time.Now().Add(time.Hour)) {
 			q.t.Fatalf("%s is %q, for %v", name, row.State, row.Effective)
 		}
-		if err := q.store.ChangeQuarantine(q.ctx, row.Key, func(now guard.Quarantine) guard.Quarantine {
+		if err := q.store.Quarantines().Update(q.ctx, row.Key, func(now quarantine.Quarantine) quarantine.Quarantine {
 			now.Effective = q.last.Add(time.Hour + 5*time.Minute)
 			now.Due = now.Effective
 			now.Revision++

@@ -11,16 +11,17 @@ import (
 	"sync"
 	"time"
 
+	"rootguard/internal/accountcheck"
 	"rootguard/internal/alert"
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/guard"
 )
 
 var (
-	_ guard.Ledger    = (*Ledger)(nil)
-	_ guard.Journal   = (*Journal)(nil)
-	_ guard.FactRows  = (*Journal)(nil)
-	_ guard.Publisher = (*Publisher)(nil)
+	_ guard.Ledger          = (*Ledger)(nil)
+	_ guard.Journal         = (*Journal)(nil)
+	_ accountcheck.FactRows = (*Journal)(nil)
+	_ guard.Publisher       = (*Publisher)(nil)
 )
 
 // Ledger is a guard.Ledger in memory. It keeps rows as JSON, as the real
@@ -320,7 +321,7 @@ func (j *Journal) Facts(ctx context.Context, account string) (facts []bootstrap.
 	return facts, nil
 }
 
-// Pages is guard.FactRows', two facts at a time.
+// Pages is accountcheck.FactRows', two facts at a time.
 func (j *Journal) Pages(ctx context.Context, account, prefix string, fn func([]bootstrap.Fact) error) error {
 	var facts []bootstrap.Fact
 	err := j.Script.call("Journal.Pages", func() error {
@@ -343,7 +344,7 @@ func (j *Journal) Pages(ctx context.Context, account, prefix string, fn func([]b
 	return nil
 }
 
-// Remove is guard.FactRows'.
+// Remove is accountcheck.FactRows'.
 func (j *Journal) Remove(ctx context.Context, facts []bootstrap.Fact) (removed int, err error) {
 	err = j.Script.call("Journal.Remove", func() error {
 		j.mu.Lock()

@@ -6,11 +6,17 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"rootguard/internal/accountcheck"
 	"rootguard/internal/alert"
+	"rootguard/internal/announcement"
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/fake"
 	"rootguard/internal/guard"
 	"rootguard/internal/guardtest"
+	"rootguard/internal/incident"
+	"rootguard/internal/mfadeadline"
+	"rootguard/internal/quarantine"
+	"rootguard/internal/worker"
 )
 
 func TestLedger(t *testing.T) {
@@ -28,19 +34,19 @@ func TestJournal(t *testing.T) {
 
 func TestDeadlines(t *testing.T) {
 	for _, conflicts := range []bool{false, true} {
-		guardtest.Deadlines(t, func(*testing.T) guard.Rows[guard.Deadline] { return &fake.Deadlines{Conflicts: conflicts} })
-		guardtest.Rounds(t, func(*testing.T) guard.Rounds { return &fake.Rounds{Conflicts: conflicts} })
+		guardtest.Deadlines(t, func(*testing.T) worker.Rows[mfadeadline.Deadline] { return &fake.Deadlines{Conflicts: conflicts} })
+		guardtest.Rounds(t, func(*testing.T) accountcheck.Rounds { return &fake.Rounds{Conflicts: conflicts} })
 	}
 }
 
 func TestIncidents(t *testing.T) {
 	for _, conflicts := range []bool{false, true} {
-		guardtest.Incidents(t, func(*testing.T) guard.Incidents { return &fake.Incidents{Conflicts: conflicts} })
+		guardtest.Incidents(t, func(*testing.T) incident.Store { return &fake.Incidents{Conflicts: conflicts} })
 	}
 }
 
 func TestAnnouncements(t *testing.T) {
-	guardtest.Announcements(t, func(*testing.T) (guard.Announcements, guard.Ledger) {
+	guardtest.Announcements(t, func(*testing.T) (announcement.Store, guard.Ledger) {
 		ledger := &fake.Ledger{}
 		return &fake.Announcements{Ledger: ledger}, ledger
 	})
@@ -48,7 +54,7 @@ func TestAnnouncements(t *testing.T) {
 
 func TestQuarantines(t *testing.T) {
 	for _, conflicts := range []bool{false, true} {
-		guardtest.Quarantines(t, func(*testing.T) guard.Quarantines { return &fake.Quarantines{Conflicts: conflicts} })
+		guardtest.Quarantines(t, func(*testing.T) quarantine.Rows { return &fake.Quarantines{Conflicts: conflicts} })
 	}
 }
 

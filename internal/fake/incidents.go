@@ -9,15 +9,17 @@ import (
 	"sync"
 	"time"
 
+	"rootguard/internal/announcement"
 	"rootguard/internal/guard"
+	"rootguard/internal/incident"
 )
 
 var (
-	_ guard.Incidents     = (*Incidents)(nil)
-	_ guard.Announcements = (*Announcements)(nil)
+	_ incident.Store     = (*Incidents)(nil)
+	_ announcement.Store = (*Announcements)(nil)
 )
 
-// Incidents is a guard.Incidents in memory. The zero value is ready.
+// Incidents is a incident.Store in memory. The zero value is ready.
 type Incidents struct {
 	Script *Script
 	// Conflicts makes every Amend call decide once in vain.
@@ -30,19 +32,19 @@ type Incidents struct {
 // incidentRow is an incident as it is stored, and as it is searched.
 type incidentRow struct {
 	raw []byte
-	in  guard.Incident
+	in  incident.Incident
 }
 
-// Amend is guard.Incidents'.
-func (s *Incidents) Amend(ctx context.Context, account string, from, to time.Time, decide func([]guard.Incident) guard.Incident) error {
+// Amend is incident.Store'.
+func (s *Incidents) Amend(ctx context.Context, account string, from, to time.Time, decide func([]incident.Incident) incident.Incident) error {
 	return s.Script.call("Incidents.Amend", func() error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("storing an incident of %s: %w", account, err)
 		}
-		found := func() ([]guard.Incident, error) {
-			return s.rows(func(in guard.Incident) bool {
+		found := func() ([]incident.Incident, error) {
+			return s.rows(func(in incident.Incident) bool {
 				return in.Account == account && !in.Start.Before(from) && !in.Start.After(to)
 			})
 		}
@@ -73,53 +75,53 @@ func (s *Incidents) Amend(ctx context.Context, account string, from, to time.Tim
 }
 
 // rows are the incidents that are wanted, by Start, each a copy.
-func (s *Incidents) rows(want func(guard.Incident) bool) ([]guard.Incident, error) {
+func (s *Incidents) rows(want func(incident.Incident) bool) ([]incident.Incident, error) {
 	raw := map[string][]byte{}
 	for key, row := range s.all {
 		if want(row.in) {
 			raw[key] = row.raw
 		}
 	}
-	some, err := rows[guard.Incident](raw)
+	some, err := rows[incident.Incident](raw)
 	if err != nil {
 		return nil, err
 	}
-	slices.SortStableFunc(some, func(a, b guard.Incident) int { return a.Start.Compare(b.Start) })
+	slices.SortStableFunc(some, func(a, b incident.Incident) int { return a.Start.Compare(b.Start) })
 	return some, nil
 }
 
-// Find is guard.Incidents'.
-func (s *Incidents) Find(ctx context.Context, id string) (in guard.Incident, found bool, err error) {
+// Find is incident.Store'.
+func (s *Incidents) Find(ctx context.Context, id string) (in incident.Incident, found bool, err error) {
 	err = s.Script.call("Incidents.Find", func() error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("looking for incident %s: %w", id, err)
 		}
-		some, err := s.rows(func(in guard.Incident) bool { return in.ID == id })
+		some, err := s.rows(func(in incident.Incident) bool { return in.ID == id })
 		if err == nil && len(some) > 0 {
 			in, found = some[0], true
 		}
 		return err
 	})
 	if err != nil {
-		return guard.Incident{}, false, err
+		return incident.Incident{}, false, err
 	}
 	return in, found, nil
 }
 
-// Unsettled is guard.Incidents'.
-func (s *Incidents) Unsettled(ctx context.Context, at time.Time, limit int) (due []guard.Incident, err error) {
+// Unsettled is incident.Store'.
+func (s *Incidents) Unsettled(ctx context.Context, at time.Time, limit int) (due []incident.Incident, err error) {
 	err = s.Script.call("Incidents.Unsettled", func() error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("listing incidents: %w", err)
 		}
-		if due, err = s.rows(func(in guard.Incident) bool { return !in.Due.IsZero() && !in.Due.After(at) }); err != nil {
+		if due, err = s.rows(func(in incident.Incident) bool { return !in.Due.IsZero() && !in.Due.After(at) }); err != nil {
 			return err
 		}
-		slices.SortFunc(due, func(a, b guard.Incident) int { return cmp.Or(a.Due.Compare(b.Due), cmp.Compare(a.Key, b.Key)) })
+		slices.SortFunc(due, func(a, b incident.Incident) int { return cmp.Or(a.Due.Compare(b.Due), cmp.Compare(a.Key, b.Key)) })
 		due = due[:min(limit, len(due))]
 		return nil
 	})
@@ -130,13 +132,13 @@ func (s *Incidents) Unsettled(ctx context.Context, at time.Time, limit int) (due
 }
 
 // All returns every incident, by Start.
-func (s *Incidents) All() ([]guard.Incident, error) {
+func (s *Incidents) All() ([]incident.Incident, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.rows(func(guard.Incident) bool { return true })
+	return s.rows(func(incident.Incident) bool { return true })
 }
 
-// Announcements is a guard.Announcements in memory, over the claims of a Ledger.
+// Announcements is a announcement.Store in memory, over the claims of a Ledger.
 type Announcements struct {
 	Script *Script
 	Ledger *Ledger
@@ -145,8 +147,8 @@ type Announcements struct {
 	all map[string][]byte
 }
 
-// Enter is guard.Announcements'.
-func (s *Announcements) Enter(ctx context.Context, e guard.Entry) (there guard.Entry, err error) {
+// Enter is announcement.Store'.
+func (s *Announcements) Enter(ctx context.Context, e announcement.Entry) (there announcement.Entry, err error) {
 	err = s.Script.call("Announcements.Enter", func() error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -170,27 +172,27 @@ func (s *Announcements) Enter(ctx context.Context, e guard.Entry) (there guard.E
 		return nil
 	})
 	if err != nil {
-		return guard.Entry{}, err
+		return announcement.Entry{}, err
 	}
 	return there, nil
 }
 
-// Entries is guard.Announcements'.
-func (s *Announcements) Entries(ctx context.Context, account string, from, to time.Time) (some []guard.Entry, err error) {
+// Entries is announcement.Store'.
+func (s *Announcements) Entries(ctx context.Context, account string, from, to time.Time) (some []announcement.Entry, err error) {
 	err = s.Script.call("Announcements.Entries", func() error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("listing announcements of %s: %w", account, err)
 		}
-		all, err := rows[guard.Entry](s.all)
+		all, err := rows[announcement.Entry](s.all)
 		if err != nil {
 			return err
 		}
-		some = slices.DeleteFunc(all, func(e guard.Entry) bool {
+		some = slices.DeleteFunc(all, func(e announcement.Entry) bool {
 			return e.Account != account || e.From.Before(from) || e.From.After(to)
 		})
-		slices.SortStableFunc(some, func(a, b guard.Entry) int { return a.From.Compare(b.From) })
+		slices.SortStableFunc(some, func(a, b announcement.Entry) int { return a.From.Compare(b.From) })
 		return nil
 	})
 	if err != nil {
@@ -199,7 +201,7 @@ func (s *Announcements) Entries(ctx context.Context, account string, from, to ti
 	return some, nil
 }
 
-// Under is guard.Announcements'.
+// Under is announcement.Store'.
 func (s *Announcements) Under(ctx context.Context, announcement string, fn func(guard.Claim) error) error {
 	return s.Script.call("Announcements.Under", func() error {
 		if err := ctx.Err(); err != nil {

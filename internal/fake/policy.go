@@ -6,15 +6,15 @@ import (
 	"slices"
 	"sync"
 
-	"rootguard/internal/guard"
+	"rootguard/internal/quarantine"
 )
 
 var (
-	_ guard.Policy           = (*Policy)(nil)
-	_ guard.QuarantineSafety = (*Policy)(nil)
+	_ quarantine.Policy = (*Policy)(nil)
+	_ quarantine.Safety = (*Policy)(nil)
 )
 
-// Policy is a guard.Policy, and a guard.QuarantineSafety, in memory. The zero
+// Policy is a quarantine.Policy, and a quarantine.Safety, in memory. The zero
 // value is ready.
 type Policy struct {
 	Script *Script
@@ -56,7 +56,7 @@ func (p *Policy) call(ctx context.Context, name, user string, work func()) error
 	})
 }
 
-// Attach is guard.Policy's.
+// Attach is quarantine.Policy's.
 func (p *Policy) Attach(ctx context.Context, account, user string) error {
 	if during := p.During; during != nil {
 		p.During = nil
@@ -70,7 +70,7 @@ func (p *Policy) Attach(ctx context.Context, account, user string) error {
 	})
 }
 
-// Detach is guard.Policy's.
+// Detach is quarantine.Policy's.
 func (p *Policy) Detach(ctx context.Context, account, user string) (was bool, err error) {
 	err = p.call(ctx, "Detach", user, func() {
 		was = p.attached[account+"/"+user]
@@ -79,19 +79,19 @@ func (p *Policy) Detach(ctx context.Context, account, user string) (was bool, er
 	return was, err
 }
 
-// Attached is guard.Policy's.
+// Attached is quarantine.Policy's.
 func (p *Policy) Attached(ctx context.Context, account, user string) (is bool, err error) {
 	err = p.call(ctx, "Attached", user, func() { is = p.attached[account+"/"+user] })
 	return is, err
 }
 
-// Administrator is guard.QuarantineSafety's.
+// Administrator is quarantine.Safety's.
 func (p *Policy) Administrator(ctx context.Context, account, user string) (is bool, err error) {
 	err = p.call(ctx, "Administrator", user, func() { is = p.Admins[account+"/"+user] })
 	return is, err
 }
 
-// Barred is guard.QuarantineSafety's.
+// Barred is quarantine.Safety's.
 func (p *Policy) Barred(ctx context.Context, account, user string) (why string, err error) {
 	err = p.call(ctx, "Barred", user, func() { why = p.Bars[account+"/"+user] })
 	return why, err

@@ -10,19 +10,30 @@ import (
 	"sync"
 	"time"
 
+	"rootguard/internal/accountcheck"
+	"rootguard/internal/announcement"
 	"rootguard/internal/guard"
+	"rootguard/internal/mfadeadline"
+	"rootguard/internal/quarantine"
+	"rootguard/internal/worker"
 )
 
 var (
-	_ guard.Rows[guard.Deadline] = (*Deadlines)(nil)
-	_ guard.Rounds               = (*Rounds)(nil)
+	_ worker.Rows[mfadeadline.Deadline] = (*Deadlines)(nil)
+	_ quarantine.Rows                   = (*Quarantines)(nil)
+	_ worker.Rows[announcement.Summary] = (*Summaries)(nil)
+	_ accountcheck.Rounds               = (*Rounds)(nil)
 )
 
-// Deadlines are when users are to be checked, or summaries are due.
-type Deadlines = Rows[guard.Deadline]
+// The rows of each kind.
+type (
+	Deadlines   = Rows[mfadeadline.Deadline]
+	Quarantines = Rows[quarantine.Quarantine]
+	Summaries   = Rows[announcement.Summary]
+)
 
-// Rows is a guard.Rows in memory. The zero value is ready.
-type Rows[T guard.Row] struct {
+// Rows is a worker.Rows in memory. The zero value is ready.
+type Rows[T worker.Row] struct {
 	Script *Script
 	// Conflicts makes every Update call decide once in vain.
 	Conflicts bool
@@ -38,13 +49,17 @@ type dueRow struct {
 	due time.Time
 }
 
-// name is the rows' in a Script: "Deadlines" of guard.Deadline.
+// name is the rows' in a Script: "Deadlines" of mfadeadline.Deadline.
 func (r *Rows[T]) name() string {
 	var none T
-	return strings.TrimPrefix(fmt.Sprintf("%T", none), "guard.") + "s"
+	_, name, _ := strings.Cut(fmt.Sprintf("%T", none), ".")
+	if stem, ok := strings.CutSuffix(name, "y"); ok {
+		return stem + "ies"
+	}
+	return name + "s"
 }
 
-// Get is guard.Rows'.
+// Get is worker.Rows'.
 func (r *Rows[T]) Get(ctx context.Context, key string) (row T, err error) {
 	err = r.Script.call(r.name()+".Get", func() error {
 		r.mu.Lock()
@@ -71,7 +86,7 @@ func (r *Rows[T]) row(key string) (row T, err error) {
 	return row, nil
 }
 
-// Update is guard.Rows'.
+// Update is worker.Rows'.
 func (r *Rows[T]) Update(ctx context.Context, key string, decide func(T) T) error {
 	return r.Script.call(r.name()+".Update", func() error {
 		r.mu.Lock()
@@ -106,7 +121,7 @@ func (r *Rows[T]) Update(ctx context.Context, key string, decide func(T) T) erro
 	})
 }
 
-// Due is guard.Rows'.
+// Due is worker.Rows'.
 func (r *Rows[T]) Due(ctx context.Context, at time.Time, limit int) (due []T, err error) {
 	err = r.Script.call(r.name()+".Due", func() error {
 		r.mu.Lock()
@@ -135,7 +150,7 @@ func (r *Rows[T]) Due(ctx context.Context, at time.Time, limit int) (due []T, er
 	return due, nil
 }
 
-// Rounds is a guard.Rounds in memory. The zero value is ready.
+// Rounds is a accountcheck.Rounds in memory. The zero value is ready.
 type Rounds struct {
 	Script *Script
 	// Conflicts makes every Update call decide once in vain.
@@ -144,46 +159,46 @@ type Rounds struct {
 	Others []string
 
 	mu    sync.Mutex
-	kinds map[guard.RoundKind]*Rows[guard.Round]
+	kinds map[accountcheck.RoundKind]*Rows[accountcheck.Round]
 }
 
-// Of is guard.Rounds'.
-func (r *Rounds) Of(kind guard.RoundKind) guard.Rows[guard.Round] {
+// Of is accountcheck.Rounds'.
+func (r *Rounds) Of(kind accountcheck.RoundKind) worker.Rows[accountcheck.Round] {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	rows := r.kinds[kind]
 	if rows == nil {
 		if r.kinds == nil {
-			r.kinds = map[guard.RoundKind]*Rows[guard.Round]{}
+			r.kinds = map[accountcheck.RoundKind]*Rows[accountcheck.Round]{}
 		}
-		rows = &Rows[guard.Round]{Script: r.Script, Conflicts: r.Conflicts}
+		rows = &Rows[accountcheck.Round]{Script: r.Script, Conflicts: r.Conflicts}
 		r.kinds[kind] = rows
 	}
-	if kind == guard.CensusRound {
+	if kind == accountcheck.CensusRound {
 		return unlisted{rows}
 	}
 	return rows
 }
 
 // unlisted are rows that are never listed as due.
-type unlisted struct{ rows *Rows[guard.Round] }
+type unlisted struct{ rows *Rows[accountcheck.Round] }
 
-// Get is guard.Rows'.
-func (u unlisted) Get(ctx context.Context, key string) (guard.Round, error) {
+// Get is worker.Rows'.
+func (u unlisted) Get(ctx context.Context, key string) (accountcheck.Round, error) {
 	return u.rows.Get(ctx, key)
 }
 
-// Update is guard.Rows'.
-func (u unlisted) Update(ctx context.Context, key string, decide func(guard.Round) guard.Round) error {
+// Update is worker.Rows'.
+func (u unlisted) Update(ctx context.Context, key string, decide func(accountcheck.Round) accountcheck.Round) error {
 	return u.rows.Update(ctx, key, decide)
 }
 
-// Due is guard.Rows'.
-func (u unlisted) Due(ctx context.Context, _ time.Time, _ int) ([]guard.Round, error) {
-	return []guard.Round{}, ctx.Err()
+// Due is worker.Rows'.
+func (u unlisted) Due(ctx context.Context, _ time.Time, _ int) ([]accountcheck.Round, error) {
+	return []accountcheck.Round{}, ctx.Err()
 }
 
-// Accounts is guard.Rounds'.
+// Accounts is accountcheck.Rounds'.
 func (r *Rounds) Accounts(ctx context.Context) (accounts []string, err error) {
 	err = r.Script.call("Rounds.Accounts", func() error {
 		r.mu.Lock()

@@ -11,19 +11,19 @@ import (
 )
 
 const (
-	// signInWait is how long after root's password a sign-in is waited for: MFA is
+	// SignInWait is how long after root's password a sign-in is waited for: MFA is
 	// asked for at once, and CloudTrail delivers events minutes late.
-	signInWait = 15 * time.Minute
-	// abandonedFor is how long ago a password may have been entered that is still
+	SignInWait = 15 * time.Minute
+	// AbandonedFor is how long ago a password may have been entered that is still
 	// judged: what is older was judged before, or is of a time before this check.
-	abandonedFor = 48 * time.Hour
+	AbandonedFor = 48 * time.Hour
 )
 
 // Abandoned raises, as of a time, that root's password was accepted and no sign-in
 // followed, each once. alerts counts those not reported before. since bounds how
 // far back; zero is no bound.
 func (g *Guard) Abandoned(ctx context.Context, account string, since, asOf time.Time) (alerts int, err error) {
-	facts, err := g.underPrefixes(ctx, account, []string{string(bootstrap.RootPasswordUsed) + "/"}, func(*bootstrap.Fact) bool { return true })
+	facts, err := g.reader().Under(ctx, account, []string{string(bootstrap.RootPasswordUsed) + "/"}, func(*bootstrap.Fact) bool { return true })
 	if err != nil {
 		return 0, fmt.Errorf("reading facts of account %s: %w", account, err)
 	}
@@ -37,11 +37,11 @@ func (g *Guard) Abandoned(ctx context.Context, account string, since, asOf time.
 			at         time.Time
 			event, how string
 		}{{f.Time, f.EventID, f.What}, {f.Last, f.LastEventID, f.LastWhat}} {
-			if n > 0 && entered.event == f.EventID || entered.how != bootstrap.PasswordAccepted || entered.at.Before(since) || entered.at.Add(signInWait).After(asOf) {
+			if n > 0 && entered.event == f.EventID || entered.how != bootstrap.PasswordAccepted || entered.at.Before(since) || entered.at.Add(SignInWait).After(asOf) {
 				continue
 			}
 			var keys []string
-			for at := entered.at.Add(-beginSlot); !at.After(entered.at.Add(signInWait)); at = at.Add(beginSlot) {
+			for at := entered.at.Add(-beginSlot); !at.After(entered.at.Add(SignInWait)); at = at.Add(beginSlot) {
 				keys = append(keys, beginning(account, at), attempted(account, at))
 			}
 			followed, err := g.noted(ctx, keys...)
@@ -52,11 +52,11 @@ func (g *Guard) Abandoned(ctx context.Context, account string, since, asOf time.
 			if followed {
 				continue
 			}
-			res, err := g.Raise(ctx, detect.Abandoned(account, entered.at, entered.event, signInWait))
+			res, err := g.Raise(ctx, detect.Abandoned(account, entered.at, entered.event, SignInWait))
 			if err != nil {
 				errs = append(errs, err)
 			}
-			if res.reported() {
+			if res.Reported() {
 				alerts++
 			}
 		}

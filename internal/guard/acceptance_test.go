@@ -19,6 +19,8 @@ import (
 	"rootguard/internal/detect"
 	"rootguard/internal/fake"
 	"rootguard/internal/guard"
+	"rootguard/internal/mfadeadline"
+	"rootguard/internal/wire"
 )
 
 const (
@@ -60,7 +62,7 @@ type step struct {
 // whose functions run as processes.
 type model struct {
 	rt        *rapid.T
-	settings  guard.Settings
+	settings  wire.Settings
 	clock     *fake.Clock // the true time
 	lag       time.Duration
 	late      bool // sweeps do not wait for the records of what happened before
@@ -90,7 +92,7 @@ type model struct {
 // process is one run of a function: it has a clock of its own, some of its calls
 // fail, others do something before one, and one may be its last.
 type process struct {
-	*guard.Guard
+	*parts
 	m         *model
 	skew      time.Duration
 	started   time.Time
@@ -110,7 +112,7 @@ func (m *model) process(skew time.Duration) *process {
 		m: m, skew: skew, started: m.clock.Now(), faults: map[int]fake.Fault{}, meanwhile: map[int]func(){},
 		leased: map[string]string{}, out: map[string]bool{},
 	}
-	p.Guard = guard.New(guard.Deps{Detector: &m.detector, Ledger: p, Journal: p, Deadlines: processDeadlines{p}, Publisher: p, Now: p.now}, m.settings)
+	p.parts = newParts(wire.Deps{Detector: &m.detector, Ledger: p, Journal: p, Deadlines: processDeadlines{p}, Publisher: p, Now: p.now}, m.settings)
 	return p
 }
 
@@ -242,24 +244,24 @@ func (p *process) Facts(ctx context.Context, account string) (facts []bootstrap.
 // processDeadlines are the deadlines as a process sees them.
 type processDeadlines struct{ p *process }
 
-// Get is guard.Rows'.
-func (d processDeadlines) Get(ctx context.Context, key string) (row guard.Deadline, err error) {
+// Get is worker.Rows'.
+func (d processDeadlines) Get(ctx context.Context, key string) (row mfadeadline.Deadline, err error) {
 	err = d.p.call(func() error { row, err = d.p.m.deadlines.Get(ctx, key); return err }, never)
 	return row, err
 }
 
-// Update is guard.Rows'.
-func (d processDeadlines) Update(ctx context.Context, key string, decide func(guard.Deadline) guard.Deadline) error {
+// Update is worker.Rows'.
+func (d processDeadlines) Update(ctx context.Context, key string, decide func(mfadeadline.Deadline) mfadeadline.Deadline) error {
 	return d.p.call(func() error { return d.p.m.deadlines.Update(ctx, key, decide) }, never)
 }
 
-// Due is guard.Rows'.
-func (d processDeadlines) Due(ctx context.Context, at time.Time, limit int) (due []guard.Deadline, err error) {
+// Due is worker.Rows'.
+func (d processDeadlines) Due(ctx context.Context, at time.Time, limit int) (due []mfadeadline.Deadline, err error) {
 	err = d.p.call(func() error { due, err = d.p.m.deadlines.Due(ctx, at, limit); return err }, never)
 	return due, err
 }
 
-// User is guard.Live's: IAM, which may not show the latest changes. Several ask
+// User is mfadeadline.UserChecker's: IAM, which may not show the latest changes. Several ask
 // at once, so nothing here depends on who is first.
 func (p *process) User(_ context.Context, _, name string) (bootstrap.LiveFact, error) {
 	if p.dead || p.m.silent[name] {
@@ -563,7 +565,7 @@ const settle = 6 * time.Minute
 func TestAcceptance(t *testing.T) {
 	t.Parallel()
 	testenv.Check(t, 100, func(rt *rapid.T) {
-		settings := guard.DefaultSettings()
+		settings := wire.DefaultSettings()
 		settings.Burst = map[detect.ID]int{detect.UserMFAMissing: 1 << 20}
 		settings.Batch = rapid.IntRange(1, 4).Draw(rt, "batch")
 		settings.SweepUsers = rapid.IntRange(1, 5).Draw(rt, "bound")
@@ -652,7 +654,7 @@ func TestAcceptance(t *testing.T) {
 	})
 }
 
-func stages(s *guard.Settings) []string {
+func stages(s *wire.Settings) []string {
 	all := []string{""}
 	for i := range s.Reminders {
 		all = append(all, fmt.Sprintf("reminder %d", i+1))

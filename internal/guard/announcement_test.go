@@ -12,24 +12,27 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"rootguard/internal/alert"
+	"rootguard/internal/announcement"
 	"rootguard/internal/detect"
 	"rootguard/internal/fake"
 	"rootguard/internal/guard"
+	"rootguard/internal/incident"
+	"rootguard/internal/wire"
 )
 
 var opener = detect.Actor{Type: "AssumedRole", Name: "Admin/alice", ARN: "arn:aws:sts::" + account + ":assumed-role/Admin/alice"}
 
-func entryFor(from time.Time, length time.Duration) guard.Entry {
-	return guard.Entry{Account: account, From: from, Until: from.Add(length), Owner: "alice", Reason: "renewing the support plan", Actor: opener}
+func entryFor(from time.Time, length time.Duration) announcement.Entry {
+	return announcement.Entry{Account: account, From: from, Until: from.Add(length), Owner: "alice", Reason: "renewing the support plan", Actor: opener}
 }
 
-func (s *watched) announce(t *testing.T, from time.Time, length time.Duration) guard.Announcement {
+func (s *watched) announce(t *testing.T, from time.Time, length time.Duration) announcement.Announcement {
 	t.Helper()
 	e, err := s.Announce(t.Context(), entryFor(from, length))
 	if err != nil {
 		t.Fatalf("announcing: %v", err)
 	}
-	return guard.Announcement{Opened: e}
+	return announcement.Announcement{Opened: e}
 }
 
 func (s *watched) recap(t *testing.T, want int) {
@@ -38,7 +41,7 @@ func (s *watched) recap(t *testing.T, want int) {
 	if err != nil {
 		t.Fatalf("recapping: %v", err)
 	}
-	if diff := cmp.Diff(guard.Recapped{Told: want}, got); diff != "" {
+	if diff := cmp.Diff(announcement.Recapped{Told: want}, got); diff != "" {
 		t.Errorf("at %v (-want +got):\n%s", s.clock.Now(), diff)
 	}
 }
@@ -207,7 +210,7 @@ func TestTwoAnnouncementsAtOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		open := 0
-		for _, a := range guard.AnnouncementsOf(known) {
+		for _, a := range announcement.Of(known) {
 			if a.Closed == nil {
 				open++
 			}
@@ -216,7 +219,7 @@ func TestTwoAnnouncementsAtOnce(t *testing.T) {
 		for _, err := range []error{first, second} {
 			if err == nil {
 				passed++
-			} else if overlap := (*guard.OverlapError)(nil); !errors.As(err, &overlap) {
+			} else if overlap := (*announcement.OverlapError)(nil); !errors.As(err, &overlap) {
 				t.Errorf("at call %d: %v", calls, err)
 			}
 		}
@@ -230,13 +233,13 @@ func TestAnnounceRefuses(t *testing.T) {
 	s := newWatched()
 	now := s.clock.Now()
 	first := s.announce(t, now.Add(time.Hour), time.Hour)
-	var overlap *guard.OverlapError
-	for _, e := range []guard.Entry{entryFor(now, 61*time.Minute), entryFor(now.Add(119*time.Minute), time.Hour), entryFor(now, 24*time.Hour)} {
+	var overlap *announcement.OverlapError
+	for _, e := range []announcement.Entry{entryFor(now, 61*time.Minute), entryFor(now.Add(119*time.Minute), time.Hour), entryFor(now, 24*time.Hour)} {
 		if _, err := s.Announce(t.Context(), e); !errors.As(err, &overlap) || overlap.With.Opened.ID != first.Opened.ID {
 			t.Errorf("from %v: %v, want an overlap", e.From, err)
 		}
 	}
-	for _, e := range []guard.Entry{entryFor(now, 24*time.Hour+time.Second), entryFor(now, 0), entryFor(now, -time.Hour), entryFor(now.Add(-2*time.Minute), time.Hour)} {
+	for _, e := range []announcement.Entry{entryFor(now, 24*time.Hour+time.Second), entryFor(now, 0), entryFor(now, -time.Hour), entryFor(now.Add(-2*time.Minute), time.Hour)} {
 		if _, err := s.Announce(t.Context(), e); err == nil || guard.Retryable(err) {
 			t.Errorf("%v from %v: %v, want a permanent error", e.Until.Sub(e.From), e.From, err)
 		}
@@ -360,7 +363,7 @@ func TestCloseFaults(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			isClosed := slices.ContainsFunc(entries, func(e guard.Entry) bool { return e.Act == guard.Closed })
+			isClosed := slices.ContainsFunc(entries, func(e announcement.Entry) bool { return e.Act == announcement.Closed })
 			if (closed > 0) != isClosed || ended == 0 || closed+ended > 3 || len(count) > 2 {
 				t.Errorf("%v at call %d: closed %v: %v", fault, call, isClosed, s.lines())
 			}
@@ -374,7 +377,7 @@ func TestCloseFaults(t *testing.T) {
 // TestRecapIsBounded holds that a run gives up where all would fail, keeps to its
 // time, and that what it leaves is told by the next one.
 func TestRecapIsBounded(t *testing.T) {
-	s := newWatched(func(g *guard.Settings) { g.Batch = 3 })
+	s := newWatched(func(g *wire.Settings) { g.Batch = 3 })
 	const n = 9
 	for i := range n {
 		e := entryFor(s.clock.Now(), time.Hour)
@@ -395,10 +398,10 @@ func TestRecapIsBounded(t *testing.T) {
 	deadline, _ := ctx.Deadline()
 	now := s.clock.Now()
 	s.clock.Advance(deadline.Sub(now) - time.Second)
-	if got, err := s.Recap(ctx, now); err != nil || got != (guard.Recapped{More: true}) {
+	if got, err := s.Recap(ctx, now); err != nil || got != (announcement.Recapped{More: true}) {
 		t.Errorf("without time: %+v, %v", got, err)
 	}
-	if got, err := s.Insist(ctx, now); err != nil || got != (guard.Insisted{}) {
+	if got, err := s.Insist(ctx, now); err != nil || got != (incident.Insisted{}) {
 		t.Errorf("nothing to insist on: %+v, %v", got, err)
 	}
 	s.recap(t, n)
@@ -427,8 +430,8 @@ func TestRecapOfAScript(t *testing.T) {
 	for n, more := range map[int]bool{20_000: false, 1_000_000: true} {
 		s := newWatched()
 		u := &under{Announcements: s.announcements, n: n}
-		s.Guard = guard.New(guard.Deps{
-			Ledger: s.ledger, Journal: s.journal, Publisher: s.pub, Now: s.clock.Now, Announcements: u, Recaps: s.recaps, Incidents: s.incidents,
+		s.parts = newParts(wire.Deps{
+			Ledger: s.ledger, Journal: s.journal, Publisher: s.pub, Now: s.clock.Now, Announcements: u, Summaries: s.recaps, Incidents: s.incidents,
 		}, s.settings)
 		if _, err := s.Announce(t.Context(), entryFor(s.clock.Now(), time.Hour)); err != nil {
 			t.Fatal(err)
@@ -445,11 +448,11 @@ func TestRecapOfAScript(t *testing.T) {
 // TestEndIsBounded holds that a row that says more than is allowed does not get it.
 func TestEndIsBounded(t *testing.T) {
 	from := t0
-	a := guard.Announcement{Opened: guard.Entry{From: from, Until: from.Add(1000 * time.Hour)}}
+	a := announcement.Announcement{Opened: announcement.Entry{From: from, Until: from.Add(1000 * time.Hour)}}
 	if !a.Covers(from.Add(24*time.Hour-time.Second)) || a.Covers(from.Add(24*time.Hour)) {
 		t.Errorf("it ends at %v", a.End())
 	}
-	if got := guard.AnnouncementsOf([]guard.Entry{{Act: guard.Closed, ID: "x"}}); len(got) != 0 {
+	if got := announcement.Of([]announcement.Entry{{Act: announcement.Closed, ID: "x"}}); len(got) != 0 {
 		t.Errorf("a closing alone: %+v", got)
 	}
 }

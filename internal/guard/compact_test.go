@@ -7,10 +7,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"rootguard/internal/accountcheck"
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/cloudtrail"
 	"rootguard/internal/fake"
-	"rootguard/internal/guard"
+	"rootguard/internal/wire"
 
 	"rootguard/internal/testenv"
 )
@@ -48,15 +49,15 @@ type compacting struct {
 func newCompacting(t *testing.T, facts []bootstrap.Fact) *compacting {
 	t.Helper()
 	l := newLand()
-	l.Guard = guard.New(guard.Deps{
+	l.parts = newParts(wire.Deps{
 		Detector: detectorFunc(nothing), Ledger: l.ledger, Journal: l.journal, FactRows: l.journal, Publisher: l.pub, Now: l.clock.Now,
 		Deadlines: l.deadlines, Rounds: l.rounds,
 	}, l.settings)
 	if _, err := l.journal.Add(t.Context(), facts); err != nil {
 		t.Fatal(err)
 	}
-	err := l.rounds.Of(guard.FactsRound).Update(t.Context(), account+"/facts", func(r guard.Round) guard.Round {
-		return guard.Round{Key: account + "/facts", Account: account, Kind: guard.FactsRound, Due: l.clock.Now(), Revision: 1}
+	err := l.rounds.Of(accountcheck.FactsRound).Update(t.Context(), account+"/facts", func(r accountcheck.Round) accountcheck.Round {
+		return accountcheck.Round{Key: account + "/facts", Account: account, Kind: accountcheck.FactsRound, Due: l.clock.Now(), Revision: 1}
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -99,7 +100,7 @@ func TestCompactFacts(t *testing.T) {
 	if n := len(c.facts(t, account)); n > users*9 || removed < 6900 || runs != 2 {
 		t.Errorf("%d facts are left, %d were removed in %d runs", n, removed, runs)
 	}
-	if did, err := c.CompactFacts(t.Context(), c.clock.Now().Add(time.Hour)); did != (guard.Compacted{}) || err != nil {
+	if did, err := c.CompactFacts(t.Context(), c.clock.Now().Add(time.Hour)); did != (accountcheck.Compacted{}) || err != nil {
 		t.Errorf("an hour later: %+v, %v", did, err)
 	}
 	did, err := c.CompactFacts(t.Context(), c.clock.Now().Add(72*time.Hour))
@@ -165,7 +166,7 @@ func TestCompactFactsFaults(t *testing.T) {
 // taken in by the census.
 func TestOldAccountsAreCompacted(t *testing.T) {
 	c := newCompacting(t, history(1, 100, t0.Add(-200*24*time.Hour)))
-	err := c.rounds.Of(guard.FactsRound).Update(t.Context(), account+"/facts", func(r guard.Round) guard.Round {
+	err := c.rounds.Of(accountcheck.FactsRound).Update(t.Context(), account+"/facts", func(r accountcheck.Round) accountcheck.Round {
 		r.Due = time.Time{} // as there is none
 		return r
 	})

@@ -9,12 +9,13 @@ import (
 	"rootguard/internal/cloudtrail"
 	"rootguard/internal/detect"
 	"rootguard/internal/guard"
+	"rootguard/internal/wire"
 )
 
 // realWorld is a world with the detector of the product.
 func realWorld() *world {
 	w := newWorld()
-	w.Guard = guard.New(guard.Deps{
+	w.parts = newParts(wire.Deps{
 		Detector: &detect.Detector{}, Ledger: w.ledger, Journal: w.journal, Publisher: w.pub, Limiter: w, Now: w.clock.Now,
 	}, w.settings)
 	return w

@@ -3,7 +3,6 @@ package guard
 import (
 	"cmp"
 	"slices"
-	"strings"
 	"time"
 
 	"rootguard/internal/alert"
@@ -197,23 +196,4 @@ func (d *decision) undo(s *Settings) func(c Claim, sr Series) (Claim, Series) {
 		sr.revoke(c.Key, s.span(c.Finding.ID))
 		return c, sr
 	}
-}
-
-// actionOf names the call as IAM policies do, "iam:CreateUser".
-func actionOf(f *detect.Finding) alert.Action {
-	a := alert.Action{Name: f.EventName}
-	if source := strings.TrimSuffix(f.EventSource, ".amazonaws.com"); source != "" {
-		a.Name = source + ":" + f.EventName
-	}
-	switch {
-	case f.Target.UserName != "":
-		a.Target = f.Target.UserName
-	case f.Target.UserID != "":
-		a.Target = f.Target.UserID
-	case f.Target.Resource != "":
-		a.Target = f.Target.Resource
-	case f.ID == detect.RootSigninFailed && f.SourceIP != "":
-		a.Target = "from " + f.SourceIP
-	}
-	return alert.BoundAction(a)
 }

@@ -29,12 +29,12 @@ func (g *Guard) deployed(ctx context.Context, f detect.Finding) detect.Finding {
 	stack, ok, err := g.deps.Deployments.Covers(ctx, f)
 	switch {
 	case err != nil:
-		f.Detail = sentence(f.Detail, "Whether the stack is rootguard's own could not be checked.")
+		f.AddDetail("Whether the stack is rootguard's own could not be checked.")
 	case ok:
 		f.Severity = detect.Medium
-		f.Detail = sentence(f.Detail, "rootguard was deployed by "+f.Actor.Name+": the stack "+stack+" made this change.")
+		f.AddDetail("rootguard was deployed by " + f.Actor.Name + ": the stack " + stack + " made this change.")
 	default:
-		f.Detail = sentence(f.Detail, "No stack of rootguard's made this change.")
+		f.AddDetail("No stack of rootguard's made this change.")
 	}
 	return f
 }

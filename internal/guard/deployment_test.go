@@ -10,7 +10,7 @@ import (
 	"rootguard/internal/cloudtrail"
 	"rootguard/internal/detect"
 	"rootguard/internal/fake"
-	"rootguard/internal/guard"
+	"rootguard/internal/wire"
 )
 
 // stacks is a guard.Deployments.
@@ -50,7 +50,7 @@ func TestCloudFormationIsNoDiscount(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			clock := fake.NewClock(time.Date(2025, 3, 1, 12, 0, 5, 0, time.UTC))
-			deps := guard.Deps{Detector: new(detect.Detector), Ledger: &fake.Ledger{}, Journal: &fake.Journal{}, Publisher: &fake.Publisher{}, Now: clock.Now}
+			deps := wire.Deps{Detector: new(detect.Detector), Ledger: &fake.Ledger{}, Journal: &fake.Journal{}, Publisher: &fake.Publisher{}, Now: clock.Now}
 			if tc.stacks != nil {
 				deps.Deployments = tc.stacks
 			}
@@ -58,7 +58,7 @@ func TestCloudFormationIsNoDiscount(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			res, err := guard.New(deps, guard.Settings{}).Handle(t.Context(), &rec)
+			res, err := newParts(deps, wire.Settings{}).Handle(t.Context(), &rec)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"rootguard/internal/worker"
 )
 
 // ErrBusy is returned while another invocation holds the event's claim, or
@@ -86,4 +88,18 @@ func listed(errs *[]error, what string, err error) bool {
 		*errs = append(*errs, err)
 	}
 	return !Retryable(err)
+}
+
+// ResultOf is the result of a row that is moved on unless there is an error.
+func ResultOf(err error) worker.Result {
+	switch {
+	case err == nil:
+		return worker.Result{Outcome: worker.Moved}
+	case errors.Is(err, ErrBusy):
+		return worker.Result{Outcome: worker.Left}
+	case errors.Is(err, ErrRateLimited):
+		return worker.Result{Outcome: worker.Stop}
+	default:
+		return worker.Result{Outcome: worker.Failed, Err: err}
+	}
 }

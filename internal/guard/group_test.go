@@ -18,6 +18,7 @@ import (
 	"rootguard/internal/detect"
 	"rootguard/internal/fake"
 	"rootguard/internal/guard"
+	"rootguard/internal/wire"
 )
 
 // topics is a publisher of several, of which some are gone. It notes what each
@@ -58,8 +59,8 @@ func (p *topics) Publish(_ context.Context, a alert.Alert) error {
 }
 
 // over is the world's guard with another publisher.
-func (w *world) over(p guard.Publisher) *guard.Guard {
-	return guard.New(guard.Deps{
+func (w *world) over(p guard.Publisher) *parts {
+	return newParts(wire.Deps{
 		Detector: detectorFunc(func(rec *cloudtrail.Record, _ *detect.AssumedRoot) detect.Outcome {
 			return detect.Outcome{Kind: detect.Matched, Finding: w.findings[rec.EventID]}
 		}),

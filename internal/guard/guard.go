@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -9,10 +10,12 @@ import (
 	"slices"
 	"time"
 
+	"rootguard/internal/accountfacts"
 	"rootguard/internal/alert"
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/cloudtrail"
 	"rootguard/internal/detect"
+	"rootguard/internal/keys"
 )
 
 // Deps are what a Guard works with. The first five are required.
@@ -20,28 +23,28 @@ type Deps struct {
 	Detector  Detector
 	Ledger    Ledger
 	Journal   Journal
-	FactRows  FactRows // where the facts are compacted; else nil
 	Publisher Publisher
 	Now       func() time.Time
+
+	// Pages reads the facts of an account in parts; nil where they are read whole.
+	Pages accountfacts.Pages
 
 	// Limiter is for a guard whose alerts go by e-mail; nil where nothing limits them.
 	Limiter Limiter
 
-	// Deadlines is for what Sweep is to look at; nil where nothing sweeps.
-	Deadlines Rows[Deadline]
+	// Live says that events come as they happen. In a log that is replayed, what
+	// depends on the time since an event is left to the end of the log.
+	Live bool
 
-	// Announcements and Recaps are for announced root use: who announced it, and
-	// when to tell what became of it. Both are nil where nothing can be announced.
+	// Added are called with the facts of each record, after they are stored.
+	Added []FactsHook
+
+	// Announcements lowers findings about announced root use; nil where none can be
+	// announced.
 	Announcements Announcements
-	Recaps        Rows[Deadline]
 
-	// Incidents is for what people acknowledge; nil where nobody does.
+	// Incidents are what operators acknowledge; nil where there are none.
 	Incidents Incidents
-	// Rounds is for the accounts that are to be looked at; nil where nothing does.
-	Rounds Rounds
-
-	// Quarantines is for users past the last reminder; nil where none are quarantined.
-	Quarantines Quarantines
 
 	// Deployments is for changes to rootguard itself by CloudFormation; nil where
 	// nothing can be asked.
@@ -93,18 +96,8 @@ type Result struct {
 	Began  time.Time
 }
 
-// reported is whether the finding reaches people by this, alone or in a roll-up.
-func (r *Result) reported() bool { return r.Disposition == Alerted || r.Disposition == RolledUp }
-
-// dated is the time of an event, zero where no clock can have shown it. JSON has
-// no year before 0 or beyond 9999, and deadlines and the ends of windows lie
-// after their events.
-func dated(at time.Time) time.Time {
-	if year := at.UTC().Year(); year < 1 || year > 9998 {
-		return time.Time{}
-	}
-	return at
-}
+// Reported is whether the finding reaches people by this, alone or in a roll-up.
+func (r *Result) Reported() bool { return r.Disposition == Alerted || r.Disposition == RolledUp }
 
 // Handle records what a record tells about its account and sees to it that a
 // finding reaches people once. An error means that something is still to be
@@ -114,7 +107,7 @@ func (g *Guard) Handle(ctx context.Context, rec *cloudtrail.Record) (Result, err
 	var res Result
 	var later error // what is left to a retry though the alert went out
 
-	if at := dated(rec.EventTime); !at.Equal(rec.EventTime) {
+	if at := keys.Dated(rec.EventTime); !at.Equal(rec.EventTime) {
 		undated := *rec
 		undated.EventTime = at
 		rec = &undated
@@ -124,8 +117,8 @@ func (g *Guard) Handle(ctx context.Context, rec *cloudtrail.Record) (Result, err
 		var err error
 		if res.NewFacts, err = g.deps.Journal.Add(ctx, facts); err != nil {
 			later = fmt.Errorf("recording facts of event %s: %w", rec.EventID, err)
-		} else if err := errors.Join(g.track(ctx, facts), g.wake(ctx, facts), g.recheckRoot(ctx, facts)); err != nil {
-			later = fmt.Errorf("tracking the user of event %s: %w", rec.EventID, err)
+		} else if err := g.added(ctx, facts); err != nil {
+			later = fmt.Errorf("scheduling checks after event %s: %w", rec.EventID, err)
 		}
 	}
 	assumed, err := g.assumedRoot(ctx, rec)
@@ -133,8 +126,7 @@ func (g *Guard) Handle(ctx context.Context, rec *cloudtrail.Record) (Result, err
 	if err != nil {
 		later = errors.Join(later, err)
 		if res.Outcome.Kind == detect.Matched {
-			res.Outcome.Finding.Detail = sentence(res.Outcome.Finding.Detail,
-				"Whether its access key came from sts:AssumeRoot could not be looked up.")
+			res.Outcome.Finding.AddDetail("Whether its access key came from sts:AssumeRoot could not be looked up.")
 		}
 	}
 
@@ -146,7 +138,7 @@ func (g *Guard) Handle(ctx context.Context, rec *cloudtrail.Record) (Result, err
 	}
 
 	switch {
-	case res.Unseen != nil && g.deps.Deadlines != nil && g.deps.Now().Sub(res.Began) >= beginDelay:
+	case res.Unseen != nil && g.deps.Live && g.deps.Now().Sub(res.Began) >= beginDelay:
 		raised, err := g.RaiseUnseen(ctx, *res.Unseen, res.Began)
 		raised.NewFacts = res.NewFacts
 		if raised.Outcome.Kind != detect.Matched && err == nil {
@@ -158,8 +150,8 @@ func (g *Guard) Handle(ctx context.Context, rec *cloudtrail.Record) (Result, err
 			sum := sha256.Sum256(rec.Raw)
 			res.Outcome.Finding.EventID = "sha256:" + hex.EncodeToString(sum[:])
 		}
-		if late := g.deps.Now().Sub(rec.EventTime); rec.Addendum.Reason != "" && g.deps.Deadlines != nil && !rec.EventTime.IsZero() && late > 0 {
-			res.Outcome.Finding.Detail = sentence(res.Outcome.Finding.Detail, "It came "+late.Round(time.Minute).String()+" after the event.")
+		if late := g.deps.Now().Sub(rec.EventTime); rec.Addendum.Reason != "" && g.deps.Live && !rec.EventTime.IsZero() && late > 0 {
+			res.Outcome.Finding.AddDetail("It came " + late.Round(time.Minute).String() + " after the event.")
 		}
 		var ownerErr error
 		if res.Outcome.Finding, ownerErr = g.keyOwner(ctx, res.Outcome.Finding); ownerErr != nil {
@@ -178,6 +170,18 @@ func (g *Guard) Handle(ctx context.Context, rec *cloudtrail.Record) (Result, err
 		res.Disposition = Ignored
 	}
 	return res, later
+}
+
+func (g *Guard) reader() accountfacts.Reader {
+	return accountfacts.Reader{Facts: g.deps.Journal, Pages: g.deps.Pages, Options: g.settings.Bootstrap}
+}
+
+func (g *Guard) added(ctx context.Context, facts []bootstrap.Fact) error {
+	var errs []error
+	for _, hook := range g.deps.Added {
+		errs = append(errs, hook.Added(ctx, facts))
+	}
+	return errors.Join(errs...)
 }
 
 // assumedRoot looks up whether the key of a record that looks like the root
@@ -201,12 +205,31 @@ func (g *Guard) assumedRoot(ctx context.Context, rec *cloudtrail.Record) (assume
 // and EventID say which it is. Handle calls it; it is exported for findings
 // that no record tells of, such as those of the sweep.
 func (g *Guard) Raise(ctx context.Context, f detect.Finding) (Result, error) {
-	f.EventTime = dated(f.EventTime)
-	f, later := g.announced(ctx, f)
+	f.EventTime = keys.Dated(f.EventTime)
+	var later error
+	if g.deps.Announcements != nil {
+		f, later = g.deps.Announcements.Lower(ctx, f)
+	}
 	ev := event{claim: claimKey(f.Account, f.EventID), series: seriesKey(&f), finding: alert.BoundFinding(f)}
 	res, err := g.raise(ctx, ev, nil)
 	res.Outcome.Finding = f
 	return res, errors.Join(err, later)
+}
+
+// Notice is a finding that gets an alert of its own, in no roll-up.
+type Notice struct {
+	Finding  detect.Finding
+	Claim    string          // what its claim is named by; "" is the finding's EventID
+	Kind     alert.Kind      // "" is First
+	Limited  bool            // it has its rate limit token
+	Incident *alert.Incident // that it is about; nil: the one that the finding belongs to, if any
+}
+
+// Send publishes a notice, once.
+func (g *Guard) Send(ctx context.Context, n Notice) (Result, error) {
+	f := &n.Finding
+	key := claimKey(f.Account, cmp.Or(n.Claim, f.EventID))
+	return g.raise(ctx, event{claim: key, finding: alert.BoundFinding(*f), kind: n.Kind, limited: n.Limited}, n.Incident)
 }
 
 // raise is Raise for an event. of is the incident that its alert is about, nil
@@ -235,7 +258,7 @@ func (g *Guard) raise(ctx context.Context, ev event, of *alert.Incident) (Result
 		var unlisted error
 		if of == nil {
 			// Before it is published, so that a crash after that leaves it to be resent.
-			a.Incident, unlisted = g.enlist(ctx, &a)
+			a.Incident, unlisted = g.attach(ctx, &a)
 			d.claim.Unlisted = unlisted != nil
 		}
 		if sendErr := g.send(ctx, &d, a); sendErr != nil {
@@ -254,12 +277,36 @@ func (g *Guard) raise(ctx context.Context, ev event, of *alert.Incident) (Result
 			return res, g.count(ctx, &d.claim, nil, false)
 		}
 		if d.claim.Unlisted {
-			return res, g.listLate(ctx, &d)
+			return res, g.attachLate(ctx, &d)
 		}
 	case busy:
 		return res, fmt.Errorf("claiming event %s: %w", f.EventID, ErrBusy)
 	}
 	return res, nil
+}
+
+// attach stores the incident that an alert belongs to, nil where that is none.
+func (g *Guard) attach(ctx context.Context, a *alert.Alert) (*alert.Incident, error) {
+	var none *alert.Incident
+	if g.deps.Incidents == nil {
+		return none, nil
+	}
+	return g.deps.Incidents.Attach(ctx, a) //nolint:wrapcheck // it says which alert
+}
+
+// attachLate stores the incident of an alert that was sent without.
+func (g *Guard) attachLate(ctx context.Context, d *decision) error {
+	a := g.alertOf(d)
+	if _, err := g.attach(ctx, &a); err != nil {
+		return err
+	}
+	return g.settle(ctx, d.claim.Key, "", func(c Claim, _ Series) (Claim, Series) {
+		if c.Key == "" || c.State != Sent {
+			return Claim{}, Series{}
+		}
+		c.Unlisted = false
+		return c, Series{}
+	})
 }
 
 // take claims an event.
@@ -344,12 +391,4 @@ func (g *Guard) alertOf(d *decision) alert.Alert {
 
 func isOrHas(f *detect.Finding, id detect.ID) bool {
 	return f.ID == id || slices.Contains(f.Also, id)
-}
-
-// sentence appends one to a text.
-func sentence(text, more string) string {
-	if text == "" {
-		return more
-	}
-	return text + " " + more
 }

@@ -20,6 +20,7 @@ import (
 	"rootguard/internal/detect"
 	"rootguard/internal/fake"
 	"rootguard/internal/guard"
+	"rootguard/internal/wire"
 
 	"rootguard/internal/testenv"
 )
@@ -37,13 +38,13 @@ func (f detectorFunc) Detect(rec *cloudtrail.Record, assumed *detect.AssumedRoot
 
 // world is a guard over fakes.
 type world struct {
-	*guard.Guard
+	*parts
 	script   *fake.Script
 	ledger   *fake.Ledger
 	journal  *fake.Journal
 	pub      *fake.Publisher
 	clock    *fake.Clock
-	settings guard.Settings
+	settings wire.Settings
 	findings map[string]detect.Finding // by event ID, of the events that record makes
 	assumed  []*detect.AssumedRoot     // what the detector was given
 
@@ -58,7 +59,7 @@ func (w *world) Wait(_ context.Context, within time.Duration) (bool, error) {
 	return w.token(within)
 }
 
-func newWorld(change ...func(*guard.Settings)) *world {
+func newWorld(change ...func(*wire.Settings)) *world {
 	script := &fake.Script{}
 	w := &world{
 		script:   script,
@@ -66,13 +67,13 @@ func newWorld(change ...func(*guard.Settings)) *world {
 		journal:  &fake.Journal{Script: script},
 		pub:      &fake.Publisher{Script: script},
 		clock:    fake.NewClock(t0.Add(time.Hour)),
-		settings: guard.DefaultSettings(),
+		settings: wire.DefaultSettings(),
 		findings: map[string]detect.Finding{},
 	}
 	for _, c := range change {
 		c(&w.settings)
 	}
-	w.Guard = guard.New(guard.Deps{
+	w.parts = newParts(wire.Deps{
 		Detector: detectorFunc(func(rec *cloudtrail.Record, assumed *detect.AssumedRoot) detect.Outcome {
 			w.assumed = append(w.assumed, assumed)
 			if f, ok := w.findings[rec.EventID]; ok {
@@ -276,9 +277,9 @@ func TestIgnoredRecordTouchesNothing(t *testing.T) {
 	if calls := w.script.Calls(); len(calls) != 0 {
 		t.Errorf("calls: %v", calls)
 	}
-	g := guard.New(guard.Deps{Detector: detectorFunc(func(*cloudtrail.Record, *detect.AssumedRoot) detect.Outcome {
+	g := newParts(wire.Deps{Detector: detectorFunc(func(*cloudtrail.Record, *detect.AssumedRoot) detect.Outcome {
 		return detect.Outcome{Kind: detect.Skipped}
-	})}, guard.Settings{})
+	})}, wire.Settings{})
 	ctx := t.Context()
 	if n := testing.AllocsPerRun(100, func() { _, _ = g.Handle(ctx, rec) }); n > 0 {
 		t.Errorf("%v allocations for a record that matters to nobody", n)
@@ -435,12 +436,12 @@ func TestConcurrentCopiesAreOneAlert(t *testing.T) {
 		return nil
 	}
 	const copies = 32
-	g := guard.New(guard.Deps{
+	g := newParts(wire.Deps{
 		Detector: detectorFunc(func(*cloudtrail.Record, *detect.AssumedRoot) detect.Outcome {
 			return detect.Outcome{Kind: detect.Matched, Finding: w.findings[rec.EventID]}
 		}),
 		Ledger: w.ledger, Journal: w.journal, Publisher: w.pub, Now: w.clock.Now,
-	}, guard.Settings{})
+	}, wire.Settings{})
 	var wg sync.WaitGroup
 	for range copies {
 		wg.Go(func() {
@@ -477,12 +478,12 @@ func TestConcurrentSession(t *testing.T) {
 	for i := range recs {
 		recs[i] = w.record(finding(detect.RootActivity, detect.High, "s", i, t0.Add(time.Duration(i)*time.Minute)))
 	}
-	g := guard.New(guard.Deps{
+	g := newParts(wire.Deps{
 		Detector: detectorFunc(func(rec *cloudtrail.Record, _ *detect.AssumedRoot) detect.Outcome {
 			return detect.Outcome{Kind: detect.Matched, Finding: w.findings[rec.EventID]}
 		}),
 		Ledger: w.ledger, Journal: w.journal, Publisher: w.pub, Now: w.clock.Now,
-	}, guard.Settings{})
+	}, wire.Settings{})
 	var wg sync.WaitGroup
 	for i := range copies * events {
 		wg.Go(func() {
@@ -661,7 +662,7 @@ func TestBurst(t *testing.T) {
 }
 
 func TestRollUpListsActions(t *testing.T) {
-	w := newWorld(func(s *guard.Settings) { s.Actions = 2 })
+	w := newWorld(func(s *wire.Settings) { s.Actions = 2 })
 	for i, f := range []detect.Finding{
 		{EventName: "CreateUser", Target: detect.Target{UserName: "a"}},
 		{EventName: "CreateUser", Target: detect.Target{UserName: "b", UserID: "AIDAB"}},
@@ -1020,7 +1021,7 @@ func (l *oldLedger) Update(ctx context.Context, claimKey, windowKey string, deci
 func TestOldListOfGroups(t *testing.T) {
 	w := newWorld()
 	old := &oldLedger{Ledger: w.ledger}
-	g := guard.New(guard.Deps{Ledger: old, Publisher: w.pub, Now: w.clock.Now}, w.settings)
+	g := newParts(wire.Deps{Ledger: old, Publisher: w.pub, Now: w.clock.Now}, w.settings)
 	root := func(n int, minute int) *cloudtrail.Record {
 		return w.record(finding(detect.RootActivity, detect.High, "s", n, t0.Add(time.Duration(minute)*time.Minute)))
 	}
@@ -1050,7 +1051,7 @@ func TestExpiredRow(t *testing.T) {
 	w := newWorld()
 	old := &oldLedger{Ledger: w.ledger}
 	w.pub.Refuse = func(alert.Alert) error { old.forget = true; return nil }
-	g := guard.New(guard.Deps{Ledger: old, Publisher: w.pub, Now: w.clock.Now}, w.settings)
+	g := newParts(wire.Deps{Ledger: old, Publisher: w.pub, Now: w.clock.Now}, w.settings)
 	raise := func(n int, want guard.Disposition) {
 		t.Helper()
 		old.forget = false
@@ -1194,14 +1195,14 @@ func TestFlush(t *testing.T) {
 		}
 	}
 	t.Run("more than a batch", func(t *testing.T) {
-		w := newWorld(func(s *guard.Settings) { s.Batch = 3 })
+		w := newWorld(func(s *wire.Settings) { s.Batch = 3 })
 		fill(t, w, 20)
 		w.flush(t, t0.Add(15*time.Minute-time.Nanosecond), 0)
 		w.flush(t, t0.Add(15*time.Minute), 15)
 		w.flush(t, t0.Add(time.Hour), 5)
 	})
 	t.Run("a roll-up that is refused keeps no other back", func(t *testing.T) {
-		w := newWorld(func(s *guard.Settings) { s.Batch = 1 })
+		w := newWorld(func(s *wire.Settings) { s.Batch = 1 })
 		fill(t, w, 6)
 		w.pub.Refuse = func(a alert.Alert) error {
 			if a.Finding.Session == "s00" || a.Finding.Session == "s03" {
@@ -1342,7 +1343,7 @@ func TestTimeOutOfRange(t *testing.T) {
 // TestRowsAreBounded holds that no text of a caller's choice makes a row that a
 // store refuses: a DynamoDB item has at most 400 KiB.
 func TestRowsAreBounded(t *testing.T) {
-	w := newWorld(func(s *guard.Settings) { s.Burst = map[detect.ID]int{} })
+	w := newWorld(func(s *wire.Settings) { s.Burst = map[detect.ID]int{} })
 	held := 0
 	for i := range 120 {
 		f := finding(detect.GuardTampered, detect.Critical, "s", i, t0)
@@ -1438,7 +1439,7 @@ func TestFailureAfterACrashHoldsNoOtherBack(t *testing.T) {
 // TestRefusedRollUpsHoldNoOtherBack holds that roll-ups which no retry can
 // publish, and which stay due, do not keep those after them waiting for ever.
 func TestRefusedRollUpsHoldNoOtherBack(t *testing.T) {
-	w := newWorld(func(s *guard.Settings) { s.Batch = 3 })
+	w := newWorld(func(s *wire.Settings) { s.Batch = 3 })
 	const sessions = 8
 	for i := range 2 * sessions {
 		f := finding(detect.RootActivity, detect.High, fmt.Sprintf("s%d", i/2), i, t0.Add(time.Duration(i)*time.Second))
@@ -1472,8 +1473,8 @@ func TestPublishEndsWithinTheLease(t *testing.T) {
 		lease   time.Duration
 		bounded bool
 	}{{45 * time.Second, true}, {time.Nanosecond, false}} {
-		w := newWorld(func(s *guard.Settings) { s.Lease = tc.lease })
-		g := guard.New(guard.Deps{
+		w := newWorld(func(s *wire.Settings) { s.Lease = tc.lease })
+		g := newParts(wire.Deps{
 			Detector: detectorFunc(nothing), Ledger: w.ledger, Journal: w.journal, Now: w.clock.Now,
 			Publisher: publisherFunc(func(ctx context.Context, _ alert.Alert) error {
 				if end, ok := ctx.Deadline(); ok != tc.bounded || ok && time.Until(end) > tc.lease-5*time.Second {

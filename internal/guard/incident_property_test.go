@@ -16,7 +16,8 @@ import (
 	"rootguard/internal/alert"
 	"rootguard/internal/cloudtrail"
 	"rootguard/internal/fake"
-	"rootguard/internal/guard"
+	"rootguard/internal/incident"
+	"rootguard/internal/wire"
 )
 
 // modelRound is what must come of a critical alert: resends from some time on,
@@ -36,7 +37,7 @@ type modelRound struct {
 func TestEveryCriticalIncidentIsInsistedOn(t *testing.T) {
 	t.Parallel()
 	testenv.Check(t, 100, func(rt *rapid.T) {
-		s := newWatched(func(g *guard.Settings) { g.Batch = rapid.IntRange(1, 3).Draw(rt, "batch") })
+		s := newWatched(func(g *wire.Settings) { g.Batch = rapid.IntRange(1, 3).Draw(rt, "batch") })
 		resend := s.settings.Resend
 		const sessions = 3
 		var rounds [sessions][]*modelRound
@@ -99,7 +100,7 @@ func TestEveryCriticalIncidentIsInsistedOn(t *testing.T) {
 		overdue := func() {
 			all, _ := s.incidents.All()
 			for k := range rounds {
-				j := slices.IndexFunc(all, func(in guard.Incident) bool { return in.Start.Equal(began(k)) })
+				j := slices.IndexFunc(all, func(in incident.Incident) bool { return in.Start.Equal(began(k)) })
 				if j >= 0 && all[j].Failures > 0 && all[j].Due.After(s.clock.Now()) {
 					if off := all[j].Due.Sub(s.clock.Now()); off > time.Hour {
 						rt.Errorf("session %d is put off for %v", k, off)
@@ -162,7 +163,7 @@ func TestEveryCriticalIncidentIsInsistedOn(t *testing.T) {
 			case "ack":
 				rs := rounds[k]
 				all, _ := s.incidents.All()
-				i := slices.IndexFunc(all, func(in guard.Incident) bool { return in.Start.Equal(began(k)) })
+				i := slices.IndexFunc(all, func(in incident.Incident) bool { return in.Start.Equal(began(k)) })
 				if len(rs) == 0 || i < 0 {
 					break
 				}

@@ -16,6 +16,9 @@ import (
 	"rootguard/internal/detect"
 	"rootguard/internal/fake"
 	"rootguard/internal/guard"
+	"rootguard/internal/incident"
+	"rootguard/internal/keys"
+	"rootguard/internal/wire"
 )
 
 // watched is a world whose incidents are looked after and whose root use may be announced.
@@ -23,21 +26,21 @@ type watched struct {
 	*world
 	incidents     *fake.Incidents
 	announcements *fake.Announcements
-	recaps        *fake.Deadlines
+	recaps        *fake.Summaries
 }
 
-func newWatched(change ...func(*guard.Settings)) *watched {
+func newWatched(change ...func(*wire.Settings)) *watched {
 	w := newWorld(change...)
 	s := &watched{
 		world: w, incidents: &fake.Incidents{Script: w.script, Conflicts: true},
-		announcements: &fake.Announcements{Script: w.script, Ledger: w.ledger}, recaps: &fake.Deadlines{Script: w.script, Conflicts: true},
+		announcements: &fake.Announcements{Script: w.script, Ledger: w.ledger}, recaps: &fake.Summaries{Script: w.script, Conflicts: true},
 	}
-	s.Guard = guard.New(guard.Deps{
+	s.parts = newParts(wire.Deps{
 		Detector: detectorFunc(func(rec *cloudtrail.Record, _ *detect.AssumedRoot) detect.Outcome {
 			return detect.Outcome{Kind: detect.Matched, Finding: w.findings[rec.EventID]}
 		}),
 		Ledger: w.ledger, Journal: w.journal, Publisher: w.pub, Limiter: w, Now: w.clock.Now,
-		Announcements: s.announcements, Recaps: s.recaps, Incidents: s.incidents,
+		Announcements: s.announcements, Summaries: s.recaps, Incidents: s.incidents,
 	}, w.settings)
 	return s
 }
@@ -60,7 +63,7 @@ func (s *watched) removed(n int, began, at time.Time) *cloudtrail.Record {
 	return s.record(f)
 }
 
-func (s *watched) insist(t *testing.T, want guard.Insisted) {
+func (s *watched) insist(t *testing.T, want incident.Insisted) {
 	t.Helper()
 	got, err := s.Insist(t.Context(), s.clock.Now())
 	if err != nil {
@@ -71,7 +74,7 @@ func (s *watched) insist(t *testing.T, want guard.Insisted) {
 	}
 }
 
-func (s *watched) all(t *testing.T) []guard.Incident {
+func (s *watched) all(t *testing.T) []incident.Incident {
 	t.Helper()
 	all, err := s.incidents.All()
 	if err != nil {
@@ -80,7 +83,7 @@ func (s *watched) all(t *testing.T) []guard.Incident {
 	return all
 }
 
-func (s *watched) only(t *testing.T) guard.Incident {
+func (s *watched) only(t *testing.T) incident.Incident {
 	t.Helper()
 	all := s.all(t)
 	if len(all) != 1 {
@@ -89,9 +92,9 @@ func (s *watched) only(t *testing.T) guard.Incident {
 	return all[0]
 }
 
-var bob = guard.Ack{By: "bob", Actor: detect.Actor{Type: "IAMUser", Name: "bob", ARN: "arn:aws:iam::" + account + ":user/bob"}, Note: "it was me, OPS-17"}
+var bob = incident.Ack{By: "bob", Actor: detect.Actor{Type: "IAMUser", Name: "bob", ARN: "arn:aws:iam::" + account + ":user/bob"}, Note: "it was me, OPS-17"}
 
-func (s *watched) acknowledge(t *testing.T, id string, wantAlready bool) guard.Incident {
+func (s *watched) acknowledge(t *testing.T, id string, wantAlready bool) incident.Incident {
 	t.Helper()
 	in, already, err := s.Acknowledge(t.Context(), id, bob)
 	if err != nil || already != wantAlready {
@@ -161,7 +164,7 @@ func TestOneSessionIsOneIncident(t *testing.T) {
 		ids := map[string]bool{}
 		for _, in := range s.all(t) {
 			ids[in.ID] = true
-			if id, ok := guard.ReadID(strings.ToLower(strings.ReplaceAll(in.ID, "0", "o"))); !ok || id != in.ID {
+			if id, ok := keys.ReadID(strings.ToLower(strings.ReplaceAll(in.ID, "0", "o"))); !ok || id != in.ID {
 				t.Errorf("%s is read as %q, %v", in.ID, id, ok)
 			}
 		}
@@ -216,13 +219,13 @@ func TestRollUpsAreCounted(t *testing.T) {
 	s.flush(t, t0.Add(time.Hour), 1)
 	s.wantLines(t, "first high root.activity #1", "roll_up high root.activity #5")
 	s.clock.Advance(100 * time.Hour)
-	s.insist(t, guard.Insisted{}) // nothing critical
+	s.insist(t, incident.Insisted{}) // nothing critical
 }
 
 // TestOneCaseSettlesNoOther holds that the end of one user's time without MFA settles
 // no roll-up that tells of others'.
 func TestOneCaseSettlesNoOther(t *testing.T) {
-	s := newWatched(func(s *guard.Settings) { s.Burst = map[detect.ID]int{} })
+	s := newWatched(func(s *wire.Settings) { s.Burst = map[detect.ID]int{} })
 	missing := func(user string) detect.Finding {
 		return detect.MFAMissing(account, detect.Target{UserName: user}, t0.Add(-96*time.Hour), t0.Add(-72*time.Hour), "")
 	}
@@ -249,23 +252,23 @@ func TestOneCaseSettlesNoOther(t *testing.T) {
 		t.Errorf("events of incidents open %v and settled %v, want bob's and cho's to be open", open, settled)
 	}
 	s.clock.Advance(16 * time.Minute)
-	s.insist(t, guard.Insisted{Resent: 1})
+	s.insist(t, incident.Insisted{Resent: 1})
 }
 
 func TestResends(t *testing.T) {
 	s := newWatched()
 	s.handle(t, s.signIn(0, t0), guard.Alerted)
 	id := s.only(t).ID
-	s.insist(t, guard.Insisted{})
+	s.insist(t, incident.Insisted{})
 	s.clock.Advance(15*time.Minute - time.Second)
-	s.insist(t, guard.Insisted{})
+	s.insist(t, incident.Insisted{})
 	s.clock.Advance(time.Second)
-	s.insist(t, guard.Insisted{Resent: 1})
-	s.insist(t, guard.Insisted{})
+	s.insist(t, incident.Insisted{Resent: 1})
+	s.insist(t, incident.Insisted{})
 	s.clock.Advance(45 * time.Minute)
-	s.insist(t, guard.Insisted{Resent: 1})
+	s.insist(t, incident.Insisted{Resent: 1})
 	s.clock.Advance(100 * time.Hour)
-	s.insist(t, guard.Insisted{})
+	s.insist(t, incident.Insisted{})
 	told := []string{"first critical root.signin #1", "resend critical root.signin (repeat 1 of 2) #1", "resend critical root.signin (repeat 2 of 2) #1"}
 	s.wantLines(t, told...)
 	for i, a := range s.pub.Published() {
@@ -283,16 +286,16 @@ func TestResends(t *testing.T) {
 	// Another critical alert begins anew, one that is not does not.
 	s.handle(t, s.activity(1, t0, t0.Add(time.Hour)), guard.Alerted)
 	s.clock.Advance(time.Hour)
-	s.insist(t, guard.Insisted{})
+	s.insist(t, incident.Insisted{})
 	s.handle(t, s.removed(2, t0, t0.Add(time.Hour)), guard.Alerted)
 	s.clock.Advance(15 * time.Minute)
-	s.insist(t, guard.Insisted{Resent: 1})
+	s.insist(t, incident.Insisted{Resent: 1})
 	in := s.acknowledge(t, id, false)
 	if in.Ack == nil || !in.Ack.At.Equal(s.clock.Now()) || in.Ack.Note != bob.Note {
 		t.Errorf("acknowledged: %+v", in.Ack)
 	}
 	s.clock.Advance(100 * time.Hour)
-	s.insist(t, guard.Insisted{})
+	s.insist(t, incident.Insisted{})
 	told = append(told, "first high root.activity #2", "first critical root.mfa.removed #3", "resend critical root.mfa.removed (repeat 1 of 2) #3",
 		"first info Incident acknowledged: "+id+" #3")
 	s.wantLines(t, told...)
@@ -318,7 +321,7 @@ func TestResends(t *testing.T) {
 	first := s.clock.Now().Add(-100 * time.Hour)
 	s.handle(t, s.removed(5, t0, t0.Add(3*time.Hour)), guard.Alerted)
 	s.clock.Advance(2 * time.Hour)
-	s.insist(t, guard.Insisted{Resent: 1}) // the second; the first has passed
+	s.insist(t, incident.Insisted{Resent: 1}) // the second; the first has passed
 	want := alert.Reopened{Title: "root.mfa.removed", At: t0.Add(3 * time.Hour), AcknowledgedBy: "bob", AcknowledgedAt: first}
 	for _, a := range s.pub.Published()[n:] {
 		if diff := cmp.Diff(&want, a.Incident.Reopened); diff != "" {
@@ -339,7 +342,7 @@ func TestResends(t *testing.T) {
 	if a := s.pub.Published(); a[len(a)-1].Incident.Reopened != nil || !a[len(a)-1].Incident.AcknowledgedAt.Equal(s.clock.Now()) {
 		t.Errorf("the note of the second acknowledgement: %+v", a[len(a)-1].Incident)
 	}
-	if _, _, err := s.Acknowledge(t.Context(), "00000-00000", bob); !errors.Is(err, guard.ErrNoIncident) {
+	if _, _, err := s.Acknowledge(t.Context(), "00000-00000", bob); !errors.Is(err, incident.ErrNoIncident) {
 		t.Errorf("a wrong ID: %v", err)
 	}
 }
@@ -350,13 +353,13 @@ func TestAnnouncedIsNotResent(t *testing.T) {
 	s.announce(t, s.clock.Now(), time.Hour)
 	s.handle(t, s.signIn(0, s.clock.Now()), guard.Alerted)
 	s.clock.Advance(2 * time.Hour)
-	s.insist(t, guard.Insisted{})
+	s.insist(t, incident.Insisted{})
 	if in := s.only(t); in.Round != 0 || in.Events != 1 {
 		t.Errorf("incident: %+v", in)
 	}
 	s.handle(t, s.removed(1, s.clock.Now().Add(-2*time.Hour), s.clock.Now().Add(-90*time.Minute)), guard.Alerted)
 	s.clock.Advance(15 * time.Minute)
-	s.insist(t, guard.Insisted{Resent: 1})
+	s.insist(t, incident.Insisted{Resent: 1})
 	s.wantLines(t, "first high Root use announced by alice", "first low root.signin (announced) #1", "first critical root.mfa.removed #2",
 		"resend critical root.mfa.removed (repeat 1 of 2) #2")
 }
@@ -443,7 +446,7 @@ func TestIncidentStoreDown(t *testing.T) {
 		t.Errorf("incident: %+v", in)
 	}
 	s.clock.Advance(15 * time.Minute)
-	s.insist(t, guard.Insisted{Resent: 1})
+	s.insist(t, incident.Insisted{Resent: 1})
 	s.wantLines(t, "first critical root.signin", "resend critical root.signin (repeat 1 of 2) #1")
 }
 
@@ -455,10 +458,10 @@ func TestInsistOverlaps(t *testing.T) {
 	s.clock.Advance(15 * time.Minute)
 	s.pub.Refuse = func(alert.Alert) error {
 		s.pub.Refuse = nil
-		s.insist(t, guard.Insisted{})
+		s.insist(t, incident.Insisted{})
 		return nil
 	}
-	s.insist(t, guard.Insisted{Resent: 1})
+	s.insist(t, incident.Insisted{Resent: 1})
 	s.handle(t, s.signIn(1, t0.Add(2*time.Minute)), guard.Alerted)
 	second := s.all(t)[1].ID
 	s.clock.Advance(15 * time.Minute)
@@ -467,9 +470,9 @@ func TestInsistOverlaps(t *testing.T) {
 		s.acknowledge(t, second, false)
 		return nil
 	}
-	s.insist(t, guard.Insisted{Resent: 1})
+	s.insist(t, incident.Insisted{Resent: 1})
 	s.clock.Advance(time.Hour)
-	s.insist(t, guard.Insisted{Resent: 1}) // of the first
+	s.insist(t, incident.Insisted{Resent: 1}) // of the first
 	if in := s.all(t)[1]; in.Ack == nil || !in.Ack.Told || !in.Due.IsZero() {
 		t.Errorf("acknowledged while it was sent again: %+v", in)
 	}
@@ -483,14 +486,14 @@ func TestInsistOverlaps(t *testing.T) {
 func TestSweepsIncidents(t *testing.T) {
 	s := newSwept()
 	incidents := &fake.Incidents{Script: s.script}
-	s.Guard = guard.New(guard.Deps{
+	s.parts = newParts(wire.Deps{
 		Detector: detectorFunc(nothing), Ledger: s.ledger, Journal: s.journal, Publisher: s.pub, Now: s.clock.Now, Deadlines: s.deadlines, Incidents: incidents,
 	}, s.settings)
 	s.call(t, "CreateUser")
 	s.call(t, "CreateLoginProfile")
 	at := s.clock.Now().Add(97 * time.Hour)
 	for range 2 {
-		if _, err := s.Sweep(guard.AsOf(t.Context(), at), s.iam, at); err != nil {
+		if _, err := s.Sweep(incident.AsOf(t.Context(), at), s.iam, at); err != nil {
 			t.Fatal(err)
 		}
 		at = at.Add(24 * time.Hour)
@@ -507,7 +510,7 @@ func TestSweepsIncidents(t *testing.T) {
 	// What is over needs nobody to look after it.
 	s.apply("EnableMFADevice", "eve")
 	at = last.Add(24 * time.Hour)
-	if _, err := s.Sweep(guard.AsOf(t.Context(), at), s.iam, at); err != nil {
+	if _, err := s.Sweep(incident.AsOf(t.Context(), at), s.iam, at); err != nil {
 		t.Fatal(err)
 	}
 	s.wantTitles(t, missingTitle, reminderTitle("critical", 3), closedTitle)
@@ -527,13 +530,13 @@ func TestInsistWaitsForAToken(t *testing.T) {
 	s.handle(t, s.signIn(0, t0), guard.Alerted)
 	s.clock.Advance(15 * time.Minute)
 	asked := s.denied()
-	s.insist(t, guard.Insisted{More: true})
+	s.insist(t, incident.Insisted{More: true})
 	if !slices.Equal(*asked, []time.Duration{time.Second}) {
 		t.Errorf("asked to wait %v", *asked)
 	}
 	tokens := 0
 	s.token = func(time.Duration) (bool, error) { tokens++; return true, nil }
-	s.insist(t, guard.Insisted{Resent: 1})
+	s.insist(t, incident.Insisted{Resent: 1})
 	if tokens != 1 {
 		t.Errorf("%d tokens for one resend", tokens)
 	}
@@ -546,9 +549,9 @@ func TestOverdueResendNeedsNoToken(t *testing.T) {
 	s.handle(t, s.signIn(0, t0), guard.Alerted)
 	s.denied()
 	s.clock.Advance(20 * time.Minute)
-	s.insist(t, guard.Insisted{More: true})
+	s.insist(t, incident.Insisted{More: true})
 	s.clock.Advance(time.Second)
-	s.insist(t, guard.Insisted{Resent: 1})
+	s.insist(t, incident.Insisted{Resent: 1})
 	s.wantLines(t, "first critical root.signin #1", "resend critical root.signin (repeat 1 of 2) #1")
 }
 
@@ -573,7 +576,7 @@ func TestReadID(t *testing.T) {
 		"7K4Q2-X2M9P": "7K4Q2-X2M9P", "7k4q2x2m9p": "7K4Q2-X2M9P", "7k4q2 - x2m9p": "7K4Q2-X2M9P", "OIL00-ooi1L": "01100-00111",
 		"7K4Q2-X2M9": "", "7K4Q2-X2M9PP": "", "7K4Q2-X2M9U": "", "7K4Q2_X2M9P": "", "": "", "7K4Q2-X2M9\u00e9": "",
 	} {
-		if got, ok := guard.ReadID(text); got != want || ok != (want != "") {
+		if got, ok := keys.ReadID(text); got != want || ok != (want != "") {
 			t.Errorf("%q is read as %q, %v, want %q", text, got, ok, want)
 		}
 	}
@@ -583,7 +586,7 @@ func TestReadID(t *testing.T) {
 // that one incident that cannot be sent keeps no other back.
 func TestInsistIsBounded(t *testing.T) {
 	t.Parallel()
-	s := newWatched(func(g *guard.Settings) { g.Batch = 7 })
+	s := newWatched(func(g *wire.Settings) { g.Batch = 7 })
 	const n = 130
 	for i := range n {
 		s.handle(t, s.removed(i, t0.Add(time.Duration(i)*time.Hour), t0), guard.Alerted)
@@ -592,11 +595,11 @@ func TestInsistIsBounded(t *testing.T) {
 	ctx, cancel := context.WithDeadline(t.Context(), s.clock.Now().Add(24*365*100*time.Hour))
 	defer cancel()
 	deadline, _ := ctx.Deadline()
-	late := guard.New(guard.Deps{Ledger: s.ledger, Journal: s.journal, Publisher: s.pub, Incidents: s.incidents, Now: func() time.Time { return deadline.Add(-time.Second) }}, s.settings)
-	if got, err := late.Insist(ctx, s.clock.Now()); err != nil || got != (guard.Insisted{More: true}) {
+	late := newParts(wire.Deps{Ledger: s.ledger, Journal: s.journal, Publisher: s.pub, Incidents: s.incidents, Now: func() time.Time { return deadline.Add(-time.Second) }}, s.settings)
+	if got, err := late.Insist(ctx, s.clock.Now()); err != nil || got != (incident.Insisted{More: true}) {
 		t.Errorf("without time: %+v, %v", got, err)
 	}
-	s.insist(t, guard.Insisted{Resent: 100, More: true})
+	s.insist(t, incident.Insisted{Resent: 100, More: true})
 	s.pub.Refuse = func(a alert.Alert) error {
 		if a.Finding.EventID == "event-110" {
 			return errors.New("refused")
@@ -608,9 +611,9 @@ func TestInsistIsBounded(t *testing.T) {
 		t.Errorf("%+v, %v", got, err)
 	}
 	s.pub.Refuse = nil
-	s.insist(t, guard.Insisted{}) // it is put off
+	s.insist(t, incident.Insisted{}) // it is put off
 	s.clock.Advance(5 * time.Minute)
-	s.insist(t, guard.Insisted{Resent: 1})
+	s.insist(t, incident.Insisted{Resent: 1})
 	s.pub.Refuse = func(alert.Alert) error { return errors.New("down") }
 	s.clock.Advance(time.Hour)
 	if got, err := s.Insist(t.Context(), s.clock.Now()); err == nil || got.Resent != 0 || !got.More || strings.Count(err.Error(), "down") > 10 {
@@ -629,7 +632,7 @@ func TestInsistIsBounded(t *testing.T) {
 	if err != nil || len(due) != n-20 {
 		t.Errorf("%d are still due, and 20 are put off: %v", len(due), err)
 	}
-	if !slices.IsSortedFunc(due, func(a, b guard.Incident) int { return a.Due.Compare(b.Due) }) {
+	if !slices.IsSortedFunc(due, func(a, b incident.Incident) int { return a.Due.Compare(b.Due) }) {
 		t.Error("not in the order in which they are due")
 	}
 }

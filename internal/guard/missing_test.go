@@ -13,6 +13,7 @@ import (
 	"rootguard/internal/detect"
 	"rootguard/internal/fake"
 	"rootguard/internal/guard"
+	"rootguard/internal/wire"
 )
 
 // iamCall is a record of an administrator's call about a user.
@@ -121,7 +122,7 @@ func TestManyUsersMissMFA(t *testing.T) {
 // grace, do not tell one gap again.
 func TestMissingMFAIsToldOnce(t *testing.T) {
 	hour := func(h float64) time.Time { return t0.Add(time.Duration(h * float64(time.Hour))) }
-	missing := func(t *testing.T, g *guard.Guard, asOf float64, want int) {
+	missing := func(t *testing.T, g *parts, asOf float64, want int) {
 		t.Helper()
 		if n, err := g.MissingMFA(t.Context(), account, hour(asOf)); n != want || err != nil {
 			t.Errorf("as of %v h: %d alerts, %v, want %d", asOf, n, err, want)
@@ -138,43 +139,43 @@ func TestMissingMFAIsToldOnce(t *testing.T) {
 	t.Run("the unique ID becomes known", func(t *testing.T) {
 		w := newWorld()
 		w.handle(t, iamCall("CreateLoginProfile", "eve", t0), guard.Recorded)
-		missing(t, w.Guard, 30, 1)
+		missing(t, w.parts, 30, 1)
 		live(t, w, 40)
-		missing(t, w.Guard, 50, 0)
+		missing(t, w.parts, 50, 0)
 	})
 	t.Run("the gap began earlier", func(t *testing.T) {
 		w := newWorld()
 		live(t, w, 10)
-		missing(t, w.Guard, 40, 1)
+		missing(t, w.parts, 40, 1)
 		w.handle(t, iamCall("CreateLoginProfile", "eve", t0), guard.Recorded)
-		missing(t, w.Guard, 50, 0)
+		missing(t, w.parts, 50, 0)
 	})
 	t.Run("the grace was changed", func(t *testing.T) {
 		w := newWorld()
 		w.handle(t, iamCall("CreateLoginProfile", "eve", t0), guard.Recorded)
-		missing(t, w.Guard, 30, 1)
-		longer := guard.New(guard.Deps{
+		missing(t, w.parts, 30, 1)
+		longer := newParts(wire.Deps{
 			Detector: detectorFunc(nil), Ledger: w.ledger, Journal: w.journal, Publisher: w.pub, Now: w.clock.Now,
-		}, guard.Settings{Bootstrap: bootstrap.Options{Grace: 36 * time.Hour}})
+		}, wire.Settings{Bootstrap: bootstrap.Options{Grace: 36 * time.Hour}})
 		missing(t, longer, 50, 0)
 	})
 	t.Run("another gap is told", func(t *testing.T) {
 		w := newWorld()
 		w.handle(t, iamCall("CreateLoginProfile", "eve", t0), guard.Recorded)
-		missing(t, w.Guard, 30, 1)
+		missing(t, w.parts, 30, 1)
 		live(t, w, 40, "device")
 		live(t, w, 50)
-		missing(t, w.Guard, 80, 1)
-		missing(t, w.Guard, 90, 0)
+		missing(t, w.parts, 80, 1)
+		missing(t, w.parts, 90, 0)
 	})
 	t.Run("another user of the name is told of", func(t *testing.T) {
 		w := newWorld()
 		w.handle(t, iamCall("CreateLoginProfile", "eve", t0), guard.Recorded)
-		missing(t, w.Guard, 30, 1)
+		missing(t, w.parts, 30, 1)
 		w.handle(t, iamCall("DeleteUser", "eve", hour(31)), guard.Recorded)
 		w.handle(t, iamCall("CreateUser", "eve", hour(32)), guard.Recorded)
 		w.handle(t, iamCall("CreateLoginProfile", "eve", hour(32)), guard.Recorded)
-		missing(t, w.Guard, 60, 1)
+		missing(t, w.parts, 60, 1)
 	})
 	t.Run("the note of it fails", func(t *testing.T) {
 		w := newWorld()
@@ -183,8 +184,8 @@ func TestMissingMFAIsToldOnce(t *testing.T) {
 		if n, err := w.MissingMFA(t.Context(), account, hour(30)); n != 1 || !errors.Is(err, fake.ErrFault) {
 			t.Errorf("%d alerts, %v", n, err)
 		}
-		missing(t, w.Guard, 30, 0)
+		missing(t, w.parts, 30, 0)
 		live(t, w, 40)
-		missing(t, w.Guard, 50, 0)
+		missing(t, w.parts, 50, 0)
 	})
 }

@@ -14,7 +14,7 @@ func (g *Guard) keyOwner(ctx context.Context, f detect.Finding) (detect.Finding,
 	if f.ID != detect.UserAccessKeyCreated {
 		return f, nil
 	}
-	facts, err := g.userFacts(ctx, f.Account, f.Target.UserName, f.Target.UserID)
+	facts, err := g.reader().About(ctx, f.Account, f.Target.UserName, f.Target.UserID)
 	if err != nil {
 		return f, fmt.Errorf("reading what is on record of the user of event %s: %w", f.EventID, err)
 	}

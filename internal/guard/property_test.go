@@ -18,6 +18,7 @@ import (
 	"rootguard/internal/detect"
 	"rootguard/internal/fake"
 	"rootguard/internal/guard"
+	"rootguard/internal/wire"
 )
 
 // TestEveryEventIsToldOnce runs random events, copies, faults, crashes, stalls
@@ -26,7 +27,7 @@ import (
 func TestEveryEventIsToldOnce(t *testing.T) {
 	t.Parallel()
 	testenv.Check(t, 100, func(rt *rapid.T) {
-		w := newWorld(func(s *guard.Settings) {
+		w := newWorld(func(s *wire.Settings) {
 			s.Burst = map[detect.ID]int{detect.UserCreated: 3}
 			s.Batch = rapid.IntRange(1, 3).Draw(rt, "batch")
 		})

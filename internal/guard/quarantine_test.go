@@ -15,6 +15,8 @@ import (
 	"rootguard/internal/detect"
 	"rootguard/internal/fake"
 	"rootguard/internal/guard"
+	"rootguard/internal/quarantine"
+	"rootguard/internal/wire"
 )
 
 // locked is a world whose users are swept and quarantined.
@@ -24,11 +26,11 @@ type locked struct {
 	policy *fake.Policy
 }
 
-func quarantineOn(s *guard.Settings)     { s.Quarantine.Mode = guard.QuarantineOn }
-func quarantineDryRun(s *guard.Settings) { s.Quarantine.Mode = guard.QuarantineDryRun }
+func quarantineOn(s *wire.Settings)     { s.Quarantine.Mode = quarantine.On }
+func quarantineDryRun(s *wire.Settings) { s.Quarantine.Mode = quarantine.DryRun }
 
 // newLocked has eve past the last reminder, and swept.
-func newLocked(t *testing.T, change ...func(*guard.Settings)) *locked {
+func newLocked(t *testing.T, change ...func(*wire.Settings)) *locked {
 	t.Helper()
 	l := &locked{swept: newSwept(change...)}
 	l.rows, l.policy = &fake.Quarantines{Script: l.script, Conflicts: true}, &fake.Policy{Script: l.script}
@@ -38,7 +40,7 @@ func newLocked(t *testing.T, change ...func(*guard.Settings)) *locked {
 	for _, after := range []time.Duration{24 * time.Hour, time.Hour, 23 * time.Hour, 48 * time.Hour} {
 		l.clock.Advance(after)
 		if l.clock.Now().Before(t0.Add(97 * time.Hour)) {
-			l.run(t, guard.QuarantineRun{})
+			l.run(t, quarantine.Done{})
 		}
 		if _, err := l.Sweep(t.Context(), l.iam, l.clock.Now()); err != nil {
 			t.Fatal(err)
@@ -51,17 +53,17 @@ func newLocked(t *testing.T, change ...func(*guard.Settings)) *locked {
 var pastLast = []string{missingTitle, reminderTitle("high", 1), reminderTitle("high", 2), reminderTitle("critical", 3)}
 
 // set makes the guard anew by the settings, as a deployment does.
-func (l *locked) set(change ...func(*guard.Settings)) {
+func (l *locked) set(change ...func(*wire.Settings)) {
 	for _, c := range change {
 		c(&l.settings)
 	}
-	l.Guard = guard.New(guard.Deps{
+	l.parts = newParts(wire.Deps{
 		Detector: detectorFunc(nothing), Ledger: l.ledger, Journal: l.journal, FactRows: l.journal, Publisher: l.pub, Now: l.clock.Now,
 		Deadlines: l.deadlines, Quarantines: l.rows,
 	}, l.settings)
 }
 
-func (l *locked) run(t *testing.T, want guard.QuarantineRun) {
+func (l *locked) run(t *testing.T, want quarantine.Done) {
 	t.Helper()
 	got, err := l.Quarantine(t.Context(), l.iam, l.policy, l.policy, l.clock.Now())
 	if err != nil {
@@ -106,9 +108,9 @@ func (l *locked) wantAttached(t *testing.T, users ...string) {
 	}
 }
 
-func (l *locked) row(t *testing.T, user string) guard.Quarantine {
+func (l *locked) row(t *testing.T, user string) quarantine.Quarantine {
 	t.Helper()
-	q, err := guard.QuarantineOf(t.Context(), l.rows, account, user)
+	q, err := quarantine.Of(t.Context(), l.rows, account, user)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +135,7 @@ func (l *locked) quarantined(t *testing.T, user string) time.Time {
 func (l *locked) release(t *testing.T, user string, until time.Duration, want error) {
 	t.Helper()
 	at := l.clock.Now()
-	if _, err := guard.Release(t.Context(), l.rows, account, user, "arn:aws:iam::1:user/ops", "her token is broken", at, at.Add(until)); !errors.Is(err, want) {
+	if _, err := quarantine.Release(t.Context(), l.rows, account, user, "arn:aws:iam::1:user/ops", "her token is broken", at, at.Add(until)); !errors.Is(err, want) {
 		t.Fatalf("releasing: %v, want %v", err, want)
 	}
 }
@@ -152,17 +154,17 @@ func (l *locked) announcedTitle() string {
 func TestQuarantine(t *testing.T) {
 	l := newLocked(t, quarantineOn)
 	announced := l.announcedTitle()
-	l.run(t, guard.QuarantineRun{Announced: 1})
-	l.run(t, guard.QuarantineRun{})
+	l.run(t, quarantine.Done{Announced: 1})
+	l.run(t, quarantine.Done{})
 	l.clock.Advance(24*time.Hour - time.Second)
-	l.run(t, guard.QuarantineRun{})
+	l.run(t, quarantine.Done{})
 	l.since(t, announced)
 	l.wantAttached(t)
 
 	l.clock.Advance(time.Second)
 	done := l.clock.Now()
-	l.run(t, guard.QuarantineRun{Attached: 1})
-	l.run(t, guard.QuarantineRun{})
+	l.run(t, quarantine.Done{Attached: 1})
+	l.run(t, quarantine.Done{})
 	l.wantAttached(t, "eve")
 	l.since(t, announced, doneTitle)
 	if got := l.quarantined(t, "eve"); !got.Equal(done) {
@@ -176,9 +178,9 @@ func TestQuarantine(t *testing.T) {
 	// MFA ends it within minutes, by the record of it.
 	l.clock.Advance(time.Minute)
 	l.call(t, "EnableMFADevice")
-	l.run(t, guard.QuarantineRun{})
+	l.run(t, quarantine.Done{})
 	l.clock.Advance(5 * time.Minute)
-	l.run(t, guard.QuarantineRun{Released: 1})
+	l.run(t, quarantine.Done{Released: 1})
 	l.wantAttached(t)
 	if got := l.quarantined(t, "eve"); !got.IsZero() {
 		t.Errorf("the status says quarantined since %v", got)
@@ -210,7 +212,7 @@ func TestQuarantineOff(t *testing.T) {
 
 func TestQuarantineDryRun(t *testing.T) {
 	l := newLocked(t, quarantineDryRun)
-	l.run(t, guard.QuarantineRun{Would: 1})
+	l.run(t, quarantine.Done{Would: 1})
 	l.pass(t, 10*24*time.Hour)
 	l.since(t, wouldTitle)
 	l.wantAttached(t)
@@ -222,7 +224,7 @@ func TestQuarantineDryRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	announced := l.announcedTitle()
-	l.run(t, guard.QuarantineRun{Announced: 1})
+	l.run(t, quarantine.Done{Announced: 1})
 	l.pass(t, 25*time.Hour)
 	l.since(t, wouldTitle, announced, doneTitle)
 
@@ -244,15 +246,15 @@ func TestQuarantineExempt(t *testing.T) {
 		{"ev", false}, {"eve2", false}, {"123456789013", false}, {"arn:aws:iam::123456789013:user/eve", false}, {"arn:aws:iam::" + account + ":user/eve/adam", false},
 	} {
 		t.Run(tt.exempt, func(t *testing.T) {
-			exempt := func(s *guard.Settings) { s.Quarantine.Exempt = []string{"somebody", tt.exempt} }
+			exempt := func(s *wire.Settings) { s.Quarantine.Exempt = []string{"somebody", tt.exempt} }
 			l := newLocked(t, quarantineOn, exempt)
-			if marked := l.row(t, "eve").State == guard.QuarantineMarked; marked == tt.want {
+			if marked := l.row(t, "eve").State == quarantine.Marked; marked == tt.want {
 				t.Errorf("marked is %v", marked)
 			}
 			// Whoever is exempt later comes out, or is not put in.
 			for stage, past := range map[string]time.Duration{"announced": 0, "quarantined": 25 * time.Hour} {
 				l := newLocked(t, quarantineOn)
-				l.run(t, guard.QuarantineRun{Announced: 1})
+				l.run(t, quarantine.Done{Announced: 1})
 				l.pass(t, past)
 				l.set(exempt)
 				l.pass(t, 26*time.Hour)
@@ -282,19 +284,19 @@ func TestQuarantineDrops(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			l := newLocked(t, quarantineOn)
 			change(t, l)
-			l.run(t, guard.QuarantineRun{})
+			l.run(t, quarantine.Done{})
 			l.since(t)
 
 			l = newLocked(t, quarantineOn)
 			announced := l.announcedTitle()
-			l.run(t, guard.QuarantineRun{Announced: 1})
+			l.run(t, quarantine.Done{Announced: 1})
 			l.clock.Advance(24 * time.Hour)
 			change(t, l)
-			l.run(t, guard.QuarantineRun{Released: 1})
+			l.run(t, quarantine.Done{Released: 1})
 			l.wantAttached(t)
 			l.since(t, announced, calledOff)
 			l.clock.Advance(10 * time.Minute)
-			l.run(t, guard.QuarantineRun{})
+			l.run(t, quarantine.Done{})
 			if q := l.row(t, "eve"); !q.Due.IsZero() {
 				t.Errorf("still due: %+v", q)
 			}
@@ -315,14 +317,14 @@ func TestQuarantineFaults(t *testing.T) {
 		{"announce", func(*testing.T, *locked) {}, nil, 1, 6},
 		{"attach", func(t *testing.T, l *locked) {
 			t.Helper()
-			l.run(t, guard.QuarantineRun{Announced: 1})
+			l.run(t, quarantine.Done{Announced: 1})
 			l.clock.Advance(24 * time.Hour)
 		}, []string{"eve"}, 2, 8},
 		{"release", func(t *testing.T, l *locked) {
 			t.Helper()
-			l.run(t, guard.QuarantineRun{Announced: 1})
+			l.run(t, quarantine.Done{Announced: 1})
 			l.clock.Advance(24 * time.Hour)
-			l.run(t, guard.QuarantineRun{Attached: 1})
+			l.run(t, quarantine.Done{Attached: 1})
 			l.clock.Advance(time.Hour)
 			l.apply("EnableMFADevice", "eve")
 		}, nil, 3, 9},
@@ -379,7 +381,7 @@ func TestQuarantineOverlaps(t *testing.T) {
 		wg.Wait()
 		l.clock.Advance(24 * time.Hour)
 	}
-	l.run(t, guard.QuarantineRun{})
+	l.run(t, quarantine.Done{})
 	l.wantAttached(t, "eve")
 	if n := len(l.titles()) - len(pastLast); n != 2 {
 		t.Errorf("alerts %v", l.titles())
@@ -391,7 +393,7 @@ func TestQuarantineOverlaps(t *testing.T) {
 func TestQuarantineThrottled(t *testing.T) {
 	l := newLocked(t, quarantineOn)
 	announced := l.announcedTitle()
-	l.run(t, guard.QuarantineRun{Announced: 1})
+	l.run(t, quarantine.Done{Announced: 1})
 	l.clock.Advance(24 * time.Hour)
 	tries := 0
 	l.policy.Refuse = func(call, _ string) error {
@@ -411,7 +413,7 @@ func TestQuarantineThrottled(t *testing.T) {
 	l.wantAttached(t)
 	l.policy.Refuse = nil
 	l.clock.Advance(time.Hour)
-	l.run(t, guard.QuarantineRun{Attached: 1})
+	l.run(t, quarantine.Done{Attached: 1})
 	l.wantAttached(t, "eve")
 }
 
@@ -419,15 +421,15 @@ func TestRelease(t *testing.T) {
 	for name, past := range map[string]time.Duration{"announced": 0, "quarantined": 25 * time.Hour} {
 		t.Run(name, func(t *testing.T) {
 			l := newLocked(t, quarantineOn)
-			l.release(t, "adam", time.Hour, guard.ErrNotQuarantined)
-			l.run(t, guard.QuarantineRun{Announced: 1})
+			l.release(t, "adam", time.Hour, quarantine.ErrNotQuarantined)
+			l.run(t, quarantine.Done{Announced: 1})
 			l.pass(t, past)
 			l.release(t, "eve", 72*time.Hour, nil)
 			l.release(t, "eve", 80*time.Hour, nil) // asked twice
 			at := l.clock.Now()
-			l.run(t, guard.QuarantineRun{Released: 1})
+			l.run(t, quarantine.Done{Released: 1})
 			l.wantAttached(t)
-			l.release(t, "eve", 72*time.Hour, guard.ErrNotQuarantined)
+			l.release(t, "eve", 72*time.Hour, quarantine.ErrNotQuarantined)
 			f := l.pub.Published()[len(l.titles())-1].Finding
 			if want := "her token is broken; left alone until " + at.Add(72*time.Hour).Format(time.RFC3339) + "."; f.ID != detect.UserReleased || f.Detail != want || f.Actor.Name != "arn:aws:iam::1:user/ops" {
 				t.Errorf("the alert: %+v, want %q", f, want)
@@ -455,12 +457,12 @@ func TestReleaseDuringAttach(t *testing.T) {
 		for _, another := range []bool{false, true} {
 			t.Run(fmt.Sprintf("dies %v, another run %v", dies, another), func(t *testing.T) {
 				l := newLocked(t, quarantineOn)
-				l.run(t, guard.QuarantineRun{Announced: 1})
+				l.run(t, quarantine.Done{Announced: 1})
 				l.clock.Advance(24 * time.Hour)
 				l.policy.During = func() {
 					l.release(t, "eve", 72*time.Hour, nil)
 					if another {
-						l.run(t, guard.QuarantineRun{Released: 1})
+						l.run(t, quarantine.Done{Released: 1})
 					}
 					if dies {
 						l.script.Inject(1, fake.CrashAfter) // of attaching
@@ -484,9 +486,9 @@ func TestReleaseDuringAttach(t *testing.T) {
 // fought with.
 func TestDetachedByHand(t *testing.T) {
 	l := newLocked(t, quarantineOn)
-	l.run(t, guard.QuarantineRun{Announced: 1})
+	l.run(t, quarantine.Done{Announced: 1})
 	l.clock.Advance(24 * time.Hour)
-	l.run(t, guard.QuarantineRun{Attached: 1})
+	l.run(t, quarantine.Done{Attached: 1})
 	if _, err := l.policy.Detach(t.Context(), account, "eve"); err != nil {
 		t.Fatal(err)
 	}
@@ -495,7 +497,7 @@ func TestDetachedByHand(t *testing.T) {
 	rec.RequestParameters = []byte(`{"userName":"eve","policyArn":"arn:aws:iam::` + account + `:policy/rootguard-quarantine"}`)
 	l.handle(t, rec, guard.Recorded)
 	l.clock.Advance(5 * time.Minute)
-	l.run(t, guard.QuarantineRun{Released: 1})
+	l.run(t, quarantine.Done{Released: 1})
 	if f := l.pub.Published()[n].Finding; !strings.Contains(f.Detail, "The policy was taken off the user, and not by rootguard") {
 		t.Errorf("the alert: %+v", f)
 	}
@@ -511,9 +513,9 @@ func TestDetachedByHand(t *testing.T) {
 // TestQuarantineFollows holds that a user who is renamed gets out too.
 func TestQuarantineFollows(t *testing.T) {
 	l := newLocked(t, quarantineOn)
-	l.run(t, guard.QuarantineRun{Announced: 1})
+	l.run(t, quarantine.Done{Announced: 1})
 	l.clock.Advance(24 * time.Hour)
-	l.run(t, guard.QuarantineRun{Attached: 1})
+	l.run(t, quarantine.Done{Attached: 1})
 	l.clock.Advance(time.Hour)
 	l.iam.users = map[string]liveUser{"eva": {password: true}}
 	if _, err := l.policy.Detach(t.Context(), account, "eve"); err != nil {
@@ -522,18 +524,18 @@ func TestQuarantineFollows(t *testing.T) {
 	if err := l.policy.Attach(t.Context(), account, "eva"); err != nil {
 		t.Fatal(err)
 	}
-	l.run(t, guard.QuarantineRun{Unanswered: 1}) // the record has not come yet
+	l.run(t, quarantine.Done{Unanswered: 1}) // the record has not come yet
 	rec := iamCall("UpdateUser", "eve", l.clock.Now())
 	rec.RequestParameters = []byte(`{"userName":"eve","newUserName":"eva"}`)
 	l.handle(t, rec, guard.Recorded)
 	l.clock.Advance(5 * time.Minute)
-	l.run(t, guard.QuarantineRun{})
-	if q := l.row(t, "eva"); q.State != guard.QuarantineActive {
+	l.run(t, quarantine.Done{})
+	if q := l.row(t, "eva"); q.State != quarantine.Active {
 		t.Errorf("under the new name: %+v", q)
 	}
 	l.apply("EnableMFADevice", "eva")
 	l.clock.Advance(time.Hour)
-	l.run(t, guard.QuarantineRun{Released: 1})
+	l.run(t, quarantine.Done{Released: 1})
 	l.wantAttached(t)
 }
 
@@ -543,9 +545,9 @@ func TestReleaseFollows(t *testing.T) {
 	for _, known := range []bool{true, false} {
 		t.Run(fmt.Sprintf("known %v", known), func(t *testing.T) {
 			l := newLocked(t, quarantineOn)
-			l.run(t, guard.QuarantineRun{Announced: 1})
+			l.run(t, quarantine.Done{Announced: 1})
 			l.clock.Advance(24 * time.Hour)
-			l.run(t, guard.QuarantineRun{Attached: 1})
+			l.run(t, quarantine.Done{Attached: 1})
 			l.clock.Advance(10 * time.Minute)
 			l.iam.users = map[string]liveUser{"eva": {password: true}}
 			if _, err := l.policy.Detach(t.Context(), account, "eve"); err != nil {
@@ -562,7 +564,7 @@ func TestReleaseFollows(t *testing.T) {
 			}
 			l.release(t, "eve", 72*time.Hour, nil)
 			if !known {
-				l.run(t, guard.QuarantineRun{Unanswered: 1})
+				l.run(t, quarantine.Done{Unanswered: 1})
 				l.handle(t, rec, guard.Recorded)
 			}
 			for range 3 {
@@ -596,12 +598,12 @@ func TestNoticeOfALateRun(t *testing.T) {
 // for long is made anew before anything is done.
 func TestForgottenAnnouncement(t *testing.T) {
 	l := newLocked(t, quarantineOn)
-	l.run(t, guard.QuarantineRun{Announced: 1})
+	l.run(t, quarantine.Done{Announced: 1})
 	l.clock.Advance(30 * 24 * time.Hour)
-	l.run(t, guard.QuarantineRun{Announced: 1})
+	l.run(t, quarantine.Done{Announced: 1})
 	l.wantAttached(t)
 	l.clock.Advance(24 * time.Hour)
-	l.run(t, guard.QuarantineRun{Attached: 1})
+	l.run(t, quarantine.Done{Attached: 1})
 	l.wantAttached(t, "eve")
 }
 
@@ -618,8 +620,8 @@ func TestQuarantineMany(t *testing.T) {
 		l.iam.users[name] = liveUser{password: true}
 		l.handle(t, iamCall("CreateLoginProfile", name, t0), guard.Recorded)
 		key := account + "/" + name
-		row := guard.Quarantine{Key: key, Account: account, User: name, State: guard.QuarantineMarked, Due: t0, Revision: 1, Cycle: "c", Deadline: t0}
-		if err := l.rows.ChangeQuarantine(t.Context(), key, func(guard.Quarantine) guard.Quarantine { return row }); err != nil {
+		row := quarantine.Quarantine{Key: key, Account: account, User: name, State: quarantine.Marked, Due: t0, Revision: 1, Cycle: "c", Deadline: t0}
+		if err := l.rows.Update(t.Context(), key, func(quarantine.Quarantine) quarantine.Quarantine { return row }); err != nil {
 			t.Fatal(err)
 		}
 	}

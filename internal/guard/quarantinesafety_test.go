@@ -10,11 +10,13 @@ import (
 
 	"rootguard/internal/fake"
 	"rootguard/internal/guard"
+	"rootguard/internal/quarantine"
+	"rootguard/internal/wire"
 )
 
 // newLockedOf has users past the last reminder, and swept. Those whose names begin
 // with "admin" are administrators.
-func newLockedOf(t *testing.T, users []string, change ...func(*guard.Settings)) *locked {
+func newLockedOf(t *testing.T, users []string, change ...func(*wire.Settings)) *locked {
 	t.Helper()
 	l := &locked{swept: newSwept(change...)}
 	l.rows, l.policy = &fake.Quarantines{Script: l.script, Conflicts: true}, &fake.Policy{Script: l.script}
@@ -54,13 +56,13 @@ func (l *locked) titled(text string) (n int) {
 // policy off, and so does Release.
 func TestAttachedAndForgotten(t *testing.T) {
 	t.Parallel()
-	for _, mode := range []func(*guard.Settings){quarantineOn, quarantineDryRun} {
+	for _, mode := range []func(*wire.Settings){quarantineOn, quarantineDryRun} {
 		for _, fault := range []fake.Fault{fake.FailBefore, fake.FailAfter, fake.CrashBefore, fake.CrashAfter} {
 			tried := 0
 			for n := 1; ; n++ {
 				for _, release := range []bool{false, true} {
 					l := newLocked(t, quarantineOn)
-					l.run(t, guard.QuarantineRun{Announced: 1})
+					l.run(t, quarantine.Done{Announced: 1})
 					l.clock.Advance(24*time.Hour + time.Minute)
 					before := len(l.script.Calls())
 					l.script.Inject(n, fault)
@@ -74,16 +76,16 @@ func TestAttachedAndForgotten(t *testing.T) {
 						break
 					}
 					state := l.row(t, "eve").State
-					if len(l.policy.Users()) > 0 && state != guard.QuarantineActive {
+					if len(l.policy.Users()) > 0 && state != quarantine.Active {
 						tried++
-						if state != guard.QuarantineAttaching {
+						if state != quarantine.Attaching {
 							t.Errorf("%v of call %d: the policy is attached, and the row says %q", fault, n, state)
 						}
 					}
 					l.set(mode)
 					l.clock.Advance(5 * time.Minute)
 					if release {
-						if _, err := guard.Release(t.Context(), l.rows, account, "eve", "ops", "why", l.clock.Now(), l.clock.Now().Add(200*time.Hour)); err != nil {
+						if _, err := quarantine.Release(t.Context(), l.rows, account, "eve", "ops", "why", l.clock.Now(), l.clock.Now().Add(200*time.Hour)); err != nil {
 							t.Errorf("%v of call %d: release: %v", fault, n, err)
 						}
 						l.pass(t, time.Hour)
@@ -109,7 +111,7 @@ func TestAttachedAndForgotten(t *testing.T) {
 func TestLastAdministrator(t *testing.T) {
 	t.Run("alone", func(t *testing.T) {
 		l := newLockedOf(t, []string{"admin", "eve"}, quarantineOn)
-		l.run(t, guard.QuarantineRun{Announced: 1, Spared: 1})
+		l.run(t, quarantine.Done{Announced: 1, Spared: 1})
 		l.pass(t, 60*time.Hour)
 		l.wantAttached(t, "eve")
 		if l.titled("high IAM user is not quarantined: admin") != 1 || l.titled("will be quarantined") != 1 {
@@ -136,7 +138,7 @@ func TestLastAdministrator(t *testing.T) {
 	t.Run("two at once", func(t *testing.T) {
 		for range 20 {
 			l := newLockedOf(t, []string{"admin1", "admin2"}, quarantineOn)
-			l.run(t, guard.QuarantineRun{Announced: 2})
+			l.run(t, quarantine.Done{Announced: 2})
 			l.clock.Advance(24 * time.Hour)
 			var wg sync.WaitGroup
 			for range 3 {
@@ -152,7 +154,7 @@ func TestLastAdministrator(t *testing.T) {
 	t.Run("known by IAM alone", func(t *testing.T) {
 		l := newLocked(t, quarantineOn)
 		l.policy.Admins = map[string]bool{account + "/eve": true}
-		l.run(t, guard.QuarantineRun{Spared: 1})
+		l.run(t, quarantine.Done{Spared: 1})
 		l.pass(t, 60*time.Hour)
 		l.wantAttached(t)
 	})
@@ -160,13 +162,13 @@ func TestLastAdministrator(t *testing.T) {
 		l := newLockedOf(t, []string{"admin1", "admin2"}, quarantineOn)
 		l.apply("EnableMFADevice", "admin2")
 		l.handle(t, iamCall("EnableMFADevice", "admin2", l.clock.Now()), guard.Recorded)
-		l.run(t, guard.QuarantineRun{Announced: 1})
+		l.run(t, quarantine.Done{Announced: 1})
 		l.clock.Advance(24 * time.Hour)
 		l.apply("DeleteUser", "admin2")
 		l.handle(t, iamCall("DeleteUser", "admin2", l.clock.Now()), guard.Recorded)
-		l.run(t, guard.QuarantineRun{Spared: 1})
+		l.run(t, quarantine.Done{Spared: 1})
 		l.wantAttached(t)
-		if q := l.row(t, "admin1"); q.State != guard.QuarantineSpared {
+		if q := l.row(t, "admin1"); q.State != quarantine.Spared {
 			t.Errorf("the row: %+v", q)
 		}
 	})
@@ -176,11 +178,11 @@ func TestLastAdministrator(t *testing.T) {
 // locked in, in a dry run and else, and that the alert says what it is.
 func TestBarredFromMFA(t *testing.T) {
 	const why = "The permissions boundary of the user does not allow iam:EnableMFADevice"
-	for name, mode := range map[string]func(*guard.Settings){"on": quarantineOn, "dry run": quarantineDryRun} {
+	for name, mode := range map[string]func(*wire.Settings){"on": quarantineOn, "dry run": quarantineDryRun} {
 		t.Run(name, func(t *testing.T) {
 			l := newLocked(t, mode)
 			l.policy.Bars = map[string]string{account + "/eve": why}
-			l.run(t, guard.QuarantineRun{Spared: 1})
+			l.run(t, quarantine.Done{Spared: 1})
 			l.pass(t, 80*time.Hour)
 			l.since(t, "high IAM user is not quarantined: eve")
 			if f := l.pub.Published()[len(pastLast)].Finding; !strings.HasPrefix(f.Detail, why+"; nothing was changed") {
@@ -197,7 +199,7 @@ func TestBarredFromMFA(t *testing.T) {
 	t.Run("since the announcement", func(t *testing.T) {
 		l := newLocked(t, quarantineOn)
 		announced := l.announcedTitle()
-		l.run(t, guard.QuarantineRun{Announced: 1})
+		l.run(t, quarantine.Done{Announced: 1})
 		l.policy.Bars = map[string]string{account + "/eve": why}
 		l.pass(t, 30*time.Hour)
 		l.wantAttached(t)
@@ -216,9 +218,9 @@ func TestBarredFromMFA(t *testing.T) {
 	t.Run("released", func(t *testing.T) {
 		l := newLocked(t, quarantineOn)
 		l.policy.Bars = map[string]string{account + "/eve": why}
-		l.run(t, guard.QuarantineRun{Spared: 1})
+		l.run(t, quarantine.Done{Spared: 1})
 		l.release(t, "eve", 72*time.Hour, nil)
-		l.run(t, guard.QuarantineRun{Released: 1})
+		l.run(t, quarantine.Done{Released: 1})
 	})
 	t.Run("IAM does not say", func(t *testing.T) {
 		l := newLocked(t, quarantineOn)
@@ -241,7 +243,7 @@ func TestSpareFaults(t *testing.T) {
 	for _, fault := range []fake.Fault{fake.FailBefore, fake.FailAfter, fake.CrashBefore, fake.CrashAfter} {
 		for n := 1; ; n++ {
 			l := newLocked(t, quarantineOn)
-			l.run(t, guard.QuarantineRun{Announced: 1})
+			l.run(t, quarantine.Done{Announced: 1})
 			l.policy.Bars = map[string]string{account + "/eve": "It is barred"}
 			l.clock.Advance(24*time.Hour + time.Minute)
 			before := len(l.script.Calls())
@@ -275,12 +277,12 @@ func TestQuarantineLimit(t *testing.T) {
 	for i := range 12 {
 		users = append(users, fmt.Sprintf("user%02d", i))
 	}
-	l := newLockedOf(t, users, quarantineOn, func(s *guard.Settings) { s.Quarantine.PerRun, s.Quarantine.PerDay = 3, 5 })
-	l.run(t, guard.QuarantineRun{Announced: 12})
+	l := newLockedOf(t, users, quarantineOn, func(s *wire.Settings) { s.Quarantine.PerRun, s.Quarantine.PerDay = 3, 5 })
+	l.run(t, quarantine.Done{Announced: 12})
 	l.clock.Advance(24 * time.Hour)
-	l.run(t, guard.QuarantineRun{Attached: 3, More: true})
+	l.run(t, quarantine.Done{Attached: 3, More: true})
 	l.clock.Advance(5 * time.Minute)
-	l.run(t, guard.QuarantineRun{Attached: 2})
+	l.run(t, quarantine.Done{Attached: 2})
 	if n := len(l.policy.Users()); n != 5 {
 		t.Errorf("%d users are quarantined", n)
 	}
@@ -306,8 +308,8 @@ func TestQuarantineLimit(t *testing.T) {
 func TestQuarantineLimitFaults(t *testing.T) {
 	for _, fault := range []fake.Fault{fake.FailBefore, fake.FailAfter, fake.CrashBefore, fake.CrashAfter} {
 		for n := 1; n <= 12; n++ {
-			l := newLockedOf(t, []string{"user1", "user2"}, quarantineOn, func(s *guard.Settings) { s.Quarantine.PerDay = 2 })
-			l.run(t, guard.QuarantineRun{Announced: 2})
+			l := newLockedOf(t, []string{"user1", "user2"}, quarantineOn, func(s *wire.Settings) { s.Quarantine.PerDay = 2 })
+			l.run(t, quarantine.Done{Announced: 2})
 			l.clock.Advance(24 * time.Hour)
 			l.script.Inject(n, fault)
 			_, _ = l.Quarantine(t.Context(), l.iam, l.policy, l.policy, l.clock.Now())
@@ -329,7 +331,7 @@ func TestExemptByID(t *testing.T) {
 		attached bool
 	}{{"AIDAEVE", false}, {"aidaeve", true}, {"AIDAEVE2", true}} {
 		t.Run(tt.exempt, func(t *testing.T) {
-			exempt := func(s *guard.Settings) { s.Quarantine.Exempt = []string{tt.exempt} }
+			exempt := func(s *wire.Settings) { s.Quarantine.Exempt = []string{tt.exempt} }
 			check := func(l *locked, what string) {
 				t.Helper()
 				l.pass(t, 60*time.Hour)
@@ -340,14 +342,14 @@ func TestExemptByID(t *testing.T) {
 			check(newLocked(t, quarantineOn, exempt), "exempt from the beginning")
 
 			l := newLocked(t, quarantineOn)
-			l.run(t, guard.QuarantineRun{Announced: 1})
+			l.run(t, quarantine.Done{Announced: 1})
 			l.pass(t, 25*time.Hour)
 			l.set(exempt)
 			check(l, "exempt when quarantined")
 
 			// No record tells the ID; IAM does.
 			l = newLocked(t, quarantineOn)
-			err := l.rows.ChangeQuarantine(t.Context(), account+"/eve", func(q guard.Quarantine) guard.Quarantine {
+			err := l.rows.Update(t.Context(), account+"/eve", func(q quarantine.Quarantine) quarantine.Quarantine {
 				q.UserID = ""
 				return q
 			})
@@ -356,7 +358,7 @@ func TestExemptByID(t *testing.T) {
 			}
 			l.iam.ids = map[string]string{"eve": "AIDAEVE"}
 			l.set(exempt)
-			l.run(t, map[bool]guard.QuarantineRun{true: {Announced: 1}}[tt.attached])
+			l.run(t, map[bool]quarantine.Done{true: {Announced: 1}}[tt.attached])
 		})
 	}
 }

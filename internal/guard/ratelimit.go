@@ -8,6 +8,7 @@ import (
 
 	"rootguard/internal/alert"
 	"rootguard/internal/detect"
+	"rootguard/internal/worker"
 )
 
 // How long an alert may have to wait for its rate limit token. Roll-ups wait for
@@ -35,9 +36,9 @@ const (
 	UnsentAfter = 15 * time.Minute
 )
 
-// errRateLimited is that a roll-up or a resend is left due, since others are to be
+// ErrRateLimited is that a roll-up or a resend is left due, since others are to be
 // published first.
-var errRateLimited = errors.New("too many alerts are due at once")
+var ErrRateLimited = errors.New("too many alerts are due at once")
 
 // token waits for a rate limit token. It is false where none comes in time. That
 // no tokens can be taken holds nothing back: the alert is worth more.
@@ -52,14 +53,18 @@ func (g *Guard) token(ctx context.Context, within time.Duration) bool {
 	return ok || err != nil
 }
 
-// tokenFor waits for the token of what has been due since a time, and reports
+// TokenFor waits for the token of what has been due since a time, and reports
 // whether it may be published. What is overdue may, unless the time for a token
 // was cut short by the end of this run, whose rest is left to the next.
-func (g *Guard) tokenFor(ctx context.Context, due, at time.Time) bool {
+func (g *Guard) TokenFor(ctx context.Context, due, at time.Time) bool {
 	if at.Sub(due) <= overdueAfter {
 		return g.token(ctx, rollUpWait)
 	}
 	return g.token(ctx, urgentWait) || !g.short(ctx, publishReserve+rollUpWait)
+}
+
+func (g *Guard) short(ctx context.Context, need time.Duration) bool {
+	return worker.Short(ctx, g.deps.Now(), need)
 }
 
 // overtime reports whether there is too little time left for another roll-up.

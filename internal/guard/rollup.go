@@ -41,7 +41,7 @@ func (g *Guard) Flush(ctx context.Context, at time.Time) (published int, err err
 			fresh = true
 			sent, err := g.rollUp(ctx, w, at)
 			switch {
-			case errors.Is(err, errRateLimited): // the rest would get none either, and stays due
+			case errors.Is(err, ErrRateLimited): // the rest would get none either, and stays due
 				return published, errors.Join(errs...)
 			case err != nil:
 				errs = append(errs, err)
@@ -92,8 +92,8 @@ func (g *Guard) rollUp(ctx context.Context, gr Group, at time.Time) (sent bool, 
 	release := func(err error) (bool, error) {
 		return false, errors.Join(err, g.settle(ctx, key, "", d.undo(&g.settings)))
 	}
-	if !g.tokenFor(ctx, gr.Until, at) {
-		return release(errRateLimited)
+	if !g.TokenFor(ctx, gr.Until, at) {
+		return release(ErrRateLimited)
 	}
 	a, err := g.rollUpOf(ctx, &gr, &d.claim)
 	if err != nil {
@@ -103,7 +103,7 @@ func (g *Guard) rollUp(ctx context.Context, gr Group, at time.Time) (sent bool, 
 	if a.Count > 0 {
 		// Where its incident cannot be stored it goes out without: the alert that
 		// it repeats has one.
-		a.Incident, unlisted = g.enlist(ctx, &a)
+		a.Incident, unlisted = g.attach(ctx, &a)
 		if unlisted != nil && a.Late && d.claim.Attempts == 1 { // there was no alert
 			return release(unlisted)
 		}
@@ -197,7 +197,7 @@ func (s *Settings) fill(a *alert.Alert, claims []Claim, count int, late bool) {
 			}
 			a.LastTime = at
 		}
-		s.list(a, actionOf(f))
+		s.list(a, alert.ActionOf(f))
 	}
 	a.Finding.Severity = severity
 	a.ActionsOmitted += count - len(claims)

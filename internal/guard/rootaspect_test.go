@@ -6,10 +6,10 @@ import (
 	"testing"
 	"time"
 
+	"rootguard/internal/accountcheck"
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/cloudtrail"
 	"rootguard/internal/detect"
-	"rootguard/internal/guard"
 )
 
 // rootRecord is a call about root's own device, key or password.
@@ -266,11 +266,11 @@ func (l *land) wantLive(t *testing.T, want ...detect.ID) {
 // device or a key: the removal of one of two says by its event alone that root
 // has none where the other is not on record.
 func TestRecheckRoot(t *testing.T) {
-	row := func(l *land) (row guard.Round) {
+	row := func(l *land) (row accountcheck.Round) {
 		t.Helper()
-		err := l.rounds.Of(guard.PostureRound).Update(t.Context(), home+"/posture", func(r guard.Round) guard.Round {
+		err := l.rounds.Of(accountcheck.PostureRound).Update(t.Context(), home+"/posture", func(r accountcheck.Round) accountcheck.Round {
 			row = r
-			return guard.Round{}
+			return accountcheck.Round{}
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -367,8 +367,8 @@ func TestRootLateRun(t *testing.T) {
 // root right goes by its last answer, and alerts of what it hid so far.
 func TestRootRowsOfEarlierVersions(t *testing.T) {
 	forget := func(l *land) {
-		err := l.rounds.Of(guard.PostureRound).Update(t.Context(), home+"/posture", func(r guard.Round) guard.Round {
-			r.Root.Seen = guard.RootSeen{}
+		err := l.rounds.Of(accountcheck.PostureRound).Update(t.Context(), home+"/posture", func(r accountcheck.Round) accountcheck.Round {
+			r.Root.Seen = accountcheck.RootSeen{}
 			return r
 		})
 		if err != nil {
@@ -408,9 +408,9 @@ func TestRootRowsOfEarlierVersions(t *testing.T) {
 		l.iam.roots[home] = rootUser{password: 1}
 		for waits := false; !waits; {
 			l.pass(t, 5*time.Minute)
-			err := l.rounds.Of(guard.PostureRound).Update(t.Context(), home+"/posture", func(r guard.Round) guard.Round {
+			err := l.rounds.Of(accountcheck.PostureRound).Update(t.Context(), home+"/posture", func(r accountcheck.Round) accountcheck.Round {
 				if waits = len(r.Root.Problems) > 0; waits {
-					r.Root.Known, r.Root.Compared, r.Root.Seen = nil, time.Time{}, guard.RootSeen{}
+					r.Root.Known, r.Root.Compared, r.Root.Seen = nil, time.Time{}, accountcheck.RootSeen{}
 				}
 				return r
 			})
@@ -426,9 +426,9 @@ func TestRootRowsOfEarlierVersions(t *testing.T) {
 		l.pass(t, 48*time.Hour)
 		gone := rootUser{password: 1}
 		l.iam.roots[home] = gone
-		err := l.rounds.Of(guard.PostureRound).Update(t.Context(), home+"/posture", func(r guard.Round) guard.Round {
+		err := l.rounds.Of(accountcheck.PostureRound).Update(t.Context(), home+"/posture", func(r accountcheck.Round) accountcheck.Round {
 			live := gone.answer()
-			r.Root = guard.Root{Known: &live, Compared: l.clock.Now()} // taken for explained
+			r.Root = accountcheck.Root{Known: &live, Compared: l.clock.Now()} // taken for explained
 			return r
 		})
 		if err != nil {

@@ -69,7 +69,7 @@ type rootModel struct {
 	lags    []int       // of IAM's answers, in seconds
 }
 
-// AccountSummary is guard.Roots's: an answer may be out of date.
+// AccountSummary is accountcheck.Roots's: an answer may be out of date.
 func (m *rootModel) AccountSummary(context.Context, string) (bootstrap.LiveFact, error) {
 	now := m.clock.Now()
 	seen := now.Add(-time.Duration(m.lags[len(m.checks)%len(m.lags)]) * time.Second)

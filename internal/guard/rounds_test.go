@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"rootguard/internal/accountcheck"
 	"rootguard/internal/testenv"
 
 	"rootguard/internal/alert"
@@ -22,7 +23,8 @@ import (
 	"rootguard/internal/cloudtrail"
 	"rootguard/internal/detect"
 	"rootguard/internal/fake"
-	"rootguard/internal/guard"
+	"rootguard/internal/mfadeadline"
+	"rootguard/internal/wire"
 )
 
 // The guard's own account, and others.
@@ -75,17 +77,17 @@ func (f *iamFake) AccountSummary(ctx context.Context, of string) (bootstrap.Live
 	return bootstrap.LiveFact{}, errDenied
 }
 
-func (f *iamFake) Users(ctx context.Context, of string) ([]guard.ListedUser, error) {
+func (f *iamFake) Users(ctx context.Context, of string) ([]accountcheck.ListedUser, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.lists++
 	if f.down[of] || ctx.Err() != nil {
 		return nil, errDenied
 	}
-	var listed []guard.ListedUser
+	var listed []accountcheck.ListedUser
 	for _, u := range f.users[of] {
 		if !f.unlisted[u.name] {
-			listed = append(listed, guard.ListedUser{Name: u.name, ID: u.id, Created: u.created})
+			listed = append(listed, accountcheck.ListedUser{Name: u.name, ID: u.id, Created: u.created})
 		}
 	}
 	return listed, nil
@@ -117,7 +119,7 @@ type orgFake struct {
 	expired bool // every token that is not ""
 }
 
-func (o *orgFake) Members(_ context.Context, token string) (page []guard.Member, next string, err error) {
+func (o *orgFake) Members(_ context.Context, token string) (page []accountcheck.Member, next string, err error) {
 	if o.refuse != nil || o.expired && token != "" {
 		return nil, "", cmpErr(o.refuse, errors.New("InvalidInputException: token"))
 	}
@@ -127,7 +129,7 @@ func (o *orgFake) Members(_ context.Context, token string) (page []guard.Member,
 		case len(page) == 2:
 			return page, page[1].Account, nil
 		default:
-			page = append(page, guard.Member{Account: id, Active: o.active[id]})
+			page = append(page, accountcheck.Member{Account: id, Active: o.active[id]})
 		}
 	}
 	return page, "", nil
@@ -147,20 +149,20 @@ type land struct {
 	org       *orgFake
 	deadlines *fake.Deadlines
 	rounds    *fake.Rounds
-	home      guard.Home
+	home      accountcheck.Home
 
-	forwarders guard.Forwarders
-	reports    guard.CredentialReports // nil: none are asked for
+	forwarders accountcheck.Forwarders
+	reports    accountcheck.CredentialReports // nil: none are asked for
 }
 
-func newLand(change ...func(*guard.Settings)) *land {
+func newLand(change ...func(*wire.Settings)) *land {
 	w := newWorld(change...)
 	l := &land{
 		world: w, iam: newIAM(), deadlines: &fake.Deadlines{Script: w.script, Conflicts: true}, rounds: &fake.Rounds{Script: w.script, Conflicts: true},
-		home: guard.Home{Account: home, Region: "us-east-1", Members: true},
+		home: accountcheck.Home{Account: home, Region: "us-east-1", Members: true},
 	}
 	l.iam.roots[home] = good
-	l.Guard = guard.New(guard.Deps{
+	l.parts = newParts(wire.Deps{
 		Detector: &detect.Detector{}, Ledger: w.ledger, Journal: w.journal, FactRows: w.journal, Publisher: w.pub, Now: w.clock.Now, Deadlines: l.deadlines, Rounds: l.rounds,
 	}, w.settings)
 	return l
@@ -178,7 +180,7 @@ func (l *land) organization(accounts ...string) {
 func (l *land) run() (err error) {
 	ctx, at := context.Background(), l.clock.Now()
 	_, one := l.Sweep(ctx, l.iam, at)
-	var org guard.Organization
+	var org accountcheck.Organization
 	if l.org != nil {
 		org = l.org
 	}
@@ -502,9 +504,9 @@ func TestTenThousandAccounts(t *testing.T) {
 	l.want(t)
 }
 
-type forwardersFunc func(account string) ([]guard.Undelivered, error)
+type forwardersFunc func(account string) ([]accountcheck.Undelivered, error)
 
-func (f forwardersFunc) Undelivered(_ context.Context, account string) ([]guard.Undelivered, error) {
+func (f forwardersFunc) Undelivered(_ context.Context, account string) ([]accountcheck.Undelivered, error) {
 	return f(account)
 }
 
@@ -516,9 +518,9 @@ func TestUndelivered(t *testing.T) {
 	l.organization(member)
 	l.pass(t, 5*time.Minute)
 	before := len(l.pub.Published())
-	var stuck []guard.Undelivered
+	var stuck []accountcheck.Undelivered
 	var unread error
-	l.forwarders = forwardersFunc(func(account string) ([]guard.Undelivered, error) {
+	l.forwarders = forwardersFunc(func(account string) ([]accountcheck.Undelivered, error) {
 		if account != member {
 			return nil, nil
 		}
@@ -550,7 +552,7 @@ func TestUndelivered(t *testing.T) {
 	hours(3)
 	want()
 
-	stuck = []guard.Undelivered{{Region: "eu-north-1", Queue: "https://q", Events: 3}}
+	stuck = []accountcheck.Undelivered{{Region: "eu-north-1", Queue: "https://q", Events: 3}}
 	l.pub.Refuse = func(alert.Alert) error { return errors.New("SNS is down") }
 	for range 12 {
 		_, _ = l.Posture(t.Context(), l.iam, l.forwarders, l.clock.Now())
@@ -584,12 +586,12 @@ func TestUnseenQueues(t *testing.T) {
 	}
 	l.organization(members...)
 	broken := map[string]string{}
-	l.forwarders = forwardersFunc(func(account string) ([]guard.Undelivered, error) {
+	l.forwarders = forwardersFunc(func(account string) ([]accountcheck.Undelivered, error) {
 		switch broken[account] {
 		case "denied":
 			return nil, errDenied
 		case "missing":
-			return []guard.Undelivered{{Region: "eu-north-1", Queue: "https://q"}}, nil
+			return []accountcheck.Undelivered{{Region: "eu-north-1", Queue: "https://q"}}, nil
 		}
 		return nil, nil
 	})
@@ -638,7 +640,7 @@ func (w *waiter) AccountSummary(ctx context.Context, of string) (bootstrap.LiveF
 	return w.iamFake.AccountSummary(ctx, of)
 }
 
-func (w *waiter) Users(ctx context.Context, of string) ([]guard.ListedUser, error) {
+func (w *waiter) Users(ctx context.Context, of string) ([]accountcheck.ListedUser, error) {
 	if w.hangs(of) {
 		<-ctx.Done()
 		return nil, ctx.Err()
@@ -670,16 +672,16 @@ func TestSlowAnswers(t *testing.T) {
 	prepared := func(t *testing.T, n int) (*land, *waiter) {
 		t.Helper()
 		l := newLand()
-		l.Guard = guard.New(guard.Deps{
+		l.parts = newParts(wire.Deps{
 			Detector: &detect.Detector{}, Ledger: l.ledger, Journal: l.journal, FactRows: l.journal, Publisher: l.pub, Now: time.Now, Deadlines: l.deadlines, Rounds: l.rounds,
 		}, l.settings)
 		for i := range n {
 			a := fmt.Sprintf("2222222222%02d", i)
 			l.iam.roots[a] = good
-			for _, kind := range []guard.RoundKind{guard.PostureRound, guard.ReconcileRound} {
+			for _, kind := range []accountcheck.RoundKind{accountcheck.PostureRound, accountcheck.ReconcileRound} {
 				key := a + "/" + string(kind)
-				_ = l.rounds.Of(kind).Update(t.Context(), key, func(guard.Round) guard.Round {
-					return guard.Round{Key: key, Account: a, Kind: kind, Due: time.Now().Add(time.Duration(i-n) * time.Second), Revision: 1}
+				_ = l.rounds.Of(kind).Update(t.Context(), key, func(accountcheck.Round) accountcheck.Round {
+					return accountcheck.Round{Key: key, Account: a, Kind: kind, Due: time.Now().Add(time.Duration(i-n) * time.Second), Revision: 1}
 				})
 			}
 		}
@@ -737,8 +739,8 @@ func TestSlowAnswers(t *testing.T) {
 					t.Fatal(err)
 				}
 				key := home + "/" + name
-				_ = l.deadlines.Update(t.Context(), key, func(guard.Deadline) guard.Deadline {
-					return guard.Deadline{Key: key, Account: home, User: name, Due: at, Revision: 1}
+				_ = l.deadlines.Update(t.Context(), key, func(mfadeadline.Deadline) mfadeadline.Deadline {
+					return mfadeadline.Deadline{Key: key, Account: home, User: name, Due: at, Revision: 1}
 				})
 			}
 			run(t, func(ctx context.Context, at time.Time) error {
@@ -783,7 +785,7 @@ func live(name, id string, password bool) bootstrap.LiveFact {
 // hangingForwarders answer nothing until they are asked no longer.
 type hangingForwarders struct{}
 
-func (hangingForwarders) Undelivered(ctx context.Context, _ string) ([]guard.Undelivered, error) {
+func (hangingForwarders) Undelivered(ctx context.Context, _ string) ([]accountcheck.Undelivered, error) {
 	<-ctx.Done()
 	return nil, ctx.Err()
 }
@@ -1014,7 +1016,7 @@ func TestReconcileUnanswered(t *testing.T) {
 // it, and that each user is checked once and none left out.
 func TestTenThousandUsers(t *testing.T) {
 	t.Parallel()
-	l := newLand(func(s *guard.Settings) { s.Burst = map[detect.ID]int{} })
+	l := newLand(func(s *wire.Settings) { s.Burst = map[detect.ID]int{} })
 	l.deadlines.Conflicts, l.rounds.Conflicts, l.ledger.Conflicts = false, false, false
 	n := testenv.Size(10000, 4000)
 	for i := range n {
@@ -1137,7 +1139,7 @@ func TestRoundsOverlap(t *testing.T) {
 func TestCensus(t *testing.T) {
 	l := newLand()
 	at := l.clock.Now
-	census := func(want guard.Censused) {
+	census := func(want accountcheck.Censused) {
 		t.Helper()
 		got, err := l.Census(t.Context(), l.home, l.org, at())
 		if err != nil {
@@ -1150,7 +1152,7 @@ func TestCensus(t *testing.T) {
 	rounds := func(want ...string) {
 		t.Helper()
 		got := []string{}
-		for _, kind := range []guard.RoundKind{guard.PostureRound, guard.ReconcileRound} {
+		for _, kind := range []accountcheck.RoundKind{accountcheck.PostureRound, accountcheck.ReconcileRound} {
 			due, err := l.rounds.Of(kind).Due(t.Context(), at().Add(25*time.Hour), 1000)
 			if err != nil {
 				t.Fatal(err)
@@ -1172,17 +1174,17 @@ func TestCensus(t *testing.T) {
 	l.organization("111111111111", member, "333333333333", "444444444444")
 	l.org.active["333333333333"] = false
 	l.rounds.Others = []string{"555555555555"} // on record, and not in the organization
-	census(guard.Censused{Accounts: 5, Enrolled: 4, Dropped: 2})
+	census(accountcheck.Censused{Accounts: 5, Enrolled: 4, Dropped: 2})
 	rounds(home, "111111111111", member, "444444444444")
-	census(guard.Censused{}) // not due
+	census(accountcheck.Censused{}) // not due
 	l.clock.Advance(37 * time.Hour)
-	census(guard.Censused{Accounts: 5})
+	census(accountcheck.Censused{Accounts: 5})
 
 	// One is closed, one is active again, one is left out of the list.
 	l.org.active[member], l.org.active["333333333333"] = false, true
 	delete(l.org.active, "444444444444")
 	l.clock.Advance(37 * time.Hour)
-	census(guard.Censused{Accounts: 4, Enrolled: 1, Dropped: 2})
+	census(accountcheck.Censused{Accounts: 4, Enrolled: 1, Dropped: 2})
 	rounds(home, "111111111111", "333333333333")
 
 	// A list that cannot be had drops nobody, and is told once.
@@ -1190,10 +1192,10 @@ func TestCensus(t *testing.T) {
 	l.org.active = map[string]bool{}
 	l.clock.Advance(37 * time.Hour)
 	for range 2 {
-		census(guard.Censused{Refused: l.org.refuse.Error()})
+		census(accountcheck.Censused{Refused: l.org.refuse.Error()})
 		l.clock.Advance(5 * time.Minute)
 	}
-	census(guard.Censused{Accounts: 6, Refused: l.org.refuse.Error()})
+	census(accountcheck.Censused{Accounts: 6, Refused: l.org.refuse.Error()})
 	l.want(t, "high guard.unhealthy "+home+" Guardrail unhealthy: organization accounts")
 	rounds(home, "111111111111", "333333333333")
 }
@@ -1285,7 +1287,7 @@ func TestAdopt(t *testing.T) {
 		l.user(member, fmt.Sprintf("user%03d", i), i < 20, i < 5)
 	}
 	var progress []string
-	adopt := func(ctx context.Context) (guard.Adopted, error) {
+	adopt := func(ctx context.Context) (accountcheck.Adopted, error) {
 		return l.Adopt(ctx, l.iam, member, l.clock.Now(), func(checked, of int) { progress = append(progress, fmt.Sprint(checked, "/", of)) })
 	}
 	// Interrupted after the first hundred, it goes on behind them.

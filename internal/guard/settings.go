@@ -13,22 +13,6 @@ type Settings struct {
 	Lease     time.Duration // how long a claim is kept from others: as long as a publish may take, and a minute by which clocks may differ. Default 90 s
 	Bootstrap bootstrap.Options
 
-	// Reminders are how long after its deadline a user without MFA is told of
-	// again, in order; the last reminder is critical. Default 1 h, 24 h, 72 h.
-	Reminders []time.Duration
-	// Resend is how long after its alert a critical incident that nobody has
-	// acknowledged is sent again, in order. Default 15 min, 1 h.
-	Resend []time.Duration
-	// Quarantine is about users past the last of these.
-	Quarantine QuarantineSettings
-	// SweepUsers is the most users that one Sweep looks at; default 2,000.
-	SweepUsers int
-
-	// Posture is how often each account's root user is looked at; default 1 h.
-	Posture time.Duration
-	// ReconcileUsers is the most users that one Reconcile looks at; default 2,000.
-	ReconcileUsers int
-
 	// FailedSigninsHigh is how many failed root sign-ins within Window make an
 	// escalation of severity high; default 5.
 	FailedSigninsHigh int
@@ -59,12 +43,6 @@ func DefaultSettings() Settings {
 		Window:            15 * time.Minute,
 		Lease:             90 * time.Second,
 		Bootstrap:         bootstrap.DefaultOptions(),
-		Reminders:         []time.Duration{time.Hour, 24 * time.Hour, 72 * time.Hour},
-		Resend:            []time.Duration{15 * time.Minute, time.Hour},
-		Quarantine:        QuarantineSettings{Notice: 24 * time.Hour, PerRun: 5, PerDay: 10},
-		SweepUsers:        2000,
-		Posture:           time.Hour,
-		ReconcileUsers:    2000,
 		FailedSigninsHigh: 5,
 		FailedUserSignins: 5,
 		Burst: map[detect.ID]int{
@@ -118,30 +96,6 @@ func (s Settings) withDefaults() Settings {
 	}
 	if s.Bootstrap.QuietDays <= 0 {
 		s.Bootstrap.QuietDays = d.Bootstrap.QuietDays
-	}
-	if s.Reminders == nil {
-		s.Reminders = d.Reminders
-	}
-	if s.Resend == nil {
-		s.Resend = d.Resend
-	}
-	if s.Quarantine.Notice <= 0 {
-		s.Quarantine.Notice = d.Quarantine.Notice
-	}
-	if s.Quarantine.PerDay <= 0 {
-		s.Quarantine.PerDay = d.Quarantine.PerDay
-	}
-	if s.Quarantine.PerRun <= 0 {
-		s.Quarantine.PerRun = min(d.Quarantine.PerRun, s.Quarantine.PerDay)
-	}
-	if s.SweepUsers <= 0 {
-		s.SweepUsers = d.SweepUsers
-	}
-	if s.Posture <= 0 {
-		s.Posture = d.Posture
-	}
-	if s.ReconcileUsers <= 0 {
-		s.ReconcileUsers = d.ReconcileUsers
 	}
 	if s.FailedSigninsHigh <= 0 {
 		s.FailedSigninsHigh = d.FailedSigninsHigh

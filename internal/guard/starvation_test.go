@@ -10,10 +10,13 @@ import (
 	"testing"
 	"time"
 
+	"rootguard/internal/accountcheck"
 	"rootguard/internal/alert"
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/detect"
 	"rootguard/internal/guard"
+	"rootguard/internal/incident"
+	"rootguard/internal/mfadeadline"
 
 	"rootguard/internal/testenv"
 )
@@ -211,7 +214,7 @@ func TestFailingAccountsHoldNoneBack(t *testing.T) {
 // TestRowsOfBefore holds that rows without a number of failures are read as such
 // that did not fail, and written as before while they do not.
 func TestRowsOfBefore(t *testing.T) {
-	for _, row := range []any{&guard.Deadline{}, &guard.Round{}, &guard.Incident{}} {
+	for _, row := range []any{&mfadeadline.Deadline{}, &accountcheck.Round{}, &incident.Incident{}} {
 		if err := json.Unmarshal([]byte(`{"key": "a/b", "account": "a", "due": "2025-03-01T12:00:00Z"}`), row); err != nil {
 			t.Fatal(err)
 		}

@@ -17,6 +17,8 @@ import (
 	"rootguard/internal/detect"
 	"rootguard/internal/fake"
 	"rootguard/internal/guard"
+	"rootguard/internal/mfadeadline"
+	"rootguard/internal/wire"
 
 	"rootguard/internal/testenv"
 )
@@ -26,7 +28,7 @@ var errThrottled = errors.New("Throttling")
 // liveUser is a user as IAM knows it.
 type liveUser struct{ password, mfa bool }
 
-// liveUsers is a guard.Live. A user that is not in it does not exist.
+// liveUsers is a mfadeadline.UserChecker. A user that is not in it does not exist.
 type liveUsers struct {
 	mu     sync.Mutex
 	users  map[string]liveUser
@@ -68,16 +70,16 @@ type swept struct {
 	deadlines *fake.Deadlines
 }
 
-func newSwept(change ...func(*guard.Settings)) *swept {
+func newSwept(change ...func(*wire.Settings)) *swept {
 	w := newWorld(change...)
 	s := &swept{world: w, iam: &liveUsers{users: map[string]liveUser{}}, deadlines: &fake.Deadlines{Script: w.script, Conflicts: true}}
-	s.Guard = guard.New(guard.Deps{
+	s.parts = newParts(wire.Deps{
 		Detector: detectorFunc(nothing), Ledger: w.ledger, Journal: w.journal, FactRows: w.journal, Publisher: w.pub, Now: w.clock.Now, Deadlines: s.deadlines,
 	}, w.settings)
 	return s
 }
 
-func (s *swept) sweep(t *testing.T, want guard.Swept) {
+func (s *swept) sweep(t *testing.T, want mfadeadline.Swept) {
 	t.Helper()
 	got, err := s.Sweep(t.Context(), s.iam, s.clock.Now())
 	if err != nil {
@@ -148,33 +150,33 @@ func TestSweepRemindsAndCloses(t *testing.T) {
 	s.call(t, "CreateUser")
 	s.call(t, "CreateLoginProfile")
 	s.clock.Advance(24*time.Hour - time.Second)
-	s.sweep(t, guard.Swept{})
+	s.sweep(t, mfadeadline.Swept{})
 	s.wantTitles(t)
 
 	s.clock.Advance(time.Second)
-	s.sweep(t, guard.Swept{Looked: 1, Told: 1})
-	s.sweep(t, guard.Swept{})
+	s.sweep(t, mfadeadline.Swept{Looked: 1, Told: 1})
+	s.sweep(t, mfadeadline.Swept{})
 	s.clock.Advance(time.Hour)
-	s.sweep(t, guard.Swept{Looked: 1, Reminded: 1})
+	s.sweep(t, mfadeadline.Swept{Looked: 1, Reminded: 1})
 	s.clock.Advance(22 * time.Hour)
-	s.sweep(t, guard.Swept{})
+	s.sweep(t, mfadeadline.Swept{})
 	s.clock.Advance(time.Hour)
-	s.sweep(t, guard.Swept{Looked: 1, Reminded: 1})
+	s.sweep(t, mfadeadline.Swept{Looked: 1, Reminded: 1})
 	s.clock.Advance(48 * time.Hour)
-	s.sweep(t, guard.Swept{Looked: 1, Reminded: 1})
+	s.sweep(t, mfadeadline.Swept{Looked: 1, Reminded: 1})
 	s.clock.Advance(24 * time.Hour)
-	s.sweep(t, guard.Swept{Looked: 1})
+	s.sweep(t, mfadeadline.Swept{Looked: 1})
 	told := []string{missingTitle, reminderTitle("high", 1), reminderTitle("high", 2), reminderTitle("critical", 3)}
 	s.wantTitles(t, told...)
 
 	s.call(t, "EnableMFADevice")
 	s.clock.Advance(time.Minute)
-	s.sweep(t, guard.Swept{}) // IAM may not show the device yet
+	s.sweep(t, mfadeadline.Swept{}) // IAM may not show the device yet
 	s.clock.Advance(4 * time.Minute)
-	s.sweep(t, guard.Swept{Looked: 1, Closed: 1})
+	s.sweep(t, mfadeadline.Swept{Looked: 1, Closed: 1})
 	s.wantTitles(t, append(told, closedTitle)...)
 	s.clock.Advance(1000 * time.Hour)
-	s.sweep(t, guard.Swept{})
+	s.sweep(t, mfadeadline.Swept{})
 	last := s.pub.Published()[4]
 	if text := alert.Text(last); !strings.Contains(text, "no longer missing") || !strings.Contains(last.Finding.Detail, "Closed: the user has MFA;") {
 		t.Errorf("the note: %s", text)
@@ -207,20 +209,20 @@ func TestSweepCloses(t *testing.T) {
 				s.clock.Advance(23 * time.Hour)
 				change(s)
 				s.clock.Advance(5 * time.Hour)
-				s.sweep(t, guard.Swept{Looked: 1})
+				s.sweep(t, mfadeadline.Swept{Looked: 1})
 				s.wantTitles(t)
 
 				s = newSwept()
 				s.call(t, "CreateUser")
 				s.call(t, "CreateLoginProfile")
 				s.clock.Advance(24 * time.Hour)
-				s.sweep(t, guard.Swept{Looked: 1, Told: 1})
+				s.sweep(t, mfadeadline.Swept{Looked: 1, Told: 1})
 				s.clock.Advance(30 * time.Minute)
 				change(s)
 				s.clock.Advance(time.Hour)
-				s.sweep(t, guard.Swept{Looked: 1, Closed: 1})
+				s.sweep(t, mfadeadline.Swept{Looked: 1, Closed: 1})
 				s.clock.Advance(300 * time.Hour)
-				s.sweep(t, guard.Swept{})
+				s.sweep(t, mfadeadline.Swept{})
 				s.wantTitles(t, missingTitle, closedTitle)
 				if f := s.pub.Published()[1].Finding; !strings.Contains(f.Detail, tt.says) {
 					t.Errorf("detail: %q, want %q", f.Detail, tt.says)
@@ -242,9 +244,9 @@ func TestSweepFollows(t *testing.T) {
 		s.handle(t, rec, guard.Recorded)
 		s.iam.users = map[string]liveUser{"eva": {password: true}}
 		s.clock.Advance(5 * time.Minute)
-		s.sweep(t, guard.Swept{Looked: 2})
+		s.sweep(t, mfadeadline.Swept{Looked: 2})
 		s.clock.Advance(24 * time.Hour)
-		s.sweep(t, guard.Swept{Looked: 1, Told: 1})
+		s.sweep(t, mfadeadline.Swept{Looked: 1, Told: 1})
 		s.wantTitles(t, "high IAM user still without MFA: eva")
 	})
 	t.Run("a password that no record told of", func(t *testing.T) {
@@ -252,9 +254,9 @@ func TestSweepFollows(t *testing.T) {
 		s.call(t, "CreateUser")
 		s.apply("CreateLoginProfile", "eve")
 		s.clock.Advance(24 * time.Hour)
-		s.sweep(t, guard.Swept{Looked: 1})
+		s.sweep(t, mfadeadline.Swept{Looked: 1})
 		s.clock.Advance(24 * time.Hour)
-		s.sweep(t, guard.Swept{Looked: 1, Told: 1})
+		s.sweep(t, mfadeadline.Swept{Looked: 1, Told: 1})
 	})
 	t.Run("a password that came a minute after the user", func(t *testing.T) {
 		s := newSwept()
@@ -262,27 +264,27 @@ func TestSweepFollows(t *testing.T) {
 		s.clock.Advance(time.Minute)
 		s.call(t, "CreateLoginProfile")
 		s.clock.Advance(24*time.Hour - time.Minute)
-		s.sweep(t, guard.Swept{Looked: 1})
+		s.sweep(t, mfadeadline.Swept{Looked: 1})
 		s.clock.Advance(time.Minute)
-		s.sweep(t, guard.Swept{Looked: 1, Told: 1})
+		s.sweep(t, mfadeadline.Swept{Looked: 1, Told: 1})
 	})
 	t.Run("a user from before the records", func(t *testing.T) {
 		s := newSwept()
 		s.iam.users["eve"] = liveUser{password: true}
 		s.handle(t, iamCall("UpdateLoginProfile", "eve", s.clock.Now()), guard.Recorded)
 		s.clock.Advance(24 * time.Hour)
-		s.sweep(t, guard.Swept{Looked: 1})
+		s.sweep(t, mfadeadline.Swept{Looked: 1})
 		s.clock.Advance(24 * time.Hour)
-		s.sweep(t, guard.Swept{Looked: 1, Told: 1})
+		s.sweep(t, mfadeadline.Swept{Looked: 1, Told: 1})
 	})
 	t.Run("sweeps that did not run", func(t *testing.T) {
 		s := newSwept()
 		s.call(t, "CreateUser")
 		s.call(t, "CreateLoginProfile")
 		s.clock.Advance(200 * time.Hour)
-		s.sweep(t, guard.Swept{Looked: 1, Told: 1})
+		s.sweep(t, mfadeadline.Swept{Looked: 1, Told: 1})
 		s.clock.Advance(24 * time.Hour)
-		s.sweep(t, guard.Swept{Looked: 1, Reminded: 1})
+		s.sweep(t, mfadeadline.Swept{Looked: 1, Reminded: 1})
 		s.wantTitles(t, missingTitle, reminderTitle("critical", 3))
 	})
 	t.Run("MFA that is removed again", func(t *testing.T) {
@@ -290,15 +292,15 @@ func TestSweepFollows(t *testing.T) {
 		s.call(t, "CreateUser")
 		s.call(t, "CreateLoginProfile")
 		s.clock.Advance(24 * time.Hour)
-		s.sweep(t, guard.Swept{Looked: 1, Told: 1})
+		s.sweep(t, mfadeadline.Swept{Looked: 1, Told: 1})
 		s.clock.Advance(time.Second)
 		s.call(t, "EnableMFADevice")
 		s.clock.Advance(time.Second)
 		s.call(t, "DeactivateMFADevice")
 		s.clock.Advance(5 * time.Minute)
-		s.sweep(t, guard.Swept{Looked: 1, Closed: 1})
+		s.sweep(t, mfadeadline.Swept{Looked: 1, Closed: 1})
 		s.clock.Advance(24 * time.Hour)
-		s.sweep(t, guard.Swept{Looked: 1, Told: 1})
+		s.sweep(t, mfadeadline.Swept{Looked: 1, Told: 1})
 		s.wantTitles(t, missingTitle, closedTitle, missingTitle)
 	})
 }
@@ -311,18 +313,18 @@ func TestClocks(t *testing.T) {
 	ahead := s.clock.Now().Add(2 * time.Minute)
 	s.handle(t, iamCall("CreateUser", "eve", s.clock.Now().Add(-24*time.Hour)), guard.Recorded) // due at once
 	s.handle(t, iamCall("CreateLoginProfile", "eve", ahead), guard.Recorded)
-	s.sweep(t, guard.Swept{Looked: 1})
+	s.sweep(t, mfadeadline.Swept{Looked: 1})
 	s.clock.Advance(7 * time.Minute)
-	s.sweep(t, guard.Swept{Looked: 1})
+	s.sweep(t, mfadeadline.Swept{Looked: 1})
 	s.clock.Advance(24 * time.Hour)
-	s.sweep(t, guard.Swept{Looked: 1, Told: 1})
+	s.sweep(t, mfadeadline.Swept{Looked: 1, Told: 1})
 	for _, skew := range []time.Duration{-time.Hour, 10 * time.Minute, -10 * time.Minute} {
 		if got, err := s.Sweep(t.Context(), s.iam, s.clock.Now().Add(skew)); err != nil || got.Told+got.Reminded > 0 {
 			t.Errorf("a clock %v off: %+v, %v", skew, got, err)
 		}
 	}
 	s.clock.Advance(time.Hour)
-	s.sweep(t, guard.Swept{Looked: 1, Reminded: 1})
+	s.sweep(t, mfadeadline.Swept{Looked: 1, Reminded: 1})
 }
 
 // TestLeaseAcrossClocks holds that what one process publishes, for as long as it
@@ -332,7 +334,7 @@ func TestLeaseAcrossClocks(t *testing.T) {
 	for _, ahead := range []time.Duration{time.Minute, -time.Minute} {
 		w := newWorld()
 		rec := w.createUser(1, t0)
-		other := guard.New(guard.Deps{
+		other := newParts(wire.Deps{
 			Detector: detectorFunc(func(*cloudtrail.Record, *detect.AssumedRoot) detect.Outcome {
 				return detect.Outcome{Kind: detect.Matched, Finding: w.findings[rec.EventID]}
 			}),
@@ -399,7 +401,7 @@ func TestSweepWithoutAnswer(t *testing.T) {
 	s.wantTitles(t)
 	s.iam.down = false
 	s.clock.Advance(time.Hour)
-	s.sweep(t, guard.Swept{Looked: 1, Told: 1})
+	s.sweep(t, mfadeadline.Swept{Looked: 1, Told: 1})
 }
 
 // TestFaults makes each call in the life of a user, from its password until it
@@ -414,7 +416,7 @@ func TestFaults(t *testing.T) {
 	run := func(t *testing.T, plan map[int]fake.Fault) (calls []string) {
 		t.Helper()
 		s := newSwept()
-		s.Guard = guard.New(guard.Deps{
+		s.parts = newParts(wire.Deps{
 			Detector: &detect.Detector{}, Ledger: s.ledger, Journal: s.journal, FactRows: s.journal, Publisher: s.pub, Now: s.clock.Now, Deadlines: s.deadlines,
 		}, s.settings)
 		for n, f := range plan {
@@ -503,7 +505,7 @@ func TestTrackingFails(t *testing.T) {
 	s.script.Restart()
 	s.handle(t, rec, guard.Recorded)
 	s.clock.Advance(24 * time.Hour)
-	s.sweep(t, guard.Swept{Looked: 1, Told: 1})
+	s.sweep(t, mfadeadline.Swept{Looked: 1, Told: 1})
 }
 
 // TestRecordDuringSweep handles a record after a sweep has read the facts and
@@ -516,9 +518,9 @@ func TestRecordDuringSweep(t *testing.T) {
 	s.call(t, "EnableMFADevice")
 	s.clock.Advance(24 * time.Hour)
 	s.iam.during = func() { s.call(t, "DeactivateMFADevice") }
-	s.sweep(t, guard.Swept{})
+	s.sweep(t, mfadeadline.Swept{})
 	s.clock.Advance(24 * time.Hour)
-	s.sweep(t, guard.Swept{Looked: 1, Told: 1})
+	s.sweep(t, mfadeadline.Swept{Looked: 1, Told: 1})
 }
 
 // TestSweepMany has 10,000 users due at once. Each run is bounded, and in the
@@ -527,7 +529,7 @@ func TestSweepMany(t *testing.T) {
 	t.Parallel()
 	const each, most = 500, 3000
 	accounts := testenv.Size(20, 8)
-	s := newSwept(func(s *guard.Settings) { s.Batch, s.SweepUsers = 500, most })
+	s := newSwept(func(s *wire.Settings) { s.Batch, s.SweepUsers = 500, most })
 	s.deadlines.Conflicts, s.ledger.Conflicts = false, false
 	for a := range accounts {
 		for u := range each {
@@ -575,7 +577,7 @@ func TestSweepMany(t *testing.T) {
 // TestSweepStops holds that a sweep asks no more about an account that does not
 // answer, stops where alerts cannot be sent, and leaves in time what it cannot do.
 func TestSweepStops(t *testing.T) {
-	s := newSwept(func(s *guard.Settings) { s.Batch = 10 })
+	s := newSwept(func(s *wire.Settings) { s.Batch = 10 })
 	for i := range 30 {
 		name := fmt.Sprintf("user%02d", i)
 		s.apply("CreateLoginProfile", name)
@@ -583,7 +585,7 @@ func TestSweepStops(t *testing.T) {
 	}
 	s.clock.Advance(24 * time.Hour)
 	s.iam.down = true
-	s.sweep(t, guard.Swept{Looked: 30, Unanswered: 30})
+	s.sweep(t, mfadeadline.Swept{Looked: 30, Unanswered: 30})
 	if s.iam.asked > 13 { // five, and those on their way by then
 		t.Errorf("IAM was asked %d times", s.iam.asked)
 	}
@@ -595,9 +597,9 @@ func TestSweepStops(t *testing.T) {
 		t.Errorf("SNS down: %+v, %v", got, err)
 	}
 	s.pub.Refuse = nil
-	s.sweep(t, guard.Swept{Looked: 10, Told: 10}) // those that it did not come to
+	s.sweep(t, mfadeadline.Swept{Looked: 10, Told: 10}) // those that it did not come to
 	s.clock.Advance(5 * time.Minute)
-	s.sweep(t, guard.Swept{Looked: 20, Told: 20})
+	s.sweep(t, mfadeadline.Swept{Looked: 20, Told: 20})
 	s.clock.Advance(5 * time.Minute)
 	ctx, cancel := context.WithDeadline(t.Context(), time.Now().Add(time.Hour))
 	defer cancel()
@@ -612,7 +614,7 @@ func TestSweepStops(t *testing.T) {
 // many, keep no other back, also where one sweep cannot try them all, and that
 // they are tried again.
 func TestSweepRefused(t *testing.T) {
-	s := newSwept(func(s *guard.Settings) { s.Batch, s.SweepUsers = 4, 6 })
+	s := newSwept(func(s *wire.Settings) { s.Batch, s.SweepUsers = 4, 6 })
 	for i := range 10 {
 		name := fmt.Sprintf("user%02d", i)
 		s.apply("CreateLoginProfile", name)
@@ -625,7 +627,7 @@ func TestSweepRefused(t *testing.T) {
 		}
 		return nil
 	}
-	for i, want := range []guard.Swept{{Looked: 1, Told: 1, More: true}, {Looked: 2, Told: 2}} {
+	for i, want := range []mfadeadline.Swept{{Looked: 1, Told: 1, More: true}, {Looked: 2, Told: 2}} {
 		got, err := s.Sweep(t.Context(), s.iam, s.clock.Now())
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("sweep %d (-want +got):\n%s", i+1, diff)
@@ -637,7 +639,7 @@ func TestSweepRefused(t *testing.T) {
 	s.pub.Refuse = nil
 	s.clock.Advance(time.Hour)
 	// Those that did not fail come first.
-	for _, want := range []guard.Swept{{Looked: 8, Told: 5, Reminded: 3, More: true}, {Looked: 2, Told: 2}} {
+	for _, want := range []mfadeadline.Swept{{Looked: 8, Told: 5, Reminded: 3, More: true}, {Looked: 2, Told: 2}} {
 		s.sweep(t, want)
 	}
 }
@@ -676,8 +678,8 @@ func TestSweepOutOfReach(t *testing.T) {
 }
 
 // newSweptLike is a guard over the same stores, with the clock that w has now.
-func newSweptLike(s *swept) *guard.Guard {
-	return guard.New(guard.Deps{
+func newSweptLike(s *swept) *parts {
+	return newParts(wire.Deps{
 		Detector: detectorFunc(nothing), Ledger: s.ledger, Journal: s.journal, FactRows: s.journal, Publisher: s.pub, Now: s.clock.Now, Deadlines: s.deadlines,
 	}, s.settings)
 }

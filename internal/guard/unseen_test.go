@@ -8,6 +8,9 @@ import (
 	"rootguard/internal/detect"
 	"rootguard/internal/fake"
 	"rootguard/internal/guard"
+	"rootguard/internal/mfadeadline"
+	"rootguard/internal/wire"
+	"rootguard/internal/worker"
 )
 
 // TestRootSessionUnseen reads as root in a session, and has what came before on record or not.
@@ -49,9 +52,9 @@ func TestRootSessionUnseen(t *testing.T) {
 		"no session":                {nil, at("read", "ec2", "DescribeInstances", 12, func(r *cloudtrail.Record) { r.UserIdentity.Session = cloudtrail.SessionContext{} }), 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for mode, deadlines := range map[string]guard.Rows[guard.Deadline]{"a log": nil, "as events come": &fake.Deadlines{}} {
+			for mode, deadlines := range map[string]worker.Rows[mfadeadline.Deadline]{"a log": nil, "as events come": &fake.Deadlines{}} {
 				w := realWorld()
-				w.Guard = guard.New(guard.Deps{Detector: &detect.Detector{}, Ledger: w.ledger, Journal: w.journal, Publisher: w.pub, Limiter: w, Now: w.clock.Now, Deadlines: deadlines}, w.settings)
+				w.parts = newParts(wire.Deps{Detector: &detect.Detector{}, Ledger: w.ledger, Journal: w.journal, Publisher: w.pub, Limiter: w, Now: w.clock.Now, Deadlines: deadlines}, w.settings)
 				records := append(append([]*cloudtrail.Record{}, tt.before...), tt.read, tt.read)
 				if deadlines == nil { // the order in a log does not matter
 					records = append([]*cloudtrail.Record{tt.read}, tt.before...)

@@ -14,12 +14,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"rootguard/internal/accountcheck"
 	"rootguard/internal/testenv"
 
 	"rootguard/internal/alert"
 	"rootguard/internal/cloudtrail"
 	"rootguard/internal/detect"
-	"rootguard/internal/guard"
 )
 
 // rootUsed is when root last used what, as IAM knows it.
@@ -84,7 +84,7 @@ func newReports(l *land) *reportsFake {
 
 func (f *reportsFake) now() time.Time { return f.land.clock.Now().Add(f.ahead).Truncate(time.Second) }
 
-func (f *reportsFake) RequestCredentialReport(_ context.Context, of string) (guard.ReportState, error) {
+func (f *reportsFake) RequestCredentialReport(_ context.Context, of string) (accountcheck.ReportState, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.calls["request"]++
@@ -94,33 +94,33 @@ func (f *reportsFake) RequestCredentialReport(_ context.Context, of string) (gua
 	m, ok := f.made[of]
 	switch now := f.now(); {
 	case ok && now.Before(m.begun.Add(f.takes)):
-		return guard.ReportInProgress, nil
-	case ok && now.Before(m.begun.Add(f.takes+guard.ReportAge)):
-		return guard.ReportReady, nil
+		return accountcheck.ReportInProgress, nil
+	case ok && now.Before(m.begun.Add(f.takes+accountcheck.ReportAge)):
+		return accountcheck.ReportReady, nil
 	default:
 		used := rootUsed{}
 		if u := f.used[of]; u != nil {
 			used = *u
 		}
 		f.made[of] = madeReport{now, used, f.csv(of, used)}
-		return guard.ReportInProgress, nil
+		return accountcheck.ReportInProgress, nil
 	}
 }
 
-func (f *reportsFake) CredentialReport(_ context.Context, of string) (guard.CredentialReport, error) {
+func (f *reportsFake) CredentialReport(_ context.Context, of string) (accountcheck.CredentialReport, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.calls["get"]++
 	if f.deny != nil {
-		return guard.CredentialReport{}, f.deny
+		return accountcheck.CredentialReport{}, f.deny
 	}
 	m, ok := f.made[of]
 	generated := m.begun.Add(f.takes)
 	switch now := f.now(); {
-	case !ok || !now.Before(generated.Add(guard.ReportAge)):
-		return guard.CredentialReport{State: guard.ReportAbsent}, nil
+	case !ok || !now.Before(generated.Add(accountcheck.ReportAge)):
+		return accountcheck.CredentialReport{State: accountcheck.ReportAbsent}, nil
 	case now.Before(generated):
-		return guard.CredentialReport{State: guard.ReportInProgress}, nil
+		return accountcheck.CredentialReport{State: accountcheck.ReportInProgress}, nil
 	}
 	for _, s := range []shown{{credential: detect.Password, at: m.used.password}, {credential: detect.AccessKey, at: m.used.keys[0].at}, {credential: detect.AccessKey, at: m.used.keys[1].at}} {
 		if s.read = f.land.clock.Now(); !s.at.IsZero() {
@@ -131,7 +131,7 @@ func (f *reportsFake) CredentialReport(_ context.Context, of string) (guard.Cred
 	if f.spoil != nil {
 		csv = f.spoil(csv)
 	}
-	return guard.CredentialReport{State: guard.ReportReady, Generated: generated, CSV: []byte(csv)}, nil
+	return accountcheck.CredentialReport{State: accountcheck.ReportReady, Generated: generated, CSV: []byte(csv)}, nil
 }
 
 func (f *reportsFake) csv(of string, used rootUsed) string {

@@ -4,8 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"rootguard/internal/accountcheck"
 	"rootguard/internal/fake"
-	"rootguard/internal/guard"
 )
 
 // TestWitnessFaults cuts off each step of a use of root whose event is lost, or
@@ -41,7 +41,7 @@ func TestWitnessFaults(t *testing.T) {
 		l := newLand()
 		f := newReports(l)
 		l.pass(t, 5*time.Minute)
-		l.clock.Advance(guard.ReportAge)
+		l.clock.Advance(accountcheck.ReportAge)
 		used := l.clock.Now().Add(-30 * time.Minute)
 		f.used[home].use(-1, used, "", "")
 		late := func() { l.deliver(t, rootEvent("late", "", used)) }
@@ -89,11 +89,11 @@ func TestWitnessFaults(t *testing.T) {
 	}
 }
 
-func (l *land) witnessRow(t *testing.T) (row guard.Round) {
+func (l *land) witnessRow(t *testing.T) (row accountcheck.Round) {
 	t.Helper()
-	err := l.rounds.Of(guard.WitnessRound).Update(t.Context(), home+"/witness", func(r guard.Round) guard.Round {
+	err := l.rounds.Of(accountcheck.WitnessRound).Update(t.Context(), home+"/witness", func(r accountcheck.Round) accountcheck.Round {
 		row = r
-		return guard.Round{}
+		return accountcheck.Round{}
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -101,4 +101,4 @@ func (l *land) witnessRow(t *testing.T) (row guard.Round) {
 	return row
 }
 
-func (l *land) witness(t *testing.T) guard.Witness { t.Helper(); return l.witnessRow(t).Witness }
+func (l *land) witness(t *testing.T) accountcheck.Witness { t.Helper(); return l.witnessRow(t).Witness }

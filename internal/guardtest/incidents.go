@@ -10,28 +10,30 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"rootguard/internal/announcement"
 	"rootguard/internal/detect"
 	"rootguard/internal/guard"
+	"rootguard/internal/incident"
 )
 
-func incident(account, id string, start, due time.Time) guard.Incident {
+func incidentOf(account, id string, start, due time.Time) incident.Incident {
 	start = start.UTC().Truncate(time.Second)
-	return guard.Incident{Key: account + "/" + start.Format(time.RFC3339) + "/" + id, ID: id, Account: account, Start: start, Due: due}
+	return incident.Incident{Key: account + "/" + start.Format(time.RFC3339) + "/" + id, ID: id, Account: account, Start: start, Due: due}
 }
 
-func putIncident(t *testing.T, s guard.Incidents, in guard.Incident) {
+func putIncident(t *testing.T, s incident.Store, in incident.Incident) {
 	t.Helper()
-	err := s.Amend(t.Context(), in.Account, in.Start, in.Start, func([]guard.Incident) guard.Incident { return in })
+	err := s.Amend(t.Context(), in.Account, in.Start, in.Start, func([]incident.Incident) incident.Incident { return in })
 	if err != nil {
 		t.Fatalf("storing %q: %v", in.Key, err)
 	}
 }
 
-func incidents(t *testing.T, s guard.Incidents, account string, from, to time.Time) (found []guard.Incident) {
+func incidents(t *testing.T, s incident.Store, account string, from, to time.Time) (found []incident.Incident) {
 	t.Helper()
-	err := s.Amend(t.Context(), account, from, to, func(some []guard.Incident) guard.Incident {
+	err := s.Amend(t.Context(), account, from, to, func(some []incident.Incident) incident.Incident {
 		found = some
-		return guard.Incident{}
+		return incident.Incident{}
 	})
 	if err != nil {
 		t.Fatalf("reading incidents of %q: %v", account, err)
@@ -39,7 +41,7 @@ func incidents(t *testing.T, s guard.Incidents, account string, from, to time.Ti
 	return found
 }
 
-func idsOf(some []guard.Incident) []string {
+func idsOf(some []incident.Incident) []string {
 	ids := make([]string, 0, len(some))
 	for _, in := range some {
 		ids = append(ids, in.ID)
@@ -47,14 +49,14 @@ func idsOf(some []guard.Incident) []string {
 	return ids
 }
 
-// Incidents runs the contract of guard.Incidents. newIncidents returns an empty one.
-func Incidents(t *testing.T, newIncidents func(t *testing.T) guard.Incidents) {
+// Incidents runs the contract of incident.Store. newIncidents returns an empty one.
+func Incidents(t *testing.T, newIncidents func(t *testing.T) incident.Store) {
 	t.Helper()
-	full := incident("123456789012", "7K4Q2-X2M9P", t0, t0.Add(time.Minute))
+	full := incidentOf("123456789012", "7K4Q2-X2M9P", t0, t0.Add(time.Minute))
 	full.Who, full.Dated, full.Finding, full.Opened, full.Last = "123456789012", true, fullFinding(), t0.Add(time.Second), t0
 	full.Events, full.Alerts, full.Round, full.Since, full.Resent = 3, []string{"a", "b"}, 2, t0, 1
-	ack := guard.Ack{By: "bob", Actor: detect.Actor{Type: "IAMUser", Name: "bob", ARN: "arn"}, Note: "me", At: t0, Told: true}
-	full.Ack, full.Acks = &ack, []guard.Ack{ack}
+	ack := incident.Ack{By: "bob", Actor: detect.Actor{Type: "IAMUser", Name: "bob", ARN: "arn"}, Note: "me", At: t0, Told: true}
+	full.Ack, full.Acks = &ack, []incident.Ack{ack}
 
 	t.Run("rows come back whole, and stay where none is returned", func(t *testing.T) {
 		s := newIncidents(t)
@@ -62,7 +64,7 @@ func Incidents(t *testing.T, newIncidents func(t *testing.T) guard.Incidents) {
 			t.Errorf("absent: %+v", got)
 		}
 		putIncident(t, s, full)
-		if diff := cmp.Diff([]guard.Incident{full}, incidents(t, s, full.Account, full.Start, full.Start)); diff != "" {
+		if diff := cmp.Diff([]incident.Incident{full}, incidents(t, s, full.Account, full.Start, full.Start)); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 		got, found, err := s.Find(t.Context(), full.ID)
@@ -79,7 +81,7 @@ func Incidents(t *testing.T, newIncidents func(t *testing.T) guard.Incidents) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff([]guard.Incident{full}, due); diff != "" {
+		if diff := cmp.Diff([]incident.Incident{full}, due); diff != "" {
 			t.Errorf("due (-want +got):\n%s", diff)
 		}
 	})
@@ -87,14 +89,14 @@ func Incidents(t *testing.T, newIncidents func(t *testing.T) guard.Incidents) {
 	t.Run("what decide does to its arguments is not stored", func(t *testing.T) {
 		s := newIncidents(t)
 		putIncident(t, s, full)
-		err := s.Amend(t.Context(), full.Account, full.Start, full.Start, func(some []guard.Incident) guard.Incident {
+		err := s.Amend(t.Context(), full.Account, full.Start, full.Start, func(some []incident.Incident) incident.Incident {
 			some[0].Ack.By, some[0].Alerts[0] = "scribbled", "scribbled"
-			return guard.Incident{}
+			return incident.Incident{}
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff([]guard.Incident{full}, incidents(t, s, full.Account, full.Start, full.Start)); diff != "" {
+		if diff := cmp.Diff([]incident.Incident{full}, incidents(t, s, full.Account, full.Start, full.Start)); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 	})
@@ -102,9 +104,9 @@ func Incidents(t *testing.T, newIncidents func(t *testing.T) guard.Incidents) {
 	t.Run("a range of time", func(t *testing.T) {
 		s := newIncidents(t)
 		for id, at := range map[string]time.Duration{"before": -61 * time.Second, "first": -time.Minute, "mid": 0, "middle": 0, "last": time.Minute, "after": 61 * time.Second} {
-			putIncident(t, s, incident("a", id, t0.Add(at), time.Time{}))
+			putIncident(t, s, incidentOf("a", id, t0.Add(at), time.Time{}))
 		}
-		putIncident(t, s, incident("ab", "other", t0, time.Time{}))
+		putIncident(t, s, incidentOf("ab", "other", t0, time.Time{}))
 		at := t0.Truncate(time.Second)
 		got := idsOf(incidents(t, s, "a", at.Add(-time.Minute), at.Add(time.Minute)))
 		if diff := cmp.Diff([]string{"first", "mid", "middle", "last"}, got); diff != "" {
@@ -121,7 +123,7 @@ func Incidents(t *testing.T, newIncidents func(t *testing.T) guard.Incidents) {
 		for id, due := range map[string]time.Time{
 			"third": at, "first": at.Add(-time.Hour), "second": at.Add(-time.Nanosecond), "later": at.Add(time.Nanosecond), "none": {},
 		} {
-			putIncident(t, s, incident("a"+strings.Repeat("b", len(id)%2), id, t0, due))
+			putIncident(t, s, incidentOf("a"+strings.Repeat("b", len(id)%2), id, t0, due))
 		}
 		check := func(at time.Time, limit int, want ...string) {
 			t.Helper()
@@ -136,7 +138,7 @@ func Incidents(t *testing.T, newIncidents func(t *testing.T) guard.Incidents) {
 		check(at, 10, "first", "second", "third")
 		check(at, 1, "first")
 		check(at.Add(time.Hour), 10, "first", "second", "third", "later")
-		settled := incident("ab", "first", t0, time.Time{})
+		settled := incidentOf("ab", "first", t0, time.Time{})
 		putIncident(t, s, settled)
 		check(at, 10, "second", "third")
 		if _, found, err := s.Find(t.Context(), "first"); !found || err != nil {
@@ -152,7 +154,7 @@ func Incidents(t *testing.T, newIncidents func(t *testing.T) guard.Incidents) {
 			wg.Go(func() {
 				for range each {
 					err := retry(t.Context(), func(ctx context.Context) error {
-						return s.Amend(ctx, full.Account, full.Start, full.Start, func(some []guard.Incident) guard.Incident {
+						return s.Amend(ctx, full.Account, full.Start, full.Start, func(some []incident.Incident) incident.Incident {
 							in := full
 							if in.Events = 0; len(some) > 0 {
 								in = some[0]
@@ -177,7 +179,7 @@ func Incidents(t *testing.T, newIncidents func(t *testing.T) guard.Incidents) {
 		s := newIncidents(t)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if err := s.Amend(ctx, full.Account, full.Start, full.Start, func([]guard.Incident) guard.Incident { return full }); !errors.Is(err, context.Canceled) {
+		if err := s.Amend(ctx, full.Account, full.Start, full.Start, func([]incident.Incident) incident.Incident { return full }); !errors.Is(err, context.Canceled) {
 			t.Errorf("Amend: %v, want context.Canceled", err)
 		}
 		if _, _, err := s.Find(ctx, full.ID); !errors.Is(err, context.Canceled) {
@@ -192,18 +194,18 @@ func Incidents(t *testing.T, newIncidents func(t *testing.T) guard.Incidents) {
 	})
 }
 
-// Announcements runs the contract of guard.Announcements. newAnnouncements
+// Announcements runs the contract of announcement.Store. newAnnouncements
 // returns an empty one, and the ledger whose claims it reads.
-func Announcements(t *testing.T, newAnnouncements func(t *testing.T) (guard.Announcements, guard.Ledger)) {
+func Announcements(t *testing.T, newAnnouncements func(t *testing.T) (announcement.Store, guard.Ledger)) {
 	t.Helper()
 	from := t0.Truncate(time.Second)
-	entry := func(account, id string, act guard.Act, from time.Time) guard.Entry {
-		return guard.Entry{
+	entry := func(account, id string, act announcement.Act, from time.Time) announcement.Entry {
+		return announcement.Entry{
 			Key: account + "/" + from.Format(time.RFC3339) + "/" + id + "/" + string(act), Act: act, ID: id, Account: account, From: from, Until: from.Add(time.Hour),
 			Owner: "alice", Reason: "a \"reason\" é", At: t0, Actor: detect.Actor{Type: "AssumedRole", Name: "Admin/alice", ARN: "arn"},
 		}
 	}
-	enter := func(t *testing.T, s guard.Announcements, e guard.Entry) guard.Entry {
+	enter := func(t *testing.T, s announcement.Store, e announcement.Entry) announcement.Entry {
 		t.Helper()
 		there, err := s.Enter(t.Context(), e)
 		if err != nil {
@@ -214,7 +216,7 @@ func Announcements(t *testing.T, newAnnouncements func(t *testing.T) (guard.Anno
 
 	t.Run("the first entry stays", func(t *testing.T) {
 		s, _ := newAnnouncements(t)
-		want := entry("123456789012", "3F9D0-KQ7TB", guard.Opened, from)
+		want := entry("123456789012", "3F9D0-KQ7TB", announcement.Opened, from)
 		if diff := cmp.Diff(want, enter(t, s, want)); diff != "" {
 			t.Errorf("entered (-want +got):\n%s", diff)
 		}
@@ -227,7 +229,7 @@ func Announcements(t *testing.T, newAnnouncements func(t *testing.T) (guard.Anno
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff([]guard.Entry{want}, got); diff != "" {
+		if diff := cmp.Diff([]announcement.Entry{want}, got); diff != "" {
 			t.Errorf("entries (-want +got):\n%s", diff)
 		}
 	})
@@ -235,10 +237,10 @@ func Announcements(t *testing.T, newAnnouncements func(t *testing.T) (guard.Anno
 	t.Run("a range of time", func(t *testing.T) {
 		s, _ := newAnnouncements(t)
 		for id, at := range map[string]time.Duration{"before": -time.Second, "first": 0, "last": 24 * time.Hour, "after": 24*time.Hour + time.Second} {
-			enter(t, s, entry("a", id, guard.Opened, from.Add(at)))
+			enter(t, s, entry("a", id, announcement.Opened, from.Add(at)))
 		}
-		enter(t, s, entry("a", "first", guard.Closed, from))
-		enter(t, s, entry("ab", "other", guard.Opened, from))
+		enter(t, s, entry("a", "first", announcement.Closed, from))
+		enter(t, s, entry("ab", "other", announcement.Opened, from))
 		for _, tt := range []struct {
 			from, to time.Time
 			want     []string
@@ -306,7 +308,7 @@ func Announcements(t *testing.T, newAnnouncements func(t *testing.T) (guard.Anno
 		s, _ := newAnnouncements(t)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		e := entry("a", "x", guard.Opened, from)
+		e := entry("a", "x", announcement.Opened, from)
 		if _, err := s.Enter(ctx, e); !errors.Is(err, context.Canceled) {
 			t.Errorf("Enter: %v, want context.Canceled", err)
 		}

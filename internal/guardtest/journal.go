@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"rootguard/internal/accountcheck"
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/cloudtrail"
 	"rootguard/internal/guard"
@@ -223,10 +224,10 @@ func Journal(t *testing.T, newJournal func(t *testing.T) guard.Journal) {
 // JournalRows are a guard.Journal whose facts can be read in parts and removed.
 type JournalRows interface {
 	guard.Journal
-	guard.FactRows
+	accountcheck.FactRows
 }
 
-// FactRows runs the contract of guard.FactRows. newJournal returns an empty one.
+// FactRows runs the contract of accountcheck.FactRows. newJournal returns an empty one.
 func FactRows(t *testing.T, newJournal func(t *testing.T) JournalRows) {
 	t.Helper()
 	add := func(t *testing.T, j JournalRows, facts ...bootstrap.Fact) int {

@@ -10,9 +10,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"rootguard/internal/accountcheck"
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/detect"
-	"rootguard/internal/guard"
+	"rootguard/internal/worker"
 )
 
 // unset fails for each field of a row that has its zero value, by which the
@@ -43,57 +44,60 @@ func unset(t *testing.T, v reflect.Value, path string) {
 	}
 }
 
-// Rounds runs the contract of guard.Rounds. newRounds returns an empty one.
-func Rounds(t *testing.T, newRounds func(t *testing.T) guard.Rounds) {
+// Rounds runs the contract of accountcheck.Rounds. newRounds returns an empty one.
+func Rounds(t *testing.T, newRounds func(t *testing.T) accountcheck.Rounds) {
 	t.Helper()
 	one, none := 1, 0
-	full := guard.Round{
-		Key: "123456789012/posture", Account: "123456789012", Kind: guard.PostureRound, Due: t0, Revision: 3, Unanswered: 2, Failures: 4, Done: t0.Add(-time.Hour),
+	full := accountcheck.Round{
+		Key: "123456789012/posture", Account: "123456789012", Kind: accountcheck.PostureRound, Due: t0, Revision: 3, Unanswered: 2, Failures: 4, Done: t0.Add(-time.Hour),
 		Cursor: "AIDAEVE", Listed: t0.Add(-2 * time.Hour), Closed: true,
-		Root: guard.Root{
+		Root: accountcheck.Root{
 			Known: &bootstrap.LiveFact{AccountMFAEnabled: &one, AccountAccessKeysPresent: &none}, Compared: t0,
-			Problems: []guard.RootProblem{{Finding: detect.RootMFARemoved, Since: t0, Told: true}},
-			Seen:     guard.RootSeen{MFA: t0, NoKeys: t0.Add(-time.Hour), NoPassword: t0.Add(-2 * time.Hour)},
+			Problems: []accountcheck.RootProblem{{Finding: detect.RootMFARemoved, Since: t0, Told: true}},
+			Seen:     accountcheck.RootSeen{MFA: t0, NoKeys: t0.Add(-time.Hour), NoPassword: t0.Add(-2 * time.Hour)},
 			Entered:  t0.Add(-10 * time.Minute),
 		},
 		Unread: 4, Unseen: "denied", Waited: 3,
-		Witness: guard.Witness{
+		Witness: accountcheck.Witness{
 			Began: t0.Add(-24 * time.Hour), Next: t0.Add(4 * time.Hour), Requested: t0.Add(-time.Minute), Generated: t0.Add(-4 * time.Hour), Why: "denied",
-			Uses: []guard.RootUse{
-				{RootUse: detect.RootUse{Credential: detect.Password, At: t0.Add(-3 * time.Hour)}, State: guard.UseExplained, Changed: t0},
-				{RootUse: detect.RootUse{Credential: detect.AccessKey, At: t0.Add(-2 * time.Hour), Region: "us-east-1", Service: "s3"}, State: guard.UseAlerted, Changed: t0},
+			Uses: []accountcheck.RootUse{
+				{RootUse: detect.RootUse{Credential: detect.Password, At: t0.Add(-3 * time.Hour)}, State: accountcheck.UseExplained, Changed: t0},
+				{RootUse: detect.RootUse{Credential: detect.AccessKey, At: t0.Add(-2 * time.Hour), Region: "us-east-1", Service: "s3"}, State: accountcheck.UseAlerted, Changed: t0},
 			},
 		},
-		Census: guard.Census{
+		Census: accountcheck.Census{
 			Began: t0, Complete: true, Refused: "no", Silent: 2, SilentIDs: []string{"1", "2"}, Unread: 1, UnreadIDs: []string{"3"}, Unseen: "denied",
 			NoReport: 2, NoReportIDs: []string{"4", "5"}, NoReportWhy: "throttled",
 		},
 	}
 	unset(t, reflect.ValueOf(full), "Round")
 
-	Rows(t, func(t *testing.T) guard.Rows[guard.Round] { t.Helper(); return newRounds(t).Of(guard.PostureRound) }, full,
-		func(key string, due time.Time, revision int) guard.Round {
+	Rows(t, func(t *testing.T) worker.Rows[accountcheck.Round] {
+		t.Helper()
+		return newRounds(t).Of(accountcheck.PostureRound)
+	}, full,
+		func(key string, due time.Time, revision int) accountcheck.Round {
 			account, _, _ := strings.Cut(key, "/")
-			return guard.Round{Key: key, Account: account, Kind: guard.PostureRound, Due: due, Revision: revision}
-		}, func(r guard.Round) int { return r.Revision })
+			return accountcheck.Round{Key: key, Account: account, Kind: accountcheck.PostureRound, Due: due, Revision: revision}
+		}, func(r accountcheck.Round) int { return r.Revision })
 
 	t.Run("due, of each kind", func(t *testing.T) {
 		r := newRounds(t)
 		at := t0.Add(time.Hour)
-		add := func(account string, kind guard.RoundKind, due time.Time, revision int) {
-			row := guard.Round{Key: account + "/" + string(kind), Account: account, Kind: kind, Due: due, Revision: revision}
-			if err := r.Of(kind).Update(t.Context(), row.Key, func(guard.Round) guard.Round { return row }); err != nil {
+		add := func(account string, kind accountcheck.RoundKind, due time.Time, revision int) {
+			row := accountcheck.Round{Key: account + "/" + string(kind), Account: account, Kind: kind, Due: due, Revision: revision}
+			if err := r.Of(kind).Update(t.Context(), row.Key, func(accountcheck.Round) accountcheck.Round { return row }); err != nil {
 				t.Fatalf("storing %q: %v", row.Key, err)
 			}
 		}
-		add("3", guard.PostureRound, at, 1)
-		add("1", guard.PostureRound, at.Add(-time.Hour), 1)
-		add("2", guard.PostureRound, at.Add(-time.Nanosecond), 1)
-		add("4", guard.PostureRound, at.Add(time.Nanosecond), 1)
-		add("5", guard.PostureRound, time.Time{}, 1)
-		add("1", guard.ReconcileRound, at.Add(-time.Minute), 1)
-		add("9", guard.CensusRound, at.Add(-time.Hour), 1) // read by its key alone
-		check := func(kind guard.RoundKind, at time.Time, limit int, want ...string) {
+		add("3", accountcheck.PostureRound, at, 1)
+		add("1", accountcheck.PostureRound, at.Add(-time.Hour), 1)
+		add("2", accountcheck.PostureRound, at.Add(-time.Nanosecond), 1)
+		add("4", accountcheck.PostureRound, at.Add(time.Nanosecond), 1)
+		add("5", accountcheck.PostureRound, time.Time{}, 1)
+		add("1", accountcheck.ReconcileRound, at.Add(-time.Minute), 1)
+		add("9", accountcheck.CensusRound, at.Add(-time.Hour), 1) // read by its key alone
+		check := func(kind accountcheck.RoundKind, at time.Time, limit int, want ...string) {
 			t.Helper()
 			due, err := r.Of(kind).Due(t.Context(), at, limit)
 			if err != nil {
@@ -107,23 +111,23 @@ func Rounds(t *testing.T, newRounds func(t *testing.T) guard.Rounds) {
 				t.Errorf("%s due at %v, at most %d (-want +got):\n%s", kind, at, limit, diff)
 			}
 		}
-		check(guard.PostureRound, at, 10, "1", "2", "3")
-		check(guard.PostureRound, at, 2, "1", "2")
-		check(guard.PostureRound, at.Add(time.Hour), 10, "1", "2", "3", "4")
-		check(guard.ReconcileRound, at, 10, "1")
-		check(guard.ReconcileRound, at.Add(-time.Hour), 10)
+		check(accountcheck.PostureRound, at, 10, "1", "2", "3")
+		check(accountcheck.PostureRound, at, 2, "1", "2")
+		check(accountcheck.PostureRound, at.Add(time.Hour), 10, "1", "2", "3", "4")
+		check(accountcheck.ReconcileRound, at, 10, "1")
+		check(accountcheck.ReconcileRound, at.Add(-time.Hour), 10)
 
 		// One that moves is due as it is now, and once; one without a time never.
-		add("1", guard.PostureRound, at.Add(time.Hour), 2)
-		add("2", guard.PostureRound, time.Time{}, 2)
-		check(guard.PostureRound, at, 10, "3")
-		if got, err := r.Of(guard.PostureRound).Get(t.Context(), "2/posture"); err != nil || got.Revision != 2 {
+		add("1", accountcheck.PostureRound, at.Add(time.Hour), 2)
+		add("2", accountcheck.PostureRound, time.Time{}, 2)
+		check(accountcheck.PostureRound, at, 10, "3")
+		if got, err := r.Of(accountcheck.PostureRound).Get(t.Context(), "2/posture"); err != nil || got.Revision != 2 {
 			t.Errorf("one that is not due any more: %+v, %v", got, err)
 		}
-		if got, err := r.Of(guard.CensusRound).Get(t.Context(), "9/census"); err != nil || got.Revision != 1 {
+		if got, err := r.Of(accountcheck.CensusRound).Get(t.Context(), "9/census"); err != nil || got.Revision != 1 {
 			t.Errorf("one that is read by its key alone: %+v, %v", got, err)
 		}
-		check(guard.CensusRound, at, 10)
+		check(accountcheck.CensusRound, at, 10)
 
 		accounts, err := r.Accounts(t.Context())
 		if err != nil {

@@ -12,15 +12,16 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"rootguard/internal/guard"
+	"rootguard/internal/worker"
 )
 
-// Rows runs the contract of guard.Rows. newRows returns empty ones, full is a row
+// Rows runs the contract of worker.Rows. newRows returns empty ones, full is a row
 // with every field set, row makes one with little more than a key, a time at which
 // it is due and a revision, and revision is that of a row.
-func Rows[T guard.Row](t *testing.T, newRows func(t *testing.T) guard.Rows[T], full T, row func(key string, due time.Time, revision int) T, revision func(T) int) {
+func Rows[T worker.Row](t *testing.T, newRows func(t *testing.T) worker.Rows[T], full T, row func(key string, due time.Time, revision int) T, revision func(T) int) {
 	t.Helper()
 	var none T
-	get := func(t *testing.T, rows guard.Rows[T], key string) T {
+	get := func(t *testing.T, rows worker.Rows[T], key string) T {
 		t.Helper()
 		got, err := rows.Get(t.Context(), key)
 		if err != nil {
@@ -28,7 +29,7 @@ func Rows[T guard.Row](t *testing.T, newRows func(t *testing.T) guard.Rows[T], f
 		}
 		return got
 	}
-	put := func(t *testing.T, rows guard.Rows[T], row T) {
+	put := func(t *testing.T, rows worker.Rows[T], row T) {
 		t.Helper()
 		if err := rows.Update(t.Context(), row.RowKey(), func(T) T { return row }); err != nil {
 			t.Fatalf("storing %q: %v", row.RowKey(), err)

@@ -7,16 +7,17 @@ import (
 	"testing"
 	"time"
 
-	"rootguard/internal/guard"
+	"rootguard/internal/announcement"
+	"rootguard/internal/incident"
 )
 
-type insister func(at time.Time) (guard.Insisted, error)
+type insister func(at time.Time) (incident.Insisted, error)
 
-func (f insister) Insist(_ context.Context, at time.Time) (guard.Insisted, error) { return f(at) }
+func (f insister) Insist(_ context.Context, at time.Time) (incident.Insisted, error) { return f(at) }
 
-type recapper func(at time.Time) (guard.Recapped, error)
+type recapper func(at time.Time) (announcement.Recapped, error)
 
-func (f recapper) Recap(_ context.Context, at time.Time) (guard.Recapped, error) { return f(at) }
+func (f recapper) Recap(_ context.Context, at time.Time) (announcement.Recapped, error) { return f(at) }
 
 // TestChoresOfTheGuard holds that they run as of the schedule's time, log what
 // they did, nothing where that is nothing, and pass errors on.
@@ -34,12 +35,12 @@ func TestChoresOfTheGuard(t *testing.T) {
 		name  string
 		want  string
 	}{
-		{Insist(insister(func(at time.Time) (guard.Insisted, error) { return guard.Insisted{}, check(at) })), "incidents", "<nil>"},
-		{Insist(insister(func(at time.Time) (guard.Insisted, error) {
-			return guard.Insisted{Resent: 2, Noted: 1, More: true}, check(at)
+		{Insist(insister(func(at time.Time) (incident.Insisted, error) { return incident.Insisted{}, check(at) })), "incidents", "<nil>"},
+		{Insist(insister(func(at time.Time) (incident.Insisted, error) {
+			return incident.Insisted{Resent: 2, Noted: 1, More: true}, check(at)
 		})), "incidents", "[resent=2 noted=1 more=true]"},
-		{Recap(recapper(func(at time.Time) (guard.Recapped, error) { return guard.Recapped{}, check(at) })), "announcements", "<nil>"},
-		{Recap(recapper(func(at time.Time) (guard.Recapped, error) { return guard.Recapped{Told: 3}, check(at) })), "announcements", "[ended=3 more=false]"},
+		{Recap(recapper(func(at time.Time) (announcement.Recapped, error) { return announcement.Recapped{}, check(at) })), "announcements", "<nil>"},
+		{Recap(recapper(func(at time.Time) (announcement.Recapped, error) { return announcement.Recapped{Told: 3}, check(at) })), "announcements", "[ended=3 more=false]"},
 	} {
 		did, err := tt.chore.Run(t.Context(), at)
 		if tt.chore.Name != tt.name || did.String() != tt.want || !errors.Is(err, broken) {

@@ -11,29 +11,30 @@ import (
 	sdkorganizations "github.com/aws/aws-sdk-go-v2/service/organizations"
 	sdksns "github.com/aws/aws-sdk-go-v2/service/sns"
 
+	"rootguard/internal/accountcheck"
 	"rootguard/internal/aws/awsenv"
 	"rootguard/internal/aws/dynamodb"
 	"rootguard/internal/aws/organizations"
 	"rootguard/internal/aws/sns"
 	"rootguard/internal/config"
 	"rootguard/internal/detect"
-	"rootguard/internal/guard"
 	"rootguard/internal/ratelimit"
+	"rootguard/internal/wire"
 )
 
 // Function is a function put together, and what it is made of.
 type Function struct {
-	Guard  *guard.Guard
+	Parts  wire.Parts
 	Deps   Deps
 	Config config.Config
 	AWS    aws.Config
 	Store  *dynamodb.Store // the guard's own
 
-	Organization guard.Organization // nil outside one
+	Organization accountcheck.Organization // nil outside one
 }
 
-// Addition adds to a guard's Deps what one function alone has.
-type Addition func(deps *guard.Deps, cfg config.Config, env aws.Config)
+// Addition adds to the Deps what one function alone has.
+type Addition func(deps *wire.Deps, cfg config.Config, env aws.Config)
 
 // FromEnv puts a function together from its environment: the guard over
 // DynamoDB and SNS, and what a function adds to it. It makes no request.
@@ -66,7 +67,7 @@ func limitMemory(getenv func(string) string) {
 // its stead. It makes no request.
 func Assemble(cfg config.Config, env aws.Config, now func() time.Time, logger *slog.Logger, add ...Addition) Function {
 	accountName := cfg.AccountName
-	var members guard.Organization
+	var members accountcheck.Organization
 	if cfg.OrganizationNames {
 		client := sdkorganizations.NewFromConfig(env)
 		names := organizations.New(client, now, logger)
@@ -82,7 +83,7 @@ func Assemble(cfg config.Config, env aws.Config, now func() time.Time, logger *s
 	}
 	store := dynamodb.New(sdkdynamodb.NewFromConfig(env), cfg.Table, now)
 	topics := sns.Topics{Alerts: cfg.TopicARN, Escalation: cfg.EscalationTopicARN, Chat: cfg.ChatTopicARN}
-	deps := guard.Deps{
+	deps := wire.Deps{
 		Detector:  &detect.Detector{Own: cfg.Own},
 		Ledger:    store,
 		Journal:   store,
@@ -94,15 +95,15 @@ func Assemble(cfg config.Config, env aws.Config, now func() time.Time, logger *s
 		Rounds:    store.Rounds(),
 
 		Announcements: store,
-		Recaps:        store.Recaps(),
+		Summaries:     store.Summaries(),
 		Incidents:     store,
-		Quarantines:   store,
+		Quarantines:   store.Quarantines(),
 
 		AccountName: accountName,
 	}
 	for _, a := range add {
 		a(&deps, cfg, env)
 	}
-	g := guard.New(deps, cfg.Settings)
-	return Function{Guard: g, Deps: Deps{Guard: g, Journal: store, Beats: store, Metrics: cfg.Metrics, Logger: logger, Now: now}, Config: cfg, AWS: env, Store: store, Organization: members}
+	parts := wire.New(deps, cfg.Settings)
+	return Function{Parts: parts, Deps: Deps{Guard: parts.Guard, Journal: store, Beats: store, Metrics: cfg.Metrics, Logger: logger, Now: now}, Config: cfg, AWS: env, Store: store, Organization: members}
 }

@@ -18,6 +18,8 @@ import (
 	"rootguard/internal/detect"
 	"rootguard/internal/guard"
 	"rootguard/internal/health"
+	"rootguard/internal/incident"
+	"rootguard/internal/mfadeadline"
 )
 
 // Guard is the use case.
@@ -38,7 +40,7 @@ type Roots interface {
 
 // Sweeper looks at the users whose time has come.
 type Sweeper interface {
-	Sweep(ctx context.Context, live guard.Live, at time.Time) (guard.Swept, error)
+	Sweep(ctx context.Context, live mfadeadline.UserChecker, at time.Time) (mfadeadline.Swept, error)
 }
 
 // Chore is work that a schedule brings, besides the sweep of users.
@@ -122,7 +124,7 @@ func (h *Handler) handle(ctx context.Context, payload json.RawMessage, o *outcom
 		if at.IsZero() {
 			at = h.deps.Now()
 		}
-		ctx = guard.AsOf(ctx, at)
+		ctx = incident.AsOf(ctx, at)
 		first := h.chores(ctx, o, at, h.deps.First, len(h.deps.Chores)+2)
 		return errors.Join(first, h.sweep(ctx, o, at), h.chores(ctx, o, at, h.deps.Chores, 1), h.flush(ctx, o, at))
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"rootguard/internal/accountcheck"
 	"rootguard/internal/alert"
 	"rootguard/internal/aws/iam/iamtest"
 	"rootguard/internal/bootstrap"
@@ -23,6 +24,7 @@ import (
 	"rootguard/internal/fake"
 	"rootguard/internal/guard"
 	"rootguard/internal/health"
+	"rootguard/internal/mfadeadline"
 )
 
 const account = "111111111111"
@@ -452,9 +454,9 @@ func TestCheckIsNotStored(t *testing.T) {
 	}
 }
 
-type sweeper func(ctx context.Context, live guard.Live, at time.Time) (guard.Swept, error)
+type sweeper func(ctx context.Context, live mfadeadline.UserChecker, at time.Time) (mfadeadline.Swept, error)
 
-func (s sweeper) Sweep(ctx context.Context, live guard.Live, at time.Time) (guard.Swept, error) {
+func (s sweeper) Sweep(ctx context.Context, live mfadeadline.UserChecker, at time.Time) (mfadeadline.Swept, error) {
 	return s(ctx, live, at)
 }
 
@@ -467,9 +469,9 @@ func TestSweep(t *testing.T) {
 	})
 	r := newRig(asked)
 	sweeps, broken := 0, errors.New("broken")
-	var result guard.Swept
+	var result mfadeadline.Swept
 	var failure error
-	r.handler.deps.Sweeper = sweeper(func(ctx context.Context, live guard.Live, at time.Time) (guard.Swept, error) {
+	r.handler.deps.Sweeper = sweeper(func(ctx context.Context, live mfadeadline.UserChecker, at time.Time) (mfadeadline.Swept, error) {
 		sweeps++
 		if l, err := live.User(ctx, account, "eve"); err != nil || !l.Gone || !at.Equal(r.clock.Now()) {
 			t.Errorf("swept at %v with users who answer %+v, %v", at, l, err)
@@ -490,7 +492,7 @@ func TestSweep(t *testing.T) {
 		t.Errorf("nothing was due: %v", log)
 	}
 	run(wrapped(createUser("e-1")), 1)
-	result = guard.Swept{Looked: 5, Told: 1, Reminded: 2, Closed: 1, Unanswered: 1, More: true}
+	result = mfadeadline.Swept{Looked: 5, Told: 1, Reminded: 2, Closed: 1, Unanswered: 1, More: true}
 	want := map[string]any{"users": 5.0, "told": 1.0, "reminded": 2.0, "closed": 1.0, "unanswered": 1.0, "more": true}
 	if diff := cmp.Diff(want, run(tick, 2)["sweep"]); diff != "" {
 		t.Errorf("log (-want +got):\n%s", diff)
@@ -549,26 +551,26 @@ func TestChores(t *testing.T) {
 
 // looker is a Looker that did what it says.
 type looker struct {
-	censused   guard.Censused
-	postured   guard.Postured
-	reconciled guard.Reconciled
-	witnessed  guard.Witnessed
+	censused   accountcheck.Censused
+	postured   accountcheck.Postured
+	reconciled accountcheck.Reconciled
+	witnessed  accountcheck.Witnessed
 	err        error
 }
 
-func (l looker) Census(context.Context, guard.Home, guard.Organization, time.Time) (guard.Censused, error) {
+func (l looker) Census(context.Context, accountcheck.Home, accountcheck.Organization, time.Time) (accountcheck.Censused, error) {
 	return l.censused, l.err
 }
 
-func (l looker) Posture(context.Context, guard.Roots, guard.Forwarders, time.Time) (guard.Postured, error) {
+func (l looker) Posture(context.Context, accountcheck.Roots, accountcheck.Forwarders, time.Time) (accountcheck.Postured, error) {
 	return l.postured, l.err
 }
 
-func (l looker) Witness(context.Context, guard.CredentialReports, time.Time) (guard.Witnessed, error) {
+func (l looker) Witness(context.Context, accountcheck.CredentialReports, time.Time) (accountcheck.Witnessed, error) {
 	return l.witnessed, l.err
 }
 
-func (l looker) Reconcile(context.Context, guard.Users, guard.CredentialReports, time.Time) (guard.Reconciled, error) {
+func (l looker) Reconcile(context.Context, accountcheck.Users, accountcheck.CredentialReports, time.Time) (accountcheck.Reconciled, error) {
 	return l.reconciled, l.err
 }
 
@@ -577,7 +579,7 @@ func (l looker) Reconcile(context.Context, guard.Users, guard.CredentialReports,
 func TestRounds(t *testing.T) {
 	const schedule = `{"id":"s","detail-type":"Scheduled Event","source":"aws.events","time":"2025-03-01T12:00:00Z","detail":{}}`
 	r := newRig(nil)
-	r.handler.deps.Chores = Rounds(looker{}, nil, guard.Home{}, nil, nil)
+	r.handler.deps.Chores = Rounds(looker{}, nil, accountcheck.Home{}, nil, nil)
 	if err := r.handler.Handle(t.Context(), json.RawMessage(schedule)); err != nil {
 		t.Fatal(err)
 	}
@@ -586,9 +588,9 @@ func TestRounds(t *testing.T) {
 	}
 	r = newRig(nil)
 	r.handler.deps.Chores = Rounds(looker{
-		guard.Censused{Accounts: 3, Enrolled: 2, Refused: "denied"}, guard.Postured{Looked: 2, Told: 1, Unanswered: 1, Silent: []string{"222222222222"}, Stuck: 2, Unread: 1},
-		guard.Reconciled{Accounts: 1, Looked: 9, Asked: 2, WithoutMFA: 4, More: true}, guard.Witnessed{Reports: 2, Alerted: 1, Unanswered: 1, Silent: []string{"222222222222"}}, errors.New("broken"),
-	}, nil, guard.Home{}, nil, nil)
+		accountcheck.Censused{Accounts: 3, Enrolled: 2, Refused: "denied"}, accountcheck.Postured{Looked: 2, Told: 1, Unanswered: 1, Silent: []string{"222222222222"}, Stuck: 2, Unread: 1},
+		accountcheck.Reconciled{Accounts: 1, Looked: 9, Asked: 2, WithoutMFA: 4, More: true}, accountcheck.Witnessed{Reports: 2, Alerted: 1, Unanswered: 1, Silent: []string{"222222222222"}}, errors.New("broken"),
+	}, nil, accountcheck.Home{}, nil, nil)
 	err := r.handler.Handle(t.Context(), json.RawMessage(schedule))
 	for _, want := range []string{"census: broken", "posture: broken", "reconcile: broken", "witness: broken"} {
 		if err == nil || !strings.Contains(err.Error(), want) {

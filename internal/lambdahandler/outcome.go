@@ -11,6 +11,7 @@ import (
 	"rootguard/internal/config"
 	"rootguard/internal/detect"
 	"rootguard/internal/guard"
+	"rootguard/internal/mfadeadline"
 )
 
 // outcome is what an invocation came to.
@@ -23,7 +24,7 @@ type outcome struct {
 	latency time.Duration // from eventTime to the alert, of an Alerted record
 	check   *checked
 	beat    *arrived
-	swept   guard.Swept
+	swept   mfadeadline.Swept
 	chores  []slog.Attr
 	rollUps int
 	tally   tally

@@ -5,31 +5,31 @@ import (
 	"log/slog"
 	"time"
 
-	"rootguard/internal/guard"
+	"rootguard/internal/accountcheck"
 )
 
 // Looker looks at accounts, each in its time.
 type Looker interface {
-	Census(ctx context.Context, home guard.Home, org guard.Organization, at time.Time) (guard.Censused, error)
-	Posture(ctx context.Context, roots guard.Roots, forwarders guard.Forwarders, at time.Time) (guard.Postured, error)
-	Reconcile(ctx context.Context, users guard.Users, reports guard.CredentialReports, at time.Time) (guard.Reconciled, error)
-	Witness(ctx context.Context, reports guard.CredentialReports, at time.Time) (guard.Witnessed, error)
+	Census(ctx context.Context, home accountcheck.Home, org accountcheck.Organization, at time.Time) (accountcheck.Censused, error)
+	Posture(ctx context.Context, roots accountcheck.Roots, forwarders accountcheck.Forwarders, at time.Time) (accountcheck.Postured, error)
+	Reconcile(ctx context.Context, users accountcheck.Users, reports accountcheck.CredentialReports, at time.Time) (accountcheck.Reconciled, error)
+	Witness(ctx context.Context, reports accountcheck.CredentialReports, at time.Time) (accountcheck.Witnessed, error)
 }
 
 // IAM is all that IAM is asked about accounts.
 type IAM interface {
-	guard.Asked
-	guard.CredentialReports
+	accountcheck.Asked
+	accountcheck.CredentialReports
 }
 
 // Rounds are the chores that look at accounts: which there are, how their root
 // users and the queues of their forwarders stand, which IAM users they have, and
 // whether root was used without an event of it. org and forwarders are nil outside an organization.
-func Rounds(g Looker, iam IAM, home guard.Home, org guard.Organization, forwarders guard.Forwarders) []Chore {
+func Rounds(g Looker, iam IAM, home accountcheck.Home, org accountcheck.Organization, forwarders accountcheck.Forwarders) []Chore {
 	return []Chore{
 		{"census", func(ctx context.Context, at time.Time) (slog.Value, error) {
 			did, err := g.Census(ctx, home, org, at)
-			if did == (guard.Censused{}) {
+			if did == (accountcheck.Censused{}) {
 				return slog.Value{}, err
 			}
 			return slog.GroupValue(append([]slog.Attr{

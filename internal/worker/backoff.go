@@ -12,6 +12,13 @@ type Backoff struct {
 	Max   time.Duration
 }
 
+// AfterFailure puts off a row that failed. The second attempt is made by the next
+// run of the sweep, which comes five minutes later.
+func AfterFailure() Backoff { return Backoff{First: 2 * time.Minute, Max: time.Hour} }
+
+// Unreachable puts off a row whose account does not answer.
+func Unreachable() Backoff { return Backoff{First: 5 * time.Minute, Max: time.Hour} }
+
 // After is the time until the next try of a row that failed a number of times
 // in a row, 1 or more. It lies between three quarters of the doubled time and all
 // of it: where in between depends on the row's key, so that rows that failed

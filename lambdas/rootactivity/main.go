@@ -15,13 +15,13 @@ import (
 	"rootguard/internal/aws/iam"
 	"rootguard/internal/config"
 	"rootguard/internal/eventpattern"
-	"rootguard/internal/guard"
 	"rootguard/internal/lambdahandler"
+	"rootguard/internal/wire"
 )
 
 func main() {
 	logger := lambdacontext.NewLogger()
-	f, err := lambdahandler.FromEnv(os.Getenv, time.Now, logger, func(deps *guard.Deps, cfg config.Config, env aws.Config) {
+	f, err := lambdahandler.FromEnv(os.Getenv, time.Now, logger, func(deps *wire.Deps, cfg config.Config, env aws.Config) {
 		deps.Deployments = cloudformation.NewDeployments(env, cfg.Own.Prefix, cfg.Account)
 	})
 	if err != nil {

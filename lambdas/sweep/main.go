@@ -27,10 +27,10 @@ func main() {
 	home := iam.Home{Partition: f.Config.Partition, Account: f.Config.Account}
 	accounts := iam.Over(f.AWS, home, f.Config.MemberRole)
 	forwarders := sqs.NewForwarders(&f.Config, f.AWS, accounts.Credentials)
-	f.Deps.Users, f.Deps.Sweeper = accounts, f.Guard
-	f.Deps.First = append(f.Deps.First, lambdahandler.Compact(f.Guard))
-	f.Deps.Chores = append(f.Deps.Chores, lambdahandler.Insist(f.Guard), lambdahandler.Recap(f.Guard),
-		lambdahandler.Prove(awshealth.New(&f.Config, f.AWS, time.Now), f.Guard))
-	f.Deps.Chores = append(f.Deps.Chores, lambdahandler.Rounds(f.Guard, accounts, f.Config.Home(), f.Organization, forwarders)...)
+	f.Deps.Users, f.Deps.Sweeper = accounts, f.Parts.Deadlines
+	f.Deps.First = append(f.Deps.First, lambdahandler.Compact(f.Parts.Accounts))
+	f.Deps.Chores = append(f.Deps.Chores, lambdahandler.Insist(f.Parts.Incidents), lambdahandler.Recap(f.Parts.Announcer),
+		lambdahandler.Prove(awshealth.New(&f.Config, f.AWS, time.Now), f.Parts.Guard))
+	f.Deps.Chores = append(f.Deps.Chores, lambdahandler.Rounds(f.Parts.Accounts, accounts, f.Config.Home(), f.Organization, forwarders)...)
 	lambda.Start(lambdahandler.New(f.Deps).Handle)
 }

@@ -10,58 +10,59 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"rootguard/internal/announcement"
 	"rootguard/internal/guard"
 )
 
-// Enter is guard.Announcements'.
-func (s *Store) Enter(ctx context.Context, e guard.Entry) (guard.Entry, error) {
+// Enter is announcement.Store'.
+func (s *Store) Enter(ctx context.Context, e announcement.Entry) (announcement.Entry, error) {
 	k := timedRow(announcementPrefix, e.Key)
 	r, err := rowOf(k, e)
 	if err != nil {
-		return guard.Entry{}, err
+		return announcement.Entry{}, err
 	}
 	if err := r.fits(); err != nil {
-		return guard.Entry{}, err
+		return announcement.Entry{}, err
 	}
 	if err := s.register(ctx, e.Account); err != nil {
-		return guard.Entry{}, err
+		return announcement.Entry{}, err
 	}
 	err = s.put(ctx, &r, "")
 	var refused *types.ConditionalCheckFailedException
 	if err != nil && !errors.As(err, &refused) {
-		return guard.Entry{}, classed("storing entry "+e.Key, err)
+		return announcement.Entry{}, classed("storing entry "+e.Key, err)
 	}
 	rows, err := s.read(ctx, k)
 	if err != nil {
-		return guard.Entry{}, err
+		return announcement.Entry{}, err
 	}
-	var there guard.Entry
+	var there announcement.Entry
 	at := rows[k]
 	if err := at.decode(s.now(), &there); err != nil {
-		return guard.Entry{}, err
+		return announcement.Entry{}, err
 	}
 	return there, nil
 }
 
-// Entries is guard.Announcements'.
-func (s *Store) Entries(ctx context.Context, account string, from, to time.Time) ([]guard.Entry, error) {
+// Entries is announcement.Store'.
+func (s *Store) Entries(ctx context.Context, account string, from, to time.Time) ([]announcement.Entry, error) {
 	rows, err := s.between(ctx, partition(account), announcementPrefix, from, to)
 	if err != nil {
 		return nil, err
 	}
-	entries, err := decoded[guard.Entry](rows, s.now())
+	entries, err := decoded[announcement.Entry](rows, s.now())
 	if err != nil {
 		return nil, err
 	}
-	entries = slices.DeleteFunc(entries, func(e guard.Entry) bool { return e.From.Before(from) || e.From.After(to) })
+	entries = slices.DeleteFunc(entries, func(e announcement.Entry) bool { return e.From.Before(from) || e.From.After(to) })
 	sortEntries(entries)
 	return entries, nil
 }
 
 // AllEntries returns the entries of an account, of all accounts where account is
 // "", by From.
-func (s *Store) AllEntries(ctx context.Context, account string) ([]guard.Entry, error) {
-	entries, err := all[guard.Entry](ctx, s, account, announcementPrefix)
+func (s *Store) AllEntries(ctx context.Context, account string) ([]announcement.Entry, error) {
+	entries, err := all[announcement.Entry](ctx, s, account, announcementPrefix)
 	if err != nil {
 		return nil, err
 	}
@@ -69,8 +70,8 @@ func (s *Store) AllEntries(ctx context.Context, account string) ([]guard.Entry, 
 	return entries, nil
 }
 
-func sortEntries(entries []guard.Entry) {
-	slices.SortFunc(entries, func(a, b guard.Entry) int { return cmp.Or(a.From.Compare(b.From), cmp.Compare(a.Key, b.Key)) })
+func sortEntries(entries []announcement.Entry) {
+	slices.SortFunc(entries, func(a, b announcement.Entry) int { return cmp.Or(a.From.Compare(b.From), cmp.Compare(a.Key, b.Key)) })
 }
 
 // announcedShard is the partition of the index with what was judged under an announcement.
@@ -78,7 +79,7 @@ func announcedShard(announcement string) string {
 	return fit(announcedPartition+announcement, maxPartitionKey)
 }
 
-// Under is guard.Announcements'. It costs what it hands on, and holds a page of it.
+// Under is announcement.Store'. It costs what it hands on, and holds a page of it.
 func (s *Store) Under(ctx context.Context, announcement string, fn func(guard.Claim) error) error {
 	end := time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 	malformed, err := pages(ctx, s, announcedShard(announcement), end, maxBatchGet, func(page []guard.Claim) (bool, error) {

@@ -10,13 +10,13 @@
 //	ACCOUNT#<id>     WINDOW#<key>  guard.Group, or the window of version 1
 //	ACCOUNT#<id>     FACT#<id>     bootstrap.Fact; those of root's use begin with "root_"
 //	BATCH#<part>#<group>  BATCH#<number>  a part of the claims that are in a batch of a group
-//	ACCOUNT#<id>     USER#<key>    guard.Deadline
-//	ACCOUNT#<id>     QUARANTINE#<key>                    guard.Quarantine, only where quarantine is on or in a dry run
-//	ACCOUNT#<id>     INCIDENT#<start>/<ID>               guard.Incident
-//	ACCOUNT#<id>     ANNOUNCEMENT#<from>/<ID>/<act>      guard.Entry
-//	ACCOUNT#<id>     RECAP#<account>/<from>/<ID>         guard.Deadline
+//	ACCOUNT#<id>     USER#<key>    mfadeadline.Deadline
+//	ACCOUNT#<id>     QUARANTINE#<key>                    quarantine.Quarantine, only where quarantine is on or in a dry run
+//	ACCOUNT#<id>     INCIDENT#<start>/<ID>               incident.Incident
+//	ACCOUNT#<id>     ANNOUNCEMENT#<from>/<ID>/<act>      announcement.Entry
+//	ACCOUNT#<id>     RECAP#<account>/<from>/<ID>         mfadeadline.Deadline
 //	INCIDENT#<ID>    INCIDENT#     the incident's key
-//	ACCOUNT#<id>     ROUND#<key>   guard.Round: its root's, its users', and in the guard's own account the census
+//	ACCOUNT#<id>     ROUND#<key>   accountcheck.Round: its root's, its users', and in the guard's own account the census
 //	ACCOUNTS         ACCOUNT#<id>  that the account is known
 //	RATELIMIT        <second>      how many rate limit tokens of a second are taken: see internal/ratelimit
 //	HEALTH           STATE         health.State of the guard itself

@@ -122,7 +122,7 @@ func (s *Store) Facts(ctx context.Context, account string) ([]bootstrap.Fact, er
 	return facts, err
 }
 
-// Pages is guard.FactRows': a page of DynamoDB's, of about 1 MB, at a time, with
+// Pages is accountcheck.FactRows': a page of DynamoDB's, of about 1 MB, at a time, with
 // strong consistency.
 func (s *Store) Pages(ctx context.Context, account, prefix string, fn func([]bootstrap.Fact) error) error {
 	in := s.begins(partition(account), factPrefix+prefix)
@@ -137,7 +137,7 @@ func (s *Store) Pages(ctx context.Context, account, prefix string, fn func([]boo
 	})
 }
 
-// Remove is guard.FactRows'. It has a row expire, which DynamoDB deletes later:
+// Remove is accountcheck.FactRows'. It has a row expire, which DynamoDB deletes later:
 // no function may delete a row.
 func (s *Store) Remove(ctx context.Context, facts []bootstrap.Fact) (removed int, err error) {
 	keys := make([]key, len(facts))

@@ -24,6 +24,7 @@ import (
 	"rootguard/internal/detect"
 	"rootguard/internal/fake"
 	"rootguard/internal/guard"
+	"rootguard/internal/wire"
 )
 
 // inProcess serves the SDK's requests in this process, with the latency of a table, so
@@ -64,7 +65,7 @@ func burst(tb testing.TB, server *dynamotest.Server, table string, n int) (faile
 	options.Retryer = retry.NewStandard() // as it is deployed
 	store := dynamodb.New(sdk.New(options), table, time.Now)
 	pub := &fake.Publisher{}
-	g := guard.New(guard.Deps{Detector: rootCalls{}, Ledger: store, Journal: store, Publisher: pub, Now: time.Now, Incidents: store, Deadlines: store.Deadlines()}, guard.Settings{})
+	g := wire.New(wire.Deps{Detector: rootCalls{}, Ledger: store, Journal: store, Publisher: pub, Now: time.Now, Incidents: store, Deadlines: store.Deadlines()}, wire.Settings{}).Guard
 	var failures atomic.Int64
 	var why atomic.Value
 	var wg sync.WaitGroup

@@ -7,15 +7,15 @@ import (
 	"slices"
 	"time"
 
-	sdk "github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"rootguard/internal/incident"
 
-	"rootguard/internal/guard"
+	sdk "github.com/aws/aws-sdk-go-v2/service/dynamodb"
 )
 
-// Amend is guard.Incidents'. It fails where others keep changing the same row for
+// Amend is incident.Store'. It fails where others keep changing the same row for
 // several seconds, and repeats decide until then. decide must return an incident
 // that is among those it was given, or whose Start lies between the times.
-func (s *Store) Amend(ctx context.Context, account string, from, to time.Time, decide func([]guard.Incident) guard.Incident) error {
+func (s *Store) Amend(ctx context.Context, account string, from, to time.Time, decide func([]incident.Incident) incident.Incident) error {
 	tried := ""
 	var last error
 	for attempt := 1; attempt <= attempts; attempt++ {
@@ -28,10 +28,10 @@ func (s *Store) Amend(ctx context.Context, account string, from, to time.Time, d
 		}
 		now := s.now()
 		versions := map[key]string{}
-		var found []guard.Incident
+		var found []incident.Incident
 		for i := range rows {
 			versions[rows[i].key] = rows[i].version
-			var in guard.Incident
+			var in incident.Incident
 			if err := rows[i].decode(now, &in); err != nil {
 				return err
 			}
@@ -68,7 +68,7 @@ func (s *Store) Amend(ctx context.Context, account string, from, to time.Time, d
 	return fmt.Errorf("storing an incident of account %s: others kept changing it: %w", account, last)
 }
 
-func incidentRow(in *guard.Incident, now time.Time) (row, error) {
+func incidentRow(in *incident.Incident, now time.Time) (row, error) {
 	r, err := rowOf(timedRow(incidentPrefix, in.Key), in)
 	if err != nil {
 		return row{}, err
@@ -83,7 +83,7 @@ func incidentRow(in *guard.Incident, now time.Time) (row, error) {
 
 // point makes an incident findable by its ID. Its key does not change, so that
 // another write of the same is the same.
-func (s *Store) point(ctx context.Context, in *guard.Incident, now time.Time) error {
+func (s *Store) point(ctx context.Context, in *incident.Incident, now time.Time) error {
 	r, err := rowOf(pointerRow(in.ID), in.Key)
 	if err != nil {
 		return err
@@ -95,8 +95,8 @@ func (s *Store) point(ctx context.Context, in *guard.Incident, now time.Time) er
 	return nil
 }
 
-// Find is guard.Incidents'.
-func (s *Store) Find(ctx context.Context, id string) (in guard.Incident, found bool, err error) {
+// Find is incident.Store'.
+func (s *Store) Find(ctx context.Context, id string) (in incident.Incident, found bool, err error) {
 	pointer := pointerRow(id)
 	rows, err := s.read(ctx, pointer)
 	if err != nil {
@@ -118,22 +118,22 @@ func (s *Store) Find(ctx context.Context, id string) (in guard.Incident, found b
 	return in, in.Key != "", nil
 }
 
-// Unsettled is guard.Incidents'.
-func (s *Store) Unsettled(ctx context.Context, at time.Time, limit int) ([]guard.Incident, error) {
-	isDue := func(in guard.Incident) bool { return !in.Due.IsZero() && !in.Due.After(at) }
-	return due(ctx, s, incidentShard, at, limit, isDue, func(a, b guard.Incident) int {
+// Unsettled is incident.Store'.
+func (s *Store) Unsettled(ctx context.Context, at time.Time, limit int) ([]incident.Incident, error) {
+	isDue := func(in incident.Incident) bool { return !in.Due.IsZero() && !in.Due.After(at) }
+	return due(ctx, s, incidentShard, at, limit, isDue, func(a, b incident.Incident) int {
 		return cmp.Or(a.Due.Compare(b.Due), cmp.Compare(a.Key, b.Key))
 	})
 }
 
 // Incidents returns every incident of an account, of all accounts where account
 // is "", by the time it was opened.
-func (s *Store) Incidents(ctx context.Context, account string) ([]guard.Incident, error) {
-	incidents, err := all[guard.Incident](ctx, s, account, incidentPrefix)
+func (s *Store) Incidents(ctx context.Context, account string) ([]incident.Incident, error) {
+	incidents, err := all[incident.Incident](ctx, s, account, incidentPrefix)
 	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(incidents, func(a, b guard.Incident) int {
+	slices.SortFunc(incidents, func(a, b incident.Incident) int {
 		return cmp.Or(a.Opened.Compare(b.Opened), cmp.Compare(a.Key, b.Key))
 	})
 	return incidents, nil

@@ -10,17 +10,19 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"rootguard/internal/announcement"
 	"rootguard/internal/aws/dynamodb"
 	"rootguard/internal/aws/dynamodb/dynamotest"
 	"rootguard/internal/detect"
 	"rootguard/internal/guard"
+	"rootguard/internal/incident"
 )
 
-func anIncident(due time.Time) guard.Incident {
-	return guard.Incident{Key: "a/2025-03-01T12:00:00Z/7K4Q2-X2M9P", ID: "7K4Q2-X2M9P", Account: "a", Start: t0, Due: due}
+func anIncident(due time.Time) incident.Incident {
+	return incident.Incident{Key: "a/2025-03-01T12:00:00Z/7K4Q2-X2M9P", ID: "7K4Q2-X2M9P", Account: "a", Start: t0, Due: due}
 }
 
-func amend(t *testing.T, s *dynamodb.Store, decide func([]guard.Incident) guard.Incident) error {
+func amend(t *testing.T, s *dynamodb.Store, decide func([]incident.Incident) incident.Incident) error {
 	t.Helper()
 	return s.Amend(t.Context(), "a", t0.Add(-time.Minute), t0.Add(time.Minute), decide)
 }
@@ -29,7 +31,7 @@ func amend(t *testing.T, s *dynamodb.Store, decide func([]guard.Incident) guard.
 // again, that what passes is tried again, and that all else is told.
 func TestAmendFaults(t *testing.T) {
 	const throttled = "ProvisionedThroughputExceededException"
-	bump := func(found []guard.Incident) guard.Incident {
+	bump := func(found []incident.Incident) incident.Incident {
 		in := anIncident(t0)
 		if len(found) > 0 {
 			in = found[0]
@@ -96,7 +98,7 @@ func TestAmendFaults(t *testing.T) {
 	})
 	t.Run("too large", func(t *testing.T) {
 		s, _, _ := local(t, fixed)
-		err := amend(t, s, func([]guard.Incident) guard.Incident {
+		err := amend(t, s, func([]incident.Incident) incident.Incident {
 			in := anIncident(t0)
 			in.Finding.Detail = strings.Repeat("x", 401<<10)
 			return in
@@ -113,7 +115,7 @@ func TestIncidentRows(t *testing.T) {
 	var later atomic.Int64
 	s, server, table := local(t, func() time.Time { return t0.Add(time.Duration(later.Load())) })
 	for _, due := range []time.Time{t0, {}} {
-		if err := amend(t, s, func([]guard.Incident) guard.Incident { return anIncident(due) }); err != nil {
+		if err := amend(t, s, func([]incident.Incident) incident.Incident { return anIncident(due) }); err != nil {
 			t.Fatal(err)
 		}
 		for _, item := range server.Items(table) {
@@ -140,7 +142,7 @@ func TestIncidentRows(t *testing.T) {
 	if all, err := s.Incidents(t.Context(), "a"); len(all) != 0 || err != nil {
 		t.Errorf("one that expired is listed: %+v, %v", all, err)
 	}
-	err := amend(t, s, func(found []guard.Incident) guard.Incident {
+	err := amend(t, s, func(found []incident.Incident) incident.Incident {
 		if len(found) > 0 {
 			t.Errorf("decide sees what expired: %+v", found)
 		}
@@ -158,7 +160,7 @@ func TestIncidentRows(t *testing.T) {
 // under one is in a part of the index that nothing else reads.
 func TestAnnouncementRows(t *testing.T) {
 	s, server, table := local(t, fixed)
-	e := guard.Entry{Key: "a/2025-03-01T12:00:00Z/3F9D0-KQ7TB/open", Act: guard.Opened, ID: "3F9D0-KQ7TB", Account: "a", From: t0}
+	e := announcement.Entry{Key: "a/2025-03-01T12:00:00Z/3F9D0-KQ7TB/open", Act: announcement.Opened, ID: "3F9D0-KQ7TB", Account: "a", From: t0}
 	if _, err := s.Enter(t.Context(), e); err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,7 @@ import (
 )
 
 // Accounts returns every account that has facts or findings or is looked at, in
-// order. It is guard.Rounds' too.
+// order. It is accountcheck.Rounds' too.
 func (s *Store) Accounts(ctx context.Context) ([]string, error) {
 	rows, err := s.query(ctx, accountsPartition, accountPrefix)
 	if err != nil {

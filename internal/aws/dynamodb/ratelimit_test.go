@@ -21,6 +21,7 @@ import (
 	"rootguard/internal/fake"
 	"rootguard/internal/guard"
 	"rootguard/internal/ratelimit"
+	"rootguard/internal/wire"
 )
 
 var second0 = time.Date(2025, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -206,10 +207,10 @@ func (signIns) Detect(rec *cloudtrail.Record, _ *detect.AssumedRoot) detect.Outc
 // guarded is a guard over the table by a clock that runs when it sleeps.
 func (l limited) guarded(pub guard.Publisher, now func() time.Time, sleep func(context.Context, time.Duration) error) *guard.Guard {
 	store := dynamodb.New(l.client, l.table, now)
-	return guard.New(guard.Deps{
+	return wire.New(wire.Deps{
 		Detector: signIns{}, Ledger: store, Journal: store, Publisher: pub, Now: now, Incidents: store,
 		Limiter: &ratelimit.Limiter{Seconds: store, Now: now, Sleep: sleep},
-	}, guard.Settings{})
+	}, wire.Settings{}).Guard
 }
 
 // TestTurnSilence has someone keep every token taken: what is critical is published

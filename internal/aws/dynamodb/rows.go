@@ -6,12 +6,17 @@ import (
 	"fmt"
 	"time"
 
+	"rootguard/internal/accountcheck"
+	"rootguard/internal/announcement"
 	"rootguard/internal/guard"
+	"rootguard/internal/mfadeadline"
+	"rootguard/internal/quarantine"
+	"rootguard/internal/worker"
 )
 
 // rowsOf are the rows of one kind. An Update fails where others keep changing the
 // same row for several seconds, and repeats decide until then.
-type rowsOf[T guard.Row] struct {
+type rowsOf[T worker.Row] struct {
 	s      *Store
 	key    func(rowKey string) key
 	shard  string // of the index, "" of rows that are never listed
@@ -19,7 +24,7 @@ type rowsOf[T guard.Row] struct {
 	before func(ctx context.Context, row *T) error
 }
 
-// Get is guard.Rows'.
+// Get is worker.Rows'.
 func (r rowsOf[T]) Get(ctx context.Context, rowKey string) (value T, err error) {
 	k := r.key(rowKey)
 	rows, err := r.s.read(ctx, k)
@@ -30,7 +35,7 @@ func (r rowsOf[T]) Get(ctx context.Context, rowKey string) (value T, err error) 
 	return value, was.decode(r.s.now(), &value)
 }
 
-// Update is guard.Rows'.
+// Update is worker.Rows'.
 func (r rowsOf[T]) Update(ctx context.Context, rowKey string, decide func(T) T) error {
 	k := r.key(rowKey)
 	return change(ctx, r.s, k, k.sk, func(value T) (out row, write bool, err error) {
@@ -59,7 +64,7 @@ func (r rowsOf[T]) Update(ctx context.Context, rowKey string, decide func(T) T) 
 	})
 }
 
-// Due is guard.Rows'.
+// Due is worker.Rows'.
 func (r rowsOf[T]) Due(ctx context.Context, at time.Time, limit int) ([]T, error) {
 	if r.shard == "" {
 		return []T{}, ctx.Err()
@@ -71,13 +76,18 @@ func (r rowsOf[T]) Due(ctx context.Context, at time.Time, limit int) ([]T, error
 }
 
 // Deadlines are when which user is to be checked.
-func (s *Store) Deadlines() guard.Rows[guard.Deadline] {
-	return rowsOf[guard.Deadline]{s: s, key: keysOf(userPrefix), shard: deadlineShard}
+func (s *Store) Deadlines() worker.Rows[mfadeadline.Deadline] {
+	return rowsOf[mfadeadline.Deadline]{s: s, key: keysOf(userPrefix), shard: deadlineShard}
 }
 
-// Recaps are the deadlines by which the summaries of announcements are due.
-func (s *Store) Recaps() guard.Rows[guard.Deadline] {
-	return rowsOf[guard.Deadline]{s: s, key: keysOf(recapPrefix), shard: recapShard}
+// Quarantines are how far the quarantine of each user has come.
+func (s *Store) Quarantines() quarantine.Rows {
+	return rowsOf[quarantine.Quarantine]{s: s, key: keysOf(quarantinePrefix), shard: quarantineShard}
+}
+
+// Summaries are when the summaries of announcements are due.
+func (s *Store) Summaries() worker.Rows[announcement.Summary] {
+	return rowsOf[announcement.Summary]{s: s, key: keysOf(recapPrefix), shard: recapShard}
 }
 
 func keysOf(prefix string) func(string) key {
@@ -85,24 +95,24 @@ func keysOf(prefix string) func(string) key {
 }
 
 // Rounds are when which account is to be checked.
-func (s *Store) Rounds() guard.Rounds { return rounds{s} }
+func (s *Store) Rounds() accountcheck.Rounds { return rounds{s} }
 
 type rounds struct{ s *Store }
 
-// Of is guard.Rounds'.
-func (r rounds) Of(kind guard.RoundKind) guard.Rows[guard.Round] {
-	rows := rowsOf[guard.Round]{s: r.s, key: roundRow, keep: true}
-	rows.before = func(ctx context.Context, row *guard.Round) error {
+// Of is accountcheck.Rounds'.
+func (r rounds) Of(kind accountcheck.RoundKind) worker.Rows[accountcheck.Round] {
+	rows := rowsOf[accountcheck.Round]{s: r.s, key: roundRow, keep: true}
+	rows.before = func(ctx context.Context, row *accountcheck.Round) error {
 		if row.Kind != kind {
 			return guard.Permanent(fmt.Errorf("storing round %q of kind %q as one of kind %q", row.Key, row.Kind, kind))
 		}
 		return r.s.register(ctx, row.Account)
 	}
-	if kind != guard.CensusRound {
+	if kind != accountcheck.CensusRound {
 		rows.shard = roundShard + string(kind) + "#"
 	}
 	return rows
 }
 
-// Accounts is guard.Rounds'.
+// Accounts is accountcheck.Rounds'.
 func (r rounds) Accounts(ctx context.Context) ([]string, error) { return r.s.Accounts(ctx) }

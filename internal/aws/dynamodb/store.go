@@ -12,8 +12,11 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"rootguard/internal/accountcheck"
+	"rootguard/internal/announcement"
 	"rootguard/internal/config"
 	"rootguard/internal/guard"
+	"rootguard/internal/incident"
 )
 
 // How long rows that are no longer needed are kept.
@@ -26,14 +29,13 @@ const (
 const workers = 8
 
 var (
-	_ guard.Ledger   = (*Store)(nil)
-	_ guard.Journal  = (*Store)(nil)
-	_ guard.FactRows = (*Store)(nil)
-	_ guard.Rounds   = rounds{}
+	_ guard.Ledger          = (*Store)(nil)
+	_ guard.Journal         = (*Store)(nil)
+	_ accountcheck.FactRows = (*Store)(nil)
+	_ accountcheck.Rounds   = rounds{}
 
-	_ guard.Announcements = (*Store)(nil)
-	_ guard.Incidents     = (*Store)(nil)
-	_ guard.Quarantines   = (*Store)(nil)
+	_ announcement.Store = (*Store)(nil)
+	_ incident.Store     = (*Store)(nil)
 )
 
 // Store is all that the guard keeps, in one table. It is safe for concurrent use,

@@ -13,12 +13,18 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"rootguard/internal/accountcheck"
+	"rootguard/internal/announcement"
 	"rootguard/internal/aws/dynamodb"
 	"rootguard/internal/aws/dynamodb/dynamotest"
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/detect"
 	"rootguard/internal/guard"
 	"rootguard/internal/guardtest"
+	"rootguard/internal/incident"
+	"rootguard/internal/mfadeadline"
+	"rootguard/internal/quarantine"
+	"rootguard/internal/worker"
 )
 
 var t0 = time.Date(2025, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -51,20 +57,20 @@ func TestJournal(t *testing.T) {
 }
 
 func TestDeadlines(t *testing.T) {
-	guardtest.Deadlines(t, func(t *testing.T) guard.Rows[guard.Deadline] { t.Helper(); return open(t).Deadlines() })
-	guardtest.Rounds(t, func(t *testing.T) guard.Rounds { t.Helper(); return open(t).Rounds() })
+	guardtest.Deadlines(t, func(t *testing.T) worker.Rows[mfadeadline.Deadline] { t.Helper(); return open(t).Deadlines() })
+	guardtest.Rounds(t, func(t *testing.T) accountcheck.Rounds { t.Helper(); return open(t).Rounds() })
 }
 
 func TestRecaps(t *testing.T) {
-	guardtest.Deadlines(t, func(t *testing.T) guard.Rows[guard.Deadline] { t.Helper(); return open(t).Recaps() })
+	guardtest.Summaries(t, func(t *testing.T) worker.Rows[announcement.Summary] { t.Helper(); return open(t).Summaries() })
 }
 
 func TestIncidents(t *testing.T) {
-	guardtest.Incidents(t, func(t *testing.T) guard.Incidents { t.Helper(); return open(t) })
+	guardtest.Incidents(t, func(t *testing.T) incident.Store { t.Helper(); return open(t) })
 }
 
 func TestAnnouncements(t *testing.T) {
-	guardtest.Announcements(t, func(t *testing.T) (guard.Announcements, guard.Ledger) {
+	guardtest.Announcements(t, func(t *testing.T) (announcement.Store, guard.Ledger) {
 		t.Helper()
 		s := open(t)
 		return s, s
@@ -72,14 +78,14 @@ func TestAnnouncements(t *testing.T) {
 }
 
 func TestQuarantines(t *testing.T) {
-	guardtest.Quarantines(t, func(t *testing.T) guard.Quarantines { t.Helper(); return open(t) })
+	guardtest.Quarantines(t, func(t *testing.T) quarantine.Rows { t.Helper(); return open(t).Quarantines() })
 }
 
 // TestRescheduleFaults holds that a write whose answer got lost is not decided
 // about again, that what passes is tried again, and that all else is told.
 func TestRescheduleFaults(t *testing.T) {
 	const throttled = "ProvisionedThroughputExceededException"
-	bump := func(d guard.Deadline) guard.Deadline {
+	bump := func(d mfadeadline.Deadline) mfadeadline.Deadline {
 		d.Key, d.Due = "a/eve", t0
 		d.Revision++
 		return d
@@ -115,7 +121,7 @@ func TestRescheduleFaults(t *testing.T) {
 		})
 	}
 	s, _, _ := local(t, fixed)
-	if err := s.Deadlines().Update(t.Context(), "a/eve", func(guard.Deadline) guard.Deadline { return guard.Deadline{Key: "a/other"} }); err == nil || guard.Retryable(err) {
+	if err := s.Deadlines().Update(t.Context(), "a/eve", func(mfadeadline.Deadline) mfadeadline.Deadline { return mfadeadline.Deadline{Key: "a/other"} }); err == nil || guard.Retryable(err) {
 		t.Errorf("another key: got %v, want a permanent error", err)
 	}
 }
@@ -125,7 +131,7 @@ func TestRescheduleFaults(t *testing.T) {
 func TestDeadlineRows(t *testing.T) {
 	s, server, table := local(t, fixed)
 	for _, due := range []time.Time{t0, {}} {
-		if err := s.Deadlines().Update(t.Context(), "a/eve", func(guard.Deadline) guard.Deadline { return guard.Deadline{Key: "a/eve", Due: due} }); err != nil {
+		if err := s.Deadlines().Update(t.Context(), "a/eve", func(mfadeadline.Deadline) mfadeadline.Deadline { return mfadeadline.Deadline{Key: "a/eve", Due: due} }); err != nil {
 			t.Fatal(err)
 		}
 		items := server.Items(table)
@@ -164,11 +170,11 @@ func TestSmallAnswers(t *testing.T) {
 		})
 	})
 	t.Run("deadlines", func(t *testing.T) {
-		guardtest.Deadlines(t, func(t *testing.T) guard.Rows[guard.Deadline] { t.Helper(); return small(t).Deadlines() })
-		guardtest.Rounds(t, func(t *testing.T) guard.Rounds { t.Helper(); return small(t).Rounds() })
+		guardtest.Deadlines(t, func(t *testing.T) worker.Rows[mfadeadline.Deadline] { t.Helper(); return small(t).Deadlines() })
+		guardtest.Rounds(t, func(t *testing.T) accountcheck.Rounds { t.Helper(); return small(t).Rounds() })
 	})
 	t.Run("quarantines", func(t *testing.T) {
-		guardtest.Quarantines(t, func(t *testing.T) guard.Quarantines { t.Helper(); return small(t) })
+		guardtest.Quarantines(t, func(t *testing.T) quarantine.Rows { t.Helper(); return small(t).Quarantines() })
 	})
 }
 
@@ -572,11 +578,11 @@ func TestRequests(t *testing.T) {
 			return s.UpdateGroup(t.Context(), "a/s/f/1", func(guard.Group) guard.Group { return guard.Group{} })
 		}, map[string]int{"BatchGetItem": 1}},
 		{"its count", func() error { _, err := s.Count(t.Context(), "a/s/f/1", 0, "a/2"); return err }, map[string]int{"UpdateItem": 1}},
-		{"whether it was announced", func() error { _, err := s.Entries(t.Context(), "a", t0.Add(-guard.MaxAnnouncement), t0); return err }, map[string]int{"Query": 1}},
+		{"whether it was announced", func() error { _, err := s.Entries(t.Context(), "a", t0.Add(-announcement.Max), t0); return err }, map[string]int{"Query": 1}},
 		{"the first alert of an incident", func() error {
-			return amend(t, s, func([]guard.Incident) guard.Incident { return anIncident(t0) })
+			return amend(t, s, func([]incident.Incident) incident.Incident { return anIncident(t0) })
 		}, map[string]int{"Query": 1, "PutItem": 2}},
-		{"a further one", func() error { return amend(t, s, func(in []guard.Incident) guard.Incident { return in[0] }) }, map[string]int{"Query": 1, "PutItem": 1}},
+		{"a further one", func() error { return amend(t, s, func(in []incident.Incident) incident.Incident { return in[0] }) }, map[string]int{"Query": 1, "PutItem": 1}},
 		{"nothing due", func() error { _, err := s.Due(t.Context(), time.Now(), 10); return err }, map[string]int{"Query": 4}},
 	} {
 		if diff := cmp.Diff(tt.want, measure(tt.do)); diff != "" {

@@ -22,9 +22,11 @@ import (
 	"rootguard/internal/detect"
 	"rootguard/internal/fake"
 	"rootguard/internal/guard"
+	"rootguard/internal/mfadeadline"
+	"rootguard/internal/wire"
 )
 
-// withoutMFA is a guard.Live by which every user has a password and no MFA.
+// withoutMFA is a mfadeadline.UserChecker by which every user has a password and no MFA.
 type withoutMFA struct{}
 
 func (withoutMFA) User(_ context.Context, _, name string) (bootstrap.LiveFact, error) {
@@ -48,14 +50,14 @@ func newSweepers(tb testing.TB) *sweepers {
 	return s
 }
 
-// guard is one over the table, as another process would have it.
-func (s *sweepers) guard(change ...func(*guard.Settings)) *guard.Guard {
-	settings := guard.DefaultSettings()
+// parts are a guard over the table, as another process would have it.
+func (s *sweepers) parts(change ...func(*wire.Settings)) wire.Parts {
+	settings := wire.DefaultSettings()
 	for _, c := range change {
 		c(&settings)
 	}
 	store := dynamodb.New(s.client, s.table, time.Now)
-	return guard.New(guard.Deps{
+	return wire.New(wire.Deps{
 		Detector: &detect.Detector{}, Ledger: store, Journal: store, Deadlines: store.Deadlines(), Publisher: &s.pub, Now: time.Now,
 	}, settings)
 }
@@ -71,7 +73,7 @@ func together(n int) int {
 // add has n users of an account get a password at t0.
 func (s *sweepers) add(tb testing.TB, account string, n int) {
 	tb.Helper()
-	g := s.guard(func(s *guard.Settings) { s.Burst = map[detect.ID]int{} })
+	g := s.parts(func(s *wire.Settings) { s.Burst = map[detect.ID]int{} }).Guard
 	next := make(chan int)
 	var wg sync.WaitGroup
 	for range together(4) {
@@ -134,28 +136,28 @@ func TestManyUsersAreDue(t *testing.T) {
 	more := true
 	runs := 0
 	for ; more && runs < 20; runs++ {
-		swept := make([]guard.Swept, together(2))
+		swept := make([]mfadeadline.Swept, together(2))
 		var wg sync.WaitGroup
 		for i := range swept {
 			wg.Go(func() {
 				var err error
-				swept[i], err = s.guard(func(s *guard.Settings) { s.SweepUsers = bound }).Sweep(t.Context(), withoutMFA{}, at)
+				swept[i], err = s.parts(func(s *wire.Settings) { s.SweepUsers = bound }).Deadlines.Sweep(t.Context(), withoutMFA{}, at)
 				if err != nil {
 					t.Errorf("run %d: %v", runs, err)
 				}
 				looked.Add(int64(swept[i].Looked))
-				if swept[i].Looked > bound+guard.DefaultSettings().Batch {
+				if swept[i].Looked > bound+wire.DefaultSettings().Batch {
 					t.Errorf("a run looked at %d users", swept[i].Looked)
 				}
 			})
 		}
 		wg.Wait()
-		more = slices.ContainsFunc(swept, func(s guard.Swept) bool { return s.More })
+		more = slices.ContainsFunc(swept, func(s mfadeadline.Swept) bool { return s.More })
 	}
 	if looked.Load() != int64(n) || more {
 		t.Errorf("%d runs looked at %d users, more are due: %v", runs, looked.Load(), more)
 	}
-	if _, err := s.guard().Flush(t.Context(), at.Add(time.Hour)); err != nil {
+	if _, err := s.parts().Guard.Flush(t.Context(), at.Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	if alerts, users := s.told(t); users != n || alerts > 2*11 {
@@ -171,7 +173,7 @@ func TestManyUsersAreDue(t *testing.T) {
 func TestRowsThatCannotBeRead(t *testing.T) {
 	s := newSweepers(t)
 	s.add(t, "111111111111", 13)
-	small := func(s *guard.Settings) { s.Batch = 5 }
+	small := func(s *wire.Settings) { s.Batch = 5 }
 	text := func(v string) types.AttributeValue { return &types.AttributeValueMemberS{Value: v} }
 	at := t0.Add(24 * time.Hour)
 	for i := range 120 {
@@ -185,17 +187,17 @@ func TestRowsThatCannotBeRead(t *testing.T) {
 			}
 		}
 	}
-	got, err := s.guard(small).Sweep(t.Context(), withoutMFA{}, at)
+	got, err := s.parts(small).Deadlines.Sweep(t.Context(), withoutMFA{}, at)
 	if got.Told != 13 || got.More || err == nil || guard.Retryable(err) || strings.Count(err.Error(), "listing users due") != 1 {
 		t.Errorf("sweep: %+v, %v", got, err)
 	}
-	n, err := s.guard(small).Flush(t.Context(), at.Add(time.Hour))
+	n, err := s.parts(small).Guard.Flush(t.Context(), at.Add(time.Hour))
 	if n != 2 || err == nil || guard.Retryable(err) || strings.Count(err.Error(), "listing groups due") != 1 {
 		t.Errorf("flush: %d roll-ups, %v", n, err)
 	}
 	for name, list := range map[string]func() (int, error){
 		"incidents": func() (int, error) { all, err := s.store.Unsettled(t.Context(), at, 5); return len(all), err },
-		"recaps":    func() (int, error) { all, err := s.store.Recaps().Due(t.Context(), at, 5); return len(all), err },
+		"recaps":    func() (int, error) { all, err := s.store.Summaries().Due(t.Context(), at, 5); return len(all), err },
 	} {
 		if n, err := list(); n != 0 || err == nil || guard.Retryable(err) {
 			t.Errorf("%s: %d, %v", name, n, err)
@@ -220,7 +222,7 @@ func TestEveryRequestOfASweepFails(t *testing.T) {
 		options := client.Options()
 		options.Retryer = aws.NopRetryer{}
 		store := dynamodb.New(sdk.New(options), s.table, time.Now)
-		g := guard.New(guard.Deps{Detector: &detect.Detector{}, Ledger: store, Journal: store, Deadlines: store.Deadlines(), Publisher: &s.pub, Now: clock.Now}, guard.Settings{})
+		g := wire.New(wire.Deps{Detector: &detect.Detector{}, Ledger: store, Journal: store, Deadlines: store.Deadlines(), Publisher: &s.pub, Now: clock.Now}, wire.Settings{})
 		s.store = store
 		s.add(t, "111111111111", 1)
 		before := server.Total()
@@ -228,11 +230,11 @@ func TestEveryRequestOfASweepFails(t *testing.T) {
 			server.InjectAt(n, f)
 		}
 		clock.Advance(24 * time.Hour)
-		_, first := g.Sweep(t.Context(), withoutMFA{}, clock.Now())
+		_, first := g.Deadlines.Sweep(t.Context(), withoutMFA{}, clock.Now())
 		requests = server.Total() - before
 		for range 8 { // the second fault may be in one of these
 			clock.Advance(5 * time.Minute)
-			_, err := g.Sweep(t.Context(), withoutMFA{}, clock.Now())
+			_, err := g.Deadlines.Sweep(t.Context(), withoutMFA{}, clock.Now())
 			if first == nil && err == nil {
 				break
 			}
@@ -273,7 +275,7 @@ func BenchmarkSweep(b *testing.B) {
 	s.add(b, "111111111111", b.N)
 	b.ResetTimer()
 	for more := true; more; {
-		got, err := s.guard().Sweep(b.Context(), withoutMFA{}, t0.Add(24*time.Hour))
+		got, err := s.parts().Deadlines.Sweep(b.Context(), withoutMFA{}, t0.Add(24*time.Hour))
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -18,11 +18,13 @@ import (
 	"rootguard/internal/detect"
 	"rootguard/internal/fake"
 	"rootguard/internal/guard"
+	"rootguard/internal/incident"
+	"rootguard/internal/wire"
 )
 
 // upgraded is a guard of this version over a table of rootguard 1.
 type upgraded struct {
-	*guard.Guard
+	parts wire.Parts
 	store *dynamodb.Store
 	pub   fake.Publisher
 	now   time.Time
@@ -40,14 +42,14 @@ func newUpgraded(t *testing.T) *upgraded {
 	u := &upgraded{now: dynamotest.RowsTaken}
 	clock := func() time.Time { return u.now }
 	u.store = dynamodb.New(client, table, clock)
-	u.Guard = guard.New(guard.Deps{
+	u.parts = wire.New(wire.Deps{
 		Detector: &detect.Detector{}, Ledger: u.store, Journal: u.store, Publisher: &u.pub, Now: clock, Deadlines: u.store.Deadlines(), Rounds: u.store.Rounds(),
-		Announcements: u.store, Recaps: u.store.Recaps(), Incidents: u.store, Quarantines: u.store,
-	}, guard.Settings{})
+		Announcements: u.store, Summaries: u.store.Summaries(), Incidents: u.store, Quarantines: u.store.Quarantines(),
+	}, wire.Settings{})
 	return u
 }
 
-// adminHasMFA is a guard.Live by which nobody but the administrator has MFA.
+// adminHasMFA is a mfadeadline.UserChecker by which nobody but the administrator has MFA.
 type adminHasMFA struct{}
 
 func (adminHasMFA) User(ctx context.Context, account, name string) (bootstrap.LiveFact, error) {
@@ -86,41 +88,41 @@ func TestOldRows(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if res, err := u.Handle(t.Context(), &rec); err != nil || res.Disposition == guard.Alerted || res.NewFacts > 0 {
+		if res, err := u.parts.Guard.Handle(t.Context(), &rec); err != nil || res.Disposition == guard.Alerted || res.NewFacts > 0 {
 			t.Errorf("handled again, %s %s is %q, %d new facts, %v", rec.EventName, rec.EventID, res.Disposition, res.NewFacts, err)
 		}
 	}
 	want("events that were handled before")
 
-	if _, err := u.Sweep(t.Context(), adminHasMFA{}, u.now); err != nil {
+	if _, err := u.parts.Deadlines.Sweep(t.Context(), adminHasMFA{}, u.now); err != nil {
 		t.Fatal(err)
 	}
 	want("eve's second reminder is due, and bob's grace still runs", "first user.mfa.missing eve")
 
-	incident, found, err := u.store.Find(t.Context(), "45XWK-RMF80")
-	if err != nil || !found || incident.Ack != nil {
-		t.Fatalf("the incident: found %v, %+v, %v", found, incident, err)
+	open, found, err := u.store.Find(t.Context(), "45XWK-RMF80")
+	if err != nil || !found || open.Ack != nil {
+		t.Fatalf("the incident: found %v, %+v, %v", found, open, err)
 	}
-	if _, err := u.Insist(t.Context(), u.now); err != nil {
+	if _, err := u.parts.Incidents.Insist(t.Context(), u.now); err != nil {
 		t.Fatal(err)
 	}
 	want("the unacknowledged incident", "resend root.signin.no_mfa ")
-	ack := guard.Ack{By: "admin", At: u.now, Note: "known", Actor: detect.Actor{Type: "IAMUser", Name: "admin"}}
-	if _, already, err := u.Acknowledge(t.Context(), "45XWK-RMF80", ack); err != nil || already {
+	ack := incident.Ack{By: "admin", At: u.now, Note: "known", Actor: detect.Actor{Type: "IAMUser", Name: "admin"}}
+	if _, already, err := u.parts.Incidents.Acknowledge(t.Context(), "45XWK-RMF80", ack); err != nil || already {
 		t.Fatalf("acknowledging: already %v, %v", already, err)
 	}
 	u.alerts()
 	u.now = u.now.Add(2 * time.Hour)
-	if _, err := u.Insist(t.Context(), u.now); err != nil {
+	if _, err := u.parts.Incidents.Insist(t.Context(), u.now); err != nil {
 		t.Fatal(err)
 	}
 	want("the acknowledged incident")
-	if _, err := u.Flush(t.Context(), u.now); err != nil {
+	if _, err := u.parts.Guard.Flush(t.Context(), u.now); err != nil {
 		t.Fatal(err)
 	}
 	want("two calls that waited", "roll_up root.activity ")
 	u.now = dynamotest.RowsTaken.Add(4 * time.Hour)
-	if _, err := u.Recap(t.Context(), u.now); err != nil {
+	if _, err := u.parts.Announcer.Recap(t.Context(), u.now); err != nil {
 		t.Fatal(err)
 	}
 	want("the announcement has ended", "first root.use.announced ")

@@ -11,15 +11,15 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
+	"rootguard/internal/accountcheck"
 	"rootguard/internal/bootstrap"
-	"rootguard/internal/guard"
 )
 
 var (
-	_ guard.Roots = (*Accounts)(nil)
-	_ guard.Users = (*Accounts)(nil)
+	_ accountcheck.Roots = (*Accounts)(nil)
+	_ accountcheck.Users = (*Accounts)(nil)
 
-	_ guard.CredentialReports = (*Accounts)(nil)
+	_ accountcheck.CredentialReports = (*Accounts)(nil)
 )
 
 // clients is how many accounts' clients and credentials are kept. An account is
@@ -70,7 +70,7 @@ func (a *Accounts) User(ctx context.Context, account, name string) (bootstrap.Li
 }
 
 // Users is Client.Users for an account.
-func (a *Accounts) Users(ctx context.Context, account string) ([]guard.ListedUser, error) {
+func (a *Accounts) Users(ctx context.Context, account string) ([]accountcheck.ListedUser, error) {
 	c, err := a.of(account)
 	if err != nil {
 		return nil, fmt.Errorf("listing users of account %s: %w", account, err)
@@ -88,16 +88,16 @@ func (a *Accounts) AccountSummary(ctx context.Context, account string) (bootstra
 }
 
 // CredentialReport is Client.CredentialReport for an account.
-func (a *Accounts) CredentialReport(ctx context.Context, account string) (guard.CredentialReport, error) {
+func (a *Accounts) CredentialReport(ctx context.Context, account string) (accountcheck.CredentialReport, error) {
 	c, err := a.of(account)
 	if err != nil {
-		return guard.CredentialReport{}, fmt.Errorf("getting the credential report of account %s: %w", account, err)
+		return accountcheck.CredentialReport{}, fmt.Errorf("getting the credential report of account %s: %w", account, err)
 	}
 	return c.CredentialReport(ctx)
 }
 
 // RequestCredentialReport is Client.RequestCredentialReport for an account.
-func (a *Accounts) RequestCredentialReport(ctx context.Context, account string) (guard.ReportState, error) {
+func (a *Accounts) RequestCredentialReport(ctx context.Context, account string) (accountcheck.ReportState, error) {
 	c, err := a.of(account)
 	if err != nil {
 		return "", fmt.Errorf("requesting the credential report of account %s: %w", account, err)

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 	"github.com/aws/smithy-go"
 
+	"rootguard/internal/accountcheck"
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/guard"
 )
@@ -83,8 +84,8 @@ func (c *Client) rootHasVirtualMFA(ctx context.Context) (bool, error) {
 }
 
 // Users lists the account's users, a thousand with a call (IAM API Reference, ListUsers).
-func (c *Client) Users(ctx context.Context) ([]guard.ListedUser, error) {
-	var users []guard.ListedUser
+func (c *Client) Users(ctx context.Context) ([]accountcheck.ListedUser, error) {
+	var users []accountcheck.ListedUser
 	pages := sdk.NewListUsersPaginator(c.client, &sdk.ListUsersInput{MaxItems: aws.Int32(1000)})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
@@ -92,7 +93,7 @@ func (c *Client) Users(ctx context.Context) ([]guard.ListedUser, error) {
 			return nil, classed("listing users", err)
 		}
 		for i := range page.Users {
-			users = append(users, guard.ListedUser{Name: aws.ToString(page.Users[i].UserName), ID: aws.ToString(page.Users[i].UserId), Created: aws.ToTime(page.Users[i].CreateDate)})
+			users = append(users, accountcheck.ListedUser{Name: aws.ToString(page.Users[i].UserName), ID: aws.ToString(page.Users[i].UserId), Created: aws.ToTime(page.Users[i].CreateDate)})
 		}
 	}
 	return users, nil

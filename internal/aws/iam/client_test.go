@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/google/go-cmp/cmp"
 
+	"rootguard/internal/accountcheck"
 	"rootguard/internal/aws/awsenv"
 	"rootguard/internal/aws/iam"
 	"rootguard/internal/aws/iam/iamtest"
@@ -175,7 +176,7 @@ func TestUsers(t *testing.T) {
 		t.Fatal(err)
 	}
 	created := time.Date(2025, 3, 1, 12, 0, 0, 0, time.UTC)
-	want := []guard.ListedUser{{Name: "a&b", ID: "AIDAA&B", Created: created}, {Name: "bob", ID: "AIDA2", Created: created}, {Name: "eve", ID: "AIDAEVE", Created: created}}
+	want := []accountcheck.ListedUser{{Name: "a&b", ID: "AIDAA&B", Created: created}, {Name: "bob", ID: "AIDA2", Created: created}, {Name: "eve", ID: "AIDAEVE", Created: created}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("users (-want +got):\n%s", diff)
 	}

@@ -13,13 +13,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 
 	"rootguard/internal/bootstrap"
-	"rootguard/internal/guard"
+	"rootguard/internal/mfadeadline"
+	"rootguard/internal/quarantine"
 )
 
 var (
-	_ guard.Live             = (*Quarantine)(nil)
-	_ guard.Policy           = (*Quarantine)(nil)
-	_ guard.QuarantineSafety = (*Quarantine)(nil)
+	_ mfadeadline.UserChecker = (*Quarantine)(nil)
+	_ quarantine.Policy       = (*Quarantine)(nil)
+	_ quarantine.Safety       = (*Quarantine)(nil)
 )
 
 // Quarantine puts a customer-managed policy on users, and takes it off. In each
@@ -64,7 +65,7 @@ func (q *Quarantine) User(ctx context.Context, account, name string) (bootstrap.
 	return live, nil
 }
 
-// Attach is guard.Policy's. A policy that is attached stays so (IAM API
+// Attach is quarantine.Policy's. A policy that is attached stays so (IAM API
 // Reference, AttachUserPolicy).
 func (q *Quarantine) Attach(ctx context.Context, account, user string) error {
 	c, err := q.accounts.of(account)
@@ -77,7 +78,7 @@ func (q *Quarantine) Attach(ctx context.Context, account, user string) error {
 	return nil
 }
 
-// Detach is guard.Policy's.
+// Detach is quarantine.Policy's.
 func (q *Quarantine) Detach(ctx context.Context, account, user string) (was bool, err error) {
 	c, err := q.accounts.of(account)
 	if err != nil {
@@ -94,13 +95,13 @@ func (q *Quarantine) Detach(ctx context.Context, account, user string) (was bool
 	return true, nil
 }
 
-// Attached is guard.Policy's. It is false for a user that does not exist.
+// Attached is quarantine.Policy's. It is false for a user that does not exist.
 func (q *Quarantine) Attached(ctx context.Context, account, user string) (bool, error) {
 	arn := *q.arn(account)
 	return q.has(ctx, account, user, func(policy string) bool { return policy == arn })
 }
 
-// Administrator is guard.QuarantineSafety's. What groups and inline policies allow
+// Administrator is quarantine.Safety's. What groups and inline policies allow
 // is not asked: the records of IAM tell of these.
 func (q *Quarantine) Administrator(ctx context.Context, account, user string) (bool, error) {
 	return q.has(ctx, account, user, func(policy string) bool { return strings.HasSuffix(policy, ":iam::aws:policy/AdministratorAccess") })
@@ -134,7 +135,7 @@ func (q *Quarantine) has(ctx context.Context, account, user string, is func(poli
 // which the console shows the devices that there are.
 var needed = []string{"iam:EnableMFADevice", "iam:ListMFADevices"}
 
-// Barred is guard.QuarantineSafety's. It goes by IAM's simulator, which tells what
+// Barred is quarantine.Safety's. It goes by IAM's simulator, which tells what
 // a permissions boundary and the organization's service control policies allow
 // apart from the user's own policies, and knows no condition of the latter (IAM
 // API Reference, SimulatePrincipalPolicy, PermissionsBoundaryDecisionDetail and

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"rootguard/internal/accountcheck"
 	"rootguard/internal/aws/iam"
 	"rootguard/internal/aws/iam/iamtest"
 	"rootguard/internal/credentialreport"
@@ -31,7 +32,7 @@ func TestCredentialReport(t *testing.T) {
 			}
 			server.Set(account, state)
 			a := iam.NewAccounts(iam.Home{Partition: "aws", Account: home}, iamClient(server), stsClient(server), "rootguard-read")
-			get := func(want guard.ReportState) guard.CredentialReport {
+			get := func(want accountcheck.ReportState) accountcheck.CredentialReport {
 				t.Helper()
 				got, err := a.CredentialReport(t.Context(), account)
 				if err != nil || got.State != want {
@@ -39,19 +40,19 @@ func TestCredentialReport(t *testing.T) {
 				}
 				return got
 			}
-			request := func(want guard.ReportState) {
+			request := func(want accountcheck.ReportState) {
 				t.Helper()
 				if got, err := a.RequestCredentialReport(t.Context(), account); err != nil || got != want {
 					t.Fatalf("at %v: %q, %v, want %q", now, got, err, want)
 				}
 			}
-			get(guard.ReportAbsent)
-			request(guard.ReportInProgress)
-			get(guard.ReportInProgress)
-			request(guard.ReportInProgress)
+			get(accountcheck.ReportAbsent)
+			request(accountcheck.ReportInProgress)
+			get(accountcheck.ReportInProgress)
+			request(accountcheck.ReportInProgress)
 			server.Set(account, iamtest.Account{}) // what comes after shows in the next one
 			now = now.Add(2 * time.Minute)
-			report := get(guard.ReportReady)
+			report := get(accountcheck.ReportReady)
 			if !report.Generated.Equal(now) || string(report.CSV) != iamtest.CSV(account, state) {
 				t.Errorf("of %v: %s", report.Generated, report.CSV)
 			}
@@ -65,16 +66,16 @@ func TestCredentialReport(t *testing.T) {
 			if diff := cmp.Diff([]string{credentialreport.RootUser, "eve"}, names); diff != "" || err != nil || defects.Count != 0 {
 				t.Errorf("rows (-want +got):\n%s%v %+v", diff, err, defects)
 			}
-			now = now.Add(guard.ReportAge - time.Second)
-			request(guard.ReportReady)
-			if again := get(guard.ReportReady); !again.Generated.Equal(report.Generated) {
+			now = now.Add(accountcheck.ReportAge - time.Second)
+			request(accountcheck.ReportReady)
+			if again := get(accountcheck.ReportReady); !again.Generated.Equal(report.Generated) {
 				t.Error("there is another one within four hours")
 			}
 			now = now.Add(time.Second)
-			get(guard.ReportAbsent)
-			request(guard.ReportInProgress)
+			get(accountcheck.ReportAbsent)
+			request(accountcheck.ReportInProgress)
 			now = now.Add(2 * time.Minute)
-			if next := get(guard.ReportReady); !next.Generated.Equal(now) || string(next.CSV) == string(report.CSV) {
+			if next := get(accountcheck.ReportReady); !next.Generated.Equal(now) || string(next.CSV) == string(report.CSV) {
 				t.Errorf("the next one is of %v: %s", next.Generated, next.CSV)
 			}
 		})
@@ -102,15 +103,15 @@ func TestCredentialReportFaults(t *testing.T) {
 		}
 		server.Inject(tt.action, tt.times, tt.code)
 		var err error
-		var state guard.ReportState
+		var state accountcheck.ReportState
 		if tt.action == "GetCredentialReport" {
-			var report guard.CredentialReport
+			var report accountcheck.CredentialReport
 			report, err = client.CredentialReport(t.Context())
 			state = report.State
 		} else {
 			state, err = client.RequestCredentialReport(t.Context())
 		}
-		if (err == nil) != tt.ok || tt.ok != (state == guard.ReportReady) || err != nil && (!guard.Retryable(err) || !strings.Contains(err.Error(), tt.code)) {
+		if (err == nil) != tt.ok || tt.ok != (state == accountcheck.ReportReady) || err != nil && (!guard.Retryable(err) || !strings.Contains(err.Error(), tt.code)) {
 			t.Errorf("%s %d %s: %q, %v", tt.action, tt.times, tt.code, state, err)
 		}
 	}
@@ -138,7 +139,7 @@ func TestCredentialReportAnswers(t *testing.T) {
 			_, _ = w.Write([]byte(strings.Replace(answer, "%", content, 1)))
 		}))
 		server := &iamtest.Server{URL: web.URL}
-		if got, err := iam.New(iamClient(server)).CredentialReport(t.Context()); (err == nil) != ok || (got.State == guard.ReportReady) != ok {
+		if got, err := iam.New(iamClient(server)).CredentialReport(t.Context()); (err == nil) != ok || (got.State == accountcheck.ReportReady) != ok {
 			t.Errorf("%s: %+v, %v", content, got, err)
 		}
 		web.Close()

@@ -16,10 +16,10 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/organizations"
 	"github.com/google/go-cmp/cmp"
 
+	"rootguard/internal/accountcheck"
 	"rootguard/internal/aws/awsenv"
 	"rootguard/internal/aws/organizations"
 	"rootguard/internal/aws/organizations/organizationstest"
-	"rootguard/internal/guard"
 )
 
 const (
@@ -262,7 +262,7 @@ func TestMembers(t *testing.T) {
 			return aws.Credentials{AccessKeyID: "test", SecretAccessKey: "test"}, nil
 		}),
 	}))
-	var got []guard.Member
+	var got []accountcheck.Member
 	token, pages := "", 0
 	for more := true; more; pages++ {
 		page, next, err := accounts.Members(t.Context(), token)
@@ -271,7 +271,7 @@ func TestMembers(t *testing.T) {
 		}
 		got, token, more = append(got, page...), next, next != ""
 	}
-	want := []guard.Member{{Account: prod, Active: true}, {Account: dev}, {Account: unknown}, {Account: "555555555555", Active: true}}
+	want := []accountcheck.Member{{Account: prod, Active: true}, {Account: dev}, {Account: unknown}, {Account: "555555555555", Active: true}}
 	if diff := cmp.Diff(want, got); diff != "" || pages != 2 {
 		t.Errorf("%d pages (-want +got):\n%s", pages, diff)
 	}

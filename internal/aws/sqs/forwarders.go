@@ -10,14 +10,14 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
+	"rootguard/internal/accountcheck"
 	"rootguard/internal/config"
-	"rootguard/internal/guard"
 	"rootguard/internal/partition"
 )
 
-var _ guard.Forwarders = (*Forwarders)(nil)
+var _ accountcheck.Forwarders = (*Forwarders)(nil)
 
-// Forwarders is a guard.Forwarders over the queues of the stacks that forward
+// Forwarders is a accountcheck.Forwarders over the queues of the stacks that forward
 // accounts' events: one in each Region, all of one name. The guard's own account
 // has other ones, which are not looked at here.
 type Forwarders struct {
@@ -42,10 +42,10 @@ func NewForwarders(cfg *config.Config, env aws.Config, credentials func(account 
 	return f
 }
 
-// Undelivered is guard.Forwarders'.
-func (f *Forwarders) Undelivered(ctx context.Context, account string) (stuck []guard.Undelivered, err error) {
+// Undelivered is accountcheck.Forwarders'.
+func (f *Forwarders) Undelivered(ctx context.Context, account string) (stuck []accountcheck.Undelivered, err error) {
 	if account == f.own {
-		return []guard.Undelivered{}, nil
+		return []accountcheck.Undelivered{}, nil
 	}
 	credentials, err := f.credentials(account)
 	if err != nil {
@@ -53,7 +53,7 @@ func (f *Forwarders) Undelivered(ctx context.Context, account string) (stuck []g
 	}
 	// Side by side: far Regions take a quarter of a second each, and one that hangs
 	// is to leave the others their time.
-	found, errs := make([]guard.Undelivered, len(f.clients)), make([]error, len(f.clients))
+	found, errs := make([]accountcheck.Undelivered, len(f.clients)), make([]error, len(f.clients))
 	var wg sync.WaitGroup
 	for i, client := range f.clients {
 		wg.Go(func() {
@@ -63,7 +63,7 @@ func (f *Forwarders) Undelivered(ctx context.Context, account string) (stuck []g
 			visible, hidden, err := queue.Waiting(ctx)
 			var missing *types.QueueDoesNotExist
 			if absent := errors.As(err, &missing); absent || visible+hidden > 0 {
-				found[i] = guard.Undelivered{Region: options.Region, Queue: queue.url, Events: visible + hidden}
+				found[i] = accountcheck.Undelivered{Region: options.Region, Queue: queue.url, Events: visible + hidden}
 			} else {
 				errs[i] = err
 			}

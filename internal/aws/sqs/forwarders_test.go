@@ -12,12 +12,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/google/go-cmp/cmp"
 
+	"rootguard/internal/accountcheck"
 	"rootguard/internal/aws/awsenv"
 	"rootguard/internal/aws/sqs"
 	"rootguard/internal/aws/sqs/sqstest"
 	"rootguard/internal/config"
 	"rootguard/internal/detect"
-	"rootguard/internal/guard"
 )
 
 // TestForwarders looks at a queue of one name in two Regions, which this server
@@ -40,18 +40,18 @@ func TestForwarders(t *testing.T) {
 			}), nil
 		})
 	}
-	look := func(partition, account string, wantErr string, want ...guard.Undelivered) {
+	look := func(partition, account string, wantErr string, want ...accountcheck.Undelivered) {
 		t.Helper()
 		got, err := forwarders(partition).Undelivered(t.Context(), account)
 		if wantErr == "" && err != nil || wantErr != "" && (err == nil || !strings.Contains(err.Error(), wantErr)) {
 			t.Errorf("account %s: got %v, want %q", account, err, wantErr)
 		}
-		if diff := cmp.Diff(append([]guard.Undelivered{}, want...), append([]guard.Undelivered{}, got...)); diff != "" {
+		if diff := cmp.Diff(append([]accountcheck.Undelivered{}, want...), append([]accountcheck.Undelivered{}, got...)); diff != "" {
 			t.Errorf("account %s (-want +got):\n%s", account, diff)
 		}
 	}
-	at := func(events int) []guard.Undelivered {
-		return []guard.Undelivered{
+	at := func(events int) []accountcheck.Undelivered {
+		return []accountcheck.Undelivered{
 			{Region: "us-east-1", Queue: "https://sqs.us-east-1.amazonaws.com/222222222222/" + queue, Events: events},
 			{Region: "eu-north-1", Queue: "https://sqs.eu-north-1.amazonaws.com/222222222222/" + queue, Events: events},
 		}
@@ -61,10 +61,10 @@ func TestForwarders(t *testing.T) {
 	look("aws", "222222222222", "")
 	server.Send(queue, "one", "two")
 	look("aws", "222222222222", "", at(2)...)
-	look("aws-eusc", "222222222222", "", guard.Undelivered{Region: "us-east-1", Queue: "https://sqs.us-east-1.amazonaws.eu/222222222222/" + queue, Events: 2},
-		guard.Undelivered{Region: "eu-north-1", Queue: "https://sqs.eu-north-1.amazonaws.eu/222222222222/" + queue, Events: 2})
-	look("aws-cn", "222222222222", "", guard.Undelivered{Region: "us-east-1", Queue: "https://sqs.us-east-1.amazonaws.com.cn/222222222222/" + queue, Events: 2},
-		guard.Undelivered{Region: "eu-north-1", Queue: "https://sqs.eu-north-1.amazonaws.com.cn/222222222222/" + queue, Events: 2})
+	look("aws-eusc", "222222222222", "", accountcheck.Undelivered{Region: "us-east-1", Queue: "https://sqs.us-east-1.amazonaws.eu/222222222222/" + queue, Events: 2},
+		accountcheck.Undelivered{Region: "eu-north-1", Queue: "https://sqs.eu-north-1.amazonaws.eu/222222222222/" + queue, Events: 2})
+	look("aws-cn", "222222222222", "", accountcheck.Undelivered{Region: "us-east-1", Queue: "https://sqs.us-east-1.amazonaws.com.cn/222222222222/" + queue, Events: 2},
+		accountcheck.Undelivered{Region: "eu-north-1", Queue: "https://sqs.eu-north-1.amazonaws.com.cn/222222222222/" + queue, Events: 2})
 	server.Inject("GetQueueAttributes", 1, sqstest.Fault{Status: http.StatusForbidden, Code: "AccessDenied"})
 	if got, err := forwarders("aws").Undelivered(t.Context(), "222222222222"); len(got) != 1 || err == nil || !strings.Contains(err.Error(), "AccessDenied") || strings.Contains(err.Error(), got[0].Queue) {
 		t.Errorf("where one Region denies: %+v, %v", got, err)

@@ -1,4 +1,4 @@
-package guard
+package accountcheck
 
 import (
 	"context"
@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"rootguard/internal/detect"
+	"rootguard/internal/guard"
+	"rootguard/internal/worker"
 )
 
 const (
@@ -50,10 +52,10 @@ type Censused struct {
 //
 // A run that has no time for all accounts notes how far it came, and the next
 // goes on there. Where a page's token holds no longer, the list begins anew.
-func (g *Guard) Census(ctx context.Context, home Home, org Organization, at time.Time) (Censused, error) {
-	c := census{rounds: rounds{Guard: g, at: at}, home: home, org: org}
+func (k *Checker) Census(ctx context.Context, home Home, org Organization, at time.Time) (Censused, error) {
+	c := census{rounds: rounds{Checker: k, at: at}, home: home, org: org}
 	var err error
-	if c.row, err = g.round(ctx, home.Account, CensusRound); err != nil {
+	if c.row, err = c.schedule.round(ctx, home.Account, CensusRound); err != nil {
 		return Censused{}, err
 	}
 	if c.row.Due.After(at) {
@@ -70,15 +72,6 @@ func (g *Guard) Census(ctx context.Context, home Home, org Organization, at time
 		}
 	}
 	return c.Censused, c.err()
-}
-
-// round reads a round, the zero value where there is none.
-func (g *Guard) round(ctx context.Context, account string, kind RoundKind) (Round, error) {
-	r, err := g.deps.Rounds.Of(kind).Get(ctx, roundKey(account, kind))
-	if err != nil {
-		return Round{}, fmt.Errorf("reading when to look at account %s: %w", account, err)
-	}
-	return r, nil
 }
 
 // census is one run.
@@ -224,7 +217,7 @@ func (c *census) known(ctx context.Context, account string, is *Census) (sight, 
 	if account != c.home.Account && !c.home.Members {
 		return sight{}, nil // nothing can be asked there
 	}
-	r, err := c.round(ctx, account, PostureRound)
+	r, err := c.schedule.round(ctx, account, PostureRound)
 	switch {
 	case err != nil:
 		return sight{}, err
@@ -241,11 +234,11 @@ func (c *census) known(ctx context.Context, account string, is *Census) (sight, 
 	if r.Unread >= unreadLooks {
 		of.unseen = r.Unseen
 	}
-	if r, err = c.round(ctx, account, ReconcileRound); err != nil {
+	if r, err = c.schedule.round(ctx, account, ReconcileRound); err != nil {
 		return of, err
 	}
 	of.silent = r.Unanswered >= loud
-	r, err = c.round(ctx, account, WitnessRound)
+	r, err = c.schedule.round(ctx, account, WitnessRound)
 	switch {
 	case err != nil:
 		return of, err
@@ -260,14 +253,14 @@ func (c *census) known(ctx context.Context, account string, is *Census) (sight, 
 // all calls do for 0 to n-1, some at a time, and joins the errors.
 func (c *census) all(n int, do func(i int) error) error {
 	errs := make([]error, n)
-	each(n, func(i int) { errs[i] = do(i) })
+	worker.Each(n, func(i int) { errs[i] = do(i) })
 	return errors.Join(errs...)
 }
 
 // enroll has an account looked at from now on. began is of the census that found
 // it in the organization, zero where that was not asked.
 func (c *census) enroll(ctx context.Context, account string, began time.Time) error {
-	fresh, err := c.Guard.enroll(ctx, account, account == c.home.Account, began, c.at)
+	fresh, err := c.Checker.enroll(ctx, account, account == c.home.Account, began, c.at)
 	if fresh {
 		c.count(&c.Enrolled)
 	}
@@ -276,10 +269,10 @@ func (c *census) enroll(ctx context.Context, account string, began time.Time) er
 
 // enroll gives an account its rounds, where it has none: at once, or each at a
 // time of its own. fresh is false where it had one.
-func (g *Guard) enroll(ctx context.Context, account string, atOnce bool, began, at time.Time) (fresh bool, err error) {
+func (c *Checker) enroll(ctx context.Context, account string, atOnce bool, began, at time.Time) (fresh bool, err error) {
 	begin := func(kind RoundKind, every time.Duration) (bool, error) {
 		begun := false
-		err := g.revise(ctx, account, kind, func(r Round) (Round, bool) {
+		err := c.schedule.revise(ctx, account, kind, func(r Round) (Round, bool) {
 			listed := r.Listed.Before(began)
 			if listed {
 				r.Listed = began
@@ -297,7 +290,7 @@ func (g *Guard) enroll(ctx context.Context, account string, atOnce bool, began, 
 		})
 		return begun, err
 	}
-	if fresh, err = begin(PostureRound, g.settings.Posture); err != nil {
+	if fresh, err = begin(PostureRound, c.settings.Posture); err != nil {
 		return fresh, err
 	}
 	if _, err = begin(ReconcileRound, daily); err != nil {
@@ -310,7 +303,7 @@ func (g *Guard) enroll(ctx context.Context, account string, atOnce bool, began, 
 // drop has an account looked at no more.
 func (c *census) drop(ctx context.Context, account string) error {
 	dropped := false
-	err := c.revise(ctx, account, PostureRound, func(r Round) (Round, bool) {
+	err := c.schedule.revise(ctx, account, PostureRound, func(r Round) (Round, bool) {
 		dropped = !r.Closed
 		r.Due, r.Closed, r.Unanswered, r.Root = time.Time{}, true, 0, Root{}
 		r.Unread, r.Unseen = 0, ""
@@ -322,7 +315,7 @@ func (c *census) drop(ctx context.Context, account string) error {
 	if dropped {
 		c.count(&c.Dropped)
 	}
-	err = c.revise(ctx, account, ReconcileRound, func(r Round) (Round, bool) {
+	err = c.schedule.revise(ctx, account, ReconcileRound, func(r Round) (Round, bool) {
 		was := r.Due
 		r.Due, r.Cursor, r.Unanswered = time.Time{}, "", 0
 		return r, !was.IsZero()
@@ -330,29 +323,11 @@ func (c *census) drop(ctx context.Context, account string) error {
 	if err != nil {
 		return err
 	}
-	return c.revise(ctx, account, WitnessRound, func(r Round) (Round, bool) {
+	return c.schedule.revise(ctx, account, WitnessRound, func(r Round) (Round, bool) {
 		was := r.Due
 		r.Due, r.Unanswered, r.Witness = time.Time{}, 0, Witness{}
 		return r, !was.IsZero()
 	})
-}
-
-// revise changes a round of an account, if change says that there is something to write.
-func (g *Guard) revise(ctx context.Context, account string, kind RoundKind, change func(Round) (now Round, write bool)) error {
-	key := roundKey(account, kind)
-	err := g.deps.Rounds.Of(kind).Update(ctx, key, func(r Round) Round {
-		now, write := change(r)
-		if !write {
-			return Round{}
-		}
-		now.Key, now.Account, now.Kind = key, account, kind
-		now.Revision++
-		return now
-	})
-	if err != nil {
-		return fmt.Errorf("storing when to look at account %s: %w", account, err)
-	}
-	return nil
 }
 
 func (c *census) count(n *int) {
@@ -364,7 +339,7 @@ func (c *census) count(n *int) {
 // tell tells that accounts are not looked at, and why: that is once a day at most.
 func (c *census) tell(ctx context.Context, is *Census) error {
 	raise := func(check, what string) error {
-		if _, err := c.Raise(ctx, detect.Unhealthy(c.home.Account, c.home.Region, check, what, c.at)); err != nil && !errors.Is(err, ErrBusy) {
+		if _, err := c.deps.Guard.Raise(ctx, detect.Unhealthy(c.home.Account, c.home.Region, check, what, c.at)); err != nil && !errors.Is(err, guard.ErrBusy) {
 			return err
 		}
 		return nil

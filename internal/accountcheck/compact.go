@@ -1,4 +1,4 @@
-package guard
+package accountcheck
 
 import (
 	"context"
@@ -33,9 +33,9 @@ type Compacted struct {
 // for ever. What is kept is stored before anything is removed, so that a run may
 // end at any point and two may overlap. A run removes a bounded number of facts of
 // an account and holds a bounded number in memory; the next run goes on.
-func (g *Guard) CompactFacts(ctx context.Context, at time.Time) (Compacted, error) {
-	c := compaction{rounds: rounds{Guard: g, at: at}}
-	err := c.walk(ctx, FactsRound, g.settings.Batch, func(ctx context.Context, due []Round) {
+func (k *Checker) CompactFacts(ctx context.Context, at time.Time) (Compacted, error) {
+	c := compaction{rounds: rounds{Checker: k, at: at}}
+	err := c.walk(ctx, FactsRound, c.settings.Batch, func(ctx context.Context, due []Round) {
 		for _, r := range due {
 			if c.halt || c.spent(ctx) {
 				c.more = true
@@ -49,11 +49,11 @@ func (g *Guard) CompactFacts(ctx context.Context, at time.Time) (Compacted, erro
 }
 
 // compactFrom has the facts of an account compacted from a time on.
-func (g *Guard) compactFrom(ctx context.Context, account string, at time.Time) error {
-	if g.deps.FactRows == nil {
+func (c *Checker) compactFrom(ctx context.Context, account string, at time.Time) error {
+	if c.deps.FactRows == nil {
 		return nil
 	}
-	return g.revise(ctx, account, FactsRound, func(r Round) (Round, bool) {
+	return c.schedule.revise(ctx, account, FactsRound, func(r Round) (Round, bool) {
 		begun := r.Due.IsZero()
 		if begun {
 			r.Due = at

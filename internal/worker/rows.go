@@ -1,4 +1,4 @@
-package guard
+package worker
 
 import (
 	"context"
@@ -21,27 +21,7 @@ type Rows[T Row] interface {
 	// stored, and what was there stays.
 	Update(ctx context.Context, key string, decide func(T) T) error
 	// Due returns at most limit rows whose time is neither zero nor after the given
-	// one, the earliest first. A Permanent error is about rows that cannot be read;
+	// one, the earliest first. A permanent error is about rows that cannot be read;
 	// the others are returned beside it.
 	Due(ctx context.Context, at time.Time, limit int) ([]T, error)
 }
-
-// Rounds keeps when which account is to be checked.
-type Rounds interface {
-	// Of are the rounds of a kind. Those of CensusRound are never listed as due.
-	Of(kind RoundKind) Rows[Round]
-	// Accounts returns every account on record, in order: those with a round are.
-	Accounts(ctx context.Context) ([]string, error)
-}
-
-// RowKey is Row's.
-func (d Deadline) RowKey() string { return d.Key }
-
-// RowDue is Row's.
-func (d Deadline) RowDue() time.Time { return d.Due }
-
-// RowKey is Row's.
-func (r Round) RowKey() string { return r.Key }
-
-// RowDue is Row's.
-func (r Round) RowDue() time.Time { return r.Due }

@@ -1,13 +1,12 @@
-package guard
+package accountcheck
 
 import (
 	"cmp"
-	"context"
-	"errors"
 	"slices"
 	"strings"
 	"time"
 
+	"rootguard/internal/accountfacts"
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/cloudtrail"
 	"rootguard/internal/detect"
@@ -176,7 +175,7 @@ func rootFacts(facts []bootstrap.Fact) []bootstrap.Fact {
 	}
 	about := make([]bootstrap.Fact, 0, len(facts))
 	for i := range facts {
-		if f := &facts[i]; aboutRoot(f) && (f.Kind != bootstrap.RootActivity || !assumed[f.AccessKeyID]) {
+		if f := &facts[i]; accountfacts.AboutRoot(f) && (f.Kind != bootstrap.RootActivity || !assumed[f.AccessKeyID]) {
 			about = append(about, *f)
 		}
 	}
@@ -229,44 +228,4 @@ func (a *rootAspect) unexplained(r *Root, facts []bootstrap.Fact) (id detect.ID,
 		return "", false
 	}
 	return a.finding(facts, r.Known, never), true
-}
-
-// recheckRoot has Posture check root as soon as IAM can be trusted to show a
-// change of which an event tells. That tells one of several devices or keys from
-// the last one, and sets the status right where it was the one that is not known.
-// A password that was accepted has it check whether a sign-in follows.
-func (g *Guard) recheckRoot(ctx context.Context, facts []bootstrap.Fact) error {
-	if g.deps.Rounds == nil {
-		return nil
-	}
-	var errs []error
-	for i := range facts {
-		f := &facts[i]
-		soon, entered := f.Time.Add(settled+time.Second), false
-		switch f.Kind {
-		case bootstrap.RootMFAEnabled, bootstrap.RootMFADeactivated, bootstrap.RootKeyCreated, bootstrap.RootKeyDeleted, bootstrap.RootPasswordSet:
-		case bootstrap.RootPasswordUsed:
-			if f.What != bootstrap.PasswordAccepted {
-				continue
-			}
-			soon, entered = f.Time.Add(signInWait+time.Second), true
-		default:
-			continue
-		}
-		errs = append(errs, g.revise(ctx, f.Account, PostureRound, func(r Round) (Round, bool) {
-			if r.Due.IsZero() {
-				return r, false // the account is not checked
-			}
-			if soon.Before(r.Due) {
-				r.Due = soon
-			}
-			if entered {
-				r.Root.Entered = latest(r.Root.Entered, f.Time)
-			} else {
-				r.Root.Compared = time.Time{}
-			}
-			return r, true
-		}))
-	}
-	return errors.Join(errs...)
 }

@@ -1,4 +1,4 @@
-package guard
+package mfadeadline
 
 import (
 	"context"
@@ -17,15 +17,15 @@ import (
 // that came late or another grace have moved its deadline since: the journal
 // notes what was told. alerts counts those not told before, whether each got an
 // alert or was rolled up. An error for one user keeps no other back.
-func (g *Guard) MissingMFA(ctx context.Context, account string, asOf time.Time) (alerts int, err error) {
-	facts, err := g.deps.Journal.Facts(ctx, account)
+func (d *Deadlines) MissingMFA(ctx context.Context, account string, asOf time.Time) (alerts int, err error) {
+	facts, err := d.deps.Journal.Facts(ctx, account)
 	if err != nil {
 		return 0, fmt.Errorf("reading facts of account %s: %w", account, err)
 	}
 	told := notesOf(facts)
 	var notes []bootstrap.Fact
 	var errs []error
-	status := bootstrap.Fold(account, facts, g.settings.Bootstrap, asOf)
+	status := bootstrap.Fold(account, facts, d.settings.Bootstrap, asOf)
 	for i := range status.Users {
 		u := &status.Users[i]
 		for _, gap := range u.MFAGaps {
@@ -33,19 +33,19 @@ func (g *Guard) MissingMFA(ctx context.Context, account string, asOf time.Time) 
 			if !ok || told.have(u, gap, "") {
 				continue
 			}
-			res, err := g.Raise(ctx, f)
+			res, err := d.deps.Guard.Raise(ctx, f)
 			if err != nil {
 				errs = append(errs, err)
 			} else {
 				notes = append(notes, bootstrap.MFAMissingToldFact(account, u, gap, ""))
 			}
-			if res.reported() {
+			if res.Reported() {
 				alerts++
 			}
 		}
 	}
 	if len(notes) > 0 {
-		if _, err := g.deps.Journal.Add(ctx, notes); err != nil {
+		if _, err := d.deps.Journal.Add(ctx, notes); err != nil {
 			errs = append(errs, fmt.Errorf("noting what was told of account %s: %w", account, err))
 		}
 	}
@@ -100,7 +100,7 @@ func missing(account string, u *bootstrap.UserStatus, gap bootstrap.MFAGap, asOf
 		if u.MFA == bootstrap.MFAOn && u.MFASince.Equal(gap.To) {
 			end = "MFA came late, at " + gap.To.UTC().Format(time.RFC3339) + "."
 		}
-		f.Detail = sentence(f.Detail, end)
+		f.AddDetail(end)
 	}
 	return f, true
 }

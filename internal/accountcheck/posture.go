@@ -1,4 +1,4 @@
-package guard
+package accountcheck
 
 import (
 	"cmp"
@@ -13,6 +13,8 @@ import (
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/cloudtrail"
 	"rootguard/internal/detect"
+	"rootguard/internal/guard"
+	"rootguard/internal/worker"
 )
 
 const (
@@ -29,7 +31,7 @@ const (
 	// lookBatch is how many accounts are looked at before what they said is kept:
 	// as many as answer within a run's least time, however slowly, since what is
 	// cut off is done again.
-	lookBatch = 2 * liveWorkers
+	lookBatch = 2 * worker.Parallel
 )
 
 // Postured says what a Posture did.
@@ -56,9 +58,9 @@ type Postured struct {
 // guard, and tells of that once a day for as long as it is so. A queue that is
 // missing, or gives no answer, is noted for the census to tell. forwarders is nil
 // where no account sends any.
-func (g *Guard) Posture(ctx context.Context, roots Roots, forwarders Forwarders, at time.Time) (Postured, error) {
-	p := posture{rounds: rounds{Guard: g, at: at}, roots: roots, forwarders: forwarders}
-	err := p.walk(ctx, PostureRound, min(lookBatch, g.settings.Batch), p.batch)
+func (c *Checker) Posture(ctx context.Context, roots Roots, forwarders Forwarders, at time.Time) (Postured, error) {
+	p := posture{rounds: rounds{Checker: c, at: at}, roots: roots, forwarders: forwarders}
+	err := p.walk(ctx, PostureRound, min(lookBatch, c.settings.Batch), p.batch)
 	p.More = p.more
 	return p.Postured, err
 }
@@ -83,7 +85,7 @@ type answer struct {
 
 func (p *posture) batch(ctx context.Context, due []Round) {
 	answers := make([]answer, len(due))
-	each(len(due), func(i int) {
+	worker.Each(len(due), func(i int) {
 		one, cancel := context.WithTimeout(ctx, rootTimeout)
 		defer cancel()
 		a := &answers[i]
@@ -122,7 +124,7 @@ func (p *posture) account(ctx context.Context, r Round, a *answer) {
 		return
 	}
 	if err := errors.Join(p.undelivered(ctx, &now, a), p.judge(ctx, &now, a.live), p.abandoned(ctx, &now)); err != nil {
-		if !errors.Is(err, ErrBusy) { // else another run is telling of it
+		if !errors.Is(err, guard.ErrBusy) { // else another run is telling of it
 			p.failRound(&r, err)
 		}
 		return
@@ -139,9 +141,9 @@ func (p *posture) abandoned(ctx context.Context, r *Round) error {
 	if entered.IsZero() {
 		return nil
 	}
-	n, err := p.Abandoned(ctx, r.Account, p.at.Add(-abandonedFor), p.at)
+	n, err := p.deps.Guard.Abandoned(ctx, r.Account, p.at.Add(-guard.AbandonedFor), p.at)
 	p.Told += n
-	if over := entered.Add(signInWait); over.After(p.at) {
+	if over := entered.Add(guard.SignInWait); over.After(p.at) {
 		if soon := over.Add(time.Second); soon.Before(r.Due) {
 			r.Due = soon
 		}
@@ -168,7 +170,7 @@ func (p *posture) undelivered(ctx context.Context, r *Round, a *answer) error {
 		p.Stuck++
 		what := fmt.Sprintf("Events of this account that EventBridge could not send to rootguard wait in a queue, about %d. "+
 			"Mend the cause, then: rootguard redrive --queue-profile PROFILE_OF_THIS_ACCOUNT --queue %s", u.Events, u.Queue)
-		if _, err := p.Raise(ctx, detect.Unhealthy(r.Account, u.Region, "queue.forward", what, p.at)); err != nil {
+		if _, err := p.deps.Guard.Raise(ctx, detect.Unhealthy(r.Account, u.Region, "queue.forward", what, p.at)); err != nil {
 			errs = append(errs, err)
 		}
 	}
@@ -190,12 +192,12 @@ func (p *posture) judge(ctx context.Context, r *Round, live bootstrap.LiveFact) 
 		root.Seen.update(root.Known, r.Done)
 	}
 	r.Root = Root{Known: &live, Compared: root.Compared, Problems: root.Problems, Seen: root.Seen, Entered: root.Entered}
-	r.Root.Seen.update(&live, latest(p.at, p.deps.Now()))
+	r.Root.Seen.update(&live, later(p.at, p.deps.Now()))
 	unreported := slices.ContainsFunc(root.Problems, func(one RootProblem) bool { return !one.Told })
 	if root.Known != nil && reflect.DeepEqual(*root.Known, live) && !unreported && p.at.Sub(root.Compared) < daily {
 		return nil
 	}
-	facts, err := p.rootFacts(ctx, r.Account)
+	facts, err := p.facts.Root(ctx, r.Account)
 	if err != nil {
 		return fmt.Errorf("reading facts of account %s: %w", r.Account, err)
 	}
@@ -263,8 +265,8 @@ func (p *posture) problem(ctx context.Context, account string, root *Root, aspec
 }
 
 func (p *posture) raise(ctx context.Context, f detect.Finding, count *int) error {
-	res, err := p.Raise(ctx, f)
-	if err == nil && res.reported() {
+	res, err := p.deps.Guard.Raise(ctx, f)
+	if err == nil && res.Reported() {
 		*count++
 	}
 	return err
@@ -293,18 +295,4 @@ func (p *posture) rootSteps(account string, facts []bootstrap.Fact) []any {
 		}
 	}
 	return steps
-}
-
-// aboutRoot reports whether a fact is one of those that the steps about root
-// depend on: an account may have very many of others.
-func aboutRoot(f *bootstrap.Fact) bool {
-	switch f.Kind {
-	case bootstrap.RootActivity, bootstrap.RootSignIn, bootstrap.RootMFAEnabled, bootstrap.RootMFADeactivated,
-		bootstrap.RootKeyCreated, bootstrap.RootKeyDeleted, bootstrap.RootPasswordSet, bootstrap.RootPasswordUsed, bootstrap.AssumedRoot:
-		return true
-	case bootstrap.Live:
-		return f.Live != nil && f.Live.AccountMFAEnabled != nil
-	default:
-		return false
-	}
 }

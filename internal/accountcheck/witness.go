@@ -1,4 +1,4 @@
-package guard
+package accountcheck
 
 import (
 	"context"
@@ -11,6 +11,8 @@ import (
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/credentialreport"
 	"rootguard/internal/detect"
+	"rootguard/internal/guard"
+	"rootguard/internal/worker"
 )
 
 const (
@@ -58,9 +60,9 @@ type Witnessed struct {
 //
 // A report is asked for in one run and read in a later one: IAM takes seconds to
 // minutes to make it, and makes none within four hours of the last.
-func (g *Guard) Witness(ctx context.Context, reports CredentialReports, at time.Time) (Witnessed, error) {
-	w := witness{rounds: rounds{Guard: g, at: at}, reports: reports}
-	err := w.walk(ctx, WitnessRound, min(lookBatch, g.settings.Batch), w.batch)
+func (c *Checker) Witness(ctx context.Context, reports CredentialReports, at time.Time) (Witnessed, error) {
+	w := witness{rounds: rounds{Checker: c, at: at}, reports: reports}
+	err := w.walk(ctx, WitnessRound, min(lookBatch, c.settings.Batch), w.batch)
 	w.More = w.more
 	return w.Witnessed, err
 }
@@ -84,7 +86,7 @@ type rootReport struct {
 
 func (w *witness) batch(ctx context.Context, due []Round) {
 	answers := make([]rootReport, len(due))
-	each(len(due), func(i int) {
+	worker.Each(len(due), func(i int) {
 		if !w.at.Before(due[i].Witness.Next) {
 			one, cancel := context.WithTimeout(ctx, reportTimeout)
 			defer cancel()
@@ -156,7 +158,7 @@ func (w *witness) account(ctx context.Context, r Round, a *rootReport) {
 		w.note(&now, a)
 	}
 	if err := w.judge(ctx, &now); err != nil {
-		if !errors.Is(err, ErrBusy) { // else another run is reporting it
+		if !errors.Is(err, guard.ErrBusy) { // else another run is reporting it
 			w.failRound(&r, err)
 		}
 		return
@@ -180,7 +182,7 @@ func (w *witness) note(r *Round, a *rootReport) {
 	switch {
 	case a.failed != nil:
 		w.missing(r, a.failed)
-		x.Next = w.at.Add(unansweredBackoff.After(r.Key, r.Unanswered))
+		x.Next = w.at.Add(worker.Unreachable().After(r.Key, r.Unanswered))
 	case !a.generated.IsZero():
 		w.Reports++
 		r.Unanswered, r.Done = 0, w.at
@@ -264,7 +266,7 @@ func (w *witness) judge(ctx context.Context, r *Round) error {
 	if !slices.ContainsFunc(uses, open) {
 		return nil
 	}
-	facts, err := w.rootUse(ctx, r.Account)
+	facts, err := w.facts.RootUse(ctx, r.Account)
 	if err != nil {
 		return fmt.Errorf("reading facts of account %s: %w", r.Account, err)
 	}
@@ -283,7 +285,7 @@ func (w *witness) judge(ctx context.Context, r *Round) error {
 			err = w.raise(ctx, unseen, &w.Alerted)
 		}
 		switch {
-		case err != nil && Retryable(err):
+		case err != nil && guard.Retryable(err):
 			return err
 		case err != nil: // refused for good, it would be in the way of the others at every run
 			w.fail(err)
@@ -353,8 +355,8 @@ func (e rootEvents) explain(u *detect.RootUse) (event string, ok bool) {
 }
 
 func (w *witness) raise(ctx context.Context, f detect.Finding, count *int) error {
-	res, err := w.Raise(ctx, f)
-	if err == nil && res.reported() {
+	res, err := w.deps.Guard.Raise(ctx, f)
+	if err == nil && res.Reported() {
 		*count++
 	}
 	return err

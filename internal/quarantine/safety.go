@@ -1,4 +1,4 @@
-package guard
+package quarantine
 
 import (
 	"context"
@@ -12,9 +12,9 @@ import (
 	"rootguard/internal/detect"
 )
 
-// QuarantineSafety asks IAM what must be known of a user before the quarantine
+// Safety asks IAM what must be known of a user before the quarantine
 // policy is attached.
-type QuarantineSafety interface {
+type Safety interface {
 	// Administrator reports whether a policy attached to the user itself makes it an
 	// administrator.
 	Administrator(ctx context.Context, account, user string) (bool, error)
@@ -22,6 +22,8 @@ type QuarantineSafety interface {
 	// quarantine policy allows; "" where nothing does.
 	Barred(ctx context.Context, account, user string) (why string, err error)
 }
+
+const day = 24 * time.Hour
 
 // limitKey is of the row that counts how many users were quarantined. It is no
 // "account/user".
@@ -64,18 +66,18 @@ func (q *quarantining) otherAdmin(ctx context.Context, row *Quarantine) (bool, e
 	if err != nil {
 		return false, fmt.Errorf("reading facts of account %s: %w", row.Account, err)
 	}
-	users := q.users(row.Account, facts, q.at)
+	users := q.facts.Users(row.Account, facts, q.at)
 	for _, key := range slices.Sorted(maps.Keys(users)) {
 		for _, u := range users[key] {
 			same := u.Name == row.User || u.UserID != "" && u.UserID == row.UserID
 			if same || u.Deleted || !u.Admin || !u.ConsoleAccess || u.Quarantined != nil || u.Name == "" {
 				continue
 			}
-			other, err := QuarantineOf(ctx, q.deps.Quarantines, row.Account, u.Name)
+			other, err := Of(ctx, q.deps.Rows, row.Account, u.Name)
 			if err != nil {
 				return false, fmt.Errorf("checking whether %s is quarantined: %w", u.Name, err)
 			}
-			if other.State != QuarantineActive && other.State != QuarantineAttaching {
+			if other.State != Active && other.State != Attaching {
 				return true, nil
 			}
 		}
@@ -89,19 +91,19 @@ func (q *Quarantine) again() { q.Cycle = q.Due.UTC().Format(time.RFC3339) }
 
 // spare leaves a user alone who must not be quarantined, and says so once a cycle.
 func (q *quarantining) spare(ctx context.Context, row Quarantine, why string) error {
-	if row.State != QuarantineSpared || row.Why != why {
-		if row.State == QuarantineSpared {
+	if row.State != Spared || row.Why != why {
+		if row.State == Spared {
 			row.again() // for another reason
 		}
-		res, err := q.Raise(ctx, detect.QuarantineWithheld(row.Account, row.target(), row.Deadline, why, row.Cycle, q.at))
+		res, err := q.deps.Guard.Raise(ctx, detect.QuarantineWithheld(row.Account, row.target(), row.Deadline, why, row.Cycle, q.at))
 		if err != nil {
 			return err
 		}
-		if res.reported() {
+		if res.Reported() {
 			q.count(&q.Spared)
 		}
 	}
-	row.State, row.Why, row.Due, row.Unanswered = QuarantineSpared, why, q.at.Add(spareRecheck), 0
+	row.State, row.Why, row.Due, row.Unanswered = Spared, why, q.at.Add(spareRecheck), 0
 	return q.store(ctx, row.Revision, row)
 }
 
@@ -111,16 +113,16 @@ func (q *quarantining) spare(ctx context.Context, row Quarantine, why string) er
 func (q *quarantining) reserve(ctx context.Context, row Quarantine) (ok bool, err error) {
 	q.reserving.Lock() // one at a time: a place that is given back is another's
 	defer q.reserving.Unlock()
-	s := &q.settings.Quarantine
+	s := q.settings
 	if !q.room(s.PerRun) {
 		return false, nil
 	}
 	var full, counted bool
 	var last time.Time
-	err = q.deps.Quarantines.ChangeQuarantine(ctx, limitKey, func(limit Quarantine) Quarantine {
+	err = q.deps.Rows.Update(ctx, limitKey, func(limit Quarantine) Quarantine {
 		recent := map[string]time.Time{}
 		for key, at := range limit.Recent {
-			if q.at.Sub(at) < daily {
+			if q.at.Sub(at) < day {
 				recent[key] = at
 			}
 		}
@@ -142,13 +144,13 @@ func (q *quarantining) reserve(ctx context.Context, row Quarantine) (ok bool, er
 	q.mu.Lock()
 	q.begun--
 	q.mu.Unlock()
-	if q.at.Sub(last) >= daily {
+	if q.at.Sub(last) >= day {
 		what := fmt.Sprintf("%d users were quarantined in 24 hours, which is the limit. User %s waits, and all others. "+
 			"If so many are to be quarantined, raise quarantineDaily; if not, set quarantine to dry-run and find out why they are", s.PerDay, row.User)
-		if _, err := q.Raise(ctx, detect.Unhealthy(row.Account, "", "quarantine limit", what, q.at)); err != nil {
+		if _, err := q.deps.Guard.Raise(ctx, detect.Unhealthy(row.Account, "", "quarantine limit", what, q.at)); err != nil {
 			return false, err
 		}
-		err = q.deps.Quarantines.ChangeQuarantine(ctx, limitKey, func(limit Quarantine) Quarantine {
+		err = q.deps.Rows.Update(ctx, limitKey, func(limit Quarantine) Quarantine {
 			limit.Key, limit.Since = limitKey, q.at
 			limit.Revision++
 			return limit
@@ -176,12 +178,12 @@ func (q *quarantining) room(most int) bool {
 // intend stores that the policy is about to be attached, so that no crash leaves
 // one that no row knows of. It is false where the row changed since it was read.
 func (q *quarantining) intend(ctx context.Context, row *Quarantine) (stored bool, err error) {
-	err = q.deps.Quarantines.ChangeQuarantine(ctx, row.Key, func(now Quarantine) Quarantine {
+	err = q.deps.Rows.Update(ctx, row.Key, func(now Quarantine) Quarantine {
 		if stored = now.Revision == row.Revision; !stored {
 			return Quarantine{}
 		}
 		now = *row
-		now.State = QuarantineAttaching
+		now.State = Attaching
 		now.Revision++
 		return now
 	})
@@ -189,7 +191,7 @@ func (q *quarantining) intend(ctx context.Context, row *Quarantine) (stored bool
 		return false, fmt.Errorf("storing that it is about to be quarantined: %w", err)
 	}
 	if stored {
-		row.State = QuarantineAttaching
+		row.State = Attaching
 		row.Revision++
 	}
 	return stored, nil
@@ -197,7 +199,7 @@ func (q *quarantining) intend(ctx context.Context, row *Quarantine) (stored bool
 
 // attach quarantines a user whose time of notice is over.
 func (q *quarantining) attach(ctx context.Context, row Quarantine, u *bootstrap.UserStatus) error {
-	again := row.State == QuarantineAttaching // the policy may be attached
+	again := row.State == Attaching // the policy may be attached
 	if !again {
 		if ok, err := q.reserve(ctx, row); err != nil || !ok {
 			return err
@@ -227,6 +229,6 @@ func (q *quarantining) attach(ctx context.Context, row Quarantine, u *bootstrap.
 	if err := q.tell(ctx, &row, detect.QuarantineDone, &q.Attached); err != nil {
 		return err
 	}
-	row.State, row.Attached, row.Due, row.Unanswered = QuarantineActive, true, q.at.Add(recheck), 0
+	row.State, row.Attached, row.Due, row.Unanswered = Active, true, q.at.Add(recheck), 0
 	return q.store(ctx, row.Revision, row)
 }

@@ -1,4 +1,4 @@
-package guard
+package mfadeadline
 
 import "rootguard/internal/bootstrap"
 

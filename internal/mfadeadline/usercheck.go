@@ -1,4 +1,4 @@
-package guard
+package mfadeadline
 
 import (
 	"cmp"
@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"rootguard/internal/bootstrap"
+	"rootguard/internal/worker"
 )
 
 // errNoTime is of a check that was cut off, or not begun, since others took the
@@ -74,7 +75,7 @@ type userCheck struct {
 // checkUsers asks IAM about users, some at a time: first about those of whom it
 // answered the last time, and in turn about each account, so that one of which
 // nothing is to be had takes little time from the others.
-func checkUsers(ctx context.Context, live Live, checks []*userCheck) {
+func checkUsers(ctx context.Context, live UserChecker, checks []*userCheck) {
 	turn := map[int]int{}
 	turns := make(map[*userCheck]int, len(checks))
 	for _, c := range checks {
@@ -87,7 +88,7 @@ func checkUsers(ctx context.Context, live Live, checks []*userCheck) {
 	})
 	part, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	each(len(order), func(i int) {
+	worker.Each(len(order), func(i int) {
 		c := order[i]
 		switch {
 		case part.Err() != nil:

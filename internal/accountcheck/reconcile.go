@@ -1,4 +1,4 @@
-package guard
+package accountcheck
 
 import (
 	"cmp"
@@ -7,9 +7,13 @@ import (
 	"slices"
 	"time"
 
+	"rootguard/internal/accountfacts"
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/cloudtrail"
 	"rootguard/internal/credentialreport"
+	"rootguard/internal/keys"
+	"rootguard/internal/mfadeadline"
+	"rootguard/internal/worker"
 )
 
 const (
@@ -56,9 +60,9 @@ type Reconciled struct {
 // checked, in the order of their unique IDs, and the next run goes on behind
 // it. It lists them anew: a listing takes one call for a thousand users, a check
 // two for one, and IAM does not say for how long the marker of a page holds.
-func (g *Guard) Reconcile(ctx context.Context, users Users, reports CredentialReports, at time.Time) (Reconciled, error) {
-	c := reconcile{rounds: rounds{Guard: g, at: at}, iam: users, reports: reports, left: g.settings.ReconcileUsers}
-	err := c.walk(ctx, ReconcileRound, liveWorkers, func(ctx context.Context, due []Round) {
+func (k *Checker) Reconcile(ctx context.Context, users Users, reports CredentialReports, at time.Time) (Reconciled, error) {
+	c := reconcile{rounds: rounds{Checker: k, at: at}, iam: users, reports: reports, left: k.settings.ReconcileUsers}
+	err := c.walk(ctx, ReconcileRound, worker.Parallel, func(ctx context.Context, due []Round) {
 		for _, r := range due {
 			if c.halt || c.spent(ctx) {
 				c.more = true
@@ -123,8 +127,8 @@ func (c *reconcile) account(ctx context.Context, r Round) {
 		c.failRound(&r, fmt.Errorf("reading facts of account %s: %w", r.Account, err))
 		return
 	}
-	on := record{account: r.Account, facts: facts, changed: changes(facts), reported: report.generated}
-	on.status = c.fold(r.Account, facts, c.at)
+	on := record{account: r.Account, facts: facts, changed: accountfacts.Changes(facts), reported: report.generated}
+	on.status = c.facts.Fold(r.Account, facts, c.at)
 	todo := candidatesOf(on.status, listed)
 	all := len(todo)
 	behind, found := slices.BinarySearchFunc(todo, r.Cursor, func(u candidateUser, key string) int { return cmp.Compare(u.key, key) })
@@ -234,7 +238,7 @@ func (c *reconcile) check(ctx context.Context, on *record, users []candidateUser
 	answers, errs := make([]bootstrap.LiveFact, len(users)), make([]error, len(users))
 	part, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	each(len(users), func(i int) {
+	worker.Each(len(users), func(i int) {
 		switch u := users[i]; {
 		case u.taken || u.name == "":
 			answers[i] = bootstrap.LiveFact{UserName: u.name, Gone: true}
@@ -299,7 +303,7 @@ func (c *reconcile) check(ctx context.Context, on *record, users []candidateUser
 			return nil, fmt.Errorf("recording live checks of account %s: %w", on.account, err)
 		}
 		on.facts = append(on.facts, added...)
-		on.status = c.fold(on.account, on.facts, c.at)
+		on.status = c.facts.Fold(on.account, on.facts, c.at)
 		known = byID(on.status)
 	}
 
@@ -456,7 +460,7 @@ func openGap(u *bootstrap.UserStatus) (gap bootstrap.MFAGap, open bool) {
 // is written also where the time stays, if there are facts that a sweep under
 // way has not seen.
 func (c *reconcile) lookAt(ctx context.Context, account, user string, at time.Time, facts bool) error {
-	return c.reschedule(ctx, account, user, func(d Deadline) (time.Time, bool) {
+	return c.reschedule(ctx, account, user, func(d mfadeadline.Deadline) (time.Time, bool) {
 		switch {
 		case d.Due.IsZero():
 			return at, true
@@ -470,7 +474,7 @@ func (c *reconcile) lookAt(ctx context.Context, account, user string, at time.Ti
 
 // closeSoon has Sweep look at a user that it tracks, since that may be over.
 func (c *reconcile) closeSoon(ctx context.Context, account, user string) error {
-	return c.reschedule(ctx, account, user, func(d Deadline) (time.Time, bool) {
+	return c.reschedule(ctx, account, user, func(d mfadeadline.Deadline) (time.Time, bool) {
 		if d.Due.IsZero() || d.Due.Before(c.at) {
 			return d.Due, !d.Due.IsZero()
 		}
@@ -478,12 +482,12 @@ func (c *reconcile) closeSoon(ctx context.Context, account, user string) error {
 	})
 }
 
-func (c *reconcile) reschedule(ctx context.Context, account, user string, next func(Deadline) (due time.Time, write bool)) error {
-	key, wrote := deadlineKey(account, user), false
-	err := c.deps.Deadlines.Update(ctx, key, func(d Deadline) Deadline {
+func (c *reconcile) reschedule(ctx context.Context, account, user string, next func(mfadeadline.Deadline) (due time.Time, write bool)) error {
+	key, wrote := keys.User(account, user), false
+	err := c.deps.Deadlines.Update(ctx, key, func(d mfadeadline.Deadline) mfadeadline.Deadline {
 		due, write := next(d)
 		if wrote = write; !write {
-			return Deadline{}
+			return mfadeadline.Deadline{}
 		}
 		d.Key, d.Account, d.User, d.Due = key, account, user, due
 		d.Revision++

@@ -1,4 +1,4 @@
-package guard
+package mfadeadline
 
 import (
 	"cmp"
@@ -11,29 +11,24 @@ import (
 	"sync"
 	"time"
 
+	"rootguard/internal/accountfacts"
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/cloudtrail"
 	"rootguard/internal/detect"
+	"rootguard/internal/guard"
+	"rootguard/internal/keys"
 	"rootguard/internal/worker"
 )
 
 const (
-	// settled is how long after a change IAM is trusted to show it everywhere.
-	// IAM gives no figure (IAM User Guide, "Changes that I make are not always
-	// immediately visible"); seconds are common.
-	settled = 5 * time.Minute
-
-	// again is when a user is looked at who is past the last reminder.
+	// again is when a user is checked who is past the last reminder.
 	again = 24 * time.Hour
 
-	// Where IAM does not answer, the next look is in 5 minutes, then in 10, up to
-	// an hour; and from the sixth on the census alerts of the account.
-	firstRetry = 5 * time.Minute
-	lastRetry  = time.Hour
-	loud       = 6
+	// loud is from how many checks in a row on, to which IAM gave no answer, that is
+	// reported.
+	loud = 6
 
 	liveTimeout = 5 * time.Second
-	liveWorkers = 8
 	// askTimeout bounds the live checks between two writes, so that time is left
 	// to write: those who are cut off gave no answer, and keep no other back.
 	askTimeout = 8 * time.Second
@@ -42,8 +37,8 @@ const (
 	// are read once for all of them.
 	sweepPage = 8
 
-	// sweepReserve is what must be left of the context's time for one more batch.
-	sweepReserve = 12 * time.Second
+	// reserve is what must be left of the context's time for one more batch.
+	reserve = 12 * time.Second
 )
 
 // The stages of what is told of a gap, besides "" and reminderStage.
@@ -51,21 +46,31 @@ const closedStage = "closed"
 
 func reminderStage(n int) string { return "reminder-" + strconv.Itoa(n) }
 
-// track has Sweep look at the users that facts are about: at the end of their
+// Tracker schedules checks of users. It is a guard.FactsHook.
+type Tracker struct {
+	rows  worker.Rows[Deadline]
+	grace time.Duration
+}
+
+// NewTracker returns a Tracker that schedules checks in rows.
+func NewTracker(rows worker.Rows[Deadline], settings Settings) Tracker {
+	return Tracker{rows, settings.withDefaults().Bootstrap.Grace}
+}
+
+var _ guard.FactsHook = Tracker{}
+
+// Added has Sweep check the users that facts are about: at the end of their
 // grace those who may lack MFA from here on, and soon those who no longer do, if
 // they are tracked. It writes where the time stays too, so that a sweep under
 // way knows that there are facts it has not seen.
-func (g *Guard) track(ctx context.Context, facts []bootstrap.Fact) error {
-	if g.deps.Deadlines == nil {
-		return nil
-	}
+func (t Tracker) Added(ctx context.Context, facts []bootstrap.Fact) error {
 	var errs []error
 	look := func(account, user string, at time.Time, begin bool) {
 		if user == "" {
 			return
 		}
-		key := deadlineKey(account, user)
-		errs = append(errs, g.deps.Deadlines.Update(ctx, key, func(d Deadline) Deadline {
+		key := keys.User(account, user)
+		errs = append(errs, t.rows.Update(ctx, key, func(d Deadline) Deadline {
 			if d.Due.IsZero() && !begin {
 				return Deadline{}
 			}
@@ -80,7 +85,7 @@ func (g *Guard) track(ctx context.Context, facts []bootstrap.Fact) error {
 	for i := range facts {
 		f := &facts[i]
 		user := cmp.Or(f.UserName, f.UserID)
-		grace, soon := f.Time.Add(g.settings.Bootstrap.Grace), f.Time.Add(settled)
+		grace, soon := f.Time.Add(t.grace), f.Time.Add(settled)
 		switch f.Kind {
 		case bootstrap.UserCreated, bootstrap.PasswordSet, bootstrap.PasswordReset, bootstrap.PasswordChanged, bootstrap.MFADeactivated:
 			look(f.Account, user, grace, true)
@@ -98,6 +103,97 @@ func (g *Guard) track(ctx context.Context, facts []bootstrap.Fact) error {
 	}
 	return errors.Join(errs...)
 }
+
+// Settings are when users without MFA are reported.
+type Settings struct {
+	Bootstrap bootstrap.Options
+
+	// Reminders are how long after its deadline a user without MFA is reported
+	// again, in order; the last reminder is critical. Default 1 h, 24 h, 72 h.
+	Reminders []time.Duration
+	// Users is the most users that one Sweep checks; default 2,000.
+	Users int
+	// Batch is how many users are worked on at a time; default 64.
+	Batch int
+}
+
+// DefaultSettings are those of which nothing is set.
+func DefaultSettings() Settings {
+	return Settings{
+		Bootstrap: bootstrap.DefaultOptions(),
+		Reminders: []time.Duration{time.Hour, 24 * time.Hour, 72 * time.Hour}, Users: 2000, Batch: 64,
+	}
+}
+
+func (s Settings) withDefaults() Settings {
+	d := DefaultSettings()
+	if s.Bootstrap.Grace <= 0 {
+		s.Bootstrap.Grace = d.Bootstrap.Grace
+	}
+	if s.Bootstrap.QuietDays <= 0 {
+		s.Bootstrap.QuietDays = d.Bootstrap.QuietDays
+	}
+	if s.Reminders == nil {
+		s.Reminders = d.Reminders
+	}
+	if s.Users <= 0 {
+		s.Users = d.Users
+	}
+	if s.Batch <= 0 {
+		s.Batch = d.Batch
+	}
+	return s
+}
+
+// Guard raises findings. It is a *guard.Guard.
+type Guard interface {
+	Raise(ctx context.Context, f detect.Finding) (guard.Result, error)
+}
+
+// UserChecker asks IAM how a user of an account is now.
+type UserChecker interface {
+	User(ctx context.Context, account, name string) (bootstrap.LiveFact, error)
+}
+
+// Marker is given users past the last reminder.
+type Marker interface {
+	Mark(ctx context.Context, account string, u *bootstrap.UserStatus, gap bootstrap.MFAGap, at time.Time) error
+}
+
+// Accounts knows how the checks of accounts go.
+type Accounts interface {
+	// Suspended reports whether an account is known to be closed, or to have left the
+	// organization, so that IAM will not answer about it again.
+	Suspended(ctx context.Context, account string) (bool, error)
+	// Answers reports whether IAM answers about an account's root and its users.
+	Answers(ctx context.Context, account string) (bool, error)
+}
+
+// Deps are what deadlines work with. The first four are required.
+type Deps struct {
+	Guard   Guard
+	Journal guard.Journal
+	Rows    worker.Rows[Deadline] // nil where only Missing is called
+	Now     func() time.Time
+
+	Accounts Accounts // nil where accounts are not checked
+	Marker   Marker   // nil where no one is marked
+}
+
+// Deadlines reports users without MFA beyond their deadline.
+type Deadlines struct {
+	deps     Deps
+	settings Settings
+	facts    accountfacts.Reader
+}
+
+// New returns Deadlines. A zero field of the settings means its default.
+func New(deps Deps, settings Settings) *Deadlines {
+	settings = settings.withDefaults()
+	return &Deadlines{deps, settings, accountfacts.Reader{Facts: deps.Journal, Options: settings.Bootstrap}}
+}
+
+const settled = accountfacts.ConsistencyDelay
 
 // Swept says what a Sweep did.
 type Swept struct {
@@ -120,15 +216,15 @@ type Swept struct {
 // leaves for lack of time is still due for the next; one that fails is put off.
 // Where IAM does not answer, nobody is told and nobody is dropped: that is the
 // matter of its account, about which no more is asked in this run, and no error.
-func (g *Guard) Sweep(ctx context.Context, live Live, at time.Time) (Swept, error) {
-	s := sweep{Guard: g, live: live, at: at, reached: map[string]*reachability{}}
+func (d *Deadlines) Sweep(ctx context.Context, live UserChecker, at time.Time) (Swept, error) {
+	s := sweep{deps: &d.deps, settings: &d.settings, folder: d.facts, live: live, at: at, reached: map[string]*reachability{}}
 	loop := worker.Loop[Deadline]{
-		What: "users due", At: at, Now: g.deps.Now, Retryable: Retryable, Backoff: backoff,
-		Page: sweepPage * g.settings.Batch, Batch: g.settings.Batch, Most: g.settings.SweepUsers, Reserve: sweepReserve,
-		Due:    g.deps.Deadlines.Due,
+		What: "users due", At: at, Now: d.deps.Now, Retryable: guard.Retryable, Backoff: worker.AfterFailure(),
+		Page: sweepPage * d.settings.Batch, Batch: d.settings.Batch, Most: d.settings.Users, Reserve: reserve,
+		Due:    d.deps.Rows.Due,
 		Row:    func(d *Deadline) (string, int) { return d.Key, max(d.Failures, d.Unanswered) },
 		Do:     s.batch,
-		PutOff: putOffIn(g.deps.Deadlines),
+		PutOff: s.putOff,
 	}
 	run := loop.Run(ctx)
 	s.More = run.More
@@ -137,9 +233,11 @@ func (g *Guard) Sweep(ctx context.Context, live Live, at time.Time) (Swept, erro
 
 // sweep is one run.
 type sweep struct {
-	*Guard
-	live Live
-	at   time.Time
+	deps     *Deps
+	settings *Settings
+	folder   accountfacts.Reader
+	live     UserChecker
+	at       time.Time
 
 	mu sync.Mutex // of what is counted, and of what is known of accounts
 	Swept
@@ -147,6 +245,24 @@ type sweep struct {
 
 	page  int // that the facts were read after
 	facts map[string]*accountFacts
+}
+
+// putOff stores that a deadline's attempt failed, unless the row has changed.
+func (s *sweep) putOff(ctx context.Context, d *Deadline, failures int, until time.Time) (stored bool, err error) {
+	err = s.deps.Rows.Update(ctx, d.Key, func(cur Deadline) Deadline {
+		if stored = cur.Revision == d.Revision; !stored {
+			return Deadline{}
+		}
+		cur.Due, cur.Failures = until, failures
+		cur.Revision++
+		return cur
+	})
+	return stored, err //nolint:wrapcheck // the loop says which row
+}
+
+// spent reports whether too little time is left for another batch.
+func (s *sweep) spent(ctx context.Context) bool {
+	return ctx.Err() != nil || worker.Short(ctx, s.deps.Now(), reserve)
 }
 
 // look is a deadline while it is worked on.
@@ -201,7 +317,7 @@ func (s *sweep) read(ctx context.Context, accounts []*accountLooks) []*accountLo
 	for _, a := range accounts {
 		a.facts = s.facts[a.account]
 	}
-	each(len(accounts), func(i int) {
+	worker.Each(len(accounts), func(i int) {
 		a := accounts[i]
 		if a.facts != nil {
 			return
@@ -247,7 +363,7 @@ func (s *sweep) account(ctx context.Context, a *accountLooks, answers []bootstra
 	}
 
 	facts := a.facts.of(a.looks)
-	users, told := s.users(account, facts, s.at), notesOf(facts)
+	users, told := s.folder.Users(account, facts, s.at), notesOf(facts)
 	var notes []bootstrap.Fact
 	for _, l := range a.looks {
 		if l.done || l.result.Outcome != worker.Left {
@@ -256,7 +372,7 @@ func (s *sweep) account(ctx context.Context, a *accountLooks, answers []bootstra
 		more, err := s.tell(ctx, account, users[l.User], told, l)
 		notes = append(notes, more...)
 		if l.done = err == nil; !l.done {
-			*l.result = resultOf(err) // where it is busy, another sweep tells of it
+			*l.result = guard.ResultOf(err) // where it is busy, another sweep tells of it
 		}
 		if ctx.Err() != nil {
 			break
@@ -269,7 +385,7 @@ func (s *sweep) account(ctx context.Context, a *accountLooks, answers []bootstra
 		}
 		a.facts.add(notes)
 	}
-	each(len(a.looks), func(i int) {
+	worker.Each(len(a.looks), func(i int) {
 		if a.looks[i].done {
 			s.moveOn(ctx, a.looks[i])
 		}
@@ -280,7 +396,7 @@ func (s *sweep) account(ctx context.Context, a *accountLooks, answers []bootstra
 // since: then there are facts that this look has not seen.
 func (s *sweep) moveOn(ctx context.Context, l *look) {
 	moved := false
-	err := s.deps.Deadlines.Update(ctx, l.Key, func(d Deadline) Deadline {
+	err := s.deps.Rows.Update(ctx, l.Key, func(d Deadline) Deadline {
 		if moved = d.Revision == l.Revision; !moved {
 			return Deadline{}
 		}
@@ -300,31 +416,6 @@ func (s *sweep) moveOn(ctx context.Context, l *look) {
 	}
 }
 
-// fold is how an account stands. Facts that a clock ahead has dated later than
-// the time count too: to pass over them would be to take their users off the index.
-func (g *Guard) fold(account string, facts []bootstrap.Fact, at time.Time) bootstrap.Status {
-	for i := range facts {
-		if facts[i].Kind != bootstrap.MFAMissingTold && facts[i].Time.After(at) {
-			at = facts[i].Time
-		}
-	}
-	return bootstrap.Fold(account, facts, g.settings.Bootstrap, at)
-}
-
-// users are an account's users by name, and by unique ID.
-func (g *Guard) users(account string, facts []bootstrap.Fact, at time.Time) map[string][]*bootstrap.UserStatus {
-	status := g.fold(account, facts, at)
-	users := map[string][]*bootstrap.UserStatus{}
-	for i := range status.Users {
-		u := &status.Users[i]
-		users[u.Name] = append(users[u.Name], u)
-		if u.UserID != "" && u.UserID != u.Name {
-			users[u.UserID] = append(users[u.UserID], u)
-		}
-	}
-	return users
-}
-
 // ask checks users live and returns what IAM said of each account. It settles the
 // looks that are too early for IAM to show all that changed, and those that IAM
 // gave no answer to. Those that it had no time for it leaves as they are.
@@ -332,9 +423,9 @@ func (s *sweep) ask(ctx context.Context, accounts []*accountLooks) [][]bootstrap
 	var checks []*userCheck
 	for i, a := range accounts {
 		facts := a.facts.of(a.looks)
-		users, changed := s.users(a.account, facts, s.at), changes(facts)
+		users, changed := s.folder.Users(a.account, facts, s.at), accountfacts.Changes(facts)
 		for _, l := range a.looks {
-			u := presentOf(users[l.User])
+			u := accountfacts.Present(users[l.User])
 			if u == nil || u.Name == "" {
 				continue // gone, or IAM cannot be asked without a name
 			}
@@ -359,7 +450,7 @@ func (s *sweep) answered(ctx context.Context, a *accountLooks, checks []*userChe
 	closed := false
 	if slices.ContainsFunc(checks, func(c *userCheck) bool { return c.err != nil }) {
 		var err error
-		if closed, err = s.closed(ctx, a.account); err != nil {
+		if closed, err = s.suspended(ctx, a.account); err != nil {
 			for _, c := range checks {
 				*c.look.result = worker.Result{Outcome: worker.Failed, Err: err}
 			}
@@ -379,10 +470,10 @@ func (s *sweep) answered(ctx context.Context, a *accountLooks, checks []*userChe
 			*l.result = worker.Result{Outcome: worker.Again}
 		default:
 			l.Unanswered++
-			l.next, l.done = s.at.Add(unansweredBackoff.After(l.Key, l.Unanswered)), true
+			l.next, l.done = s.at.Add(worker.Unreachable().After(l.Key, l.Unanswered)), true
 			s.Unanswered++
 			if err := s.unanswered(ctx, c, l.Unanswered); err != nil {
-				*l.result, l.done = resultOf(err), false
+				*l.result, l.done = guard.ResultOf(err), false
 			}
 		}
 	}
@@ -393,58 +484,23 @@ func (s *sweep) answered(ctx context.Context, a *accountLooks, checks []*userChe
 // user for hours though it does about the account's root and its list of users.
 // Accounts about which it answers nothing are reported by the census.
 func (s *sweep) unanswered(ctx context.Context, c *userCheck, times int) error {
-	if times < loud || s.deps.Rounds == nil {
+	if times < loud || s.deps.Accounts == nil {
 		return nil
 	}
 	account := c.look.Account
-	for _, kind := range []RoundKind{PostureRound, ReconcileRound} {
-		if r, err := s.round(ctx, account, kind); err != nil || r.Unanswered > 0 || r.Done.IsZero() {
-			return err
-		}
+	if answers, err := s.deps.Accounts.Answers(ctx, account); err != nil || !answers {
+		return err //nolint:wrapcheck // it says which account
 	}
 	what := fmt.Sprintf("IAM does not answer about user %s, %d checks in a row, so whether the user has MFA is not known. There may be more such users. It said: %v", c.name, times, c.err)
-	_, err := s.Raise(ctx, detect.Unhealthy(account, "", "live checks of users", what, s.at))
-	return err
+	_, err := s.deps.Guard.Raise(ctx, detect.Unhealthy(account, "", "live checks of users", what, s.at))
+	return err //nolint:wrapcheck // it says which finding
 }
 
-// closed reports whether an account is known to be closed, or to have left the
-// organization, so that IAM will not answer about it again.
-func (g *Guard) closed(ctx context.Context, account string) (bool, error) {
-	if g.deps.Rounds == nil {
+func (s *sweep) suspended(ctx context.Context, account string) (bool, error) {
+	if s.deps.Accounts == nil {
 		return false, nil
 	}
-	r, err := g.round(ctx, account, PostureRound)
-	return r.Closed, err
-}
-
-// changes are the latest changes that a live check could still miss, by the
-// user's name.
-func changes(facts []bootstrap.Fact) map[string]time.Time {
-	latest := map[string]time.Time{}
-	for i := range facts {
-		f := &facts[i]
-		name := f.UserName
-		switch f.Kind {
-		case bootstrap.UserRenamed:
-			name = f.NewName
-		case bootstrap.UserCreated, bootstrap.PasswordSet, bootstrap.PasswordRemoved, bootstrap.MFAEnabled, bootstrap.MFADeactivated:
-		default:
-			continue
-		}
-		if f.Time.After(latest[name]) {
-			latest[name] = f.Time
-		}
-	}
-	return latest
-}
-
-func presentOf(users []*bootstrap.UserStatus) *bootstrap.UserStatus {
-	for _, u := range users {
-		if !u.Deleted {
-			return u
-		}
-	}
-	return nil
+	return s.deps.Accounts.Suspended(ctx, account) //nolint:wrapcheck // it says which account
 }
 
 // tell tells what is to be told of users of one name, and sets the time of the
@@ -453,11 +509,11 @@ func (s *sweep) tell(ctx context.Context, account string, users []*bootstrap.Use
 	// The note is of the time that the live check was about, for the gap to be
 	// known by it where facts that come late give it another beginning.
 	raise := func(f detect.Finding, u *bootstrap.UserStatus, gap bootstrap.MFAGap, stage string, count *int) error {
-		res, err := s.Raise(ctx, f)
+		res, err := s.deps.Guard.Raise(ctx, f)
 		if err != nil {
 			return err
 		}
-		if res.reported() {
+		if res.Reported() {
 			*count++
 		}
 		note := bootstrap.MFAMissingToldFact(account, u, gap, stage)
@@ -492,7 +548,7 @@ func (s *sweep) tell(ctx context.Context, account string, users []*bootstrap.Use
 					err = raise(detect.MFAReminder(f, passed, len(s.settings.Reminders), after), u, gap, stage, &s.Reminded)
 				}
 				if err == nil && first && passed == len(s.settings.Reminders) {
-					err = s.mark(ctx, account, u, gap, s.at)
+					err = s.mark(ctx, account, u, gap)
 				}
 				if err != nil {
 					return notes, err
@@ -501,6 +557,13 @@ func (s *sweep) tell(ctx context.Context, account string, users []*bootstrap.Use
 		}
 	}
 	return notes, nil
+}
+
+func (s *sweep) mark(ctx context.Context, account string, u *bootstrap.UserStatus, gap bootstrap.MFAGap) error {
+	if s.deps.Marker == nil {
+		return nil
+	}
+	return s.deps.Marker.Mark(ctx, account, u, gap, s.at) //nolint:wrapcheck // it says whom
 }
 
 // reminder is the number of the latest reminder due, 0 for none, and when to

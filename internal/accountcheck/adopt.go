@@ -1,4 +1,4 @@
-package guard
+package accountcheck
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"rootguard/internal/bootstrap"
+	"rootguard/internal/guard"
 )
 
 // Adopted says how an account stands that was adopted.
@@ -28,9 +29,9 @@ type Asked interface {
 
 // Recently reports whether an account was looked at to the end, root and users,
 // within the hour before a time.
-func (g *Guard) Recently(ctx context.Context, account string, at time.Time) (bool, error) {
+func (c *Checker) Recently(ctx context.Context, account string, at time.Time) (bool, error) {
 	for _, kind := range []RoundKind{PostureRound, ReconcileRound} {
-		r, err := g.round(ctx, account, kind)
+		r, err := c.schedule.round(ctx, account, kind)
 		if err != nil || r.Done.IsZero() || r.Cursor != "" || at.Sub(r.Done) > time.Hour {
 			return false, err
 		}
@@ -50,13 +51,13 @@ func (e *SilentError) Unwrap() error { return e.err }
 // progress, where not nil, is told how many users were checked of how many. What
 // it does not finish is due for the sweep at once; where IAM does not answer it
 // fails with a SilentError.
-func (g *Guard) Adopt(ctx context.Context, iam Asked, account string, at time.Time, progress func(checked, of int)) (Adopted, error) {
+func (c *Checker) Adopt(ctx context.Context, iam Asked, account string, at time.Time, progress func(checked, of int)) (Adopted, error) {
 	var did Adopted
-	if _, err := g.enroll(ctx, account, true, time.Time{}, at); err != nil {
+	if _, err := c.enroll(ctx, account, true, time.Time{}, at); err != nil {
 		return did, err
 	}
 	for _, kind := range []RoundKind{PostureRound, ReconcileRound} {
-		err := g.revise(ctx, account, kind, func(r Round) (Round, bool) {
+		err := c.schedule.revise(ctx, account, kind, func(r Round) (Round, bool) {
 			late := r.Due.After(at)
 			r.Due = at
 			return r, late
@@ -65,14 +66,14 @@ func (g *Guard) Adopt(ctx context.Context, iam Asked, account string, at time.Ti
 			return did, err
 		}
 	}
-	if err := g.adoptRoot(ctx, iam, account, at, &did); err != nil {
+	if err := c.adoptRoot(ctx, iam, account, at, &did); err != nil {
 		return did, err
 	}
-	return did, g.adoptUsers(ctx, iam, account, at, progress, &did)
+	return did, c.adoptUsers(ctx, iam, account, at, progress, &did)
 }
 
-func (g *Guard) adoptRoot(ctx context.Context, iam Roots, account string, at time.Time, did *Adopted) error {
-	r, err := g.round(ctx, account, PostureRound)
+func (c *Checker) adoptRoot(ctx context.Context, iam Roots, account string, at time.Time, did *Adopted) error {
+	r, err := c.schedule.round(ctx, account, PostureRound)
 	if err != nil {
 		return err
 	}
@@ -82,25 +83,25 @@ func (g *Guard) adoptRoot(ctx context.Context, iam Roots, account string, at tim
 	if err != nil {
 		return &SilentError{err}
 	}
-	p := posture{rounds: rounds{Guard: g, at: at}}
+	p := posture{rounds: rounds{Checker: c, at: at}}
 	p.account(ctx, r, &answer{live: live})
 	if err := p.err(); err != nil {
 		return err
 	}
 	did.Root = live
-	if r, err = g.round(ctx, account, PostureRound); err != nil {
+	if r, err = c.schedule.round(ctx, account, PostureRound); err != nil {
 		return err
 	}
 	did.Problems = r.Root.Problems
 	return nil
 }
 
-func (g *Guard) adoptUsers(ctx context.Context, iam Users, account string, at time.Time, progress func(checked, of int), did *Adopted) error {
-	r, err := g.round(ctx, account, ReconcileRound)
+func (k *Checker) adoptUsers(ctx context.Context, iam Users, account string, at time.Time, progress func(checked, of int), did *Adopted) error {
+	r, err := k.schedule.round(ctx, account, ReconcileRound)
 	if err != nil {
 		return err
 	}
-	c := reconcile{rounds: rounds{Guard: g, at: at}, iam: iam, left: maxListed, progress: progress}
+	c := reconcile{rounds: rounds{Checker: k, at: at}, iam: iam, left: maxListed, progress: progress}
 	c.account(ctx, r)
 	did.Users, did.Found, did.Gone, did.WithoutMFA = c.Looked, c.Found, c.Gone, c.WithoutMFA
 	did.Tracked, did.Unanswered = c.Tracked, c.Unanswered
@@ -112,7 +113,7 @@ func (g *Guard) adoptUsers(ctx context.Context, iam Users, account string, at ti
 	case c.why != nil:
 		return &SilentError{c.why}
 	case c.Accounts == 0:
-		return fmt.Errorf("checking the users of account %s: another run does so now, try again in a minute: %w", account, ErrBusy)
+		return fmt.Errorf("checking the users of account %s: another run does so now, try again in a minute: %w", account, guard.ErrBusy)
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package guard
+package announcement
 
 import (
 	"cmp"
@@ -12,11 +12,13 @@ import (
 
 	"rootguard/internal/alert"
 	"rootguard/internal/detect"
+	"rootguard/internal/guard"
+	"rootguard/internal/keys"
 	"rootguard/internal/worker"
 )
 
-// MaxAnnouncement is the longest that root use is announced for.
-const MaxAnnouncement = 24 * time.Hour
+// Max is the longest that root use is announced for.
+const Max = 24 * time.Hour
 
 // recapAfter is how long after its end an announcement's recap is made, for
 // CloudTrail to deliver what root did in its last minutes.
@@ -63,7 +65,7 @@ type Announcement struct {
 // End is when it ends, or ended.
 func (a *Announcement) End() time.Time {
 	end := a.Opened.Until
-	if longest := a.Opened.From.Add(MaxAnnouncement); end.After(longest) {
+	if longest := a.Opened.From.Add(Max); end.After(longest) {
 		end = longest
 	}
 	if a.Closed != nil && a.Closed.At.Before(end) {
@@ -82,9 +84,9 @@ func (a *Announcement) use() detect.AnnouncedUse {
 	return detect.AnnouncedUse{Account: o.Account, ID: o.ID, From: o.From, Until: o.Until, Owner: o.Owner, Reason: o.Reason}
 }
 
-// AnnouncementsOf puts entries together, by the time they begin. A closing
+// Of puts entries together, by the time they begin. A closing
 // without its opening is left out.
-func AnnouncementsOf(entries []Entry) []Announcement {
+func Of(entries []Entry) []Announcement {
 	var all []Announcement
 	closed := map[string]*Entry{}
 	for i := range entries {
@@ -110,40 +112,74 @@ func (e *OverlapError) Error() string {
 	return fmt.Sprintf("announcement %s of %s has part of that time", e.With.Opened.ID, e.With.Opened.Owner)
 }
 
+// Sender publishes a notice, once. It is a *guard.Guard.
+type Sender interface {
+	Send(ctx context.Context, n guard.Notice) (guard.Result, error)
+}
+
+// Summary is when to report what root did under an announcement.
+type Summary struct {
+	Key      string    `json:"key"` // "account/from/ID"
+	Account  string    `json:"account"`
+	Due      time.Time `json:"due,omitzero"` // zero: it was reported
+	Revision int       `json:"revision"`     // of the row, which begins at 1
+	Failures int       `json:"failures,omitempty"`
+}
+
+// RowKey is worker.Row's.
+func (s Summary) RowKey() string { return s.Key }
+
+// RowDue is worker.Row's.
+func (s Summary) RowDue() time.Time { return s.Due }
+
+// Announcer opens and closes announcements, and reports what became of them.
+type Announcer struct {
+	register  Register
+	summaries worker.Rows[Summary]
+	sender    Sender
+	now       func() time.Time
+	batch     int // summaries read at a time
+}
+
+// New returns an Announcer. batch is how many summaries it reads at a time; 0 is 64.
+func New(store Store, summaries worker.Rows[Summary], sender Sender, now func() time.Time, batch int) *Announcer {
+	return &Announcer{Register{store}, summaries, sender, now, cmp.Or(batch, 64)}
+}
+
 // Announce opens an announcement: Account, From, Until, Owner, Reason and Actor
 // of the entry say which. That it is opened is published first, and only then is
 // it stored and counts: nobody lowers an alert unseen. It fails with an
 // OverlapError where there is one of that time already.
-func (g *Guard) Announce(ctx context.Context, e Entry) (Entry, error) {
-	e.Act, e.At = Opened, g.deps.Now().UTC()
+func (an *Announcer) Announce(ctx context.Context, e Entry) (Entry, error) {
+	e.Act, e.At = Opened, an.now().UTC()
 	e.From, e.Until = e.From.UTC().Truncate(time.Second), e.Until.UTC().Truncate(time.Second)
-	if d := e.Until.Sub(e.From); d <= 0 || d > MaxAnnouncement {
-		return e, Permanent(fmt.Errorf("announcing root use: it is to last %v, and may last %v at most", d, MaxAnnouncement))
+	if d := e.Until.Sub(e.From); d <= 0 || d > Max {
+		return e, guard.Permanent(fmt.Errorf("announcing root use: it is to last %v, and may last %v at most", d, Max))
 	}
 	if e.From.Before(e.At.Add(-time.Minute)) {
-		return e, Permanent(errors.New("announcing root use: it is to begin in the past, and what was told of is told of"))
+		return e, guard.Permanent(errors.New("announcing root use: it is to begin in the past, and what was told of is told of"))
 	}
-	e.ID = shortID(strings.Join([]string{e.Account, e.From.String(), e.Until.String(), e.Owner, e.Reason, e.Actor.ARN, e.At.String()}, "\n"))
+	e.ID = keys.ShortID(strings.Join([]string{e.Account, e.From.String(), e.Until.String(), e.Owner, e.Reason, e.Actor.ARN, e.At.String()}, "\n"))
 	e.Key = announcementKey(&e)
-	if err := g.overlap(ctx, &e); err != nil {
+	if err := an.overlap(ctx, &e); err != nil {
 		return e, err
 	}
 	a := Announcement{Opened: e}
-	if err := g.tellOf(ctx, detect.UseAnnounced(a.use(), e.Actor, e.At)); err != nil {
+	if err := an.tellOf(ctx, detect.UseAnnounced(a.use(), e.Actor, e.At)); err != nil {
 		return e, err
 	}
-	if err := g.recapAt(ctx, &e, e.Until.Add(recapAfter)); err != nil {
+	if err := an.recapAt(ctx, &e, e.Until.Add(recapAfter)); err != nil {
 		return e, err
 	}
-	if _, err := g.deps.Announcements.Enter(ctx, e); err != nil {
+	if _, err := an.register.Store.Enter(ctx, e); err != nil {
 		return e, fmt.Errorf("storing announcement %s: %w", e.ID, err)
 	}
 	// Another one may have been stored since the first check. Each of two that are
 	// stored at once checks after it is stored, so at least one sees the other, and
 	// whichever does ends itself: never do both count.
-	err := g.overlap(ctx, &e)
+	err := an.overlap(ctx, &e)
 	if _, both := errors.AsType[*OverlapError](err); both {
-		if _, _, closeErr := g.Close(ctx, a, e.Actor, "announced at the same moment as another one of that time"); closeErr != nil {
+		if _, _, closeErr := an.Close(ctx, a, e.Actor, "announced at the same moment as another one of that time"); closeErr != nil {
 			return e, errors.Join(err, closeErr)
 		}
 	}
@@ -151,8 +187,8 @@ func (g *Guard) Announce(ctx context.Context, e Entry) (Entry, error) {
 }
 
 // overlap is an OverlapError where another announcement has part of the time.
-func (g *Guard) overlap(ctx context.Context, e *Entry) error {
-	known, err := g.announcements(ctx, e.Account, e.From.Add(-MaxAnnouncement), e.Until)
+func (an *Announcer) overlap(ctx context.Context, e *Entry) error {
+	known, err := an.register.between(ctx, e.Account, e.From.Add(-Max), e.Until)
 	if err != nil {
 		return err
 	}
@@ -167,32 +203,32 @@ func (g *Guard) overlap(ctx context.Context, e *Entry) error {
 // Close ends an announcement before its time and tells so. It counts at once,
 // since it only makes alerts louder. Where somebody closed it before, theirs
 // stays, already is true, and that it is told of is made sure.
-func (g *Guard) Close(ctx context.Context, a Announcement, by detect.Actor, reason string) (closed Announcement, already bool, err error) {
-	e := Entry{Act: Closed, ID: a.Opened.ID, Account: a.Opened.Account, From: a.Opened.From, At: g.deps.Now().UTC(), Actor: by, Reason: reason}
+func (an *Announcer) Close(ctx context.Context, a Announcement, by detect.Actor, reason string) (closed Announcement, already bool, err error) {
+	e := Entry{Act: Closed, ID: a.Opened.ID, Account: a.Opened.Account, From: a.Opened.From, At: an.now().UTC(), Actor: by, Reason: reason}
 	e.Key = announcementKey(&e)
-	there, err := g.deps.Announcements.Enter(ctx, e)
+	there, err := an.register.Store.Enter(ctx, e)
 	if err != nil {
 		return a, false, fmt.Errorf("closing announcement %s: %w", e.ID, err)
 	}
 	a.Closed, already = &there, !there.At.Equal(e.At) || there.Actor.ARN != by.ARN
-	if err := g.recapAt(ctx, &a.Opened, a.End().Add(recapAfter)); err != nil {
+	if err := an.recapAt(ctx, &a.Opened, a.End().Add(recapAfter)); err != nil {
 		return a, already, err
 	}
-	return a, already, g.tellOf(ctx, detect.UseClosed(a.use(), there.Actor, there.Reason, there.At))
+	return a, already, an.tellOf(ctx, detect.UseClosed(a.use(), there.Actor, there.Reason, there.At))
 }
 
 // tellOf publishes a finding in an alert of its own, once.
-func (g *Guard) tellOf(ctx context.Context, f detect.Finding) error {
-	_, err := g.raise(ctx, event{claim: claimKey(f.Account, f.EventID), finding: alert.BoundFinding(f)}, nil)
-	return err
+func (an *Announcer) tellOf(ctx context.Context, f detect.Finding) error {
+	_, err := an.sender.Send(ctx, guard.Notice{Finding: f})
+	return err //nolint:wrapcheck // it says which event
 }
 
 // recapAt has Recap look at an announcement at a time, if not earlier.
-func (g *Guard) recapAt(ctx context.Context, e *Entry, at time.Time) error {
+func (an *Announcer) recapAt(ctx context.Context, e *Entry, at time.Time) error {
 	key := recapKey(e)
-	err := g.deps.Recaps.Update(ctx, key, func(d Deadline) Deadline {
+	err := an.summaries.Update(ctx, key, func(d Summary) Summary {
 		if d.Key != "" && (d.Due.IsZero() || d.Due.Before(at)) {
-			return Deadline{}
+			return Summary{}
 		}
 		d.Key, d.Account, d.Due = key, e.Account, at
 		d.Revision++
@@ -204,26 +240,34 @@ func (g *Guard) recapAt(ctx context.Context, e *Entry, at time.Time) error {
 	return nil
 }
 
-func (g *Guard) announcements(ctx context.Context, account string, from, to time.Time) ([]Announcement, error) {
-	entries, err := g.deps.Announcements.Entries(ctx, account, from, to)
+// Register knows what is announced, and lowers findings.
+type Register struct{ Store Store }
+
+var _ guard.Announcements = Register{}
+
+func (r Register) between(ctx context.Context, account string, from, to time.Time) ([]Announcement, error) {
+	entries, err := r.Store.Entries(ctx, account, from, to)
 	if err != nil {
 		return nil, fmt.Errorf("looking for announced root use of account %s: %w", account, err)
 	}
-	return AnnouncementsOf(entries), nil
+	return Of(entries), nil
 }
 
-// announced is the finding as it is where root's use was announced for its time,
+// lookupTimeout bounds a lookup that is worth less than the alert it delays.
+const lookupTimeout = 5 * time.Second
+
+// Lower is the finding as it is where root's use was announced for its time,
 // by what is known when it is judged. An error is no announcement: one alarm too
 // many is better than one too few.
-func (g *Guard) announced(ctx context.Context, f detect.Finding) (detect.Finding, error) {
-	if g.deps.Announcements == nil || !detect.IsRootUse(&f) || f.EventTime.IsZero() {
+func (r Register) Lower(ctx context.Context, f detect.Finding) (detect.Finding, error) {
+	if !detect.IsRootUse(&f) || f.EventTime.IsZero() {
 		return f, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, besideTimeout)
+	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
-	known, err := g.announcements(ctx, detect.UsedIn(&f), f.EventTime.Add(-MaxAnnouncement), f.EventTime)
+	known, err := r.between(ctx, detect.UsedIn(&f), f.EventTime.Add(-Max), f.EventTime)
 	if err != nil {
-		f.Detail = sentence(f.Detail, "Whether it was announced could not be looked up.")
+		f.AddDetail("Whether it was announced could not be looked up.")
 		return f, err
 	}
 	var last *Announcement
@@ -247,50 +291,65 @@ type Recapped struct {
 
 // Recap tells what root did under every announcement that was over some minutes
 // before a time, once. What one run leaves is due for the next.
-func (g *Guard) Recap(ctx context.Context, at time.Time) (done Recapped, err error) {
-	if g.deps.Announcements == nil {
-		return done, nil
+func (an *Announcer) Recap(ctx context.Context, at time.Time) (done Recapped, err error) {
+	loop := worker.Loop[Summary]{
+		What: "announcements that ended", At: at, Now: an.now, Retryable: guard.Retryable, Page: an.batch, Batch: 1, Reserve: reserve, Backoff: worker.AfterFailure(),
+		Due:    an.summaries.Due,
+		Row:    func(d *Summary) (string, int) { return d.Key, d.Failures },
+		PutOff: an.putOff,
 	}
-	loop := loopOf[Deadline](g, "announcements that ended", at)
-	loop.Due = g.deps.Recaps.Due
-	loop.Row = func(d *Deadline) (string, int) { return d.Key, d.Failures }
-	loop.Do = each1(func(ctx context.Context, d *Deadline) worker.Result {
-		told, err := g.recap(ctx, *d)
+	loop.Do = worker.One(func(ctx context.Context, d *Summary) worker.Result {
+		told, err := an.recap(ctx, *d)
 		if told {
 			done.Told++
 		}
 		if err != nil {
 			err = fmt.Errorf("telling what became of announced root use: %w", err)
 		}
-		return resultOf(err)
+		return guard.ResultOf(err)
 	})
-	loop.PutOff = putOffIn(g.deps.Recaps)
 	run := loop.Run(ctx)
 	done.More = run.More
 	return done, run.Err()
 }
 
+// reserve is what must be left of the context's time for one more summary.
+const reserve = 3 * time.Second
+
+// putOff stores that a summary's attempt failed, unless the row has changed.
+func (an *Announcer) putOff(ctx context.Context, d *Summary, failures int, until time.Time) (stored bool, err error) {
+	err = an.summaries.Update(ctx, d.Key, func(cur Summary) Summary {
+		if stored = cur.Revision == d.Revision; !stored {
+			return Summary{}
+		}
+		cur.Due, cur.Failures = until, failures
+		cur.Revision++
+		return cur
+	})
+	return stored, err //nolint:wrapcheck // the loop says which row
+}
+
 // recap tells of the announcement that a deadline is of, and takes it off the index.
-func (g *Guard) recap(ctx context.Context, d Deadline) (told bool, err error) {
+func (an *Announcer) recap(ctx context.Context, d Summary) (told bool, err error) {
 	_, rest, _ := strings.Cut(d.Key, "/")
 	began, _, _ := strings.Cut(rest, "/")
 	from, err := time.Parse(time.RFC3339, began)
 	if err != nil {
-		return false, Permanent(fmt.Errorf("reading when the announcement of recap %s began: %w", d.Key, err))
+		return false, guard.Permanent(fmt.Errorf("reading when the announcement of recap %s began: %w", d.Key, err))
 	}
-	known, err := g.announcements(ctx, d.Account, from, from)
+	known, err := an.register.between(ctx, d.Account, from, from)
 	if err != nil {
 		return false, err
 	}
 	// There is none where whoever announced it died before it counted.
 	if i := slices.IndexFunc(known, func(a Announcement) bool { return recapKey(&a.Opened) == d.Key }); i >= 0 {
-		if told, err = g.tellRecap(ctx, &known[i]); err != nil {
+		if told, err = an.tellRecap(ctx, &known[i]); err != nil {
 			return told, err
 		}
 	}
-	err = g.deps.Recaps.Update(ctx, d.Key, func(cur Deadline) Deadline {
+	err = an.summaries.Update(ctx, d.Key, func(cur Summary) Summary {
 		if cur.Revision != d.Revision {
-			return Deadline{}
+			return Summary{}
 		}
 		cur.Due, cur.Failures = time.Time{}, 0
 		cur.Revision++
@@ -302,9 +361,9 @@ func (g *Guard) recap(ctx context.Context, d Deadline) (told bool, err error) {
 	return told, nil
 }
 
-func (g *Guard) tellRecap(ctx context.Context, a *Announcement) (told bool, err error) {
+func (an *Announcer) tellRecap(ctx context.Context, a *Announcement) (told bool, err error) {
 	if c := a.Closed; c != nil {
-		if err := g.tellOf(ctx, detect.UseClosed(a.use(), c.Actor, c.Reason, c.At)); err != nil {
+		if err := an.tellOf(ctx, detect.UseClosed(a.use(), c.Actor, c.Reason, c.At)); err != nil {
 			return false, err
 		}
 		if !c.At.After(a.Opened.From) {
@@ -312,12 +371,12 @@ func (g *Guard) tellRecap(ctx context.Context, a *Announcement) (told bool, err 
 		}
 	}
 	var did tally
-	if err := g.deps.Announcements.Under(ctx, a.Opened.ID, did.add); err != nil && !errors.Is(err, errCounted) {
+	if err := an.register.Store.Under(ctx, a.Opened.ID, did.add); err != nil && !errors.Is(err, errCounted) {
 		return false, fmt.Errorf("reading what root did under announcement %s: %w", a.Opened.ID, err)
 	}
 	f := detect.UseEnded(a.use(), a.Opened.Actor, did.String(), a.End())
-	res, err := g.raise(ctx, event{claim: claimKey(f.Account, f.EventID), finding: alert.BoundFinding(f)}, nil)
-	return res.Disposition == Alerted, err
+	res, err := an.sender.Send(ctx, guard.Notice{Finding: f})
+	return res.Disposition == guard.Alerted, err //nolint:wrapcheck // it says which event
 }
 
 // tally counts what root did.
@@ -329,7 +388,7 @@ type tally struct {
 	more            bool // than are counted
 }
 
-func (t *tally) add(c Claim) error {
+func (t *tally) add(c guard.Claim) error {
 	f := c.Finding
 	if c.Kind == alert.Resend {
 		return nil
@@ -351,7 +410,7 @@ func (t *tally) add(c Claim) error {
 		return nil
 	}
 	t.sessions[f.Session] = true
-	t.calls[actionOf(f).Name]++
+	t.calls[alert.ActionOf(f).Name]++
 	return nil
 }
 
@@ -404,9 +463,9 @@ func times(n int, what string) string {
 }
 
 func announcementKey(e *Entry) string {
-	return accountPart(e.Account) + "/" + e.From.UTC().Format(time.RFC3339) + "/" + e.ID + "/" + string(e.Act)
+	return keys.Account(e.Account) + "/" + e.From.UTC().Format(time.RFC3339) + "/" + e.ID + "/" + string(e.Act)
 }
 
 func recapKey(e *Entry) string {
-	return accountPart(e.Account) + "/" + e.From.UTC().Format(time.RFC3339) + "/" + e.ID
+	return keys.Account(e.Account) + "/" + e.From.UTC().Format(time.RFC3339) + "/" + e.ID
 }

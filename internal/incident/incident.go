@@ -1,4 +1,4 @@
-package guard
+package incident
 
 import (
 	"cmp"
@@ -12,6 +12,8 @@ import (
 
 	"rootguard/internal/alert"
 	"rootguard/internal/detect"
+	"rootguard/internal/guard"
+	"rootguard/internal/keys"
 	"rootguard/internal/worker"
 )
 
@@ -70,9 +72,9 @@ const (
 	// beginning of the session that its calls name.
 	nearby = time.Minute
 
-	// besideTimeout bounds what is done about an alert before it is published, and
+	// attachTimeout bounds what is done about an alert before it is published, and
 	// is worth less than the alert.
-	besideTimeout = 5 * time.Second
+	attachTimeout = 5 * time.Second
 
 	keptAlerts = 64
 	keptAcks   = 16
@@ -80,8 +82,8 @@ const (
 	// resendsARun keeps one run from flooding a mailbox; the rest is due for the next.
 	resendsARun = 100
 
-	// insistReserve is what must be left of the context's time for one more incident.
-	insistReserve = 3 * time.Second
+	// reserve is what must be left of the context's time for one more incident.
+	reserve = 3 * time.Second
 )
 
 type asOf struct{}
@@ -111,7 +113,7 @@ func sessionOf(f *detect.Finding, now time.Time) Incident {
 	case f.EventName == "" || f.Session == "":
 		in.Who, in.Start, in.Dated = "event "+f.SubjectID(), cmp.Or(f.Subject.Began, in.Start), true
 	case at >= 0:
-		if began, err := time.Parse(time.RFC3339, f.Session[at+1:]); err == nil && !dated(began).IsZero() {
+		if began, err := time.Parse(time.RFC3339, f.Session[at+1:]); err == nil && !keys.Dated(began).IsZero() {
 			in.Who, in.Start, in.Dated = f.Session[:at], began, true
 			break
 		}
@@ -127,10 +129,10 @@ func sessionOf(f *detect.Finding, now time.Time) Incident {
 // named is the incident with its ID and key.
 func (in Incident) named() Incident {
 	in.Start = in.Start.UTC().Truncate(time.Second)
-	in.Who = bounded(in.Who)
+	in.Who = keys.Bounded(in.Who)
 	start := in.Start.Format(time.RFC3339)
-	in.ID = shortID(in.Account + "\n" + in.Who + "\n" + start)
-	in.Key = accountPart(in.Account) + "/" + start + "/" + in.ID
+	in.ID = keys.ShortID(in.Account + "\n" + in.Who + "\n" + start)
+	in.Key = keys.Account(in.Account) + "/" + start + "/" + in.ID
 	return in
 }
 
@@ -157,23 +159,79 @@ func (in *Incident) same(other *Incident) bool {
 	return in.Start.Sub(other.Start).Abs() <= nearby
 }
 
-// enlist counts an alert in the incident that it belongs to, and begins a round
+// Settings are when incidents are sent again.
+type Settings struct {
+	// Resend is how long after its alert a critical incident that nobody has
+	// acknowledged is sent again, in order. Default 15 min, 1 h.
+	Resend []time.Duration
+	// Batch is how many incidents are read at a time. Default 64.
+	Batch int
+}
+
+// DefaultSettings are those of which nothing is set.
+func DefaultSettings() Settings {
+	return Settings{Resend: []time.Duration{15 * time.Minute, time.Hour}, Batch: 64}
+}
+
+func (s Settings) withDefaults() Settings {
+	d := DefaultSettings()
+	if s.Resend == nil {
+		s.Resend = d.Resend
+	}
+	if s.Batch <= 0 {
+		s.Batch = d.Batch
+	}
+	return s
+}
+
+// Book enters alerts in incidents.
+type Book struct {
+	store    Store
+	now      func() time.Time
+	settings Settings
+}
+
+var _ guard.Incidents = (*Book)(nil)
+
+// NewBook returns a Book over a store.
+func NewBook(store Store, now func() time.Time, settings Settings) *Book {
+	return &Book{store, now, settings.withDefaults()}
+}
+
+// Guard publishes a notice, once, as the rate limit allows. It is a *guard.Guard.
+type Guard interface {
+	Send(ctx context.Context, n guard.Notice) (guard.Result, error)
+	TokenFor(ctx context.Context, due, at time.Time) bool
+}
+
+// Desk is where incidents are acknowledged, and sent again until they are.
+type Desk struct {
+	book  *Book
+	guard Guard
+}
+
+// NewDesk returns a Desk over a Book.
+func NewDesk(book *Book, g Guard) *Desk { return &Desk{book, g} }
+
+// Attach counts an alert in the incident that it belongs to, and begins a round
 // of resends where it is critical and none is under way. It is nil where the
 // alert belongs to none. To do so again changes nothing.
-func (g *Guard) enlist(ctx context.Context, a *alert.Alert) (*alert.Incident, error) {
+func (b *Book) Attach(ctx context.Context, a *alert.Alert) (*alert.Incident, error) {
 	var told *alert.Incident
 	over := a.Finding.Subject.Phase == detect.PhaseResolved
-	if g.deps.Incidents == nil || !belongs(&a.Finding) && !over {
+	if !belongs(&a.Finding) && !over {
 		return told, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, besideTimeout)
+	ctx, cancel := context.WithTimeout(ctx, attachTimeout)
 	defer cancel()
-	now := g.deps.Now()
+	now := b.now()
 	if at, ok := ctx.Value(asOf{}).(time.Time); ok {
-		now = latest(now, at)
+		if at.After(now) {
+			now = at
+		}
 	}
 	mine := incidentOf(a, now)
-	err := g.deps.Incidents.Amend(ctx, mine.Account, mine.Start.Add(-nearby), mine.Start.Add(nearby), func(found []Incident) Incident {
+	err := b.store.Amend(ctx, mine.Account, mine.Start.Add(-nearby), mine.Start.Add(nearby), func(found []Incident) Incident {
 		in := mine
 		if i := slices.IndexFunc(found, func(one Incident) bool { return one.Key == mine.Key }); i >= 0 {
 			in = found[i]
@@ -183,7 +241,7 @@ func (g *Guard) enlist(ctx context.Context, a *alert.Alert) (*alert.Incident, er
 		var changed bool
 		switch {
 		case !over:
-			changed = g.settings.count(&in, a, now)
+			changed = b.settings.count(&in, a, now)
 		case in.Events == 0: // nothing critical was told of
 			return Incident{}
 		default:
@@ -261,24 +319,9 @@ func (in *Incident) told() *alert.Incident {
 	return t
 }
 
-// listLate stores the incident of an alert that was sent without.
-func (g *Guard) listLate(ctx context.Context, d *decision) error {
-	a := g.alertOf(d)
-	if _, err := g.enlist(ctx, &a); err != nil {
-		return err
-	}
-	return g.settle(ctx, d.claim.Key, "", func(c Claim, _ Series) (Claim, Series) {
-		if c.Key == "" || c.State != Sent {
-			return Claim{}, Series{}
-		}
-		c.Unlisted = false
-		return c, Series{}
-	})
-}
-
 // amend changes an incident that exists. decide returns false to leave it as it is.
-func (g *Guard) amend(ctx context.Context, in *Incident, decide func(*Incident) bool) error {
-	err := g.deps.Incidents.Amend(ctx, in.Account, in.Start, in.Start, func(found []Incident) Incident {
+func (b *Book) amend(ctx context.Context, in *Incident, decide func(*Incident) bool) error {
+	err := b.store.Amend(ctx, in.Account, in.Start, in.Start, func(found []Incident) Incident {
 		i := slices.IndexFunc(found, func(one Incident) bool { return one.Key == in.Key })
 		if i < 0 {
 			in.Due = time.Time{}
@@ -302,16 +345,16 @@ func (g *Guard) amend(ctx context.Context, in *Incident, decide func(*Incident) 
 // notes that to everybody once. Where somebody did before, already is true and
 // theirs stays. It fails with ErrNoIncident where there is none of the ID. An
 // incident that has another critical alert afterwards is open again.
-func (g *Guard) Acknowledge(ctx context.Context, id string, ack Ack) (in Incident, already bool, err error) {
-	in, found, err := g.deps.Incidents.Find(ctx, id)
+func (d *Desk) Acknowledge(ctx context.Context, id string, ack Ack) (in Incident, already bool, err error) {
+	in, found, err := d.book.store.Find(ctx, id)
 	if err != nil {
 		return Incident{}, false, fmt.Errorf("looking for incident %s: %w", id, err)
 	}
 	if !found {
 		return Incident{}, false, fmt.Errorf("acknowledging %s: %w", id, ErrNoIncident)
 	}
-	ack.At, ack.Told = g.deps.Now(), false
-	err = g.amend(ctx, &in, func(cur *Incident) bool {
+	ack.At, ack.Told = d.book.now(), false
+	err = d.book.amend(ctx, &in, func(cur *Incident) bool {
 		if already = cur.Ack != nil; already {
 			return false
 		}
@@ -323,21 +366,20 @@ func (g *Guard) Acknowledge(ctx context.Context, id string, ack Ack) (in Inciden
 	if err != nil {
 		return in, already, err
 	}
-	return in, already, g.tellAck(ctx, &in)
+	return in, already, d.tellAck(ctx, &in)
 }
 
 // tellAck sends the note that an incident is acknowledged, and notes that it was.
-func (g *Guard) tellAck(ctx context.Context, in *Incident) error {
+func (d *Desk) tellAck(ctx context.Context, in *Incident) error {
 	if in.Ack == nil || in.Ack.Told {
 		return nil
 	}
 	ack, round := *in.Ack, in.Round
 	f := detect.Acknowledged(in.Account, in.ID, round, in.Finding.Title, ack.Actor, ack.By, ack.Note, ack.At)
-	ev := event{claim: claimKey(in.Account, f.EventID), finding: alert.BoundFinding(f)}
-	if _, err := g.raise(ctx, ev, in.told()); err != nil {
+	if _, err := d.guard.Send(ctx, guard.Notice{Finding: f, Incident: in.told()}); err != nil {
 		return err
 	}
-	return g.amend(ctx, in, func(cur *Incident) bool {
+	return d.book.amend(ctx, in, func(cur *Incident) bool {
 		if cur.Round != round || cur.Ack == nil || cur.Ack.Told {
 			return false
 		}
@@ -357,23 +399,22 @@ type Insisted struct {
 // Settings.Resend after its alert. A resend whose time passed before the one
 // after it is left out. Each is sent once, also by runs that overlap, by its
 // claim; what one run leaves, for want of time or by an error, is due for the next.
-func (g *Guard) Insist(ctx context.Context, at time.Time) (done Insisted, err error) {
-	if g.deps.Incidents == nil {
-		return done, nil
+func (d *Desk) Insist(ctx context.Context, at time.Time) (done Insisted, err error) {
+	loop := worker.Loop[Incident]{
+		What: "incidents due", At: at, Now: d.book.now, Retryable: guard.Retryable, Page: d.book.settings.Batch, Batch: 1, Reserve: reserve, Backoff: worker.AfterFailure(),
+		Due: d.book.store.Unsettled,
+		Row: func(in *Incident) (string, int) { return in.Key, in.Failures },
 	}
-	loop := loopOf[Incident](g, "incidents due", at)
-	loop.Due = g.deps.Incidents.Unsettled
-	loop.Row = func(in *Incident) (string, int) { return in.Key, in.Failures }
-	loop.Do = each1(func(ctx context.Context, in *Incident) worker.Result {
+	loop.Do = worker.One(func(ctx context.Context, in *Incident) worker.Result {
 		if done.Resent >= resendsARun {
 			return worker.Result{Outcome: worker.Stop}
 		}
 		one := *in // PutOff compares with the row as it was listed: an attempt that fails may have stored it
-		return resultOf(g.insist(ctx, &one, at, &done))
+		return guard.ResultOf(d.insist(ctx, &one, at, &done))
 	})
 	loop.PutOff = func(ctx context.Context, in *Incident, failures int, until time.Time) (stored bool, err error) {
 		due := in.Due
-		err = g.amend(ctx, in, func(cur *Incident) bool {
+		err = d.book.amend(ctx, in, func(cur *Incident) bool {
 			stored = !cur.Due.IsZero() && cur.Due.Equal(due)
 			cur.Due, cur.Failures = until, failures
 			return stored
@@ -386,41 +427,40 @@ func (g *Guard) Insist(ctx context.Context, at time.Time) (done Insisted, err er
 }
 
 // insist sends what is due about an incident, and stores when it is due next.
-func (g *Guard) insist(ctx context.Context, in *Incident, at time.Time, done *Insisted) error {
+func (d *Desk) insist(ctx context.Context, in *Incident, at time.Time, done *Insisted) error {
 	// As it is now: somebody may just have acknowledged it.
-	if err := g.amend(ctx, in, func(*Incident) bool { return false }); err != nil {
+	if err := d.book.amend(ctx, in, func(*Incident) bool { return false }); err != nil {
 		return err
 	}
 	if in.Due.IsZero() || in.Due.After(at) {
 		return nil
 	}
 	if in.Ack != nil {
-		if err := g.tellAck(ctx, in); err != nil {
+		if err := d.tellAck(ctx, in); err != nil {
 			return err
 		}
 		done.Noted++
 		return nil
 	}
 	round := in.Round
-	passed, next := g.settings.resend(in.Since, at)
+	passed, next := d.book.settings.resend(in.Since, at)
 	if passed > in.Resent {
-		if !g.tokenFor(ctx, in.Due, at) {
-			return errRateLimited // what is new comes first
+		if !d.guard.TokenFor(ctx, in.Due, at) {
+			return guard.ErrRateLimited // what is new comes first
 		}
 		told := in.told()
-		told.Repeat, told.Repeats = passed, len(g.settings.Resend)
+		told.Repeat, told.Repeats = passed, len(d.book.settings.Resend)
 		f := in.Finding
 		f.Title += fmt.Sprintf(" (repeat %d of %d)", passed, told.Repeats)
-		ev := event{claim: resendKey(in, passed), finding: alert.BoundFinding(f), kind: alert.Resend, limited: true}
-		res, err := g.raise(ctx, ev, told)
+		res, err := d.guard.Send(ctx, guard.Notice{Finding: f, Claim: resendClaim(in, passed), Kind: alert.Resend, Limited: true, Incident: told})
 		if err != nil {
 			return err
 		}
-		if res.Disposition == Alerted {
+		if res.Disposition == guard.Alerted {
 			done.Resent++
 		}
 	}
-	return g.amend(ctx, in, func(cur *Incident) bool {
+	return d.book.amend(ctx, in, func(cur *Incident) bool {
 		if cur.Round != round || cur.Ack != nil {
 			return false
 		}
@@ -439,6 +479,6 @@ func (s *Settings) resend(since, at time.Time) (passed int, next time.Time) {
 	return len(s.Resend), time.Time{}
 }
 
-func resendKey(in *Incident, n int) string {
-	return claimKey(in.Account, "incident/"+in.ID+"/"+strconv.Itoa(in.Round)+"/resend-"+strconv.Itoa(n))
+func resendClaim(in *Incident, n int) string {
+	return "incident/" + in.ID + "/" + strconv.Itoa(in.Round) + "/resend-" + strconv.Itoa(n)
 }

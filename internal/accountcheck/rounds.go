@@ -1,4 +1,4 @@
-package guard
+package accountcheck
 
 import (
 	"context"
@@ -7,9 +7,9 @@ import (
 	"hash/fnv"
 	"maps"
 	"slices"
-	"sync"
 	"time"
 
+	"rootguard/internal/guard"
 	"rootguard/internal/worker"
 )
 
@@ -40,7 +40,7 @@ func spread(account string, every time.Duration) time.Duration {
 // silence puts a round off that got no answer.
 func (r *Round) silence(at time.Time) {
 	r.Unanswered++
-	r.Due = at.Add(unansweredBackoff.After(r.Key, r.Unanswered))
+	r.Due = at.Add(worker.Unreachable().After(r.Key, r.Unanswered))
 }
 
 // roundsPage is how many batches of rounds are listed at a time.
@@ -48,7 +48,7 @@ const roundsPage = 8
 
 // rounds is one run through the rounds of a kind.
 type rounds struct {
-	*Guard
+	*Checker
 	at   time.Time
 	halt bool // the rest would fail too, or is too much
 	more bool
@@ -82,8 +82,8 @@ func (r *rounds) err() error {
 // first, until none is left or the time is up.
 func (r *rounds) walk(ctx context.Context, kind RoundKind, batch int, do func(ctx context.Context, due []Round)) error {
 	loop := worker.Loop[Round]{
-		What: fmt.Sprintf("accounts due for %s", kind), At: r.at, Now: r.deps.Now, Retryable: Retryable, Backoff: backoff,
-		Page: roundsPage * batch, Batch: batch, Reserve: sweepReserve,
+		What: fmt.Sprintf("accounts due for %s", kind), At: r.at, Now: r.deps.Now, Retryable: guard.Retryable, Backoff: worker.AfterFailure(),
+		Page: roundsPage * batch, Batch: batch, Reserve: reserve,
 		Due: r.deps.Rounds.Of(kind).Due,
 		Row: func(d *Round) (string, int) { return d.Key, max(d.Failures, d.Unanswered) },
 		Do: func(ctx context.Context, _ int, due []Round) []worker.Result {
@@ -105,7 +105,7 @@ func (r *rounds) walk(ctx context.Context, kind RoundKind, batch int, do func(ct
 			return results
 		},
 		PutOff: func(ctx context.Context, d *Round, failures int, until time.Time) (stored bool, err error) {
-			err = r.revise(ctx, d.Account, kind, func(now Round) (Round, bool) {
+			err = r.schedule.revise(ctx, d.Account, kind, func(now Round) (Round, bool) {
 				stored = now.Revision == d.Revision
 				now.Due, now.Failures = until, failures
 				return now, stored
@@ -141,22 +141,4 @@ func (r *rounds) store(ctx context.Context, was *Round, now Round) (stored bool)
 		*was = now
 	}
 	return stored
-}
-
-// each calls do for 0 to n-1, some at a time.
-func each(n int, do func(i int)) {
-	var wg sync.WaitGroup
-	next := make(chan int)
-	for range min(n, liveWorkers) {
-		wg.Go(func() {
-			for i := range next {
-				do(i)
-			}
-		})
-	}
-	for i := range n {
-		next <- i
-	}
-	close(next)
-	wg.Wait()
 }

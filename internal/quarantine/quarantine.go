@@ -1,4 +1,4 @@
-package guard
+package quarantine
 
 import (
 	"cmp"
@@ -11,25 +11,28 @@ import (
 	"sync"
 	"time"
 
+	"rootguard/internal/accountfacts"
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/cloudtrail"
 	"rootguard/internal/detect"
+	"rootguard/internal/guard"
+	"rootguard/internal/keys"
 	"rootguard/internal/worker"
 )
 
-// QuarantineMode is what becomes of users past the last reminder.
-type QuarantineMode string
+// Mode is what becomes of users past the last reminder.
+type Mode string
 
 // The modes.
 const (
-	QuarantineOff    QuarantineMode = ""        // nothing
-	QuarantineDryRun QuarantineMode = "dry-run" // people are told what would be done
-	QuarantineOn     QuarantineMode = "on"      // it is announced, and then done
+	Off    Mode = ""        // nothing
+	DryRun Mode = "dry-run" // people are told what would be done
+	On     Mode = "on"      // it is announced, and then done
 )
 
-// QuarantineSettings are about users past the last reminder.
-type QuarantineSettings struct {
-	Mode QuarantineMode
+// Settings are about users past the last reminder.
+type Settings struct {
+	Mode Mode
 	// Notice is the time from the announcement to the policy; default 24 h.
 	Notice time.Duration
 	// PerRun and PerDay are how many users are quarantined at most in one run, and
@@ -38,6 +41,32 @@ type QuarantineSettings struct {
 	// Exempt are names, ARNs and unique IDs of users, and accounts, that are never
 	// touched.
 	Exempt []string
+
+	Bootstrap bootstrap.Options
+	// Batch is the most rows that are worked on at a time; default 64, and at most 32.
+	Batch int
+}
+
+// DefaultSettings are those of which nothing is set.
+func DefaultSettings() Settings {
+	return Settings{Notice: 24 * time.Hour, PerRun: 5, PerDay: 10, Batch: 64}
+}
+
+func (s Settings) withDefaults() Settings {
+	d := DefaultSettings()
+	if s.Notice <= 0 {
+		s.Notice = d.Notice
+	}
+	if s.PerDay <= 0 {
+		s.PerDay = d.PerDay
+	}
+	if s.PerRun <= 0 {
+		s.PerRun = min(d.PerRun, s.PerDay)
+	}
+	if s.Batch <= 0 {
+		s.Batch = d.Batch
+	}
+	return s
 }
 
 // exempts reports whether a user is never to be touched. Names of users differ
@@ -45,7 +74,7 @@ type QuarantineSettings struct {
 // case does not matter; nor does an ARN's path. A unique ID is that of a user
 // whatever its name (IAM User Guide, "IAM identifiers"); id is "" where it is not
 // known.
-func (s *QuarantineSettings) exempts(account, user, id string) bool {
+func (s *Settings) exempts(account, user, id string) bool {
 	return slices.ContainsFunc(s.Exempt, func(e string) bool {
 		if e == id && id != "" {
 			return true
@@ -57,30 +86,30 @@ func (s *QuarantineSettings) exempts(account, user, id string) bool {
 	})
 }
 
-// QuarantineState is how far a quarantine has come.
-type QuarantineState string
+// State is how far a quarantine has come.
+type State string
 
 // The states. The zero value is a user about whom nothing is to be done.
 const (
-	QuarantineMarked    QuarantineState = "marked"      // by Sweep: past the last reminder
-	QuarantineWould     QuarantineState = "would"       // told of by a dry run
-	QuarantineAnnounced QuarantineState = "announced"   // Effective says for when
-	QuarantineSpared    QuarantineState = "spared"      // must not be, as Why says
-	QuarantineAttaching QuarantineState = "attaching"   // the policy may be attached, or is about to be
-	QuarantineActive    QuarantineState = "quarantined" // since Effective
-	QuarantineReleasing QuarantineState = "releasing"   // By and Why say who wants it
-	QuarantineReleased  QuarantineState = "released"
+	Marked    State = "marked"      // by Sweep: past the last reminder
+	Would     State = "would"       // told of by a dry run
+	Announced State = "announced"   // Effective says for when
+	Spared    State = "spared"      // must not be, as Why says
+	Attaching State = "attaching"   // the policy may be attached, or is about to be
+	Active    State = "quarantined" // since Effective
+	Releasing State = "releasing"   // By and Why say who wants it
+	Released  State = "released"
 )
 
 // Quarantine is the row of a user past the last reminder.
 type Quarantine struct {
-	Key      string          `json:"key"` // "account/user"
-	Account  string          `json:"account"`
-	User     string          `json:"user"`              // name
-	UserID   string          `json:"user_id,omitempty"` // as soon as it is known
-	State    QuarantineState `json:"state,omitempty"`
-	Due      time.Time       `json:"due,omitzero"` // when it is to be looked at; zero: never
-	Revision int             `json:"revision"`     // of the row, which begins at 1
+	Key      string    `json:"key"` // "account/user"
+	Account  string    `json:"account"`
+	User     string    `json:"user"`              // name
+	UserID   string    `json:"user_id,omitempty"` // as soon as it is known
+	State    State     `json:"state,omitempty"`
+	Due      time.Time `json:"due,omitzero"` // when it is to be looked at; zero: never
+	Revision int       `json:"revision"`     // of the row, which begins at 1
 
 	Cycle       string            `json:"cycle,omitempty"`    // tells one quarantine of the user from another
 	Since       time.Time         `json:"since,omitzero"`     // without MFA since
@@ -88,7 +117,7 @@ type Quarantine struct {
 	Effective   time.Time         `json:"effective,omitzero"` // when the policy is to be attached, or was
 	Attached    bool              `json:"attached,omitempty"`
 	By          string            `json:"by,omitempty"`  // who released, "" of rootguard itself
-	Why         string            `json:"why,omitempty"` // of the release, or of QuarantineSpared
+	Why         string            `json:"why,omitempty"` // of the release, or of Spared
 	MFA         cloudtrail.Answer `json:"mfa,omitempty"` // of the user, as of the release
 	ExemptUntil time.Time         `json:"exempt_until,omitzero"`
 	Unanswered  int               `json:"unanswered,omitempty"` // looks in a row in which IAM failed
@@ -102,7 +131,7 @@ type Quarantine struct {
 // pending reports whether there is something to release.
 func (q *Quarantine) pending() bool {
 	switch q.State {
-	case QuarantineMarked, QuarantineSpared, QuarantineAnnounced, QuarantineAttaching, QuarantineActive:
+	case Marked, Spared, Announced, Attaching, Active:
 		return true
 	default:
 		return false
@@ -110,7 +139,7 @@ func (q *Quarantine) pending() bool {
 }
 
 // CanRelease reports whether Release has something to do, or to wait for.
-func (q *Quarantine) CanRelease() bool { return q.pending() || q.State == QuarantineReleasing }
+func (q *Quarantine) CanRelease() bool { return q.pending() || q.State == Releasing }
 
 func (q *Quarantine) target() detect.Target {
 	return detect.Target{UserName: q.User, UserID: q.UserID}
@@ -121,6 +150,11 @@ func (q *Quarantine) target() detect.Target {
 const ReleaseFor = 7 * 24 * time.Hour
 
 const (
+	// loud is from how many checks in a row on, in which IAM failed, that is reported.
+	loud = 6
+
+	liveTimeout = 5 * time.Second
+
 	// recheck is how often a quarantined user is looked at, events apart.
 	recheck = time.Hour
 	// verifyAfter is when it is looked once more whether a user is out of
@@ -135,30 +169,37 @@ const (
 	quarantineReserve = 6 * time.Second // what must be left of the context's time for a batch
 )
 
+const settled = accountfacts.ConsistencyDelay
+
+// RowKey is worker.Row's.
+func (q Quarantine) RowKey() string { return q.Key }
+
+// RowDue is worker.Row's.
+func (q Quarantine) RowDue() time.Time { return q.Due }
+
+// Rows keeps how far the quarantine of each user has come.
+type Rows = worker.Rows[Quarantine]
+
 // ErrNotQuarantined is returned by Release for a user who is neither quarantined
 // nor about to be.
 var ErrNotQuarantined = errors.New("the user is neither quarantined nor about to be")
 
-// QuarantineOf reads how far the quarantine of a user has come; its State is ""
-// where there is none.
-func QuarantineOf(ctx context.Context, rows Quarantines, account, user string) (q Quarantine, err error) {
-	err = rows.ChangeQuarantine(ctx, deadlineKey(account, user), func(was Quarantine) Quarantine {
-		q = was
-		return Quarantine{}
-	})
-	return q, err
+// Of reads how far the quarantine of a user has come; its State is "" where there
+// is none.
+func Of(ctx context.Context, rows Rows, account, user string) (Quarantine, error) {
+	return rows.Get(ctx, keys.User(account, user)) //nolint:wrapcheck // the caller says for what
 }
 
 // Release asks for a user to be released, and left alone until a time. The
 // function that holds the permission does it, at its next run at the latest.
 // It returns the row as it was before; asking twice changes nothing.
-func Release(ctx context.Context, rows Quarantines, account, user, by, why string, at, until time.Time) (before Quarantine, err error) {
-	err = rows.ChangeQuarantine(ctx, deadlineKey(account, user), func(q Quarantine) Quarantine {
+func Release(ctx context.Context, rows Rows, account, user, by, why string, at, until time.Time) (before Quarantine, err error) {
+	err = rows.Update(ctx, keys.User(account, user), func(q Quarantine) Quarantine {
 		before = q
 		if !q.pending() {
 			return Quarantine{}
 		}
-		q.State, q.By, q.Why, q.MFA, q.ExemptUntil = QuarantineReleasing, by, why, cloudtrail.Unknown, until
+		q.State, q.By, q.Why, q.MFA, q.ExemptUntil = Releasing, by, why, cloudtrail.Unknown, until
 		q.Due, q.Unanswered = at.Truncate(time.Second), 0 // a schedule's time has no parts of a second
 		q.Revision++
 		return q
@@ -169,29 +210,41 @@ func Release(ctx context.Context, rows Quarantines, account, user, by, why strin
 	return before, err
 }
 
-// mark has Quarantine look at a user who is past the last reminder.
-func (g *Guard) mark(ctx context.Context, account string, u *bootstrap.UserStatus, gap bootstrap.MFAGap, at time.Time) error {
-	s := &g.settings.Quarantine
-	if g.deps.Quarantines == nil || s.Mode == QuarantineOff || u.Name == "" || s.exempts(account, u.Name, u.UserID) {
+// Marks schedules users to be quarantined. It is a guard.FactsHook, and a
+// mfadeadline.Marker.
+type Marks struct {
+	rows     Rows
+	settings Settings
+}
+
+// NewMarks returns Marks over rows.
+func NewMarks(rows Rows, settings Settings) *Marks { return &Marks{rows, settings.withDefaults()} }
+
+var _ guard.FactsHook = (*Marks)(nil)
+
+// Mark has Run check a user who is past the last reminder.
+func (m *Marks) Mark(ctx context.Context, account string, u *bootstrap.UserStatus, gap bootstrap.MFAGap, at time.Time) error {
+	s := &m.settings
+	if s.Mode == Off || u.Name == "" || s.exempts(account, u.Name, u.UserID) {
 		return nil
 	}
-	key := deadlineKey(account, u.Name)
-	return g.deps.Quarantines.ChangeQuarantine(ctx, key, func(q Quarantine) Quarantine {
-		told := q.State == QuarantineWould && s.Mode == QuarantineDryRun && q.Since.Equal(gap.From)
-		if q.pending() || q.State == QuarantineReleasing || told || at.Before(q.ExemptUntil) {
+	key := keys.User(account, u.Name)
+	return m.rows.Update(ctx, key, func(q Quarantine) Quarantine {
+		told := q.State == Would && s.Mode == DryRun && q.Since.Equal(gap.From)
+		if q.pending() || q.State == Releasing || told || at.Before(q.ExemptUntil) {
 			return Quarantine{}
 		}
 		return Quarantine{
-			Key: key, Account: account, User: u.Name, UserID: u.UserID, State: QuarantineMarked, Due: at, Revision: q.Revision + 1,
+			Key: key, Account: account, User: u.Name, UserID: u.UserID, State: Marked, Due: at, Revision: q.Revision + 1,
 			Cycle: at.UTC().Format(time.RFC3339), Since: gap.From, Deadline: gap.Deadline,
 		}
 	})
 }
 
-// wake has Quarantine look soon at users of whom facts tell that they may be out
-// of it.
-func (g *Guard) wake(ctx context.Context, facts []bootstrap.Fact) error {
-	if g.deps.Quarantines == nil || g.settings.Quarantine.Mode == QuarantineOff {
+// Added has Run check users soon of whom facts tell that they may be out of
+// quarantine.
+func (m *Marks) Added(ctx context.Context, facts []bootstrap.Fact) error {
+	if m.settings.Mode == Off {
 		return nil
 	}
 	var errs []error
@@ -203,7 +256,7 @@ func (g *Guard) wake(ctx context.Context, facts []bootstrap.Fact) error {
 			continue
 		}
 		soon := f.Time.Add(settled)
-		errs = append(errs, g.deps.Quarantines.ChangeQuarantine(ctx, deadlineKey(f.Account, f.UserName), func(q Quarantine) Quarantine {
+		errs = append(errs, m.rows.Update(ctx, keys.User(f.Account, f.UserName), func(q Quarantine) Quarantine {
 			if !q.pending() || !soon.Before(q.Due) {
 				return Quarantine{}
 			}
@@ -215,8 +268,8 @@ func (g *Guard) wake(ctx context.Context, facts []bootstrap.Fact) error {
 	return errors.Join(errs...)
 }
 
-// QuarantineRun says what a Quarantine did.
-type QuarantineRun struct {
+// Done says what a Quarantine did.
+type Done struct {
 	Looked     int  // users
 	Would      int  // told of by a dry run
 	Announced  int  // told that they will be quarantined
@@ -225,6 +278,32 @@ type QuarantineRun struct {
 	Released   int  // out of quarantine, or called off
 	Unanswered int  // users about whom IAM failed; they are looked at again
 	More       bool // some are due that were left to the next run
+}
+
+// Guard raises findings. It is a *guard.Guard.
+type Guard interface {
+	Raise(ctx context.Context, f detect.Finding) (guard.Result, error)
+}
+
+// Deps are what a Worker works with. All but Pages are required.
+type Deps struct {
+	Guard   Guard
+	Journal guard.Journal
+	Pages   accountfacts.Pages // nil where facts are read whole
+	Rows    Rows
+	Now     func() time.Time
+}
+
+// Worker quarantines users, and releases them.
+type Worker struct {
+	deps     Deps
+	settings Settings
+	facts    accountfacts.Reader
+}
+
+// New returns a Worker. A zero field of the settings means its default.
+func New(deps Deps, settings Settings) *Worker {
+	return &Worker{deps, settings.withDefaults(), accountfacts.Reader{Facts: deps.Journal, Pages: deps.Pages, Options: settings.Bootstrap}}
 }
 
 // Quarantine looks at the users whom Sweep has marked: it tells what would be
@@ -241,32 +320,34 @@ type QuarantineRun struct {
 // tells of. Where the row changed meanwhile, it stays as it is and is looked at
 // again; and a user out of quarantine is looked at once more, so that no
 // invocation that was late leaves a policy on somebody who was released.
-func (g *Guard) Quarantine(ctx context.Context, live Live, policy Policy, safety QuarantineSafety, at time.Time) (QuarantineRun, error) {
-	q := quarantining{Guard: g, live: live, policy: policy, safety: safety, at: at, moved: map[string]bool{}}
-	batch := min(g.settings.Batch, quarantineBatch)
+func (w *Worker) Quarantine(ctx context.Context, live UserChecker, policy Policy, safety Safety, at time.Time) (Done, error) {
+	q := quarantining{deps: &w.deps, settings: &w.settings, facts: w.facts, live: live, policy: policy, safety: safety, at: at, moved: map[string]bool{}}
+	batch := min(w.settings.Batch, quarantineBatch)
 	loop := worker.Loop[Quarantine]{
-		What: "users to quarantine", At: at, Now: g.deps.Now, Retryable: Retryable, Backoff: backoff,
+		What: "users to quarantine", At: at, Now: w.deps.Now, Retryable: guard.Retryable, Backoff: worker.AfterFailure(),
 		Page: batch, Batch: batch, Reserve: quarantineReserve,
-		Due:    g.deps.Quarantines.QuarantinesDue,
+		Due:    w.deps.Rows.Due,
 		Row:    func(row *Quarantine) (string, int) { return row.Key, max(row.Failures, row.Unanswered) },
 		Do:     q.batch,
 		PutOff: q.putOff,
 	}
 	run := loop.Run(ctx)
 	q.More = q.More || run.More
-	return q.QuarantineRun, run.Err()
+	return q.Done, run.Err()
 }
 
 // quarantining is one run.
 type quarantining struct {
-	*Guard
-	live   Live
-	policy Policy
-	safety QuarantineSafety
-	at     time.Time
+	deps     *Deps
+	settings *Settings
+	facts    accountfacts.Reader
+	live     UserChecker
+	policy   Policy
+	safety   Safety
+	at       time.Time
 
 	mu sync.Mutex
-	QuarantineRun
+	Done
 	reserving sync.Mutex
 	begun     int             // users for whom there was room in this run
 	moved     map[string]bool // rows of the batch of which is stored how far they have come
@@ -296,18 +377,18 @@ func (q *quarantining) account(ctx context.Context, account string, of []int, du
 	for n, i := range of {
 		rows[n] = due[i]
 	}
-	facts, err := q.userFacts(ctx, account, quarantined(rows)...)
+	facts, err := q.facts.About(ctx, account, usersOf(rows)...)
 	if err != nil {
 		for _, i := range of {
-			results[i] = resultOf(fmt.Errorf("reading facts of account %s: %w", account, err))
+			results[i] = guard.ResultOf(fmt.Errorf("reading facts of account %s: %w", account, err))
 		}
 		return
 	}
-	users := q.users(account, facts, q.at)
-	each(len(rows), func(n int) {
+	users := q.facts.Users(account, facts, q.at)
+	worker.Each(len(rows), func(n int) {
 		row, result := rows[n], &results[of[n]]
 		if err := q.look(ctx, row, users); err != nil {
-			*result = resultOf(fmt.Errorf("quarantine of user %s of account %s: %w", row.User, row.Account, err))
+			*result = guard.ResultOf(fmt.Errorf("quarantine of user %s of account %s: %w", row.User, row.Account, err))
 			return
 		}
 		q.mu.Lock()
@@ -320,8 +401,8 @@ func (q *quarantining) account(ctx context.Context, account string, of []int, du
 
 // putOff stores that an attempt failed, unless the row has changed.
 func (q *quarantining) putOff(ctx context.Context, row *Quarantine, failures int, until time.Time) (stored bool, err error) {
-	err = q.deps.Quarantines.ChangeQuarantine(ctx, row.Key, func(now Quarantine) Quarantine {
-		begun := now.State == QuarantineAttaching && now.Revision == row.Revision+1 // by this attempt
+	err = q.deps.Rows.Update(ctx, row.Key, func(now Quarantine) Quarantine {
+		begun := now.State == Attaching && now.Revision == row.Revision+1 // by this attempt
 		if stored = now.Revision == row.Revision || begun; !stored {
 			return Quarantine{}
 		}
@@ -332,14 +413,23 @@ func (q *quarantining) putOff(ctx context.Context, row *Quarantine, failures int
 	return stored, err
 }
 
+// usersOf are the users of rows, by name and ID.
+func usersOf(due []Quarantine) []string {
+	users := make([]string, 0, 2*len(due))
+	for i := range due {
+		users = append(users, due[i].User, due[i].UserID)
+	}
+	return users
+}
+
 // look takes the next step of one user.
 func (q *quarantining) look(ctx context.Context, row Quarantine, users map[string][]*bootstrap.UserStatus) error {
-	u := presentOf(users[cmp.Or(row.UserID, row.User)])
+	u := accountfacts.Present(users[cmp.Or(row.UserID, row.User)])
 	if row.CanRelease() && u != nil && row.UserID != "" && u.Name != "" && u.Name != row.User {
 		return q.follow(ctx, row, u.Name)
 	}
 	switch {
-	case row.State == QuarantineReleasing:
+	case row.State == Releasing:
 		return q.release(ctx, row, u)
 	case row.pending():
 		return q.judge(ctx, row, u)
@@ -352,7 +442,7 @@ func (q *quarantining) look(ctx context.Context, row Quarantine, users map[strin
 // then what changed is looked at in the light of what was done here.
 func (q *quarantining) store(ctx context.Context, was int, row Quarantine) error {
 	moved := false
-	err := q.deps.Quarantines.ChangeQuarantine(ctx, row.Key, func(now Quarantine) Quarantine {
+	err := q.deps.Rows.Update(ctx, row.Key, func(now Quarantine) Quarantine {
 		if moved = now.Revision == was; moved {
 			row.Revision, row.Failures = was+1, 0
 			return row
@@ -378,12 +468,12 @@ func (q *quarantining) postpone(ctx context.Context, row Quarantine, failed erro
 	if err := ctx.Err(); err != nil {
 		return failed // it is due for the next run
 	}
-	row.Due = q.at.Add(unansweredBackoff.After(row.Key, row.Unanswered+1))
+	row.Due = q.at.Add(worker.Unreachable().After(row.Key, row.Unanswered+1))
 	row.Unanswered++
 	q.count(&q.Unanswered)
 	if row.Unanswered >= loud {
 		what := fmt.Sprintf("User %s cannot be looked at, quarantined or released, %d times in a row: %v", row.User, row.Unanswered, failed)
-		if _, err := q.Raise(ctx, detect.Unhealthy(row.Account, "", "quarantine of "+row.User, what, q.at)); err != nil {
+		if _, err := q.deps.Guard.Raise(ctx, detect.Unhealthy(row.Account, "", "quarantine of "+row.User, what, q.at)); err != nil {
 			return err
 		}
 	}
@@ -403,7 +493,7 @@ var errUserWentAway = errors.New("IAM does not know the user, and no record tell
 
 // judge decides about a user who is to be quarantined, or is.
 func (q *quarantining) judge(ctx context.Context, row Quarantine, u *bootstrap.UserStatus) error {
-	if q.settings.Quarantine.exempts(row.Account, row.User, row.UserID) {
+	if q.settings.exempts(row.Account, row.User, row.UserID) {
 		return q.end(ctx, row, "The settings exempt the user", cloudtrail.Unknown)
 	}
 	live, err := iam(ctx, func(ctx context.Context) (bootstrap.LiveFact, error) { return q.live.User(ctx, row.Account, row.User) })
@@ -411,34 +501,34 @@ func (q *quarantining) judge(ctx context.Context, row Quarantine, u *bootstrap.U
 		return q.postpone(ctx, row, err)
 	}
 	switch {
-	case live.Gone && (row.State == QuarantineActive || row.State == QuarantineAttaching) && u != nil && row.Unanswered < loud:
+	case live.Gone && (row.State == Active || row.State == Attaching) && u != nil && row.Unanswered < loud:
 		return q.postpone(ctx, row, errUserWentAway)
 	case live.Gone:
 		return q.end(ctx, row, "The user does not exist any more", cloudtrail.Unknown)
 	case row.UserID != "" && live.UserID != "" && row.UserID != live.UserID:
 		return q.end(ctx, row, "Another user has its name", cloudtrail.Unknown)
-	case q.settings.Quarantine.exempts(row.Account, row.User, live.UserID):
+	case q.settings.exempts(row.Account, row.User, live.UserID):
 		return q.end(ctx, row, "The settings exempt the user", cloudtrail.Unknown)
 	case len(live.MFADevices) > 0:
 		return q.end(ctx, row, "The user has MFA", cloudtrail.Yes)
 	case live.ConsoleLogin == nil || !*live.ConsoleLogin:
 		return q.end(ctx, row, "The user has no console password", cloudtrail.Unknown)
-	case row.State != QuarantineActive && !overdue(u, q.at):
+	case row.State != Active && !overdue(u, q.at):
 		return q.end(ctx, row, "Its records tell of MFA, of a password removed or of a new deadline", cloudtrail.Unknown)
 	}
 	row.UserID = cmp.Or(row.UserID, live.UserID)
-	mode := q.settings.Quarantine.Mode
+	mode := q.settings.Mode
 	switch {
-	case row.State == QuarantineActive:
+	case row.State == Active:
 		return q.stay(ctx, row)
-	case row.State == QuarantineAttaching && mode != QuarantineOn:
+	case row.State == Attaching && mode != On:
 		return q.end(ctx, row, "Quarantine was switched off while the policy was being attached", cloudtrail.No)
-	case row.State == QuarantineAttaching:
+	case row.State == Attaching:
 		return q.attach(ctx, row, u)
-	case mode != QuarantineDryRun && mode != QuarantineOn:
+	case mode != DryRun && mode != On:
 		row.State, row.Due = "", time.Time{}
 		return q.store(ctx, row.Revision, row)
-	case mode == QuarantineOn && row.State == QuarantineAnnounced && !q.at.After(row.Effective.Add(forgotten)):
+	case mode == On && row.State == Announced && !q.at.After(row.Effective.Add(forgotten)):
 		if q.at.Before(row.Effective) {
 			row.Due, row.Unanswered = row.Effective, 0
 			return q.store(ctx, row.Revision, row)
@@ -450,10 +540,10 @@ func (q *quarantining) judge(ctx context.Context, row Quarantine, u *bootstrap.U
 	} else if why != "" {
 		return q.spare(ctx, row, why)
 	}
-	if mode == QuarantineDryRun {
+	if mode == DryRun {
 		return q.would(ctx, row)
 	}
-	if row.State != QuarantineMarked {
+	if row.State != Marked {
 		row.again()
 	}
 	return q.announce(ctx, row)
@@ -470,9 +560,9 @@ func overdue(u *bootstrap.UserStatus, at time.Time) bool {
 
 // follow moves the row of a user who was renamed to the new name.
 func (q *quarantining) follow(ctx context.Context, row Quarantine, name string) error {
-	key := deadlineKey(row.Account, name)
-	err := q.deps.Quarantines.ChangeQuarantine(ctx, key, func(now Quarantine) Quarantine {
-		if now.pending() || now.State == QuarantineReleasing {
+	key := keys.User(row.Account, name)
+	err := q.deps.Rows.Update(ctx, key, func(now Quarantine) Quarantine {
+		if now.pending() || now.State == Releasing {
 			return Quarantine{}
 		}
 		moved := row
@@ -487,8 +577,8 @@ func (q *quarantining) follow(ctx context.Context, row Quarantine, name string) 
 }
 
 func (q *quarantining) tell(ctx context.Context, row *Quarantine, stage detect.QuarantineStage, n *int) error {
-	res, err := q.Raise(ctx, detect.Quarantined(row.Account, row.target(), row.Deadline, stage, row.Cycle, q.at, row.Effective))
-	if err == nil && res.reported() {
+	res, err := q.deps.Guard.Raise(ctx, detect.Quarantined(row.Account, row.target(), row.Deadline, stage, row.Cycle, q.at, row.Effective))
+	if err == nil && res.Reported() {
 		q.count(n)
 	}
 	return err
@@ -498,18 +588,25 @@ func (q *quarantining) would(ctx context.Context, row Quarantine) error {
 	if err := q.tell(ctx, &row, detect.QuarantineWould, &q.Would); err != nil {
 		return err
 	}
-	row.State, row.Due, row.Unanswered = QuarantineWould, time.Time{}, 0
+	row.State, row.Due, row.Unanswered = Would, time.Time{}, 0
 	return q.store(ctx, row.Revision, row)
 }
 
 func (q *quarantining) announce(ctx context.Context, row Quarantine) error {
 	// Of a schedule's event that comes late, the time is past: notice begins now.
-	row.Effective = latest(q.at, q.deps.Now()).Add(q.settings.Quarantine.Notice).Truncate(time.Second)
+	row.Effective = later(q.at, q.deps.Now()).Add(q.settings.Notice).Truncate(time.Second)
 	if err := q.tell(ctx, &row, detect.QuarantineAnnounced, &q.Announced); err != nil {
 		return err
 	}
-	row.State, row.Due, row.Unanswered = QuarantineAnnounced, row.Effective, 0
+	row.State, row.Due, row.Unanswered = Announced, row.Effective, 0
 	return q.store(ctx, row.Revision, row)
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 func (q *quarantining) note(ctx context.Context, row *Quarantine, kind bootstrap.FactKind, actor, what string) error {
@@ -545,11 +642,11 @@ func (q *quarantining) stay(ctx context.Context, row Quarantine) error {
 // of whom nobody was told.
 func (q *quarantining) end(ctx context.Context, row Quarantine, why string, mfa cloudtrail.Answer) error {
 	was := row.Revision
-	if row.State == QuarantineMarked || row.State == QuarantineSpared {
+	if row.State == Marked || row.State == Spared {
 		row.State, row.Why, row.Due = "", "", time.Time{}
 		return q.store(ctx, was, row)
 	}
-	row.State, row.By, row.Why, row.MFA, row.Due, row.Unanswered = QuarantineReleasing, "", why, mfa, q.at, 0
+	row.State, row.By, row.Why, row.MFA, row.Due, row.Unanswered = Releasing, "", why, mfa, q.at, 0
 	return q.store(ctx, was, row) // and then it is due at once
 }
 
@@ -577,14 +674,14 @@ func (q *quarantining) release(ctx context.Context, row Quarantine, u *bootstrap
 	if !row.ExemptUntil.IsZero() {
 		why += "; left alone until " + row.ExemptUntil.UTC().Format(time.RFC3339)
 	}
-	res, err := q.Raise(ctx, detect.Released(row.Account, row.target(), row.Cycle, done, row.MFA, row.By, why, q.at))
+	res, err := q.deps.Guard.Raise(ctx, detect.Released(row.Account, row.target(), row.Cycle, done, row.MFA, row.By, why, q.at))
 	if err != nil {
 		return err
 	}
-	if res.reported() {
+	if res.Reported() {
 		q.count(&q.Released)
 	}
-	row.State, row.Attached, row.Due, row.Unanswered = QuarantineReleased, false, q.at.Add(verifyAfter), 0
+	row.State, row.Attached, row.Due, row.Unanswered = Released, false, q.at.Add(verifyAfter), 0
 	return q.store(ctx, row.Revision, row)
 }
 

@@ -1,0 +1,118 @@
+package accountcheck
+
+import (
+	"context"
+	"time"
+
+	"rootguard/internal/accountfacts"
+	"rootguard/internal/bootstrap"
+	"rootguard/internal/detect"
+	"rootguard/internal/guard"
+	"rootguard/internal/mfadeadline"
+	"rootguard/internal/worker"
+)
+
+// Settings are how often accounts are checked.
+type Settings struct {
+	Bootstrap bootstrap.Options
+
+	// Posture is how often each account's root user is checked; default 1 h.
+	Posture time.Duration
+	// ReconcileUsers is the most users that one Reconcile checks; default 2,000.
+	ReconcileUsers int
+	// Batch is the most accounts that are worked on at a time; default 64.
+	Batch int
+}
+
+// DefaultSettings are those of which nothing is set.
+func DefaultSettings() Settings {
+	return Settings{Bootstrap: bootstrap.DefaultOptions(), Posture: time.Hour, ReconcileUsers: 2000, Batch: 64}
+}
+
+func (s Settings) withDefaults() Settings {
+	d := DefaultSettings()
+	if s.Bootstrap.Grace <= 0 {
+		s.Bootstrap.Grace = d.Bootstrap.Grace
+	}
+	if s.Bootstrap.QuietDays <= 0 {
+		s.Bootstrap.QuietDays = d.Bootstrap.QuietDays
+	}
+	if s.Posture <= 0 {
+		s.Posture = d.Posture
+	}
+	if s.ReconcileUsers <= 0 {
+		s.ReconcileUsers = d.ReconcileUsers
+	}
+	if s.Batch <= 0 {
+		s.Batch = d.Batch
+	}
+	return s
+}
+
+// Guard raises findings. It is a *guard.Guard.
+type Guard interface {
+	Raise(ctx context.Context, f detect.Finding) (guard.Result, error)
+	// Abandoned raises that root's password was accepted and no sign-in followed.
+	Abandoned(ctx context.Context, account string, since, asOf time.Time) (alerts int, err error)
+}
+
+// Deps are what a Checker works with. FactRows may be nil: then facts are not
+// compacted, and are read whole.
+type Deps struct {
+	Guard     Guard
+	Journal   guard.Journal
+	FactRows  FactRows
+	Rounds    Rounds
+	Deadlines worker.Rows[mfadeadline.Deadline]
+	Now       func() time.Time
+}
+
+// Checker checks accounts, each in its time, for what no event tells.
+type Checker struct {
+	schedule Schedule
+	deps     Deps
+	settings Settings
+	facts    accountfacts.Reader
+}
+
+// New returns a Checker. A zero field of the settings means its default.
+func New(deps Deps, settings Settings) *Checker {
+	settings = settings.withDefaults()
+	c := &Checker{
+		schedule: Schedule{deps.Rounds}, deps: deps, settings: settings,
+		facts: accountfacts.Reader{Facts: deps.Journal, Options: settings.Bootstrap},
+	}
+	if deps.FactRows != nil {
+		c.facts.Pages = deps.FactRows
+	}
+	return c
+}
+
+// Times and bounds that all checks share.
+const (
+	settled = accountfacts.ConsistencyDelay
+
+	// firstRetry is when an account is checked again about which IAM did not answer.
+	firstRetry = 5 * time.Minute
+	// loud is from how many checks in a row on, without an answer, that is reported.
+	loud = 6
+
+	liveTimeout = 5 * time.Second
+	// askTimeout bounds the live checks between two writes, so that time is left
+	// to write: those who are cut off gave no answer, and keep no other back.
+	askTimeout = 8 * time.Second
+	// reserve is what must be left of the context's time for one more batch.
+	reserve = 12 * time.Second
+)
+
+// spent reports whether too little time is left for another batch.
+func (c *Checker) spent(ctx context.Context) bool {
+	return ctx.Err() != nil || worker.Short(ctx, c.deps.Now(), reserve)
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}

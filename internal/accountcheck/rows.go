@@ -1,0 +1,141 @@
+package accountcheck
+
+import (
+	"context"
+	"time"
+
+	"rootguard/internal/bootstrap"
+	"rootguard/internal/detect"
+	"rootguard/internal/keys"
+	"rootguard/internal/worker"
+)
+
+// Rounds keeps when which account is to be checked.
+type Rounds interface {
+	// Of are the rounds of a kind. Those of CensusRound are never listed as due.
+	Of(kind RoundKind) worker.Rows[Round]
+	// Accounts returns every account on record, in order: those with a round are.
+	Accounts(ctx context.Context) ([]string, error)
+}
+
+// RowKey is worker.Row's.
+func (r Round) RowKey() string { return r.Key }
+
+// RowDue is worker.Row's.
+func (r Round) RowDue() time.Time { return r.Due }
+
+func roundKey(account string, kind RoundKind) string {
+	return keys.Account(account) + "/" + string(kind)
+}
+
+// RoundKind is what is done in a round.
+type RoundKind string
+
+// The kinds of round. CensusRound is one row, of the guard's own account, and
+// is read by its key alone.
+const (
+	PostureRound   RoundKind = "posture"
+	ReconcileRound RoundKind = "reconcile"
+	WitnessRound   RoundKind = "witness"
+	FactsRound     RoundKind = "facts"
+	CensusRound    RoundKind = "census"
+)
+
+// Round says when an account is to be looked at, and how far that has come.
+type Round struct {
+	Key        string    `json:"key"` // "account/kind"
+	Account    string    `json:"account"`
+	Kind       RoundKind `json:"kind"`
+	Due        time.Time `json:"due,omitzero"`         // zero: the account is not looked at
+	Revision   int       `json:"revision"`             // of the row, which begins at 1
+	Unanswered int       `json:"unanswered,omitempty"` // looks in a row to which there was no answer
+	Failures   int       `json:"failures,omitempty"`   // attempts in a row that failed otherwise
+	Done       time.Time `json:"done,omitzero"`        // when it was last looked at to the end
+
+	// Cursor is how far a look that takes several runs has come, "" between two:
+	// the key of the last user checked, of a FactsRound the part, or of a census see there.
+	Cursor string `json:"cursor,omitempty"`
+
+	// Of PostureRound.
+	Root   Root      `json:"root,omitzero"`
+	Unread int       `json:"unread,omitempty"` // looks in a row at which a queue of its forwarders was missing or gave no answer
+	Unseen string    `json:"unseen,omitempty"` // why, at the last of them
+	Listed time.Time `json:"listed,omitzero"`  // when the census began that found it in the organization
+	Closed bool      `json:"closed,omitempty"` // closed, suspended or no longer in the organization
+
+	// Of ReconcileRound: how often a credential report was waited for.
+	Waited int `json:"waited,omitempty"`
+
+	// Of WitnessRound.
+	Witness Witness `json:"witness,omitzero"`
+
+	// Of CensusRound.
+	Census Census `json:"census,omitzero"`
+}
+
+// Root is what the rounds know of an account's root user.
+type Root struct {
+	Known    *bootstrap.LiveFact `json:"known,omitempty"`   // the last answer
+	Compared time.Time           `json:"compared,omitzero"` // when the journal was last seen to agree with the answer
+	Problems []RootProblem       `json:"problems,omitempty"`
+	Seen     RootSeen            `json:"seen,omitzero"`
+	Entered  time.Time           `json:"entered,omitzero"` // when root's password was last accepted, until it is judged whether a sign-in followed
+}
+
+// RootSeen is when a check last saw root as it should be; zero where none did.
+type RootSeen struct {
+	MFA        time.Time `json:"mfa,omitzero"` // with MFA, or without a password
+	NoKeys     time.Time `json:"no_keys,omitzero"`
+	NoPassword time.Time `json:"no_password,omitzero"`
+}
+
+// RootProblem is something that IAM says of root and that no event told.
+type RootProblem struct {
+	Finding detect.ID `json:"finding"`
+	Since   time.Time `json:"since"` // when it was first seen
+	Told    bool      `json:"told,omitempty"`
+}
+
+// Witness is what the credential reports of an account have shown.
+type Witness struct {
+	Began     time.Time `json:"began,omitzero"`     // when the account was enrolled; earlier uses of root are not judged
+	Next      time.Time `json:"next,omitzero"`      // when the next report is asked for
+	Requested time.Time `json:"requested,omitzero"` // since when a report is being made; zero: none is
+	Generated time.Time `json:"generated,omitzero"` // of the last report read
+	Why       string    `json:"why,omitempty"`      // why there is no report
+	Uses      []RootUse `json:"uses,omitempty"`
+}
+
+// UseState is how far a use of root has come.
+type UseState string
+
+// The states of a use.
+const (
+	UseWaiting   UseState = "waiting"   // its event may still arrive
+	UseExplained UseState = "explained" // an event arrived
+	UseAlerted   UseState = "alerted"
+)
+
+// RootUse is a use of root that a credential report showed.
+type RootUse struct {
+	detect.RootUse
+	State   UseState  `json:"state"`
+	Changed time.Time `json:"changed"` // when it came into that state
+}
+
+// Census is how far a census has come.
+type Census struct {
+	Began     time.Time `json:"began,omitzero"`
+	Complete  bool      `json:"complete,omitempty"`   // the organization listed all of its accounts
+	Refused   string    `json:"refused,omitempty"`    // why it did not
+	Silent    int       `json:"silent,omitempty"`     // accounts that IAM does not answer about
+	SilentIDs []string  `json:"silent_ids,omitempty"` // the first of them
+
+	Unread    int      `json:"unread,omitempty"` // accounts of whose forwarders a queue is missing or gives no answer
+	UnreadIDs []string `json:"unread_ids,omitempty"`
+	Unseen    string   `json:"unseen,omitempty"` // why, of one of them
+
+	NoReport    int      `json:"no_report,omitempty"` // accounts whose credential report cannot be had
+	NoReportIDs []string `json:"no_report_ids,omitempty"`
+	NoReportWhy string   `json:"no_report_why,omitempty"` // of one of them
+}

@@ -1,0 +1,99 @@
+package accountcheck
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"rootguard/internal/bootstrap"
+	"rootguard/internal/guard"
+)
+
+// Schedule keeps when each account is checked. It is a guard.FactsHook, and a
+// mfadeadline.Accounts.
+type Schedule struct{ Rounds Rounds }
+
+var _ guard.FactsHook = Schedule{}
+
+// round reads a round, the zero value where there is none.
+func (s Schedule) round(ctx context.Context, account string, kind RoundKind) (Round, error) {
+	r, err := s.Rounds.Of(kind).Get(ctx, roundKey(account, kind))
+	if err != nil {
+		return Round{}, fmt.Errorf("reading when to look at account %s: %w", account, err)
+	}
+	return r, nil
+}
+
+// revise changes a round of an account, if change says that there is something to write.
+func (s Schedule) revise(ctx context.Context, account string, kind RoundKind, change func(Round) (now Round, write bool)) error {
+	key := roundKey(account, kind)
+	err := s.Rounds.Of(kind).Update(ctx, key, func(r Round) Round {
+		now, write := change(r)
+		if !write {
+			return Round{}
+		}
+		now.Key, now.Account, now.Kind = key, account, kind
+		now.Revision++
+		return now
+	})
+	if err != nil {
+		return fmt.Errorf("storing when to look at account %s: %w", account, err)
+	}
+	return nil
+}
+
+// Suspended reports whether an account is known to be closed, or to have left the
+// organization, so that IAM will not answer about it again.
+func (s Schedule) Suspended(ctx context.Context, account string) (bool, error) {
+	r, err := s.round(ctx, account, PostureRound)
+	return r.Closed, err
+}
+
+// Answers reports whether IAM answered about an account's root and its users at the
+// last check of each.
+func (s Schedule) Answers(ctx context.Context, account string) (bool, error) {
+	for _, kind := range []RoundKind{PostureRound, ReconcileRound} {
+		if r, err := s.round(ctx, account, kind); err != nil || r.Unanswered > 0 || r.Done.IsZero() {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// Added has Posture check root as soon as IAM can be trusted to show a
+// change of which an event tells. That tells one of several devices or keys from
+// the last one, and sets the status right where it was the one that is not known.
+// A password that was accepted has it check whether a sign-in follows.
+func (s Schedule) Added(ctx context.Context, facts []bootstrap.Fact) error {
+	var errs []error
+	for i := range facts {
+		f := &facts[i]
+		soon, entered := f.Time.Add(settled+time.Second), false
+		switch f.Kind {
+		case bootstrap.RootMFAEnabled, bootstrap.RootMFADeactivated, bootstrap.RootKeyCreated, bootstrap.RootKeyDeleted, bootstrap.RootPasswordSet:
+		case bootstrap.RootPasswordUsed:
+			if f.What != bootstrap.PasswordAccepted {
+				continue
+			}
+			soon, entered = f.Time.Add(guard.SignInWait+time.Second), true
+		default:
+			continue
+		}
+		errs = append(errs, s.revise(ctx, f.Account, PostureRound, func(r Round) (Round, bool) {
+			if r.Due.IsZero() {
+				return r, false // the account is not checked
+			}
+			if soon.Before(r.Due) {
+				r.Due = soon
+			}
+			if entered {
+				r.Root.Entered = later(r.Root.Entered, f.Time)
+			} else {
+				r.Root.Compared = time.Time{}
+			}
+			return r, true
+		}))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,158 @@
+// Package wire puts the guard and the workers beside it together, over one set of
+// adapters: for the Lambda functions and the command line alike.
+package wire
+
+import (
+	"time"
+
+	"rootguard/internal/accountcheck"
+	"rootguard/internal/announcement"
+	"rootguard/internal/bootstrap"
+	"rootguard/internal/detect"
+	"rootguard/internal/guard"
+	"rootguard/internal/incident"
+	"rootguard/internal/mfadeadline"
+	"rootguard/internal/quarantine"
+	"rootguard/internal/worker"
+)
+
+// Deps are the adapters. The first five are required.
+type Deps struct {
+	Detector  guard.Detector
+	Ledger    guard.Ledger
+	Journal   guard.Journal
+	Publisher guard.Publisher
+	Now       func() time.Time
+
+	FactRows    accountcheck.FactRows // nil where facts are not compacted, and are read whole
+	Limiter     guard.Limiter         // nil where nothing limits alerts
+	Deployments guard.Deployments     // nil where CloudFormation cannot be asked
+
+	Deadlines     worker.Rows[mfadeadline.Deadline] // nil in a log that is replayed
+	Announcements announcement.Store                // nil where nothing can be announced
+	Summaries     worker.Rows[announcement.Summary] // of announcements
+	Incidents     incident.Store                    // nil where no one acknowledges
+	Rounds        accountcheck.Rounds               // nil where accounts are not checked
+	Quarantines   quarantine.Rows                   // nil where no one is quarantined
+
+	// AccountName is an account's name for people, "" where it is not known.
+	AccountName func(account string) string
+}
+
+// Settings are what an operator may change. A zero field means its default, which
+// the package says that it is handed to.
+type Settings struct {
+	Window    time.Duration
+	Lease     time.Duration
+	Bootstrap bootstrap.Options
+
+	Reminders      []time.Duration
+	Resend         []time.Duration
+	Quarantine     quarantine.Settings
+	SweepUsers     int
+	Posture        time.Duration
+	ReconcileUsers int
+
+	FailedSigninsHigh int
+	FailedUserSignins int
+	Burst             map[detect.ID]int
+
+	Actions int
+	Batch   int // rows that are read, and accounts and users that are worked on, at a time
+}
+
+// DefaultSettings are those of which nothing is set.
+func DefaultSettings() Settings {
+	core, accounts, users := guard.DefaultSettings(), accountcheck.DefaultSettings(), mfadeadline.DefaultSettings()
+	return Settings{
+		Window: core.Window, Lease: core.Lease, Bootstrap: core.Bootstrap,
+		Reminders: users.Reminders, Resend: incident.DefaultSettings().Resend, Quarantine: quarantine.DefaultSettings(),
+		SweepUsers: users.Users, Posture: accounts.Posture, ReconcileUsers: accounts.ReconcileUsers,
+		FailedSigninsHigh: core.FailedSigninsHigh, FailedUserSignins: core.FailedUserSignins, Burst: core.Burst,
+		Actions: core.Actions, Batch: core.Batch,
+	}
+}
+
+func (s *Settings) guard() guard.Settings {
+	return guard.Settings{
+		Window: s.Window, Lease: s.Lease, Bootstrap: s.Bootstrap,
+		FailedSigninsHigh: s.FailedSigninsHigh, FailedUserSignins: s.FailedUserSignins, Burst: s.Burst, Actions: s.Actions, Batch: s.Batch,
+	}
+}
+
+func (s *Settings) deadlines() mfadeadline.Settings {
+	return mfadeadline.Settings{Bootstrap: s.Bootstrap, Reminders: s.Reminders, Users: s.SweepUsers, Batch: s.Batch}
+}
+
+func (s *Settings) quarantine() quarantine.Settings {
+	q := s.Quarantine
+	q.Bootstrap, q.Batch = s.Bootstrap, s.Batch
+	return q
+}
+
+func (s *Settings) accounts() accountcheck.Settings {
+	return accountcheck.Settings{Bootstrap: s.Bootstrap, Posture: s.Posture, ReconcileUsers: s.ReconcileUsers, Batch: s.Batch}
+}
+
+// Parts are the guard and the workers beside it. Those whose adapters are nil are
+// nil too, but for the first two.
+type Parts struct {
+	Guard     *guard.Guard
+	Deadlines *mfadeadline.Deadlines
+
+	Announcer  *announcement.Announcer
+	Incidents  *incident.Desk
+	Accounts   *accountcheck.Checker
+	Quarantine *quarantine.Worker
+}
+
+// New puts the parts together.
+func New(deps Deps, settings Settings) Parts {
+	var p Parts
+	core := guard.Deps{
+		Detector: deps.Detector, Ledger: deps.Ledger, Journal: deps.Journal, Publisher: deps.Publisher, Now: deps.Now,
+		Limiter: deps.Limiter, Deployments: deps.Deployments, AccountName: deps.AccountName, Live: deps.Deadlines != nil,
+	}
+	if deps.FactRows != nil {
+		core.Pages = deps.FactRows
+	}
+	users := mfadeadline.Deps{Journal: deps.Journal, Rows: deps.Deadlines, Now: deps.Now}
+	if deps.Deadlines != nil {
+		core.Added = append(core.Added, mfadeadline.NewTracker(deps.Deadlines, settings.deadlines()))
+	}
+	if deps.Quarantines != nil {
+		marks := quarantine.NewMarks(deps.Quarantines, settings.quarantine())
+		core.Added, users.Marker = append(core.Added, marks), marks
+	}
+	if deps.Rounds != nil {
+		schedule := accountcheck.Schedule{Rounds: deps.Rounds}
+		core.Added, users.Accounts = append(core.Added, schedule), schedule
+	}
+	if deps.Announcements != nil {
+		core.Announcements = announcement.Register{Store: deps.Announcements}
+	}
+	var book *incident.Book
+	if deps.Incidents != nil {
+		book = incident.NewBook(deps.Incidents, deps.Now, incident.Settings{Resend: settings.Resend, Batch: settings.Batch})
+		core.Incidents = book
+	}
+
+	p.Guard = guard.New(core, settings.guard())
+	users.Guard = p.Guard
+	p.Deadlines = mfadeadline.New(users, settings.deadlines())
+	if book != nil {
+		p.Incidents = incident.NewDesk(book, p.Guard)
+	}
+	if deps.Announcements != nil {
+		p.Announcer = announcement.New(deps.Announcements, deps.Summaries, p.Guard, deps.Now, settings.Batch)
+	}
+	if deps.Quarantines != nil {
+		p.Quarantine = quarantine.New(quarantine.Deps{Guard: p.Guard, Journal: deps.Journal, Pages: core.Pages, Rows: deps.Quarantines, Now: deps.Now}, settings.quarantine())
+	}
+	if deps.Rounds != nil {
+		p.Accounts = accountcheck.New(accountcheck.Deps{
+			Guard: p.Guard, Journal: deps.Journal, FactRows: deps.FactRows, Rounds: deps.Rounds, Deadlines: deps.Deadlines, Now: deps.Now,
+		}, settings.accounts())
+	}
+	return p
+}
