@@ -275,7 +275,9 @@ func (s *Settings) count(in *Incident, a *alert.Alert, now time.Time) bool {
 	if in.First.IsZero() || !first.IsZero() && first.Before(in.First) {
 		in.First = first
 	}
-	in.Last = latest(in.Last, last)
+	if last.After(in.Last) {
+		in.Last = last
+	}
 	if a.Finding.Severity > in.Finding.Severity {
 		in.Finding = a.Finding
 	}
