@@ -37,22 +37,22 @@ Examples:
 const incidentSchema = "rootguard.incident/1"
 
 type incidentJSON struct {
-	Schema       string          `json:"schema"`
-	ID           string          `json:"id"`
-	Account      string          `json:"account"`
-	State        string          `json:"state"`
-	Severity     detect.Severity `json:"severity"`
-	Title        string          `json:"title"`
-	Finding      detect.ID       `json:"finding"`
-	EventID      string          `json:"event_id"`
-	Opened       time.Time       `json:"opened"`
-	LastEvent    time.Time       `json:"last_event,omitzero"`
-	Events       int             `json:"events"`
-	Resent       int             `json:"resent"`
-	NextResend   time.Time       `json:"next_resend,omitzero"`
-	Acknowledged *ackJSON        `json:"acknowledged,omitempty"`
-	Earlier      []ackJSON       `json:"acknowledged_before,omitempty"`
-	Reopened     *guard.Reopened `json:"reopened,omitempty"`
+	Schema       string             `json:"schema"`
+	ID           string             `json:"id"`
+	Account      string             `json:"account"`
+	State        string             `json:"state"`
+	Severity     detect.Severity    `json:"severity"`
+	Title        string             `json:"title"`
+	Finding      detect.ID          `json:"finding"`
+	EventID      string             `json:"event_id"`
+	Opened       time.Time          `json:"opened"`
+	LastEvent    time.Time          `json:"last_event,omitzero"`
+	Events       int                `json:"events"`
+	Resent       int                `json:"resent"`
+	NextResend   time.Time          `json:"next_resend,omitzero"`
+	Acknowledged *ackJSON           `json:"acknowledged,omitempty"`
+	Earlier      []ackJSON          `json:"acknowledged_before,omitempty"`
+	Reopened     *incident.Reopened `json:"reopened,omitempty"`
 }
 
 type ackJSON struct {
