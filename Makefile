@@ -25,7 +25,7 @@ VENV          := $(BUILD)/venv
 LOGS          ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test cover fuzz soak bench bench-lambda e2e lint snapshot vuln synth diff deploy destroy clean
+.PHONY: help run build test cover fuzz soak bench bench-lambda e2e lint snapshot vuln bundle synth diff deploy destroy clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,7 +78,7 @@ e2e: ## deploy to an emulated AWS (moto) with the CDK and drive it there; cfn-li
 		python3 -m venv $(VENV) && $(VENV)/bin/pip install --quiet '$(MOTO)' '$(CFN_LINT)' || { echo "error: moto and cfn-lint could not be installed into $(VENV); put moto_server and cfn-lint on the PATH: pip install '$(MOTO)' '$(CFN_LINT)'" >&2; exit 1; }; \
 	fi; \
 	export PATH ROOTGUARD_E2E=1; \
-	$(GO) test -count=1 -run '^TestCfnLint$$' ./infra/stacks && $(GO) test -count=1 -timeout 15m ./internal/e2e
+	$(GO) test -count=1 -run '^Test(CfnLint|Bundle)' ./infra ./infra/stacks && $(GO) test -count=1 -timeout 15m ./internal/e2e
 
 lint: $(GOLANGCI) ## golangci-lint, pinned
 	$(GOLANGCI) run ./...
@@ -99,6 +99,14 @@ $(GORELEASER): Makefile
 
 vuln: ## govulncheck; needs its database on the network
 	$(GO) run $(GOVULNCHECK) ./...
+
+# VERSION is what the bundle says it is of.
+VERSION       ?= devel
+
+bundle: ## what `rootguard deploy` carries, into .build/bundle: templates with parameters, function archives
+	@mkdir -p $(BUILD)
+	$(GO) build -trimpath -o $(BUILD)/infra ./infra
+	$(BUILD)/infra -bundle $(BUILD)/bundle -version $(VERSION)
 
 synth: ## the CloudFormation templates, into cdk.out; needs no AWS credentials
 	$(CDK) synth --quiet $(CONTEXT)

@@ -1,10 +1,14 @@
 // Command infra is the CDK app that deploys rootguard: it builds the functions
 // and writes the CloudFormation templates. The CDK's command line runs it, as
 // cdk.json says.
+//
+// With -bundle DIR it writes what `rootguard deploy` carries instead: the functions'
+// archives and one template for all settings that CloudFormation parameters can hold.
 package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"os/signal"
@@ -19,7 +23,10 @@ import (
 
 func main() {
 	stderr := os.Stderr
-	err := run()
+	bundle := flag.String("bundle", "", "write the templates with parameters and the functions' archives to this `folder`")
+	version := flag.String("version", "devel", "the `version` that the bundle is of")
+	flag.Parse()
+	err := run(*bundle, *version)
 	quit()
 	if err != nil {
 		fmt.Fprintf(stderr, "rootguard: %v\n", err)
@@ -37,9 +44,16 @@ func quit() {
 	jsii.Close()
 }
 
-func run() error {
+func run(bundle, version string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
+	root, err := os.Getwd() // the CDK runs an app in the folder of its cdk.json
+	if err != nil {
+		return fmt.Errorf("finding the repository: %w", err)
+	}
+	if bundle != "" {
+		return writeBundle(ctx, root, bundle, version)
+	}
 	app := awscdk.NewApp(nil)
 	given, _ := app.Node().GetAllContext(nil).(map[string]any)
 	chosen, err := settings.Parse(given)
@@ -49,21 +63,26 @@ func run() error {
 	if err != nil {
 		return fmt.Errorf("reading the settings:\n%w", err)
 	}
-	root, err := os.Getwd() // the CDK runs an app in the folder of its cdk.json
+	archives, err := build(ctx, root, &chosen)
 	if err != nil {
-		return fmt.Errorf("finding the repository: %w", err)
-	}
-	archives := map[string]string{}
-	for _, name := range stacks.Functions(&chosen) {
-		built, err := lambdabuild.Build(ctx, root, name, lambdabuild.ARM64)
-		if err != nil {
-			return err
-		}
-		archives[name] = built.Zip
+		return err
 	}
 	if err := stacks.Add(app, &chosen, archives); err != nil {
 		return err
 	}
 	app.Synth(nil)
 	return nil
+}
+
+// build returns the paths of the functions' archives.
+func build(ctx context.Context, root string, s *settings.Settings) (map[string]string, error) {
+	archives := map[string]string{}
+	for _, name := range stacks.Functions(s) {
+		built, err := lambdabuild.Build(ctx, root, name, lambdabuild.ARM64)
+		if err != nil {
+			return nil, err
+		}
+		archives[name] = built.Zip
+	}
+	return archives, nil
 }

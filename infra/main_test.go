@@ -17,7 +17,7 @@ import (
 // app builds the CDK app, and returns what runs it as the CDK's command line
 // does: in the repository, the context in one variable and the folder for the
 // result in another. No AWS credentials are within its reach.
-func app(t *testing.T) func(context string) (dir, output string, err error) {
+func app(t *testing.T) func(context string, args ...string) (dir, output string, err error) {
 	t.Helper()
 	_, err := exec.LookPath("node")
 	testenv.Need(t, err == nil, "node, version 20 or later, in which the CDK runs")
@@ -28,9 +28,9 @@ func app(t *testing.T) func(context string) (dir, output string, err error) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("building the app: %v\n%s", err, out)
 	}
-	return func(context string) (string, string, error) {
+	return func(context string, args ...string) (string, string, error) {
 		dir := t.TempDir()
-		cmd := exec.CommandContext(t.Context(), binary)
+		cmd := exec.CommandContext(t.Context(), binary, args...)
 		cmd.Dir = root
 		for _, v := range os.Environ() {
 			if !strings.HasPrefix(v, "AWS_") && !strings.HasPrefix(v, "CDK_") {

@@ -10,7 +10,7 @@
 //	announcement  aws/cloudformation  aws/securityhub  incident  mfadeadline  quarantine  ratelimit  redrive
 //	guard
 //	accountfacts  alert  aws/eventhistory  evidence
-//	bootstrap  credentialreport  detect  eventpattern  replay
+//	bootstrap  credentialreport  deploy  detect  eventpattern  replay
 //	aws/awsenv  aws/s3  cloudtrail  keys  partition  worker
 //
 // cloudtrail, partition, eventpattern, credentialreport, detect, bootstrap and

@@ -68,6 +68,7 @@ var mayImport = map[string][]string{
 	"bolt":             {"accountcheck", "bootstrap", "guard"},
 	"config":           {"accountcheck", "alert", "bootstrap", "detect", "quarantine", "wire"},
 	"ratelimit":        {"guard"},
+	"deploy":           {"partition"},
 	"redrive":          {"alert", "cloudtrail", "guard"},
 	"health":           {"config", "detect", "eventpattern", "guard", "partition"},
 	"evidence":         {"bootstrap"},

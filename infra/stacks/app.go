@@ -66,26 +66,7 @@ func Add(app awscdk.App, s *settings.Settings, archives map[string]string) error
 	}
 	newGuard(app, s, rules, archives)
 	for _, region := range s.Regions {
-		stack := awscdk.NewStack(app, jsii.String(s.Prefix+"-forward-"+region), &awscdk.StackProps{
-			Env:         &awscdk.Environment{Region: jsii.String(region)},
-			Description: jsii.String("rootguard: sends this Region's events about root and IAM users to the guard in " + s.Home()),
-			Synthesizer: unaided(),
-			// It is deployed as it is, of which CloudFormation takes 51,200 bytes.
-			SuppressTemplateIndentation: jsii.Bool(true),
-		})
-		if region != s.Second() {
-			newForwarder(stack, s, rules, *awscdk.Aws_ACCOUNT_ID())
-			continue
-		}
-		local := make([]eventpattern.Rule, len(rules))
-		for i, rule := range rules {
-			local[i] = eventpattern.Elsewhere(rule, s.Home())
-		}
-		direct := eventpattern.Direct(s.Prefix)
-		if s.Encrypt {
-			direct = append(direct, eventpattern.DirectKey("")) // the home Region knows which: see eventpattern.Second
-		}
-		newForwarder(stack, s, local, *awscdk.Aws_ACCOUNT_ID()).second(s, direct)
+		newRegion(app, s, rules, region)
 	}
 	if s.Organization == nil {
 		return nil
@@ -97,6 +78,30 @@ func Add(app awscdk.App, s *settings.Settings, archives map[string]string) error
 		newManagement(app, s, rules)
 	}
 	return nil
+}
+
+// newRegion declares the stack of a further Region.
+func newRegion(app awscdk.App, s *settings.Settings, rules []eventpattern.Rule, region string) {
+	stack := awscdk.NewStack(app, jsii.String(s.Prefix+"-forward-"+region), &awscdk.StackProps{
+		Env:         &awscdk.Environment{Region: jsii.String(region)},
+		Description: jsii.String("rootguard: sends this Region's events about root and IAM users to the guard in " + s.Home()),
+		Synthesizer: unaided(),
+		// It is deployed as it is, of which CloudFormation takes 51,200 bytes.
+		SuppressTemplateIndentation: jsii.Bool(true),
+	})
+	if region != s.Second() {
+		newForwarder(stack, s, rules, *awscdk.Aws_ACCOUNT_ID())
+		return
+	}
+	local := make([]eventpattern.Rule, len(rules))
+	for i, rule := range rules {
+		local[i] = eventpattern.Elsewhere(rule, s.Home())
+	}
+	direct := eventpattern.Direct(s.Prefix)
+	if s.Encrypt {
+		direct = append(direct, eventpattern.DirectKey("")) // the home Region knows which: see eventpattern.Second
+	}
+	newForwarder(stack, s, local, *awscdk.Aws_ACCOUNT_ID()).second(s, direct)
 }
 
 // unaided makes a stack that is deployed without what `cdk bootstrap` prepares:

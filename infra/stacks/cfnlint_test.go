@@ -19,10 +19,15 @@ var ignored = map[string]string{
 // TestCfnLint has cfn-lint look at every template of every scenario, those
 // within stack sets too. It runs under make e2e, which has cfn-lint.
 func TestCfnLint(t *testing.T) {
+	lint(t, templates)
+}
+
+func lint(t *testing.T, templates func(*testing.T) map[string]*template) {
+	t.Helper()
 	if os.Getenv("ROOTGUARD_E2E") == "" {
 		t.Skip("skipped: it needs cfn-lint; run make e2e, which sets ROOTGUARD_E2E")
 	}
-	lint, err := exec.LookPath("cfn-lint")
+	command, err := exec.LookPath("cfn-lint")
 	if err != nil {
 		t.Fatalf("%v; run make e2e, which installs it into .build/venv where it is missing, or: pip install cfn-lint==1.51.0", err)
 	}
@@ -40,7 +45,7 @@ func TestCfnLint(t *testing.T) {
 		}
 		args = append(args, file)
 	}
-	out, err := exec.CommandContext(t.Context(), lint, args...).CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), command, args...).CombinedOutput()
 	var found *exec.ExitError
 	if err != nil && !errors.As(err, &found) {
 		t.Fatalf("running cfn-lint: %v", err)

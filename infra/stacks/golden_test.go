@@ -27,29 +27,41 @@ var goldens = map[string]struct{ scenario, stack string }{
 }
 
 // assetHash is the name of an uploaded file: it changes with the functions' code.
-var assetHash = regexp.MustCompile(`[0-9a-f]{64}`)
+var assetHash = regexp.MustCompile(`[0-9a-f]{64}|-[0-9a-f]{32}`)
 
 func TestGolden(t *testing.T) {
 	sets := all(t)
 	for name, g := range goldens {
-		t.Run(name, func(t *testing.T) {
-			got := golden(t, sets[g.scenario].stack(t, g.stack))
-			path := filepath.Join("testdata", name+".golden.json")
-			if *update {
-				if err := os.WriteFile(path, got, 0o600); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			want, err := os.ReadFile(path)
-			if err != nil {
+		compare(t, name, sets[g.scenario].stack(t, g.stack))
+	}
+}
+
+func TestGoldenParameterised(t *testing.T) {
+	for name, tpl := range parameterisedTemplates(t) {
+		compare(t, "parameterised-"+name, tpl)
+	}
+}
+
+// compare holds a template against the one on file.
+func compare(t *testing.T, name string, tpl *template) {
+	t.Helper()
+	t.Run(name, func(t *testing.T) {
+		got := golden(t, tpl)
+		path := filepath.Join("testdata", name+".golden.json")
+		if *update {
+			if err := os.WriteFile(path, got, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(string(want), string(got)); diff != "" {
-				t.Errorf("the template changed (-golden +now); if that was meant: go test ./infra/stacks -run Golden -update\n%s", diff)
-			}
-		})
-	}
+			return
+		}
+		want, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(string(want), string(got)); diff != "" {
+			t.Errorf("the template changed (-golden +now); if that was meant: go test ./infra/stacks -run Golden -update\n%s", diff)
+		}
+	})
 }
 
 // golden is the template as it is on file: without hashes, and with the template

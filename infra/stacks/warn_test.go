@@ -36,7 +36,7 @@ func TestWarning(t *testing.T) {
 		`{"rootguard": {"slack": {"workspace": "T0123ABCD", "channel": "C0123ABCD"}}}`: "",
 	} {
 		dir := t.TempDir()
-		if _, err := synth(dir, flags, given, archives); err != nil {
+		if _, err := synth(dir, flags, given, archives, nag); err != nil {
 			t.Fatal(err)
 		}
 		var text strings.Builder

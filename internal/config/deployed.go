@@ -49,6 +49,19 @@ func ReceiverID(protocol, endpoint string) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:])[:idLength]
 }
 
+// PlainReceiver stands for a subscription as ReceiverID does, where whoever notes it
+// cannot compute that: a CloudFormation template has no function for it. It is read
+// as a ReceiverID.
+func PlainReceiver(protocol, endpoint string) string { return protocol + ":" + endpoint }
+
+// receiverID returns what a noted receiver's ID is. No ID has a colon.
+func receiverID(noted string) string {
+	if protocol, endpoint, plain := strings.Cut(noted, ":"); plain {
+		return ReceiverID(protocol, endpoint)
+	}
+	return noted
+}
+
 // deployed is nil where nothing was noted.
 func (r *reader) deployed() *Deployed {
 	text := r.text(EnvDeployed)
@@ -59,6 +72,11 @@ func (r *reader) deployed() *Deployed {
 	if err := json.Unmarshal([]byte(text), &d); err != nil {
 		r.errs = append(r.errs, fmt.Errorf("%s is no JSON object of what was deployed: %w; deploy again: make deploy", EnvDeployed, err))
 		return nil
+	}
+	for _, list := range [][]string{d.Receivers.Alerts, d.Receivers.Escalation, d.Receivers.Second} {
+		for i := range list {
+			list[i] = receiverID(list[i])
+		}
 	}
 	return &d
 }

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -40,6 +42,15 @@ func TestDeployed(t *testing.T) {
 	}
 	if c, err := load(`{"code":{"sweep":"x"},"alarms":["failed"],"receivers":{"alerts":["a"]},"sms":true}`); err != nil || c.Deployed.Code["sweep"] != "x" || !c.Deployed.SMS || c.Deployed.Receivers.Alerts[0] != "a" {
 		t.Errorf("some: %+v, %v", c.Deployed, err)
+	}
+	plain := fmt.Sprintf(`{"receivers":{"alerts":[%q,"a"],"escalation":[%q],"second":[%q]}}`, PlainReceiver("email", "Ops@example.com"), PlainReceiver("https", "https://hooks.example.com/x"), PlainReceiver("email", "b@example.com"))
+	want := Receivers{
+		Alerts:     []string{ReceiverID("email", "ops@example.com"), "a"},
+		Escalation: []string{ReceiverID("https", "https://hooks.example.com/x")},
+		Second:     []string{ReceiverID("email", "b@example.com")},
+	}
+	if c, err := load(plain); err != nil || !reflect.DeepEqual(c.Deployed.Receivers, want) {
+		t.Errorf("plain receivers: %+v, %v, want %+v", c.Deployed, err, want)
 	}
 	if _, err := load(`{"alarms":1}`); err == nil || !strings.Contains(err.Error(), EnvDeployed) || !strings.Contains(err.Error(), "make deploy") {
 		t.Errorf("no list: %v", err)
