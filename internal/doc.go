@@ -8,12 +8,12 @@
 //	aws/organizations  bolt  wire
 //	accountcheck
 //	announcement  aws/cloudformation  aws/securityhub  incident  mfadeadline  quarantine  ratelimit  redrive
-//	guard
-//	accountfacts  alert  aws/eventhistory  evidence
-//	bootstrap  credentialreport  deploy  detect  eventpattern  replay
-//	aws/awsenv  aws/s3  cloudtrail  keys  partition  worker
+//	aws/eventhistory  guard
+//	accountfacts  alert  eventrules  evidence
+//	bootstrap  credentialreport  detect  eventpattern  replay
+//	aws/awsenv  aws/s3  cloudtrail  deploy  keys  partition  worker
 //
-// cloudtrail, partition, eventpattern, credentialreport, detect, bootstrap and
+// cloudtrail, partition, eventpattern, eventrules, credentialreport, detect, bootstrap and
 // alert are pure: no SDK, no clock, no files, no logger, so every decision can be
 // repeated from its input. guard is the one use case, for Lambda and the command
 // line alike; what it needs of the world are its ports, which the adapters

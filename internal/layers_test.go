@@ -52,6 +52,7 @@ var mayImport = map[string][]string{
 	"keys":             {},
 	"worker":           {},
 	"eventpattern":     {"cloudtrail"},
+	"eventrules":       {"eventpattern"},
 	"detect":           {"cloudtrail"},
 	"bootstrap":        {"cloudtrail"},
 	"alert":            {"cloudtrail", "detect"},
@@ -68,11 +69,11 @@ var mayImport = map[string][]string{
 	"bolt":             {"accountcheck", "bootstrap", "guard"},
 	"config":           {"accountcheck", "alert", "bootstrap", "detect", "quarantine", "wire"},
 	"ratelimit":        {"guard"},
-	"deploy":           {"partition"},
 	"redrive":          {"alert", "cloudtrail", "guard"},
-	"health":           {"config", "detect", "eventpattern", "guard", "partition"},
+	"health":           {"config", "detect", "eventpattern", "eventrules", "guard", "partition"},
 	"evidence":         {"bootstrap"},
-	"lambdahandler":    {"accountcheck", "alert", "announcement", "aws/awsenv", "aws/dynamodb", "aws/organizations", "aws/sns", "bootstrap", "cloudtrail", "config", "detect", "eventpattern", "guard", "health", "incident", "mfadeadline", "quarantine", "ratelimit", "redrive", "wire"},
+	"deploy":           {},
+	"lambdahandler":    {"accountcheck", "alert", "announcement", "aws/awsenv", "aws/dynamodb", "aws/organizations", "aws/sns", "bootstrap", "cloudtrail", "config", "detect", "eventrules", "guard", "health", "incident", "mfadeadline", "quarantine", "ratelimit", "redrive", "wire"},
 
 	"aws/account":        {"health"},
 	"aws/awsenv":         {},
@@ -80,9 +81,9 @@ var mayImport = map[string][]string{
 	"aws/cloudformation": {"detect", "guard"},
 	"aws/cloudwatch":     {"health"},
 	"aws/dynamodb":       {"accountcheck", "announcement", "bootstrap", "config", "guard", "health", "incident", "mfadeadline", "quarantine", "ratelimit", "worker"},
-	"aws/eventbridge":    {"eventpattern", "health"},
-	"aws/eventhistory":   {"eventpattern"},
-	"aws/iam":            {"accountcheck", "bootstrap", "eventpattern", "guard", "health", "mfadeadline", "quarantine"},
+	"aws/eventbridge":    {"eventrules", "health"},
+	"aws/eventhistory":   {"eventrules"},
+	"aws/iam":            {"accountcheck", "bootstrap", "eventrules", "guard", "health", "mfadeadline", "quarantine"},
 	"aws/iamrole":        {"health"},
 	"aws/kms":            {"health"},
 	"aws/lambda":         {"health"},
@@ -94,7 +95,7 @@ var mayImport = map[string][]string{
 	"aws/trail":          {"health"},
 
 	// For tests alone.
-	"aws/awshealth/awshealthtest":         {"aws/cloudwatch/cloudwatchtest", "config", "eventpattern", "partition"},
+	"aws/awshealth/awshealthtest":         {"aws/cloudwatch/cloudwatchtest", "config", "eventrules", "partition"},
 	"aws/cloudwatch/cloudwatchtest":       {},
 	"aws/dynamodb/dynamotest":             {"aws/awsenv", "config"},
 	"aws/eventbridge/eventbridgetest":     {"eventpattern"},
@@ -106,6 +107,7 @@ var mayImport = map[string][]string{
 	"aws/sns/snstest":                     {},
 	"aws/sqs/sqstest":                     {},
 	"e2e":                                 {},
+	"eventrules/eventrulestest":           {"cloudtrail", "eventpattern", "eventrules"},
 	"fake":                                {"accountcheck", "alert", "announcement", "bootstrap", "guard", "health", "incident", "mfadeadline", "quarantine", "redrive", "worker"},
 	"guardtest":                           {"accountcheck", "alert", "announcement", "bootstrap", "cloudtrail", "detect", "guard", "incident", "mfadeadline", "quarantine", "worker"},
 	"lambdatest":                          {},
@@ -113,7 +115,7 @@ var mayImport = map[string][]string{
 }
 
 // pure packages must repeat a decision from its input alone.
-var pure = []string{"cloudtrail", "partition", "keys", "eventpattern", "detect", "bootstrap", "alert", "credentialreport"}
+var pure = []string{"cloudtrail", "partition", "keys", "eventpattern", "eventrules", "detect", "bootstrap", "alert", "credentialreport"}
 
 // impure is what a pure package does not import. klauspost/compress itself uses
 // some of it, so this is about the package's own imports.

@@ -11,7 +11,7 @@ import (
 
 	"rootguard/internal/aws/awshealth/awshealthtest"
 	"rootguard/internal/aws/iam/iamtest"
-	"rootguard/internal/eventpattern"
+	"rootguard/internal/eventrules"
 	"rootguard/internal/lambdatest"
 )
 
@@ -79,7 +79,7 @@ func TestHealth(t *testing.T) {
 	}
 
 	// A call by which somebody else has the role tagged proves nothing, and is no alert.
-	handled(t, functions["iamuser"], iamtest.TagRoleEvent(account, "rootguard-sweep", eventpattern.HeartbeatTag, "made-up"))
+	handled(t, functions["iamuser"], iamtest.TagRoleEvent(account, "rootguard-sweep", eventrules.HeartbeatTag, "made-up"))
 
 	// One function hears no more, and a rule is disabled.
 	heard = []string{"rootactivity"}

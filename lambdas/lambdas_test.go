@@ -29,7 +29,7 @@ import (
 	"rootguard/internal/aws/sqs/sqstest"
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/config"
-	"rootguard/internal/eventpattern"
+	"rootguard/internal/eventrules"
 	"rootguard/internal/lambdatest"
 	"rootguard/internal/testenv"
 )
@@ -110,7 +110,7 @@ func (c *cloud) escalate(arn string) {
 	for _, f := range c.rest.Functions {
 		f.Environment[config.EnvEscalationTopicARN] = arn
 	}
-	for _, r := range eventpattern.Direct("rootguard") {
+	for _, r := range eventrules.Direct("rootguard") {
 		rule := c.rest.Rules["rootguard-"+r.Name]
 		rule.Targets = append(rule.Targets, awshealthtest.Target{ARN: arn, DeadLetters: rule.Targets[0].DeadLetters, Template: `"text"`})
 	}

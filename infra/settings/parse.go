@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"rootguard/internal/eventpattern"
+	"rootguard/internal/eventrules"
 	"rootguard/internal/partition"
 )
 
@@ -319,10 +320,10 @@ func (p *parser) match(key string, v any, form pattern, to *string) {
 func (p *parser) prefix(key string, v any) {
 	p.match(key, v, prefixes, &p.settings.Prefix)
 	text, _ := v.(string)
-	var tooComplex *eventpattern.TooComplexError
-	if _, err := eventpattern.RulesFor(text); errors.As(err, &tooComplex) {
+	var tooComplex *eventrules.TooComplexError
+	if _, err := eventrules.RulesFor(text); errors.As(err, &tooComplex) {
 		p.fail(key, v, fmt.Sprintf("rule %s would be too complex for EventBridge (%d > %d): choose a prefix that repeats itself less, such as %q",
-			tooComplex.Rule, tooComplex.Complexity, eventpattern.MaxComplexity, eventpattern.DefaultPrefix))
+			tooComplex.Rule, tooComplex.Complexity, eventpattern.MaxComplexity, eventrules.DefaultPrefix))
 	}
 }
 

@@ -18,11 +18,11 @@ import (
 
 	"rootguard/infra/settings"
 	"rootguard/internal/config"
-	"rootguard/internal/eventpattern"
+	"rootguard/internal/eventrules"
 )
 
 // Sweep is the function that no rule calls, but the schedule alone.
-const Sweep = eventpattern.Sweep
+const Sweep = eventrules.Sweep
 
 // SecurityHub is the function that the topic of alerts calls, where the settings
 // ask for it.
@@ -30,11 +30,11 @@ const SecurityHub = config.SecurityHub
 
 // Quarantine is the function that may put the quarantine policy on users, where
 // the settings ask for it.
-const Quarantine = eventpattern.Quarantine
+const Quarantine = eventrules.Quarantine
 
 // Functions are the functions that the settings ask for, each a folder of lambdas.
 func Functions(s *settings.Settings) []string {
-	names := []string{eventpattern.IAMUser, eventpattern.RootActivity, Sweep}
+	names := []string{eventrules.IAMUser, eventrules.RootActivity, Sweep}
 	if s.Quarantine != "" {
 		names = append(names, Quarantine)
 	}
@@ -47,12 +47,12 @@ func Functions(s *settings.Settings) []string {
 // Add declares the stacks that the settings ask for. archives has the path of
 // the zip of each of the Functions.
 func Add(app awscdk.App, s *settings.Settings, archives map[string]string) error {
-	rules, err := eventpattern.RulesFor(s.Prefix)
+	rules, err := eventrules.RulesFor(s.Prefix)
 	if err != nil {
 		return fmt.Errorf("choosing the rules: %w", err)
 	}
 	if s.Quarantine != "" {
-		rules = append(rules, eventpattern.QuarantineRule(s.Prefix))
+		rules = append(rules, eventrules.QuarantineRule(s.Prefix))
 	}
 	for _, name := range Functions(s) {
 		if archives[name] == "" {
@@ -81,7 +81,7 @@ func Add(app awscdk.App, s *settings.Settings, archives map[string]string) error
 }
 
 // newRegion declares the stack of a further Region.
-func newRegion(app awscdk.App, s *settings.Settings, rules []eventpattern.Rule, region string) {
+func newRegion(app awscdk.App, s *settings.Settings, rules []eventrules.Rule, region string) {
 	stack := awscdk.NewStack(app, jsii.String(s.Prefix+"-forward-"+region), &awscdk.StackProps{
 		Env:         &awscdk.Environment{Region: jsii.String(region)},
 		Description: jsii.String("rootguard: sends this Region's events about root and IAM users to the guard in " + s.Home()),
@@ -93,13 +93,13 @@ func newRegion(app awscdk.App, s *settings.Settings, rules []eventpattern.Rule, 
 		newForwarder(stack, s, rules, *awscdk.Aws_ACCOUNT_ID())
 		return
 	}
-	local := make([]eventpattern.Rule, len(rules))
+	local := make([]eventrules.Rule, len(rules))
 	for i, rule := range rules {
-		local[i] = eventpattern.Elsewhere(rule, s.Home())
+		local[i] = eventrules.Elsewhere(rule, s.Home())
 	}
-	direct := eventpattern.Direct(s.Prefix)
+	direct := eventrules.Direct(s.Prefix)
 	if s.Encrypt {
-		direct = append(direct, eventpattern.DirectKey("")) // the home Region knows which: see eventpattern.Second
+		direct = append(direct, eventrules.DirectKey("")) // the home Region knows which: see eventrules.Second
 	}
 	newForwarder(stack, s, local, *awscdk.Aws_ACCOUNT_ID()).second(s, direct)
 }
@@ -113,7 +113,7 @@ func unaided() awscdk.IStackSynthesizer {
 // newManagement declares the member stack once a Region for the management
 // account. They are in a stage of their own, so that deploying all stacks with
 // the hub's credentials leaves them out.
-func newManagement(app awscdk.App, s *settings.Settings, rules []eventpattern.Rule) {
+func newManagement(app awscdk.App, s *settings.Settings, rules []eventrules.Rule) {
 	stage := awscdk.NewStage(app, jsii.String("management"), &awscdk.StageProps{})
 	for _, region := range append([]string{s.Home()}, s.Regions...) {
 		name := jsii.String(s.Prefix + "-member-" + region)
@@ -129,7 +129,7 @@ func newManagement(app awscdk.App, s *settings.Settings, rules []eventpattern.Ru
 
 // memberTemplate is the member stack as CloudFormation reads it, made in an app
 // of its own since a stack set takes it as text.
-func memberTemplate(parent awscdk.App, s *settings.Settings, rules []eventpattern.Rule) (any, error) {
+func memberTemplate(parent awscdk.App, s *settings.Settings, rules []eventrules.Rule) (any, error) {
 	dir, err := os.MkdirTemp("", "rootguard-member-")
 	if err != nil {
 		return nil, fmt.Errorf("making a folder for the member template: %w", err)

@@ -13,12 +13,12 @@ import (
 
 	"rootguard/infra/settings"
 	"rootguard/internal/config"
-	"rootguard/internal/eventpattern"
+	"rootguard/internal/eventrules"
 )
 
 // proved are the functions that the sweep checks.
 func proved(s *settings.Settings) []string {
-	names := []string{eventpattern.IAMUser, eventpattern.RootActivity, Sweep}
+	names := []string{eventrules.IAMUser, eventrules.RootActivity, Sweep}
 	if s.Quarantine != "" {
 		names = append(names, Quarantine)
 	}

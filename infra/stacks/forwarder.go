@@ -8,7 +8,7 @@ import (
 
 	"rootguard/infra/settings"
 	"rootguard/internal/config"
-	"rootguard/internal/eventpattern"
+	"rootguard/internal/eventrules"
 )
 
 // forwarder sends the events of the rules' patterns to the guard's event bus.
@@ -25,7 +25,7 @@ func forwarderRole(s *settings.Settings, region string) string {
 
 // newForwarder gives its resources names, since a stack set's own stacks do not
 // begin with the prefix.
-func newForwarder(stack awscdk.Stack, s *settings.Settings, rules []eventpattern.Rule, hub string) *forwarder {
+func newForwarder(stack awscdk.Stack, s *settings.Settings, rules []eventrules.Rule, hub string) *forwarder {
 	prefix := s.Prefix + "-forward-"
 	f := &forwarder{stack: stack}
 	f.undelivered = newDeadLetters(stack, "Undelivered", config.ForwardQueue(s.Prefix), prefix)

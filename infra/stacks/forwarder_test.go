@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"rootguard/internal/eventpattern"
+	"rootguard/internal/eventrules"
 	"rootguard/internal/partition"
 )
 
@@ -28,7 +28,7 @@ func TestForwarder(t *testing.T) {
 				_, rest, _ := strings.Cut(want.bus, ":events:")
 				home, _, _ := strings.Cut(rest, ":")
 				for i := range rules {
-					rules[i] = eventpattern.Elsewhere(rules[i], home)
+					rules[i] = eventrules.Elsewhere(rules[i], home)
 				}
 			}
 			checkForwarder(t, tpl, want.prefix, want.bus, rules)
@@ -41,7 +41,7 @@ func TestForwarder(t *testing.T) {
 	}
 }
 
-func checkForwarder(t *testing.T, tpl *template, prefix, bus string, rules []eventpattern.Rule) {
+func checkForwarder(t *testing.T, tpl *template, prefix, bus string, rules []eventrules.Rule) {
 	t.Helper()
 	roles := 0
 	for id, role := range tpl.of("AWS::IAM::Role") {

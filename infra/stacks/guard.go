@@ -23,7 +23,7 @@ import (
 
 	"rootguard/infra/settings"
 	"rootguard/internal/config"
-	"rootguard/internal/eventpattern"
+	"rootguard/internal/eventrules"
 )
 
 // How long a function may run. One that handles an event is done within its
@@ -60,7 +60,7 @@ type guard struct {
 	alarms                  *alarms
 }
 
-func newGuard(app awscdk.App, s *settings.Settings, rules []eventpattern.Rule, archives map[string]string) {
+func newGuard(app awscdk.App, s *settings.Settings, rules []eventrules.Rule, archives map[string]string) {
 	g := &guard{
 		stack: awscdk.NewStack(app, jsii.String(s.Prefix), &awscdk.StackProps{
 			Env:                   &awscdk.Environment{Region: jsii.String(s.Home())},
@@ -95,7 +95,7 @@ func newGuard(app awscdk.App, s *settings.Settings, rules []eventpattern.Rule, a
 		newQuarantinePolicy(g.stack, s)
 	}
 
-	for _, rule := range append(slices.Clone(rules), eventpattern.Heartbeats(s.Prefix, *awscdk.Aws_ACCOUNT_ID())...) {
+	for _, rule := range append(slices.Clone(rules), eventrules.Heartbeats(s.Prefix, *awscdk.Aws_ACCOUNT_ID())...) {
 		r := newRule(g.stack, s.Prefix+"-"+rule.Name, rule, target("function", *g.functions[rule.Function].FunctionArn(), g.undelivered))
 		g.permit(rule.Name, r, rule.Function)
 	}
@@ -104,15 +104,15 @@ func newGuard(app awscdk.App, s *settings.Settings, rules []eventpattern.Rule, a
 			g.schedule(name)
 		}
 	}
-	direct := eventpattern.Direct(s.Prefix)
+	direct := eventrules.Direct(s.Prefix)
 	if g.key != nil {
-		direct = append(direct, eventpattern.DirectKey(*g.key.KeyArn()))
+		direct = append(direct, eventrules.DirectKey(*g.key.KeyArn()))
 	}
 	g.direct(direct)
 	if s.Second() != "" {
 		g.sendsSecond(direct)
 	} else {
-		arrives(g.stack, g.alarms, s, eventpattern.Alive(s.Prefix, *awscdk.Aws_ACCOUNT_ID()))
+		arrives(g.stack, g.alarms, s, eventrules.Alive(s.Prefix, *awscdk.Aws_ACCOUNT_ID()))
 	}
 	if o := s.Organization; o != nil {
 		g.admit(o)
@@ -326,7 +326,7 @@ func functionRole(s *settings.Settings, function string) string {
 	case Quarantine:
 		return quarantineName(s)
 	case Sweep:
-		return eventpattern.SweepRole(s.Prefix)
+		return eventrules.SweepRole(s.Prefix)
 	default:
 		return s.Prefix + "-" + function
 	}
@@ -334,11 +334,11 @@ func functionRole(s *settings.Settings, function string) string {
 
 // duties are what the functions do, for people.
 var duties = map[string]string{
-	eventpattern.RootActivity: "judges the events of its rules",
-	eventpattern.IAMUser:      "judges the events of its rules",
-	Sweep:                     "tells of users without MFA beyond their time, looks at each account's root and users, insists on what nobody acknowledged, and proves that the guard works",
-	SecurityHub:               "imports alerts into AWS Security Hub",
-	Quarantine:                "quarantines users past the last reminder, and releases them",
+	eventrules.RootActivity: "judges the events of its rules",
+	eventrules.IAMUser:      "judges the events of its rules",
+	Sweep:                   "tells of users without MFA beyond their time, looks at each account's root and users, insists on what nobody acknowledged, and proves that the guard works",
+	SecurityHub:             "imports alerts into AWS Security Hub",
+	Quarantine:              "quarantines users past the last reminder, and releases them",
 }
 
 // newFunction makes a function with a log group, and a role that allows what it
@@ -437,7 +437,7 @@ func (g *guard) permissions(function, logs string) []awsiam.PolicyStatement {
 		allow("CheckUsers", []string{"iam:GetLoginProfile", "iam:ListMFADevices"}, []string{users}, nil),
 		allow("CheckAccount", []string{"iam:GetAccountSummary", "iam:ListVirtualMFADevices"}, []string{"*"}, nil),
 	)
-	if function == eventpattern.RootActivity {
+	if function == eventrules.RootActivity {
 		statements = append(statements, allow("CheckDeployments", []string{"cloudformation:DescribeStackEvents"}, []string{
 			arn("cloudformation", "stack/"+g.settings.Prefix+"/*"),
 			arnOf("cloudformation", "*", *awscdk.Aws_ACCOUNT_ID(), "stack/"+g.settings.Prefix+"-forward-*/*"),
@@ -484,10 +484,10 @@ func (g *guard) proving() []awsiam.PolicyStatement {
 	// guard for one member alone do not name.
 	trails := []string{arnOf("cloudtrail", "*", "*", "trail/*")}
 	// Only the guard's own rules are to get its events.
-	heartbeat := conditions{"StringEquals": map[string]any{"events:source": eventpattern.HeartbeatSource, "events:detail-type": eventpattern.HeartbeatDetailType}}
+	heartbeat := conditions{"StringEquals": map[string]any{"events:source": eventrules.HeartbeatSource, "events:detail-type": eventrules.HeartbeatDetailType}}
 	// No other tag than this one, of no other role than its own.
 	tag := conditions{
-		"ForAllValues:StringEquals": map[string]any{"aws:TagKeys": []string{eventpattern.HeartbeatTag}},
+		"ForAllValues:StringEquals": map[string]any{"aws:TagKeys": []string{eventrules.HeartbeatTag}},
 		"Null":                      map[string]any{"aws:TagKeys": "false"},
 	}
 	statements := []awsiam.PolicyStatement{
@@ -499,7 +499,7 @@ func (g *guard) proving() []awsiam.PolicyStatement {
 		allow("ProveTopics", []string{"sns:GetDataProtectionPolicy", "sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic"}, topics, nil),
 		allow("ProveTable", []string{"dynamodb:DescribeContinuousBackups", "dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive", "dynamodb:GetResourcePolicy"}, []string{*g.table.TableArn()}, nil),
 		allow("PutHeartbeats", []string{"events:PutEvents"}, []string{arn("events", "event-bus/default")}, heartbeat),
-		allow("RecordHeartbeats", []string{"iam:TagRole"}, []string{arnOf("iam", "", *awscdk.Aws_ACCOUNT_ID(), "role/"+eventpattern.SweepRole(s.Prefix))}, tag),
+		allow("RecordHeartbeats", []string{"iam:TagRole"}, []string{arnOf("iam", "", *awscdk.Aws_ACCOUNT_ID(), "role/"+eventrules.SweepRole(s.Prefix))}, tag),
 	}
 	if g.key != nil {
 		statements = append(statements, allow("ProveKey", []string{"kms:DescribeKey"}, []string{*g.key.KeyArn()}, nil))
@@ -625,7 +625,7 @@ func (g *guard) permit(name string, rule awsevents.CfnRule, function string) {
 
 // direct makes the rules that go around the functions: what is done to rootguard
 // itself is reported by the topics alone.
-func (g *guard) direct(rules []eventpattern.Rule) {
+func (g *guard) direct(rules []eventrules.Rule) {
 	topics := map[string]awssns.Topic{"topic": g.topic, "escalation": g.escalation, "chat": g.chat}
 	maps.DeleteFunc(topics, func(_ string, topic awssns.Topic) bool { return topic == nil })
 	for _, id := range slices.Sorted(maps.Keys(topics)) {

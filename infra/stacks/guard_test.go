@@ -19,6 +19,7 @@ import (
 	"rootguard/infra/settings"
 	"rootguard/internal/config"
 	"rootguard/internal/eventpattern"
+	"rootguard/internal/eventrules"
 	"rootguard/internal/testenv"
 )
 
@@ -84,9 +85,9 @@ func flatten(v any) string {
 }
 
 // mustRules are the rules of a deployment without quarantine.
-func mustRules(t *testing.T, prefix string) []eventpattern.Rule {
+func mustRules(t *testing.T, prefix string) []eventrules.Rule {
 	t.Helper()
-	rules, err := eventpattern.RulesFor(prefix)
+	rules, err := eventrules.RulesFor(prefix)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +97,7 @@ func mustRules(t *testing.T, prefix string) []eventpattern.Rule {
 	return rules
 }
 
-func checkRule(t *testing.T, tpl *template, name string, rule eventpattern.Rule) map[string]any {
+func checkRule(t *testing.T, tpl *template, name string, rule eventrules.Rule) map[string]any {
 	t.Helper()
 	id, r := tpl.named(t, "AWS::Events::Rule", "Name", name)
 	var want any
@@ -125,7 +126,7 @@ func TestRules(t *testing.T) {
 		tpl := all(t)[scenario].stack(t, prefix)
 		rules := mustRules(t, prefix)
 		if scenario == "quarantine" {
-			rules = append(rules, eventpattern.QuarantineRule(prefix))
+			rules = append(rules, eventrules.QuarantineRule(prefix))
 		}
 		for _, rule := range rules {
 			target := checkRule(t, tpl, prefix+"-"+rule.Name, rule)
@@ -193,7 +194,7 @@ func TestEveryRule(t *testing.T) {
 func TestDirect(t *testing.T) {
 	for scenario, topics := range map[string]int{"default": 1, "full": 3} {
 		tpl := all(t)[scenario].stack(t, "rootguard")
-		for _, rule := range eventpattern.Direct("rootguard") {
+		for _, rule := range eventrules.Direct("rootguard") {
 			_, r := tpl.named(t, "AWS::Events::Rule", "Name", "rootguard-"+rule.Name)
 			var want any
 			if err := json.Unmarshal([]byte(rule.Pattern), &want); err != nil {

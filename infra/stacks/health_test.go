@@ -15,13 +15,14 @@ import (
 
 	"rootguard/internal/config"
 	"rootguard/internal/eventpattern"
+	"rootguard/internal/eventrules"
 )
 
 // TestHeartbeats holds that recorded heartbeats reach both functions, and of this
 // account alone.
 func TestHeartbeats(t *testing.T) {
 	tpl := all(t)["default"].stack(t, "rootguard")
-	for _, probe := range eventpattern.Heartbeats("rootguard", "ACCOUNT") {
+	for _, probe := range eventrules.Heartbeats("rootguard", "ACCOUNT") {
 		id, r := tpl.named(t, "AWS::Events::Rule", "Name", "rootguard-"+probe.Name)
 		text, err := json.Marshal(r.Properties["EventPattern"])
 		if err != nil {
@@ -39,7 +40,7 @@ func TestHeartbeats(t *testing.T) {
 	for name, tpl := range templates(t) {
 		if strings.Contains(name, "forward") {
 			for id, r := range tpl.of("AWS::Events::Rule") {
-				if strings.Contains(fmt.Sprint(r.Properties["EventPattern"]), eventpattern.HeartbeatTag) {
+				if strings.Contains(fmt.Sprint(r.Properties["EventPattern"]), eventrules.HeartbeatTag) {
 					t.Errorf("%s: %s forwards heartbeats", name, id)
 				}
 			}
@@ -114,12 +115,12 @@ func TestProving(t *testing.T) {
 			}
 			if at(s, "Action") == "iam:TagRole" {
 				tagged = reflect.DeepEqual(at(s, "Condition"), map[string]any{
-					"ForAllValues:StringEquals": map[string]any{"aws:TagKeys": []any{eventpattern.HeartbeatTag}}, "Null": map[string]any{"aws:TagKeys": "false"},
+					"ForAllValues:StringEquals": map[string]any{"aws:TagKeys": []any{eventrules.HeartbeatTag}}, "Null": map[string]any{"aws:TagKeys": "false"},
 				})
 			}
 			if at(s, "Action") == "events:PutEvents" {
 				conditioned = reflect.DeepEqual(at(s, "Condition"), map[string]any{"StringEquals": map[string]any{
-					"events:source": eventpattern.HeartbeatSource, "events:detail-type": eventpattern.HeartbeatDetailType}})
+					"events:source": eventrules.HeartbeatSource, "events:detail-type": eventrules.HeartbeatDetailType}})
 			}
 		}
 	}
@@ -129,7 +130,7 @@ func TestProving(t *testing.T) {
 	if !tagged {
 		t.Error("the sweep may put other tags on its role than heartbeats")
 	}
-	if name := tpl.Resources[role].Properties["RoleName"]; name != eventpattern.SweepRole("rootguard") {
+	if name := tpl.Resources[role].Properties["RoleName"]; name != eventrules.SweepRole("rootguard") {
 		t.Errorf("the role of the sweep is %v, which is not the one that it may tag", name)
 	}
 }

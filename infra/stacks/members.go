@@ -11,7 +11,7 @@ import (
 
 	"rootguard/infra/settings"
 	"rootguard/internal/config"
-	"rootguard/internal/eventpattern"
+	"rootguard/internal/eventrules"
 )
 
 // memberRole is the role that the guard assumes in other accounts, to see how
@@ -21,7 +21,7 @@ func memberRole(s *settings.Settings) string { return s.Prefix + "-member" }
 // newMember fills the stack that every other account has in each Region. In the
 // guard's own account it makes nothing: a rule that sends a bus's events to the
 // same bus would never end.
-func newMember(stack awscdk.Stack, s *settings.Settings, rules []eventpattern.Rule) {
+func newMember(stack awscdk.Stack, s *settings.Settings, rules []eventrules.Rule) {
 	o := s.Organization
 	newForwarder(stack, s, rules, o.Hub)
 
@@ -36,7 +36,7 @@ func newMember(stack awscdk.Stack, s *settings.Settings, rules []eventpattern.Ru
 	once := awscdk.NewCfnCondition(stack, jsii.String("OnceAnAccount"), &awscdk.CfnConditionProps{
 		Expression: awscdk.Fn_ConditionAnd(elsewhere, awscdk.Fn_ConditionEquals(awscdk.Aws_REGION(), jsii.String(s.Home()))),
 	})
-	askers := []string{eventpattern.IAMUser, eventpattern.RootActivity, Sweep} // that check accounts
+	askers := []string{eventrules.IAMUser, eventrules.RootActivity, Sweep} // that check accounts
 	for i, name := range askers {
 		askers[i] = arnOf("iam", "", o.Hub, "role/"+functionRole(s, name))
 	}
@@ -80,7 +80,7 @@ func condition(scope constructs.IConstruct, when awscdk.CfnCondition) {
 
 // newMembers declares the stack set for the organization's accounts, those that
 // join later included.
-func newMembers(app awscdk.App, s *settings.Settings, rules []eventpattern.Rule) error {
+func newMembers(app awscdk.App, s *settings.Settings, rules []eventrules.Rule) error {
 	template, err := memberTemplate(app, s, rules)
 	if err != nil {
 		return err

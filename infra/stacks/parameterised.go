@@ -17,7 +17,7 @@ import (
 	"rootguard/infra/settings"
 	"rootguard/internal/config"
 	"rootguard/internal/deploy"
-	"rootguard/internal/eventpattern"
+	"rootguard/internal/eventrules"
 	"rootguard/internal/partition"
 )
 
@@ -171,7 +171,7 @@ func (y *synthesizer) forwarder(region string) (map[string]any, error) {
 	const decisive = 1<<0 | 1<<1 // the first two choices; without further Regions there is no forwarder
 	for bits := range all {
 		if made[bits&decisive] == nil {
-			template, err := y.variant(bits&decisive|1<<(len(choices)-1), false, func(app awscdk.App, s *settings.Settings, rules []eventpattern.Rule, _ map[string]string) {
+			template, err := y.variant(bits&decisive|1<<(len(choices)-1), false, func(app awscdk.App, s *settings.Settings, rules []eventrules.Rule, _ map[string]string) {
 				newRegion(app, s, rules, region)
 			})
 			if err != nil {
@@ -189,7 +189,7 @@ func (y *synthesizer) forwarder(region string) (map[string]any, error) {
 }
 
 // variant synthesizes the stack that declare declares for a combination.
-func (y *synthesizer) variant(bits int, trail bool, declare func(awscdk.App, *settings.Settings, []eventpattern.Rule, map[string]string)) (map[string]any, error) {
+func (y *synthesizer) variant(bits int, trail bool, declare func(awscdk.App, *settings.Settings, []eventrules.Rule, map[string]string)) (map[string]any, error) {
 	s, err := settings.Parse(map[string]any{"partition": y.of.ID, "email": standIn[deploy.ParamEmail]})
 	if err != nil {
 		return nil, fmt.Errorf("choosing settings: %w", err)
@@ -200,7 +200,7 @@ func (y *synthesizer) variant(bits int, trail bool, declare func(awscdk.App, *se
 			c.choose(&s)
 		}
 	}
-	rules, err := eventpattern.RulesFor(s.Prefix)
+	rules, err := eventrules.RulesFor(s.Prefix)
 	if err != nil {
 		return nil, fmt.Errorf("choosing the rules: %w", err)
 	}

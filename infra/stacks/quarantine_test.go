@@ -6,9 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	"rootguard/internal/eventrules"
 
-	"rootguard/internal/eventpattern"
+	"github.com/google/go-cmp/cmp"
 )
 
 // writesIAM are the actions on IAM of a statement that change something. A
@@ -159,7 +159,7 @@ func TestQuarantineTrust(t *testing.T) {
 // TestQuarantineOff holds that without quarantine nothing of it is deployed: no
 // resource, no rule and no variable names it.
 func TestQuarantineOff(t *testing.T) {
-	rule, with := eventpattern.QuarantineRule("rootguard"), 0
+	rule, with := eventrules.QuarantineRule("rootguard"), 0
 	for where, tpl := range templates(t) {
 		scenario, _, _ := strings.Cut(where, "/")
 		if !strings.HasPrefix(scenario, "quarantine") {

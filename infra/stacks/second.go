@@ -11,7 +11,7 @@ import (
 
 	"rootguard/infra/settings"
 	"rootguard/internal/config"
-	"rootguard/internal/eventpattern"
+	"rootguard/internal/eventrules"
 )
 
 // The second way out is a topic in another Region, with the same receivers and no
@@ -22,7 +22,7 @@ import (
 // It belongs to the guard's own account; other accounts' forwarders have none.
 
 // sendsSecond makes the rules of the home Region that send events to the second one.
-func (g *guard) sendsSecond(direct []eventpattern.Rule) {
+func (g *guard) sendsSecond(direct []eventrules.Rule) {
 	s := g.settings
 	bus := arnOf("events", s.Second(), *awscdk.Aws_ACCOUNT_ID(), "event-bus/default")
 	role := awsiam.NewRole(g.stack, jsii.String("SecondRole"), &awsiam.RoleProps{
@@ -33,8 +33,8 @@ func (g *guard) sendsSecond(direct []eventpattern.Rule) {
 	})
 	role.AddToPolicy(allow("Send", []string{"events:PutEvents"}, []string{bus}, nil))
 	alive := &awsevents.CfnRule_TargetProperty{Id: jsii.String("second"), Arn: jsii.String(bus), RoleArn: role.RoleArn(), RetryPolicy: soonAgain()}
-	newRule(g.stack, s.Prefix+"-heartbeat", eventpattern.Alive(s.Prefix, *awscdk.Aws_ACCOUNT_ID()), alive)
-	sending, _ := eventpattern.Second(direct, *awscdk.Aws_ACCOUNT_ID(), s.Home())
+	newRule(g.stack, s.Prefix+"-heartbeat", eventrules.Alive(s.Prefix, *awscdk.Aws_ACCOUNT_ID()), alive)
+	sending, _ := eventrules.Second(direct, *awscdk.Aws_ACCOUNT_ID(), s.Home())
 	for _, rule := range sending {
 		to := target("second", bus, g.undelivered)
 		to.RoleArn = role.RoleArn()
@@ -48,7 +48,7 @@ func soonAgain() *awsevents.CfnRule_RetryPolicyProperty {
 }
 
 // second makes the second way out, in the stack of a forwarder.
-func (f *forwarder) second(s *settings.Settings, direct []eventpattern.Rule) {
+func (f *forwarder) second(s *settings.Settings, direct []eventrules.Rule) {
 	topic := newTopic(f.stack, "Topic", &awssns.TopicProps{
 		TopicName: jsii.String(config.SecondTopic(s.Prefix)), DisplayName: jsii.String("rootguard"),
 	}, s.Prefix)
@@ -56,14 +56,14 @@ func (f *forwarder) second(s *settings.Settings, direct []eventpattern.Rule) {
 	publishes(topic)
 	f.undelivered.AddToResourcePolicy(allow("SecondSends", []string{"sqs:SendMessage"}, []string{*f.undelivered.QueueArn()},
 		from(arn("events", "rule/"+config.SecondRule(s.Prefix)+"*")), service(eventBridge)))
-	_, reporting := eventpattern.Second(direct, *awscdk.Aws_ACCOUNT_ID(), s.Home())
+	_, reporting := eventrules.Second(direct, *awscdk.Aws_ACCOUNT_ID(), s.Home())
 	for _, rule := range reporting {
 		to := target("topic", *topic.TopicArn(), f.undelivered)
 		to.InputTransformer = plainText(rule)
 		newRule(f.stack, s.Prefix+"-"+rule.Name, rule, to)
 	}
-	alive := eventpattern.Alive(s.Prefix, *awscdk.Aws_ACCOUNT_ID())
-	alive.Name = eventpattern.SecondWay + alive.Name
+	alive := eventrules.Alive(s.Prefix, *awscdk.Aws_ACCOUNT_ID())
+	alive.Name = eventrules.SecondWay + alive.Name
 	a := &alarms{scope: f.stack, prefix: s.Prefix + "-second", notify: []*string{topic.TopicArn()}}
 	arrives(f.stack, a, s, alive)
 }
@@ -95,7 +95,7 @@ func union(lists ...[]string) []string {
 // none. What the rule's target gets is of no use: that it got something is counted
 // (Amazon EventBridge User Guide, metric Invocations: of targets, by RuleName for
 // the default bus, and not sent where it is zero).
-func arrives(stack awscdk.Stack, a *alarms, s *settings.Settings, alive eventpattern.Rule) {
+func arrives(stack awscdk.Stack, a *alarms, s *settings.Settings, alive eventrules.Rule) {
 	queue := newQueue(stack, "Heartbeats", "")
 	queue.Node().DefaultChild().(awssqs.CfnQueue).SetMessageRetentionPeriod(jsii.Number(60 * 60))
 	name := s.Prefix + "-" + alive.Name
@@ -119,16 +119,16 @@ func publishes(topic awssns.Topic) {
 // plainText is what a topic gets of what is done to the guard itself. It has
 // nothing in it that a caller can choose, such as the name of a session or of a
 // resource, which could be a link: there is no function here to make it harmless.
-func plainText(rule eventpattern.Rule) *awsevents.CfnRule_InputTransformerProperty {
+func plainText(rule eventrules.Rule) *awsevents.CfnRule_InputTransformerProperty {
 	return transformed(`"[CRITICAL] ` + changed(rule) + `"`)
 }
 
 // custom is the same for Amazon Q, which shows no plain text.
-func custom(rule eventpattern.Rule) *awsevents.CfnRule_InputTransformerProperty {
+func custom(rule eventrules.Rule) *awsevents.CfnRule_InputTransformerProperty {
 	return transformed(`{"version": "1.0", "source": "custom", "content": {"textType": "client-markdown", "title": "[CRITICAL] rootguard itself is changed", "description": "` + changed(rule) + `"}}`)
 }
 
-func changed(rule eventpattern.Rule) string {
+func changed(rule eventrules.Rule) string {
 	return rule.Description + ": <call> of <service> in account <account>, Region <region>, by <type> from <address> with access key <key> at <time>, event <event>. " +
 		"Unless you are deploying rootguard, undo it now: until then, root sign-ins and users without MFA can go unreported. Check: rootguard doctor"
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"rootguard/internal/eventpattern"
+	"rootguard/internal/eventrules"
 )
 
 // TestSecond holds that the second way out has the receivers of the first, no key,
@@ -264,7 +265,7 @@ func TestSecondWay(t *testing.T) {
 // function.
 func TestHeartbeatArrives(t *testing.T) {
 	event := fmt.Sprintf(`{"source": %q, "detail-type": %q, "account": %q, "region": "us-east-1", "detail": {"prefix": "rootguard"}}`,
-		eventpattern.HeartbeatSource, eventpattern.HeartbeatDetailType, worldAccount)
+		eventrules.HeartbeatSource, eventrules.HeartbeatDetailType, worldAccount)
 	for scenario, second := range map[string]string{"default": "us-east-2", "full": "eu-west-1", "management": "us-east-1"} {
 		w := newWorld(t, scenario)
 		reached, failed := w.reached("us-east-1", event, func(string, string) bool { return false })

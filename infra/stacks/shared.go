@@ -17,7 +17,7 @@ import (
 
 	"rootguard/infra/settings"
 	"rootguard/internal/config"
-	"rootguard/internal/eventpattern"
+	"rootguard/internal/eventrules"
 )
 
 // conditions of a policy statement, by operator.
@@ -107,7 +107,7 @@ func target(id, arn string, deadLetters awssqs.Queue) *awsevents.CfnRule_TargetP
 // newRule declares one of the rules. The construct library has no name for the
 // state that lets read-only management events through, so this is the plain
 // resource.
-func newRule(scope constructs.Construct, name string, rule eventpattern.Rule, to ...*awsevents.CfnRule_TargetProperty) awsevents.CfnRule {
+func newRule(scope constructs.Construct, name string, rule eventrules.Rule, to ...*awsevents.CfnRule_TargetProperty) awsevents.CfnRule {
 	var pattern map[string]any
 	if err := json.Unmarshal([]byte(rule.Pattern), &pattern); err != nil {
 		panic(fmt.Sprintf("reading the pattern of rule %s: %v", rule.Name, err)) // a constant of ours

@@ -7,7 +7,7 @@ import (
 	"github.com/aws/jsii-runtime-go"
 
 	"rootguard/internal/config"
-	"rootguard/internal/eventpattern"
+	"rootguard/internal/eventrules"
 )
 
 // schedule calls a function every five minutes with no record: it does what is due.
@@ -19,7 +19,7 @@ func (g *guard) schedule(function string) {
 	rule := awsevents.NewCfnRule(g.stack, jsii.String(camel(name)+"Rule"), &awsevents.CfnRuleProps{
 		Name:               jsii.String(g.settings.Prefix + "-" + name),
 		Description:        jsii.String("Has the function " + function + " do what is due"),
-		ScheduleExpression: jsii.String(eventpattern.Schedule),
+		ScheduleExpression: jsii.String(eventrules.Schedule),
 		State:              jsii.String("ENABLED"),
 		Targets:            []any{to},
 	})
@@ -40,9 +40,9 @@ func (g *guard) watch() {
 		a.add(alarm{"PublishErrors", "publish-errors", "Alerts could not be published. They are tried again, and kept in the queue of failed events.", own(config.MetricPublishErrors, "Sum"), false})
 	}
 	sum := &awscloudwatch.MetricOptions{Statistic: jsii.String("Sum"), Period: minutes(5)}
-	a.add(alarm{"RootactivityErrors", "errors-" + eventpattern.RootActivity,
-		"The function " + eventpattern.RootActivity + " ended in errors, as where alerts cannot be published. Lambda tries each event three times, then keeps it in the queue of failed events.",
-		g.functions[eventpattern.RootActivity].MetricErrors(sum), false})
+	a.add(alarm{"RootactivityErrors", "errors-" + eventrules.RootActivity,
+		"The function " + eventrules.RootActivity + " ended in errors, as where alerts cannot be published. Lambda tries each event three times, then keeps it in the queue of failed events.",
+		g.functions[eventrules.RootActivity].MetricErrors(sum), false})
 	quarter := &awscloudwatch.MetricOptions{Statistic: jsii.String("Sum"), Period: minutes(15)}
 	sweep := g.functions[Sweep]
 	a.add(alarm{"SweepSilent", "sweep-silent", "The function " + Sweep + " did not run with success for 15 minutes, though it is called every five.",

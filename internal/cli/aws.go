@@ -21,7 +21,7 @@ import (
 	"rootguard/internal/aws/lambda"
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/config"
-	"rootguard/internal/eventpattern"
+	"rootguard/internal/eventrules"
 	"rootguard/internal/partition"
 )
 
@@ -198,7 +198,7 @@ func (d deployed) view(ctx context.Context, sys system) (*view, error) {
 
 // functionEnv is the environment of one of the stack's functions, which all have the same.
 func (d deployed) functionEnv(ctx context.Context, sys system, cfg aws.Config) (map[string]string, error) {
-	env, err := lambda.Environment(ctx, sdklambda.NewFromConfig(cfg), d.stack(sys)+"-"+eventpattern.RootActivity)
+	env, err := lambda.Environment(ctx, sdklambda.NewFromConfig(cfg), d.stack(sys)+"-"+eventrules.RootActivity)
 	if _, ok := awsFaultOf(err); ok {
 		return nil, err
 	}

@@ -15,7 +15,7 @@ import (
 	"rootguard/internal/aws/lambda"
 	"rootguard/internal/cli/label"
 	"rootguard/internal/config"
-	"rootguard/internal/eventpattern"
+	"rootguard/internal/eventrules"
 	"rootguard/internal/health"
 )
 
@@ -89,7 +89,7 @@ func (c doctorCmd) Run(ctx context.Context, sys system) error {
 // deployedSettings are those of the first of the functions that there is.
 func deployedSettings(ctx context.Context, cfg aws.Config, stack string) (config.Config, error) {
 	client := sdklambda.NewFromConfig(cfg)
-	for _, name := range []string{eventpattern.Sweep, eventpattern.RootActivity, eventpattern.IAMUser} {
+	for _, name := range []string{eventrules.Sweep, eventrules.RootActivity, eventrules.IAMUser} {
 		env, err := lambda.Environment(ctx, client, stack+"-"+name)
 		if errors.Is(err, lambda.ErrNoFunction) {
 			continue

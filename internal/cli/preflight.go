@@ -16,7 +16,7 @@ import (
 
 	"rootguard/internal/aws/eventbridge"
 	"rootguard/internal/aws/organizations"
-	"rootguard/internal/eventpattern"
+	"rootguard/internal/eventrules"
 )
 
 type preflightCmd struct {
@@ -80,20 +80,20 @@ func (c preflightCmd) Run(ctx context.Context, sys system) error {
 	if err != nil {
 		return err
 	}
-	prefix := eventpattern.DefaultPrefix
+	prefix := eventrules.DefaultPrefix
 	for _, given := range []string{c.Prefix, p.Prefix} {
 		if given != "" {
 			prefix = given
 			break
 		}
 	}
-	rules, err := eventpattern.RulesFor(prefix)
+	rules, err := eventrules.RulesFor(prefix)
 	if err != nil {
 		return err
 	}
 	const account = "123456789012" // its own is known only once it is deployed
-	rules = slices.Concat(rules, []eventpattern.Rule{eventpattern.QuarantineRule(prefix), eventpattern.Alive(prefix, account)},
-		eventpattern.Heartbeats(prefix, account), eventpattern.Direct(prefix))
+	rules = slices.Concat(rules, []eventrules.Rule{eventrules.QuarantineRule(prefix), eventrules.Alive(prefix, account)},
+		eventrules.Heartbeats(prefix, account), eventrules.Direct(prefix))
 
 	warn := func(format string, args ...any) { _, _ = fmt.Fprintf(sys.stderr, "warning: "+format+"\n", args...) }
 	cfg, err := loadAWS(ctx, c.Profile, c.Region)
@@ -109,7 +109,7 @@ func (c preflightCmd) Run(ctx context.Context, sys system) error {
 		err := eventbridge.TestPattern(ctx, client, rule.Pattern)
 		switch {
 		case errors.Is(err, eventbridge.ErrRefused):
-			return fmt.Errorf("rule %s-%s: %w; nothing was deployed: choose another prefix in the settings, such as %q, or report this", prefix, rule.Name, err, eventpattern.DefaultPrefix)
+			return fmt.Errorf("rule %s-%s: %w; nothing was deployed: choose another prefix in the settings, such as %q, or report this", prefix, rule.Name, err, eventrules.DefaultPrefix)
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case err != nil:

@@ -40,7 +40,11 @@ func delivery(branches int, wildcards ...string) string {
 	}; branches > 0 {
 		pattern["$or"] = or[:branches]
 	}
-	return patternOf(pattern)
+	text, err := json.Marshal(pattern)
+	if err != nil {
+		panic(err)
+	}
+	return string(text)
 }
 
 // both are the wildcards for a prefix in either case of its first letter.
@@ -171,9 +175,6 @@ func TestComplexityIsBounded(t *testing.T) {
 func FuzzComplexity(f *testing.F) {
 	for _, seed := range []string{delivery(3, both("rootguard")...), `{"a": [{"wildcard": "*a*b*"}], "$or": [{"b": [1]}, {"c": [{"exists": false}]}]}`, `{"a": [{"anything-but": {"wildcard": ["*a", "b*"]}}]}`, `{"a": [{"wildcard": "\\*\\\\*é*"}]}`} {
 		f.Add([]byte(seed))
-	}
-	for _, r := range Rules() {
-		f.Add([]byte(r.Pattern))
 	}
 	f.Fuzz(func(t *testing.T, pattern []byte) {
 		began := time.Now()

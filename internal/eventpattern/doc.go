@@ -1,6 +1,5 @@
-// Package eventpattern has the event patterns of rootguard's EventBridge rules,
-// and matches events against patterns as EventBridge does: what is deployed and
-// what is tested locally have one source.
+// Package eventpattern matches events against patterns as EventBridge does, and
+// measures how complex a pattern is to it.
 //
 // The pattern language is that of the Amazon EventBridge User Guide, "Comparison
 // operators for use in event patterns". Compile refuses whatever it does not

@@ -62,11 +62,11 @@ func Envelope(rec *cloudtrail.Record) ([]byte, error) {
 // The detail-types of events that come by way of CloudTrail. Sign-ins are
 // spelled in two ways in AWS's own documents.
 const (
-	apiCall       = "AWS API Call via CloudTrail"
-	consoleSignIn = "AWS Console Sign In via CloudTrail"
-	consoleSignin = "AWS Console Signin via CloudTrail"
-	consoleAction = "AWS Console Action via CloudTrail"
-	serviceEvent  = "AWS Service Event via CloudTrail"
+	APICall       = "AWS API Call via CloudTrail"
+	ConsoleSignIn = "AWS Console Sign In via CloudTrail"
+	ConsoleSignin = "AWS Console Signin via CloudTrail"
+	ConsoleAction = "AWS Console Action via CloudTrail"
+	ServiceEvent  = "AWS Service Event via CloudTrail"
 	insight       = "AWS Insight via CloudTrail"
 )
 
@@ -75,18 +75,18 @@ const (
 func detailType(rec *cloudtrail.Record) string {
 	switch rec.EventType {
 	case "AwsConsoleSignIn":
-		return consoleSignIn
+		return ConsoleSignIn
 	case "AwsServiceEvent":
-		return serviceEvent
+		return ServiceEvent
 	case "AwsConsoleAction":
-		return consoleAction
+		return ConsoleAction
 	case "AwsCloudTrailInsight":
 		return insight
 	}
 	if rec.EventType == "" && rec.EventSource == cloudtrail.SigninSource {
-		return consoleSignIn
+		return ConsoleSignIn
 	}
-	return apiCall
+	return APICall
 }
 
 // source is "aws.iam" for "iam.amazonaws.com".

@@ -17,14 +17,26 @@ import (
 // together. exists is about values: a field that holds an object, or an empty
 // array, has none. exists false asks for no such field anywhere in the event.
 func (p *Pattern) Match(event []byte) (bool, error) {
-	root, err := parseEvent(event)
+	e, err := ParseEvent(event)
 	if err != nil {
 		return false, err
 	}
-	return p.root.match(root, root), nil
+	return p.Matches(e), nil
 }
 
-func parseEvent(event []byte) (map[string]any, error) {
+// Event is one that was read, to be matched against many patterns.
+type Event struct{ root map[string]any }
+
+// Matches is Match of an event that was read.
+func (p *Pattern) Matches(e Event) bool { return p.root.match(e.root, e.root) }
+
+// ParseEvent reads an event. It fails where that is no JSON object.
+func ParseEvent(event []byte) (Event, error) {
+	root, err := parseObject(event)
+	return Event{root}, err
+}
+
+func parseObject(event []byte) (map[string]any, error) {
 	dec := json.NewDecoder(bytes.NewReader(event))
 	dec.UseNumber()
 	var root map[string]any

@@ -3,9 +3,7 @@ package eventpattern
 import (
 	"encoding/binary"
 	"encoding/json"
-	"fmt"
 	"math/rand/v2"
-	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -141,43 +139,4 @@ func FuzzMatch(f *testing.F) {
 		}
 		property(t, stream)
 	})
-}
-
-// TestRulesAgreeWithQuamina compares on the deployed patterns that have no $or.
-func TestRulesAgreeWithQuamina(t *testing.T) {
-	compared := 0
-	for _, r := range Rules() {
-		if strings.Contains(r.Pattern, "$or") {
-			continue
-		}
-		compared++
-		oracle, err := quamina.New()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := oracle.AddPattern(r.Name, r.Pattern); err != nil {
-			t.Fatalf("quamina refuses rule %s: %v", r.Name, err)
-		}
-		p := mustCompile(t, r.Pattern)
-		for _, source := range []string{"aws.signin", "aws.sts", "custom"} {
-			for _, detailType := range []string{apiCall, consoleSignIn, consoleSignin, serviceEvent} {
-				for _, name := range []string{"ConsoleLogin", "AssumeRoot", "AssumeRole"} {
-					for _, identity := range []string{"Root", "IAMUser"} {
-						event := fmt.Sprintf(`{"source": %q, "detail-type": %q, "detail": {"eventSource": "%s.amazonaws.com", "eventName": %q, "userIdentity": {"type": %q}}}`,
-							source, detailType, strings.TrimPrefix(source, "aws."), name, identity)
-						matches, err := oracle.MatchesForEvent([]byte(event))
-						if err != nil {
-							t.Fatal(err)
-						}
-						if got := mustMatch(t, p, event); got != (len(matches) > 0) {
-							t.Errorf("rule %s: got %v, quamina %d matches of %s", r.Name, got, len(matches), event)
-						}
-					}
-				}
-			}
-		}
-	}
-	if compared == 0 {
-		t.Error("no rule without $or to compare")
-	}
 }

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"rootguard/internal/detect"
-	"rootguard/internal/eventpattern"
+	"rootguard/internal/eventrules"
 )
 
 // Outcome is what a check came to.
@@ -96,15 +96,15 @@ type Checker struct {
 
 	// eventRules are the rules by which events reach the functions. They are worked
 	// out once: to bound what their patterns cost takes longer than most checks.
-	eventRules func() ([]eventpattern.Rule, error)
+	eventRules func() ([]eventrules.Rule, error)
 }
 
 // New returns a Checker.
 func New(ports Ports, want Expected, now func() time.Time) *Checker {
-	return &Checker{ports: ports, want: want, now: now, eventRules: sync.OnceValues(func() ([]eventpattern.Rule, error) {
-		rules, err := eventpattern.RulesFor(want.Prefix)
+	return &Checker{ports: ports, want: want, now: now, eventRules: sync.OnceValues(func() ([]eventrules.Rule, error) {
+		rules, err := eventrules.RulesFor(want.Prefix)
 		if err == nil && want.Quarantine {
-			rules = append(rules, eventpattern.QuarantineRule(want.Prefix))
+			rules = append(rules, eventrules.QuarantineRule(want.Prefix))
 		}
 		return rules, err
 	})}

@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"rootguard/internal/detect"
-	"rootguard/internal/eventpattern"
+	"rootguard/internal/eventrules"
 	"rootguard/internal/fake"
 	"rootguard/internal/health"
 )
@@ -119,7 +119,7 @@ func TestLeast(t *testing.T) {
 			delete(f.Environment, "ROOTGUARD_CHAT_TOPIC_ARN")
 		})
 	}
-	for _, r := range append(eventpattern.Direct("rootguard"), eventpattern.DirectKey(keyARN)) {
+	for _, r := range append(eventrules.Direct("rootguard"), eventrules.DirectKey(keyARN)) {
 		w.targets[home+"/rootguard-"+r.Name] = w.targets[home+"/rootguard-"+r.Name][:1]
 	}
 	if bad := ill(w.inspect(t)); len(bad) > 0 {

@@ -9,23 +9,23 @@ import (
 
 	"rootguard/internal/config"
 	"rootguard/internal/detect"
-	"rootguard/internal/eventpattern"
+	"rootguard/internal/eventrules"
 )
 
 // scheduled are those that a schedule calls.
 func (c *Checker) scheduled() []string {
-	names := []string{eventpattern.Sweep}
+	names := []string{eventrules.Sweep}
 	if c.want.Quarantine {
-		names = append(names, eventpattern.Quarantine)
+		names = append(names, eventrules.Quarantine)
 	}
 	return names
 }
 
 // functionNames are those of the guard, but Security Hub's.
 func (c *Checker) functionNames() []string {
-	names := []string{eventpattern.RootActivity, eventpattern.IAMUser, eventpattern.Sweep}
+	names := []string{eventrules.RootActivity, eventrules.IAMUser, eventrules.Sweep}
 	if c.want.Quarantine {
-		names = append(names, eventpattern.Quarantine)
+		names = append(names, eventrules.Quarantine)
 	}
 	return names
 }

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"rootguard/internal/detect"
-	"rootguard/internal/eventpattern"
+	"rootguard/internal/eventrules"
 )
 
 const (
@@ -33,7 +33,7 @@ const (
 )
 
 // Probed are the functions at which a heartbeat must come out.
-func Probed() []string { return []string{eventpattern.RootActivity, eventpattern.IAMUser} }
+func Probed() []string { return []string{eventrules.RootActivity, eventrules.IAMUser} }
 
 // heartbeatOf begins the IDs of the checks of recorded heartbeats.
 const heartbeatOf = "heartbeat."
@@ -91,7 +91,7 @@ func (c *Checker) heartbeats(state State, unproved error, at time.Time, links []
 				case latest.IsZero():
 					return verdict{outcome: Unknown, why: "No heartbeat was recorded yet", fix: "The sweep records one within 5 minutes, which comes out within " + minutes(Timely) + ": rootguard doctor --wait 15m"}
 				case len(recent) == 0:
-					return verdict{outcome: Unknown, why: "The last heartbeat was recorded at " + stamp(latest), fix: "See that the function " + c.function(eventpattern.Sweep) + " runs every 5 minutes, and records one every " + minutes(HeartbeatEvery) + ": its log says what keeps it"}
+					return verdict{outcome: Unknown, why: "The last heartbeat was recorded at " + stamp(latest), fix: "See that the function " + c.function(eventrules.Sweep) + " runs every 5 minutes, and records one every " + minutes(HeartbeatEvery) + ": its log says what keeps it"}
 				}
 				beats, err := found.get(ctx)
 				if err != nil {
@@ -131,7 +131,7 @@ func (c *Checker) judgeBeats(ctx context.Context, function string, beats []Beat,
 // missed names the link that keeps a heartbeat, the first that is not well on its
 // way from CloudTrail to the function.
 func (c *Checker) missed(ctx context.Context, function string, b *Beat, links []check) verdict {
-	why := fmt.Sprintf("The heartbeat of %s, the call iam:TagRole on the role %s, did not come out at the function %s", stamp(b.Put), eventpattern.SweepRole(c.want.Prefix), c.function(function))
+	why := fmt.Sprintf("The heartbeat of %s, the call iam:TagRole on the role %s, did not come out at the function %s", stamp(b.Put), eventrules.SweepRole(c.want.Prefix), c.function(function))
 	rule := "heartbeat-" + function
 	for _, id := range []string{"trail", "rule." + rule, "target." + rule, "permission." + function, "function." + function} {
 		i := slices.IndexFunc(links, func(k check) bool { return k.id == id })
@@ -183,7 +183,7 @@ func (c *Checker) sweep(state State, unread error, at time.Time) check {
 	return check{
 		id: "sweep", group: "heartbeat", region: c.want.Region, severity: detect.Critical, proves: "The function sweep makes these checks every 5 minutes",
 		run: func(context.Context) verdict {
-			name := c.function(eventpattern.Sweep)
+			name := c.function(eventrules.Sweep)
 			switch {
 			case unread != nil:
 				return unanswered(unread)

@@ -10,6 +10,7 @@ import (
 
 	"rootguard/internal/detect"
 	"rootguard/internal/eventpattern"
+	"rootguard/internal/eventrules"
 )
 
 const (
@@ -31,15 +32,15 @@ type wantedTarget struct {
 }
 
 // direct are the rules that need neither function nor table.
-func (c *Checker) direct() []eventpattern.Rule {
-	rules := eventpattern.Direct(c.want.Prefix)
+func (c *Checker) direct() []eventrules.Rule {
+	rules := eventrules.Direct(c.want.Prefix)
 	if c.want.Key != "" {
-		rules = append(rules, eventpattern.DirectKey(c.want.Key))
+		rules = append(rules, eventrules.DirectKey(c.want.Key))
 	}
 	return rules
 }
 
-func stateOf(r eventpattern.Rule) string {
+func stateOf(r eventrules.Rule) string {
 	if r.AllManagementEvents {
 		return enabledAll
 	}
@@ -73,10 +74,10 @@ func (c *Checker) wantedRules() ([]wantedRule, error) {
 	}
 	queue := c.queueARN(c.want.Undelivered)
 	var wanted []wantedRule
-	add := func(r eventpattern.Rule, targets ...wantedTarget) {
+	add := func(r eventrules.Rule, targets ...wantedTarget) {
 		wanted = append(wanted, wantedRule{name: r.Name, region: c.want.Region, state: stateOf(r), description: r.Description, pattern: r.Pattern, targets: targets})
 	}
-	for _, r := range slices.Concat(rules, eventpattern.Heartbeats(c.want.Prefix, c.want.Account)) {
+	for _, r := range slices.Concat(rules, eventrules.Heartbeats(c.want.Prefix, c.want.Account)) {
 		add(r, wantedTarget{arn: c.functionARN(r.Function), deadLetters: queue})
 	}
 	var topics []wantedTarget
@@ -87,20 +88,20 @@ func (c *Checker) wantedRules() ([]wantedRule, error) {
 	for _, r := range direct {
 		add(r, topics...)
 	}
-	alive := eventpattern.Alive(c.want.Prefix, c.want.Account)
+	alive := eventrules.Alive(c.want.Prefix, c.want.Account)
 	if c.want.Second == "" {
 		add(alive, wantedTarget{any: true}) // a queue that is for nothing else
 	} else {
 		bus := c.arn("events", c.want.Second, "event-bus/default")
 		add(alive, wantedTarget{arn: bus})
-		sending, _ := eventpattern.Second(direct, c.want.Account, c.want.Region)
+		sending, _ := eventrules.Second(direct, c.want.Account, c.want.Region)
 		for _, r := range sending {
 			add(r, wantedTarget{arn: bus, deadLetters: queue})
 		}
 	}
 	for _, name := range c.scheduled() {
 		wanted = append(wanted, wantedRule{
-			name: "schedule-" + name, region: c.want.Region, state: enabled, schedule: eventpattern.Schedule, description: "The schedule of the function " + name,
+			name: "schedule-" + name, region: c.want.Region, state: enabled, schedule: eventrules.Schedule, description: "The schedule of the function " + name,
 			targets: []wantedTarget{{arn: c.functionARN(name), deadLetters: queue}},
 		})
 	}
@@ -256,7 +257,7 @@ func (c *Checker) forwarders(state State) []check {
 		wanted := make([]wantedRule, len(rules))
 		for i, r := range rules {
 			if region == c.want.Second {
-				r = eventpattern.Elsewhere(r, c.want.Region)
+				r = eventrules.Elsewhere(r, c.want.Region)
 			}
 			wanted[i] = wantedRule{name: r.Name, region: region, state: stateOf(r), pattern: r.Pattern, targets: []wantedTarget{{arn: bus, deadLetters: c.arn("sqs", region, queue)}}}
 		}

@@ -15,7 +15,7 @@ import (
 
 	"rootguard/internal/alert"
 	"rootguard/internal/detect"
-	"rootguard/internal/eventpattern"
+	"rootguard/internal/eventrules"
 	"rootguard/internal/fake"
 	"rootguard/internal/guard"
 	"rootguard/internal/health"
@@ -712,7 +712,7 @@ func TestCallsADay(t *testing.T) {
 	commercial, _ := partition.Of("aws")
 	r.want.Regions = commercial.Further()
 	r.want.Further = r.want.Regions
-	rules, err := eventpattern.RulesFor("rootguard")
+	rules, err := eventrules.RulesFor("rootguard")
 	if err != nil {
 		t.Fatal(err)
 	}

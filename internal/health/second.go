@@ -6,7 +6,7 @@ import (
 
 	"rootguard/internal/config"
 	"rootguard/internal/detect"
-	"rootguard/internal/eventpattern"
+	"rootguard/internal/eventrules"
 	"rootguard/internal/partition"
 )
 
@@ -84,12 +84,12 @@ func (c *Checker) second(state State) []check {
 
 // secondRules are the rules of the second Region, but the forwarder's.
 func (c *Checker) secondRules() []wantedRule {
-	_, reporting := eventpattern.Second(c.direct(), c.want.Account, c.want.Region)
+	_, reporting := eventrules.Second(c.direct(), c.want.Account, c.want.Region)
 	to := wantedTarget{arn: c.secondTopic(), deadLetters: c.arn("sqs", c.want.Second, config.ForwardQueue(c.want.Prefix)), rewrites: true}
 	var wanted []wantedRule
 	for _, r := range reporting {
 		wanted = append(wanted, wantedRule{name: r.Name, region: c.want.Second, state: stateOf(r), pattern: r.Pattern, targets: []wantedTarget{to}})
 	}
-	alive := eventpattern.Alive(c.want.Prefix, c.want.Account)
-	return append(wanted, wantedRule{name: eventpattern.SecondWay + alive.Name, region: c.want.Second, state: stateOf(alive), pattern: alive.Pattern, targets: []wantedTarget{{any: true}}})
+	alive := eventrules.Alive(c.want.Prefix, c.want.Account)
+	return append(wanted, wantedRule{name: eventrules.SecondWay + alive.Name, region: c.want.Second, state: stateOf(alive), pattern: alive.Pattern, targets: []wantedTarget{{any: true}}})
 }

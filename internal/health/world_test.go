@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"rootguard/internal/config"
-	"rootguard/internal/eventpattern"
+	"rootguard/internal/eventrules"
 	"rootguard/internal/fake"
 	"rootguard/internal/guard"
 	"rootguard/internal/health"
@@ -112,17 +112,17 @@ func newWorldWith(t *testing.T, quarantine bool) *world {
 			},
 		},
 	}
-	rules, err := eventpattern.RulesFor("rootguard")
+	rules, err := eventrules.RulesFor("rootguard")
 	if err != nil {
 		t.Fatal(err)
 	}
 	names := []string{"rootactivity", "iamuser", "sweep"}
 	if quarantine {
-		rules, names = append(rules, eventpattern.QuarantineRule("rootguard")), append(names, "quarantine")
+		rules, names = append(rules, eventrules.QuarantineRule("rootguard")), append(names, "quarantine")
 	}
 	const lambda, sqs = "arn:aws:lambda:us-east-1:111122223333:function:rootguard-", "arn:aws:sqs:us-east-1:111122223333:"
 	policies := map[string][]string{}
-	put := func(region, prefix string, r eventpattern.Rule, schedule string, targets ...health.Target) {
+	put := func(region, prefix string, r eventrules.Rule, schedule string, targets ...health.Target) {
 		state := "ENABLED"
 		if r.AllManagementEvents {
 			state = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
@@ -131,28 +131,28 @@ func newWorldWith(t *testing.T, quarantine bool) *world {
 		w.rules[region] = append(w.rules[region], health.Rule{Name: name, ARN: "arn:aws:events:" + region + ":" + account + ":rule/" + name, State: state, Pattern: r.Pattern, Schedule: schedule})
 		w.targets[region+"/"+name] = targets
 	}
-	permit := func(r eventpattern.Rule) {
+	permit := func(r eventrules.Rule) {
 		policies[r.Function] = append(policies[r.Function], `{"Sid":"`+r.Name+`","Effect":"Allow","Principal":{"Service":"events.amazonaws.com"},"Action":"lambda:InvokeFunction","Resource":"`+lambda+r.Function+
 			`","Condition":{"StringEquals":{"AWS:SourceAccount":"`+account+`"},"ArnLike":{"AWS:SourceArn":"arn:aws:events:us-east-1:`+account+`:rule/rootguard-`+r.Name+`"}}}`)
 	}
-	for _, r := range append(slices.Clone(rules), eventpattern.Heartbeats("rootguard", account)...) {
+	for _, r := range append(slices.Clone(rules), eventrules.Heartbeats("rootguard", account)...) {
 		put(home, "rootguard-", r, "", health.Target{ARN: lambda + r.Function, DeadLetters: sqs + "undelivered"})
 		permit(r)
 	}
-	direct := append(eventpattern.Direct("rootguard"), eventpattern.DirectKey(keyARN))
+	direct := append(eventrules.Direct("rootguard"), eventrules.DirectKey(keyARN))
 	const queue = "arn:aws:sqs:eu-north-1:111122223333:rootguard-forward-undelivered"
-	sending, reporting := eventpattern.Second(direct, account, home)
+	sending, reporting := eventrules.Second(direct, account, home)
 	for _, r := range sending {
 		put(home, "rootguard-", r, "", health.Target{ARN: "arn:aws:events:eu-north-1:111122223333:event-bus/default", DeadLetters: sqs + "undelivered"})
 	}
 	for _, r := range reporting {
 		put(further, "rootguard-", r, "", health.Target{ARN: second, DeadLetters: queue, Rewrites: true})
 	}
-	alive := eventpattern.Alive("rootguard", account)
+	alive := eventrules.Alive("rootguard", account)
 	put(home, "rootguard-", alive, "", health.Target{ARN: "arn:aws:events:eu-north-1:111122223333:event-bus/default"})
 	put(further, "rootguard-second-", alive, "", health.Target{ARN: "arn:aws:sqs:eu-north-1:111122223333:rootguard-forward-eu-north-1-Heartbeats1234"})
 	for _, r := range rules {
-		r = eventpattern.Elsewhere(r, home)
+		r = eventrules.Elsewhere(r, home)
 		put(further, "rootguard-forward-", r, "", health.Target{ARN: "arn:aws:events:us-east-1:111122223333:event-bus/default", DeadLetters: queue})
 	}
 	for _, r := range direct {
@@ -161,7 +161,7 @@ func newWorldWith(t *testing.T, quarantine bool) *world {
 	}
 	for _, name := range names {
 		if name == "sweep" || name == "quarantine" {
-			r := eventpattern.Rule{Name: "schedule-" + name, Function: name}
+			r := eventrules.Rule{Name: "schedule-" + name, Function: name}
 			put(home, "rootguard-", r, "rate(5 minutes)", health.Target{ARN: lambda + name, DeadLetters: sqs + "undelivered"})
 			permit(r)
 		}

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"rootguard/internal/cloudtrail"
-	"rootguard/internal/eventpattern"
+	"rootguard/internal/eventrules"
 )
 
 // Event is what EventBridge delivered.
@@ -72,7 +72,7 @@ func Unwrap(payload []byte) (Event, error) {
 const maxHeartbeat = 64
 
 // heartbeatIn is the ID of a recorded heartbeat, "" where the record is none. It is
-// one only of a role that tags itself, as eventpattern.Heartbeats lets through, so
+// one only of a role that tags itself, as eventrules.Heartbeats lets through, so
 // that no call of root or of an operator is taken for one.
 func heartbeatIn(detail []byte) string {
 	var rec struct {
@@ -94,7 +94,7 @@ func heartbeatIn(detail []byte) string {
 		return ""
 	}
 	for _, tag := range rec.RequestParameters.Tags {
-		if tag.Key == eventpattern.HeartbeatTag && tag.Value != "" && len(tag.Value) <= maxHeartbeat {
+		if tag.Key == eventrules.HeartbeatTag && tag.Value != "" && len(tag.Value) <= maxHeartbeat {
 			return tag.Value
 		}
 	}

@@ -20,7 +20,7 @@ import (
 	"rootguard/internal/aws/iam/iamtest"
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/detect"
-	"rootguard/internal/eventpattern"
+	"rootguard/internal/eventrules"
 	"rootguard/internal/fake"
 	"rootguard/internal/guard"
 	"rootguard/internal/health"
@@ -696,7 +696,7 @@ func TestReserve(t *testing.T) {
 const sweepRole = "rootguard-sweep"
 
 func heartbeat(id string) json.RawMessage {
-	return iamtest.TagRoleEvent(account, sweepRole, eventpattern.HeartbeatTag, id)
+	return iamtest.TagRoleEvent(account, sweepRole, eventrules.HeartbeatTag, id)
 }
 
 // TestHeartbeat holds that one that is on file is noted once for the function, that

@@ -10,7 +10,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
 	"rootguard/internal/aws/iam"
-	"rootguard/internal/eventpattern"
+	"rootguard/internal/eventrules"
 	"rootguard/internal/lambdahandler"
 )
 
@@ -24,6 +24,6 @@ func main() {
 	home := iam.Home{Partition: f.Config.Partition, Account: f.Config.Account}
 	accounts := iam.Over(f.AWS, home, f.Config.MemberRole)
 	f.Deps.Users, f.Deps.Roots = accounts, accounts
-	f.Deps.Name = eventpattern.IAMUser
+	f.Deps.Name = eventrules.IAMUser
 	lambda.Start(lambdahandler.New(f.Deps).Handle)
 }

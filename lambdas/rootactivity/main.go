@@ -14,7 +14,7 @@ import (
 	"rootguard/internal/aws/cloudformation"
 	"rootguard/internal/aws/iam"
 	"rootguard/internal/config"
-	"rootguard/internal/eventpattern"
+	"rootguard/internal/eventrules"
 	"rootguard/internal/lambdahandler"
 	"rootguard/internal/wire"
 )
@@ -31,6 +31,6 @@ func main() {
 	home := iam.Home{Partition: f.Config.Partition, Account: f.Config.Account}
 	accounts := iam.Over(f.AWS, home, f.Config.MemberRole)
 	f.Deps.Users, f.Deps.Roots = accounts, accounts
-	f.Deps.Name = eventpattern.RootActivity
+	f.Deps.Name = eventrules.RootActivity
 	lambda.Start(lambdahandler.New(f.Deps).Handle)
 }

@@ -15,7 +15,7 @@ import (
 	"rootguard/internal/aws/sns/snstest"
 	"rootguard/internal/aws/sqs/sqstest"
 	"rootguard/internal/config"
-	"rootguard/internal/eventpattern"
+	"rootguard/internal/eventrules"
 	"rootguard/internal/health"
 	"rootguard/internal/partition"
 )
@@ -46,7 +46,7 @@ func TestWell(t *testing.T) {
 	put := 0
 	users := iamtest.New(t, d.Account)
 	users.Tagged = func(role, key, id string) {
-		if role != "rootguard-sweep" || key != eventpattern.HeartbeatTag {
+		if role != "rootguard-sweep" || key != eventrules.HeartbeatTag {
 			t.Errorf("the role %s gets the tag %s", role, key)
 		}
 		for _, name := range health.Probed() {
@@ -61,7 +61,7 @@ func TestWell(t *testing.T) {
 	server.Put = func(e awshealthtest.Event) {
 		var detail struct{ Prefix string }
 		put++
-		if err := json.Unmarshal([]byte(e.Detail), &detail); err != nil || e.Source != eventpattern.HeartbeatSource || e.DetailType != eventpattern.HeartbeatDetailType || detail.Prefix != "rootguard" {
+		if err := json.Unmarshal([]byte(e.Detail), &detail); err != nil || e.Source != eventrules.HeartbeatSource || e.DetailType != eventrules.HeartbeatDetailType || detail.Prefix != "rootguard" {
 			t.Errorf("%+v: %v", e, err)
 		}
 	}

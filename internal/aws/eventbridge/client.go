@@ -12,7 +12,7 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 
-	"rootguard/internal/eventpattern"
+	"rootguard/internal/eventrules"
 	"rootguard/internal/health"
 )
 
@@ -100,7 +100,7 @@ func (c *Client) Put(ctx context.Context, at time.Time) error {
 	if err != nil {
 		return fmt.Errorf("encoding the heartbeat: %w", err)
 	}
-	source, detailType, text := eventpattern.HeartbeatSource, eventpattern.HeartbeatDetailType, string(detail)
+	source, detailType, text := eventrules.HeartbeatSource, eventrules.HeartbeatDetailType, string(detail)
 	out, err := c.in("").PutEvents(ctx, &sdk.PutEventsInput{Entries: []types.PutEventsRequestEntry{{
 		Source: &source, DetailType: &detailType, Detail: &text, Time: &at,
 	}}})

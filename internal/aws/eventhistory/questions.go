@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"slices"
 
-	"rootguard/internal/eventpattern"
+	"rootguard/internal/eventrules"
 )
 
 // Question is what a request asks for: events with one attribute.
@@ -51,7 +51,7 @@ func Questions(home bool) ([]Question, error) {
 
 // namesOf are the event names that a deployed rule lists.
 func namesOf(rule string) ([]string, error) {
-	for _, r := range eventpattern.Rules() {
+	for _, r := range eventrules.Rules() {
 		if r.Name != rule {
 			continue
 		}

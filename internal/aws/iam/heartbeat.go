@@ -7,7 +7,7 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 
-	"rootguard/internal/eventpattern"
+	"rootguard/internal/eventrules"
 	"rootguard/internal/health"
 )
 
@@ -22,12 +22,12 @@ type Heartbeats struct {
 
 // NewHeartbeats returns the Heartbeats of the guard with a prefix.
 func NewHeartbeats(client *sdk.Client, prefix string) *Heartbeats {
-	return &Heartbeats{client, eventpattern.SweepRole(prefix)}
+	return &Heartbeats{client, eventrules.SweepRole(prefix)}
 }
 
 // Record is health.Recorder's. The value of the tag is replaced (IAM API Reference, TagRole).
 func (h *Heartbeats) Record(ctx context.Context, id string) error {
-	_, err := h.client.TagRole(ctx, &sdk.TagRoleInput{RoleName: &h.role, Tags: []types.Tag{{Key: aws.String(eventpattern.HeartbeatTag), Value: &id}}})
+	_, err := h.client.TagRole(ctx, &sdk.TagRoleInput{RoleName: &h.role, Tags: []types.Tag{{Key: aws.String(eventrules.HeartbeatTag), Value: &id}}})
 	if err != nil {
 		return classed("tagging role "+h.role, err)
 	}

@@ -21,7 +21,7 @@ import (
 
 	"rootguard/internal/aws/cloudwatch/cloudwatchtest"
 	"rootguard/internal/config"
-	"rootguard/internal/eventpattern"
+	"rootguard/internal/eventrules"
 	"rootguard/internal/partition"
 )
 
@@ -93,9 +93,9 @@ func hashOf(function string) string { return "hash of " + function }
 
 // names are those of the functions.
 func (d *Deployment) names() []string {
-	names := []string{eventpattern.RootActivity, eventpattern.IAMUser, eventpattern.Sweep}
+	names := []string{eventrules.RootActivity, eventrules.IAMUser, eventrules.Sweep}
 	if d.Quarantine {
-		names = append(names, eventpattern.Quarantine)
+		names = append(names, eventrules.Quarantine)
 	}
 	return names
 }
@@ -111,33 +111,33 @@ func New(tb testing.TB, d Deployment) *Server {
 		return "arn:aws:" + service + ":" + region + ":" + d.Account + ":" + resource
 	}
 	queue := func(name string) string { return arn("sqs", d.Region, name) }
-	rules, err := eventpattern.RulesFor(d.Prefix)
+	rules, err := eventrules.RulesFor(d.Prefix)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	names := d.names()
 	if d.Quarantine {
-		rules = append(rules, eventpattern.QuarantineRule(d.Prefix))
+		rules = append(rules, eventrules.QuarantineRule(d.Prefix))
 	}
 	permitted := map[string][]string{}
-	add := func(at, prefix string, r eventpattern.Rule, schedule string, targets ...Target) {
+	add := func(at, prefix string, r eventrules.Rule, schedule string, targets ...Target) {
 		state := "ENABLED"
 		if r.AllManagementEvents {
 			state = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
 		}
 		s.Rules[at+prefix+r.Name] = &Rule{State: state, Pattern: r.Pattern, Schedule: schedule, Targets: targets}
 	}
-	to := func(r eventpattern.Rule, schedule string) {
+	to := func(r eventrules.Rule, schedule string) {
 		add("", d.Prefix+"-", r, schedule, Target{ARN: arn("lambda", d.Region, "function:"+d.Prefix+"-"+r.Function), DeadLetters: queue(d.Undelivered)})
 		permitted[r.Function] = append(permitted[r.Function], `{"Effect":"Allow","Principal":{"Service":"events.amazonaws.com"},"Action":"lambda:InvokeFunction","Condition":{"ArnLike":{"AWS:SourceArn":"`+
 			arn("events", d.Region, "rule/"+d.Prefix+"-"+r.Name)+`"}}}`)
 	}
-	for _, r := range append(slices.Clone(rules), eventpattern.Heartbeats(d.Prefix, d.Account)...) {
+	for _, r := range append(slices.Clone(rules), eventrules.Heartbeats(d.Prefix, d.Account)...) {
 		to(r, "")
 	}
 	for _, name := range names {
-		if name == eventpattern.Sweep || name == eventpattern.Quarantine {
-			to(eventpattern.Rule{Name: "schedule-" + name, Function: name}, eventpattern.Schedule)
+		if name == eventrules.Sweep || name == eventrules.Quarantine {
+			to(eventrules.Rule{Name: "schedule-" + name, Function: name}, eventrules.Schedule)
 		}
 		s.Functions[d.Prefix+"-"+name] = &Function{
 			State: "Active", Environment: maps.Clone(d.Environment), Policy: `{"Statement":[` + strings.Join(permitted[name], ",") + `]}`, OnFailure: queue(d.Failed),
@@ -147,21 +147,21 @@ func New(tb testing.TB, d Deployment) *Server {
 	for i, topic := range d.Topics {
 		topics[i] = Target{ARN: topic, DeadLetters: queue(d.Undelivered), Template: `"text"`}
 	}
-	direct := eventpattern.Direct(d.Prefix)
+	direct := eventrules.Direct(d.Prefix)
 	if d.Key != "" {
-		direct = append(direct, eventpattern.DirectKey(d.Key))
+		direct = append(direct, eventrules.DirectKey(d.Key))
 	}
 	for _, r := range direct {
 		add("", d.Prefix+"-", r, "", slices.Clone(topics)...)
 	}
 	commercial, _ := partition.Of("aws")
 	second := commercial.SecondOf(d.Regions)
-	alive := eventpattern.Alive(d.Prefix, d.Account)
+	alive := eventrules.Alive(d.Prefix, d.Account)
 	if second == "" {
 		add("", d.Prefix+"-", alive, "", Target{ARN: queue("heartbeats")})
 	} else {
 		bus, undelivered := arn("events", second, "event-bus/default"), arn("sqs", second, d.Prefix+"-forward-undelivered")
-		sending, reporting := eventpattern.Second(direct, d.Account, d.Region)
+		sending, reporting := eventrules.Second(direct, d.Account, d.Region)
 		for _, r := range sending {
 			add("", d.Prefix+"-", r, "", Target{ARN: bus, DeadLetters: queue(d.Undelivered)})
 		}
@@ -174,7 +174,7 @@ func New(tb testing.TB, d Deployment) *Server {
 	for _, region := range d.Regions {
 		for _, r := range rules {
 			if region == second {
-				r = eventpattern.Elsewhere(r, d.Region)
+				r = eventrules.Elsewhere(r, d.Region)
 			}
 			add(region+"/", d.Prefix+"-forward-", r, "", Target{ARN: arn("events", d.Region, "event-bus/default"), DeadLetters: arn("sqs", region, d.Prefix+"-forward-undelivered")})
 		}

@@ -1,4 +1,4 @@
-package eventpattern
+package eventrules
 
 import (
 	"bytes"
@@ -9,7 +9,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"rootguard/internal/cloudtrail"
+	"rootguard/internal/eventpattern"
 )
 
 // The functions that rules have as target.
@@ -51,7 +51,7 @@ const maxPrefix = 24
 // begin with prefix: letters, digits and hyphens, at most 24. A name counts also
 // where its first letter is of the other case, as in the names of stacks. A
 // prefix that repeats itself can make rules that EventBridge refuses (see
-// Complexity): the error names the rule.
+// eventpattern.Complexity): the error names the rule.
 func RulesFor(prefix string) ([]Rule, error) {
 	plain := strings.Trim(prefix, "-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") == ""
 	if prefix == "" || len(prefix) > maxPrefix || !plain {
@@ -59,11 +59,11 @@ func RulesFor(prefix string) ([]Rule, error) {
 	}
 	all := rules(prefix)
 	for _, r := range slices.Concat(all, []Rule{QuarantineRule(prefix)}, Direct(prefix)) {
-		n, err := Complexity([]byte(r.Pattern))
+		n, err := eventpattern.Complexity([]byte(r.Pattern))
 		if err != nil {
 			return nil, fmt.Errorf("rule %s: %w", r.Name, err)
 		}
-		if n > MaxComplexity {
+		if n > eventpattern.MaxComplexity {
 			return nil, &TooComplexError{Prefix: prefix, Rule: r.Name, Complexity: n}
 		}
 	}
@@ -78,7 +78,7 @@ type TooComplexError struct {
 
 func (e *TooComplexError) Error() string {
 	return fmt.Sprintf("prefix %q makes rule %s too complex for EventBridge (%d > %d): choose one that repeats itself less, such as %q",
-		e.Prefix, e.Rule, e.Complexity, MaxComplexity, DefaultPrefix)
+		e.Prefix, e.Rule, e.Complexity, eventpattern.MaxComplexity, DefaultPrefix)
 }
 
 // Parts of the patterns.
@@ -249,61 +249,4 @@ func compact(pattern string) string {
 		return pattern
 	}
 	return b.String()
-}
-
-// Router tells which rules deliver a record.
-type Router struct {
-	rules    []Rule
-	patterns []*Pattern
-	regions  []string
-}
-
-// NewRouter compiles the rules' patterns. regions have the rules: the guard's own
-// and those that forward to it. An event is on the bus of its Region alone.
-func NewRouter(rules []Rule, regions []string) (*Router, error) {
-	r := &Router{rules: rules, regions: slices.Clone(regions)}
-	for _, rule := range rules {
-		p, err := Compile([]byte(rule.Pattern))
-		if err != nil {
-			return nil, fmt.Errorf("rule %s: %w", rule.Name, err)
-		}
-		r.patterns = append(r.patterns, p)
-	}
-	return r, nil
-}
-
-// Route returns the rules that deliver the record: none where its Region has no
-// rules, else those whose pattern its Envelope matches, and of a read-only
-// management event those with AllManagementEvents alone.
-func (r *Router) Route(rec *cloudtrail.Record) ([]Rule, error) {
-	event, err := Envelope(rec)
-	if err != nil {
-		return nil, err
-	}
-	root, err := parseEvent(event)
-	if err != nil {
-		return nil, err
-	}
-	if !slices.Contains(r.regions, rec.AWSRegion) {
-		return nil, nil
-	}
-	withheld := rec.ReadOnly == cloudtrail.Yes && managementEvent(rec)
-	var through []Rule
-	for i, p := range r.patterns {
-		if withheld && !r.rules[i].AllManagementEvents {
-			continue
-		}
-		if p.root.match(root, root) {
-			through = append(through, r.rules[i])
-		}
-	}
-	return through, nil
-}
-
-// managementEvent is what the record says of itself; older ones do not say, and
-// are management events.
-func managementEvent(rec *cloudtrail.Record) bool {
-	var says struct{ ManagementEvent *bool }
-	err := json.Unmarshal(rec.Raw, &says)
-	return err != nil || says.ManagementEvent == nil || *says.ManagementEvent
 }

@@ -1,4 +1,4 @@
-package eventpattern_test
+package eventrules_test
 
 import (
 	"bytes"
@@ -24,6 +24,8 @@ import (
 	"rootguard/internal/cloudtrail"
 	"rootguard/internal/detect"
 	"rootguard/internal/eventpattern"
+	"rootguard/internal/eventrules"
+	"rootguard/internal/eventrules/eventrulestest"
 	"rootguard/internal/partition"
 	"rootguard/internal/testenv"
 )
@@ -38,9 +40,9 @@ func regions(tb testing.TB) []string {
 	return p.Regions
 }
 
-func newRouter(tb testing.TB) *eventpattern.Router {
+func newRouter(tb testing.TB) *eventrulestest.Router {
 	tb.Helper()
-	r, err := eventpattern.NewRouter(eventpattern.Rules(), regions(tb))
+	r, err := eventrulestest.NewRouter(eventrules.Rules(), regions(tb))
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -56,7 +58,7 @@ func decode(tb testing.TB, raw []byte) *cloudtrail.Record {
 	return &rec
 }
 
-func route(tb testing.TB, r *eventpattern.Router, rec *cloudtrail.Record) []string {
+func route(tb testing.TB, r *eventrulestest.Router, rec *cloudtrail.Record) []string {
 	tb.Helper()
 	rules, err := r.Route(rec)
 	if err != nil {
@@ -70,11 +72,11 @@ func route(tb testing.TB, r *eventpattern.Router, rec *cloudtrail.Record) []stri
 }
 
 func TestRulesKeepTheLimits(t *testing.T) {
-	longest, err := eventpattern.RulesFor("abcdefghijklmnopqrstuvwx")
+	longest, err := eventrules.RulesFor("abcdefghijklmnopqrstuvwx")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, rules := range [][]eventpattern.Rule{eventpattern.Rules(), longest} {
+	for _, rules := range [][]eventrules.Rule{eventrules.Rules(), longest} {
 		seen := map[string]bool{}
 		for _, r := range rules {
 			if n := utf8.RuneCountInString(r.Pattern); n > 2048 {
@@ -89,7 +91,7 @@ func TestRulesKeepTheLimits(t *testing.T) {
 			if len(r.Name) > 64-len("rootguard-") || len(r.Description) > 512 {
 				t.Errorf("rule %s: name or description too long for EventBridge", r.Name)
 			}
-			if r.Function != eventpattern.RootActivity && r.Function != eventpattern.IAMUser {
+			if r.Function != eventrules.RootActivity && r.Function != eventrules.IAMUser {
 				t.Errorf("rule %s: function %q", r.Name, r.Function)
 			}
 			if strings.ContainsAny(r.Pattern, "\n\t") {
@@ -102,7 +104,7 @@ func TestRulesKeepTheLimits(t *testing.T) {
 
 func TestRulesFor(t *testing.T) {
 	for _, prefix := range []string{"", "a*", `a"`, "a b", "é", strings.Repeat("a", 25)} {
-		if _, err := eventpattern.RulesFor(prefix); err == nil {
+		if _, err := eventrules.RulesFor(prefix); err == nil {
 			t.Errorf("prefix %q makes rules", prefix)
 		}
 	}
@@ -123,11 +125,11 @@ func TestRulesFor(t *testing.T) {
 		{"7g", "7g-status", true},
 		{"7g", "8g-status", false},
 	} {
-		rules, err := eventpattern.RulesFor(c.prefix)
+		rules, err := eventrules.RulesFor(c.prefix)
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, err := eventpattern.NewRouter(rules, regions(t))
+		r, err := eventrulestest.NewRouter(rules, regions(t))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -138,14 +140,14 @@ func TestRulesFor(t *testing.T) {
 }
 
 // everyRule are all rules that a deployment with a prefix can have.
-func everyRule(tb testing.TB, prefix string) ([]eventpattern.Rule, error) {
+func everyRule(tb testing.TB, prefix string) ([]eventrules.Rule, error) {
 	tb.Helper()
-	rules, err := eventpattern.RulesFor(prefix)
+	rules, err := eventrules.RulesFor(prefix)
 	if err != nil {
 		return nil, err
 	}
-	rules = slices.Concat(rules, []eventpattern.Rule{eventpattern.QuarantineRule(prefix), eventpattern.Alive(prefix, "123456789012")}, eventpattern.Direct(prefix))
-	return append(rules, eventpattern.Heartbeats(prefix, "123456789012")...), nil
+	rules = slices.Concat(rules, []eventrules.Rule{eventrules.QuarantineRule(prefix), eventrules.Alive(prefix, "123456789012")}, eventrules.Direct(prefix))
+	return append(rules, eventrules.Heartbeats(prefix, "123456789012")...), nil
 }
 
 // TestEventBridgeAcceptsEveryRule holds that no prefix that settings admit makes
@@ -153,7 +155,7 @@ func everyRule(tb testing.TB, prefix string) ([]eventpattern.Rule, error) {
 func TestEventBridgeAcceptsEveryRule(t *testing.T) {
 	accepted := func(prefix string) bool {
 		rules, err := everyRule(t, prefix)
-		var tooComplex *eventpattern.TooComplexError
+		var tooComplex *eventrules.TooComplexError
 		if errors.As(err, &tooComplex) {
 			if tooComplex.Prefix != prefix || tooComplex.Rule == "" || tooComplex.Complexity <= eventpattern.MaxComplexity || !strings.Contains(err.Error(), "choose ") {
 				t.Errorf("prefix %s: %v", prefix, err)
@@ -181,14 +183,14 @@ func TestEventBridgeAcceptsEveryRule(t *testing.T) {
 		return true
 	}
 	for prefix, want := range map[string]bool{
-		eventpattern.DefaultPrefix: true, "a": true, "acme-guard": true, "abcdefghijklmnopqrst": true, "abcdefghijklmnopqrstuvwx": true,
+		eventrules.DefaultPrefix: true, "a": true, "acme-guard": true, "abcdefghijklmnopqrst": true, "abcdefghijklmnopqrstuvwx": true,
 		"dev-dev-dev": true, "aaaa": true, strings.Repeat("a", 20): false, "rr-rr-rr-rr-rr-rr-rr": false,
 	} {
 		if got := accepted(prefix); got != want {
 			t.Errorf("prefix %s: accepted %v, want %v", prefix, got, want)
 		}
 	}
-	_, err := eventpattern.RulesFor(strings.Repeat("a", 20))
+	_, err := eventrules.RulesFor(strings.Repeat("a", 20))
 	if want := `prefix "aaaaaaaaaaaaaaaaaaaa" makes rule guard-delivery too complex for EventBridge (24 > 8): choose one that repeats itself less, such as "rootguard"`; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
@@ -200,7 +202,7 @@ func TestEventBridgeAcceptsEveryRule(t *testing.T) {
 }
 
 func TestRouterErrors(t *testing.T) {
-	if _, err := eventpattern.NewRouter([]eventpattern.Rule{{Name: "broken", Pattern: `{"a": "x"}`}}, nil); err == nil || !strings.Contains(err.Error(), "rule broken") {
+	if _, err := eventrulestest.NewRouter([]eventrules.Rule{{Name: "broken", Pattern: `{"a": "x"}`}}, nil); err == nil || !strings.Contains(err.Error(), "rule broken") {
 		t.Errorf("got %v, want an error that names the rule", err)
 	}
 	if _, err := newRouter(t).Route(&cloudtrail.Record{}); err == nil {
@@ -210,7 +212,7 @@ func TestRouterErrors(t *testing.T) {
 
 // TestNobodyCanMakeUpAnEvent sends what a principal with events:PutEvents can.
 func TestNobodyCanMakeUpAnEvent(t *testing.T) {
-	for _, r := range eventpattern.Rules() {
+	for _, r := range eventrules.Rules() {
 		p, err := eventpattern.Compile([]byte(r.Pattern))
 		if err != nil {
 			t.Fatal(err)
@@ -236,7 +238,7 @@ func TestBothSpellingsOfSignIn(t *testing.T) {
 		for _, detailType := range []string{"AWS Console Sign In via CloudTrail", "AWS Console Signin via CloudTrail"} {
 			event := fmt.Sprintf(`{"source": "aws.signin", "detail-type": %q, "detail": {"eventSource": "signin.amazonaws.com", "eventName": "ConsoleLogin", "userIdentity": {"type": %q}}}`, detailType, identity)
 			var through []string
-			for _, r := range eventpattern.Rules() {
+			for _, r := range eventrules.Rules() {
 				p, err := eventpattern.Compile([]byte(r.Pattern))
 				if err != nil {
 					t.Fatal(err)
@@ -471,7 +473,7 @@ func somewhere(rec *cloudtrail.Record) *cloudtrail.Record {
 
 // TestRegions holds that an event comes by the rules of its own Region alone.
 func TestRegions(t *testing.T) {
-	home, err := eventpattern.NewRouter(eventpattern.Rules(), []string{"us-east-1"})
+	home, err := eventrulestest.NewRouter(eventrules.Rules(), []string{"us-east-1"})
 	if err != nil {
 		t.Fatal(err)
 	}

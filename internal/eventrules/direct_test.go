@@ -1,10 +1,12 @@
-package eventpattern
+package eventrules
 
 import (
 	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
+
+	"rootguard/internal/eventpattern"
 )
 
 const ownKey = "arn:aws:kms:us-east-1:111122223333:key/11111111-2222-3333-4444-555555555555"
@@ -21,7 +23,7 @@ func callEvent(t *testing.T, call string, parameters map[string]any, more map[st
 	for k, v := range more {
 		detail[k] = v
 	}
-	raw, err := json.Marshal(map[string]any{"source": "aws." + service, "detail-type": apiCall, "account": "111122223333", "region": "us-east-1", "detail": detail})
+	raw, err := json.Marshal(map[string]any{"source": "aws." + service, "detail-type": eventpattern.APICall, "account": "111122223333", "region": "us-east-1", "detail": detail})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,7 +35,7 @@ func through(t *testing.T, rules []Rule, event []byte) []string {
 	t.Helper()
 	var names []string
 	for _, r := range rules {
-		p, err := Compile([]byte(r.Pattern))
+		p, err := eventpattern.Compile([]byte(r.Pattern))
 		if err != nil {
 			t.Fatalf("rule %s: %v", r.Name, err)
 		}

@@ -1,4 +1,4 @@
-package eventpattern_test
+package eventrules_test
 
 import (
 	"encoding/json"
@@ -7,7 +7,8 @@ import (
 	"testing"
 
 	"rootguard/internal/detect"
-	"rootguard/internal/eventpattern"
+	"rootguard/internal/eventrules"
+	"rootguard/internal/eventrules/eventrulestest"
 )
 
 // TestAttacksAreHeard holds that each call by which rootguard is silenced comes
@@ -24,19 +25,19 @@ func TestAttacksAreHeard(t *testing.T) {
 		role    = "rootguard-RootactivityRole27F53DE7-abc"
 		own     = "rootguard-rootactivity"
 	)
-	rules, err := eventpattern.RulesFor("rootguard")
+	rules, err := eventrules.RulesFor("rootguard")
 	if err != nil {
 		t.Fatal(err)
 	}
-	router := func(rules []eventpattern.Rule) *eventpattern.Router {
-		r, err := eventpattern.NewRouter(rules, regions(t))
+	router := func(rules []eventrules.Rule) *eventrulestest.Router {
+		r, err := eventrulestest.NewRouter(rules, regions(t))
 		if err != nil {
 			t.Fatal(err)
 		}
 		return r
 	}
-	functions := router(append(rules, eventpattern.QuarantineRule("rootguard")))
-	direct := router(append(eventpattern.Direct("rootguard"), eventpattern.DirectKey(key)))
+	functions := router(append(rules, eventrules.QuarantineRule("rootguard")))
+	direct := router(append(eventrules.Direct("rootguard"), eventrules.DirectKey(key)))
 	detector := &detect.Detector{Own: detect.Own{Prefix: "rootguard", Keys: []string{key}, Account: account}}
 	for _, tc := range []struct {
 		call       string

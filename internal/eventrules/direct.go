@@ -1,8 +1,10 @@
-package eventpattern
+package eventrules
 
 import (
 	"slices"
 	"strings"
+
+	"rootguard/internal/eventpattern"
 )
 
 // cloudFormation is who makes the calls of a deployment: CloudTrail writes the
@@ -59,7 +61,7 @@ func Direct(prefix string) []Rule {
 		{
 			Name: "guard-cut-off", Description: "A trail, the event bus, all alarms or all text messages are switched off or changed",
 			Pattern: patternOf(map[string]any{
-				"source": services("cloudtrail", "events", "monitoring", "sns"), "detail-type": []string{apiCall},
+				"source": services("cloudtrail", "events", "monitoring", "sns"), "detail-type": []string{eventpattern.APICall},
 				"detail": map[string]any{
 					"errorCode": absentField,
 					"$or": []any{
@@ -84,7 +86,7 @@ func DirectKey(arn string) Rule {
 	return Rule{
 		Name: locked, Description: "The key of rootguard is disabled, deleted or denied",
 		Pattern: patternOf(map[string]any{
-			"source": services("kms"), "detail-type": []string{apiCall},
+			"source": services("kms"), "detail-type": []string{eventpattern.APICall},
 			"detail": map[string]any{
 				"errorCode": absentField,
 				"resources": map[string]any{"ARN": []string{arn}},
@@ -116,7 +118,7 @@ func (d direct) pattern(prefix string) string {
 		one = append(one, map[string]any{"requestParameters": v})
 	}
 	return patternOf(map[string]any{
-		"source": services(d.sources...), "detail-type": []string{apiCall},
+		"source": services(d.sources...), "detail-type": []string{eventpattern.APICall},
 		"detail": map[string]any{
 			"errorCode": absentField,
 			"$or":       one,

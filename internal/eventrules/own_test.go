@@ -1,9 +1,11 @@
-package eventpattern
+package eventrules
 
 import (
 	"slices"
 	"strings"
 	"testing"
+
+	"rootguard/internal/eventpattern"
 )
 
 // TestHeartbeats holds that a call by which the sweep's role tags itself passes,
@@ -17,7 +19,7 @@ func TestHeartbeats(t *testing.T) {
 		t.Fatalf("rules: %+v", rules)
 	}
 	for _, rule := range rules {
-		p, err := Compile([]byte(rule.Pattern))
+		p, err := eventpattern.Compile([]byte(rule.Pattern))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -54,7 +56,7 @@ func TestAlive(t *testing.T) {
 		return `{"source": "` + source + `", "detail-type": "` + detailType + `", "account": "` + account + `", "detail": {"prefix": "` + prefix + `"}}`
 	}
 	rule := Alive("rootguard", "111122223333")
-	p, err := Compile([]byte(rule.Pattern))
+	p, err := eventpattern.Compile([]byte(rule.Pattern))
 	if err != nil || rule.Function != "" {
 		t.Fatalf("%+v: %v", rule, err)
 	}
@@ -83,7 +85,7 @@ func TestSecond(t *testing.T) {
 			"eventSource": "lambda.amazonaws.com", "eventName": "DeleteFunction20150331", "requestParameters": {"functionName": "rootguard-iamuser"}}}`)
 	}
 	matches := func(r Rule, event []byte) bool {
-		p, err := Compile([]byte(r.Pattern))
+		p, err := eventpattern.Compile([]byte(r.Pattern))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -132,7 +134,7 @@ func TestOwnEventsAreNotCloudTrails(t *testing.T) {
 		t.Fatal("nobody could put it")
 	}
 	for _, rule := range slices.Concat(Rules(), Direct(DefaultPrefix)) {
-		p, err := Compile([]byte(rule.Pattern))
+		p, err := eventpattern.Compile([]byte(rule.Pattern))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -149,37 +151,12 @@ func TestOwnEventsAreNotCloudTrails(t *testing.T) {
 	}
 }
 
-func TestSame(t *testing.T) {
-	const base = `{"source": [{"prefix": "aws."}], "detail": {"eventName": ["A", "B"], "$or": [{"x": [1]}, {"y": [{"exists": false}]}]}}`
-	for name, tc := range map[string]struct {
-		a, b string
-		want bool
-	}{
-		"itself":                {base, base, true},
-		"other order":           {base, `{"detail":{"$or":[{"y":[{"exists":false}]},{"x":[1]}],"eventName":["B","A"]},"source":[{"prefix":"aws."}]}`, true},
-		"an alternative twice":  {`{"a":["x","x"]}`, `{"a":["x"]}`, true},
-		"an alternative fewer":  {base, strings.Replace(base, `"A", "B"`, `"A"`, 1), false},
-		"another operator":      {`{"a":[{"prefix":"x"}]}`, `{"a":[{"suffix":"x"}]}`, false},
-		"a text is no number":   {`{"a":["1"]}`, `{"a":[1]}`, false},
-		"a text is no list":     {`{"a":["[]"]}`, `{"a":[[]]}`, false},
-		"false is not true":     {`{"a":[{"exists":false}]}`, `{"a":[{"exists":true}]}`, false},
-		"numeric keeps order":   {`{"a":[{"numeric":[">",1,"<",5]}]}`, `{"a":[{"numeric":[">",5,"<",1]}]}`, false},
-		"no JSON":               {`{`, `{`, false},
-		"more after it":         {`{} {}`, `{} {}`, false},
-		"empty":                 {"", "", false},
-		"a member of the other": {`{"a":["x"]}`, `{"a":["x"],"b":["y"]}`, false},
-	} {
-		if got := Same(tc.a, tc.b); got != tc.want {
-			t.Errorf("%s: %v, want %v", name, got, tc.want)
-		}
-		if Same(tc.a, tc.b) != Same(tc.b, tc.a) {
-			t.Errorf("%s: not symmetric", name)
-		}
-	}
+// TestNoRuleTwice holds that no two rules have the same pattern.
+func TestNoRuleTwice(t *testing.T) {
 	rules := Rules()
 	for i := range rules {
 		for j := range rules {
-			if Same(rules[i].Pattern, rules[j].Pattern) != (i == j) {
+			if eventpattern.Same(rules[i].Pattern, rules[j].Pattern) != (i == j) {
 				t.Errorf("%s and %s: wrong", rules[i].Name, rules[j].Name)
 			}
 		}

@@ -1,11 +1,11 @@
-package eventpattern
+package eventrules
 
 import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"slices"
-	"strings"
+
+	"rootguard/internal/eventpattern"
 )
 
 // The event that the guard puts on the bus while it works. Its source is none of
@@ -80,7 +80,7 @@ func Second(direct []Rule, account, home string) (sending, reporting []Rule) {
 		report := r
 		if r.Name == SecondWay+locked {
 			// The second Region does not know the key, but gets no other call from home.
-			report.Pattern = patternOf(map[string]any{"source": services("kms"), "detail-type": []string{apiCall}, "account": []string{account}, "region": []string{home}})
+			report.Pattern = patternOf(map[string]any{"source": services("kms"), "detail-type": []string{eventpattern.APICall}, "account": []string{account}, "region": []string{home}})
 		}
 		reporting = append(reporting, report)
 		r.Description += ": by way of the second Region"
@@ -113,53 +113,4 @@ func patternOf(of map[string]any) string {
 		panic(fmt.Sprintf("writing a pattern: %v", err)) // texts always can be
 	}
 	return string(text)
-}
-
-// Same reports whether two patterns let the same events through by what they
-// say: neither the order of members nor that of a list's alternatives matters.
-// What cannot be read is the same as nothing.
-func Same(a, b string) bool {
-	x, okA := canonical(a)
-	y, okB := canonical(b)
-	return okA && okB && x == y
-}
-
-func canonical(pattern string) (string, bool) {
-	var v any
-	dec := json.NewDecoder(strings.NewReader(pattern))
-	dec.UseNumber()
-	if dec.Decode(&v) != nil || dec.More() {
-		return "", false
-	}
-	return written(v), true
-}
-
-// written is a value as one text: members in the order of their names, which
-// JSON's encoder sees to, and the elements of a list each once and sorted. That
-// holds for all lists of a pattern but a numeric test's, whose order matters.
-func written(v any) string {
-	switch v := v.(type) {
-	case map[string]any:
-		members := make([]string, 0, len(v))
-		for name, value := range v {
-			text := written(value)
-			if list, ok := value.([]any); ok && name == "numeric" {
-				text = fmt.Sprint(list...)
-			}
-			members = append(members, fmt.Sprintf("%q:%s", name, text))
-		}
-		slices.Sort(members)
-		return "{" + strings.Join(members, ",") + "}"
-	case []any:
-		elements := make([]string, len(v))
-		for i, e := range v {
-			elements[i] = written(e)
-		}
-		slices.Sort(elements)
-		return "[" + strings.Join(slices.Compact(elements), ",") + "]"
-	case string:
-		return fmt.Sprintf("%q", v)
-	default:
-		return fmt.Sprint(v)
-	}
 }
