@@ -71,7 +71,8 @@ func (s Schedule) Added(ctx context.Context, facts []bootstrap.Fact) error {
 		f := &facts[i]
 		soon, entered := f.Time.Add(settled+time.Second), false
 		switch f.Kind {
-		case bootstrap.RootMFAEnabled, bootstrap.RootMFADeactivated, bootstrap.RootKeyCreated, bootstrap.RootKeyDeleted, bootstrap.RootPasswordSet:
+		case bootstrap.RootMFAEnabled, bootstrap.RootMFADeactivated, bootstrap.RootKeyCreated, bootstrap.RootKeyDeleted,
+			bootstrap.RootPasswordSet, bootstrap.RootPasswordRemoved:
 		case bootstrap.RootPasswordUsed:
 			if f.What != bootstrap.PasswordAccepted {
 				continue

@@ -92,7 +92,8 @@ func (r Reader) Under(ctx context.Context, account string, prefixes []string, wa
 func AboutRoot(f *bootstrap.Fact) bool {
 	switch f.Kind {
 	case bootstrap.RootActivity, bootstrap.RootSignIn, bootstrap.RootMFAEnabled, bootstrap.RootMFADeactivated,
-		bootstrap.RootKeyCreated, bootstrap.RootKeyDeleted, bootstrap.RootPasswordSet, bootstrap.RootPasswordUsed, bootstrap.AssumedRoot:
+		bootstrap.RootKeyCreated, bootstrap.RootKeyDeleted, bootstrap.RootPasswordSet, bootstrap.RootPasswordRemoved,
+		bootstrap.RootPasswordUsed, bootstrap.AssumedRoot:
 		return true
 	case bootstrap.Live:
 		return f.Live != nil && f.Live.AccountMFAEnabled != nil

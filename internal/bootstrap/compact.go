@@ -33,7 +33,7 @@ type Compaction struct {
 // tell, by a time: sign-ins of one user with the same answer about MFA, between
 // which nothing else happened to the user, become one fact of the first and the
 // last of them; so do uses of root with one credential, or sign-ins, that follow
-// each other closely; and of live checks in a row that found the same, the first
+// each other closely; so do the sign-ins of one role; and of live checks in a row that found the same, the first
 // stays. What is younger than two days, of root thirty, stays as it is. So does a
 // streak: later facts extend it. A fact that comes late, into the middle of a
 // streak, divides it: both ends stay.
@@ -44,7 +44,7 @@ func Compact(account string, facts []Fact, at time.Time) Compaction {
 	c := compactor{
 		users: map[string]map[string]*streak{}, kin: kin{}, changed: map[string]time.Time{}, root: newStreak(time.Time{}), assumed: map[string]bool{},
 		userBefore: at.Add(-userSettled), rootBefore: at.Add(-rootSettled),
-		put: map[string]int{},
+		put: map[string]int{}, roles: map[string]*roleStreak{},
 	}
 	moments := momentsOf(account, facts)
 	for i := range moments {
@@ -71,7 +71,8 @@ type compactor struct {
 	changed    map[string]time.Time // by kin: when something last did
 	root       *streak
 	assumed    map[string]bool // access keys of sts:AssumeRoot
-	put        map[string]int  // by ID, the place in Put
+	roles      map[string]*roleStreak
+	put        map[string]int // by ID, the place in Put
 	userBefore time.Time
 	rootBefore time.Time
 }
@@ -99,7 +100,9 @@ func (c *compactor) take(m *moment) {
 		c.rootUse(m)
 	case Live:
 		c.live(f)
-	case RootMFAEnabled, RootMFADeactivated, RootKeyCreated, RootKeyDeleted, RootPasswordSet:
+	case RoleSignIn, RoleCreated, RoleDeleted, RolePolicyGranted, RolePolicyRevoked, RoleChecked:
+		c.role(m)
+	case RootMFAEnabled, RootMFADeactivated, RootKeyCreated, RootKeyDeleted, RootPasswordSet, RootPasswordRemoved:
 		c.root = newStreak(f.Time)
 	case AssumedRoot, RootPasswordUsed, GroupCreated, GroupRenamed, GroupDeleted, GroupPolicyGranted, GroupPolicyRevoked:
 	default:
@@ -250,6 +253,45 @@ func (c *compactor) rootUse(m *moment) {
 		return
 	}
 	s.uses[with] = c.next(head, f, c.rootBefore)
+}
+
+// roleStreak is what happened to a role since it was made or deleted.
+type roleStreak struct {
+	signIn  *Fact // the head, which may become a streak's fact
+	checked *Fact // the last live check that told something else
+	since   time.Time
+}
+
+// role takes a fact about a role. Its sign-ins after the first change nothing,
+// whatever becomes of its policies in between.
+func (c *compactor) role(m *moment) {
+	f := m.fact
+	s := c.roles[f.Role]
+	if s == nil {
+		s = &roleStreak{}
+		c.roles[f.Role] = s
+	}
+	switch f.Kind {
+	case RoleCreated, RoleDeleted:
+		c.roles[f.Role] = &roleStreak{since: f.Time}
+	case RoleSignIn:
+		switch {
+		case m.latest:
+		case s.signIn == nil:
+			s.signIn = f
+		default:
+			s.signIn = c.next(s.signIn, f, c.userBefore)
+		}
+	case RoleChecked:
+		switch {
+		case s.checked == nil || s.checked.Time.Sub(s.since) < iamConsistency || s.checked.Admin != f.Admin:
+			s.checked = f
+		case f.Time.Before(c.userBefore):
+			c.Drop = append(c.Drop, *f)
+		}
+	default: // its policies
+		s.checked, s.since = nil, f.Time
+	}
 }
 
 // next takes the next fact of a streak, and returns the streak's head. A streak

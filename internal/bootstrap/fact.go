@@ -22,6 +22,10 @@ const (
 	RootPasswordSet    FactKind = "root_password_set"
 	AssumedRoot        FactKind = "assumed_root"
 
+	// RootPasswordRemoved is DeleteLoginProfile of root, which central root access
+	// does in member accounts.
+	RootPasswordRemoved FactKind = "root_password_removed"
+
 	// RootPasswordUsed is that root's password was right, or set, without a sign-in
 	// that is on record for it. No status depends on it.
 	RootPasswordUsed FactKind = "root_password_used"
@@ -51,6 +55,16 @@ const (
 	// the call and rootguard itself tell it; Policy is the policy's ARN.
 	UserQuarantined FactKind = "user_quarantined"
 	UserReleased    FactKind = "user_released"
+
+	// Of roles by which people sign in without an IAM user. Any role's sign-in to
+	// the console is a fact; of its policies only those of the roles that IAM
+	// Identity Center makes of permission sets.
+	RoleSignIn        FactKind = "role_signin"
+	RoleCreated       FactKind = "role_created"
+	RoleDeleted       FactKind = "role_deleted"
+	RolePolicyGranted FactKind = "role_policy_granted" // Admin says whether it grants everything
+	RolePolicyRevoked FactKind = "role_policy_revoked"
+	RoleChecked       FactKind = "role_checked" // a live check; Admin says whether the role may do everything
 
 	Live FactKind = "live"
 
@@ -85,6 +99,7 @@ type Fact struct {
 	UserID   string `json:"user_id,omitempty"`
 	NewName  string `json:"new_name,omitempty"`
 	Group    string `json:"group,omitempty"`
+	Role     string `json:"role,omitempty"`
 	Policy   string `json:"policy,omitempty"`
 	Admin    bool   `json:"admin,omitempty"`
 	Serial   string `json:"serial,omitempty"`
@@ -125,6 +140,10 @@ type Options struct {
 	// QuarantinePolicy is the name of the policy by which users are quarantined;
 	// default DefaultQuarantinePolicy.
 	QuarantinePolicy string
+
+	// AdminRoles are the roles, or permission sets, whose sign-ins are those of an
+	// administrator whatever is known of their rights: the operator says so.
+	AdminRoles []string
 }
 
 // QuarantineSuffix ends the name of the quarantine policy, after the prefix of

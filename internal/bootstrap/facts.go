@@ -50,6 +50,9 @@ func FactsOf(rec *cloudtrail.Record) []Fact {
 	if f, ok := changeFact(rec); ok {
 		facts = append(facts, f)
 	}
+	if f, ok := roleFact(rec); ok {
+		facts = append(facts, f)
+	}
 	return facts
 }
 
@@ -107,6 +110,28 @@ func QuarantineFact(account string, kind FactKind, userName, userID, policyARN, 
 		Actor:    actor,
 		What:     what,
 	}
+}
+
+// RoleCheckedFact is the fact of a live check of a role, made at the given time:
+// admin says whether the role may do everything. Those of one UTC day with the
+// same answer are one fact.
+func RoleCheckedFact(account, role string, admin bool, at time.Time) Fact {
+	at = at.UTC().Round(0)
+	return Fact{Account: account, ID: roleCheckedID(role, at, admin), Kind: RoleChecked, Time: at, Role: role, Admin: admin}
+}
+
+// RoleCheckedIDs are the IDs of the facts that live checks of a role may leave on
+// the UTC day of at.
+func RoleCheckedIDs(role string, at time.Time) []string {
+	return []string{roleCheckedID(role, at, true), roleCheckedID(role, at, false)}
+}
+
+func roleCheckedID(role string, at time.Time, admin bool) string {
+	answer := "other"
+	if admin {
+		answer = "admin"
+	}
+	return strings.Join([]string{string(RoleChecked), role, at.UTC().Format(time.DateOnly), answer}, "/")
 }
 
 // policyName is the name in a policy's ARN, or the name itself.
@@ -228,8 +253,12 @@ func signInFact(rec *cloudtrail.Record) (Fact, bool) {
 	case rec.UserIdentity.Type == "IAMUser":
 		f = factOf(rec, UserSignIn)
 		f.UserName, f.UserID = f.Actor, f.ActorID
+	case rec.UserIdentity.Type == "AssumedRole" && rec.RootUse() == cloudtrail.NotRoot:
+		f = factOf(rec, RoleSignIn)
+		f.Role = signInRole(&rec.UserIdentity)
+		return f, f.Role != "" // its MFAUsed means nothing
 	default:
-		return Fact{}, false // a federated sign-in: its MFAUsed means nothing
+		return Fact{}, false
 	}
 	f.MFA = rec.MFAUsed()
 	switch f.MFA {
@@ -289,6 +318,7 @@ var rootChanges = map[string]FactKind{
 	"CreateAccessKey":     RootKeyCreated,
 	"DeleteAccessKey":     RootKeyDeleted,
 	"CreateLoginProfile":  RootPasswordSet,
+	"DeleteLoginProfile":  RootPasswordRemoved,
 }
 
 var userChanges = map[string]FactKind{

@@ -71,7 +71,9 @@ func TestFactsOf(t *testing.T) {
 			Account: account, ID: "user_signin/e1", Kind: UserSignIn, Time: after(1), EventID: "e1", Actor: "alice", ActorID: aliceID,
 			UserName: "alice", UserID: aliceID, MFA: cloudtrail.No, What: "ConsoleLogin, MFAUsed=No"}}},
 		{"a user without name and ID signs in", signIn(fields{"type": "IAMUser", "accountId": account}, "No"), nil},
-		{"a role signs in", signIn(operator, "No"), nil},
+		{"a role signs in", signIn(operator, "No"), []Fact{{
+			Account: account, ID: "role_signin/e1", Kind: RoleSignIn, Time: after(1), EventID: "e1", Actor: "Operator/ops", Role: "Operator", What: "ConsoleLogin"}}},
+		{"a role fails to sign in", failedSignIn(operator), nil},
 		{"AssumeRoot", assumeRoot("ASIAT"), []Fact{{
 			Account: account, ID: AssumedRootFactID("ASIAT"), Kind: AssumedRoot, Time: after(1), EventID: "e1", Actor: "Sec/eve", AccessKeyID: "ASIAT",
 			TaskPolicy: "arn:aws:iam::aws:policy/root-task/S3UnlockBucketPolicy", Until: after(1).Add(10 * time.Minute), What: "AssumeRoot"}}},
@@ -86,7 +88,9 @@ func TestFactsOf(t *testing.T) {
 		{"AssumeRoot without credentials in the record", assumeRoot("").responding(nil), nil},
 		{"a call of a session of AssumeRoot", call{who: assumedRootSession("ASIAT", after(0)), source: "sqs.amazonaws.com", name: "SetQueueAttributes"}, []Fact{{
 			Account: account, ID: AssumedRootFactID("ASIAT"), Kind: AssumedRoot, Time: after(1), EventID: "e1", AccessKeyID: "ASIAT", What: "session of AssumeRoot"}}},
-		{"root's login profile deleted by AssumeRoot", iamCall(assumedRootSession("", after(0)), "DeleteLoginProfile", nil), nil},
+		{"root's login profile deleted by AssumeRoot", iamCall(assumedRootSession("", after(0)), "DeleteLoginProfile", nil), []Fact{{
+			Account: account, ID: "root_password_removed/e1", Kind: RootPasswordRemoved, Time: after(1), EventID: "e1", Actor: "root", What: "DeleteLoginProfile"}}},
+		{"root's login profile not deleted", iamCall(assumedRootSession("", after(0)), "DeleteLoginProfile", nil).denied(), nil},
 		{"root's access key", rootCreateKey("AKIAR"), []Fact{{
 			Account: account, ID: "root_activity/" + account + "/-/2026-03-02T10", Kind: RootActivity, Time: after(1), EventID: "e1",
 			Last: after(1), LastEventID: "e1", LastWhat: "iam:CreateAccessKey", Actor: "root", What: "iam:CreateAccessKey",

@@ -3,6 +3,7 @@ package bootstrap
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -13,9 +14,12 @@ import (
 // finish turns the journey into the status at st.AsOf. told is false where no
 // fact told of the account at all.
 func (j *journey) finish(st *Status, told bool) {
-	st.NoRootCredentials = j.noPassword != nil && j.keys.any() != cloudtrail.Yes
+	// Where IAM was asked for the password it was asked for the keys; a record of the
+	// password's removal says nothing of them.
+	keys := j.keys.any()
+	st.NoRootCredentials = j.noPassword != nil && (keys == cloudtrail.No || keys == cloudtrail.Unknown && j.noPassword.Live())
 	maybe := j.mayBeAdmin()
-	if j.adminUser.State == Pending && (!told || maybe != nil) {
+	if j.adminUser.State == Pending && (!told || maybe != "") {
 		for _, s := range []*step{&j.adminUser, &j.adminSignIn, &j.adminReset, &j.adminMFA, &j.rootQuiet} {
 			s.State = Unknown
 		}
@@ -40,23 +44,34 @@ func (j *journey) finish(st *Status, told bool) {
 	st.Users = users
 }
 
-// mayBeAdmin is a user who could be the administrator for all that is known: it
-// existed before the log began, or is in a group that did. nil where none could.
-func (j *journey) mayBeAdmin() *user {
+// mayBeAdmin names a user or role that could be the administrator for all that is
+// known: it existed before the log began, or is in a group that did. "" where none could.
+func (j *journey) mayBeAdmin() string {
 	for _, u := range j.dir.all {
 		if u.end != present || u.password == cloudtrail.No {
 			continue
 		}
 		if !u.inLog {
-			return u
+			return cmp.Or(u.name, u.id)
 		}
 		for g := range u.groups {
 			if !g.inLog {
-				return u
+				return cmp.Or(u.name, u.id)
 			}
 		}
 	}
-	return nil
+	return j.mayBeAdminRole()
+}
+
+// mayBeAdminRole names the first role, by name, of a permission set by which
+// somebody signed in and whose rights are not known.
+func (j *journey) mayBeAdminRole() string {
+	for _, name := range slices.Sorted(maps.Keys(j.roles)) {
+		if r := j.roles[name]; IsPermissionSet(name) && r.signedIn != nil && r.admin() == cloudtrail.Unknown {
+			return "role " + name
+		}
+	}
+	return ""
 }
 
 // evalQuiet works out root_quiet from the times of the true root's activity
@@ -103,7 +118,7 @@ func (j *journey) evalQuiet(st *Status) {
 }
 
 // explain sets the steps' notes.
-func (j *journey) explain(maybe *user) {
+func (j *journey) explain(maybe string) {
 	s := &j.rootMFA
 	switch s.State {
 	case Done:
@@ -133,28 +148,54 @@ func (j *journey) explain(maybe *user) {
 		}
 	}
 
-	u := j.carrier()
-	s = &j.adminUser
+	j.explainAdmin(maybe)
+
+	s = &j.rootQuiet
+	switch {
+	case s.State == NotApplicable:
+		s.Note = "root has no credentials"
+	case s.State == Pending && j.adminSignIn.State != Done:
+		s.Note = "begins when an administrator has signed in"
+	}
+}
+
+// explainAdmin sets the notes of the steps about the administrator.
+func (j *journey) explainAdmin(maybe string) {
+	c := j.carrier()
+	if c.role != nil {
+		j.explainRole(c.role)
+		return
+	}
+	u := c.user
+	s := &j.adminUser
 	switch {
 	case u != nil:
-		s.Note = u.name
+		s.Note = "IAM user " + u.name
 	case s.State == Regressed:
-		s.Note = "no IAM user with a console password and administrator rights is left"
+		s.Note = "no IAM user with a console password and administrator rights is left, and no federated administrator has signed in"
+		if name := j.mayBeAdminRole(); name != "" {
+			s.Note += "; whether " + name + " has administrator rights is not in the log"
+		}
 	case s.State == Pending:
-		s.Note = "no IAM user with a console password and administrator rights was seen yet"
-	case maybe != nil:
-		s.Note = "whether " + cmp.Or(maybe.name, maybe.id) + " has administrator rights is not in the log"
+		s.Note = "no IAM user with a console password and administrator rights, and no sign-in by a federated administrator, was seen yet"
+	case maybe != "":
+		s.Note = "whether " + maybe + " has administrator rights is not in the log"
 	default:
 		s.Note = "nothing is known of the account's users"
 	}
 
 	if u == nil {
+		if r := j.carried.role; r != nil {
+			j.explainFederated(r)
+		}
 		for _, s := range []*step{&j.adminSignIn, &j.adminReset, &j.adminMFA, &j.rootQuiet} {
 			if s.State == Unknown {
-				s.Note = "depends on the administrator user, see there"
+				s.Note = "depends on the administrator, see there"
 			}
 		}
-	} else if j.adminSignIn.State == Pending {
+		return
+	}
+	if j.adminSignIn.State == Pending {
 		j.adminSignIn.Note = u.name + " has not signed in yet"
 	}
 
@@ -162,28 +203,41 @@ func (j *journey) explain(maybe *user) {
 	switch {
 	case s.State == NotApplicable:
 		s.Note = "passwordResetRequired was not set"
-	case s.State == Unknown && u != nil:
+	case s.State == Unknown:
 		s.Note = "whether the password had to be changed is not in the log"
-	case u != nil && u.reset == resetDue:
+	case u.reset == resetDue:
 		s.Note = u.name + " must change the password at the next sign-in"
 	}
 
 	s = &j.adminMFA
-	switch {
-	case u == nil:
-	case s.State == Done:
+	switch s.State {
+	case Done:
 		s.Note = u.mfa.kinds()
-	case s.State == Unknown:
+	case Unknown:
 		s.Note = "a sign-in or a live check of " + u.name + " would tell"
 	default:
 		s.Note = u.name + " has no MFA device"
 	}
+}
 
-	s = &j.rootQuiet
-	switch {
-	case s.State == NotApplicable:
-		s.Note = "root has no credentials"
-	case s.State == Pending && j.adminSignIn.State != Done:
-		s.Note = "begins when the admin user has signed in"
+// explainRole sets the notes of the admin steps where a federated administrator
+// carries them.
+func (j *journey) explainRole(r *role) {
+	j.adminUser.Note = "federated: role " + r.name
+	if IsPermissionSet(r.name) {
+		j.adminUser.Note = "federated: permission set " + PermissionSet(r.name) + " of IAM Identity Center"
+	}
+	if r.admin() != cloudtrail.Yes {
+		j.adminUser.Note += ", an administrator by the setting adminRoles"
+	}
+	j.explainFederated(r)
+}
+
+// explainFederated says why a federated administrator leaves two steps out.
+func (j *journey) explainFederated(r *role) {
+	j.adminReset.Note = "the administrator has no IAM password: the identity provider keeps it"
+	j.adminMFA.Note = "no record or API shows the devices of a federated administrator: require MFA in the identity provider"
+	if IsPermissionSet(r.name) {
+		j.adminMFA.Note = "no record or API shows the devices of a federated administrator: require MFA in IAM Identity Center, Settings, Authentication"
 	}
 }

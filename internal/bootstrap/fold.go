@@ -43,7 +43,7 @@ func Fold(account string, facts []Fact, opt Options, asOf time.Time) Status {
 			told = true
 			j.apply(m)
 		}
-		if m.fact.Kind != AssumedRoot && m.fact.Kind != Live {
+		if k := m.fact.Kind; k != AssumedRoot && k != Live && k != RoleChecked {
 			if st.FirstEvent.IsZero() {
 				st.FirstEvent = m.at
 			}
@@ -97,7 +97,7 @@ func momentsOf(account string, facts []Fact) []moment {
 
 // lasts reports whether a fact of a kind counts at its first and at its last event.
 func lasts(kind FactKind) bool {
-	return kind == RootActivity || kind == RootSignIn || kind == UserSignIn
+	return kind == RootActivity || kind == RootSignIn || kind == UserSignIn || kind == RoleSignIn
 }
 
 func (m *moment) eventID() string {
@@ -120,15 +120,15 @@ func rankOf(f *Fact) int {
 	switch f.Kind {
 	case GroupCreated:
 		return 0
-	case UserCreated:
+	case UserCreated, RoleCreated:
 		return 1
 	case UserRenamed, GroupRenamed, RootActivity, RootSignIn:
 		return 2 // whatever root changed in that second, it was at work before
-	case PasswordRemoved, MFAEnabled, RootMFAEnabled, RootKeyDeleted, UserQuarantined:
+	case PasswordRemoved, MFAEnabled, RootMFAEnabled, RootKeyDeleted, RootPasswordRemoved, UserQuarantined:
 		return 3
-	case UserDeleted, GroupDeleted:
+	case UserDeleted, GroupDeleted, RoleDeleted:
 		return 5
-	case Live:
+	case Live, RoleChecked:
 		return 6
 	default:
 		return 4
@@ -139,6 +139,7 @@ func rankOf(f *Fact) int {
 type journey struct {
 	opt     Options
 	dir     directory
+	roles   map[string]*role
 	assumed map[string]struct{} // access keys of sts:AssumeRoot
 
 	rootMFA     step
@@ -154,9 +155,10 @@ type journey struct {
 	noPassword *Evidence
 	activity   []activity // of the true root user
 
-	// queue holds users in the order in which they became eligible to carry the
-	// admin steps; the first that still is carries them.
-	queue []candidate
+	// queue holds users and roles in the order in which they became eligible to
+	// carry the admin steps; the first that still is carries them.
+	queue   []candidate
+	carried candidate // the last that did
 }
 
 // activity is one use of root, or the end of a streak of them. Within a streak
@@ -169,13 +171,32 @@ type activity struct {
 // isKey reports whether root was at work with an access key of its own.
 func isKey(f *Fact) bool { return strings.HasPrefix(f.AccessKeyID, "AKIA") }
 
+// candidate is a user or a role that became eligible to carry the admin steps.
 type candidate struct {
-	u    *user
+	user *user // nil: a role
+	role *role
 	term int
 }
 
+// eligibility is whether a user or a role may carry the admin steps.
+type eligibility struct {
+	is   bool
+	term int // how many times it began
+	ev   Evidence
+}
+
+// now notes what it is after ev, and reports whether it began.
+func (e *eligibility) now(is bool, ev Evidence) (began bool) {
+	if began = is && !e.is; began {
+		e.term++
+		e.ev = ev
+	}
+	e.is = is
+	return began
+}
+
 func newJourney(opt Options) *journey {
-	j := &journey{opt: opt, dir: newDirectory(), assumed: map[string]struct{}{}}
+	j := &journey{opt: opt, dir: newDirectory(), assumed: map[string]struct{}{}, roles: map[string]*role{}}
 	for i, s := range j.steps() {
 		s.Step = Steps()[i]
 		s.State = Pending
@@ -214,6 +235,11 @@ func (j *journey) apply(m *moment) {
 	case UserCreated, UserRenamed, UserDeleted, UserSignIn, PasswordSet, PasswordReset, PasswordRemoved, PasswordChanged,
 		MFAEnabled, MFADeactivated, UserPolicyGranted, UserPolicyRevoked, GroupJoined, GroupLeft, UserQuarantined, UserReleased:
 		touched = j.applyUser(f, ev)
+	case RoleSignIn, RoleCreated, RoleDeleted, RolePolicyGranted, RolePolicyRevoked, RoleChecked:
+		if f.Kind == RoleChecked {
+			ev = Evidence{Time: m.at, What: roleChecked(f.Role, f.Admin)}
+		}
+		j.applyRole(f, ev)
 	default: // of a later version
 	}
 	touched = append(touched, j.dir.evicted...)
@@ -247,6 +273,10 @@ func (j *journey) applyRoot(m *moment, ev Evidence) (ok bool) {
 		}
 	case RootPasswordSet:
 		j.noPassword = nil
+	case RootPasswordRemoved:
+		if j.noPassword == nil {
+			j.noPassword = &ev
+		}
 	case RootMFAEnabled:
 		j.mfa.add(f.Serial, ev)
 	case RootMFADeactivated:
@@ -310,7 +340,7 @@ func (j *journey) evalRoot(ev Evidence) {
 		j.rootKeys.fail(ev.Time, j.keys.ev)
 	case has == cloudtrail.No:
 		j.rootKeys.set(Done, ev.Time, j.keys.ev)
-	case j.noPassword != nil:
+	case j.noPassword != nil && j.noPassword.Live():
 		j.rootKeys.set(NotApplicable, ev.Time, *j.noPassword)
 	case j.rootKeys.State != Unknown:
 		j.rootKeys.set(Unknown, ev.Time, ev)
@@ -373,7 +403,7 @@ func (j *journey) applyUser(f *Fact, ev Evidence) []*user {
 		if u.password != cloudtrail.Yes {
 			u.setPassword(ev)
 		}
-		if f.Reset == cloudtrail.Yes && u == j.carrier() && u.reset != resetDue {
+		if f.Reset == cloudtrail.Yes && u == j.carrier().user && u.reset != resetDue {
 			j.adminReset.wasDone = true
 		}
 		if f.Reset != cloudtrail.Unknown {
@@ -392,7 +422,7 @@ func (j *journey) applyUser(f *Fact, ev Evidence) []*user {
 		u.mfa.add(f.Serial, ev)
 	case MFADeactivated:
 		u.mfa.remove(f.Serial, u.mfa.known, ev)
-		if u == j.carrier() {
+		if u == j.carrier().user {
 			j.adminMFA.wasDone = true
 		}
 	case UserPolicyGranted, UserPolicyRevoked:
@@ -473,39 +503,60 @@ func (j *journey) applyLiveUser(l *LiveFact, ev Evidence) []*user {
 
 // refresh notes whether the user may carry the admin steps.
 func (j *journey) refresh(u *user, ev Evidence) {
-	eligible := u.end == present && u.password == cloudtrail.Yes && u.admin()
-	if eligible && !u.eligible {
-		u.term++
-		u.eligibleEv = ev
-		j.queue = append(j.queue, candidate{u, u.term})
+	if u.carry.now(u.end == present && u.password == cloudtrail.Yes && u.admin(), ev) {
+		j.queue = append(j.queue, candidate{user: u, term: u.carry.term})
 	}
-	u.eligible = eligible
 }
 
-// carrier is the user the admin steps are about: of those eligible, the one
-// that has been so for the longest; nil where there is none.
-func (j *journey) carrier() *user {
+// carrier is the user or the role that the admin steps are about: of those
+// eligible, the one that has been so for the longest; the zero candidate where
+// there is none. So an IAM user that makes way for a federated administrator
+// hands the steps over.
+func (j *journey) carrier() candidate {
 	for len(j.queue) > 0 {
-		if c := j.queue[0]; c.u.eligible && c.u.term == c.term {
-			return c.u
+		c := j.queue[0]
+		if e := c.eligibility(); e.is && e.term == c.term {
+			return c
 		}
 		j.queue = j.queue[1:]
 	}
-	return nil
+	return candidate{}
 }
 
-// evalAdmin brings the admin steps up to date after ev. While nobody carries
-// them the steps after admin_user stay as they were. admin_signed_in never
-// regresses: that an administrator signed in stays true.
-func (j *journey) evalAdmin(ev Evidence) {
-	u := j.carrier()
-	if u == nil {
-		if j.adminUser.State == Done {
-			j.adminUser.set(Regressed, ev.Time, ev)
-		}
-		return
+func (c candidate) eligibility() *eligibility {
+	if c.user != nil {
+		return &c.user.carry
 	}
-	j.adminUser.set(Done, ev.Time, u.eligibleEv)
+	return &c.role.carry
+}
+
+// evalAdmin brings the admin steps up to date after ev. While there is no carrier
+// the steps after admin_user stay as they were. admin_signed_in never regresses:
+// that an administrator signed in stays true.
+func (j *journey) evalAdmin(ev Evidence) {
+	c := j.carrier()
+	if c.user != nil || c.role != nil {
+		j.carried = c
+	}
+	switch {
+	case c.user != nil:
+		j.evalAdminUser(c.user, ev)
+	case c.role != nil:
+		r := c.role
+		j.adminUser.set(Done, ev.Time, r.carry.ev)
+		if j.adminSignIn.State != Done {
+			j.adminSignIn.set(Done, ev.Time, *r.signedIn)
+		}
+		j.adminReset.set(NotApplicable, ev.Time, r.carry.ev)
+		j.adminMFA.set(NotApplicable, ev.Time, r.carry.ev)
+	case j.adminUser.State == Done:
+		j.adminUser.set(Regressed, ev.Time, ev)
+	}
+}
+
+// evalAdminUser is evalAdmin where an IAM user carries the steps.
+func (j *journey) evalAdminUser(u *user, ev Evidence) {
+	j.adminUser.set(Done, ev.Time, u.carry.ev)
 	if u.firstSignIn != nil && j.adminSignIn.State != Done {
 		j.adminSignIn.set(Done, ev.Time, *u.firstSignIn)
 	}
@@ -517,7 +568,7 @@ func (j *journey) evalAdmin(ev Evidence) {
 	case resetDone:
 		j.adminReset.set(Done, ev.Time, u.resetEv)
 	case resetUnknown:
-		j.adminReset.set(Unknown, ev.Time, u.eligibleEv)
+		j.adminReset.set(Unknown, ev.Time, u.carry.ev)
 	}
 	switch u.mfa.any() {
 	case cloudtrail.Yes:
@@ -525,6 +576,6 @@ func (j *journey) evalAdmin(ev Evidence) {
 	case cloudtrail.No:
 		j.adminMFA.fail(ev.Time, u.missingMFA())
 	case cloudtrail.Unknown:
-		j.adminMFA.set(Unknown, ev.Time, u.eligibleEv)
+		j.adminMFA.set(Unknown, ev.Time, u.carry.ev)
 	}
 }

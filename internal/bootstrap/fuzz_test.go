@@ -16,7 +16,7 @@ import (
 func FuzzFactsOf(f *testing.F) {
 	for _, c := range []call{
 		createUser("alice", aliceID), rename("alice", "al"), setPassword("alice", true), attach("alice", adminARN), inline("alice", "x", everything),
-		join("ops", "alice"), signIn(alice, "Yes"), signIn(root, "No"), rootEnableMFA(rootKey), rootCreateKey("AKIAR"), rootList("ASIA1", after(1)),
+		join("ops", "alice"), grantRole(adminSet, adminARN), roleCall("DeleteRole", adminSet), signIn(federated(adminSet), "No"), signIn(alice, "Yes"), signIn(root, "No"), rootEnableMFA(rootKey), rootCreateKey("AKIAR"), rootList("ASIA1", after(1)),
 		assumeRoot("ASIAT"), {who: assumedRootSession("ASIAT", after(1)), source: "s3.amazonaws.com", name: "DeleteBucketPolicy"},
 	} {
 		rec := c.record(f, after(1), "e1")
@@ -56,6 +56,7 @@ func FuzzFold(f *testing.F) {
 		facts := factsFrom(data)
 		opt := DefaultOptions()
 		opt.QuarantinePolicy = "a" // as some facts have it
+		opt.AdminRoles = []string{"ops"}
 		st := Fold(account, facts, opt, after(30*24))
 		checkStatus(t, st)
 		slices.Reverse(facts)
@@ -74,7 +75,8 @@ func factsFrom(data []byte) []Fact {
 	kinds := []FactKind{RootActivity, RootSignIn, RootMFAEnabled, RootMFADeactivated, RootKeyCreated, RootKeyDeleted, RootPasswordSet, AssumedRoot,
 		UserCreated, UserRenamed, UserDeleted, UserSignIn, PasswordSet, PasswordReset, PasswordRemoved, PasswordChanged, MFAEnabled, MFADeactivated,
 		UserPolicyGranted, UserPolicyRevoked, GroupCreated, GroupRenamed, GroupDeleted, GroupPolicyGranted, GroupPolicyRevoked, GroupJoined, GroupLeft,
-		Live, "unheard_of", UserQuarantined, UserReleased, RootPasswordUsed}
+		Live, "unheard_of", UserQuarantined, UserReleased, RootPasswordUsed,
+		RoleSignIn, RoleCreated, RoleDeleted, RolePolicyGranted, RolePolicyRevoked, RoleChecked, RootPasswordRemoved}
 	text := func(b byte) string { return []string{"", "a", "b", "c"}[b%4] }
 	id := func(b byte) string { return []string{"", "AIDA1", "AIDA2", "AIDA3"}[b%4] }
 	var facts []Fact
@@ -85,7 +87,7 @@ func factsFrom(data []byte) []Fact {
 			at = time.Time{}
 		}
 		fact := Fact{Account: account, ID: fmt.Sprintf("%s/%d", kind, n), Kind: kind, Time: at, EventID: fmt.Sprint("e", when, n),
-			UserName: text(who), UserID: id(who >> 2), NewName: text(who >> 4), Actor: text(who >> 6), ActorID: id(rest >> 6), Group: text(who >> 4),
+			UserName: text(who), UserID: id(who >> 2), NewName: text(who >> 4), Actor: text(who >> 6), ActorID: id(rest >> 6), Group: text(who >> 4), Role: []string{"", adminSet, viewSet, "ops"}[who>>2&3],
 			Policy: text(rest), Admin: rest&4 != 0, Serial: text(rest >> 3), AccessKeyID: []string{"", "AKIA1", "ASIA1", "AKIA2"}[rest>>5&3],
 			Reset: cloudtrail.Answer(rest % 3), MFA: cloudtrail.Answer(rest % 3), What: "x", Last: at.Add(time.Duration(rest) * time.Hour), LastEventID: "z", LastWhat: "y"}
 		if kind == Live && rest&1 == 0 {

@@ -29,6 +29,7 @@ func Merge(a, b Fact) Fact {
 	m.UserID = max(a.UserID, b.UserID)
 	m.NewName = max(a.NewName, b.NewName)
 	m.Group = max(a.Group, b.Group)
+	m.Role = max(a.Role, b.Role)
 	m.Policy = max(a.Policy, b.Policy)
 	m.Admin = a.Admin || b.Admin
 	m.Serial = max(a.Serial, b.Serial)

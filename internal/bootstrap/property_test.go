@@ -27,11 +27,13 @@ type world struct {
 	live     []Fact
 	users    []*person // in the order of creation
 	groups   map[string]*team
-	devices  map[string]bool // root's
-	told     bool            // something told of root's MFA
-	everOn   bool            // root had MFA once
-	rootUsed []time.Time     // the true root at work
-	signedIn time.Time       // the administrator, for the first time
+	roles    map[string]*door // of those that are there
+	carried  bool             // there was an administrator once
+	devices  map[string]bool  // root's
+	told     bool             // something told of root's MFA
+	everOn   bool             // root had MFA once
+	rootUsed []time.Time      // the true root at work
+	signedIn time.Time        // the administrator, for the first time
 	lastID   int
 	what     []int // the cases of step, drawn evenly
 }
@@ -47,6 +49,14 @@ type person struct {
 	eligible time.Time // since when; zero while not
 }
 
+// door is a role by which people sign in.
+type door struct {
+	name     string
+	policies map[string]bool
+	signed   bool
+	eligible time.Time
+}
+
 type team struct {
 	policies map[string]bool
 	members  map[*person]bool
@@ -54,7 +64,7 @@ type team struct {
 
 func newWorld(tb testing.TB) *world {
 	tb.Helper()
-	return &world{tb: tb, now: day0, groups: map[string]*team{}, devices: map[string]bool{}, what: happenings}
+	return &world{tb: tb, now: day0, groups: map[string]*team{}, roles: map[string]*door{}, devices: map[string]bool{}, what: happenings}
 }
 
 func (w *world) emit(c call) {
@@ -105,19 +115,44 @@ func (w *world) settle() {
 			p.eligible = w.now
 		}
 	}
-	if p := w.carrier(); p != nil && p.signed && w.signedIn.IsZero() {
+	for _, r := range w.roles {
+		switch can := r.signed && (len(r.policies) > 0 || r.name == namedRole); {
+		case !can:
+			r.eligible = time.Time{}
+		case r.eligible.IsZero():
+			r.eligible = w.now
+		}
+	}
+	p, r := w.carrier()
+	w.carried = w.carried || p != nil || r != nil
+	if (r != nil || p != nil && p.signed) && w.signedIn.IsZero() {
 		w.signedIn = w.now
 	}
 }
 
-func (w *world) carrier() *person {
-	var first *person
+// carrier is the person or the role that has been an administrator for the longest.
+func (w *world) carrier() (first *person, role *door) {
+	var since time.Time
 	for _, p := range w.users {
-		if !p.eligible.IsZero() && (first == nil || p.eligible.Before(first.eligible)) {
-			first = p
+		if !p.eligible.IsZero() && (since.IsZero() || p.eligible.Before(since)) {
+			first, since = p, p.eligible
 		}
 	}
-	return first
+	for _, r := range w.roles {
+		if !r.eligible.IsZero() && (since.IsZero() || r.eligible.Before(since)) {
+			first, role, since = nil, r, r.eligible
+		}
+	}
+	return first, role
+}
+
+// namedRole is a role of one's own that the settings name.
+const namedRole = "Operations"
+
+func withNamedRole() Options {
+	opt := DefaultOptions()
+	opt.AdminRoles = []string{namedRole}
+	return opt
 }
 
 func pick[T any](rt *rapid.T, label string, from []T) (v T, ok bool) {
@@ -132,7 +167,7 @@ var serials = []string{app, key, "GAHT00000001"}
 var teams = []string{"ops", "dev"}
 
 // happenings are the cases of step: IntRange prefers small numbers.
-var happenings = []int{0, 0, 1, 2, 3, 3, 4, 5, 6, 7, 8, 9, 10, 10, 11, 12, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25}
+var happenings = []int{0, 0, 1, 2, 3, 3, 4, 5, 6, 7, 8, 9, 10, 10, 11, 12, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 27, 28, 29, 30, 31}
 
 // step lets one thing happen. What is not possible at the time does not happen.
 func (w *world) step(rt *rapid.T) {
@@ -144,6 +179,8 @@ func (w *world) step(rt *rapid.T) {
 	})
 	name, isFree := pick(rt, "free name", free)
 	g := w.groups[group]
+	role := rapid.SampledFrom([]string{adminSet, viewSet, adminSet, namedRole}).Draw(rt, "role")
+	set := w.roles[role]
 	what := rapid.SampledFrom(w.what).Draw(rt, "what")
 	switch {
 	case what == 0 && isFree:
@@ -240,6 +277,23 @@ func (w *world) step(rt *rapid.T) {
 	case what == 25:
 		w.rootUsed = append(w.rootUsed, w.now)
 		w.emit(rapid.SampledFrom([]call{rootEnableMFA(serial).denied(), rootDisableMFA(serial).denied()}).Draw(rt, "denied"))
+	case (what == 26 || what == 27) && set == nil:
+		w.roles[role] = &door{name: role, policies: map[string]bool{}}
+		w.emit(roleCall("CreateRole", role))
+	case (what == 26 || what == 27) && role != namedRole:
+		set.policies[adminARN] = true
+		w.emit(grantRole(role, adminARN))
+	case what == 28 && set != nil:
+		set.signed = true
+		w.emit(enters(role))
+	case what == 29 && set != nil && set.policies[adminARN]:
+		delete(set.policies, adminARN)
+		w.emit(revokeRole(role, adminARN))
+	case what == 30 && set != nil && role != namedRole: // of a role of one's own no fact tells
+		delete(w.roles, role)
+		w.emit(roleCall("DeleteRole", role))
+	case what == 31 && set != nil && role != namedRole:
+		w.live = append(w.live, RoleCheckedFact(account, role, len(set.policies) > 0, w.now))
 	case what == 24 && has:
 		w.live = append(w.live, LiveFactOf(account, w.now, LiveFact{UserID: u.id, UserName: u.name, ConsoleLogin: ptr(u.password), MFADevices: slices.Sorted(maps.Keys(u.devices))}))
 	case what == 24:
@@ -287,7 +341,7 @@ func TestOrderAndRepeatsDoNotMatter(t *testing.T) {
 		sorted := slices.SortedFunc(maps.Values(unique), func(a, b Fact) int {
 			return cmp.Or(a.Time.Compare(b.Time), strings.Compare(a.EventID, b.EventID), strings.Compare(a.ID, b.ID))
 		})
-		want := Fold(account, sorted, DefaultOptions(), asOf)
+		want := Fold(account, sorted, withNamedRole(), asOf)
 
 		more := rapid.SliceOfN(rapid.IntRange(0, max(len(told)-1, 0)), 0, 20).Draw(rt, "repeated")
 		arrived := slices.Clone(told)
@@ -305,10 +359,10 @@ func TestOrderAndRepeatsDoNotMatter(t *testing.T) {
 			store[f.ID] = f
 		}
 		kept := rapid.Permutation(slices.SortedFunc(maps.Values(store), func(a, b Fact) int { return strings.Compare(a.ID, b.ID) })).Draw(rt, "reading")
-		if diff := gocmp.Diff(want, Fold(account, kept, DefaultOptions(), asOf)); diff != "" {
+		if diff := gocmp.Diff(want, Fold(account, kept, withNamedRole(), asOf)); diff != "" {
 			rt.Fatalf("through a store (-sorted +shuffled):\n%s", diff)
 		}
-		if diff := gocmp.Diff(want, Fold(account, arrived, DefaultOptions(), asOf)); diff != "" {
+		if diff := gocmp.Diff(want, Fold(account, arrived, withNamedRole(), asOf)); diff != "" {
 			rt.Fatalf("without a store (-sorted +shuffled):\n%s", diff)
 		}
 	})
@@ -317,7 +371,7 @@ func TestOrderAndRepeatsDoNotMatter(t *testing.T) {
 // TestStatusIsTheTruth holds the status of an account whose whole life is in the
 // log to the true state of that account.
 func TestStatusIsTheTruth(t *testing.T) {
-	opt := DefaultOptions()
+	opt := withNamedRole()
 	testenv.Check(t, 100, func(rt *rapid.T) {
 		w := newWorld(t)
 		w.run(rt, []time.Duration{time.Second, time.Hour, 20 * 24 * time.Hour})
@@ -337,15 +391,34 @@ func TestStatusIsTheTruth(t *testing.T) {
 			rt.Errorf("root_mfa is %s, want %s: %+v", got.State, wantMFA, got)
 		}
 		wantQuiet := w.quiet(asOf, 30*24*time.Hour)
-		if !slices.ContainsFunc(w.history(), func(f Fact) bool { return f.Kind != AssumedRoot }) {
+		known := slices.ContainsFunc(w.history(), func(f Fact) bool { return f.Kind != AssumedRoot })
+		if !known {
 			wantQuiet = Unknown
 		}
 		if got, want := stepOf(t, st, RootQuiet).State, wantQuiet; got != want {
 			rt.Errorf("root_quiet is %s, want %s", got, want)
 		}
-		p := w.carrier()
-		if got := stepOf(t, st, AdminUser); (got.State == Done) != (p != nil) || p != nil && got.Note != p.name {
-			rt.Errorf("admin_user is %+v, the administrator is %+v", got, p)
+		p, role := w.carrier()
+		wantAdmin, note := Pending, ""
+		switch {
+		case p != nil:
+			wantAdmin, note = Done, "IAM user "+p.name
+		case role != nil && role.name == namedRole:
+			wantAdmin, note = Done, "federated: role "+namedRole+", an administrator by the setting adminRoles"
+		case role != nil:
+			wantAdmin, note = Done, "federated: permission set "+PermissionSet(role.name)+" of IAM Identity Center"
+		case w.carried:
+			wantAdmin = Regressed
+		case !known:
+			wantAdmin = Unknown
+		}
+		if got := stepOf(t, st, AdminUser); got.State != wantAdmin || note != "" && got.Note != note {
+			rt.Errorf("admin_user is %+v, want %s; the administrator is %+v, %+v", got, wantAdmin, p, role)
+		}
+		for _, step := range []Step{AdminPasswordChanged, AdminMFA} {
+			if got := stepOf(t, st, step); role != nil && got.State != NotApplicable {
+				rt.Errorf("%s is %s, the administrator is federated", step, got.State)
+			}
 		}
 		if got := stepOf(t, st, AdminMFA); p != nil && (got.State == Done) != (len(p.devices) > 0) {
 			rt.Errorf("admin_mfa is %s, the administrator has %d devices", got.State, len(p.devices))

@@ -149,7 +149,7 @@ func TestSteps(t *testing.T) {
 		{"user from before the log, attached", AdminUser, []told{at(1, attach("bob", adminARN)), at(2, signIn(bob, "Yes"))}, 10, Done, 2, "e001", "bob", []State{Done}},
 		{"in a group from before the log", AdminUser, []told{at(1, createUser("alice", aliceID)), at(2, setPassword("alice", false)), at(3, join("Administrators", "alice"))}, 10, Unknown, -1, "-", "alice", nil},
 
-		{"nobody to sign in that is known", AdminSignedIn, nil, 10, Unknown, -1, "-", "depends on the administrator user, see there", nil},
+		{"nobody to sign in that is known", AdminSignedIn, nil, 10, Unknown, -1, "-", "depends on the administrator, see there", nil},
 		{"not yet", AdminSignedIn, admin(), 10, Pending, -1, "-", "alice has not signed in yet", nil},
 		{"signed in", AdminSignedIn, admin(at(4, signIn(alice, "No"))), 10, Done, 4, "e003", "", []State{Done}},
 		{"failed", AdminSignedIn, admin(at(4, failedSignIn(alice))), 10, Pending, -1, "-", "", nil},

@@ -54,9 +54,7 @@ type user struct {
 	policies    map[string]struct{} // that grant everything, by ARN or inline name
 	groups      map[*group]struct{}
 	adminGroups int
-	eligible    bool // alive, with a console password and administrator rights
-	term        int  // how many times it became eligible
-	eligibleEv  Evidence
+	carry       eligibility // alive, with a console password and administrator rights
 }
 
 // group is one IAM group while facts are folded.
@@ -112,7 +110,7 @@ func (u *user) grant(policy string) {
 // device, else what made it an administrator.
 func (u *user) missingMFA() Evidence {
 	if u.mfa.ev.Time.IsZero() {
-		return u.eligibleEv
+		return u.carry.ev
 	}
 	return u.mfa.ev
 }

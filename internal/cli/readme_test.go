@@ -235,14 +235,15 @@ func holdText(t *testing.T, file, name, want string) {
 func TestReadmePicture(t *testing.T) {
 	store := filepath.Join(t.TempDir(), "story.db")
 	var status bytes.Buffer
-	for _, args := range [][]string{{"replay", "--store", store}, {"status", "111122223333", "--store", store}} {
+	args := []string{"status", "111122223333", "--as-of", "2026-04-08T03:00:00Z"}
+	for _, args := range [][]string{{"replay", "--store", store}, append(args, "--store", store)} {
 		status.Reset()
 		sys := system{stdout: &status, stderr: t.Output(), getenv: environment("LANG", "C.UTF-8"), now: time.Now}
 		if code := run(t.Context(), args, sys); code != 0 {
 			t.Fatalf("rootguard %v ended with %d", args, code)
 		}
 	}
-	want := picture("$ rootguard status 111122223333\n\n" + status.String())
+	want := picture("$ rootguard " + strings.Join(args, " ") + "\n\n" + status.String())
 	path := filepath.Join("testdata", "status.svg")
 	if *update {
 		if err := os.WriteFile(path, []byte(want), 0o600); err != nil {

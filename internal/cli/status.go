@@ -21,7 +21,7 @@ type statusCmd struct {
 
 // Help has examples.
 func (statusCmd) Help() string {
-	return `A step is done, pending, regressed (it was done and no longer is), not applicable, or unknown (nothing in the logs could tell). Each has since when, and the event that shows it.
+	return `A step is done, pending, regressed (it was done and no longer is), not needed, or unknown (nothing in the logs could tell). Each has since when, and the event that shows it.
 
 With --aws, grace, quiet days and the names of accounts are those that rootguard is deployed with, where no flag says otherwise. It needs dynamodb:Query on the table, cloudformation:DescribeStacks and lambda:GetFunctionConfiguration.
 
@@ -78,7 +78,7 @@ func (v *statusView) render(statuses []accountStatus) string {
 
 func (v *statusView) overview(statuses []accountStatus) {
 	rows := make([][]string, 0, len(statuses)+1)
-	rows = append(rows, []string{"ACCOUNT", "", "STEPS", "STANDS", "AWAITING MFA", "AS OF"})
+	rows = append(rows, []string{"ACCOUNT", "", "STEPS", "STATUS", "AWAITING MFA", "AS OF"})
 	for _, s := range statuses {
 		var ticks strings.Builder
 		for _, step := range s.Steps {

@@ -112,7 +112,7 @@ func TestReplayOnATerminal(t *testing.T) {
 
 // A progress line that wraps would leave its beginning behind at each redraw.
 func TestProgressFitsTheTerminal(t *testing.T) {
-	for width, want := range map[int]string{20: "1 of 1 file, 304 re", 38: "1 of 1 file, 304 records, 118 relevan", 39: "1 of 1 file, 304 records, 118 relevant", 0: "1 of 1 file, 304 records, 118 relevant"} {
+	for width, want := range map[int]string{20: "1 of 1 file, 315 re", 38: "1 of 1 file, 315 records, 128 relevan", 39: "1 of 1 file, 315 records, 128 relevant", 0: "1 of 1 file, 315 records, 128 relevant"} {
 		_, _, stderr := terminalOf(t, width, nil, "replay", "--store", filepath.Join(t.TempDir(), "s.db"))
 		if !strings.HasSuffix(stderr, "\r\x1b[K"+want+"\r\x1b[K") {
 			t.Errorf("on %d characters the progress line is %q", width, stderr)
@@ -161,7 +161,7 @@ func TestTablesFitTheTerminal(t *testing.T) {
 	if got, want := strings.Fields(narrow), strings.Fields(wide); !slices.Equal(got, want) {
 		t.Errorf("on a narrow terminal the words are others:\n%s", narrow)
 	}
-	if !strings.Contains(wide, "Root user has MFA                               regressed since 2026-04-08 02:36:52 UTC\n") {
+	if !strings.Contains(wide, "Root user is left alone for 30 days             regressed since 2026-04-08 02:34:18 UTC\n") {
 		t.Error("on a wide terminal a state does not stand beside its step")
 	}
 }

@@ -152,7 +152,7 @@ func rules(prefix string) []Rule {
 	assumeRoot := `{` + fromAWS + `, "detail-type": [` + byCall + `], "detail": {
 		"eventSource": ["sts.amazonaws.com"], "eventName": ["AssumeRoot"]}}`
 	userSignIn := `{` + fromAWS + `, "detail-type": [` + byAny + `], "detail": {
-		"eventSource": ["signin.amazonaws.com"], "eventName": ["ConsoleLogin"], "userIdentity": {"type": ["IAMUser"]}}}`
+		"eventSource": ["signin.amazonaws.com"], "eventName": ["ConsoleLogin"], "userIdentity": {"type": ["AssumedRole", "IAMUser"]}}}`
 	userChange := `{` + fromAWS + `, "detail-type": [` + byCall + `], ` + notRoot + `, "detail": {
 		"eventSource": ["iam.amazonaws.com"],
 		"eventName": ["AddUserToGroup", "AttachGroupPolicy", "AttachUserPolicy", "ChangePassword", "CreateAccessKey", "CreateGroup",
@@ -163,7 +163,8 @@ func rules(prefix string) []Rule {
 		"eventSource": ["iam.amazonaws.com"], "errorCode": [{"exists": false}],
 		"$or": [
 			{"eventName": ["CreateRole", "PutRolePolicy", "UpdateAssumeRolePolicy"]},
-			{"eventName": ["AttachRolePolicy"], "requestParameters": {"policyArn": [{"suffix": ":iam::aws:policy/AdministratorAccess"}]}}
+			{"eventName": ["AttachRolePolicy"], "requestParameters": {"policyArn": [{"suffix": ":iam::aws:policy/AdministratorAccess"}]}},
+			{"eventName": ["DeleteRole", "DeleteRolePolicy", "DetachRolePolicy"], "requestParameters": {"roleName": [{"prefix": "AWSReservedSSO_"}]}}
 		]}}`
 	accountChange := `{` + fromAWS + `, "detail-type": [` + byAny + `], ` + orService + `, "detail": {
 		"eventSource": ["account.amazonaws.com", "cloudtrail.amazonaws.com", "iam.amazonaws.com", "organizations.amazonaws.com", "signin.amazonaws.com"],
@@ -209,7 +210,7 @@ func rules(prefix string) []Rule {
 		{"root-issued", "A session that the root user issued makes a call, or signs in", compact(rootIssued), true, RootActivity},
 		{"root-recovery", "Somebody changes or recovers the root user's password or email address", compact(rootRecovery), false, RootActivity},
 		{"assume-root", "Somebody opens a root session in a member account", compact(assumeRoot), true, RootActivity},
-		{"user-sign-in", "An IAM user signs in to the console", compact(userSignIn), false, IAMUser},
+		{"user-sign-in", "An IAM user, or a person by a role, signs in to the console", compact(userSignIn), false, IAMUser},
 		{"user-change", "An IAM user or group, its credentials, MFA or permissions change", compact(userChange), false, IAMUser},
 		{"role-change", "A role, its trust policy or its permissions change", compact(roleChange), false, RootActivity},
 		{"account-change", "The account, its organization, password policy or sign-in policy changes", compact(accountChange), false, RootActivity},

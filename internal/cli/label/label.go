@@ -19,7 +19,7 @@ func Step(s bootstrap.Step) string {
 	case bootstrap.RootKeysAbsent:
 		return "Root user has no access key"
 	case bootstrap.AdminUser:
-		return "An administrator user exists"
+		return "An administrator exists"
 	case bootstrap.AdminSignedIn:
 		return "The administrator has signed in"
 	case bootstrap.AdminPasswordChanged:
@@ -36,7 +36,7 @@ func Step(s bootstrap.Step) string {
 // State is a state in plain words.
 func State(s bootstrap.State) string {
 	if s == bootstrap.NotApplicable {
-		return "not applicable"
+		return "not needed"
 	}
 	return string(s)
 }
@@ -98,7 +98,7 @@ func Progress(s bootstrap.Status) (done, applicable int) {
 	return done, applicable
 }
 
-// Verdict says in a few words how an account stands.
+// Verdict is an account's status in a few words.
 func Verdict(s bootstrap.Status) string {
 	regressed := 0
 	for _, step := range s.Steps {

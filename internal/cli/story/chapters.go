@@ -236,3 +236,34 @@ func (t *teller) aftermath() {
 	t.call(at(day, "03:25:40"), inMember, "iam", "DetachUserPolicy", params{"userName": "support-sync", "policyArn": adminPolicy}, nil)
 	t.call(at(day, "03:25:58"), inMember, "iam", "DeleteUser", params{"userName": "support-sync"}, nil)
 }
+
+// identityCenter is the move to IAM Identity Center: it makes an administrator's
+// role in the account, sam signs in by it, and the IAM users of the first days go.
+func (t *teller) identityCenter() {
+	const day = 39
+	const adminSet = "AWSReservedSSO_AdministratorAccess_0f1e2d3c4b5a6978"
+	manager := role(Security, "incident-response", "riley", "AROADBQP57FF2RESPEXAMPLE", "ASIADBQP57FF2RESPXM2", at(day, "09:00:00"), opsRoom, browser)
+	t.call(at(day, "09:04:10"), manager, "sso", "CreateAccountAssignment",
+		params{"instanceArn": "arn:aws:sso:::instance/ssoins-0123456789abcdef", "targetType": "AWS_ACCOUNT", "targetId": Account, "principalType": "USER",
+			"permissionSetArn": "arn:aws:sso:::permissionSet/ssoins-0123456789abcdef/ps-0123456789abcdef"}, nil)
+
+	service := role(Account, "AWSServiceRoleForSSO", "SSO-PROVISIONING", "AROADBQP57FF2SSOPEXAMPLE", "ASIADBQP57FF2SSOPXMP", at(day, "09:04:12"), "sso.amazonaws.com", "sso.amazonaws.com")
+	service.InvokedBy = "sso.amazonaws.com"
+	t.call(at(day, "09:04:13"), service, "iam", "CreateRole", params{"path": "/aws-reserved/sso.amazonaws.com/", "roleName": adminSet, "maxSessionDuration": 43200}, nil)
+	t.call(at(day, "09:04:14"), service, "iam", "AttachRolePolicy", params{"roleName": adminSet, "policyArn": adminPolicy}, nil)
+
+	signedIn := at(day, "09:10:37")
+	sam := role(Account, adminSet, "sam@example.com", "AROADBQP57FF2SAMXEXAMPLE", "ASIADBQP57FF2SAMXXMP", signedIn, office, browser)
+	t.signIn(signedIn, sam, "ConsoleLogin", "Success", loginData("No", ""))
+	t.call(at(day, "09:21:05"), sam, "iam", "DeleteAccessKey", params{"userName": "admin", "accessKeyId": adminKey}, nil)
+	for i, name := range []string{"admin", "dana"} {
+		when := at(day, "09:22:10").Add(time.Duration(i) * 2 * time.Minute)
+		policy := adminPolicy
+		if name == "dana" {
+			policy = "arn:aws:iam::aws:policy/ReadOnlyAccess"
+		}
+		t.call(when, sam, "iam", "DeleteLoginProfile", params{"userName": name}, nil)
+		t.call(when.Add(11*time.Second), sam, "iam", "DetachUserPolicy", params{"userName": name, "policyArn": policy}, nil)
+		t.call(when.Add(20*time.Second), sam, "iam", "DeleteUser", params{"userName": name}, nil)
+	}
+}

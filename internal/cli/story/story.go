@@ -1,6 +1,6 @@
 // Package story tells the first weeks of a synthetic AWS account as CloudTrail
-// records: its bootstrap, a user who never gets MFA, and a root takeover a month
-// later. Addresses, account IDs and keys are those set aside for documentation.
+// records: its bootstrap, a user who never gets MFA, a root takeover a month
+// later, and the move to IAM Identity Center that follows. Addresses, account IDs and keys are those set aside for documentation.
 package story
 
 import (
@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -64,6 +65,7 @@ func tell() []record {
 	t.everydayLife()
 	t.takeover()
 	t.aftermath()
+	t.identityCenter()
 	slices.SortStableFunc(t.records, func(a, b record) int { return a.EventTime.Compare(b.EventTime) })
 	return t.records
 }
@@ -104,11 +106,15 @@ func user(name, id, key string, signIn time.Time, mfa, ip, agent string) who {
 
 // role is a session of a role.
 func role(account, roleName, sessionName, roleID, key string, created time.Time, ip, agent string) who {
+	path := ""
+	if strings.HasPrefix(roleName, "AWSReservedSSO_") {
+		path = "aws-reserved/sso.amazonaws.com/"
+	}
 	return who{identity: identity{
 		Type: "AssumedRole", PrincipalID: roleID + ":" + sessionName, ARN: "arn:aws:sts::" + account + ":assumed-role/" + roleName + "/" + sessionName,
 		AccountID: account, AccessKeyID: key,
 		SessionContext: &session{
-			SessionIssuer: &issuer{Type: "Role", PrincipalID: roleID, ARN: "arn:aws:iam::" + account + ":role/" + roleName, AccountID: account, UserName: roleName},
+			SessionIssuer: &issuer{Type: "Role", PrincipalID: roleID, ARN: "arn:aws:iam::" + account + ":role/" + path + roleName, AccountID: account, UserName: roleName},
 			Attributes:    sessionAttributes{CreationDate: created, MFAAuthenticated: "false"},
 		},
 	}, ip: ip, agent: agent}
