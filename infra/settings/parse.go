@@ -132,6 +132,7 @@ var fields = map[string]func(p *parser, key string, v any){
 	"posture":               (*parser).posture,
 	"quietDays":             func(p *parser, key string, v any) { p.number(key, v, 1, 365, &p.settings.QuietDays) },
 	"accountNames":          (*parser).accountNames,
+	"adminRoles":            func(p *parser, key string, v any) { p.settings.AdminRoles = p.list(key, v, roleNames.check) },
 	"trail":                 func(p *parser, key string, v any) { p.flag(key, v, &p.settings.Trail) },
 	"trails":                func(p *parser, key string, v any) { p.settings.Trails = p.list(key, v, trails.check) },
 	"encrypt":               func(p *parser, key string, v any) { p.flag(key, v, &p.settings.Encrypt) },
@@ -230,14 +231,14 @@ const maxEnvironment = 2400
 func (p *parser) finishEnvironment() {
 	s := &p.settings
 	size := 0
-	for _, list := range [][]string{s.Regions, s.Trails, s.QuarantineExempt, slices.Collect(maps.Values(s.AccountNames))} {
+	for _, list := range [][]string{s.Regions, s.Trails, s.QuarantineExempt, s.AdminRoles, slices.Collect(maps.Values(s.AccountNames))} {
 		for _, text := range list {
 			size += len(text) + len(`"",`)
 		}
 	}
 	size += len(s.AccountNames) * len(`"123456789012":`)
 	if size > maxEnvironment {
-		p.fail(Object, fmt.Sprintf("%d bytes", size), fmt.Sprintf("accountNames, trails, quarantineExempt and regions together have more than the %d bytes that a function's environment has for them; shorten them", maxEnvironment))
+		p.fail(Object, fmt.Sprintf("%d bytes", size), fmt.Sprintf("accountNames, adminRoles, trails, quarantineExempt and regions together have more than the %d bytes that a function's environment has for them; shorten them", maxEnvironment))
 	}
 }
 
@@ -275,6 +276,8 @@ var (
 	exempts = pattern{regexp.MustCompile(`^([A-Za-z0-9_+=,.@-]{1,64}|arn:aws[a-z-]*:iam::[0-9]{12}:user/[!-~]+)$`), "use the name or ARN of a user, its unique ID (AIDA…), or the account's 12 digits"}
 	// DynamoDB Developer Guide, naming rules.
 	tables = pattern{regexp.MustCompile(`^[a-zA-Z0-9_.-]{3,255}$`), "use the table's name, which the stack's output TableName was, not its ARN"}
+	// IAM API Reference, CreateRole; a comma separates names.
+	roleNames = pattern{regexp.MustCompile(`^[A-Za-z0-9_+=.@-]{1,64}$`), "use the name of a role or of a permission set, not its ARN"}
 	// IAM API Reference, CreateRole.
 	roles    = pattern{regexp.MustCompile(`^arn:aws[a-z-]*:iam::[0-9]{12}:role/([!-~]+/)?[A-Za-z0-9_+=,.@-]{1,64}$`), `use a role's ARN, such as "arn:aws:iam::123456789012:role/ops"; a user, root or a pattern cannot be an operator`}
 	sessions = regexp.MustCompile(`^arn:(aws[a-z-]*):sts::([0-9]{12}):assumed-role/([A-Za-z0-9_+=,.@-]{1,64})/`)

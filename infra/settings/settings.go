@@ -45,6 +45,7 @@ type Settings struct {
 	Posture      time.Duration     // how often each account's root user is looked at; default 1 h
 	QuietDays    int               // days without root activity; default 30
 	AccountNames map[string]string // account ID to the name in alerts
+	AdminRoles   []string          // names of roles or permission sets whose sign-ins are an administrator's
 
 	// Quarantine is "", QuarantineDryRun or QuarantineOn: what becomes of users who
 	// are still without MFA after the last reminder.

@@ -545,6 +545,9 @@ func (g *guard) environment(function string) *map[string]*string {
 	if len(s.Regions) > 0 {
 		env[config.EnvRegions] = jsii.String(strings.Join(s.Regions, ","))
 	}
+	if len(s.AdminRoles) > 0 {
+		env[config.EnvAdminRoles] = jsii.String(strings.Join(s.AdminRoles, ","))
+	}
 	if s.Quarantine != "" {
 		env[config.EnvQuarantine] = jsii.String(s.Quarantine)
 		if s.QuarantineNotice > 0 {

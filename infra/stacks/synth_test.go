@@ -27,7 +27,7 @@ var scenarios = map[string]string{
 		"email": ["ops@example.com", "second@example.com"], "sms": ["+14155550100"], "https": ["https://example.com/hook"],
 		"escalation": {"email": ["ciso@example.com"], "sms": ["+14155550101"]},
 		"slack": {"workspace": "T0123ABCD", "channel": "C0123ABCD"},
-		"securityHub": true, "grace": "12h", "reminders": ["1h", "2d"], "resend": ["10m", "2h"], "window": "30m", "quietDays": 60, "logDays": 365,
+		"securityHub": true, "grace": "12h", "reminders": ["1h", "2d"], "resend": ["10m", "2h"], "window": "30m", "quietDays": 60, "adminRoles": ["Platform", "ops"], "logDays": 365,
 		"accountNames": {"123456789012": "prod-billing"},
 		"trail": true, "trails": ["older"], "terminationProtection": true, "encrypt": true, "metrics": true,
 		"operators": ["arn:aws:iam::123456789012:role/ops/oncall"]

@@ -189,8 +189,9 @@ func usage(sys system, parsed *kong.Context, err error) int {
 // policy is what a status depends on beside the records. What is not given is
 // as deployed, or else the default.
 type policy struct {
-	Grace     span `placeholder:"24h" help:"How long an IAM user with a console password may be without MFA (36h, 3d). Default: 24h."`
-	QuietDays *int `placeholder:"30" help:"Days without root activity until root counts as left alone. Default: 30."`
+	Grace     span     `placeholder:"24h" help:"How long an IAM user with a console password may be without MFA (36h, 3d). Default: 24h."`
+	QuietDays *int     `placeholder:"30" help:"Days without root activity until root counts as left alone. Default: 30."`
+	AdminRole []string `placeholder:"NAME" help:"A role, or a permission set, by which administrators sign in; may be repeated. Of permission sets, needed where no record shows their rights."`
 }
 
 // over are the options where base holds what was not given.
@@ -203,6 +204,9 @@ func (p policy) over(base bootstrap.Options) (bootstrap.Options, error) {
 			return bootstrap.Options{}, usageError{"--quiet-days must be 1 or more"}
 		}
 		base.QuietDays = *p.QuietDays
+	}
+	if len(p.AdminRole) > 0 {
+		base.AdminRoles = p.AdminRole
 	}
 	return base, nil
 }

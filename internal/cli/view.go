@@ -73,7 +73,7 @@ func (v *view) asDeployed(ctx context.Context, sys system) map[string]string {
 	if b := c.Settings.Bootstrap; b.Grace > 0 {
 		v.policy.Grace = b.Grace
 	}
-	v.policy.QuarantinePolicy = c.Settings.Bootstrap.QuarantinePolicy
+	v.policy.QuarantinePolicy, v.policy.AdminRoles = c.Settings.Bootstrap.QuarantinePolicy, c.Settings.Bootstrap.AdminRoles
 	if b := c.Settings.Bootstrap; b.QuietDays > 0 {
 		v.policy.QuietDays = b.QuietDays
 	}

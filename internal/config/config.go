@@ -67,7 +67,7 @@ func Load(getenv func(string) string) (Config, error) {
 			Resend:    r.durations(EnvResend, 5*time.Minute, 7*24*time.Hour),
 			Bootstrap: bootstrap.Options{
 				Grace:     r.duration(EnvGrace, time.Minute, 90*24*time.Hour),
-				QuietDays: r.days(EnvQuietDays),
+				QuietDays: r.days(EnvQuietDays), AdminRoles: r.list(EnvAdminRoles),
 			},
 			Quarantine: quarantine.Settings{
 				Mode:   r.quarantine(),

@@ -23,6 +23,7 @@ const (
 	EnvLease              = "ROOTGUARD_LEASE"                // of a claim; longer than a publish may take
 	EnvPosture            = "ROOTGUARD_POSTURE"              // how often each account's root is looked at
 	EnvQuietDays          = "ROOTGUARD_QUIET_DAYS"           // days without root activity
+	EnvAdminRoles         = "ROOTGUARD_ADMIN_ROLES"          // list: roles or permission sets whose sign-ins are an administrator's
 	EnvAccountNames       = "ROOTGUARD_ACCOUNT_NAMES"        // JSON object: account ID to name
 	EnvOrganizationNames  = "ROOTGUARD_ORGANIZATION_NAMES"   // "true": AWS Organizations is asked for the names not set here
 	EnvPrefix             = "ROOTGUARD_PREFIX"               // begins the names of rootguard's own resources
