@@ -527,8 +527,8 @@ func TestRecordDuringSweep(t *testing.T) {
 // end every user was looked at, told of and reminded of.
 func TestSweepMany(t *testing.T) {
 	t.Parallel()
-	const each, most = 500, 3000
-	accounts := testenv.Size(20, 8)
+	each, most := 500, testenv.Size(3000, 600)
+	accounts := testenv.Size(20, 4)
 	s := newSwept(func(s *wire.Settings) { s.Batch, s.SweepUsers = 500, most })
 	s.deadlines.Conflicts, s.ledger.Conflicts = false, false
 	for a := range accounts {
