@@ -11,6 +11,9 @@ import (
 // say: neither the order of members nor that of a list's alternatives matters.
 // What cannot be read is the same as nothing.
 func Same(a, b string) bool {
+	if a == b {
+		return json.Valid([]byte(a)) // as most are, at a tenth of the cost
+	}
 	x, okA := canonical(a)
 	y, okB := canonical(b)
 	return okA && okB && x == y

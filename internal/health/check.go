@@ -97,17 +97,21 @@ type Checker struct {
 	// eventRules are the rules by which events reach the functions. They are worked
 	// out once: to bound what their patterns cost takes longer than most checks.
 	eventRules func() ([]eventrules.Rule, error)
+	// wantedRules are the rules of the home Region, worked out once too.
+	wantedRules func() ([]wantedRule, error)
 }
 
 // New returns a Checker.
 func New(ports Ports, want Expected, now func() time.Time) *Checker {
-	return &Checker{ports: ports, want: want, now: now, eventRules: sync.OnceValues(func() ([]eventrules.Rule, error) {
+	c := &Checker{ports: ports, want: want, now: now, eventRules: sync.OnceValues(func() ([]eventrules.Rule, error) {
 		rules, err := eventrules.RulesFor(want.Prefix)
 		if err == nil && want.Quarantine {
 			rules = append(rules, eventrules.QuarantineRule(want.Prefix))
 		}
 		return rules, err
 	})}
+	c.wantedRules = sync.OnceValues(c.chooseRules)
+	return c
 }
 
 // verdict is what a check says; the rest of its Result is known beforehand.

@@ -130,6 +130,7 @@ func TestLeast(t *testing.T) {
 // TestChecks breaks one thing after the other: what it is noticed by, what that
 // says, and what mends it. A near-miss breaks nothing.
 func TestChecks(t *testing.T) {
+	t.Parallel()
 	denied := errors.New("AccessDeniedException: not authorized to perform: x:Y")
 	zero, one := 0, 1
 	for name, tc := range map[string]struct {

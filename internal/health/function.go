@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -161,10 +162,11 @@ func (c *Checker) judgeCode(name, full string, f *Function) verdict {
 
 // judgePolicy says which rules may not call a function.
 func (c *Checker) judgePolicy(name, arn, policy string, rules []wantedRule) verdict {
+	statements := ofRules(policy)
 	var refused []string
 	for _, r := range rules {
 		for _, t := range r.targets {
-			if rule := c.arn("events", c.want.Region, "rule/"+c.want.Prefix+"-"+r.name); t.arn == arn && !permits(policy, rule, c.want.Account) {
+			if rule := c.arn("events", c.want.Region, "rule/"+c.want.Prefix+"-"+r.name); t.arn == arn && !permits(statements, rule, c.want.Account) {
 				refused = append(refused, rule)
 			}
 		}
@@ -184,29 +186,35 @@ func (c *Checker) judgePolicy(name, arn, policy string, rules []wantedRule) verd
 			c.want.Region, name, nameOf(refused[0]), c.want.Account, refused[0]))
 }
 
-// permits reports whether a function's resource policy lets a rule call it. What
-// it does not understand it takes for a refusal.
-func permits(policy, rule, account string) bool {
-	var doc struct {
-		Statement oneOrMore[struct {
-			Effect    string
-			Principal json.RawMessage
-			Action    oneOrMore[string]
-			Condition map[string]map[string]oneOrMore[string]
-		}]
-	}
+// permission is a statement of a function's resource policy.
+type permission struct {
+	Effect    string
+	Principal json.RawMessage
+	Action    oneOrMore[string]
+	Condition map[string]map[string]oneOrMore[string]
+}
+
+// ofRules are the statements of a function's resource policy that are about calls by
+// rules; none where it cannot be read.
+func ofRules(policy string) []permission {
+	var doc struct{ Statement oneOrMore[permission] }
 	if json.Unmarshal([]byte(policy), &doc) != nil {
-		return false
+		return nil
 	}
-	permitted := false
-	for _, s := range doc.Statement {
+	return slices.DeleteFunc(doc.Statement, func(s permission) bool {
 		var who struct{ Service oneOrMore[string] }
 		var all string
 		_ = json.Unmarshal(s.Principal, &who) // a text, then
 		_ = json.Unmarshal(s.Principal, &all)
-		if all != "*" && !matches(who.Service, "events.amazonaws.com") || !matches(s.Action, "lambda:InvokeFunction") {
-			continue
-		}
+		return all != "*" && !matches(who.Service, "events.amazonaws.com") || !matches(s.Action, "lambda:InvokeFunction")
+	})
+}
+
+// permits reports whether statements of ofRules let a rule call the function. What
+// it does not understand it takes for a refusal.
+func permits(statements []permission, rule, account string) bool {
+	permitted := false
+	for _, s := range statements {
 		holds := true
 		for operator, keys := range s.Condition {
 			for name, values := range keys {

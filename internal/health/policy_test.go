@@ -45,7 +45,7 @@ func TestPermits(t *testing.T) {
 		"no JSON":              {"{", false},
 		"an effect of nothing": {`{"Statement":[{` + anyEvent + `}]}`, false},
 	} {
-		if got := permits(tc.policy, ruleARN, ownerID); got != tc.want {
+		if got := permits(ofRules(tc.policy), ruleARN, ownerID); got != tc.want {
 			t.Errorf("%s: permits %v, want %v", name, got, tc.want)
 		}
 	}
@@ -76,12 +76,12 @@ func FuzzPermits(f *testing.F) {
 		var doc map[string]json.RawMessage
 		var statements []json.RawMessage
 		if json.Unmarshal([]byte(policy), &doc) != nil || json.Unmarshal(doc["Statement"], &statements) != nil {
-			permits(policy, ruleARN, ownerID) // and must not panic
+			permits(ofRules(policy), ruleARN, ownerID) // and must not panic
 			return
 		}
 		statements = append(statements, json.RawMessage(`{"Effect":"Deny","Principal":"*","Action":"*"}`))
 		denied, err := json.Marshal(map[string]any{"Statement": statements})
-		if err == nil && permits(string(denied), ruleARN, ownerID) {
+		if err == nil && permits(ofRules(string(denied)), ruleARN, ownerID) {
 			t.Errorf("permitted though all is denied: %s", denied)
 		}
 	})

@@ -66,8 +66,8 @@ func (c *Checker) queueARN(url string) string {
 	return c.arn("sqs", c.want.Region, url[strings.LastIndexByte(url, '/')+1:])
 }
 
-// wantedRules are the rules of the home Region.
-func (c *Checker) wantedRules() ([]wantedRule, error) {
+// chooseRules are the rules of the home Region, for wantedRules.
+func (c *Checker) chooseRules() ([]wantedRule, error) {
 	rules, err := c.eventRules()
 	if err != nil {
 		return nil, fmt.Errorf("choosing the rules: %w", err)

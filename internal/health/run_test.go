@@ -20,6 +20,7 @@ import (
 	"rootguard/internal/guard"
 	"rootguard/internal/health"
 	"rootguard/internal/partition"
+	"rootguard/internal/testenv"
 )
 
 const step = 5 * time.Minute
@@ -99,6 +100,7 @@ const (
 
 // TestEpisode follows what is certain from its beginning to its end.
 func TestEpisode(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.mustRun(3)
 	r.wantTold()
@@ -442,6 +444,7 @@ func TestOverlap(t *testing.T) {
 // episode begins and while it ends. Whatever is told is told once, with the next
 // runs, but for the one copy with the same ID that a crash after publishing costs.
 func TestCrash(t *testing.T) {
+	t.Parallel()
 	for _, f := range []fake.Fault{fake.FailBefore, fake.FailAfter, fake.CrashBefore, fake.CrashAfter} {
 		for _, when := range []string{"begins", "ends"} {
 			for n := 1; ; n++ {
@@ -643,6 +646,7 @@ func TestBroken(t *testing.T) {
 // TestRegionEnabled holds that a Region that is enabled is reported once, and each
 // one after it, too; and one that the settings leave out is not.
 func TestRegionEnabled(t *testing.T) {
+	t.Parallel()
 	const opted = "Guardrail unhealthy: regions low"
 	r := newRig(t)
 	r.want.Further = append(r.want.Further, "eu-west-1")
@@ -656,7 +660,7 @@ func TestRegionEnabled(t *testing.T) {
 	if f := r.publisher.Published()[0].Finding; !strings.Contains(fmt.Sprintf("%+v", f), "me-south-1") {
 		t.Errorf("%+v", f)
 	}
-	r.mustRun(2 * 288)
+	r.mustRun(testenv.Size(2*288, 300))
 	r.wantTold(opted) // no reminder, and no word when it is no news any more
 	r.enabled = append(r.enabled, "af-south-1")
 	r.mustRun(73)
@@ -708,6 +712,7 @@ func TestLostOnce(t *testing.T) {
 // of a role 4, of a topic's receivers 2 and one for each of them, of a table's
 // protection 2, of a Region's queue 2.
 func TestCallsADay(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	commercial, _ := partition.Of("aws")
 	r.want.Regions = commercial.Further()

@@ -65,6 +65,9 @@ type world struct {
 	want  health.Expected
 }
 
+// deployedRules are worked out once: that takes longer than most tests here.
+var deployedRules = sync.OnceValues(func() ([]eventrules.Rule, error) { return eventrules.RulesFor("rootguard") })
+
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	return newWorldWith(t, false)
@@ -112,10 +115,11 @@ func newWorldWith(t *testing.T, quarantine bool) *world {
 			},
 		},
 	}
-	rules, err := eventrules.RulesFor("rootguard")
+	rules, err := deployedRules()
 	if err != nil {
 		t.Fatal(err)
 	}
+	rules = slices.Clone(rules)
 	names := []string{"rootactivity", "iamuser", "sweep"}
 	if quarantine {
 		rules, names = append(rules, eventrules.QuarantineRule("rootguard")), append(names, "quarantine")
