@@ -84,7 +84,7 @@ func (q *quarantined) attached(t *testing.T, want bool) {
 
 const (
 	announcedTitle  = "IAM user will be quarantined at 2"
-	quarantineTitle = "IAM user quarantined for want of MFA: eve"
+	quarantineTitle = "IAM user without MFA quarantined: eve"
 	releasedTitle   = "IAM user released from quarantine: eve"
 )
 

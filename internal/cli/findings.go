@@ -36,17 +36,18 @@ func (c findingsCmd) Run(sys system) error {
 			CISv7    []string        `json:"cis_7.0.0"`
 			ATTACK   []string        `json:"attack"`
 			NextStep string          `json:"next_step"`
+			Rules    []string        `json:"rules"` // deployed rules that deliver its events; none: no event shows it
 		}
 		out := make([]entry, 0, len(entries))
 		for _, e := range entries {
-			out = append(out, entry{e.ID, e.Severity, e.Title, e.Meaning, nonNil(e.CIS), nonNil(detect.CISIn("5.0.0", e.ID, e.CIS)), nonNil(detect.CISIn("7.0.0", e.ID, e.CIS)), nonNil(e.ATTACK), e.NextStep})
+			out = append(out, entry{e.ID, e.Severity, e.Title, e.Meaning, nonNil(e.CIS), nonNil(detect.CISIn("5.0.0", e.ID, e.CIS)), nonNil(detect.CISIn("7.0.0", e.ID, e.CIS)), nonNil(e.ATTACK), e.NextStep, nonNil(e.Rules)})
 		}
 		return writeJSON(sys.stdout, out)
 	case c.Markdown:
 		var b strings.Builder
-		b.WriteString("| Finding | Severity | Meaning | CIS AWS 3.0.0; 5.0.0; 7.0.0 | ATT&CK | Next step |\n|---|---|---|---|---|---|\n")
+		b.WriteString("| Finding | Severity | Meaning | CIS AWS 3.0.0; 5.0.0; 7.0.0 | ATT&CK | Next step | Rule |\n|---|---|---|---|---|---|---|\n")
 		for _, e := range entries {
-			fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s |\n", e.ID, e.Severity, cell(e.Meaning), controls(e, "%[2]s"), strings.Join(e.ATTACK, ", "), cell(e.NextStep))
+			fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s | %s |\n", e.ID, e.Severity, cell(e.Meaning), controls(e, "%[2]s"), strings.Join(e.ATTACK, ", "), cell(e.NextStep), strings.Join(e.Rules, ", "))
 		}
 		return writeText(sys.stdout, b.String())
 	default:

@@ -15,56 +15,119 @@ const (
 	putRolePolicy          = "PutRolePolicy"
 	createRole             = "CreateRole"
 	updateAssumeRolePolicy = "UpdateAssumeRolePolicy"
+
+	closeAccount         = "CloseAccount"
+	deletePasswordPolicy = "DeleteAccountPasswordPolicy"
 )
 
-// callRule judges one call that weakens an account, whoever makes it. judge fills
-// in a finding of the rule's kind; it returns the reason where the call is not
-// flagged.
-type callRule struct {
-	id    ID
-	judge func(rec *cloudtrail.Record, req params, f *Finding) (pass string)
-	// attempts says that a call that was denied or failed is flagged too.
-	attempts bool
-}
+// The findings about roles, the account, its organization and its trails.
+const (
+	RoleAdminGranted       ID = "role.admin_granted"
+	RoleTrustOpened        ID = "role.trust_opened"
+	OrgRootAccessChanged   ID = "org.root_access.changed"
+	OrgAccountLeft         ID = "org.account.left"
+	OrgAccountClosed       ID = "org.account.closed"
+	PasswordPolicyWeakened ID = "account.password_policy.weakened"
+	SecurityContactChanged ID = "account.security_contact.changed"
+	RegionEnabled          ID = "account.region.enabled"
+	SigninPolicyChanged    ID = "account.signin_policy.changed"
+	EventStoreStopped      ID = "trail.event_store.stopped"
+)
 
-// callRules are the rules by eventSource and eventName.
-var callRules = map[string]map[string]callRule{
-	cloudtrail.IAMSource: {
-		attachRolePolicy:       {id: RoleAdminGranted, judge: roleAdmin},
-		putRolePolicy:          {id: RoleAdminGranted, judge: roleAdmin},
-		createRole:             {id: RoleTrustOpened, judge: roleTrust},
-		updateAssumeRolePolicy: {id: RoleTrustOpened, judge: roleTrust},
-
-		"UploadSigningCertificate": {id: RootCertificateUploaded, judge: signingCertificate},
-
-		"EnableOrganizationsRootCredentialsManagement":  {id: OrgRootAccessChanged, judge: rootAccess},
-		"EnableOrganizationsRootSessions":               {id: OrgRootAccessChanged, judge: rootAccess},
-		"DisableOrganizationsRootCredentialsManagement": {id: OrgRootAccessChanged, judge: rootAccess},
-		"DisableOrganizationsRootSessions":              {id: OrgRootAccessChanged, judge: rootAccess},
-
-		"DeleteAccountPasswordPolicy": {id: PasswordPolicyWeakened, judge: passwordPolicyGone},
-		"UpdateAccountPasswordPolicy": {id: PasswordPolicyWeakened, judge: passwordPolicy},
+// callFindings are their rows.
+var callFindings = []Entry{
+	{
+		ID: RoleAdminGranted, Severity: Medium, Title: "Administrator access granted to a role",
+		Meaning: "A role may now do everything; many in one session are one roll-up.",
+		CIS:     []string{"1.16", "4.4"}, ATTACK: []string{"T1098.003"},
+		NextStep: "Check that this role is meant to have every permission, and who may assume it; if not, detach the policy.",
+		Repeats:  RollUp, Rules: []string{"role-change"},
+		calls: calls{cloudtrail.IAMSource: {attachRolePolicy, putRolePolicy}}, judge: roleAdmin,
 	},
-	organizationsSource: {
-		"LeaveOrganization":             {id: OrgAccountLeft, judge: leftOrganization, attempts: true},
-		"RemoveAccountFromOrganization": {id: OrgAccountLeft, judge: leftOrganization, attempts: true},
-		"CloseAccount":                  {id: OrgAccountClosed, judge: accountClosed, attempts: true},
+	{
+		ID: RoleTrustOpened, Severity: High, Title: "Role opened to another account",
+		Meaning: "A role may now be assumed from another account (medium under a condition), or by everyone (critical).",
+		CIS:     []string{"1.20", "4.4"}, ATTACK: []string{"T1098.003", "T1199"},
+		NextStep: "Check whose account this is and who asked for it; if no one did, put the former trust policy back and check for " +
+			"sts:AssumeRole of the role.",
+		Repeats: RollUp, Rules: []string{"role-change"},
+		calls: calls{cloudtrail.IAMSource: {createRole, updateAssumeRolePolicy}}, judge: roleTrust,
 	},
-	accountSource: {
-		"CloseAccount":           {id: OrgAccountClosed, judge: accountClosed, attempts: true},
-		"PutAlternateContact":    {id: SecurityContactChanged, judge: securityContact},
-		"DeleteAlternateContact": {id: SecurityContactChanged, judge: securityContact},
-		"EnableRegion":           {id: RegionEnabled, judge: regionEnabled},
+	{
+		ID: OrgRootAccessChanged, Severity: Medium, Title: "Central root access changed",
+		Meaning: "Who may manage root credentials, or open root sessions, in member accounts was switched on, or off (high).",
+		CIS:     []string{"1.7", "4.15"}, ATTACK: []string{"T1098.003", "T1484.002"},
+		NextStep: "Check that the management account meant this change; if not, undo it and check for sts:AssumeRoot in between.",
+		Repeats:  Each, Rules: []string{"account-change"},
+		calls: calls{cloudtrail.IAMSource: {
+			"EnableOrganizationsRootCredentialsManagement", "EnableOrganizationsRootSessions",
+			"DisableOrganizationsRootCredentialsManagement", "DisableOrganizationsRootSessions",
+		}}, judge: rootAccess,
 	},
-	trailSource: {
-		"StopEventDataStoreIngestion": {id: EventStoreStopped, judge: eventStore, attempts: true},
-		"DeleteEventDataStore":        {id: EventStoreStopped, judge: eventStore, attempts: true},
+	{
+		ID: OrgAccountLeft, Severity: High, Title: "Account leaves the organization",
+		Meaning: "An account left its organization or was removed from it, and with that its policies and organization trail.",
+		CIS:     []string{"4.15"}, ATTACK: []string{"T1666"},
+		NextStep: "If this was not planned, end the sessions of who did it, invite the account again and check what its root user " +
+			"did since.",
+		Repeats: Each, Rules: []string{"account-change"},
+		calls: calls{organizationsSource: {"LeaveOrganization", "RemoveAccountFromOrganization"}}, judge: leftOrganization, attempts: true,
 	},
-	cloudtrail.SigninSource: {
-		"PutConsoleAuthorizationConfiguration":    {id: SigninPolicyChanged, judge: signinPolicy, attempts: true},
-		"DeleteConsoleAuthorizationConfiguration": {id: SigninPolicyChanged, judge: signinPolicy, attempts: true},
-		"PutResourcePermissionStatement":          {id: SigninPolicyChanged, judge: signinPolicy, attempts: true},
-		"DeleteResourcePermissionStatement":       {id: SigninPolicyChanged, judge: signinPolicy, attempts: true},
+	{
+		ID: OrgAccountClosed, Severity: High, Title: "Account closed",
+		Meaning: "An AWS account was closed, by itself or by the management account.",
+		CIS:     []string{"4.15"}, ATTACK: []string{"T1531", "T1666"},
+		NextStep: "If this was not planned, sign in as root within 90 days and call AWS Support to open the account again.",
+		Repeats:  Each, Rules: []string{"account-change"},
+		calls: calls{organizationsSource: {closeAccount}, accountSource: {closeAccount}}, judge: accountClosed, attempts: true,
+	},
+	{
+		ID: PasswordPolicyWeakened, Severity: Medium, Title: "Password policy of IAM users below what CIS asks",
+		Meaning: "The account's password policy was deleted (high), or set to less than 14 characters or 24 former passwords.",
+		CIS:     []string{"1.8", "1.9"}, ATTACK: []string{"T1556"},
+		NextStep: "Set the policy again: aws iam update-account-password-policy --minimum-password-length 14 " +
+			"--password-reuse-prevention 24.",
+		Repeats: RollUp, Rules: []string{"account-change"},
+		calls: calls{cloudtrail.IAMSource: {deletePasswordPolicy, "UpdateAccountPasswordPolicy"}}, judge: passwordPolicy,
+	},
+	{
+		ID: SecurityContactChanged, Severity: Medium, Title: "Security contact changed",
+		Meaning: "The contact that AWS writes to about abuse and leaked keys was changed, or deleted (high).",
+		CIS:     []string{"1.2"}, ATTACK: []string{"T1562.001"},
+		NextStep: "Check the contact: aws account get-alternate-contact --alternate-contact-type SECURITY; set it back if it is not " +
+			"yours.",
+		Repeats: RollUp, Rules: []string{"account-change"},
+		calls: calls{accountSource: {"PutAlternateContact", "DeleteAlternateContact"}}, judge: securityContact,
+	},
+	{
+		ID: RegionEnabled, Severity: Medium, Title: "Region enabled",
+		Meaning: "A Region that was off can now be used in the account.",
+		CIS:     []string{"3.1"}, ATTACK: []string{"T1535"},
+		NextStep: "Check that this Region is needed; if so, have rootguard forward from it, else disable it and check for resources " +
+			"there.",
+		Repeats: RollUp, Rules: []string{"account-change"},
+		calls: calls{accountSource: {"EnableRegion"}}, judge: regionEnabled,
+	},
+	{
+		ID: SigninPolicyChanged, Severity: High, Title: "Console sign-in policy changed",
+		Meaning: "A policy of AWS Sign-In changed: it says which networks and principals may use the console.",
+		CIS:     []string{"1.7", "4.4"}, ATTACK: []string{"T1556.009"},
+		NextStep: "Check who meant this change, and that you can still sign in: aws signin get-resource-policy; undo what is not " +
+			"yours.",
+		Repeats: Each, Rules: []string{"account-change"},
+		calls: calls{cloudtrail.SigninSource: {
+			"PutConsoleAuthorizationConfiguration", "DeleteConsoleAuthorizationConfiguration",
+			"PutResourcePermissionStatement", "DeleteResourcePermissionStatement",
+		}}, judge: signinPolicy, attempts: true,
+	},
+	{
+		ID: EventStoreStopped, Severity: High, Title: "CloudTrail event data store stopped",
+		Meaning: "An event data store of CloudTrail Lake was deleted, or no longer takes in events.",
+		CIS:     []string{"3.1", "4.5"}, ATTACK: []string{"T1562.008"},
+		NextStep: "If this was not planned, start it again (aws cloudtrail start-event-data-store-ingestion) or restore it within 7 " +
+			"days, and check what the same session did.",
+		Repeats: Each, Rules: []string{"account-change"},
+		calls: calls{trailSource: {"StopEventDataStoreIngestion", "DeleteEventDataStore"}}, judge: eventStore, attempts: true,
 	},
 }
 
@@ -74,28 +137,34 @@ func isRuledCall(source, name []byte) bool {
 	return ok
 }
 
-// ruledCall judges the calls of callRules.
+// ruledCall judges the calls of callRules, whoever makes them.
 func ruledCall(rec *cloudtrail.Record) Outcome {
-	rule, ok := callRules[rec.EventSource][rec.EventName]
-	if !ok {
+	rows := callRules[rec.EventSource][rec.EventName]
+	if rows == nil {
 		return skipped()
 	}
-	how := attempt(rec)
-	if how != "" && (!rule.attempts || nothingThere(rec.ErrorCode)) {
-		return passed("the call changed nothing: %s", orUnnamed(rec.ErrorCode, rec.ErrorMessage, "the response says Failure"))
-	}
-	f := finding(rec, rule.id)
-	if pass := rule.judge(rec, paramsOf(rec.RequestParameters), &f); pass != "" {
-		return passed("%s", pass)
-	}
-	if how != "" {
-		f.Severity = lower(f.Severity)
-		f.Title += " (" + how + ")"
-		f.Detail = ended(rec)
-	} else if by := onBehalf(rec); by != "" {
-		f.Detail += " " + sentence(strings.ToUpper(by[:1])+by[1:])
-	}
-	return matched(f)
+	how, req := attempt(rec), paramsOf(rec.RequestParameters)
+	return judged(rec, rows, func(row *Entry, f *Finding) string {
+		if how != "" && (!row.attempts || nothingThere(rec.ErrorCode)) {
+			return changedNothing(rec)
+		}
+		if pass := row.judge(rec, req, f); pass != "" {
+			return pass
+		}
+		if how != "" {
+			f.Severity = lower(f.Severity)
+			f.Title += " (" + how + ")"
+			f.Detail = ended(rec)
+		} else if by := onBehalf(rec); by != "" {
+			f.Detail += " " + sentence(strings.ToUpper(by[:1])+by[1:])
+		}
+		return ""
+	})
+}
+
+// changedNothing is why a call that was denied or failed is not flagged.
+func changedNothing(rec *cloudtrail.Record) string {
+	return "the call changed nothing: " + orUnnamed(rec.ErrorCode, rec.ErrorMessage, "the response says Failure")
 }
 
 // roleAdmin judges policies given to roles. Whether a customer's managed policy
@@ -108,7 +177,7 @@ func roleAdmin(rec *cloudtrail.Record, req params, f *Finding) string {
 		admin = cloudtrail.AdminPolicy(document(req, "policyDocument"))
 	}
 	if !admin {
-		return fmt.Sprintf("policy %s is not AdministratorAccess, and as far as the record shows it does not allow everything", orUnnamed(policy))
+		return notAdmin(policy)
 	}
 	f.Title = "Administrator access granted to role: " + printable(orUnnamed(name))
 	f.Detail = sentence("Policy " + orUnnamed(policy))
@@ -199,6 +268,9 @@ func accountOf(principal string) string {
 // signingCertificate judges certificates that sign for root. Those of IAM users
 // sign requests of old SOAP interfaces alone.
 func signingCertificate(rec *cloudtrail.Record, req params, f *Finding) string {
+	if rec.RootUse() == cloudtrail.RootByService {
+		return "an AWS service acted, not the root user"
+	}
 	name := req.str("userName")
 	root := rec.UserIdentity.Type == "Root" || rec.UserIdentity.IssuedByRoot()
 	if !root || name != "" && name != "AWS ROOT USER" {
@@ -250,13 +322,6 @@ func accountClosed(rec *cloudtrail.Record, req params, f *Finding) string {
 	return ""
 }
 
-func passwordPolicyGone(_ *cloudtrail.Record, _ params, f *Finding) string {
-	f.Severity = High
-	f.Title = "Password policy of IAM users deleted"
-	f.Detail = "Passwords of IAM users now need 8 characters, and old ones may be used again."
-	return ""
-}
-
 // What CIS asks of the password policy (CIS AWS Foundations Benchmark v3.0.0, 1.8
 // and 1.9).
 const (
@@ -267,7 +332,13 @@ const (
 // passwordPolicy judges a password policy as the call leaves it: what the call
 // does not say returns to its default (IAM API Reference,
 // UpdateAccountPasswordPolicy).
-func passwordPolicy(_ *cloudtrail.Record, req params, f *Finding) string {
+func passwordPolicy(rec *cloudtrail.Record, req params, f *Finding) string {
+	if rec.EventName == deletePasswordPolicy {
+		f.Severity = High
+		f.Title = "Password policy of IAM users deleted"
+		f.Detail = "Passwords of IAM users now need 8 characters, and old ones may be used again."
+		return ""
+	}
 	var short []string
 	if n, _ := req.at("minimumPasswordLength").(float64); n < leastPasswordLength {
 		short = append(short, fmt.Sprintf("passwords need %s characters, not %d", orElse(number(n), "6"), leastPasswordLength))

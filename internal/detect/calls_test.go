@@ -83,6 +83,7 @@ func TestAccountCalls(t *testing.T) {
 		{"root's certificate", record("iam:UploadSigningCertificate", root), "high root.certificate.uploaded+root.activity | Root signing certificate uploaded"},
 		{"root's certificate, failed", record("iam:UploadSigningCertificate", root, denied), "high root.activity | Root activity: iam:UploadSigningCertificate (denied)"},
 		{"a user's certificate, by root", record("iam:UploadSigningCertificate", root, req(fields{"userName": "bob"})), "high root.activity | Root activity: iam:UploadSigningCertificate"},
+		{"a certificate, by a service for root", record("iam:UploadSigningCertificate", rootCFN), "- an AWS service acted, not the root user"},
 		{"a user's certificate", record("iam:UploadSigningCertificate", alice), "- a signing certificate of an IAM user, not of root"},
 		{"a server's certificate", record("iam:UploadServerCertificate", role), "skipped"},
 
@@ -100,6 +101,7 @@ func TestAccountCalls(t *testing.T) {
 		{"closed by the management account", record("organizations:CloseAccount", role, req(fields{"accountId": "444455556666"})), "high org.account.closed | Account closed: 444455556666"},
 		{"closed by root", record("account:CloseAccount", root), "high org.account.closed+root.activity | Account closed: 111122223333, by ROOT"},
 		{"closing denied", record("organizations:CloseAccount", role, denied), "medium org.account.closed | Account closed: 111122223333 (denied)"},
+		{"closing an account that is not there", record("organizations:CloseAccount", role, fields{"errorCode": "AccountNotFoundException"}), "- the call changed nothing: AccountNotFoundException"},
 		{"made", record("organizations:CreateAccount", role), "skipped"},
 
 		{"password policy deleted", record("iam:DeleteAccountPasswordPolicy", role), "high account.password_policy.weakened | Password policy of IAM users deleted"},
@@ -115,6 +117,7 @@ func TestAccountCalls(t *testing.T) {
 		{"security contact, denied", record("account:DeleteAlternateContact", role, contact("SECURITY"), denied), "- the call changed nothing: AccessDenied"},
 
 		{"Region", record("account:EnableRegion", role, req(fields{"regionName": "af-south-1"})), "medium account.region.enabled | Region enabled: af-south-1"},
+		{"Region, denied", record("account:EnableRegion", role, denied), "- the call changed nothing: AccessDenied"},
 		{"Region off", record("account:DisableRegion", role, req(fields{"regionName": "af-south-1"})), "skipped"},
 
 		{"store stopped", record("cloudtrail:StopEventDataStoreIngestion", role, store), "high trail.event_store.stopped | CloudTrail event data store stopped: ds-1"},
@@ -126,6 +129,7 @@ func TestAccountCalls(t *testing.T) {
 		{"sign-in policy", record("signin:PutResourcePermissionStatement", role), "high account.signin_policy.changed | Console sign-in policy changed: PutResourcePermissionStatement"},
 		{"sign-in policy removed", record("signin:DeleteResourcePermissionStatement", role), "high account.signin_policy.changed | Console sign-in policy removed: DeleteResourcePermissionStatement"},
 		{"console authorization", record("signin:PutConsoleAuthorizationConfiguration", role), "high account.signin_policy.changed | Console sign-in policy changed: PutConsoleAuthorizationConfiguration"},
+		{"sign-in policy that is not there", record("signin:DeleteResourcePermissionStatement", role, unfound), "- the call changed nothing: ResourceNotFoundException"},
 		{"sign-in policy read", record("signin:GetResourcePolicy", role, read), "skipped"},
 
 		{"leaked key", record("iam:AttachUserPolicy", role, req(fields{"userName": "bob", "policyArn": "arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantineV3"})), "critical user.key.leaked | AWS found a leaked access key of IAM user: bob"},

@@ -1,8 +1,13 @@
 package detect
 
-import "slices"
+import (
+	"slices"
 
-// Entry describes one kind of finding: what every occurrence of it has in common.
+	"rootguard/internal/cloudtrail"
+)
+
+// Entry is the row of one kind of finding: what all its occurrences have in common,
+// and the rule that makes them.
 type Entry struct {
 	ID       ID
 	Severity Severity // the default; what a record says can raise or lower it
@@ -11,11 +16,46 @@ type Entry struct {
 	CIS      []string // controls of the CIS AWS Foundations Benchmark, as v1.4.0 to v3.0.0 number them
 	ATTACK   []string // techniques of MITRE ATT&CK for Enterprise, IaaS matrix
 	NextStep string   // one sentence of runbook
+
+	Repeats Repeats
+	Counted bool // single events are counted and not alerted, until there are many
+
+	// Rules are the deployed rules of package eventrules that deliver its records,
+	// by name; those of root at work deliver what root does besides. None: no record
+	// shows it, rootguard itself finds it.
+	Rules []string
+
+	// The rule, of a finding that one call makes. judge fills in what is found and
+	// returns "", or returns why the call is not flagged. change does the same for a
+	// successful change of a user or group, or of root's own credentials. Findings
+	// without are made by the functions that judge sign-ins, who made a call, and
+	// tampering.
+	calls       calls
+	judge       func(rec *cloudtrail.Record, req params, f *Finding) (pass string)
+	attempts    bool // a call that was denied or failed is flagged too
+	userChanges []string
+	rootChanges []string
+	change      func(rec *cloudtrail.Record, c cloudtrail.IAMChange, f *Finding) (pass string)
 }
+
+// calls are names of events by their source.
+type calls map[string][]string
+
+// Repeats says how further events of a finding in one session are alerted.
+type Repeats uint8
+
+// The ways.
+const (
+	_      Repeats = iota // a row must say
+	RollUp                // they say nothing new: the first is alerted, the rest is one roll-up
+	Each                  // each is alerted, up to a number that a person can read one by one
+)
 
 // Catalogue lists every finding in the order of the documentation. The slice is
 // the caller's own.
 func Catalogue() []Entry { return slices.Clone(catalogue) }
+
+var catalogue = slices.Concat(rootFindings, userFindings, callFindings, guardFindings)
 
 // entry is the catalogue's entry for a finding.
 func entry(id ID) Entry {
@@ -27,194 +67,91 @@ func entry(id ID) Entry {
 	return Entry{ID: id}
 }
 
+// The rows by what they judge.
+var (
+	callRules  = callsOf(catalogue)
+	userRules  = changesOf(catalogue, func(e *Entry) []string { return e.userChanges })
+	rootRules  = changesOf(catalogue, func(e *Entry) []string { return e.rootChanges })
+	countedIDs = countedOf(catalogue)
+)
+
+// callsOf are the rows by eventSource and eventName.
+func callsOf(rows []Entry) map[string]map[string][]*Entry {
+	by := map[string]map[string][]*Entry{}
+	for i := range rows {
+		for source, names := range rows[i].calls {
+			if by[source] == nil {
+				by[source] = map[string][]*Entry{}
+			}
+			for _, name := range names {
+				by[source][name] = append(by[source][name], &rows[i])
+			}
+		}
+	}
+	return by
+}
+
+// changesOf are the rows by the name of the change.
+func changesOf(rows []Entry, changes func(*Entry) []string) map[string][]*Entry {
+	by := map[string][]*Entry{}
+	for i := range rows {
+		for _, name := range changes(&rows[i]) {
+			by[name] = append(by[name], &rows[i])
+		}
+	}
+	return by
+}
+
+func countedOf(rows []Entry) map[ID]bool {
+	counted := map[ID]bool{}
+	for i := range rows {
+		if rows[i].Counted {
+			counted[rows[i].ID] = true
+		}
+	}
+	return counted
+}
+
+// IsCounted reports whether single events of a finding are counted and not
+// alerted, until there are many.
+func IsCounted(id ID) bool { return countedIDs[id] }
+
+// judged is what rows make of a record, by a function that fills in the finding of a
+// row or returns why there is none. The first of several that match gives the
+// finding, and Also names the others.
+func judged(rec *cloudtrail.Record, rows []*Entry, fill func(row *Entry, f *Finding) (pass string)) Outcome {
+	o := Outcome{Kind: NotMatched}
+	for _, row := range rows {
+		f := finding(rec, row.ID)
+		switch pass := fill(row, &f); {
+		case pass != "":
+			o.Reason = pass
+		case o.Kind == Matched:
+			first := &o.Finding
+			first.Also = append(first.Also, f.ID)
+			first.Severity = max(first.Severity, f.Severity)
+			first.CIS, first.ATTACK = union(first.CIS, f.CIS), union(first.ATTACK, f.ATTACK)
+		default:
+			o.Kind, o.Finding = Matched, f
+		}
+	}
+	if o.Kind == Matched {
+		o.Reason = ""
+	}
+	return o
+}
+
 // Next steps of occurrences that need another than their kind.
 const (
-	stepPasswordKnown = "If this was not the holder of the root credentials, change the root password now: only MFA kept the caller out, and it may be tried again."
+	stepPasswordKnown = "If this was not the holder of the root credentials, change the root password now: " +
+		"only MFA kept the caller out, and it may be tried again."
 
-	stepCredentialsRemoved = "Check that the management account is removing this account's root credentials, and that the root password and access keys are gone too; if not, sign in as root and add MFA."
+	stepCredentialsRemoved = "Check that the management account is removing this account's root credentials, " +
+		"and that the root password and access keys are gone too; if not, sign in as root and add MFA."
 )
 
 // steps are those by finding.
 var steps = map[ID][]string{
 	RootSigninFailed: {stepPasswordKnown},
 	RootMFARemoved:   {stepCredentialsRemoved},
-}
-
-var catalogue = []Entry{
-	{RootSigninNoMFA, Critical, "Root sign-in WITHOUT MFA",
-		"The root user signed in to the console with the password alone.",
-		[]string{"1.5", "1.7", "4.3"}, []string{"T1078.004"},
-		"If this was not you, reset the root password, end its sessions and call AWS Support; if it was, enable MFA for root now."},
-	{RootSignin, Critical, "Root sign-in",
-		"The root user signed in to the console, with MFA or without saying so.",
-		[]string{"1.7", "4.3"}, []string{"T1078.004"},
-		"Ask the holder of the root credentials whether this was them and why; if not, reset the root password and call AWS Support."},
-	{RootSigninFailed, Medium, "Root sign-in failed",
-		"Somebody tried to sign in as root and did not get in.",
-		[]string{"1.7", "4.3"}, []string{"T1110"},
-		"Ask the holder of the root credentials whether they mistyped; if not, check that root has MFA and a long, unique password."},
-	{RootActivity, High, "Root activity",
-		"The root user made a call: a write, aws login, or anything with a root access key.",
-		[]string{"1.7", "4.3"}, []string{"T1078.004"},
-		"Find out who used root and for what, undo what was not meant, and do the task with an IAM role next time."},
-	{RootSession, Medium, "Root session by sts:AssumeRoot",
-		"The management account took a short-term root session in a member account, or used one.",
-		[]string{"1.7", "4.3"}, []string{"T1078.004", "T1548.005"},
-		"Check that the caller in the management account had a ticket for this task policy and this member account."},
-	{RootAccessKeyCreated, Critical, "Root access key created",
-		"A long-term access key of the root user now exists.",
-		[]string{"1.4", "1.7", "4.3"}, []string{"T1098.001"},
-		"Delete the key now: sign in as root, Security credentials, Access keys; then look for calls made with it."},
-	{RootPasswordRecovery, Critical, "Root password recovery",
-		"Somebody asked to recover the root password, or did recover it.",
-		[]string{"1.7", "4.3"}, []string{"T1078.004", "T1098"},
-		"If nobody on your side asked for it, secure the root mailbox first, then reset the root password yourself."},
-	{RootPasswordChanged, High, "Root password changed",
-		"The password of the root user was set anew.",
-		[]string{"1.7", "4.3"}, []string{"T1098"},
-		"Ask the holder of the root credentials whether they changed it; if not, recover the password through the root mailbox at once."},
-	{RootEmailChanged, Critical, "Root email address changed",
-		"The address that recovers the root password was changed, or a change was started.",
-		[]string{"1.7", "4.3"}, []string{"T1098", "T1531"},
-		"If nobody on your side did this, call AWS Support now: who holds this address can take the account over."},
-	{RootMFARemoved, Critical, "Root MFA removed",
-		"An MFA device of the root user was deactivated.",
-		[]string{"1.5", "1.6", "4.3"}, []string{"T1556.006"},
-		"Enable MFA for root again now, and find out who removed it; a device being replaced is followed by a new one within minutes."},
-	{RootMFAAdded, Info, "Root MFA added",
-		"An MFA device was enabled for the root user.",
-		[]string{"1.5", "1.6", "4.3"}, []string{"T1098.005"},
-		"Check that the new device is in the hands of those who should hold it."},
-	{RootMFAMissing, Critical, "Root has no MFA",
-		"A live check found the root user of an account with a password and without MFA, and nothing tells that it ever had any.",
-		[]string{"1.5", "4.3"}, []string{"T1078.004"},
-		"Sign in as root and enable MFA today, or have the management account remove the root credentials of this member account."},
-	{RootAccessKeyPresent, Critical, "Root has an access key",
-		"A live check found a long-term access key of the root user, and nothing tells when it was created.",
-		[]string{"1.4", "4.3"}, []string{"T1078.004"},
-		"Find out what still uses the key (its last use is under Security credentials of root), move that to a role, and delete the key."},
-	{RootLoginProfileCreated, High, "Root password created",
-		"A member account's root user, which had none, was given a password.",
-		[]string{"1.7", "4.3"}, []string{"T1098.001"},
-		"Check that the management account meant to restore this root password, and delete it again when the task is done."},
-	{RootUseUnseen, Critical, "Root used, and no event arrived",
-		"The IAM credential report shows a use of root's password or access key of which no event reached rootguard.",
-		[]string{"1.7", "4.3"}, []string{"T1078.004", "T1562.008"},
-		"Ask the holder of the root credentials whether this was them; if not, reset the password, delete the keys and call AWS Support. Then find out why no event arrived: rootguard doctor."},
-	{RootCertificateUploaded, High, "Root signing certificate uploaded",
-		"A certificate that signs requests as the root user was added; it is a credential without an end.",
-		[]string{"1.7", "4.3"}, []string{"T1098.001"},
-		"Delete the certificate: sign in as root, Security credentials, X.509 signing certificates; then look for calls signed with it."},
-	{RootSessionUnseen, High, "Root session without a sign-in on record",
-		"The root user is at work in a session, and neither its sign-in nor what issued its credentials is on record.",
-		[]string{"1.7", "4.3"}, []string{"T1078.004", "T1550.001"},
-		"Ask the holder of the root credentials whether this was them; if not, reset the root password, delete its keys and call AWS Support. Then find out why the sign-in did not arrive: rootguard doctor."},
-	{RootSigninSpraying, High, "Root sign-ins fail in several accounts",
-		"Sign-ins as root failed in three accounts or more, from one address, within an hour.",
-		[]string{"1.7", "4.6"}, []string{"T1110.003"},
-		"Check that root has MFA and a password of its own in each of these accounts, and whether the address is one of yours."},
-	{UserCreated, Info, "IAM user created",
-		"An IAM user exists that did not before; it has no MFA yet.",
-		[]string{"1.10"}, []string{"T1136.003"},
-		"Check that somebody asked for this user, and that it enables MFA before the deadline if it gets a password."},
-	{UserConsoleAccess, Medium, "Console password set for an IAM user",
-		"An IAM user can sign in to the console with a password somebody else set.",
-		[]string{"1.10"}, []string{"T1098.001"},
-		"Check that somebody asked for this password, and that the user enables MFA before the deadline."},
-	{UserAdminGranted, Medium, "Administrator access granted",
-		"An IAM user or group may now do everything.",
-		[]string{"1.10"}, []string{"T1098.003"},
-		"Check that this user or group is meant to have every permission; if not, detach the policy."},
-	{UserMFAMissing, High, "IAM user still without MFA",
-		"An IAM user has a console password and no MFA, and the time allowed for it is over.",
-		[]string{"1.10"}, []string{"T1078.004"},
-		"Have the user enable MFA today, or delete the console password: aws iam delete-login-profile --user-name NAME."},
-	{UserSigninNoMFA, High, "IAM user sign-in WITHOUT MFA",
-		"An IAM user signed in to the console with the password alone.",
-		[]string{"1.10", "4.2"}, []string{"T1078.004"},
-		"Ask the user whether it was them, and have them enable MFA before they sign in again."},
-	{UserMFARemoved, High, "IAM user's MFA removed",
-		"An MFA device of an IAM user was deactivated.",
-		[]string{"1.10"}, []string{"T1556.006"},
-		"Check with the user that they asked for it, and that a new device follows within minutes."},
-	{UserMFAAdded, Info, "IAM user's MFA added",
-		"An MFA device was enabled for an IAM user.",
-		[]string{"1.10"}, []string{"T1098.005"},
-		"Nothing to do if the user did this; if another did, check whose device it is."},
-	{UserAccessKeyCreated, Medium, "Access key created for an IAM user",
-		"An IAM user has a new long-term access key. High where another made it or the user has no MFA; info for the first key of a user without a password.",
-		[]string{"1.11", "1.13", "4.4"}, []string{"T1098.001"},
-		"Check that the user asked for this key; if not, make it inactive and look for calls made with it."},
-	{UserKeyLeaked, Critical, "AWS found a leaked access key",
-		"AWS put its quarantine policy for leaked keys on an IAM user.",
-		[]string{"1.13", "1.14"}, []string{"T1552.001", "T1078.004"},
-		"Make the user's access keys inactive now, look for calls made with them, and answer the case that AWS Support opened. The policy stops some calls alone."},
-	{UserSigninFailed, Medium, "IAM user sign-ins fail in a row",
-		"Five sign-ins of IAM users, of one user or from one address, failed within 15 minutes.",
-		[]string{"1.10", "4.6"}, []string{"T1110.001", "T1110.003"},
-		"Ask the users whether they mistyped; if not, check that they have MFA, and whether one of them signed in after this."},
-	{RoleAdminGranted, Medium, "Administrator access granted to a role",
-		"A role may now do everything; many in one session are one roll-up.",
-		[]string{"1.16", "4.4"}, []string{"T1098.003"},
-		"Check that this role is meant to have every permission, and who may assume it; if not, detach the policy."},
-	{RoleTrustOpened, High, "Role opened to another account",
-		"A role may now be assumed from another account (medium under a condition), or by everyone (critical).",
-		[]string{"1.20", "4.4"}, []string{"T1098.003", "T1199"},
-		"Check whose account this is and who asked for it; if nobody did, put the former trust policy back and look for sts:AssumeRole of the role."},
-	{UserQuarantined, High, "IAM user quarantined for want of MFA",
-		"An IAM user past the last reminder may now do nothing but enable MFA, or is about to be so; only where quarantine is switched on.",
-		[]string{"1.10"}, []string{"T1078.004"},
-		"Have the user sign in and enable MFA, which ends it; in an emergency: rootguard release NAME --account ID --reason TEXT."},
-	{UserReleased, Info, "IAM user released from quarantine",
-		"An IAM user's quarantine is over: it has MFA, or somebody released it.",
-		[]string{"1.10"}, nil,
-		"Nothing to do if the user has MFA; if it was released, see to it that it enables MFA before the release runs out."},
-	{OrgRootAccessChanged, Medium, "Central root access changed",
-		"Who may manage root credentials, or open root sessions, in member accounts was switched on, or off (high).",
-		[]string{"1.7", "4.15"}, []string{"T1098.003", "T1484.002"},
-		"Check that the management account meant this change; if not, undo it and look for sts:AssumeRoot in between."},
-	{OrgAccountLeft, High, "Account leaves the organization",
-		"An account left its organization or was removed from it, and with that its policies and organization trail.",
-		[]string{"4.15"}, []string{"T1666"},
-		"If this was not planned, end the sessions of who did it, invite the account again and check what its root user did since."},
-	{OrgAccountClosed, High, "Account closed",
-		"An AWS account was closed, by itself or by the management account.",
-		[]string{"4.15"}, []string{"T1531", "T1666"},
-		"If this was not planned, sign in as root within 90 days and call AWS Support to open the account again."},
-	{PasswordPolicyWeakened, Medium, "Password policy of IAM users below what CIS asks",
-		"The account's password policy was deleted (high), or set to less than 14 characters or 24 former passwords.",
-		[]string{"1.8", "1.9"}, []string{"T1556"},
-		"Set the policy again: aws iam update-account-password-policy --minimum-password-length 14 --password-reuse-prevention 24."},
-	{SecurityContactChanged, Medium, "Security contact changed",
-		"The contact to whom AWS writes about abuse and leaked keys was changed, or deleted (high).",
-		[]string{"1.2"}, []string{"T1562.001"},
-		"Check the contact: aws account get-alternate-contact --alternate-contact-type SECURITY; set it back if it is none of yours."},
-	{RegionEnabled, Medium, "Region enabled",
-		"A Region that was off can now be used in the account.",
-		[]string{"3.1"}, []string{"T1535"},
-		"Check that somebody needs this Region; if so, have rootguard forward from it, else disable it and look for resources there."},
-	{SigninPolicyChanged, High, "Console sign-in policy changed",
-		"From which networks and by whom the console can be used was changed in AWS Sign-In.",
-		[]string{"1.7", "4.4"}, []string{"T1556.009"},
-		"Check who meant this change, and that you can still sign in: aws signin get-resource-policy; undo what is not yours."},
-	{EventStoreStopped, High, "CloudTrail event data store stopped",
-		"An event data store of CloudTrail Lake was deleted, or takes in no more events.",
-		[]string{"3.1", "4.5"}, []string{"T1562.008"},
-		"If this was not planned, start it again (aws cloudtrail start-event-data-store-ingestion) or restore it within 7 days, and look at what the same session did."},
-	{GuardTampered, Critical, "Guardrail tampered with",
-		"Something rootguard needs, or the trail that feeds it, was switched off, removed or changed.",
-		[]string{"4.3", "4.5"}, []string{"T1562.001", "T1562.008"},
-		"Unless you are deploying rootguard right now, undo the change, then look at what the same session did before and after."},
-	{GuardUnhealthy, High, "Guardrail unhealthy",
-		"rootguard found that a part of it does not work, so that an alert may not come.",
-		[]string{"4.3"}, nil,
-		"Run rootguard doctor and mend what it names; then rootguard redrive for events that waited, and rootguard replay over the logs written since."},
-	{RootUseAnnounced, High, "Root use announced",
-		"Somebody announced that root will be used (rootguard window open), or an announcement ended.",
-		[]string{"1.7", "4.3"}, []string{"T1562.001"},
-		"If you do not know of this, end it now with rootguard window close, and find out who announced it: until then root at work is told of as low."},
-	{IncidentAcknowledged, Info, "Incident acknowledged",
-		"Somebody says that they look after an incident, which is not sent again.",
-		[]string{"4.3"}, nil,
-		"If you do not know who this is, look into the incident yourself: rootguard incidents."},
 }

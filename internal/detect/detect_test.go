@@ -111,6 +111,7 @@ func run(t *testing.T, d *Detector, assumed *AssumedRoot, tests []verdict) {
 			rec := tt.record.decode(t)
 			o := d.Detect(rec, assumed)
 			checkOutcome(t, rec, o)
+			tried.add(rec, &o)
 			if diff := cmp.Diff(tt.want, verdictOf(o)); diff != "" {
 				t.Error(diff)
 			}
@@ -165,22 +166,6 @@ func TestRootSignInDetail(t *testing.T) {
 	if f := failed.Finding; f.MFA != cloudtrail.Unknown || f.Detail != "Failed authentication." {
 		t.Errorf("failed sign-in: MFA %s, detail %q", f.MFA, f.Detail)
 	}
-}
-
-func TestUserSignIn(t *testing.T) {
-	const login = "ConsoleLogin"
-	run(t, new(Detector), nil, []verdict{
-		{"without MFA", signin(login, alice, said(login, "Success", ""), mfaUsed("No")), "high user.signin.no_mfa | IAM user sign-in WITHOUT MFA: alice"},
-		{"with MFA", signin(login, alice, said(login, "Success", ""), mfaUsed("Yes")), "- the IAM user signed in with MFA"},
-		{"MFA not said", signin(login, alice, said(login, "Success", "")), "- the record does not say whether the IAM user used MFA"},
-		{"failed", signin(login, alice, said(login, "Failure", "Failed authentication"), mfaUsed("No")), "medium user.signin.failed | IAM user sign-ins fail in a row"},
-		{"failed at MFA", signin(login, alice, said(login, "Failure", "Failed authentication"), mfaUsed("Yes")), "high user.signin.failed | IAM user sign-ins fail in a row"},
-		{"through an identity provider", signin(login, alice, said(login, "Success", ""), fields{"additionalEventData": fields{"MFAUsed": "No", "SamlProviderArn": "arn:aws:iam::111122223333:saml-provider/corp"}}), "- the sign-in came through identity provider arn:aws:iam::111122223333:saml-provider/corp, whose MFA MFAUsed says nothing of"},
-		{"outcome not said", signin(login, alice, mfaUsed("No")), "- the record does not say whether the IAM user's sign-in succeeded"},
-		{"a role's", signin(login, role, said(login, "Success", ""), mfaUsed("No")), "- a sign-in of type AssumedRole: its MFA is the identity provider's, and MFAUsed says nothing of it"},
-		{"nobody's", signin(login, said(login, "Success", ""), mfaUsed("No")), "- a sign-in of type (not named): its MFA is the identity provider's, and MFAUsed says nothing of it"},
-		{"another service's", record("other:ConsoleLogin", alice), "skipped"},
-	})
 }
 
 func TestRootActivity(t *testing.T) {
@@ -310,64 +295,6 @@ func TestAssumeRoot(t *testing.T) {
 	f = new(Detector).Detect(record("s3:DeleteBucketPolicy", rootTemp).decode(t), &AssumedRoot{TaskPolicy: "S3UnlockBucketPolicy", By: "Admin/me", EventID: "e-0"}).Finding
 	if f.Detail != "Opened by Admin/me; task policy S3UnlockBucketPolicy; AssumeRoot event e-0." {
 		t.Errorf("detail %q", f.Detail)
-	}
-}
-
-func TestUsers(t *testing.T) {
-	bob := fields{"userName": "bob"}
-	bobs := func(more fields) fields {
-		f := maps.Clone(bob)
-		maps.Copy(f, more)
-		return req(f)
-	}
-	const everything = `{"Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`
-	admin := fields{"policyArn": "arn:aws:iam::aws:policy/AdministratorAccess"}
-	run(t, new(Detector), nil, []verdict{
-		{"created", record("iam:CreateUser", role, req(bob)), "info user.created | IAM user created: bob"},
-		{"created by root", record("iam:CreateUser", root, req(bob)), "high user.created+root.activity | IAM user created: bob, by ROOT"},
-		{"created by a root session", record("iam:CreateUser", assumed, req(bob)), "medium user.created+root.session | IAM user created: bob"},
-		{"created by a service for root", record("iam:CreateUser", rootCFN, req(bob)), "info user.created | IAM user created: bob"},
-		{"created, name beyond ASCII and too long", record("iam:CreateUser", role, req(fields{"userName": "b\u00f6b\n" + strings.Repeat("x", 100)})), "info user.created | IAM user created: b?b?" + strings.Repeat("x", 57) + "..."},
-		{"not created", record("iam:CreateUser", role, req(bob), fields{"errorCode": "EntityAlreadyExistsException"}), "- the call changed nothing: EntityAlreadyExistsException"},
-		{"not created, by root", record("iam:CreateUser", root, denied), "high root.activity | Root activity: iam:CreateUser (denied)"},
-		{"of Transfer Family", record("transfer:CreateUser", role, req(bob)), "- a user of transfer.amazonaws.com, not an IAM user"},
-		{"of Identity Center", record("sso-directory:CreateUser", role), "- a user of sso-directory.amazonaws.com, not an IAM user"},
-		{"of Transfer Family, by root", record("transfer:CreateUser", root), "high root.activity | Root activity: transfer:CreateUser"},
-		{"password", record("iam:CreateLoginProfile", role, bobs(fields{"passwordResetRequired": true})), "medium user.console_access | Console password created for IAM user: bob"},
-		{"password by root", record("iam:CreateLoginProfile", root, bobs(nil)), "high user.console_access+root.activity | Console password created for IAM user: bob, by ROOT"},
-		{"password reset", record("iam:UpdateLoginProfile", role, bobs(fields{"passwordResetRequired": false})), "medium user.console_access | Console password reset for IAM user: bob"},
-		{"password taken", record("iam:DeleteLoginProfile", role, req(bob)), "- a user can no longer sign in to the console: less to guard"},
-		{"admin", record("iam:AttachUserPolicy", role, bobs(admin)), "medium user.admin_granted | Administrator access granted to IAM user: bob"},
-		{"another policy", record("iam:AttachUserPolicy", role, bobs(fields{"policyArn": "arn:aws:iam::aws:policy/ReadOnlyAccess"})), "- policy arn:aws:iam::aws:policy/ReadOnlyAccess is not AdministratorAccess, and as far as the record shows it does not allow everything"},
-		{"admin inline", record("iam:PutUserPolicy", role, bobs(fields{"policyName": "p", "policyDocument": everything})), "medium user.admin_granted | Administrator access granted to IAM user: bob"},
-		{"admin group", record("iam:AttachGroupPolicy", role, req(fields{"groupName": "ops", "policyArn": admin["policyArn"]})), "medium user.admin_granted | Administrator access granted to group: ops"},
-		{"admin group inline, by root", record("iam:PutGroupPolicy", root, req(fields{"groupName": "ops", "policyName": "p", "policyDocument": everything})), "high user.admin_granted+root.activity | Administrator access granted to group: ops, by ROOT"},
-		{"admin role", record("iam:AttachRolePolicy", role, req(fields{"roleName": "r", "policyArn": admin["policyArn"]})), "medium role.admin_granted | Administrator access granted to role: r"},
-		{"joined a group", record("iam:AddUserToGroup", role, bobs(fields{"groupName": "ops"})), "- which permissions a group gives cannot be known from this record; the account's status follows it"},
-		{"MFA removed", record("iam:DeactivateMFADevice", role, bobs(fields{"serialNumber": "s"})), "high user.mfa.removed | MFA removed from IAM user: bob"},
-		{"MFA removal denied", record("iam:DeactivateMFADevice", role, denied), "- the call changed nothing: AccessDenied"},
-		{"MFA added", record("iam:EnableMFADevice", alice, req(fields{"userName": "alice", "serialNumber": "s"})), "info user.mfa.added | MFA added for IAM user: alice"},
-		{"MFA added by root for a user", record("iam:EnableMFADevice", root, bobs(fields{"serialNumber": "s"})), "high user.mfa.added+root.activity | MFA added for IAM user: bob, by ROOT"},
-		{"MFA resynchronized", record("iam:ResyncMFADevice", alice), "- an MFA device was resynchronized and stays enabled"},
-		{"user listed", record("iam:ListUsers", role, read), "skipped"},
-	})
-}
-
-func TestUserDetails(t *testing.T) {
-	detail := func(f fields) string {
-		t.Helper()
-		return new(Detector).Detect(f.decode(t), nil).Finding.Detail
-	}
-	for _, tt := range []struct{ got, want string }{
-		{detail(record("iam:CreateUser", cfn, req(fields{"userName": "bob"}))), "The user has no MFA yet; called by cloudformation.amazonaws.com."},
-		{detail(record("iam:CreateLoginProfile", role, req(fields{"userName": "bob", "passwordResetRequired": true}))), "The user must choose a new password at the next sign-in; until then whoever set this one can use it; done by another."},
-		{detail(record("iam:UpdateLoginProfile", alice, req(fields{"userName": "alice"}))), "Whoever set this password knows it, and the user need not change it; done by the user itself."},
-		{detail(record("iam:DeactivateMFADevice", role, req(fields{"serialNumber": "GAHT1"}))), "Device: hardware TOTP GAHT1."},
-		{detail(record("ec2:RunInstances", root, denied)), "The root user made this call itself. The call was denied; User is not authorized."},
-	} {
-		if tt.got != tt.want {
-			t.Errorf("got %q, want %q", tt.got, tt.want)
-		}
 	}
 }
 

@@ -6,10 +6,6 @@ import (
 	"time"
 )
 
-// IsCounted reports whether single events of a finding are counted and not
-// alerted, until there are many.
-func IsCounted(id ID) bool { return id == UserSigninFailed || id == RootSigninSpraying }
-
 // UserSignins makes of a failed sign-in of an IAM user the finding that n of the
 // user's failed within a time, from these addresses.
 func UserSignins(f Finding, n int, within time.Duration, addresses []string) Finding {

@@ -6,6 +6,123 @@ import (
 	"rootguard/internal/cloudtrail"
 )
 
+// The findings about IAM users and groups.
+const (
+	UserCreated          ID = "user.created"
+	UserConsoleAccess    ID = "user.console_access"
+	UserKeyLeaked        ID = "user.key.leaked"
+	UserAdminGranted     ID = "user.admin_granted"
+	UserMFAMissing       ID = "user.mfa.missing"
+	UserSigninNoMFA      ID = "user.signin.no_mfa"
+	UserMFARemoved       ID = "user.mfa.removed"
+	UserMFAAdded         ID = "user.mfa.added"
+	UserAccessKeyCreated ID = "user.access_key.created"
+	UserSigninFailed     ID = "user.signin.failed"
+	UserQuarantined      ID = "user.quarantined"
+	UserReleased         ID = "user.released"
+)
+
+// userFindings are their rows. Of two on one call, what says more comes first.
+var userFindings = []Entry{
+	{
+		ID: UserCreated, Severity: Info, Title: "IAM user created",
+		Meaning: "An IAM user exists that did not before; it has no MFA yet.",
+		CIS:     []string{"1.10"}, ATTACK: []string{"T1136.003"},
+		NextStep: "Check that this user was asked for, and that it enables MFA before the deadline if it gets a password.",
+		Repeats:  Each, Rules: []string{"user-change"},
+		userChanges: []string{"CreateUser"}, change: userCreated,
+	},
+	{
+		ID: UserConsoleAccess, Severity: Medium, Title: "Console password set for an IAM user",
+		Meaning: "An IAM user can sign in to the console with a password that someone else set.",
+		CIS:     []string{"1.10"}, ATTACK: []string{"T1098.001"},
+		NextStep: "Check that this password was asked for, and that the user enables MFA before the deadline.",
+		Repeats:  Each, Rules: []string{"user-change"},
+		userChanges: []string{"CreateLoginProfile", "UpdateLoginProfile"}, change: consoleAccess,
+	},
+	{
+		ID: UserKeyLeaked, Severity: Critical, Title: "AWS found a leaked access key",
+		Meaning: "AWS put its quarantine policy for leaked keys on an IAM user.",
+		CIS:     []string{"1.13", "1.14"}, ATTACK: []string{"T1552.001", "T1078.004"},
+		NextStep: "Make the user's access keys inactive now, check for calls made with them, and answer the case that AWS Support " +
+			"opened. AWS's policy stops only some calls.",
+		Repeats: Each, Rules: []string{"user-change"},
+		userChanges: []string{"AttachUserPolicy", "PutUserPolicy"}, change: keyLeaked,
+	},
+	{
+		ID: UserAdminGranted, Severity: Medium, Title: "Administrator access granted",
+		Meaning: "An IAM user or group may now do everything.",
+		CIS:     []string{"1.10"}, ATTACK: []string{"T1098.003"},
+		NextStep: "Check that this user or group is meant to have every permission; if not, detach the policy.",
+		Repeats:  Each, Rules: []string{"user-change"},
+		userChanges: []string{"AttachUserPolicy", "PutUserPolicy", "AttachGroupPolicy", "PutGroupPolicy"}, change: userAdmin,
+	},
+	{
+		ID: UserMFAMissing, Severity: High, Title: "IAM user still without MFA",
+		Meaning: "An IAM user has a console password and no MFA, and the grace time is over.",
+		CIS:     []string{"1.10"}, ATTACK: []string{"T1078.004"},
+		NextStep: "Have the user enable MFA today, or delete the console password: aws iam delete-login-profile --user-name NAME.",
+		Repeats:  Each,
+	},
+	{
+		ID: UserSigninNoMFA, Severity: High, Title: "IAM user sign-in WITHOUT MFA",
+		Meaning: "An IAM user signed in to the console with the password alone.",
+		CIS:     []string{"1.10", "4.2"}, ATTACK: []string{"T1078.004"},
+		NextStep: "Ask the user whether it was them, and have them enable MFA before they sign in again.",
+		Repeats:  Each, Rules: []string{"user-sign-in"},
+	},
+	{
+		ID: UserMFARemoved, Severity: High, Title: "IAM user's MFA removed",
+		Meaning: "An MFA device of an IAM user was deactivated.",
+		CIS:     []string{"1.10"}, ATTACK: []string{"T1556.006"},
+		NextStep: "Check with the user that they asked for it, and that a new device follows within minutes.",
+		Repeats:  Each, Rules: []string{"user-change"},
+		userChanges: []string{"DeactivateMFADevice"}, change: userDevice,
+	},
+	{
+		ID: UserMFAAdded, Severity: Info, Title: "IAM user's MFA added",
+		Meaning: "An MFA device was enabled for an IAM user.",
+		CIS:     []string{"1.10"}, ATTACK: []string{"T1098.005"},
+		NextStep: "Nothing to do if the user did this; if another did, check whose device it is.",
+		Repeats:  Each, Rules: []string{"user-change"},
+		userChanges: []string{"EnableMFADevice"}, change: userDevice,
+	},
+	{
+		ID: UserAccessKeyCreated, Severity: Medium, Title: "Access key created for an IAM user",
+		Meaning: "An IAM user has a new long-term access key. High where another user made it or the user has no MFA; info for the " +
+			"first key of a user without a password.",
+		CIS: []string{"1.11", "1.13", "4.4"}, ATTACK: []string{"T1098.001"},
+		NextStep: "Check that the user asked for this key; if not, make it inactive and check for calls made with it.",
+		Repeats:  RollUp, Rules: []string{"user-change"},
+		userChanges: []string{"CreateAccessKey"}, change: userKeyCreated,
+	},
+	{
+		ID: UserSigninFailed, Severity: Medium, Title: "IAM user sign-ins fail in a row",
+		Meaning: "Five sign-ins of IAM users, of one user or from one address, failed within 15 minutes.",
+		CIS:     []string{"1.10", "4.6"}, ATTACK: []string{"T1110.001", "T1110.003"},
+		NextStep: "Ask the users whether they mistyped; if not, check that they have MFA, and whether one of them signed in after " +
+			"this.",
+		Repeats: RollUp, Counted: true, Rules: []string{"user-sign-in"},
+	},
+	{
+		ID: UserQuarantined, Severity: High, Title: "IAM user without MFA quarantined",
+		Meaning: "An IAM user past the last reminder may now do nothing but enable MFA, or soon will; only where quarantine is " +
+			"switched on.",
+		CIS: []string{"1.10"}, ATTACK: []string{"T1078.004"},
+		NextStep: "Have the user sign in and enable MFA, which ends it; in an emergency: rootguard release NAME --account ID " +
+			"--reason TEXT.",
+		Repeats: Each,
+	},
+	{
+		ID: UserReleased, Severity: Info, Title: "IAM user released from quarantine",
+		Meaning: "An IAM user's quarantine is over: it has MFA, or an operator released it.",
+		CIS:     []string{"1.10"},
+		NextStep: "Nothing to do if the user has MFA; if it was released, make sure that it enables MFA before the release runs " +
+			"out.",
+		Repeats: Each,
+	},
+}
+
 // iamCall judges calls that bear on the sign-in safety of root or of a user.
 func iamCall(rec *cloudtrail.Record) Outcome {
 	if rec.EventSource != cloudtrail.IAMSource {
@@ -23,9 +140,9 @@ func iamCall(rec *cloudtrail.Record) Outcome {
 	c, ok := rec.IAMChange()
 	switch {
 	case !ok:
-		return passed("the call changed nothing: %s", orUnnamed(rec.ErrorCode, rec.ErrorMessage, "the response says Failure"))
+		return passed("%s", changedNothing(rec))
 	case c.Root:
-		return rootCredential(rec, c)
+		return rootChange(rec, c)
 	default:
 		return userChange(rec, c)
 	}
@@ -38,103 +155,86 @@ var attachesNothing = map[string]string{
 	"ResyncMFADevice":        "an MFA device was resynchronized and stays enabled",
 }
 
-// rootCredential judges a change of the root user's own credentials.
-func rootCredential(rec *cloudtrail.Record, c cloudtrail.IAMChange) Outcome {
-	var f Finding
-	switch c.Name {
-	case "CreateAccessKey":
-		f = finding(rec, RootAccessKeyCreated)
-		f.Detail = sentence("Key " + orUnnamed(c.AccessKeyID) + " never expires and has every permission")
-		f.Target.Resource = c.AccessKeyID
-	case "DeactivateMFADevice":
-		f = finding(rec, RootMFARemoved)
-		f.Detail = sentence("Device: " + cloudtrail.MFADeviceKind(c.SerialNumber) + " " + orUnnamed(c.SerialNumber))
-		f.Target.Resource = c.SerialNumber
-	case "EnableMFADevice":
-		f = finding(rec, RootMFAAdded)
-		f.Detail = sentence("Device: " + cloudtrail.MFADeviceKind(c.SerialNumber) + " " + orUnnamed(c.SerialNumber))
-		f.Target.Resource = c.SerialNumber
-	case "CreateLoginProfile":
-		f = finding(rec, RootLoginProfileCreated)
-		f.Detail = "The root user of this account can sign in with a password again."
-	case "ChangePassword", "UpdateLoginProfile":
-		f = finding(rec, RootPasswordChanged)
-		f.Detail = "The root user's password is a new one."
-	default:
-		return passed("%s of the root user: nothing that weakens its sign-in", c.Name)
-	}
-	return matched(f)
-}
-
-// onPurpose says of root MFA removed in a session of sts:AssumeRoot that this is
-// a step of removing all of root's credentials, as the management account does.
-func onPurpose(f *Finding, assumed *AssumedRoot) {
-	f.NextStep = stepCredentialsRemoved
-	if assumed != nil && taskName(assumed.TaskPolicy) == "IAMDeleteRootUserCredentials" {
-		f.Detail += " The session's task is to delete this account's root credentials."
-	}
-}
-
 // userChange judges a change to an IAM user or group.
 func userChange(rec *cloudtrail.Record, c cloudtrail.IAMChange) Outcome {
-	var f Finding
-	name := printable(orUnnamed(c.UserName))
-	switch c.Name {
-	case "CreateUser":
-		f = finding(rec, UserCreated)
-		f.Title = "IAM user created: " + name
-		f.Detail = sentence("The user has no MFA yet", onBehalf(rec))
-	case "CreateLoginProfile":
-		f = finding(rec, UserConsoleAccess)
-		f.Title = "Console password created for IAM user: " + name
-		f.Detail = sentence(firstSignIn(c), bySelf(rec, c), onBehalf(rec))
-	case "UpdateLoginProfile":
-		// Whoever calls this knows the new password and need not know the old
-		// one: it opens a user's console access to another, and the console to a
-		// stolen access key. That the user must change it at the next sign-in does
-		// not help when that sign-in is the caller's.
-		f = finding(rec, UserConsoleAccess)
-		f.Title = "Console password reset for IAM user: " + name
-		f.Detail = sentence(firstSignIn(c), bySelf(rec, c), onBehalf(rec))
-	case "CreateAccessKey":
-		f = finding(rec, UserAccessKeyCreated)
-		f.Title = "Access key created for IAM user: " + name
-		f.Detail = sentence("Key "+orUnnamed(c.AccessKeyID)+" does not expire", bySelf(rec, c), onBehalf(rec))
-		if bySelf(rec, c) == byAnother {
-			f.Severity = High
-		}
-		f.Target.Resource = c.AccessKeyID
-	case "AttachUserPolicy", "PutUserPolicy", "AttachGroupPolicy", "PutGroupPolicy":
-		if strings.Contains(c.Policy, ":iam::aws:policy/AWSCompromisedKeyQuarantine") && c.UserName != "" {
-			f = finding(rec, UserKeyLeaked)
-			f.Title = "AWS found a leaked access key of IAM user: " + name
-			f.Detail = sentence("AWS puts policy "+c.Policy+" on a user whose access key it found in public", onBehalf(rec))
-			break
-		}
-		if !c.Admin {
-			return passed("policy %s is not AdministratorAccess, and as far as the record shows it does not allow everything", orUnnamed(c.Policy))
-		}
-		f = finding(rec, UserAdminGranted)
-		to := "IAM user: " + name
-		if c.UserName == "" && c.GroupName != "" {
-			to = "group: " + printable(c.GroupName)
-			f.Target.Resource = "group " + c.GroupName
-		}
-		f.Title = "Administrator access granted to " + to
-		f.Detail = sentence("Policy "+orUnnamed(c.Policy), onBehalf(rec))
-	case "DeactivateMFADevice":
-		f = finding(rec, UserMFARemoved)
-		f.Title = "MFA removed from IAM user: " + name
-		f.Detail = sentence("Device: "+cloudtrail.MFADeviceKind(c.SerialNumber)+" "+orUnnamed(c.SerialNumber), bySelf(rec, c))
-	case "EnableMFADevice":
-		f = finding(rec, UserMFAAdded)
-		f.Title = "MFA added for IAM user: " + name
-		f.Detail = sentence("Device: "+cloudtrail.MFADeviceKind(c.SerialNumber)+" "+orUnnamed(c.SerialNumber), bySelf(rec, c))
-	default:
+	rows := userRules[c.Name]
+	if rows == nil {
 		return passed("%s", journeyOnly[c.Name])
 	}
-	f.Target.UserName, f.Target.UserID = c.UserName, c.UserID
-	return matched(f)
+	return judged(rec, rows, func(row *Entry, f *Finding) string {
+		pass := row.change(rec, c, f)
+		f.Target.UserName, f.Target.UserID = c.UserName, c.UserID
+		return pass
+	})
+}
+
+func userCreated(rec *cloudtrail.Record, c cloudtrail.IAMChange, f *Finding) string {
+	f.Title = "IAM user created: " + printable(orUnnamed(c.UserName))
+	f.Detail = sentence("The user has no MFA yet", onBehalf(rec))
+	return ""
+}
+
+// consoleAccess judges a password that is set for a user. The caller of
+// UpdateLoginProfile knows the new password and need not know the old one: it opens
+// a user's console access to another, and the console to a stolen access key. That
+// the user must change it at the next sign-in does not help when that sign-in is
+// the caller's.
+func consoleAccess(rec *cloudtrail.Record, c cloudtrail.IAMChange, f *Finding) string {
+	how := "created"
+	if c.Name == "UpdateLoginProfile" {
+		how = "reset"
+	}
+	f.Title = "Console password " + how + " for IAM user: " + printable(orUnnamed(c.UserName))
+	f.Detail = sentence(firstSignIn(c), bySelf(rec, c), onBehalf(rec))
+	return ""
+}
+
+func userKeyCreated(rec *cloudtrail.Record, c cloudtrail.IAMChange, f *Finding) string {
+	f.Title = "Access key created for IAM user: " + printable(orUnnamed(c.UserName))
+	f.Detail = sentence("Key "+orUnnamed(c.AccessKeyID)+" does not expire", bySelf(rec, c), onBehalf(rec))
+	if bySelf(rec, c) == byAnother {
+		f.Severity = High
+	}
+	f.Target.Resource = c.AccessKeyID
+	return ""
+}
+
+func keyLeaked(rec *cloudtrail.Record, c cloudtrail.IAMChange, f *Finding) string {
+	if !strings.Contains(c.Policy, ":iam::aws:policy/AWSCompromisedKeyQuarantine") || c.UserName == "" {
+		return "not the policy that AWS puts on a user whose access key leaked"
+	}
+	f.Title = "AWS found a leaked access key of IAM user: " + printable(c.UserName)
+	f.Detail = sentence("AWS puts policy "+c.Policy+" on a user whose access key it found in public", onBehalf(rec))
+	return ""
+}
+
+func userAdmin(rec *cloudtrail.Record, c cloudtrail.IAMChange, f *Finding) string {
+	if !c.Admin {
+		return notAdmin(c.Policy)
+	}
+	to := "IAM user: " + printable(orUnnamed(c.UserName))
+	if c.UserName == "" && c.GroupName != "" {
+		to = "group: " + printable(c.GroupName)
+		f.Target.Resource = "group " + c.GroupName
+	}
+	f.Title = "Administrator access granted to " + to
+	f.Detail = sentence("Policy "+orUnnamed(c.Policy), onBehalf(rec))
+	return ""
+}
+
+// notAdmin is why a policy is not flagged.
+func notAdmin(policy string) string {
+	return "policy " + orUnnamed(policy) + " is not AdministratorAccess, and as far as the record shows it does not allow everything"
+}
+
+func userDevice(rec *cloudtrail.Record, c cloudtrail.IAMChange, f *Finding) string {
+	how := "MFA added for IAM user: "
+	if c.Name == "DeactivateMFADevice" {
+		how = "MFA removed from IAM user: "
+	}
+	f.Title = how + printable(orUnnamed(c.UserName))
+	f.Detail = sentence("Device: "+cloudtrail.MFADeviceKind(c.SerialNumber)+" "+orUnnamed(c.SerialNumber), bySelf(rec, c))
+	return ""
 }
 
 // journeyOnly are the calls that an account's status rests on and that no rule

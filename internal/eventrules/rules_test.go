@@ -600,6 +600,8 @@ func TestEveryCallThatDetectKnows(t *testing.T) {
 		`{"accountId": "123456789012"}`,
 	}
 	calls, records := map[string]bool{}, 0
+	carried := map[detect.ID]map[string]bool{} // by which rules
+	detector := &detect.Detector{Own: detect.Own{Keys: []string{"k-1"}}}
 	r := newRouter(t)
 	try := func(source, name, rest string, identities ...string) {
 		for _, identity := range identities {
@@ -611,8 +613,18 @@ func TestEveryCallThatDetectKnows(t *testing.T) {
 			}
 			calls[source+" "+name] = true
 			records++
-			if len(route(t, r, rec)) == 0 {
+			rules := route(t, r, rec)
+			if len(rules) == 0 {
 				t.Errorf("%s is not delivered: %s", why, rec.Raw)
+			}
+			if o := detector.Detect(rec, nil); o.Kind == detect.Matched {
+				id := o.Finding.ID
+				if carried[id] == nil {
+					carried[id] = map[string]bool{}
+				}
+				for _, rule := range rules {
+					carried[id][rule] = true
+				}
 			}
 		}
 	}
@@ -622,6 +634,16 @@ func TestEveryCallThatDetectKnows(t *testing.T) {
 		for _, readOnly := range []bool{true, false} {
 			try(source+".amazonaws.com", name, fmt.Sprintf(`"eventType": "AwsApiCall", "readOnly": %v, "requestParameters": {"targetPrincipal": "210987654321"}`, readOnly), identities...)
 		}
+	}
+	// Calls that a rule flags for one parameter alone.
+	for _, c := range []struct{ source, name, parameters string }{
+		{"iam", "CreateAccessKey", `{}`}, {"iam", "CreateLoginProfile", `{}`}, {"iam", "UploadSigningCertificate", `{}`},
+		{"iam", "EnableMFADevice", `{"userName": "AWS ROOT USER"}`}, {"iam", "DeactivateMFADevice", `{}`},
+		{"iam", "AttachUserPolicy", `{"userName": "bob", "policyArn": "arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantineV3"}`},
+		{"iam", "CreateRole", `{"roleName": "r", "assumeRolePolicyDocument": "{\"Statement\": {\"Effect\": \"Allow\", \"Principal\": \"*\"}}"}`},
+		{"account", "PutAlternateContact", `{"alternateContactType": "SECURITY"}`},
+	} {
+		try(c.source+".amazonaws.com", c.name, `"eventType": "AwsApiCall", "readOnly": false, "requestParameters": `+c.parameters, identities...)
 	}
 	slices.Sort(sources)
 	for _, source := range slices.Compact(sources) {
@@ -652,8 +674,37 @@ func TestEveryCallThatDetectKnows(t *testing.T) {
 			}
 		}
 	}
+	checkCarried(t, carried)
 	t.Logf("%d calls, %d records that matter", len(calls), records)
 	if len(calls) < 50 {
 		t.Errorf("only %d calls found in the sources of detect: %v", len(calls), calls)
+	}
+}
+
+// checkCarried holds the rules that each row of the catalogue names to those that
+// carried a record of it.
+func checkCarried(t *testing.T, carried map[detect.ID]map[string]bool) {
+	t.Helper()
+	deployed := map[string]bool{}
+	for _, r := range eventrules.Rules() {
+		deployed[r.Name] = true
+	}
+	for _, e := range detect.Catalogue() {
+		for _, rule := range e.Rules {
+			if !deployed[rule] {
+				t.Errorf("the row of %s names rule %q, which rules.go does not have", e.ID, rule)
+			}
+		}
+		by := carried[e.ID]
+		switch {
+		case len(e.Rules) == 0, e.ID == detect.RootSessionUnseen, e.ID == detect.RootSigninSpraying: // which package guard makes
+			continue
+		case by == nil:
+			t.Errorf("no record of this test makes %s: add one that does, so that its rule is held", e.ID)
+			continue
+		}
+		if !slices.ContainsFunc(e.Rules, func(rule string) bool { return by[rule] }) {
+			t.Errorf("%s is delivered by %v, and its row names %v: correct the row, or add a pattern to rules.go", e.ID, by, e.Rules)
+		}
 	}
 }

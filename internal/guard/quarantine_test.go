@@ -141,7 +141,7 @@ func (l *locked) release(t *testing.T, user string, until time.Duration, want er
 }
 
 const (
-	doneTitle     = "high IAM user quarantined for want of MFA: eve"
+	doneTitle     = "high IAM user without MFA quarantined: eve"
 	releasedTitle = "info IAM user released from quarantine: eve"
 	calledOff     = "info Quarantine of IAM user called off: eve"
 	wouldTitle    = "medium IAM user would be quarantined (dry run): eve"

@@ -34,10 +34,8 @@ type Settings struct {
 // Guide, quotas: 10 messages a second).
 const burst = 10
 
-// DefaultSettings are the settings of a guard that nobody configured. The
-// findings without a burst are those whose repeats say nothing new: root's
-// calls in one session, and failed sign-ins. A sign-in starts a session of its
-// own, so each is told.
+// DefaultSettings are the settings of a guard that is not configured. Which findings
+// have a burst, their row in the catalogue says.
 func DefaultSettings() Settings {
 	return Settings{
 		Window:            15 * time.Minute,
@@ -45,41 +43,9 @@ func DefaultSettings() Settings {
 		Bootstrap:         bootstrap.DefaultOptions(),
 		FailedSigninsHigh: 5,
 		FailedUserSignins: 5,
-		Burst: map[detect.ID]int{
-			detect.RootSignin:              burst,
-			detect.RootSigninNoMFA:         burst,
-			detect.RootAccessKeyCreated:    burst,
-			detect.RootPasswordRecovery:    burst,
-			detect.RootPasswordChanged:     burst,
-			detect.RootEmailChanged:        burst,
-			detect.RootMFARemoved:          burst,
-			detect.RootMFAAdded:            burst,
-			detect.RootMFAMissing:          burst,
-			detect.RootAccessKeyPresent:    burst,
-			detect.RootLoginProfileCreated: burst,
-			detect.RootUseUnseen:           burst,
-			detect.UserCreated:             burst,
-			detect.UserConsoleAccess:       burst,
-			detect.UserAdminGranted:        burst,
-			detect.UserMFAMissing:          burst,
-			detect.UserMFARemoved:          burst,
-			detect.UserMFAAdded:            burst,
-			detect.UserSigninNoMFA:         burst,
-			detect.RootCertificateUploaded: burst,
-			detect.RootSigninSpraying:      burst,
-			detect.UserKeyLeaked:           burst,
-			detect.OrgRootAccessChanged:    burst,
-			detect.OrgAccountLeft:          burst,
-			detect.OrgAccountClosed:        burst,
-			detect.SigninPolicyChanged:     burst,
-			detect.EventStoreStopped:       burst,
-			detect.UserQuarantined:         burst,
-			detect.UserReleased:            burst,
-			detect.GuardTampered:           burst,
-			detect.GuardUnhealthy:          burst,
-		},
-		Actions: 50,
-		Batch:   64,
+		Burst:             bursts(),
+		Actions:           50,
+		Batch:             64,
 	}
 }
 
@@ -116,3 +82,14 @@ func (s Settings) withDefaults() Settings {
 }
 
 func (s Settings) burst(id detect.ID) int { return max(1, s.Burst[id]) }
+
+// bursts are those of the findings each of whose events is worth an alert.
+func bursts() map[detect.ID]int {
+	of := map[detect.ID]int{}
+	for _, e := range detect.Catalogue() {
+		if e.Repeats == detect.Each {
+			of[e.ID] = burst
+		}
+	}
+	return of
+}
