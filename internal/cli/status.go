@@ -16,6 +16,7 @@ type statusCmd struct {
 	Accounts []accountID `arg:"" optional:"" name:"account" predictor:"account" help:"Accounts to show; none: all of the store."`
 
 	standing
+	watchFlags
 	JSON bool `help:"Print a JSON array of statuses."`
 }
 
@@ -29,6 +30,8 @@ Examples:
   rootguard status
   rootguard status 111122223333 --as-of 2026-03-03
   rootguard status --aws --profile security    # of the deployed rootguard, as of now
+  rootguard status --watch --aws 111122223333  # follow the steps while you do them
+  rootguard status --watch --aws-lookup 1d     # the same, where rootguard is not deployed
   rootguard status --json | jq -r '.[] | select(.bootstrapped | not).account'`
 }
 
@@ -40,6 +43,12 @@ type accountStatus struct {
 
 // Run shows the status.
 func (c statusCmd) Run(ctx context.Context, sys system) (err error) {
+	if err := c.check(&c); err != nil {
+		return err
+	}
+	if c.Watch {
+		return c.watch(ctx, sys)
+	}
 	v, statuses, asOf, err := c.look(ctx, sys, c.Accounts)
 	if err != nil {
 		return err
@@ -146,18 +155,12 @@ func (v *statusView) account(s accountStatus) {
 }
 
 func (v *statusView) step(s bootstrap.StepStatus) {
-	text := label.Step(s.Step)
-	if s.Step == bootstrap.RootQuiet {
-		text = fmt.Sprintf("%s for %d days", text, v.quietDays)
-	}
+	text := v.stepName(s.Step)
 	state := label.State(s.State)
 	if !s.Since.IsZero() {
 		state += " since " + label.Time(s.Since)
 	}
-	color := map[bootstrap.State]string{bootstrap.Done: "32", bootstrap.Regressed: "1;31", bootstrap.Pending: "33"}[s.State]
-	if color == "" {
-		color = "2"
-	}
+	color := stateColor(s.State)
 	const stateColumn = 46
 	fmt.Fprintf(&v.b, "  %s ", v.paint.in(color, label.Glyph(s.State, v.unicode)))
 	if v.width > 0 && len("  x   ")+stateColumn+len(state) > v.width {
@@ -180,6 +183,28 @@ func (v *statusView) step(s bootstrap.StepStatus) {
 			line += ", event " + e.EventID
 		}
 		v.line(6, v.paint.faint, label.Clean(line))
+	}
+}
+
+// stepName is a step in words, root_quiet with its days.
+func (v *statusView) stepName(s bootstrap.Step) string {
+	if s == bootstrap.RootQuiet {
+		return fmt.Sprintf("%s for %d days", label.Step(s), v.quietDays)
+	}
+	return label.Step(s)
+}
+
+// stateColor is the terminal's color of a state.
+func stateColor(s bootstrap.State) string {
+	switch s {
+	case bootstrap.Done:
+		return "32"
+	case bootstrap.Regressed:
+		return "1;31"
+	case bootstrap.Pending:
+		return "33"
+	default:
+		return "2"
 	}
 }
 

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -19,6 +20,15 @@ type system struct {
 
 	getenv func(string) string
 	now    func() time.Time
+	pause  func(ctx context.Context, d time.Duration) error // nil: pause
+}
+
+// wait waits between two things that are done again and again.
+func (s system) wait(ctx context.Context, d time.Duration) error {
+	if s.pause != nil {
+		return s.pause(ctx, d)
+	}
+	return pause(ctx, d)
 }
 
 // unicode reports whether the locale can show more than ASCII. Where no locale
