@@ -596,6 +596,7 @@ func TestEveryCallThatDetectKnows(t *testing.T) {
 		`{"type": "Root", "accountId": "123456789012", "invokedBy": "signin.amazonaws.com"}`,
 		`{"type": "Root", "accountId": "123456789012", "accessKeyId": "ASIAEXAMPLE", "sessionContext": {"assumedRoot": "true"}}`,
 		`{"type": "IAMUser", "userName": "bob", "principalId": "AIDAEXAMPLE", "accountId": "123456789012"}`,
+		`{"type": "IAMUser", "userName": "bob", "principalId": "AIDAEXAMPLE", "accountId": "123456789012", "sessionContext": {"attributes": {"mfaAuthenticated": "false"}}}`,
 		`{"type": "FederatedUser", "principalId": "123456789012:tmp", "accountId": "123456789012", "sessionContext": {"sessionIssuer": {"type": "Root"}}}`,
 		`{"accountId": "123456789012"}`,
 	}
