@@ -16,6 +16,7 @@ const (
 	UserSigninNoMFA      ID = "user.signin.no_mfa"
 	UserMFARemoved       ID = "user.mfa.removed"
 	UserMFAAdded         ID = "user.mfa.added"
+	UserAccessKeyNoMFA   ID = "user.access_key.no_mfa"
 	UserAccessKeyCreated ID = "user.access_key.created"
 	UserSigninFailed     ID = "user.signin.failed"
 	UserQuarantined      ID = "user.quarantined"
@@ -86,6 +87,15 @@ var userFindings = []Entry{
 		NextStep: "Nothing to do if the user did this; if another did, check whose device it is.",
 		Repeats:  Each, Rules: []string{"user-change"},
 		userChanges: []string{"EnableMFADevice"}, change: userDevice,
+	},
+	{
+		ID: UserAccessKeyNoMFA, Severity: High, Title: "Access key created by an IAM user WITHOUT MFA",
+		Meaning: "An IAM user that signed in by its password alone created a long-term access key, for itself or for another user.",
+		CIS:     []string{"1.10", "1.13"}, ATTACK: []string{"T1098.001", "T1078.004"},
+		NextStep: "Ask the user whether this was them; if not, make the key inactive, reset the password and check for calls made with both. " +
+			"If it was, have the user enable MFA.",
+		Repeats: Each, Rules: []string{"user-change"},
+		userChanges: []string{"CreateAccessKey"}, change: keyWithoutMFA,
 	},
 	{
 		ID: UserAccessKeyCreated, Severity: Medium, Title: "Access key created for an IAM user",
@@ -196,6 +206,23 @@ func userKeyCreated(rec *cloudtrail.Record, c cloudtrail.IAMChange, f *Finding) 
 		f.Severity = High
 	}
 	f.Target.Resource = c.AccessKeyID
+	return ""
+}
+
+// keyWithoutMFA judges the session that a key is made in. One of an IAM user that
+// says it has no MFA is of the console: IAM refuses temporary credentials of
+// GetSessionToken without MFA (AWS STS API Reference, GetSessionToken), and a call
+// with a long-term key names no session, such as that of a program which replaces
+// its own key.
+func keyWithoutMFA(rec *cloudtrail.Record, c cloudtrail.IAMChange, f *Finding) string {
+	if rec.UserIdentity.Type != "IAMUser" || rec.UserIdentity.Session.MFAAuthenticated != cloudtrail.No {
+		return "not made in a console session of an IAM user without MFA"
+	}
+	if pass := userKeyCreated(rec, c, f); pass != "" {
+		return pass
+	}
+	f.Title = "Access key created WITHOUT MFA for IAM user: " + printable(orUnnamed(c.UserName))
+	f.Detail += " It outlives the session, which needed the password alone."
 	return ""
 }
 

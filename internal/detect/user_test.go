@@ -62,6 +62,27 @@ func TestUsers(t *testing.T) {
 	})
 }
 
+func TestKeyWithoutMFA(t *testing.T) {
+	session := func(kind, mfa string) fields {
+		return fields{"userIdentity": fields{"type": kind, "principalId": "AIDAALICE", "userName": "alice", "accountId": "111122223333", "accessKeyId": "ASIAALICE",
+			"sessionContext": fields{"attributes": fields{"creationDate": "2026-01-02T03:00:00Z", "mfaAuthenticated": mfa}}}}
+	}
+	longTerm := fields{"userIdentity": fields{"type": "IAMUser", "principalId": "AIDAALICE", "userName": "alice", "accountId": "111122223333", "accessKeyId": "AKIAALICE"}}
+	key := resp(fields{"accessKey": fields{"accessKeyId": "AKIANEW"}})
+	bob := req(fields{"userName": "bob"})
+	run(t, new(Detector), nil, []verdict{
+		{"for itself", record("iam:CreateAccessKey", session("IAMUser", "false"), key), "high user.access_key.no_mfa+user.access_key.created | Access key created WITHOUT MFA for IAM user: alice"},
+		{"for another", record("iam:CreateAccessKey", session("IAMUser", "false"), bob, key), "high user.access_key.no_mfa+user.access_key.created | Access key created WITHOUT MFA for IAM user: bob"},
+		{"with MFA", record("iam:CreateAccessKey", session("IAMUser", "true"), key), "medium user.access_key.created | Access key created for IAM user: alice"},
+		{"with MFA, for another", record("iam:CreateAccessKey", session("IAMUser", "true"), bob, key), "high user.access_key.created | Access key created for IAM user: bob"},
+		{"with a long-term key, as a program does", record("iam:CreateAccessKey", longTerm, key), "medium user.access_key.created | Access key created for IAM user: alice"},
+		{"a role without MFA, whose people an identity provider asks", record("iam:CreateAccessKey", session("AssumedRole", "false"), bob, key), "high user.access_key.created | Access key created for IAM user: bob"},
+		{"denied", record("iam:CreateAccessKey", session("IAMUser", "false"), denied), "- the call changed nothing: AccessDenied"},
+		{"a key taken away", record("iam:DeleteAccessKey", session("IAMUser", "false"), bob), "- an access key is gone: less to guard"},
+		{"a password", record("iam:CreateLoginProfile", session("IAMUser", "false"), bob), "medium user.console_access | Console password created for IAM user: bob"},
+	})
+}
+
 func TestUserDetails(t *testing.T) {
 	detail := func(f fields) string {
 		t.Helper()
@@ -88,8 +109,10 @@ var flaggedUsers = map[string][]string{
 	},
 	"critical user.key.leaked": {"8ba68b985f613e2c"}, // the peer's sample of AWS's own policy on a user
 	"high user.access_key.created": {
-		"30203e7d8cfd055e",                     // an intruder's, for the user it made
-		"6c36223542d6520a", "804e284f8f72a0f4", // for another user, as the peer says too
+		"30203e7d8cfd055e", // an intruder's, for the user it made
+	},
+	"high user.access_key.no_mfa+user.access_key.created": {
+		"6c36223542d6520a", "804e284f8f72a0f4", // for another user, as the peer says too, in a session by the password alone
 	},
 	"medium user.signin.failed": { // each is counted alone; the guard alerts where five come
 		"459842767ff7d8f9", "b2aad9d75ca61b47", "f4a78c9080a119d5",
