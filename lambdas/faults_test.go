@@ -13,6 +13,7 @@ import (
 	"rootguard/internal/cloudtrail"
 	"rootguard/internal/config"
 	"rootguard/internal/detect"
+	"rootguard/internal/failure"
 	"rootguard/internal/fake"
 	"rootguard/internal/guard"
 	"rootguard/internal/lambdatest"
@@ -40,7 +41,7 @@ func (c *cloud) due(tb testing.TB, of string, n int) {
 				}
 				// They share a row; who loses it too often is delivered again.
 				_, err := g.Handle(tb.Context(), rec)
-				for attempt := 1; err != nil && guard.Retryable(err) && attempt < 10; attempt++ {
+				for attempt := 1; err != nil && failure.Retryable(err) && attempt < 10; attempt++ {
 					_, err = g.Handle(tb.Context(), rec)
 				}
 				if err != nil {

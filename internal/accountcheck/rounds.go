@@ -9,7 +9,6 @@ import (
 	"slices"
 	"time"
 
-	"rootguard/internal/guard"
 	"rootguard/internal/worker"
 )
 
@@ -82,7 +81,7 @@ func (r *rounds) err() error {
 // first, until none is left or the time is up.
 func (r *rounds) walk(ctx context.Context, kind RoundKind, batch int, do func(ctx context.Context, due []Round)) error {
 	loop := worker.Loop[Round]{
-		What: fmt.Sprintf("accounts due for %s", kind), At: r.at, Now: r.deps.Now, Retryable: guard.Retryable, Backoff: worker.AfterFailure(),
+		What: fmt.Sprintf("accounts due for %s", kind), At: r.at, Now: r.deps.Now, Backoff: worker.AfterFailure(),
 		Page: roundsPage * batch, Batch: batch, Reserve: reserve,
 		Due: r.deps.Rounds.Of(kind).Due,
 		Row: func(d *Round) (string, int) { return d.Key, max(d.Failures, d.Unanswered) },

@@ -11,6 +11,7 @@ import (
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/credentialreport"
 	"rootguard/internal/detect"
+	"rootguard/internal/failure"
 	"rootguard/internal/guard"
 	"rootguard/internal/worker"
 )
@@ -285,7 +286,7 @@ func (w *witness) judge(ctx context.Context, r *Round) error {
 			err = w.raise(ctx, unseen, &w.Alerted)
 		}
 		switch {
-		case err != nil && guard.Retryable(err):
+		case err != nil && failure.Retryable(err):
 			return err
 		case err != nil: // refused for good, it would be in the way of the others at every run
 			w.fail(err)

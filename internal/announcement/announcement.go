@@ -12,6 +12,7 @@ import (
 
 	"rootguard/internal/alert"
 	"rootguard/internal/detect"
+	"rootguard/internal/failure"
 	"rootguard/internal/guard"
 	"rootguard/internal/keys"
 	"rootguard/internal/worker"
@@ -154,10 +155,10 @@ func (an *Announcer) Announce(ctx context.Context, e Entry) (Entry, error) {
 	e.Act, e.At = Opened, an.now().UTC()
 	e.From, e.Until = e.From.UTC().Truncate(time.Second), e.Until.UTC().Truncate(time.Second)
 	if d := e.Until.Sub(e.From); d <= 0 || d > Max {
-		return e, guard.Permanent(fmt.Errorf("announcing root use: it is to last %v, and may last %v at most", d, Max))
+		return e, failure.Permanent(fmt.Errorf("announcing root use: it is to last %v, and may last %v at most", d, Max))
 	}
 	if e.From.Before(e.At.Add(-time.Minute)) {
-		return e, guard.Permanent(errors.New("announcing root use: it is to begin in the past, and what was told of is told of"))
+		return e, failure.Permanent(errors.New("announcing root use: it is to begin in the past, and what was told of is told of"))
 	}
 	e.ID = keys.ShortID(strings.Join([]string{e.Account, e.From.String(), e.Until.String(), e.Owner, e.Reason, e.Actor.ARN, e.At.String()}, "\n"))
 	e.Key = announcementKey(&e)
@@ -293,7 +294,7 @@ type Recapped struct {
 // before a time, once. What one run leaves is due for the next.
 func (an *Announcer) Recap(ctx context.Context, at time.Time) (done Recapped, err error) {
 	loop := worker.Loop[Summary]{
-		What: "announcements that ended", At: at, Now: an.now, Retryable: guard.Retryable, Page: an.batch, Batch: 1, Reserve: reserve, Backoff: worker.AfterFailure(),
+		What: "announcements that ended", At: at, Now: an.now, Page: an.batch, Batch: 1, Reserve: reserve, Backoff: worker.AfterFailure(),
 		Due:    an.summaries.Due,
 		Row:    func(d *Summary) (string, int) { return d.Key, d.Failures },
 		PutOff: an.putOff,
@@ -335,7 +336,7 @@ func (an *Announcer) recap(ctx context.Context, d Summary) (told bool, err error
 	began, _, _ := strings.Cut(rest, "/")
 	from, err := time.Parse(time.RFC3339, began)
 	if err != nil {
-		return false, guard.Permanent(fmt.Errorf("reading when the announcement of recap %s began: %w", d.Key, err))
+		return false, failure.Permanent(fmt.Errorf("reading when the announcement of recap %s began: %w", d.Key, err))
 	}
 	known, err := an.register.between(ctx, d.Account, from, from)
 	if err != nil {

@@ -11,7 +11,7 @@
 //	claims_by_event  event ID + 0x00 + claim key -> nothing
 //	series           series key -> guard.Series
 //	windows          group key -> guard.Group
-//	windows_due      Until + group key -> nothing, of groups with something unsent
+//	windows_due      Due + group key -> nothing, of groups with something unsent
 //	batches          group key + 0x00 + batch number (4 bytes) + 0x00 + claim key -> that
 //	                 claim key; without it, that the batch is sealed
 //	facts            one bucket an account: fact ID -> bootstrap.Fact

@@ -185,7 +185,7 @@ func dueKey(gr *guard.Group) []byte {
 	if gr.Key == "" || !gr.Unsent() {
 		return nil
 	}
-	return timeKey(gr.Until, gr.Key)
+	return timeKey(gr.Due(), gr.Key)
 }
 
 func putGroup(tx *bbolt.Tx, gr *guard.Group, oldDue []byte) error {

@@ -23,6 +23,7 @@ import (
 	"rootguard/internal/cli/story"
 	"rootguard/internal/cloudtrail"
 	"rootguard/internal/detect"
+	"rootguard/internal/failure"
 	"rootguard/internal/guard"
 	"rootguard/internal/replay"
 	"rootguard/internal/wire"
@@ -373,7 +374,7 @@ func (o *replayOutput) Publish(_ context.Context, a alert.Alert) error {
 	o.clear()
 	line, err := o.format.render(a, o.sys.now())
 	if err != nil {
-		return guard.Permanent(err)
+		return failure.Permanent(err)
 	}
 	if o.format == formatText {
 		text := o.fitted(string(line), a)
@@ -388,7 +389,7 @@ func (o *replayOutput) Publish(_ context.Context, a alert.Alert) error {
 		line = []byte(text)
 	}
 	if _, err := o.sys.stdout.Write(append(line, '\n')); err != nil {
-		return guard.Permanent(fmt.Errorf("writing output: %w", err))
+		return failure.Permanent(fmt.Errorf("writing output: %w", err))
 	}
 	if a.Kind == alert.RollUp {
 		o.rollUps++

@@ -193,9 +193,9 @@ func (l *Ledger) Due(ctx context.Context, at time.Time, limit int) (due []guard.
 		if err != nil {
 			return err
 		}
-		due = slices.DeleteFunc(all, func(gr guard.Group) bool { return !gr.Unsent() || gr.Until.After(at) })
+		due = slices.DeleteFunc(all, func(gr guard.Group) bool { return !gr.Unsent() || gr.Due().After(at) })
 		slices.SortFunc(due, func(a, b guard.Group) int {
-			return cmp.Or(a.Until.Compare(b.Until), cmp.Compare(a.Key, b.Key))
+			return cmp.Or(a.Due().Compare(b.Due()), cmp.Compare(a.Key, b.Key))
 		})
 		due = due[:min(limit, len(due))]
 		return nil

@@ -12,7 +12,7 @@ import (
 
 	"rootguard/internal/accountcheck"
 	"rootguard/internal/announcement"
-	"rootguard/internal/guard"
+	"rootguard/internal/failure"
 	"rootguard/internal/mfadeadline"
 	"rootguard/internal/quarantine"
 	"rootguard/internal/worker"
@@ -107,7 +107,7 @@ func (r *Rows[T]) Update(ctx context.Context, key string, decide func(T) T) erro
 			return nil
 		case key:
 		default:
-			return guard.Permanent(fmt.Errorf("storing %q: only %q was read", now.RowKey(), key))
+			return failure.Permanent(fmt.Errorf("storing %q: only %q was read", now.RowKey(), key))
 		}
 		raw, err := json.Marshal(now)
 		if err != nil {

@@ -14,6 +14,7 @@ import (
 	"rootguard/internal/alert"
 	"rootguard/internal/announcement"
 	"rootguard/internal/detect"
+	"rootguard/internal/failure"
 	"rootguard/internal/fake"
 	"rootguard/internal/guard"
 	"rootguard/internal/incident"
@@ -240,7 +241,7 @@ func TestAnnounceRefuses(t *testing.T) {
 		}
 	}
 	for _, e := range []announcement.Entry{entryFor(now, 24*time.Hour+time.Second), entryFor(now, 0), entryFor(now, -time.Hour), entryFor(now.Add(-2*time.Minute), time.Hour)} {
-		if _, err := s.Announce(t.Context(), e); err == nil || guard.Retryable(err) {
+		if _, err := s.Announce(t.Context(), e); err == nil || failure.Retryable(err) {
 			t.Errorf("%v from %v: %v, want a permanent error", e.Until.Sub(e.From), e.From, err)
 		}
 	}

@@ -25,6 +25,9 @@ type Group struct {
 	Sent    int       `json:"sent,omitempty"`
 	Since   time.Time `json:"since,omitzero"`
 
+	Failures int       `json:"failures,omitempty"` // attempts in a row to publish its roll-up
+	Retry    time.Time `json:"retry,omitzero"`     // until when it is put off, since they failed
+
 	Finding detect.Finding `json:"finding"` // of the alert that the events repeat, or of the first of them
 
 	// Of a row of version 1, whose key is the series'.
@@ -37,6 +40,9 @@ type Group struct {
 // Unsent reports whether the group may hold events that no published alert is
 // known to report. It is what Groups.Due looks for.
 func (gr *Group) Unsent() bool { return gr.Sent < gr.Batches || gr.old() }
+
+// Due is when its roll-up is to be published.
+func (gr *Group) Due() time.Time { return latest(gr.Until, gr.Retry) }
 
 // old reports whether it is a row of version 1 that holds something unsent.
 func (gr *Group) old() bool { return gr.Pending.Count > 0 || gr.Sending != nil }

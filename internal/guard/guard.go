@@ -101,7 +101,7 @@ func (r *Result) Reported() bool { return r.Disposition == Alerted || r.Disposit
 
 // Handle records what a record tells about its account and sees to it that a
 // finding reaches people once. An error means that something is still to be
-// done and that the same record must be handled again, if Retryable(err); what
+// done and that the same record must be handled again, if failure.Retryable(err); what
 // was done is not repeated. Result is valid in either case.
 func (g *Guard) Handle(ctx context.Context, rec *cloudtrail.Record) (Result, error) {
 	var res Result

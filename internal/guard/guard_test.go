@@ -18,6 +18,7 @@ import (
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/cloudtrail"
 	"rootguard/internal/detect"
+	"rootguard/internal/failure"
 	"rootguard/internal/fake"
 	"rootguard/internal/guard"
 	"rootguard/internal/wire"
@@ -322,7 +323,7 @@ func TestEveryStepFails(t *testing.T) {
 		if err == nil {
 			t.Fatal("Handle hid the fault")
 		}
-		if !guard.Retryable(err) {
+		if !failure.Retryable(err) {
 			t.Errorf("not retryable: %v", err)
 		}
 		w.settleAll(t, []*cloudtrail.Record{rec})
@@ -449,7 +450,7 @@ func TestConcurrentCopiesAreOneAlert(t *testing.T) {
 			mu.Lock()
 			defer mu.Unlock()
 			switch {
-			case errors.Is(err, guard.ErrBusy) && guard.Retryable(err):
+			case errors.Is(err, guard.ErrBusy) && failure.Retryable(err):
 				got["busy"]++
 			case err != nil:
 				t.Errorf("handling: %v", err)
@@ -987,7 +988,8 @@ func TestStalledFlush(t *testing.T) {
 	if _, err := w.Flush(t.Context(), t0.Add(15*time.Minute)); err != nil {
 		t.Fatal(err)
 	}
-	w.flush(t, t0.Add(30*time.Minute), 1)
+	w.flush(t, t0.Add(30*time.Minute), 0) // put off, since it failed
+	w.flush(t, t0.Add(35*time.Minute), 1)
 	if covered, extra := w.covered(t); covered["root.activity s"] != 3 || extra != 1 {
 		t.Errorf("covered %v, %d extra:\n%s", covered, extra, strings.Join(w.told(), "\n"))
 	}
@@ -1082,7 +1084,7 @@ func TestJournalErrorHoldsNoAlertBack(t *testing.T) {
 	rec := w.createUser(1, t0)
 	w.script.Inject(1, fake.FailBefore)
 	res, err := w.Handle(t.Context(), rec)
-	if !errors.Is(err, fake.ErrFault) || !guard.Retryable(err) {
+	if !errors.Is(err, fake.ErrFault) || !failure.Retryable(err) {
 		t.Errorf("error %v", err)
 	}
 	if res.Disposition != guard.Alerted || len(w.pub.Published()) != 1 {
@@ -1206,16 +1208,16 @@ func TestFlush(t *testing.T) {
 		fill(t, w, 6)
 		w.pub.Refuse = func(a alert.Alert) error {
 			if a.Finding.Session == "s00" || a.Finding.Session == "s03" {
-				return guard.Permanent(errors.New("invalid message"))
+				return failure.Permanent(errors.New("invalid message"))
 			}
 			return nil
 		}
 		n, err := w.Flush(t.Context(), t0.Add(time.Hour))
-		if n != 4 || err == nil || guard.Retryable(err) {
+		if n != 4 || err == nil || failure.Retryable(err) {
 			t.Errorf("%d published, %v", n, err)
 		}
 		w.pub.Refuse = nil
-		w.flush(t, t0.Add(time.Hour), 2)
+		w.flush(t, t0.Add(2*time.Hour), 2)
 		if covered, extra := w.covered(t); len(covered) != 6 || extra != 0 {
 			t.Errorf("%d extra, covered %v", extra, covered)
 		}
@@ -1225,14 +1227,15 @@ func TestFlush(t *testing.T) {
 		fill(t, w, 20)
 		tries := 0
 		w.pub.Refuse = func(alert.Alert) error { tries++; return errors.New("throttled") }
-		if n, err := w.Flush(t.Context(), t0.Add(time.Hour)); n != 0 || err == nil || !guard.Retryable(err) {
+		if n, err := w.Flush(t.Context(), t0.Add(time.Hour)); n != 0 || err == nil || !failure.Retryable(err) {
 			t.Errorf("%d published, %v", n, err)
 		}
 		if tries != 5 {
 			t.Errorf("%d tries", tries)
 		}
 		w.pub.Refuse = nil
-		w.flush(t, t0.Add(time.Hour), 20)
+		w.flush(t, t0.Add(time.Hour), 15) // those that failed are put off
+		w.flush(t, t0.Add(time.Hour+5*time.Minute), 5)
 	})
 	t.Run("another invocation is at it", func(t *testing.T) {
 		w := newWorld()
@@ -1289,7 +1292,7 @@ func TestRaiseNeedsNoRecord(t *testing.T) {
 
 func TestRetryable(t *testing.T) {
 	plain := errors.New("timeout")
-	perm := guard.Permanent(errors.New("invalid"))
+	perm := failure.Permanent(errors.New("invalid"))
 	for name, tt := range map[string]struct {
 		err  error
 		want bool
@@ -1300,19 +1303,19 @@ func TestRetryable(t *testing.T) {
 		"busy":                         {fmt.Errorf("claiming: %w", guard.ErrBusy), true},
 		"permanent":                    {perm, false},
 		"wrapped permanent":            {fmt.Errorf("publishing: %w", perm), false},
-		"permanent around a plain one": {guard.Permanent(fmt.Errorf("x: %w", plain)), false},
+		"permanent around a plain one": {failure.Permanent(fmt.Errorf("x: %w", plain)), false},
 		"both":                         {errors.Join(perm, plain), true},
 		"two permanent":                {errors.Join(perm, fmt.Errorf("x: %w", perm)), false},
 		"wrapped join":                 {fmt.Errorf("x: %w", errors.Join(perm, perm)), false},
 	} {
-		if got := guard.Retryable(tt.err); got != tt.want {
+		if got := failure.Retryable(tt.err); got != tt.want {
 			t.Errorf("%s: %v, want %v", name, got, tt.want)
 		}
 	}
-	if guard.Permanent(nil) != nil {
+	if failure.Permanent(nil) != nil {
 		t.Error("Permanent(nil) is an error")
 	}
-	if !errors.Is(guard.Permanent(plain), plain) || guard.Permanent(plain).Error() != "timeout" {
+	if !errors.Is(failure.Permanent(plain), plain) || failure.Permanent(plain).Error() != "timeout" {
 		t.Error("Permanent hides the error")
 	}
 }
@@ -1423,7 +1426,7 @@ func TestFailureAfterACrashHoldsNoOtherBack(t *testing.T) {
 	}
 	w.script.Restart()
 	w.clock.Advance(time.Hour)
-	refused := guard.Permanent(errors.New("refused"))
+	refused := failure.Permanent(errors.New("refused"))
 	w.pub.Refuse = func(alert.Alert) error { return refused }
 	if _, err := w.Handle(t.Context(), first); !errors.Is(err, refused) {
 		t.Fatalf("got %v", err)
@@ -1447,7 +1450,7 @@ func TestRefusedRollUpsHoldNoOtherBack(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	refused := guard.Permanent(errors.New("refused"))
+	refused := failure.Permanent(errors.New("refused"))
 	w.pub.Refuse = func(a alert.Alert) error {
 		if a.Finding.Session != "s7" {
 			return refused
@@ -1458,7 +1461,7 @@ func TestRefusedRollUpsHoldNoOtherBack(t *testing.T) {
 		t.Errorf("%d roll-ups, %v", n, err)
 	}
 	w.pub.Refuse = nil
-	w.flush(t, t0.Add(time.Hour), sessions-1)
+	w.flush(t, t0.Add(2*time.Hour), sessions-1)
 }
 
 // publisherFunc is a guard.Publisher.

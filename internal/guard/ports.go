@@ -86,7 +86,7 @@ type Groups interface {
 	// Seal ends a batch and returns the claims in it, in order. It takes no more, so
 	// that to seal it again returns the same.
 	Seal(ctx context.Context, group string, batch int) (claims []string, err error)
-	// Due returns at most limit groups that are Unsent and whose Until is not after
+	// Due returns at most limit groups that are Unsent and whose Due is not after
 	// the given time, the earliest first. A Permanent error is about rows that
 	// cannot be read; the others are returned beside it.
 	Due(ctx context.Context, at time.Time, limit int) ([]Group, error)

@@ -67,11 +67,6 @@ func (g *Guard) short(ctx context.Context, need time.Duration) bool {
 	return worker.Short(ctx, g.deps.Now(), need)
 }
 
-// overtime reports whether there is too little time left for another roll-up.
-func (g *Guard) overtime(ctx context.Context) bool {
-	return g.deps.Limiter != nil && g.short(ctx, publishReserve)
-}
-
 // limit waits for the token of an event that was granted an alert, and folds it
 // where none comes in time. It is true where it was folded, and is to be counted.
 //

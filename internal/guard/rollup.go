@@ -10,59 +10,55 @@ import (
 
 	"rootguard/internal/alert"
 	"rootguard/internal/detect"
+	"rootguard/internal/keys"
+	"rootguard/internal/worker"
 )
 
-// maxFailures is how many roll-ups in a row may fail before Flush takes it that
-// the rest would too. What no retry cures is a fault of the one, and not counted.
-const maxFailures = 5
-
 // Flush publishes the roll-up of every group that is due by the given time
-// and holds something unsent, until none is due. A roll-up that fails stays due
-// and does not keep the others back, unless several fail in a row. Where there is
-// no rate limit token for more, or time is short, the rest stays due. published counts those
-// that were sent.
+// and holds something unsent, until none is due. A roll-up that fails is put off by
+// itself. Where there is no rate limit token for more, or time is short, the rest
+// stays due. published counts those that were sent.
 func (g *Guard) Flush(ctx context.Context, at time.Time) (published int, err error) {
-	var errs []error
-	passed := map[string]bool{} // failed, or being sent by another invocation
-	failures := 0
-	for {
-		due, err := g.deps.Ledger.Due(ctx, at, g.settings.Batch+len(passed))
-		if !listed(&errs, "groups due", err) {
-			return published, errors.Join(errs...)
-		}
-		fresh := false
-		for _, w := range due {
-			if passed[w.Key] {
-				continue
-			}
-			if g.overtime(ctx) {
-				return published, errors.Join(errs...)
-			}
-			fresh = true
-			sent, err := g.rollUp(ctx, w, at)
+	loop := worker.Loop[Group]{
+		What: "groups due", At: at, Now: g.deps.Now, Page: g.settings.Batch, Batch: 1, GiveUp: 5, Backoff: worker.AfterFailure(),
+		Due: g.deps.Ledger.Due,
+		Row: func(gr *Group) (string, int) { return gr.Key, gr.Failures },
+		Do: worker.One(func(ctx context.Context, gr *Group) worker.Result {
+			sent, err := g.rollUp(ctx, *gr, at)
 			switch {
-			case errors.Is(err, ErrRateLimited): // the rest would get none either, and stays due
-				return published, errors.Join(errs...)
-			case err != nil:
-				errs = append(errs, err)
-				passed[w.Key] = true
-				if Retryable(err) && len(tookOf(err)) == 0 { // a topic that is gone holds back none of the others
-					failures++
-				}
-				if failures >= maxFailures || ctx.Err() != nil {
-					return published, errors.Join(errs...)
-				}
 			case sent:
 				published++
-				failures = 0
+				return worker.Result{Outcome: worker.Moved}
+			case err == nil:
+				return worker.Result{Outcome: worker.Left}
+			case len(tookOf(err)) > 0: // a topic that is gone holds back none of the others
+				return worker.Result{Outcome: worker.Left, Err: err}
 			default:
-				passed[w.Key] = true
+				return ResultOf(err)
 			}
-		}
-		if !fresh {
-			return published, errors.Join(errs...)
-		}
+		}),
+		PutOff: g.putOff,
 	}
+	if g.deps.Limiter != nil {
+		loop.Reserve = publishReserve
+	}
+	run := loop.Run(ctx)
+	return published, run.Err()
+}
+
+// putOff stores that a group's roll-up failed, unless the group has changed.
+func (g *Guard) putOff(ctx context.Context, gr *Group, failures int, until time.Time) (stored bool, err error) {
+	if until = keys.Dated(until); until.IsZero() {
+		return false, nil // the end of all times is flushed: there is no later
+	}
+	err = g.deps.Ledger.UpdateGroup(ctx, gr.Key, func(cur Group) Group {
+		if stored = cur.Sent == gr.Sent && cur.RollUps == gr.RollUps && cur.Unsent(); !stored {
+			return Group{}
+		}
+		cur.Failures, cur.Retry = failures, until
+		return cur
+	})
+	return stored, err //nolint:wrapcheck // the loop says which row
 }
 
 // rollUp publishes what a group holds. sent is false where another invocation does
@@ -230,12 +226,14 @@ func (g *Guard) rolledUp(ctx context.Context, gr *Group) error {
 		case gr.old() && cur.Opened.Equal(gr.Opened) && cur.RollUps == gr.RollUps && cur.Sending != nil:
 			cur.Sending = nil
 			cur.RollUps++
+			cur.Failures, cur.Retry = 0, time.Time{}
 			return cur
 		case gr.old() || cur.Key == "" || cur.Sent != gr.Sent || cur.Sent >= cur.Batches:
 			return Group{}
 		}
 		now, span := g.deps.Now(), g.settings.span(cur.Finding.ID)
 		cur.Sent++
+		cur.Failures, cur.Retry = 0, time.Time{}
 		if cur.Sent < cur.Batches {
 			cur.Since, cur.Until = now, latest(cur.Opened.Add(span), now.Add(span))
 		}

@@ -15,6 +15,7 @@ import (
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/cloudtrail"
 	"rootguard/internal/detect"
+	"rootguard/internal/failure"
 	"rootguard/internal/fake"
 	"rootguard/internal/guard"
 	"rootguard/internal/mfadeadline"
@@ -623,7 +624,7 @@ func TestSweepRefused(t *testing.T) {
 	s.clock.Advance(24 * time.Hour)
 	s.pub.Refuse = func(a alert.Alert) error {
 		if a.Finding.Target.UserName < "user07" {
-			return guard.Permanent(errors.New("invalid message"))
+			return failure.Permanent(errors.New("invalid message"))
 		}
 		return nil
 	}
@@ -632,7 +633,7 @@ func TestSweepRefused(t *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("sweep %d (-want +got):\n%s", i+1, diff)
 		}
-		if i == 0 && (err == nil || guard.Retryable(err)) || i == 1 && err != nil {
+		if i == 0 && (err == nil || failure.Retryable(err)) || i == 1 && err != nil {
 			t.Errorf("sweep %d: %v", i+1, err)
 		}
 	}

@@ -85,7 +85,7 @@ func fullGroup() guard.Group {
 	}
 	return guard.Group{
 		Key: "123456789012/s/root.activity/2025-03-01T12:00:00Z", Series: "123456789012/s/root.activity",
-		Opened: t0, Until: t0.Add(15 * time.Minute), Batches: 4, Sent: 2, Since: t0.Add(time.Hour), Finding: fullFinding(),
+		Opened: t0, Until: t0.Add(15 * time.Minute), Batches: 4, Sent: 2, Since: t0.Add(time.Hour), Failures: 3, Retry: t0.Add(20 * time.Minute), Finding: fullFinding(),
 		Alerted: 1, RollUps: 4, Pending: held, Sending: &held,
 	}
 }
@@ -146,7 +146,7 @@ func Ledger(t *testing.T, newLedger func(t *testing.T) guard.Ledger) {
 		if none := group(t, l, "123456789012/s/other"); none.Key != "" {
 			t.Errorf("an absent group: %+v", none)
 		}
-		due, err := l.Due(t.Context(), want.Until, 10)
+		due, err := l.Due(t.Context(), want.Due(), 10)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -400,6 +400,7 @@ func testDue(t *testing.T, l guard.Ledger) {
 		{Key: "first", Until: at.Add(-time.Hour), Batches: 3, Sent: 2},
 		{Key: "second", Until: at.Add(-time.Nanosecond), Sending: &guard.Held{Count: 1}}, // of version 1
 		{Key: "later", Until: at.Add(time.Nanosecond), Batches: 1},
+		{Key: "put off", Until: at.Add(-time.Hour), Retry: at.Add(time.Minute), Failures: 1, Batches: 1},
 		{Key: "sent", Until: at.Add(-time.Hour), Batches: 2, Sent: 2},
 		{Key: "very early", Pending: guard.Held{Count: 1}},
 	} {
@@ -422,14 +423,14 @@ func testDue(t *testing.T, l guard.Ledger) {
 	check(at, 10, "very early", "first", "second", "third")
 	check(at, 2, "very early", "first")
 	check(at.Add(-time.Nanosecond), 10, "very early", "first", "second")
-	check(at.Add(24*time.Hour), 10, "very early", "first", "second", "third", "later")
+	check(at.Add(24*time.Hour), 10, "very early", "first", "second", "third", "later", "put off")
 
 	// A group that changes is due as it is now, and once.
 	putGroup(t, l, guard.Group{Key: "first", Until: at.Add(-time.Hour), Batches: 3, Sent: 3})
 	putGroup(t, l, guard.Group{Key: "second", Until: at.Add(time.Hour), Batches: 1})
 	putGroup(t, l, guard.Group{Key: "sent", Until: at.Add(-2 * time.Hour), Batches: 3, Sent: 2})
 	check(at, 10, "very early", "sent", "third")
-	check(at.Add(time.Hour), 10, "very early", "sent", "third", "later", "second")
+	check(at.Add(time.Hour), 10, "very early", "sent", "third", "later", "put off", "second")
 }
 
 // retry repeats what an adapter may refuse under contention.

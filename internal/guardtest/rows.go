@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"rootguard/internal/guard"
+	"rootguard/internal/failure"
 	"rootguard/internal/worker"
 )
 
@@ -67,7 +67,7 @@ func Rows[T worker.Row](t *testing.T, newRows func(t *testing.T) worker.Rows[T],
 	t.Run("another row is not stored", func(t *testing.T) {
 		rows := newRows(t)
 		err := rows.Update(t.Context(), full.RowKey(), func(T) T { return row("a/other", t0, 1) })
-		if err == nil || guard.Retryable(err) {
+		if err == nil || failure.Retryable(err) {
 			t.Errorf("got %v, want a permanent error", err)
 		}
 		if diff := cmp.Diff(none, get(t, rows, "a/other")); diff != "" {

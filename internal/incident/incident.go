@@ -403,7 +403,7 @@ type Insisted struct {
 // claim; what one run leaves, for want of time or by an error, is due for the next.
 func (d *Desk) Insist(ctx context.Context, at time.Time) (done Insisted, err error) {
 	loop := worker.Loop[Incident]{
-		What: "incidents due", At: at, Now: d.book.now, Retryable: guard.Retryable, Page: d.book.settings.Batch, Batch: 1, Reserve: reserve, Backoff: worker.AfterFailure(),
+		What: "incidents due", At: at, Now: d.book.now, Page: d.book.settings.Batch, Batch: 1, Reserve: reserve, Backoff: worker.AfterFailure(),
 		Due: d.book.store.Unsettled,
 		Row: func(in *Incident) (string, int) { return in.Key, in.Failures },
 	}

@@ -10,7 +10,7 @@ import (
 
 	"rootguard/internal/alert"
 	"rootguard/internal/config"
-	"rootguard/internal/guard"
+	"rootguard/internal/failure"
 )
 
 // Importer takes alerts over into a system that keeps findings. To import one
@@ -95,13 +95,13 @@ func (e *Exports) Handle(ctx context.Context, payload json.RawMessage) error {
 	if err == nil {
 		err = imported(ctx, e.Importer, alerts, e.Now())
 	} else {
-		err = guard.Permanent(err)
+		err = failure.Permanent(err)
 	}
 	attrs := []slog.Attr{slog.Float64("duration_ms", ms(e.Now().Sub(start)))}
 	level, message, failures := slog.LevelInfo, "exported", 0
 	if err != nil {
 		level, message, failures = slog.LevelError, "failed", 1
-		attrs = append(attrs, slog.String("error", err.Error()), slog.Bool("retryable", guard.Retryable(err)))
+		attrs = append(attrs, slog.String("error", err.Error()), slog.Bool("retryable", failure.Retryable(err)))
 	}
 	ids := make([]string, len(alerts))
 	for i := range alerts {

@@ -12,7 +12,7 @@ import (
 
 	"rootguard/internal/alert"
 	"rootguard/internal/detect"
-	"rootguard/internal/guard"
+	"rootguard/internal/failure"
 )
 
 // importer is an Importer that can fail.
@@ -90,7 +90,7 @@ func TestExports(t *testing.T) {
 	}{
 		{"fine", delivered(t, anAlert(t)), nil, "", false, true},
 		{"down", delivered(t, anAlert(t)), down, "is down", true, true},
-		{"refused", delivered(t, anAlert(t)), guard.Permanent(down), "is down", false, true},
+		{"refused", delivered(t, anAlert(t)), failure.Permanent(down), "is down", false, true},
 		{"no alert", delivered(t, "x"), nil, "no alert of rootguard", false, false},
 		{"no message", string(wrapped(`{"a":1}`)), nil, "not of Amazon SNS", false, false},
 	} {
@@ -98,7 +98,7 @@ func TestExports(t *testing.T) {
 		to := &importer{err: tt.err}
 		e := Exports{Importer: to, Metrics: tt.asks, Logger: slog.New(slog.NewJSONHandler(&log, nil)), Now: func() time.Time { return t0 }}
 		err := e.Handle(t.Context(), json.RawMessage(tt.payload))
-		if (err == nil) != (tt.want == "") || err != nil && (!strings.Contains(err.Error(), tt.want) || guard.Retryable(err) != tt.retryable) {
+		if (err == nil) != (tt.want == "") || err != nil && (!strings.Contains(err.Error(), tt.want) || failure.Retryable(err) != tt.retryable) {
 			t.Errorf("%s: got %v", tt.name, err)
 		}
 		if (len(to.got) == 1) != tt.asks {

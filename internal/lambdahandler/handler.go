@@ -16,6 +16,7 @@ import (
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/cloudtrail"
 	"rootguard/internal/detect"
+	"rootguard/internal/failure"
 	"rootguard/internal/guard"
 	"rootguard/internal/health"
 	"rootguard/internal/incident"
@@ -114,7 +115,7 @@ func (h *Handler) Handle(ctx context.Context, payload json.RawMessage) error {
 func (h *Handler) handle(ctx context.Context, payload json.RawMessage, o *outcome) error {
 	ev, err := Unwrap(payload)
 	if err != nil {
-		return guard.Permanent(err)
+		return failure.Permanent(err)
 	}
 	o.event = ev
 	if ev.Scheduled {
@@ -133,7 +134,7 @@ func (h *Handler) handle(ctx context.Context, payload json.RawMessage, o *outcom
 	}
 	rec, defects, err := ev.Record()
 	if err != nil {
-		return guard.Permanent(err)
+		return failure.Permanent(err)
 	}
 	o.record, o.defects = &rec, defects
 

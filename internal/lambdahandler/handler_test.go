@@ -21,6 +21,7 @@ import (
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/detect"
 	"rootguard/internal/eventrules"
+	"rootguard/internal/failure"
 	"rootguard/internal/fake"
 	"rootguard/internal/guard"
 	"rootguard/internal/health"
@@ -122,7 +123,7 @@ func TestMalformed(t *testing.T) {
 	} {
 		r := newRig(nil)
 		err := r.handler.Handle(t.Context(), json.RawMessage(payload))
-		if err == nil || guard.Retryable(err) || !strings.Contains(err.Error(), want) {
+		if err == nil || failure.Retryable(err) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want a permanent error with %q", payload, err, want)
 		}
 		log := r.logged(t)
@@ -192,7 +193,7 @@ func TestPublishFails(t *testing.T) {
 	down := errors.New("SNS is down")
 	r.publisher.Refuse = func(alert.Alert) error { return down }
 	err := r.handler.Handle(t.Context(), wrapped(createUser("e-1")))
-	if !errors.Is(err, down) || !guard.Retryable(err) {
+	if !errors.Is(err, down) || !failure.Retryable(err) {
 		t.Errorf("got %v, want a retryable error", err)
 	}
 	if log := r.logged(t); log["PublishErrors"] != 1.0 || log["Failures"] != 1.0 || log["retryable"] != true || log["Findings"] != nil {
@@ -760,7 +761,7 @@ func TestHeartbeat(t *testing.T) {
 
 	store.Script = &fake.Script{}
 	store.Script.Inject(1, fake.FailBefore)
-	if err := r.handler.Handle(t.Context(), heartbeat("b-1")); !errors.Is(err, fake.ErrFault) || !guard.Retryable(err) {
+	if err := r.handler.Handle(t.Context(), heartbeat("b-1")); !errors.Is(err, fake.ErrFault) || !failure.Retryable(err) {
 		t.Errorf("where the table fails: %v", err)
 	}
 	if log := r.logged(t); log["HeartbeatLatency"] != nil {
@@ -792,7 +793,7 @@ func TestForgedHeartbeat(t *testing.T) {
 		t.Fatal(err)
 	}
 	forged := json.RawMessage(`{"id":"h","detail-type":"rootguard Heartbeat","source":"rootguard","account":"` + account + `","detail":{"id":"b-1","prefix":"rootguard"}}`)
-	if err := r.handler.Handle(t.Context(), forged); err == nil || guard.Retryable(err) {
+	if err := r.handler.Handle(t.Context(), forged); err == nil || failure.Retryable(err) {
 		t.Errorf("got %v", err)
 	}
 	own := strings.Replace(string(heartbeat("b-1")), `"source":"aws.iam"`, `"source":"custom.iam"`, 1)

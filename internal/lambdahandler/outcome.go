@@ -10,6 +10,7 @@ import (
 	"rootguard/internal/cloudtrail"
 	"rootguard/internal/config"
 	"rootguard/internal/detect"
+	"rootguard/internal/failure"
 	"rootguard/internal/guard"
 	"rootguard/internal/mfadeadline"
 )
@@ -75,7 +76,7 @@ func (o *outcome) log(ctx context.Context, logger *slog.Logger, now time.Time, d
 	level, message := slog.LevelInfo, "handled"
 	if o.err != nil {
 		level, message = slog.LevelError, "failed"
-		attrs = append(attrs, slog.String("error", o.err.Error()), slog.Bool("retryable", guard.Retryable(o.err)))
+		attrs = append(attrs, slog.String("error", o.err.Error()), slog.Bool("retryable", failure.Retryable(o.err)))
 	}
 	if o.flushErr != nil {
 		level = max(level, slog.LevelWarn)

@@ -219,7 +219,7 @@ type Swept struct {
 func (d *Deadlines) Sweep(ctx context.Context, live UserChecker, at time.Time) (Swept, error) {
 	s := sweep{deps: &d.deps, settings: &d.settings, folder: d.facts, live: live, at: at, reached: map[string]*reachability{}}
 	loop := worker.Loop[Deadline]{
-		What: "users due", At: at, Now: d.deps.Now, Retryable: guard.Retryable, Backoff: worker.AfterFailure(),
+		What: "users due", At: at, Now: d.deps.Now, Backoff: worker.AfterFailure(),
 		Page: sweepPage * d.settings.Batch, Batch: d.settings.Batch, Most: d.settings.Users, Reserve: reserve,
 		Due:    d.deps.Rows.Due,
 		Row:    func(d *Deadline) (string, int) { return d.Key, max(d.Failures, d.Unanswered) },

@@ -324,7 +324,7 @@ func (w *Worker) Quarantine(ctx context.Context, live UserChecker, policy Policy
 	q := quarantining{deps: &w.deps, settings: &w.settings, facts: w.facts, live: live, policy: policy, safety: safety, at: at, moved: map[string]bool{}}
 	batch := min(w.settings.Batch, quarantineBatch)
 	loop := worker.Loop[Quarantine]{
-		What: "users to quarantine", At: at, Now: w.deps.Now, Retryable: guard.Retryable, Backoff: worker.AfterFailure(),
+		What: "users to quarantine", At: at, Now: w.deps.Now, Backoff: worker.AfterFailure(),
 		Page: batch, Batch: batch, Reserve: quarantineReserve,
 		Due:    w.deps.Rows.Due,
 		Row:    func(row *Quarantine) (string, int) { return row.Key, max(row.Failures, row.Unanswered) },

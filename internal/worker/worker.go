@@ -4,11 +4,14 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"time"
+
+	"rootguard/internal/failure"
 )
 
 // Outcome is what became of a row in a run.
@@ -30,9 +33,7 @@ type Result struct {
 }
 
 const (
-	// inARow is how many rows may fail in a row, by what a retry may cure, before a
-	// run ends: what they need, such as the topic of alerts, is down. They are put
-	// off, so that the next run begins with others.
+	// inARow is a Loop's GiveUp where that is 0.
 	inARow = 20
 
 	// handOuts bounds how often a row is handed out in a run, whatever is said of it:
@@ -47,13 +48,12 @@ const (
 	lateWrite = 2 * time.Second
 )
 
-// Loop is one kind of row and what is done about it. All fields but Most and
-// Reserve are needed.
+// Loop is one kind of row and what is done about it. All fields but Most,
+// Reserve and GiveUp are needed.
 type Loop[T any] struct {
-	What      string    // the rows, in errors: "users due"
-	At        time.Time // rows are handled that are due by then
-	Now       func() time.Time
-	Retryable func(error) bool
+	What string    // the rows, in errors: "users due"
+	At   time.Time // rows are handled that are due by then
+	Now  func() time.Time
 
 	Page  int // rows listed at a time
 	Batch int // rows handed to Do at a time
@@ -61,6 +61,10 @@ type Loop[T any] struct {
 	Most int
 	// Reserve is what must be left of the context's time for one more batch.
 	Reserve time.Duration
+	// GiveUp is how many rows may fail in a row, by what a retry may cure, before a
+	// run ends: what they need, such as the topic of alerts, is down. They are put
+	// off, so that the next run begins with others. 0: 20.
+	GiveUp  int
 	Backoff Backoff
 
 	// Due lists at most limit rows, the earliest first. An error that is not
@@ -132,7 +136,7 @@ func (l *Loop[T]) Run(ctx context.Context) (run Run) {
 		}
 		progress := false
 		for rows := range slices.Chunk(due, max(1, l.Batch)) {
-			if failed >= inARow || l.Most > 0 && run.Moved+run.PutOff >= l.Most || l.short(ctx) {
+			if failed >= cmp.Or(l.GiveUp, inARow) || l.Most > 0 && run.Moved+run.PutOff >= l.Most || l.short(ctx) {
 				run.More = true
 				return run
 			}
@@ -144,7 +148,7 @@ func (l *Loop[T]) Run(ctx context.Context) (run Run) {
 					left[key] = true
 				}
 				if res.Err != nil {
-					run.fail(res.Err, l.Retryable(res.Err))
+					run.fail(res.Err, failure.Retryable(res.Err))
 				}
 				switch res.Outcome {
 				case Moved:
@@ -155,7 +159,7 @@ func (l *Loop[T]) Run(ctx context.Context) (run Run) {
 					left[key], progress = true, true
 				case Failed:
 					progress = true
-					if l.Retryable(res.Err) {
+					if failure.Retryable(res.Err) {
 						failed++
 					}
 					if !l.putOff(ctx, &rows[i], res.Err, &run) {
@@ -178,7 +182,7 @@ func (l *Loop[T]) Run(ctx context.Context) (run Run) {
 func (l *Loop[T]) list(ctx context.Context, left map[string]bool, run *Run) ([]T, error) {
 	due, err := l.Due(ctx, l.At, l.Page+len(left))
 	if err != nil {
-		retryable := l.Retryable(err)
+		retryable := failure.Retryable(err)
 		run.fail(fmt.Errorf("listing %s: %w", l.What, err), retryable)
 		if retryable {
 			return nil, err
@@ -198,7 +202,7 @@ func (l *Loop[T]) list(ctx context.Context, left map[string]bool, run *Run) ([]T
 }
 
 // putOff reports whether the row is due later by now.
-func (l *Loop[T]) putOff(ctx context.Context, row *T, failure error, run *Run) bool {
+func (l *Loop[T]) putOff(ctx context.Context, row *T, cause error, run *Run) bool {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		// Else a row that takes all the time would do so in every run.
 		var cancel context.CancelFunc
@@ -208,13 +212,13 @@ func (l *Loop[T]) putOff(ctx context.Context, row *T, failure error, run *Run) b
 	key, failures := l.Row(row)
 	failures++
 	after := l.Backoff.After(key, failures)
-	if !l.Retryable(failure) {
+	if !failure.Retryable(cause) {
 		after = l.Backoff.Max - jitter(key, failures, l.Backoff.Max/4)
 	}
 	stored, err := l.PutOff(ctx, row, failures, l.At.Add(after))
 	if err != nil {
 		err = fmt.Errorf("putting off %s: %w", key, err)
-		run.fail(err, l.Retryable(err))
+		run.fail(err, failure.Retryable(err))
 		return false
 	}
 	if stored {

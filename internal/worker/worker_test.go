@@ -14,6 +14,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"rootguard/internal/failure"
 	"rootguard/internal/testenv"
 
 	"rootguard/internal/worker"
@@ -22,10 +23,8 @@ import (
 var (
 	t0           = time.Date(2025, 3, 1, 12, 0, 0, 0, time.UTC)
 	errDown      = errors.New("down")
-	errPermanent = errors.New("refused for good")
+	errPermanent = failure.Permanent(errors.New("refused for good"))
 )
-
-func retryable(err error) bool { return !errors.Is(err, errPermanent) }
 
 // row is a row of the model.
 type row struct {
@@ -74,7 +73,7 @@ func (tb *table) store(was *row, due time.Time, failures int) bool {
 
 func (tb *table) loop(at time.Time, do func(context.Context, *row) worker.Result) worker.Loop[row] {
 	return worker.Loop[row]{
-		What: "rows due", At: at, Now: func() time.Time { return at }, Retryable: retryable,
+		What: "rows due", At: at, Now: func() time.Time { return at },
 		Page: 8, Batch: 2, Backoff: worker.Backoff{First: 2 * time.Minute, Max: time.Hour},
 		Due: tb.due,
 		Row: func(r *row) (string, int) { return r.key, r.failures },

@@ -4,10 +4,10 @@ import (
 	"errors"
 	"fmt"
 
+	"rootguard/internal/failure"
+
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go"
-
-	"rootguard/internal/guard"
 )
 
 // classed wraps an error of DynamoDB. What it says is wrong with the request is
@@ -19,7 +19,7 @@ func classed(doing string, err error) error {
 	if errors.As(err, &canceled) {
 		for _, r := range canceled.CancellationReasons {
 			if code := deref(r.Code); code == "ValidationError" || code == "ItemCollectionSizeLimitExceeded" {
-				return guard.Permanent(wrapped)
+				return failure.Permanent(wrapped)
 			}
 		}
 		return wrapped
@@ -28,7 +28,7 @@ func classed(doing string, err error) error {
 	if errors.As(err, &api) {
 		switch api.ErrorCode() {
 		case "ValidationException", "SerializationException", "ItemCollectionSizeLimitExceededException":
-			return guard.Permanent(wrapped)
+			return failure.Permanent(wrapped)
 		}
 	}
 	return wrapped

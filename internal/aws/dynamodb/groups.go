@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"rootguard/internal/config"
+	"rootguard/internal/failure"
 	"rootguard/internal/guard"
 )
 
@@ -59,13 +60,13 @@ func (s *Store) UpdateGroup(ctx context.Context, groupKey string, decide func(gu
 		case gr.Key == "":
 			return row{}, false, nil
 		case gr.Key != groupKey:
-			return row{}, false, guard.Permanent(fmt.Errorf("storing group %q: only %q was read", gr.Key, groupKey))
+			return row{}, false, failure.Permanent(fmt.Errorf("storing group %q: only %q was read", gr.Key, groupKey))
 		}
 		if r, err = rowOf(k, gr); err != nil {
 			return row{}, false, err
 		}
 		if gr.Unsent() {
-			r.shard, r.due = dueShardOf(windowShard, groupKey), dueAt(gr.Until)
+			r.shard, r.due = dueShardOf(windowShard, groupKey), dueAt(gr.Due())
 		} else {
 			r.expires = s.now().Add(WindowTTL).Unix()
 		}
@@ -139,8 +140,8 @@ func batchRow(group string, batch, part int) key {
 
 // Due is guard.Groups'.
 func (s *Store) Due(ctx context.Context, at time.Time, limit int) ([]guard.Group, error) {
-	isDue := func(gr guard.Group) bool { return gr.Unsent() && !gr.Until.After(at) }
+	isDue := func(gr guard.Group) bool { return gr.Unsent() && !gr.Due().After(at) }
 	return due(ctx, s, windowShard, at, limit, isDue, func(a, b guard.Group) int {
-		return cmp.Or(a.Until.Compare(b.Until), cmp.Compare(a.Key, b.Key))
+		return cmp.Or(a.Due().Compare(b.Due()), cmp.Compare(a.Key, b.Key))
 	})
 }

@@ -22,6 +22,7 @@ import (
 	"rootguard/internal/aws/dynamodb/dynamotest"
 	"rootguard/internal/cloudtrail"
 	"rootguard/internal/detect"
+	"rootguard/internal/failure"
 	"rootguard/internal/fake"
 	"rootguard/internal/guard"
 	"rootguard/internal/wire"
@@ -148,14 +149,14 @@ func TestOldWindow(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	pub.Refuse = func(alert.Alert) error { pub.Refuse = nil; return guard.Permanent(fmt.Errorf("refused once")) }
+	pub.Refuse = func(alert.Alert) error { pub.Refuse = nil; return failure.Permanent(fmt.Errorf("refused once")) }
 	if n, err := g.Flush(t.Context(), t0.Add(time.Hour)); n != 2 || err == nil {
 		t.Errorf("%d roll-ups, %v", n, err)
 	}
-	if n, err := g.Flush(t.Context(), t0.Add(time.Hour)); n != 1 || err != nil {
+	if n, err := g.Flush(t.Context(), t0.Add(2*time.Hour)); n != 1 || err != nil {
 		t.Errorf("%d roll-ups, %v", n, err)
 	}
-	if n, err := g.Flush(t.Context(), t0.Add(time.Hour)); n != 0 || err != nil {
+	if n, err := g.Flush(t.Context(), t0.Add(2*time.Hour)); n != 0 || err != nil {
 		t.Errorf("%d roll-ups again, %v", n, err)
 	}
 	var got []string

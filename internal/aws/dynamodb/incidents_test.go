@@ -14,6 +14,7 @@ import (
 	"rootguard/internal/aws/dynamodb"
 	"rootguard/internal/aws/dynamodb/dynamotest"
 	"rootguard/internal/detect"
+	"rootguard/internal/failure"
 	"rootguard/internal/guard"
 	"rootguard/internal/incident"
 )
@@ -103,7 +104,7 @@ func TestAmendFaults(t *testing.T) {
 			in.Finding.Detail = strings.Repeat("x", 401<<10)
 			return in
 		})
-		if err == nil || guard.Retryable(err) {
+		if err == nil || failure.Retryable(err) {
 			t.Errorf("got %v, want a permanent error", err)
 		}
 	})

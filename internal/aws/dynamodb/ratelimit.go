@@ -14,7 +14,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"rootguard/internal/config"
-	"rootguard/internal/guard"
+	"rootguard/internal/failure"
 	"rootguard/internal/ratelimit"
 )
 
@@ -71,11 +71,11 @@ func (s *Store) count(ctx context.Context, second time.Time, update, condition s
 	}
 	n, isNumber := out.Attributes[tokensAttribute].(*types.AttributeValueMemberN)
 	if !isNumber {
-		return 0, false, guard.Permanent(errors.New("taking a rate limit token: DynamoDB returned no count"))
+		return 0, false, failure.Permanent(errors.New("taking a rate limit token: DynamoDB returned no count"))
 	}
 	taken, err := strconv.Atoi(n.Value)
 	if err != nil {
-		return 0, false, guard.Permanent(fmt.Errorf("taking a rate limit token: the row counts %q tokens", n.Value))
+		return 0, false, failure.Permanent(fmt.Errorf("taking a rate limit token: the row counts %q tokens", n.Value))
 	}
 	return taken - 1, true, nil
 }

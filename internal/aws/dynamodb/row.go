@@ -15,7 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"rootguard/internal/config"
-	"rootguard/internal/guard"
+	"rootguard/internal/failure"
 )
 
 const (
@@ -46,7 +46,7 @@ type row struct {
 func rowOf(k key, value any) (row, error) {
 	doc, err := json.Marshal(value)
 	if err != nil {
-		return row{}, guard.Permanent(fmt.Errorf("encoding %s: %w", k.sk, err))
+		return row{}, failure.Permanent(fmt.Errorf("encoding %s: %w", k.sk, err))
 	}
 	return row{key: k, doc: string(doc), version: rand.Text()}, nil
 }
@@ -69,7 +69,7 @@ func (r *row) size() int {
 
 func (r *row) fits() error {
 	if n := r.size(); n > maxItem {
-		return guard.Permanent(fmt.Errorf("storing %.80s of %s: it has %d bytes, and an item of DynamoDB at most %d", r.sk, r.pk, n, maxItem))
+		return failure.Permanent(fmt.Errorf("storing %.80s of %s: it has %d bytes, and an item of DynamoDB at most %d", r.sk, r.pk, n, maxItem))
 	}
 	return nil
 }
@@ -114,7 +114,7 @@ func (r *row) decode(now time.Time, value any) error {
 		return nil
 	}
 	if err := json.Unmarshal([]byte(r.doc), value); err != nil {
-		return guard.Permanent(fmt.Errorf("decoding %s of %s: %w", r.sk, r.pk, err))
+		return failure.Permanent(fmt.Errorf("decoding %s of %s: %w", r.sk, r.pk, err))
 	}
 	return nil
 }

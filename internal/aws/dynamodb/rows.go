@@ -8,7 +8,7 @@ import (
 
 	"rootguard/internal/accountcheck"
 	"rootguard/internal/announcement"
-	"rootguard/internal/guard"
+	"rootguard/internal/failure"
 	"rootguard/internal/mfadeadline"
 	"rootguard/internal/quarantine"
 	"rootguard/internal/worker"
@@ -44,7 +44,7 @@ func (r rowsOf[T]) Update(ctx context.Context, rowKey string, decide func(T) T) 
 			return row{}, false, nil
 		}
 		if own := value.RowKey(); own != rowKey {
-			return row{}, false, guard.Permanent(fmt.Errorf("storing %q: only %q was read", own, rowKey))
+			return row{}, false, failure.Permanent(fmt.Errorf("storing %q: only %q was read", own, rowKey))
 		}
 		if r.before != nil {
 			if err := r.before(ctx, &value); err != nil {
@@ -104,7 +104,7 @@ func (r rounds) Of(kind accountcheck.RoundKind) worker.Rows[accountcheck.Round] 
 	rows := rowsOf[accountcheck.Round]{s: r.s, key: roundRow, keep: true}
 	rows.before = func(ctx context.Context, row *accountcheck.Round) error {
 		if row.Kind != kind {
-			return guard.Permanent(fmt.Errorf("storing round %q of kind %q as one of kind %q", row.Key, row.Kind, kind))
+			return failure.Permanent(fmt.Errorf("storing round %q of kind %q as one of kind %q", row.Key, row.Kind, kind))
 		}
 		return r.s.register(ctx, row.Account)
 	}

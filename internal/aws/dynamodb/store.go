@@ -15,6 +15,7 @@ import (
 	"rootguard/internal/accountcheck"
 	"rootguard/internal/announcement"
 	"rootguard/internal/config"
+	"rootguard/internal/failure"
 	"rootguard/internal/guard"
 	"rootguard/internal/incident"
 )
@@ -109,7 +110,7 @@ func (s *Store) decided(claimKey, seriesKey string, rows map[key]row, decide fun
 	}
 	c, sr = decide(c, sr)
 	if (c.Key != "" && c.Key != claimKey) || (sr.Key != "" && sr.Key != seriesKey) {
-		return nil, "", guard.Permanent(fmt.Errorf("storing claim %q and series %q: only %q and %q were read", c.Key, sr.Key, claimKey, seriesKey))
+		return nil, "", failure.Permanent(fmt.Errorf("storing claim %q and series %q: only %q and %q were read", c.Key, sr.Key, claimKey, seriesKey))
 	}
 	if c.Key != "" {
 		r, err := rowOf(claimRow(claimKey), c)

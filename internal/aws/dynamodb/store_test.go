@@ -19,6 +19,7 @@ import (
 	"rootguard/internal/aws/dynamodb/dynamotest"
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/detect"
+	"rootguard/internal/failure"
 	"rootguard/internal/guard"
 	"rootguard/internal/guardtest"
 	"rootguard/internal/incident"
@@ -121,7 +122,7 @@ func TestRescheduleFaults(t *testing.T) {
 		})
 	}
 	s, _, _ := local(t, fixed)
-	if err := s.Deadlines().Update(t.Context(), "a/eve", func(mfadeadline.Deadline) mfadeadline.Deadline { return mfadeadline.Deadline{Key: "a/other"} }); err == nil || guard.Retryable(err) {
+	if err := s.Deadlines().Update(t.Context(), "a/eve", func(mfadeadline.Deadline) mfadeadline.Deadline { return mfadeadline.Deadline{Key: "a/other"} }); err == nil || failure.Retryable(err) {
 		t.Errorf("another key: got %v, want a permanent error", err)
 	}
 }
@@ -245,7 +246,7 @@ func TestFaults(t *testing.T) {
 			if (err == nil) != tt.ok {
 				t.Errorf("got %v, want success %v", err, tt.ok)
 			}
-			if err != nil && !guard.Retryable(err) {
+			if err != nil && !failure.Retryable(err) {
 				t.Errorf("not retryable: %v", err)
 			}
 			if tt.asks != 0 && calls != tt.asks {
@@ -346,7 +347,7 @@ func TestPermanent(t *testing.T) {
 			switch {
 			case tt.want == "" && err != nil, tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)):
 				t.Fatalf("got %v, want one with %q", err, tt.want)
-			case err != nil && guard.Retryable(err) == tt.perm:
+			case err != nil && failure.Retryable(err) == tt.perm:
 				t.Errorf("retryable is %v: %v", !tt.perm, err)
 			}
 		})

@@ -20,8 +20,8 @@ import (
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/cloudtrail"
 	"rootguard/internal/detect"
+	"rootguard/internal/failure"
 	"rootguard/internal/fake"
-	"rootguard/internal/guard"
 	"rootguard/internal/mfadeadline"
 	"rootguard/internal/wire"
 )
@@ -87,7 +87,7 @@ func (s *sweepers) add(tb testing.TB, account string, n int) {
 				}
 				// They share a row; who loses it too often is delivered again.
 				_, err := g.Handle(tb.Context(), rec)
-				for attempt := 1; err != nil && guard.Retryable(err) && attempt < 10; attempt++ {
+				for attempt := 1; err != nil && failure.Retryable(err) && attempt < 10; attempt++ {
 					_, err = g.Handle(tb.Context(), rec)
 				}
 				if err != nil {
@@ -188,18 +188,18 @@ func TestRowsThatCannotBeRead(t *testing.T) {
 		}
 	}
 	got, err := s.parts(small).Deadlines.Sweep(t.Context(), withoutMFA{}, at)
-	if got.Told != 13 || got.More || err == nil || guard.Retryable(err) || strings.Count(err.Error(), "listing users due") != 1 {
+	if got.Told != 13 || got.More || err == nil || failure.Retryable(err) || strings.Count(err.Error(), "listing users due") != 1 {
 		t.Errorf("sweep: %+v, %v", got, err)
 	}
 	n, err := s.parts(small).Guard.Flush(t.Context(), at.Add(time.Hour))
-	if n != 2 || err == nil || guard.Retryable(err) || strings.Count(err.Error(), "listing groups due") != 1 {
+	if n != 2 || err == nil || failure.Retryable(err) || strings.Count(err.Error(), "listing groups due") != 1 {
 		t.Errorf("flush: %d roll-ups, %v", n, err)
 	}
 	for name, list := range map[string]func() (int, error){
 		"incidents": func() (int, error) { all, err := s.store.Unsettled(t.Context(), at, 5); return len(all), err },
 		"recaps":    func() (int, error) { all, err := s.store.Summaries().Due(t.Context(), at, 5); return len(all), err },
 	} {
-		if n, err := list(); n != 0 || err == nil || guard.Retryable(err) {
+		if n, err := list(); n != 0 || err == nil || failure.Retryable(err) {
 			t.Errorf("%s: %d, %v", name, n, err)
 		}
 	}

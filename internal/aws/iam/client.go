@@ -16,7 +16,7 @@ import (
 
 	"rootguard/internal/accountcheck"
 	"rootguard/internal/bootstrap"
-	"rootguard/internal/guard"
+	"rootguard/internal/failure"
 )
 
 // Client asks about one account.
@@ -105,7 +105,7 @@ func (c *Client) Users(ctx context.Context) ([]accountcheck.ListedUser, error) {
 func (c *Client) User(ctx context.Context, name string) (bootstrap.LiveFact, error) {
 	if name == "" {
 		// Without a name, IAM would tell of the caller.
-		return bootstrap.LiveFact{}, guard.Permanent(errors.New("checking user: it has no name"))
+		return bootstrap.LiveFact{}, failure.Permanent(errors.New("checking user: it has no name"))
 	}
 	var (
 		wg       sync.WaitGroup
@@ -161,7 +161,7 @@ func classed(doing string, err error) error {
 	if errors.As(err, &api) {
 		switch api.ErrorCode() {
 		case "ValidationError", "InvalidInput", "InvalidInputException":
-			return guard.Permanent(wrapped)
+			return failure.Permanent(wrapped)
 		}
 	}
 	return wrapped

@@ -20,7 +20,7 @@ import (
 	"rootguard/internal/aws/iam"
 	"rootguard/internal/aws/iam/iamtest"
 	"rootguard/internal/bootstrap"
-	"rootguard/internal/guard"
+	"rootguard/internal/failure"
 )
 
 const (
@@ -182,7 +182,7 @@ func TestUsers(t *testing.T) {
 	}
 	// A page that is not there leaves nothing that could be taken for all users.
 	server.Inject("ListUsers", 9, "Throttling")
-	if got, err := iam.New(iamClient(server)).Users(t.Context()); err == nil || !guard.Retryable(err) || len(got) != 0 {
+	if got, err := iam.New(iamClient(server)).Users(t.Context()); err == nil || !failure.Retryable(err) || len(got) != 0 {
 		t.Errorf("throttled: %v, %v", got, err)
 	}
 }
@@ -191,7 +191,7 @@ func TestUsers(t *testing.T) {
 // would tell of the caller.
 func TestNobody(t *testing.T) {
 	server := iamtest.New(t, home)
-	if got, err := iam.New(iamClient(server)).User(t.Context(), ""); err == nil || guard.Retryable(err) {
+	if got, err := iam.New(iamClient(server)).User(t.Context(), ""); err == nil || failure.Retryable(err) {
 		t.Errorf("got %+v, %v, want a permanent error", got, err)
 	}
 	if calls := server.Calls(); len(calls) != 0 {
@@ -223,7 +223,7 @@ func TestErrors(t *testing.T) {
 			switch {
 			case (err == nil) != tt.ok:
 				t.Errorf("got %v, want success %v", err, tt.ok)
-			case err != nil && guard.Retryable(err) != tt.retryable:
+			case err != nil && failure.Retryable(err) != tt.retryable:
 				t.Errorf("retryable is %v: %v", !tt.retryable, err)
 			case err != nil && (got.ConsoleLogin != nil || got.Gone || !strings.Contains(err.Error(), "eve")):
 				t.Errorf("got %+v, %v", got, err)
@@ -322,7 +322,7 @@ func TestAccounts(t *testing.T) {
 	})
 	t.Run("another whose role is not there", func(t *testing.T) {
 		a, _ := open(t, "rootguard-read")
-		if _, err := a.User(t.Context(), "333333333333", "eve"); err == nil || !guard.Retryable(err) || !strings.Contains(err.Error(), "AccessDenied") {
+		if _, err := a.User(t.Context(), "333333333333", "eve"); err == nil || !failure.Retryable(err) || !strings.Contains(err.Error(), "AccessDenied") {
 			t.Errorf("got %v, want a retryable AccessDenied", err)
 		}
 	})

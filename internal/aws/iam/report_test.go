@@ -13,7 +13,7 @@ import (
 	"rootguard/internal/aws/iam"
 	"rootguard/internal/aws/iam/iamtest"
 	"rootguard/internal/credentialreport"
-	"rootguard/internal/guard"
+	"rootguard/internal/failure"
 )
 
 // TestCredentialReport follows a report from the first request to its successor,
@@ -111,7 +111,7 @@ func TestCredentialReportFaults(t *testing.T) {
 		} else {
 			state, err = client.RequestCredentialReport(t.Context())
 		}
-		if (err == nil) != tt.ok || tt.ok != (state == accountcheck.ReportReady) || err != nil && (!guard.Retryable(err) || !strings.Contains(err.Error(), tt.code)) {
+		if (err == nil) != tt.ok || tt.ok != (state == accountcheck.ReportReady) || err != nil && (!failure.Retryable(err) || !strings.Contains(err.Error(), tt.code)) {
 			t.Errorf("%s %d %s: %q, %v", tt.action, tt.times, tt.code, state, err)
 		}
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"rootguard/internal/alert"
-	"rootguard/internal/guard"
+	"rootguard/internal/failure"
 )
 
 // The limits of a request (AWS Security Hub User Guide, "Using BatchImportFindings").
@@ -47,12 +47,12 @@ func (h *Hub) Import(ctx context.Context, alerts []alert.Published) error {
 	for _, p := range alerts {
 		body, err := alert.ASFF(p.Alert, h.of, p.At)
 		if err != nil {
-			errs = append(errs, guard.Permanent(err))
+			errs = append(errs, failure.Permanent(err))
 			continue
 		}
 		finding, err := findingOf(body)
 		if err != nil {
-			errs = append(errs, guard.Permanent(fmt.Errorf("reading the finding of alert %s: %w", p.Alert.ID, err)))
+			errs = append(errs, failure.Permanent(fmt.Errorf("reading the finding of alert %s: %w", p.Alert.ID, err)))
 			continue
 		}
 		// An update of what is in the batch waits for the next, or either might win.
@@ -102,7 +102,7 @@ func classed(err error) error {
 	if errors.As(err, &api) {
 		switch api.ErrorCode() {
 		case "InvalidInputException", "InvalidInput", "ValidationException":
-			return guard.Permanent(err)
+			return failure.Permanent(err)
 		}
 	}
 	return err

@@ -21,7 +21,7 @@ import (
 	"rootguard/internal/aws/securityhub/securityhubtest"
 	"rootguard/internal/cloudtrail"
 	"rootguard/internal/detect"
-	"rootguard/internal/guard"
+	"rootguard/internal/failure"
 	"rootguard/internal/lambdahandler"
 )
 
@@ -148,7 +148,7 @@ func TestFailures(t *testing.T) {
 			hub, server := newHub(t)
 			tt.set(server)
 			err := hub.Import(t.Context(), []alert.Published{signIn(0), signIn(1), signIn(2)})
-			if err == nil || guard.Retryable(err) != tt.retryable || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), "rootguard/") {
+			if err == nil || failure.Retryable(err) != tt.retryable || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), "rootguard/") {
 				t.Errorf("got %v, want one with %q, retryable %v", err, tt.want, tt.retryable)
 			}
 			if n := len(server.Findings()); n != tt.imported {

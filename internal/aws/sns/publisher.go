@@ -30,6 +30,7 @@ import (
 	"rootguard/internal/alert"
 	"rootguard/internal/config"
 	"rootguard/internal/detect"
+	"rootguard/internal/failure"
 	"rootguard/internal/guard"
 )
 
@@ -76,7 +77,7 @@ func (p *Publisher) Publish(ctx context.Context, a alert.Alert) error {
 		all.Go(func() {
 			in, err := t.compose(a)
 			if err != nil {
-				outcomes[i] = guard.Permanent(err)
+				outcomes[i] = failure.Permanent(err)
 				return
 			}
 			outcomes[i] = p.send(ctx, t.topic, in)
@@ -184,7 +185,7 @@ func classed(doing string, err error) error {
 	if errors.As(err, &api) {
 		switch api.ErrorCode() {
 		case "InvalidParameter", "InvalidParameterValue", "ParameterValueInvalid", "ValidationError", "ValidationException":
-			return guard.Permanent(wrapped)
+			return failure.Permanent(wrapped)
 		}
 	}
 	return wrapped

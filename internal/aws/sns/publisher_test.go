@@ -24,6 +24,7 @@ import (
 	"rootguard/internal/aws/sns"
 	"rootguard/internal/aws/sns/snstest"
 	"rootguard/internal/detect"
+	"rootguard/internal/failure"
 	"rootguard/internal/guard"
 )
 
@@ -185,7 +186,7 @@ func TestErrors(t *testing.T) {
 			switch {
 			case (err == nil) != tt.ok:
 				t.Errorf("got %v, want success %v", err, tt.ok)
-			case err != nil && guard.Retryable(err) != tt.retryable:
+			case err != nil && failure.Retryable(err) != tt.retryable:
 				t.Errorf("retryable is %v: %v", !tt.retryable, err)
 			case err != nil && !strings.Contains(err.Error(), alerts):
 				t.Errorf("the error does not name the topic: %v", err)
@@ -209,7 +210,7 @@ func TestOneTopicDown(t *testing.T) {
 	server.Inject(escalation, 1, snstest.Fault{Status: http.StatusForbidden, Code: "AuthorizationError"})
 	err := publish(nil)
 	var partial *guard.Partial
-	if !errors.As(err, &partial) || !strings.Contains(err.Error(), escalation) || !guard.Retryable(err) {
+	if !errors.As(err, &partial) || !strings.Contains(err.Error(), escalation) || !failure.Retryable(err) {
 		t.Fatalf("got %v, want a retryable error about the escalation topic", err)
 	}
 	if diff := cmp.Diff([]string{alerts, chat}, topicsOf(server)); diff != "" {
@@ -292,7 +293,7 @@ func TestCanceled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	err := sns.New(client(server.URL), sns.Topics{Alerts: alerts}).Publish(ctx, anAlert(detect.High))
-	if !errors.Is(err, context.Canceled) || !guard.Retryable(err) {
+	if !errors.Is(err, context.Canceled) || !failure.Retryable(err) {
 		t.Errorf("got %v, want context.Canceled, retryable", err)
 	}
 }
@@ -321,7 +322,7 @@ func TestOneTopicHangs(t *testing.T) {
 		cancel() // the invocation's time is over
 		err := <-out
 		var partial *guard.Partial
-		if !errors.As(err, &partial) || !guard.Retryable(err) || !strings.Contains(err.Error(), hung) {
+		if !errors.As(err, &partial) || !failure.Retryable(err) || !strings.Contains(err.Error(), hung) {
 			t.Fatalf("%s hangs: got %v, want a retryable error that names it", hung, err)
 		}
 		want := slices.DeleteFunc([]string{alerts, escalation, chat}, func(topic string) bool { return topic == hung })
@@ -371,7 +372,7 @@ func TestBudget(t *testing.T) {
 		c := sdk.New(client("http://localhost").Options(), func(o *sdk.Options) { o.HTTPClient = silent{} })
 		began := time.Now()
 		err := sns.New(c, sns.Topics{Alerts: alerts, Escalation: escalation, Chat: chat}).Publish(t.Context(), anAlert(detect.Critical))
-		if took := time.Since(began); err == nil || !guard.Retryable(err) || took != 12*time.Second {
+		if took := time.Since(began); err == nil || !failure.Retryable(err) || took != 12*time.Second {
 			t.Errorf("after %s: %v", took, err)
 		}
 	})
