@@ -7,11 +7,11 @@
 //	config
 //	aws/organizations  bolt  wire
 //	accountcheck
-//	announcement  aws/cloudformation  aws/securityhub  incident  mfadeadline  quarantine  ratelimit  redrive
-//	aws/eventhistory  guard
+//	announcement  aws/cloudformation  incident  mfadeadline  quarantine  ratelimit  redrive
+//	aws/eventhistory  aws/securityhub  guard
 //	accountfacts  alert  eventrules  evidence
-//	bootstrap  credentialreport  detect  eventpattern  replay
-//	aws/awsenv  aws/s3  cloudtrail  deploy  keys  partition  worker
+//	bootstrap  credentialreport  detect  eventpattern  replay  worker
+//	aws/awsenv  aws/s3  cloudtrail  deploy  failure  keys  partition
 //
 // cloudtrail, partition, eventpattern, eventrules, credentialreport, detect, bootstrap and
 // alert are pure: no SDK, no clock, no files, no logger, so every decision can be
