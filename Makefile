@@ -100,13 +100,14 @@ $(GORELEASER): Makefile
 vuln: ## govulncheck; needs its database on the network
 	$(GO) run $(GOVULNCHECK) ./...
 
-# VERSION is what the bundle says it is of.
+# VERSION is what the bundle says it is of, BUNDLE where it goes.
 VERSION       ?= devel
+BUNDLE        ?= $(BUILD)/bundle
 
-bundle: ## what `rootguard deploy` carries, into .build/bundle: templates with parameters, function archives
+bundle: ## what `rootguard deploy` carries, into BUNDLE (.build/bundle): templates with parameters, function archives
 	@mkdir -p $(BUILD)
 	$(GO) build -trimpath -o $(BUILD)/infra ./infra
-	$(BUILD)/infra -bundle $(BUILD)/bundle -version $(VERSION)
+	$(BUILD)/infra -bundle $(BUNDLE) -version $(VERSION)
 
 synth: ## the CloudFormation templates, into cdk.out; needs no AWS credentials
 	$(CDK) synth --quiet $(CONTEXT)

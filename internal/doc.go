@@ -9,9 +9,9 @@
 //	accountcheck
 //	announcement  aws/cloudformation  incident  mfadeadline  quarantine  ratelimit  redrive
 //	aws/eventhistory  aws/securityhub  guard
-//	accountfacts  alert  eventrules  evidence
-//	bootstrap  credentialreport  detect  eventpattern  replay  worker
-//	aws/awsenv  aws/s3  cloudtrail  deploy  failure  keys  partition
+//	accountfacts  alert  aws/s3  eventrules  evidence
+//	bootstrap  credentialreport  deploy  detect  eventpattern  replay  worker
+//	aws/awsenv  cloudtrail  deploy/assets  failure  keys  partition
 //
 // cloudtrail, partition, eventpattern, eventrules, credentialreport, detect, bootstrap and
 // alert are pure: no SDK, no clock, no files, no logger, so every decision can be

@@ -36,6 +36,9 @@ type grammar struct {
 	Report     reportCmd     `cmd:"" help:"Write a self-contained HTML page of accounts and findings."`
 	Adopt      adoptCmd      `cmd:"" help:"Make accounts known to the deployed rootguard, and look at their root and users at once."`
 	Doctor     doctorCmd     `cmd:"" help:"Check that every part of the deployed rootguard works, and say what mends it."`
+	Deploy     deployCmd     `cmd:"" help:"Deploy rootguard to the account of your AWS credentials, or change what is deployed."`
+	Upgrade    upgradeCmd    `cmd:"" help:"Deploy this version of rootguard, with the settings that are deployed."`
+	Destroy    destroyCmd    `cmd:"" help:"Remove the deployed rootguard, and say what stays."`
 	Preflight  preflightCmd  `cmd:"" help:"Ask AWS, before anything is deployed, whether it takes what will be."`
 	Redrive    redriveCmd    `cmd:"" help:"Deliver the events that wait in the queues of the deployed rootguard."`
 	Window     windowCmd     `cmd:"" help:"Announce that root will be used, so that alerts of it are lowered."`

@@ -15,8 +15,8 @@ type system struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 
-	stdoutTerminal, stderrTerminal bool
-	width                          func() int // of the terminal in characters, 0 where it is not known; nil: never known
+	stdinTerminal, stdoutTerminal, stderrTerminal bool
+	width                                         func() int // of the terminal in characters, 0 where it is not known; nil: never known
 
 	getenv func(string) string
 	now    func() time.Time

@@ -1,0 +1,92 @@
+package s3
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sdk "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"rootguard/internal/deploy"
+)
+
+var _ deploy.Uploads = (*Bucket)(nil)
+
+// Bucket is one that files are put into. Each call names the account that must own
+// it, so that nothing goes into a bucket that another account made under its name.
+type Bucket struct {
+	client                *sdk.Client
+	name, account, region string
+	given                 bool // the operator's, of which nothing is changed
+}
+
+// NewBucket returns the bucket of a name in the account and Region. One
+// that is given is not made, and nothing of it is changed.
+func NewBucket(client *sdk.Client, name, account, region string, given bool) *Bucket {
+	return &Bucket{client, name, account, region, given}
+}
+
+// Prepare is deploy.Uploads'. Amazon S3 makes every new bucket private and encrypted;
+// what goes into this one is what every release has.
+func (b *Bucket) Prepare(ctx context.Context) error {
+	_, err := b.client.HeadBucket(ctx, &sdk.HeadBucketInput{Bucket: &b.name, ExpectedBucketOwner: &b.account})
+	switch {
+	case isStatus(err, http.StatusForbidden):
+		return fmt.Errorf("bucket %s is of another account, or you may not list it: name one of your own: %w", b.name, err)
+	case isStatus(err, http.StatusNotFound) && b.given:
+		return fmt.Errorf("there is no bucket %s: name one that is there, or none: %w", b.name, err)
+	case isStatus(err, http.StatusNotFound):
+		return b.make(ctx)
+	case err != nil:
+		return fmt.Errorf("checking bucket %s: %w", b.name, err)
+	}
+	return nil
+}
+
+func (b *Bucket) make(ctx context.Context) error {
+	in := &sdk.CreateBucketInput{Bucket: &b.name}
+	if b.region != "us-east-1" { // which no constraint may name (Amazon S3 API Reference, CreateBucket)
+		in.CreateBucketConfiguration = &types.CreateBucketConfiguration{LocationConstraint: types.BucketLocationConstraint(b.region)}
+	}
+	if _, err := b.client.CreateBucket(ctx, in); err != nil && !errors.As(err, new(*types.BucketAlreadyOwnedByYou)) {
+		return fmt.Errorf("making bucket %s: %w", b.name, err)
+	}
+	return nil
+}
+
+func isStatus(err error, status int) bool {
+	var answer *smithyhttp.ResponseError
+	return errors.As(err, &answer) && answer.HTTPStatusCode() == status
+}
+
+// Has is deploy.Uploads'.
+func (b *Bucket) Has(ctx context.Context, key string) (bool, error) {
+	_, err := b.client.HeadObject(ctx, &sdk.HeadObjectInput{Bucket: &b.name, Key: &key, ExpectedBucketOwner: &b.account})
+	switch {
+	case err == nil:
+		return true, nil
+	case isStatus(err, http.StatusNotFound), isStatus(err, http.StatusForbidden):
+		// Without s3:ListBucket a key that is not there is a 403 (Amazon S3 API
+		// Reference, HeadObject); the upload then says whether that is allowed.
+		return false, nil
+	default:
+		return false, fmt.Errorf("checking s3://%s/%s: %w", b.name, key, err)
+	}
+}
+
+// Put is deploy.Uploads'.
+func (b *Bucket) Put(ctx context.Context, key string, data []byte) error {
+	_, err := b.client.PutObject(ctx, &sdk.PutObjectInput{
+		Bucket: &b.name, Key: &key, Body: bytes.NewReader(data), ExpectedBucketOwner: &b.account, ChecksumAlgorithm: types.ChecksumAlgorithmSha256,
+		ContentLength: aws.Int64(int64(len(data))),
+	})
+	if err != nil {
+		return fmt.Errorf("uploading s3://%s/%s: %w", b.name, key, err)
+	}
+	return nil
+}
