@@ -17,6 +17,7 @@ import (
 	"rootguard/internal/fake"
 	"rootguard/internal/guard"
 	"rootguard/internal/lambdatest"
+	"rootguard/internal/testenv"
 	"rootguard/internal/wire"
 )
 
@@ -89,7 +90,8 @@ func (c *cloud) stillDue(tb testing.TB) int {
 
 // TestSweepsOverlap has several processes sweep the same users at the same time.
 func TestSweepsOverlap(t *testing.T) {
-	const n = 40
+	t.Parallel()
+	n := testenv.Size(40, 20)
 	c := newCloud(t)
 	c.due(t, account, n)
 	sweeps := make([]*lambdatest.Function, 4)
@@ -108,7 +110,7 @@ func TestSweepsOverlap(t *testing.T) {
 		}
 		select {
 		case <-all:
-		case <-time.After(10 * time.Second):
+		case <-time.After(time.Minute):
 			t.Error("the sweeps do not overlap")
 		}
 	})
@@ -135,9 +137,10 @@ func TestSweepsOverlap(t *testing.T) {
 // TestSweepIsKilled kills the process of a sweep at each of its requests to
 // DynamoDB, before or after it is done. The next sweep tells all the same.
 func TestSweepIsKilled(t *testing.T) {
+	t.Parallel()
 	requests, copied := 0, 0
 	for n := 1; requests == 0; n++ {
-		for _, done := range []bool{false, true} {
+		for _, done := range testenv.Turn(n, false, true) {
 			c := newCloud(t)
 			c.due(t, account, 1)
 			f := c.start(t, "sweep")
@@ -200,7 +203,8 @@ func (c *cloud) leasesEnd(t *testing.T) {
 // TestSweepOfMany has many users due, each of whom is told of once, within little
 // memory. BenchmarkSweep has many more.
 func TestSweepOfMany(t *testing.T) {
-	const n = 600
+	t.Parallel()
+	n := testenv.Size(600, 200)
 	c := newCloud(t)
 	c.due(t, account, n)
 	f, err := lambdatest.Start(t.Context(), lambdatest.Options{Binary: binary(t, "sweep"), Env: c.env, Timeout: 4 * time.Minute})
@@ -230,6 +234,7 @@ func TestSweepOfMany(t *testing.T) {
 // TestUndeliveredAtMember has an event wait at a member account that could not be
 // sent to the guard.
 func TestUndeliveredAtMember(t *testing.T) {
+	t.Parallel()
 	c := newCloud(t)
 	c.env[config.EnvMemberRole] = "rootguard-member"
 	c.env[config.EnvRegions] = "eu-north-1"

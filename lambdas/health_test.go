@@ -19,6 +19,7 @@ import (
 // recorded heartbeats come out at the functions, what breaks is told of once with what
 // mends it, on both topics, and closed when it is mended.
 func TestHealth(t *testing.T) {
+	t.Parallel()
 	c := newCloud(t)
 	c.escalate(escalation)
 	functions := map[string]*lambdatest.Function{"rootactivity": c.start(t, "rootactivity"), "iamuser": c.start(t, "iamuser")}

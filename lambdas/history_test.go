@@ -12,6 +12,7 @@ import (
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/cloudtrail"
 	"rootguard/internal/lambdatest"
+	"rootguard/internal/testenv"
 )
 
 // goalHistory is what a sweep may have resident, however long an account's history is.
@@ -119,10 +120,11 @@ func sweeps(tb testing.TB, c *cloud, runs int, times func(run int) time.Time) in
 // TestHistoryGrows: the table of a version that kept every fact is compacted by
 // the sweeps, none of which takes the memory that the history would.
 func TestHistoryGrows(t *testing.T) {
-	const days = 90
+	t.Parallel()
+	days := testenv.Size(90, 45)
 	c, p := newCloud(t), &past{users: 10}
 	now := time.Now()
-	facts := p.begin(now.Add(-days * 24 * time.Hour))
+	facts := p.begin(now.Add(-time.Duration(days)*24*time.Hour))
 	for day := range days {
 		facts = append(facts, p.day(now.Add(time.Duration(day-days)*24*time.Hour))...)
 	}
@@ -140,6 +142,7 @@ func TestHistoryGrows(t *testing.T) {
 // TestFactsASignIn: sign-ins that change nothing leave no more than the first and
 // the last of them.
 func TestFactsASignIn(t *testing.T) {
+	t.Parallel()
 	c := newCloud(t)
 	c.iam.Set(account, iamtest.Account{Users: map[string]iamtest.User{"eve": {Password: true, Devices: []string{device}}}})
 	f := c.start(t, "iamuser")

@@ -49,6 +49,7 @@ func tick(t *testing.T, f *lambdatest.Function, at time.Time) {
 // TestUnacknowledged follows a root sign-in that nobody acknowledges, until
 // somebody does.
 func TestUnacknowledged(t *testing.T) {
+	t.Parallel()
 	c := newCloud(t)
 	c.escalate(escalation)
 	c.env[config.EnvResend] = "10m,1h,2h"
@@ -101,6 +102,7 @@ func TestUnacknowledged(t *testing.T) {
 
 // TestAnnounced follows root use that was announced from its announcement to the recap.
 func TestAnnounced(t *testing.T) {
+	t.Parallel()
 	c := newCloud(t)
 	c.escalate(escalation)
 	f, sweep := c.start(t, "rootactivity"), c.start(t, "sweep")

@@ -46,17 +46,17 @@ var (
 	built   = map[string]string{}
 )
 
-// binary builds a function by the step that deploys it, for this machine.
+// binary compiles a function by the step that deploys it, for this machine.
 func binary(tb testing.TB, name string) string {
 	tb.Helper()
 	buildMu.Lock()
 	defer buildMu.Unlock()
 	if built[name] == "" {
-		b, err := lambdabuild.Build(tb.Context(), testenv.Root(tb), name, runtime.GOARCH)
+		path, err := lambdabuild.Compile(tb.Context(), testenv.Root(tb), name, runtime.GOARCH)
 		if err != nil {
 			tb.Fatal(err)
 		}
-		built[name] = b.Binary
+		built[name] = path
 	}
 	return built[name]
 }
@@ -291,6 +291,7 @@ func (c *cloud) eve(u iamtest.User) {
 
 // TestStory follows a user from its creation until it has MFA.
 func TestStory(t *testing.T) {
+	t.Parallel()
 	c := newCloud(t)
 	f := c.start(t, "iamuser")
 
@@ -344,6 +345,7 @@ func TestStory(t *testing.T) {
 }
 
 func TestOutOfOrder(t *testing.T) {
+	t.Parallel()
 	c := newCloud(t)
 	f := c.start(t, "iamuser")
 	c.eve(iamtest.User{Password: true, Devices: []string{device}})
@@ -358,6 +360,7 @@ func TestOutOfOrder(t *testing.T) {
 }
 
 func TestDuplicates(t *testing.T) {
+	t.Parallel()
 	c := newCloud(t)
 	f, other := c.start(t, "iamuser"), c.start(t, "iamuser")
 	c.eve(iamtest.User{})
@@ -371,6 +374,7 @@ func TestDuplicates(t *testing.T) {
 // TestConcurrent delivers one event to many environments at the same moment.
 // Those that come while another has the claim fail, and are called again.
 func TestConcurrent(t *testing.T) {
+	t.Parallel()
 	c := newCloud(t)
 	c.eve(iamtest.User{})
 	event := c.createUser("e-1")
@@ -398,6 +402,7 @@ func TestConcurrent(t *testing.T) {
 // TestAccountNames holds that an alert has the name that Organizations knows,
 // and comes without one where Organizations does not answer.
 func TestAccountNames(t *testing.T) {
+	t.Parallel()
 	c := newCloud(t)
 	f := c.start(t, "rootactivity")
 	c.names.Set(map[string]string{member: "payments", account: "not prod"})
@@ -425,6 +430,7 @@ func TestAccountNames(t *testing.T) {
 }
 
 func TestSNSDown(t *testing.T) {
+	t.Parallel()
 	c := newCloud(t)
 	f := c.start(t, "rootactivity")
 	event := c.rootSignIn("e-1", "No", "Success")
@@ -460,6 +466,7 @@ func TestSNSDown(t *testing.T) {
 // TestOneTopicDown has the escalation topic down until another instance of the
 // function retries: the topic of alerts gets no second copy.
 func TestOneTopicDown(t *testing.T) {
+	t.Parallel()
 	const escalation = topic + "-escalation"
 	c := newCloud(t)
 	c.env[config.EnvEscalationTopicARN] = escalation
@@ -479,6 +486,7 @@ func TestOneTopicDown(t *testing.T) {
 // TestAnswerLost has SNS take an alert whose answer gets lost: the one case in
 // which a copy, with the same alert ID, may go out.
 func TestAnswerLost(t *testing.T) {
+	t.Parallel()
 	c := newCloud(t)
 	f := c.start(t, "rootactivity")
 	c.topic.Inject(topic, 1, snstest.Fault{Status: http.StatusInternalServerError, Code: "InternalError", After: true})
@@ -495,6 +503,7 @@ func TestAnswerLost(t *testing.T) {
 }
 
 func TestDynamoDBThrottled(t *testing.T) {
+	t.Parallel()
 	for _, op := range []string{"PutItem", "BatchGetItem", "TransactWriteItems"} {
 		for _, code := range []string{"ProvisionedThroughputExceededException", "ThrottlingException"} {
 			t.Run(op+" "+code, func(t *testing.T) {
@@ -529,6 +538,7 @@ func TestDynamoDBThrottled(t *testing.T) {
 }
 
 func TestRoot(t *testing.T) {
+	t.Parallel()
 	c := newCloud(t)
 	f := c.start(t, "rootactivity")
 	handled(t, f, c.rootSignIn("e-1", "Yes", "Success"))
@@ -538,6 +548,7 @@ func TestRoot(t *testing.T) {
 }
 
 func TestNothingHappened(t *testing.T) {
+	t.Parallel()
 	c := newCloud(t)
 	f := c.start(t, "iamuser")
 	c.eve(iamtest.User{})
@@ -559,6 +570,7 @@ func TestNothingHappened(t *testing.T) {
 // TestRollUp counts what root does in one session, and tells the rest when the
 // schedule asks.
 func TestRollUp(t *testing.T) {
+	t.Parallel()
 	c := newCloud(t)
 	c.eventAge = time.Hour
 	f := c.start(t, "rootactivity")
@@ -580,6 +592,7 @@ func TestRollUp(t *testing.T) {
 }
 
 func TestLiveCheck(t *testing.T) {
+	t.Parallel()
 	t.Run("IAM is throttled", func(t *testing.T) {
 		c := newCloud(t)
 		f := c.start(t, "iamuser")
@@ -612,6 +625,7 @@ func TestLiveCheck(t *testing.T) {
 // TestFirstDay holds that what root does is checked live: root itself, and the
 // user that root creates.
 func TestFirstDay(t *testing.T) {
+	t.Parallel()
 	c := newCloud(t)
 	f := c.start(t, "rootactivity")
 	byRoot := func(eventID, name, request string) []byte {
@@ -682,6 +696,7 @@ func (c *cloud) titles(t *testing.T) []string {
 // TestSweep has a user whose time to get MFA ended 30 minutes ago, and follows
 // it until it has MFA.
 func TestSweep(t *testing.T) {
+	t.Parallel()
 	const (
 		created  = "IAM user created: eve"
 		password = "Console password created for IAM user: eve"
@@ -762,6 +777,7 @@ func scheduled(at time.Time) []byte {
 // in the guard's own account and in a member's, are found, told of when it is
 // time, and closed; an account that is closed is dropped.
 func TestLooks(t *testing.T) {
+	t.Parallel()
 	const role = "rootguard-member"
 	c := newCloud(t)
 	c.env[config.EnvMemberRole] = role
@@ -861,6 +877,7 @@ func TestLooks(t *testing.T) {
 }
 
 func TestMalformed(t *testing.T) {
+	t.Parallel()
 	c := newCloud(t)
 	f := c.start(t, "rootactivity")
 	for event, want := range map[string]string{
@@ -874,6 +891,7 @@ func TestMalformed(t *testing.T) {
 }
 
 func TestBadSettings(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{"rootactivity", "iamuser", "sweep"} {
 		c := newCloud(t)
 		delete(c.env, config.EnvTable)

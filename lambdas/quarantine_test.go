@@ -91,6 +91,7 @@ const (
 // TestQuarantine follows a user from the last reminder into quarantine, and out
 // of it by MFA.
 func TestQuarantine(t *testing.T) {
+	t.Parallel()
 	q := newQuarantined(t, "on")
 	q.run(t, 5*time.Minute)
 	q.run(t, 23*time.Hour)
@@ -128,6 +129,7 @@ func TestQuarantine(t *testing.T) {
 // TestQuarantineDryRun holds that a dry run tells and changes nothing, and that
 // off nothing is told either.
 func TestQuarantineDryRun(t *testing.T) {
+	t.Parallel()
 	q := newQuarantined(t, "dry-run")
 	q.run(t, 5*time.Minute)
 	q.run(t, 48*time.Hour)
@@ -147,6 +149,7 @@ func TestQuarantineDryRun(t *testing.T) {
 
 // TestQuarantineReleased releases a user, as rootguard release does.
 func TestQuarantineReleased(t *testing.T) {
+	t.Parallel()
 	q := newQuarantined(t, "on")
 	q.run(t, 5*time.Minute)
 	q.run(t, 24*time.Hour)

@@ -34,6 +34,7 @@ func (c *cloud) take(t *testing.T, from time.Time, seconds, tokens int) {
 // TestNoToken has others take all tokens when a user is created: it is published as
 // soon as there is one, and once.
 func TestNoToken(t *testing.T) {
+	t.Parallel()
 	c := newCloud(t)
 	f, sweep := c.start(t, "iamuser"), c.start(t, "sweep")
 	event := c.createUser("e-1")
@@ -67,6 +68,7 @@ func TestNoToken(t *testing.T) {
 // TestAllTokensTaken holds that whoever takes every token mutes nothing: what is
 // critical is published at once, the rest some minutes later.
 func TestAllTokensTaken(t *testing.T) {
+	t.Parallel()
 	c := newCloud(t)
 	root, user, sweep := c.start(t, "rootactivity"), c.start(t, "iamuser"), c.start(t, "sweep")
 	c.take(t, time.Now().Add(-5*time.Second), 120, 1<<40)

@@ -28,6 +28,7 @@ func notification(t *testing.T, m snstest.Message, at time.Time) []byte {
 
 // TestSecurityHub follows alerts from the event to Security Hub.
 func TestSecurityHub(t *testing.T) {
+	t.Parallel()
 	c := newCloud(t)
 	hub := securityhubtest.New(t, account)
 	c.env["AWS_ENDPOINT_URL_SECURITYHUB"] = hub.URL
@@ -83,6 +84,7 @@ func TestSecurityHub(t *testing.T) {
 }
 
 func TestSecurityHubBadSettings(t *testing.T) {
+	t.Parallel()
 	c := newCloud(t)
 	c.env[config.EnvTopicARN] = "rootguard-alerts"
 	f, err := lambdatest.Start(t.Context(), lambdatest.Options{Binary: binary(t, "securityhub"), Env: c.env})

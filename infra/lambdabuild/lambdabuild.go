@@ -36,34 +36,44 @@ type Built struct {
 // one, equal code makes an equal archive, and a deployment changes nothing.
 var epoch = time.Date(1980, time.January, 1, 0, 0, 0, 0, time.UTC)
 
-// Build compiles lambdas/NAME of the module at root for Linux and goarch, into
-// Dir/GOARCH/NAME. The binary has no RPC server (lambda.norpc), no symbols and
-// no trace of the machine or the commit it was built from.
+// Build compiles lambdas/NAME of the module at root as Compile does, and packs it.
 func Build(ctx context.Context, root, name, goarch string) (Built, error) {
-	source := filepath.Join(root, "lambdas", name)
-	if _, err := os.Stat(source); err != nil {
-		return Built{}, fmt.Errorf("building function %s: finding its code: %w", name, err)
-	}
-	goTool, err := exec.LookPath("go")
+	binary, err := Compile(ctx, root, name, goarch)
 	if err != nil {
-		return Built{}, fmt.Errorf("building function %s: Go is needed to compile it (https://go.dev/dl): %w", name, err)
+		return Built{}, err
 	}
-	dir := filepath.Join(root, filepath.FromSlash(Dir), goarch, name)
-	if err := os.MkdirAll(dir, 0o750); err != nil {
-		return Built{}, fmt.Errorf("building function %s: making its folder: %w", name, err)
-	}
-	b := Built{Name: name, Binary: filepath.Join(dir, "bootstrap"), Zip: filepath.Join(dir, name+".zip")}
-
-	cmd := exec.CommandContext(ctx, goTool, "build", "-tags", "lambda.norpc", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -buildid=", "-o", b.Binary, "./lambdas/"+name) //nolint:gosec // the name is one of the folders below lambdas
-	cmd.Dir = root
-	cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH="+goarch, "CGO_ENABLED=0", "GOFLAGS=")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return Built{}, fmt.Errorf("building function %s: go build: %w\n%s", name, err, strings.TrimSpace(string(out)))
-	}
+	b := Built{Name: name, Binary: binary, Zip: filepath.Join(filepath.Dir(binary), name+".zip")}
 	if err := pack(b.Binary, b.Zip); err != nil {
 		return Built{}, fmt.Errorf("building function %s: packing it: %w", name, err)
 	}
 	return b, nil
+}
+
+// Compile compiles lambdas/NAME of the module at root for Linux and goarch, into
+// Dir/GOARCH/NAME, and returns the path of the binary. It has no RPC server
+// (lambda.norpc), no symbols and no trace of the machine or the commit it was built
+// from.
+func Compile(ctx context.Context, root, name, goarch string) (string, error) {
+	source := filepath.Join(root, "lambdas", name)
+	if _, err := os.Stat(source); err != nil {
+		return "", fmt.Errorf("building function %s: finding its code: %w", name, err)
+	}
+	goTool, err := exec.LookPath("go")
+	if err != nil {
+		return "", fmt.Errorf("building function %s: Go is needed to compile it (https://go.dev/dl): %w", name, err)
+	}
+	dir := filepath.Join(root, filepath.FromSlash(Dir), goarch, name)
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return "", fmt.Errorf("building function %s: making its folder: %w", name, err)
+	}
+	binary := filepath.Join(dir, "bootstrap")
+	cmd := exec.CommandContext(ctx, goTool, "build", "-tags", "lambda.norpc", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -buildid=", "-o", binary, "./lambdas/"+name) //nolint:gosec // the name is one of the folders below lambdas
+	cmd.Dir = root
+	cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH="+goarch, "CGO_ENABLED=0", "GOFLAGS=")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building function %s: go build: %w\n%s", name, err, strings.TrimSpace(string(out)))
+	}
+	return binary, nil
 }
 
 // pack writes a zip that depends on the binary's bytes alone.

@@ -318,11 +318,11 @@ func (w *world) binary(ctx context.Context, function string) (string, error) {
 	defer w.mu.Unlock()
 	if w.binaries[function] == "" {
 		_, name, _ := strings.Cut(function, "-") // without the prefix
-		b, err := lambdabuild.Build(ctx, w.root, name, runtime.GOARCH)
+		binary, err := lambdabuild.Compile(ctx, w.root, name, runtime.GOARCH)
 		if err != nil {
 			return "", err
 		}
-		w.binaries[function] = b.Binary
+		w.binaries[function] = binary
 	}
 	return w.binaries[function], nil
 }
