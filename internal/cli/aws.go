@@ -177,15 +177,16 @@ func (d deployed) view(ctx context.Context, sys system) (*view, error) {
 	if err != nil {
 		return nil, err
 	}
+	store := dynamodb.New(sdkdynamodb.NewFromConfig(cfg), table, sys.now)
 	return &view{
-		records: dynamodb.New(sdkdynamodb.NewFromConfig(cfg), table, sys.now),
-		where:   "the table " + table + " in " + cfg.Region,
-		source:  table + " in " + cfg.Region,
-		empty:   "no event about root or an IAM user has reached it",
-		absent:  "either it did not reach rootguard, or nothing came of it; name the logs to see why",
-		untold:  "not told yet: Lambda calls the function again, and what it gives up on waits for rootguard redrive",
-		live:    true,
-		policy:  bootstrap.DefaultOptions(),
+		records: store, incidents: store.Incidents,
+		where:  "the table " + table + " in " + cfg.Region,
+		source: table + " in " + cfg.Region,
+		empty:  "no event about root or an IAM user has reached it",
+		absent: "either it did not reach rootguard, or nothing came of it; name the logs to see why",
+		untold: "not told yet: Lambda calls the function again, and what it gives up on waits for rootguard redrive",
+		live:   true,
+		policy: bootstrap.DefaultOptions(),
 		deployed: func(ctx context.Context) (config.Config, error) {
 			env, err := d.functionEnv(ctx, sys, cfg)
 			if err != nil {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"rootguard/internal/alert"
 	"rootguard/internal/aws/dynamodb"
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/cli/label"
@@ -17,6 +18,7 @@ import (
 	"rootguard/internal/config"
 	"rootguard/internal/detect"
 	"rootguard/internal/guard"
+	"rootguard/internal/incident"
 )
 
 // facts are what is known of accounts.
@@ -55,8 +57,9 @@ type view struct {
 	untold string // what becomes of an event that nobody was told of
 	live   bool   // it is kept up to date, and so speaks for this moment
 
-	policy   bootstrap.Options                                // what statuses depend on
-	deployed func(ctx context.Context) (config.Config, error) // the settings that rootguard is deployed with, nil of a local store
+	policy    bootstrap.Options                                                      // what statuses depend on
+	incidents func(ctx context.Context, account string) ([]incident.Incident, error) // nil: none are on record
+	deployed  func(ctx context.Context) (config.Config, error)                       // the settings that rootguard is deployed with, nil of a local store
 }
 
 // asDeployed takes over the settings that rootguard is deployed with, and returns
@@ -221,7 +224,11 @@ func (v *view) alerts(ctx context.Context, account string) ([]report.Alert, erro
 			if c.Window != "" {
 				latest[c.Window] = len(out)
 			}
-			out = append(out, report.Alert{Finding: *c.Finding, RolledUp: len(early[c.Window])})
+			a := report.Alert{Finding: *c.Finding, RolledUp: len(early[c.Window])}
+			if c.Kind == alert.Escalation {
+				a.Count = guard.DefaultSettings().FailedSigninsHigh
+			}
+			out = append(out, a)
 			delete(early, c.Window)
 		}
 		return nil

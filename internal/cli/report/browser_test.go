@@ -158,7 +158,10 @@ func TestPageInChromium(t *testing.T) {
 			if got := b.number(t, visibleFindings); int(got) != size.alerts {
 				t.Errorf("%v findings are visible, want %d", got, size.alerts)
 			}
-			if got := b.number(t, `document.scripts.length + document.images.length + document.querySelectorAll('iframe,object,embed').length`); got != 0 {
+			if got, want := b.number(t, `document.scripts.length`), map[bool]float64{true: 1}[size.accounts > pageAccounts]; got != want {
+				t.Errorf("the page has %v scripts, want %v", got, want)
+			}
+			if got := b.number(t, `document.images.length + document.querySelectorAll('iframe,object,embed').length`); got != 0 {
 				t.Errorf("the page has %v elements that could load or run something", got)
 			}
 			if got := b.number(t, `document.querySelectorAll('.timeline circle').length`); got > 1000 {
@@ -234,5 +237,97 @@ func TestFiltersInChromium(t *testing.T) {
 	}
 	if got := b.number(t, `document.querySelectorAll('.finding').length`); int(got) != len(r.Alerts) {
 		t.Errorf("%v findings are on the page, want %d", got, len(r.Alerts))
+	}
+}
+
+// TestOrganizationInChromium searches, sorts and pages the accounts of a large
+// organization, the worst first.
+func TestOrganizationInChromium(t *testing.T) {
+	const accounts = 10_000
+	b := newBrowser(t)
+	b.screen(t, 1280, 1700, "light")
+	r := organization(accounts, 200)
+	began := time.Now()
+	var page bytes.Buffer
+	if err := Write(&page, r); err != nil {
+		t.Fatal(err)
+	}
+	made := time.Since(began)
+	if page.Len() > 40<<20 {
+		t.Errorf("the page has %d MiB", page.Len()>>20)
+	}
+	began = time.Now()
+	b.open(t, r)
+	t.Logf("%d accounts: %d KiB, written in %s, opened in %s", accounts, page.Len()>>10, made.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
+	rows := func() float64 { return b.number(t, `document.querySelector('.overview tbody').rows.length`) }
+	first := func() string {
+		return b.text(t, `document.querySelector('.overview tbody').rows[0].dataset.key.trim()`)
+	}
+	count := func() string { return b.text(t, `document.querySelector('#find output').textContent`) }
+	shown := func() float64 {
+		return b.number(t, `[...document.querySelectorAll('.account')].filter(e => e.checkVisibility()).length`)
+	}
+	if n := rows(); n != 50 || count() != "1–50 of 10000 accounts" || shown() != 50 {
+		t.Errorf("%v rows and %v details are shown, it says %q", n, shown(), count())
+	}
+	if tone := b.text(t, `document.querySelector('.overview tbody').rows[0].dataset.tone`); tone != "bad" {
+		t.Errorf("the first account is %q, want one that regressed", tone)
+	}
+	b.picture(t, "organization")
+	run(t, b, chromedp.Focus("#find .pages button:last-child"))
+	run(t, b, chromedp.KeyEvent(" "))
+	if count() != "51–100 of 10000 accounts" {
+		t.Errorf("the next page says %q", count())
+	}
+
+	run(t, b, chromedp.Focus("#find input"))
+	run(t, b, chromedp.KeyEvent("EXAMPLE-9998"))
+	if n := rows(); n != 1 || !strings.Contains(first(), "example-9998") || count() != "1–1 of 1 account" {
+		t.Errorf("%v rows are found, the first %q, it says %q", n, first(), count())
+	}
+	run(t, b, chromedp.KeyEvent("x"))
+	if count() != "No account matches." {
+		t.Errorf("nothing is found, and it says %q", count())
+	}
+	b.number(t, `document.querySelector('#find input').value = '', document.querySelector('#find input').dispatchEvent(new Event('input')), 0`)
+
+	pick := func(value string) {
+		b.number(t, `document.querySelector('#find select').value = '`+value+`', document.querySelector('#find select').dispatchEvent(new Event('change')), 0`)
+	}
+	pick("awaiting")
+	if count() != "1–50 of 7500 accounts" {
+		t.Errorf("of those awaiting MFA it says %q", count())
+	}
+	pick("good")
+	if count() != "1–50 of 2500 accounts" {
+		t.Errorf("of the bootstrapped it says %q", count())
+	}
+	pick("incidents")
+	if count() != "1–2 of 2 accounts" {
+		t.Errorf("of those with incidents it says %q", count())
+	}
+	pick("all")
+	run(t, b, chromedp.Focus(`[data-by="key"]`))
+	run(t, b, chromedp.KeyEvent(" "))
+	if got := first(); got != "111122200001" {
+		t.Errorf("by account the first is %q", got)
+	}
+	if got := b.text(t, `document.querySelector('[data-by="key"]').parentElement.getAttribute('aria-sort')`); got != "ascending" {
+		t.Errorf("the order is said to be %q", got)
+	}
+	run(t, b, chromedp.Focus(`[data-by="alerts"]`))
+	run(t, b, chromedp.KeyEvent(" "))
+	if got := b.number(t, `Math.max(...[...document.querySelector('.overview tbody').rows].map(r => +r.dataset.alerts)) - +document.querySelector('.overview tbody').rows[0].dataset.alerts`); got != 0 {
+		t.Errorf("by alerts the first account has %v fewer than another", got)
+	}
+	b.screen(t, 375, 1700, "dark")
+	if got := b.number(t, `document.documentElement.scrollWidth`); got > 375 {
+		t.Errorf("the page is %v px wide on a screen of 375 px", got)
+	}
+	b.picture(t, "organization-phone-dark")
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.complaints) > 0 {
+		t.Errorf("the browser complains: %s", strings.Join(b.complaints, "; "))
 	}
 }

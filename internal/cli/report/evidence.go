@@ -64,7 +64,7 @@ func WriteEvidence(w io.Writer, e Evidence) error {
 		return fmt.Errorf("parsing the template of the evidence: %w", err)
 	}
 	p := evidencePage{Evidence: e, Style: template.CSS(pageStyle + evidenceStyle)} //nolint:gosec // constants of this package
-	p.CSP = "default-src 'none'; style-src " + hash(p.Style) + "; img-src data:; base-uri 'none'; form-action 'none'"
+	p.CSP = "default-src 'none'; style-src " + hash(string(p.Style)) + "; img-src data:; base-uri 'none'; form-action 'none'"
 	for _, r := range e.Rows {
 		if n := len(p.Accounts); n == 0 || p.Accounts[n-1].ID != r.Account {
 			p.Accounts = append(p.Accounts, evidenceAccount{ID: r.Account, Name: r.AccountName, AsOf: r.AsOf})

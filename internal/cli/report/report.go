@@ -1,5 +1,6 @@
 // Package report renders what a store knows as one self-contained HTML page: no
-// script, no network, no file beside it.
+// network, no file beside it. Of many accounts the page has one script, which
+// searches, sorts and pages their table; without it the page shows them all.
 package report
 
 import (
@@ -30,6 +31,21 @@ type Report struct {
 	Version  string    // of rootguard
 	Accounts []Account // in any order
 	Alerts   []Alert   // in any order
+
+	// Incidents are those that are open, in any order. HasIncidents says that they
+	// are known: a store of logs has none.
+	Incidents    []Incident
+	HasIncidents bool
+}
+
+// Incident is an incident that no one has acknowledged.
+type Incident struct {
+	ID       string
+	Account  string
+	Severity detect.Severity
+	Title    string
+	Opened   time.Time
+	Events   int
 }
 
 // Account is one account's part of the page.
@@ -42,7 +58,7 @@ type Account struct {
 type Alert struct {
 	Finding  detect.Finding
 	RolledUp int // events of the same kind and session that it stands for beyond its own
-	State    string
+	Count    int // events that made it, where it takes several; else 0
 }
 
 //go:embed page.html.tmpl
@@ -50,6 +66,21 @@ var pageTemplate string
 
 //go:embed page.css
 var pageStyle string
+
+//go:embed page.js
+var pageScript string
+
+const (
+	// pageAccounts is how many accounts need no script to be searched.
+	pageAccounts = 20
+	// maxDetails, maxFindings and maxAwaiting bound what is shown one by one: of an
+	// organization's accounts the first, which need attention most.
+	maxDetails  = 300
+	maxFindings = 5000
+	maxAwaiting = 1000
+	// maxRules bounds the accounts that the style filters by; beyond, the script does.
+	maxRules = 100
+)
 
 // severities are listed the worst first.
 var severities = []detect.Severity{detect.Critical, detect.High, detect.Medium, detect.Low, detect.Info}
@@ -70,6 +101,26 @@ type page struct {
 	Done       int // accounts that are bootstrapped
 	Awaiting   int // users who can sign in and have no MFA
 	Open       bool
+
+	Script       template.JS // "" of few accounts
+	Detailed     []section   // the first of Sections
+	Brief        bool        // some accounts are not among them
+	AwaitingRows []awaitingRow
+	OpenRows     []incidentRow
+	Critical     int // findings, of all severities All; LeftOut are not on the page
+	All          int
+	LeftOut      int
+}
+
+type awaitingRow struct {
+	bootstrap.UserStatus
+	Account, AccountName string
+	AsOf                 time.Time
+}
+
+type incidentRow struct {
+	Incident
+	AccountName string
 }
 
 type severityCount struct {
@@ -87,6 +138,7 @@ type section struct {
 	Awaiting  []bootstrap.UserStatus
 	Others    []bootstrap.UserStatus
 	Alerts    int
+	Incidents int    // that are open
 	Worst     string // severity of the worst alert
 	HasAlerts bool
 }
@@ -102,6 +154,8 @@ type row struct {
 func Write(w io.Writer, r Report) error {
 	t, err := template.New("page").Funcs(template.FuncMap{
 		"step":     label.Step,
+		"brief":    shortStep,
+		"key":      func(s section) string { return strings.ToLower(alert.Display(s.Name+" "+s.Status.Account, 4096)) },
 		"state":    label.State,
 		"glyph":    func(s bootstrap.State) string { return label.Glyph(s, true) },
 		"mfa":      label.MFA,
@@ -129,7 +183,29 @@ func Write(w io.Writer, r Report) error {
 	return nil
 }
 
-// attention orders accounts: those that need somebody first.
+// shortStep is a step in the picture of a journey.
+func shortStep(s bootstrap.Step) string {
+	switch s {
+	case bootstrap.RootMFA:
+		return "Root MFA"
+	case bootstrap.RootKeysAbsent:
+		return "No root keys"
+	case bootstrap.AdminUser:
+		return "Administrator"
+	case bootstrap.AdminSignedIn:
+		return "Signed in"
+	case bootstrap.AdminPasswordChanged:
+		return "Own password"
+	case bootstrap.AdminMFA:
+		return "Admin MFA"
+	case bootstrap.RootQuiet:
+		return "Root left alone"
+	default:
+		return string(s)
+	}
+}
+
+// attention orders accounts: those that need attention first.
 func attention(a, b Account) int {
 	regressed := func(s bootstrap.Status) (n int) {
 		for _, step := range s.Steps {
@@ -173,11 +249,30 @@ func newPage(r Report) page {
 			}
 		}
 		p.Awaiting += len(s.Awaiting)
+		for _, u := range s.Awaiting {
+			p.AwaitingRows = append(p.AwaitingRows, awaitingRow{u, a.Status.Account, a.Name, a.Status.AsOf})
+		}
 		if a.Status.Bootstrapped {
 			p.Done++
 		}
 		p.Sections = append(p.Sections, s)
 	}
+
+	p.Detailed = p.Sections[:min(len(p.Sections), maxDetails)]
+	p.Brief = len(p.Detailed) < len(p.Sections)
+	slices.SortStableFunc(p.AwaitingRows, func(a, b awaitingRow) int { return a.GraceDeadline.Compare(b.GraceDeadline) })
+	p.AwaitingRows = p.AwaitingRows[:min(len(p.AwaitingRows), maxAwaiting)]
+	for _, in := range r.Incidents {
+		row := incidentRow{Incident: in}
+		if i, known := index[in.Account]; known {
+			row.AccountName = r.Accounts[i].Name
+			p.Sections[i].Incidents++
+		}
+		p.OpenRows = append(p.OpenRows, row)
+	}
+	slices.SortFunc(p.OpenRows, func(a, b incidentRow) int {
+		return cmp.Or(cmp.Compare(b.Severity, a.Severity), b.Opened.Compare(a.Opened), strings.Compare(a.ID, b.ID))
+	})
 
 	counts := map[detect.Severity]int{}
 	for _, a := range r.Alerts {
@@ -205,23 +300,44 @@ func newPage(r Report) page {
 			p.Last = at
 		}
 	}
-	slices.SortFunc(p.Rows, func(a, b row) int {
-		return cmp.Or(b.Finding.EventTime.Compare(a.Finding.EventTime), cmp.Compare(b.Finding.Severity, a.Finding.Severity),
-			cmp.Compare(a.Finding.Account, b.Finding.Account), cmp.Compare(a.Finding.EventID, b.Finding.EventID))
-	})
+	p.All = len(p.Rows)
+	if p.LeftOut = max(0, p.All-maxFindings); p.LeftOut > 0 {
+		slices.SortFunc(p.Rows, func(a, b row) int {
+			return cmp.Or(cmp.Compare(b.Finding.Severity, a.Finding.Severity), newer(a, b))
+		})
+		p.Rows = p.Rows[:maxFindings]
+	}
+	slices.SortFunc(p.Rows, newer)
 	for i := range p.Rows {
 		p.Rows[i].Index = i
 	}
+	p.finish(counts)
+	return p
+}
+
+// newer orders findings, the latest first.
+func newer(a, b row) int {
+	return cmp.Or(b.Finding.EventTime.Compare(a.Finding.EventTime), cmp.Compare(b.Finding.Severity, a.Finding.Severity),
+		cmp.Compare(a.Finding.Account, b.Finding.Account), cmp.Compare(a.Finding.EventID, b.Finding.EventID))
+}
+
+// finish makes what is made of all accounts and findings.
+func (p *page) finish(counts map[detect.Severity]int) {
 	for _, s := range severities {
 		p.Severities = append(p.Severities, severityCount{s.String(), counts[s]})
 	}
+	p.Critical = counts[detect.Critical]
 	if len(p.Rows) > 0 {
 		p.Timelines = []timeline{newTimeline("wide", 1040, 8, p.Rows), newTimeline("narrow", 340, 3, p.Rows)}
 	}
 	p.Style = template.CSS(pageStyle) //nolint:gosec // a constant of this package
-	p.FilterCSS = filterCSS(len(r.Accounts))
-	p.CSP = "default-src 'none'; style-src " + hash(p.Style) + " " + hash(p.FilterCSS) + "; img-src data:; base-uri 'none'; form-action 'none'"
-	return p
+	p.FilterCSS = filterCSS(len(p.Sections))
+	scripts := ""
+	if len(p.Sections) > pageAccounts {
+		p.Script = template.JS(pageScript) //nolint:gosec // a constant of this package
+		scripts = " script-src " + hash(pageScript) + ";"
+	}
+	p.CSP = "default-src 'none';" + scripts + " style-src " + hash(string(p.Style)) + " " + hash(string(p.FilterCSS)) + "; img-src data:; base-uri 'none'; form-action 'none'"
 }
 
 // worse reports whether s ranks above the severity of that name.
@@ -249,6 +365,9 @@ func filterCSS(accounts int) template.CSS {
 	for _, s := range severities {
 		fmt.Fprintf(&b, "body:has(#show-%[1]s:not(:checked)) .sev-%[1]s.filtered{display:none}\n", s)
 	}
+	if accounts > maxRules {
+		accounts = 0 // the script does it
+	}
 	for i := range accounts {
 		n := strconv.Itoa(i)
 		fmt.Fprintf(&b, "body:has(#account option[value=\"%[1]s\"]:checked) .finding:not(.acc-%[1]s){display:none}\n", n)
@@ -256,8 +375,8 @@ func filterCSS(accounts int) template.CSS {
 	return template.CSS(b.String()) //nolint:gosec // made of numbers and severity names alone
 }
 
-// hash is a style's source expression in a content security policy.
-func hash(style template.CSS) string {
-	sum := sha256.Sum256([]byte(style))
+// hash is the source expression of a style or script in a content security policy.
+func hash(text string) string {
+	sum := sha256.Sum256([]byte(text))
 	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 }

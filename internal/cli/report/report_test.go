@@ -237,3 +237,49 @@ func TestLabelsFit(t *testing.T) {
 		}
 	}
 }
+
+// TestOrganizationIsBounded: of many accounts the page has the worst in full.
+func TestOrganizationIsBounded(t *testing.T) {
+	r := organization(600, maxFindings+200)
+	p := newPage(r)
+	if len(p.Detailed) != maxDetails || !p.Brief || len(p.Sections) != 600 {
+		t.Errorf("%d of %d accounts are detailed", len(p.Detailed), len(p.Sections))
+	}
+	if len(p.Rows) != maxFindings || p.LeftOut != 200 || p.All != maxFindings+200 {
+		t.Errorf("%d findings, %d left out of %d", len(p.Rows), p.LeftOut, p.All)
+	}
+	left := map[detect.Severity]int{}
+	for _, a := range r.Alerts {
+		left[a.Finding.Severity]++
+	}
+	for i, row := range p.Rows {
+		left[row.Finding.Severity]--
+		if i > 0 && row.Finding.EventTime.After(p.Rows[i-1].Finding.EventTime) {
+			t.Fatalf("finding %d is later than the one before", i)
+		}
+	}
+	if left[detect.Critical] != 0 || left[detect.High] != 0 {
+		t.Errorf("severe findings are left out: %v", left)
+	}
+	if len(p.AwaitingRows) != 900 || p.Awaiting != 900 {
+		t.Errorf("%d of %d users awaiting MFA are shown", len(p.AwaitingRows), p.Awaiting)
+	}
+	page := render(t, r)
+	for _, want := range []string{"script-src &#39;sha256-", "200 less severe or older findings are left out", "rootguard ack inc-3<", "Open incidents"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+	if strings.Count(page, "<script") != 1 || strings.Contains(page, hostile) {
+		t.Error("a name is more than text")
+	}
+}
+
+// TestCountIsShown: an alert of several events says how many.
+func TestCountIsShown(t *testing.T) {
+	r := sample(1, 1)
+	r.Alerts[0].Count, r.Alerts[0].Finding.Title = 5, "Root sign-in failed"
+	if page := render(t, r); !strings.Contains(page, "Root sign-in failed x5") {
+		t.Error("the page does not say x5")
+	}
+}

@@ -66,6 +66,22 @@ func alerts(n int, accounts []Account) []Alert {
 	return out
 }
 
+// organization is a report on many accounts, two of them with open incidents.
+func organization(accounts, n int) Report {
+	r := sample(accounts, n)
+	for i := range r.Accounts {
+		r.Accounts[i].Status.Account = fmt.Sprintf("1111222%05d", i)
+	}
+	for i := range r.Alerts {
+		r.Alerts[i].Finding.Account = r.Accounts[i%accounts].Status.Account
+	}
+	r.HasIncidents = true
+	for _, i := range []int{3, accounts - 1} {
+		r.Incidents = append(r.Incidents, Incident{ID: fmt.Sprintf("inc-%d", i), Account: r.Accounts[i].Status.Account, Severity: detect.Critical, Title: "Root sign-in WITHOUT MFA by " + hostile, Opened: day, Events: 3})
+	}
+	return r
+}
+
 // sample is a report on so many accounts and alerts.
 func sample(accounts, n int) Report {
 	r := Report{Made: day.Add(38 * 24 * time.Hour), Source: "/home/someone/.local/share/rootguard/rootguard.db", Version: "v0.0.0"}
