@@ -25,7 +25,7 @@ VENV          := $(BUILD)/venv
 LOGS          ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test cover fuzz soak bench bench-lambda e2e lint snapshot vuln bundle synth diff deploy destroy clean
+.PHONY: help run build test cover fuzz soak bench bench-lambda e2e lint snapshot reproducible vuln bundle synth diff deploy destroy clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -91,6 +91,10 @@ $(GOLANGCI): Makefile
 snapshot: $(GORELEASER) ## what a release would hold, into .build/dist
 	GITHUB_REPOSITORY_OWNER=$${GITHUB_REPOSITORY_OWNER:-rootguard} $(GORELEASER) check
 	GITHUB_REPOSITORY_OWNER=$${GITHUB_REPOSITORY_OWNER:-rootguard} $(GORELEASER) release --snapshot --clean --skip=sbom
+
+reproducible: $(GORELEASER) ## build the release twice and compare each file's hash
+	$(MAKE) snapshot && cp $(BUILD)/dist/checksums.txt $(BUILD)/checksums.first.txt
+	GOCACHE=$(abspath $(BUILD))/second-cache $(MAKE) snapshot && diff $(BUILD)/checksums.first.txt $(BUILD)/dist/checksums.txt && echo "both builds are the same"
 
 $(GORELEASER): Makefile
 	@mkdir -p $(BUILD)/bin

@@ -70,6 +70,14 @@ func TestBundle(t *testing.T) {
 			t.Errorf("the guard does not use %s", a.File)
 		}
 	}
+	policy, err := b.Policy("111122223333")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// IAM User Guide, "IAM and AWS STS quotas": a managed policy, without white space.
+	if n := len(strings.Join(strings.Fields(string(policy)), "")); n > 6144 {
+		t.Errorf("the policy for deploying has %d characters, and a managed one has at most 6,144", n)
+	}
 	if want := stacks.Functions(&settings.Settings{}); !slices.Equal(functions, want) {
 		t.Errorf("archives of %v, want %v", functions, want)
 	}

@@ -49,6 +49,7 @@ type grammar struct {
 	Findings   findingsCmd   `cmd:"" help:"List every finding, with what it means and what to do."`
 	Story      storyCmd      `cmd:"" help:"Print the bundled example log, to look at or to replay."`
 	Completion completionCmd `cmd:"" help:"Print a script that completes commands in your shell."`
+	Man        manCmd        `cmd:"" hidden:"" help:"Print the manual page."`
 	Version    versionCmd    `cmd:"" help:"Print what was built, from what, with what."`
 }
 

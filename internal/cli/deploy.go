@@ -57,6 +57,8 @@ type deployCmd struct {
 	Regions        string  `placeholder:"REGIONS" help:"The other Regions to watch, separated by commas, or none. Default: all that every account has."`
 	TemplateOnly   string  `placeholder:"DIR" help:"Write the templates, archives and parameters to a folder, for the console, StackSets or Terraform, and call AWS for nothing."`
 
+	PolicyOf accountID `placeholder:"ACCOUNT" help:"Print the IAM policy that deploying to an account needs, and call AWS for nothing."`
+
 	deployFlags
 }
 
@@ -64,7 +66,7 @@ type upgradeCmd struct {
 	deployFlags
 }
 
-const deployPermissions = `It needs permission to make what the stacks hold (CloudFormation, IAM roles, Lambda, EventBridge, SNS, SQS, DynamoDB, CloudWatch, Logs), and s3:CreateBucket, GetObject, PutObject and ListBucket on its bucket. What you may not do is named before anything is changed, as far as AWS lets that be asked.`
+const deployPermissions = `It needs the permissions that rootguard deploy --policy-of ACCOUNT prints, as an IAM policy.`
 
 // Help has examples.
 func (deployCmd) Help() string {
@@ -80,6 +82,7 @@ Examples:
   rootguard deploy ops@example.com --yes --no-wait        # in CI
   rootguard deploy --no-encrypt                           # change one setting of what is deployed
   rootguard deploy ops@example.com --template-only ./out  # no AWS at all
+  rootguard deploy --policy-of 111122223333               # what a pipeline's role needs
 
 Exit codes: 0 deployed; 1 error; 2 wrong usage; 4 deployed, and doctor warns or a receiver has not confirmed; 5 deployed, and doctor found what does not work.`
 }
@@ -171,10 +174,17 @@ func (c deployCmd) Run(ctx context.Context, sys system) error {
 	if err != nil {
 		return err
 	}
-	if c.TemplateOnly != "" {
+	if c.TemplateOnly != "" || c.PolicyOf != "" {
 		bundle, err := openBundle(c.Assets)
 		if err != nil {
 			return err
+		}
+		if c.PolicyOf != "" {
+			policy, err := bundle.Policy(string(c.PolicyOf))
+			if err != nil {
+				return err
+			}
+			return writeText(sys.stdout, string(policy))
 		}
 		return writeTemplates(sys, bundle, c.TemplateOnly, given)
 	}
