@@ -107,7 +107,7 @@ func TestAnnounced(t *testing.T) {
 	c.escalate(escalation)
 	f, sweep := c.start(t, "rootactivity"), c.start(t, "sweep")
 	now := time.Now()
-	e, err := c.operator(t).Announcer.Announce(t.Context(), announcement.Entry{Account: account, From: now, Until: now.Add(time.Hour), Owner: "alice", Reason: "OPS-17"})
+	e, err := c.operator(t).Announcer.Announce(t.Context(), announcement.AuditEvent{Account: account, From: now, Until: now.Add(time.Hour), Owner: "alice", Reason: "OPS-17"})
 	if err != nil {
 		t.Fatal(err)
 	}

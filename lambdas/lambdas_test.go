@@ -870,7 +870,7 @@ func TestLooks(t *testing.T) {
 	c.names.SetState(member, "SUSPENDED")
 	c.iam.Set(member, iamtest.Account{})
 	pass(48)
-	due, err := c.store.Rounds().Of(accountcheck.PostureRound).Due(t.Context(), now.Add(1000*time.Hour), 10)
+	due, err := c.store.Checks().Of(accountcheck.KindRoot).Due(t.Context(), now.Add(1000*time.Hour), 10)
 	if err != nil || len(due) != 1 || due[0].Account != account {
 		t.Errorf("looked at: %+v, %v", due, err)
 	}

@@ -16,17 +16,17 @@ import (
 type Settings struct {
 	Bootstrap bootstrap.Options
 
-	// Posture is how often each account's root user is checked; default 1 h.
-	Posture time.Duration
-	// ReconcileUsers is the most users that one Reconcile checks; default 2,000.
-	ReconcileUsers int
+	// RootInterval is how often each account's root user is checked; default 1 h.
+	RootInterval time.Duration
+	// Users is the most users that one Reconcile checks; default 2,000.
+	Users int
 	// Batch is the most accounts that are worked on at a time; default 64.
 	Batch int
 }
 
 // DefaultSettings are those of which nothing is set.
 func DefaultSettings() Settings {
-	return Settings{Bootstrap: bootstrap.DefaultOptions(), Posture: time.Hour, ReconcileUsers: 2000, Batch: 64}
+	return Settings{Bootstrap: bootstrap.DefaultOptions(), RootInterval: time.Hour, Users: 2000, Batch: 64}
 }
 
 func (s Settings) withDefaults() Settings {
@@ -37,11 +37,11 @@ func (s Settings) withDefaults() Settings {
 	if s.Bootstrap.QuietDays <= 0 {
 		s.Bootstrap.QuietDays = d.Bootstrap.QuietDays
 	}
-	if s.Posture <= 0 {
-		s.Posture = d.Posture
+	if s.RootInterval <= 0 {
+		s.RootInterval = d.RootInterval
 	}
-	if s.ReconcileUsers <= 0 {
-		s.ReconcileUsers = d.ReconcileUsers
+	if s.Users <= 0 {
+		s.Users = d.Users
 	}
 	if s.Batch <= 0 {
 		s.Batch = d.Batch
@@ -60,9 +60,9 @@ type Guard interface {
 // compacted, and are read whole.
 type Deps struct {
 	Guard     Guard
-	Journal   guard.Journal
+	Facts     guard.Facts
 	FactRows  FactRows
-	Rounds    Rounds
+	Checks    Checks
 	Deadlines worker.Rows[mfadeadline.Deadline]
 	Now       func() time.Time
 }
@@ -79,8 +79,8 @@ type Checker struct {
 func New(deps Deps, settings Settings) *Checker {
 	settings = settings.withDefaults()
 	c := &Checker{
-		schedule: Schedule{deps.Rounds}, deps: deps, settings: settings,
-		facts: accountfacts.Reader{Facts: deps.Journal, Options: settings.Bootstrap},
+		schedule: Schedule{deps.Checks}, deps: deps, settings: settings,
+		facts: accountfacts.Reader{Facts: deps.Facts, Options: settings.Bootstrap},
 	}
 	if deps.FactRows != nil {
 		c.facts.Pages = deps.FactRows
@@ -90,12 +90,12 @@ func New(deps Deps, settings Settings) *Checker {
 
 // Times and bounds that all checks share.
 const (
-	settled = accountfacts.ConsistencyDelay
+	consistencyDelay = accountfacts.ConsistencyDelay
 
 	// firstRetry is when an account is checked again about which IAM did not answer.
 	firstRetry = 5 * time.Minute
-	// loud is from how many checks in a row on, without an answer, that is reported.
-	loud = 6
+	// alertAfter is from how many checks in a row on, without an answer, that is reported.
+	alertAfter = 6
 
 	liveTimeout = 5 * time.Second
 	// askTimeout bounds the live checks between two writes, so that time is left

@@ -34,8 +34,8 @@ type Compacted struct {
 // end at any point and two may overlap. A run removes a bounded number of facts of
 // an account and holds a bounded number in memory; the next run goes on.
 func (k *Checker) CompactFacts(ctx context.Context, at time.Time) (Compacted, error) {
-	c := compaction{rounds: rounds{Checker: k, at: at}}
-	err := c.walk(ctx, FactsRound, c.settings.Batch, func(ctx context.Context, due []Round) {
+	c := compaction{pass: pass{Checker: k, at: at}}
+	err := c.walk(ctx, KindFacts, c.settings.Batch, func(ctx context.Context, due []Check) {
 		for _, r := range due {
 			if c.halt || c.spent(ctx) {
 				c.more = true
@@ -53,7 +53,7 @@ func (c *Checker) compactFrom(ctx context.Context, account string, at time.Time)
 	if c.deps.FactRows == nil {
 		return nil
 	}
-	return c.schedule.revise(ctx, account, FactsRound, func(r Round) (Round, bool) {
+	return c.schedule.revise(ctx, account, KindFacts, func(r Check) (Check, bool) {
 		begun := r.Due.IsZero()
 		if begun {
 			r.Due = at
@@ -64,11 +64,11 @@ func (c *Checker) compactFrom(ctx context.Context, account string, at time.Time)
 
 // compaction is one run.
 type compaction struct {
-	rounds
+	pass
 	Compacted
 }
 
-func (c *compaction) account(ctx context.Context, r Round) {
+func (c *compaction) account(ctx context.Context, r Check) {
 	part, of := partOf(r.Cursor)
 	facts, of, err := c.part(ctx, r.Account, part, of)
 	if err != nil {
@@ -76,7 +76,7 @@ func (c *compaction) account(ctx context.Context, r Round) {
 		return
 	}
 	plan := bootstrap.Compact(r.Account, facts, c.at)
-	if _, err := c.deps.Journal.Add(ctx, plan.Put); err != nil {
+	if _, err := c.deps.Facts.Add(ctx, plan.Put); err != nil {
 		c.failRound(&r, fmt.Errorf("storing facts of account %s: %w", r.Account, err))
 		return
 	}
@@ -100,7 +100,7 @@ func (c *compaction) account(ctx context.Context, r Round) {
 	case part+1 < of:
 		now.Cursor, now.Due, c.More = cursorOf(part+1, of), c.at, true
 	default:
-		now.Cursor, now.Done, now.Due = "", c.at, slot(r.Account, daily, c.at)
+		now.Cursor, now.Done, now.Due = "", c.at, nextCheck(r.Account, daily, c.at)
 	}
 	if c.store(ctx, &r, now) && now.Cursor == "" {
 		c.Accounts++

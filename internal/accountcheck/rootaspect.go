@@ -222,7 +222,7 @@ func (a *rootAspect) unexplained(r *Root, facts []bootstrap.Fact) (id detect.ID,
 	}
 	never := seen.IsZero()
 	if !never {
-		facts = since(facts, seen.Add(-settled))
+		facts = since(facts, seen.Add(-consistencyDelay))
 	}
 	if a.explained(facts, never) {
 		return "", false

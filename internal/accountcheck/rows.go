@@ -10,42 +10,42 @@ import (
 	"rootguard/internal/worker"
 )
 
-// Rounds keeps when which account is to be checked.
-type Rounds interface {
+// Checks keeps when which account is to be checked.
+type Checks interface {
 	// Of are the rounds of a kind. Those of CensusRound are never listed as due.
-	Of(kind RoundKind) worker.Rows[Round]
+	Of(kind Kind) worker.Rows[Check]
 	// Accounts returns every account on record, in order: those with a round are.
 	Accounts(ctx context.Context) ([]string, error)
 }
 
 // RowKey is worker.Row's.
-func (r Round) RowKey() string { return r.Key }
+func (r Check) RowKey() string { return r.Key }
 
 // RowDue is worker.Row's.
-func (r Round) RowDue() time.Time { return r.Due }
+func (r Check) RowDue() time.Time { return r.Due }
 
-func roundKey(account string, kind RoundKind) string {
+func checkKey(account string, kind Kind) string {
 	return keys.Account(account) + "/" + string(kind)
 }
 
-// RoundKind is what is done in a round.
-type RoundKind string
+// Kind is what is done in a round.
+type Kind string
 
 // The kinds of round. CensusRound is one row, of the guard's own account, and
 // is read by its key alone.
 const (
-	PostureRound   RoundKind = "posture"
-	ReconcileRound RoundKind = "reconcile"
-	WitnessRound   RoundKind = "witness"
-	FactsRound     RoundKind = "facts"
-	CensusRound    RoundKind = "census"
+	KindRoot      Kind = "posture"
+	KindUsers     Kind = "reconcile"
+	KindReport    Kind = "witness"
+	KindFacts     Kind = "facts"
+	KindDiscovery Kind = "census"
 )
 
-// Round says when an account is to be looked at, and how far that has come.
-type Round struct {
+// Check says when an account is to be looked at, and how far that has come.
+type Check struct {
 	Key        string    `json:"key"` // "account/kind"
 	Account    string    `json:"account"`
-	Kind       RoundKind `json:"kind"`
+	Kind       Kind      `json:"kind"`
 	Due        time.Time `json:"due,omitzero"`         // zero: the account is not looked at
 	Revision   int       `json:"revision"`             // of the row, which begins at 1
 	Unanswered int       `json:"unanswered,omitempty"` // looks in a row to which there was no answer
@@ -57,11 +57,11 @@ type Round struct {
 	Cursor string `json:"cursor,omitempty"`
 
 	// Of PostureRound.
-	Root   Root      `json:"root,omitzero"`
-	Unread int       `json:"unread,omitempty"` // looks in a row at which a queue of its forwarders was missing or gave no answer
-	Unseen string    `json:"unseen,omitempty"` // why, at the last of them
-	Listed time.Time `json:"listed,omitzero"`  // when the census began that found it in the organization
-	Closed bool      `json:"closed,omitempty"` // closed, suspended or no longer in the organization
+	Root          Root      `json:"root,omitzero"`
+	QueueFailures int       `json:"unread,omitempty"` // looks in a row at which a queue of its forwarders was missing or gave no answer
+	QueueError    string    `json:"unseen,omitempty"` // why, at the last of them
+	Listed        time.Time `json:"listed,omitzero"`  // when the census began that found it in the organization
+	Suspended     bool      `json:"closed,omitempty"` // closed, suspended or no longer in the organization
 
 	// Of ReconcileRound: how often a credential report was waited for.
 	Waited int `json:"waited,omitempty"`
@@ -70,7 +70,7 @@ type Round struct {
 	Witness Witness `json:"witness,omitzero"`
 
 	// Of CensusRound.
-	Census Census `json:"census,omitzero"`
+	Discovery Discovery `json:"census,omitzero"`
 }
 
 // Root is what the rounds know of an account's root user.
@@ -93,7 +93,7 @@ type RootSeen struct {
 type RootProblem struct {
 	Finding detect.ID `json:"finding"`
 	Since   time.Time `json:"since"` // when it was first seen
-	Told    bool      `json:"told,omitempty"`
+	Alerted bool      `json:"told,omitempty"`
 }
 
 // Witness is what the credential reports of an account have shown.
@@ -123,17 +123,17 @@ type RootUse struct {
 	Changed time.Time `json:"changed"` // when it came into that state
 }
 
-// Census is how far a census has come.
-type Census struct {
-	Began     time.Time `json:"began,omitzero"`
-	Complete  bool      `json:"complete,omitempty"`   // the organization listed all of its accounts
-	Refused   string    `json:"refused,omitempty"`    // why it did not
-	Silent    int       `json:"silent,omitempty"`     // accounts that IAM does not answer about
-	SilentIDs []string  `json:"silent_ids,omitempty"` // the first of them
+// Discovery is how far a census has come.
+type Discovery struct {
+	Began          time.Time `json:"began,omitzero"`
+	Complete       bool      `json:"complete,omitempty"`   // the organization listed all of its accounts
+	Refused        string    `json:"refused,omitempty"`    // why it did not
+	Unreachable    int       `json:"silent,omitempty"`     // accounts that IAM does not answer about
+	UnreachableIDs []string  `json:"silent_ids,omitempty"` // the first of them
 
-	Unread    int      `json:"unread,omitempty"` // accounts of whose forwarders a queue is missing or gives no answer
-	UnreadIDs []string `json:"unread_ids,omitempty"`
-	Unseen    string   `json:"unseen,omitempty"` // why, of one of them
+	QueueFailures   int      `json:"unread,omitempty"` // accounts of whose forwarders a queue is missing or gives no answer
+	QueueFailureIDs []string `json:"unread_ids,omitempty"`
+	QueueError      string   `json:"unseen,omitempty"` // why, of one of them
 
 	NoReport    int      `json:"no_report,omitempty"` // accounts whose credential report cannot be had
 	NoReportIDs []string `json:"no_report_ids,omitempty"`

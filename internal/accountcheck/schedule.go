@@ -12,26 +12,26 @@ import (
 
 // Schedule keeps when each account is checked. It is a guard.FactsHook, and a
 // mfadeadline.Accounts.
-type Schedule struct{ Rounds Rounds }
+type Schedule struct{ Checks Checks }
 
 var _ guard.FactsHook = Schedule{}
 
 // round reads a round, the zero value where there is none.
-func (s Schedule) round(ctx context.Context, account string, kind RoundKind) (Round, error) {
-	r, err := s.Rounds.Of(kind).Get(ctx, roundKey(account, kind))
+func (s Schedule) round(ctx context.Context, account string, kind Kind) (Check, error) {
+	r, err := s.Checks.Of(kind).Get(ctx, checkKey(account, kind))
 	if err != nil {
-		return Round{}, fmt.Errorf("reading when to look at account %s: %w", account, err)
+		return Check{}, fmt.Errorf("reading when to look at account %s: %w", account, err)
 	}
 	return r, nil
 }
 
 // revise changes a round of an account, if change says that there is something to write.
-func (s Schedule) revise(ctx context.Context, account string, kind RoundKind, change func(Round) (now Round, write bool)) error {
-	key := roundKey(account, kind)
-	err := s.Rounds.Of(kind).Update(ctx, key, func(r Round) Round {
+func (s Schedule) revise(ctx context.Context, account string, kind Kind, change func(Check) (now Check, write bool)) error {
+	key := checkKey(account, kind)
+	err := s.Checks.Of(kind).Update(ctx, key, func(r Check) Check {
 		now, write := change(r)
 		if !write {
-			return Round{}
+			return Check{}
 		}
 		now.Key, now.Account, now.Kind = key, account, kind
 		now.Revision++
@@ -46,14 +46,14 @@ func (s Schedule) revise(ctx context.Context, account string, kind RoundKind, ch
 // Suspended reports whether an account is known to be closed, or to have left the
 // organization, so that IAM will not answer about it again.
 func (s Schedule) Suspended(ctx context.Context, account string) (bool, error) {
-	r, err := s.round(ctx, account, PostureRound)
-	return r.Closed, err
+	r, err := s.round(ctx, account, KindRoot)
+	return r.Suspended, err
 }
 
 // Answers reports whether IAM answered about an account's root and its users at the
 // last check of each.
 func (s Schedule) Answers(ctx context.Context, account string) (bool, error) {
-	for _, kind := range []RoundKind{PostureRound, ReconcileRound} {
+	for _, kind := range []Kind{KindRoot, KindUsers} {
 		if r, err := s.round(ctx, account, kind); err != nil || r.Unanswered > 0 || r.Done.IsZero() {
 			return false, err
 		}
@@ -69,7 +69,7 @@ func (s Schedule) Added(ctx context.Context, facts []bootstrap.Fact) error {
 	var errs []error
 	for i := range facts {
 		f := &facts[i]
-		soon, entered := f.Time.Add(settled+time.Second), false
+		soon, entered := f.Time.Add(consistencyDelay+time.Second), false
 		switch f.Kind {
 		case bootstrap.RootMFAEnabled, bootstrap.RootMFADeactivated, bootstrap.RootKeyCreated, bootstrap.RootKeyDeleted,
 			bootstrap.RootPasswordSet, bootstrap.RootPasswordRemoved:
@@ -81,7 +81,7 @@ func (s Schedule) Added(ctx context.Context, facts []bootstrap.Fact) error {
 		default:
 			continue
 		}
-		errs = append(errs, s.revise(ctx, f.Account, PostureRound, func(r Round) (Round, bool) {
+		errs = append(errs, s.revise(ctx, f.Account, KindRoot, func(r Check) (Check, bool) {
 			if r.Due.IsZero() {
 				return r, false // the account is not checked
 			}

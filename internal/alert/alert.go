@@ -77,9 +77,9 @@ type Alert struct {
 	// many alerts were due at once.
 	Late bool `json:"late,omitempty"`
 
-	// Took names the receivers that have this alert from an attempt before, which
+	// DeliveredTo names the receivers that have this alert from an attempt before, which
 	// failed with others. It is between guard and Publisher, and not published.
-	Took []string `json:"-"`
+	DeliveredTo []string `json:"-"`
 }
 
 // Published is an alert as a receiver has it.

@@ -21,21 +21,21 @@ import (
 // Max is the longest that root use is announced for.
 const Max = 24 * time.Hour
 
-// recapAfter is how long after its end an announcement's recap is made, for
+// summaryDelay is how long after its end an announcement's recap is made, for
 // CloudTrail to deliver what root did in its last minutes.
-const recapAfter = 5 * time.Minute
+const summaryDelay = 5 * time.Minute
 
-// recapped is how many findings a recap counts. Who scripts root makes more, and to
+// maxCounted is how many findings a recap counts. Who scripts root makes more, and to
 // count them takes time that others need.
-const recapped = 20_000
+const maxCounted = 20_000
 
 var errCounted = errors.New("enough is counted")
 
-// Entry is what somebody did about an announcement of root use. Entries are
+// AuditEvent is what somebody did about an announcement of root use. Entries are
 // never changed.
-type Entry struct {
+type AuditEvent struct {
 	Key     string    `json:"key"`     // "account/from/ID/act"
-	Act     Act       `json:"act"`     //
+	Action  Action    `json:"act"`     //
 	ID      string    `json:"id"`      // of the announcement, for people, see ReadID
 	Account string    `json:"account"` //
 	From    time.Time `json:"from"`    // of the announcement, in whole seconds
@@ -48,19 +48,19 @@ type Entry struct {
 	Owner string    `json:"owner,omitempty"` // of an Opened: who answers for the use of root
 }
 
-// Act is what an entry tells of.
-type Act string
+// Action is what an entry tells of.
+type Action string
 
 // The acts.
 const (
-	Opened Act = "open"
-	Closed Act = "close"
+	Opened Action = "open"
+	Closed Action = "close"
 )
 
 // Announcement is root use that was announced.
 type Announcement struct {
-	Opened Entry  `json:"opened"`
-	Closed *Entry `json:"closed,omitempty"` // before its time
+	Opened     AuditEvent  `json:"opened"`
+	EndedEarly *AuditEvent `json:"closed,omitempty"` // before its time
 }
 
 // End is when it ends, or ended.
@@ -69,8 +69,8 @@ func (a *Announcement) End() time.Time {
 	if longest := a.Opened.From.Add(Max); end.After(longest) {
 		end = longest
 	}
-	if a.Closed != nil && a.Closed.At.Before(end) {
-		end = a.Closed.At
+	if a.EndedEarly != nil && a.EndedEarly.At.Before(end) {
+		end = a.EndedEarly.At
 	}
 	return end
 }
@@ -87,17 +87,17 @@ func (a *Announcement) use() detect.AnnouncedUse {
 
 // Of puts entries together, by the time they begin. A closing
 // without its opening is left out.
-func Of(entries []Entry) []Announcement {
+func Of(entries []AuditEvent) []Announcement {
 	var all []Announcement
-	closed := map[string]*Entry{}
+	closed := map[string]*AuditEvent{}
 	for i := range entries {
-		if e := &entries[i]; e.Act == Closed {
+		if e := &entries[i]; e.Action == Closed {
 			closed[e.ID] = e
 		}
 	}
 	for i := range entries {
-		if e := &entries[i]; e.Act == Opened {
-			all = append(all, Announcement{Opened: *e, Closed: closed[e.ID]})
+		if e := &entries[i]; e.Action == Opened {
+			all = append(all, Announcement{Opened: *e, EndedEarly: closed[e.ID]})
 		}
 	}
 	slices.SortFunc(all, func(a, b Announcement) int {
@@ -151,8 +151,8 @@ func New(store Store, summaries worker.Rows[Summary], sender Sender, now func() 
 // of the entry say which. That it is opened is published first, and only then is
 // it stored and counts: nobody lowers an alert unseen. It fails with an
 // OverlapError where there is one of that time already.
-func (an *Announcer) Announce(ctx context.Context, e Entry) (Entry, error) {
-	e.Act, e.At = Opened, an.now().UTC()
+func (an *Announcer) Announce(ctx context.Context, e AuditEvent) (AuditEvent, error) {
+	e.Action, e.At = Opened, an.now().UTC()
 	e.From, e.Until = e.From.UTC().Truncate(time.Second), e.Until.UTC().Truncate(time.Second)
 	if d := e.Until.Sub(e.From); d <= 0 || d > Max {
 		return e, failure.Permanent(fmt.Errorf("announcing root use: it is to last %v, and may last %v at most", d, Max))
@@ -166,13 +166,13 @@ func (an *Announcer) Announce(ctx context.Context, e Entry) (Entry, error) {
 		return e, err
 	}
 	a := Announcement{Opened: e}
-	if err := an.tellOf(ctx, detect.UseAnnounced(a.use(), e.Actor, e.At)); err != nil {
+	if err := an.publish(ctx, detect.UseAnnounced(a.use(), e.Actor, e.At)); err != nil {
 		return e, err
 	}
-	if err := an.recapAt(ctx, &e, e.Until.Add(recapAfter)); err != nil {
+	if err := an.scheduleSummary(ctx, &e, e.Until.Add(summaryDelay)); err != nil {
 		return e, err
 	}
-	if _, err := an.register.Store.Enter(ctx, e); err != nil {
+	if _, err := an.register.Store.Append(ctx, e); err != nil {
 		return e, fmt.Errorf("storing announcement %s: %w", e.ID, err)
 	}
 	// Another one may have been stored since the first check. Each of two that are
@@ -188,7 +188,7 @@ func (an *Announcer) Announce(ctx context.Context, e Entry) (Entry, error) {
 }
 
 // overlap is an OverlapError where another announcement has part of the time.
-func (an *Announcer) overlap(ctx context.Context, e *Entry) error {
+func (an *Announcer) overlap(ctx context.Context, e *AuditEvent) error {
 	known, err := an.register.between(ctx, e.Account, e.From.Add(-Max), e.Until)
 	if err != nil {
 		return err
@@ -205,28 +205,28 @@ func (an *Announcer) overlap(ctx context.Context, e *Entry) error {
 // since it only makes alerts louder. Where somebody closed it before, theirs
 // stays, already is true, and that it is told of is made sure.
 func (an *Announcer) Close(ctx context.Context, a Announcement, by detect.Actor, reason string) (closed Announcement, already bool, err error) {
-	e := Entry{Act: Closed, ID: a.Opened.ID, Account: a.Opened.Account, From: a.Opened.From, At: an.now().UTC(), Actor: by, Reason: reason}
+	e := AuditEvent{Action: Closed, ID: a.Opened.ID, Account: a.Opened.Account, From: a.Opened.From, At: an.now().UTC(), Actor: by, Reason: reason}
 	e.Key = announcementKey(&e)
-	there, err := an.register.Store.Enter(ctx, e)
+	there, err := an.register.Store.Append(ctx, e)
 	if err != nil {
 		return a, false, fmt.Errorf("closing announcement %s: %w", e.ID, err)
 	}
-	a.Closed, already = &there, !there.At.Equal(e.At) || there.Actor.ARN != by.ARN
-	if err := an.recapAt(ctx, &a.Opened, a.End().Add(recapAfter)); err != nil {
+	a.EndedEarly, already = &there, !there.At.Equal(e.At) || there.Actor.ARN != by.ARN
+	if err := an.scheduleSummary(ctx, &a.Opened, a.End().Add(summaryDelay)); err != nil {
 		return a, already, err
 	}
-	return a, already, an.tellOf(ctx, detect.UseClosed(a.use(), there.Actor, there.Reason, there.At))
+	return a, already, an.publish(ctx, detect.UseClosed(a.use(), there.Actor, there.Reason, there.At))
 }
 
-// tellOf publishes a finding in an alert of its own, once.
-func (an *Announcer) tellOf(ctx context.Context, f detect.Finding) error {
+// publish publishes a finding in an alert of its own, once.
+func (an *Announcer) publish(ctx context.Context, f detect.Finding) error {
 	_, err := an.sender.Send(ctx, guard.Notice{Finding: f})
 	return err //nolint:wrapcheck // it says which event
 }
 
-// recapAt has Recap look at an announcement at a time, if not earlier.
-func (an *Announcer) recapAt(ctx context.Context, e *Entry, at time.Time) error {
-	key := recapKey(e)
+// scheduleSummary has Recap look at an announcement at a time, if not earlier.
+func (an *Announcer) scheduleSummary(ctx context.Context, e *AuditEvent, at time.Time) error {
+	key := summaryKey(e)
 	err := an.summaries.Update(ctx, key, func(d Summary) Summary {
 		if d.Key != "" && (d.Due.IsZero() || d.Due.Before(at)) {
 			return Summary{}
@@ -284,15 +284,15 @@ func (r Register) Lower(ctx context.Context, f detect.Finding) (detect.Finding, 
 	return detect.Announce(f, detect.Announced{ID: o.ID, Owner: o.Owner, Reason: o.Reason, Until: last.End()}), nil
 }
 
-// Recapped says what Recap did.
-type Recapped struct {
-	Told int  // announcements that ended
-	More bool // some are due that were left to the next run
+// Summarized says what Recap did.
+type Summarized struct {
+	Ended int  // announcements that ended
+	More  bool // some are due that were left to the next run
 }
 
-// Recap tells what root did under every announcement that was over some minutes
+// Summarize tells what root did under every announcement that was over some minutes
 // before a time, once. What one run leaves is due for the next.
-func (an *Announcer) Recap(ctx context.Context, at time.Time) (done Recapped, err error) {
+func (an *Announcer) Summarize(ctx context.Context, at time.Time) (done Summarized, err error) {
 	loop := worker.Loop[Summary]{
 		What: "announcements that ended", At: at, Now: an.now, Page: an.batch, Batch: 1, Reserve: reserve, Backoff: worker.AfterFailure(),
 		Due:    an.summaries.Due,
@@ -300,9 +300,9 @@ func (an *Announcer) Recap(ctx context.Context, at time.Time) (done Recapped, er
 		PutOff: an.putOff,
 	}
 	loop.Do = worker.One(func(ctx context.Context, d *Summary) worker.Result {
-		told, err := an.recap(ctx, *d)
+		told, err := an.summarize(ctx, *d)
 		if told {
-			done.Told++
+			done.Ended++
 		}
 		if err != nil {
 			err = fmt.Errorf("telling what became of announced root use: %w", err)
@@ -330,8 +330,8 @@ func (an *Announcer) putOff(ctx context.Context, d *Summary, failures int, until
 	return stored, err //nolint:wrapcheck // the loop says which row
 }
 
-// recap tells of the announcement that a deadline is of, and takes it off the index.
-func (an *Announcer) recap(ctx context.Context, d Summary) (told bool, err error) {
+// summarize tells of the announcement that a deadline is of, and takes it off the index.
+func (an *Announcer) summarize(ctx context.Context, d Summary) (told bool, err error) {
 	_, rest, _ := strings.Cut(d.Key, "/")
 	began, _, _ := strings.Cut(rest, "/")
 	from, err := time.Parse(time.RFC3339, began)
@@ -343,8 +343,8 @@ func (an *Announcer) recap(ctx context.Context, d Summary) (told bool, err error
 		return false, err
 	}
 	// There is none where whoever announced it died before it counted.
-	if i := slices.IndexFunc(known, func(a Announcement) bool { return recapKey(&a.Opened) == d.Key }); i >= 0 {
-		if told, err = an.tellRecap(ctx, &known[i]); err != nil {
+	if i := slices.IndexFunc(known, func(a Announcement) bool { return summaryKey(&a.Opened) == d.Key }); i >= 0 {
+		if told, err = an.publishSummary(ctx, &known[i]); err != nil {
 			return told, err
 		}
 	}
@@ -362,9 +362,9 @@ func (an *Announcer) recap(ctx context.Context, d Summary) (told bool, err error
 	return told, nil
 }
 
-func (an *Announcer) tellRecap(ctx context.Context, a *Announcement) (told bool, err error) {
-	if c := a.Closed; c != nil {
-		if err := an.tellOf(ctx, detect.UseClosed(a.use(), c.Actor, c.Reason, c.At)); err != nil {
+func (an *Announcer) publishSummary(ctx context.Context, a *Announcement) (told bool, err error) {
+	if c := a.EndedEarly; c != nil {
+		if err := an.publish(ctx, detect.UseClosed(a.use(), c.Actor, c.Reason, c.At)); err != nil {
 			return false, err
 		}
 		if !c.At.After(a.Opened.From) {
@@ -372,7 +372,7 @@ func (an *Announcer) tellRecap(ctx context.Context, a *Announcement) (told bool,
 		}
 	}
 	var did tally
-	if err := an.register.Store.Under(ctx, a.Opened.ID, did.add); err != nil && !errors.Is(err, errCounted) {
+	if err := an.register.Store.ClaimsDuring(ctx, a.Opened.ID, did.add); err != nil && !errors.Is(err, errCounted) {
 		return false, fmt.Errorf("reading what root did under announcement %s: %w", a.Opened.ID, err)
 	}
 	f := detect.UseEnded(a.use(), a.Opened.Actor, did.String(), a.End())
@@ -397,7 +397,7 @@ func (t *tally) add(c guard.Claim) error {
 	if t.sessions == nil {
 		*t = tally{findings: counts{}, calls: counts{}, sessions: map[string]bool{}}
 	}
-	if t.all == recapped {
+	if t.all == maxCounted {
 		t.more = true
 		return errCounted
 	}
@@ -430,7 +430,7 @@ func (t *tally) String() string {
 	}
 	s += " Findings: " + t.findings.String() + "."
 	if t.more {
-		s += fmt.Sprintf(" There are more: counted are the first %d.", recapped)
+		s += fmt.Sprintf(" There are more: counted are the first %d.", maxCounted)
 	}
 	if t.kept > 0 {
 		s += fmt.Sprintf(" Not lowered: %d, which have alerts of their own.", t.kept)
@@ -463,10 +463,10 @@ func times(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-func announcementKey(e *Entry) string {
-	return keys.Account(e.Account) + "/" + e.From.UTC().Format(time.RFC3339) + "/" + e.ID + "/" + string(e.Act)
+func announcementKey(e *AuditEvent) string {
+	return keys.Account(e.Account) + "/" + e.From.UTC().Format(time.RFC3339) + "/" + e.ID + "/" + string(e.Action)
 }
 
-func recapKey(e *Entry) string {
+func summaryKey(e *AuditEvent) string {
 	return keys.Account(e.Account) + "/" + e.From.UTC().Format(time.RFC3339) + "/" + e.ID
 }

@@ -9,13 +9,13 @@ import (
 
 // Store keeps who announced the use of root, and that it was ended early.
 type Store interface {
-	// Enter stores an entry for ever, unless there is one under its key, and
+	// Append stores an entry for ever, unless there is one under its key, and
 	// returns the one that is there then.
-	Enter(ctx context.Context, e Entry) (Entry, error)
+	Append(ctx context.Context, e AuditEvent) (AuditEvent, error)
 	// Entries returns those of an account whose From lies between two times, both
 	// included, by From.
-	Entries(ctx context.Context, account string, from, to time.Time) ([]Entry, error)
-	// Under calls fn with the claim of every event that was judged under an
+	Entries(ctx context.Context, account string, from, to time.Time) ([]AuditEvent, error)
+	// ClaimsDuring calls fn with the claim of every event that was judged under an
 	// announcement, by event time. An event of the last moments may be missing.
-	Under(ctx context.Context, announcement string, fn func(guard.Claim) error) error
+	ClaimsDuring(ctx context.Context, announcement string, fn func(guard.Claim) error) error
 }

@@ -72,12 +72,12 @@ func TestLedgerInABatch(t *testing.T) {
 }
 
 func TestJournal(t *testing.T) {
-	guardtest.Journal(t, func(t *testing.T) guard.Journal { t.Helper(); return newStore(t) })
-	guardtest.FactRows(t, func(t *testing.T) guardtest.JournalRows { t.Helper(); return newStore(t) })
+	guardtest.Facts(t, func(t *testing.T) guard.Facts { t.Helper(); return newStore(t) })
+	guardtest.FactRows(t, func(t *testing.T) guardtest.FactsAndRows { t.Helper(); return newStore(t) })
 }
 
 func TestJournalInABatch(t *testing.T) {
-	guardtest.Journal(t, func(t *testing.T) guard.Journal { t.Helper(); return newBatched(t, 1000) })
+	guardtest.Facts(t, func(t *testing.T) guard.Facts { t.Helper(); return newBatched(t, 1000) })
 }
 
 func finding(account, event string, at time.Time) *detect.Finding {
@@ -381,7 +381,7 @@ func record(i int) *cloudtrail.Record {
 
 func newGuard(s *bolt.Store, pub guard.Publisher) *guard.Guard {
 	return guard.New(guard.Deps{
-		Detector: detector{}, Ledger: s, Journal: s, Publisher: pub, Now: func() time.Time { return t0 },
+		Detector: detector{}, Ledger: s, Facts: s, Publisher: pub, Now: func() time.Time { return t0 },
 	}, guard.Settings{Lease: time.Nanosecond})
 }
 

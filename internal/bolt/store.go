@@ -21,7 +21,7 @@ import (
 
 var (
 	_ guard.Ledger          = (*Store)(nil)
-	_ guard.Journal         = (*Store)(nil)
+	_ guard.Facts           = (*Store)(nil)
 	_ accountcheck.FactRows = (*Store)(nil)
 )
 

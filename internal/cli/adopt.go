@@ -166,7 +166,7 @@ func (c adoptCmd) accounts(ctx context.Context, o *operator) ([]string, error) {
 
 // adopt looks at one account. What it has no answer about is in the result; an
 // error ends the command.
-func (c adoptCmd) adopt(ctx context.Context, sys system, o *operator, live accountcheck.Asked, account string, progress func(checked, of int)) (adoptedJSON, error) {
+func (c adoptCmd) adopt(ctx context.Context, sys system, o *operator, live accountcheck.IAMReader, account string, progress func(checked, of int)) (adoptedJSON, error) {
 	done := adoptedJSON{Schema: adoptSchema, Account: account, Name: o.config.AccountName(account), State: adoptDone}
 	if c.Organization {
 		recent, err := o.parts.Accounts.Recently(ctx, account, sys.now())
@@ -178,13 +178,13 @@ func (c adoptCmd) adopt(ctx context.Context, sys system, o *operator, live accou
 			return done, nil
 		}
 	}
-	got, err := o.parts.Accounts.Adopt(ctx, live, account, sys.now(), progress)
+	got, err := o.parts.Accounts.Enroll(ctx, live, account, sys.now(), progress)
 	done.Users, done.Found, done.Gone, done.WithoutMFA = got.Users, got.Found, got.Gone, got.WithoutMFA
 	done.DeadlineSet, done.Unanswered = got.Tracked, got.Unanswered
 	if got.Root.AccountMFAEnabled != nil {
 		done.Root = rootOf(&got.Root)
 	}
-	switch silent := (&accountcheck.SilentError{}); {
+	switch silent := (&accountcheck.UnreachableError{}); {
 	case ctx.Err() != nil:
 		return done, fmt.Errorf("stopped at account %s: %w; the same command goes on there", account, ctx.Err())
 	case errors.As(err, &silent):

@@ -137,8 +137,8 @@ func explainClaim(b *strings.Builder, p paint, c guard.Claim, untold string, wid
 	if c.AlertID != "" {
 		fmt.Fprintf(b, "  alert %s\n", label.Clean(c.AlertID))
 	}
-	if c.Window != "" {
-		fmt.Fprintf(b, "  window %s\n", label.Clean(c.Window))
+	if c.Series != "" {
+		fmt.Fprintf(b, "  window %s\n", label.Clean(c.Series))
 	}
 }
 

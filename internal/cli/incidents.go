@@ -71,7 +71,7 @@ func incidentState(in *incident.Incident) string {
 	switch {
 	case in.Ack != nil:
 		return "acknowledged"
-	case in.Round > 0:
+	case in.Cycle > 0:
 		return "open"
 	default:
 		return "noted"

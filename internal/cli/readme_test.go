@@ -79,7 +79,7 @@ func TestReadmeAlert(t *testing.T) {
 	}
 	sent := &fake.Publisher{}
 	g := guard.New(guard.Deps{
-		Detector: &detect.Detector{}, Ledger: &fake.Ledger{}, Journal: &fake.Journal{}, Publisher: sent, Now: time.Now,
+		Detector: &detect.Detector{}, Ledger: &fake.Ledger{}, Facts: &fake.Facts{}, Publisher: sent, Now: time.Now,
 		AccountName: func(account string) string { return story.AccountNames()[account] },
 	}, guard.DefaultSettings())
 	for r := cloudtrail.NewReader(&log, detect.Candidate); ; {

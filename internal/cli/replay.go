@@ -134,17 +134,17 @@ func (c replayCmd) Run(ctx context.Context, sys system) (err error) {
 		return err
 	}
 	settings := wire.DefaultSettings()
-	settings.Window, settings.Bootstrap = time.Duration(c.Window), policy
+	settings.DedupWindow, settings.Bootstrap = time.Duration(c.Window), policy
 	settings.Lease = time.Nanosecond // the store is this process's alone, so a lease left in it is of a dead one
 	accountNames := c.known()
 	parts := wire.New(wire.Deps{
-		Detector: &detect.Detector{}, Ledger: st, Journal: st, Publisher: out, Now: sys.now,
+		Detector: &detect.Detector{}, Ledger: st, Facts: st, Publisher: out, Now: sys.now,
 		AccountName: func(account string) string { return accountNames[account] },
 	}, settings)
 
 	g := parts.Guard
 	accounts := map[string]bool{}
-	clock := logClock{window: settings.Window}
+	clock := logClock{window: settings.DedupWindow}
 	handle := func(ctx context.Context, rec *cloudtrail.Record, at replay.Place) error {
 		res, err := g.Handle(ctx, rec)
 		accounts[rec.Account()] = true

@@ -212,21 +212,21 @@ func (v *view) alerts(ctx context.Context, account string) ([]report.Alert, erro
 	latest := map[string]int{} // by window: the place in out of its latest alert
 	early := map[string][]guard.Claim{}
 	err := v.Claims(ctx, account, func(c guard.Claim) error {
-		i, open := latest[c.Window]
+		i, open := latest[c.Series]
 		switch {
 		case c.State == guard.Folded && !open && detect.IsCounted(c.Finding.ID):
 			// too few for an alert
 		case c.State == guard.Folded && open:
 			out[i].RolledUp++
 		case c.State == guard.Folded:
-			early[c.Window] = append(early[c.Window], c)
+			early[c.Series] = append(early[c.Series], c)
 		default:
-			if c.Window != "" {
-				latest[c.Window] = len(out)
+			if c.Series != "" {
+				latest[c.Series] = len(out)
 			}
 			a := report.Alert{Finding: *c.Finding, RolledUp: len(early[c.Window])}
 			if c.Kind == alert.Escalation {
-				a.Count = guard.DefaultSettings().FailedSigninsHigh
+				a.Count = wire.DefaultSettings().FailedSigninsHigh
 			}
 			out = append(out, a)
 			delete(early, c.Window)

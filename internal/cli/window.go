@@ -52,7 +52,7 @@ Examples:
 const mostAhead = 30 * 24 * time.Hour
 
 // entry is what to announce.
-func (c windowOpenCmd) entry(now time.Time) (e announcement.Entry, err error) {
+func (c windowOpenCmd) entry(now time.Time) (e announcement.AuditEvent, err error) {
 	e.Account = string(c.Account)
 	if length := time.Duration(c.For); length > announcement.Max || length < time.Minute {
 		return e, usageError{fmt.Sprintf("--for %s: it may last from 1m to %.0fh; announce what comes after when it comes", c.For, announcement.Max.Hours())}
@@ -162,7 +162,7 @@ func windowOf(a *announcement.Announcement, now time.Time) windowJSON {
 		Schema: windowSchema, ID: o.ID, Account: o.Account, State: stateOf(a, now), From: o.From, Until: a.End(), Owner: o.Owner, Reason: o.Reason,
 		OpenedBy: o.Actor, OpenedAt: o.At,
 	}
-	if c := a.Closed; c != nil {
+	if c := a.EndedEarly; c != nil {
 		w.Closed = &closedJSON{By: c.Actor, At: c.At, Reason: c.Reason}
 	}
 	return w
@@ -170,7 +170,7 @@ func windowOf(a *announcement.Announcement, now time.Time) windowJSON {
 
 func stateOf(a *announcement.Announcement, now time.Time) string {
 	switch {
-	case a.Closed != nil && !a.Closed.At.After(now):
+	case a.EndedEarly != nil && !a.EndedEarly.At.After(now):
 		return "closed"
 	case !now.Before(a.End()):
 		return "over"
@@ -218,7 +218,7 @@ func (c windowListCmd) Run(ctx context.Context, sys system) error {
 		fmt.Fprintf(&b, "%s  account %s  %s  %s to %s\n", p.bold(o.ID), o.Account, stateOf(a, now), label.Time(o.From), label.Time(o.Until))
 		fmt.Fprintf(&b, "  %s\n", label.Clean(o.Owner+": "+o.Reason))
 		fmt.Fprintf(&b, "  %s\n", p.faint(label.Clean("opened "+label.Time(o.At)+" by "+o.Actor.ARN)))
-		if c := a.Closed; c != nil {
+		if c := a.EndedEarly; c != nil {
 			line := "closed " + label.Time(c.At) + " by " + c.Actor.ARN
 			if c.Reason != "" {
 				line += ": " + c.Reason
@@ -278,7 +278,7 @@ func (c windowCloseCmd) Run(ctx context.Context, sys system) error {
 	if err != nil {
 		return err
 	}
-	if a.Closed == nil && !now.Before(a.End()) {
+	if a.EndedEarly == nil && !now.Before(a.End()) {
 		return fmt.Errorf("announcement %s of account %s is over since %s", a.Opened.ID, c.Account, label.Time(a.End()))
 	}
 	closed, already, err := o.parts.Announcer.Close(ctx, a, o.actor, reason)
@@ -290,7 +290,7 @@ func (c windowCloseCmd) Run(ctx context.Context, sys system) error {
 	}
 	text := "%s  root use in account %s is no longer announced, and everybody was told.\n"
 	if already {
-		text = "%s  root use in account %s was closed before, " + label.Time(closed.Closed.At) + " by " + label.Clean(closed.Closed.Actor.ARN) + ".\n"
+		text = "%s  root use in account %s was closed before, " + label.Time(closed.EndedEarly.At) + " by " + label.Clean(closed.EndedEarly.Actor.ARN) + ".\n"
 	}
 	return writeText(sys.stdout, fmt.Sprintf(text, sys.paint().bold(a.Opened.ID), c.Account))
 }

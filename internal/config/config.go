@@ -60,11 +60,11 @@ func Load(getenv func(string) string) (Config, error) {
 
 		Own: detect.Own{Prefix: r.text(EnvPrefix), Trails: r.list(EnvTrails), Keys: r.list(EnvKeys)},
 		Settings: wire.Settings{
-			Window:    r.duration(EnvWindow, time.Minute, 24*time.Hour),
-			Lease:     r.duration(EnvLease, 10*time.Second, time.Hour),
-			Posture:   r.duration(EnvPosture, 15*time.Minute, 24*time.Hour),
-			Reminders: r.durations(EnvReminders, time.Minute, 90*24*time.Hour),
-			Resend:    r.durations(EnvResend, 5*time.Minute, 7*24*time.Hour),
+			DedupWindow:  r.duration(EnvWindow, time.Minute, 24*time.Hour),
+			Lease:        r.duration(EnvLease, 10*time.Second, time.Hour),
+			RootInterval: r.duration(EnvPosture, 15*time.Minute, 24*time.Hour),
+			Reminders:    r.durations(EnvReminders, time.Minute, 90*24*time.Hour),
+			Resend:       r.durations(EnvResend, 5*time.Minute, 7*24*time.Hour),
 			Bootstrap: bootstrap.Options{
 				Grace:     r.duration(EnvGrace, time.Minute, 90*24*time.Hour),
 				QuietDays: r.days(EnvQuietDays), AdminRoles: r.list(EnvAdminRoles),
@@ -111,9 +111,9 @@ func LoadHub(getenv func(string) string) (alert.Hub, error) {
 	return alert.Hub{Partition: partition, Region: region, Account: account}, nil
 }
 
-// Home is the guard's own account.
-func (c *Config) Home() accountcheck.Home {
-	return accountcheck.Home{Account: c.Account, Region: c.Region, Members: c.MemberRole != ""}
+// HubAccount is the guard's own account.
+func (c *Config) Home() accountcheck.HubAccount {
+	return accountcheck.HubAccount{Account: c.Account, Region: c.Region, Members: c.MemberRole != ""}
 }
 
 // Quarantine returns the name of the policy that quarantines users, and that of

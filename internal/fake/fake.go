@@ -19,8 +19,8 @@ import (
 
 var (
 	_ guard.Ledger          = (*Ledger)(nil)
-	_ guard.Journal         = (*Journal)(nil)
-	_ accountcheck.FactRows = (*Journal)(nil)
+	_ guard.Facts           = (*Facts)(nil)
+	_ accountcheck.FactRows = (*Facts)(nil)
 	_ guard.Publisher       = (*Publisher)(nil)
 )
 
@@ -227,8 +227,8 @@ func (l *Ledger) Groups() ([]guard.Group, error) {
 	return rows[guard.Group](l.groups)
 }
 
-// Journal is a guard.Journal in memory. The zero value is ready.
-type Journal struct {
+// Facts is a guard.Journal in memory. The zero value is ready.
+type Facts struct {
 	Script *Script
 
 	mu sync.Mutex
@@ -238,8 +238,8 @@ type Journal struct {
 }
 
 // Add is guard.Journal's.
-func (j *Journal) Add(ctx context.Context, facts []bootstrap.Fact) (added int, err error) {
-	err = j.Script.call("Journal.Add", func() error {
+func (j *Facts) Add(ctx context.Context, facts []bootstrap.Fact) (added int, err error) {
+	err = j.Script.call("Facts.Add", func() error {
 		j.mu.Lock()
 		defer j.mu.Unlock()
 		if err := ctx.Err(); err != nil {
@@ -276,7 +276,7 @@ func (j *Journal) Add(ctx context.Context, facts []bootstrap.Fact) (added int, e
 }
 
 // under lists the facts of an account whose IDs begin with a prefix, by ID.
-func (j *Journal) under(account, prefix string) []bootstrap.Fact {
+func (j *Facts) under(account, prefix string) []bootstrap.Fact {
 	facts := make([]bootstrap.Fact, 0, len(j.facts[account]))
 	for id, f := range j.facts[account] {
 		if strings.HasPrefix(id, prefix) {
@@ -288,8 +288,8 @@ func (j *Journal) under(account, prefix string) []bootstrap.Fact {
 }
 
 // Fact is guard.Journal's.
-func (j *Journal) Fact(ctx context.Context, account, id string) (f bootstrap.Fact, found bool, err error) {
-	err = j.Script.call("Journal.Fact", func() error {
+func (j *Facts) Fact(ctx context.Context, account, id string) (f bootstrap.Fact, found bool, err error) {
+	err = j.Script.call("Facts.Fact", func() error {
 		j.mu.Lock()
 		defer j.mu.Unlock()
 		if err := ctx.Err(); err != nil {
@@ -305,8 +305,8 @@ func (j *Journal) Fact(ctx context.Context, account, id string) (f bootstrap.Fac
 }
 
 // Facts is guard.Journal's.
-func (j *Journal) Facts(ctx context.Context, account string) (facts []bootstrap.Fact, err error) {
-	err = j.Script.call("Journal.Facts", func() error {
+func (j *Facts) Facts(ctx context.Context, account string) (facts []bootstrap.Fact, err error) {
+	err = j.Script.call("Facts.Facts", func() error {
 		j.mu.Lock()
 		defer j.mu.Unlock()
 		if err := ctx.Err(); err != nil {
@@ -322,9 +322,9 @@ func (j *Journal) Facts(ctx context.Context, account string) (facts []bootstrap.
 }
 
 // Pages is accountcheck.FactRows', two facts at a time.
-func (j *Journal) Pages(ctx context.Context, account, prefix string, fn func([]bootstrap.Fact) error) error {
+func (j *Facts) Pages(ctx context.Context, account, prefix string, fn func([]bootstrap.Fact) error) error {
 	var facts []bootstrap.Fact
-	err := j.Script.call("Journal.Pages", func() error {
+	err := j.Script.call("Facts.Pages", func() error {
 		j.mu.Lock()
 		defer j.mu.Unlock()
 		if err := ctx.Err(); err != nil {
@@ -345,8 +345,8 @@ func (j *Journal) Pages(ctx context.Context, account, prefix string, fn func([]b
 }
 
 // Remove is accountcheck.FactRows'.
-func (j *Journal) Remove(ctx context.Context, facts []bootstrap.Fact) (removed int, err error) {
-	err = j.Script.call("Journal.Remove", func() error {
+func (j *Facts) Remove(ctx context.Context, facts []bootstrap.Fact) (removed int, err error) {
+	err = j.Script.call("Facts.Remove", func() error {
 		j.mu.Lock()
 		defer j.mu.Unlock()
 		if err := ctx.Err(); err != nil {

@@ -28,14 +28,14 @@ func TestLedgerWithConflicts(t *testing.T) {
 }
 
 func TestJournal(t *testing.T) {
-	guardtest.Journal(t, func(*testing.T) guard.Journal { return &fake.Journal{} })
-	guardtest.FactRows(t, func(*testing.T) guardtest.JournalRows { return &fake.Journal{} })
+	guardtest.Facts(t, func(*testing.T) guard.Facts { return &fake.Facts{} })
+	guardtest.FactRows(t, func(*testing.T) guardtest.FactsAndRows { return &fake.Facts{} })
 }
 
 func TestDeadlines(t *testing.T) {
 	for _, conflicts := range []bool{false, true} {
 		guardtest.Deadlines(t, func(*testing.T) worker.Rows[mfadeadline.Deadline] { return &fake.Deadlines{Conflicts: conflicts} })
-		guardtest.Rounds(t, func(*testing.T) accountcheck.Rounds { return &fake.Rounds{Conflicts: conflicts} })
+		guardtest.Checks(t, func(*testing.T) accountcheck.Checks { return &fake.Checks{Conflicts: conflicts} })
 	}
 }
 
@@ -74,7 +74,7 @@ func TestScript(t *testing.T) {
 		t.Run(tt.fault.String(), func(t *testing.T) {
 			script := &fake.Script{}
 			pub := &fake.Publisher{Script: script}
-			journal := &fake.Journal{Script: script}
+			journal := &fake.Facts{Script: script}
 			script.Inject(2, tt.fault)
 
 			if err := pub.Publish(t.Context(), alert.Alert{ID: "before"}); err != nil {
@@ -96,9 +96,9 @@ func TestScript(t *testing.T) {
 			if _, found, err := journal.Fact(t.Context(), "a", "1"); err != nil || found == tt.dead {
 				t.Errorf("after Restart: found %v, %v", found, err)
 			}
-			want := []string{"Publisher.Publish", "Publisher.Publish", "Journal.Add", "Journal.Fact"}
+			want := []string{"Publisher.Publish", "Publisher.Publish", "Facts.Add", "Facts.Fact"}
 			if tt.dead {
-				want = []string{"Publisher.Publish", "Publisher.Publish", "Journal.Fact"}
+				want = []string{"Publisher.Publish", "Publisher.Publish", "Facts.Fact"}
 			}
 			if diff := cmp.Diff(want, script.Calls()); diff != "" {
 				t.Errorf("calls (-want +got):\n%s", diff)

@@ -110,9 +110,9 @@ func (s *Incidents) Find(ctx context.Context, id string) (in incident.Incident, 
 	return in, found, nil
 }
 
-// Unsettled is incident.Store'.
-func (s *Incidents) Unsettled(ctx context.Context, at time.Time, limit int) (due []incident.Incident, err error) {
-	err = s.Script.call("Incidents.Unsettled", func() error {
+// DueIncidents is incident.Store'.
+func (s *Incidents) DueIncidents(ctx context.Context, at time.Time, limit int) (due []incident.Incident, err error) {
+	err = s.Script.call("Incidents.DueIncidents", func() error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if err := ctx.Err(); err != nil {
@@ -147,9 +147,9 @@ type Announcements struct {
 	all map[string][]byte
 }
 
-// Enter is announcement.Store'.
-func (s *Announcements) Enter(ctx context.Context, e announcement.Entry) (there announcement.Entry, err error) {
-	err = s.Script.call("Announcements.Enter", func() error {
+// Append is announcement.Store'.
+func (s *Announcements) Append(ctx context.Context, e announcement.AuditEvent) (there announcement.AuditEvent, err error) {
+	err = s.Script.call("Announcements.Append", func() error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if err := ctx.Err(); err != nil {
@@ -172,27 +172,27 @@ func (s *Announcements) Enter(ctx context.Context, e announcement.Entry) (there 
 		return nil
 	})
 	if err != nil {
-		return announcement.Entry{}, err
+		return announcement.AuditEvent{}, err
 	}
 	return there, nil
 }
 
 // Entries is announcement.Store'.
-func (s *Announcements) Entries(ctx context.Context, account string, from, to time.Time) (some []announcement.Entry, err error) {
+func (s *Announcements) Entries(ctx context.Context, account string, from, to time.Time) (some []announcement.AuditEvent, err error) {
 	err = s.Script.call("Announcements.Entries", func() error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("listing announcements of %s: %w", account, err)
 		}
-		all, err := rows[announcement.Entry](s.all)
+		all, err := rows[announcement.AuditEvent](s.all)
 		if err != nil {
 			return err
 		}
-		some = slices.DeleteFunc(all, func(e announcement.Entry) bool {
+		some = slices.DeleteFunc(all, func(e announcement.AuditEvent) bool {
 			return e.Account != account || e.From.Before(from) || e.From.After(to)
 		})
-		slices.SortStableFunc(some, func(a, b announcement.Entry) int { return a.From.Compare(b.From) })
+		slices.SortStableFunc(some, func(a, b announcement.AuditEvent) int { return a.From.Compare(b.From) })
 		return nil
 	})
 	if err != nil {
@@ -201,9 +201,9 @@ func (s *Announcements) Entries(ctx context.Context, account string, from, to ti
 	return some, nil
 }
 
-// Under is announcement.Store'.
-func (s *Announcements) Under(ctx context.Context, announcement string, fn func(guard.Claim) error) error {
-	return s.Script.call("Announcements.Under", func() error {
+// ClaimsDuring is announcement.Store'.
+func (s *Announcements) ClaimsDuring(ctx context.Context, announcement string, fn func(guard.Claim) error) error {
+	return s.Script.call("Announcements.ClaimsDuring", func() error {
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("listing what was done under %s: %w", announcement, err)
 		}

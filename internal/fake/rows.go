@@ -22,7 +22,7 @@ var (
 	_ worker.Rows[mfadeadline.Deadline] = (*Deadlines)(nil)
 	_ quarantine.Rows                   = (*Quarantines)(nil)
 	_ worker.Rows[announcement.Summary] = (*Summaries)(nil)
-	_ accountcheck.Rounds               = (*Rounds)(nil)
+	_ accountcheck.Checks               = (*Checks)(nil)
 )
 
 // The rows of each kind.
@@ -150,8 +150,8 @@ func (r *Rows[T]) Due(ctx context.Context, at time.Time, limit int) (due []T, er
 	return due, nil
 }
 
-// Rounds is a accountcheck.Rounds in memory. The zero value is ready.
-type Rounds struct {
+// Checks is a accountcheck.Rounds in memory. The zero value is ready.
+type Checks struct {
 	Script *Script
 	// Conflicts makes every Update call decide once in vain.
 	Conflicts bool
@@ -159,48 +159,48 @@ type Rounds struct {
 	Others []string
 
 	mu    sync.Mutex
-	kinds map[accountcheck.RoundKind]*Rows[accountcheck.Round]
+	kinds map[accountcheck.Kind]*Rows[accountcheck.Check]
 }
 
 // Of is accountcheck.Rounds'.
-func (r *Rounds) Of(kind accountcheck.RoundKind) worker.Rows[accountcheck.Round] {
+func (r *Checks) Of(kind accountcheck.Kind) worker.Rows[accountcheck.Check] {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	rows := r.kinds[kind]
 	if rows == nil {
 		if r.kinds == nil {
-			r.kinds = map[accountcheck.RoundKind]*Rows[accountcheck.Round]{}
+			r.kinds = map[accountcheck.Kind]*Rows[accountcheck.Check]{}
 		}
-		rows = &Rows[accountcheck.Round]{Script: r.Script, Conflicts: r.Conflicts}
+		rows = &Rows[accountcheck.Check]{Script: r.Script, Conflicts: r.Conflicts}
 		r.kinds[kind] = rows
 	}
-	if kind == accountcheck.CensusRound {
+	if kind == accountcheck.KindDiscovery {
 		return unlisted{rows}
 	}
 	return rows
 }
 
 // unlisted are rows that are never listed as due.
-type unlisted struct{ rows *Rows[accountcheck.Round] }
+type unlisted struct{ rows *Rows[accountcheck.Check] }
 
 // Get is worker.Rows'.
-func (u unlisted) Get(ctx context.Context, key string) (accountcheck.Round, error) {
+func (u unlisted) Get(ctx context.Context, key string) (accountcheck.Check, error) {
 	return u.rows.Get(ctx, key)
 }
 
 // Update is worker.Rows'.
-func (u unlisted) Update(ctx context.Context, key string, decide func(accountcheck.Round) accountcheck.Round) error {
+func (u unlisted) Update(ctx context.Context, key string, decide func(accountcheck.Check) accountcheck.Check) error {
 	return u.rows.Update(ctx, key, decide)
 }
 
 // Due is worker.Rows'.
-func (u unlisted) Due(ctx context.Context, _ time.Time, _ int) ([]accountcheck.Round, error) {
-	return []accountcheck.Round{}, ctx.Err()
+func (u unlisted) Due(ctx context.Context, _ time.Time, _ int) ([]accountcheck.Check, error) {
+	return []accountcheck.Check{}, ctx.Err()
 }
 
 // Accounts is accountcheck.Rounds'.
-func (r *Rounds) Accounts(ctx context.Context) (accounts []string, err error) {
-	err = r.Script.call("Rounds.Accounts", func() error {
+func (r *Checks) Accounts(ctx context.Context) (accounts []string, err error) {
+	err = r.Script.call("Checks.Accounts", func() error {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		if err := ctx.Err(); err != nil {

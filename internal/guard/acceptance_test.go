@@ -68,7 +68,7 @@ type model struct {
 	late      bool // sweeps do not wait for the records of what happened before
 	detector  detect.Detector
 	ledger    fake.Ledger
-	journal   fake.Journal
+	journal   fake.Facts
 	deadlines fake.Deadlines
 
 	users    map[string]*truth
@@ -112,7 +112,7 @@ func (m *model) process(skew time.Duration) *process {
 		m: m, skew: skew, started: m.clock.Now(), faults: map[int]fake.Fault{}, meanwhile: map[int]func(){},
 		leased: map[string]string{}, out: map[string]bool{},
 	}
-	p.parts = newParts(wire.Deps{Detector: &m.detector, Ledger: p, Journal: p, Deadlines: processDeadlines{p}, Publisher: p, Now: p.now}, m.settings)
+	p.parts = newParts(wire.Deps{Detector: &m.detector, Ledger: p, Facts: p, Deadlines: processDeadlines{p}, Publisher: p, Now: p.now}, m.settings)
 	return p
 }
 

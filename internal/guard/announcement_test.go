@@ -23,8 +23,8 @@ import (
 
 var opener = detect.Actor{Type: "AssumedRole", Name: "Admin/alice", ARN: "arn:aws:sts::" + account + ":assumed-role/Admin/alice"}
 
-func entryFor(from time.Time, length time.Duration) announcement.Entry {
-	return announcement.Entry{Account: account, From: from, Until: from.Add(length), Owner: "alice", Reason: "renewing the support plan", Actor: opener}
+func entryFor(from time.Time, length time.Duration) announcement.AuditEvent {
+	return announcement.AuditEvent{Account: account, From: from, Until: from.Add(length), Owner: "alice", Reason: "renewing the support plan", Actor: opener}
 }
 
 func (s *watched) announce(t *testing.T, from time.Time, length time.Duration) announcement.Announcement {
@@ -38,11 +38,11 @@ func (s *watched) announce(t *testing.T, from time.Time, length time.Duration) a
 
 func (s *watched) recap(t *testing.T, want int) {
 	t.Helper()
-	got, err := s.Recap(t.Context(), s.clock.Now())
+	got, err := s.Summarize(t.Context(), s.clock.Now())
 	if err != nil {
 		t.Fatalf("recapping: %v", err)
 	}
-	if diff := cmp.Diff(announcement.Recapped{Told: want}, got); diff != "" {
+	if diff := cmp.Diff(announcement.Summarized{Ended: want}, got); diff != "" {
 		t.Errorf("at %v (-want +got):\n%s", s.clock.Now(), diff)
 	}
 }
@@ -212,7 +212,7 @@ func TestTwoAnnouncementsAtOnce(t *testing.T) {
 		}
 		open := 0
 		for _, a := range announcement.Of(known) {
-			if a.Closed == nil {
+			if a.EndedEarly == nil {
 				open++
 			}
 		}
@@ -235,12 +235,12 @@ func TestAnnounceRefuses(t *testing.T) {
 	now := s.clock.Now()
 	first := s.announce(t, now.Add(time.Hour), time.Hour)
 	var overlap *announcement.OverlapError
-	for _, e := range []announcement.Entry{entryFor(now, 61*time.Minute), entryFor(now.Add(119*time.Minute), time.Hour), entryFor(now, 24*time.Hour)} {
+	for _, e := range []announcement.AuditEvent{entryFor(now, 61*time.Minute), entryFor(now.Add(119*time.Minute), time.Hour), entryFor(now, 24*time.Hour)} {
 		if _, err := s.Announce(t.Context(), e); !errors.As(err, &overlap) || overlap.With.Opened.ID != first.Opened.ID {
 			t.Errorf("from %v: %v, want an overlap", e.From, err)
 		}
 	}
-	for _, e := range []announcement.Entry{entryFor(now, 24*time.Hour+time.Second), entryFor(now, 0), entryFor(now, -time.Hour), entryFor(now.Add(-2*time.Minute), time.Hour)} {
+	for _, e := range []announcement.AuditEvent{entryFor(now, 24*time.Hour+time.Second), entryFor(now, 0), entryFor(now, -time.Hour), entryFor(now.Add(-2*time.Minute), time.Hour)} {
 		if _, err := s.Announce(t.Context(), e); err == nil || failure.Retryable(err) {
 			t.Errorf("%v from %v: %v, want a permanent error", e.Until.Sub(e.From), e.From, err)
 		}
@@ -304,7 +304,7 @@ func TestClose(t *testing.T) {
 		t.Fatalf("closing: %+v, %v, %v", closed, already, err)
 	}
 	s.clock.Advance(time.Minute)
-	if again, already, err := s.Close(t.Context(), a, bob.Actor, "me too"); err != nil || !already || again.Closed.Actor.ARN != opener.ARN || !again.End().Equal(from.Add(time.Hour)) {
+	if again, already, err := s.Close(t.Context(), a, bob.Actor, "me too"); err != nil || !already || again.EndedEarly.Actor.ARN != opener.ARN || !again.End().Equal(from.Add(time.Hour)) {
 		t.Errorf("closing again: %+v, %v, %v", again, already, err)
 	}
 	s.handle(t, s.signIn(0, from.Add(59*time.Minute)), guard.Alerted)
@@ -346,7 +346,7 @@ func TestCloseFaults(t *testing.T) {
 			}
 			s.clock.Advance(3 * time.Hour)
 			for range 4 {
-				_, err := s.Recap(t.Context(), s.clock.Now())
+				_, err := s.Summarize(t.Context(), s.clock.Now())
 				if s.script.Restart(); err != nil {
 					broken = true
 				}
@@ -364,7 +364,7 @@ func TestCloseFaults(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			isClosed := slices.ContainsFunc(entries, func(e announcement.Entry) bool { return e.Act == announcement.Closed })
+			isClosed := slices.ContainsFunc(entries, func(e announcement.AuditEvent) bool { return e.Action == announcement.Closed })
 			if (closed > 0) != isClosed || ended == 0 || closed+ended > 3 || len(count) > 2 {
 				t.Errorf("%v at call %d: closed %v: %v", fault, call, isClosed, s.lines())
 			}
@@ -389,7 +389,7 @@ func TestRecapIsBounded(t *testing.T) {
 	}
 	s.clock.Advance(2 * time.Hour)
 	s.pub.Refuse = func(alert.Alert) error { return errors.New("down") }
-	if got, err := s.Recap(t.Context(), s.clock.Now()); err == nil || got.Told != 0 || strings.Count(err.Error(), "down") > 6 {
+	if got, err := s.Summarize(t.Context(), s.clock.Now()); err == nil || got.Ended != 0 || strings.Count(err.Error(), "down") > 6 {
 		t.Errorf("while SNS is down: %+v, %v", got, err)
 	}
 	s.pub.Refuse = nil
@@ -399,10 +399,10 @@ func TestRecapIsBounded(t *testing.T) {
 	deadline, _ := ctx.Deadline()
 	now := s.clock.Now()
 	s.clock.Advance(deadline.Sub(now) - time.Second)
-	if got, err := s.Recap(ctx, now); err != nil || got != (announcement.Recapped{More: true}) {
+	if got, err := s.Summarize(ctx, now); err != nil || got != (announcement.Summarized{More: true}) {
 		t.Errorf("without time: %+v, %v", got, err)
 	}
-	if got, err := s.Insist(ctx, now); err != nil || got != (incident.Insisted{}) {
+	if got, err := s.Renotify(ctx, now); err != nil || got != (incident.Renotified{}) {
 		t.Errorf("nothing to insist on: %+v, %v", got, err)
 	}
 	s.recap(t, n)
@@ -432,7 +432,7 @@ func TestRecapOfAScript(t *testing.T) {
 		s := newWatched()
 		u := &under{Announcements: s.announcements, n: n}
 		s.parts = newParts(wire.Deps{
-			Ledger: s.ledger, Journal: s.journal, Publisher: s.pub, Now: s.clock.Now, Announcements: u, Summaries: s.recaps, Incidents: s.incidents,
+			Ledger: s.ledger, Facts: s.journal, Publisher: s.pub, Now: s.clock.Now, Announcements: u, Summaries: s.recaps, Incidents: s.incidents,
 		}, s.settings)
 		if _, err := s.Announce(t.Context(), entryFor(s.clock.Now(), time.Hour)); err != nil {
 			t.Fatal(err)
@@ -449,11 +449,11 @@ func TestRecapOfAScript(t *testing.T) {
 // TestEndIsBounded holds that a row that says more than is allowed does not get it.
 func TestEndIsBounded(t *testing.T) {
 	from := t0
-	a := announcement.Announcement{Opened: announcement.Entry{From: from, Until: from.Add(1000 * time.Hour)}}
+	a := announcement.Announcement{Opened: announcement.AuditEvent{From: from, Until: from.Add(1000 * time.Hour)}}
 	if !a.Covers(from.Add(24*time.Hour-time.Second)) || a.Covers(from.Add(24*time.Hour)) {
 		t.Errorf("it ends at %v", a.End())
 	}
-	if got := announcement.Of([]announcement.Entry{{Act: announcement.Closed, ID: "x"}}); len(got) != 0 {
+	if got := announcement.Of([]announcement.AuditEvent{{Action: announcement.Closed, ID: "x"}}); len(got) != 0 {
 		t.Errorf("a closing alone: %+v", got)
 	}
 }

@@ -50,14 +50,14 @@ func newCompacting(t *testing.T, facts []bootstrap.Fact) *compacting {
 	t.Helper()
 	l := newLand()
 	l.parts = newParts(wire.Deps{
-		Detector: detectorFunc(nothing), Ledger: l.ledger, Journal: l.journal, FactRows: l.journal, Publisher: l.pub, Now: l.clock.Now,
-		Deadlines: l.deadlines, Rounds: l.rounds,
+		Detector: detectorFunc(nothing), Ledger: l.ledger, Facts: l.journal, FactRows: l.journal, Publisher: l.pub, Now: l.clock.Now,
+		Deadlines: l.deadlines, Checks: l.rounds,
 	}, l.settings)
 	if _, err := l.journal.Add(t.Context(), facts); err != nil {
 		t.Fatal(err)
 	}
-	err := l.rounds.Of(accountcheck.FactsRound).Update(t.Context(), account+"/facts", func(r accountcheck.Round) accountcheck.Round {
-		return accountcheck.Round{Key: account + "/facts", Account: account, Kind: accountcheck.FactsRound, Due: l.clock.Now(), Revision: 1}
+	err := l.rounds.Of(accountcheck.KindFacts).Update(t.Context(), account+"/facts", func(r accountcheck.Check) accountcheck.Check {
+		return accountcheck.Check{Key: account + "/facts", Account: account, Kind: accountcheck.KindFacts, Due: l.clock.Now(), Revision: 1}
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -166,7 +166,7 @@ func TestCompactFactsFaults(t *testing.T) {
 // taken in by the census.
 func TestOldAccountsAreCompacted(t *testing.T) {
 	c := newCompacting(t, history(1, 100, t0.Add(-200*24*time.Hour)))
-	err := c.rounds.Of(accountcheck.FactsRound).Update(t.Context(), account+"/facts", func(r accountcheck.Round) accountcheck.Round {
+	err := c.rounds.Of(accountcheck.KindFacts).Update(t.Context(), account+"/facts", func(r accountcheck.Check) accountcheck.Check {
 		r.Due = time.Time{} // as there is none
 		return r
 	})
@@ -174,7 +174,7 @@ func TestOldAccountsAreCompacted(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 3 {
-		if _, err := c.Census(t.Context(), c.home, nil, c.clock.Now()); err != nil {
+		if _, err := c.DiscoverAccounts(t.Context(), c.home, nil, c.clock.Now()); err != nil {
 			t.Fatal(err)
 		}
 		c.clock.Advance(24 * time.Hour)

@@ -31,7 +31,7 @@ func (s *Settings) span(id detect.ID) time.Duration {
 	if id == detect.RootSigninSpraying {
 		return sprayTime
 	}
-	return s.Window
+	return s.DedupWindow
 }
 
 // attempt notes an event of a counted finding. many reports whether there are

@@ -16,7 +16,7 @@ import (
 func realWorld() *world {
 	w := newWorld()
 	w.parts = newParts(wire.Deps{
-		Detector: &detect.Detector{}, Ledger: w.ledger, Journal: w.journal, Publisher: w.pub, Limiter: w, Now: w.clock.Now,
+		Detector: &detect.Detector{}, Ledger: w.ledger, Facts: w.journal, Publisher: w.pub, Limiter: w, Now: w.clock.Now,
 	}, w.settings)
 	return w
 }

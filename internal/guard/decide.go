@@ -34,9 +34,9 @@ type decision struct {
 	claim   Claim  // of a duplicate, as it is
 	series  Series // without a key where it stays as it is
 
-	took   []string        // receivers that took the alert though publishing failed
-	recent []time.Time     // of an escalation: the events that are too many
-	of     *detect.Finding // of a folded event: what it repeats
+	deliveredTo []string        // receivers that took the alert though publishing failed
+	recent      []time.Time     // of an escalation: the events that are too many
+	of          *detect.Finding // of a folded event: what it repeats
 }
 
 // decide settles what becomes of an event, from what the ledger has under its
@@ -74,7 +74,7 @@ func (s *Settings) decide(ev event, c Claim, sr Series, now time.Time) decision 
 	if detect.IsCounted(f.ID) {
 		many = s.attempt(&sr, ev.claim, f)
 		if !many && n.alerts == 0 && !n.quiet && !retry {
-			c.Key, c.State, c.Finding, c.Window = ev.claim, Folded, f, sr.Key
+			c.Key, c.State, c.Finding, c.Series = ev.claim, Folded, f, sr.Key
 			return decision{verdict: noted, claim: c, series: sr}
 		}
 	}
@@ -85,7 +85,7 @@ func (s *Settings) decide(ev event, c Claim, sr Series, now time.Time) decision 
 	}
 
 	if (n.alerts >= s.burst(f.ID) || n.quiet) && f.Severity <= n.severity && !escalate && !retry {
-		c.Key, c.State, c.Finding, c.Window, c.Group = ev.claim, Folded, f, sr.Key, groupKey(sr.Key, opened)
+		c.Key, c.State, c.Finding, c.Series, c.Group = ev.claim, Folded, f, sr.Key, groupKey(sr.Key, opened)
 		d := decision{verdict: fold, claim: c, of: sr.Finding}
 		if sr.silence(opened, n) || s.learns(&sr, f, &n) {
 			d.series = sr // else it stays as it is: that of a session is written few times, however many its events
@@ -133,7 +133,7 @@ func (s *Settings) lease(ev event, c Claim, sr Series, now time.Time) decision {
 	}
 	c.Finding = &ev.finding
 	if ev.series != "" {
-		c.Window = ev.series
+		c.Series = ev.series
 	}
 	return decision{verdict: publish, claim: c, series: sr}
 }
@@ -162,14 +162,14 @@ func (s *Settings) tooMany(sr *Series, f *detect.Finding) (recent []time.Time, m
 	if f.ID != detect.RootSigninFailed {
 		return nil, false
 	}
-	for _, a := range near(sr.Attempts, f.EventTime, s.Window) {
+	for _, a := range near(sr.Attempts, f.EventTime, s.DedupWindow) {
 		recent = append(recent, a.At)
 	}
 	slices.SortFunc(recent, time.Time.Compare)
 	n := s.FailedSigninsHigh
 	for i := len(recent) - n; i >= 0; i-- { // the latest first
 		some := recent[i : i+n]
-		if some[n-1].Sub(some[0]) < s.Window && !some[0].After(f.EventTime) && !some[n-1].Before(f.EventTime) {
+		if some[n-1].Sub(some[0]) < s.DedupWindow && !some[0].After(f.EventTime) && !some[n-1].Before(f.EventTime) {
 			return some, true
 		}
 	}
@@ -187,10 +187,10 @@ func (d *decision) undo(s *Settings) func(c Claim, sr Series) (Claim, Series) {
 			return Claim{}, Series{} // another invocation took over
 		}
 		c.State, c.LeaseUntil = Released, time.Time{}
-		if len(d.took) > 0 {
-			c.Took = d.took
+		if len(d.deliveredTo) > 0 {
+			c.DeliveredTo = d.deliveredTo
 		}
-		if sr.Key == "" || len(c.Took) > 0 || c.Finding == nil {
+		if sr.Key == "" || len(c.DeliveredTo) > 0 || c.Finding == nil {
 			return c, Series{}
 		}
 		sr.revoke(c.Key, s.span(c.Finding.ID))

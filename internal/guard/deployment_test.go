@@ -50,7 +50,7 @@ func TestCloudFormationIsNoDiscount(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			clock := fake.NewClock(time.Date(2025, 3, 1, 12, 0, 5, 0, time.UTC))
-			deps := wire.Deps{Detector: new(detect.Detector), Ledger: &fake.Ledger{}, Journal: &fake.Journal{}, Publisher: &fake.Publisher{}, Now: clock.Now}
+			deps := wire.Deps{Detector: new(detect.Detector), Ledger: &fake.Ledger{}, Facts: &fake.Facts{}, Publisher: &fake.Publisher{}, Now: clock.Now}
 			if tc.stacks != nil {
 				deps.Deployments = tc.stacks
 			}

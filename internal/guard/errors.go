@@ -15,18 +15,18 @@ var ErrBusy = errors.New("event is being handled by another invocation")
 // Partial is a Publisher's error where some of its receivers took the alert and
 // others did not. The next attempt, in whatever process, names them in Alert.Took.
 type Partial struct {
-	Took []string // all that have the alert by now
-	Err  error
+	DeliveredTo []string // all that have the alert by now
+	Err         error
 }
 
 func (e *Partial) Error() string { return e.Err.Error() }
 func (e *Partial) Unwrap() error { return e.Err }
 
-// tookOf are the receivers that have an alert of which publishing failed.
-func tookOf(err error) []string {
+// receiversOf are the receivers that have an alert of which publishing failed.
+func receiversOf(err error) []string {
 	var p *Partial
 	if errors.As(err, &p) {
-		return p.Took
+		return p.DeliveredTo
 	}
 	return nil
 }

@@ -227,7 +227,7 @@ func (s *Settings) open(gr Group, c *Claim, of *detect.Finding, sealed int, now 
 	at := eventAt(f, now)
 	span := s.span(f.ID)
 	if gr.Key == "" {
-		gr = Group{Key: c.Group, Series: c.Window, Opened: at.Truncate(span), Finding: *f}
+		gr = Group{Key: c.Group, Series: c.Series, Opened: at.Truncate(span), Finding: *f}
 		if of != nil {
 			gr.Finding = *of
 		}

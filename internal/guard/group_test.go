@@ -34,7 +34,7 @@ type topics struct {
 func (p *topics) Publish(_ context.Context, a alert.Alert) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	took := slices.Clone(a.Took)
+	took := slices.Clone(a.DeliveredTo)
 	failed := false
 	for _, name := range p.names {
 		switch {
@@ -55,7 +55,7 @@ func (p *topics) Publish(_ context.Context, a alert.Alert) error {
 	case len(took) == 0:
 		return errors.New("NotFound: Topic does not exist")
 	}
-	return &guard.Partial{Took: took, Err: errors.New("NotFound: Topic does not exist")}
+	return &guard.Partial{DeliveredTo: took, Err: errors.New("NotFound: Topic does not exist")}
 }
 
 // over is the world's guard with another publisher.
@@ -64,7 +64,7 @@ func (w *world) over(p guard.Publisher) *parts {
 		Detector: detectorFunc(func(rec *cloudtrail.Record, _ *detect.AssumedRoot) detect.Outcome {
 			return detect.Outcome{Kind: detect.Matched, Finding: w.findings[rec.EventID]}
 		}),
-		Ledger: w.ledger, Journal: w.journal, Publisher: p, Limiter: w, Now: w.clock.Now,
+		Ledger: w.ledger, Facts: w.journal, Publisher: p, Limiter: w, Now: w.clock.Now,
 	}, w.settings)
 }
 

@@ -22,7 +22,7 @@ import (
 type Deps struct {
 	Detector  Detector
 	Ledger    Ledger
-	Journal   Journal
+	Facts     Facts
 	Publisher Publisher
 	Now       func() time.Time
 
@@ -115,7 +115,7 @@ func (g *Guard) Handle(ctx context.Context, rec *cloudtrail.Record) (Result, err
 	facts := bootstrap.FactsOf(rec)
 	if len(facts) > 0 {
 		var err error
-		if res.NewFacts, err = g.deps.Journal.Add(ctx, facts); err != nil {
+		if res.NewFacts, err = g.deps.Facts.Add(ctx, facts); err != nil {
 			later = fmt.Errorf("recording facts of event %s: %w", rec.EventID, err)
 		} else if err := g.added(ctx, facts); err != nil {
 			later = fmt.Errorf("scheduling checks after event %s: %w", rec.EventID, err)
@@ -130,7 +130,7 @@ func (g *Guard) Handle(ctx context.Context, rec *cloudtrail.Record) (Result, err
 		}
 	}
 
-	if err := g.begins(ctx, rec, &res.Outcome); err != nil {
+	if err := g.noteBeginning(ctx, rec, &res.Outcome); err != nil {
 		later = errors.Join(later, err)
 	}
 	if res.Unseen = unseen(rec, assumed, &res.Outcome); res.Unseen != nil {
@@ -173,7 +173,7 @@ func (g *Guard) Handle(ctx context.Context, rec *cloudtrail.Record) (Result, err
 }
 
 func (g *Guard) reader() accountfacts.Reader {
-	return accountfacts.Reader{Facts: g.deps.Journal, Pages: g.deps.Pages, Options: g.settings.Bootstrap}
+	return accountfacts.Reader{Facts: g.deps.Facts, Pages: g.deps.Pages, Options: g.settings.Bootstrap}
 }
 
 func (g *Guard) added(ctx context.Context, facts []bootstrap.Fact) error {
@@ -191,7 +191,7 @@ func (g *Guard) assumedRoot(ctx context.Context, rec *cloudtrail.Record) (assume
 	if key == "" || rec.RootUse() != cloudtrail.RootTrue {
 		return assumed, nil
 	}
-	f, found, err := g.deps.Journal.Fact(ctx, rec.Account(), bootstrap.AssumedRootFactID(key))
+	f, found, err := g.deps.Facts.Fact(ctx, rec.Account(), bootstrap.AssumedRootFactID(key))
 	if err != nil {
 		return assumed, fmt.Errorf("looking up the access key of event %s: %w", rec.EventID, err)
 	}
@@ -237,7 +237,7 @@ func (g *Guard) Send(ctx context.Context, n Notice) (Result, error) {
 func (g *Guard) raise(ctx context.Context, ev event, of *alert.Incident) (Result, error) {
 	f := &ev.finding
 	res := Result{Outcome: detect.Outcome{Kind: detect.Matched, Finding: *f}}
-	d, err := g.take(ctx, ev)
+	d, err := g.claim(ctx, ev)
 	if err != nil {
 		return res, fmt.Errorf("claiming event %s: %w", f.EventID, err)
 	}
@@ -259,7 +259,7 @@ func (g *Guard) raise(ctx context.Context, ev event, of *alert.Incident) (Result
 		if of == nil {
 			// Before it is published, so that a crash after that leaves it to be resent.
 			a.Incident, unlisted = g.attach(ctx, &a)
-			d.claim.Unlisted = unlisted != nil
+			d.claim.IncidentPending = unlisted != nil
 		}
 		if sendErr := g.send(ctx, &d, a); sendErr != nil {
 			return res, errors.Join(sendErr, unlisted)
@@ -276,7 +276,7 @@ func (g *Guard) raise(ctx context.Context, ev event, of *alert.Incident) (Result
 		if d.claim.Group != "" { // who folded it may have died before it was counted
 			return res, g.count(ctx, &d.claim, nil, false)
 		}
-		if d.claim.Unlisted {
+		if d.claim.IncidentPending {
 			return res, g.attachLate(ctx, &d)
 		}
 	case busy:
@@ -300,17 +300,17 @@ func (g *Guard) attachLate(ctx context.Context, d *decision) error {
 	if _, err := g.attach(ctx, &a); err != nil {
 		return err
 	}
-	return g.settle(ctx, d.claim.Key, "", func(c Claim, _ Series) (Claim, Series) {
+	return g.complete(ctx, d.claim.Key, "", func(c Claim, _ Series) (Claim, Series) {
 		if c.Key == "" || c.State != Sent {
 			return Claim{}, Series{}
 		}
-		c.Unlisted = false
+		c.IncidentPending = false
 		return c, Series{}
 	})
 }
 
-// take claims an event.
-func (g *Guard) take(ctx context.Context, ev event) (d decision, err error) {
+// claim claims an event.
+func (g *Guard) claim(ctx context.Context, ev event) (d decision, err error) {
 	err = g.deps.Ledger.Update(ctx, ev.claim, ev.series, func(c Claim, sr Series) (Claim, Series) {
 		d = g.settings.decide(ev, c, sr, g.deps.Now())
 		if d.verdict == duplicate {
@@ -330,15 +330,15 @@ func (g *Guard) send(ctx context.Context, d *decision, a alert.Alert) error {
 	one, cancel := g.publishing(ctx, d)
 	defer cancel()
 	if err := g.deps.Publisher.Publish(one, a); err != nil {
-		d.took = tookOf(err)
+		d.deliveredTo = receiversOf(err)
 		err = fmt.Errorf("publishing alert %s of event %s: %w", a.ID, d.claim.Finding.EventID, err)
-		return errors.Join(err, g.settle(ctx, d.claim.Key, d.claim.Window, d.undo(&g.settings)))
+		return errors.Join(err, g.complete(ctx, d.claim.Key, d.claim.Series, d.undo(&g.settings)))
 	}
-	return g.settle(ctx, d.claim.Key, "", func(c Claim, _ Series) (Claim, Series) {
+	return g.complete(ctx, d.claim.Key, "", func(c Claim, _ Series) (Claim, Series) {
 		if c.Key == "" {
 			c = d.claim // the row expired
 		}
-		c.State, c.LeaseUntil, c.Took, c.Unlisted = Sent, time.Time{}, nil, d.claim.Unlisted
+		c.State, c.LeaseUntil, c.DeliveredTo, c.IncidentPending = Sent, time.Time{}, nil, d.claim.IncidentPending
 		return c, Series{}
 	})
 }
@@ -354,15 +354,15 @@ func (g *Guard) publishing(ctx context.Context, d *decision) (context.Context, c
 	if lease < time.Second {
 		return context.WithCancel(ctx)
 	}
-	return context.WithTimeout(ctx, d.claim.LeaseUntil.Sub(g.deps.Now())-min(settleTimeout+skew, lease*3/4))
+	return context.WithTimeout(ctx, d.claim.LeaseUntil.Sub(g.deps.Now())-min(completeTimeout+skew, lease*3/4))
 }
 
-// settleTimeout bounds the write that says how publishing went. It is made
+// completeTimeout bounds the write that says how publishing went. It is made
 // even where the caller has given up: without it the alert is sent once more.
-const settleTimeout = 5 * time.Second
+const completeTimeout = 5 * time.Second
 
-func (g *Guard) settle(ctx context.Context, claimKey, seriesKey string, decide func(Claim, Series) (Claim, Series)) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+func (g *Guard) complete(ctx context.Context, claimKey, seriesKey string, decide func(Claim, Series) (Claim, Series)) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), completeTimeout)
 	defer cancel()
 	if err := g.deps.Ledger.Update(ctx, claimKey, seriesKey, decide); err != nil {
 		return fmt.Errorf("settling claim %s: %w", claimKey, err)
@@ -375,7 +375,7 @@ func (g *Guard) alertOf(d *decision) alert.Alert {
 	f := d.claim.Finding
 	a := alert.Alert{
 		Schema: alert.Schema, ID: d.claim.AlertID, Kind: d.claim.Kind,
-		AccountName: g.deps.AccountName(f.Account), Finding: *f, Took: d.claim.Took,
+		AccountName: g.deps.AccountName(f.Account), Finding: *f, DeliveredTo: d.claim.DeliveredTo,
 	}
 	if (isOrHas(f, detect.UserCreated) || isOrHas(f, detect.UserConsoleAccess)) && !f.EventTime.IsZero() {
 		a.Deadline = f.EventTime.Add(g.settings.Bootstrap.Grace)

@@ -42,7 +42,7 @@ type world struct {
 	*parts
 	script   *fake.Script
 	ledger   *fake.Ledger
-	journal  *fake.Journal
+	journal  *fake.Facts
 	pub      *fake.Publisher
 	clock    *fake.Clock
 	settings wire.Settings
@@ -65,7 +65,7 @@ func newWorld(change ...func(*wire.Settings)) *world {
 	w := &world{
 		script:   script,
 		ledger:   &fake.Ledger{Script: script, Conflicts: true},
-		journal:  &fake.Journal{Script: script},
+		journal:  &fake.Facts{Script: script},
 		pub:      &fake.Publisher{Script: script},
 		clock:    fake.NewClock(t0.Add(time.Hour)),
 		settings: wire.DefaultSettings(),
@@ -82,7 +82,7 @@ func newWorld(change ...func(*wire.Settings)) *world {
 			}
 			return detect.Outcome{Kind: detect.Skipped, Reason: "no rule"}
 		}),
-		Ledger: w.ledger, Journal: w.journal, Publisher: w.pub, Limiter: w, Now: w.clock.Now,
+		Ledger: w.ledger, Facts: w.journal, Publisher: w.pub, Limiter: w, Now: w.clock.Now,
 		AccountName: func(a string) string { return "name of " + a },
 	}, w.settings)
 	return w
@@ -292,7 +292,7 @@ func TestRecordWithFactsAlone(t *testing.T) {
 	rec := w.createUser(1, t0)
 	delete(w.findings, rec.EventID)
 	w.handle(t, rec, guard.Recorded)
-	if diff := cmp.Diff([]string{"Journal.Add"}, w.script.Calls()); diff != "" {
+	if diff := cmp.Diff([]string{"Facts.Add"}, w.script.Calls()); diff != "" {
 		t.Errorf("calls (-want +got):\n%s", diff)
 	}
 	w.script.Inject(1, fake.FailBefore)
@@ -308,7 +308,7 @@ func TestEveryStepFails(t *testing.T) {
 	clean := newWorld()
 	clean.handle(t, clean.createUser(1, t0), guard.Alerted)
 	steps := clean.script.Calls()
-	if diff := cmp.Diff([]string{"Journal.Add", "Ledger.Update", "Publisher.Publish", "Ledger.Update"}, steps); diff != "" {
+	if diff := cmp.Diff([]string{"Facts.Add", "Ledger.Update", "Publisher.Publish", "Ledger.Update"}, steps); diff != "" {
 		t.Fatalf("steps (-want +got):\n%s", diff)
 	}
 	faults := []fake.Fault{fake.FailBefore, fake.FailAfter, fake.CrashBefore, fake.CrashAfter}
@@ -441,7 +441,7 @@ func TestConcurrentCopiesAreOneAlert(t *testing.T) {
 		Detector: detectorFunc(func(*cloudtrail.Record, *detect.AssumedRoot) detect.Outcome {
 			return detect.Outcome{Kind: detect.Matched, Finding: w.findings[rec.EventID]}
 		}),
-		Ledger: w.ledger, Journal: w.journal, Publisher: w.pub, Now: w.clock.Now,
+		Ledger: w.ledger, Facts: w.journal, Publisher: w.pub, Now: w.clock.Now,
 	}, wire.Settings{})
 	var wg sync.WaitGroup
 	for range copies {
@@ -483,7 +483,7 @@ func TestConcurrentSession(t *testing.T) {
 		Detector: detectorFunc(func(rec *cloudtrail.Record, _ *detect.AssumedRoot) detect.Outcome {
 			return detect.Outcome{Kind: detect.Matched, Finding: w.findings[rec.EventID]}
 		}),
-		Ledger: w.ledger, Journal: w.journal, Publisher: w.pub, Now: w.clock.Now,
+		Ledger: w.ledger, Facts: w.journal, Publisher: w.pub, Now: w.clock.Now,
 	}, wire.Settings{})
 	var wg sync.WaitGroup
 	for i := range copies * events {
@@ -544,7 +544,7 @@ func TestRootSession(t *testing.T) {
 		if len(a.Actions) > w.settings.Actions {
 			t.Errorf("%d actions listed", len(a.Actions))
 		}
-		if a.Kind == alert.RollUp && a.LastTime.Sub(a.FirstTime) >= w.settings.Window {
+		if a.Kind == alert.RollUp && a.LastTime.Sub(a.FirstTime) >= w.settings.DedupWindow {
 			t.Errorf("a roll-up from %v to %v", a.FirstTime, a.LastTime)
 		}
 	}
@@ -798,7 +798,7 @@ func TestPartlyPublished(t *testing.T) {
 	has := map[string][]string{} // receiver to the alerts it took
 	down := 0
 	w.pub.Refuse = func(a alert.Alert) error {
-		took := slices.Clone(a.Took)
+		took := slices.Clone(a.DeliveredTo)
 		for _, receiver := range []string{"one", "two", "three"} {
 			if slices.Contains(took, receiver) || receiver == "two" && down > 0 {
 				continue
@@ -808,7 +808,7 @@ func TestPartlyPublished(t *testing.T) {
 		}
 		if down > 0 {
 			down--
-			return &guard.Partial{Took: took, Err: fake.ErrFault}
+			return &guard.Partial{DeliveredTo: took, Err: fake.ErrFault}
 		}
 		return nil
 	}
@@ -1151,7 +1151,7 @@ func TestAssumedRootIsLookedUp(t *testing.T) {
 		}
 		lookups := 0
 		for _, c := range w.script.Calls() {
-			if c == "Journal.Fact" {
+			if c == "Facts.Fact" {
 				lookups++
 			}
 		}
@@ -1478,7 +1478,7 @@ func TestPublishEndsWithinTheLease(t *testing.T) {
 	}{{45 * time.Second, true}, {time.Nanosecond, false}} {
 		w := newWorld(func(s *wire.Settings) { s.Lease = tc.lease })
 		g := newParts(wire.Deps{
-			Detector: detectorFunc(nothing), Ledger: w.ledger, Journal: w.journal, Now: w.clock.Now,
+			Detector: detectorFunc(nothing), Ledger: w.ledger, Facts: w.journal, Now: w.clock.Now,
 			Publisher: publisherFunc(func(ctx context.Context, _ alert.Alert) error {
 				if end, ok := ctx.Deadline(); ok != tc.bounded || ok && time.Until(end) > tc.lease-5*time.Second {
 					t.Errorf("lease %v: a publish may run until %v, %v", tc.lease, end, ok)

@@ -124,7 +124,7 @@ func TestEveryCriticalIncidentIsInsistedOn(t *testing.T) {
 				}
 			}
 		}
-		insist := func() bool { _, err := s.Insist(context.Background(), s.clock.Now()); return err == nil }
+		insist := func() bool { _, err := s.Renotify(context.Background(), s.clock.Now()); return err == nil }
 		faults := 0
 		for range rapid.IntRange(1, 40).Draw(rt, "steps") {
 			before, at := len(s.script.Calls()), 0
@@ -170,7 +170,7 @@ func TestEveryCriticalIncidentIsInsistedOn(t *testing.T) {
 				r := rs[len(rs)-1]
 				in, _, err := s.Acknowledge(context.Background(), all[i].ID, bob)
 				switch {
-				case in.Ack == nil || in.Round != len(rs): // nothing came of it, or it was before the alert was enlisted
+				case in.Ack == nil || in.Cycle != len(rs): // nothing came of it, or it was before the alert was enlisted
 				case err == nil:
 					r.acked = true
 				default:
@@ -227,8 +227,8 @@ func TestEveryCriticalIncidentIsInsistedOn(t *testing.T) {
 			if !in.Due.IsZero() {
 				rt.Errorf("incident of %v is still due at %v, at %v after %d failures: %+v", in.Start, in.Due, s.clock.Now(), in.Failures, in)
 			}
-			if in.Ack != nil && !in.Ack.Told {
-				rt.Errorf("the acknowledgement of round %d was not told", in.Round)
+			if in.Ack != nil && !in.Ack.Notified {
+				rt.Errorf("the acknowledgement of round %d was not told", in.Cycle)
 			}
 		}
 	})

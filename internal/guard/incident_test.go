@@ -39,7 +39,7 @@ func newWatched(change ...func(*wire.Settings)) *watched {
 		Detector: detectorFunc(func(rec *cloudtrail.Record, _ *detect.AssumedRoot) detect.Outcome {
 			return detect.Outcome{Kind: detect.Matched, Finding: w.findings[rec.EventID]}
 		}),
-		Ledger: w.ledger, Journal: w.journal, Publisher: w.pub, Limiter: w, Now: w.clock.Now,
+		Ledger: w.ledger, Facts: w.journal, Publisher: w.pub, Limiter: w, Now: w.clock.Now,
 		Announcements: s.announcements, Summaries: s.recaps, Incidents: s.incidents,
 	}, w.settings)
 	return s
@@ -63,9 +63,9 @@ func (s *watched) removed(n int, began, at time.Time) *cloudtrail.Record {
 	return s.record(f)
 }
 
-func (s *watched) insist(t *testing.T, want incident.Insisted) {
+func (s *watched) insist(t *testing.T, want incident.Renotified) {
 	t.Helper()
-	got, err := s.Insist(t.Context(), s.clock.Now())
+	got, err := s.Renotify(t.Context(), s.clock.Now())
 	if err != nil {
 		t.Fatalf("insisting: %v", err)
 	}
@@ -140,7 +140,7 @@ func TestOneSessionIsOneIncident(t *testing.T) {
 				}
 			}
 			in := s.only(t)
-			if in.Events != 3 || in.Finding.Severity != detect.Critical || in.Round != 1 || !in.Last.Equal(t0.Add(2*time.Hour)) {
+			if in.Events != 3 || in.Finding.Severity != detect.Critical || in.Cycle != 1 || !in.Last.Equal(t0.Add(2*time.Hour)) {
 				t.Errorf("incident: %+v", in)
 			}
 			for i, a := range s.pub.Published() {
@@ -219,7 +219,7 @@ func TestRollUpsAreCounted(t *testing.T) {
 	s.flush(t, t0.Add(time.Hour), 1)
 	s.wantLines(t, "first high root.activity #1", "roll_up high root.activity #5")
 	s.clock.Advance(100 * time.Hour)
-	s.insist(t, incident.Insisted{}) // nothing critical
+	s.insist(t, incident.Renotified{}) // nothing critical
 }
 
 // TestOneCaseSettlesNoOther holds that the end of one user's time without MFA settles
@@ -252,23 +252,23 @@ func TestOneCaseSettlesNoOther(t *testing.T) {
 		t.Errorf("events of incidents open %v and settled %v, want bob's and cho's to be open", open, settled)
 	}
 	s.clock.Advance(16 * time.Minute)
-	s.insist(t, incident.Insisted{Resent: 1})
+	s.insist(t, incident.Renotified{Resent: 1})
 }
 
 func TestResends(t *testing.T) {
 	s := newWatched()
 	s.handle(t, s.signIn(0, t0), guard.Alerted)
 	id := s.only(t).ID
-	s.insist(t, incident.Insisted{})
+	s.insist(t, incident.Renotified{})
 	s.clock.Advance(15*time.Minute - time.Second)
-	s.insist(t, incident.Insisted{})
+	s.insist(t, incident.Renotified{})
 	s.clock.Advance(time.Second)
-	s.insist(t, incident.Insisted{Resent: 1})
-	s.insist(t, incident.Insisted{})
+	s.insist(t, incident.Renotified{Resent: 1})
+	s.insist(t, incident.Renotified{})
 	s.clock.Advance(45 * time.Minute)
-	s.insist(t, incident.Insisted{Resent: 1})
+	s.insist(t, incident.Renotified{Resent: 1})
 	s.clock.Advance(100 * time.Hour)
-	s.insist(t, incident.Insisted{})
+	s.insist(t, incident.Renotified{})
 	told := []string{"first critical root.signin #1", "resend critical root.signin (repeat 1 of 2) #1", "resend critical root.signin (repeat 2 of 2) #1"}
 	s.wantLines(t, told...)
 	for i, a := range s.pub.Published() {
@@ -286,16 +286,16 @@ func TestResends(t *testing.T) {
 	// Another critical alert begins anew, one that is not does not.
 	s.handle(t, s.activity(1, t0, t0.Add(time.Hour)), guard.Alerted)
 	s.clock.Advance(time.Hour)
-	s.insist(t, incident.Insisted{})
+	s.insist(t, incident.Renotified{})
 	s.handle(t, s.removed(2, t0, t0.Add(time.Hour)), guard.Alerted)
 	s.clock.Advance(15 * time.Minute)
-	s.insist(t, incident.Insisted{Resent: 1})
+	s.insist(t, incident.Renotified{Resent: 1})
 	in := s.acknowledge(t, id, false)
 	if in.Ack == nil || !in.Ack.At.Equal(s.clock.Now()) || in.Ack.Note != bob.Note {
 		t.Errorf("acknowledged: %+v", in.Ack)
 	}
 	s.clock.Advance(100 * time.Hour)
-	s.insist(t, incident.Insisted{})
+	s.insist(t, incident.Renotified{})
 	told = append(told, "first high root.activity #2", "first critical root.mfa.removed #3", "resend critical root.mfa.removed (repeat 1 of 2) #3",
 		"first info Incident acknowledged: "+id+" #3")
 	s.wantLines(t, told...)
@@ -321,7 +321,7 @@ func TestResends(t *testing.T) {
 	first := s.clock.Now().Add(-100 * time.Hour)
 	s.handle(t, s.removed(5, t0, t0.Add(3*time.Hour)), guard.Alerted)
 	s.clock.Advance(2 * time.Hour)
-	s.insist(t, incident.Insisted{Resent: 1}) // the second; the first has passed
+	s.insist(t, incident.Renotified{Resent: 1}) // the second; the first has passed
 	want := alert.Reopened{Title: "root.mfa.removed", At: t0.Add(3 * time.Hour), AcknowledgedBy: "bob", AcknowledgedAt: first}
 	for _, a := range s.pub.Published()[n:] {
 		if diff := cmp.Diff(&want, a.Incident.Reopened); diff != "" {
@@ -332,8 +332,8 @@ func TestResends(t *testing.T) {
 		}
 	}
 	in = s.acknowledge(t, id, false)
-	if len(in.Acks) != 1 || in.Acks[0].By != "bob" || in.Round != 3 {
-		t.Errorf("acknowledged in round %d, before by %+v", in.Round, in.Acks)
+	if len(in.Acks) != 1 || in.Acks[0].By != "bob" || in.Cycle != 3 {
+		t.Errorf("acknowledged in round %d, before by %+v", in.Cycle, in.Acks)
 	}
 	wantLines := []string{"first critical root.mfa.removed #5", "resend critical root.mfa.removed (repeat 2 of 2) #5", "first info Incident acknowledged: " + id + " #5"}
 	if diff := cmp.Diff(wantLines, s.lines()[n:]); diff != "" {
@@ -353,13 +353,13 @@ func TestAnnouncedIsNotResent(t *testing.T) {
 	s.announce(t, s.clock.Now(), time.Hour)
 	s.handle(t, s.signIn(0, s.clock.Now()), guard.Alerted)
 	s.clock.Advance(2 * time.Hour)
-	s.insist(t, incident.Insisted{})
-	if in := s.only(t); in.Round != 0 || in.Events != 1 {
+	s.insist(t, incident.Renotified{})
+	if in := s.only(t); in.Cycle != 0 || in.Events != 1 {
 		t.Errorf("incident: %+v", in)
 	}
 	s.handle(t, s.removed(1, s.clock.Now().Add(-2*time.Hour), s.clock.Now().Add(-90*time.Minute)), guard.Alerted)
 	s.clock.Advance(15 * time.Minute)
-	s.insist(t, incident.Insisted{Resent: 1})
+	s.insist(t, incident.Renotified{Resent: 1})
 	s.wantLines(t, "first high Root use announced by alice", "first low root.signin (announced) #1", "first critical root.mfa.removed #2",
 		"resend critical root.mfa.removed (repeat 1 of 2) #2")
 }
@@ -385,7 +385,7 @@ func TestIncidentFaults(t *testing.T) {
 				}
 				t.Fatalf("%v at call %d: still fails", fault, call)
 			}
-			insist := func() error { _, err := s.Insist(t.Context(), s.clock.Now()); return err }
+			insist := func() error { _, err := s.Renotify(t.Context(), s.clock.Now()); return err }
 			again(func() error { _, err := s.Handle(t.Context(), rec); return err })
 			opened := s.only(t).Opened
 			s.clock.Advance(opened.Add(15 * time.Minute).Sub(s.clock.Now()))
@@ -442,11 +442,11 @@ func TestIncidentStoreDown(t *testing.T) {
 	}
 	s.handle(t, rec, guard.Duplicate)
 	s.handle(t, rec, guard.Duplicate)
-	if in := s.only(t); in.Events != 1 || in.Round != 1 {
+	if in := s.only(t); in.Events != 1 || in.Cycle != 1 {
 		t.Errorf("incident: %+v", in)
 	}
 	s.clock.Advance(15 * time.Minute)
-	s.insist(t, incident.Insisted{Resent: 1})
+	s.insist(t, incident.Renotified{Resent: 1})
 	s.wantLines(t, "first critical root.signin", "resend critical root.signin (repeat 1 of 2) #1")
 }
 
@@ -458,10 +458,10 @@ func TestInsistOverlaps(t *testing.T) {
 	s.clock.Advance(15 * time.Minute)
 	s.pub.Refuse = func(alert.Alert) error {
 		s.pub.Refuse = nil
-		s.insist(t, incident.Insisted{})
+		s.insist(t, incident.Renotified{})
 		return nil
 	}
-	s.insist(t, incident.Insisted{Resent: 1})
+	s.insist(t, incident.Renotified{Resent: 1})
 	s.handle(t, s.signIn(1, t0.Add(2*time.Minute)), guard.Alerted)
 	second := s.all(t)[1].ID
 	s.clock.Advance(15 * time.Minute)
@@ -470,10 +470,10 @@ func TestInsistOverlaps(t *testing.T) {
 		s.acknowledge(t, second, false)
 		return nil
 	}
-	s.insist(t, incident.Insisted{Resent: 1})
+	s.insist(t, incident.Renotified{Resent: 1})
 	s.clock.Advance(time.Hour)
-	s.insist(t, incident.Insisted{Resent: 1}) // of the first
-	if in := s.all(t)[1]; in.Ack == nil || !in.Ack.Told || !in.Due.IsZero() {
+	s.insist(t, incident.Renotified{Resent: 1}) // of the first
+	if in := s.all(t)[1]; in.Ack == nil || !in.Ack.Notified || !in.Due.IsZero() {
 		t.Errorf("acknowledged while it was sent again: %+v", in)
 	}
 	if n := len(s.lines()); n != 6 {
@@ -487,7 +487,7 @@ func TestSweepsIncidents(t *testing.T) {
 	s := newSwept()
 	incidents := &fake.Incidents{Script: s.script}
 	s.parts = newParts(wire.Deps{
-		Detector: detectorFunc(nothing), Ledger: s.ledger, Journal: s.journal, Publisher: s.pub, Now: s.clock.Now, Deadlines: s.deadlines, Incidents: incidents,
+		Detector: detectorFunc(nothing), Ledger: s.ledger, Facts: s.journal, Publisher: s.pub, Now: s.clock.Now, Deadlines: s.deadlines, Incidents: incidents,
 	}, s.settings)
 	s.call(t, "CreateUser")
 	s.call(t, "CreateLoginProfile")
@@ -501,7 +501,7 @@ func TestSweepsIncidents(t *testing.T) {
 	s.wantTitles(t, missingTitle, reminderTitle("critical", 3))
 	last := at.Add(-24 * time.Hour)
 	for after, want := range map[time.Duration]int{15*time.Minute - time.Second: 0, 15 * time.Minute: 1} {
-		due, err := incidents.Unsettled(t.Context(), last.Add(after), 5)
+		due, err := incidents.DueIncidents(t.Context(), last.Add(after), 5)
 		if err != nil || len(due) != want {
 			t.Errorf("%v later: %+v due, %v, want %d", after, due, err, want)
 		}
@@ -530,13 +530,13 @@ func TestInsistWaitsForAToken(t *testing.T) {
 	s.handle(t, s.signIn(0, t0), guard.Alerted)
 	s.clock.Advance(15 * time.Minute)
 	asked := s.denied()
-	s.insist(t, incident.Insisted{More: true})
+	s.insist(t, incident.Renotified{More: true})
 	if !slices.Equal(*asked, []time.Duration{time.Second}) {
 		t.Errorf("asked to wait %v", *asked)
 	}
 	tokens := 0
 	s.token = func(time.Duration) (bool, error) { tokens++; return true, nil }
-	s.insist(t, incident.Insisted{Resent: 1})
+	s.insist(t, incident.Renotified{Resent: 1})
 	if tokens != 1 {
 		t.Errorf("%d tokens for one resend", tokens)
 	}
@@ -549,9 +549,9 @@ func TestOverdueResendNeedsNoToken(t *testing.T) {
 	s.handle(t, s.signIn(0, t0), guard.Alerted)
 	s.denied()
 	s.clock.Advance(20 * time.Minute)
-	s.insist(t, incident.Insisted{More: true})
+	s.insist(t, incident.Renotified{More: true})
 	s.clock.Advance(time.Second)
-	s.insist(t, incident.Insisted{Resent: 1})
+	s.insist(t, incident.Renotified{Resent: 1})
 	s.wantLines(t, "first critical root.signin #1", "resend critical root.signin (repeat 1 of 2) #1")
 }
 
@@ -595,28 +595,28 @@ func TestInsistIsBounded(t *testing.T) {
 	ctx, cancel := context.WithDeadline(t.Context(), s.clock.Now().Add(24*365*100*time.Hour))
 	defer cancel()
 	deadline, _ := ctx.Deadline()
-	late := newParts(wire.Deps{Ledger: s.ledger, Journal: s.journal, Publisher: s.pub, Incidents: s.incidents, Now: func() time.Time { return deadline.Add(-time.Second) }}, s.settings)
-	if got, err := late.Insist(ctx, s.clock.Now()); err != nil || got != (incident.Insisted{More: true}) {
+	late := newParts(wire.Deps{Ledger: s.ledger, Facts: s.journal, Publisher: s.pub, Incidents: s.incidents, Now: func() time.Time { return deadline.Add(-time.Second) }}, s.settings)
+	if got, err := late.Renotify(ctx, s.clock.Now()); err != nil || got != (incident.Renotified{More: true}) {
 		t.Errorf("without time: %+v, %v", got, err)
 	}
-	s.insist(t, incident.Insisted{Resent: 100, More: true})
+	s.insist(t, incident.Renotified{Resent: 100, More: true})
 	s.pub.Refuse = func(a alert.Alert) error {
 		if a.Finding.EventID == "event-110" {
 			return errors.New("refused")
 		}
 		return nil
 	}
-	got, err := s.Insist(t.Context(), s.clock.Now())
+	got, err := s.Renotify(t.Context(), s.clock.Now())
 	if err == nil || got.Resent != n-101 {
 		t.Errorf("%+v, %v", got, err)
 	}
 	s.pub.Refuse = nil
-	s.insist(t, incident.Insisted{}) // it is put off
+	s.insist(t, incident.Renotified{}) // it is put off
 	s.clock.Advance(5 * time.Minute)
-	s.insist(t, incident.Insisted{Resent: 1})
+	s.insist(t, incident.Renotified{Resent: 1})
 	s.pub.Refuse = func(alert.Alert) error { return errors.New("down") }
 	s.clock.Advance(time.Hour)
-	if got, err := s.Insist(t.Context(), s.clock.Now()); err == nil || got.Resent != 0 || !got.More || strings.Count(err.Error(), "down") > 10 {
+	if got, err := s.Renotify(t.Context(), s.clock.Now()); err == nil || got.Resent != 0 || !got.More || strings.Count(err.Error(), "down") > 10 {
 		t.Errorf("while SNS is down: %+v, %v", got, err)
 	}
 	resent := 0
@@ -628,7 +628,7 @@ func TestInsistIsBounded(t *testing.T) {
 	if resent != n {
 		t.Errorf("%d resends, want %d", resent, n)
 	}
-	due, err := s.incidents.Unsettled(t.Context(), s.clock.Now(), 1000)
+	due, err := s.incidents.DueIncidents(t.Context(), s.clock.Now(), 1000)
 	if err != nil || len(due) != n-20 {
 		t.Errorf("%d are still due, and 20 are put off: %v", len(due), err)
 	}
@@ -651,15 +651,15 @@ func TestToldAcknowledgementIsNotDueAgain(t *testing.T) {
 		s.pub.Refuse = nil
 		s.clock.Advance(s.settings.Lease + time.Second)
 		s.script.Inject(at, fake.FailAfter)
-		_, _ = s.Insist(t.Context(), s.clock.Now())
+		_, _ = s.Renotify(t.Context(), s.clock.Now())
 		s.script.Restart()
 		for range 3 {
 			s.clock.Advance(s.settings.Lease + 5*time.Minute)
-			if _, err := s.Insist(t.Context(), s.clock.Now()); err != nil {
+			if _, err := s.Renotify(t.Context(), s.clock.Now()); err != nil {
 				t.Errorf("call %d: %v", at, err)
 			}
 		}
-		if in = must(s.incidents.All())[0]; !in.Due.IsZero() || in.Ack == nil || !in.Ack.Told {
+		if in = must(s.incidents.All())[0]; !in.Due.IsZero() || in.Ack == nil || !in.Ack.Notified {
 			t.Errorf("call %d: the incident is due at %v after %d failures, acknowledged by %+v", at, in.Due, in.Failures, in.Ack)
 		}
 	}

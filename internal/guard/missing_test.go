@@ -155,7 +155,7 @@ func TestMissingMFAIsToldOnce(t *testing.T) {
 		w.handle(t, iamCall("CreateLoginProfile", "eve", t0), guard.Recorded)
 		missing(t, w.parts, 30, 1)
 		longer := newParts(wire.Deps{
-			Detector: detectorFunc(nil), Ledger: w.ledger, Journal: w.journal, Publisher: w.pub, Now: w.clock.Now,
+			Detector: detectorFunc(nil), Ledger: w.ledger, Facts: w.journal, Publisher: w.pub, Now: w.clock.Now,
 		}, wire.Settings{Bootstrap: bootstrap.Options{Grace: 36 * time.Hour}})
 		missing(t, longer, 50, 0)
 	})

@@ -92,8 +92,8 @@ type Groups interface {
 	Due(ctx context.Context, at time.Time, limit int) ([]Group, error)
 }
 
-// Journal keeps the facts each account's status is made of.
-type Journal interface {
+// Facts keeps the facts each account's status is made of.
+type Facts interface {
 	// Add stores facts under their account and ID and returns how many were new.
 	// A fact that is already there is merged with bootstrap.Merge.
 	Add(ctx context.Context, facts []bootstrap.Fact) (added int, err error)
@@ -116,15 +116,15 @@ const (
 
 // Claim is the ledger's row for one event, or for one roll-up of a group.
 type Claim struct {
-	Key        string          `json:"key"` // "account/eventID"; of a roll-up "group/…", see doc.go
-	State      ClaimState      `json:"state"`
-	LeaseUntil time.Time       `json:"lease_until,omitzero"`
-	Attempts   int             `json:"attempts"`          // leases taken
-	Kind       alert.Kind      `json:"kind,omitempty"`    // of the alert that is the event's own
-	Finding    *detect.Finding `json:"finding,omitempty"` // nil for a roll-up's claim
-	AlertID    string          `json:"alert_id,omitempty"`
-	Window     string          `json:"window,omitempty"` // key of its series; in rows of version 1, of the window that counts it
-	Took       []string        `json:"took,omitempty"`   // receivers that have the alert though publishing failed
+	Key         string          `json:"key"` // "account/eventID"; of a roll-up "group/…", see doc.go
+	State       ClaimState      `json:"state"`
+	LeaseUntil  time.Time       `json:"lease_until,omitzero"`
+	Attempts    int             `json:"attempts"`          // leases taken
+	Kind        alert.Kind      `json:"kind,omitempty"`    // of the alert that is the event's own
+	Finding     *detect.Finding `json:"finding,omitempty"` // nil for a roll-up's claim
+	AlertID     string          `json:"alert_id,omitempty"`
+	Series      string          `json:"window,omitempty"` // key of its series; in rows of version 1, of the window that counts it
+	DeliveredTo []string        `json:"took,omitempty"`   // receivers that have the alert though publishing failed
 
 	// Group is the key of the group that counts a Folded event; "" for one that is in
 	// no roll-up, or was counted by version 1.
@@ -136,8 +136,8 @@ type Claim struct {
 	// Cut is of a roll-up alone.
 	Cut *Cut `json:"cut,omitempty"`
 
-	// Unlisted says that the alert was sent, and its incident could not be stored.
-	Unlisted bool `json:"unlisted,omitempty"`
+	// IncidentPending says that the alert was sent, and its incident could not be stored.
+	IncidentPending bool `json:"unlisted,omitempty"`
 }
 
 // Cut is what was known of a group when its roll-up was first to be sent, so that

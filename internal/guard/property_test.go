@@ -205,8 +205,8 @@ func TestKeysAreBounded(t *testing.T) {
 		t.Errorf("%d claims, want 6", len(claims))
 	}
 	for _, c := range claims {
-		if len(c.Key) > 1024 || len(c.Window) > 1024 {
-			t.Errorf("keys of %d and %d bytes", len(c.Key), len(c.Window))
+		if len(c.Key) > 1024 || len(c.Series) > 1024 {
+			t.Errorf("keys of %d and %d bytes", len(c.Key), len(c.Series))
 		}
 	}
 	if got := fmt.Sprint(w.told()); strings.Count(got, "first") != 6 {

@@ -58,7 +58,7 @@ func (l *locked) set(change ...func(*wire.Settings)) {
 		c(&l.settings)
 	}
 	l.parts = newParts(wire.Deps{
-		Detector: detectorFunc(nothing), Ledger: l.ledger, Journal: l.journal, FactRows: l.journal, Publisher: l.pub, Now: l.clock.Now,
+		Detector: detectorFunc(nothing), Ledger: l.ledger, Facts: l.journal, FactRows: l.journal, Publisher: l.pub, Now: l.clock.Now,
 		Deadlines: l.deadlines, Quarantines: l.rows,
 	}, l.settings)
 }
@@ -69,7 +69,7 @@ func (l *locked) run(t *testing.T, want quarantine.Done) {
 	if err != nil {
 		t.Fatalf("quarantining: %v", err)
 	}
-	got.Looked = 0
+	got.Checked = 0
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("quarantine at %v (-want +got):\n%s", l.clock.Now(), diff)
 	}
@@ -201,7 +201,7 @@ func TestQuarantineOff(t *testing.T) {
 	l.call(t, "EnableMFADevice")
 	l.pass(t, time.Hour)
 	for _, call := range l.script.Calls() {
-		if strings.HasPrefix(call, "Policy.") || call == "Quarantines.ChangeQuarantine" {
+		if strings.HasPrefix(call, "Policy.") || call == "Quarantines.Update" {
 			t.Errorf("called %s", call)
 		}
 	}
@@ -628,7 +628,7 @@ func TestQuarantineMany(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second) // less than a batch is given
 	defer cancel()
 	got, err := l.Quarantine(ctx, l.iam, l.policy, l.policy, l.clock.Now())
-	if err != nil || !got.More || got.Looked != 0 {
+	if err != nil || !got.More || got.Checked != 0 {
 		t.Errorf("without time: %+v, %v", got, err)
 	}
 	got, err = l.Quarantine(t.Context(), l.iam, l.policy, l.policy, l.clock.Now())

@@ -73,7 +73,7 @@ func (g *Guard) short(ctx context.Context, need time.Duration) bool {
 // What is urgent is never folded: it goes out without a token. Nor is an event
 // whose alert may have been published before, or one without a series.
 func (g *Guard) limit(ctx context.Context, d *decision) (throttled bool, err error) {
-	if d.urgent() || d.claim.Attempts > 1 || d.claim.Window == "" {
+	if d.urgent() || d.claim.Attempts > 1 || d.claim.Series == "" {
 		g.token(ctx, urgentWait)
 		return false, nil
 	}
@@ -81,7 +81,7 @@ func (g *Guard) limit(ctx context.Context, d *decision) (throttled bool, err err
 		return false, nil
 	}
 	folded := d.claim
-	err = g.deps.Ledger.Update(ctx, d.claim.Key, d.claim.Window, func(c Claim, sr Series) (Claim, Series) {
+	err = g.deps.Ledger.Update(ctx, d.claim.Key, d.claim.Series, func(c Claim, sr Series) (Claim, Series) {
 		c, sr, throttled = g.settings.throttle(d, c, sr, g.deps.Now())
 		if throttled {
 			folded = c

@@ -101,10 +101,10 @@ func TestReconcileByReportAsks(t *testing.T) {
 			tt.do(l, f)
 			for range 24 * 12 { // without the sweep, which asks too
 				l.clock.Advance(5 * time.Minute)
-				if _, err := l.Reconcile(context.Background(), l.iam, f, l.clock.Now()); err != nil {
+				if _, err := l.CheckUsers(context.Background(), l.iam, f, l.clock.Now()); err != nil {
 					t.Fatal(err)
 				}
-				if _, err := l.Witness(context.Background(), f, l.clock.Now()); err != nil {
+				if _, err := l.CheckReports(context.Background(), f, l.clock.Now()); err != nil {
 					t.Fatal(err)
 				}
 			}

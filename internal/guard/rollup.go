@@ -31,7 +31,7 @@ func (g *Guard) Flush(ctx context.Context, at time.Time) (published int, err err
 				return worker.Result{Outcome: worker.Moved}
 			case err == nil:
 				return worker.Result{Outcome: worker.Left}
-			case len(tookOf(err)) > 0: // a topic that is gone holds back none of the others
+			case len(receiversOf(err)) > 0: // a topic that is gone holds back none of the others
 				return worker.Result{Outcome: worker.Left, Err: err}
 			default:
 				return ResultOf(err)
@@ -86,7 +86,7 @@ func (g *Guard) rollUp(ctx context.Context, gr Group, at time.Time) (sent bool, 
 		return false, nil
 	}
 	release := func(err error) (bool, error) {
-		return false, errors.Join(err, g.settle(ctx, key, "", d.undo(&g.settings)))
+		return false, errors.Join(err, g.complete(ctx, key, "", d.undo(&g.settings)))
 	}
 	if !g.TokenFor(ctx, gr.Until, at) {
 		return release(ErrRateLimited)
@@ -106,15 +106,15 @@ func (g *Guard) rollUp(ctx context.Context, gr Group, at time.Time) (sent bool, 
 		one, cancel := g.publishing(ctx, &d)
 		defer cancel()
 		if err := g.deps.Publisher.Publish(one, a); err != nil {
-			d.took = tookOf(err)
+			d.deliveredTo = receiversOf(err)
 			return release(errors.Join(fmt.Errorf("publishing roll-up %s: %w", key, err), unlisted))
 		}
 	}
-	err = g.settle(ctx, key, "", func(c Claim, _ Series) (Claim, Series) {
+	err = g.complete(ctx, key, "", func(c Claim, _ Series) (Claim, Series) {
 		if c.Key == "" {
 			c = d.claim // the row expired
 		}
-		c.State, c.LeaseUntil, c.Took = Sent, time.Time{}, nil
+		c.State, c.LeaseUntil, c.DeliveredTo = Sent, time.Time{}, nil
 		return c, Series{}
 	})
 	if err == nil {
@@ -136,7 +136,7 @@ func (s *Settings) decideRollUp(key string, c Claim, sr Series, gr *Group, now t
 	}
 	c.Key, c.State, c.LeaseUntil = key, Leased, now.Add(s.Lease)
 	c.Attempts++
-	c.Kind, c.AlertID, c.Window = alert.RollUp, alertID(key), gr.Key
+	c.Kind, c.AlertID, c.Series = alert.RollUp, alertID(key), gr.Key
 	return decision{verdict: publish, claim: c}
 }
 
@@ -145,7 +145,7 @@ func (s *Settings) decideRollUp(key string, c Claim, sr Series, gr *Group, now t
 func (g *Guard) rollUpOf(ctx context.Context, gr *Group, c *Claim) (alert.Alert, error) {
 	a := alert.Alert{
 		Schema: alert.Schema, ID: c.AlertID, Kind: alert.RollUp, AccountName: g.deps.AccountName(gr.Finding.Account), Finding: gr.Finding,
-		Took: c.Took,
+		DeliveredTo: c.DeliveredTo,
 	}
 	if gr.old() {
 		held, err := g.cutOld(ctx, *gr)

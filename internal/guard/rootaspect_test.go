@@ -266,11 +266,11 @@ func (l *land) wantLive(t *testing.T, want ...detect.ID) {
 // device or a key: the removal of one of two says by its event alone that root
 // has none where the other is not on record.
 func TestRecheckRoot(t *testing.T) {
-	row := func(l *land) (row accountcheck.Round) {
+	row := func(l *land) (row accountcheck.Check) {
 		t.Helper()
-		err := l.rounds.Of(accountcheck.PostureRound).Update(t.Context(), home+"/posture", func(r accountcheck.Round) accountcheck.Round {
+		err := l.rounds.Of(accountcheck.KindRoot).Update(t.Context(), home+"/posture", func(r accountcheck.Check) accountcheck.Check {
 			row = r
-			return accountcheck.Round{}
+			return accountcheck.Check{}
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -341,7 +341,7 @@ func TestRootLateRun(t *testing.T) {
 	l.clock.Advance(2*time.Hour + time.Minute)
 	rec := rootRecord("DeactivateMFADevice", l.clock.Now(), deviceRequest("one"), `{}`)
 	l.clock.Advance(10 * time.Minute)
-	if _, err := l.Posture(t.Context(), l.iam, nil, scheduled); err != nil { // the other is there
+	if _, err := l.CheckRoots(t.Context(), l.iam, nil, scheduled); err != nil { // the other is there
 		t.Fatal(err)
 	}
 	l.iam.roots[home] = rootUser{password: 1} // no event
@@ -367,7 +367,7 @@ func TestRootLateRun(t *testing.T) {
 // root right goes by its last answer, and alerts of what it hid so far.
 func TestRootRowsOfEarlierVersions(t *testing.T) {
 	forget := func(l *land) {
-		err := l.rounds.Of(accountcheck.PostureRound).Update(t.Context(), home+"/posture", func(r accountcheck.Round) accountcheck.Round {
+		err := l.rounds.Of(accountcheck.KindRoot).Update(t.Context(), home+"/posture", func(r accountcheck.Check) accountcheck.Check {
 			r.Root.Seen = accountcheck.RootSeen{}
 			return r
 		})
@@ -408,7 +408,7 @@ func TestRootRowsOfEarlierVersions(t *testing.T) {
 		l.iam.roots[home] = rootUser{password: 1}
 		for waits := false; !waits; {
 			l.pass(t, 5*time.Minute)
-			err := l.rounds.Of(accountcheck.PostureRound).Update(t.Context(), home+"/posture", func(r accountcheck.Round) accountcheck.Round {
+			err := l.rounds.Of(accountcheck.KindRoot).Update(t.Context(), home+"/posture", func(r accountcheck.Check) accountcheck.Check {
 				if waits = len(r.Root.Problems) > 0; waits {
 					r.Root.Known, r.Root.Compared, r.Root.Seen = nil, time.Time{}, accountcheck.RootSeen{}
 				}
@@ -426,7 +426,7 @@ func TestRootRowsOfEarlierVersions(t *testing.T) {
 		l.pass(t, 48*time.Hour)
 		gone := rootUser{password: 1}
 		l.iam.roots[home] = gone
-		err := l.rounds.Of(accountcheck.PostureRound).Update(t.Context(), home+"/posture", func(r accountcheck.Round) accountcheck.Round {
+		err := l.rounds.Of(accountcheck.KindRoot).Update(t.Context(), home+"/posture", func(r accountcheck.Check) accountcheck.Check {
 			live := gone.answer()
 			r.Root = accountcheck.Root{Known: &live, Compared: l.clock.Now()} // taken for explained
 			return r
@@ -448,7 +448,7 @@ func TestRootUnknown(t *testing.T) {
 	l.wantLive(t, detect.RootMFAMissing, detect.RootAccessKeyPresent)
 	before := len(l.pub.Published())
 	for end := l.clock.Now().Add(30 * time.Hour); l.clock.Now().Before(end); l.clock.Advance(5 * time.Minute) {
-		if _, err := l.Posture(t.Context(), rootsFunc(func() bootstrap.LiveFact { return bootstrap.LiveFact{} }), nil, l.clock.Now()); err != nil {
+		if _, err := l.CheckRoots(t.Context(), rootsFunc(func() bootstrap.LiveFact { return bootstrap.LiveFact{} }), nil, l.clock.Now()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -506,7 +506,7 @@ func TestRootProblemWaits(t *testing.T) {
 		l := waits()
 		for range 12 {
 			l.clock.Advance(5 * time.Minute)
-			if _, err := l.Posture(t.Context(), rootsFunc(func() bootstrap.LiveFact { return bootstrap.LiveFact{} }), nil, l.clock.Now()); err != nil {
+			if _, err := l.CheckRoots(t.Context(), rootsFunc(func() bootstrap.LiveFact { return bootstrap.LiveFact{} }), nil, l.clock.Now()); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -525,7 +525,7 @@ func TestRootProblemWaits(t *testing.T) {
 		l.pass(t, 2*time.Hour)
 		reads := func() (n int) {
 			for _, c := range l.script.Calls() {
-				if c == "Journal.Facts" || c == "Journal.Pages" {
+				if c == "Facts.Facts" || c == "Facts.Pages" {
 					n++
 				}
 			}
@@ -537,7 +537,7 @@ func TestRootProblemWaits(t *testing.T) {
 		}
 		for range 10 * 12 {
 			l.clock.Advance(5 * time.Minute)
-			if _, err := l.Posture(t.Context(), l.iam, nil, l.clock.Now()); err != nil {
+			if _, err := l.CheckRoots(t.Context(), l.iam, nil, l.clock.Now()); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -156,7 +156,7 @@ func (m *rootModel) pass(d time.Duration) {
 		if !due {
 			continue
 		}
-		if _, err := m.Posture(context.Background(), m, nil, m.clock.Now()); err != nil {
+		if _, err := m.CheckRoots(context.Background(), m, nil, m.clock.Now()); err != nil {
 			m.rt.Fatal(err)
 		}
 	}
@@ -185,7 +185,7 @@ func TestRootModel(t *testing.T) {
 			first.devices = append(first.devices, fmt.Sprint("first", i))
 		}
 		m.states = append(m.states, first)
-		if _, err := m.Census(context.Background(), m.home, nil, m.clock.Now()); err != nil {
+		if _, err := m.DiscoverAccounts(context.Background(), m.home, nil, m.clock.Now()); err != nil {
 			rt.Fatal(err)
 		}
 		m.pass(70 * time.Minute)

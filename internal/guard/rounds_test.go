@@ -148,8 +148,8 @@ type land struct {
 	iam       *iamFake
 	org       *orgFake
 	deadlines *fake.Deadlines
-	rounds    *fake.Rounds
-	home      accountcheck.Home
+	rounds    *fake.Checks
+	home      accountcheck.HubAccount
 
 	forwarders accountcheck.Forwarders
 	reports    accountcheck.CredentialReports // nil: none are asked for
@@ -158,12 +158,12 @@ type land struct {
 func newLand(change ...func(*wire.Settings)) *land {
 	w := newWorld(change...)
 	l := &land{
-		world: w, iam: newIAM(), deadlines: &fake.Deadlines{Script: w.script, Conflicts: true}, rounds: &fake.Rounds{Script: w.script, Conflicts: true},
-		home: accountcheck.Home{Account: home, Region: "us-east-1", Members: true},
+		world: w, iam: newIAM(), deadlines: &fake.Deadlines{Script: w.script, Conflicts: true}, rounds: &fake.Checks{Script: w.script, Conflicts: true},
+		home: accountcheck.HubAccount{Account: home, Region: "us-east-1", Members: true},
 	}
 	l.iam.roots[home] = good
 	l.parts = newParts(wire.Deps{
-		Detector: &detect.Detector{}, Ledger: w.ledger, Journal: w.journal, FactRows: w.journal, Publisher: w.pub, Now: w.clock.Now, Deadlines: l.deadlines, Rounds: l.rounds,
+		Detector: &detect.Detector{}, Ledger: w.ledger, Facts: w.journal, FactRows: w.journal, Publisher: w.pub, Now: w.clock.Now, Deadlines: l.deadlines, Checks: l.rounds,
 	}, w.settings)
 	return l
 }
@@ -184,12 +184,12 @@ func (l *land) run() (err error) {
 	if l.org != nil {
 		org = l.org
 	}
-	_, two := l.Census(ctx, l.home, org, at)
-	_, three := l.Posture(ctx, l.iam, l.forwarders, at)
-	_, four := l.Reconcile(ctx, l.iam, l.reports, at)
+	_, two := l.DiscoverAccounts(ctx, l.home, org, at)
+	_, three := l.CheckRoots(ctx, l.iam, l.forwarders, at)
+	_, four := l.CheckUsers(ctx, l.iam, l.reports, at)
 	var six error
 	if l.reports != nil {
-		_, six = l.Witness(ctx, l.reports, at)
+		_, six = l.CheckReports(ctx, l.reports, at)
 	}
 	_, five := l.Flush(ctx, at)
 	return errors.Join(one, two, three, four, five, six)
@@ -475,7 +475,7 @@ func TestTenThousandAccounts(t *testing.T) {
 	}
 	at := l.clock.Now()
 	for more := true; more; {
-		did, err := l.Census(t.Context(), l.home, nil, at)
+		did, err := l.DiscoverAccounts(t.Context(), l.home, nil, at)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -484,11 +484,11 @@ func TestTenThousandAccounts(t *testing.T) {
 	perRun := []int{}
 	for range 24 {
 		l.clock.Advance(5 * time.Minute)
-		did, err := l.Posture(t.Context(), l.iam, l.forwarders, l.clock.Now())
+		did, err := l.CheckRoots(t.Context(), l.iam, l.forwarders, l.clock.Now())
 		if err != nil || did.More {
 			t.Fatalf("%+v, %v", did, err)
 		}
-		perRun = append(perRun, did.Looked)
+		perRun = append(perRun, did.Checked)
 	}
 	for i := range n {
 		if id := fmt.Sprintf("%012d", i); l.iam.looked[id] < 1 || l.iam.looked[id] > 3 {
@@ -529,7 +529,7 @@ func TestUndelivered(t *testing.T) {
 	hours := func(n int) {
 		t.Helper()
 		for range n * 12 {
-			if _, err := l.Posture(t.Context(), l.iam, l.forwarders, l.clock.Now()); err != nil {
+			if _, err := l.CheckRoots(t.Context(), l.iam, l.forwarders, l.clock.Now()); err != nil {
 				t.Fatal(err)
 			}
 			l.clock.Advance(5 * time.Minute)
@@ -555,7 +555,7 @@ func TestUndelivered(t *testing.T) {
 	stuck = []accountcheck.Undelivered{{Region: "eu-north-1", Queue: "https://q", Events: 3}}
 	l.pub.Refuse = func(alert.Alert) error { return errors.New("SNS is down") }
 	for range 12 {
-		_, _ = l.Posture(t.Context(), l.iam, l.forwarders, l.clock.Now())
+		_, _ = l.CheckRoots(t.Context(), l.iam, l.forwarders, l.clock.Now())
 		l.clock.Advance(5 * time.Minute)
 	}
 	l.pub.Refuse = nil
@@ -673,15 +673,15 @@ func TestSlowAnswers(t *testing.T) {
 		t.Helper()
 		l := newLand()
 		l.parts = newParts(wire.Deps{
-			Detector: &detect.Detector{}, Ledger: l.ledger, Journal: l.journal, FactRows: l.journal, Publisher: l.pub, Now: time.Now, Deadlines: l.deadlines, Rounds: l.rounds,
+			Detector: &detect.Detector{}, Ledger: l.ledger, Facts: l.journal, FactRows: l.journal, Publisher: l.pub, Now: time.Now, Deadlines: l.deadlines, Checks: l.rounds,
 		}, l.settings)
 		for i := range n {
 			a := fmt.Sprintf("2222222222%02d", i)
 			l.iam.roots[a] = good
-			for _, kind := range []accountcheck.RoundKind{accountcheck.PostureRound, accountcheck.ReconcileRound} {
+			for _, kind := range []accountcheck.Kind{accountcheck.KindRoot, accountcheck.KindUsers} {
 				key := a + "/" + string(kind)
-				_ = l.rounds.Of(kind).Update(t.Context(), key, func(accountcheck.Round) accountcheck.Round {
-					return accountcheck.Round{Key: key, Account: a, Kind: kind, Due: time.Now().Add(time.Duration(i-n) * time.Second), Revision: 1}
+				_ = l.rounds.Of(kind).Update(t.Context(), key, func(accountcheck.Check) accountcheck.Check {
+					return accountcheck.Check{Key: key, Account: a, Kind: kind, Due: time.Now().Add(time.Duration(i-n) * time.Second), Revision: 1}
 				})
 			}
 		}
@@ -691,8 +691,8 @@ func TestSlowAnswers(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			l, iam := prepared(t, 60)
 			run(t, func(ctx context.Context, at time.Time) error {
-				did, err := l.Posture(ctx, iam, hangingForwarders{}, at)
-				if did.Looked < 16 {
+				did, err := l.CheckRoots(ctx, iam, hangingForwarders{}, at)
+				if did.Checked < 16 {
 					t.Errorf("%+v", did)
 				}
 				return err
@@ -706,8 +706,8 @@ func TestSlowAnswers(t *testing.T) {
 			looked := 0
 			for range 4 {
 				run(t, func(ctx context.Context, at time.Time) error {
-					did, err := l.Posture(ctx, iam, nil, at)
-					looked += did.Looked
+					did, err := l.CheckRoots(ctx, iam, nil, at)
+					looked += did.Checked
 					return err
 				})
 			}
@@ -721,7 +721,7 @@ func TestSlowAnswers(t *testing.T) {
 			l, iam := prepared(t, 2)
 			iam.hangs = func(a string) bool { return a == "222222222200" }
 			run(t, func(ctx context.Context, at time.Time) error {
-				did, err := l.Reconcile(ctx, iam, nil, at)
+				did, err := l.CheckUsers(ctx, iam, nil, at)
 				if did.Accounts != 1 || did.Unanswered != 1 {
 					t.Errorf("%+v", did)
 				}
@@ -767,7 +767,7 @@ func TestSlowAnswers(t *testing.T) {
 					l.user("222222222200", fmt.Sprintf("a-%02d", i), true, true)
 				}
 				run(t, func(ctx context.Context, at time.Time) error {
-					did, err := l.Reconcile(ctx, iam, nil, at)
+					did, err := l.CheckUsers(ctx, iam, nil, at)
 					if did.Accounts == 0 {
 						t.Errorf("%+v", did)
 					}
@@ -798,14 +798,14 @@ func TestPostureStops(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 	defer cancel()
 	l.clock.Advance(time.Until(l.clock.Now()).Abs() + time.Hour - 5*time.Second) // five seconds are left
-	did, err := l.Posture(ctx, l.iam, l.forwarders, late)
-	if err != nil || did.Looked != 0 || !did.More {
+	did, err := l.CheckRoots(ctx, l.iam, l.forwarders, late)
+	if err != nil || did.Checked != 0 || !did.More {
 		t.Errorf("%+v, %v", did, err)
 	}
-	if did, err := l.Reconcile(ctx, l.iam, nil, late.Add(48*time.Hour)); err != nil || did.Looked != 0 || !did.More {
+	if did, err := l.CheckUsers(ctx, l.iam, nil, late.Add(48*time.Hour)); err != nil || did.Checked != 0 || !did.More {
 		t.Errorf("%+v, %v", did, err)
 	}
-	if did, err := l.Posture(t.Context(), l.iam, l.forwarders, late); err != nil || did.Looked != 1 {
+	if did, err := l.CheckRoots(t.Context(), l.iam, l.forwarders, late); err != nil || did.Checked != 1 {
 		t.Errorf("after that: %+v, %v", did, err)
 	}
 }
@@ -829,7 +829,7 @@ func TestPostureModel(t *testing.T) {
 						faults++
 					}
 					if rapid.IntRange(0, 9).Draw(rt, "overlap") == 0 {
-						_, _ = l.Posture(context.Background(), l.iam, l.forwarders, l.clock.Now())
+						_, _ = l.CheckRoots(context.Background(), l.iam, l.forwarders, l.clock.Now())
 					}
 					_ = l.run()
 					l.script.Restart()
@@ -1022,17 +1022,17 @@ func TestTenThousandUsers(t *testing.T) {
 	for i := range n {
 		l.iam.users[home] = append(l.iam.users[home], iamUser{fmt.Sprintf("user%05d", i), fmt.Sprintf("AIDA%05d", i*7919%n), liveUser{i%10 == 0, false}, time.Time{}})
 	}
-	if _, err := l.Census(t.Context(), l.home, nil, l.clock.Now()); err != nil {
+	if _, err := l.DiscoverAccounts(t.Context(), l.home, nil, l.clock.Now()); err != nil {
 		t.Fatal(err)
 	}
 	runs, looked, without := 0, 0, 0
 	for more := true; more; runs++ {
 		l.clock.Advance(5 * time.Minute)
-		did, err := l.Reconcile(t.Context(), l.iam, nil, l.clock.Now())
-		if err != nil || did.Looked > 2000 {
+		did, err := l.CheckUsers(t.Context(), l.iam, nil, l.clock.Now())
+		if err != nil || did.Checked > 2000 {
 			t.Fatalf("%+v, %v", did, err)
 		}
-		looked, without = looked+did.Looked, without+did.WithoutMFA
+		looked, without = looked+did.Checked, without+did.WithoutMFA
 		more = did.More
 	}
 	if runs != n/2000 || looked != n || without != n/10 || l.iam.lists != runs {
@@ -1139,9 +1139,9 @@ func TestRoundsOverlap(t *testing.T) {
 func TestCensus(t *testing.T) {
 	l := newLand()
 	at := l.clock.Now
-	census := func(want accountcheck.Censused) {
+	census := func(want accountcheck.Discovered) {
 		t.Helper()
-		got, err := l.Census(t.Context(), l.home, l.org, at())
+		got, err := l.DiscoverAccounts(t.Context(), l.home, l.org, at())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -1152,7 +1152,7 @@ func TestCensus(t *testing.T) {
 	rounds := func(want ...string) {
 		t.Helper()
 		got := []string{}
-		for _, kind := range []accountcheck.RoundKind{accountcheck.PostureRound, accountcheck.ReconcileRound} {
+		for _, kind := range []accountcheck.Kind{accountcheck.KindRoot, accountcheck.KindUsers} {
 			due, err := l.rounds.Of(kind).Due(t.Context(), at().Add(25*time.Hour), 1000)
 			if err != nil {
 				t.Fatal(err)
@@ -1174,17 +1174,17 @@ func TestCensus(t *testing.T) {
 	l.organization("111111111111", member, "333333333333", "444444444444")
 	l.org.active["333333333333"] = false
 	l.rounds.Others = []string{"555555555555"} // on record, and not in the organization
-	census(accountcheck.Censused{Accounts: 5, Enrolled: 4, Dropped: 2})
+	census(accountcheck.Discovered{Accounts: 5, Enrolled: 4, Dropped: 2})
 	rounds(home, "111111111111", member, "444444444444")
-	census(accountcheck.Censused{}) // not due
+	census(accountcheck.Discovered{}) // not due
 	l.clock.Advance(37 * time.Hour)
-	census(accountcheck.Censused{Accounts: 5})
+	census(accountcheck.Discovered{Accounts: 5})
 
 	// One is closed, one is active again, one is left out of the list.
 	l.org.active[member], l.org.active["333333333333"] = false, true
 	delete(l.org.active, "444444444444")
 	l.clock.Advance(37 * time.Hour)
-	census(accountcheck.Censused{Accounts: 4, Enrolled: 1, Dropped: 2})
+	census(accountcheck.Discovered{Accounts: 4, Enrolled: 1, Dropped: 2})
 	rounds(home, "111111111111", "333333333333")
 
 	// A list that cannot be had drops nobody, and is told once.
@@ -1192,10 +1192,10 @@ func TestCensus(t *testing.T) {
 	l.org.active = map[string]bool{}
 	l.clock.Advance(37 * time.Hour)
 	for range 2 {
-		census(accountcheck.Censused{Refused: l.org.refuse.Error()})
+		census(accountcheck.Discovered{Refused: l.org.refuse.Error()})
 		l.clock.Advance(5 * time.Minute)
 	}
-	census(accountcheck.Censused{Accounts: 6, Refused: l.org.refuse.Error()})
+	census(accountcheck.Discovered{Accounts: 6, Refused: l.org.refuse.Error()})
 	l.want(t, "high guard.unhealthy "+home+" Guardrail unhealthy: organization accounts")
 	rounds(home, "111111111111", "333333333333")
 }
@@ -1205,12 +1205,12 @@ func TestCensusToken(t *testing.T) {
 	l := newLand()
 	l.organization("111111111111", member, "333333333333", "444444444444")
 	l.org.expired = true
-	if got, err := l.Census(t.Context(), l.home, l.org, l.clock.Now()); err != nil || got.Refused == "" || got.Dropped != 0 {
+	if got, err := l.DiscoverAccounts(t.Context(), l.home, l.org, l.clock.Now()); err != nil || got.Refused == "" || got.Dropped != 0 {
 		t.Errorf("%+v, %v", got, err)
 	}
 	l.org.expired = false
 	l.clock.Advance(5 * time.Minute)
-	if got, err := l.Census(t.Context(), l.home, l.org, l.clock.Now()); err != nil || got.Accounts != 5 || got.Dropped != 0 {
+	if got, err := l.DiscoverAccounts(t.Context(), l.home, l.org, l.clock.Now()); err != nil || got.Accounts != 5 || got.Dropped != 0 {
 		t.Errorf("%+v, %v", got, err)
 	}
 	l.want(t)
@@ -1219,7 +1219,7 @@ func TestCensusToken(t *testing.T) {
 	l.clock.Advance(48 * time.Hour)
 	l.org.expired = true
 	for range 3 {
-		if got, err := l.Census(t.Context(), l.home, l.org, l.clock.Now()); err != nil || got.Refused == "" || got.Dropped != 0 {
+		if got, err := l.DiscoverAccounts(t.Context(), l.home, l.org, l.clock.Now()); err != nil || got.Refused == "" || got.Dropped != 0 {
 			t.Errorf("%+v, %v", got, err)
 		}
 		l.clock.Advance(5 * time.Minute)
@@ -1287,12 +1287,12 @@ func TestAdopt(t *testing.T) {
 		l.user(member, fmt.Sprintf("user%03d", i), i < 20, i < 5)
 	}
 	var progress []string
-	adopt := func(ctx context.Context) (accountcheck.Adopted, error) {
-		return l.Adopt(ctx, l.iam, member, l.clock.Now(), func(checked, of int) { progress = append(progress, fmt.Sprint(checked, "/", of)) })
+	adopt := func(ctx context.Context) (accountcheck.Enrolled, error) {
+		return l.Enroll(ctx, l.iam, member, l.clock.Now(), func(checked, of int) { progress = append(progress, fmt.Sprint(checked, "/", of)) })
 	}
 	// Interrupted after the first hundred, it goes on behind them.
 	ctx, cancel := context.WithCancel(t.Context())
-	first := l.Adopt
+	first := l.Enroll
 	_, err := first(ctx, l.iam, member, l.clock.Now(), func(checked, of int) {
 		progress = append(progress, fmt.Sprint(checked, "/", of))
 		cancel()

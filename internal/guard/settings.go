@@ -9,9 +9,9 @@ import (
 
 // Settings are what an operator may change. New replaces a zero field by its default.
 type Settings struct {
-	Window    time.Duration // event time for which repeats are collected; default 15 min
-	Lease     time.Duration // how long a claim is kept from others: as long as a publish may take, and a minute by which clocks may differ. Default 90 s
-	Bootstrap bootstrap.Options
+	DedupWindow time.Duration // event time for which repeats are collected; default 15 min
+	Lease       time.Duration // how long a claim is kept from others: as long as a publish may take, and a minute by which clocks may differ. Default 90 s
+	Bootstrap   bootstrap.Options
 
 	// FailedSigninsHigh is how many failed root sign-ins within Window make an
 	// escalation of severity high; default 5.
@@ -38,7 +38,7 @@ const burst = 10
 // have a burst, their row in the catalogue says.
 func DefaultSettings() Settings {
 	return Settings{
-		Window:            15 * time.Minute,
+		DedupWindow:       15 * time.Minute,
 		Lease:             90 * time.Second,
 		Bootstrap:         bootstrap.DefaultOptions(),
 		FailedSigninsHigh: 5,
@@ -51,8 +51,8 @@ func DefaultSettings() Settings {
 
 func (s Settings) withDefaults() Settings {
 	d := DefaultSettings()
-	if s.Window <= 0 {
-		s.Window = d.Window
+	if s.DedupWindow <= 0 {
+		s.DedupWindow = d.DedupWindow
 	}
 	if s.Lease <= 0 {
 		s.Lease = d.Lease

@@ -31,10 +31,10 @@ func TestFiveResendsHoldTheRestBack(t *testing.T) {
 		if !gone {
 			return nil
 		}
-		if len(a.Took) == 0 {
+		if len(a.DeliveredTo) == 0 {
 			resent[a.Finding.EventID] = true // the topic of alerts took it
 		}
-		return &guard.Partial{Took: []string{"alerts"}, Err: errors.New("escalation: NotFound: Topic does not exist")}
+		return &guard.Partial{DeliveredTo: []string{"alerts"}, Err: errors.New("escalation: NotFound: Topic does not exist")}
 	}
 	for n := range 10 {
 		began := s.clock.Now().Add(-time.Hour + time.Duration(n)*2*time.Minute)
@@ -46,7 +46,7 @@ func TestFiveResendsHoldTheRestBack(t *testing.T) {
 	gone = true
 	for range 12 * 24 {
 		s.clock.Advance(5 * time.Minute)
-		_, _ = s.Insist(t.Context(), s.clock.Now())
+		_, _ = s.Renotify(t.Context(), s.clock.Now())
 	}
 	if len(resent) < 10 {
 		t.Errorf("after a day of runs %d of 10 critical incidents were sent again by the topic that is well", len(resent))
@@ -186,7 +186,7 @@ func TestFailingAccountsHoldNoneBack(t *testing.T) {
 	for range 12 * 24 {
 		l.clock.Advance(5 * time.Minute)
 		at := len(l.script.Calls())
-		_, _ = l.Posture(t.Context(), l.iam, nil, l.clock.Now())
+		_, _ = l.CheckRoots(t.Context(), l.iam, nil, l.clock.Now())
 		for _, call := range l.script.Calls()[at:] {
 			if call == "Publisher.Publish" {
 				tries++
@@ -214,7 +214,7 @@ func TestFailingAccountsHoldNoneBack(t *testing.T) {
 // TestRowsOfBefore holds that rows without a number of failures are read as such
 // that did not fail, and written as before while they do not.
 func TestRowsOfBefore(t *testing.T) {
-	for _, row := range []any{&mfadeadline.Deadline{}, &accountcheck.Round{}, &incident.Incident{}} {
+	for _, row := range []any{&mfadeadline.Deadline{}, &accountcheck.Check{}, &incident.Incident{}} {
 		if err := json.Unmarshal([]byte(`{"key": "a/b", "account": "a", "due": "2025-03-01T12:00:00Z"}`), row); err != nil {
 			t.Fatal(err)
 		}

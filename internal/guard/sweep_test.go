@@ -75,7 +75,7 @@ func newSwept(change ...func(*wire.Settings)) *swept {
 	w := newWorld(change...)
 	s := &swept{world: w, iam: &liveUsers{users: map[string]liveUser{}}, deadlines: &fake.Deadlines{Script: w.script, Conflicts: true}}
 	s.parts = newParts(wire.Deps{
-		Detector: detectorFunc(nothing), Ledger: w.ledger, Journal: w.journal, FactRows: w.journal, Publisher: w.pub, Now: w.clock.Now, Deadlines: s.deadlines,
+		Detector: detectorFunc(nothing), Ledger: w.ledger, Facts: w.journal, FactRows: w.journal, Publisher: w.pub, Now: w.clock.Now, Deadlines: s.deadlines,
 	}, w.settings)
 	return s
 }
@@ -155,18 +155,18 @@ func TestSweepRemindsAndCloses(t *testing.T) {
 	s.wantTitles(t)
 
 	s.clock.Advance(time.Second)
-	s.sweep(t, mfadeadline.Swept{Looked: 1, Told: 1})
+	s.sweep(t, mfadeadline.Swept{Checked: 1, Alerted: 1})
 	s.sweep(t, mfadeadline.Swept{})
 	s.clock.Advance(time.Hour)
-	s.sweep(t, mfadeadline.Swept{Looked: 1, Reminded: 1})
+	s.sweep(t, mfadeadline.Swept{Checked: 1, Reminded: 1})
 	s.clock.Advance(22 * time.Hour)
 	s.sweep(t, mfadeadline.Swept{})
 	s.clock.Advance(time.Hour)
-	s.sweep(t, mfadeadline.Swept{Looked: 1, Reminded: 1})
+	s.sweep(t, mfadeadline.Swept{Checked: 1, Reminded: 1})
 	s.clock.Advance(48 * time.Hour)
-	s.sweep(t, mfadeadline.Swept{Looked: 1, Reminded: 1})
+	s.sweep(t, mfadeadline.Swept{Checked: 1, Reminded: 1})
 	s.clock.Advance(24 * time.Hour)
-	s.sweep(t, mfadeadline.Swept{Looked: 1})
+	s.sweep(t, mfadeadline.Swept{Checked: 1})
 	told := []string{missingTitle, reminderTitle("high", 1), reminderTitle("high", 2), reminderTitle("critical", 3)}
 	s.wantTitles(t, told...)
 
@@ -174,7 +174,7 @@ func TestSweepRemindsAndCloses(t *testing.T) {
 	s.clock.Advance(time.Minute)
 	s.sweep(t, mfadeadline.Swept{}) // IAM may not show the device yet
 	s.clock.Advance(4 * time.Minute)
-	s.sweep(t, mfadeadline.Swept{Looked: 1, Closed: 1})
+	s.sweep(t, mfadeadline.Swept{Checked: 1, Resolved: 1})
 	s.wantTitles(t, append(told, closedTitle)...)
 	s.clock.Advance(1000 * time.Hour)
 	s.sweep(t, mfadeadline.Swept{})
@@ -210,18 +210,18 @@ func TestSweepCloses(t *testing.T) {
 				s.clock.Advance(23 * time.Hour)
 				change(s)
 				s.clock.Advance(5 * time.Hour)
-				s.sweep(t, mfadeadline.Swept{Looked: 1})
+				s.sweep(t, mfadeadline.Swept{Checked: 1})
 				s.wantTitles(t)
 
 				s = newSwept()
 				s.call(t, "CreateUser")
 				s.call(t, "CreateLoginProfile")
 				s.clock.Advance(24 * time.Hour)
-				s.sweep(t, mfadeadline.Swept{Looked: 1, Told: 1})
+				s.sweep(t, mfadeadline.Swept{Checked: 1, Alerted: 1})
 				s.clock.Advance(30 * time.Minute)
 				change(s)
 				s.clock.Advance(time.Hour)
-				s.sweep(t, mfadeadline.Swept{Looked: 1, Closed: 1})
+				s.sweep(t, mfadeadline.Swept{Checked: 1, Resolved: 1})
 				s.clock.Advance(300 * time.Hour)
 				s.sweep(t, mfadeadline.Swept{})
 				s.wantTitles(t, missingTitle, closedTitle)
@@ -245,9 +245,9 @@ func TestSweepFollows(t *testing.T) {
 		s.handle(t, rec, guard.Recorded)
 		s.iam.users = map[string]liveUser{"eva": {password: true}}
 		s.clock.Advance(5 * time.Minute)
-		s.sweep(t, mfadeadline.Swept{Looked: 2})
+		s.sweep(t, mfadeadline.Swept{Checked: 2})
 		s.clock.Advance(24 * time.Hour)
-		s.sweep(t, mfadeadline.Swept{Looked: 1, Told: 1})
+		s.sweep(t, mfadeadline.Swept{Checked: 1, Alerted: 1})
 		s.wantTitles(t, "high IAM user still without MFA: eva")
 	})
 	t.Run("a password that no record told of", func(t *testing.T) {
@@ -255,9 +255,9 @@ func TestSweepFollows(t *testing.T) {
 		s.call(t, "CreateUser")
 		s.apply("CreateLoginProfile", "eve")
 		s.clock.Advance(24 * time.Hour)
-		s.sweep(t, mfadeadline.Swept{Looked: 1})
+		s.sweep(t, mfadeadline.Swept{Checked: 1})
 		s.clock.Advance(24 * time.Hour)
-		s.sweep(t, mfadeadline.Swept{Looked: 1, Told: 1})
+		s.sweep(t, mfadeadline.Swept{Checked: 1, Alerted: 1})
 	})
 	t.Run("a password that came a minute after the user", func(t *testing.T) {
 		s := newSwept()
@@ -265,27 +265,27 @@ func TestSweepFollows(t *testing.T) {
 		s.clock.Advance(time.Minute)
 		s.call(t, "CreateLoginProfile")
 		s.clock.Advance(24*time.Hour - time.Minute)
-		s.sweep(t, mfadeadline.Swept{Looked: 1})
+		s.sweep(t, mfadeadline.Swept{Checked: 1})
 		s.clock.Advance(time.Minute)
-		s.sweep(t, mfadeadline.Swept{Looked: 1, Told: 1})
+		s.sweep(t, mfadeadline.Swept{Checked: 1, Alerted: 1})
 	})
 	t.Run("a user from before the records", func(t *testing.T) {
 		s := newSwept()
 		s.iam.users["eve"] = liveUser{password: true}
 		s.handle(t, iamCall("UpdateLoginProfile", "eve", s.clock.Now()), guard.Recorded)
 		s.clock.Advance(24 * time.Hour)
-		s.sweep(t, mfadeadline.Swept{Looked: 1})
+		s.sweep(t, mfadeadline.Swept{Checked: 1})
 		s.clock.Advance(24 * time.Hour)
-		s.sweep(t, mfadeadline.Swept{Looked: 1, Told: 1})
+		s.sweep(t, mfadeadline.Swept{Checked: 1, Alerted: 1})
 	})
 	t.Run("sweeps that did not run", func(t *testing.T) {
 		s := newSwept()
 		s.call(t, "CreateUser")
 		s.call(t, "CreateLoginProfile")
 		s.clock.Advance(200 * time.Hour)
-		s.sweep(t, mfadeadline.Swept{Looked: 1, Told: 1})
+		s.sweep(t, mfadeadline.Swept{Checked: 1, Alerted: 1})
 		s.clock.Advance(24 * time.Hour)
-		s.sweep(t, mfadeadline.Swept{Looked: 1, Reminded: 1})
+		s.sweep(t, mfadeadline.Swept{Checked: 1, Reminded: 1})
 		s.wantTitles(t, missingTitle, reminderTitle("critical", 3))
 	})
 	t.Run("MFA that is removed again", func(t *testing.T) {
@@ -293,15 +293,15 @@ func TestSweepFollows(t *testing.T) {
 		s.call(t, "CreateUser")
 		s.call(t, "CreateLoginProfile")
 		s.clock.Advance(24 * time.Hour)
-		s.sweep(t, mfadeadline.Swept{Looked: 1, Told: 1})
+		s.sweep(t, mfadeadline.Swept{Checked: 1, Alerted: 1})
 		s.clock.Advance(time.Second)
 		s.call(t, "EnableMFADevice")
 		s.clock.Advance(time.Second)
 		s.call(t, "DeactivateMFADevice")
 		s.clock.Advance(5 * time.Minute)
-		s.sweep(t, mfadeadline.Swept{Looked: 1, Closed: 1})
+		s.sweep(t, mfadeadline.Swept{Checked: 1, Resolved: 1})
 		s.clock.Advance(24 * time.Hour)
-		s.sweep(t, mfadeadline.Swept{Looked: 1, Told: 1})
+		s.sweep(t, mfadeadline.Swept{Checked: 1, Alerted: 1})
 		s.wantTitles(t, missingTitle, closedTitle, missingTitle)
 	})
 }
@@ -314,18 +314,18 @@ func TestClocks(t *testing.T) {
 	ahead := s.clock.Now().Add(2 * time.Minute)
 	s.handle(t, iamCall("CreateUser", "eve", s.clock.Now().Add(-24*time.Hour)), guard.Recorded) // due at once
 	s.handle(t, iamCall("CreateLoginProfile", "eve", ahead), guard.Recorded)
-	s.sweep(t, mfadeadline.Swept{Looked: 1})
+	s.sweep(t, mfadeadline.Swept{Checked: 1})
 	s.clock.Advance(7 * time.Minute)
-	s.sweep(t, mfadeadline.Swept{Looked: 1})
+	s.sweep(t, mfadeadline.Swept{Checked: 1})
 	s.clock.Advance(24 * time.Hour)
-	s.sweep(t, mfadeadline.Swept{Looked: 1, Told: 1})
+	s.sweep(t, mfadeadline.Swept{Checked: 1, Alerted: 1})
 	for _, skew := range []time.Duration{-time.Hour, 10 * time.Minute, -10 * time.Minute} {
-		if got, err := s.Sweep(t.Context(), s.iam, s.clock.Now().Add(skew)); err != nil || got.Told+got.Reminded > 0 {
+		if got, err := s.Sweep(t.Context(), s.iam, s.clock.Now().Add(skew)); err != nil || got.Alerted+got.Reminded > 0 {
 			t.Errorf("a clock %v off: %+v, %v", skew, got, err)
 		}
 	}
 	s.clock.Advance(time.Hour)
-	s.sweep(t, mfadeadline.Swept{Looked: 1, Reminded: 1})
+	s.sweep(t, mfadeadline.Swept{Checked: 1, Reminded: 1})
 }
 
 // TestLeaseAcrossClocks holds that what one process publishes, for as long as it
@@ -339,7 +339,7 @@ func TestLeaseAcrossClocks(t *testing.T) {
 			Detector: detectorFunc(func(*cloudtrail.Record, *detect.AssumedRoot) detect.Outcome {
 				return detect.Outcome{Kind: detect.Matched, Finding: w.findings[rec.EventID]}
 			}),
-			Ledger: w.ledger, Journal: w.journal, FactRows: w.journal, Publisher: w.pub, Now: func() time.Time { return w.clock.Now().Add(ahead) },
+			Ledger: w.ledger, Facts: w.journal, FactRows: w.journal, Publisher: w.pub, Now: func() time.Time { return w.clock.Now().Add(ahead) },
 		}, w.settings)
 		w.pub.Refuse = func(alert.Alert) error {
 			w.pub.Refuse = nil
@@ -402,7 +402,7 @@ func TestSweepWithoutAnswer(t *testing.T) {
 	s.wantTitles(t)
 	s.iam.down = false
 	s.clock.Advance(time.Hour)
-	s.sweep(t, mfadeadline.Swept{Looked: 1, Told: 1})
+	s.sweep(t, mfadeadline.Swept{Checked: 1, Alerted: 1})
 }
 
 // TestFaults makes each call in the life of a user, from its password until it
@@ -418,7 +418,7 @@ func TestFaults(t *testing.T) {
 		t.Helper()
 		s := newSwept()
 		s.parts = newParts(wire.Deps{
-			Detector: &detect.Detector{}, Ledger: s.ledger, Journal: s.journal, FactRows: s.journal, Publisher: s.pub, Now: s.clock.Now, Deadlines: s.deadlines,
+			Detector: &detect.Detector{}, Ledger: s.ledger, Facts: s.journal, FactRows: s.journal, Publisher: s.pub, Now: s.clock.Now, Deadlines: s.deadlines,
 		}, s.settings)
 		for n, f := range plan {
 			s.script.Inject(n, f)
@@ -506,7 +506,7 @@ func TestTrackingFails(t *testing.T) {
 	s.script.Restart()
 	s.handle(t, rec, guard.Recorded)
 	s.clock.Advance(24 * time.Hour)
-	s.sweep(t, mfadeadline.Swept{Looked: 1, Told: 1})
+	s.sweep(t, mfadeadline.Swept{Checked: 1, Alerted: 1})
 }
 
 // TestRecordDuringSweep handles a record after a sweep has read the facts and
@@ -521,7 +521,7 @@ func TestRecordDuringSweep(t *testing.T) {
 	s.iam.during = func() { s.call(t, "DeactivateMFADevice") }
 	s.sweep(t, mfadeadline.Swept{})
 	s.clock.Advance(24 * time.Hour)
-	s.sweep(t, mfadeadline.Swept{Looked: 1, Told: 1})
+	s.sweep(t, mfadeadline.Swept{Checked: 1, Alerted: 1})
 }
 
 // TestSweepMany has 10,000 users due at once. Each run is bounded, and in the
@@ -550,10 +550,10 @@ func TestSweepMany(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got.Looked > most {
-				t.Errorf("a run looked at %d users", got.Looked)
+			if got.Checked > most {
+				t.Errorf("a run looked at %d users", got.Checked)
 			}
-			runs, looked, told = runs+1, looked+got.Looked, told+got.Told+got.Reminded
+			runs, looked, told = runs+1, looked+got.Checked, told+got.Alerted+got.Reminded
 			if !got.More {
 				break
 			}
@@ -586,7 +586,7 @@ func TestSweepStops(t *testing.T) {
 	}
 	s.clock.Advance(24 * time.Hour)
 	s.iam.down = true
-	s.sweep(t, mfadeadline.Swept{Looked: 30, Unanswered: 30})
+	s.sweep(t, mfadeadline.Swept{Checked: 30, Unanswered: 30})
 	if s.iam.asked > 13 { // five, and those on their way by then
 		t.Errorf("IAM was asked %d times", s.iam.asked)
 	}
@@ -594,19 +594,19 @@ func TestSweepStops(t *testing.T) {
 	s.clock.Advance(5 * time.Minute)
 	refused := errors.New("down")
 	s.pub.Refuse = func(alert.Alert) error { return refused }
-	if got, err := s.Sweep(t.Context(), s.iam, s.clock.Now()); !errors.Is(err, refused) || got.Told != 0 || !got.More || strings.Count(err.Error(), "down") > 6 {
+	if got, err := s.Sweep(t.Context(), s.iam, s.clock.Now()); !errors.Is(err, refused) || got.Alerted != 0 || !got.More || strings.Count(err.Error(), "down") > 6 {
 		t.Errorf("SNS down: %+v, %v", got, err)
 	}
 	s.pub.Refuse = nil
-	s.sweep(t, mfadeadline.Swept{Looked: 10, Told: 10}) // those that it did not come to
+	s.sweep(t, mfadeadline.Swept{Checked: 10, Alerted: 10}) // those that it did not come to
 	s.clock.Advance(5 * time.Minute)
-	s.sweep(t, mfadeadline.Swept{Looked: 20, Told: 20})
+	s.sweep(t, mfadeadline.Swept{Checked: 20, Alerted: 20})
 	s.clock.Advance(5 * time.Minute)
 	ctx, cancel := context.WithDeadline(t.Context(), time.Now().Add(time.Hour))
 	defer cancel()
 	s.clock = fake.NewClock(time.Now().Add(time.Hour - 5*time.Second))
 	late := newSweptLike(s)
-	if got, err := late.Sweep(ctx, s.iam, t0.Add(26*time.Hour)); err != nil || got.Looked != 0 || !got.More {
+	if got, err := late.Sweep(ctx, s.iam, t0.Add(26*time.Hour)); err != nil || got.Checked != 0 || !got.More {
 		t.Errorf("with five seconds left: %+v, %v", got, err)
 	}
 }
@@ -628,7 +628,7 @@ func TestSweepRefused(t *testing.T) {
 		}
 		return nil
 	}
-	for i, want := range []mfadeadline.Swept{{Looked: 1, Told: 1, More: true}, {Looked: 2, Told: 2}} {
+	for i, want := range []mfadeadline.Swept{{Checked: 1, Alerted: 1, More: true}, {Checked: 2, Alerted: 2}} {
 		got, err := s.Sweep(t.Context(), s.iam, s.clock.Now())
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("sweep %d (-want +got):\n%s", i+1, diff)
@@ -640,7 +640,7 @@ func TestSweepRefused(t *testing.T) {
 	s.pub.Refuse = nil
 	s.clock.Advance(time.Hour)
 	// Those that did not fail come first.
-	for _, want := range []mfadeadline.Swept{{Looked: 8, Told: 5, Reminded: 3, More: true}, {Looked: 2, Told: 2}} {
+	for _, want := range []mfadeadline.Swept{{Checked: 8, Alerted: 5, Reminded: 3, More: true}, {Checked: 2, Alerted: 2}} {
 		s.sweep(t, want)
 	}
 }
@@ -673,7 +673,7 @@ func TestSweepOutOfReach(t *testing.T) {
 		return s.iam.User(ctx, of, name)
 	})
 	got, err := s.Sweep(t.Context(), live, s.clock.Now())
-	if err != nil || got.Told != 8 || got.Unanswered != 8 || got.Looked != 16 {
+	if err != nil || got.Alerted != 8 || got.Unanswered != 8 || got.Checked != 16 {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
@@ -681,7 +681,7 @@ func TestSweepOutOfReach(t *testing.T) {
 // newSweptLike is a guard over the same stores, with the clock that w has now.
 func newSweptLike(s *swept) *parts {
 	return newParts(wire.Deps{
-		Detector: detectorFunc(nothing), Ledger: s.ledger, Journal: s.journal, FactRows: s.journal, Publisher: s.pub, Now: s.clock.Now, Deadlines: s.deadlines,
+		Detector: detectorFunc(nothing), Ledger: s.ledger, Facts: s.journal, FactRows: s.journal, Publisher: s.pub, Now: s.clock.Now, Deadlines: s.deadlines,
 	}, s.settings)
 }
 

@@ -29,10 +29,10 @@ func attempted(account string, at time.Time) string {
 	return claimKey(account, "root-attempt/"+at.UTC().Truncate(beginSlot).Format(time.RFC3339))
 }
 
-// begins notes a failed sign-in of root, and a root session whose beginning a record shows, or that has been
+// noteBeginning notes a failed sign-in of root, and a root session whose beginning a record shows, or that has been
 // reported: its sign-in, the issuing of its credentials, or a call that has an
 // alert of its own.
-func (g *Guard) begins(ctx context.Context, rec *cloudtrail.Record, o *detect.Outcome) error {
+func (g *Guard) noteBeginning(ctx context.Context, rec *cloudtrail.Record, o *detect.Outcome) error {
 	if rec.RootUse() != cloudtrail.RootTrue {
 		return nil
 	}

@@ -54,7 +54,7 @@ func TestRootSessionUnseen(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for mode, deadlines := range map[string]worker.Rows[mfadeadline.Deadline]{"a log": nil, "as events come": &fake.Deadlines{}} {
 				w := realWorld()
-				w.parts = newParts(wire.Deps{Detector: &detect.Detector{}, Ledger: w.ledger, Journal: w.journal, Publisher: w.pub, Limiter: w, Now: w.clock.Now, Deadlines: deadlines}, w.settings)
+				w.parts = newParts(wire.Deps{Detector: &detect.Detector{}, Ledger: w.ledger, Facts: w.journal, Publisher: w.pub, Limiter: w, Now: w.clock.Now, Deadlines: deadlines}, w.settings)
 				records := append(append([]*cloudtrail.Record{}, tt.before...), tt.read, tt.read)
 				if deadlines == nil { // the order in a log does not matter
 					records = append([]*cloudtrail.Record{tt.read}, tt.before...)

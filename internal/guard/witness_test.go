@@ -466,7 +466,7 @@ func TestWitnessProperty(t *testing.T) {
 					l.deliver(t, rootEvent(fmt.Sprint("e", i), e.key, e.at))
 				}
 			}
-			if _, err := l.Witness(context.Background(), f, now); err != nil {
+			if _, err := l.CheckReports(context.Background(), f, now); err != nil {
 				t.Fatalf("at %v: %v", now, err)
 			}
 		}

@@ -51,7 +51,7 @@ func TestWitnessFaults(t *testing.T) {
 		if n > 0 {
 			l.script.Inject(n, fault)
 		}
-		_, _ = l.Witness(t.Context(), f, l.clock.Now())
+		_, _ = l.CheckReports(t.Context(), f, l.clock.Now())
 		calls = len(l.script.Calls()) - made
 		if l.script.Restart() {
 			l.clock.Advance(time.Minute)
@@ -89,11 +89,11 @@ func TestWitnessFaults(t *testing.T) {
 	}
 }
 
-func (l *land) witnessRow(t *testing.T) (row accountcheck.Round) {
+func (l *land) witnessRow(t *testing.T) (row accountcheck.Check) {
 	t.Helper()
-	err := l.rounds.Of(accountcheck.WitnessRound).Update(t.Context(), home+"/witness", func(r accountcheck.Round) accountcheck.Round {
+	err := l.rounds.Of(accountcheck.KindReport).Update(t.Context(), home+"/witness", func(r accountcheck.Check) accountcheck.Check {
 		row = r
-		return accountcheck.Round{}
+		return accountcheck.Check{}
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -54,8 +54,8 @@ func Incidents(t *testing.T, newIncidents func(t *testing.T) incident.Store) {
 	t.Helper()
 	full := incidentOf("123456789012", "7K4Q2-X2M9P", t0, t0.Add(time.Minute))
 	full.Who, full.Dated, full.Finding, full.Opened, full.Last = "123456789012", true, fullFinding(), t0.Add(time.Second), t0
-	full.Events, full.Alerts, full.Round, full.Since, full.Resent = 3, []string{"a", "b"}, 2, t0, 1
-	ack := incident.Ack{By: "bob", Actor: detect.Actor{Type: "IAMUser", Name: "bob", ARN: "arn"}, Note: "me", At: t0, Told: true}
+	full.Events, full.Alerts, full.Cycle, full.Since, full.Resent = 3, []string{"a", "b"}, 2, t0, 1
+	ack := incident.Ack{By: "bob", Actor: detect.Actor{Type: "IAMUser", Name: "bob", ARN: "arn"}, Note: "me", At: t0, Notified: true}
 	full.Ack, full.Acks = &ack, []incident.Ack{ack}
 
 	t.Run("rows come back whole, and stay where none is returned", func(t *testing.T) {
@@ -77,7 +77,7 @@ func Incidents(t *testing.T, newIncidents func(t *testing.T) incident.Store) {
 		if got, found, err := s.Find(t.Context(), "7K4Q2-X2M90"); found || err != nil {
 			t.Errorf("another ID: %+v, %v", got, err)
 		}
-		due, err := s.Unsettled(t.Context(), full.Due, 10)
+		due, err := s.DueIncidents(t.Context(), full.Due, 10)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -127,7 +127,7 @@ func Incidents(t *testing.T, newIncidents func(t *testing.T) incident.Store) {
 		}
 		check := func(at time.Time, limit int, want ...string) {
 			t.Helper()
-			due, err := s.Unsettled(t.Context(), at, limit)
+			due, err := s.DueIncidents(t.Context(), at, limit)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -185,7 +185,7 @@ func Incidents(t *testing.T, newIncidents func(t *testing.T) incident.Store) {
 		if _, _, err := s.Find(ctx, full.ID); !errors.Is(err, context.Canceled) {
 			t.Errorf("Find: %v, want context.Canceled", err)
 		}
-		if _, err := s.Unsettled(ctx, t0, 1); !errors.Is(err, context.Canceled) {
+		if _, err := s.DueIncidents(ctx, t0, 1); !errors.Is(err, context.Canceled) {
 			t.Errorf("Unsettled: %v, want context.Canceled", err)
 		}
 		if _, found, err := s.Find(t.Context(), full.ID); found || err != nil {
@@ -199,15 +199,15 @@ func Incidents(t *testing.T, newIncidents func(t *testing.T) incident.Store) {
 func Announcements(t *testing.T, newAnnouncements func(t *testing.T) (announcement.Store, guard.Ledger)) {
 	t.Helper()
 	from := t0.Truncate(time.Second)
-	entry := func(account, id string, act announcement.Act, from time.Time) announcement.Entry {
-		return announcement.Entry{
-			Key: account + "/" + from.Format(time.RFC3339) + "/" + id + "/" + string(act), Act: act, ID: id, Account: account, From: from, Until: from.Add(time.Hour),
+	entry := func(account, id string, act announcement.Action, from time.Time) announcement.AuditEvent {
+		return announcement.AuditEvent{
+			Key: account + "/" + from.Format(time.RFC3339) + "/" + id + "/" + string(act), Action: act, ID: id, Account: account, From: from, Until: from.Add(time.Hour),
 			Owner: "alice", Reason: "a \"reason\" é", At: t0, Actor: detect.Actor{Type: "AssumedRole", Name: "Admin/alice", ARN: "arn"},
 		}
 	}
-	enter := func(t *testing.T, s announcement.Store, e announcement.Entry) announcement.Entry {
+	enter := func(t *testing.T, s announcement.Store, e announcement.AuditEvent) announcement.AuditEvent {
 		t.Helper()
-		there, err := s.Enter(t.Context(), e)
+		there, err := s.Append(t.Context(), e)
 		if err != nil {
 			t.Fatalf("entering %s: %v", e.Key, err)
 		}
@@ -229,7 +229,7 @@ func Announcements(t *testing.T, newAnnouncements func(t *testing.T) (announceme
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff([]announcement.Entry{want}, got); diff != "" {
+		if diff := cmp.Diff([]announcement.AuditEvent{want}, got); diff != "" {
 			t.Errorf("entries (-want +got):\n%s", diff)
 		}
 	})
@@ -255,7 +255,7 @@ func Announcements(t *testing.T, newAnnouncements func(t *testing.T) (announceme
 			}
 			got := make([]string, 0, len(entries))
 			for _, e := range entries {
-				got = append(got, e.ID+" "+string(e.Act))
+				got = append(got, e.ID+" "+string(e.Action))
 			}
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("from %v to %v (-want +got):\n%s", tt.from, tt.to, diff)
@@ -282,7 +282,7 @@ func Announcements(t *testing.T, newAnnouncements func(t *testing.T) (announceme
 		}
 		list := func(id string) []string {
 			got := []string{}
-			err := s.Under(t.Context(), id, func(c guard.Claim) error {
+			err := s.ClaimsDuring(t.Context(), id, func(c guard.Claim) error {
 				got = append(got, c.Key[13:]+" "+string(c.State))
 				return nil
 			})
@@ -299,7 +299,7 @@ func Announcements(t *testing.T, newAnnouncements func(t *testing.T) (announceme
 		}
 		stop := errors.New("stop")
 		n := 0
-		if err := s.Under(t.Context(), "A", func(guard.Claim) error { n++; return stop }); !errors.Is(err, stop) || n != 1 {
+		if err := s.ClaimsDuring(t.Context(), "A", func(guard.Claim) error { n++; return stop }); !errors.Is(err, stop) || n != 1 {
 			t.Errorf("got %v after %d claims, want the error of the first", err, n)
 		}
 	})
@@ -309,13 +309,13 @@ func Announcements(t *testing.T, newAnnouncements func(t *testing.T) (announceme
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		e := entry("a", "x", announcement.Opened, from)
-		if _, err := s.Enter(ctx, e); !errors.Is(err, context.Canceled) {
+		if _, err := s.Append(ctx, e); !errors.Is(err, context.Canceled) {
 			t.Errorf("Enter: %v, want context.Canceled", err)
 		}
 		if _, err := s.Entries(ctx, "a", from, from); !errors.Is(err, context.Canceled) {
 			t.Errorf("Entries: %v, want context.Canceled", err)
 		}
-		if err := s.Under(ctx, "x", func(guard.Claim) error { return nil }); !errors.Is(err, context.Canceled) {
+		if err := s.ClaimsDuring(ctx, "x", func(guard.Claim) error { return nil }); !errors.Is(err, context.Canceled) {
 			t.Errorf("Under: %v, want context.Canceled", err)
 		}
 		if got, err := s.Entries(t.Context(), "a", from, from); len(got) != 0 || err != nil {

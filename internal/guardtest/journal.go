@@ -44,10 +44,10 @@ func ids(facts []bootstrap.Fact) []string {
 	return got
 }
 
-// Journal runs the contract of guard.Journal. newJournal returns an empty one.
-func Journal(t *testing.T, newJournal func(t *testing.T) guard.Journal) {
+// Facts runs the contract of guard.Journal. newJournal returns an empty one.
+func Facts(t *testing.T, newJournal func(t *testing.T) guard.Facts) {
 	t.Helper()
-	add := func(t *testing.T, j guard.Journal, want int, facts ...bootstrap.Fact) {
+	add := func(t *testing.T, j guard.Facts, want int, facts ...bootstrap.Fact) {
 		t.Helper()
 		added, err := j.Add(t.Context(), facts)
 		if err != nil {
@@ -221,16 +221,16 @@ func Journal(t *testing.T, newJournal func(t *testing.T) guard.Journal) {
 	})
 }
 
-// JournalRows are a guard.Journal whose facts can be read in parts and removed.
-type JournalRows interface {
-	guard.Journal
+// FactsAndRows are a guard.Journal whose facts can be read in parts and removed.
+type FactsAndRows interface {
+	guard.Facts
 	accountcheck.FactRows
 }
 
 // FactRows runs the contract of accountcheck.FactRows. newJournal returns an empty one.
-func FactRows(t *testing.T, newJournal func(t *testing.T) JournalRows) {
+func FactRows(t *testing.T, newJournal func(t *testing.T) FactsAndRows) {
 	t.Helper()
-	add := func(t *testing.T, j JournalRows, facts ...bootstrap.Fact) int {
+	add := func(t *testing.T, j FactsAndRows, facts ...bootstrap.Fact) int {
 		t.Helper()
 		added, err := j.Add(t.Context(), facts)
 		if err != nil {
@@ -238,7 +238,7 @@ func FactRows(t *testing.T, newJournal func(t *testing.T) JournalRows) {
 		}
 		return added
 	}
-	under := func(t *testing.T, j JournalRows, account, prefix string) []string {
+	under := func(t *testing.T, j FactsAndRows, account, prefix string) []string {
 		t.Helper()
 		var all []bootstrap.Fact
 		err := j.Pages(t.Context(), account, prefix, func(page []bootstrap.Fact) error {
@@ -253,7 +253,7 @@ func FactRows(t *testing.T, newJournal func(t *testing.T) JournalRows) {
 		}
 		return ids(all)
 	}
-	remove := func(t *testing.T, j JournalRows, want int, facts ...bootstrap.Fact) {
+	remove := func(t *testing.T, j FactsAndRows, want int, facts ...bootstrap.Fact) {
 		t.Helper()
 		if removed, err := j.Remove(t.Context(), facts); removed != want || err != nil {
 			t.Errorf("removed %d, %v, want %d", removed, err, want)

@@ -68,7 +68,7 @@ func fullRows() (guard.Claim, guard.Series) {
 	f, of := fullFinding(), fullFinding()
 	return guard.Claim{
 			Key: "123456789012/11111111-2222", State: guard.Leased, LeaseUntil: t0.Add(45 * time.Second), Attempts: 2,
-			Kind: alert.Escalation, Finding: &f, AlertID: "abc", Window: "123456789012/s/root.activity", Took: []string{"topic"}, Unlisted: true,
+			Kind: alert.Escalation, Finding: &f, AlertID: "abc", Series: "123456789012/s/root.activity", DeliveredTo: []string{"topic"}, IncidentPending: true,
 			Group: "123456789012/s/root.activity/2025-03-01T12:00:00Z", Throttled: true, Soon: true, Cut: &guard.Cut{Severity: detect.High, Late: true},
 		}, guard.Series{
 			Key: "123456789012/s/root.activity", Finding: &of,

@@ -44,20 +44,20 @@ func unset(t *testing.T, v reflect.Value, path string) {
 	}
 }
 
-// Rounds runs the contract of accountcheck.Rounds. newRounds returns an empty one.
-func Rounds(t *testing.T, newRounds func(t *testing.T) accountcheck.Rounds) {
+// Checks runs the contract of accountcheck.Rounds. newRounds returns an empty one.
+func Checks(t *testing.T, newRounds func(t *testing.T) accountcheck.Checks) {
 	t.Helper()
 	one, none := 1, 0
-	full := accountcheck.Round{
-		Key: "123456789012/posture", Account: "123456789012", Kind: accountcheck.PostureRound, Due: t0, Revision: 3, Unanswered: 2, Failures: 4, Done: t0.Add(-time.Hour),
-		Cursor: "AIDAEVE", Listed: t0.Add(-2 * time.Hour), Closed: true,
+	full := accountcheck.Check{
+		Key: "123456789012/posture", Account: "123456789012", Kind: accountcheck.KindRoot, Due: t0, Revision: 3, Unanswered: 2, Failures: 4, Done: t0.Add(-time.Hour),
+		Cursor: "AIDAEVE", Listed: t0.Add(-2 * time.Hour), Suspended: true,
 		Root: accountcheck.Root{
 			Known: &bootstrap.LiveFact{AccountMFAEnabled: &one, AccountAccessKeysPresent: &none}, Compared: t0,
-			Problems: []accountcheck.RootProblem{{Finding: detect.RootMFARemoved, Since: t0, Told: true}},
+			Problems: []accountcheck.RootProblem{{Finding: detect.RootMFARemoved, Since: t0, Alerted: true}},
 			Seen:     accountcheck.RootSeen{MFA: t0, NoKeys: t0.Add(-time.Hour), NoPassword: t0.Add(-2 * time.Hour)},
 			Entered:  t0.Add(-10 * time.Minute),
 		},
-		Unread: 4, Unseen: "denied", Waited: 3,
+		QueueFailures: 4, QueueError: "denied", Waited: 3,
 		Witness: accountcheck.Witness{
 			Began: t0.Add(-24 * time.Hour), Next: t0.Add(4 * time.Hour), Requested: t0.Add(-time.Minute), Generated: t0.Add(-4 * time.Hour), Why: "denied",
 			Uses: []accountcheck.RootUse{
@@ -65,39 +65,39 @@ func Rounds(t *testing.T, newRounds func(t *testing.T) accountcheck.Rounds) {
 				{RootUse: detect.RootUse{Credential: detect.AccessKey, At: t0.Add(-2 * time.Hour), Region: "us-east-1", Service: "s3"}, State: accountcheck.UseAlerted, Changed: t0},
 			},
 		},
-		Census: accountcheck.Census{
-			Began: t0, Complete: true, Refused: "no", Silent: 2, SilentIDs: []string{"1", "2"}, Unread: 1, UnreadIDs: []string{"3"}, Unseen: "denied",
+		Discovery: accountcheck.Discovery{
+			Began: t0, Complete: true, Refused: "no", Unreachable: 2, UnreachableIDs: []string{"1", "2"}, QueueFailures: 1, QueueFailureIDs: []string{"3"}, QueueError: "denied",
 			NoReport: 2, NoReportIDs: []string{"4", "5"}, NoReportWhy: "throttled",
 		},
 	}
 	unset(t, reflect.ValueOf(full), "Round")
 
-	Rows(t, func(t *testing.T) worker.Rows[accountcheck.Round] {
+	Rows(t, func(t *testing.T) worker.Rows[accountcheck.Check] {
 		t.Helper()
-		return newRounds(t).Of(accountcheck.PostureRound)
+		return newRounds(t).Of(accountcheck.KindRoot)
 	}, full,
-		func(key string, due time.Time, revision int) accountcheck.Round {
+		func(key string, due time.Time, revision int) accountcheck.Check {
 			account, _, _ := strings.Cut(key, "/")
-			return accountcheck.Round{Key: key, Account: account, Kind: accountcheck.PostureRound, Due: due, Revision: revision}
-		}, func(r accountcheck.Round) int { return r.Revision })
+			return accountcheck.Check{Key: key, Account: account, Kind: accountcheck.KindRoot, Due: due, Revision: revision}
+		}, func(r accountcheck.Check) int { return r.Revision })
 
 	t.Run("due, of each kind", func(t *testing.T) {
 		r := newRounds(t)
 		at := t0.Add(time.Hour)
-		add := func(account string, kind accountcheck.RoundKind, due time.Time, revision int) {
-			row := accountcheck.Round{Key: account + "/" + string(kind), Account: account, Kind: kind, Due: due, Revision: revision}
-			if err := r.Of(kind).Update(t.Context(), row.Key, func(accountcheck.Round) accountcheck.Round { return row }); err != nil {
+		add := func(account string, kind accountcheck.Kind, due time.Time, revision int) {
+			row := accountcheck.Check{Key: account + "/" + string(kind), Account: account, Kind: kind, Due: due, Revision: revision}
+			if err := r.Of(kind).Update(t.Context(), row.Key, func(accountcheck.Check) accountcheck.Check { return row }); err != nil {
 				t.Fatalf("storing %q: %v", row.Key, err)
 			}
 		}
-		add("3", accountcheck.PostureRound, at, 1)
-		add("1", accountcheck.PostureRound, at.Add(-time.Hour), 1)
-		add("2", accountcheck.PostureRound, at.Add(-time.Nanosecond), 1)
-		add("4", accountcheck.PostureRound, at.Add(time.Nanosecond), 1)
-		add("5", accountcheck.PostureRound, time.Time{}, 1)
-		add("1", accountcheck.ReconcileRound, at.Add(-time.Minute), 1)
-		add("9", accountcheck.CensusRound, at.Add(-time.Hour), 1) // read by its key alone
-		check := func(kind accountcheck.RoundKind, at time.Time, limit int, want ...string) {
+		add("3", accountcheck.KindRoot, at, 1)
+		add("1", accountcheck.KindRoot, at.Add(-time.Hour), 1)
+		add("2", accountcheck.KindRoot, at.Add(-time.Nanosecond), 1)
+		add("4", accountcheck.KindRoot, at.Add(time.Nanosecond), 1)
+		add("5", accountcheck.KindRoot, time.Time{}, 1)
+		add("1", accountcheck.KindUsers, at.Add(-time.Minute), 1)
+		add("9", accountcheck.KindDiscovery, at.Add(-time.Hour), 1) // read by its key alone
+		check := func(kind accountcheck.Kind, at time.Time, limit int, want ...string) {
 			t.Helper()
 			due, err := r.Of(kind).Due(t.Context(), at, limit)
 			if err != nil {
@@ -111,23 +111,23 @@ func Rounds(t *testing.T, newRounds func(t *testing.T) accountcheck.Rounds) {
 				t.Errorf("%s due at %v, at most %d (-want +got):\n%s", kind, at, limit, diff)
 			}
 		}
-		check(accountcheck.PostureRound, at, 10, "1", "2", "3")
-		check(accountcheck.PostureRound, at, 2, "1", "2")
-		check(accountcheck.PostureRound, at.Add(time.Hour), 10, "1", "2", "3", "4")
-		check(accountcheck.ReconcileRound, at, 10, "1")
-		check(accountcheck.ReconcileRound, at.Add(-time.Hour), 10)
+		check(accountcheck.KindRoot, at, 10, "1", "2", "3")
+		check(accountcheck.KindRoot, at, 2, "1", "2")
+		check(accountcheck.KindRoot, at.Add(time.Hour), 10, "1", "2", "3", "4")
+		check(accountcheck.KindUsers, at, 10, "1")
+		check(accountcheck.KindUsers, at.Add(-time.Hour), 10)
 
 		// One that moves is due as it is now, and once; one without a time never.
-		add("1", accountcheck.PostureRound, at.Add(time.Hour), 2)
-		add("2", accountcheck.PostureRound, time.Time{}, 2)
-		check(accountcheck.PostureRound, at, 10, "3")
-		if got, err := r.Of(accountcheck.PostureRound).Get(t.Context(), "2/posture"); err != nil || got.Revision != 2 {
+		add("1", accountcheck.KindRoot, at.Add(time.Hour), 2)
+		add("2", accountcheck.KindRoot, time.Time{}, 2)
+		check(accountcheck.KindRoot, at, 10, "3")
+		if got, err := r.Of(accountcheck.KindRoot).Get(t.Context(), "2/posture"); err != nil || got.Revision != 2 {
 			t.Errorf("one that is not due any more: %+v, %v", got, err)
 		}
-		if got, err := r.Of(accountcheck.CensusRound).Get(t.Context(), "9/census"); err != nil || got.Revision != 1 {
+		if got, err := r.Of(accountcheck.KindDiscovery).Get(t.Context(), "9/census"); err != nil || got.Revision != 1 {
 			t.Errorf("one that is read by its key alone: %+v, %v", got, err)
 		}
-		check(accountcheck.CensusRound, at, 10)
+		check(accountcheck.KindDiscovery, at, 10)
 
 		accounts, err := r.Accounts(t.Context())
 		if err != nil {

@@ -36,7 +36,7 @@ type Incident struct {
 
 	// A round begins with a critical alert that finds nothing to be resent: Since
 	// is then, Resent counts what was sent again. Round 0 is nothing critical yet.
-	Round  int       `json:"round,omitempty"`
+	Cycle  int       `json:"round,omitempty"`
 	Since  time.Time `json:"since,omitzero"`
 	Resent int       `json:"resent,omitempty"`
 
@@ -51,11 +51,11 @@ type Incident struct {
 
 // Ack says who looks after an incident.
 type Ack struct {
-	By    string       `json:"by"` // for people
-	Actor detect.Actor `json:"actor"`
-	Note  string       `json:"note"`
-	At    time.Time    `json:"at"`
-	Told  bool         `json:"told,omitempty"` // the note about it was sent
+	By       string       `json:"by"` // for people
+	Actor    detect.Actor `json:"actor"`
+	Note     string       `json:"note"`
+	At       time.Time    `json:"at"`
+	Notified bool         `json:"told,omitempty"` // the note about it was sent
 }
 
 // Reopened says which alert opened an incident again that was acknowledged.
@@ -68,9 +68,9 @@ type Reopened struct {
 var ErrNoIncident = errors.New("there is no such incident")
 
 const (
-	// nearby is how far a sign-in, whose record names no session, may lie from the
+	// sessionSkew is how far a sign-in, whose record names no session, may lie from the
 	// beginning of the session that its calls name.
-	nearby = time.Minute
+	sessionSkew = time.Minute
 
 	// attachTimeout bounds what is done about an alert before it is published, and
 	// is worth less than the alert.
@@ -79,8 +79,8 @@ const (
 	keptAlerts = 64
 	keptAcks   = 16
 
-	// resendsARun keeps one run from flooding a mailbox; the rest is due for the next.
-	resendsARun = 100
+	// resendsPerRun keeps one run from flooding a mailbox; the rest is due for the next.
+	resendsPerRun = 100
 
 	// reserve is what must be left of the context's time for one more incident.
 	reserve = 3 * time.Second
@@ -156,7 +156,7 @@ func (in *Incident) same(other *Incident) bool {
 	if in.Dated && other.Dated {
 		return in.Start.Equal(other.Start)
 	}
-	return in.Start.Sub(other.Start).Abs() <= nearby
+	return in.Start.Sub(other.Start).Abs() <= sessionSkew
 }
 
 // Settings are when incidents are sent again.
@@ -231,7 +231,7 @@ func (b *Book) Attach(ctx context.Context, a *alert.Alert) (*alert.Incident, err
 		}
 	}
 	mine := incidentOf(a, now)
-	err := b.store.Amend(ctx, mine.Account, mine.Start.Add(-nearby), mine.Start.Add(nearby), func(found []Incident) Incident {
+	err := b.store.Amend(ctx, mine.Account, mine.Start.Add(-sessionSkew), mine.Start.Add(sessionSkew), func(found []Incident) Incident {
 		in := mine
 		if i := slices.IndexFunc(found, func(one Incident) bool { return one.Key == mine.Key }); i >= 0 {
 			in = found[i]
@@ -245,9 +245,9 @@ func (b *Book) Attach(ctx context.Context, a *alert.Alert) (*alert.Incident, err
 		case in.Events == 0: // nothing critical was told of
 			return Incident{}
 		default:
-			changed = in.settle(&a.Finding, now)
+			changed = in.resolve(&a.Finding, now)
 		}
-		told = in.told()
+		told = in.view()
 		if !changed {
 			return Incident{}
 		}
@@ -281,7 +281,7 @@ func (s *Settings) count(in *Incident, a *alert.Alert, now time.Time) bool {
 	if a.Finding.Severity > in.Finding.Severity {
 		in.Finding = a.Finding
 	}
-	if a.Finding.Severity < detect.Critical || in.Ack == nil && in.Round > 0 && in.Resent < len(s.Resend) {
+	if a.Finding.Severity < detect.Critical || in.Ack == nil && in.Cycle > 0 && in.Resent < len(s.Resend) {
 		return true
 	}
 	if in.Ack != nil {
@@ -290,7 +290,7 @@ func (s *Settings) count(in *Incident, a *alert.Alert, now time.Time) bool {
 		in.Ack, in.Reopened = nil, &Reopened{Title: a.Finding.Title, At: a.Finding.EventTime}
 	}
 	in.Finding = a.Finding
-	in.Round++
+	in.Cycle++
 	in.Since, in.Resent, in.Due, in.Failures = now, 0, time.Time{}, 0
 	if len(s.Resend) > 0 {
 		in.Due = now.Add(s.Resend[0])
@@ -298,18 +298,18 @@ func (s *Settings) count(in *Incident, a *alert.Alert, now time.Time) bool {
 	return true
 }
 
-// settle notes that what the incident is about is over, in place of a person.
-func (in *Incident) settle(f *detect.Finding, now time.Time) bool {
+// resolve notes that what the incident is about is over, in place of a person.
+func (in *Incident) resolve(f *detect.Finding, now time.Time) bool {
 	if in.Ack != nil {
 		return false
 	}
-	in.Ack = &Ack{By: "rootguard", Actor: detect.Actor{Type: "AWSService", Name: "rootguard"}, Note: f.Title, At: now, Told: true}
+	in.Ack = &Ack{By: "rootguard", Actor: detect.Actor{Type: "AWSService", Name: "rootguard"}, Note: f.Title, At: now, Notified: true}
 	in.Due = time.Time{}
 	return true
 }
 
-// told is what an alert says of it.
-func (in *Incident) told() *alert.Incident {
+// view is what an alert says of it.
+func (in *Incident) view() *alert.Incident {
 	t := &alert.Incident{ID: in.ID, Events: in.Events, Opened: in.Opened, First: in.First}
 	switch {
 	case in.Ack != nil:
@@ -355,7 +355,7 @@ func (d *Desk) Acknowledge(ctx context.Context, id string, ack Ack) (in Incident
 	if !found {
 		return Incident{}, false, fmt.Errorf("acknowledging %s: %w", id, ErrNoIncident)
 	}
-	ack.At, ack.Told = d.book.now(), false
+	ack.At, ack.Notified = d.book.now(), false
 	err = d.book.amend(ctx, &in, func(cur *Incident) bool {
 		if already = cur.Ack != nil; already {
 			return false
@@ -368,51 +368,51 @@ func (d *Desk) Acknowledge(ctx context.Context, id string, ack Ack) (in Incident
 	if err != nil {
 		return in, already, err
 	}
-	return in, already, d.tellAck(ctx, &in)
+	return in, already, d.notifyAck(ctx, &in)
 }
 
-// tellAck sends the note that an incident is acknowledged, and notes that it was.
-func (d *Desk) tellAck(ctx context.Context, in *Incident) error {
-	if in.Ack == nil || in.Ack.Told {
+// notifyAck sends the note that an incident is acknowledged, and notes that it was.
+func (d *Desk) notifyAck(ctx context.Context, in *Incident) error {
+	if in.Ack == nil || in.Ack.Notified {
 		return nil
 	}
-	ack, round := *in.Ack, in.Round
+	ack, round := *in.Ack, in.Cycle
 	f := detect.Acknowledged(in.Account, in.ID, round, in.Finding.Title, ack.Actor, ack.By, ack.Note, ack.At)
-	if _, err := d.guard.Send(ctx, guard.Notice{Finding: f, Incident: in.told()}); err != nil {
+	if _, err := d.guard.Send(ctx, guard.Notice{Finding: f, Incident: in.view()}); err != nil {
 		return err
 	}
 	return d.book.amend(ctx, in, func(cur *Incident) bool {
-		if cur.Round != round || cur.Ack == nil || cur.Ack.Told {
+		if cur.Cycle != round || cur.Ack == nil || cur.Ack.Notified {
 			return false
 		}
-		cur.Ack.Told, cur.Due, cur.Failures = true, time.Time{}, 0
+		cur.Ack.Notified, cur.Due, cur.Failures = true, time.Time{}, 0
 		return true
 	})
 }
 
-// Insisted says what Insist did.
-type Insisted struct {
+// Renotified says what Insist did.
+type Renotified struct {
 	Resent int  // alerts that were sent again
 	Noted  int  // acknowledgements that were told in place of who gave them
 	More   bool // some are due that were left to the next run
 }
 
-// Insist sends again what is critical and nobody has acknowledged by a time, at
+// Renotify sends again what is critical and nobody has acknowledged by a time, at
 // Settings.Resend after its alert. A resend whose time passed before the one
 // after it is left out. Each is sent once, also by runs that overlap, by its
 // claim; what one run leaves, for want of time or by an error, is due for the next.
-func (d *Desk) Insist(ctx context.Context, at time.Time) (done Insisted, err error) {
+func (d *Desk) Renotify(ctx context.Context, at time.Time) (done Renotified, err error) {
 	loop := worker.Loop[Incident]{
 		What: "incidents due", At: at, Now: d.book.now, Page: d.book.settings.Batch, Batch: 1, Reserve: reserve, Backoff: worker.AfterFailure(),
-		Due: d.book.store.Unsettled,
+		Due: d.book.store.DueIncidents,
 		Row: func(in *Incident) (string, int) { return in.Key, in.Failures },
 	}
 	loop.Do = worker.One(func(ctx context.Context, in *Incident) worker.Result {
-		if done.Resent >= resendsARun {
+		if done.Resent >= resendsPerRun {
 			return worker.Result{Outcome: worker.Stop}
 		}
 		one := *in // PutOff compares with the row as it was listed: an attempt that fails may have stored it
-		return guard.ResultOf(d.insist(ctx, &one, at, &done))
+		return guard.ResultOf(d.renotify(ctx, &one, at, &done))
 	})
 	loop.PutOff = func(ctx context.Context, in *Incident, failures int, until time.Time) (stored bool, err error) {
 		due := in.Due
@@ -428,8 +428,8 @@ func (d *Desk) Insist(ctx context.Context, at time.Time) (done Insisted, err err
 	return done, run.Err()
 }
 
-// insist sends what is due about an incident, and stores when it is due next.
-func (d *Desk) insist(ctx context.Context, in *Incident, at time.Time, done *Insisted) error {
+// renotify sends what is due about an incident, and stores when it is due next.
+func (d *Desk) renotify(ctx context.Context, in *Incident, at time.Time, done *Renotified) error {
 	// As it is now: somebody may just have acknowledged it.
 	if err := d.book.amend(ctx, in, func(*Incident) bool { return false }); err != nil {
 		return err
@@ -438,19 +438,19 @@ func (d *Desk) insist(ctx context.Context, in *Incident, at time.Time, done *Ins
 		return nil
 	}
 	if in.Ack != nil {
-		if err := d.tellAck(ctx, in); err != nil {
+		if err := d.notifyAck(ctx, in); err != nil {
 			return err
 		}
 		done.Noted++
 		return nil
 	}
-	round := in.Round
+	round := in.Cycle
 	passed, next := d.book.settings.resend(in.Since, at)
 	if passed > in.Resent {
 		if !d.guard.TokenFor(ctx, in.Due, at) {
 			return guard.ErrRateLimited // what is new comes first
 		}
-		told := in.told()
+		told := in.view()
 		told.Repeat, told.Repeats = passed, len(d.book.settings.Resend)
 		f := in.Finding
 		f.Title += fmt.Sprintf(" (repeat %d of %d)", passed, told.Repeats)
@@ -463,7 +463,7 @@ func (d *Desk) insist(ctx context.Context, in *Incident, at time.Time, done *Ins
 		}
 	}
 	return d.book.amend(ctx, in, func(cur *Incident) bool {
-		if cur.Round != round || cur.Ack != nil {
+		if cur.Cycle != round || cur.Ack != nil {
 			return false
 		}
 		cur.Resent, cur.Due, cur.Failures = max(cur.Resent, passed), next, 0
@@ -482,5 +482,5 @@ func (s *Settings) resend(since, at time.Time) (passed int, next time.Time) {
 }
 
 func resendClaim(in *Incident, n int) string {
-	return "incident/" + in.ID + "/" + strconv.Itoa(in.Round) + "/resend-" + strconv.Itoa(n)
+	return "incident/" + in.ID + "/" + strconv.Itoa(in.Cycle) + "/resend-" + strconv.Itoa(n)
 }

@@ -15,8 +15,8 @@ type Store interface {
 	Amend(ctx context.Context, account string, from, to time.Time, decide func([]Incident) Incident) error
 	// Find returns the incident of an ID; found is false where there is none.
 	Find(ctx context.Context, id string) (in Incident, found bool, err error)
-	// Unsettled returns at most limit incidents whose Due is neither zero nor
+	// DueIncidents returns at most limit incidents whose Due is neither zero nor
 	// after the given time, the earliest first. A Permanent error is about rows
 	// that cannot be read; the others are returned beside it.
-	Unsettled(ctx context.Context, at time.Time, limit int) ([]Incident, error)
+	DueIncidents(ctx context.Context, at time.Time, limit int) ([]Incident, error)
 }

@@ -50,7 +50,7 @@ func (h *Handler) check(ctx context.Context, rec *cloudtrail.Record, o *outcome)
 		}
 		at, live.UserID = rec.EventTime, who.id
 	}
-	if _, err := h.deps.Journal.Add(ctx, []bootstrap.Fact{bootstrap.LiveFactOf(rec.Account(), at, live)}); err != nil {
+	if _, err := h.deps.Facts.Add(ctx, []bootstrap.Fact{bootstrap.LiveFactOf(rec.Account(), at, live)}); err != nil {
 		o.check.result = "not recorded"
 		return fmt.Errorf("recording the live check of %s: %w", &who, err)
 	}

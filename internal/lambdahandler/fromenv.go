@@ -86,13 +86,13 @@ func Assemble(cfg config.Config, env aws.Config, now func() time.Time, logger *s
 	deps := wire.Deps{
 		Detector:  &detect.Detector{Own: cfg.Own},
 		Ledger:    store,
-		Journal:   store,
+		Facts:     store,
 		FactRows:  store,
 		Publisher: Counted(sns.New(sdksns.NewFromConfig(env), topics)),
 		Limiter:   &ratelimit.Limiter{Seconds: store, Now: now, Sleep: ratelimit.Sleep},
 		Now:       now,
 		Deadlines: store.Deadlines(),
-		Rounds:    store.Rounds(),
+		Checks:    store.Checks(),
 
 		Announcements: store,
 		Summaries:     store.Summaries(),
@@ -105,5 +105,5 @@ func Assemble(cfg config.Config, env aws.Config, now func() time.Time, logger *s
 		a(&deps, cfg, env)
 	}
 	parts := wire.New(deps, cfg.Settings)
-	return Function{Parts: parts, Deps: Deps{Guard: parts.Guard, Journal: store, Beats: store, Metrics: cfg.Metrics, Logger: logger, Now: now}, Config: cfg, AWS: env, Store: store, Organization: members}
+	return Function{Parts: parts, Deps: Deps{Guard: parts.Guard, Facts: store, Beats: store, Metrics: cfg.Metrics, Logger: logger, Now: now}, Config: cfg, AWS: env, Store: store, Organization: members}
 }

@@ -44,8 +44,8 @@ type Sweeper interface {
 	Sweep(ctx context.Context, live mfadeadline.UserChecker, at time.Time) (mfadeadline.Swept, error)
 }
 
-// Chore is work that a schedule brings, besides the sweep of users.
-type Chore struct {
+// Task is work that a schedule brings, besides the sweep of users.
+type Task struct {
 	Name string // in the log
 	// Run does what is due at a time and returns what it did, for the log; the
 	// zero Value is nothing. What it has no time for is still due the next time.
@@ -68,9 +68,9 @@ type Deps struct {
 	Users   Users   // nil: users are not checked live
 	Roots   Roots   // nil: root users are not checked live
 	Sweeper Sweeper // of the function whose schedule sweeps, which has Users too; else nil
-	Chores  []Chore // of the same function, in the order in which they are done
-	First   []Chore // those that are done before the sweep
-	Journal Journal
+	Tasks   []Task  // of the same function, in the order in which they are done
+	First   []Task  // those that are done before the sweep
+	Facts   Journal
 	Beats   Beats        // nil: of a function at which no heartbeat comes out
 	Name    string       // the function's, for Beats: "iamuser"
 	Metrics bool         // CloudWatch makes metrics of the values in the log
@@ -126,8 +126,8 @@ func (h *Handler) handle(ctx context.Context, payload json.RawMessage, o *outcom
 			at = h.deps.Now()
 		}
 		ctx = incident.AsOf(ctx, at)
-		first := h.chores(ctx, o, at, h.deps.First, len(h.deps.Chores)+2)
-		return errors.Join(first, h.sweep(ctx, o, at), h.chores(ctx, o, at, h.deps.Chores, 1), h.flush(ctx, o, at))
+		first := h.chores(ctx, o, at, h.deps.First, len(h.deps.Tasks)+2)
+		return errors.Join(first, h.sweep(ctx, o, at), h.chores(ctx, o, at, h.deps.Tasks, 1), h.flush(ctx, o, at))
 	}
 	if ev.Heartbeat != "" {
 		return h.heartbeat(ctx, o)
@@ -182,7 +182,7 @@ func (h *Handler) sweep(ctx context.Context, o *outcome, at time.Time) (err erro
 	if h.deps.Sweeper == nil {
 		return nil
 	}
-	share, cancel := h.share(ctx, len(h.deps.Chores)+2)
+	share, cancel := h.share(ctx, len(h.deps.Tasks)+2)
 	defer cancel()
 	if o.swept, err = h.deps.Sweeper.Sweep(share, h.deps.Users, at); err != nil {
 		return fmt.Errorf("sweeping: %w", err)
@@ -192,7 +192,7 @@ func (h *Handler) sweep(ctx context.Context, o *outcome, at time.Time) (err erro
 
 // chores does them all: the fault of one keeps no other back, and each gets an
 // equal share of the time left, of which as many shares are kept for what comes after.
-func (h *Handler) chores(ctx context.Context, o *outcome, at time.Time, chores []Chore, after int) error {
+func (h *Handler) chores(ctx context.Context, o *outcome, at time.Time, chores []Task, after int) error {
 	var errs []error
 	for i, c := range chores {
 		share, cancel := h.share(ctx, len(chores)-i+after)

@@ -41,18 +41,18 @@ func (u users) User(ctx context.Context, account, name string) (bootstrap.LiveFa
 type rig struct {
 	handler   *Handler
 	publisher *fake.Publisher
-	journal   *fake.Journal
+	journal   *fake.Facts
 	ledger    *fake.Ledger
 	clock     *fake.Clock
 	log       bytes.Buffer
 }
 
 func newRig(u Users) *rig {
-	r := &rig{publisher: &fake.Publisher{}, journal: &fake.Journal{}, ledger: &fake.Ledger{}, clock: fake.NewClock(t0.Add(10 * time.Second))}
+	r := &rig{publisher: &fake.Publisher{}, journal: &fake.Facts{}, ledger: &fake.Ledger{}, clock: fake.NewClock(t0.Add(10 * time.Second))}
 	g := guard.New(guard.Deps{
-		Detector: &detect.Detector{}, Ledger: r.ledger, Journal: r.journal, Publisher: Counted(r.publisher), Now: r.clock.Now,
+		Detector: &detect.Detector{}, Ledger: r.ledger, Facts: r.journal, Publisher: Counted(r.publisher), Now: r.clock.Now,
 	}, guard.Settings{})
-	r.handler = New(Deps{Guard: g, Users: u, Journal: r.journal, Metrics: true, Logger: slog.New(slog.NewJSONHandler(&r.log, nil)), Now: r.clock.Now})
+	r.handler = New(Deps{Guard: g, Users: u, Facts: r.journal, Metrics: true, Logger: slog.New(slog.NewJSONHandler(&r.log, nil)), Now: r.clock.Now})
 	return r
 }
 
@@ -442,7 +442,7 @@ func TestCheckIsNotStored(t *testing.T) {
 	r := newRig(users(func(context.Context, string, string) (bootstrap.LiveFact, error) {
 		return bootstrap.LiveFact{UserName: "eve", ConsoleLogin: ptr(false)}, nil
 	}))
-	r.handler.deps.Journal = &fake.Journal{Script: script}
+	r.handler.deps.Facts = &fake.Facts{Script: script}
 	script.Inject(1, fake.FailBefore)
 	if err := r.handler.Handle(t.Context(), wrapped(createUser("e-1"))); !errors.Is(err, fake.ErrFault) {
 		t.Errorf("got %v, want the journal's error", err)
@@ -493,7 +493,7 @@ func TestSweep(t *testing.T) {
 		t.Errorf("nothing was due: %v", log)
 	}
 	run(wrapped(createUser("e-1")), 1)
-	result = mfadeadline.Swept{Looked: 5, Told: 1, Reminded: 2, Closed: 1, Unanswered: 1, More: true}
+	result = mfadeadline.Swept{Checked: 5, Alerted: 1, Reminded: 2, Resolved: 1, Unanswered: 1, More: true}
 	want := map[string]any{"users": 5.0, "told": 1.0, "reminded": 2.0, "closed": 1.0, "unanswered": 1.0, "more": true}
 	if diff := cmp.Diff(want, run(tick, 2)["sweep"]); diff != "" {
 		t.Errorf("log (-want +got):\n%s", diff)
@@ -518,8 +518,8 @@ func TestChores(t *testing.T) {
 	due := t0.Add(36 * time.Hour)
 	broken := errors.New("broken")
 	var did []string
-	chore := func(name string, says slog.Value, err error) Chore {
-		return Chore{Name: name, Run: func(ctx context.Context, at time.Time) (slog.Value, error) {
+	chore := func(name string, says slog.Value, err error) Task {
+		return Task{Name: name, Run: func(ctx context.Context, at time.Time) (slog.Value, error) {
 			if end, ok := ctx.Deadline(); !ok || !end.After(time.Now()) || !at.Equal(due) {
 				t.Errorf("%s runs at %v until %v, %v", name, at, end, ok)
 			}
@@ -531,7 +531,7 @@ func TestChores(t *testing.T) {
 		}}
 	}
 	r.handler.deps.Now = time.Now
-	r.handler.deps.Chores = []Chore{chore("slow", slog.Value{}, nil), chore("bad", slog.Value{}, broken), chore("good", slog.GroupValue(slog.Int("n", 7)), nil)}
+	r.handler.deps.Tasks = []Task{chore("slow", slog.Value{}, nil), chore("bad", slog.Value{}, broken), chore("good", slog.GroupValue(slog.Int("n", 7)), nil)}
 	ctx, cancel := context.WithTimeout(t.Context(), reserve+200*time.Millisecond)
 	defer cancel()
 	err := r.handler.Handle(ctx, json.RawMessage(`{"id":"s","detail-type":"Scheduled Event","source":"aws.events","time":"`+due.Format(time.RFC3339)+`","detail":{}}`))
@@ -552,26 +552,26 @@ func TestChores(t *testing.T) {
 
 // looker is a Looker that did what it says.
 type looker struct {
-	censused   accountcheck.Censused
-	postured   accountcheck.Postured
-	reconciled accountcheck.Reconciled
-	witnessed  accountcheck.Witnessed
+	censused   accountcheck.Discovered
+	postured   accountcheck.RootsChecked
+	reconciled accountcheck.UsersChecked
+	witnessed  accountcheck.ReportsChecked
 	err        error
 }
 
-func (l looker) Census(context.Context, accountcheck.Home, accountcheck.Organization, time.Time) (accountcheck.Censused, error) {
+func (l looker) DiscoverAccounts(context.Context, accountcheck.HubAccount, accountcheck.Organization, time.Time) (accountcheck.Discovered, error) {
 	return l.censused, l.err
 }
 
-func (l looker) Posture(context.Context, accountcheck.Roots, accountcheck.Forwarders, time.Time) (accountcheck.Postured, error) {
+func (l looker) CheckRoots(context.Context, accountcheck.Roots, accountcheck.Forwarders, time.Time) (accountcheck.RootsChecked, error) {
 	return l.postured, l.err
 }
 
-func (l looker) Witness(context.Context, accountcheck.CredentialReports, time.Time) (accountcheck.Witnessed, error) {
+func (l looker) CheckReports(context.Context, accountcheck.CredentialReports, time.Time) (accountcheck.ReportsChecked, error) {
 	return l.witnessed, l.err
 }
 
-func (l looker) Reconcile(context.Context, accountcheck.Users, accountcheck.CredentialReports, time.Time) (accountcheck.Reconciled, error) {
+func (l looker) CheckUsers(context.Context, accountcheck.Users, accountcheck.CredentialReports, time.Time) (accountcheck.UsersChecked, error) {
 	return l.reconciled, l.err
 }
 
@@ -580,7 +580,7 @@ func (l looker) Reconcile(context.Context, accountcheck.Users, accountcheck.Cred
 func TestRounds(t *testing.T) {
 	const schedule = `{"id":"s","detail-type":"Scheduled Event","source":"aws.events","time":"2025-03-01T12:00:00Z","detail":{}}`
 	r := newRig(nil)
-	r.handler.deps.Chores = Rounds(looker{}, nil, accountcheck.Home{}, nil, nil)
+	r.handler.deps.Tasks = AccountTasks(looker{}, nil, accountcheck.HubAccount{}, nil, nil)
 	if err := r.handler.Handle(t.Context(), json.RawMessage(schedule)); err != nil {
 		t.Fatal(err)
 	}
@@ -588,10 +588,10 @@ func TestRounds(t *testing.T) {
 		t.Errorf("nothing was due: %v", log)
 	}
 	r = newRig(nil)
-	r.handler.deps.Chores = Rounds(looker{
-		accountcheck.Censused{Accounts: 3, Enrolled: 2, Refused: "denied"}, accountcheck.Postured{Looked: 2, Told: 1, Unanswered: 1, Silent: []string{"222222222222"}, Stuck: 2, Unread: 1},
-		accountcheck.Reconciled{Accounts: 1, Looked: 9, Asked: 2, WithoutMFA: 4, More: true}, accountcheck.Witnessed{Reports: 2, Alerted: 1, Unanswered: 1, Silent: []string{"222222222222"}}, errors.New("broken"),
-	}, nil, accountcheck.Home{}, nil, nil)
+	r.handler.deps.Tasks = AccountTasks(looker{
+		accountcheck.Discovered{Accounts: 3, Enrolled: 2, Refused: "denied"}, accountcheck.RootsChecked{Checked: 2, Alerted: 1, Unanswered: 1, Unreachable: []string{"222222222222"}, Backlogged: 2, QueueFailures: 1},
+		accountcheck.UsersChecked{Accounts: 1, Checked: 9, Asked: 2, WithoutMFA: 4, More: true}, accountcheck.ReportsChecked{Reports: 2, Alerted: 1, Unanswered: 1, Unreachable: []string{"222222222222"}}, errors.New("broken"),
+	}, nil, accountcheck.HubAccount{}, nil, nil)
 	err := r.handler.Handle(t.Context(), json.RawMessage(schedule))
 	for _, want := range []string{"census: broken", "posture: broken", "reconcile: broken", "witness: broken"} {
 		if err == nil || !strings.Contains(err.Error(), want) {

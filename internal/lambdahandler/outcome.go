@@ -152,9 +152,9 @@ func (o *outcome) about() []slog.Attr {
 	if b := o.beat; b != nil {
 		attrs = append(attrs, slog.Group("heartbeat", slog.String("id", o.event.Heartbeat), slog.String("result", b.result), slog.Float64("latency_ms", ms(b.latency))))
 	}
-	if s := o.swept; s.Looked+s.Unanswered > 0 || s.More {
-		attrs = append(attrs, slog.Group("sweep", slog.Int("users", s.Looked), slog.Int("told", s.Told), slog.Int("reminded", s.Reminded),
-			slog.Int("closed", s.Closed), slog.Int("unanswered", s.Unanswered), slog.Bool("more", s.More)))
+	if s := o.swept; s.Checked+s.Unanswered > 0 || s.More {
+		attrs = append(attrs, slog.Group("sweep", slog.Int("users", s.Checked), slog.Int("told", s.Alerted), slog.Int("reminded", s.Reminded),
+			slog.Int("closed", s.Resolved), slog.Int("unanswered", s.Unanswered), slog.Bool("more", s.More)))
 	}
 	attrs = append(attrs, o.chores...)
 	if o.rollUps > 0 {

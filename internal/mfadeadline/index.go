@@ -41,7 +41,7 @@ func usersOf(f *bootstrap.Fact) []string {
 
 // of are the facts about the users of some looks, in the order they were added:
 // also what they were called before, and others of the same names.
-func (a *accountFacts) of(looks []*look) []bootstrap.Fact {
+func (a *accountFacts) of(looks []*deadlineCheck) []bootstrap.Fact {
 	wanted := make([]bool, len(a.facts))
 	seen := map[string]bool{}
 	var todo []string

@@ -18,7 +18,7 @@ import (
 // notes what was told. alerts counts those not told before, whether each got an
 // alert or was rolled up. An error for one user keeps no other back.
 func (d *Deadlines) MissingMFA(ctx context.Context, account string, asOf time.Time) (alerts int, err error) {
-	facts, err := d.deps.Journal.Facts(ctx, account)
+	facts, err := d.deps.Facts.Facts(ctx, account)
 	if err != nil {
 		return 0, fmt.Errorf("reading facts of account %s: %w", account, err)
 	}
@@ -45,18 +45,18 @@ func (d *Deadlines) MissingMFA(ctx context.Context, account string, asOf time.Ti
 		}
 	}
 	if len(notes) > 0 {
-		if _, err := d.deps.Journal.Add(ctx, notes); err != nil {
+		if _, err := d.deps.Facts.Add(ctx, notes); err != nil {
 			errs = append(errs, fmt.Errorf("noting what was told of account %s: %w", account, err))
 		}
 	}
 	return alerts, errors.Join(errs...)
 }
 
-// toldNotes are the notes of what was told, by the ID and by the name of the user.
-type toldNotes map[string][]*bootstrap.Fact
+// notes are the notes of what was told, by the ID and by the name of the user.
+type notes map[string][]*bootstrap.Fact
 
-func notesOf(facts []bootstrap.Fact) toldNotes {
-	notes := toldNotes{}
+func notesOf(facts []bootstrap.Fact) notes {
+	notes := notes{}
 	for i := range facts {
 		if f := &facts[i]; f.Kind == bootstrap.MFAMissingTold {
 			notes[f.UserName] = append(notes[f.UserName], f)
@@ -69,15 +69,15 @@ func notesOf(facts []bootstrap.Fact) toldNotes {
 }
 
 // have reports whether a note is about a gap of the user, and of a stage.
-func (n toldNotes) have(u *bootstrap.UserStatus, gap bootstrap.MFAGap, stage string) bool {
+func (n notes) have(u *bootstrap.UserStatus, gap bootstrap.MFAGap, stage string) bool {
 	return slices.ContainsFunc(append([]string{u.UserID, u.Name}, u.FormerNames...), func(who string) bool {
-		return slices.ContainsFunc(n[who], func(note *bootstrap.Fact) bool { return note.Stage == stage && tells(note, u, gap) })
+		return slices.ContainsFunc(n[who], func(note *bootstrap.Fact) bool { return note.Stage == stage && covers(note, u, gap) })
 	})
 }
 
-// tells reports whether a note is about a gap of the user: they are the same
+// covers reports whether a note is about a gap of the user: they are the same
 // where the gap lasted at the time of the note, such as the deadline that was told.
-func tells(note *bootstrap.Fact, u *bootstrap.UserStatus, gap bootstrap.MFAGap) bool {
+func covers(note *bootstrap.Fact, u *bootstrap.UserStatus, gap bootstrap.MFAGap) bool {
 	if note.UserID != "" && u.UserID != "" {
 		if note.UserID != u.UserID {
 			return false

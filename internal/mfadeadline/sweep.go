@@ -21,12 +21,12 @@ import (
 )
 
 const (
-	// again is when a user is checked who is past the last reminder.
-	again = 24 * time.Hour
+	// recheckInterval is when a user is checked who is past the last reminder.
+	recheckInterval = 24 * time.Hour
 
-	// loud is from how many checks in a row on, to which IAM gave no answer, that is
+	// alertAfter is from how many checks in a row on, to which IAM gave no answer, that is
 	// reported.
-	loud = 6
+	alertAfter = 6
 
 	liveTimeout = 5 * time.Second
 	// askTimeout bounds the live checks between two writes, so that time is left
@@ -42,7 +42,7 @@ const (
 )
 
 // The stages of what is told of a gap, besides "" and reminderStage.
-const closedStage = "closed"
+const resolvedStage = "closed"
 
 func reminderStage(n int) string { return "reminder-" + strconv.Itoa(n) }
 
@@ -85,7 +85,7 @@ func (t Tracker) Added(ctx context.Context, facts []bootstrap.Fact) error {
 	for i := range facts {
 		f := &facts[i]
 		user := cmp.Or(f.UserName, f.UserID)
-		grace, soon := f.Time.Add(t.grace), f.Time.Add(settled)
+		grace, soon := f.Time.Add(t.grace), f.Time.Add(consistencyDelay)
 		switch f.Kind {
 		case bootstrap.UserCreated, bootstrap.PasswordSet, bootstrap.PasswordReset, bootstrap.PasswordChanged, bootstrap.MFADeactivated:
 			look(f.Account, user, grace, true)
@@ -171,10 +171,10 @@ type Accounts interface {
 
 // Deps are what deadlines work with. The first four are required.
 type Deps struct {
-	Guard   Guard
-	Journal guard.Journal
-	Rows    worker.Rows[Deadline] // nil where only Missing is called
-	Now     func() time.Time
+	Guard Guard
+	Facts guard.Facts
+	Rows  worker.Rows[Deadline] // nil where only Missing is called
+	Now   func() time.Time
 
 	Accounts Accounts // nil where accounts are not checked
 	Marker   Marker   // nil where no one is marked
@@ -190,17 +190,17 @@ type Deadlines struct {
 // New returns Deadlines. A zero field of the settings means its default.
 func New(deps Deps, settings Settings) *Deadlines {
 	settings = settings.withDefaults()
-	return &Deadlines{deps, settings, accountfacts.Reader{Facts: deps.Journal, Options: settings.Bootstrap}}
+	return &Deadlines{deps, settings, accountfacts.Reader{Facts: deps.Facts, Options: settings.Bootstrap}}
 }
 
-const settled = accountfacts.ConsistencyDelay
+const consistencyDelay = accountfacts.ConsistencyDelay
 
 // Swept says what a Sweep did.
 type Swept struct {
-	Looked     int  // users
-	Told       int  // alerts that MFA is missing
+	Checked    int  // users
+	Alerted    int  // alerts that MFA is missing
 	Reminded   int  // reminders
-	Closed     int  // notes that it no longer is
+	Resolved   int  // notes that it no longer is
 	Unanswered int  // users that IAM gave no answer about; they are looked at again
 	More       bool // some are due that were left to the next sweep
 }
@@ -265,19 +265,19 @@ func (s *sweep) spent(ctx context.Context) bool {
 	return ctx.Err() != nil || worker.Short(ctx, s.deps.Now(), reserve)
 }
 
-// look is a deadline while it is worked on.
-type look struct {
+// deadlineCheck is a deadline while it is worked on.
+type deadlineCheck struct {
 	Deadline
 	next   time.Time // zero: it is over
 	done   bool      // next holds
 	result *worker.Result
 }
 
-// accountLooks are those of one account.
-type accountLooks struct {
+// accountChecks are those of one account.
+type accountChecks struct {
 	account string
 	facts   *accountFacts
-	looks   []*look
+	checks  []*deadlineCheck
 }
 
 // batch works through deadlines, account by account.
@@ -287,16 +287,16 @@ func (s *sweep) batch(ctx context.Context, page int, due []Deadline) []worker.Re
 		s.page, s.facts = page, map[string]*accountFacts{}
 	}
 	results := make([]worker.Result, len(due))
-	byAccount := map[string]*accountLooks{}
+	byAccount := map[string]*accountChecks{}
 	for i, d := range due {
 		a := byAccount[d.Account]
 		if a == nil {
-			a = &accountLooks{account: d.Account}
+			a = &accountChecks{account: d.Account}
 			byAccount[d.Account] = a
 		}
-		a.looks = append(a.looks, &look{Deadline: d, result: &results[i]})
+		a.checks = append(a.checks, &deadlineCheck{Deadline: d, result: &results[i]})
 	}
-	var accounts []*accountLooks
+	var accounts []*accountChecks
 	for _, account := range slices.Sorted(maps.Keys(byAccount)) {
 		accounts = append(accounts, byAccount[account])
 	}
@@ -312,7 +312,7 @@ func (s *sweep) batch(ctx context.Context, page int, due []Deadline) []worker.Re
 }
 
 // read reads the facts of accounts, and returns those of which it could.
-func (s *sweep) read(ctx context.Context, accounts []*accountLooks) []*accountLooks {
+func (s *sweep) read(ctx context.Context, accounts []*accountChecks) []*accountChecks {
 	errs := make([]error, len(accounts))
 	for _, a := range accounts {
 		a.facts = s.facts[a.account]
@@ -322,14 +322,14 @@ func (s *sweep) read(ctx context.Context, accounts []*accountLooks) []*accountLo
 		if a.facts != nil {
 			return
 		}
-		facts, err := s.deps.Journal.Facts(ctx, a.account)
+		facts, err := s.deps.Facts.Facts(ctx, a.account)
 		if err != nil {
 			errs[i] = fmt.Errorf("reading facts of account %s: %w", a.account, err)
 			return
 		}
 		a.facts = newAccountFacts(facts)
 	})
-	var known []*accountLooks
+	var known []*accountChecks
 	for i, a := range accounts {
 		if errs[i] != nil {
 			a.fail(errs[i])
@@ -342,8 +342,8 @@ func (s *sweep) read(ctx context.Context, accounts []*accountLooks) []*accountLo
 }
 
 // fail puts off all that is not done yet.
-func (a *accountLooks) fail(err error) {
-	for _, l := range a.looks {
+func (a *accountChecks) fail(err error) {
+	for _, l := range a.checks {
 		if l.result.Outcome == worker.Left {
 			*l.result = worker.Result{Outcome: worker.Failed, Err: err}
 		}
@@ -352,24 +352,24 @@ func (a *accountLooks) fail(err error) {
 
 // account works through the deadlines of one account. What goes wrong puts off
 // those it went wrong with.
-func (s *sweep) account(ctx context.Context, a *accountLooks, answers []bootstrap.Fact) {
+func (s *sweep) account(ctx context.Context, a *accountChecks, answers []bootstrap.Fact) {
 	account := a.account
 	if len(answers) > 0 {
-		if _, err := s.deps.Journal.Add(ctx, answers); err != nil {
+		if _, err := s.deps.Facts.Add(ctx, answers); err != nil {
 			a.fail(fmt.Errorf("recording live checks of account %s: %w", account, err))
 			return
 		}
 		a.facts.add(answers)
 	}
 
-	facts := a.facts.of(a.looks)
+	facts := a.facts.of(a.checks)
 	users, told := s.folder.Users(account, facts, s.at), notesOf(facts)
 	var notes []bootstrap.Fact
-	for _, l := range a.looks {
+	for _, l := range a.checks {
 		if l.done || l.result.Outcome != worker.Left {
 			continue
 		}
-		more, err := s.tell(ctx, account, users[l.User], told, l)
+		more, err := s.report(ctx, account, users[l.User], told, l)
 		notes = append(notes, more...)
 		if l.done = err == nil; !l.done {
 			*l.result = guard.ResultOf(err) // where it is busy, another sweep tells of it
@@ -379,22 +379,22 @@ func (s *sweep) account(ctx context.Context, a *accountLooks, answers []bootstra
 		}
 	}
 	if len(notes) > 0 {
-		if _, err := s.deps.Journal.Add(ctx, notes); err != nil {
+		if _, err := s.deps.Facts.Add(ctx, notes); err != nil {
 			a.fail(fmt.Errorf("noting what was told of account %s: %w", account, err))
 			return
 		}
 		a.facts.add(notes)
 	}
-	worker.Each(len(a.looks), func(i int) {
-		if a.looks[i].done {
-			s.moveOn(ctx, a.looks[i])
+	worker.Each(len(a.checks), func(i int) {
+		if a.checks[i].done {
+			s.moveOn(ctx, a.checks[i])
 		}
 	})
 }
 
 // moveOn stores when the user is to be looked at next, unless the row changed
 // since: then there are facts that this look has not seen.
-func (s *sweep) moveOn(ctx context.Context, l *look) {
+func (s *sweep) moveOn(ctx context.Context, l *deadlineCheck) {
 	moved := false
 	err := s.deps.Rows.Update(ctx, l.Key, func(d Deadline) Deadline {
 		if moved = d.Revision == l.Revision; !moved {
@@ -412,25 +412,25 @@ func (s *sweep) moveOn(ctx context.Context, l *look) {
 		*l.result = worker.Result{Outcome: worker.Moved}
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.Looked++
+		s.Checked++
 	}
 }
 
 // ask checks users live and returns what IAM said of each account. It settles the
 // looks that are too early for IAM to show all that changed, and those that IAM
 // gave no answer to. Those that it had no time for it leaves as they are.
-func (s *sweep) ask(ctx context.Context, accounts []*accountLooks) [][]bootstrap.Fact {
+func (s *sweep) ask(ctx context.Context, accounts []*accountChecks) [][]bootstrap.Fact {
 	var checks []*userCheck
 	for i, a := range accounts {
-		facts := a.facts.of(a.looks)
+		facts := a.facts.of(a.checks)
 		users, changed := s.folder.Users(a.account, facts, s.at), accountfacts.Changes(facts)
-		for _, l := range a.looks {
+		for _, l := range a.checks {
 			u := accountfacts.Present(users[l.User])
 			if u == nil || u.Name == "" {
 				continue // gone, or IAM cannot be asked without a name
 			}
-			if at := changed[u.Name]; s.at.Sub(at).Abs() < settled {
-				l.next, l.done = at.Add(settled), true
+			if at := changed[u.Name]; s.at.Sub(at).Abs() < consistencyDelay {
+				l.next, l.done = at.Add(consistencyDelay), true
 				continue
 			}
 			checks = append(checks, &userCheck{look: l, account: i, name: u.Name, reach: s.reach(a.account)})
@@ -446,7 +446,7 @@ func (s *sweep) ask(ctx context.Context, accounts []*accountLooks) [][]bootstrap
 }
 
 // answered takes in what IAM said of the users of an account.
-func (s *sweep) answered(ctx context.Context, a *accountLooks, checks []*userCheck) (said []bootstrap.Fact) {
+func (s *sweep) answered(ctx context.Context, a *accountChecks, checks []*userCheck) (said []bootstrap.Fact) {
 	closed := false
 	if slices.ContainsFunc(checks, func(c *userCheck) bool { return c.err != nil }) {
 		var err error
@@ -462,7 +462,7 @@ func (s *sweep) answered(ctx context.Context, a *accountLooks, checks []*userChe
 		switch {
 		case c.err == nil:
 			// What came after may be in the answer or not: its record will tell.
-			said = append(said, bootstrap.LiveFactOf(a.account, s.at.Add(-settled), c.answer))
+			said = append(said, bootstrap.LiveFactOf(a.account, s.at.Add(-consistencyDelay), c.answer))
 			l.Unanswered = 0
 		case closed:
 			l.next, l.done = time.Time{}, true // nobody can sign in to it, and its users are found again should it be back
@@ -484,7 +484,7 @@ func (s *sweep) answered(ctx context.Context, a *accountLooks, checks []*userChe
 // user for hours though it does about the account's root and its list of users.
 // Accounts about which it answers nothing are reported by the census.
 func (s *sweep) unanswered(ctx context.Context, c *userCheck, times int) error {
-	if times < loud || s.deps.Accounts == nil {
+	if times < alertAfter || s.deps.Accounts == nil {
 		return nil
 	}
 	account := c.look.Account
@@ -503,9 +503,9 @@ func (s *sweep) suspended(ctx context.Context, account string) (bool, error) {
 	return s.deps.Accounts.Suspended(ctx, account) //nolint:wrapcheck // it says which account
 }
 
-// tell tells what is to be told of users of one name, and sets the time of the
+// report tells what is to be told of users of one name, and sets the time of the
 // next look at them. notes are of what was told, also beside an error.
-func (s *sweep) tell(ctx context.Context, account string, users []*bootstrap.UserStatus, told toldNotes, l *look) (notes []bootstrap.Fact, err error) {
+func (s *sweep) report(ctx context.Context, account string, users []*bootstrap.UserStatus, told notes, l *deadlineCheck) (notes []bootstrap.Fact, err error) {
 	// The note is of the time that the live check was about, for the gap to be
 	// known by it where facts that come late give it another beginning.
 	raise := func(f detect.Finding, u *bootstrap.UserStatus, gap bootstrap.MFAGap, stage string, count *int) error {
@@ -517,7 +517,7 @@ func (s *sweep) tell(ctx context.Context, account string, users []*bootstrap.Use
 			*count++
 		}
 		note := bootstrap.MFAMissingToldFact(account, u, gap, stage)
-		note.Until = s.at.Add(-settled)
+		note.Until = s.at.Add(-consistencyDelay)
 		if !gap.To.IsZero() {
 			note.Until = gap.To
 		}
@@ -529,9 +529,9 @@ func (s *sweep) tell(ctx context.Context, account string, users []*bootstrap.Use
 			f := missingMFA(account, u, gap)
 			ended := !gap.To.IsZero()
 			switch first := told.have(u, gap, ""); {
-			case ended && first && !told.have(u, gap, closedStage):
-				mfa, how := over(u)
-				if err := raise(detect.MFAClosed(f, mfa, how, gap.To), u, gap, closedStage, &s.Closed); err != nil {
+			case ended && first && !told.have(u, gap, resolvedStage):
+				mfa, how := resolution(u)
+				if err := raise(detect.MFAClosed(f, mfa, how, gap.To), u, gap, resolvedStage, &s.Resolved); err != nil {
 					return notes, err
 				}
 			case ended:
@@ -542,7 +542,7 @@ func (s *sweep) tell(ctx context.Context, account string, users []*bootstrap.Use
 				l.next = next
 				switch stage := reminderStage(passed); {
 				case !first:
-					err = raise(f, u, gap, "", &s.Told)
+					err = raise(f, u, gap, "", &s.Alerted)
 				case passed > 0 && !told.have(u, gap, stage):
 					after := gap.Deadline.Add(s.settings.Reminders[passed-1])
 					err = raise(detect.MFAReminder(f, passed, len(s.settings.Reminders), after), u, gap, stage, &s.Reminded)
@@ -574,11 +574,11 @@ func (s *Settings) reminder(deadline, at time.Time) (passed int, next time.Time)
 			return i, due
 		}
 	}
-	return len(s.Reminders), at.Add(again)
+	return len(s.Reminders), at.Add(recheckInterval)
 }
 
-// over says why a gap of the user is closed.
-func over(u *bootstrap.UserStatus) (mfa cloudtrail.Answer, how string) {
+// resolution says why a gap of the user is closed.
+func resolution(u *bootstrap.UserStatus) (mfa cloudtrail.Answer, how string) {
 	switch {
 	case u.Deleted:
 		return cloudtrail.Unknown, "the user was deleted"

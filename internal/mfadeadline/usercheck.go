@@ -63,7 +63,7 @@ func (s *sweep) reach(account string) *reachability {
 
 // userCheck is a live check of one user.
 type userCheck struct {
-	look    *look
+	look    *deadlineCheck
 	account int // index of the account
 	name    string
 	reach   *reachability

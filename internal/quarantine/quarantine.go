@@ -150,26 +150,26 @@ func (q *Quarantine) target() detect.Target {
 const ReleaseFor = 7 * 24 * time.Hour
 
 const (
-	// loud is from how many checks in a row on, in which IAM failed, that is reported.
-	loud = 6
+	// alertAfter is from how many checks in a row on, in which IAM failed, that is reported.
+	alertAfter = 6
 
 	liveTimeout = 5 * time.Second
 
-	// recheck is how often a quarantined user is looked at, events apart.
-	recheck = time.Hour
+	// recheckInterval is how often a quarantined user is looked at, events apart.
+	recheckInterval = time.Hour
 	// verifyAfter is when it is looked once more whether a user is out of
 	// quarantine: an invocation that had decided otherwise is over by then.
 	verifyAfter = 10 * time.Minute
 
-	// forgotten is how long after its time an announcement no longer counts, such as
+	// announcementExpiry is how long after its time an announcement no longer counts, such as
 	// one of before quarantine was switched off for a while.
-	forgotten = 7 * 24 * time.Hour
+	announcementExpiry = 7 * 24 * time.Hour
 
 	quarantineBatch   = 32
 	quarantineReserve = 6 * time.Second // what must be left of the context's time for a batch
 )
 
-const settled = accountfacts.ConsistencyDelay
+const consistencyDelay = accountfacts.ConsistencyDelay
 
 // RowKey is worker.Row's.
 func (q Quarantine) RowKey() string { return q.Key }
@@ -255,7 +255,7 @@ func (m *Marks) Added(ctx context.Context, facts []bootstrap.Fact) error {
 		default:
 			continue
 		}
-		soon := f.Time.Add(settled)
+		soon := f.Time.Add(consistencyDelay)
 		errs = append(errs, m.rows.Update(ctx, keys.User(f.Account, f.UserName), func(q Quarantine) Quarantine {
 			if !q.pending() || !soon.Before(q.Due) {
 				return Quarantine{}
@@ -270,7 +270,7 @@ func (m *Marks) Added(ctx context.Context, facts []bootstrap.Fact) error {
 
 // Done says what a Quarantine did.
 type Done struct {
-	Looked     int  // users
+	Checked    int  // users
 	Would      int  // told of by a dry run
 	Announced  int  // told that they will be quarantined
 	Attached   int  // quarantined
@@ -287,11 +287,11 @@ type Guard interface {
 
 // Deps are what a Worker works with. All but Pages are required.
 type Deps struct {
-	Guard   Guard
-	Journal guard.Journal
-	Pages   accountfacts.Pages // nil where facts are read whole
-	Rows    Rows
-	Now     func() time.Time
+	Guard Guard
+	Facts guard.Facts
+	Pages accountfacts.Pages // nil where facts are read whole
+	Rows  Rows
+	Now   func() time.Time
 }
 
 // Worker quarantines users, and releases them.
@@ -303,7 +303,7 @@ type Worker struct {
 
 // New returns a Worker. A zero field of the settings means its default.
 func New(deps Deps, settings Settings) *Worker {
-	return &Worker{deps, settings.withDefaults(), accountfacts.Reader{Facts: deps.Journal, Pages: deps.Pages, Options: settings.Bootstrap}}
+	return &Worker{deps, settings.withDefaults(), accountfacts.Reader{Facts: deps.Facts, Pages: deps.Pages, Options: settings.Bootstrap}}
 }
 
 // Quarantine looks at the users whom Sweep has marked: it tells what would be
@@ -321,7 +321,7 @@ func New(deps Deps, settings Settings) *Worker {
 // again; and a user out of quarantine is looked at once more, so that no
 // invocation that was late leaves a policy on somebody who was released.
 func (w *Worker) Quarantine(ctx context.Context, live UserChecker, policy Policy, safety Safety, at time.Time) (Done, error) {
-	q := quarantining{deps: &w.deps, settings: &w.settings, facts: w.facts, live: live, policy: policy, safety: safety, at: at, moved: map[string]bool{}}
+	q := run{deps: &w.deps, settings: &w.settings, facts: w.facts, live: live, policy: policy, safety: safety, at: at, moved: map[string]bool{}}
 	batch := min(w.settings.Batch, quarantineBatch)
 	loop := worker.Loop[Quarantine]{
 		What: "users to quarantine", At: at, Now: w.deps.Now, Backoff: worker.AfterFailure(),
@@ -336,8 +336,8 @@ func (w *Worker) Quarantine(ctx context.Context, live UserChecker, policy Policy
 	return q.Done, run.Err()
 }
 
-// quarantining is one run.
-type quarantining struct {
+// run is one run.
+type run struct {
 	deps     *Deps
 	settings *Settings
 	facts    accountfacts.Reader
@@ -353,13 +353,13 @@ type quarantining struct {
 	moved     map[string]bool // rows of the batch of which is stored how far they have come
 }
 
-func (q *quarantining) count(n *int) {
+func (q *run) count(n *int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	*n++
 }
 
-func (q *quarantining) batch(ctx context.Context, _ int, due []Quarantine) []worker.Result {
+func (q *run) batch(ctx context.Context, _ int, due []Quarantine) []worker.Result {
 	clear(q.moved)
 	results := make([]worker.Result, len(due))
 	byAccount := map[string][]int{}
@@ -372,7 +372,7 @@ func (q *quarantining) batch(ctx context.Context, _ int, due []Quarantine) []wor
 	return results
 }
 
-func (q *quarantining) account(ctx context.Context, account string, of []int, due []Quarantine, results []worker.Result) {
+func (q *run) account(ctx context.Context, account string, of []int, due []Quarantine, results []worker.Result) {
 	rows := make([]Quarantine, len(of))
 	for n, i := range of {
 		rows[n] = due[i]
@@ -387,7 +387,7 @@ func (q *quarantining) account(ctx context.Context, account string, of []int, du
 	users := q.facts.Users(account, facts, q.at)
 	worker.Each(len(rows), func(n int) {
 		row, result := rows[n], &results[of[n]]
-		if err := q.look(ctx, row, users); err != nil {
+		if err := q.step(ctx, row, users); err != nil {
 			*result = guard.ResultOf(fmt.Errorf("quarantine of user %s of account %s: %w", row.User, row.Account, err))
 			return
 		}
@@ -400,7 +400,7 @@ func (q *quarantining) account(ctx context.Context, account string, of []int, du
 }
 
 // putOff stores that an attempt failed, unless the row has changed.
-func (q *quarantining) putOff(ctx context.Context, row *Quarantine, failures int, until time.Time) (stored bool, err error) {
+func (q *run) putOff(ctx context.Context, row *Quarantine, failures int, until time.Time) (stored bool, err error) {
 	err = q.deps.Rows.Update(ctx, row.Key, func(now Quarantine) Quarantine {
 		begun := now.State == Attaching && now.Revision == row.Revision+1 // by this attempt
 		if stored = now.Revision == row.Revision || begun; !stored {
@@ -422,8 +422,8 @@ func usersOf(due []Quarantine) []string {
 	return users
 }
 
-// look takes the next step of one user.
-func (q *quarantining) look(ctx context.Context, row Quarantine, users map[string][]*bootstrap.UserStatus) error {
+// step takes the next step of one user.
+func (q *run) step(ctx context.Context, row Quarantine, users map[string][]*bootstrap.UserStatus) error {
 	u := accountfacts.Present(users[cmp.Or(row.UserID, row.User)])
 	if row.CanRelease() && u != nil && row.UserID != "" && u.Name != "" && u.Name != row.User {
 		return q.follow(ctx, row, u.Name)
@@ -440,7 +440,7 @@ func (q *quarantining) look(ctx context.Context, row Quarantine, users map[strin
 
 // store keeps how far a user has come, unless the row changed since it was read:
 // then what changed is looked at in the light of what was done here.
-func (q *quarantining) store(ctx context.Context, was int, row Quarantine) error {
+func (q *run) store(ctx context.Context, was int, row Quarantine) error {
 	moved := false
 	err := q.deps.Rows.Update(ctx, row.Key, func(now Quarantine) Quarantine {
 		if moved = now.Revision == was; moved {
@@ -457,21 +457,21 @@ func (q *quarantining) store(ctx context.Context, was int, row Quarantine) error
 	if moved {
 		q.mu.Lock()
 		defer q.mu.Unlock()
-		q.Looked++
+		q.Checked++
 		q.moved[row.Key] = true
 	}
 	return nil
 }
 
 // postpone looks again later, since IAM failed, and tells of it if it goes on.
-func (q *quarantining) postpone(ctx context.Context, row Quarantine, failed error) error {
+func (q *run) postpone(ctx context.Context, row Quarantine, failed error) error {
 	if err := ctx.Err(); err != nil {
 		return failed // it is due for the next run
 	}
 	row.Due = q.at.Add(worker.Unreachable().After(row.Key, row.Unanswered+1))
 	row.Unanswered++
 	q.count(&q.Unanswered)
-	if row.Unanswered >= loud {
+	if row.Unanswered >= alertAfter {
 		what := fmt.Sprintf("User %s cannot be looked at, quarantined or released, %d times in a row: %v", row.User, row.Unanswered, failed)
 		if _, err := q.deps.Guard.Raise(ctx, detect.Unhealthy(row.Account, "", "quarantine of "+row.User, what, q.at)); err != nil {
 			return err
@@ -492,7 +492,7 @@ func iam[T any](ctx context.Context, call func(context.Context) (T, error)) (T, 
 var errUserWentAway = errors.New("IAM does not know the user, and no record tells of its end")
 
 // judge decides about a user who is to be quarantined, or is.
-func (q *quarantining) judge(ctx context.Context, row Quarantine, u *bootstrap.UserStatus) error {
+func (q *run) judge(ctx context.Context, row Quarantine, u *bootstrap.UserStatus) error {
 	if q.settings.exempts(row.Account, row.User, row.UserID) {
 		return q.end(ctx, row, "The settings exempt the user", cloudtrail.Unknown)
 	}
@@ -501,7 +501,7 @@ func (q *quarantining) judge(ctx context.Context, row Quarantine, u *bootstrap.U
 		return q.postpone(ctx, row, err)
 	}
 	switch {
-	case live.Gone && (row.State == Active || row.State == Attaching) && u != nil && row.Unanswered < loud:
+	case live.Gone && (row.State == Active || row.State == Attaching) && u != nil && row.Unanswered < alertAfter:
 		return q.postpone(ctx, row, errUserWentAway)
 	case live.Gone:
 		return q.end(ctx, row, "The user does not exist any more", cloudtrail.Unknown)
@@ -528,14 +528,14 @@ func (q *quarantining) judge(ctx context.Context, row Quarantine, u *bootstrap.U
 	case mode != DryRun && mode != On:
 		row.State, row.Due = "", time.Time{}
 		return q.store(ctx, row.Revision, row)
-	case mode == On && row.State == Announced && !q.at.After(row.Effective.Add(forgotten)):
+	case mode == On && row.State == Announced && !q.at.After(row.Effective.Add(announcementExpiry)):
 		if q.at.Before(row.Effective) {
 			row.Due, row.Unanswered = row.Effective, 0
 			return q.store(ctx, row.Revision, row)
 		}
 		return q.attach(ctx, row, u)
 	}
-	if why, err := q.unsafe(ctx, &row, u); err != nil {
+	if why, err := q.spareReason(ctx, &row, u); err != nil {
 		return q.postpone(ctx, row, err)
 	} else if why != "" {
 		return q.spare(ctx, row, why)
@@ -544,7 +544,7 @@ func (q *quarantining) judge(ctx context.Context, row Quarantine, u *bootstrap.U
 		return q.would(ctx, row)
 	}
 	if row.State != Marked {
-		row.again()
+		row.newCycle()
 	}
 	return q.announce(ctx, row)
 }
@@ -559,7 +559,7 @@ func overdue(u *bootstrap.UserStatus, at time.Time) bool {
 }
 
 // follow moves the row of a user who was renamed to the new name.
-func (q *quarantining) follow(ctx context.Context, row Quarantine, name string) error {
+func (q *run) follow(ctx context.Context, row Quarantine, name string) error {
 	key := keys.User(row.Account, name)
 	err := q.deps.Rows.Update(ctx, key, func(now Quarantine) Quarantine {
 		if now.pending() || now.State == Releasing {
@@ -576,7 +576,7 @@ func (q *quarantining) follow(ctx context.Context, row Quarantine, name string) 
 	return q.store(ctx, row.Revision, row)
 }
 
-func (q *quarantining) tell(ctx context.Context, row *Quarantine, stage detect.QuarantineStage, n *int) error {
+func (q *run) alert(ctx context.Context, row *Quarantine, stage detect.QuarantineStage, n *int) error {
 	res, err := q.deps.Guard.Raise(ctx, detect.Quarantined(row.Account, row.target(), row.Deadline, stage, row.Cycle, q.at, row.Effective))
 	if err == nil && res.Reported() {
 		q.count(n)
@@ -584,18 +584,18 @@ func (q *quarantining) tell(ctx context.Context, row *Quarantine, stage detect.Q
 	return err
 }
 
-func (q *quarantining) would(ctx context.Context, row Quarantine) error {
-	if err := q.tell(ctx, &row, detect.QuarantineWould, &q.Would); err != nil {
+func (q *run) would(ctx context.Context, row Quarantine) error {
+	if err := q.alert(ctx, &row, detect.QuarantineWould, &q.Would); err != nil {
 		return err
 	}
 	row.State, row.Due, row.Unanswered = Would, time.Time{}, 0
 	return q.store(ctx, row.Revision, row)
 }
 
-func (q *quarantining) announce(ctx context.Context, row Quarantine) error {
+func (q *run) announce(ctx context.Context, row Quarantine) error {
 	// Of a schedule's event that comes late, the time is past: notice begins now.
 	row.Effective = later(q.at, q.deps.Now()).Add(q.settings.Notice).Truncate(time.Second)
-	if err := q.tell(ctx, &row, detect.QuarantineAnnounced, &q.Announced); err != nil {
+	if err := q.alert(ctx, &row, detect.QuarantineAnnounced, &q.Announced); err != nil {
 		return err
 	}
 	row.State, row.Due, row.Unanswered = Announced, row.Effective, 0
@@ -609,10 +609,10 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-func (q *quarantining) note(ctx context.Context, row *Quarantine, kind bootstrap.FactKind, actor, what string) error {
+func (q *run) note(ctx context.Context, row *Quarantine, kind bootstrap.FactKind, actor, what string) error {
 	policy := cmp.Or(q.settings.Bootstrap.QuarantinePolicy, bootstrap.DefaultQuarantinePolicy)
 	fact := bootstrap.QuarantineFact(row.Account, kind, row.User, row.UserID, policy, row.Cycle, q.at, actor, what)
-	if _, err := q.deps.Journal.Add(ctx, []bootstrap.Fact{fact}); err != nil {
+	if _, err := q.deps.Facts.Add(ctx, []bootstrap.Fact{fact}); err != nil {
 		return fmt.Errorf("recording it: %w", err)
 	}
 	return nil
@@ -621,8 +621,8 @@ func (q *quarantining) note(ctx context.Context, row *Quarantine, kind bootstrap
 // stay looks whether the policy is still there. Somebody who took it off by hand
 // is not fought with: CloudTrail's record of that is guard.tampered, and the user
 // is left alone for as long as after a release.
-func (q *quarantining) stay(ctx context.Context, row Quarantine) error {
-	if shown := row.Effective.Add(settled); q.at.Before(shown) {
+func (q *run) stay(ctx context.Context, row Quarantine) error {
+	if shown := row.Effective.Add(consistencyDelay); q.at.Before(shown) {
 		row.Due = shown // IAM may not show it yet
 		return q.store(ctx, row.Revision, row)
 	}
@@ -634,13 +634,13 @@ func (q *quarantining) stay(ctx context.Context, row Quarantine) error {
 		row.ExemptUntil = q.at.Add(ReleaseFor)
 		return q.end(ctx, row, "The policy was taken off the user, and not by rootguard", cloudtrail.No)
 	}
-	row.Due, row.Unanswered = q.at.Add(recheck), 0
+	row.Due, row.Unanswered = q.at.Add(recheckInterval), 0
 	return q.store(ctx, row.Revision, row)
 }
 
 // end releases a user for whom quarantine is no longer called for, and drops one
 // of whom nobody was told.
-func (q *quarantining) end(ctx context.Context, row Quarantine, why string, mfa cloudtrail.Answer) error {
+func (q *run) end(ctx context.Context, row Quarantine, why string, mfa cloudtrail.Answer) error {
 	was := row.Revision
 	if row.State == Marked || row.State == Spared {
 		row.State, row.Why, row.Due = "", "", time.Time{}
@@ -650,12 +650,12 @@ func (q *quarantining) end(ctx context.Context, row Quarantine, why string, mfa 
 	return q.store(ctx, was, row) // and then it is due at once
 }
 
-func (q *quarantining) release(ctx context.Context, row Quarantine, u *bootstrap.UserStatus) error {
+func (q *run) release(ctx context.Context, row Quarantine, u *bootstrap.UserStatus) error {
 	was, err := iam(ctx, func(ctx context.Context) (bool, error) { return q.policy.Detach(ctx, row.Account, row.User) })
 	if err != nil {
 		return q.postpone(ctx, row, err)
 	}
-	if !was && row.Attached && u != nil && row.Unanswered < loud {
+	if !was && row.Attached && u != nil && row.Unanswered < alertAfter {
 		live, err := iam(ctx, func(ctx context.Context) (bootstrap.LiveFact, error) { return q.live.User(ctx, row.Account, row.User) })
 		if err == nil && live.Gone {
 			err = errUserWentAway
@@ -686,7 +686,7 @@ func (q *quarantining) release(ctx context.Context, row Quarantine, u *bootstrap
 }
 
 // verify looks once more at a user who is not in quarantine.
-func (q *quarantining) verify(ctx context.Context, row Quarantine) error {
+func (q *run) verify(ctx context.Context, row Quarantine) error {
 	was, err := iam(ctx, func(ctx context.Context) (bool, error) { return q.policy.Detach(ctx, row.Account, row.User) })
 	if err != nil {
 		return q.postpone(ctx, row, err)

@@ -36,8 +36,8 @@ const (
 	limitRecheck = time.Hour
 )
 
-// unsafe says why a user must not be quarantined, "" where it may be.
-func (q *quarantining) unsafe(ctx context.Context, row *Quarantine, u *bootstrap.UserStatus) (why string, err error) {
+// spareReason says why a user must not be quarantined, "" where it may be.
+func (q *run) spareReason(ctx context.Context, row *Quarantine, u *bootstrap.UserStatus) (why string, err error) {
 	admin := u != nil && u.Admin
 	if !admin {
 		if admin, err = iam(ctx, func(ctx context.Context) (bool, error) { return q.safety.Administrator(ctx, row.Account, row.User) }); err != nil {
@@ -61,8 +61,8 @@ func (q *quarantining) unsafe(ctx context.Context, row *Quarantine, u *bootstrap
 // of two that are quarantined at once, each sees the other.
 //
 // It reads all facts of the account: those that a run has are of the users due.
-func (q *quarantining) otherAdmin(ctx context.Context, row *Quarantine) (bool, error) {
-	facts, err := q.deps.Journal.Facts(ctx, row.Account)
+func (q *run) otherAdmin(ctx context.Context, row *Quarantine) (bool, error) {
+	facts, err := q.deps.Facts.Facts(ctx, row.Account)
 	if err != nil {
 		return false, fmt.Errorf("reading facts of account %s: %w", row.Account, err)
 	}
@@ -85,15 +85,15 @@ func (q *quarantining) otherAdmin(ctx context.Context, row *Quarantine) (bool, e
 	return false, nil
 }
 
-// again begins another cycle, since the alerts of this one were sent. It is named
+// newCycle begins another cycle, since the alerts of this one were sent. It is named
 // by what is stored, so that a run that is repeated sends none twice.
-func (q *Quarantine) again() { q.Cycle = q.Due.UTC().Format(time.RFC3339) }
+func (q *Quarantine) newCycle() { q.Cycle = q.Due.UTC().Format(time.RFC3339) }
 
 // spare leaves a user alone who must not be quarantined, and says so once a cycle.
-func (q *quarantining) spare(ctx context.Context, row Quarantine, why string) error {
+func (q *run) spare(ctx context.Context, row Quarantine, why string) error {
 	if row.State != Spared || row.Why != why {
 		if row.State == Spared {
-			row.again() // for another reason
+			row.newCycle() // for another reason
 		}
 		res, err := q.deps.Guard.Raise(ctx, detect.QuarantineWithheld(row.Account, row.target(), row.Deadline, why, row.Cycle, q.at))
 		if err != nil {
@@ -110,7 +110,7 @@ func (q *quarantining) spare(ctx context.Context, row Quarantine, why string) er
 // reserve counts a user who is about to be quarantined. It is counted once however
 // often it is tried. ok is false where there is no room: then the row stays due
 // where the limit is that of a run, and else waits.
-func (q *quarantining) reserve(ctx context.Context, row Quarantine) (ok bool, err error) {
+func (q *run) reserve(ctx context.Context, row Quarantine) (ok bool, err error) {
 	q.reserving.Lock() // one at a time: a place that is given back is another's
 	defer q.reserving.Unlock()
 	s := q.settings
@@ -164,7 +164,7 @@ func (q *quarantining) reserve(ctx context.Context, row Quarantine) (ok bool, er
 }
 
 // room reports whether one more user may be quarantined in this run, and counts it.
-func (q *quarantining) room(most int) bool {
+func (q *run) room(most int) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.begun >= most {
@@ -177,7 +177,7 @@ func (q *quarantining) room(most int) bool {
 
 // intend stores that the policy is about to be attached, so that no crash leaves
 // one that no row knows of. It is false where the row changed since it was read.
-func (q *quarantining) intend(ctx context.Context, row *Quarantine) (stored bool, err error) {
+func (q *run) intend(ctx context.Context, row *Quarantine) (stored bool, err error) {
 	err = q.deps.Rows.Update(ctx, row.Key, func(now Quarantine) Quarantine {
 		if stored = now.Revision == row.Revision; !stored {
 			return Quarantine{}
@@ -198,7 +198,7 @@ func (q *quarantining) intend(ctx context.Context, row *Quarantine) (stored bool
 }
 
 // attach quarantines a user whose time of notice is over.
-func (q *quarantining) attach(ctx context.Context, row Quarantine, u *bootstrap.UserStatus) error {
+func (q *run) attach(ctx context.Context, row Quarantine, u *bootstrap.UserStatus) error {
 	again := row.State == Attaching // the policy may be attached
 	if !again {
 		if ok, err := q.reserve(ctx, row); err != nil || !ok {
@@ -208,7 +208,7 @@ func (q *quarantining) attach(ctx context.Context, row Quarantine, u *bootstrap.
 			return err
 		}
 	}
-	switch why, err := q.unsafe(ctx, &row, u); {
+	switch why, err := q.spareReason(ctx, &row, u); {
 	case err != nil:
 		return q.postpone(ctx, row, err)
 	case why != "" && again:
@@ -226,9 +226,9 @@ func (q *quarantining) attach(ctx context.Context, row Quarantine, u *bootstrap.
 		return err
 	}
 	row.Effective = q.at
-	if err := q.tell(ctx, &row, detect.QuarantineDone, &q.Attached); err != nil {
+	if err := q.alert(ctx, &row, detect.QuarantineDone, &q.Attached); err != nil {
 		return err
 	}
-	row.State, row.Attached, row.Due, row.Unanswered = Active, true, q.at.Add(recheck), 0
+	row.State, row.Attached, row.Due, row.Unanswered = Active, true, q.at.Add(recheckInterval), 0
 	return q.store(ctx, row.Revision, row)
 }

@@ -328,7 +328,7 @@ func flood(t *testing.T, functions int, severity detect.Severity, shared *second
 		began := time.Now()
 		newGuard := func() *guard.Guard {
 			return guard.New(guard.Deps{
-				Detector: detector{severity}, Ledger: l, Journal: &fake.Journal{}, Publisher: pub, Now: time.Now,
+				Detector: detector{severity}, Ledger: l, Facts: &fake.Facts{}, Publisher: pub, Now: time.Now,
 				Limiter: limiter(shared),
 			}, guard.Settings{})
 		}
@@ -466,7 +466,7 @@ func runModel(t *testing.T, events []occurrence, shared *poisoned, hostile bool)
 		newGuard := func(ahead time.Duration, severity detect.Severity) *guard.Guard {
 			now := func() time.Time { return time.Now().Add(ahead) }
 			return guard.New(guard.Deps{
-				Detector: detector{severity}, Ledger: l, Journal: &fake.Journal{}, Publisher: pub, Now: now,
+				Detector: detector{severity}, Ledger: l, Facts: &fake.Facts{}, Publisher: pub, Now: now,
 				Limiter: &ratelimit.Limiter{Seconds: shared, Now: now, Sleep: ratelimit.Sleep},
 			}, guard.Settings{})
 		}

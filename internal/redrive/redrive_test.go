@@ -41,7 +41,7 @@ const schedule = `{"id":"beat","detail-type":"Scheduled Event","source":"aws.eve
 type rig struct {
 	script    fake.Script
 	ledger    fake.Ledger
-	journal   fake.Journal
+	journal   fake.Facts
 	publisher fake.Publisher
 	clock     *fake.Clock
 	queues    [2]fake.Queue
@@ -56,7 +56,7 @@ func newRig() *rig {
 }
 
 func (r *rig) options() redrive.Options {
-	g := guard.New(guard.Deps{Detector: &detect.Detector{}, Ledger: &r.ledger, Journal: &r.journal, Publisher: &r.publisher, Now: r.clock.Now}, guard.Settings{})
+	g := guard.New(guard.Deps{Detector: &detect.Detector{}, Ledger: &r.ledger, Facts: &r.journal, Publisher: &r.publisher, Now: r.clock.Now}, guard.Settings{})
 	r.items = nil
 	return redrive.Options{
 		Queues:  []redrive.Named{{Name: "undelivered", Queue: &r.queues[0]}, {Name: "failed", Queue: &r.queues[1]}},

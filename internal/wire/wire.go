@@ -20,7 +20,7 @@ import (
 type Deps struct {
 	Detector  guard.Detector
 	Ledger    guard.Ledger
-	Journal   guard.Journal
+	Facts     guard.Facts
 	Publisher guard.Publisher
 	Now       func() time.Time
 
@@ -32,7 +32,7 @@ type Deps struct {
 	Announcements announcement.Store                // nil where nothing can be announced
 	Summaries     worker.Rows[announcement.Summary] // of announcements
 	Incidents     incident.Store                    // nil where no one acknowledges
-	Rounds        accountcheck.Rounds               // nil where accounts are not checked
+	Checks        accountcheck.Checks               // nil where accounts are not checked
 	Quarantines   quarantine.Rows                   // nil where no one is quarantined
 
 	// AccountName is an account's name for people, "" where it is not known.
@@ -42,16 +42,16 @@ type Deps struct {
 // Settings are what an operator may change. A zero field means its default, which
 // the package says that it is handed to.
 type Settings struct {
-	Window    time.Duration
-	Lease     time.Duration
-	Bootstrap bootstrap.Options
+	DedupWindow time.Duration
+	Lease       time.Duration
+	Bootstrap   bootstrap.Options
 
-	Reminders      []time.Duration
-	Resend         []time.Duration
-	Quarantine     quarantine.Settings
-	SweepUsers     int
-	Posture        time.Duration
-	ReconcileUsers int
+	Reminders    []time.Duration
+	Resend       []time.Duration
+	Quarantine   quarantine.Settings
+	SweepUsers   int
+	RootInterval time.Duration
+	UsersPerRun  int
 
 	FailedSigninsHigh int
 	FailedUserSignins int
@@ -65,9 +65,9 @@ type Settings struct {
 func DefaultSettings() Settings {
 	core, accounts, users := guard.DefaultSettings(), accountcheck.DefaultSettings(), mfadeadline.DefaultSettings()
 	return Settings{
-		Window: core.Window, Lease: core.Lease, Bootstrap: core.Bootstrap,
+		DedupWindow: core.DedupWindow, Lease: core.Lease, Bootstrap: core.Bootstrap,
 		Reminders: users.Reminders, Resend: incident.DefaultSettings().Resend, Quarantine: quarantine.DefaultSettings(),
-		SweepUsers: users.Users, Posture: accounts.Posture, ReconcileUsers: accounts.ReconcileUsers,
+		SweepUsers: users.Users, RootInterval: accounts.RootInterval, UsersPerRun: accounts.Users,
 		FailedSigninsHigh: core.FailedSigninsHigh, FailedUserSignins: core.FailedUserSignins, Burst: core.Burst,
 		Actions: core.Actions, Batch: core.Batch,
 	}
@@ -75,7 +75,7 @@ func DefaultSettings() Settings {
 
 func (s *Settings) guard() guard.Settings {
 	return guard.Settings{
-		Window: s.Window, Lease: s.Lease, Bootstrap: s.Bootstrap,
+		DedupWindow: s.DedupWindow, Lease: s.Lease, Bootstrap: s.Bootstrap,
 		FailedSigninsHigh: s.FailedSigninsHigh, FailedUserSignins: s.FailedUserSignins, Burst: s.Burst, Actions: s.Actions, Batch: s.Batch,
 	}
 }
@@ -91,7 +91,7 @@ func (s *Settings) quarantine() quarantine.Settings {
 }
 
 func (s *Settings) accounts() accountcheck.Settings {
-	return accountcheck.Settings{Bootstrap: s.Bootstrap, Posture: s.Posture, ReconcileUsers: s.ReconcileUsers, Batch: s.Batch}
+	return accountcheck.Settings{Bootstrap: s.Bootstrap, RootInterval: s.RootInterval, Users: s.UsersPerRun, Batch: s.Batch}
 }
 
 // Parts are the guard and the workers beside it. Those whose adapters are nil are
@@ -110,13 +110,13 @@ type Parts struct {
 func New(deps Deps, settings Settings) Parts {
 	var p Parts
 	core := guard.Deps{
-		Detector: deps.Detector, Ledger: deps.Ledger, Journal: deps.Journal, Publisher: deps.Publisher, Now: deps.Now,
+		Detector: deps.Detector, Ledger: deps.Ledger, Facts: deps.Facts, Publisher: deps.Publisher, Now: deps.Now,
 		Limiter: deps.Limiter, Deployments: deps.Deployments, AccountName: deps.AccountName, Live: deps.Deadlines != nil,
 	}
 	if deps.FactRows != nil {
 		core.Pages = deps.FactRows
 	}
-	users := mfadeadline.Deps{Journal: deps.Journal, Rows: deps.Deadlines, Now: deps.Now}
+	users := mfadeadline.Deps{Facts: deps.Facts, Rows: deps.Deadlines, Now: deps.Now}
 	if deps.Deadlines != nil {
 		core.Added = append(core.Added, mfadeadline.NewTracker(deps.Deadlines, settings.deadlines()))
 	}
@@ -124,8 +124,8 @@ func New(deps Deps, settings Settings) Parts {
 		marks := quarantine.NewMarks(deps.Quarantines, settings.quarantine())
 		core.Added, users.Marker = append(core.Added, marks), marks
 	}
-	if deps.Rounds != nil {
-		schedule := accountcheck.Schedule{Rounds: deps.Rounds}
+	if deps.Checks != nil {
+		schedule := accountcheck.Schedule{Checks: deps.Checks}
 		core.Added, users.Accounts = append(core.Added, schedule), schedule
 	}
 	if deps.Announcements != nil {
@@ -147,11 +147,11 @@ func New(deps Deps, settings Settings) Parts {
 		p.Announcer = announcement.New(deps.Announcements, deps.Summaries, p.Guard, deps.Now, settings.Batch)
 	}
 	if deps.Quarantines != nil {
-		p.Quarantine = quarantine.New(quarantine.Deps{Guard: p.Guard, Journal: deps.Journal, Pages: core.Pages, Rows: deps.Quarantines, Now: deps.Now}, settings.quarantine())
+		p.Quarantine = quarantine.New(quarantine.Deps{Guard: p.Guard, Facts: deps.Facts, Pages: core.Pages, Rows: deps.Quarantines, Now: deps.Now}, settings.quarantine())
 	}
-	if deps.Rounds != nil {
+	if deps.Checks != nil {
 		p.Accounts = accountcheck.New(accountcheck.Deps{
-			Guard: p.Guard, Journal: deps.Journal, FactRows: deps.FactRows, Rounds: deps.Rounds, Deadlines: deps.Deadlines, Now: deps.Now,
+			Guard: p.Guard, Facts: deps.Facts, FactRows: deps.FactRows, Checks: deps.Checks, Deadlines: deps.Deadlines, Now: deps.Now,
 		}, settings.accounts())
 	}
 	return p

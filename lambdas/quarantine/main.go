@@ -24,6 +24,6 @@ func main() {
 	home := iam.Home{Partition: f.Config.Partition, Account: f.Config.Account}
 	policy, role := f.Config.Quarantine()
 	users := iam.NewQuarantine(iam.Over(f.AWS, home, role), policy)
-	f.Deps.Chores = append(f.Deps.Chores, lambdahandler.Quarantine(f.Parts.Quarantine, users))
+	f.Deps.Tasks = append(f.Deps.Tasks, lambdahandler.Quarantine(f.Parts.Quarantine, users))
 	lambda.Start(lambdahandler.New(f.Deps).Handle)
 }

@@ -29,8 +29,8 @@ func main() {
 	forwarders := sqs.NewForwarders(&f.Config, f.AWS, accounts.Credentials)
 	f.Deps.Users, f.Deps.Sweeper = accounts, f.Parts.Deadlines
 	f.Deps.First = append(f.Deps.First, lambdahandler.Compact(f.Parts.Accounts))
-	f.Deps.Chores = append(f.Deps.Chores, lambdahandler.Insist(f.Parts.Incidents), lambdahandler.Recap(f.Parts.Announcer),
-		lambdahandler.Prove(awshealth.New(&f.Config, f.AWS, time.Now), f.Parts.Guard))
-	f.Deps.Chores = append(f.Deps.Chores, lambdahandler.Rounds(f.Parts.Accounts, accounts, f.Config.Home(), f.Organization, forwarders)...)
+	f.Deps.Tasks = append(f.Deps.Tasks, lambdahandler.Renotify(f.Parts.Incidents), lambdahandler.Summarize(f.Parts.Announcer),
+		lambdahandler.CheckHealth(awshealth.New(&f.Config, f.AWS, time.Now), f.Parts.Guard))
+	f.Deps.Tasks = append(f.Deps.Tasks, lambdahandler.AccountTasks(f.Parts.Accounts, accounts, f.Config.Home(), f.Organization, forwarders)...)
 	lambda.Start(lambdahandler.New(f.Deps).Handle)
 }

@@ -14,55 +14,55 @@ import (
 	"rootguard/internal/guard"
 )
 
-// Enter is announcement.Store'.
-func (s *Store) Enter(ctx context.Context, e announcement.Entry) (announcement.Entry, error) {
+// Append is announcement.Store'.
+func (s *Store) Append(ctx context.Context, e announcement.AuditEvent) (announcement.AuditEvent, error) {
 	k := timedRow(announcementPrefix, e.Key)
 	r, err := rowOf(k, e)
 	if err != nil {
-		return announcement.Entry{}, err
+		return announcement.AuditEvent{}, err
 	}
 	if err := r.fits(); err != nil {
-		return announcement.Entry{}, err
+		return announcement.AuditEvent{}, err
 	}
 	if err := s.register(ctx, e.Account); err != nil {
-		return announcement.Entry{}, err
+		return announcement.AuditEvent{}, err
 	}
 	err = s.put(ctx, &r, "")
 	var refused *types.ConditionalCheckFailedException
 	if err != nil && !errors.As(err, &refused) {
-		return announcement.Entry{}, classed("storing entry "+e.Key, err)
+		return announcement.AuditEvent{}, classed("storing entry "+e.Key, err)
 	}
 	rows, err := s.read(ctx, k)
 	if err != nil {
-		return announcement.Entry{}, err
+		return announcement.AuditEvent{}, err
 	}
-	var there announcement.Entry
+	var there announcement.AuditEvent
 	at := rows[k]
 	if err := at.decode(s.now(), &there); err != nil {
-		return announcement.Entry{}, err
+		return announcement.AuditEvent{}, err
 	}
 	return there, nil
 }
 
 // Entries is announcement.Store'.
-func (s *Store) Entries(ctx context.Context, account string, from, to time.Time) ([]announcement.Entry, error) {
+func (s *Store) Entries(ctx context.Context, account string, from, to time.Time) ([]announcement.AuditEvent, error) {
 	rows, err := s.between(ctx, partition(account), announcementPrefix, from, to)
 	if err != nil {
 		return nil, err
 	}
-	entries, err := decoded[announcement.Entry](rows, s.now())
+	entries, err := decoded[announcement.AuditEvent](rows, s.now())
 	if err != nil {
 		return nil, err
 	}
-	entries = slices.DeleteFunc(entries, func(e announcement.Entry) bool { return e.From.Before(from) || e.From.After(to) })
+	entries = slices.DeleteFunc(entries, func(e announcement.AuditEvent) bool { return e.From.Before(from) || e.From.After(to) })
 	sortEntries(entries)
 	return entries, nil
 }
 
 // AllEntries returns the entries of an account, of all accounts where account is
 // "", by From.
-func (s *Store) AllEntries(ctx context.Context, account string) ([]announcement.Entry, error) {
-	entries, err := all[announcement.Entry](ctx, s, account, announcementPrefix)
+func (s *Store) AllEntries(ctx context.Context, account string) ([]announcement.AuditEvent, error) {
+	entries, err := all[announcement.AuditEvent](ctx, s, account, announcementPrefix)
 	if err != nil {
 		return nil, err
 	}
@@ -70,8 +70,10 @@ func (s *Store) AllEntries(ctx context.Context, account string) ([]announcement.
 	return entries, nil
 }
 
-func sortEntries(entries []announcement.Entry) {
-	slices.SortFunc(entries, func(a, b announcement.Entry) int { return cmp.Or(a.From.Compare(b.From), cmp.Compare(a.Key, b.Key)) })
+func sortEntries(entries []announcement.AuditEvent) {
+	slices.SortFunc(entries, func(a, b announcement.AuditEvent) int {
+		return cmp.Or(a.From.Compare(b.From), cmp.Compare(a.Key, b.Key))
+	})
 }
 
 // announcedShard is the partition of the index with what was judged under an announcement.
@@ -79,8 +81,8 @@ func announcedShard(announcement string) string {
 	return fit(announcedPartition+announcement, maxPartitionKey)
 }
 
-// Under is announcement.Store'. It costs what it hands on, and holds a page of it.
-func (s *Store) Under(ctx context.Context, announcement string, fn func(guard.Claim) error) error {
+// ClaimsDuring is announcement.Store'. It costs what it hands on, and holds a page of it.
+func (s *Store) ClaimsDuring(ctx context.Context, announcement string, fn func(guard.Claim) error) error {
 	end := time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 	malformed, err := pages(ctx, s, announcedShard(announcement), end, maxBatchGet, func(page []guard.Claim) (bool, error) {
 		for _, c := range page {

@@ -118,8 +118,8 @@ func (s *Store) Find(ctx context.Context, id string) (in incident.Incident, foun
 	return in, in.Key != "", nil
 }
 
-// Unsettled is incident.Store'.
-func (s *Store) Unsettled(ctx context.Context, at time.Time, limit int) ([]incident.Incident, error) {
+// DueIncidents is incident.Store'.
+func (s *Store) DueIncidents(ctx context.Context, at time.Time, limit int) ([]incident.Incident, error) {
 	isDue := func(in incident.Incident) bool { return !in.Due.IsZero() && !in.Due.After(at) }
 	return due(ctx, s, incidentShard, at, limit, isDue, func(a, b incident.Incident) int {
 		return cmp.Or(a.Due.Compare(b.Due), cmp.Compare(a.Key, b.Key))

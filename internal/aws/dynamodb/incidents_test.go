@@ -161,8 +161,8 @@ func TestIncidentRows(t *testing.T) {
 // under one is in a part of the index that nothing else reads.
 func TestAnnouncementRows(t *testing.T) {
 	s, server, table := local(t, fixed)
-	e := announcement.Entry{Key: "a/2025-03-01T12:00:00Z/3F9D0-KQ7TB/open", Act: announcement.Opened, ID: "3F9D0-KQ7TB", Account: "a", From: t0}
-	if _, err := s.Enter(t.Context(), e); err != nil {
+	e := announcement.AuditEvent{Key: "a/2025-03-01T12:00:00Z/3F9D0-KQ7TB/open", Action: announcement.Opened, ID: "3F9D0-KQ7TB", Account: "a", From: t0}
+	if _, err := s.Append(t.Context(), e); err != nil {
 		t.Fatal(err)
 	}
 	finding := &detect.Finding{Account: "a", EventTime: t0, Announced: &detect.Announced{ID: e.ID}}
@@ -191,7 +191,7 @@ func TestAnnouncementRows(t *testing.T) {
 	server.Inject("PutItem", 1, dynamotest.Fault{After: true})
 	other := e
 	other.Key, other.Owner = "a/2025-03-01T12:00:00Z/3F9D0-KQ7TB/close", "bob"
-	if there, err := s.Enter(t.Context(), other); err != nil || there.Owner != "bob" {
+	if there, err := s.Append(t.Context(), other); err != nil || there.Owner != "bob" {
 		t.Errorf("an answer that got lost: %+v, %v", there, err)
 	}
 }
@@ -210,7 +210,7 @@ func TestUnderIsPaged(t *testing.T) {
 	enough := errors.New("enough")
 	for stop, queries := range map[int]int{1: 1, 100: 1, 101: 2, n + 1: 2} {
 		before, got := server.Calls("Query"), 0
-		err := s.Under(t.Context(), "x", func(guard.Claim) error {
+		err := s.ClaimsDuring(t.Context(), "x", func(guard.Claim) error {
 			if got++; got == stop {
 				return enough
 			}

@@ -94,25 +94,25 @@ func keysOf(prefix string) func(string) key {
 	return func(rowKey string) key { return deadlineRow(prefix, rowKey) }
 }
 
-// Rounds are when which account is to be checked.
-func (s *Store) Rounds() accountcheck.Rounds { return rounds{s} }
+// Checks are when which account is to be checked.
+func (s *Store) Checks() accountcheck.Checks { return checks{s} }
 
-type rounds struct{ s *Store }
+type checks struct{ s *Store }
 
 // Of is accountcheck.Rounds'.
-func (r rounds) Of(kind accountcheck.RoundKind) worker.Rows[accountcheck.Round] {
-	rows := rowsOf[accountcheck.Round]{s: r.s, key: roundRow, keep: true}
-	rows.before = func(ctx context.Context, row *accountcheck.Round) error {
+func (r checks) Of(kind accountcheck.Kind) worker.Rows[accountcheck.Check] {
+	rows := rowsOf[accountcheck.Check]{s: r.s, key: roundRow, keep: true}
+	rows.before = func(ctx context.Context, row *accountcheck.Check) error {
 		if row.Kind != kind {
 			return failure.Permanent(fmt.Errorf("storing round %q of kind %q as one of kind %q", row.Key, row.Kind, kind))
 		}
 		return r.s.register(ctx, row.Account)
 	}
-	if kind != accountcheck.CensusRound {
+	if kind != accountcheck.KindDiscovery {
 		rows.shard = roundShard + string(kind) + "#"
 	}
 	return rows
 }
 
 // Accounts is accountcheck.Rounds'.
-func (r rounds) Accounts(ctx context.Context) ([]string, error) { return r.s.Accounts(ctx) }
+func (r checks) Accounts(ctx context.Context) ([]string, error) { return r.s.Accounts(ctx) }

@@ -31,9 +31,9 @@ const workers = 8
 
 var (
 	_ guard.Ledger          = (*Store)(nil)
-	_ guard.Journal         = (*Store)(nil)
+	_ guard.Facts           = (*Store)(nil)
 	_ accountcheck.FactRows = (*Store)(nil)
-	_ accountcheck.Rounds   = rounds{}
+	_ accountcheck.Checks   = checks{}
 
 	_ announcement.Store = (*Store)(nil)
 	_ incident.Store     = (*Store)(nil)

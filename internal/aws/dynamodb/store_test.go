@@ -53,13 +53,13 @@ func TestLedger(t *testing.T) {
 }
 
 func TestJournal(t *testing.T) {
-	guardtest.Journal(t, func(t *testing.T) guard.Journal { t.Helper(); return open(t) })
-	guardtest.FactRows(t, func(t *testing.T) guardtest.JournalRows { t.Helper(); return open(t) })
+	guardtest.Facts(t, func(t *testing.T) guard.Facts { t.Helper(); return open(t) })
+	guardtest.FactRows(t, func(t *testing.T) guardtest.FactsAndRows { t.Helper(); return open(t) })
 }
 
 func TestDeadlines(t *testing.T) {
 	guardtest.Deadlines(t, func(t *testing.T) worker.Rows[mfadeadline.Deadline] { t.Helper(); return open(t).Deadlines() })
-	guardtest.Rounds(t, func(t *testing.T) accountcheck.Rounds { t.Helper(); return open(t).Rounds() })
+	guardtest.Checks(t, func(t *testing.T) accountcheck.Checks { t.Helper(); return open(t).Checks() })
 }
 
 func TestRecaps(t *testing.T) {
@@ -162,8 +162,8 @@ func TestSmallAnswers(t *testing.T) {
 		guardtest.Ledger(t, func(t *testing.T) guard.Ledger { t.Helper(); return small(t) })
 	})
 	t.Run("journal", func(t *testing.T) {
-		guardtest.Journal(t, func(t *testing.T) guard.Journal { t.Helper(); return small(t) })
-		guardtest.FactRows(t, func(t *testing.T) guardtest.JournalRows {
+		guardtest.Facts(t, func(t *testing.T) guard.Facts { t.Helper(); return small(t) })
+		guardtest.FactRows(t, func(t *testing.T) guardtest.FactsAndRows {
 			t.Helper()
 			s, server, _ := local(t, time.Now)
 			server.PageMax = 2
@@ -172,7 +172,7 @@ func TestSmallAnswers(t *testing.T) {
 	})
 	t.Run("deadlines", func(t *testing.T) {
 		guardtest.Deadlines(t, func(t *testing.T) worker.Rows[mfadeadline.Deadline] { t.Helper(); return small(t).Deadlines() })
-		guardtest.Rounds(t, func(t *testing.T) accountcheck.Rounds { t.Helper(); return small(t).Rounds() })
+		guardtest.Checks(t, func(t *testing.T) accountcheck.Checks { t.Helper(); return small(t).Checks() })
 	})
 	t.Run("quarantines", func(t *testing.T) {
 		guardtest.Quarantines(t, func(t *testing.T) quarantine.Rows { t.Helper(); return small(t).Quarantines() })

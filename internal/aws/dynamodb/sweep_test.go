@@ -58,7 +58,7 @@ func (s *sweepers) parts(change ...func(*wire.Settings)) wire.Parts {
 	}
 	store := dynamodb.New(s.client, s.table, time.Now)
 	return wire.New(wire.Deps{
-		Detector: &detect.Detector{}, Ledger: store, Journal: store, Deadlines: store.Deadlines(), Publisher: &s.pub, Now: time.Now,
+		Detector: &detect.Detector{}, Ledger: store, Facts: store, Deadlines: store.Deadlines(), Publisher: &s.pub, Now: time.Now,
 	}, settings)
 }
 
@@ -145,9 +145,9 @@ func TestManyUsersAreDue(t *testing.T) {
 				if err != nil {
 					t.Errorf("run %d: %v", runs, err)
 				}
-				looked.Add(int64(swept[i].Looked))
-				if swept[i].Looked > bound+wire.DefaultSettings().Batch {
-					t.Errorf("a run looked at %d users", swept[i].Looked)
+				looked.Add(int64(swept[i].Checked))
+				if swept[i].Checked > bound+wire.DefaultSettings().Batch {
+					t.Errorf("a run looked at %d users", swept[i].Checked)
 				}
 			})
 		}
@@ -188,7 +188,7 @@ func TestRowsThatCannotBeRead(t *testing.T) {
 		}
 	}
 	got, err := s.parts(small).Deadlines.Sweep(t.Context(), withoutMFA{}, at)
-	if got.Told != 13 || got.More || err == nil || failure.Retryable(err) || strings.Count(err.Error(), "listing users due") != 1 {
+	if got.Alerted != 13 || got.More || err == nil || failure.Retryable(err) || strings.Count(err.Error(), "listing users due") != 1 {
 		t.Errorf("sweep: %+v, %v", got, err)
 	}
 	n, err := s.parts(small).Guard.Flush(t.Context(), at.Add(time.Hour))
@@ -196,7 +196,7 @@ func TestRowsThatCannotBeRead(t *testing.T) {
 		t.Errorf("flush: %d roll-ups, %v", n, err)
 	}
 	for name, list := range map[string]func() (int, error){
-		"incidents": func() (int, error) { all, err := s.store.Unsettled(t.Context(), at, 5); return len(all), err },
+		"incidents": func() (int, error) { all, err := s.store.DueIncidents(t.Context(), at, 5); return len(all), err },
 		"recaps":    func() (int, error) { all, err := s.store.Summaries().Due(t.Context(), at, 5); return len(all), err },
 	} {
 		if n, err := list(); n != 0 || err == nil || failure.Retryable(err) {
@@ -222,7 +222,7 @@ func TestEveryRequestOfASweepFails(t *testing.T) {
 		options := client.Options()
 		options.Retryer = aws.NopRetryer{}
 		store := dynamodb.New(sdk.New(options), s.table, time.Now)
-		g := wire.New(wire.Deps{Detector: &detect.Detector{}, Ledger: store, Journal: store, Deadlines: store.Deadlines(), Publisher: &s.pub, Now: clock.Now}, wire.Settings{})
+		g := wire.New(wire.Deps{Detector: &detect.Detector{}, Ledger: store, Facts: store, Deadlines: store.Deadlines(), Publisher: &s.pub, Now: clock.Now}, wire.Settings{})
 		s.store = store
 		s.add(t, "111111111111", 1)
 		before := server.Total()

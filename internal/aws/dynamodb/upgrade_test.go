@@ -43,7 +43,7 @@ func newUpgraded(t *testing.T) *upgraded {
 	clock := func() time.Time { return u.now }
 	u.store = dynamodb.New(client, table, clock)
 	u.parts = wire.New(wire.Deps{
-		Detector: &detect.Detector{}, Ledger: u.store, Journal: u.store, Publisher: &u.pub, Now: clock, Deadlines: u.store.Deadlines(), Rounds: u.store.Rounds(),
+		Detector: &detect.Detector{}, Ledger: u.store, Facts: u.store, Publisher: &u.pub, Now: clock, Deadlines: u.store.Deadlines(), Checks: u.store.Checks(),
 		Announcements: u.store, Summaries: u.store.Summaries(), Incidents: u.store, Quarantines: u.store.Quarantines(),
 	}, wire.Settings{})
 	return u
@@ -103,7 +103,7 @@ func TestOldRows(t *testing.T) {
 	if err != nil || !found || open.Ack != nil {
 		t.Fatalf("the incident: found %v, %+v, %v", found, open, err)
 	}
-	if _, err := u.parts.Incidents.Insist(t.Context(), u.now); err != nil {
+	if _, err := u.parts.Incidents.Renotify(t.Context(), u.now); err != nil {
 		t.Fatal(err)
 	}
 	want("the unacknowledged incident", "resend root.signin.no_mfa ")
@@ -113,7 +113,7 @@ func TestOldRows(t *testing.T) {
 	}
 	u.alerts()
 	u.now = u.now.Add(2 * time.Hour)
-	if _, err := u.parts.Incidents.Insist(t.Context(), u.now); err != nil {
+	if _, err := u.parts.Incidents.Renotify(t.Context(), u.now); err != nil {
 		t.Fatal(err)
 	}
 	want("the acknowledged incident")
@@ -122,7 +122,7 @@ func TestOldRows(t *testing.T) {
 	}
 	want("two calls that waited", "roll_up root.activity ")
 	u.now = dynamotest.RowsTaken.Add(4 * time.Hour)
-	if _, err := u.parts.Announcer.Recap(t.Context(), u.now); err != nil {
+	if _, err := u.parts.Announcer.Summarize(t.Context(), u.now); err != nil {
 		t.Fatal(err)
 	}
 	want("the announcement has ended", "first root.use.announced ")

@@ -70,7 +70,7 @@ func (p *Publisher) Publish(ctx context.Context, a alert.Alert) error {
 	if alert.Escalates(a) {
 		targets = slices.Insert(targets, 1, target{p.topics.Escalation, message})
 	}
-	targets = slices.DeleteFunc(targets, func(t target) bool { return t.topic == "" || slices.Contains(a.Took, t.topic) })
+	targets = slices.DeleteFunc(targets, func(t target) bool { return t.topic == "" || slices.Contains(a.DeliveredTo, t.topic) })
 	outcomes := make([]error, len(targets))
 	var all sync.WaitGroup
 	for i, t := range targets {
@@ -84,7 +84,7 @@ func (p *Publisher) Publish(ctx context.Context, a alert.Alert) error {
 		})
 	}
 	all.Wait()
-	took := slices.Clone(a.Took)
+	took := slices.Clone(a.DeliveredTo)
 	for i, t := range targets {
 		if outcomes[i] == nil {
 			took = append(took, t.topic)
@@ -92,7 +92,7 @@ func (p *Publisher) Publish(ctx context.Context, a alert.Alert) error {
 	}
 	err := errors.Join(outcomes...)
 	if err != nil && len(took) > 0 {
-		return &guard.Partial{Took: took, Err: err}
+		return &guard.Partial{DeliveredTo: took, Err: err}
 	}
 	return err
 }

@@ -204,7 +204,7 @@ func TestOneTopicDown(t *testing.T) {
 	server := snstest.New(t)
 	publish := func(took []string) error {
 		a := anAlert(detect.Critical)
-		a.Took = took
+		a.DeliveredTo = took
 		return sns.New(client(server.URL), sns.Topics{Alerts: alerts, Escalation: escalation, Chat: chat}).Publish(t.Context(), a)
 	}
 	server.Inject(escalation, 1, snstest.Fault{Status: http.StatusForbidden, Code: "AuthorizationError"})
@@ -217,14 +217,14 @@ func TestOneTopicDown(t *testing.T) {
 		t.Errorf("topics that took it (-want +got):\n%s", diff)
 	}
 	server.Inject(escalation, 1, snstest.Fault{Status: http.StatusForbidden, Code: "AuthorizationError"})
-	err = publish(partial.Took)
+	err = publish(partial.DeliveredTo)
 	if !errors.As(err, &partial) {
 		t.Fatalf("got %v, want an error that names who has it", err)
 	}
-	if diff := cmp.Diff([]string{alerts, chat}, partial.Took); diff != "" {
+	if diff := cmp.Diff([]string{alerts, chat}, partial.DeliveredTo); diff != "" {
 		t.Errorf("topics that have it (-want +got):\n%s", diff)
 	}
-	if err := publish(partial.Took); err != nil {
+	if err := publish(partial.DeliveredTo); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff([]string{alerts, chat, escalation}, topicsOf(server)); diff != "" {
@@ -326,7 +326,7 @@ func TestOneTopicHangs(t *testing.T) {
 			t.Fatalf("%s hangs: got %v, want a retryable error that names it", hung, err)
 		}
 		want := slices.DeleteFunc([]string{alerts, escalation, chat}, func(topic string) bool { return topic == hung })
-		if diff := cmp.Diff(want, partial.Took); diff != "" {
+		if diff := cmp.Diff(want, partial.DeliveredTo); diff != "" {
 			t.Errorf("%s hangs: topics that have it (-want +got):\n%s", hung, diff)
 		}
 	}

@@ -18,36 +18,36 @@ import (
 )
 
 const (
-	// delivered is how long after a problem of root was seen its event is waited
+	// deliveryGrace is how long after a problem of root was seen its event is waited
 	// for, and whether IAM still says so. CloudTrail delivers "within an average
 	// of about 5 minutes" (AWS CloudTrail User Guide, "How CloudTrail works").
-	delivered = 15 * time.Minute
+	deliveryGrace = 15 * time.Minute
 
 	// rootTimeout bounds one live check: a role is assumed, and two calls follow.
 	rootTimeout = 10 * time.Second
 	// queuesTimeout bounds the look at the queues of an account's forwarders, so
 	// that a Region out of order takes no time from other accounts' roots.
 	queuesTimeout = 5 * time.Second
-	// lookBatch is how many accounts are looked at before what they said is kept:
+	// rootBatch is how many accounts are looked at before what they said is kept:
 	// as many as answer within a run's least time, however slowly, since what is
 	// cut off is done again.
-	lookBatch = 2 * worker.Parallel
+	rootBatch = 2 * worker.Parallel
 )
 
-// Postured says what a Posture did.
-type Postured struct {
-	Looked     int      // accounts
-	Told       int      // alerts of problems that no event told
-	Closed     int      // notes that one is over
-	Waiting    int      // accounts with a problem that is looked at again before it is told
-	Unanswered int      // accounts that IAM gave no answer about; they are looked at again
-	Silent     []string // the first of these
-	Stuck      int      // queues with events that could not be sent to the guard
-	Unread     int      // accounts of which a queue is missing, or gave no answer
-	More       bool     // some are due that were left to the next run
+// RootsChecked says what a Posture did.
+type RootsChecked struct {
+	Checked       int      // accounts
+	Alerted       int      // alerts of problems that no event told
+	Resolved      int      // notes that one is over
+	Waiting       int      // accounts with a problem that is looked at again before it is told
+	Unanswered    int      // accounts that IAM gave no answer about; they are looked at again
+	Unreachable   []string // the first of these
+	Backlogged    int      // queues with events that could not be sent to the guard
+	QueueFailures int      // accounts of which a queue is missing, or gave no answer
+	More          bool     // some are due that were left to the next run
 }
 
-// Posture asks IAM how the root user stands of each account whose time has come,
+// CheckRoots asks IAM how the root user stands of each account whose time has come,
 // and tells of what it finds wrong where no event told: root without MFA, with
 // an access key, or with a password that it did not have. Each is looked at
 // twice, with time between for IAM to settle and for the event to arrive, told
@@ -58,20 +58,20 @@ type Postured struct {
 // guard, and tells of that once a day for as long as it is so. A queue that is
 // missing, or gives no answer, is noted for the census to tell. forwarders is nil
 // where no account sends any.
-func (c *Checker) Posture(ctx context.Context, roots Roots, forwarders Forwarders, at time.Time) (Postured, error) {
-	p := posture{rounds: rounds{Checker: c, at: at}, roots: roots, forwarders: forwarders}
-	err := p.walk(ctx, PostureRound, min(lookBatch, c.settings.Batch), p.batch)
+func (c *Checker) CheckRoots(ctx context.Context, roots Roots, forwarders Forwarders, at time.Time) (RootsChecked, error) {
+	p := rootRun{pass: pass{Checker: c, at: at}, roots: roots, forwarders: forwarders}
+	err := p.walk(ctx, KindRoot, min(rootBatch, c.settings.Batch), p.batch)
 	p.More = p.more
-	return p.Postured, err
+	return p.RootsChecked, err
 }
 
-// posture is one run.
-type posture struct {
-	rounds
-	Postured
-	roots      Roots
-	forwarders Forwarders
-	silent     int // accounts without an answer, in a row
+// rootRun is one run.
+type rootRun struct {
+	pass
+	RootsChecked
+	roots       Roots
+	forwarders  Forwarders
+	unreachable int // accounts without an answer, in a row
 }
 
 // answer is what an account said.
@@ -83,7 +83,7 @@ type answer struct {
 	unread error
 }
 
-func (p *posture) batch(ctx context.Context, due []Round) {
+func (p *rootRun) batch(ctx context.Context, due []Check) {
 	answers := make([]answer, len(due))
 	worker.Each(len(due), func(i int) {
 		one, cancel := context.WithTimeout(ctx, rootTimeout)
@@ -97,8 +97,8 @@ func (p *posture) batch(ctx context.Context, due []Round) {
 		}
 	})
 	for i := range due {
-		if p.silent++; answers[i].failed == nil {
-			p.silent = 0
+		if p.unreachable++; answers[i].failed == nil {
+			p.unreachable = 0
 		}
 		if p.halt || ctx.Err() != nil {
 			p.more = true
@@ -106,19 +106,19 @@ func (p *posture) batch(ctx context.Context, due []Round) {
 		}
 		p.account(ctx, due[i], &answers[i])
 	}
-	if p.silent >= p.settings.Batch {
+	if p.unreachable >= p.settings.Batch {
 		p.halt = true // IAM is down, or throttles
 	}
 }
 
 // account settles the round of one account. What goes wrong leaves it due.
-func (p *posture) account(ctx context.Context, r Round, a *answer) {
+func (p *rootRun) account(ctx context.Context, r Check, a *answer) {
 	now := r
 	if a.failed != nil {
-		now.silence(p.at)
+		now.noAnswer(p.at)
 		p.Unanswered++
-		if len(p.Silent) < namedAccounts {
-			p.Silent = append(p.Silent, r.Account)
+		if len(p.Unreachable) < namedAccounts {
+			p.Unreachable = append(p.Unreachable, r.Account)
 		}
 		p.store(ctx, &r, now)
 		return
@@ -131,18 +131,18 @@ func (p *posture) account(ctx context.Context, r Round, a *answer) {
 	}
 	now.Unanswered, now.Done = 0, p.at
 	if p.store(ctx, &r, now) {
-		p.Looked++
+		p.Checked++
 	}
 }
 
 // abandoned raises root passwords that no sign-in followed.
-func (p *posture) abandoned(ctx context.Context, r *Round) error {
+func (p *rootRun) abandoned(ctx context.Context, r *Check) error {
 	entered := r.Root.Entered
 	if entered.IsZero() {
 		return nil
 	}
 	n, err := p.deps.Guard.Abandoned(ctx, r.Account, p.at.Add(-guard.AbandonedFor), p.at)
-	p.Told += n
+	p.Alerted += n
 	if over := entered.Add(guard.SignInWait); over.After(p.at) {
 		if soon := over.Add(time.Second); soon.Before(r.Due) {
 			r.Due = soon
@@ -153,13 +153,13 @@ func (p *posture) abandoned(ctx context.Context, r *Round) error {
 	return err
 }
 
-// unreadLooks is how many looks in a row a queue is missing or gives no answer
+// queueChecks is how many looks in a row a queue is missing or gives no answer
 // before that is told: while a stack set is on its way to an account, it is so.
-const unreadLooks = 3
+const queueChecks = 3
 
 // undelivered tells of events that wait at the account, and notes of which queue
 // that cannot be seen.
-func (p *posture) undelivered(ctx context.Context, r *Round, a *answer) error {
+func (p *rootRun) undelivered(ctx context.Context, r *Check, a *answer) error {
 	var errs []error
 	unread := a.unread
 	for _, u := range a.stuck {
@@ -167,7 +167,7 @@ func (p *posture) undelivered(ctx context.Context, r *Round, a *answer) error {
 			unread = cmp.Or(unread, fmt.Errorf("there is no queue %s: what EventBridge cannot send to rootguard is lost", u.Queue))
 			continue
 		}
-		p.Stuck++
+		p.Backlogged++
 		what := fmt.Sprintf("Events of this account that EventBridge could not send to rootguard wait in a queue, about %d. "+
 			"Mend the cause, then: rootguard redrive --queue-profile PROFILE_OF_THIS_ACCOUNT --queue %s", u.Events, u.Queue)
 		if _, err := p.deps.Guard.Raise(ctx, detect.Unhealthy(r.Account, u.Region, "queue.forward", what, p.at)); err != nil {
@@ -175,25 +175,25 @@ func (p *posture) undelivered(ctx context.Context, r *Round, a *answer) error {
 		}
 	}
 	if unread == nil {
-		r.Unread, r.Unseen = 0, ""
+		r.QueueFailures, r.QueueError = 0, ""
 		return errors.Join(errs...)
 	}
-	p.Unread++
-	r.Unread, r.Unseen = r.Unread+1, fmt.Sprintf("%.300s", strings.Join(strings.Fields(unread.Error()), " "))
+	p.QueueFailures++
+	r.QueueFailures, r.QueueError = r.QueueFailures+1, fmt.Sprintf("%.300s", strings.Join(strings.Fields(unread.Error()), " "))
 	return errors.Join(errs...)
 }
 
 // judge alerts what is to be alerted of an answer, records it, and sets when the
 // account is checked next.
-func (p *posture) judge(ctx context.Context, r *Round, live bootstrap.LiveFact) error {
-	r.Due = slot(r.Account, p.settings.Posture, p.at)
+func (p *rootRun) judge(ctx context.Context, r *Check, live bootstrap.LiveFact) error {
+	r.Due = nextCheck(r.Account, p.settings.RootInterval, p.at)
 	root := r.Root
 	if root.Known != nil { // rows of earlier versions have no Seen
 		root.Seen.update(root.Known, r.Done)
 	}
 	r.Root = Root{Known: &live, Compared: root.Compared, Problems: root.Problems, Seen: root.Seen, Entered: root.Entered}
 	r.Root.Seen.update(&live, later(p.at, p.deps.Now()))
-	unreported := slices.ContainsFunc(root.Problems, func(one RootProblem) bool { return !one.Told })
+	unreported := slices.ContainsFunc(root.Problems, func(one RootProblem) bool { return !one.Alerted })
 	if root.Known != nil && reflect.DeepEqual(*root.Known, live) && !unreported && p.at.Sub(root.Compared) < daily {
 		return nil
 	}
@@ -212,8 +212,8 @@ func (p *posture) judge(ctx context.Context, r *Round, live bootstrap.LiveFact) 
 		}
 		if is {
 			r.Root.Problems = append(r.Root.Problems, problem)
-			waiting = waiting || !problem.Told
-			regressed = regressed || !problem.Told && problem.Finding != detect.RootMFAMissing && problem.Finding != detect.RootAccessKeyPresent
+			waiting = waiting || !problem.Alerted
+			regressed = regressed || !problem.Alerted && problem.Finding != detect.RootMFAMissing && problem.Finding != detect.RootAccessKeyPresent
 		}
 	}
 	if !regressed {
@@ -228,7 +228,7 @@ func (p *posture) judge(ctx context.Context, r *Round, live bootstrap.LiveFact) 
 		return nil
 	}
 	p.Waiting++
-	if again := p.at.Add(delivered); again.Before(r.Due) {
+	if again := p.at.Add(deliveryGrace); again.Before(r.Due) {
 		r.Due = again
 	}
 	return nil
@@ -236,18 +236,18 @@ func (p *posture) judge(ctx context.Context, r *Round, live bootstrap.LiveFact) 
 
 // problem is what is left of one aspect: none, one that waits, or one that was
 // alerted.
-func (p *posture) problem(ctx context.Context, account string, root *Root, aspect *rootAspect, live bootstrap.LiveFact, facts []bootstrap.Fact) (problem RootProblem, exists bool, err error) {
+func (p *rootRun) problem(ctx context.Context, account string, root *Root, aspect *rootAspect, live bootstrap.LiveFact, facts []bootstrap.Fact) (problem RootProblem, exists bool, err error) {
 	if i := slices.IndexFunc(root.Problems, func(one RootProblem) bool { return slices.Contains(aspect.findings, one.Finding) }); i >= 0 {
 		problem, exists = root.Problems[i], true
 	}
 	switch state := aspect.state(&live); {
 	case state == cloudtrail.Yes:
-		if exists && problem.Told {
+		if exists && problem.Alerted {
 			cured := detect.RootCured(detect.RootLive(problem.Finding, account, problem.Since), p.at)
-			err = p.raise(ctx, cured, &p.Closed)
+			err = p.raise(ctx, cured, &p.Resolved)
 		}
 		return RootProblem{}, false, err
-	case state == cloudtrail.Unknown, problem.Told:
+	case state == cloudtrail.Unknown, problem.Alerted:
 		return problem, exists, nil
 	}
 	id, unexplained := aspect.unexplained(root, facts)
@@ -256,15 +256,15 @@ func (p *posture) problem(ctx context.Context, account string, root *Root, aspec
 		return RootProblem{}, false, nil
 	case !exists || problem.Since.After(p.at):
 		return RootProblem{Finding: id, Since: p.at}, true, nil
-	case p.at.Sub(problem.Since) < delivered:
+	case p.at.Sub(problem.Since) < deliveryGrace:
 		return problem, true, nil
 	}
 	// The finding stays: by now the last answer shows the problem itself.
-	problem.Told = true
-	return problem, true, p.raise(ctx, detect.RootLive(problem.Finding, account, problem.Since), &p.Told)
+	problem.Alerted = true
+	return problem, true, p.raise(ctx, detect.RootLive(problem.Finding, account, problem.Since), &p.Alerted)
 }
 
-func (p *posture) raise(ctx context.Context, f detect.Finding, count *int) error {
+func (p *rootRun) raise(ctx context.Context, f detect.Finding, count *int) error {
 	res, err := p.deps.Guard.Raise(ctx, f)
 	if err == nil && res.Reported() {
 		*count++
@@ -274,19 +274,19 @@ func (p *posture) raise(ctx context.Context, f detect.Finding, count *int) error
 
 // record keeps an answer as a fact where the status is another by it. It is
 // dated back, as what came after may be in the answer or not: its record tells.
-func (p *posture) record(ctx context.Context, account string, live bootstrap.LiveFact, facts []bootstrap.Fact) error {
-	fact := bootstrap.LiveFactOf(account, p.at.Add(-settled), live)
+func (p *rootRun) record(ctx context.Context, account string, live bootstrap.LiveFact, facts []bootstrap.Fact) error {
+	fact := bootstrap.LiveFactOf(account, p.at.Add(-consistencyDelay), live)
 	if reflect.DeepEqual(p.rootSteps(account, facts), p.rootSteps(account, append(slices.Clip(facts), fact))) {
 		return nil
 	}
-	if _, err := p.deps.Journal.Add(ctx, []bootstrap.Fact{fact}); err != nil {
+	if _, err := p.deps.Facts.Add(ctx, []bootstrap.Fact{fact}); err != nil {
 		return fmt.Errorf("recording the live check of account %s: %w", account, err)
 	}
 	return nil
 }
 
 // rootSteps are how the steps stand that a live check of root can change.
-func (p *posture) rootSteps(account string, facts []bootstrap.Fact) []any {
+func (p *rootRun) rootSteps(account string, facts []bootstrap.Fact) []any {
 	status := bootstrap.Fold(account, facts, p.settings.Bootstrap, p.at)
 	steps := []any{status.NoRootCredentials}
 	for _, s := range status.Steps {

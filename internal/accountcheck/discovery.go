@@ -28,15 +28,15 @@ const (
 	recordStage = "record/"
 )
 
-// Home is the guard's own account, and where it runs.
-type Home struct {
+// HubAccount is the guard's own account, and where it runs.
+type HubAccount struct {
 	Account string
 	Region  string
 	Members bool // it has a role in other accounts; else they cannot be asked about
 }
 
-// Censused says what a Census did.
-type Censused struct {
+// Discovered says what a Census did.
+type Discovered struct {
 	Accounts int    // gone through
 	Enrolled int    // looked at from now on
 	Dropped  int    // closed, suspended or no longer in the organization
@@ -44,7 +44,7 @@ type Censused struct {
 	More     bool   // it goes on in the next run
 }
 
-// Census finds the accounts that are to be looked at, once a day: the guard's
+// DiscoverAccounts finds the accounts that are to be looked at, once a day: the guard's
 // own, those on record, and the active ones of the organization, where org is
 // not nil. It drops those that are closed, suspended or no longer in the
 // organization; where that cannot be asked it drops none. In the end it tells of
@@ -52,47 +52,47 @@ type Censused struct {
 //
 // A run that has no time for all accounts notes how far it came, and the next
 // goes on there. Where a page's token holds no longer, the list begins anew.
-func (k *Checker) Census(ctx context.Context, home Home, org Organization, at time.Time) (Censused, error) {
-	c := census{rounds: rounds{Checker: k, at: at}, home: home, org: org}
+func (k *Checker) DiscoverAccounts(ctx context.Context, home HubAccount, org Organization, at time.Time) (Discovered, error) {
+	c := discovery{pass: pass{Checker: k, at: at}, home: home, org: org}
 	var err error
-	if c.row, err = c.schedule.round(ctx, home.Account, CensusRound); err != nil {
-		return Censused{}, err
+	if c.row, err = c.schedule.round(ctx, home.Account, KindDiscovery); err != nil {
+		return Discovered{}, err
 	}
 	if c.row.Due.After(at) {
-		return Censused{}, nil
+		return Discovered{}, nil
 	}
-	c.row.Key, c.row.Account, c.row.Kind = roundKey(home.Account, CensusRound), home.Account, CensusRound
+	c.row.Key, c.row.Account, c.row.Kind = checkKey(home.Account, KindDiscovery), home.Account, KindDiscovery
 	for !c.over {
 		if c.spent(ctx) {
 			c.More = true
 			break
 		}
 		if err := c.step(ctx); err != nil {
-			return c.Censused, err
+			return c.Discovered, err
 		}
 	}
-	return c.Censused, c.err()
+	return c.Discovered, c.err()
 }
 
-// census is one run.
-type census struct {
-	rounds
-	Censused
-	home Home
+// discovery is one run.
+type discovery struct {
+	pass
+	Discovered
+	home HubAccount
 	org  Organization
-	row  Round
+	row  Check
 	over bool
 	mu   sync.Mutex // of the counts
 }
 
 // step goes through one page and notes how far that is.
-func (c *census) step(ctx context.Context) error {
+func (c *discovery) step(ctx context.Context) error {
 	now := c.row
 	var err error
 	switch {
 	case now.Cursor == "":
-		now.Census = Census{Began: c.at}
-		if err := c.enroll(ctx, c.home.Account, now.Census.Began); err != nil {
+		now.Discovery = Discovery{Began: c.at}
+		if err := c.enroll(ctx, c.home.Account, now.Discovery.Began); err != nil {
 			return err
 		}
 		if now.Cursor = recordStage; c.org != nil {
@@ -113,7 +113,7 @@ func (c *census) step(ctx context.Context) error {
 }
 
 // members enrolls a page of the organization's accounts.
-func (c *census) members(ctx context.Context, now *Round) error {
+func (c *discovery) members(ctx context.Context, now *Check) error {
 	token := strings.TrimPrefix(now.Cursor, memberStage)
 	page, next, err := c.org.Members(ctx, token)
 	if err != nil {
@@ -127,12 +127,12 @@ func (c *census) members(ctx context.Context, now *Round) error {
 			c.over = true
 			return nil
 		}
-		now.Unanswered, now.Census.Refused, now.Cursor = 0, err.Error(), recordStage
+		now.Unanswered, now.Discovery.Refused, now.Cursor = 0, err.Error(), recordStage
 		return nil
 	}
 	err = c.all(len(page), func(i int) error {
 		if page[i].Active || page[i].Account == c.home.Account {
-			return c.enroll(ctx, page[i].Account, now.Census.Began)
+			return c.enroll(ctx, page[i].Account, now.Discovery.Began)
 		}
 		return c.drop(ctx, page[i].Account)
 	})
@@ -141,15 +141,15 @@ func (c *census) members(ctx context.Context, now *Round) error {
 	}
 	c.Accounts += len(page)
 	if now.Cursor = memberStage + next; next == "" {
-		now.Census.Complete, now.Cursor, now.Unanswered = true, recordStage, 0
+		now.Discovery.Complete, now.Cursor, now.Unanswered = true, recordStage, 0
 	}
 	return nil
 }
 
 // onRecord goes through a page of the accounts on record: it enrolls those that
 // can be asked about, and drops those that the organization did not list.
-func (c *census) onRecord(ctx context.Context, now *Round) error {
-	accounts, err := c.deps.Rounds.Accounts(ctx)
+func (c *discovery) onRecord(ctx context.Context, now *Check) error {
+	accounts, err := c.deps.Checks.Accounts(ctx)
 	if err != nil {
 		return fmt.Errorf("listing the accounts on record: %w", err)
 	}
@@ -159,9 +159,9 @@ func (c *census) onRecord(ctx context.Context, now *Round) error {
 		from++
 	}
 	page := accounts[from:min(from+recordPage, len(accounts))]
-	seen := make([]sight, len(page))
+	seen := make([]gaps, len(page))
 	err = c.all(len(page), func(i int) (err error) {
-		seen[i], err = c.known(ctx, page[i], &now.Census)
+		seen[i], err = c.known(ctx, page[i], &now.Discovery)
 		return err
 	})
 	if err != nil {
@@ -169,28 +169,28 @@ func (c *census) onRecord(ctx context.Context, now *Round) error {
 	}
 	for i, is := range seen {
 		switch {
-		case is.silent:
-			count(&now.Census.Silent, &now.Census.SilentIDs, page[i])
-		case is.unseen != "":
-			count(&now.Census.Unread, &now.Census.UnreadIDs, page[i])
-			now.Census.Unseen = is.unseen
+		case is.unreachable:
+			count(&now.Discovery.Unreachable, &now.Discovery.UnreachableIDs, page[i])
+		case is.queueError != "":
+			count(&now.Discovery.QueueFailures, &now.Discovery.QueueFailureIDs, page[i])
+			now.Discovery.QueueError = is.queueError
 		}
-		if !is.silent && is.noReport != "" {
-			count(&now.Census.NoReport, &now.Census.NoReportIDs, page[i])
-			now.Census.NoReportWhy = is.noReport
+		if !is.unreachable && is.noReport != "" {
+			count(&now.Discovery.NoReport, &now.Discovery.NoReportIDs, page[i])
+			now.Discovery.NoReportWhy = is.noReport
 		}
 	}
-	if !now.Census.Complete {
+	if !now.Discovery.Complete {
 		c.Accounts += len(page)
 	}
 	if len(page) == recordPage {
 		now.Cursor = recordStage + page[len(page)-1]
 		return nil
 	}
-	if err := c.tell(ctx, &now.Census); err != nil {
+	if err := c.report(ctx, &now.Discovery); err != nil {
 		return err
 	}
-	now.Cursor, now.Due, now.Done = "", slot(c.home.Account, daily, c.at), c.at
+	now.Cursor, now.Due, now.Done = "", nextCheck(c.home.Account, daily, c.at), c.at
 	c.over = true
 	return nil
 }
@@ -202,56 +202,56 @@ func count(n *int, ids *[]string, account string) {
 	}
 }
 
-// sight is what keeps an account from being seen.
-type sight struct {
-	silent   bool   // IAM does not answer about it
-	unseen   string // why a queue of its forwarders cannot be seen
-	noReport string // why its credential report cannot be had
+// gaps is what keeps an account from being seen.
+type gaps struct {
+	unreachable bool   // IAM does not answer about it
+	queueError  string // why a queue of its forwarders cannot be seen
+	noReport    string // why its credential report cannot be had
 }
 
 // known enrolls or drops an account on record.
-func (c *census) known(ctx context.Context, account string, is *Census) (sight, error) {
+func (c *discovery) known(ctx context.Context, account string, is *Discovery) (gaps, error) {
 	if err := c.compactFrom(ctx, account, c.at); err != nil {
-		return sight{}, err
+		return gaps{}, err
 	}
 	if account != c.home.Account && !c.home.Members {
-		return sight{}, nil // nothing can be asked there
+		return gaps{}, nil // nothing can be asked there
 	}
-	r, err := c.schedule.round(ctx, account, PostureRound)
+	r, err := c.schedule.round(ctx, account, KindRoot)
 	switch {
 	case err != nil:
-		return sight{}, err
+		return gaps{}, err
 	case account != c.home.Account && is.Complete && r.Listed.Before(is.Began):
-		return sight{}, c.drop(ctx, account)
-	case r.Closed:
-		return sight{}, nil
+		return gaps{}, c.drop(ctx, account)
+	case r.Suspended:
+		return gaps{}, nil
 	case r.Key == "":
-		return sight{}, c.enroll(ctx, account, time.Time{})
-	case r.Unanswered >= loud:
-		return sight{silent: true}, nil
+		return gaps{}, c.enroll(ctx, account, time.Time{})
+	case r.Unanswered >= alertAfter:
+		return gaps{unreachable: true}, nil
 	}
-	var of sight
-	if r.Unread >= unreadLooks {
-		of.unseen = r.Unseen
+	var of gaps
+	if r.QueueFailures >= queueChecks {
+		of.queueError = r.QueueError
 	}
-	if r, err = c.schedule.round(ctx, account, ReconcileRound); err != nil {
+	if r, err = c.schedule.round(ctx, account, KindUsers); err != nil {
 		return of, err
 	}
-	of.silent = r.Unanswered >= loud
-	r, err = c.schedule.round(ctx, account, WitnessRound)
+	of.unreachable = r.Unanswered >= alertAfter
+	r, err = c.schedule.round(ctx, account, KindReport)
 	switch {
 	case err != nil:
 		return of, err
 	case r.Key == "": // of a version that had none
 		return of, c.enroll(ctx, account, time.Time{})
-	case r.Unanswered >= loud:
+	case r.Unanswered >= alertAfter:
 		of.noReport = r.Witness.Why
 	}
 	return of, nil
 }
 
 // all calls do for 0 to n-1, some at a time, and joins the errors.
-func (c *census) all(n int, do func(i int) error) error {
+func (c *discovery) all(n int, do func(i int) error) error {
 	errs := make([]error, n)
 	worker.Each(n, func(i int) { errs[i] = do(i) })
 	return errors.Join(errs...)
@@ -259,7 +259,7 @@ func (c *census) all(n int, do func(i int) error) error {
 
 // enroll has an account looked at from now on. began is of the census that found
 // it in the organization, zero where that was not asked.
-func (c *census) enroll(ctx context.Context, account string, began time.Time) error {
+func (c *discovery) enroll(ctx context.Context, account string, began time.Time) error {
 	fresh, err := c.Checker.enroll(ctx, account, account == c.home.Account, began, c.at)
 	if fresh {
 		c.count(&c.Enrolled)
@@ -270,43 +270,43 @@ func (c *census) enroll(ctx context.Context, account string, began time.Time) er
 // enroll gives an account its rounds, where it has none: at once, or each at a
 // time of its own. fresh is false where it had one.
 func (c *Checker) enroll(ctx context.Context, account string, atOnce bool, began, at time.Time) (fresh bool, err error) {
-	begin := func(kind RoundKind, every time.Duration) (bool, error) {
+	begin := func(kind Kind, every time.Duration) (bool, error) {
 		begun := false
-		err := c.schedule.revise(ctx, account, kind, func(r Round) (Round, bool) {
+		err := c.schedule.revise(ctx, account, kind, func(r Check) (Check, bool) {
 			listed := r.Listed.Before(began)
 			if listed {
 				r.Listed = began
 			}
 			if begun = r.Due.IsZero(); begun {
-				r.Closed = false
-				if kind == WitnessRound {
+				r.Suspended = false
+				if kind == KindReport {
 					r.Witness = Witness{Began: at}
 				}
 				if r.Due = at; !atOnce {
-					r.Due = at.Add(spread(account, every))
+					r.Due = at.Add(jitter(account, every))
 				}
 			}
-			return r, begun || listed && kind == PostureRound
+			return r, begun || listed && kind == KindRoot
 		})
 		return begun, err
 	}
-	if fresh, err = begin(PostureRound, c.settings.Posture); err != nil {
+	if fresh, err = begin(KindRoot, c.settings.RootInterval); err != nil {
 		return fresh, err
 	}
-	if _, err = begin(ReconcileRound, daily); err != nil {
+	if _, err = begin(KindUsers, daily); err != nil {
 		return fresh, err
 	}
-	_, err = begin(WitnessRound, ReportAge)
+	_, err = begin(KindReport, ReportAge)
 	return fresh, err
 }
 
 // drop has an account looked at no more.
-func (c *census) drop(ctx context.Context, account string) error {
+func (c *discovery) drop(ctx context.Context, account string) error {
 	dropped := false
-	err := c.schedule.revise(ctx, account, PostureRound, func(r Round) (Round, bool) {
-		dropped = !r.Closed
-		r.Due, r.Closed, r.Unanswered, r.Root = time.Time{}, true, 0, Root{}
-		r.Unread, r.Unseen = 0, ""
+	err := c.schedule.revise(ctx, account, KindRoot, func(r Check) (Check, bool) {
+		dropped = !r.Suspended
+		r.Due, r.Suspended, r.Unanswered, r.Root = time.Time{}, true, 0, Root{}
+		r.QueueFailures, r.QueueError = 0, ""
 		return r, dropped
 	})
 	if err != nil {
@@ -315,7 +315,7 @@ func (c *census) drop(ctx context.Context, account string) error {
 	if dropped {
 		c.count(&c.Dropped)
 	}
-	err = c.schedule.revise(ctx, account, ReconcileRound, func(r Round) (Round, bool) {
+	err = c.schedule.revise(ctx, account, KindUsers, func(r Check) (Check, bool) {
 		was := r.Due
 		r.Due, r.Cursor, r.Unanswered = time.Time{}, "", 0
 		return r, !was.IsZero()
@@ -323,21 +323,21 @@ func (c *census) drop(ctx context.Context, account string) error {
 	if err != nil {
 		return err
 	}
-	return c.schedule.revise(ctx, account, WitnessRound, func(r Round) (Round, bool) {
+	return c.schedule.revise(ctx, account, KindReport, func(r Check) (Check, bool) {
 		was := r.Due
 		r.Due, r.Unanswered, r.Witness = time.Time{}, 0, Witness{}
 		return r, !was.IsZero()
 	})
 }
 
-func (c *census) count(n *int) {
+func (c *discovery) count(n *int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	*n++
 }
 
-// tell tells that accounts are not looked at, and why: that is once a day at most.
-func (c *census) tell(ctx context.Context, is *Census) error {
+// report tells that accounts are not looked at, and why: that is once a day at most.
+func (c *discovery) report(ctx context.Context, is *Discovery) error {
 	raise := func(check, what string) error {
 		if _, err := c.deps.Guard.Raise(ctx, detect.Unhealthy(c.home.Account, c.home.Region, check, what, c.at)); err != nil && !errors.Is(err, guard.ErrBusy) {
 			return err
@@ -356,13 +356,13 @@ func (c *census) tell(ctx context.Context, is *Census) error {
 		}
 		return names
 	}
-	if is.Silent > 0 {
+	if is.Unreachable > 0 {
 		errs = append(errs, raise("live checks", fmt.Sprintf("IAM has not answered for hours about %d of the accounts: %s. What happens there is told by events alone. "+
-			"Check that the member role is deployed there, in its present version, and may be assumed.", is.Silent, named(is.Silent, is.SilentIDs))))
+			"Check that the member role is deployed there, in its present version, and may be assumed.", is.Unreachable, named(is.Unreachable, is.UnreachableIDs))))
 	}
-	if is.Unread > 0 {
+	if is.QueueFailures > 0 {
 		errs = append(errs, raise("forwarder queues", fmt.Sprintf("Whether events wait that EventBridge could not send to rootguard cannot be seen in %d of the accounts: %s. "+
-			"Deploy the stack set of the members again, to all Regions. Of one of them: %s", is.Unread, named(is.Unread, is.UnreadIDs), is.Unseen)))
+			"Deploy the stack set of the members again, to all Regions. Of one of them: %s", is.QueueFailures, named(is.QueueFailures, is.QueueFailureIDs), is.QueueError)))
 	}
 	if is.NoReport > 0 {
 		errs = append(errs, raise("credential reports", fmt.Sprintf("IAM gives no credential report of %d of the accounts: %s. Use of root there is not found if its events do not arrive, "+

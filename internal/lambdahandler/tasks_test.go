@@ -11,13 +11,15 @@ import (
 	"rootguard/internal/incident"
 )
 
-type insister func(at time.Time) (incident.Insisted, error)
+type renotifier func(at time.Time) (incident.Renotified, error)
 
-func (f insister) Insist(_ context.Context, at time.Time) (incident.Insisted, error) { return f(at) }
+func (f renotifier) Renotify(_ context.Context, at time.Time) (incident.Renotified, error) { return f(at) }
 
-type recapper func(at time.Time) (announcement.Recapped, error)
+type summarizer func(at time.Time) (announcement.Summarized, error)
 
-func (f recapper) Recap(_ context.Context, at time.Time) (announcement.Recapped, error) { return f(at) }
+func (f summarizer) Summarize(_ context.Context, at time.Time) (announcement.Summarized, error) {
+	return f(at)
+}
 
 // TestChoresOfTheGuard holds that they run as of the schedule's time, log what
 // they did, nothing where that is nothing, and pass errors on.
@@ -31,16 +33,18 @@ func TestChoresOfTheGuard(t *testing.T) {
 		return broken
 	}
 	for _, tt := range []struct {
-		chore Chore
+		chore Task
 		name  string
 		want  string
 	}{
-		{Insist(insister(func(at time.Time) (incident.Insisted, error) { return incident.Insisted{}, check(at) })), "incidents", "<nil>"},
-		{Insist(insister(func(at time.Time) (incident.Insisted, error) {
-			return incident.Insisted{Resent: 2, Noted: 1, More: true}, check(at)
+		{Renotify(renotifier(func(at time.Time) (incident.Renotified, error) { return incident.Renotified{}, check(at) })), "incidents", "<nil>"},
+		{Renotify(renotifier(func(at time.Time) (incident.Renotified, error) {
+			return incident.Renotified{Resent: 2, Noted: 1, More: true}, check(at)
 		})), "incidents", "[resent=2 noted=1 more=true]"},
-		{Recap(recapper(func(at time.Time) (announcement.Recapped, error) { return announcement.Recapped{}, check(at) })), "announcements", "<nil>"},
-		{Recap(recapper(func(at time.Time) (announcement.Recapped, error) { return announcement.Recapped{Told: 3}, check(at) })), "announcements", "[ended=3 more=false]"},
+		{Summarize(summarizer(func(at time.Time) (announcement.Summarized, error) { return announcement.Summarized{}, check(at) })), "announcements", "<nil>"},
+		{Summarize(summarizer(func(at time.Time) (announcement.Summarized, error) {
+			return announcement.Summarized{Ended: 3}, check(at)
+		})), "announcements", "[ended=3 more=false]"},
 	} {
 		did, err := tt.chore.Run(t.Context(), at)
 		if tt.chore.Name != tt.name || did.String() != tt.want || !errors.Is(err, broken) {

@@ -17,18 +17,18 @@ import (
 )
 
 const (
-	// useArrives is how long after a use of root its event is waited for.
+	// useGrace is how long after a use of root its event is waited for.
 	// CloudTrail delivers "within an average of about 5 minutes" (AWS CloudTrail
 	// User Guide, "How CloudTrail works"); an hour also covers a queue that is
 	// redriven at once, and clocks that differ.
-	useArrives = time.Hour
-	// useNearby is within what time an event explains a use. Of several uses of a
+	useGrace = time.Hour
+	// useSkew is within what time an event explains a use. Of several uses of a
 	// key in 15 minutes, and of a password in 5, a report has the first (IAM User
 	// Guide, "Generate credential reports for your AWS account"), and the event of
 	// a sign-in is of its end.
-	useNearby = 15 * time.Minute
-	// useClosable is how long after its alert a late event still closes it.
-	useClosable = 7 * 24 * time.Hour
+	useSkew = 15 * time.Minute
+	// useResolvable is how long after its alert a late event still closes it.
+	useResolvable = 7 * 24 * time.Hour
 
 	// reportPoll is when a report that is being made is asked for again.
 	reportPoll = 5 * time.Minute
@@ -41,19 +41,19 @@ const (
 	maxUses = 24
 )
 
-// Witnessed says what a Witness did.
-type Witnessed struct {
-	Reports    int      // credential reports read
-	Requested  int      // that were asked for, to be read in a later run
-	Alerted    int      // uses of root of which no event arrived
-	Resolved   int      // notes that the event arrived after all
-	Waiting    int      // uses whose event may still arrive
-	Unanswered int      // accounts whose report could not be had; they are asked again
-	Silent     []string // the first of these
-	More       bool     // some are due that were left to the next run
+// ReportsChecked says what a Witness did.
+type ReportsChecked struct {
+	Reports     int      // credential reports read
+	Requested   int      // that were asked for, to be read in a later run
+	Alerted     int      // uses of root of which no event arrived
+	Resolved    int      // notes that the event arrived after all
+	Waiting     int      // uses whose event may still arrive
+	Unanswered  int      // accounts whose report could not be had; they are asked again
+	Unreachable []string // the first of these
+	More        bool     // some are due that were left to the next run
 }
 
-// Witness reads each account's IAM credential report, which knows when root's
+// CheckReports reads each account's IAM credential report, which knows when root's
 // password and access keys were last used whether or not CloudTrail, a rule or a
 // forwarder delivered it. A use that no event explains within the hour after it
 // is alerted once, and closed with a note if the event arrives later. What was
@@ -61,19 +61,19 @@ type Witnessed struct {
 //
 // A report is asked for in one run and read in a later one: IAM takes seconds to
 // minutes to make it, and makes none within four hours of the last.
-func (c *Checker) Witness(ctx context.Context, reports CredentialReports, at time.Time) (Witnessed, error) {
-	w := witness{rounds: rounds{Checker: c, at: at}, reports: reports}
-	err := w.walk(ctx, WitnessRound, min(lookBatch, c.settings.Batch), w.batch)
+func (c *Checker) CheckReports(ctx context.Context, reports CredentialReports, at time.Time) (ReportsChecked, error) {
+	w := reportRun{pass: pass{Checker: c, at: at}, reports: reports}
+	err := w.walk(ctx, KindReport, min(rootBatch, c.settings.Batch), w.batch)
 	w.More = w.more
-	return w.Witnessed, err
+	return w.ReportsChecked, err
 }
 
-// witness is one run.
-type witness struct {
-	rounds
-	Witnessed
-	reports CredentialReports
-	silent  int // accounts without an answer, in a row
+// reportRun is one run.
+type reportRun struct {
+	pass
+	ReportsChecked
+	reports     CredentialReports
+	unreachable int // accounts without an answer, in a row
 }
 
 // rootReport is what IAM answered about a report.
@@ -85,7 +85,7 @@ type rootReport struct {
 	failed    error
 }
 
-func (w *witness) batch(ctx context.Context, due []Round) {
+func (w *reportRun) batch(ctx context.Context, due []Check) {
 	answers := make([]rootReport, len(due))
 	worker.Each(len(due), func(i int) {
 		if !w.at.Before(due[i].Witness.Next) {
@@ -96,8 +96,8 @@ func (w *witness) batch(ctx context.Context, due []Round) {
 	})
 	for i := range due {
 		if answers[i].asked {
-			if w.silent++; answers[i].failed == nil {
-				w.silent = 0
+			if w.unreachable++; answers[i].failed == nil {
+				w.unreachable = 0
 			}
 		}
 		if w.halt || ctx.Err() != nil {
@@ -106,14 +106,14 @@ func (w *witness) batch(ctx context.Context, due []Round) {
 		}
 		w.account(ctx, due[i], &answers[i])
 	}
-	if w.silent >= w.settings.Batch {
+	if w.unreachable >= w.settings.Batch {
 		w.halt = true // IAM is down, or throttles
 	}
 }
 
 // ask reads the report if there is one that was not read, and else has one made.
 // Of its rows that of root alone is kept.
-func (w *witness) ask(ctx context.Context, r *Round) rootReport {
+func (w *reportRun) ask(ctx context.Context, r *Check) rootReport {
 	a := rootReport{asked: true}
 	report, err := w.reports.CredentialReport(ctx, r.Account)
 	if a.failed = err; err != nil {
@@ -152,7 +152,7 @@ func rootOf(csv []byte) (root credentialreport.Row, err error) {
 }
 
 // account goes on with one account. What goes wrong leaves it due.
-func (w *witness) account(ctx context.Context, r Round, a *rootReport) {
+func (w *reportRun) account(ctx context.Context, r Check, a *rootReport) {
 	now := r
 	now.Witness.Uses = slices.Clone(r.Witness.Uses)
 	if a.asked {
@@ -178,7 +178,7 @@ func (w *witness) account(ctx context.Context, r Round, a *rootReport) {
 }
 
 // note takes what IAM answered into the row.
-func (w *witness) note(r *Round, a *rootReport) {
+func (w *reportRun) note(r *Check, a *rootReport) {
 	x := &r.Witness
 	switch {
 	case a.failed != nil:
@@ -209,12 +209,12 @@ func (w *witness) note(r *Round, a *rootReport) {
 }
 
 // missing notes why there is no report.
-func (w *witness) missing(r *Round, why error) {
+func (w *reportRun) missing(r *Check, why error) {
 	r.Unanswered++
 	r.Witness.Why = fmt.Sprintf("%.300s", strings.Join(strings.Fields(why.Error()), " "))
 	w.Unanswered++
-	if len(w.Silent) < namedAccounts {
-		w.Silent = append(w.Silent, r.Account)
+	if len(w.Unreachable) < namedAccounts {
+		w.Unreachable = append(w.Unreachable, r.Account)
 	}
 }
 
@@ -231,7 +231,7 @@ func (x *Witness) see(root *credentialreport.Row, at time.Time) {
 	}
 	// What is settled and no longer shown cannot be taken for a new one again.
 	x.Uses = slices.DeleteFunc(x.Uses, func(u RootUse) bool {
-		settled := u.State == UseExplained || u.State == UseAlerted && at.Sub(u.Changed) > useClosable
+		settled := u.State == UseExplained || u.State == UseAlerted && at.Sub(u.Changed) > useResolvable
 		return settled && !isShown(u)
 	})
 	for _, s := range shown {
@@ -253,16 +253,16 @@ func (x *Witness) see(root *credentialreport.Row, at time.Time) {
 // due is when a use that waits for its event is judged.
 func (u *RootUse) due() time.Time {
 	if u.Changed.Before(u.At) {
-		return u.Changed.Add(useArrives) // by a clock that is behind IAM's
+		return u.Changed.Add(useGrace) // by a clock that is behind IAM's
 	}
-	return u.At.Add(useArrives)
+	return u.At.Add(useGrace)
 }
 
 // judge explains, alerts and closes uses.
-func (w *witness) judge(ctx context.Context, r *Round) error {
+func (w *reportRun) judge(ctx context.Context, r *Check) error {
 	uses := r.Witness.Uses
 	open := func(u RootUse) bool {
-		return u.State == UseWaiting && !w.at.Before(u.due()) || u.State == UseAlerted && w.at.Sub(u.Changed) <= useClosable
+		return u.State == UseWaiting && !w.at.Before(u.due()) || u.State == UseAlerted && w.at.Sub(u.Changed) <= useResolvable
 	}
 	if !slices.ContainsFunc(uses, open) {
 		return nil
@@ -278,7 +278,7 @@ func (w *witness) judge(ctx context.Context, r *Round) error {
 			continue
 		}
 		event, explained := known.explain(&u.RootUse)
-		unseen := detect.UseUnseen(r.Account, u.RootUse, useNearby)
+		unseen := detect.UseUnseen(r.Account, u.RootUse, useSkew)
 		switch {
 		case explained && u.State == UseAlerted:
 			err = w.raise(ctx, detect.UseExplained(unseen, event, w.at), &w.Resolved)
@@ -348,14 +348,14 @@ func rootEventsOf(facts []bootstrap.Fact) rootEvents {
 // explain is the event that explains a use; ok is false where none does.
 func (e rootEvents) explain(u *detect.RootUse) (event string, ok bool) {
 	for _, s := range e[u.Credential] {
-		if !u.At.Before(s.from.Add(-useNearby)) && !u.At.After(s.to.Add(useNearby)) {
+		if !u.At.Before(s.from.Add(-useSkew)) && !u.At.After(s.to.Add(useSkew)) {
 			return s.event, true
 		}
 	}
 	return "", false
 }
 
-func (w *witness) raise(ctx context.Context, f detect.Finding, count *int) error {
+func (w *reportRun) raise(ctx context.Context, f detect.Finding, count *int) error {
 	res, err := w.deps.Guard.Raise(ctx, f)
 	if err == nil && res.Reported() {
 		*count++

@@ -9,8 +9,8 @@ import (
 	"rootguard/internal/guard"
 )
 
-// Adopted says how an account stands that was adopted.
-type Adopted struct {
+// Enrolled says how an account stands that was adopted.
+type Enrolled struct {
 	Root       bootstrap.LiveFact
 	Problems   []RootProblem // of root; one that is not told yet is looked at again first
 	Users      int           // checked live
@@ -21,8 +21,8 @@ type Adopted struct {
 	Unanswered int // users that IAM did not answer about; the sweep asks again
 }
 
-// Asked is all that IAM is asked about an account.
-type Asked interface {
+// IAMReader is all that IAM is asked about an account.
+type IAMReader interface {
 	Roots
 	Users
 }
@@ -30,7 +30,7 @@ type Asked interface {
 // Recently reports whether an account was looked at to the end, root and users,
 // within the hour before a time.
 func (c *Checker) Recently(ctx context.Context, account string, at time.Time) (bool, error) {
-	for _, kind := range []RoundKind{PostureRound, ReconcileRound} {
+	for _, kind := range []Kind{KindRoot, KindUsers} {
 		r, err := c.schedule.round(ctx, account, kind)
 		if err != nil || r.Done.IsZero() || r.Cursor != "" || at.Sub(r.Done) > time.Hour {
 			return false, err
@@ -39,25 +39,25 @@ func (c *Checker) Recently(ctx context.Context, account string, at time.Time) (b
 	return true, nil
 }
 
-// SilentError is that IAM did not answer about an account that is to be adopted.
-type SilentError struct{ err error }
+// UnreachableError is that IAM did not answer about an account that is to be adopted.
+type UnreachableError struct{ err error }
 
-func (e *SilentError) Error() string { return e.err.Error() }
-func (e *SilentError) Unwrap() error { return e.err }
+func (e *UnreachableError) Error() string { return e.err.Error() }
+func (e *UnreachableError) Unwrap() error { return e.err }
 
-// Adopt makes an account known and looks at its root and all of its users at
+// Enroll makes an account known and looks at its root and all of its users at
 // once, as Posture and Reconcile would in their time. Interrupted, it goes on
 // behind the last user that it checked; done again, it finds nothing new.
 // progress, where not nil, is told how many users were checked of how many. What
 // it does not finish is due for the sweep at once; where IAM does not answer it
 // fails with a SilentError.
-func (c *Checker) Adopt(ctx context.Context, iam Asked, account string, at time.Time, progress func(checked, of int)) (Adopted, error) {
-	var did Adopted
+func (c *Checker) Enroll(ctx context.Context, iam IAMReader, account string, at time.Time, progress func(checked, of int)) (Enrolled, error) {
+	var did Enrolled
 	if _, err := c.enroll(ctx, account, true, time.Time{}, at); err != nil {
 		return did, err
 	}
-	for _, kind := range []RoundKind{PostureRound, ReconcileRound} {
-		err := c.schedule.revise(ctx, account, kind, func(r Round) (Round, bool) {
+	for _, kind := range []Kind{KindRoot, KindUsers} {
+		err := c.schedule.revise(ctx, account, kind, func(r Check) (Check, bool) {
 			late := r.Due.After(at)
 			r.Due = at
 			return r, late
@@ -66,14 +66,14 @@ func (c *Checker) Adopt(ctx context.Context, iam Asked, account string, at time.
 			return did, err
 		}
 	}
-	if err := c.adoptRoot(ctx, iam, account, at, &did); err != nil {
+	if err := c.enrollRoot(ctx, iam, account, at, &did); err != nil {
 		return did, err
 	}
-	return did, c.adoptUsers(ctx, iam, account, at, progress, &did)
+	return did, c.enrollUsers(ctx, iam, account, at, progress, &did)
 }
 
-func (c *Checker) adoptRoot(ctx context.Context, iam Roots, account string, at time.Time, did *Adopted) error {
-	r, err := c.schedule.round(ctx, account, PostureRound)
+func (c *Checker) enrollRoot(ctx context.Context, iam Roots, account string, at time.Time, did *Enrolled) error {
+	r, err := c.schedule.round(ctx, account, KindRoot)
 	if err != nil {
 		return err
 	}
@@ -81,29 +81,29 @@ func (c *Checker) adoptRoot(ctx context.Context, iam Roots, account string, at t
 	defer cancel()
 	live, err := iam.AccountSummary(one, account)
 	if err != nil {
-		return &SilentError{err}
+		return &UnreachableError{err}
 	}
-	p := posture{rounds: rounds{Checker: c, at: at}}
+	p := rootRun{pass: pass{Checker: c, at: at}}
 	p.account(ctx, r, &answer{live: live})
 	if err := p.err(); err != nil {
 		return err
 	}
 	did.Root = live
-	if r, err = c.schedule.round(ctx, account, PostureRound); err != nil {
+	if r, err = c.schedule.round(ctx, account, KindRoot); err != nil {
 		return err
 	}
 	did.Problems = r.Root.Problems
 	return nil
 }
 
-func (k *Checker) adoptUsers(ctx context.Context, iam Users, account string, at time.Time, progress func(checked, of int), did *Adopted) error {
-	r, err := k.schedule.round(ctx, account, ReconcileRound)
+func (k *Checker) enrollUsers(ctx context.Context, iam Users, account string, at time.Time, progress func(checked, of int), did *Enrolled) error {
+	r, err := k.schedule.round(ctx, account, KindUsers)
 	if err != nil {
 		return err
 	}
-	c := reconcile{rounds: rounds{Checker: k, at: at}, iam: iam, left: maxListed, progress: progress}
+	c := userRun{pass: pass{Checker: k, at: at}, iam: iam, left: maxListed, progress: progress}
 	c.account(ctx, r)
-	did.Users, did.Found, did.Gone, did.WithoutMFA = c.Looked, c.Found, c.Gone, c.WithoutMFA
+	did.Users, did.Found, did.Gone, did.WithoutMFA = c.Checked, c.Found, c.Gone, c.WithoutMFA
 	did.Tracked, did.Unanswered = c.Tracked, c.Unanswered
 	switch {
 	case c.err() != nil:
@@ -111,7 +111,7 @@ func (k *Checker) adoptUsers(ctx context.Context, iam Users, account string, at 
 	case ctx.Err() != nil:
 		return fmt.Errorf("checking the users of account %s: %w", account, ctx.Err())
 	case c.why != nil:
-		return &SilentError{c.why}
+		return &UnreachableError{c.why}
 	case c.Accounts == 0:
 		return fmt.Errorf("checking the users of account %s: another run does so now, try again in a minute: %w", account, guard.ErrBusy)
 	}

@@ -29,22 +29,22 @@ const (
 	reportWaits = 4
 )
 
-// Reconciled says what a Reconcile did.
-type Reconciled struct {
-	Accounts   int      // looked at to the end
-	Looked     int      // users checked
-	Asked      int      // of these one by one; the others by the credential report
-	Found      int      // users not on record until then
-	Gone       int      // users on record that IAM no longer knows
-	WithoutMFA int      // users checked who have a console password and no MFA
-	Tracked    int      // deadlines set or moved
-	Waiting    int      // accounts whose credential report is waited for
-	Unanswered int      // users, and accounts, that IAM gave no answer about
-	Silent     []string // the first of these accounts
-	More       bool     // some are due that were left to the next run
+// UsersChecked says what a Reconcile did.
+type UsersChecked struct {
+	Accounts    int      // looked at to the end
+	Checked     int      // users checked
+	Asked       int      // of these one by one; the others by the credential report
+	Found       int      // users not on record until then
+	Gone        int      // users on record that IAM no longer knows
+	WithoutMFA  int      // users checked who have a console password and no MFA
+	Tracked     int      // deadlines set or moved
+	Waiting     int      // accounts whose credential report is waited for
+	Unanswered  int      // users, and accounts, that IAM gave no answer about
+	Unreachable []string // the first of these accounts
+	More        bool     // some are due that were left to the next run
 }
 
-// Reconcile finds the users whom no event told of: once a day it lists the users
+// CheckUsers finds the users whom no event told of: once a day it lists the users
 // of each account and checks each. What differs from what is on record
 // becomes a fact, a user without MFA gets its grace from when it was found, and
 // one that IAM no longer knows is closed.
@@ -60,9 +60,9 @@ type Reconciled struct {
 // checked, in the order of their unique IDs, and the next run goes on behind
 // it. It lists them anew: a listing takes one call for a thousand users, a check
 // two for one, and IAM does not say for how long the marker of a page holds.
-func (k *Checker) Reconcile(ctx context.Context, users Users, reports CredentialReports, at time.Time) (Reconciled, error) {
-	c := reconcile{rounds: rounds{Checker: k, at: at}, iam: users, reports: reports, left: k.settings.ReconcileUsers}
-	err := c.walk(ctx, ReconcileRound, worker.Parallel, func(ctx context.Context, due []Round) {
+func (k *Checker) CheckUsers(ctx context.Context, users Users, reports CredentialReports, at time.Time) (UsersChecked, error) {
+	c := userRun{pass: pass{Checker: k, at: at}, iam: users, reports: reports, left: k.settings.Users}
+	err := c.walk(ctx, KindUsers, worker.Parallel, func(ctx context.Context, due []Check) {
 		for _, r := range due {
 			if c.halt || c.spent(ctx) {
 				c.more = true
@@ -72,13 +72,13 @@ func (k *Checker) Reconcile(ctx context.Context, users Users, reports Credential
 		}
 	})
 	c.More = c.more
-	return c.Reconciled, err
+	return c.UsersChecked, err
 }
 
-// reconcile is one run.
-type reconcile struct {
-	rounds
-	Reconciled
+// userRun is one run.
+type userRun struct {
+	pass
+	UsersChecked
 	iam     Users
 	reports CredentialReports
 	left    int   // users that may still be checked live
@@ -100,7 +100,7 @@ type candidateUser struct {
 }
 
 // account goes on with one account. What goes wrong leaves it due where it is.
-func (c *reconcile) account(ctx context.Context, r Round) {
+func (c *userRun) account(ctx context.Context, r Check) {
 	report, wait := c.report(ctx, &r)
 	if wait {
 		now := r
@@ -115,14 +115,14 @@ func (c *reconcile) account(ctx context.Context, r Round) {
 	listed, err := c.iam.Users(one, r.Account)
 	cancel()
 	if err != nil {
-		c.silent(ctx, r, err)
+		c.unreachable(ctx, r, err)
 		return
 	}
 	if c.spent(ctx) {
 		c.halt, c.more = true, true
 		return
 	}
-	facts, err := c.deps.Journal.Facts(ctx, r.Account)
+	facts, err := c.deps.Facts.Facts(ctx, r.Account)
 	if err != nil {
 		c.failRound(&r, fmt.Errorf("reading facts of account %s: %w", r.Account, err))
 		return
@@ -149,7 +149,7 @@ func (c *reconcile) account(ctx context.Context, r Round) {
 				c.failRound(&r, err)
 				return
 			case silent != nil:
-				c.silent(ctx, r, silent)
+				c.unreachable(ctx, r, silent)
 				return
 			}
 			todo = todo[len(part):]
@@ -159,7 +159,7 @@ func (c *reconcile) account(ctx context.Context, r Round) {
 		now.Unanswered = 0
 		now.Due = c.at // still, but behind those that have waited for longer
 		if len(todo) == 0 {
-			now.Cursor, now.Waited, now.Done, now.Due = "", 0, c.at, slot(r.Account, daily, c.at)
+			now.Cursor, now.Waited, now.Done, now.Due = "", 0, c.at, nextCheck(r.Account, daily, c.at)
 		} else if len(part) > 0 {
 			now.Cursor = part[len(part)-1].key
 		}
@@ -183,19 +183,19 @@ func (c *reconcile) account(ctx context.Context, r Round) {
 	}
 }
 
-// silent puts off an account that IAM does not answer about, where it is.
-func (c *reconcile) silent(ctx context.Context, r Round, why error) {
+// unreachable puts off an account that IAM does not answer about, where it is.
+func (c *userRun) unreachable(ctx context.Context, r Check, why error) {
 	if ctx.Err() != nil {
 		c.halt, c.more = true, true // the time was too short for an answer
 		return
 	}
 	c.Unanswered++
 	c.why = why
-	if len(c.Silent) < namedAccounts {
-		c.Silent = append(c.Silent, r.Account)
+	if len(c.Unreachable) < namedAccounts {
+		c.Unreachable = append(c.Unreachable, r.Account)
 	}
 	now := r
-	now.silence(c.at)
+	now.noAnswer(c.at)
 	c.store(ctx, &r, now)
 }
 
@@ -234,7 +234,7 @@ type record struct {
 
 // check asks about some users and keeps what is new. silent is set where IAM
 // answered about none of them.
-func (c *reconcile) check(ctx context.Context, on *record, users []candidateUser) (silent, err error) {
+func (c *userRun) check(ctx context.Context, on *record, users []candidateUser) (silent, err error) {
 	answers, errs := make([]bootstrap.LiveFact, len(users)), make([]error, len(users))
 	part, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
@@ -275,9 +275,9 @@ func (c *reconcile) check(ctx context.Context, on *record, users []candidateUser
 			}
 			// The sweep asks about those who are on record.
 			live = bootstrap.LiveFact{UserName: u.name, UserID: u.id}
-			added, fresh[i] = append(added, bootstrap.LiveFactOf(on.account, c.at.Add(-settled), live)), true
+			added, fresh[i] = append(added, bootstrap.LiveFactOf(on.account, c.at.Add(-consistencyDelay), live)), true
 			c.Found++
-		case c.at.Sub(on.changed[u.name]).Abs() < settled:
+		case c.at.Sub(on.changed[u.name]).Abs() < consistencyDelay:
 			// The event is on record, and the function that had it asked IAM.
 		case live.Gone == u.listed:
 			// Gone since it was listed, or there though it was not: IAM is not
@@ -289,7 +289,7 @@ func (c *reconcile) check(ctx context.Context, on *record, users []candidateUser
 			if u.reported != nil {
 				asOf = on.reported
 			}
-			added, fresh[i] = append(added, bootstrap.LiveFactOf(on.account, asOf.Add(-settled), live)), true
+			added, fresh[i] = append(added, bootstrap.LiveFactOf(on.account, asOf.Add(-consistencyDelay), live)), true
 			switch {
 			case live.Gone:
 				c.Gone++
@@ -299,7 +299,7 @@ func (c *reconcile) check(ctx context.Context, on *record, users []candidateUser
 		}
 	}
 	if len(added) > 0 {
-		if _, err := c.deps.Journal.Add(ctx, added); err != nil {
+		if _, err := c.deps.Facts.Add(ctx, added); err != nil {
 			return nil, fmt.Errorf("recording live checks of account %s: %w", on.account, err)
 		}
 		on.facts = append(on.facts, added...)
@@ -310,12 +310,12 @@ func (c *reconcile) check(ctx context.Context, on *record, users []candidateUser
 	for i, u := range users {
 		if errs[i] != nil {
 			c.Unanswered++
-			if err := c.lookAt(ctx, on.account, u.name, c.at.Add(firstRetry), true); err != nil {
+			if err := c.scheduleUser(ctx, on.account, u.name, c.at.Add(firstRetry), true); err != nil {
 				return nil, err
 			}
 			continue
 		}
-		c.Looked++
+		c.Checked++
 		if u.asked() {
 			c.Asked++
 		}
@@ -327,9 +327,9 @@ func (c *reconcile) check(ctx context.Context, on *record, users []candidateUser
 		switch {
 		case open:
 			c.WithoutMFA++
-			err = c.lookAt(ctx, on.account, u.name, gap.Deadline, fresh[i])
+			err = c.scheduleUser(ctx, on.account, u.name, gap.Deadline, fresh[i])
 		case fresh[i]:
-			err = c.closeSoon(ctx, on.account, u.name)
+			err = c.scheduleSoon(ctx, on.account, u.name)
 		}
 		if err != nil {
 			return nil, err
@@ -340,7 +340,7 @@ func (c *reconcile) check(ctx context.Context, on *record, users []candidateUser
 
 // part is the next of the users that are checked together, and how many of them
 // one by one.
-func (c *reconcile) part(todo []candidateUser) (part []candidateUser, asked int) {
+func (c *userRun) part(todo []candidateUser) (part []candidateUser, asked int) {
 	most := min(chunk, max(c.left, 0))
 	for n := range todo {
 		if !todo[n].asked() {
@@ -371,7 +371,7 @@ type reportedUser struct {
 
 // report is the account's credential report, if there is one. wait is set where
 // one is being made, for which it has not been waited too often yet.
-func (c *reconcile) report(ctx context.Context, r *Round) (report userReport, wait bool) {
+func (c *userRun) report(ctx context.Context, r *Check) (report userReport, wait bool) {
 	if c.reports == nil {
 		return userReport{}, false
 	}
@@ -411,7 +411,7 @@ func (p *userReport) of(on *record, known map[string]*bootstrap.UserStatus, u *c
 	switch {
 	case !ok || !u.listed || u.created.IsZero() || !is.created.Truncate(time.Second).Equal(u.created.Truncate(time.Second)):
 		return nil // another of the name, or one that was renamed since
-	case !on.changed[u.name].Before(p.generated.Add(-settled)):
+	case !on.changed[u.name].Before(p.generated.Add(-consistencyDelay)):
 		return nil // an event tells of a change that it may not show
 	}
 	live = &bootstrap.LiveFact{UserName: u.name, UserID: u.id, ConsoleLogin: &is.password, MFAActive: &is.mfa}
@@ -456,10 +456,10 @@ func openGap(u *bootstrap.UserStatus) (gap bootstrap.MFAGap, open bool) {
 	return gap, !gap.From.IsZero() && gap.To.IsZero()
 }
 
-// lookAt has Sweep look at a user at a time, or before where that is set. A row
+// scheduleUser has Sweep look at a user at a time, or before where that is set. A row
 // is written also where the time stays, if there are facts that a sweep under
 // way has not seen.
-func (c *reconcile) lookAt(ctx context.Context, account, user string, at time.Time, facts bool) error {
+func (c *userRun) scheduleUser(ctx context.Context, account, user string, at time.Time, facts bool) error {
 	return c.reschedule(ctx, account, user, func(d mfadeadline.Deadline) (time.Time, bool) {
 		switch {
 		case d.Due.IsZero():
@@ -472,8 +472,8 @@ func (c *reconcile) lookAt(ctx context.Context, account, user string, at time.Ti
 	})
 }
 
-// closeSoon has Sweep look at a user that it tracks, since that may be over.
-func (c *reconcile) closeSoon(ctx context.Context, account, user string) error {
+// scheduleSoon has Sweep look at a user that it tracks, since that may be over.
+func (c *userRun) scheduleSoon(ctx context.Context, account, user string) error {
 	return c.reschedule(ctx, account, user, func(d mfadeadline.Deadline) (time.Time, bool) {
 		if d.Due.IsZero() || d.Due.Before(c.at) {
 			return d.Due, !d.Due.IsZero()
@@ -482,7 +482,7 @@ func (c *reconcile) closeSoon(ctx context.Context, account, user string) error {
 	})
 }
 
-func (c *reconcile) reschedule(ctx context.Context, account, user string, next func(mfadeadline.Deadline) (due time.Time, write bool)) error {
+func (c *userRun) reschedule(ctx context.Context, account, user string, next func(mfadeadline.Deadline) (due time.Time, write bool)) error {
 	key, wrote := keys.User(account, user), false
 	err := c.deps.Deadlines.Update(ctx, key, func(d mfadeadline.Deadline) mfadeadline.Deadline {
 		due, write := next(d)

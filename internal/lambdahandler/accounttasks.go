@@ -8,28 +8,28 @@ import (
 	"rootguard/internal/accountcheck"
 )
 
-// Looker looks at accounts, each in its time.
-type Looker interface {
-	Census(ctx context.Context, home accountcheck.Home, org accountcheck.Organization, at time.Time) (accountcheck.Censused, error)
-	Posture(ctx context.Context, roots accountcheck.Roots, forwarders accountcheck.Forwarders, at time.Time) (accountcheck.Postured, error)
-	Reconcile(ctx context.Context, users accountcheck.Users, reports accountcheck.CredentialReports, at time.Time) (accountcheck.Reconciled, error)
-	Witness(ctx context.Context, reports accountcheck.CredentialReports, at time.Time) (accountcheck.Witnessed, error)
+// AccountChecker looks at accounts, each in its time.
+type AccountChecker interface {
+	DiscoverAccounts(ctx context.Context, home accountcheck.HubAccount, org accountcheck.Organization, at time.Time) (accountcheck.Discovered, error)
+	CheckRoots(ctx context.Context, roots accountcheck.Roots, forwarders accountcheck.Forwarders, at time.Time) (accountcheck.RootsChecked, error)
+	CheckUsers(ctx context.Context, users accountcheck.Users, reports accountcheck.CredentialReports, at time.Time) (accountcheck.UsersChecked, error)
+	CheckReports(ctx context.Context, reports accountcheck.CredentialReports, at time.Time) (accountcheck.ReportsChecked, error)
 }
 
 // IAM is all that IAM is asked about accounts.
 type IAM interface {
-	accountcheck.Asked
+	accountcheck.IAMReader
 	accountcheck.CredentialReports
 }
 
-// Rounds are the chores that look at accounts: which there are, how their root
+// AccountTasks are the chores that look at accounts: which there are, how their root
 // users and the queues of their forwarders stand, which IAM users they have, and
 // whether root was used without an event of it. org and forwarders are nil outside an organization.
-func Rounds(g Looker, iam IAM, home accountcheck.Home, org accountcheck.Organization, forwarders accountcheck.Forwarders) []Chore {
-	return []Chore{
+func AccountTasks(g AccountChecker, iam IAM, home accountcheck.HubAccount, org accountcheck.Organization, forwarders accountcheck.Forwarders) []Task {
+	return []Task{
 		{"census", func(ctx context.Context, at time.Time) (slog.Value, error) {
-			did, err := g.Census(ctx, home, org, at)
-			if did == (accountcheck.Censused{}) {
+			did, err := g.DiscoverAccounts(ctx, home, org, at)
+			if did == (accountcheck.Discovered{}) {
 				return slog.Value{}, err
 			}
 			return slog.GroupValue(append([]slog.Attr{
@@ -37,34 +37,34 @@ func Rounds(g Looker, iam IAM, home accountcheck.Home, org accountcheck.Organiza
 			}, some("refused", did.Refused)...)...), err
 		}},
 		{"posture", func(ctx context.Context, at time.Time) (slog.Value, error) {
-			did, err := g.Posture(ctx, iam, forwarders, at)
-			if did.Looked+did.Unanswered == 0 && !did.More {
+			did, err := g.CheckRoots(ctx, iam, forwarders, at)
+			if did.Checked+did.Unanswered == 0 && !did.More {
 				return slog.Value{}, err
 			}
 			return slog.GroupValue(append([]slog.Attr{
-				slog.Int("accounts", did.Looked), slog.Int("told", did.Told), slog.Int("closed", did.Closed), slog.Int("waiting", did.Waiting),
-				slog.Int("unanswered", did.Unanswered), slog.Int("queues_with_events", did.Stuck), slog.Int("queues_unread", did.Unread), slog.Bool("more", did.More),
-			}, list("silent", did.Silent)...)...), err
+				slog.Int("accounts", did.Checked), slog.Int("told", did.Alerted), slog.Int("closed", did.Resolved), slog.Int("waiting", did.Waiting),
+				slog.Int("unanswered", did.Unanswered), slog.Int("queues_with_events", did.Backlogged), slog.Int("queues_unread", did.QueueFailures), slog.Bool("more", did.More),
+			}, list("silent", did.Unreachable)...)...), err
 		}},
 		{"witness", func(ctx context.Context, at time.Time) (slog.Value, error) {
-			did, err := g.Witness(ctx, iam, at)
+			did, err := g.CheckReports(ctx, iam, at)
 			if did.Reports+did.Requested+did.Alerted+did.Resolved+did.Unanswered == 0 && !did.More {
 				return slog.Value{}, err
 			}
 			return slog.GroupValue(append([]slog.Attr{
 				slog.Int("reports", did.Reports), slog.Int("requested", did.Requested), slog.Int("alerted", did.Alerted), slog.Int("resolved", did.Resolved),
 				slog.Int("waiting", did.Waiting), slog.Int("unanswered", did.Unanswered), slog.Bool("more", did.More),
-			}, list("silent", did.Silent)...)...), err
+			}, list("silent", did.Unreachable)...)...), err
 		}},
 		{"reconcile", func(ctx context.Context, at time.Time) (slog.Value, error) {
-			did, err := g.Reconcile(ctx, iam, iam, at)
-			if did.Accounts+did.Looked+did.Unanswered+did.Waiting == 0 && !did.More {
+			did, err := g.CheckUsers(ctx, iam, iam, at)
+			if did.Accounts+did.Checked+did.Unanswered+did.Waiting == 0 && !did.More {
 				return slog.Value{}, err
 			}
 			return slog.GroupValue(append([]slog.Attr{
-				slog.Int("accounts", did.Accounts), slog.Int("users", did.Looked), slog.Int("one_by_one", did.Asked), slog.Int("found", did.Found), slog.Int("gone", did.Gone),
+				slog.Int("accounts", did.Accounts), slog.Int("users", did.Checked), slog.Int("one_by_one", did.Asked), slog.Int("found", did.Found), slog.Int("gone", did.Gone),
 				slog.Int("without_mfa", did.WithoutMFA), slog.Int("unanswered", did.Unanswered), slog.Int("waiting", did.Waiting), slog.Bool("more", did.More),
-			}, list("silent", did.Silent)...)...), err
+			}, list("silent", did.Unreachable)...)...), err
 		}},
 	}
 }

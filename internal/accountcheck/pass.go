@@ -18,35 +18,35 @@ const daily = 24 * time.Hour
 // namedAccounts is how many accounts are named where IAM was silent about more.
 const namedAccounts = 10
 
-// slot is when an account is looked at next: a time of its own within the
+// nextCheck is when an account is looked at next: a time of its own within the
 // interval, so that ten thousand accounts are not all due at once, and at least
 // half an interval away.
-func slot(account string, every time.Duration, at time.Time) time.Time {
-	next := at.Truncate(every).Add(spread(account, every))
+func nextCheck(account string, every time.Duration, at time.Time) time.Time {
+	next := at.Truncate(every).Add(jitter(account, every))
 	for next.Before(at.Add(every / 2)) {
 		next = next.Add(every)
 	}
 	return next
 }
 
-// spread is a part of an interval, of each account another.
-func spread(account string, every time.Duration) time.Duration {
+// jitter is a part of an interval, of each account another.
+func jitter(account string, every time.Duration) time.Duration {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(account))                 // never fails
 	return time.Duration(h.Sum64() % uint64(every)) //nolint:gosec // below every
 }
 
-// silence puts a round off that got no answer.
-func (r *Round) silence(at time.Time) {
+// noAnswer puts a round off that got no answer.
+func (r *Check) noAnswer(at time.Time) {
 	r.Unanswered++
 	r.Due = at.Add(worker.Unreachable().After(r.Key, r.Unanswered))
 }
 
-// roundsPage is how many batches of rounds are listed at a time.
-const roundsPage = 8
+// checksPage is how many batches of rounds are listed at a time.
+const checksPage = 8
 
-// rounds is one run through the rounds of a kind.
-type rounds struct {
+// pass is one run through the rounds of a kind.
+type pass struct {
 	*Checker
 	at   time.Time
 	halt bool // the rest would fail too, or is too much
@@ -58,10 +58,10 @@ type rounds struct {
 }
 
 // fail notes what went wrong beside the rounds.
-func (r *rounds) fail(err error) { r.errs = append(r.errs, err) }
+func (r *pass) fail(err error) { r.errs = append(r.errs, err) }
 
 // failRound notes that a round could not be handled: it is put off.
-func (r *rounds) failRound(round *Round, err error) {
+func (r *pass) failRound(round *Check, err error) {
 	if r.failed == nil {
 		r.failed = map[string]error{}
 	}
@@ -69,7 +69,7 @@ func (r *rounds) failRound(round *Round, err error) {
 }
 
 // err is what went wrong where one round was handled outside of a walk.
-func (r *rounds) err() error {
+func (r *pass) err() error {
 	errs := slices.Clone(r.errs)
 	for _, key := range slices.Sorted(maps.Keys(r.failed)) {
 		errs = append(errs, r.failed[key])
@@ -79,13 +79,13 @@ func (r *rounds) err() error {
 
 // walk hands the rounds that are due to do, a batch at a time, the earliest
 // first, until none is left or the time is up.
-func (r *rounds) walk(ctx context.Context, kind RoundKind, batch int, do func(ctx context.Context, due []Round)) error {
-	loop := worker.Loop[Round]{
+func (r *pass) walk(ctx context.Context, kind Kind, batch int, do func(ctx context.Context, due []Check)) error {
+	loop := worker.Loop[Check]{
 		What: fmt.Sprintf("accounts due for %s", kind), At: r.at, Now: r.deps.Now, Backoff: worker.AfterFailure(),
-		Page: roundsPage * batch, Batch: batch, Reserve: reserve,
-		Due: r.deps.Rounds.Of(kind).Due,
-		Row: func(d *Round) (string, int) { return d.Key, max(d.Failures, d.Unanswered) },
-		Do: func(ctx context.Context, _ int, due []Round) []worker.Result {
+		Page: checksPage * batch, Batch: batch, Reserve: reserve,
+		Due: r.deps.Checks.Of(kind).Due,
+		Row: func(d *Check) (string, int) { return d.Key, max(d.Failures, d.Unanswered) },
+		Do: func(ctx context.Context, _ int, due []Check) []worker.Result {
 			results := make([]worker.Result, len(due))
 			if r.halt {
 				results[0].Outcome = worker.Stop
@@ -103,8 +103,8 @@ func (r *rounds) walk(ctx context.Context, kind RoundKind, batch int, do func(ct
 			}
 			return results
 		},
-		PutOff: func(ctx context.Context, d *Round, failures int, until time.Time) (stored bool, err error) {
-			err = r.schedule.revise(ctx, d.Account, kind, func(now Round) (Round, bool) {
+		PutOff: func(ctx context.Context, d *Check, failures int, until time.Time) (stored bool, err error) {
+			err = r.schedule.revise(ctx, d.Account, kind, func(now Check) (Check, bool) {
 				stored = now.Revision == d.Revision
 				now.Due, now.Failures = until, failures
 				return now, stored
@@ -120,11 +120,11 @@ func (r *rounds) walk(ctx context.Context, kind RoundKind, batch int, do func(ct
 // store writes what became of a round, unless the row changed since it was
 // read: then another run did the same, or the account was dropped meanwhile.
 // Where it goes on, the row that was read becomes the row that was written.
-func (r *rounds) store(ctx context.Context, was *Round, now Round) (stored bool) {
+func (r *pass) store(ctx context.Context, was *Check, now Check) (stored bool) {
 	now.Revision, now.Failures = was.Revision+1, 0
-	err := r.deps.Rounds.Of(was.Kind).Update(ctx, was.Key, func(d Round) Round {
+	err := r.deps.Checks.Of(was.Kind).Update(ctx, was.Key, func(d Check) Check {
 		if stored = d.Revision == was.Revision; !stored {
-			return Round{}
+			return Check{}
 		}
 		now.Listed = d.Listed
 		return now

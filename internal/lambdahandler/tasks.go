@@ -1,0 +1,95 @@
+package lambdahandler
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"rootguard/internal/accountcheck"
+	"rootguard/internal/announcement"
+	"rootguard/internal/health"
+	"rootguard/internal/incident"
+	"rootguard/internal/quarantine"
+)
+
+// Renotifier sends again what nobody has acknowledged.
+type Renotifier interface {
+	Renotify(ctx context.Context, at time.Time) (incident.Renotified, error)
+}
+
+// Renotify is the chore of sending incidents again.
+func Renotify(g Renotifier) Task {
+	return Task{Name: "incidents", Run: func(ctx context.Context, at time.Time) (slog.Value, error) {
+		did, err := g.Renotify(ctx, at)
+		if did == (incident.Renotified{}) {
+			return slog.Value{}, err
+		}
+		return slog.GroupValue(slog.Int("resent", did.Resent), slog.Int("noted", did.Noted), slog.Bool("more", did.More)), err
+	}}
+}
+
+// Summarizer tells what became of announced root use.
+type Summarizer interface {
+	Summarize(ctx context.Context, at time.Time) (announcement.Summarized, error)
+}
+
+// Summarize is the chore of telling what became of announced root use.
+func Summarize(g Summarizer) Task {
+	return Task{Name: "announcements", Run: func(ctx context.Context, at time.Time) (slog.Value, error) {
+		did, err := g.Summarize(ctx, at)
+		if did == (announcement.Summarized{}) {
+			return slog.Value{}, err
+		}
+		return slog.GroupValue(slog.Int("ended", did.Ended), slog.Bool("more", did.More)), err
+	}}
+}
+
+// HealthChecker checks that the guard works, and tells of what does not.
+type HealthChecker interface {
+	Run(ctx context.Context, raiser health.Raiser, at time.Time) (slog.Value, error)
+}
+
+// CheckHealth is the chore of proving that the guard works.
+func CheckHealth(p HealthChecker, g health.Raiser) Task {
+	return Task{Name: "health", Run: func(ctx context.Context, at time.Time) (slog.Value, error) { return p.Run(ctx, g, at) }}
+}
+
+// Quarantiner quarantines users past the last reminder, and releases them.
+type Quarantiner interface {
+	Quarantine(ctx context.Context, live quarantine.UserChecker, policy quarantine.Policy, safety quarantine.Safety, at time.Time) (quarantine.Done, error)
+}
+
+// QuarantineUsers is what Quarantine needs of IAM.
+type QuarantineUsers interface {
+	quarantine.UserChecker
+	quarantine.Policy
+	quarantine.Safety
+}
+
+// Quarantine is the chore of quarantining and releasing users.
+func Quarantine(g Quarantiner, users QuarantineUsers) Task {
+	return Task{Name: "quarantine", Run: func(ctx context.Context, at time.Time) (slog.Value, error) {
+		did, err := g.Quarantine(ctx, users, users, users, at)
+		if did == (quarantine.Done{}) {
+			return slog.Value{}, err
+		}
+		return slog.GroupValue(slog.Int("users", did.Checked), slog.Int("would", did.Would), slog.Int("announced", did.Announced), slog.Int("attached", did.Attached), slog.Int("spared", did.Spared),
+			slog.Int("released", did.Released), slog.Int("unanswered", did.Unanswered), slog.Bool("more", did.More)), err
+	}}
+}
+
+// Compacter removes the facts that others make superfluous.
+type Compacter interface {
+	CompactFacts(ctx context.Context, at time.Time) (accountcheck.Compacted, error)
+}
+
+// Compact is the chore of removing superfluous facts.
+func Compact(g Compacter) Task {
+	return Task{Name: "facts", Run: func(ctx context.Context, at time.Time) (slog.Value, error) {
+		did, err := g.CompactFacts(ctx, at)
+		if did == (accountcheck.Compacted{}) {
+			return slog.Value{}, err
+		}
+		return slog.GroupValue(slog.Int("accounts", did.Accounts), slog.Int("removed", did.Removed), slog.Bool("more", did.More)), err
+	}}
+}
