@@ -415,7 +415,7 @@ type under struct {
 	n, read int
 }
 
-func (u *under) Under(_ context.Context, announcement string, fn func(guard.Claim) error) error {
+func (u *under) ClaimsDuring(_ context.Context, announcement string, fn func(guard.Claim) error) error {
 	f := finding(detect.RootActivity, detect.Low, account+"@x", 1, t0)
 	f.Announced = &detect.Announced{ID: announcement, Severity: detect.High}
 	for u.read = 0; u.read < u.n; u.read++ {

@@ -43,7 +43,10 @@ func (g *Guard) Flush(ctx context.Context, at time.Time) (published int, err err
 		loop.Reserve = publishReserve
 	}
 	run := loop.Run(ctx)
-	return published, run.Err()
+	if err := run.Err(); err != nil || ctx.Err() == nil {
+		return published, err
+	}
+	return published, fmt.Errorf("publishing the roll-ups that are due: %w", ctx.Err())
 }
 
 // putOff stores that a group's roll-up failed, unless the group has changed.
