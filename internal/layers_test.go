@@ -73,7 +73,6 @@ var mayImport = map[string][]string{
 	"redrive":          {"alert", "cloudtrail", "guard"},
 	"health":           {"config", "detect", "eventpattern", "eventrules", "guard", "partition"},
 	"evidence":         {"bootstrap"},
-	"deploy/assets":    {},
 	"deploy":           {"partition"},
 	"lambdahandler":    {"accountcheck", "alert", "announcement", "aws/awsenv", "aws/dynamodb", "aws/organizations", "aws/sns", "bootstrap", "cloudtrail", "config", "detect", "eventrules", "failure", "guard", "health", "incident", "mfadeadline", "quarantine", "ratelimit", "redrive", "wire"},
 
@@ -108,6 +107,7 @@ var mayImport = map[string][]string{
 	"aws/securityhub/securityhubtest":     {},
 	"aws/sns/snstest":                     {},
 	"aws/sqs/sqstest":                     {},
+	"deploy/assets":                       {},
 	"e2e":                                 {},
 	"eventrules/eventrulestest":           {"cloudtrail", "eventpattern", "eventrules"},
 	"fake":                                {"accountcheck", "alert", "announcement", "bootstrap", "failure", "guard", "health", "incident", "mfadeadline", "quarantine", "redrive", "worker"},

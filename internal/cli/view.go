@@ -224,12 +224,12 @@ func (v *view) alerts(ctx context.Context, account string) ([]report.Alert, erro
 			if c.Series != "" {
 				latest[c.Series] = len(out)
 			}
-			a := report.Alert{Finding: *c.Finding, RolledUp: len(early[c.Window])}
+			a := report.Alert{Finding: *c.Finding, RolledUp: len(early[c.Series])}
 			if c.Kind == alert.Escalation {
-				a.Count = wire.DefaultSettings().FailedSigninsHigh
+				a.Count = guard.DefaultSettings().FailedSigninsHigh
 			}
 			out = append(out, a)
-			delete(early, c.Window)
+			delete(early, c.Series)
 		}
 		return nil
 	})

@@ -670,6 +670,7 @@ func TestFlush(t *testing.T) {
 	if log := r.logged(t); log["PublishErrors"] != 1.0 || log["Failures"] != 0.0 {
 		t.Errorf("log: %v", log)
 	}
+	r.clock.Advance(flushEvery + 2*time.Minute) // the roll-up is put off, since it failed
 	run(t, r, nothing, 4)
 }
 
