@@ -120,12 +120,6 @@ func RoleCheckedFact(account, role string, admin bool, at time.Time) Fact {
 	return Fact{Account: account, ID: roleCheckedID(role, at, admin), Kind: RoleChecked, Time: at, Role: role, Admin: admin}
 }
 
-// RoleCheckedIDs are the IDs of the facts that live checks of a role may leave on
-// the UTC day of at.
-func RoleCheckedIDs(role string, at time.Time) []string {
-	return []string{roleCheckedID(role, at, true), roleCheckedID(role, at, false)}
-}
-
 func roleCheckedID(role string, at time.Time, admin bool) string {
 	answer := "other"
 	if admin {

@@ -180,6 +180,9 @@ func (j *journey) explainAdmin(maybe string) {
 		s.Note = "no IAM user with a console password and administrator rights, and no sign-in by a federated administrator, was seen yet"
 	case maybe != "":
 		s.Note = "whether " + maybe + " has administrator rights is not in the log"
+		if j.mayBeAdminRole() == maybe {
+			s.Note += "; if it has, name it in the setting adminRoles (--admin-role)"
+		}
 	default:
 		s.Note = "nothing is known of the account's users"
 	}

@@ -44,6 +44,19 @@ func (o *Options) AdminRole(role string) bool {
 	return slices.Contains(o.AdminRoles, role) || slices.Contains(o.AdminRoles, PermissionSet(role))
 }
 
+// SignInRoles are the roles of permission sets, sorted, by which people signed in
+// according to facts.
+func SignInRoles(facts []Fact) []string {
+	var roles []string
+	for i := range facts {
+		if f := &facts[i]; f.Kind == RoleSignIn && IsPermissionSet(f.Role) {
+			roles = append(roles, f.Role)
+		}
+	}
+	slices.Sort(roles)
+	return slices.Compact(roles)
+}
+
 // signInRole is the role by which somebody signed in; "" where it is not known,
 // or where it only has such a name as IAM Identity Center gives. The ARN of a
 // session has no path, that of the role has.

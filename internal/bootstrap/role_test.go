@@ -268,7 +268,11 @@ func TestRoleCheckedFact(t *testing.T) {
 	if a.ID != again.ID || a.ID == other.ID {
 		t.Errorf("IDs: %s, %s an hour before, %s where the answer is another", a.ID, again.ID, other.ID)
 	}
-	if !slices.Contains(RoleCheckedIDs(adminSet, at), a.ID) || !slices.Contains(RoleCheckedIDs(adminSet, at), other.ID) || slices.Contains(RoleCheckedIDs(adminSet, at.Add(2*time.Hour)), a.ID) {
-		t.Errorf("IDs of the day: %v, of the next: %v", RoleCheckedIDs(adminSet, at), RoleCheckedIDs(adminSet, at.Add(2*time.Hour)))
+}
+
+func TestSignInRoles(t *testing.T) {
+	facts := factsOf(t, []told{at(1, enters(viewSet)), at(2, enters(adminSet)), at(3, enters(adminSet)), at(4, enters("Operator")), at(5, signIn(alice, "Yes")), at(6, grantRole("AWSReservedSSO_X_0000000000000000", adminARN))})
+	if got, want := SignInRoles(facts), []string{adminSet, viewSet}; !slices.Equal(got, want) {
+		t.Errorf("SignInRoles = %v, want %v", got, want)
 	}
 }

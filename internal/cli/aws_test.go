@@ -138,6 +138,7 @@ func TestAWSScripts(t *testing.T) {
 			"asked":   historyAsked,
 			"fault":   historyFault,
 			"root":    setRoot,
+			"role":    setRole,
 			"users":   setUsers,
 			"member":  setMember,
 			"iamdown": iamDown,
@@ -283,6 +284,15 @@ func setRoot(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Check(err)
 		a.Summary[key] = n
 	}
+	c.known[args[0]] = a
+	c.iam.Set(args[0], a)
+}
+
+// setRole gives an account a role with a policy: role ACCOUNT NAME POLICY_ARN.
+func setRole(ts *testscript.TestScript, _ bool, args []string) {
+	c := cloudOf(ts)
+	a := c.known[args[0]]
+	a.Roles = map[string]iamtest.Role{args[1]: {Attached: args[2:]}}
 	c.known[args[0]] = a
 	c.iam.Set(args[0], a)
 }

@@ -134,7 +134,7 @@ func (c statusCmd) readHistory(ctx context.Context, sys system, path string) (ac
 	if err := replay.Run(ctx, quiet); err != nil && !errors.As(err, &malformed) {
 		return accountStatus{}, 0, err
 	}
-	if err := c.checkRoot(ctx, sys, path); err != nil {
+	if err := c.checkLive(ctx, sys, path); err != nil {
 		return accountStatus{}, 0, err
 	}
 	from := c.standing
@@ -142,9 +142,10 @@ func (c statusCmd) readHistory(ctx context.Context, sys system, path string) (ac
 	return c.read(ctx, sys, from)
 }
 
-// checkRoot asks IAM about the root user, which no event tells all about, and
-// keeps the answer in the store. Who may not ask sees the steps by events alone.
-func (c statusCmd) checkRoot(ctx context.Context, sys system, path string) (err error) {
+// checkLive asks IAM about the root user and the roles of permission sets by which
+// people signed in, of which no event shows all, and keeps the answers in the
+// store. Without the permissions the steps are shown by events alone.
+func (c statusCmd) checkLive(ctx context.Context, sys system, path string) (err error) {
 	cfg, err := loadAWS(ctx, c.Profile, c.Region)
 	if err != nil {
 		return err
@@ -153,9 +154,10 @@ func (c statusCmd) checkRoot(ctx context.Context, sys system, path string) (err 
 	if err != nil {
 		return fmt.Errorf("finding out which account the credentials are of: %w", err)
 	}
-	live, err := iam.New(sdkiam.NewFromConfig(cfg)).AccountSummary(ctx)
-	var answer smithy.APIError
-	if errors.As(err, &answer) && slices.Contains(deniedCodes, answer.ErrorCode()) {
+	account := aws.ToString(who.Account)
+	client := iam.New(sdkiam.NewFromConfig(cfg))
+	live, err := client.AccountSummary(ctx)
+	if isDenied(err) {
 		return nil
 	}
 	if err != nil {
@@ -166,8 +168,29 @@ func (c statusCmd) checkRoot(ctx context.Context, sys system, path string) (err 
 		return err
 	}
 	defer closing(st, &err)
-	_, err = st.Add(ctx, []bootstrap.Fact{bootstrap.LiveFactOf(aws.ToString(who.Account), sys.now(), live)})
+	facts, err := st.Facts(ctx, account)
+	if err != nil {
+		return err
+	}
+	found := []bootstrap.Fact{bootstrap.LiveFactOf(account, sys.now(), live)}
+	for _, role := range bootstrap.SignInRoles(facts) {
+		admin, err := client.AdminRole(ctx, role)
+		if isDenied(err) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		found = append(found, bootstrap.RoleCheckedFact(account, role, admin, sys.now()))
+	}
+	_, err = st.Add(ctx, found)
 	return err
+}
+
+// isDenied reports whether AWS refused a call for lack of a permission.
+func isDenied(err error) bool {
+	var answer smithy.APIError
+	return errors.As(err, &answer) && slices.Contains(deniedCodes, answer.ErrorCode())
 }
 
 // watcher shows one account again and again.
@@ -191,8 +214,7 @@ func (w *watcher) run(ctx context.Context) error {
 			return context.Cause(ctx)
 		case err != nil:
 			var wrong usageError
-			var denied smithy.APIError
-			if failures++; errors.As(err, &denied) && slices.Contains(deniedCodes, denied.ErrorCode()) || w.last == nil || failures >= watchFailures || errors.As(err, &wrong) || errors.Is(err, bolt.ErrNotStore) {
+			if failures++; isDenied(err) || w.last == nil || failures >= watchFailures || errors.As(err, &wrong) || errors.Is(err, bolt.ErrNotStore) {
 				return err
 			}
 			text := err.Error()

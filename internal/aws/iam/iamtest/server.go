@@ -46,6 +46,13 @@ type Account struct {
 	Users   map[string]User
 	Virtual []Virtual
 	Root    Root // of the credential report
+	Roles   map[string]Role
+}
+
+// Role is an IAM role's permissions.
+type Role struct {
+	Attached []string          // ARNs of managed policies
+	Inline   map[string]string // documents, by name
 }
 
 // Server is IAM and STS. A caller belongs to the account that AssumeRole gave it
@@ -203,6 +210,8 @@ func (s *Server) do(r *http.Request) (string, *apiError) {
 		return s.devices(name, user.Devices, r.PostForm.Get("Marker"))
 	case "SimulatePrincipalPolicy":
 		return s.simulate(account, r.PostForm)
+	case "ListAttachedRolePolicies", "ListRolePolicies", "GetRolePolicy":
+		return s.rolePolicies(action, account, r.PostForm)
 	case "GetUser", "AttachUserPolicy", "DetachUserPolicy", "ListAttachedUserPolicies":
 		if !exists {
 			return "", &apiError{http.StatusNotFound, "NoSuchEntity", "The user with name " + name + " cannot be found."}
@@ -221,6 +230,36 @@ func TagRoleEvent(account, role, key, value string) []byte {
 		`"sessionContext":{"sessionIssuer":{"type":"Role","principalId":"AROASWEEP","arn":"arn:aws:iam::%[1]s:role/%[2]s","accountId":%[1]q,"userName":%[2]q},"attributes":{"creationDate":"2026-03-01T11:00:00Z","mfaAuthenticated":"false"}}},`+
 		`"eventTime":"2026-03-01T12:00:00Z","eventSource":"iam.amazonaws.com","eventName":"TagRole","awsRegion":"us-east-1","sourceIPAddress":"192.0.2.1","userAgent":"aws-sdk-go-v2","requestParameters":{"roleName":%[2]q,"tags":[{"key":%[3]q,"value":%[4]q}]},`+
 		`"responseElements":null,"requestID":"r","eventID":"tag-%[4]s","readOnly":false,"eventType":"AwsApiCall","managementEvent":true,"recipientAccountId":%[1]q,"eventCategory":"Management"}}`, account, role, key, value)
+}
+
+// rolePolicies are the calls about a role's policies. IAM returns documents
+// percent-encoded (IAM API Reference, GetRolePolicy).
+func (s *Server) rolePolicies(action, account string, form url.Values) (string, *apiError) {
+	name := form.Get("RoleName")
+	role, exists := s.accounts[account].Roles[name]
+	if !exists {
+		return "", &apiError{http.StatusNotFound, "NoSuchEntity", "The role with name " + name + " cannot be found."}
+	}
+	var members []string
+	switch action {
+	case "GetRolePolicy":
+		policy := form.Get("PolicyName")
+		document, exists := role.Inline[policy]
+		if !exists {
+			return "", &apiError{http.StatusNotFound, "NoSuchEntity", "The role policy with name " + policy + " cannot be found."}
+		}
+		return "<RoleName>" + escape(name) + "</RoleName><PolicyName>" + escape(policy) + "</PolicyName><PolicyDocument>" + url.PathEscape(document) + "</PolicyDocument>", nil
+	case "ListRolePolicies":
+		for _, policy := range slices.Sorted(maps.Keys(role.Inline)) {
+			members = append(members, escape(policy))
+		}
+		return s.page("PolicyNames", members, form.Get("Marker"))
+	default:
+		for _, p := range role.Attached {
+			members = append(members, "<PolicyName>"+escape(p[strings.LastIndex(p, "/")+1:])+"</PolicyName><PolicyArn>"+escape(p)+"</PolicyArn>")
+		}
+		return s.page("AttachedPolicies", members, form.Get("Marker"))
+	}
 }
 
 // policies are the calls about a user and its policies.
