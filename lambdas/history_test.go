@@ -124,7 +124,7 @@ func TestHistoryGrows(t *testing.T) {
 	days := testenv.Size(90, 45)
 	c, p := newCloud(t), &past{users: 10}
 	now := time.Now()
-	facts := p.begin(now.Add(-time.Duration(days)*24*time.Hour))
+	facts := p.begin(now.Add(-time.Duration(days) * 24 * time.Hour))
 	for day := range days {
 		facts = append(facts, p.day(now.Add(time.Duration(day-days)*24*time.Hour))...)
 	}
