@@ -9,6 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"rootguard/internal/testenv"
+
 	"rootguard/infra/merge"
 )
 
@@ -110,7 +112,7 @@ func TestRefuses(t *testing.T) {
 // TestAnyTemplates holds for random templates that the one made of them is each of
 // them.
 func TestAnyTemplates(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	testenv.Check(t, 100, func(t *rapid.T) {
 		choices := []string{"A", "B", "C"}[:rapid.IntRange(0, 3).Draw(t, "choices")]
 		variants := make([]map[string]any, 1<<len(choices))
 		for i := range variants {

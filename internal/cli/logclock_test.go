@@ -135,8 +135,9 @@ func sameAlerts(t failer, dir string, records []string) {
 // A record may be late by up to the disorder allowed for, and still falls into
 // its session's window.
 func TestRollUpOnTheWayWaitsForLateRecords(t *testing.T) {
+	t.Parallel()
 	start := time.Date(2026, 3, 2, 9, 30, 0, 0, time.UTC)
-	for late := time.Minute; late <= disorder; late += time.Minute {
+	for late := time.Minute; late <= disorder; late += time.Duration(testenv.Size(1, 3)) * time.Minute {
 		sameAlerts(t, t.TempDir(), []string{
 			rootCall(0, rootSessions[0], start),
 			rootCall(1, rootSessions[0], start.Add(time.Minute)),
@@ -149,9 +150,10 @@ func TestRollUpOnTheWayWaitsForLateRecords(t *testing.T) {
 // In whatever rhythm root is used, and with records as late as a log in order
 // has them, the alerts are the same.
 func TestRollUpsOnTheWayChangeNothing(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	runs := 0
-	testenv.Check(t, 100, func(t *rapid.T) {
+	testenv.Check(t, 40, func(t *rapid.T) {
 		type event struct {
 			order time.Time
 			line  string

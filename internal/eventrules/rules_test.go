@@ -153,6 +153,7 @@ func everyRule(tb testing.TB, prefix string) ([]eventrules.Rule, error) {
 // TestEventBridgeAcceptsEveryRule holds that no prefix that settings admit makes
 // a rule that EventBridge may refuse, without an error that names rule and fix.
 func TestEventBridgeAcceptsEveryRule(t *testing.T) {
+	t.Parallel()
 	accepted := func(prefix string) bool {
 		rules, err := everyRule(t, prefix)
 		var tooComplex *eventrules.TooComplexError
@@ -194,7 +195,7 @@ func TestEventBridgeAcceptsEveryRule(t *testing.T) {
 	if want := `prefix "aaaaaaaaaaaaaaaaaaaa" makes rule guard-delivery too complex for EventBridge (24 > 8): choose one that repeats itself less, such as "rootguard"`; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
-	testenv.Check(t, 100, func(rt *rapid.T) {
+	testenv.Check(t, 40, func(rt *rapid.T) {
 		if prefix := rapid.StringMatching(`[a-c][a-c0-]{0,19}|[a-z][a-z0-9-]{0,19}`).Draw(rt, "prefix"); !accepted(prefix) {
 			rt.Log("refused")
 		}
@@ -577,6 +578,7 @@ func literals(t *testing.T, pkg string) []string {
 // that the sources of the rules name, each with every parameter they name, and
 // holds that those that matter are delivered.
 func TestEveryCallThatDetectKnows(t *testing.T) {
+	t.Parallel()
 	isSource, isName, isField := regexp.MustCompile(`^[a-z]+\.amazonaws\.com$`), regexp.MustCompile(`^[A-Z][A-Za-z0-9]+$`), regexp.MustCompile(`^[a-z]+[A-Za-z]*$`)
 	var sources, names, fields []string
 	for _, s := range append(literals(t, "detect"), literals(t, "cloudtrail")...) {

@@ -22,35 +22,50 @@ const raceShare = 5
 var checking sync.Mutex
 
 // Check runs a property over n random cases, or a fifth of them under the race
-// detector. -rapid.checks and RAPID_CHECKS give every property that many instead;
-// -rapid.seed and RAPID_SEED another seed, 0 one by chance. It may run beside others.
+// detector. -rapid.checks and RAPID_CHECKS, whose default is 100, scale that: with
+// 2000 there are 20 times as many, whatever watches. -rapid.seed and RAPID_SEED give
+// another seed, 0 a random one. It may run beside others.
 func Check(t *testing.T, n int, prop func(*rapid.T)) {
 	t.Helper()
 	checking.Lock()
-	begun := sync.OnceFunc(checking.Unlock)
+	checks, seeds := flag.Lookup("rapid.checks"), flag.Lookup("rapid.seed")
+	was := checks.Value.String()
+	begun := sync.OnceFunc(func() {
+		defer checking.Unlock()
+		set(t, checks, was)
+	})
 	defer begun()
-	if Race {
+	if given(checks, "RAPID_CHECKS") {
+		scale, err := strconv.Atoi(was)
+		if err != nil {
+			t.Fatalf("reading -rapid.checks: %v", err)
+		}
+		n = max(1, n*scale/100)
+	} else if Race {
 		n = (n + raceShare - 1) / raceShare
 	}
-	unlessGiven(t, "rapid.checks", "RAPID_CHECKS", strconv.Itoa(n))
-	unlessGiven(t, "rapid.seed", "RAPID_SEED", strconv.Itoa(seed))
+	set(t, checks, strconv.Itoa(n))
+	if !given(seeds, "RAPID_SEED") {
+		set(t, seeds, strconv.Itoa(seed))
+	}
 	rapid.Check(t, func(rt *rapid.T) {
 		begun() // rapid read its flags
 		prop(rt)
 	})
 }
 
-// unlessGiven sets a flag that neither the command line nor the environment gave.
-func unlessGiven(t *testing.T, name, env, value string) {
+// given reports whether the command line or the environment set a flag.
+func given(one *flag.Flag, env string) bool {
+	_, found := os.LookupEnv(env)
+	flag.Visit(func(f *flag.Flag) { found = found || f == one })
+	return found
+}
+
+// set is not flag.Set, after which the flag would count as given.
+func set(t *testing.T, one *flag.Flag, value string) {
 	t.Helper()
-	_, given := os.LookupEnv(env)
-	flag.Visit(func(f *flag.Flag) { given = given || f.Name == name })
-	if given {
-		return
-	}
-	// Not flag.Set, after which the flag would count as given.
-	if err := flag.Lookup(name).Value.Set(value); err != nil {
-		t.Fatalf("setting -%s: %v", name, err)
+	if err := one.Value.Set(value); err != nil {
+		t.Fatalf("setting -%s: %v", one.Name, err)
 	}
 }
 

@@ -1,11 +1,13 @@
 package testenv_test
 
 import (
+	"flag"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -32,8 +34,14 @@ func TestCheck(t *testing.T) {
 			})
 		}
 	})
+	scale := 100
+	flag.Visit(func(f *flag.Flag) {
+		if f.Name == "rapid.checks" {
+			scale, _ = strconv.Atoi(f.Value.String())
+		}
+	})
 	for n, runs := range drawn {
-		if testenv.Race {
+		if n = n * scale / 100; testenv.Race && scale == 100 {
 			n /= 5
 		}
 		if len(runs[0]) != n || !slices.Equal(runs[0], runs[1]) {

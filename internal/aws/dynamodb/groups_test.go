@@ -25,6 +25,7 @@ import (
 	"rootguard/internal/failure"
 	"rootguard/internal/fake"
 	"rootguard/internal/guard"
+	"rootguard/internal/testenv"
 	"rootguard/internal/wire"
 )
 
@@ -108,7 +109,8 @@ func burst(tb testing.TB, server *dynamotest.Server, table string, n int) (faile
 // with a burst that EventBridge hands on: none fails for contention, though
 // transactions that meet on a row conflict.
 func TestHotSession(t *testing.T) {
-	for _, n := range []int{100, 1000} {
+	t.Parallel()
+	for _, n := range []int{100, testenv.Size(1000, 300)} {
 		t.Run(strconv.Itoa(n), func(t *testing.T) {
 			server := dynamotest.New(t)
 			table := dynamotest.Table(t, dynamotest.Client(server.URL))

@@ -25,6 +25,7 @@ import (
 	"rootguard/internal/incident"
 	"rootguard/internal/mfadeadline"
 	"rootguard/internal/quarantine"
+	"rootguard/internal/testenv"
 	"rootguard/internal/worker"
 )
 
@@ -49,10 +50,12 @@ func local(t *testing.T, now func() time.Time) (s *dynamodb.Store, server *dynam
 }
 
 func TestLedger(t *testing.T) {
+	t.Parallel()
 	guardtest.Ledger(t, func(t *testing.T) guard.Ledger { t.Helper(); return open(t) })
 }
 
 func TestJournal(t *testing.T) {
+	t.Parallel()
 	guardtest.Facts(t, func(t *testing.T) guard.Facts { t.Helper(); return open(t) })
 	guardtest.FactRows(t, func(t *testing.T) guardtest.FactsAndRows { t.Helper(); return open(t) })
 }
@@ -149,6 +152,7 @@ func TestDeadlineRows(t *testing.T) {
 
 // TestSmallAnswers runs the contract where no answer holds more than a few rows.
 func TestSmallAnswers(t *testing.T) {
+	t.Parallel()
 	if os.Getenv(dynamotest.EndpointEnv) != "" {
 		t.Skip("only this package's server can be told to answer in small pages")
 	}
@@ -166,7 +170,7 @@ func TestSmallAnswers(t *testing.T) {
 		guardtest.FactRows(t, func(t *testing.T) guardtest.FactsAndRows {
 			t.Helper()
 			s, server, _ := local(t, time.Now)
-			server.PageMax = 2
+			server.PageMax = testenv.Size(2, 40)
 			return s
 		})
 	})

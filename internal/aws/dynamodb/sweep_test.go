@@ -23,6 +23,7 @@ import (
 	"rootguard/internal/failure"
 	"rootguard/internal/fake"
 	"rootguard/internal/mfadeadline"
+	"rootguard/internal/testenv"
 	"rootguard/internal/wire"
 )
 
@@ -123,7 +124,8 @@ func (s *sweepers) told(t *testing.T) (alerts, users int) {
 // TestManyUsersAreDue has many users due at once. In the end all were looked at
 // and told of once, though each sweep is bounded and two at a time overlap.
 func TestManyUsersAreDue(t *testing.T) {
-	n, bound := 1200, 400
+	t.Parallel()
+	n, bound := testenv.Size(1200, 300), testenv.Size(400, 100)
 	if os.Getenv(dynamotest.EndpointEnv) != "" {
 		n, bound = 200, 60
 	}
@@ -212,6 +214,7 @@ func TestRowsThatCannotBeRead(t *testing.T) {
 // them, fail or lose its answer. No user is lost by it, and one copy at most
 // comes, of an alert that could not be marked as sent.
 func TestEveryRequestOfASweepFails(t *testing.T) {
+	t.Parallel()
 	faults := []dynamotest.Fault{{Code: "ProvisionedThroughputExceededException"}, {Code: "InternalServerError", After: true}}
 	run := func(t *testing.T, plan map[int]dynamotest.Fault) (requests int) {
 		t.Helper()
@@ -260,10 +263,10 @@ func TestEveryRequestOfASweepFails(t *testing.T) {
 		t.Fatalf("a sweep makes only %d requests", n)
 	}
 	for i := 1; i <= n; i++ {
-		for _, f := range faults {
+		for _, f := range testenv.Turn(i, faults...) {
 			run(t, map[int]dynamotest.Fault{i: f})
 		}
-		for j := i + 1; j <= n; j++ {
+		for j := i + 1; j <= n; j += testenv.Size(1, 3) {
 			run(t, map[int]dynamotest.Fault{i: faults[0], j: faults[0]})
 		}
 	}
