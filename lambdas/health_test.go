@@ -115,5 +115,5 @@ func TestHealth(t *testing.T) {
 		run()
 	}
 	told("[HIGH] Guardrail unhealthy: rule.root-sign-in", "[HIGH] Guardrail unhealthy: heartbeat.iamuser",
-		"[INFO] Guardrail well again: rule.root-sign-in", "[INFO] Guardrail well again: heartbeat.iamuser")
+		"[INFO] Guardrail healthy again: rule.root-sign-in", "[INFO] Guardrail healthy again: heartbeat.iamuser")
 }

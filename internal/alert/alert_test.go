@@ -60,22 +60,28 @@ func samples() map[string]Alert {
 		Target:  detect.Target{UserName: "bob", UserID: "AIDAEXAMPLEBOB000001"},
 		Session: "arn:aws:sts::210987654321:assumed-role/Admin/alice@example.com@2026-03-01T09:00:00Z",
 		CIS:     []string{"1.10"}, ATTACK: []string{"T1136.003"},
-		NextStep: "Check that somebody asked for this user, and that it enables MFA before the deadline if it gets a password.",
+		NextStep: "Check that this user was asked for, and that it enables MFA before the deadline if it gets a password.",
 	}
 	access := created
 	access.ID, access.Severity, access.Title, access.EventName = detect.UserConsoleAccess, detect.Medium, "Console password created for IAM user: bob", "CreateLoginProfile"
 	access.Actor = detect.Actor{Type: "IAMUser", Name: "carol", ARN: "arn:aws:iam::210987654321:user/carol", PrincipalID: "AIDAEXAMPLECAROL0001", AccessKeyID: "AKIAEXAMPLEKEY000002"}
 	access.Also, access.Detail = []detect.ID{detect.UserAdminGranted}, "The password need not be changed at the first sign-in."
-	access.NextStep = "Check that somebody asked for this password, and that the user enables MFA before the deadline."
+	access.NextStep = "Check that this password was asked for, and that the user enables MFA before the deadline."
 	tampered := created
 	tampered.ID, tampered.Severity, tampered.Title, tampered.EventSource, tampered.EventName = detect.GuardTampered, detect.High, "Guardrail tampering denied: StopLogging management", "cloudtrail.amazonaws.com", "StopLogging"
 	tampered.Target, tampered.ErrorCode = detect.Target{Resource: "arn:aws:cloudtrail:us-east-1:210987654321:trail/management"}, "AccessDenied"
 	tampered.Detail = "The attempt was denied; User: arn:aws:sts::210987654321:assumed-role/Admin/alice@example.com is not authorized to perform: cloudtrail:StopLogging with an explicit deny in a service control policy."
 	tampered.CIS, tampered.ATTACK = []string{"4.3", "4.5"}, []string{"T1562.001", "T1562.008"}
-	tampered.NextStep = "Unless you are deploying rootguard right now, undo the change, then look at what the same session did before and after."
+	tampered.NextStep = "Nothing was changed. Find out who tried this and why, then check what else the same session did."
 	missing := detect.MFAMissing("210987654321", created.Target, at("2026-03-01T09:15:00Z"), at("2026-03-02T09:15:00Z"), "password by CreateLoginProfile of carol")
 	unhealthy := detect.FaultFound(detect.Fault{Account: "210987654321", Region: "us-east-1", Check: "trail", Since: at("2026-03-05T06:00:00Z"), Severity: detect.Critical,
 		Why: "No multi-Region trail is logging, so no event reaches rootguard", Fix: "aws cloudtrail start-logging --name management --region us-east-1"})
+	found := detect.MFAFound("210987654321", detect.Target{UserName: "bob", UserID: "AIDAEXAMPLEBOB000001"}, at("2026-03-01T09:15:00Z"), at("2026-03-02T09:15:00Z"), "no event was delivered")
+	undelivered := detect.Fault{Account: "210987654321", Region: "us-east-1", Check: "queue.undelivered", Since: at("2026-03-05T06:00:00Z"), Severity: detect.High,
+		Why: "About 3 events wait in the queue rootguard-undelivered; each is kept for 14 days", Fix: "Run rootguard redrive"}
+	keyUsed := cloudtrail.Record{EventName: "GetCallerIdentity", EventSource: "sts.amazonaws.com", AWSRegion: "us-east-1", EventTime: at("2026-03-05T06:00:00Z"),
+		EventID: "8a2f6c1e-9b3d-4f0a-8c55-1d2e3f4a5b6e", SourceIPAddress: "198.51.100.7", UserAgent: "aws-cli/2.15", RecipientAccountID: "123456789012", ReadOnly: cloudtrail.Yes,
+		UserIdentity: cloudtrail.UserIdentity{Type: "Root", PrincipalID: "123456789012", AccountID: "123456789012", AccessKeyID: "AKIAEXAMPLEKEY000001"}}
 	said := detect.Announced{ID: "3F9D0-KQ7TB", Owner: "alice@example.com", Reason: "renewing the support plan, ticket OPS-17", Until: at("2026-01-02T05:00:00Z")}
 	mfa := rootConsole
 	mfa.ID, mfa.Title, mfa.MFA = detect.RootSignin, "Root sign-in with MFA", cloudtrail.Yes
@@ -111,8 +117,20 @@ func samples() map[string]Alert {
 		"user_console_access": {Schema: Schema, ID: "a-5", Kind: First, AccountName: "data-lake", Finding: access, Deadline: at("2026-03-02T09:15:00Z")},
 		"guard_tampered":      {Schema: Schema, ID: "a-6", Kind: First, AccountName: "data-lake", Finding: tampered},
 		"user_mfa_missing":    {Schema: Schema, ID: "a-7", Kind: First, AccountName: "data-lake", Finding: missing},
-		"guard_unhealthy":     {Schema: Schema, ID: "a-8", Kind: First, Finding: unhealthy},
+		"user_mfa_missing_roll_up": {Schema: Schema, ID: "a-19", Kind: RollUp, AccountName: "data-lake", Finding: missing, Count: 5,
+			Actions: []Action{{"", "carol", 1}, {"", "dave", 1}, {"", "erin.smith", 1}, {"", "frank@example.com", 1}}, ActionsOmitted: 1,
+			FirstTime: at("2026-03-02T09:15:00Z"), LastTime: at("2026-03-02T09:40:00Z")},
+		"user_mfa_reminder": {Schema: Schema, ID: "a-20", Kind: First, Finding: detect.MFAReminder(found, 3, 3, at("2026-03-05T09:15:00Z"))},
+		"root_key_used":     {Schema: Schema, ID: "a-21", Kind: First, Finding: judged(keyUsed)},
+		"guard_healthy":     {Schema: Schema, ID: "a-22", Kind: First, Finding: detect.FaultClosed(undelivered, at("2026-03-05T08:00:00Z"))},
+		"guard_reminder":    {Schema: Schema, ID: "a-23", Kind: First, Finding: detect.FaultReminder(detect.FaultFound(undelivered), 1, at("2026-03-06T06:00:00Z"))},
+		"guard_unhealthy":   {Schema: Schema, ID: "a-8", Kind: First, Finding: unhealthy},
 	}
+}
+
+// judged is the finding of a record that is flagged.
+func judged(rec cloudtrail.Record) detect.Finding {
+	return new(detect.Detector).Detect(&rec, nil).Finding
 }
 
 func TestGolden(t *testing.T) {
@@ -348,7 +366,7 @@ func TestLate(t *testing.T) {
 	if s := Subject(a); s != "[HIGH] Root activity x538 - prod-billing (123456789012)" {
 		t.Errorf("subject: %s", s)
 	}
-	if text := Text(a); !strings.Contains(text, "Repeats: 538 events in this session, told of late because too many alerts were due at once\n") {
+	if text := Text(a); !strings.Contains(text, "Repeats: 538 events in this session, alerted together because too many alerts were due at once\n") {
 		t.Errorf("text:\n%s", text)
 	}
 	check(t, a)

@@ -44,22 +44,23 @@ type metadata struct {
 // Slack and Teams act on: emphasis, links, mentions.
 func AmazonQ(a Alert) ([]byte, error) {
 	f := &a.Finding
+	s := readable(a)
 	n := notification{
 		Version: "1.0",
 		Source:  "custom",
 		ID:      display(a.ID, 128),
 		Content: content{
 			TextType:    "client-markdown",
-			Title:       "[" + severity(a) + "] " + cut(plain(title(a), 120)+repeated(a)+" - "+plain(accountNamed(a), 60), 180),
-			Description: description(a),
-			NextSteps:   steps(a),
+			Title:       "[" + severity(a) + "] " + cut(plain(title(s), 120)+repeated(a)+" - "+plain(accountNamed(a), 60), 180),
+			Description: description(s),
+			NextSteps:   steps(s),
 			Keywords:    keywords(f),
 		},
 		Metadata: metadata{
 			ThreadID:          thread(a),
 			Summary:           "[" + severity(a) + "] " + plain(strings.TrimPrefix(Subject(a), "["+severity(a)+"] "), subjectLimit),
 			EventType:         findingID(f.ID),
-			RelatedResources:  related(f),
+			RelatedResources:  related(&s.Finding),
 			AdditionalContext: additional(a),
 		},
 	}
@@ -97,7 +98,14 @@ func description(a Alert) string {
 	if in := strings.Join(incident(a), "; "); in != "" {
 		lines = append(lines, "*Case:* "+code(in, 250))
 	}
-	if several(a) {
+	switch {
+	case lists(a):
+		names := make([]string, 0, len(a.Actions))
+		for _, act := range a.Actions[:min(len(a.Actions), actionLimit)] {
+			names = append(names, target(act))
+		}
+		lines = append(lines, fmt.Sprintf("*All:* %d: %s", a.Count, code(strings.Join(names, ", "), 600)))
+	case several(a):
 		const limit = 10
 		lines = append(lines, fmt.Sprintf("*Repeats:* %d events", a.Count))
 		shown := a.Actions[:min(len(a.Actions), limit)]

@@ -174,7 +174,7 @@ func asffOf(a Alert, hub Hub, at time.Time) asffFinding {
 		out.RecordState, out.Workflow.Status = "ARCHIVED", "RESOLVED"
 	}
 	out.FirstObservedAt, out.LastObservedAt = iso(earlier(e.created, e.first)), iso(e.last)
-	if next := units(display(f.NextStep, asffText), asffText); next != "" {
+	if next := units(display(e.step, asffText), asffText); next != "" {
 		out.Remediation = &asffRemediation{asffRecommendation{next}}
 	}
 	ip, service := address(f)

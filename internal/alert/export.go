@@ -32,6 +32,7 @@ type export struct {
 	types   []string  // of the ASFF's taxonomy
 	title   string
 	desc    string
+	step    string // what to do next
 }
 
 // exported prepares an alert within its limits.
@@ -71,7 +72,11 @@ func exported(a Alert) export {
 		e.uid = "rootguard/sha256/" + hex.EncodeToString(sum[:])
 	}
 
-	if e.title = display(title(a), 180) + repeated(a); strings.TrimSpace(e.title) == "" {
+	times := repeated(a)
+	a = readable(a)
+	f = &a.Finding
+	e.step = f.NextStep
+	if e.title = display(title(a), 180) + times; strings.TrimSpace(e.title) == "" {
 		e.title = "alert"
 	}
 	parts := []string{who(f) + " from " + from(f) + ", " + span(a) + "."}

@@ -3,6 +3,8 @@ package alert
 import (
 	"fmt"
 	"time"
+
+	"rootguard/internal/detect"
 )
 
 // Line is the alert on one line of at most 400 characters for a terminal,
@@ -27,6 +29,10 @@ func Pair(a Alert) (head, body string) {
 const lineTime = "2006-01-02 15:04:05Z"
 
 func parts(a Alert) (account, who, what string) {
+	times := repeated(a)
+	if a.Finding.ID == detect.GuardUnhealthy || lists(a) {
+		a = readable(a)
+	}
 	f := &a.Finding
 	account = accountID(a)
 	if name := display(a.AccountName, 40); name != "" {
@@ -36,7 +42,7 @@ func parts(a Alert) (account, who, what string) {
 	if ip := origin(f.SourceIP, 60); ip != "" {
 		who += " from " + ip
 	}
-	return account, who, display(title(a), 120) + repeated(a)
+	return account, who, display(title(a), 120) + times
 }
 
 // when is the time an alert is about: the last event of several.

@@ -289,7 +289,7 @@ func ocsfOf(a Alert) ocsfFinding {
 	if !a.Deadline.IsZero() {
 		out.Unmapped.Deadline = &a.Deadline
 	}
-	if next := display(f.NextStep, 2*nameLimit); next != "" {
+	if next := display(e.step, 2*nameLimit); next != "" {
 		out.Remediation = &ocsfRemedy{next}
 	}
 	for _, id := range f.ATTACK {

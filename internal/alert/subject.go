@@ -3,6 +3,8 @@ package alert
 import (
 	"strconv"
 	"strings"
+
+	"rootguard/internal/detect"
 )
 
 // subjectLimit is the length of an SNS subject: ASCII, fewer than 100
@@ -21,8 +23,9 @@ const shortName = 12
 // is shortened, then the title; severity, count and account ID stay.
 func Subject(a Alert) string {
 	const sep = " - "
-	front := "[" + severity(a) + "] "
 	times := repeated(a)
+	a = readable(a)
+	front := "[" + severity(a) + "] "
 	account := ascii(a.Finding.Account, 20)
 	title, name := ascii(title(a), subjectLimit), ascii(a.AccountName, subjectLimit)
 	if title == "" {
@@ -61,7 +64,7 @@ func title(a Alert) string {
 	switch {
 	case f.Title == "":
 		return string(f.ID)
-	case target == "" || strings.Contains(f.Title, target[strings.LastIndexAny(target, "/:")+1:]):
+	case target == "" || f.ID == detect.GuardUnhealthy || strings.Contains(f.Title, target[strings.LastIndexAny(target, "/:")+1:]):
 		return f.Title
 	default:
 		return f.Title + ": " + target
@@ -76,13 +79,16 @@ func local(resource string) string {
 	return resource
 }
 
-// several reports whether the alert tells of more than its finding's event.
+// several reports whether the alert is about more than its finding's event.
 func several(a Alert) bool { return a.Kind == RollUp || a.Kind == Escalation }
 
-// repeated tells of several events: ", 538 more" on a roll-up, since their
-// first was alerted before, " x5" on an escalation and where none was.
+// repeated counts several events: ", 538 more" on a roll-up, since their
+// first was alerted before, " x5" on an escalation and where none was. A roll-up that
+// lists what it is about has that in its title.
 func repeated(a Alert) string {
 	switch {
+	case lists(a):
+		return ""
 	case a.Kind == RollUp && a.Count > 0 && !a.Late:
 		return ", " + strconv.Itoa(a.Count) + " more"
 	case several(a) && a.Count > 1:

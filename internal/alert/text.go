@@ -27,6 +27,8 @@ const (
 // A line has at most 200 characters and the whole under 64 KiB. Text from a log
 // can add no line: see the package documentation.
 func Text(a Alert) string {
+	list := lists(a)
+	a = readable(a)
 	f := &a.Finding
 	lines := []string{
 		"What:    [" + severity(a) + "] " + display(title(a), 120) + repeated(a) + call(a),
@@ -56,7 +58,11 @@ func Text(a Alert) string {
 	if command := ack(a); command != "" {
 		lines = append(lines, "Ack:     "+command)
 	}
-	lines = append(lines, repeats(a)...)
+	if list {
+		lines = append(lines, all(a)...)
+	} else {
+		lines = append(lines, repeats(a)...)
+	}
 	if command := lookup(f); command != "" {
 		lines = append(lines, "Look up: "+command)
 	}
@@ -198,7 +204,11 @@ func about(f *detect.Finding) []string {
 	case name != "" || id != "":
 		lines = append(lines, "User:    "+name+id)
 	}
-	if resource != "" && !strings.Contains(f.Title, f.Target.Resource) {
+	switch {
+	case resource == "":
+	case f.ID == detect.GuardUnhealthy:
+		lines = append(lines, "Check:   "+resource)
+	case !strings.Contains(f.Title, f.Target.Resource):
 		lines = append(lines, "On:      "+resource)
 	}
 	return lines
@@ -258,9 +268,9 @@ func announced(f *detect.Finding) string {
 	}
 	said := "announced by " + display(an.Owner, 80) + " until " + full(an.Until) + ": " + display(an.Reason, 200)
 	if an.Severity > f.Severity {
-		return said + " (lowered from " + an.Severity.String() + ")"
+		return said + " (severity lowered from " + an.Severity.String() + ")"
 	}
-	return "root use was " + said + " (which lowers no finding of this kind)"
+	return "root use was " + said + " (an announcement does not lower a finding of this kind)"
 }
 
 // full is a time with its date, as every line of Text writes it.
@@ -316,12 +326,12 @@ func repeats(a Alert) []string {
 	if !several(a) {
 		return nil
 	}
-	what := fmt.Sprintf("Repeats: %d more events in this session, after one that was alerted when it came", a.Count)
+	what := fmt.Sprintf("Repeats: %d more events in this session, after the first was alerted", a.Count)
 	switch {
 	case a.Late:
-		what = fmt.Sprintf("Repeats: %d events in this session, told of late because too many alerts were due at once", a.Count)
+		what = fmt.Sprintf("Repeats: %d events in this session, alerted together because too many alerts were due at once", a.Count)
 	case a.Kind == Escalation:
-		what = fmt.Sprintf("Repeats: %d events, told of at once because they passed a threshold", a.Count)
+		what = fmt.Sprintf("Repeats: %d events, alerted at once because they passed a threshold", a.Count)
 	}
 	lines := []string{what}
 	shown := a.Actions[:min(len(a.Actions), actionLimit)]
@@ -332,6 +342,27 @@ func repeats(a Alert) []string {
 		lines = append(lines, fmt.Sprintf("        and %d more kinds of call (%d events)", kinds, events))
 	} else if events > 0 {
 		lines = append(lines, fmt.Sprintf("        and %d more events", events))
+	}
+	return lines
+}
+
+// all lists what a roll-up of rootguard's own findings is about.
+func all(a Alert) []string {
+	what := fmt.Sprintf("All:     %d, after those that were alerted one by one", a.Count)
+	if a.Late {
+		what = fmt.Sprintf("All:     %d, alerted together because too many alerts were due at once", a.Count)
+	}
+	lines := []string{what}
+	shown := a.Actions[:min(len(a.Actions), actionLimit)]
+	for _, act := range shown {
+		line := "         " + target(act)
+		if act.Count > 1 {
+			line += fmt.Sprintf(" (%d times)", act.Count)
+		}
+		lines = append(lines, line)
+	}
+	if _, events := rest(a, len(shown)); events > 0 {
+		lines = append(lines, fmt.Sprintf("         and %d more", events))
 	}
 	return lines
 }

@@ -154,7 +154,7 @@ func ruledCall(rec *cloudtrail.Record) Outcome {
 		if how != "" {
 			f.Severity = lower(f.Severity)
 			f.Title += " (" + how + ")"
-			f.Detail = ended(rec)
+			f.Detail, f.NextStep = ended(rec), stepAttempt
 		} else if by := onBehalf(rec); by != "" {
 			f.Detail += " " + sentence(strings.ToUpper(by[:1])+by[1:])
 		}

@@ -146,6 +146,14 @@ const (
 	stepPasswordKnown = "If this was not the holder of the root credentials, change the root password now: " +
 		"only MFA kept the caller out, and it may be tried again."
 
+	stepAttempt = "Nothing was changed. Find out who tried this and why, then check what else the same session did."
+
+	stepRootAttempt = "Nothing was changed, but root made the call: ask the holder of the root credentials whether this was them; " +
+		"if not, reset the root password and call AWS Support."
+
+	stepRootKey = "Make root access key NAME inactive and delete it: sign in as root, Security credentials, Access keys. " +
+		"Then check for other calls made with it."
+
 	stepCredentialsRemoved = "Check that the management account is removing this account's root credentials, " +
 		"and that the root password and access keys are gone too; if not, sign in as root and add MFA."
 )
@@ -154,4 +162,5 @@ const (
 var steps = map[ID][]string{
 	RootSigninFailed: {stepPasswordKnown},
 	RootMFARemoved:   {stepCredentialsRemoved},
+	RootActivity:     {stepRootAttempt, stepRootKey},
 }

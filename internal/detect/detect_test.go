@@ -152,7 +152,7 @@ func TestRootSignInDetail(t *testing.T) {
 	o := new(Detector).Detect(signin("ConsoleLogin", root, said("ConsoleLogin", "Success", ""),
 		fields{"additionalEventData": fields{"MFAUsed": "Yes", "MFAIdentifier": device}}).decode(t), nil)
 	want := Finding{
-		ID: RootSignin, Severity: Critical, Title: "Root sign-in with MFA", Detail: "MFA was used: passkey/security key " + device + ".",
+		ID: RootSignin, Severity: Critical, Title: "Root sign-in with MFA", Detail: "MFA device: passkey/security key " + device + ".",
 		Account: "111122223333", Region: "us-east-1", EventTime: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), EventID: "e-1",
 		EventSource: "signin.amazonaws.com", EventName: "ConsoleLogin", SourceIP: "192.0.2.7", UserAgent: "aws-cli/2",
 		Actor: Actor{Type: "Root", Name: "root", ARN: "arn:aws:iam::111122223333:root", PrincipalID: "111122223333"},

@@ -13,7 +13,7 @@ type Fault struct {
 	Since           time.Time // when it was first found so
 	Severity        Severity
 	Why             string // for people: what is wrong
-	Fix             string // for people: the command or the step that mends it
+	Fix             string // for people: the command or the step that fixes it
 	Unchecked       bool   // whether it works could not be found out
 
 	// Nonce is a random word of this one outage, so that no one can claim its event
@@ -30,13 +30,13 @@ func FaultFound(f Fault) Finding {
 		out.Title, kind = "Guardrail cannot be checked", "unchecked/"
 	}
 	out.Title += ": " + printable(f.Check)
-	parts := []string{strings.TrimSuffix(f.Why, "."), "so since " + f.Since.UTC().Format(time.RFC3339)}
+	parts := []string{strings.TrimSuffix(f.Why, "."), "since " + f.Since.UTC().Format(time.RFC3339)}
 	switch {
 	case f.Fix == "":
 	case len(f.Fix) <= maxStep:
 		out.NextStep = f.Fix
 	default:
-		out.NextStep, parts = "Run rootguard doctor, which prints what mends this.", append(parts, "to mend it: "+f.Fix)
+		out.NextStep, parts = "Run rootguard doctor, which prints the fix.", append(parts, "fix: "+f.Fix)
 	}
 	out.Severity, out.Detail = f.Severity, sentence(parts...)
 	out.Account, out.Region, out.Target = f.Account, f.Region, Target{Resource: f.Check}
@@ -60,9 +60,12 @@ func FaultWorse(f Finding, at time.Time) Finding {
 }
 
 // FaultReminder makes of a FaultFound the reminder of a day, 1 being the
-// first after it was told.
+// first after it was alerted.
 func FaultReminder(f Finding, day int, at time.Time) Finding {
-	f.Title = fmt.Sprintf("%s, day %d", f.Title, day)
+	f.Title = fmt.Sprintf("%s, for %d days", f.Title, day)
+	if day == 1 {
+		f.Title = strings.TrimSuffix(f.Title, "s")
+	}
 	f.EventTime = at.UTC()
 	f.follows(PhaseUpdated, fmt.Sprintf("/day-%d", day))
 	return f
@@ -71,7 +74,7 @@ func FaultReminder(f Finding, day int, at time.Time) Finding {
 // FaultClosed is the note that a Fault is over since a time.
 func FaultClosed(fault Fault, at time.Time) Finding {
 	f := FaultFound(fault)
-	f.Title = "Guardrail well again: " + printable(fault.Check)
+	f.Title = "Guardrail healthy again: " + printable(fault.Check)
 	f.NextStep = "Run rootguard redrive for events that waited, and rootguard replay over the logs of that time for events that never came."
 	if fault.Unchecked {
 		f.Title, f.NextStep = "Guardrail can be checked again: "+printable(fault.Check), "Nothing to do."

@@ -12,7 +12,7 @@ func TestFault(t *testing.T) {
 		Why: "The trail does not log.", Fix: "aws cloudtrail start-logging --name main"}
 	f := FaultFound(fault)
 	if f.ID != GuardUnhealthy || f.Severity != Critical || f.Title != "Guardrail unhealthy: trail" ||
-		f.Detail != "The trail does not log; so since 2026-01-02T03:04:05Z." || f.NextStep != fault.Fix ||
+		f.Detail != "The trail does not log; since 2026-01-02T03:04:05Z." || f.NextStep != fault.Fix ||
 		f.Account != "111122223333" || f.Region != "us-east-1" || f.Target.Resource != "trail" || !f.EventTime.Equal(since) {
 		t.Errorf("%+v", f)
 	}
@@ -22,7 +22,7 @@ func TestFault(t *testing.T) {
 	if long.EventID != f.EventID {
 		t.Error("the same fault in other words is another event")
 	}
-	if !strings.Contains(long.NextStep, "rootguard doctor") || !strings.Contains(long.Detail, "to mend it: long") || !strings.Contains(long.Detail, "END") {
+	if !strings.Contains(long.NextStep, "rootguard doctor") || !strings.Contains(long.Detail, "fix: long") || !strings.Contains(long.Detail, "END") {
 		t.Errorf("a fix too long for a line is lost: %q, %q", long.NextStep, long.Detail)
 	}
 	reworded.Fix = ""
@@ -58,14 +58,14 @@ func TestFault(t *testing.T) {
 	if unchecked.Title != "Guardrail cannot be checked: trail" {
 		t.Errorf("unchecked: %q", unchecked.Title)
 	}
-	if closed.Severity != Info || closed.Title != "Guardrail well again: trail" || closed.Detail != "Closed. It was: "+f.Detail || !closed.EventTime.Equal(at) {
+	if closed.Severity != Info || closed.Title != "Guardrail healthy again: trail" || closed.Detail != "Closed. It was: "+f.Detail || !closed.EventTime.Equal(at) {
 		t.Errorf("closed: %+v", closed)
 	}
 	fault.Unchecked = true
 	if over := FaultClosed(fault, at); over.Title != "Guardrail can be checked again: trail" {
 		t.Errorf("what could not be checked is called well: %q", over.Title)
 	}
-	if reminder.Title != "Guardrail unhealthy: trail, day 1" || reminder.Severity != Critical || !reminder.EventTime.Equal(at) {
+	if reminder.Title != "Guardrail unhealthy: trail, for 1 day" || reminder.Severity != Critical || !reminder.EventTime.Equal(at) {
 		t.Errorf("reminder: %+v", reminder)
 	}
 }

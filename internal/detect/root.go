@@ -201,10 +201,10 @@ func rootSecret(rec *cloudtrail.Record) Outcome {
 	switch rec.EventName {
 	case "PasswordRecoveryRequested":
 		f.Title = "Root password recovery requested"
-		f.Detail = "Whoever reads the root mailbox can now set a new root password."
+		f.Detail = "The reader of the root mailbox can now set a new root password."
 	case "PasswordRecoveryCompleted":
 		f.Title = "Root password recovery completed"
-		f.Detail = "The root password was set anew by way of the root mailbox."
+		f.Detail = "The root password was changed through the root mailbox."
 	case "PasswordUpdated":
 		f.Detail = "The root user's password is a new one."
 	case "EmailUpdated":
@@ -213,7 +213,7 @@ func rootSecret(rec *cloudtrail.Record) Outcome {
 	if resultOf(rec) == failure {
 		f.Severity = lower(f.Severity)
 		f.Title += " (failed)"
-		f.Detail = ended(rec)
+		f.Detail, f.NextStep = ended(rec), stepAttempt
 	}
 	return matched(f)
 }
@@ -287,7 +287,7 @@ func primaryEmail(rec *cloudtrail.Record) Outcome {
 	if how != "" {
 		f.Severity = High
 		f.Title += " (" + how + ")"
-		f.Detail = ended(rec) + " The address is the old one."
+		f.Detail, f.NextStep = ended(rec)+" The address is the old one.", stepAttempt
 	}
 	if member := rec.Request("accountId"); member != "" {
 		f.Target.Resource = "account " + member
@@ -310,7 +310,7 @@ func assumeRoot(rec *cloudtrail.Record) Outcome {
 	f.Detail = sentence("Member account "+orUnnamed(member), "task policy "+orUnnamed(taskName(policy)))
 	if how := attempt(rec); how != "" {
 		f.Title = "Root session by sts:AssumeRoot " + how
-		f.Detail = ended(rec) + " No session was opened."
+		f.Detail, f.NextStep = ended(rec)+" No session was opened.", stepAttempt
 	}
 	if member != "" {
 		f.Target.Resource = "account " + member
@@ -375,6 +375,7 @@ func rootSession(rec *cloudtrail.Record, assumed *AssumedRoot) Outcome {
 	if how := attempt(rec); how != "" {
 		f.Title += " (" + how + ")"
 		f.Detail += " " + ended(rec)
+		f.NextStep = stepAttempt
 	}
 	return matched(f)
 }
@@ -384,10 +385,13 @@ func rootSession(rec *cloudtrail.Record, assumed *AssumedRoot) Outcome {
 // SessionUnseen. A long-term key has no sign-in.
 func rootActivity(rec *cloudtrail.Record) Outcome {
 	f := finding(rec, RootActivity)
+	key := false
 	switch {
 	case strings.HasPrefix(rec.UserIdentity.AccessKeyID, "AKIA"):
 		f.Title = "Root access key used: " + call(rec)
 		f.Detail = "The call was signed with a long-term access key of the root user."
+		f.NextStep = strings.ReplaceAll(stepRootKey, "NAME", shellWord(rec.UserIdentity.AccessKeyID))
+		key = true
 	case rec.IssuesCredentials():
 		f.Title = "Root activity: " + issued[rec.EventName]
 		f.Detail = "These credentials have root's permissions outside the console (" + rec.EventName + ")."
@@ -403,6 +407,9 @@ func rootActivity(rec *cloudtrail.Record) Outcome {
 	if how := attempt(rec); how != "" {
 		f.Title += " (" + how + ")"
 		f.Detail += " " + ended(rec)
+		if !key {
+			f.NextStep = stepRootAttempt
+		}
 	}
 	return matched(f)
 }

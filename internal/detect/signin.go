@@ -72,9 +72,9 @@ func isRoot(ui *cloudtrail.UserIdentity) bool {
 	return ui.Type == "Root" || ui.Type == "" && strings.HasSuffix(ui.ARN, ":root")
 }
 
-// rootSignIn tells of every sign-in of root. One whose outcome is not on record
-// is told of as the worse case, a success, in words that say so: it must not be
-// lost because a field was.
+// rootSignIn flags every sign-in of root. One whose outcome is not on record is
+// flagged as the worse case, a success, in words that say so: it must not be lost
+// because a field was.
 func rootSignIn(rec *cloudtrail.Record) Finding {
 	used := rec.MFAUsed()
 	switch resultOf(rec) {
@@ -100,9 +100,9 @@ func rootSignIn(rec *cloudtrail.Record) Finding {
 		f.Detail = "The password alone was enough."
 	case cloudtrail.Yes:
 		f.Title = "Root sign-in with MFA"
-		f.Detail = "MFA was used."
+		f.Detail = "The record does not name the MFA device."
 		if device := paramsOf(rec.AdditionalEventData).str("MFAIdentifier"); device != "" {
-			f.Detail = "MFA was used: " + sentence(cloudtrail.MFADeviceKind(device)+" "+device)
+			f.Detail = sentence("MFA device: " + cloudtrail.MFADeviceKind(device) + " " + device)
 		}
 	default:
 		f.Title = "Root sign-in, MFA not on record"

@@ -278,7 +278,7 @@ func (o *Own) tampered(rec *cloudtrail.Record, row *guardCall, name string) Find
 	if how != "" {
 		f.Severity = High
 		f.Title = "Guardrail tampering " + how + ": "
-		f.Detail = ended(rec)
+		f.Detail, f.NextStep = ended(rec), stepAttempt
 	}
 	if rec.UserIdentity.InvokedBy == cloudFormation || rec.SourceIPAddress == cloudFormation {
 		f.Detail += " CloudFormation made the call, for a stack that the record does not name."

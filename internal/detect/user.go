@@ -180,7 +180,7 @@ func userChange(rec *cloudtrail.Record, c cloudtrail.IAMChange) Outcome {
 
 func userCreated(rec *cloudtrail.Record, c cloudtrail.IAMChange, f *Finding) string {
 	f.Title = "IAM user created: " + printable(orUnnamed(c.UserName))
-	f.Detail = sentence("The user has no MFA yet", onBehalf(rec))
+	f.Detail = sentence("A password or an access key for it is an alert of its own", onBehalf(rec))
 	return ""
 }
 
@@ -286,9 +286,9 @@ var journeyOnly = map[string]string{
 // firstSignIn says what a new password demands.
 func firstSignIn(c cloudtrail.IAMChange) string {
 	if c.PasswordResetRequired == cloudtrail.Yes {
-		return "The user must choose a new password at the next sign-in; until then whoever set this one can use it"
+		return "The user must choose a new password at the next sign-in; until then the one who set this password can use it"
 	}
-	return "Whoever set this password knows it, and the user need not change it"
+	return "The one who set this password knows it, and the user need not change it"
 }
 
 // byAnother is what bySelf says of a change that another made.

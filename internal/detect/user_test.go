@@ -89,9 +89,9 @@ func TestUserDetails(t *testing.T) {
 		return new(Detector).Detect(f.decode(t), nil).Finding.Detail
 	}
 	for _, tt := range []struct{ got, want string }{
-		{detail(record("iam:CreateUser", cfn, req(fields{"userName": "bob"}))), "The user has no MFA yet; called by cloudformation.amazonaws.com."},
-		{detail(record("iam:CreateLoginProfile", role, req(fields{"userName": "bob", "passwordResetRequired": true}))), "The user must choose a new password at the next sign-in; until then whoever set this one can use it; done by another."},
-		{detail(record("iam:UpdateLoginProfile", alice, req(fields{"userName": "alice"}))), "Whoever set this password knows it, and the user need not change it; done by the user itself."},
+		{detail(record("iam:CreateUser", cfn, req(fields{"userName": "bob"}))), "A password or an access key for it is an alert of its own; called by cloudformation.amazonaws.com."},
+		{detail(record("iam:CreateLoginProfile", role, req(fields{"userName": "bob", "passwordResetRequired": true}))), "The user must choose a new password at the next sign-in; until then the one who set this password can use it; done by another."},
+		{detail(record("iam:UpdateLoginProfile", alice, req(fields{"userName": "alice"}))), "The one who set this password knows it, and the user need not change it; done by the user itself."},
 		{detail(record("iam:DeactivateMFADevice", role, req(fields{"serialNumber": "GAHT1"}))), "Device: hardware TOTP GAHT1."},
 		{detail(record("ec2:RunInstances", root, denied)), "The root user made this call itself. The call was denied; User is not authorized."},
 	} {

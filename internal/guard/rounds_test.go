@@ -273,7 +273,7 @@ func TestPosture(t *testing.T) {
 	const (
 		missing = "critical root.mfa.missing " + home + " Root has no MFA (seen live, no event)"
 		removed = "critical root.mfa.removed " + home + " Root MFA removed (seen live, no event)"
-		hasMFA  = "Root MFA no longer missing"
+		hasMFA  = "Root has MFA now"
 	)
 	l := newLand()
 	l.iam.roots[home] = rootUser{password: 1}
@@ -311,7 +311,7 @@ func TestPosture(t *testing.T) {
 	}
 	l.iam.roots[home] = good
 	l.pass(t, 2*time.Hour)
-	l.want(t, missing, closed, removed, "info root.mfa.removed "+home+" "+hasMFA)
+	l.want(t, missing, closed, removed, "info root.mfa.removed "+home+" Root has MFA again")
 
 	// What IAM says is a fact when the status changes by it, and not each hour.
 	if n := len(l.facts(t, home)); n != 4 {

@@ -95,7 +95,7 @@ func (r *rig) wantTold(want ...string) {
 const (
 	stopped  = "Guardrail unhealthy: trail critical"
 	trailOff = "Guardrail unhealthy: trail"
-	trailOK  = "Guardrail well again: trail info"
+	trailOK  = "Guardrail healthy again: trail info"
 )
 
 // TestEpisode follows what is certain from its beginning to its end.
@@ -114,16 +114,16 @@ func TestEpisode(t *testing.T) {
 	r.mustRun(287) // to a day after it was told, but for one run
 	r.wantTold(stopped)
 	r.mustRun(1)
-	r.wantTold(stopped, trailOff+", day 1 critical")
+	r.wantTold(stopped, trailOff+", for 1 day critical")
 	r.mustRun(288)
-	r.wantTold(stopped, trailOff+", day 1 critical", trailOff+", day 2 critical")
+	r.wantTold(stopped, trailOff+", for 1 day critical", trailOff+", for 2 days critical")
 	r.trails[0].Logging = true
 	r.mustRun(1)
 	if n := len(r.told()); n != 3 {
 		t.Errorf("closed after one run that was well: %v", r.told())
 	}
 	r.mustRun(2)
-	r.wantTold(stopped, trailOff+", day 1 critical", trailOff+", day 2 critical", trailOK)
+	r.wantTold(stopped, trailOff+", for 1 day critical", trailOff+", for 2 days critical", trailOK)
 	state, err := r.store.Health(t.Context())
 	if err != nil || len(state.Episodes) != 0 {
 		t.Errorf("an episode that is over is kept: %+v, %v", state.Episodes, err)
@@ -216,7 +216,7 @@ func TestHeartbeatMissing(t *testing.T) {
 	r.mustRun(1)
 	r.wantTold(missing)
 	r.mustRun(4) // that of 12:45 came
-	r.wantTold(missing, "Guardrail well again: heartbeat.rootactivity info")
+	r.wantTold(missing, "Guardrail healthy again: heartbeat.rootactivity info")
 }
 
 // TestHeartbeatEvery holds how often there is one, and that a run that comes again
@@ -521,7 +521,7 @@ func TestTopicDown(t *testing.T) {
 	r.keys[keyARN] = health.Key{State: "Enabled"}
 	down = false
 	r.mustRun(2)
-	r.wantTold("Guardrail unhealthy: key critical", "Guardrail well again: key info")
+	r.wantTold("Guardrail unhealthy: key critical", "Guardrail healthy again: key info")
 }
 
 // TestManyFail holds that a run in which nothing can be told ends soon.
@@ -554,7 +554,7 @@ func TestGone(t *testing.T) {
 	r.runs = r.checker()
 	r.mustRun(1)
 	r.wantTold("Guardrail unhealthy: forwarder.eu-north-1 high", "Guardrail unhealthy: second.rules high",
-		"Guardrail well again: forwarder.eu-north-1 info", "Guardrail well again: second.rules info")
+		"Guardrail healthy again: forwarder.eu-north-1 info", "Guardrail healthy again: second.rules info")
 }
 
 // TestNewRegion holds that a Region's forwarder is waited for as long as it was
@@ -691,7 +691,7 @@ func TestLostOnce(t *testing.T) {
 	if n := len(slices.DeleteFunc(r.told(), func(s string) bool { return s != lost })); n != 1 {
 		t.Errorf("told %v", r.told())
 	}
-	if !slices.Contains(r.told(), "Guardrail well again: lost.rules info") {
+	if !slices.Contains(r.told(), "Guardrail healthy again: lost.rules info") {
 		t.Errorf("told %v", r.told())
 	}
 	r.at = r.at.Add(50 * time.Hour) // no run for two days

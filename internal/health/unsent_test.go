@@ -45,7 +45,7 @@ func TestUnsent(t *testing.T) {
 		q.wantTold("Guardrail unhealthy: rollups critical")
 		q.unsent = nil
 		q.mustRun(2)
-		q.wantTold("Guardrail unhealthy: rollups critical", "Guardrail well again: rollups info")
+		q.wantTold("Guardrail unhealthy: rollups critical", "Guardrail healthy again: rollups info")
 	}
 
 	r.unsent, r.fails["Due"] = nil, errors.New("AccessDeniedException")

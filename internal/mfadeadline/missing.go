@@ -119,14 +119,14 @@ func missingMFA(account string, u *bootstrap.UserStatus, gap bootstrap.MFAGap) d
 	case !gap.Evidence.Live():
 		return detect.MFAMissing(account, target, gap.From, gap.Deadline, "password by "+gap.Evidence.What)
 	}
-	// The check that follows the event of a new user may see the password before
-	// the event of the password is there.
-	how := "found by a live check, no event was delivered"
 	switch {
 	case given == nil:
-		how = "found by a live check"
+		return detect.MFAFound(account, target, gap.From, gap.Deadline, "")
 	case !given.Live() && !given.Time.Before(gap.From):
-		how = "password by " + given.What
+		// The check that follows the event of a new user may see the password before
+		// the event of the password is there.
+		return detect.MFAMissing(account, target, gap.From, gap.Deadline, "password by "+given.What)
+	default:
+		return detect.MFAFound(account, target, gap.From, gap.Deadline, "no event was delivered")
 	}
-	return detect.MFAMissing(account, target, gap.From, gap.Deadline, how)
 }

@@ -3,6 +3,7 @@ package detect
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -152,6 +153,49 @@ func TestNames(t *testing.T) {
 	for k, want := range map[Kind]string{Matched: "matched", NotMatched: "not_matched", Skipped: "skipped"} {
 		if k.String() != want {
 			t.Errorf("got %s, want %s", k, want)
+		}
+	}
+}
+
+// TestCommandsNameTheUser holds that a next step's command is about what the finding is about, in
+// one word of a shell.
+func TestCommandsNameTheUser(t *testing.T) {
+	at := time.Date(2026, 3, 2, 9, 15, 0, 0, time.UTC)
+	for name, want := range map[string]string{
+		"bob": "--user-name bob.", "jane@example.com": "--user-name jane@example.com.", "": "--user-name AIDABOB.",
+		"a b": "--user-name NAME.", "$(id)": "--user-name NAME.", "-x": "--user-name NAME.", strings.Repeat("x", 200): "--user-name NAME.",
+	} {
+		f := MFAFound("111122223333", Target{UserName: name, UserID: "AIDABOB"}, at, at, "")
+		if !strings.HasSuffix(f.NextStep, want) || !strings.HasPrefix(f.Detail, "A live check found a console password and no MFA at 2026-03-02T09:15:00Z, MFA was due by ") {
+			t.Errorf("%q: %q, %q", name, f.NextStep, f.Detail)
+		}
+	}
+	if f := Quarantined("111122223333", Target{UserName: "eve"}, at, QuarantineDone, "c", at, at); !strings.Contains(f.NextStep, "rootguard release eve --account 111122223333 --reason TEXT") {
+		t.Error(f.NextStep)
+	}
+}
+
+// TestNextStepOfAttempt holds that no step says to undo what was not done.
+func TestNextStepOfAttempt(t *testing.T) {
+	own := req(fields{"name": "rootguard-x"})
+	for _, tt := range []struct {
+		rec  fields
+		want string
+	}{
+		{record("cloudtrail:StopLogging", role, denied), stepAttempt},
+		{record("events:DeleteRule", role, own), entry(GuardTampered).NextStep},
+		{record("organizations:LeaveOrganization", role, denied), stepAttempt},
+		{record("organizations:LeaveOrganization", role), entry(OrgAccountLeft).NextStep},
+		{record("ec2:RunInstances", root, denied), stepRootAttempt},
+		{record("ec2:RunInstances", root), entry(RootActivity).NextStep},
+		{record("ec2:RunInstances", rootKey, denied), strings.Replace(stepRootKey, "NAME", "AKIAROOT", 1)},
+		{record("ec2:RunInstances", rootKey), strings.Replace(stepRootKey, "NAME", "AKIAROOT", 1)},
+		{record("account:AcceptPrimaryEmailUpdate", role, denied), stepAttempt},
+		{record("sts:AssumeRoot", role, denied), stepAttempt},
+		{signin("PasswordRecoveryRequested", root, said("PasswordRecoveryRequested", "Failure", "")), stepAttempt},
+	} {
+		if f := new(Detector).Detect(tt.rec.decode(t), nil).Finding; f.NextStep != tt.want {
+			t.Errorf("%s: %q, want %q", f.Title, f.NextStep, tt.want)
 		}
 	}
 }

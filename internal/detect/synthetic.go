@@ -3,18 +3,26 @@ package detect
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"rootguard/internal/cloudtrail"
 )
 
 // MFAMissing is the finding that a user has had a console password and no MFA
-// since a time, and the deadline has passed. No record tells it: the sweep and
+// since a time, and the deadline has passed. No record shows it: the sweep and
 // the CLI make it. Its EventID depends on account, user and deadline alone, so
 // that repeats are known as such; its EventTime is the deadline. how says for
-// people what gave the password, or how it is known, and may be "".
+// people what gave the password, and may be "".
 func MFAMissing(account string, target Target, since, deadline time.Time, how string) Finding {
 	due := fmt.Sprintf("Console password since %s, MFA was due by %s", since.UTC().Format(time.RFC3339), deadline.UTC().Format(time.RFC3339))
+	return mfaMissing(account, target, deadline, due, how)
+}
+
+// MFAFound is MFAMissing of a user of whom a live check found that at a time: how
+// long it has been so is not known.
+func MFAFound(account string, target Target, found, deadline time.Time, how string) Finding {
+	due := fmt.Sprintf("A live check found a console password and no MFA at %s, MFA was due by %s", found.UTC().Format(time.RFC3339), deadline.UTC().Format(time.RFC3339))
 	return mfaMissing(account, target, deadline, due, how)
 }
 
@@ -31,6 +39,7 @@ func mfaMissing(account string, target Target, deadline time.Time, due, how stri
 	f.Title += ": " + printable(orUnnamed(target.UserName, target.UserID))
 	f.Detail = sentence(due, how)
 	f.Account, f.Target, f.MFA = account, target, cloudtrail.No
+	f.name()
 	f.EventTime = deadline.UTC()
 	f.opens(fmt.Sprintf("%s/%s/%s/%s", UserMFAMissing, account, who, deadline.UTC().Format(time.RFC3339)), deadline)
 	f.Actor = Actor{Type: "IAMUser", Name: target.UserName, PrincipalID: target.UserID}
@@ -65,18 +74,18 @@ func MFAClosed(f Finding, mfa cloudtrail.Answer, how string, at time.Time) Findi
 	return f
 }
 
-// rootLive is what a live check says where it finds a problem of root.
+// rootLive is what a live check reports where it finds a problem of root.
 var rootLive = map[ID]string{
-	RootMFAMissing:          "Live check: AccountMFAEnabled=0. It has been so since before rootguard first looked, or no event was delivered.",
-	RootMFARemoved:          "Live check: AccountMFAEnabled=0, where root had MFA before. No event was delivered that tells who removed it.",
-	RootAccessKeyPresent:    "Live check: AccountAccessKeysPresent=1. It has been so since before rootguard first looked, or no event was delivered.",
-	RootAccessKeyCreated:    "Live check: AccountAccessKeysPresent=1, where root had no access key before. No event was delivered that tells who created it.",
-	RootLoginProfileCreated: "Live check: AccountPasswordPresent=1, where root had no password before. No event was delivered that tells who created it.",
+	RootMFAMissing:          "Live check: AccountMFAEnabled=0. It was so before rootguard's first check, or no event was delivered.",
+	RootMFARemoved:          "Live check: AccountMFAEnabled=0, where root had MFA before. No event was delivered, so who removed it is not known.",
+	RootAccessKeyPresent:    "Live check: AccountAccessKeysPresent=1. It was so before rootguard's first check, or no event was delivered.",
+	RootAccessKeyCreated:    "Live check: AccountAccessKeysPresent=1, where root had no access key before. No event was delivered, so who created it is not known.",
+	RootLoginProfileCreated: "Live check: AccountPasswordPresent=1, where root had no password before. No event was delivered, so who created it is not known.",
 }
 
 // RootLive is a finding about root that a live check made, first at the given
-// time, and that no event tells of. Its EventID depends on finding, account and
-// that time alone. Nobody knows who did it: there is no Actor.
+// time, and that no event shows. Its EventID depends on finding, account and
+// that time alone. Who did it is not known: there is no Actor.
 func RootLive(id ID, account string, since time.Time) Finding {
 	f := base(id)
 	f.Title += " (seen live, no event)"
@@ -87,19 +96,19 @@ func RootLive(id ID, account string, since time.Time) Finding {
 	return f
 }
 
-// rootCured is what a live check says when a problem of root is over.
+// rootCured is what a live check reports when a problem of root is over.
 var rootCured = map[ID]string{
-	RootMFAMissing:          "Root MFA no longer missing",
-	RootMFARemoved:          "Root MFA no longer missing",
-	RootAccessKeyPresent:    "Root access key no longer there",
-	RootAccessKeyCreated:    "Root access key no longer there",
-	RootLoginProfileCreated: "Root password no longer there",
+	RootMFAMissing:          "Root has MFA now",
+	RootMFARemoved:          "Root has MFA again",
+	RootAccessKeyPresent:    "Root access key is gone",
+	RootAccessKeyCreated:    "Root access key is gone",
+	RootLoginProfileCreated: "Root password is gone",
 }
 
 // RootCured makes of a RootLive the note that it is over since a time.
 func RootCured(f Finding, at time.Time) Finding {
 	f.Title = rootCured[f.ID]
-	f.Detail = sentence("Closed: a live check finds it so no longer", "It was: "+f.Detail)
+	f.Detail = "Closed: a live check no longer finds it. It was: " + f.Detail
 	f.Severity, f.NextStep = Info, "Nothing to do."
 	f.Session = "closed"
 	f.EventTime = at.UTC()
@@ -107,7 +116,7 @@ func RootCured(f Finding, at time.Time) Finding {
 	return f
 }
 
-// QuarantineStage is how far a quarantine has come that people are told of.
+// QuarantineStage is how far a quarantine has come that is alerted.
 type QuarantineStage string
 
 // The stages. The value is a part of the EventID.
@@ -143,6 +152,7 @@ func Quarantined(account string, target Target, deadline time.Time, stage Quaran
 		f.Title = "IAM user is not quarantined: " + name
 	}
 	f.Account, f.Target, f.MFA = account, target, cloudtrail.No
+	f.name()
 	f.Session = string(stage)
 	f.EventTime = at.UTC()
 	f.opens(quarantineID(UserQuarantined, account, target, cycle), began(cycle))
@@ -197,7 +207,7 @@ func quarantineID(id ID, account string, target Target, cycle string) string {
 // Unhealthy is the finding that a check of rootguard itself failed at a time.
 // check is the check's short name ("trail", "queue.delivery"), what says for
 // people what is wrong. Its EventID is that of the account, Region, check and
-// UTC day: a lasting fault is told of once a day.
+// UTC day: a lasting fault is alerted once a day.
 func Unhealthy(account, region, check, what string, at time.Time) Finding {
 	f := base(GuardUnhealthy)
 	f.Title += ": " + printable(check)
@@ -207,6 +217,22 @@ func Unhealthy(account, region, check, what string, at time.Time) Finding {
 	f.opens(fmt.Sprintf("%s/%s/%s/%s/%s", GuardUnhealthy, account, region, check, at.UTC().Format(time.DateOnly)), time.Time{})
 	f.Actor = Actor{Type: "AWSService", Name: "rootguard"}
 	return f
+}
+
+// name puts what the finding is about into the command of its next step.
+func (f *Finding) name() {
+	f.NextStep = strings.ReplaceAll(f.NextStep, "NAME", shellWord(orElse(f.Target.UserName, f.Target.UserID)))
+	f.NextStep = strings.ReplaceAll(f.NextStep, "--account ID", "--account "+shellWord(f.Account))
+}
+
+// shellWord is a name as a shell takes it for one word. A name that IAM does not
+// allow keeps its place free.
+func shellWord(name string) string {
+	const allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+=,.@_-:/"
+	if name == "" || len(name) > 128 || strings.Trim(name, allowed) != "" || strings.HasPrefix(name, "-") {
+		return "NAME"
+	}
+	return name
 }
 
 // base is a finding with what all of its kind have in common.
