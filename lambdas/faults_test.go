@@ -34,7 +34,7 @@ func (c *cloud) due(tb testing.TB, of string, n int) {
 	for range 4 {
 		wg.Go(func() {
 			for name := range next {
-				// No finding is made of it: it was told of a day ago.
+				// No finding is made of it: it was reported a day ago.
 				rec := &cloudtrail.Record{
 					EventID: of + name, EventTime: at, EventType: "AwsApiCall", EventSource: "iam.amazonaws.com", EventName: "CreateLoginProfile",
 					RecipientAccountID: of, RequestParameters: fmt.Appendf(nil, `{"userName":%q}`, name), ResponseElements: []byte(`{}`),
@@ -61,7 +61,7 @@ func (c *cloud) due(tb testing.TB, of string, n int) {
 	c.iam.Set(of, iamtest.Account{Users: users})
 }
 
-// missing is how many users were told of as without MFA, alone or in a roll-up,
+// missing is how many users were reported as without MFA, alone or in a roll-up,
 // in how many alerts, and how many copies of these came beyond the first.
 func (c *cloud) missing(tb testing.TB) (users, alerts, copies int) {
 	tb.Helper()
@@ -135,7 +135,7 @@ func TestSweepsOverlap(t *testing.T) {
 }
 
 // TestSweepIsKilled kills the process of a sweep at each of its requests to
-// DynamoDB, before or after it is done. The next sweep tells all the same.
+// DynamoDB, before or after it is done. The next sweep shows all the same.
 func TestSweepIsKilled(t *testing.T) {
 	t.Parallel()
 	requests, copied := 0, 0
@@ -200,7 +200,7 @@ func (c *cloud) leasesEnd(t *testing.T) {
 	}
 }
 
-// TestSweepOfMany has many users due, each of whom is told of once, within little
+// TestSweepOfMany has many users due, each of whom is reported once, within little
 // memory. BenchmarkSweep has many more.
 func TestSweepOfMany(t *testing.T) {
 	t.Parallel()

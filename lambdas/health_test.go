@@ -16,8 +16,8 @@ import (
 )
 
 // TestHealth runs the sweep as deployed, on a schedule of the test's own: its
-// recorded heartbeats come out at the functions, what breaks is told of once with what
-// mends it, on both topics, and closed when it is mended.
+// recorded heartbeats come out at the functions, what breaks is reported once with what
+// fixes it, on both topics, and closed when it is fixed.
 func TestHealth(t *testing.T) {
 	t.Parallel()
 	c := newCloud(t)
@@ -79,7 +79,7 @@ func TestHealth(t *testing.T) {
 		t.Errorf("%d events on the bus in 3 runs", n)
 	}
 
-	// A call by which somebody else has the role tagged proves nothing, and is no alert.
+	// A call by which someone else has the role tagged proves nothing, and is no alert.
 	handled(t, functions["iamuser"], iamtest.TagRoleEvent(account, "rootguard-sweep", eventrules.HeartbeatTag, "made-up"))
 
 	// One function hears no more, and a rule is disabled.

@@ -46,8 +46,8 @@ func tick(t *testing.T, f *lambdatest.Function, at time.Time) {
 	handled(t, f, fmt.Appendf(nil, `{"version":"0","id":"t","detail-type":"Scheduled Event","source":"aws.events","time":%q,"detail":{}}`, at.UTC().Format(time.RFC3339)))
 }
 
-// TestUnacknowledged follows a root sign-in that nobody acknowledges, until
-// somebody does.
+// TestUnacknowledged follows a root sign-in that no one acknowledges, until
+// someone does.
 func TestUnacknowledged(t *testing.T) {
 	t.Parallel()
 	c := newCloud(t)
@@ -100,7 +100,7 @@ func TestUnacknowledged(t *testing.T) {
 	}
 }
 
-// TestAnnounced follows root use that was announced from its announcement to the recap.
+// TestAnnounced follows root use that was announced from its announcement to the summary.
 func TestAnnounced(t *testing.T) {
 	t.Parallel()
 	c := newCloud(t)

@@ -567,7 +567,7 @@ func TestNothingHappened(t *testing.T) {
 	}
 }
 
-// TestRollUp counts what root does in one session, and tells the rest when the
+// TestRollUp counts what root does in one session, and shows the rest when the
 // schedule asks.
 func TestRollUp(t *testing.T) {
 	t.Parallel()
@@ -724,11 +724,11 @@ func TestSweep(t *testing.T) {
 	old(c.createUser("e-1"))
 	old(c.createLoginProfile("e-2"))
 
-	// IAM does not answer: nobody is told of, and the user is not dropped.
+	// IAM does not answer: no one is reported, and the user is not dropped.
 	c.iam.Inject("ListMFADevices", 4, "Throttling")
 	handled(t, sweep, []byte(schedule))
 	want(t, c, created, password)
-	// It is looked at again in five minutes; a copy of its record brings that forward.
+	// It is checked again in five minutes; a copy of its record brings that forward.
 	old(c.createLoginProfile("e-2"))
 	handled(t, sweep, []byte(schedule))
 	handled(t, sweep, []byte(schedule))
@@ -774,7 +774,7 @@ func scheduled(at time.Time) []byte {
 }
 
 // TestLooks follows a first deployment: root and users that were there before it,
-// in the guard's own account and in a member's, are found, told of when it is
+// in the guard's own account and in a member's, are found, reported when it is
 // time, and closed; an account that is closed is dropped.
 func TestLooks(t *testing.T) {
 	t.Parallel()

@@ -36,7 +36,7 @@ type quarantined struct {
 func newQuarantined(t *testing.T, mode string) *quarantined {
 	t.Helper()
 	q := &quarantined{cloud: newCloud(t), at: time.Now()}
-	q.env[config.EnvResend] = "168h" // of reminders that nobody acknowledges
+	q.env[config.EnvResend] = "168h" // of reminders that no one acknowledges
 	if mode != "" {
 		q.env[config.EnvQuarantine], q.env[config.EnvQuarantineNotice] = mode, "24h"
 	}
@@ -126,8 +126,8 @@ func TestQuarantine(t *testing.T) {
 	}
 }
 
-// TestQuarantineDryRun holds that a dry run tells and changes nothing, and that
-// off nothing is told either.
+// TestQuarantineDryRun holds that a dry run shows and changes nothing, and that
+// off nothing is reported either.
 func TestQuarantineDryRun(t *testing.T) {
 	t.Parallel()
 	q := newQuarantined(t, "dry-run")

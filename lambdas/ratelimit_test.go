@@ -65,7 +65,7 @@ func TestNoToken(t *testing.T) {
 	c.wantFindings(t, "user.created info e-1", "user.console_access medium e-2")
 }
 
-// TestAllTokensTaken holds that whoever takes every token mutes nothing: what is
+// TestAllTokensTaken holds that anyone who takes every token mutes nothing: what is
 // critical is published at once, the rest some minutes later.
 func TestAllTokensTaken(t *testing.T) {
 	t.Parallel()

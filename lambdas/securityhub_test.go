@@ -45,7 +45,7 @@ func TestSecurityHub(t *testing.T) {
 		refused(t, f, event, "is not subscribed")
 	}
 
-	// While Security Hub is off, people are told, once; the message is Lambda's to keep.
+	// While Security Hub is off, people are reported, once; the message is Lambda's to keep.
 	hub.Disable(true)
 	handled(t, root, c.rootSignInOf(member, "e-1", "No", "Success"))
 	deliver(failing)

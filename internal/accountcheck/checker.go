@@ -18,7 +18,7 @@ type Settings struct {
 
 	// RootInterval is how often each account's root user is checked; default 1 h.
 	RootInterval time.Duration
-	// Users is the most users that one Reconcile checks; default 2,000.
+	// Users is the most users that one CheckUsers checks; default 2,000.
 	Users int
 	// Batch is the most accounts that are worked on at a time; default 64.
 	Batch int
@@ -67,7 +67,7 @@ type Deps struct {
 	Now       func() time.Time
 }
 
-// Checker checks accounts, each in its time, for what no event tells.
+// Checker checks accounts, each in its time, for what no event shows.
 type Checker struct {
 	schedule Schedule
 	deps     Deps

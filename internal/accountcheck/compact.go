@@ -16,7 +16,7 @@ const (
 	factsHeld = 20_000
 
 	// factsRemoved bounds how many a run removes of one account, and removeBatch
-	// how many between two looks at the time.
+	// how many between two checks of the time.
 	factsRemoved = 5000
 	removeBatch  = 200
 )

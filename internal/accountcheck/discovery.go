@@ -16,13 +16,13 @@ import (
 
 const (
 	// recordPage is how many accounts on record are gone through between two
-	// writes of how far a census has come.
+	// writes of how far a discovery of accounts has come.
 	recordPage = 100
 
-	// refusals is how often a census tries to have all accounts listed.
+	// refusals is how often a discovery of accounts tries to have all accounts listed.
 	refusals = 3
 
-	// The stages of a census, which begin its cursor: the token of a page of the
+	// The stages of a discovery of accounts, which begin its cursor: the token of a page of the
 	// organization's list, or an account on record.
 	memberStage = "member/"
 	recordStage = "record/"
@@ -35,23 +35,23 @@ type HubAccount struct {
 	Members bool // it has a role in other accounts; else they cannot be asked about
 }
 
-// Discovered says what a Census did.
+// Discovered says what DiscoverAccounts did.
 type Discovered struct {
 	Accounts int    // gone through
-	Enrolled int    // looked at from now on
+	Enrolled int    // checked from now on
 	Dropped  int    // closed, suspended or no longer in the organization
 	Refused  string // why the organization did not list its accounts
 	More     bool   // it goes on in the next run
 }
 
-// DiscoverAccounts finds the accounts that are to be looked at, once a day: the guard's
+// DiscoverAccounts finds the accounts that are to be checked, once a day: the guard's
 // own, those on record, and the active ones of the organization, where org is
 // not nil. It drops those that are closed, suspended or no longer in the
-// organization; where that cannot be asked it drops none. In the end it tells of
+// organization; where that cannot be asked it drops none. In the end it reports
 // the accounts that IAM has not answered about for hours.
 //
 // A run that has no time for all accounts notes how far it came, and the next
-// goes on there. Where a page's token holds no longer, the list begins anew.
+// goes on there. Where a page's token holds no longer, the list begins again.
 func (k *Checker) DiscoverAccounts(ctx context.Context, home HubAccount, org Organization, at time.Time) (Discovered, error) {
 	c := discovery{pass: pass{Checker: k, at: at}, home: home, org: org}
 	var err error
@@ -123,7 +123,7 @@ func (c *discovery) members(ctx context.Context, now *Check) error {
 		}
 		c.Refused = err.Error()
 		if now.Unanswered++; now.Unanswered < refusals {
-			now.Cursor, now.Due = "", c.at.Add(firstRetry) // anew: a token may have expired
+			now.Cursor, now.Due = "", c.at.Add(firstRetry) // again: a token may have expired
 			c.over = true
 			return nil
 		}
@@ -257,7 +257,7 @@ func (c *discovery) all(n int, do func(i int) error) error {
 	return errors.Join(errs...)
 }
 
-// enroll has an account looked at from now on. began is of the census that found
+// enroll has an account checked from now on. began is of the discovery of accounts that found
 // it in the organization, zero where that was not asked.
 func (c *discovery) enroll(ctx context.Context, account string, began time.Time) error {
 	fresh, err := c.Checker.enroll(ctx, account, account == c.home.Account, began, c.at)
@@ -300,7 +300,7 @@ func (c *Checker) enroll(ctx context.Context, account string, atOnce bool, began
 	return fresh, err
 }
 
-// drop has an account looked at no more.
+// drop has an account checked no more.
 func (c *discovery) drop(ctx context.Context, account string) error {
 	dropped := false
 	err := c.schedule.revise(ctx, account, KindRoot, func(r Check) (Check, bool) {
@@ -336,7 +336,7 @@ func (c *discovery) count(n *int) {
 	*n++
 }
 
-// report tells that accounts are not looked at, and why: that is once a day at most.
+// report reports that accounts are not checked, and why: that is once a day at most.
 func (c *discovery) report(ctx context.Context, is *Discovery) error {
 	raise := func(check, what string) error {
 		if _, err := c.deps.Guard.Raise(ctx, detect.Unhealthy(c.home.Account, c.home.Region, check, what, c.at)); err != nil && !errors.Is(err, guard.ErrBusy) {

@@ -9,10 +9,10 @@ import (
 	"rootguard/internal/guard"
 )
 
-// Enrolled says how an account stands that was adopted.
+// Enrolled says the status of an account that was adopted.
 type Enrolled struct {
 	Root       bootstrap.LiveFact
-	Problems   []RootProblem // of root; one that is not told yet is looked at again first
+	Problems   []RootProblem // of root; one that is not reported yet is checked again first
 	Users      int           // checked live
 	Found      int           // not on record until then
 	Gone       int           // on record until then, and no longer there
@@ -27,7 +27,7 @@ type IAMReader interface {
 	Users
 }
 
-// Recently reports whether an account was looked at to the end, root and users,
+// Recently reports whether an account was checked to the end, root and users,
 // within the hour before a time.
 func (c *Checker) Recently(ctx context.Context, account string, at time.Time) (bool, error) {
 	for _, kind := range []Kind{KindRoot, KindUsers} {
@@ -45,10 +45,10 @@ type UnreachableError struct{ err error }
 func (e *UnreachableError) Error() string { return e.err.Error() }
 func (e *UnreachableError) Unwrap() error { return e.err }
 
-// Enroll makes an account known and looks at its root and all of its users at
-// once, as Posture and Reconcile would in their time. Interrupted, it goes on
+// Enroll makes an account known and checks its root and all of its users at
+// once, as CheckRoots and CheckUsers would in their time. Interrupted, it goes on
 // behind the last user that it checked; done again, it finds nothing new.
-// progress, where not nil, is told how many users were checked of how many. What
+// progress, where not nil, is called with how many users were checked of how many. What
 // it does not finish is due for the sweep at once; where IAM does not answer it
 // fails with a SilentError.
 func (c *Checker) Enroll(ctx context.Context, iam IAMReader, account string, at time.Time, progress func(checked, of int)) (Enrolled, error) {

@@ -18,7 +18,7 @@ const daily = 24 * time.Hour
 // namedAccounts is how many accounts are named where IAM was silent about more.
 const namedAccounts = 10
 
-// nextCheck is when an account is looked at next: a time of its own within the
+// nextCheck is when an account is checked next: a time of its own within the
 // interval, so that ten thousand accounts are not all due at once, and at least
 // half an interval away.
 func nextCheck(account string, every time.Duration, at time.Time) time.Time {

@@ -12,7 +12,7 @@ type Roots interface {
 	AccountSummary(ctx context.Context, account string) (bootstrap.LiveFact, error)
 }
 
-// Forwarders tells of the queues of an account in which events wait that could
+// Forwarders reports the queues of an account in which events wait that could
 // not be sent to the guard, one in each Region.
 type Forwarders interface {
 	// Undelivered returns what is wrong with them, nothing where all are empty,

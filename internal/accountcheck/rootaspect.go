@@ -16,8 +16,8 @@ import (
 //
 // A check is compared with the last check that saw it right, not with all of
 // history: an event explains the change only if it is later than that check. Root
-// may have several devices and keys, of which events tell one at a time, and
-// IAM tells only whether there is any.
+// may have several devices and keys, of which events report one at a time, and
+// IAM shows only whether there is any.
 type rootAspect struct {
 	findings []detect.ID // under which it is alerted
 	// state is Yes where an answer shows it right, No where wrong, Unknown where the
@@ -111,7 +111,7 @@ func mfaExplained(facts []bootstrap.Fact, _ bool) bool {
 	return removed && len(left) == 0
 }
 
-// mfaFinding tells root that had MFA from root that never had, or had no password
+// mfaFinding distinguishes root that had MFA from root that never had, or had no password
 // when it was checked last and got one without MFA.
 func mfaFinding(facts []bootstrap.Fact, last *bootstrap.LiveFact, never bool) detect.ID {
 	had := slices.ContainsFunc(facts, func(f bootstrap.Fact) bool {
@@ -211,7 +211,7 @@ func since(facts []bootstrap.Fact, at time.Time) []bootstrap.Fact {
 // was and that is no problem.
 //
 // IAM may have answered the last check with what was so some time before. Events
-// of that time explain the change too: Posture checks root again after each event,
+// of that time explain the change too: CheckRoots checks root again after each event,
 // so that soon none is as near as that.
 func (a *rootAspect) unexplained(r *Root, facts []bootstrap.Fact) (id detect.ID, ok bool) {
 	seen := *a.seen(&r.Seen)

@@ -25,38 +25,38 @@ const (
 
 	// rootTimeout bounds one live check: a role is assumed, and two calls follow.
 	rootTimeout = 10 * time.Second
-	// queuesTimeout bounds the look at the queues of an account's forwarders, so
+	// queuesTimeout bounds the check of the queues of an account's forwarders, so
 	// that a Region out of order takes no time from other accounts' roots.
 	queuesTimeout = 5 * time.Second
-	// rootBatch is how many accounts are looked at before what they said is kept:
+	// rootBatch is how many accounts are checked before what they said is kept:
 	// as many as answer within a run's least time, however slowly, since what is
 	// cut off is done again.
 	rootBatch = 2 * worker.Parallel
 )
 
-// RootsChecked says what a Posture did.
+// RootsChecked says what CheckRoots did.
 type RootsChecked struct {
 	Checked       int      // accounts
-	Alerted       int      // alerts of problems that no event told
+	Alerted       int      // alerts of problems that no event reported
 	Resolved      int      // notes that one is over
-	Waiting       int      // accounts with a problem that is looked at again before it is told
-	Unanswered    int      // accounts that IAM gave no answer about; they are looked at again
+	Waiting       int      // accounts with a problem that is checked again before it is reported
+	Unanswered    int      // accounts that IAM gave no answer about; they are checked again
 	Unreachable   []string // the first of these
 	Backlogged    int      // queues with events that could not be sent to the guard
 	QueueFailures int      // accounts of which a queue is missing, or gave no answer
 	More          bool     // some are due that were left to the next run
 }
 
-// CheckRoots asks IAM how the root user stands of each account whose time has come,
-// and tells of what it finds wrong where no event told: root without MFA, with
-// an access key, or with a password that it did not have. Each is looked at
-// twice, with time between for IAM to settle and for the event to arrive, told
-// once, and closed with a note when it is over. An answer that the journal does
+// CheckRoots asks IAM about the root user of each account whose time has come,
+// and reports what it finds wrong where no event did: root without MFA, with
+// an access key, or with a password that it did not have. Each is checked
+// twice, with time between for IAM to settle and for the event to arrive, reported
+// once, and closed with a note when it is over. An answer that the facts do
 // not agree with is recorded as a fact; one that changes nothing is not.
 //
-// It also looks whether events of the account wait that could not be sent to the
-// guard, and tells of that once a day for as long as it is so. A queue that is
-// missing, or gives no answer, is noted for the census to tell. forwarders is nil
+// It also checks whether events of the account wait that could not be sent to the
+// guard, and reports that once a day for as long as it is so. A queue that is
+// missing, or gives no answer, is noted for the discovery of accounts to report. forwarders is nil
 // where no account sends any.
 func (c *Checker) CheckRoots(ctx context.Context, roots Roots, forwarders Forwarders, at time.Time) (RootsChecked, error) {
 	p := rootRun{pass: pass{Checker: c, at: at}, roots: roots, forwarders: forwarders}
@@ -124,7 +124,7 @@ func (p *rootRun) account(ctx context.Context, r Check, a *answer) {
 		return
 	}
 	if err := errors.Join(p.undelivered(ctx, &now, a), p.judge(ctx, &now, a.live), p.abandoned(ctx, &now)); err != nil {
-		if !errors.Is(err, guard.ErrBusy) { // else another run is telling of it
+		if !errors.Is(err, guard.ErrBusy) { // else another run is reporting it
 			p.failRound(&r, err)
 		}
 		return
@@ -153,11 +153,11 @@ func (p *rootRun) abandoned(ctx context.Context, r *Check) error {
 	return err
 }
 
-// queueChecks is how many looks in a row a queue is missing or gives no answer
-// before that is told: while a stack set is on its way to an account, it is so.
+// queueChecks is how many checks in a row a queue is missing or gives no answer
+// before that is reported: while a stack set is on its way to an account, it is so.
 const queueChecks = 3
 
-// undelivered tells of events that wait at the account, and notes of which queue
+// undelivered reports events that wait at the account, and notes of which queue
 // that cannot be seen.
 func (p *rootRun) undelivered(ctx context.Context, r *Check, a *answer) error {
 	var errs []error
@@ -273,7 +273,7 @@ func (p *rootRun) raise(ctx context.Context, f detect.Finding, count *int) error
 }
 
 // record keeps an answer as a fact where the status is another by it. It is
-// dated back, as what came after may be in the answer or not: its record tells.
+// dated back, as what came after may be in the answer or not: its record shows.
 func (p *rootRun) record(ctx context.Context, account string, live bootstrap.LiveFact, facts []bootstrap.Fact) error {
 	fact := bootstrap.LiveFactOf(account, p.at.Add(-consistencyDelay), live)
 	if reflect.DeepEqual(p.rootSteps(account, facts), p.rootSteps(account, append(slices.Clip(facts), fact))) {

@@ -12,7 +12,7 @@ import (
 
 // Checks keeps when which account is to be checked.
 type Checks interface {
-	// Of are the rounds of a kind. Those of CensusRound are never listed as due.
+	// Of are the rounds of a kind. Those of KindDiscovery are never listed as due.
 	Of(kind Kind) worker.Rows[Check]
 	// Accounts returns every account on record, in order: those with a round are.
 	Accounts(ctx context.Context) ([]string, error)
@@ -31,7 +31,7 @@ func checkKey(account string, kind Kind) string {
 // Kind is what is done in a round.
 type Kind string
 
-// The kinds of round. CensusRound is one row, of the guard's own account, and
+// The kinds of check. KindDiscovery is one row, of the guard's own account, and
 // is read by its key alone.
 const (
 	KindRoot      Kind = "posture"
@@ -41,42 +41,42 @@ const (
 	KindDiscovery Kind = "census"
 )
 
-// Check says when an account is to be looked at, and how far that has come.
+// Check says when an account is to be checked, and how far that has come.
 type Check struct {
 	Key        string    `json:"key"` // "account/kind"
 	Account    string    `json:"account"`
 	Kind       Kind      `json:"kind"`
-	Due        time.Time `json:"due,omitzero"`         // zero: the account is not looked at
+	Due        time.Time `json:"due,omitzero"`         // zero: the account is not checked
 	Revision   int       `json:"revision"`             // of the row, which begins at 1
-	Unanswered int       `json:"unanswered,omitempty"` // looks in a row to which there was no answer
+	Unanswered int       `json:"unanswered,omitempty"` // checks in a row to which there was no answer
 	Failures   int       `json:"failures,omitempty"`   // attempts in a row that failed otherwise
-	Done       time.Time `json:"done,omitzero"`        // when it was last looked at to the end
+	Done       time.Time `json:"done,omitzero"`        // when it was last checked to the end
 
-	// Cursor is how far a look that takes several runs has come, "" between two:
-	// the key of the last user checked, of a FactsRound the part, or of a census see there.
+	// Cursor is how far a check that takes several runs has come, "" between two:
+	// the key of the last user checked, of KindFacts the part, or of a discovery of accounts see there.
 	Cursor string `json:"cursor,omitempty"`
 
-	// Of PostureRound.
+	// Of KindRoot.
 	Root          Root      `json:"root,omitzero"`
-	QueueFailures int       `json:"unread,omitempty"` // looks in a row at which a queue of its forwarders was missing or gave no answer
+	QueueFailures int       `json:"unread,omitempty"` // checks in a row at which a queue of its forwarders was missing or gave no answer
 	QueueError    string    `json:"unseen,omitempty"` // why, at the last of them
-	Listed        time.Time `json:"listed,omitzero"`  // when the census began that found it in the organization
+	Listed        time.Time `json:"listed,omitzero"`  // when the discovery of accounts began that found it in the organization
 	Suspended     bool      `json:"closed,omitempty"` // closed, suspended or no longer in the organization
 
-	// Of ReconcileRound: how often a credential report was waited for.
+	// Of KindUsers: how often a credential report was waited for.
 	Waited int `json:"waited,omitempty"`
 
-	// Of WitnessRound.
+	// Of KindReport.
 	Witness Witness `json:"witness,omitzero"`
 
-	// Of CensusRound.
+	// Of KindDiscovery.
 	Discovery Discovery `json:"census,omitzero"`
 }
 
 // Root is what the rounds know of an account's root user.
 type Root struct {
 	Known    *bootstrap.LiveFact `json:"known,omitempty"`   // the last answer
-	Compared time.Time           `json:"compared,omitzero"` // when the journal was last seen to agree with the answer
+	Compared time.Time           `json:"compared,omitzero"` // when the facts were last seen to agree with the answer
 	Problems []RootProblem       `json:"problems,omitempty"`
 	Seen     RootSeen            `json:"seen,omitzero"`
 	Entered  time.Time           `json:"entered,omitzero"` // when root's password was last accepted, until it is judged whether a sign-in followed
@@ -89,7 +89,7 @@ type RootSeen struct {
 	NoPassword time.Time `json:"no_password,omitzero"`
 }
 
-// RootProblem is something that IAM says of root and that no event told.
+// RootProblem is something that IAM says of root and that no event reported.
 type RootProblem struct {
 	Finding detect.ID `json:"finding"`
 	Since   time.Time `json:"since"` // when it was first seen
@@ -123,7 +123,7 @@ type RootUse struct {
 	Changed time.Time `json:"changed"` // when it came into that state
 }
 
-// Discovery is how far a census has come.
+// Discovery is how far a discovery of accounts has come.
 type Discovery struct {
 	Began          time.Time `json:"began,omitzero"`
 	Complete       bool      `json:"complete,omitempty"`   // the organization listed all of its accounts

@@ -61,8 +61,8 @@ func (s Schedule) Answers(ctx context.Context, account string) (bool, error) {
 	return true, nil
 }
 
-// Added has Posture check root as soon as IAM can be trusted to show a
-// change of which an event tells. That tells one of several devices or keys from
+// Added has CheckRoots check root as soon as IAM can be trusted to show a
+// change of which an event shows. That shows one of several devices or keys from
 // the last one, and sets the status right where it was the one that is not known.
 // A password that was accepted has it check whether a sign-in follows.
 func (s Schedule) Added(ctx context.Context, facts []bootstrap.Fact) error {

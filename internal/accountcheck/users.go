@@ -29,9 +29,9 @@ const (
 	reportWaits = 4
 )
 
-// UsersChecked says what a Reconcile did.
+// UsersChecked says what CheckUsers did.
 type UsersChecked struct {
-	Accounts    int      // looked at to the end
+	Accounts    int      // checked to the end
 	Checked     int      // users checked
 	Asked       int      // of these one by one; the others by the credential report
 	Found       int      // users not on record until then
@@ -44,7 +44,7 @@ type UsersChecked struct {
 	More        bool     // some are due that were left to the next run
 }
 
-// CheckUsers finds the users whom no event told of: once a day it lists the users
+// CheckUsers finds the users that no event reported: once a day it lists the users
 // of each account and checks each. What differs from what is on record
 // becomes a fact, a user without MFA gets its grace from when it was found, and
 // one that IAM no longer knows is closed.
@@ -52,13 +52,13 @@ type UsersChecked struct {
 // The account's credential report says of all users in one call whether they have
 // password and MFA. It is up to four hours old and knows no unique IDs, so it
 // counts for a user only who was created at the same second under the same name
-// and of whom no event tells since; and it raises no suspicion by itself: whom it
+// and of whom no event shows since; and it raises no suspicion by itself: that it
 // shows otherwise than the record does, or without MFA, is checked live. So are
 // all where there is no report, or reports is nil.
 //
 // A run that has no time for all users of an account notes the last one that it
 // checked, in the order of their unique IDs, and the next run goes on behind
-// it. It lists them anew: a listing takes one call for a thousand users, a check
+// it. It lists them again: a listing takes one call for a thousand users, a check
 // two for one, and IAM does not say for how long the marker of a page holds.
 func (k *Checker) CheckUsers(ctx context.Context, users Users, reports CredentialReports, at time.Time) (UsersChecked, error) {
 	c := userRun{pass: pass{Checker: k, at: at}, iam: users, reports: reports, left: k.settings.Users}
@@ -84,7 +84,7 @@ type userRun struct {
 	left    int   // users that may still be checked live
 	why     error // of the last account without an answer
 
-	progress func(checked, of int) // nil: nobody is told
+	progress func(checked, of int) // nil: nothing is called
 }
 
 // candidateUser is a user to be checked.
@@ -412,7 +412,7 @@ func (p *userReport) of(on *record, known map[string]*bootstrap.UserStatus, u *c
 	case !ok || !u.listed || u.created.IsZero() || !is.created.Truncate(time.Second).Equal(u.created.Truncate(time.Second)):
 		return nil // another of the name, or one that was renamed since
 	case !on.changed[u.name].Before(p.generated.Add(-consistencyDelay)):
-		return nil // an event tells of a change that it may not show
+		return nil // an event reports a change that it may not show
 	}
 	live = &bootstrap.LiveFact{UserName: u.name, UserID: u.id, ConsoleLogin: &is.password, MFAActive: &is.mfa}
 	was := onRecord(known, u)
@@ -456,7 +456,7 @@ func openGap(u *bootstrap.UserStatus) (gap bootstrap.MFAGap, open bool) {
 	return gap, !gap.From.IsZero() && gap.To.IsZero()
 }
 
-// scheduleUser has Sweep look at a user at a time, or before where that is set. A row
+// scheduleUser has Sweep check a user at a time, or before where that is set. A row
 // is written also where the time stays, if there are facts that a sweep under
 // way has not seen.
 func (c *userRun) scheduleUser(ctx context.Context, account, user string, at time.Time, facts bool) error {
@@ -472,7 +472,7 @@ func (c *userRun) scheduleUser(ctx context.Context, account, user string, at tim
 	})
 }
 
-// scheduleSoon has Sweep look at a user that it tracks, since that may be over.
+// scheduleSoon has Sweep check a user that it tracks, since that may be over.
 func (c *userRun) scheduleSoon(ctx context.Context, account, user string) error {
 	return c.reschedule(ctx, account, user, func(d mfadeadline.Deadline) (time.Time, bool) {
 		if d.Due.IsZero() || d.Due.Before(c.at) {

@@ -21,17 +21,17 @@ import (
 // Max is the longest that root use is announced for.
 const Max = 24 * time.Hour
 
-// summaryDelay is how long after its end an announcement's recap is made, for
+// summaryDelay is how long after its end an announcement's summary is made, for
 // CloudTrail to deliver what root did in its last minutes.
 const summaryDelay = 5 * time.Minute
 
-// maxCounted is how many findings a recap counts. Who scripts root makes more, and to
+// maxCounted is how many findings a summary counts. Who scripts root makes more, and to
 // count them takes time that others need.
 const maxCounted = 20_000
 
 var errCounted = errors.New("enough is counted")
 
-// AuditEvent is what somebody did about an announcement of root use. Entries are
+// AuditEvent is what someone did about an announcement of root use. Entries are
 // never changed.
 type AuditEvent struct {
 	Key     string    `json:"key"`     // "account/from/ID/act"
@@ -48,7 +48,7 @@ type AuditEvent struct {
 	Owner string    `json:"owner,omitempty"` // of an Opened: who answers for the use of root
 }
 
-// Action is what an entry tells of.
+// Action is what an entry reports.
 type Action string
 
 // The acts.
@@ -149,7 +149,7 @@ func New(store Store, summaries worker.Rows[Summary], sender Sender, now func() 
 
 // Announce opens an announcement: Account, From, Until, Owner, Reason and Actor
 // of the entry say which. That it is opened is published first, and only then is
-// it stored and counts: nobody lowers an alert unseen. It fails with an
+// it stored and counts: no one lowers an alert unseen. It fails with an
 // OverlapError where there is one of that time already.
 func (an *Announcer) Announce(ctx context.Context, e AuditEvent) (AuditEvent, error) {
 	e.Action, e.At = Opened, an.now().UTC()
@@ -201,9 +201,9 @@ func (an *Announcer) overlap(ctx context.Context, e *AuditEvent) error {
 	return nil
 }
 
-// Close ends an announcement before its time and tells so. It counts at once,
-// since it only makes alerts louder. Where somebody closed it before, theirs
-// stays, already is true, and that it is told of is made sure.
+// Close ends an announcement before its time and reports so. It counts at once,
+// since it only makes alerts louder. Where someone closed it before, theirs
+// stays, already is true, and that it is reported is made sure.
 func (an *Announcer) Close(ctx context.Context, a Announcement, by detect.Actor, reason string) (closed Announcement, already bool, err error) {
 	e := AuditEvent{Action: Closed, ID: a.Opened.ID, Account: a.Opened.Account, From: a.Opened.From, At: an.now().UTC(), Actor: by, Reason: reason}
 	e.Key = announcementKey(&e)
@@ -224,7 +224,7 @@ func (an *Announcer) publish(ctx context.Context, f detect.Finding) error {
 	return err //nolint:wrapcheck // it says which event
 }
 
-// scheduleSummary has Recap look at an announcement at a time, if not earlier.
+// scheduleSummary has Summarize look at an announcement at a time, if not earlier.
 func (an *Announcer) scheduleSummary(ctx context.Context, e *AuditEvent, at time.Time) error {
 	key := summaryKey(e)
 	err := an.summaries.Update(ctx, key, func(d Summary) Summary {
@@ -284,13 +284,13 @@ func (r Register) Lower(ctx context.Context, f detect.Finding) (detect.Finding, 
 	return detect.Announce(f, detect.Announced{ID: o.ID, Owner: o.Owner, Reason: o.Reason, Until: last.End()}), nil
 }
 
-// Summarized says what Recap did.
+// Summarized says what Summarize did.
 type Summarized struct {
 	Ended int  // announcements that ended
 	More  bool // some are due that were left to the next run
 }
 
-// Summarize tells what root did under every announcement that was over some minutes
+// Summarize says what root did under every announcement that was over some minutes
 // before a time, once. What one run leaves is due for the next.
 func (an *Announcer) Summarize(ctx context.Context, at time.Time) (done Summarized, err error) {
 	loop := worker.Loop[Summary]{
@@ -330,7 +330,7 @@ func (an *Announcer) putOff(ctx context.Context, d *Summary, failures int, until
 	return stored, err //nolint:wrapcheck // the loop says which row
 }
 
-// summarize tells of the announcement that a deadline is of, and takes it off the index.
+// summarize reports the announcement that a deadline is of, and takes it off the index.
 func (an *Announcer) summarize(ctx context.Context, d Summary) (told bool, err error) {
 	_, rest, _ := strings.Cut(d.Key, "/")
 	began, _, _ := strings.Cut(rest, "/")
@@ -342,7 +342,7 @@ func (an *Announcer) summarize(ctx context.Context, d Summary) (told bool, err e
 	if err != nil {
 		return false, err
 	}
-	// There is none where whoever announced it died before it counted.
+	// There is none where the process that announced it died before it counted.
 	if i := slices.IndexFunc(known, func(a Announcement) bool { return summaryKey(&a.Opened) == d.Key }); i >= 0 {
 		if told, err = an.publishSummary(ctx, &known[i]); err != nil {
 			return told, err

@@ -433,7 +433,7 @@ func TestHandlingAgainAlertsNothing(t *testing.T) {
 	}
 }
 
-// TestDeathInABatch looks at the file as a death would leave it, after every
+// TestDeathInABatch checks the file as a death would leave it, after every
 // number of records, and goes on from there.
 func TestDeathInABatch(t *testing.T) {
 	const records, every = 12, 10
@@ -548,7 +548,7 @@ func TestBatchCommits(t *testing.T) {
 	check("closed", 3, 5)
 }
 
-// TestOutputThatFailsUndoesTheBatch holds that nothing is on record as told
+// TestOutputThatFailsUndoesTheBatch holds that nothing is on record as reported
 // that may not have left the process.
 func TestOutputThatFailsUndoesTheBatch(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store.db")

@@ -53,7 +53,7 @@ var (
 	schemaKey = []byte("schema")
 )
 
-// Store is a guard.Ledger and a guard.Journal in a file. It is safe for
+// Store is a guard.Ledger and a guard.Facts in a file. It is safe for
 // concurrent use by one process.
 type Store struct {
 	db *bbolt.DB

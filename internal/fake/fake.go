@@ -227,7 +227,7 @@ func (l *Ledger) Groups() ([]guard.Group, error) {
 	return rows[guard.Group](l.groups)
 }
 
-// Facts is a guard.Journal in memory. The zero value is ready.
+// Facts is a guard.Facts in memory. The zero value is ready.
 type Facts struct {
 	Script *Script
 
@@ -237,7 +237,7 @@ type Facts struct {
 	facts map[string]map[string]bootstrap.Fact
 }
 
-// Add is guard.Journal's.
+// Add is guard.Facts's.
 func (j *Facts) Add(ctx context.Context, facts []bootstrap.Fact) (added int, err error) {
 	err = j.Script.call("Facts.Add", func() error {
 		j.mu.Lock()
@@ -287,7 +287,7 @@ func (j *Facts) under(account, prefix string) []bootstrap.Fact {
 	return facts
 }
 
-// Fact is guard.Journal's.
+// Fact is guard.Facts's.
 func (j *Facts) Fact(ctx context.Context, account, id string) (f bootstrap.Fact, found bool, err error) {
 	err = j.Script.call("Facts.Fact", func() error {
 		j.mu.Lock()
@@ -304,7 +304,7 @@ func (j *Facts) Fact(ctx context.Context, account, id string) (f bootstrap.Fact,
 	return f, found, nil
 }
 
-// Facts is guard.Journal's.
+// Facts is guard.Facts's.
 func (j *Facts) Facts(ctx context.Context, account string) (facts []bootstrap.Fact, err error) {
 	err = j.Script.call("Facts.Facts", func() error {
 		j.mu.Lock()

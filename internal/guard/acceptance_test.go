@@ -51,14 +51,14 @@ func (u *truth) at(t time.Time) truth {
 	return truth{}
 }
 
-// step is one thing about a user of which people are to be told once.
+// step is one thing about a user that is to be reported once.
 type step struct {
 	user  string
 	gap   int // counted from 1
 	stage string
 }
 
-// model is IAM, the queue of records and the people who are told, around a guard
+// model is IAM, the queue of records and the receivers, around a guard
 // whose functions run as processes.
 type model struct {
 	rt        *rapid.T
@@ -86,7 +86,7 @@ type model struct {
 	told      map[step]map[string]bool // alert IDs
 	firstTold map[step]time.Time
 	//
-	unnoted map[step]int // told by runs that a fault kept from noting it
+	unnoted map[step]int // reported by runs that a fault kept from noting it
 }
 
 // process is one run of a function: it has a clock of its own, some of its calls
@@ -118,7 +118,7 @@ func (m *model) process(skew time.Duration) *process {
 
 func (p *process) now() time.Time { return p.m.clock.Now().Add(p.skew) }
 
-// call makes a call go as planned. lost is told of one whose answer gets lost,
+// call makes a call go as planned. lost is called for one whose answer gets lost,
 // and whether it was done.
 func (p *process) call(do func() error, lost func(done bool)) error {
 	p.one.Lock() // the sweep moves several users on at once
@@ -223,19 +223,19 @@ func (p *process) Due(ctx context.Context, at time.Time, limit int) (due []guard
 	return due, err
 }
 
-// Add is guard.Journal's.
+// Add is guard.Facts's.
 func (p *process) Add(ctx context.Context, facts []bootstrap.Fact) (added int, err error) {
 	err = p.call(func() error { added, err = p.m.journal.Add(ctx, facts); return err }, never)
 	return added, err
 }
 
-// Fact is guard.Journal's.
+// Fact is guard.Facts's.
 func (p *process) Fact(ctx context.Context, account, id string) (f bootstrap.Fact, found bool, err error) {
 	err = p.call(func() error { f, found, err = p.m.journal.Fact(ctx, account, id); return err }, never)
 	return f, found, err
 }
 
-// Facts is guard.Journal's.
+// Facts is guard.Facts's.
 func (p *process) Facts(ctx context.Context, account string) (facts []bootstrap.Fact, err error) {
 	err = p.call(func() error { facts, err = p.m.journal.Facts(ctx, account); return err }, never)
 	return facts, err
@@ -278,7 +278,7 @@ func (p *process) User(_ context.Context, _, name string) (bootstrap.LiveFact, e
 	return live, nil
 }
 
-// tell is what people see of an alert, held against the truth.
+// report is what people see of an alert, held against the truth.
 func (m *model) tell(p *process, a alert.Alert) {
 	m.published = append(m.published, a)
 	m.copies[a.ID]++
@@ -306,7 +306,7 @@ func (m *model) tell(p *process, a alert.Alert) {
 		m.rt.Errorf("%q, who is %+v and was %+v", f.Title, u, seen)
 		return
 	}
-	// What a sweep tells is of when it began.
+	// What a sweep shows is of when it began.
 	one := step{f.Target.UserName, len(u.gaps), f.Session}
 	for one.gap > 1 && u.gaps[one.gap-1].After(p.started) {
 		one.gap--
@@ -484,7 +484,7 @@ func (u *truth) calls() (can []string) {
 }
 
 // calm delivers all there is and sweeps every so often for a time in which
-// nothing goes wrong. Then whoever is without MFA was told of, and reminded of.
+// nothing goes wrong. Then every user without MFA was reported, with reminders.
 func (m *model) calm(every time.Duration, times int) {
 	ctx := context.Background()
 	clear(m.silent)
@@ -514,7 +514,7 @@ func (m *model) calm(every time.Duration, times int) {
 	if len(m.pending) > 0 {
 		m.rt.Fatalf("still not handled: %+v", m.pending)
 	}
-	// What began before and was left for want of an answer is looked at within an hour.
+	// What began before and was left for lack of an answer is checked within an hour.
 	begun, end := start.Add(time.Hour), m.clock.Now().Add(-every-settle)
 	m.wantTold(end)
 	for name, u := range m.users {
@@ -534,7 +534,7 @@ func (m *model) calm(every time.Duration, times int) {
 	}
 }
 
-// wantTold holds that everybody was told of whose grace was over by a time.
+// wantTold holds that everybody was reported whose grace was over by a time.
 func (m *model) wantTold(by time.Time) {
 	for name, u := range m.users {
 		if !u.open() {
@@ -548,20 +548,20 @@ func (m *model) wantTold(by time.Time) {
 }
 
 // settle is by how much a sweep may be late where all goes well: a user that
-// changed a moment ago is looked at when IAM shows it for certain.
+// changed a moment ago is checked when IAM shows it for certain.
 const settle = 6 * time.Minute
 
 // TestAcceptance runs random interleavings of what people do, records that come
 // late, twice and out of order, sweeps and roll-ups, each in a process of its own
 // that fails, is throttled, hangs or dies at any of its calls, while others run
-// in between and no two clocks agree, and holds what was told against the truth:
+// in between and no two clocks agree, and holds what was reported against the truth:
 //
-//   - whoever is without MFA past the grace is told of, and reminded of;
-//   - each step is told once, and once more only for a fault between an alert's
+//   - anyone who is without MFA past the grace is reported, and reminded of;
+//   - each step is reported once, and once more only for a fault between an alert's
 //     going out and its being marked as sent;
-//   - nobody is told of who has MFA, or before the time;
-//   - each time without MFA that was told of is closed once;
-//   - every finding of a record is told, alone or in a roll-up.
+//   - no one is reported who has MFA, or before the time;
+//   - each time without MFA that was reported is closed once;
+//   - every finding of a record is reported, alone or in a roll-up.
 func TestAcceptance(t *testing.T) {
 	t.Parallel()
 	testenv.Check(t, 100, func(rt *rapid.T) {
@@ -585,7 +585,7 @@ func TestAcceptance(t *testing.T) {
 				}
 			}
 		}
-		m.calm(settle, 3) // after which nobody has to be looked at
+		m.calm(settle, 3) // after which no one has to be checked
 		for range rapid.IntRange(1, 50).Draw(rt, "steps") {
 			switch what := rapid.SampledFrom([]string{"act", "act", "act", "deliver", "sweep", "sweep", "flush", "clock", "clock", "silence", "calm"}).Draw(rt, "operation"); what {
 			case "act":
@@ -624,7 +624,7 @@ func TestAcceptance(t *testing.T) {
 				}
 			}
 			for gap := range told {
-				// Of what a run told in which something went wrong there may be no note.
+				// Of what a run reported in which something went wrong there may be no note.
 				if slices.ContainsFunc(stages(&settings), func(s string) bool { return m.unnoted[step{name, gap, s}] > 0 }) {
 					unsure++
 				}

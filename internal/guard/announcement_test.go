@@ -92,7 +92,7 @@ func TestJudgedByEventTime(t *testing.T) {
 }
 
 // TestRootSessionsAreOfTheMember holds that a session that the management account
-// opens for a member is judged by what was announced in the member, and is in its recap.
+// opens for a member is judged by what was announced in the member, and is in its summary.
 func TestRootSessionsAreOfTheMember(t *testing.T) {
 	s := newWatched()
 	from := s.clock.Now()
@@ -152,7 +152,7 @@ func TestUnknownAnnouncementsLowerNothing(t *testing.T) {
 }
 
 // TestAnnounceIsToldFirst makes every call of announcing go wrong in every way:
-// nothing counts that nobody was told of.
+// nothing counts that no one was reported.
 func TestAnnounceIsToldFirst(t *testing.T) {
 	for _, fault := range []fake.Fault{fake.FailBefore, fake.FailAfter, fake.CrashBefore, fake.CrashAfter} {
 		for call := 1; ; call++ {
@@ -257,8 +257,8 @@ func TestAnnounceRefuses(t *testing.T) {
 	}
 }
 
-// TestRecap holds what a recap says, that it waits for what comes late, and that
-// it is told once.
+// TestRecap holds what a summary says, that it waits for what comes late, and that
+// it is reported once.
 func TestRecap(t *testing.T) {
 	s := newWatched()
 	from := s.clock.Now()
@@ -315,7 +315,7 @@ func TestClose(t *testing.T) {
 	s.wantLines(t, "first high Root use announced by alice", "first info Announced root use closed early",
 		"first low root.signin (announced) #1", "first critical root.signin #2", "first high Root use announced by alice", "first info Announced root use ended")
 
-	// One that has not begun never does, and makes no recap.
+	// One that has not begun never does, and makes no summary.
 	s = newWatched()
 	from = s.clock.Now().Add(time.Hour)
 	a = s.announce(t, from, time.Hour)
@@ -328,8 +328,8 @@ func TestClose(t *testing.T) {
 	s.wantLines(t, "first high Root use announced by alice", "first info Announced root use closed early", "first critical root.signin #1")
 }
 
-// TestCloseFaults makes every call of closing and of the recap go wrong: it is
-// told that it was closed, and what root did, and each at most once more.
+// TestCloseFaults makes every call of closing and of the summary go wrong: it is
+// reported that it was closed, and what root did, and each at most once more.
 func TestCloseFaults(t *testing.T) {
 	for _, fault := range []fake.Fault{fake.FailBefore, fake.FailAfter, fake.CrashBefore, fake.CrashAfter} {
 		for call := 1; ; call++ {
@@ -376,7 +376,7 @@ func TestCloseFaults(t *testing.T) {
 }
 
 // TestRecapIsBounded holds that a run gives up where all would fail, keeps to its
-// time, and that what it leaves is told by the next one.
+// time, and that what it leaves is reported by the next one.
 func TestRecapIsBounded(t *testing.T) {
 	s := newWatched(func(g *wire.Settings) { g.Batch = 3 })
 	const n = 9
@@ -426,7 +426,7 @@ func (u *under) ClaimsDuring(_ context.Context, announcement string, fn func(gua
 	return nil
 }
 
-// TestRecapOfAScript holds that a recap reads only so much, and says so.
+// TestRecapOfAScript holds that a summary reads only so much, and says so.
 func TestRecapOfAScript(t *testing.T) {
 	for n, more := range map[int]bool{20_000: false, 1_000_000: true} {
 		s := newWatched()

@@ -163,7 +163,7 @@ func TestCompactFactsFaults(t *testing.T) {
 }
 
 // TestOldAccountsAreCompacted: an account of a version that compacted nothing is
-// taken in by the census.
+// taken in by the discovery of accounts.
 func TestOldAccountsAreCompacted(t *testing.T) {
 	c := newCompacting(t, history(1, 100, t0.Add(-200*24*time.Hour)))
 	err := c.rounds.Of(accountcheck.KindFacts).Update(t.Context(), account+"/facts", func(r accountcheck.Check) accountcheck.Check {

@@ -79,7 +79,7 @@ const (
 	Alerted   Disposition = "alerted"   // an alert of its own was published
 	RolledUp  Disposition = "rolled_up" // counted in a group, whose roll-up will be published
 	Counted   Disposition = "counted"   // noted, and alerted where many come
-	Duplicate Disposition = "duplicate" // told of before
+	Duplicate Disposition = "duplicate" // reported before
 )
 
 // Result says what Handle did.
@@ -99,7 +99,7 @@ type Result struct {
 // Reported is whether the finding reaches people by this, alone or in a roll-up.
 func (r *Result) Reported() bool { return r.Disposition == Alerted || r.Disposition == RolledUp }
 
-// Handle records what a record tells about its account and sees to it that a
+// Handle records what a record shows about its account and sees to it that a
 // finding reaches people once. An error means that something is still to be
 // done and that the same record must be handled again, if failure.Retryable(err); what
 // was done is not repeated. Result is valid in either case.
@@ -203,7 +203,7 @@ func (g *Guard) assumedRoot(ctx context.Context, rec *cloudtrail.Record) (assume
 
 // Raise sees to it that a finding reaches people once. The finding's Account
 // and EventID say which it is. Handle calls it; it is exported for findings
-// that no record tells of, such as those of the sweep.
+// that no record reports, such as those of the sweep.
 func (g *Guard) Raise(ctx context.Context, f detect.Finding) (Result, error) {
 	f.EventTime = keys.Dated(f.EventTime)
 	var later error
@@ -346,8 +346,7 @@ func (g *Guard) send(ctx context.Context, d *decision, a alert.Alert) error {
 // skew is by how much the clocks of two processes may differ.
 const skew = time.Minute
 
-// publishing bounds a publish by what is left of its lease by the clock of anybody
-// else, but for the write that follows. A lease shorter than any publish is that of a ledger that its
+// publishing bounds a publish by what is left of its lease by the clock of any other process, but for the write that follows. A lease shorter than any publish is that of a ledger that its
 // process has alone, which bounds nothing.
 func (g *Guard) publishing(ctx context.Context, d *decision) (context.Context, context.CancelFunc) {
 	lease := g.settings.Lease

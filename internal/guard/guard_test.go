@@ -143,7 +143,7 @@ func (w *world) flush(t *testing.T, at time.Time, want int) {
 	}
 }
 
-// told is what was published, one line an alert: kind, severity, count.
+// reported is what was published, one line an alert: kind, severity, count.
 func (w *world) told() []string {
 	var got []string
 	for _, a := range w.pub.Published() {
@@ -206,7 +206,7 @@ func (w *world) settleAll(tb interface {
 	}
 }
 
-// covered sums up what the published alerts tell, each ID once, and how many
+// covered sums up what the published alerts report, each ID once, and how many
 // copies were sent beyond that. Copies of one roll-up must be equal.
 func (w *world) covered(tb interface {
 	Helper()
@@ -645,7 +645,7 @@ func TestWindows(t *testing.T) {
 	}
 }
 
-// TestBurst holds that a script which creates users is told of user by user,
+// TestBurst holds that a script which creates users is reported user by user,
 // until it is a flood.
 func TestBurst(t *testing.T) {
 	w := newWorld()
@@ -788,7 +788,7 @@ func TestEscalationSurvives(t *testing.T) {
 }
 
 // TestPartlyPublished holds that who took an alert, or a roll-up, is not sent it
-// again when it is retried for the sake of the others, and that what is told
+// again when it is retried for the sake of the others, and that what is reported
 // after it goes to all.
 func TestPartlyPublished(t *testing.T) {
 	w := newWorld()
@@ -895,7 +895,7 @@ func TestOthersFoldBehindAFailedAlert(t *testing.T) {
 		if _, err := w.Handle(t.Context(), opener); err == nil {
 			t.Fatal("Handle hid the error")
 		}
-		// Nobody has been told of the session, so the next event is not held back.
+		// Nothing of the session was reported, so the next event is not held back.
 		w.handle(t, third, guard.Alerted)
 		// And the retry needs no lease to run out, and is not folded.
 		w.handle(t, opener, guard.Alerted)
@@ -1320,7 +1320,7 @@ func TestRetryable(t *testing.T) {
 	}
 }
 
-// TestTimeOutOfRange holds that an event is told of and recorded whatever its
+// TestTimeOutOfRange holds that an event is reported and recorded whatever its
 // eventTime says: JSON has no year beyond 9999 or before 0, and a window or a
 // deadline lies after its event.
 func TestTimeOutOfRange(t *testing.T) {
@@ -1469,7 +1469,7 @@ type publisherFunc func(ctx context.Context, a alert.Alert) error
 
 func (f publisherFunc) Publish(ctx context.Context, a alert.Alert) error { return f(ctx, a) }
 
-// TestPublishEndsWithinTheLease holds that a publish under way is nobody else's,
+// TestPublishEndsWithinTheLease holds that a publish under way is no one else's,
 // however long the invocation may run.
 func TestPublishEndsWithinTheLease(t *testing.T) {
 	for _, tc := range []struct {

@@ -21,19 +21,19 @@ import (
 )
 
 // modelRound is what must come of a critical alert: resends from some time on,
-// until somebody acknowledges it.
+// until someone acknowledges it.
 type modelRound struct {
-	earliest time.Time // it was first tried to be told of
-	latest   time.Time // it was told of; zero before
+	earliest time.Time // it was first tried to be reported
+	latest   time.Time // it was reported; zero before
 	acked    bool
-	maybe    bool // somebody tried to acknowledge it, and does not know
+	maybe    bool // someone tried to acknowledge it, and does not know
 	resent   map[int]map[string]bool
 }
 
 // TestEveryCriticalIncidentIsInsistedOn runs random events, copies, resends,
 // acknowledgements, faults and crashes against a simple model: what is critical
 // and not acknowledged is sent again when its time has come, neither before nor
-// after somebody acknowledged it, and once, but for one more copy a fault.
+// after someone acknowledged it, and once, but for one more copy a fault.
 func TestEveryCriticalIncidentIsInsistedOn(t *testing.T) {
 	t.Parallel()
 	testenv.Check(t, 100, func(rt *rapid.T) {
@@ -117,7 +117,7 @@ func TestEveryCriticalIncidentIsInsistedOn(t *testing.T) {
 							passed = n + 1
 						}
 					}
-					// It may have been told of before the handling of its record went through.
+					// It may have been reported before the handling of its record went through.
 					if passed > 0 && slices.Max(append(slices.Collect(maps.Keys(r.resent)), 0)) < passed {
 						rt.Errorf("session %d was told of at %v, and repeat %d has not come by %v", k, r.latest, passed, s.clock.Now())
 					}

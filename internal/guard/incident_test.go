@@ -206,7 +206,7 @@ func TestOneSessionIsOneIncident(t *testing.T) {
 }
 
 // TestRollUpsAreCounted holds that the incident knows how much happened, though
-// the repeats of a session are told in one.
+// the repeats of a session are reported in one.
 func TestRollUpsAreCounted(t *testing.T) {
 	s := newWatched()
 	for i := range 5 {
@@ -223,7 +223,7 @@ func TestRollUpsAreCounted(t *testing.T) {
 }
 
 // TestOneCaseSettlesNoOther holds that the end of one user's time without MFA settles
-// no roll-up that tells of others'.
+// no roll-up that reports others'.
 func TestOneCaseSettlesNoOther(t *testing.T) {
 	s := newWatched(func(s *wire.Settings) { s.Burst = map[detect.ID]int{} })
 	missing := func(user string) detect.Finding {
@@ -283,7 +283,7 @@ func TestResends(t *testing.T) {
 		}
 	}
 
-	// Another critical alert begins anew, one that is not does not.
+	// Another critical alert begins again, one that is not does not.
 	s.handle(t, s.activity(1, t0, t0.Add(time.Hour)), guard.Alerted)
 	s.clock.Advance(time.Hour)
 	s.insist(t, incident.Renotified{})
@@ -300,7 +300,7 @@ func TestResends(t *testing.T) {
 		"first info Incident acknowledged: "+id+" #3")
 	s.wantLines(t, told...)
 
-	// Who comes second is told who was first, and nobody is told again.
+	// Who comes second is told who was first, and nothing is sent again.
 	second := bob
 	second.By, second.Note = "carol", "mine"
 	in, already, err := s.Acknowledge(t.Context(), id, second)
@@ -347,7 +347,7 @@ func TestResends(t *testing.T) {
 	}
 }
 
-// TestAnnouncedIsNotResent holds that nobody is called about what was announced.
+// TestAnnouncedIsNotResent holds that no one is called about what was announced.
 func TestAnnouncedIsNotResent(t *testing.T) {
 	s := newWatched()
 	s.announce(t, s.clock.Now(), time.Hour)
@@ -481,7 +481,7 @@ func TestInsistOverlaps(t *testing.T) {
 	}
 }
 
-// TestSweepsIncidents holds that what a sweep tells of as critical is resent from
+// TestSweepsIncidents holds that what a sweep reports as critical is resent from
 // the time of its schedule on, whatever the clock says.
 func TestSweepsIncidents(t *testing.T) {
 	s := newSwept()
@@ -507,7 +507,7 @@ func TestSweepsIncidents(t *testing.T) {
 		}
 	}
 
-	// What is over needs nobody to look after it.
+	// What is over needs no one to look after it.
 	s.apply("EnableMFADevice", "eve")
 	at = last.Add(24 * time.Hour)
 	if _, err := s.Sweep(incident.AsOf(t.Context(), at), s.iam, at); err != nil {

@@ -119,7 +119,7 @@ func TestManyUsersMissMFA(t *testing.T) {
 }
 
 // TestMissingMFAIsToldOnce holds that facts which come late, or a new length of
-// grace, do not tell one gap again.
+// grace, do not report one gap again.
 func TestMissingMFAIsToldOnce(t *testing.T) {
 	hour := func(h float64) time.Time { return t0.Add(time.Duration(h * float64(time.Hour))) }
 	missing := func(t *testing.T, g *parts, asOf float64, want int) {

@@ -23,7 +23,7 @@ import (
 
 // TestEveryEventIsToldOnce runs random events, copies, faults, crashes, stalls
 // and flushes, some of them in the middle of another's publish, and compares
-// what was told with the plain set of events.
+// what was reported with the plain set of events.
 func TestEveryEventIsToldOnce(t *testing.T) {
 	t.Parallel()
 	testenv.Check(t, 100, func(rt *rapid.T) {

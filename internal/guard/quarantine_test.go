@@ -52,7 +52,7 @@ func newLocked(t *testing.T, change ...func(*wire.Settings)) *locked {
 
 var pastLast = []string{missingTitle, reminderTitle("high", 1), reminderTitle("high", 2), reminderTitle("critical", 3)}
 
-// set makes the guard anew by the settings, as a deployment does.
+// set makes the guard again by the settings, as a deployment does.
 func (l *locked) set(change ...func(*wire.Settings)) {
 	for _, c := range change {
 		c(&l.settings)
@@ -170,7 +170,7 @@ func TestQuarantine(t *testing.T) {
 	if got := l.quarantined(t, "eve"); !got.Equal(done) {
 		t.Errorf("the status says quarantined since %v, want %v", got, done)
 	}
-	// It goes on for as long as it takes, and nothing is told again.
+	// It goes on for as long as it takes, and nothing is reported again.
 	l.pass(t, 30*24*time.Hour)
 	l.wantAttached(t, "eve")
 	l.since(t, announced, doneTitle)
@@ -251,7 +251,7 @@ func TestQuarantineExempt(t *testing.T) {
 			if marked := l.row(t, "eve").State == quarantine.Marked; marked == tt.want {
 				t.Errorf("marked is %v", marked)
 			}
-			// Whoever is exempt later comes out, or is not put in.
+			// anyone who is exempt later comes out, or is not put in.
 			for stage, past := range map[string]time.Duration{"announced": 0, "quarantined": 25 * time.Hour} {
 				l := newLocked(t, quarantineOn)
 				l.run(t, quarantine.Done{Announced: 1})
@@ -266,8 +266,8 @@ func TestQuarantineExempt(t *testing.T) {
 	}
 }
 
-// TestQuarantineDrops holds that nobody is quarantined who has MFA by then, or
-// no password, or is gone or another, whether a record tells it or IAM alone.
+// TestQuarantineDrops holds that no one is quarantined who has MFA by then, or
+// no password, or is gone or another, whether a record shows it or IAM alone.
 func TestQuarantineDrops(t *testing.T) {
 	for name, change := range map[string]func(t *testing.T, l *locked){
 		"MFA":          func(t *testing.T, l *locked) { t.Helper(); l.call(t, "EnableMFADevice") },
@@ -439,7 +439,7 @@ func TestRelease(t *testing.T) {
 			if len(l.titles()) != n {
 				t.Errorf("before its time: %v", l.titles()[n:])
 			}
-			// Then it begins anew, with an announcement.
+			// Then it begins again, with an announcement.
 			l.pass(t, 24*time.Hour)
 			if got := l.titles()[n:]; len(got) != 1 || !strings.Contains(got[0], "will be quarantined at") {
 				t.Errorf("after its time: %v", got)
@@ -450,7 +450,7 @@ func TestRelease(t *testing.T) {
 	}
 }
 
-// TestReleaseDuringAttach releases a user whom a run is about to quarantine, and
+// TestReleaseDuringAttach releases a user that a run is about to quarantine, and
 // another run does it before the first goes on, which then ends or dies.
 func TestReleaseDuringAttach(t *testing.T) {
 	for _, dies := range []bool{false, true} {
@@ -482,7 +482,7 @@ func TestReleaseDuringAttach(t *testing.T) {
 	}
 }
 
-// TestDetachedByHand holds that whoever takes the policy off by hand is not
+// TestDetachedByHand holds that anyone who takes the policy off by hand is not
 // fought with.
 func TestDetachedByHand(t *testing.T) {
 	l := newLocked(t, quarantineOn)
@@ -595,7 +595,7 @@ func TestNoticeOfALateRun(t *testing.T) {
 }
 
 // TestForgottenAnnouncement holds that one of before quarantine was switched off
-// for long is made anew before anything is done.
+// for long is made again before anything is done.
 func TestForgottenAnnouncement(t *testing.T) {
 	l := newLocked(t, quarantineOn)
 	l.run(t, quarantine.Done{Announced: 1})

@@ -174,7 +174,7 @@ func TestLastAdministrator(t *testing.T) {
 	})
 }
 
-// TestBarredFromMFA holds that a user whom something keeps from enabling MFA is not
+// TestBarredFromMFA holds that a user who is kept from enabling MFA is not
 // locked in, in a dry run and else, and that the alert says what it is.
 func TestBarredFromMFA(t *testing.T) {
 	const why = "The permissions boundary of the user does not allow iam:EnableMFADevice"
@@ -347,7 +347,7 @@ func TestExemptByID(t *testing.T) {
 			l.set(exempt)
 			check(l, "exempt when quarantined")
 
-			// No record tells the ID; IAM does.
+			// No record shows the ID; IAM does.
 			l = newLocked(t, quarantineOn)
 			err := l.rows.Update(t.Context(), account+"/eve", func(q quarantine.Quarantine) quarantine.Quarantine {
 				q.UserID = ""

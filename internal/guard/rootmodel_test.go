@@ -24,7 +24,7 @@ type rootState struct {
 }
 
 func (s *rootState) answer() bootstrap.LiveFact {
-	r := rootUser{mfa: min(1, len(s.devices)), keys: min(1, len(s.keys))} // IAM tells whether, not how many
+	r := rootUser{mfa: min(1, len(s.devices)), keys: min(1, len(s.keys))} // IAM says whether, not how many
 	if s.password {
 		r.password = 1
 	}

@@ -278,7 +278,7 @@ func TestPosture(t *testing.T) {
 	l := newLand()
 	l.iam.roots[home] = rootUser{password: 1}
 	l.pass(t, 5*time.Minute)
-	l.want(t) // it is looked at again first
+	l.want(t) // it is checked again first
 	l.pass(t, 10*time.Minute)
 	l.want(t)
 	l.pass(t, 5*time.Minute)
@@ -302,7 +302,7 @@ func TestPosture(t *testing.T) {
 	l.pass(t, 50*time.Hour)
 	l.want(t, missing, closed)
 
-	// Removed, and no event tells of it.
+	// Removed, and no event reports it.
 	l.iam.roots[home] = rootUser{password: 1}
 	l.pass(t, 2*time.Hour)
 	l.want(t, missing, closed, removed)
@@ -364,7 +364,7 @@ func TestAbandoned(t *testing.T) {
 	}
 }
 
-// TestPostureCases holds what is told of root, and what is not.
+// TestPostureCases holds what is reported about root, and what is not.
 func TestPostureCases(t *testing.T) {
 	const tail = " (seen live, no event)"
 	for _, tc := range []struct {
@@ -372,7 +372,7 @@ func TestPostureCases(t *testing.T) {
 		before rootUser
 		do     func(l *land)
 		after  rootUser
-		want   []detect.ID // beside what the events tell
+		want   []detect.ID // beside what the events report
 	}{
 		{"all is well", good, nil, good, nil},
 		{"no root credentials", rootUser{}, nil, rootUser{}, nil},
@@ -462,7 +462,7 @@ func TestPostureSilent(t *testing.T) {
 }
 
 // TestTenThousandAccounts holds that they are not all due at once, that a run is
-// bounded, that each is looked at once an hour, and that none is left out.
+// bounded, that each is checked once an hour, and that none is left out.
 func TestTenThousandAccounts(t *testing.T) {
 	t.Parallel()
 	l := newLand()
@@ -510,7 +510,7 @@ func (f forwardersFunc) Undelivered(_ context.Context, account string) ([]accoun
 	return f(account)
 }
 
-// TestUndelivered holds that events which wait at a member are told of once a day
+// TestUndelivered holds that events which wait at a member are reported once a day
 // until it is over, whatever IAM says and also where a run dies on the way.
 func TestUndelivered(t *testing.T) {
 	const member = "222222222222"
@@ -574,7 +574,7 @@ func TestUndelivered(t *testing.T) {
 	want("about 3.", "about 3.")
 }
 
-// TestUnseenQueues holds that queues which are missing or cannot be seen are told
+// TestUnseenQueues holds that queues which are missing or cannot be seen are reported
 // of in one alert a day, however many there are, and only where it lasts: while
 // the stack set of the members goes to a new account or Region, it is so.
 func TestUnseenQueues(t *testing.T) {
@@ -660,7 +660,7 @@ func (w *waiter) User(ctx context.Context, of, name string) (bootstrap.LiveFact,
 // queues, an account or its users, keeps no account back: a run whose time is cut
 // off gets on all the same, within the least time that a run has.
 func TestSlowAnswers(t *testing.T) {
-	const least = 29 * time.Second // of the sweep's four minutes, with seven chores
+	const least = 29 * time.Second // of the sweep's four minutes, with seven tasks
 	run := func(t *testing.T, do func(ctx context.Context, at time.Time) error) {
 		t.Helper()
 		ctx, cancel := context.WithDeadline(t.Context(), time.Now().Add(least))
@@ -811,8 +811,8 @@ func TestPostureStops(t *testing.T) {
 }
 
 // TestPostureModel changes root at random, with and without events, with faults
-// and runs that overlap, and holds that each problem that no event told of is
-// told, once, and closed.
+// and runs that overlap, and holds that each problem that no event reported is
+// reported, once, and closed.
 func TestPostureModel(t *testing.T) {
 	t.Parallel()
 	testenv.Check(t, 100, func(rt *rapid.T) {
@@ -860,7 +860,7 @@ func TestPostureModel(t *testing.T) {
 	})
 }
 
-// user makes an IAM user of an account that no event tells of.
+// user makes an IAM user of an account that no event reports.
 func (l *land) user(of, name string, password, mfa bool) {
 	l.iam.mu.Lock()
 	defer l.iam.mu.Unlock()
@@ -989,7 +989,7 @@ func TestReconcileUnsettled(t *testing.T) {
 	wantUsers(t, l.users(t, home), "shy on")
 }
 
-// TestReconcileUnanswered holds that a user whom IAM does not answer about keeps
+// TestReconcileUnanswered holds that a user that IAM does not answer about keeps
 // no other back and is asked about again, and that an account of which IAM does
 // not list the users is tried again.
 func TestReconcileUnanswered(t *testing.T) {
@@ -1108,7 +1108,7 @@ func TestRoundsFaults(t *testing.T) {
 	}
 }
 
-// TestRoundsOverlap holds that runs side by side tell nothing twice.
+// TestRoundsOverlap holds that runs side by side report nothing twice.
 func TestRoundsOverlap(t *testing.T) {
 	l := newLand()
 	l.organization(member, "333333333333")
@@ -1187,7 +1187,7 @@ func TestCensus(t *testing.T) {
 	census(accountcheck.Discovered{Accounts: 4, Enrolled: 1, Dropped: 2})
 	rounds(home, "111111111111", "333333333333")
 
-	// A list that cannot be had drops nobody, and is told once.
+	// A list that cannot be had drops no one, and is reported once.
 	l.org.refuse = errors.New("AccessDeniedException: not delegated")
 	l.org.active = map[string]bool{}
 	l.clock.Advance(37 * time.Hour)
@@ -1200,7 +1200,7 @@ func TestCensus(t *testing.T) {
 	rounds(home, "111111111111", "333333333333")
 }
 
-// TestCensusToken holds that a list begins anew where its token has expired.
+// TestCensusToken holds that a list begins again where its token has expired.
 func TestCensusToken(t *testing.T) {
 	l := newLand()
 	l.organization("111111111111", member, "333333333333", "444444444444")
@@ -1215,7 +1215,7 @@ func TestCensusToken(t *testing.T) {
 	}
 	l.want(t)
 
-	// A list of which only the first page comes is told of too.
+	// A list of which only the first page comes is reported too.
 	l.clock.Advance(48 * time.Hour)
 	l.org.expired = true
 	for range 3 {
@@ -1317,7 +1317,7 @@ func TestAdopt(t *testing.T) {
 		t.Errorf("recently: %v, %v", recent, err)
 	}
 
-	// Done again it finds nothing new; root's problems are told when they are settled.
+	// Done again it finds nothing new; root's problems are reported when they are settled.
 	l.clock.Advance(20 * time.Minute)
 	facts := len(l.facts(t, member))
 	got, err = adopt(t.Context())

@@ -22,7 +22,7 @@ import (
 )
 
 // TestFiveResendsHoldTheRestBack: the topic of escalations is gone. Ten critical
-// incidents that nobody acknowledged are to be sent again; the topic of alerts is well.
+// incidents that no one acknowledged are to be sent again; the topic of alerts is well.
 func TestFiveResendsHoldTheRestBack(t *testing.T) {
 	s := newWatched()
 	resent := map[string]bool{}
@@ -54,7 +54,7 @@ func TestFiveResendsHoldTheRestBack(t *testing.T) {
 }
 
 // TestSilentAccountsStarve: accounts about which IAM does not answer (their member
-// role is not deployed) keep users of others from being told of in time.
+// role is not deployed) keep users of others from being reported in time.
 func TestSilentAccountsStarve(t *testing.T) {
 	for _, silent := range []int{40, 300} {
 		t.Run(strconv.Itoa(silent), func(t *testing.T) {
@@ -128,7 +128,7 @@ func TestSilentAccountsFailEverySweep(t *testing.T) {
 // TestSilentUserIsReported holds that users about whom IAM does not answer are
 // reported once a day and account where it answers about the account otherwise, and
 // are no error of a run; and that those of an account of which nothing is answered
-// are left to the census.
+// are left to the discovery of accounts.
 func TestSilentUserIsReported(t *testing.T) {
 	for name, tt := range map[string]struct {
 		deaf, down bool

@@ -184,8 +184,8 @@ func TestSweepRemindsAndCloses(t *testing.T) {
 	}
 }
 
-// TestSweepCloses holds that nobody is told of who needs no MFA, and that
-// whoever was told of is closed, whether a record tells it or IAM alone.
+// TestSweepCloses holds that no one is reported who needs no MFA, and that
+// anyone who was reported is closed, whether a record shows it or IAM alone.
 func TestSweepCloses(t *testing.T) {
 	for name, tt := range map[string]struct {
 		call string
@@ -366,8 +366,8 @@ func TestLeaseAcrossClocks(t *testing.T) {
 	}
 }
 
-// TestSweepWithoutAnswer holds that while IAM does not answer nobody is alerted
-// and nobody dropped, that this is no error of the sweep, and that it asks less
+// TestSweepWithoutAnswer holds that while IAM does not answer no one is alerted
+// and no one dropped, that this is no error of the sweep, and that it asks less
 // and less often.
 func TestSweepWithoutAnswer(t *testing.T) {
 	s := newSwept()
@@ -407,7 +407,7 @@ func TestSweepWithoutAnswer(t *testing.T) {
 
 // TestFaults makes each call in the life of a user, from its password until it
 // has MFA, fail or be the last of its process, and then each two of them.
-// Everything is told all the same, and twice only where a fault came between an
+// Everything is reported all the same, and twice only where a fault came between an
 // alert's going out and its being marked as sent.
 func TestFaults(t *testing.T) {
 	t.Parallel()
@@ -525,7 +525,7 @@ func TestRecordDuringSweep(t *testing.T) {
 }
 
 // TestSweepMany has 10,000 users due at once. Each run is bounded, and in the
-// end every user was looked at, told of and reminded of.
+// end every user was checked, reported and reminded of.
 func TestSweepMany(t *testing.T) {
 	t.Parallel()
 	each, most := 500, testenv.Size(3000, 600)
@@ -652,7 +652,7 @@ func (f liveFunc) User(ctx context.Context, account, name string) (bootstrap.Liv
 }
 
 // TestSweepOutOfReach holds that an account that cannot be asked about keeps
-// nobody back whom IAM has answered about.
+// no one back that IAM has answered about.
 func TestSweepOutOfReach(t *testing.T) {
 	s := newSwept()
 	const away = "000000000000"

@@ -390,7 +390,7 @@ func TestWitnessMembers(t *testing.T) {
 }
 
 // TestWitnessUnhealthy holds that accounts without a report are named, once a day,
-// and asked less and less often; and that nothing is alerted for want of one.
+// and asked less and less often; and that nothing is alerted for lack of one.
 func TestWitnessUnhealthy(t *testing.T) {
 	for name, spoil := range map[string]func(*reportsFake){
 		"denied":        func(f *reportsFake) { f.deny = errors.New("AccessDenied: explicit deny in a service control policy") },
@@ -424,7 +424,7 @@ func TestWitnessUnhealthy(t *testing.T) {
 			if got := l.unseen(); len(got) != 0 {
 				t.Errorf("alerts: %+v", got)
 			}
-			// It is well again: all that is to be told is told.
+			// It is well again: all that is to be reported is reported.
 			*f = reportsFake{land: l, takes: time.Minute, used: f.used, made: map[string]madeReport{}, calls: map[string]int{}}
 			before := len(l.pub.Published())
 			l.pass(t, 73*time.Hour)

@@ -31,7 +31,7 @@ type Incident struct {
 	Opened  time.Time      `json:"opened"`           // when its first alert was made
 	First   time.Time      `json:"first,omitzero"`   // of the earliest event
 	Last    time.Time      `json:"last,omitzero"`    // of the latest event
-	Events  int            `json:"events"`           // told of
+	Events  int            `json:"events"`           // reported
 	Alerts  []string       `json:"alerts,omitempty"` // IDs of the latest alerts, so that none is counted twice
 
 	// A round begins with a critical alert that finds nothing to be resent: Since
@@ -88,9 +88,9 @@ const (
 
 type asOf struct{}
 
-// AsOf is a context for what a schedule asks for. A critical incident that is told
+// AsOf is a context for what a schedule asks for. A critical incident that is reported
 // of in it is sent again so long after the schedule's time, if that is later than
-// the clock's: then nothing is due in the very run that told of it.
+// the clock's: then nothing is due in the very run that reported it.
 func AsOf(ctx context.Context, at time.Time) context.Context {
 	return context.WithValue(ctx, asOf{}, at)
 }
@@ -161,7 +161,7 @@ func (in *Incident) same(other *Incident) bool {
 
 // Settings are when incidents are sent again.
 type Settings struct {
-	// Resend is how long after its alert a critical incident that nobody has
+	// Resend is how long after its alert a critical incident that no one has
 	// acknowledged is sent again, in order. Default 15 min, 1 h.
 	Resend []time.Duration
 	// Batch is how many incidents are read at a time. Default 64.
@@ -242,7 +242,7 @@ func (b *Book) Attach(ctx context.Context, a *alert.Alert) (*alert.Incident, err
 		switch {
 		case !over:
 			changed = b.settings.count(&in, a, now)
-		case in.Events == 0: // nothing critical was told of
+		case in.Events == 0: // nothing critical was reported
 			return Incident{}
 		default:
 			changed = in.resolve(&a.Finding, now)
@@ -344,7 +344,7 @@ func (b *Book) amend(ctx context.Context, in *Incident, decide func(*Incident) b
 }
 
 // Acknowledge says who looks after an incident, so that it is not sent again, and
-// notes that to everybody once. Where somebody did before, already is true and
+// notes that to everybody once. Where someone did before, already is true and
 // theirs stays. It fails with ErrNoIncident where there is none of the ID. An
 // incident that has another critical alert afterwards is open again.
 func (d *Desk) Acknowledge(ctx context.Context, id string, ack Ack) (in Incident, already bool, err error) {
@@ -360,7 +360,7 @@ func (d *Desk) Acknowledge(ctx context.Context, id string, ack Ack) (in Incident
 		if already = cur.Ack != nil; already {
 			return false
 		}
-		// Due until the note is sent: whoever dies before leaves that to Insist.
+		// Due until the note is sent: a process that dies before leaves that to Renotify.
 		mine := ack
 		cur.Ack, cur.Due, cur.Failures = &mine, ack.At, 0
 		return true
@@ -390,17 +390,17 @@ func (d *Desk) notifyAck(ctx context.Context, in *Incident) error {
 	})
 }
 
-// Renotified says what Insist did.
+// Renotified says what Renotify did.
 type Renotified struct {
 	Resent int  // alerts that were sent again
-	Noted  int  // acknowledgements that were told in place of who gave them
+	Noted  int  // acknowledgements that were reported in place of who gave them
 	More   bool // some are due that were left to the next run
 }
 
-// Renotify sends again what is critical and nobody has acknowledged by a time, at
+// Renotify sends again what is critical and no one has acknowledged by a time, at
 // Settings.Resend after its alert. A resend whose time passed before the one
 // after it is left out. Each is sent once, also by runs that overlap, by its
-// claim; what one run leaves, for want of time or by an error, is due for the next.
+// claim; what one run leaves, for lack of time or by an error, is due for the next.
 func (d *Desk) Renotify(ctx context.Context, at time.Time) (done Renotified, err error) {
 	loop := worker.Loop[Incident]{
 		What: "incidents due", At: at, Now: d.book.now, Page: d.book.settings.Batch, Batch: 1, Reserve: reserve, Backoff: worker.AfterFailure(),
@@ -430,7 +430,7 @@ func (d *Desk) Renotify(ctx context.Context, at time.Time) (done Renotified, err
 
 // renotify sends what is due about an incident, and stores when it is due next.
 func (d *Desk) renotify(ctx context.Context, in *Incident, at time.Time, done *Renotified) error {
-	// As it is now: somebody may just have acknowledged it.
+	// As it is now: someone may just have acknowledged it.
 	if err := d.book.amend(ctx, in, func(*Incident) bool { return false }); err != nil {
 		return err
 	}

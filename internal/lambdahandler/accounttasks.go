@@ -8,7 +8,7 @@ import (
 	"rootguard/internal/accountcheck"
 )
 
-// AccountChecker looks at accounts, each in its time.
+// AccountChecker checks accounts, each in its time.
 type AccountChecker interface {
 	DiscoverAccounts(ctx context.Context, home accountcheck.HubAccount, org accountcheck.Organization, at time.Time) (accountcheck.Discovered, error)
 	CheckRoots(ctx context.Context, roots accountcheck.Roots, forwarders accountcheck.Forwarders, at time.Time) (accountcheck.RootsChecked, error)
@@ -22,7 +22,7 @@ type IAM interface {
 	accountcheck.CredentialReports
 }
 
-// AccountTasks are the chores that look at accounts: which there are, how their root
+// AccountTasks are the tasks that check accounts: which there are, how their root
 // users and the queues of their forwarders stand, which IAM users they have, and
 // whether root was used without an event of it. org and forwarders are nil outside an organization.
 func AccountTasks(g AccountChecker, iam IAM, home accountcheck.HubAccount, org accountcheck.Organization, forwarders accountcheck.Forwarders) []Task {

@@ -25,7 +25,7 @@ type checked struct {
 
 // check asks IAM about the user or the root user that the record is about, and
 // records the answer. That IAM cannot be asked is logged and no error: the alert
-// is out, and the record itself is on file. An error is the journal's.
+// is out, and the record itself is on file. An error is the fact store's.
 //
 // Within the first minutes the answer may be older than the record. One that
 // contradicts it is dropped, and any other counts as of the record's own time,
@@ -39,7 +39,7 @@ func (h *Handler) check(ctx context.Context, rec *cloudtrail.Record, o *outcome)
 	live, err := h.ask(ctx, rec.Account(), &who)
 	if err != nil {
 		o.check.result = "failed: " + err.Error()
-		return nil //nolint:nilerr // what was to be told is told
+		return nil //nolint:nilerr // what was to be reported is reported
 	}
 	o.check.live = live
 	at := h.deps.Now()
@@ -92,7 +92,7 @@ var checkedChanges = map[string]bool{
 	"EnableMFADevice": true, "DeactivateMFADevice": true,
 }
 
-// checkedRootChanges are the IAM calls after which what GetAccountSummary tells
+// checkedRootChanges are the IAM calls after which what GetAccountSummary shows
 // of root may be otherwise.
 var checkedRootChanges = map[string]bool{
 	"EnableMFADevice": true, "DeactivateMFADevice": true, "CreateAccessKey": true, "DeleteAccessKey": true,
@@ -146,9 +146,9 @@ func (s *subject) contradicts(live bootstrap.LiveFact) string {
 }
 
 // contradictsRoot is contradicts for root. Where one of several devices or keys
-// was removed IAM is right to know another, but that cannot be told from an old
+// was removed IAM is right to know another, but that cannot be reported from an old
 // answer, by which a device removed would count as attached. What is not recorded
-// now is found some minutes later: the event has guard.Posture check root again.
+// now is found some minutes later: the event has the checks of accounts check root again.
 func (s *subject) contradictsRoot(live bootstrap.LiveFact) string {
 	is := func(value *int, n int) bool { return value != nil && *value == n }
 	switch {

@@ -115,7 +115,7 @@ func (e *Event) Record() (cloudtrail.Record, []cloudtrail.Defect, error) {
 
 func present(raw json.RawMessage) bool { return len(raw) > 0 && !bytes.Equal(raw, []byte("null")) }
 
-// ScheduleEvent is the event of a schedule that is due at a time, for whoever
+// ScheduleEvent is the event of a schedule that is due at a time, for anyone who
 // calls a function in its stead.
 func ScheduleEvent(at time.Time) []byte {
 	return fmt.Appendf(nil, `{"detail-type":"Scheduled Event","source":"aws.events","time":%q,"detail":{}}`, at.UTC().Format(time.RFC3339))

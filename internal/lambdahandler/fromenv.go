@@ -63,7 +63,7 @@ func limitMemory(getenv func(string) string) {
 	debug.SetMemoryLimit((size << 20) / 5 * 4)
 }
 
-// Assemble puts a function together, for FromEnv and for whoever does its work in
+// Assemble puts a function together, for FromEnv and for anyone who does its work in
 // its stead. It makes no request.
 func Assemble(cfg config.Config, env aws.Config, now func() time.Time, logger *slog.Logger, add ...Addition) Function {
 	accountName := cfg.AccountName

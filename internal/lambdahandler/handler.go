@@ -29,17 +29,17 @@ type Guard interface {
 	Flush(ctx context.Context, at time.Time) (published int, err error)
 }
 
-// Users tells how a user of an account stands.
+// Users reports the state of a user of an account.
 type Users interface {
 	User(ctx context.Context, account, name string) (bootstrap.LiveFact, error)
 }
 
-// Roots tells how the root user of an account stands.
+// Roots reports the state of the root user of an account.
 type Roots interface {
 	AccountSummary(ctx context.Context, account string) (bootstrap.LiveFact, error)
 }
 
-// Sweeper looks at the users whose time has come.
+// Sweeper checks the users whose time has come.
 type Sweeper interface {
 	Sweep(ctx context.Context, live mfadeadline.UserChecker, at time.Time) (mfadeadline.Swept, error)
 }
@@ -57,7 +57,7 @@ type Beats interface {
 	Received(ctx context.Context, id, function string, at time.Time) (b health.Beat, known bool, err error)
 }
 
-// Journal keeps what a live check found.
+// Facts keeps what a live check found.
 type Journal interface {
 	Add(ctx context.Context, facts []bootstrap.Fact) (added int, err error)
 }
@@ -190,7 +190,7 @@ func (h *Handler) sweep(ctx context.Context, o *outcome, at time.Time) (err erro
 	return nil
 }
 
-// chores does them all: the fault of one keeps no other back, and each gets an
+// tasks does them all: the fault of one keeps no other back, and each gets an
 // equal share of the time left, of which as many shares are kept for what comes after.
 func (h *Handler) chores(ctx context.Context, o *outcome, at time.Time, chores []Task, after int) error {
 	var errs []error

@@ -511,7 +511,7 @@ func TestSweep(t *testing.T) {
 	}
 }
 
-// TestChores holds that a schedule does all chores as of its own time, also
+// TestChores holds that a schedule does all tasks as of its own time, also
 // beside one that fails or takes all of its share, and that an event does none.
 func TestChores(t *testing.T) {
 	r := newRig(nil)
@@ -575,7 +575,7 @@ func (l looker) CheckUsers(context.Context, accountcheck.Users, accountcheck.Cre
 	return l.reconciled, l.err
 }
 
-// TestRounds holds what a line of log says of the accounts looked at: nothing
+// TestRounds holds what a line of log says of the accounts checked: nothing
 // where nothing was due.
 func TestRounds(t *testing.T) {
 	const schedule = `{"id":"s","detail-type":"Scheduled Event","source":"aws.events","time":"2025-03-01T12:00:00Z","detail":{}}`

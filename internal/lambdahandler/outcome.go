@@ -43,7 +43,7 @@ type arrived struct {
 // tally counts, over one invocation, what the guard does not return.
 type tally struct {
 	publishErrors atomic.Int64
-	findings      [detect.Critical + 1]atomic.Int64 // told of, by severity
+	findings      [detect.Critical + 1]atomic.Int64 // reported, by severity
 }
 
 type tallyKey struct{}

@@ -12,12 +12,12 @@ import (
 	"rootguard/internal/quarantine"
 )
 
-// Renotifier sends again what nobody has acknowledged.
+// Renotifier sends again what no one has acknowledged.
 type Renotifier interface {
 	Renotify(ctx context.Context, at time.Time) (incident.Renotified, error)
 }
 
-// Renotify is the chore of sending incidents again.
+// Renotify is the task of sending incidents again.
 func Renotify(g Renotifier) Task {
 	return Task{Name: "incidents", Run: func(ctx context.Context, at time.Time) (slog.Value, error) {
 		did, err := g.Renotify(ctx, at)
@@ -28,12 +28,12 @@ func Renotify(g Renotifier) Task {
 	}}
 }
 
-// Summarizer tells what became of announced root use.
+// Summarizer says what became of announced root use.
 type Summarizer interface {
 	Summarize(ctx context.Context, at time.Time) (announcement.Summarized, error)
 }
 
-// Summarize is the chore of telling what became of announced root use.
+// Summarize is the task of reporting what became of announced root use.
 func Summarize(g Summarizer) Task {
 	return Task{Name: "announcements", Run: func(ctx context.Context, at time.Time) (slog.Value, error) {
 		did, err := g.Summarize(ctx, at)
@@ -44,12 +44,12 @@ func Summarize(g Summarizer) Task {
 	}}
 }
 
-// HealthChecker checks that the guard works, and tells of what does not.
+// HealthChecker checks that the guard works, and reports what does not.
 type HealthChecker interface {
 	Run(ctx context.Context, raiser health.Raiser, at time.Time) (slog.Value, error)
 }
 
-// CheckHealth is the chore of proving that the guard works.
+// CheckHealth is the task of proving that the guard works.
 func CheckHealth(p HealthChecker, g health.Raiser) Task {
 	return Task{Name: "health", Run: func(ctx context.Context, at time.Time) (slog.Value, error) { return p.Run(ctx, g, at) }}
 }
@@ -66,7 +66,7 @@ type QuarantineUsers interface {
 	quarantine.Safety
 }
 
-// Quarantine is the chore of quarantining and releasing users.
+// Quarantine is the task of quarantining and releasing users.
 func Quarantine(g Quarantiner, users QuarantineUsers) Task {
 	return Task{Name: "quarantine", Run: func(ctx context.Context, at time.Time) (slog.Value, error) {
 		did, err := g.Quarantine(ctx, users, users, users, at)
@@ -83,7 +83,7 @@ type Compacter interface {
 	CompactFacts(ctx context.Context, at time.Time) (accountcheck.Compacted, error)
 }
 
-// Compact is the chore of removing superfluous facts.
+// Compact is the task of removing superfluous facts.
 func Compact(g Compacter) Task {
 	return Task{Name: "facts", Run: func(ctx context.Context, at time.Time) (slog.Value, error) {
 		did, err := g.CompactFacts(ctx, at)

@@ -13,7 +13,9 @@ import (
 
 type renotifier func(at time.Time) (incident.Renotified, error)
 
-func (f renotifier) Renotify(_ context.Context, at time.Time) (incident.Renotified, error) { return f(at) }
+func (f renotifier) Renotify(_ context.Context, at time.Time) (incident.Renotified, error) {
+	return f(at)
+}
 
 type summarizer func(at time.Time) (announcement.Summarized, error)
 

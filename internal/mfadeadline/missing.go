@@ -13,9 +13,9 @@ import (
 
 // MissingMFA raises user.mfa.missing for every time an IAM user of the account
 // had a console password and no MFA beyond the deadline, as of a time: also for
-// one that has ended since, and says so. Each is told once, also where facts
-// that came late or another grace have moved its deadline since: the journal
-// notes what was told. alerts counts those not told before, whether each got an
+// one that has ended since, and says so. Each is reported once, also where facts
+// that came late or another grace have moved its deadline since: the facts
+// notes what was reported. alerts counts those not reported before, whether each got an
 // alert or was rolled up. An error for one user keeps no other back.
 func (d *Deadlines) MissingMFA(ctx context.Context, account string, asOf time.Time) (alerts int, err error) {
 	facts, err := d.deps.Facts.Facts(ctx, account)
@@ -52,7 +52,7 @@ func (d *Deadlines) MissingMFA(ctx context.Context, account string, asOf time.Ti
 	return alerts, errors.Join(errs...)
 }
 
-// notes are the notes of what was told, by the ID and by the name of the user.
+// notes are the notes of what was reported, by the ID and by the name of the user.
 type notes map[string][]*bootstrap.Fact
 
 func notesOf(facts []bootstrap.Fact) notes {
@@ -76,7 +76,7 @@ func (n notes) have(u *bootstrap.UserStatus, gap bootstrap.MFAGap, stage string)
 }
 
 // covers reports whether a note is about a gap of the user: they are the same
-// where the gap lasted at the time of the note, such as the deadline that was told.
+// where the gap lasted at the time of the note, such as the deadline that was reported.
 func covers(note *bootstrap.Fact, u *bootstrap.UserStatus, gap bootstrap.MFAGap) bool {
 	if note.UserID != "" && u.UserID != "" {
 		if note.UserID != u.UserID {

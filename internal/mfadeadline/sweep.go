@@ -41,7 +41,7 @@ const (
 	reserve = 12 * time.Second
 )
 
-// The stages of what is told of a gap, besides "" and reminderStage.
+// The stages of what is reported about a gap, besides "" and reminderStage.
 const resolvedStage = "closed"
 
 func reminderStage(n int) string { return "reminder-" + strconv.Itoa(n) }
@@ -201,20 +201,20 @@ type Swept struct {
 	Alerted    int  // alerts that MFA is missing
 	Reminded   int  // reminders
 	Resolved   int  // notes that it no longer is
-	Unanswered int  // users that IAM gave no answer about; they are looked at again
+	Unanswered int  // users that IAM gave no answer about; they are checked again
 	More       bool // some are due that were left to the next sweep
 }
 
-// Sweep looks at the users whose time has come: it asks IAM, and tells of those
+// Sweep checks the users whose time has come: it asks IAM, and reports those
 // who have a console password and no MFA beyond their deadline, then reminds of
-// them at Settings.Reminders, and in the end notes that it is over. Each is told
-// once, also by sweeps that overlap: by its claim, and by a note in the journal.
+// them at Settings.Reminders, and in the end notes that it is over. Each is reported
+// once, also by sweeps that overlap: by its claim, and by a note in the facts.
 // A reminder whose time passed before the one after it is left out.
 //
 // What it works through is an index, so that an account where nothing is due
 // costs one query. Each user moves on in it when done with, and what one sweep
 // leaves for lack of time is still due for the next; one that fails is put off.
-// Where IAM does not answer, nobody is told and nobody is dropped: that is the
+// Where IAM does not answer, no one is reported and no one is dropped: that is the
 // matter of its account, about which no more is asked in this run, and no error.
 func (d *Deadlines) Sweep(ctx context.Context, live UserChecker, at time.Time) (Swept, error) {
 	s := sweep{deps: &d.deps, settings: &d.settings, folder: d.facts, live: live, at: at, reached: map[string]*reachability{}}
@@ -372,7 +372,7 @@ func (s *sweep) account(ctx context.Context, a *accountChecks, answers []bootstr
 		more, err := s.report(ctx, account, users[l.User], told, l)
 		notes = append(notes, more...)
 		if l.done = err == nil; !l.done {
-			*l.result = guard.ResultOf(err) // where it is busy, another sweep tells of it
+			*l.result = guard.ResultOf(err) // where it is busy, another sweep reports it
 		}
 		if ctx.Err() != nil {
 			break
@@ -392,8 +392,8 @@ func (s *sweep) account(ctx context.Context, a *accountChecks, answers []bootstr
 	})
 }
 
-// moveOn stores when the user is to be looked at next, unless the row changed
-// since: then there are facts that this look has not seen.
+// moveOn stores when the user is to be checked next, unless the row changed
+// since: then there are facts that this check has not seen.
 func (s *sweep) moveOn(ctx context.Context, l *deadlineCheck) {
 	moved := false
 	err := s.deps.Rows.Update(ctx, l.Key, func(d Deadline) Deadline {
@@ -461,11 +461,11 @@ func (s *sweep) answered(ctx context.Context, a *accountChecks, checks []*userCh
 		l := c.look
 		switch {
 		case c.err == nil:
-			// What came after may be in the answer or not: its record will tell.
+			// What came after may be in the answer or not: its record will show.
 			said = append(said, bootstrap.LiveFactOf(a.account, s.at.Add(-consistencyDelay), c.answer))
 			l.Unanswered = 0
 		case closed:
-			l.next, l.done = time.Time{}, true // nobody can sign in to it, and its users are found again should it be back
+			l.next, l.done = time.Time{}, true // no one can sign in to it, and its users are found again should it be back
 		case errors.Is(c.err, errNoTime):
 			*l.result = worker.Result{Outcome: worker.Again}
 		default:
@@ -482,7 +482,7 @@ func (s *sweep) answered(ctx context.Context, a *accountChecks, checks []*userCh
 
 // unanswered reports, once a day and account, that IAM has not answered about a
 // user for hours though it does about the account's root and its list of users.
-// Accounts about which it answers nothing are reported by the census.
+// Accounts about which it answers nothing are reported by the discovery of accounts.
 func (s *sweep) unanswered(ctx context.Context, c *userCheck, times int) error {
 	if times < alertAfter || s.deps.Accounts == nil {
 		return nil
@@ -503,8 +503,8 @@ func (s *sweep) suspended(ctx context.Context, account string) (bool, error) {
 	return s.deps.Accounts.Suspended(ctx, account) //nolint:wrapcheck // it says which account
 }
 
-// report tells what is to be told of users of one name, and sets the time of the
-// next look at them. notes are of what was told, also beside an error.
+// report says what is to be reported users of one name, and sets the time of the
+// next check them. notes are of what was reported, also beside an error.
 func (s *sweep) report(ctx context.Context, account string, users []*bootstrap.UserStatus, told notes, l *deadlineCheck) (notes []bootstrap.Fact, err error) {
 	// The note is of the time that the live check was about, for the gap to be
 	// known by it where facts that come late give it another beginning.
@@ -563,7 +563,7 @@ func (s *sweep) mark(ctx context.Context, account string, u *bootstrap.UserStatu
 	if s.deps.Marker == nil {
 		return nil
 	}
-	return s.deps.Marker.Mark(ctx, account, u, gap, s.at) //nolint:wrapcheck // it says whom
+	return s.deps.Marker.Mark(ctx, account, u, gap, s.at) //nolint:wrapcheck // it says that
 }
 
 // reminder is the number of the latest reminder due, 0 for none, and when to

@@ -37,7 +37,7 @@ func (r *reachability) reachable() bool {
 	return r.answered || r.unanswered < maxUnanswered
 }
 
-// note takes in the end of one check. One that hangs tells as much as several
+// note takes in the end of one check. One that hangs shows as much as several
 // that fail at once, and takes more of the others' time.
 func (r *reachability) note(err error) {
 	r.mu.Lock()

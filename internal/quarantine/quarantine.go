@@ -26,7 +26,7 @@ type Mode string
 // The modes.
 const (
 	Off    Mode = ""        // nothing
-	DryRun Mode = "dry-run" // people are told what would be done
+	DryRun Mode = "dry-run" // people are reported what would be done
 	On     Mode = "on"      // it is announced, and then done
 )
 
@@ -92,7 +92,7 @@ type State string
 // The states. The zero value is a user about whom nothing is to be done.
 const (
 	Marked    State = "marked"      // by Sweep: past the last reminder
-	Would     State = "would"       // told of by a dry run
+	Would     State = "would"       // reported by a dry run
 	Announced State = "announced"   // Effective says for when
 	Spared    State = "spared"      // must not be, as Why says
 	Attaching State = "attaching"   // the policy may be attached, or is about to be
@@ -108,10 +108,10 @@ type Quarantine struct {
 	User     string    `json:"user"`              // name
 	UserID   string    `json:"user_id,omitempty"` // as soon as it is known
 	State    State     `json:"state,omitempty"`
-	Due      time.Time `json:"due,omitzero"` // when it is to be looked at; zero: never
+	Due      time.Time `json:"due,omitzero"` // when it is to be checked; zero: never
 	Revision int       `json:"revision"`     // of the row, which begins at 1
 
-	Cycle       string            `json:"cycle,omitempty"`    // tells one quarantine of the user from another
+	Cycle       string            `json:"cycle,omitempty"`    // shows one quarantine of the user from another
 	Since       time.Time         `json:"since,omitzero"`     // without MFA since
 	Deadline    time.Time         `json:"deadline,omitzero"`  // until when that was tolerated
 	Effective   time.Time         `json:"effective,omitzero"` // when the policy is to be attached, or was
@@ -120,7 +120,7 @@ type Quarantine struct {
 	Why         string            `json:"why,omitempty"` // of the release, or of Spared
 	MFA         cloudtrail.Answer `json:"mfa,omitempty"` // of the user, as of the release
 	ExemptUntil time.Time         `json:"exempt_until,omitzero"`
-	Unanswered  int               `json:"unanswered,omitempty"` // looks in a row in which IAM failed
+	Unanswered  int               `json:"unanswered,omitempty"` // checks in a row in which IAM failed
 	Failures    int               `json:"failures,omitempty"`   // attempts in a row that failed otherwise
 
 	// Recent is of the one row, with the key "limit", that counts quarantined users:
@@ -145,7 +145,7 @@ func (q *Quarantine) target() detect.Target {
 	return detect.Target{UserName: q.User, UserID: q.UserID}
 }
 
-// ReleaseFor is how long a user is left alone who was released, where nobody
+// ReleaseFor is how long a user is left alone who was released, where no one
 // says otherwise.
 const ReleaseFor = 7 * 24 * time.Hour
 
@@ -155,7 +155,7 @@ const (
 
 	liveTimeout = 5 * time.Second
 
-	// recheckInterval is how often a quarantined user is looked at, events apart.
+	// recheckInterval is how often a quarantined user is checked, events apart.
 	recheckInterval = time.Hour
 	// verifyAfter is when it is looked once more whether a user is out of
 	// quarantine: an invocation that had decided otherwise is over by then.
@@ -241,7 +241,7 @@ func (m *Marks) Mark(ctx context.Context, account string, u *bootstrap.UserStatu
 	})
 }
 
-// Added has Run check users soon of whom facts tell that they may be out of
+// Added has Run check users soon of whom facts report that they may be out of
 // quarantine.
 func (m *Marks) Added(ctx context.Context, facts []bootstrap.Fact) error {
 	if m.settings.Mode == Off {
@@ -271,12 +271,12 @@ func (m *Marks) Added(ctx context.Context, facts []bootstrap.Fact) error {
 // Done says what a Quarantine did.
 type Done struct {
 	Checked    int  // users
-	Would      int  // told of by a dry run
-	Announced  int  // told that they will be quarantined
+	Would      int  // reported by a dry run
+	Announced  int  // reported that they will be quarantined
 	Attached   int  // quarantined
-	Spared     int  // told that they are not, and why
+	Spared     int  // reported that they are not, and why
 	Released   int  // out of quarantine, or called off
-	Unanswered int  // users about whom IAM failed; they are looked at again
+	Unanswered int  // users about whom IAM failed; they are checked again
 	More       bool // some are due that were left to the next run
 }
 
@@ -306,20 +306,20 @@ func New(deps Deps, settings Settings) *Worker {
 	return &Worker{deps, settings.withDefaults(), accountfacts.Reader{Facts: deps.Facts, Pages: deps.Pages, Options: settings.Bootstrap}}
 }
 
-// Quarantine looks at the users whom Sweep has marked: it tells what would be
+// Quarantine checks the users that Sweep has marked: it says what would be
 // done, or announces it and does it when the time of notice is over. Right before
 // each of these it asks IAM again, and drops who has MFA by now, has no password,
 // is gone, or is another by its unique ID. It spares the last administrator who
-// can sign in, and a user whom a permissions boundary or an organization's policy
+// can sign in, and a user that a permissions boundary or an organization's policy
 // keeps from enabling MFA, and says so. Users in quarantine it releases when
-// they have MFA, and whoever Release was called for.
+// they have MFA, and anyone who Release was called for.
 //
 // The order is: the row, which says what is about to be done, IAM, then the fact,
 // the alert and the row again. Each can be done twice, so that a crash anywhere leaves the row due and the next run ends what
-// this one began: an alert is told once, by its claim, and never before what it
-// tells of. Where the row changed meanwhile, it stays as it is and is looked at
-// again; and a user out of quarantine is looked at once more, so that no
-// invocation that was late leaves a policy on somebody who was released.
+// this one began: an alert is reported once, by its claim, and never before what it
+// reports. Where the row changed meanwhile, it stays as it is and is checked
+// again; and a user out of quarantine is checked once more, so that no
+// invocation that was late leaves a policy on someone who was released.
 func (w *Worker) Quarantine(ctx context.Context, live UserChecker, policy Policy, safety Safety, at time.Time) (Done, error) {
 	q := run{deps: &w.deps, settings: &w.settings, facts: w.facts, live: live, policy: policy, safety: safety, at: at, moved: map[string]bool{}}
 	batch := min(w.settings.Batch, quarantineBatch)
@@ -439,7 +439,7 @@ func (q *run) step(ctx context.Context, row Quarantine, users map[string][]*boot
 }
 
 // store keeps how far a user has come, unless the row changed since it was read:
-// then what changed is looked at in the light of what was done here.
+// then what changed is checked in the light of what was done here.
 func (q *run) store(ctx context.Context, was int, row Quarantine) error {
 	moved := false
 	err := q.deps.Rows.Update(ctx, row.Key, func(now Quarantine) Quarantine {
@@ -463,7 +463,7 @@ func (q *run) store(ctx context.Context, was int, row Quarantine) error {
 	return nil
 }
 
-// postpone looks again later, since IAM failed, and tells of it if it goes on.
+// postpone looks again later, since IAM failed, and reports it if it goes on.
 func (q *run) postpone(ctx context.Context, row Quarantine, failed error) error {
 	if err := ctx.Err(); err != nil {
 		return failed // it is due for the next run
@@ -487,7 +487,7 @@ func iam[T any](ctx context.Context, call func(context.Context) (T, error)) (T, 
 	return call(ctx)
 }
 
-// errUserWentAway is of a user who may have been renamed, whose record tells where
+// errUserWentAway is of a user who may have been renamed, whose record says where
 // the policy went.
 var errUserWentAway = errors.New("IAM does not know the user, and no record tells of its end")
 
@@ -618,7 +618,7 @@ func (q *run) note(ctx context.Context, row *Quarantine, kind bootstrap.FactKind
 	return nil
 }
 
-// stay looks whether the policy is still there. Somebody who took it off by hand
+// stay checks whether the policy is still there. Someone who took it off by hand
 // is not fought with: CloudTrail's record of that is guard.tampered, and the user
 // is left alone for as long as after a release.
 func (q *run) stay(ctx context.Context, row Quarantine) error {
@@ -639,7 +639,7 @@ func (q *run) stay(ctx context.Context, row Quarantine) error {
 }
 
 // end releases a user for whom quarantine is no longer called for, and drops one
-// of whom nobody was told.
+// of whom no one was reported.
 func (q *run) end(ctx context.Context, row Quarantine, why string, mfa cloudtrail.Answer) error {
 	was := row.Revision
 	if row.State == Marked || row.State == Spared {

@@ -256,7 +256,7 @@ type publisher struct {
 	mu    sync.Mutex
 	at    []time.Time
 	told  map[string]int // events by account
-	alone int            // accounts told of in an alert of their own
+	alone int            // accounts reported in an alert of their own
 }
 
 func (p *publisher) Publish(_ context.Context, a alert.Alert) error {

@@ -1,5 +1,5 @@
 // Package redrive hands the events that wait in queues of failures to the guard
-// again. A message is deleted only when its event was handled: whoever dies in
+// again. A message is deleted only when its event was handled: anyone who dies in
 // between leaves it on its queue, and the guard's ledger sees to it that no alert
 // is sent for it a second time.
 package redrive
@@ -95,7 +95,7 @@ type Summary struct {
 	LimitReached bool `json:"limit_reached"`
 }
 
-// Seen is how many messages were looked at.
+// Seen is how many messages were checked.
 func (s *Summary) Seen() int {
 	return s.Waiting + s.Delivered + s.Duplicates + s.Malformed + s.Discarded + s.Busy + s.Failed
 }
@@ -135,10 +135,10 @@ type Options struct {
 	// holds an event is handled like any other.
 	Discard map[string]bool
 
-	Limit   int           // messages looked at in all; 0: 10,000
+	Limit   int           // messages checked in all; 0: 10,000
 	Timeout time.Duration // for one message, less than the guard's lease; 0: 30 s
 
-	// Report is told of every message when it is done. An error of it ends the
+	// Report is reported every message when it is done. An error of it ends the
 	// run. It may be nil.
 	Report func(Item) error
 
@@ -163,7 +163,7 @@ var recounts = []time.Duration{2 * time.Second, 5 * time.Second, 10 * time.Secon
 // ErrGaveUp is returned when message after message failed.
 var ErrGaveUp = errors.New("gave up")
 
-// Run looks at every message of the queues once. It fails where a queue cannot
+// Run checks every message of the queues once. It fails where a queue cannot
 // be read, where ctx ends, and with ErrGaveUp; a message that fails is an Item
 // and no error. What is not deleted is visible again when it returns. The message
 // being handled when ctx ends is handled to its end.
@@ -191,7 +191,7 @@ type runner struct {
 	opt      *Options
 	sum      Summary
 	failures int  // in a row
-	stopped  bool // no further queue is looked at
+	stopped  bool // no further queue is checked
 }
 
 // empty works through one queue, gives back what is left, and counts what it

@@ -96,7 +96,7 @@ func TestRedrive(t *testing.T) {
 		}
 	}
 
-	// Once more: only what is malformed is there, and nothing is told.
+	// Once more: only what is malformed is there, and nothing is reported.
 	sum, err = redrive.Run(t.Context(), r.options())
 	if want := (redrive.Summary{Malformed: 2}); err != nil || sum != want || len(r.publisher.Published()) != 3 {
 		t.Errorf("the second run: %+v, %v, %d alerts", sum, err, len(r.publisher.Published()))
@@ -297,7 +297,7 @@ func TestReportFails(t *testing.T) {
 }
 
 // TestOnce goes wrong at each step in each way, and runs redrive until nothing is
-// left. Every event is told of under one ID; only a publish whose outcome nobody
+// left. Every event is reported under one ID; only a publish whose outcome no one
 // could note may make a copy, which has the same ID.
 func TestOnce(t *testing.T) {
 	setup := func() *rig {

@@ -91,7 +91,7 @@ func BenchmarkReplay(b *testing.B) {
 	for _, m := range metrics {
 		b.ReportMetric(m.value, m.unit)
 	}
-	b.ReportMetric(0, "ns/op") // of all ways and rounds together: tells nothing
+	b.ReportMetric(0, "ns/op") // of all ways and rounds together: shows nothing
 
 	b.Logf("%d files, %.0f MB compressed, %.0f MB of JSON, %d records of %d bytes, %.1f %% candidates, %d goroutines",
 		sum.Files, float64(sum.Bytes)/1e6, float64(sum.JSONBytes)/1e6, sum.Records, sum.JSONBytes/sum.Records, 100*float64(sum.Candidates)/float64(sum.Records), runtime.GOMAXPROCS(0))
@@ -236,7 +236,7 @@ func resetPeak() {
 }
 
 // peak is the most memory in bytes the process had, 0 where the system does not
-// tell.
+// report.
 func peak(b *testing.B) int64 {
 	b.Helper()
 	status, err := os.ReadFile("/proc/self/status")

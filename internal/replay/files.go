@@ -64,7 +64,7 @@ func list(paths []string) (listing, error) {
 		l.walk(folder)
 	}
 	// Sorted by time across all accounts, the files of each account are too. A
-	// file whose name tells no time comes first.
+	// file whose name shows no time comes first.
 	slices.SortFunc(l.files, func(a, b file) int {
 		if c := a.time.Compare(b.time); c != 0 {
 			return c
@@ -171,7 +171,7 @@ var otherServices = map[string]string{
 
 // otherService is whose logs are in a folder of AWSLogs, that is
 // AWSLogs/[ORGANIZATION/]ACCOUNT/SERVICE; "" where they are CloudTrail's, or
-// there is no telling.
+// there is no reporting.
 func otherService(folder string) string {
 	parts := strings.Split(folder, "/")
 	at := slices.Index(parts, "AWSLogs")

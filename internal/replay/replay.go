@@ -27,7 +27,7 @@ type Options struct {
 
 	// Since and Until bound eventTime (Until exclusive), Accounts the record's
 	// account. Zero and empty are no limit. They apply to decoded candidates; a
-	// record that does not tell its time or account is within them.
+	// record that does not report its time or account is within them.
 	Since, Until time.Time
 	Accounts     []string
 

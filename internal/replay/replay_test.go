@@ -355,7 +355,7 @@ func TestFileGone(t *testing.T) {
 }
 
 // TestBatchSize holds that what waits for the sequencer has a bound in bytes,
-// also where it is only told of.
+// also where it is only reported.
 func TestBatchSize(t *testing.T) {
 	t.Parallel()
 	const long = 100 << 10

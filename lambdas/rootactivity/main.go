@@ -1,5 +1,5 @@
 // Command rootactivity is the Lambda function for what the root user does, and
-// for what is done to rootguard itself. It checks root live, and the users whom
+// for what is done to rootguard itself. It checks root live, and the users that
 // root creates or changes.
 package main
 

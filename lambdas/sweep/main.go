@@ -1,6 +1,6 @@
-// Command sweep is the Lambda function that a schedule calls: it looks at the
+// Command sweep is the Lambda function that a schedule calls: it checks the
 // users whose time to get MFA is over and at each account's root and users, live,
-// sends again what nobody has acknowledged, tells what became of announced root
+// sends again what no one has acknowledged, says what became of announced root
 // use, sends the roll-ups that are due, and proves that the guard itself works.
 package main
 

@@ -13,7 +13,7 @@ import (
 	"rootguard/internal/bootstrap"
 )
 
-// Add is guard.Journal's. Where it fails, added counts those that were stored;
+// Add is guard.Facts's. Where it fails, added counts those that were stored;
 // adding all of them again is safe.
 func (s *Store) Add(ctx context.Context, facts []bootstrap.Fact) (added int, err error) {
 	merged := map[key]bootstrap.Fact{}
@@ -98,7 +98,7 @@ func (s *Store) addFact(ctx context.Context, k key, f bootstrap.Fact) (fresh boo
 	return false, fmt.Errorf("storing fact %s: others kept changing it", f.ID)
 }
 
-// Fact is guard.Journal's.
+// Fact is guard.Facts's.
 func (s *Store) Fact(ctx context.Context, account, id string) (f bootstrap.Fact, found bool, err error) {
 	k := factRow(account, id)
 	rows, err := s.read(ctx, k)
@@ -112,7 +112,7 @@ func (s *Store) Fact(ctx context.Context, account, id string) (f bootstrap.Fact,
 	return f, r.version != "" && !r.expired(s.now()), nil
 }
 
-// Facts is guard.Journal's.
+// Facts is guard.Facts's.
 func (s *Store) Facts(ctx context.Context, account string) ([]bootstrap.Fact, error) {
 	facts := []bootstrap.Fact{}
 	err := s.Pages(ctx, account, "", func(page []bootstrap.Fact) error {

@@ -44,7 +44,7 @@ func ids(facts []bootstrap.Fact) []string {
 	return got
 }
 
-// Facts runs the contract of guard.Journal. newJournal returns an empty one.
+// Facts runs the contract of guard.Facts. newJournal returns an empty one.
 func Facts(t *testing.T, newJournal func(t *testing.T) guard.Facts) {
 	t.Helper()
 	add := func(t *testing.T, j guard.Facts, want int, facts ...bootstrap.Fact) {
@@ -221,7 +221,7 @@ func Facts(t *testing.T, newJournal func(t *testing.T) guard.Facts) {
 	})
 }
 
-// FactsAndRows are a guard.Journal whose facts can be read in parts and removed.
+// FactsAndRows are a guard.Facts whose facts can be read in parts and removed.
 type FactsAndRows interface {
 	guard.Facts
 	accountcheck.FactRows

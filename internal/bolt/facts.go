@@ -11,7 +11,7 @@ import (
 	"rootguard/internal/bootstrap"
 )
 
-// Add is guard.Journal's.
+// Add is guard.Facts's.
 func (s *Store) Add(ctx context.Context, facts []bootstrap.Fact) (added int, err error) {
 	if len(facts) == 0 {
 		return 0, nil
@@ -43,7 +43,7 @@ func (s *Store) Add(ctx context.Context, facts []bootstrap.Fact) (added int, err
 	return added, nil
 }
 
-// Fact is guard.Journal's.
+// Fact is guard.Facts's.
 func (s *Store) Fact(ctx context.Context, account, id string) (f bootstrap.Fact, found bool, err error) {
 	err = s.read(ctx, func(tx *bbolt.Tx) error {
 		of := tx.Bucket(factsBucket).Bucket(accountName(account))
@@ -59,7 +59,7 @@ func (s *Store) Fact(ctx context.Context, account, id string) (f bootstrap.Fact,
 	return f, found, nil
 }
 
-// Facts is guard.Journal's.
+// Facts is guard.Facts's.
 func (s *Store) Facts(ctx context.Context, account string) ([]bootstrap.Fact, error) {
 	var facts []bootstrap.Fact
 	err := s.Pages(ctx, account, "", func(page []bootstrap.Fact) error {
