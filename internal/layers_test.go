@@ -84,7 +84,7 @@ var mayImport = map[string][]string{
 	"aws/dynamodb":       {"accountcheck", "announcement", "bootstrap", "config", "failure", "guard", "health", "incident", "mfadeadline", "quarantine", "ratelimit", "worker"},
 	"aws/eventbridge":    {"eventrules", "health"},
 	"aws/eventhistory":   {"eventrules"},
-	"aws/iam":            {"accountcheck", "bootstrap", "eventrules", "failure", "health", "mfadeadline", "quarantine"},
+	"aws/iam":            {"accountcheck", "bootstrap", "cloudtrail", "eventrules", "failure", "health", "mfadeadline", "quarantine"},
 	"aws/iamrole":        {"health"},
 	"aws/kms":            {"health"},
 	"aws/lambda":         {"health"},
