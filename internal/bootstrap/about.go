@@ -2,11 +2,11 @@ package bootstrap
 
 import "slices"
 
-// About picks the facts that tell of some users out of an account's, a page at a
+// About picks the facts about some users out of an account's, a page at a
 // time, so that the others need not be held: those that name one of the users, by
 // a name or ID that the user has or had, and those of groups. Fold makes the same
 // of a user by them as by all facts, but for an ID that only what the user did to
-// others tells.
+// others shows.
 type About struct {
 	wanted map[string]bool // keys of users, see userKeys
 	links  map[string]map[string]bool
@@ -52,7 +52,7 @@ func (a *About) link(from, to string) {
 	a.links[from][to] = true
 }
 
-// keysOf are the names and IDs in a fact of the user that it tells of.
+// keysOf are the names and IDs in a fact of the user that it is about.
 func keysOf(f *Fact) []string {
 	if f.Kind == Live && f.Live != nil {
 		return userKeys(f.Live.UserID, f.Live.UserName)

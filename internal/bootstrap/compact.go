@@ -16,7 +16,7 @@ const (
 	rootSettled = 30 * 24 * time.Hour
 
 	// quietBreak is how far apart two uses of root may be to count as one streak.
-	// It is below two days, the least of Options.QuietDays that can be told from
+	// It is below two days, the least of Options.QuietDays that can be told apart from
 	// daily use.
 	quietBreak = 36 * time.Hour
 )
@@ -29,8 +29,8 @@ type Compaction struct {
 	Drop []Fact // as they are stored
 }
 
-// Compact finds the facts of an account that tell nothing which others do not
-// tell, by a time: sign-ins of one user with the same answer about MFA, between
+// Compact finds the facts of an account that say nothing which others do not
+// say, by a time: sign-ins of one user with the same answer about MFA, between
 // which nothing else happened to the user, become one fact of the first and the
 // last of them; so do uses of root with one credential, or sign-ins, that follow
 // each other closely; so do the sign-ins of one role; and of live checks in a row that found the same, the first
@@ -81,7 +81,7 @@ type compactor struct {
 type streak struct {
 	signIns map[cloudtrail.Answer]*Fact // the head of each, which may become a streak's fact
 	uses    map[string]*Fact            // of root, by credential
-	live    *Fact                       // the last live check that told something else
+	live    *Fact                       // the last live check with another answer
 	since   time.Time                   // when that change was
 }
 
@@ -258,7 +258,7 @@ func (c *compactor) rootUse(m *moment) {
 // roleStreak is what happened to a role since it was made or deleted.
 type roleStreak struct {
 	signIn  *Fact // the head, which may become a streak's fact
-	checked *Fact // the last live check that told something else
+	checked *Fact // the last live check with another answer
 	since   time.Time
 }
 
@@ -344,7 +344,7 @@ func streakPrefix(kind FactKind) string { return string(kind) + "/since/" }
 
 func isStreak(f *Fact) bool { return strings.HasPrefix(f.ID, streakPrefix(f.Kind)) }
 
-// end is when the last event was that a fact tells of.
+// end is when the last event was of a fact.
 func end(f *Fact) time.Time {
 	if f.Last.After(f.Time) {
 		return f.Last
@@ -352,7 +352,7 @@ func end(f *Fact) time.Time {
 	return f.Time
 }
 
-// live takes a live check, which is superfluous where the last one told the same.
+// live takes a live check, which is superfluous where the last one had the same answer.
 func (c *compactor) live(f *Fact) {
 	l := f.Live
 	switch {
@@ -390,7 +390,7 @@ func (c *compactor) liveRoot(f *Fact) {
 	c.same(s, f, c.rootBefore)
 }
 
-// same drops a live check that tells what the last one told. One of the second of
+// same drops a live check with the answer of the last one. One of the second of
 // a change, which may be from before it, is no such last one.
 func (c *compactor) same(s *streak, f *Fact, before time.Time) {
 	switch {

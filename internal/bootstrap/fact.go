@@ -6,7 +6,7 @@ import (
 	"rootguard/internal/cloudtrail"
 )
 
-// FactKind is what a fact tells.
+// FactKind is what a fact says.
 type FactKind string
 
 // The kinds of fact. Those about root and about users come from one successful
@@ -52,7 +52,7 @@ const (
 	GroupLeft          FactKind = "group_left"
 
 	// The quarantine policy was put on a user, or taken off. Both the record of
-	// the call and rootguard itself tell it; Policy is the policy's ARN.
+	// the call and rootguard itself report it; Policy is the policy's ARN.
 	UserQuarantined FactKind = "user_quarantined"
 	UserReleased    FactKind = "user_released"
 
@@ -68,7 +68,7 @@ const (
 
 	Live FactKind = "live"
 
-	// MFAMissingTold notes that people were told of an MFAGap. No status depends
+	// MFAMissingTold notes that an MFAGap was alerted. No status depends
 	// on it.
 	MFAMissingTold FactKind = "mfa_missing_told"
 )
@@ -85,7 +85,7 @@ type Fact struct {
 
 	// Last is the latest of a fact that many events share (root activity in
 	// one session); Time and EventID are then the earliest. Of MFAMissingTold it
-	// is when people were told.
+	// is when it was alerted.
 	Last        time.Time `json:"last,omitzero"`
 	LastEventID string    `json:"last_event_id,omitempty"`
 	LastWhat    string    `json:"last_what,omitempty"`
@@ -150,5 +150,5 @@ type Options struct {
 // rootguard's resources.
 const QuarantineSuffix = "-quarantine"
 
-// DefaultQuarantinePolicy is the policy's name where nobody chose a prefix.
+// DefaultQuarantinePolicy is the policy's name where no prefix was set.
 const DefaultQuarantinePolicy = "rootguard" + QuarantineSuffix

@@ -19,7 +19,7 @@ const stsSource = "sts.amazonaws.com"
 // the request does not say (STS API Reference, AssumeRoot).
 const assumeRootDuration = 900 * time.Second
 
-// FactsOf returns what a record tells about the bootstrap journey. It is empty
+// FactsOf returns what a record says about the bootstrap journey. It is empty
 // for a record the journey does not depend on: one that changed nothing, one
 // that is of no call, and one without an eventTime, which has no place in a
 // history.
@@ -27,7 +27,7 @@ const assumeRootDuration = 900 * time.Second
 // Activity of the true root user is one fact per access key (or principal),
 // session and UTC hour, so that a busy session does not fill the store. Reads
 // and denied calls are activity, since root left alone means alone; failed
-// sign-ins and requests for password recovery are not, since anybody can make
+// sign-ins and requests for password recovery are not, since anyone can make
 // them. A session of sts:AssumeRoot is one fact per access key, under the
 // account it was aimed at. Everything else is one fact per event.
 func FactsOf(rec *cloudtrail.Record) []Fact {
@@ -76,7 +76,7 @@ func LiveFactOf(account string, at time.Time, live LiveFact) Fact {
 	}
 }
 
-// MFAMissingToldFact notes that people were told of a user's gap. stage says of
+// MFAMissingToldFact notes that a user's gap was alerted. stage says of
 // which alert about it, "" being the first.
 func MFAMissingToldFact(account string, u *UserStatus, gap MFAGap, stage string) Fact {
 	id := string(MFAMissingTold) + "/" + cmp.Or(u.UserID, u.Name) + "/" + gap.Deadline.UTC().Format(time.RFC3339)
@@ -96,7 +96,7 @@ func MFAMissingToldFact(account string, u *UserStatus, gap MFAGap, stage string)
 }
 
 // QuarantineFact is the fact that rootguard has put the quarantine policy on a
-// user, or taken it off: kind is UserQuarantined or UserReleased. cycle tells one
+// user, or taken it off: kind is UserQuarantined or UserReleased. cycle separates one
 // quarantine of the user from another; actor and what are for people.
 func QuarantineFact(account string, kind FactKind, userName, userID, policyARN, cycle string, at time.Time, actor, what string) Fact {
 	return Fact{
@@ -170,8 +170,8 @@ func activityFact(rec *cloudtrail.Record) (Fact, bool) {
 	return f, true
 }
 
-// isSignInAttempt reports whether a record of the sign-in service tells of an
-// attempt anybody can make, or of a sign-in, which has a fact of its own.
+// isSignInAttempt reports whether a record of the sign-in service is of an
+// attempt anyone can make, or of a sign-in, which has a fact of its own.
 func isSignInAttempt(rec *cloudtrail.Record) bool {
 	if rec.EventSource != cloudtrail.SigninSource {
 		return false

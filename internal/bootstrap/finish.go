@@ -11,15 +11,15 @@ import (
 	"rootguard/internal/cloudtrail"
 )
 
-// finish turns the journey into the status at st.AsOf. told is false where no
-// fact told of the account at all.
-func (j *journey) finish(st *Status, told bool) {
+// finish turns the journey into the status at st.AsOf. known is false where no
+// fact is about the account at all.
+func (j *journey) finish(st *Status, known bool) {
 	// Where IAM was asked for the password it was asked for the keys; a record of the
 	// password's removal says nothing of them.
 	keys := j.keys.any()
 	st.NoRootCredentials = j.noPassword != nil && (keys == cloudtrail.No || keys == cloudtrail.Unknown && j.noPassword.Live())
 	maybe := j.mayBeAdmin()
-	if j.adminUser.State == Pending && (!told || maybe != "") {
+	if j.adminUser.State == Pending && (!known || maybe != "") {
 		for _, s := range []*step{&j.adminUser, &j.adminSignIn, &j.adminReset, &j.adminMFA, &j.rootQuiet} {
 			s.State = Unknown
 		}
@@ -64,7 +64,7 @@ func (j *journey) mayBeAdmin() string {
 }
 
 // mayBeAdminRole names the first role, by name, of a permission set by which
-// somebody signed in and whose rights are not known.
+// a person signed in and whose rights are not known.
 func (j *journey) mayBeAdminRole() string {
 	for _, name := range slices.Sorted(maps.Keys(j.roles)) {
 		if r := j.roles[name]; IsPermissionSet(name) && r.signedIn != nil && r.admin() == cloudtrail.Unknown {
@@ -130,7 +130,7 @@ func (j *journey) explain(maybe string) {
 	case NotApplicable:
 		s.Note = "root has no password"
 	case Unknown:
-		s.Note = "a root sign-in, EnableMFADevice by root or a live check (AccountMFAEnabled) would tell"
+		s.Note = "a root sign-in, EnableMFADevice by root or a live check (AccountMFAEnabled) would show it"
 	}
 
 	s = &j.rootKeys
@@ -142,7 +142,7 @@ func (j *journey) explain(maybe string) {
 	case NotApplicable:
 		s.Note = "root has no password; whether it has access keys was not asked"
 	case Unknown:
-		s.Note = "only a live check (AccountAccessKeysPresent) would tell"
+		s.Note = "only a live check (AccountAccessKeysPresent) would show it"
 		if s.Evidence != nil {
 			s.Note = "the known root access keys were deleted; " + s.Note
 		}
@@ -217,7 +217,7 @@ func (j *journey) explainAdmin(maybe string) {
 	case Done:
 		s.Note = u.mfa.kinds()
 	case Unknown:
-		s.Note = "a sign-in or a live check of " + u.name + " would tell"
+		s.Note = "a sign-in or a live check of " + u.name + " would show it"
 	default:
 		s.Note = u.name + " has no MFA device"
 	}

@@ -14,9 +14,9 @@ import (
 // DefaultOptions are a day of grace and thirty days of quiet.
 func DefaultOptions() Options { return Options{Grace: 24 * time.Hour, QuietDays: 30} }
 
-// Fold is how an account stands at asOf, by the facts up to then. The facts are
+// Fold is the status of an account at asOf, by the facts up to then. The facts are
 // a set: neither their order nor repeats matter, and those of other accounts,
-// those without a time and notes of what was told are passed over. A zero asOf is the time of the latest fact.
+// those without a time and notes of what was alerted are ignored. A zero asOf is the time of the latest fact.
 //
 // Facts are taken by Time and EventID. CloudTrail's times are whole seconds, so
 // within one second causes come before effects, and what protects comes before
@@ -33,14 +33,14 @@ func Fold(account string, facts []Fact, opt Options, asOf time.Time) Status {
 		}
 	}
 	st := Status{Account: account, AsOf: asOf}
-	told := false
+	known := false
 	for i := range moments {
 		m := &moments[i]
 		if m.at.After(asOf) {
 			break
 		}
 		if m.fact.Kind != AssumedRoot {
-			told = true
+			known = true
 			j.apply(m)
 		}
 		if k := m.fact.Kind; k != AssumedRoot && k != Live && k != RoleChecked {
@@ -50,7 +50,7 @@ func Fold(account string, facts []Fact, opt Options, asOf time.Time) Status {
 			st.LastEvent = m.at
 		}
 	}
-	j.finish(&st, told)
+	j.finish(&st, known)
 	return st
 }
 
@@ -294,12 +294,12 @@ func (j *journey) applyRoot(m *moment, ev Evidence) (ok bool) {
 }
 
 func (j *journey) applyLiveRoot(l *LiveFact, at time.Time) {
-	told := func(name string, n int) Evidence {
+	answer := func(name string, n int) Evidence {
 		return Evidence{Time: at, What: liveCheck + ": " + name + "=" + strconv.Itoa(n)}
 	}
 	var ev Evidence
 	if n := l.AccountPasswordPresent; n != nil {
-		ev = told("AccountPasswordPresent", *n)
+		ev = answer("AccountPasswordPresent", *n)
 		switch {
 		case *n != 0:
 			j.noPassword = nil
@@ -308,14 +308,14 @@ func (j *journey) applyLiveRoot(l *LiveFact, at time.Time) {
 		}
 	}
 	if n := l.AccountMFAEnabled; n != nil {
-		ev = told("AccountMFAEnabled", *n)
+		ev = answer("AccountMFAEnabled", *n)
 		j.mfa.prove(*n != 0, true, ev)
 		if v := l.RootVirtualMFA; v != nil {
 			j.mfa.unnamedAre(*v)
 		}
 	}
 	if n := l.AccountAccessKeysPresent; n != nil {
-		ev = told("AccountAccessKeysPresent", *n)
+		ev = answer("AccountAccessKeysPresent", *n)
 		j.keys.prove(*n != 0, true, ev)
 	}
 	if ev.What != "" {
@@ -379,7 +379,7 @@ func (j *journey) applyUser(f *Fact, ev Evidence) []*user {
 	case f.Kind == UserCreated:
 		return []*user{d.create(f)}
 	case (f.Kind == UserQuarantined || f.Kind == UserReleased) && policyName(f.Policy) != cmp.Or(j.opt.QuarantinePolicy, DefaultQuarantinePolicy):
-		return nil // somebody else's policy
+		return nil // another policy
 	}
 	takesRights := f.Kind == GroupLeft || f.Kind == UserReleased || f.Kind == UserPolicyRevoked || f.Kind == UserPolicyGranted && !f.Admin
 	if takesRights && d.lookup(f.UserName, f.UserID, f.Time) == nil {
@@ -397,7 +397,7 @@ func (j *journey) applyUser(f *Fact, ev Evidence) []*user {
 		u.setPassword(ev)
 		u.needReset(f.Reset == cloudtrail.Yes, ev)
 		if u.mfa.any() == cloudtrail.Unknown {
-			u.mfa.prove(false, false, ev) // whoever had no password had no use for MFA
+			u.mfa.prove(false, false, ev) // without a password there was no use for MFA
 		}
 	case PasswordReset:
 		if u.password != cloudtrail.Yes {

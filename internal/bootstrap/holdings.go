@@ -9,7 +9,7 @@ import (
 	"rootguard/internal/cloudtrail"
 )
 
-// holdings are the MFA devices, or the root access keys, that somebody has, as
+// holdings are the MFA devices, or the root access keys, that a principal has, as
 // far as is known. The zero value knows nothing.
 type holdings struct {
 	named   map[string]struct{}
@@ -32,7 +32,7 @@ func (h *holdings) any() cloudtrail.Answer {
 	}
 }
 
-// change applies what ev tells and keeps ev where the answer is another one.
+// change applies what ev says and keeps ev where the answer is another one.
 func (h *holdings) change(ev Evidence, live bool, apply func()) {
 	was := h.any()
 	apply()
@@ -80,7 +80,7 @@ func (h *holdings) remove(name string, noMore bool, ev Evidence) {
 			delete(h.named, name)
 		case h.unnamed > 0:
 			h.unnamed--
-		case name == "" && len(h.named) > 0: // one of them, and nobody knows which
+		case name == "" && len(h.named) > 0: // one of them, and it is not known which
 			h.named, h.unnamed, h.kind = nil, len(h.named)-1, ""
 		}
 		if len(h.named)+h.unnamed == 0 {

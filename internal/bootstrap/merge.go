@@ -74,7 +74,7 @@ func liveContent(l LiveFact) []byte {
 	return text
 }
 
-// Equal reports whether two facts tell the same, also where the one was stored since.
+// Equal reports whether two facts say the same, also where the one was stored since.
 func (f Fact) Equal(g Fact) bool {
 	return bytes.Equal(factContent(f), factContent(g))
 }

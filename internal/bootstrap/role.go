@@ -57,7 +57,7 @@ func SignInRoles(facts []Fact) []string {
 	return slices.Compact(roles)
 }
 
-// signInRole is the role by which somebody signed in; "" where it is not known,
+// signInRole is the role by which a person signed in; "" where it is not known,
 // or where it only has such a name as IAM Identity Center gives. The ARN of a
 // session has no path, that of the role has.
 func signInRole(ui *cloudtrail.UserIdentity) string {

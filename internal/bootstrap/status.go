@@ -24,7 +24,7 @@ func Steps() []Step {
 	return []Step{RootMFA, RootKeysAbsent, AdminUser, AdminSignedIn, AdminPasswordChanged, AdminMFA, RootQuiet}
 }
 
-// State is where a step stands.
+// State is the state of a step.
 type State string
 
 // The states.
@@ -33,7 +33,7 @@ const (
 	Done          State = "done"
 	Regressed     State = "regressed"
 	NotApplicable State = "not_applicable"
-	Unknown       State = "unknown" // nothing seen, in logs or live, that could tell
+	Unknown       State = "unknown" // nothing seen, in logs or live, that shows it
 )
 
 // Evidence is what a state rests on.
@@ -68,7 +68,7 @@ type StepStatus struct {
 	History  []Transition `json:"history,omitempty"` // oldest first
 }
 
-// MFAState is where an IAM user's MFA stands.
+// MFAState is the state of an IAM user's MFA.
 type MFAState string
 
 // The states of a user's MFA.
@@ -109,7 +109,7 @@ type MFAGap struct {
 	Evidence Evidence  `json:"evidence"`    // what opened it
 }
 
-// Status is how one account stands.
+// Status is the status of one account.
 type Status struct {
 	Account           string       `json:"account"`
 	AsOf              time.Time    `json:"as_of"`

@@ -38,7 +38,7 @@ func TestSteps(t *testing.T) {
 		note  string  // a part of it
 		path  []State // what the step went through
 	}{
-		{"nothing known", RootMFA, nil, 10, Unknown, -1, "-", "would tell", nil},
+		{"nothing known", RootMFA, nil, 10, Unknown, -1, "-", "would show it", nil},
 		{"enabled", RootMFA, []told{at(1, rootEnableMFA(rootKey))}, 10, Done, 1, "e000", "passkey/security key", []State{Done}},
 		{"enabled, app", RootMFA, []told{at(1, rootEnableMFA(rootApp))}, 10, Done, 1, "e000", "authenticator app", []State{Done}},
 		{"enabled, hardware token", RootMFA, []told{at(1, rootEnableMFA("GAHT12345678"))}, 10, Done, 1, "e000", "hardware TOTP", []State{Done}},
@@ -184,7 +184,7 @@ func TestSteps(t *testing.T) {
 		{"removed, from before she was admin", AdminMFA, admin(at(5, disableMFA("alice", app))), 10, Regressed, 5, "e002", "", []State{Regressed}},
 		{"one of two removed", AdminMFA, admin(at(4, enableMFA("alice", app)), at(5, enableMFA("alice", key)), at(6, disableMFA("alice", app))), 10, Done, 4, "e003", "passkey", []State{Done}},
 		{"live: none", AdminMFA, admin(at(4, enableMFA("alice", app)), checked(5, LiveFact{UserID: aliceID, ConsoleLogin: ptr(true)})), 10, Regressed, 5, "", "", []State{Done, Regressed}},
-		{"nobody knows", AdminMFA, []told{at(1, attach("bob", adminARN)), at(2, signIn(bob, ""))}, 10, Unknown, 2, "e001", "would tell", []State{Unknown}},
+		{"nobody knows", AdminMFA, []told{at(1, attach("bob", adminARN)), at(2, signIn(bob, ""))}, 10, Unknown, 2, "e001", "would show it", []State{Unknown}},
 		{"the next carrier has none", AdminMFA, admin(at(4, enableMFA("alice", app)), at(5, createUser("bob", bobID)), at(6, attach("bob", adminARN)), at(7, setPassword("bob", false)), at(8, deleteUser("alice"))), 10, Regressed, 8, "e006", "bob", []State{Done, Regressed}},
 
 		{"nobody signed in", RootQuiet, admin(), 60 * days, Pending, -1, "-", "begins when", nil},

@@ -17,7 +17,7 @@ const (
 	certain         // DeleteUser, or a live check
 )
 
-// resetNeed says where a user stands with passwordResetRequired.
+// resetNeed is the state of passwordResetRequired for a user.
 type resetNeed uint8
 
 const (
@@ -143,7 +143,7 @@ func (u *user) settle(grace time.Duration, ev Evidence) {
 	}
 }
 
-// status is the user as it stands at asOf.
+// status is the status of the user at asOf.
 func (u *user) status(asOf time.Time) UserStatus {
 	s := UserStatus{
 		UserID: u.id, Name: u.name,

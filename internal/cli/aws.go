@@ -184,7 +184,7 @@ func (d deployed) view(ctx context.Context, sys system) (*view, error) {
 		source: table + " in " + cfg.Region,
 		empty:  "no event about root or an IAM user has reached it",
 		absent: "either it did not reach rootguard, or nothing came of it; name the logs to see why",
-		untold: "not told yet: Lambda calls the function again, and what it gives up on waits for rootguard redrive",
+		unsent: "not alerted yet: Lambda calls the function again, and what it gives up on waits for rootguard redrive",
 		live:   true,
 		policy: bootstrap.DefaultOptions(),
 		deployed: func(ctx context.Context) (config.Config, error) {

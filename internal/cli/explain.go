@@ -48,7 +48,7 @@ func (c explainCmd) Run(ctx context.Context, sys system) (err error) {
 		return err
 	}
 	for _, claim := range claims {
-		explainClaim(&b, p, claim, v.untold, sys.outputWidth())
+		explainClaim(&b, p, claim, v.unsent, sys.outputWidth())
 	}
 	facts, err := v.factsOf(ctx, c.Event)
 	if err != nil {
@@ -112,7 +112,7 @@ func hanging(line string, width int) string {
 }
 
 // explainClaim tells of a finding and of how people were told.
-func explainClaim(b *strings.Builder, p paint, c guard.Claim, untold string, width int) {
+func explainClaim(b *strings.Builder, p paint, c guard.Claim, unsent string, width int) {
 	f := c.Finding
 	fmt.Fprintf(b, "%s %s in account %s\n", p.bold("Finding "+string(f.ID)), p.severity(f.Severity.String(), f.Severity.String()), label.Clean(f.Account))
 	text := alert.Text(alert.Alert{Schema: alert.Schema, ID: c.AlertID, Kind: alert.First, Finding: *f})
@@ -129,7 +129,7 @@ func explainClaim(b *strings.Builder, p paint, c guard.Claim, untold string, wid
 	case guard.Folded:
 		what = "a repeat, counted in the roll-up of its session"
 	case guard.Leased, guard.Released:
-		what = untold
+		what = unsent
 	default:
 		what = "in the state " + string(c.State)
 	}

@@ -136,7 +136,7 @@ func (c reportCmd) write(sys system, name string, data []byte, what string) erro
 	return writeText(sys.stdout, fmt.Sprintf("%s: %s, %d KiB\n", name, what, (len(data)+1023)/1024))
 }
 
-// replaceFile writes a file under another name first, so that nobody reads half
+// replaceFile writes a file under another name first, so that no reader sees half
 // of it. What is no regular file, such as a pipe, is written to.
 func replaceFile(name string, data []byte) (err error) {
 	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {

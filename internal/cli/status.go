@@ -22,7 +22,7 @@ type statusCmd struct {
 
 // Help has examples.
 func (statusCmd) Help() string {
-	return `A step is done, pending, regressed (it was done and no longer is), not needed, or unknown (nothing in the logs could tell). Each has since when, and the event that shows it.
+	return `A step is done, pending, regressed (it was done and no longer is), not needed, or unknown (nothing in the logs shows it). Each has since when, and the event that shows it.
 
 With --aws, grace, quiet days and the names of accounts are those that rootguard is deployed with, where no flag says otherwise. It needs dynamodb:Query on the table, cloudformation:DescribeStacks and lambda:GetFunctionConfiguration.
 
@@ -139,13 +139,13 @@ func (v *statusView) account(s accountStatus) {
 	asOf := "as of " + label.Time(s.AsOf)
 	switch {
 	case s.AsOf.IsZero():
-		asOf = "no record told anything about these steps"
+		asOf = "no record says anything about these steps"
 	case !v.chosen:
 		asOf += ", the newest fact of this account: logs cannot speak for later"
 	}
 	v.line(0, v.paint.faint, asOf)
 	if s.NoRootCredentials {
-		v.b.WriteString("This account has no root credentials: nobody can sign in as root.\n")
+		v.b.WriteString("This account has no root credentials: no one can sign in as root.\n")
 	}
 	v.b.WriteString("\n")
 	for _, step := range s.Steps {

@@ -54,7 +54,7 @@ type view struct {
 	source string // what a report names as its source
 	empty  string // why it may know no account
 	absent string // why it may not know an event
-	untold string // what becomes of an event that nobody was told of
+	unsent string // what becomes of an event that was not alerted
 	live   bool   // it is kept up to date, and so speaks for this moment
 
 	policy    bootstrap.Options                                                      // what statuses depend on
@@ -99,7 +99,7 @@ func (s *store) view() *view {
 	}
 	return &view{
 		records: s, Closer: s, where: "the store " + s.path, source: s.path,
-		empty: "nothing relevant was replayed into it", absent: absent, untold: "not told yet: replay the same logs again",
+		empty: "nothing relevant was replayed into it", absent: absent, unsent: "not alerted yet: replay the same logs again",
 		policy: bootstrap.DefaultOptions(),
 	}
 }
@@ -137,12 +137,12 @@ func are(n int) string {
 	return "are"
 }
 
-// standing are the flags of a command that shows how accounts stand.
+// standing are the flags of a command that shows the status of accounts.
 type standing struct {
 	place
 	policy
 	names
-	AsOf moment `name:"as-of" placeholder:"WHEN" help:"Show accounts as they stood then (2026-03-02, 7d). Default: the newest fact of each, since logs cannot speak for later; with --aws now."`
+	AsOf moment `name:"as-of" placeholder:"WHEN" help:"Show the status of accounts as of then (2026-03-02, 7d). Default: the newest fact of each, since logs cannot speak for later; with --aws now."`
 }
 
 // look opens the records and reads the statuses of the accounts from them, of

@@ -237,7 +237,7 @@ func (w *watcher) run(ctx context.Context) error {
 	}
 }
 
-// say writes a note below what is shown, which is then drawn anew.
+// say writes a note below what is shown, which is then drawn again.
 func (w *watcher) say(text string) {
 	w.lines = 0
 	fmt.Fprint(w.sys.stderr, text)

@@ -51,7 +51,7 @@ func stamp(t time.Time) string {
 }
 
 // inert keeps a spreadsheet from taking a cell for a formula, and a reader from
-// losing a line: names in an account are anybody's text.
+// losing a line: names in an account are text that anyone can choose.
 func inert(cell string) string {
 	cell = strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {

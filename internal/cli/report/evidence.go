@@ -13,7 +13,7 @@ import (
 	"rootguard/internal/evidence"
 )
 
-// Evidence is what the page for auditors tells.
+// Evidence is what the page for auditors shows.
 type Evidence struct {
 	Made    time.Time // when the page was made
 	Live    bool      // the rows also come of live checks of a deployed guard

@@ -23,7 +23,7 @@ import (
 	"rootguard/internal/detect"
 )
 
-// Report is what a page tells.
+// Report is what a page shows.
 type Report struct {
 	Made     time.Time // when the page was made
 	Live     bool      // they are the deployed guard's, which also asks IAM
