@@ -25,7 +25,7 @@ VENV          := $(BUILD)/venv
 LOGS          ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test cover fuzz soak bench bench-lambda e2e lint snapshot reproducible vuln bundle synth diff deploy destroy clean
+.PHONY: help run build test cover fuzz soak mutate bench bench-lambda e2e lint snapshot reproducible vuln bundle synth diff deploy destroy clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +69,18 @@ soak: ## all that the race detector is too slow for, and each property in CHECKS
 	@seed=$(or $(SEED),$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')); \
 	echo "make soak CHECKS=$(CHECKS) SEED=$$seed"; \
 	$(GO) test -timeout 240m $(SOAKED) -rapid.checks=$(CHECKS) -rapid.seed=$$seed
+
+# PKG has one package mutated; N is how many changes are tried of it, for at most 10 minutes.
+PKG ?=
+N   ?= 100
+
+mutate: ## the share of small changes to the code that a test notices; PKG=./internal/detect for one package
+ifneq ($(PKG),)
+	$(GO) run ./internal/cmd/mutate -n $(N) $(PKG)
+else
+	$(GO) run ./internal/cmd/mutate -n $(N) -min 92 ./internal/bootstrap ./internal/detect
+	$(GO) run ./internal/cmd/mutate -n $(N) -min 85 ./internal/eventpattern ./internal/alert ./internal/guard
+endif
 
 bench: ## replay a generated load and compare with gunzip alone and with encoding/json
 	$(GO) test -run '^$$' -bench '^BenchmarkReplay' -benchtime 1x -timeout 30m -v ./internal/replay

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestMutate has a module of which each kind of outcome is known.
+func TestMutate(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"go.mod": "module m\n\ngo 1.24\n",
+		"m.go": `package m
+
+func Adult(age int) bool { return age >= 18 }
+
+func Join(a, b string) string { return a + b }
+
+func Count(n int) (sum int) {
+	for n > 0 {
+		n--
+		sum++
+	}
+	return sum
+}
+`,
+		"m_test.go": `package m
+
+import "testing"
+
+func TestAll(t *testing.T) {
+	if Adult(17) || !Adult(30) || Join("a", "b") != "ab" || Count(3) != 3 {
+		t.Fatal("wrong")
+	}
+}
+`,
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Chdir(dir)
+	var out bytes.Buffer
+	err := run(t.Context(), []string{"-n", "0", "-min", "90", "."}, &out)
+	if err == nil || !strings.Contains(err.Error(), "below 90 %: m") {
+		t.Errorf("%v", err)
+	}
+	// No test has an age of 18; texts cannot be subtracted; and a loop that does not count
+	// down does not end.
+	for _, want := range []string{
+		`m.go:3:39: ">=" became ">"`, `m.go:3:42: "18" became "19"`,
+		"m: 71.4 % of 7 changes noticed (2 not, 1 ended by the time limit); 1 more did not compile, 0 of 8 places were not tried",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %s in:\n%s", want, &out)
+		}
+	}
+	if got := strings.Count(out.String(), "became"); got != 2 {
+		t.Errorf("%d changes were not noticed:\n%s", got, &out)
+	}
+}
+
+// TestMutateRefuses holds that tests that fail as they are prove nothing.
+func TestMutateRefuses(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"go.mod": "module m\n\ngo 1.24\n", "m.go": "package m\n",
+		"m_test.go": "package m\n\nimport \"testing\"\n\nfunc TestIt(t *testing.T) { t.Fatal() }\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Chdir(dir)
+	if err := run(t.Context(), []string{"."}, &bytes.Buffer{}); err == nil || !strings.Contains(err.Error(), "testing m as it is: a test fails") {
+		t.Errorf("%v", err)
+	}
+	if err := run(t.Context(), nil, &bytes.Buffer{}); err == nil || !strings.Contains(err.Error(), "name a package") {
+		t.Errorf("%v", err)
+	}
+}
