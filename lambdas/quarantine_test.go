@@ -111,7 +111,7 @@ func TestQuarantine(t *testing.T) {
 		}
 	}
 	m := q.topic.On(topic)[q.afterSweep+1]
-	if m.Attributes["severity"].Value != "high" || !strings.Contains(m.Bodies["email"], "rootguard release NAME") || !strings.Contains(m.Bodies["email"], "eve (AIDAEVE)") {
+	if m.Attributes["severity"].Value != "high" || !strings.Contains(m.Bodies["email"], "rootguard release eve --account 111111111111") || !strings.Contains(m.Bodies["email"], "eve (AIDAEVE)") {
 		t.Errorf("the alert: %v\n%s", m.Attributes, m.Bodies["email"])
 	}
 
