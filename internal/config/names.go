@@ -1,6 +1,8 @@
-// Package config holds the names that the deployed stack and the Lambda
-// functions must agree on, and reads the functions' settings from the
-// environment.
+// Package config holds what the deployed stack and the Lambda functions must agree
+// on: the names of environment variables (Env…), of metrics, of message attributes and
+// of the table's keys. Load reads a function's settings from its environment; an error
+// names each variable that is wrong, its value and the fix. What the deployment notes
+// of itself for the checks is Deployed.
 package config
 
 import "strings"
