@@ -237,7 +237,7 @@ func member(raw json.RawMessage, path ...string) string {
 }
 
 func signInFact(rec *cloudtrail.Record) (Fact, bool) {
-	if rec.EventSource != cloudtrail.SigninSource || rec.EventName != "ConsoleLogin" || rec.Failed() || !rec.Succeeded("ConsoleLogin") {
+	if !rec.SignedIn() {
 		return Fact{}, false
 	}
 	var f Fact

@@ -210,7 +210,7 @@ func rootSecret(rec *cloudtrail.Record) Outcome {
 	case "EmailUpdated":
 		f.Detail = "The root user's address is a new one."
 	}
-	if resultOf(rec) == failure {
+	if rec.SigninResult() == cloudtrail.Failure {
 		f.Severity = lower(f.Severity)
 		f.Title += " (failed)"
 		f.Detail, f.NextStep = ended(rec), stepAttempt

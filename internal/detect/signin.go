@@ -11,46 +11,13 @@ const (
 	checkMFA     = "CheckMfa"     // of the step after the right password, where the user has MFA
 )
 
-// result is how an attempt ended.
-type result uint8
-
-const (
-	unsaid result = iota // the record does not say, or contradicts itself
-	success
-	failure
-)
-
-// resultOf reads how a sign-in, or another act of the sign-in service, ended:
-// from the response elements (of a service event: its details) and the error
-// together.
-func resultOf(rec *cloudtrail.Record) result {
-	said := paramsOf(rec.ResponseElements).str(rec.EventName)
-	if said == "" {
-		said = paramsOf(rec.ServiceEventDetails).str(rec.EventName)
-	}
-	broken := rec.ErrorMessage != "" || rec.ErrorCode != ""
-	switch {
-	case strings.EqualFold(said, "Failure"):
-		return failure
-	case strings.EqualFold(said, "Success"):
-		if broken {
-			return unsaid
-		}
-		return success
-	case broken:
-		return failure
-	default:
-		return unsaid
-	}
-}
-
 // signIn judges sign-ins to the console. The eventType makes a sign-in of a
 // record whose eventSource was lost or masked.
 func signIn(rec *cloudtrail.Record, use cloudtrail.RootUse) Outcome {
-	if rec.EventName == checkMFA && rec.EventSource == cloudtrail.SigninSource && isRoot(&rec.UserIdentity) && resultOf(rec) == failure {
+	if rec.EventName == checkMFA && rec.EventSource == cloudtrail.SigninSource && isRoot(&rec.UserIdentity) && rec.SigninResult() == cloudtrail.Failure {
 		return matched(passwordRight(rec))
 	}
-	if rec.EventName != consoleLogin || rec.EventSource != cloudtrail.SigninSource && rec.EventType != "AwsConsoleSignIn" {
+	if !rec.IsConsoleSignIn() {
 		return skipped()
 	}
 	switch {
@@ -77,8 +44,8 @@ func isRoot(ui *cloudtrail.UserIdentity) bool {
 // because a field was.
 func rootSignIn(rec *cloudtrail.Record) Finding {
 	used := rec.MFAUsed()
-	switch resultOf(rec) {
-	case failure:
+	switch rec.SigninResult() {
+	case cloudtrail.Failure:
 		if used == cloudtrail.Yes {
 			return passwordRight(rec)
 		}
@@ -86,7 +53,7 @@ func rootSignIn(rec *cloudtrail.Record) Finding {
 		f.MFA = cloudtrail.Unknown // MFAUsed of a failure says only how far the attempt came
 		f.Detail = sentence(orUnnamed(rec.ErrorMessage, "The sign-in failed"))
 		return f
-	case unsaid:
+	case cloudtrail.ResultUnknown:
 		f := finding(rec, RootSignin)
 		f.Title, f.MFA = "Root sign-in, outcome not on record", cloudtrail.Unknown
 		f.Detail = "The record says neither success nor failure; take it for a success until you know better."
@@ -128,7 +95,7 @@ func passwordRight(rec *cloudtrail.Record) Finding {
 // issuedSignIn judges a sign-in with credentials that root issued. It has what
 // root may do, and its MFA is that of the session that issued them, if any.
 func issuedSignIn(rec *cloudtrail.Record) Outcome {
-	if resultOf(rec) == failure {
+	if rec.SigninResult() == cloudtrail.Failure {
 		return skipped() // an attempt of root like any other
 	}
 	f := finding(rec, RootSignin)
@@ -139,10 +106,10 @@ func issuedSignIn(rec *cloudtrail.Record) Outcome {
 
 // userSignIn judges a sign-in of an IAM user.
 func userSignIn(rec *cloudtrail.Record) Outcome {
-	switch resultOf(rec) {
-	case failure:
+	switch rec.SigninResult() {
+	case cloudtrail.Failure:
 		return matched(userSignInFailed(rec))
-	case unsaid:
+	case cloudtrail.ResultUnknown:
 		return passed("the record does not say whether the IAM user's sign-in succeeded")
 	default:
 	}

@@ -37,13 +37,13 @@ func (g *Guard) noteBeginning(ctx context.Context, rec *cloudtrail.Record, o *de
 		return nil
 	}
 	if rec.Failed() {
-		if rec.EventName != "ConsoleLogin" || rec.EventTime.IsZero() {
+		if !rec.IsConsoleSignIn() || rec.EventTime.IsZero() {
 			return nil
 		}
 		return g.note(ctx, attempted(rootAccount(rec), rec.EventTime), rec.EventID)
 	}
 	var at []time.Time
-	if rec.EventName == "ConsoleLogin" || rec.IssuesCredentials() {
+	if rec.IsConsoleSignIn() || rec.IssuesCredentials() {
 		at = append(at, rec.EventTime)
 	}
 	if o.Kind == detect.Matched && !rec.UserIdentity.Session.CreationDate.IsZero() {

@@ -109,7 +109,7 @@ func subjectOf(rec *cloudtrail.Record) (subject, bool) {
 		}
 		return s, checkedChanges[c.Name] && s.name != ""
 	}
-	signedIn := rec.EventSource == cloudtrail.SigninSource && rec.EventName == "ConsoleLogin" && !rec.Failed()
+	signedIn := rec.IsConsoleSignIn() && rec.SigninResult() != cloudtrail.Failure
 	if rec.RootUse() == cloudtrail.RootTrue {
 		return subject{root: true, event: rec.EventName, mfa: rec.MFAUsed()}, signedIn
 	}
