@@ -520,7 +520,7 @@ func (p *parser) escalation(key string, v any) {
 
 func (p *parser) receivers(key string, v any) {
 	if v != "none" {
-		p.fail(key, shown(v), `give "none" if nobody is to receive the alerts; receivers are set by email, sms, https and slack`)
+		p.fail(key, shown(v), `give "none" if no one is to receive the alerts; receivers are set by email, sms, https and slack`)
 		return
 	}
 	p.settings.NoReceivers = true
@@ -575,7 +575,7 @@ func (p *parser) accountNames(key string, v any) {
 		size += len(name) + len(`"123456789012":"",`)
 	}
 	if size > maxNames {
-		p.fail(key, fmt.Sprintf("%d accounts", len(names)), fmt.Sprintf("shorten it to %d bytes of names, or name only the accounts whose ID tells nothing", maxNames))
+		p.fail(key, fmt.Sprintf("%d accounts", len(names)), fmt.Sprintf("shorten it to %d bytes of names, or name only the accounts whose ID says nothing", maxNames))
 	}
 	p.settings.AccountNames = names
 }

@@ -304,7 +304,7 @@ func TestEnvironment(t *testing.T) {
 	}
 }
 
-// TestDeployable holds that settings by which nobody receives an alert are refused,
+// TestDeployable holds that settings by which no one receives an alert are refused,
 // in whatever form the receivers are missing, unless they say that it is meant.
 func TestDeployable(t *testing.T) {
 	for given, ok := range map[string]bool{

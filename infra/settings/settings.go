@@ -26,7 +26,7 @@ type Settings struct {
 	// Escalation makes no topic for them.
 	Receivers  Receivers
 	Escalation Receivers
-	// NoReceivers says that it is meant where nobody receives the alerts.
+	// NoReceivers says that it is meant where no one receives the alerts.
 	NoReceivers bool
 	// Slack is the channel that Amazon Q Developer writes to.
 	Slack *Slack
@@ -42,7 +42,7 @@ type Settings struct {
 	Reminders    []time.Duration   // from there to the reminders, shortest first; default 1 h, 24 h, 72 h
 	Resend       []time.Duration   // from a critical alert to its resends, shortest first; default 15 min, 1 h
 	Window       time.Duration     // length of a roll-up window; default 15 min
-	Posture      time.Duration     // how often each account's root user is looked at; default 1 h
+	Posture      time.Duration     // how often each account's root user is checked; default 1 h
 	QuietDays    int               // days without root activity; default 30
 	AccountNames map[string]string // account ID to the name in alerts
 	AdminRoles   []string          // names of roles or permission sets whose sign-ins are an administrator's
@@ -67,7 +67,7 @@ type Settings struct {
 	// on with; "" makes one.
 	Table string
 	// Operators are the ARNs of the roles that may write to the table besides the
-	// functions'; without any, whoever has permissions may.
+	// functions'; without any, every caller with permissions may.
 	Operators []string
 	// LogDays is how long the functions' logs are kept; default 90.
 	LogDays int
@@ -91,10 +91,10 @@ type Receivers struct {
 	HTTPS []string
 }
 
-// Empty reports whether nobody would receive anything.
+// Empty reports whether no one would receive anything.
 func (r Receivers) Empty() bool { return len(r.Email)+len(r.SMS)+len(r.HTTPS) == 0 }
 
-// Deployable is the *Error of settings by which alerts would reach nobody, as where
+// Deployable is the *Error of settings by which alerts would reach no one, as where
 // the address of an earlier deployment is left out of this one, and nil where they
 // reach a receiver or NoReceivers says that it is meant. Text messages alone count:
 // they leave out what is below high, of which the deployment warns.
@@ -102,7 +102,7 @@ func (s *Settings) Deployable() error {
 	if s.NoReceivers || s.Slack != nil || !s.Receivers.Empty() {
 		return nil
 	}
-	return &Error{Key: Object + ".email", Fix: `nobody would receive the alerts, and a deployment would remove the receivers of an earlier one: put the address into cdk.json, as in {"context": {"rootguard": {"email": ["ops@example.com"]}}}, or give it each time with -c email=ops@example.com (make deploy EMAIL=ops@example.com); sms, https and slack are receivers too. If it is meant that there are none, set receivers to "none"`}
+	return &Error{Key: Object + ".email", Fix: `no one would receive the alerts, and a deployment would remove the receivers of an earlier one: put the address into cdk.json, as in {"context": {"rootguard": {"email": ["ops@example.com"]}}}, or give it each time with -c email=ops@example.com (make deploy EMAIL=ops@example.com); sms, https and slack are receivers too. If it is meant that there are none, set receivers to "none"`}
 }
 
 // Slack names a channel of a workspace that Amazon Q Developer may write to.

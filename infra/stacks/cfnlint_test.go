@@ -16,7 +16,7 @@ var ignored = map[string]string{
 	"W3005": "the CDK has a function depend on its role, so that its policies are there first, and refers to it too",
 }
 
-// TestCfnLint has cfn-lint look at every template of every scenario, those
+// TestCfnLint has cfn-lint check every template of every scenario, those
 // within stack sets too. It runs under make e2e, which has cfn-lint.
 func TestCfnLint(t *testing.T) {
 	lint(t, templates)

@@ -16,8 +16,8 @@ import (
 	"rootguard/internal/eventrules"
 )
 
-// proved are the functions that the sweep checks.
-func proved(s *settings.Settings) []string {
+// checked are the functions that the sweep checks.
+func checked(s *settings.Settings) []string {
 	names := []string{eventrules.IAMUser, eventrules.RootActivity, Sweep}
 	if s.Quarantine != "" {
 		names = append(names, Quarantine)
@@ -25,7 +25,7 @@ func proved(s *settings.Settings) []string {
 	return names
 }
 
-// note tells the sweep what was deployed, for it to check.
+// note gives the sweep what was deployed, to check.
 func (g *guard) note(archives map[string]string) {
 	s := g.settings
 	d := config.Deployed{
@@ -35,7 +35,7 @@ func (g *guard) note(archives map[string]string) {
 		Adopted:   s.Table != "",
 		Operators: len(s.Operators) > 0 && s.Table == "", // the policy of a table that is adopted is its owner's
 	}
-	for _, name := range proved(s) {
+	for _, name := range checked(s) {
 		hash, err := codeHash(archives[name])
 		if err != nil {
 			panic(fmt.Sprintf("reading the archive of function %s: %v", name, err)) // it was built just before
@@ -86,12 +86,12 @@ func boundary(stack awscdk.Stack) string {
 	return ""
 }
 
-// provingMore are the permissions for the checks of what silences the guard without
+// checkingMore are the permissions for the checks of what silences the guard without
 // an error.
-func (g *guard) provingMore() []awsiam.PolicyStatement {
+func (g *guard) checkingMore() []awsiam.PolicyStatement {
 	s := g.settings
-	roles := make([]string, 0, len(proved(s)))
-	for _, name := range proved(s) {
+	roles := make([]string, 0, len(checked(s)))
+	for _, name := range checked(s) {
 		roles = append(roles, arnOf("iam", "", *awscdk.Aws_ACCOUNT_ID(), "role/"+functionRole(s, name)))
 	}
 	buses := []string{arn("events", "event-bus/default")}
@@ -106,10 +106,10 @@ func (g *guard) provingMore() []awsiam.PolicyStatement {
 		anywhere = append(anywhere, "sns:GetSMSAttributes", "sns:GetSMSSandboxAccountStatus")
 	}
 	return []awsiam.PolicyStatement{
-		allow("ProveAccount", anywhere, []string{"*"}, nil),
-		allow("ProveAlarms", []string{"cloudwatch:DescribeAlarms"}, []string{arn("cloudwatch", "alarm:*")}, nil),
-		allow("ProveMutes", []string{"cloudwatch:GetAlarmMuteRule"}, []string{arn("cloudwatch", "alarm-mute-rule:*")}, nil),
-		allow("ProveBus", []string{"events:DescribeEventBus"}, buses, nil),
-		allow("ProveRoles", []string{"iam:GetRole", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies"}, roles, nil),
+		allow("VerifyAccount", anywhere, []string{"*"}, nil),
+		allow("VerifyAlarms", []string{"cloudwatch:DescribeAlarms"}, []string{arn("cloudwatch", "alarm:*")}, nil),
+		allow("VerifyMutes", []string{"cloudwatch:GetAlarmMuteRule"}, []string{arn("cloudwatch", "alarm-mute-rule:*")}, nil),
+		allow("VerifyBus", []string{"events:DescribeEventBus"}, buses, nil),
+		allow("VerifyRoles", []string{"iam:GetRole", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies"}, roles, nil),
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-var update = flag.Bool("update", false, "write the golden templates anew")
+var update = flag.Bool("update", false, "write the golden templates again")
 
 // goldens are the stacks whose whole template is on file, by file name.
 var goldens = map[string]struct{ scenario, stack string }{

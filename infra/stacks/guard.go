@@ -28,7 +28,7 @@ import (
 
 // How long a function may run. One that handles an event is done within its
 // claim on it, so that no second attempt overlaps the first, though their clocks,
-// one of which may be that of whoever redrives, differ by a minute. The sweep works
+// one of which may be that of the operator who redrives, differ by a minute. The sweep works
 // through what is due for as long as it is not called again; each of its claims
 // is held for one publish, which the guard ends within the lease.
 const (
@@ -64,7 +64,7 @@ func newGuard(app awscdk.App, s *settings.Settings, rules []eventrules.Rule, arc
 	g := &guard{
 		stack: awscdk.NewStack(app, jsii.String(s.Prefix), &awscdk.StackProps{
 			Env:                   &awscdk.Environment{Region: jsii.String(s.Home())},
-			Description:           jsii.String("rootguard: tells of every use of root and of every IAM user without MFA"),
+			Description:           jsii.String("rootguard: reports every use of root and every IAM user without MFA"),
 			TerminationProtection: jsii.Bool(s.TerminationProtection),
 		}),
 		settings:  s,
@@ -134,7 +134,7 @@ func (g *guard) warn() {
 	}
 	if len(s.Regions) == 0 {
 		warn.AddWarningV2(jsii.String("rootguard:one-region"), jsii.String(
-			"no other Region watches this one: what is done to the guard's functions, table, rules or topics is reported by these alone, and that the guard is gone by nothing; expect a sign of life from it outside AWS"))
+			"no other Region watches this one: what is done to the guard's functions, table, rules or topics is reported by these alone, and that the guard is gone by nothing; expect a heartbeat from it outside AWS"))
 	}
 	if s.Table != "" {
 		warn.AddInfo(jsii.String("the table " + s.Table + " keeps its own settings, its policy of who may write too: CloudFormation changes none of a table that it did not make"))
@@ -142,7 +142,7 @@ func (g *guard) warn() {
 	g.warnOfReceivers()
 }
 
-// warnOfReceivers warns of alerts that reach nobody. Alarms and the last word are
+// warnOfReceivers warns of alerts that reach no one. Alarms and the last word are
 // no alerts: they have no severity by which a text message is let through.
 func (g *guard) warnOfReceivers() {
 	s := g.settings
@@ -151,9 +151,9 @@ func (g *guard) warnOfReceivers() {
 	case s.Slack != nil || len(s.Receivers.Email)+len(s.Receivers.HTTPS) > 0:
 		return
 	case s.Receivers.Empty():
-		text = "nobody receives the alerts: put email, sms, https or slack into cdk.json"
+		text = "no one receives the alerts: put email, sms, https or slack into cdk.json"
 	default:
-		text = "text messages alone tell of nothing below high, nor of alarms about rootguard itself: set email, https or slack too"
+		text = "text messages alone report nothing below high, and no alarms about rootguard itself: set email, https or slack too"
 	}
 	awscdk.Annotations_Of(g.stack).AddWarningV2(jsii.String("rootguard:receivers"), jsii.String(text))
 }
@@ -336,7 +336,7 @@ func functionRole(s *settings.Settings, function string) string {
 var duties = map[string]string{
 	eventrules.RootActivity: "judges the events of its rules",
 	eventrules.IAMUser:      "judges the events of its rules",
-	Sweep:                   "tells of users without MFA beyond their time, looks at each account's root and users, insists on what nobody acknowledged, and proves that the guard works",
+	Sweep:                   "reports users without MFA past their deadline, checks each account's root and users, repeats unacknowledged incidents, and checks that the guard works",
 	SecurityHub:             "imports alerts into AWS Security Hub",
 	Quarantine:              "quarantines users past the last reminder, and releases them",
 }
@@ -359,8 +359,8 @@ func (g *guard) newFunction(name, archive string) awslambda.Function {
 	role := awsiam.NewRole(g.stack, jsii.String(id+"Role"), props)
 	statements := g.permissions(name, *logs.LogGroupArn())
 	if name == Sweep {
-		statements = append(statements, g.proving()...)
-		statements = append(statements, g.provingMore()...)
+		statements = append(statements, g.checking()...)
+		statements = append(statements, g.checkingMore()...)
 	}
 	for _, statement := range statements {
 		role.AddToPolicy(statement)
@@ -460,11 +460,11 @@ func (g *guard) permissions(function, logs string) []awsiam.PolicyStatement {
 	return statements
 }
 
-// proving are the permissions to check whether every part of the guard works, to
+// checking are the permissions to check whether every part of the guard works, to
 // put a heartbeat on the bus, and to have CloudTrail record one.
-func (g *guard) proving() []awsiam.PolicyStatement {
+func (g *guard) checking() []awsiam.PolicyStatement {
 	s := g.settings
-	names := proved(s)
+	names := checked(s)
 	for i, name := range names {
 		names[i] = arn("lambda", "function:"+s.Prefix+"-"+name) // by name: the function itself needs this role first
 	}
@@ -492,17 +492,17 @@ func (g *guard) proving() []awsiam.PolicyStatement {
 	}
 	statements := []awsiam.PolicyStatement{
 		allow("ListTrailsAndRules", []string{"cloudtrail:DescribeTrails", "events:ListRules"}, []string{"*"}, nil),
-		allow("ProveTrails", []string{"cloudtrail:GetEventSelectors", "cloudtrail:GetTrailStatus"}, trails, nil),
-		allow("ProveRules", []string{"events:ListTargetsByRule"}, append(rules, arn("events", "rule/"+s.Prefix+"-*")), nil),
-		allow("ProveFunctions", []string{"lambda:GetFunctionConcurrency", "lambda:GetFunctionConfiguration", "lambda:GetFunctionEventInvokeConfig", "lambda:GetPolicy", "lambda:GetRuntimeManagementConfig"}, names, nil),
-		allow("ProveQueues", []string{"sqs:GetQueueAttributes"}, append(slices.Clone(forwarded), *g.undelivered.QueueArn(), *g.failed.QueueArn()), nil),
-		allow("ProveTopics", []string{"sns:GetDataProtectionPolicy", "sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic"}, topics, nil),
-		allow("ProveTable", []string{"dynamodb:DescribeContinuousBackups", "dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive", "dynamodb:GetResourcePolicy"}, []string{*g.table.TableArn()}, nil),
+		allow("VerifyTrails", []string{"cloudtrail:GetEventSelectors", "cloudtrail:GetTrailStatus"}, trails, nil),
+		allow("VerifyRules", []string{"events:ListTargetsByRule"}, append(rules, arn("events", "rule/"+s.Prefix+"-*")), nil),
+		allow("VerifyFunctions", []string{"lambda:GetFunctionConcurrency", "lambda:GetFunctionConfiguration", "lambda:GetFunctionEventInvokeConfig", "lambda:GetPolicy", "lambda:GetRuntimeManagementConfig"}, names, nil),
+		allow("VerifyQueues", []string{"sqs:GetQueueAttributes"}, append(slices.Clone(forwarded), *g.undelivered.QueueArn(), *g.failed.QueueArn()), nil),
+		allow("VerifyTopics", []string{"sns:GetDataProtectionPolicy", "sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic"}, topics, nil),
+		allow("VerifyTable", []string{"dynamodb:DescribeContinuousBackups", "dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive", "dynamodb:GetResourcePolicy"}, []string{*g.table.TableArn()}, nil),
 		allow("PutHeartbeats", []string{"events:PutEvents"}, []string{arn("events", "event-bus/default")}, heartbeat),
 		allow("RecordHeartbeats", []string{"iam:TagRole"}, []string{arnOf("iam", "", *awscdk.Aws_ACCOUNT_ID(), "role/"+eventrules.SweepRole(s.Prefix))}, tag),
 	}
 	if g.key != nil {
-		statements = append(statements, allow("ProveKey", []string{"kms:DescribeKey"}, []string{*g.key.KeyArn()}, nil))
+		statements = append(statements, allow("VerifyKey", []string{"kms:DescribeKey"}, []string{*g.key.KeyArn()}, nil))
 	}
 	if len(forwarded) > 0 {
 		statements = append(statements, allow("FindQueues", []string{"sqs:GetQueueUrl"}, forwarded, nil))

@@ -299,7 +299,7 @@ func TestFunctions(t *testing.T) {
 			want = map[string]string{config.EnvTopicARN: want[config.EnvTopicARN], config.EnvMetrics: "true"}
 		}
 		if _, noted := environment[config.EnvDeployed]; noted != (p["FunctionName"] == "rootguard-sweep") {
-			t.Errorf("%s: told what was deployed: %v", id, noted)
+			t.Errorf("%s: given what was deployed: %v", id, noted)
 		}
 		delete(environment, config.EnvDeployed) // see TestNote
 		if diff := cmp.Diff(want, environment); diff != "" {
@@ -619,10 +619,10 @@ func TestKey(t *testing.T) {
 			t.Error("CloudWatch may use the key for any account")
 		}
 		if !slices.Contains(list(policy["AccountAdministers"]["Action"]), any("kms:PutKeyPolicy")) {
-			t.Error("nobody could ever change the key's policy")
+			t.Error("no one could ever change the key's policy")
 		}
 		if slices.Contains(list(policy["AccountAdministers"]["Action"]), any("kms:Decrypt")) {
-			t.Error("whoever administers the key may read what it encrypts")
+			t.Error("a caller who administers the key may read what it encrypts")
 		}
 		return
 	}
@@ -712,7 +712,7 @@ func TestSlack(t *testing.T) {
 		t.Errorf("the channel reads %v", channel.Properties["SnsTopicArns"])
 	}
 	if got := flatten(list(channel.Properties["GuardrailPolicies"])[0]); got != "arn:${AWS::Partition}:iam::aws:policy/AWSDenyAll" {
-		t.Errorf("whoever writes in the channel may do what %s allows", got)
+		t.Errorf("a caller who writes in the channel may do what %s allows", got)
 	}
 	role := at(channel.Properties, "IamRoleArn", "Fn::GetAtt").([]any)[0].(string)
 	if p := tpl.Resources[role].Properties; p["Policies"] != nil || p["ManagedPolicyArns"] != nil {

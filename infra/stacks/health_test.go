@@ -48,8 +48,8 @@ func TestHeartbeats(t *testing.T) {
 	}
 }
 
-// TestProving writes out what the sweep may do besides, to look after the guard.
-func TestProving(t *testing.T) {
+// TestChecking writes out what the sweep may do besides, to check the guard.
+func TestChecking(t *testing.T) {
 	others, sweeps := allowedTo(t, "iamuser", "default"), allowedTo(t, "sweep", "default")
 	extra := map[string]string{}
 	for action, where := range sweeps {
@@ -179,7 +179,7 @@ func allowedTo(t *testing.T, name, scenario string) map[string]string {
 	return out
 }
 
-// TestNote holds that the sweep is told what was deployed: the hash of each
+// TestNote holds that the sweep gets what was deployed: the hash of each
 // function's archive, every alarm, and every receiver.
 func TestNote(t *testing.T) {
 	for scenario, set := range all(t) {

@@ -31,7 +31,7 @@ var wildcards = map[string]string{
 	"kms:GenerateDataKey*": "as the Amazon SNS Developer Guide writes it for services that publish to an encrypted topic",
 }
 
-// TestLeastPrivilege looks at every IAM statement of every template.
+// TestLeastPrivilege checks every IAM statement of every template.
 func TestLeastPrivilege(t *testing.T) {
 	used := map[string]bool{}
 	seen := 0

@@ -14,8 +14,8 @@ import (
 	"rootguard/internal/eventrules"
 )
 
-// memberRole is the role that the guard assumes in other accounts, to see how
-// they stand.
+// memberRole is the role that the guard assumes in other accounts, to see their
+// status.
 func memberRole(s *settings.Settings) string { return s.Prefix + "-member" }
 
 // newMember fills the stack that every other account has in each Region. In the

@@ -21,7 +21,7 @@ import (
 	"rootguard/internal/partition"
 )
 
-// Parameterised templates are those of the stacks for whoever deploys without the
+// Parameterised templates are those of the stacks for an operator who deploys without the
 // CDK: what is a value in settings is a CloudFormation parameter there. The stacks
 // are synthesized once for each combination of what decides which resources there
 // are, and merged, so that nothing is declared twice and a template is, with any

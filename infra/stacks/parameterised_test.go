@@ -290,6 +290,16 @@ func TestParameterised(t *testing.T) {
 			t.Errorf("the guard has no parameter %s", name)
 		}
 	}
+	doc, err := os.ReadFile("../../internal/docs/deploying.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, p := range made[deploy.TemplateGuard].Parameters {
+		row, _, _ := strings.Cut(string(doc[max(0, strings.Index(string(doc), "| `"+name+"` |")):]), "\n")
+		if def, _ := p.(map[string]any)["Default"].(string); !strings.Contains(row, name) || len(def) > 0 && len(def) < 10 && !strings.Contains(row, "`"+def+"`") {
+			t.Errorf("deploying.md has no row of parameter %s with default %q", name, def)
+		}
+	}
 	if n := len(made[deploy.TemplateForward].Parameters); n != 0 {
 		t.Errorf("a forwarder has %d parameters", n)
 	}

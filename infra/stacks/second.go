@@ -16,7 +16,7 @@ import (
 
 // The second way out is a topic in another Region, with the same receivers and no
 // key. What is done to the guard itself leaves by it too, and there is the alarm
-// that the guard gives no sign of life: whoever takes away the topic, key, table or
+// that the guard sends no heartbeat: a caller who takes away the topic, key, table or
 // functions of the home Region does not take away what reports it.
 //
 // It belongs to the guard's own account; other accounts' forwarders have none.
@@ -91,7 +91,7 @@ func union(lists ...[]string) []string {
 	return all
 }
 
-// arrives makes the rule for the guard's sign of life, and the alarm that there is
+// arrives makes the rule for the guard's heartbeat, and the alarm that there is
 // none. What the rule's target gets is of no use: that it got something is counted
 // (Amazon EventBridge User Guide, metric Invocations: of targets, by RuleName for
 // the default bus, and not sent where it is zero).
@@ -102,7 +102,7 @@ func arrives(stack awscdk.Stack, a *alarms, s *settings.Settings, alive eventrul
 	queue.AddToResourcePolicy(allow("RuleSends", []string{"sqs:SendMessage"}, []string{*queue.QueueArn()}, from(arn("events", "rule/"+name)), service(eventBridge)))
 	rule := newRule(stack, name, alive, &awsevents.CfnRule_TargetProperty{Id: jsii.String("queue"), Arn: queue.QueueArn(), RetryPolicy: soonAgain()})
 	a.add(alarm{"HeartbeatMissing", "heartbeat",
-		"rootguard in " + s.Home() + " gave no sign of life for 15 minutes: it does not run, cannot report, or knows of a critical fault. See: rootguard doctor, and \"health\" in the log of the function " + s.Prefix + "-" + Sweep,
+		"rootguard in " + s.Home() + " sent no heartbeat for 15 minutes: it does not run, cannot report, or knows of a critical fault. See: rootguard doctor, and \"health\" in the log of the function " + s.Prefix + "-" + Sweep,
 		awscloudwatch.NewMetric(&awscloudwatch.MetricProps{
 			Namespace: jsii.String("AWS/Events"), MetricName: jsii.String("Invocations"), DimensionsMap: &map[string]*string{"RuleName": rule.Ref()},
 			Statistic: jsii.String("Sum"), Period: minutes(15),

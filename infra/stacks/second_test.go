@@ -194,7 +194,7 @@ func onRule(in, call, rule string) string {
 		"eventName": %q, "awsRegion": %q, "sourceIPAddress": "192.0.2.1", "userIdentity": {"type": "IAMUser", "userName": "eve"}, "requestParameters": {"name": %q, "rule": %q}}}`, worldAccount, in, call, in, rule, rule)
 }
 
-// TestEveryRuleIsWatched holds that no rule can be taken away unseen: whoever
+// TestEveryRuleIsWatched holds that no rule can be taken away unseen: a caller who
 // disables one is reported by a way that does without it. Without any rule of the
 // home Region, and so without the second way out, nothing is (a near-miss).
 func TestEveryRuleIsWatched(t *testing.T) {
@@ -208,7 +208,7 @@ func TestEveryRuleIsWatched(t *testing.T) {
 					if !slices.ContainsFunc(reached, func(s string) bool {
 						return strings.HasSuffix(s, "SNS::Topic") || strings.HasSuffix(s, "Lambda::Function")
 					}) {
-						t.Errorf("%s: nobody hears of %s on %s in %s", scenario, call, name, in)
+						t.Errorf("%s: no one hears of %s on %s in %s", scenario, call, name, in)
 					}
 					if len(failed) > 0 {
 						t.Errorf("%s: %s on %s in %s is sent on twice, which fails: %v", scenario, call, name, in, failed)
@@ -286,7 +286,7 @@ func TestHeartbeatArrives(t *testing.T) {
 	}
 }
 
-// TestNobodyCallsFunctions holds that whoever may put events on the bus, as many
+// TestNobodyCallsFunctions holds that a caller who may put events on the bus, as many
 // roles may, can call no function by it: a new account runs ten at a time in all,
 // and root's events would wait. PutEvents refuses sources that begin with "aws."
 // (Amazon EventBridge API Reference, PutEventsRequestEntry).

@@ -129,7 +129,7 @@ func newRule(scope constructs.Construct, name string, rule eventrules.Rule, to .
 	})
 }
 
-// newTopic refuses whoever publishes without TLS. Alarms and the account's own
+// newTopic refuses a caller who publishes without TLS. Alarms and the account's own
 // roles may publish.
 func newTopic(scope constructs.Construct, id string, props *awssns.TopicProps, prefix string) awssns.Topic {
 	props.EnforceSSL = jsii.Bool(true)
@@ -139,7 +139,7 @@ func newTopic(scope constructs.Construct, id string, props *awssns.TopicProps, p
 	return topic
 }
 
-// urgent lets through what calls for somebody at once.
+// urgent lets through what calls for a person at once.
 var urgent = map[string]any{config.AttributeSeverity: []any{"high", "critical"}}
 
 // subscribe adds the receivers to a topic, and returns the subscriptions of HTTPS
@@ -163,7 +163,7 @@ func subscribe(topic awssns.Topic, id string, r settings.Receivers) (https []aws
 	return https
 }
 
-// alarms makes alarms that tell the same topics.
+// alarms makes alarms that notify the same topics.
 type alarms struct {
 	scope  constructs.Construct
 	prefix string

@@ -19,7 +19,7 @@ import (
 	"rootguard/internal/testenv"
 )
 
-// scenarios are the settings that the tests look at, as an operator gives them.
+// scenarios are the settings that the tests check, as an operator gives them.
 var scenarios = map[string]string{
 	"default": `{"email": "ops@example.com"}`,
 	"full": `{"rootguard": {

@@ -9,7 +9,7 @@ import (
 	"rootguard/infra/settings"
 )
 
-// TestWarning holds that a deployment warns of alerts that reach nobody and of
+// TestWarning holds that a deployment warns of alerts that reach no one and of
 // Regions that are not watched.
 func TestWarning(t *testing.T) {
 	all(t) // or skips
@@ -28,8 +28,8 @@ func TestWarning(t *testing.T) {
 		`{"email": "ops@example.com", "regions": "default,me-south-1"}`: "enable these Regions in every account before you deploy there: me-south-1",
 		`{"email": "ops@example.com", "regions": "us-east-2"}`:          "are not watched: ap-northeast-1, ap-northeast-2",
 		`{"email": "ops@example.com", "partition": "aws-eusc"}`:         "no other Region watches this one",
-		`{}`:                      "nobody receives the alerts",
-		`{"chatTopic": true}`:     "nobody receives the alerts",
+		`{}`:                      "no one receives the alerts",
+		`{"chatTopic": true}`:     "no one receives the alerts",
 		`{"sms": "+14155550100"}`: "text messages alone",
 		`{"email": "ops@example.com", "partition": "aws-cn"}`:                          "",
 		`{"sms": "+14155550100", "email": "ops@example.com"}`:                          "",

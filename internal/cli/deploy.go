@@ -21,6 +21,7 @@ import (
 	sdksns "github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
+	"rootguard/internal/aws/awsenv"
 	"rootguard/internal/aws/cloudformation"
 	"rootguard/internal/aws/s3"
 	"rootguard/internal/aws/sns"
@@ -282,6 +283,13 @@ type deployment struct {
 // pollEvery is how often a status is asked for.
 const pollEvery = 3 * time.Second
 
+// What CloudFormation is asked to change takes it longer than an answer; an archive is
+// 6 MB, of which a slow line sends 20 KB a second.
+const (
+	changePatience = 30 * time.Second
+	uploadPatience = 5 * time.Minute
+)
+
 func (f deployFlags) begin(ctx context.Context, sys system) (*deployment, error) {
 	if !f.Yes && !f.DryRun && !sys.stdinTerminal {
 		return nil, usageError{"there is no terminal to ask on: add --yes to go on without a question, or --dry-run to see what would be done"}
@@ -314,11 +322,13 @@ func (f deployFlags) begin(ctx context.Context, sys system) (*deployment, error)
 	if p, ok := partition.Of(bundle.Partition); ok {
 		suffix = p.Suffix
 	}
+	cfg = awsenv.WithAttempts(cfg, changePatience)
+	d.cfg = cfg
 	wait := func(ctx context.Context) error { return pause(ctx, pollEvery) }
 	d.stacks = cloudformation.NewDeployer(cfg, "rootguard-"+strconv.FormatInt(sys.now().Unix(), 10), wait)
 	d.deployer = deploy.Deployer{
 		Bundle: bundle, Stacks: d.stacks, Remover: d.stacks,
-		Uploads: s3.NewBucket(sdks3.NewFromConfig(cfg, func(o *sdks3.Options) { o.UsePathStyle = cfg.BaseEndpoint != nil }), bucket, account, cfg.Region, f.Bucket != ""),
+		Uploads: s3.NewBucket(sdks3.NewFromConfig(awsenv.WithAttempts(cfg, uploadPatience), func(o *sdks3.Options) { o.UsePathStyle = cfg.BaseEndpoint != nil }), bucket, account, cfg.Region, f.Bucket != ""),
 		Bucket:  bucket, Prefix: "rootguard/", Wait: wait, Progress: d.show,
 		URL: func(key string) string {
 			return "https://" + bucket + ".s3." + cfg.Region + "." + suffix + "/" + key

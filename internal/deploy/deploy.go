@@ -59,7 +59,8 @@ type ChangeSet struct {
 type Stacks interface {
 	// Stack reports on a stack, also on one that is not there.
 	Stack(ctx context.Context, of Target) (Stack, error)
-	// Plan makes a change set, and waits until it is there.
+	// Plan makes a change set, and waits until it is there. One that was made has its
+	// ID with an error too.
 	Plan(ctx context.Context, r Request) (ChangeSet, error)
 	// Start begins to execute a change set.
 	Start(ctx context.Context, c ChangeSet) error
@@ -280,10 +281,10 @@ func (d *Deployer) Plan(ctx context.Context, c Choices) (*Plan, error) {
 			}
 		}
 		set, err := d.planOne(ctx, stack, plan.Parameters)
+		plan.Sets[i] = set // where it fails too: what was made is to be discarded
 		if err != nil {
 			return err
 		}
-		plan.Sets[i] = set
 		d.report(Event{Target: targets[i], Status: "PLANNED"})
 		return nil
 	})
@@ -316,7 +317,7 @@ func (d *Deployer) planOne(ctx context.Context, stack Stack, values map[string]s
 	}
 	set, err := d.Stacks.Plan(ctx, r)
 	if err != nil {
-		return ChangeSet{}, fmt.Errorf("planning stack %s: %w", stack.Target, err)
+		return set, fmt.Errorf("planning stack %s: %w", stack.Target, err)
 	}
 	return set, nil
 }
@@ -375,17 +376,17 @@ func (d *Deployer) Apply(ctx context.Context, p *Plan) error {
 			sets = append(sets, set)
 		}
 	}
-	tell := d.counter(len(sets) + len(p.Remove))
+	report := d.counter(len(sets) + len(p.Remove))
 	err := each(ctx, len(sets), func(ctx context.Context, i int) error {
 		if err := d.Stacks.Start(ctx, sets[i]); err != nil {
 			return fmt.Errorf("deploying stack %s: %w", sets[i].Target, err)
 		}
-		return d.finish(ctx, sets[i].Target, tell)
+		return d.finish(ctx, sets[i].Target, report)
 	})
 	if err != nil {
 		return err
 	}
-	if err := d.delete(ctx, p.Remove, tell); err != nil {
+	if err := d.delete(ctx, p.Remove, report); err != nil {
 		return err
 	}
 	if p.Before.Status != "" {
@@ -420,14 +421,14 @@ func (d *Deployer) Destroy(ctx context.Context, targets []Target) error {
 	return d.delete(ctx, targets, d.counter(len(targets)))
 }
 
-func (d *Deployer) delete(ctx context.Context, targets []Target, tell func(Target, string)) error {
+func (d *Deployer) delete(ctx context.Context, targets []Target, report func(Target, string)) error {
 	return each(ctx, len(targets), func(ctx context.Context, i int) error {
 		stack, err := d.settled(ctx, targets[i])
 		if err != nil {
 			return err
 		}
 		if stack.Status == "" {
-			tell(targets[i], "DELETE_COMPLETE")
+			report(targets[i], "DELETE_COMPLETE")
 			return nil
 		}
 		if err := d.Remover.Delete(ctx, targets[i]); err != nil {
@@ -439,7 +440,7 @@ func (d *Deployer) delete(ctx context.Context, targets []Target, tell func(Targe
 		if stack.Status != "" && stack.Status != "DELETE_COMPLETE" {
 			return d.failure(ctx, stack, "deleting")
 		}
-		tell(targets[i], "DELETE_COMPLETE")
+		report(targets[i], "DELETE_COMPLETE")
 		return nil
 	})
 }
@@ -482,15 +483,20 @@ func (d *Deployer) settled(ctx context.Context, t Target) (Stack, error) {
 }
 
 // finish waits for the end of an operation that deploys.
-func (d *Deployer) finish(ctx context.Context, t Target, tell func(Target, string)) error {
+func (d *Deployer) finish(ctx context.Context, t Target, report func(Target, string)) error {
 	stack, err := d.settled(ctx, t)
+	for err == nil && stack.Status == "REVIEW_IN_PROGRESS" { // the change set is executed, and the status not yet that
+		if err = d.Wait(ctx); err == nil {
+			stack, err = d.settled(ctx, t)
+		}
+	}
 	if err != nil {
 		return err
 	}
 	if stack.Status != "CREATE_COMPLETE" && stack.Status != "UPDATE_COMPLETE" {
 		return d.failure(ctx, stack, "deploying")
 	}
-	tell(t, stack.Status)
+	report(t, stack.Status)
 	return nil
 }
 

@@ -28,6 +28,7 @@ type cloud struct {
 
 	failAt int             // the call, from 1, that fails
 	sick   map[string]bool // names of stacks that cannot be deployed
+	lags   bool            // the status of a stack that is made is not at once that
 }
 
 type stackState struct {
@@ -122,6 +123,9 @@ func (c *cloud) Start(_ context.Context, set deploy.ChangeSet) error {
 		s.next = map[bool]string{true: "ROLLBACK_COMPLETE", false: "UPDATE_ROLLBACK_COMPLETE"}[set.Create]
 		s.planned = nil
 		return nil
+	}
+	if set.Create && c.lags {
+		s.status = "REVIEW_IN_PROGRESS"
 	}
 	s.template, s.parameters, s.planned = s.planned.Template, s.planned.Parameters, nil
 	return nil
@@ -263,6 +267,7 @@ func deployed(t *testing.T, c *cloud, email string) {
 
 func TestDeploy(t *testing.T) {
 	c := newCloud()
+	c.lags = true
 	d := deployer(t, c)
 	var seen []string
 	var mu sync.Mutex

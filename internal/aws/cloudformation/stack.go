@@ -1,4 +1,4 @@
-// Package cloudformation looks up what a deployed stack says of itself.
+// Package cloudformation looks up what a deployed stack reports.
 package cloudformation
 
 import (
