@@ -452,14 +452,15 @@ func (d *Deployer) ready(ctx context.Context, t Target) (Stack, error) {
 		return Stack{}, err
 	}
 	switch stack.Status {
-	case "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED": // of a creation, or a removal, that failed
+	// Of a creation, or a removal, that failed; and a change set and no stack yet.
+	case "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED", "REVIEW_IN_PROGRESS":
 		if err := d.delete(ctx, []Target{t}, func(Target, string) {}); err != nil {
 			return Stack{}, fmt.Errorf("removing what an earlier attempt left of stack %s: %w", t, err)
 		}
 		return Stack{Target: t}, nil
 	case "UPDATE_ROLLBACK_FAILED", "UPDATE_FAILED":
 		return Stack{}, fmt.Errorf("stack %s is %s (%s): go on with its rollback first: aws cloudformation continue-update-rollback --stack-name %s --region %s", t, stack.Status, cmp.Or(stack.Reason, "no reason given"), t.Name, t.Region)
-	case "REVIEW_IN_PROGRESS", "DELETE_COMPLETE": // a change set and no stack yet, or one no longer
+	case "DELETE_COMPLETE":
 		return Stack{Target: t}, nil
 	}
 	return stack, nil
@@ -485,7 +486,8 @@ func (d *Deployer) settled(ctx context.Context, t Target) (Stack, error) {
 // finish waits for the end of an operation that deploys.
 func (d *Deployer) finish(ctx context.Context, t Target, report func(Target, string)) error {
 	stack, err := d.settled(ctx, t)
-	for err == nil && stack.Status == "REVIEW_IN_PROGRESS" { // the change set is executed, and the status not yet that
+	// The change set is executed, and the status may not yet be that.
+	for n := 0; err == nil && stack.Status == "REVIEW_IN_PROGRESS" && n < 20; n++ {
 		if err = d.Wait(ctx); err == nil {
 			stack, err = d.settled(ctx, t)
 		}
