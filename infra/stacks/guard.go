@@ -514,7 +514,7 @@ func (g *guard) namesAccounts(o *settings.Organization) awsiam.PolicyStatement {
 	return allow("NameAccounts", []string{"organizations:DescribeAccount"}, []string{arnOf("organizations", "", o.Management, "account/"+o.ID+"/*")}, nil)
 }
 
-func (g *guard) environment(function string) *map[string]*string {
+func (g *guard) environment(function string) *map[string]*string { //nolint:funlen // a list of variables
 	s := g.settings
 	if function == SecurityHub {
 		env := map[string]*string{config.EnvTopicARN: g.topic.TopicArn()}

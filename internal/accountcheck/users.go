@@ -234,7 +234,7 @@ type record struct {
 
 // check asks about some users and keeps what is new. silent is set where IAM
 // answered about none of them.
-func (c *userRun) check(ctx context.Context, on *record, users []candidateUser) (silent, err error) {
+func (c *userRun) check(ctx context.Context, on *record, users []candidateUser) (silent, err error) { //nolint:funlen,gocognit // each case of a user as a live check may find it
 	answers, errs := make([]bootstrap.LiveFact, len(users)), make([]error, len(users))
 	part, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()

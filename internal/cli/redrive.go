@@ -141,7 +141,7 @@ type waitingQueue struct {
 }
 
 // queues are those to empty.
-func (c redriveCmd) queues(ctx context.Context, sys system, cfg aws.Config) ([]waitingQueue, error) {
+func (c redriveCmd) queues(ctx context.Context, sys system, cfg aws.Config) ([]waitingQueue, error) { //nolint:gocognit // the output of each queue, in order
 	of := cfg
 	if c.QueueProfile != "" {
 		if len(c.Queue)+len(c.Forwarder) == 0 {

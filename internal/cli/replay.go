@@ -81,7 +81,7 @@ Exit codes: 0 fine; 1 error; 2 wrong usage; 3 done, but some of the input was ma
 const writesPerCommit = 1000
 
 // Run replays.
-func (c replayCmd) Run(ctx context.Context, sys system) (err error) {
+func (c replayCmd) Run(ctx context.Context, sys system) (err error) { //nolint:funlen,gocognit // the steps of a run, in order
 	if err := c.check(&c); err != nil {
 		return err
 	}

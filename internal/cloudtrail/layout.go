@@ -195,7 +195,7 @@ var specs = [fieldCount]spec{
 }
 
 // member is the field that key names in an object, noField where it is none.
-func member(object field, key []byte) field {
+func member(object field, key []byte) field { //nolint:funlen // one case for each name that a log may begin with
 	switch object {
 	case noField:
 		switch string(key) {

@@ -368,7 +368,7 @@ func (s set) within(t set) bool {
 
 // most is the most wildcards that the states which one value can be in at the
 // same time can still match, summed over these states.
-func (m *meter) most(a *automaton) int {
+func (m *meter) most(a *automaton) int { //nolint:gocognit // follows the engine that EventBridge publishes, case by case
 	size := (len(a.states) + 63) / 64
 	follow := func(from set, by int) set {
 		to := make(set, size)

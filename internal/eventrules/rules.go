@@ -117,7 +117,7 @@ func QuarantineRule(prefix string) Rule {
 //
 // A source that begins with "aws." cannot be made up: PutEvents refuses it
 // (EventBridge API Reference, PutEventsRequestEntry).
-func rules(prefix string) []Rule {
+func rules(prefix string) []Rule { //nolint:funlen // a list of patterns
 	rootSignIn := `{` + fromAWS + `, "detail-type": [` + byAny + `], "detail": {
 		"eventName": ["CheckMfa", "ConsoleLogin"], "userIdentity": {"type": ["Root"]}}}`
 	rootActivity := `{` + fromAWS + `, "detail-type": [` + byRoot + `], "detail": {

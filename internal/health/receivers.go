@@ -91,7 +91,7 @@ func (c *Checker) ours(s *Receiver) bool {
 	return s.Protocol == "lambda" && strings.HasSuffix(s.Endpoint, ":function:"+c.function(config.SecurityHub))
 }
 
-func (c *Checker) judgeReceivers(arn string, r *Receivers) verdict {
+func (c *Checker) judgeReceivers(arn string, r *Receivers) verdict { //nolint:gocognit // one case for each kind of receiver
 	cli := func(call string) string { return "aws sns " + call + " --region " + regionOf(arn) }
 	if r.DataProtection != "" {
 		return surely("The topic "+nameOf(arn)+" has a data protection policy, by which SNS may mask alerts or not deliver them",

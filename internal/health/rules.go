@@ -241,7 +241,7 @@ const forwarderOf = "forwarder."
 
 // forwarders are the checks of the Regions whose events are forwarded. The guard
 // is deployed before them, with or without each: one that was never there is waited for.
-func (c *Checker) forwarders(state State) []check {
+func (c *Checker) forwarders(state State) []check { //nolint:funlen,gocognit // the answers of each call, in order
 	rules, err := c.eventRules()
 	if err != nil {
 		return nil // told by the home Region's

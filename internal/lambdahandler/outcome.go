@@ -88,7 +88,7 @@ func (o *outcome) log(ctx context.Context, logger *slog.Logger, now time.Time, d
 }
 
 // about is what was handled, and what became of it.
-func (o *outcome) about() []slog.Attr {
+func (o *outcome) about() []slog.Attr { //nolint:gocognit // one case for each outcome
 	var attrs []slog.Attr
 	text := func(name, value string) {
 		if value != "" {

@@ -505,7 +505,7 @@ func (s *sweep) suspended(ctx context.Context, account string) (bool, error) {
 
 // report says what is to be reported users of one name, and sets the time of the
 // next check them. notes are of what was reported, also beside an error.
-func (s *sweep) report(ctx context.Context, account string, users []*bootstrap.UserStatus, told notes, l *deadlineCheck) (notes []bootstrap.Fact, err error) {
+func (s *sweep) report(ctx context.Context, account string, users []*bootstrap.UserStatus, told notes, l *deadlineCheck) (notes []bootstrap.Fact, err error) { //nolint:gocognit // one case for each stage of a deadline
 	// The note is of the time that the live check was about, for the gap to be
 	// known by it where facts that come late give it another beginning.
 	raise := func(f detect.Finding, u *bootstrap.UserStatus, gap bootstrap.MFAGap, stage string, count *int) error {

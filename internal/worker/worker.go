@@ -122,7 +122,7 @@ func (r *Run) fail(err error, retryable bool) {
 // Run hands out the rows that are due until none is left, the time is short, Most
 // is reached, or many fail in a row. Of the rows of a page, those that failed
 // before come last.
-func (l *Loop[T]) Run(ctx context.Context) (run Run) {
+func (l *Loop[T]) Run(ctx context.Context) (run Run) { //nolint:gocognit // the one loop over due rows, whose order is what it promises
 	left, handed := map[string]bool{}, map[string]int{}
 	failed := 0 // in a row
 	for page := 1; ; page++ {
