@@ -357,7 +357,7 @@ func (c *discovery) report(ctx context.Context, is *Discovery) error {
 		return names
 	}
 	if is.Unreachable > 0 {
-		errs = append(errs, raise("live checks", fmt.Sprintf("IAM has not answered for hours about %d of the accounts: %s. What happens there is told by events alone. "+
+		errs = append(errs, raise("live checks", fmt.Sprintf("IAM has not answered for hours about %d of the accounts: %s. What happens there is known from events alone. "+
 			"Check that the member role is deployed there, in its present version, and may be assumed.", is.Unreachable, named(is.Unreachable, is.UnreachableIDs))))
 	}
 	if is.QueueFailures > 0 {

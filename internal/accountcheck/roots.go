@@ -169,7 +169,7 @@ func (p *rootRun) undelivered(ctx context.Context, r *Check, a *answer) error {
 		}
 		p.Backlogged++
 		what := fmt.Sprintf("Events of this account that EventBridge could not send to rootguard wait in a queue, about %d. "+
-			"Mend the cause, then: rootguard redrive --queue-profile PROFILE_OF_THIS_ACCOUNT --queue %s", u.Events, u.Queue)
+			"Fix the cause, then: rootguard redrive --queue-profile PROFILE_OF_THIS_ACCOUNT --queue %s", u.Events, u.Queue)
 		if _, err := p.deps.Guard.Raise(ctx, detect.Unhealthy(r.Account, u.Region, "queue.forward", what, p.at)); err != nil {
 			errs = append(errs, err)
 		}

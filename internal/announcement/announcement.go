@@ -158,7 +158,7 @@ func (an *Announcer) Announce(ctx context.Context, e AuditEvent) (AuditEvent, er
 		return e, failure.Permanent(fmt.Errorf("announcing root use: it is to last %v, and may last %v at most", d, Max))
 	}
 	if e.From.Before(e.At.Add(-time.Minute)) {
-		return e, failure.Permanent(errors.New("announcing root use: it is to begin in the past, and what was told of is told of"))
+		return e, failure.Permanent(errors.New("announcing root use: it is to begin in the past, and what was reported is reported"))
 	}
 	e.ID = keys.ShortID(strings.Join([]string{e.Account, e.From.String(), e.Until.String(), e.Owner, e.Reason, e.Actor.ARN, e.At.String()}, "\n"))
 	e.Key = announcementKey(&e)
@@ -336,7 +336,7 @@ func (an *Announcer) summarize(ctx context.Context, d Summary) (told bool, err e
 	began, _, _ := strings.Cut(rest, "/")
 	from, err := time.Parse(time.RFC3339, began)
 	if err != nil {
-		return false, failure.Permanent(fmt.Errorf("reading when the announcement of recap %s began: %w", d.Key, err))
+		return false, failure.Permanent(fmt.Errorf("reading when the announcement of summary %s began: %w", d.Key, err))
 	}
 	known, err := an.register.between(ctx, d.Account, from, from)
 	if err != nil {
@@ -357,7 +357,7 @@ func (an *Announcer) summarize(ctx context.Context, d Summary) (told bool, err e
 		return cur
 	})
 	if err != nil {
-		return told, fmt.Errorf("storing that recap %s was sent: %w", d.Key, err)
+		return told, fmt.Errorf("storing that summary %s was sent: %w", d.Key, err)
 	}
 	return told, nil
 }

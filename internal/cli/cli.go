@@ -31,21 +31,21 @@ const (
 
 // grammar is the command line.
 type grammar struct {
-	Replay     replayCmd     `cmd:"" help:"Replay CloudTrail logs and print what rootguard would have told you."`
-	Status     statusCmd     `cmd:"" help:"Show how accounts stand: a checklist with evidence."`
+	Replay     replayCmd     `cmd:"" help:"Replay CloudTrail logs and print what rootguard would have reported."`
+	Status     statusCmd     `cmd:"" help:"Show the status of accounts: a checklist with evidence."`
 	Report     reportCmd     `cmd:"" help:"Write a self-contained HTML page of accounts and findings."`
-	Adopt      adoptCmd      `cmd:"" help:"Make accounts known to the deployed rootguard, and look at their root and users at once."`
-	Doctor     doctorCmd     `cmd:"" help:"Check that every part of the deployed rootguard works, and say what mends it."`
+	Enroll     enrollCmd     `cmd:"" aliases:"adopt" help:"Make accounts known to the deployed rootguard, and check their root and users at once."`
+	Doctor     doctorCmd     `cmd:"" help:"Check that every part of the deployed rootguard works, and say what fixes it."`
 	Deploy     deployCmd     `cmd:"" help:"Deploy rootguard to the account of your AWS credentials, or change what is deployed."`
 	Upgrade    upgradeCmd    `cmd:"" help:"Deploy this version of rootguard, with the settings that are deployed."`
 	Destroy    destroyCmd    `cmd:"" help:"Remove the deployed rootguard, and say what stays."`
 	Preflight  preflightCmd  `cmd:"" help:"Ask AWS, before anything is deployed, whether it takes what will be."`
 	Redrive    redriveCmd    `cmd:"" help:"Deliver the events that wait in the queues of the deployed rootguard."`
-	Window     windowCmd     `cmd:"" help:"Announce that root will be used, so that alerts of it are lowered."`
-	Incidents  incidentsCmd  `cmd:"" help:"List the incidents of the deployed rootguard, and who looks after them."`
-	Ack        ackCmd        `cmd:"" help:"Say that you look after an incident, so that it is not sent again."`
+	Announce   announceCmd   `cmd:"" aliases:"window" help:"Announce that root will be used, so that alerts of it are lowered."`
+	Incidents  incidentsCmd  `cmd:"" help:"List the incidents of the deployed rootguard, and who acknowledged them."`
+	Ack        ackCmd        `cmd:"" help:"Acknowledge an incident, so that it is not sent again."`
 	Release    releaseCmd    `cmd:"" help:"Let an IAM user out of the quarantine of the deployed rootguard."`
-	Explain    explainCmd    `cmd:"" help:"Tell what became of one event, and why."`
+	Explain    explainCmd    `cmd:"" help:"Show what became of one event, and why."`
 	Findings   findingsCmd   `cmd:"" help:"List every finding, with what it means and what to do."`
 	Story      storyCmd      `cmd:"" help:"Print the bundled example log, to look at or to replay."`
 	Completion completionCmd `cmd:"" help:"Print a script that completes commands in your shell."`
@@ -53,13 +53,13 @@ type grammar struct {
 	Version    versionCmd    `cmd:"" help:"Print what was built, from what, with what."`
 }
 
-const description = `An AWS account's first-day security, watched for ever: what rootguard would have told you about CloudTrail logs, and how each account stands.
+const description = `An AWS account's first-day security, watched for ever: what rootguard would have reported about CloudTrail logs, and the status of each account.
 
 Examples:
   rootguard replay                       # the bundled story of an account
   rootguard replay ./AWSLogs             # your own logs: files, folders, .gz, or - for stdin
   rootguard replay --aws-lookup 90d      # what AWS has kept of your account
-  rootguard status                       # then: how each account stands
+  rootguard status                       # then: the status of each account
   rootguard report -o report.html        # the same as a page
 
 Exit codes: 0 fine; 1 error; 2 wrong usage; 3 done, but some of the input was malformed; of doctor also 4 warnings, 5 something does not work.`
@@ -161,7 +161,7 @@ func outcome(sys system, parsed *kong.Context, err error) int {
 		fmt.Fprintln(sys.stderr, "rootguard:", err)
 		return exitMalformed
 	case errors.Is(err, context.Canceled):
-		fmt.Fprintln(sys.stderr, "rootguard: interrupted; run the same command again to go on, nothing is told twice")
+		fmt.Fprintln(sys.stderr, "rootguard: interrupted; run the same command again to go on, nothing is reported twice")
 		return exitError
 	case errors.As(err, new(*dynamotypes.ResourceNotFoundException)):
 		fmt.Fprintln(sys.stderr, "rootguard: reading the table: there is no such table in the Region; check --table (or ROOTGUARD_TABLE) and --region, or leave --table out, for the stack to say")

@@ -102,7 +102,7 @@ func deployedSettings(ctx context.Context, cfg aws.Config, stack string) (config
 		}
 		settings, err := config.Load(func(name string) string { return env[name] })
 		if err != nil {
-			return config.Config{}, fmt.Errorf("function %s-%s: %w; mend it, or deploy again: make deploy", stack, name, err)
+			return config.Config{}, fmt.Errorf("function %s-%s: %w; fix it, or deploy again: make deploy", stack, name, err)
 		}
 		return settings, nil
 	}

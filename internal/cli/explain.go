@@ -122,9 +122,9 @@ func explainClaim(b *strings.Builder, p paint, c guard.Claim, unsent string, wid
 	var what string
 	switch c.State {
 	case guard.Sent:
-		what = "told in an alert of its own"
+		what = "reported in an alert of its own"
 		if c.Kind == alert.Escalation {
-			what = "told at once, as an escalation"
+			what = "reported at once, as an escalation"
 		}
 	case guard.Folded:
 		what = "a repeat, counted in the roll-up of its session"

@@ -29,7 +29,7 @@ func (c replayCmd) chosen() (format, error) {
 	case c.JSON && f != "" && f != formatJSON:
 		return "", usageError{fmt.Sprintf("--json is short for --format json, so it cannot be given with --format %s: leave one out", f)}
 	case c.Explain && (f == formatOCSF || f == formatASFF):
-		return "", usageError{fmt.Sprintf("--explain tells of records that are no finding, for which --format %s has no form: use text or json", f)}
+		return "", usageError{fmt.Sprintf("--explain shows records that are no finding, for which --format %s has no form: use text or json", f)}
 	case c.JSON:
 		return formatJSON, nil
 	case f == "":

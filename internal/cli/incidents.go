@@ -138,7 +138,7 @@ func (c incidentsCmd) Run(ctx context.Context, sys system) error {
 		if !in.Last.IsZero() {
 			line += ", the last of " + label.Time(in.Last)
 		}
-		line += ", told since " + label.Time(in.Opened)
+		line += ", first reported " + label.Time(in.Opened)
 		fmt.Fprintf(&b, "  %s\n", line)
 		if in.Ack == nil && in.Reopened != nil && len(in.Acks) > 0 {
 			former := in.Acks[len(in.Acks)-1]
@@ -172,7 +172,7 @@ type ackCmd struct {
 func (ackCmd) Help() string {
 	return `A critical incident that nobody acknowledges is sent again (after 15 minutes and an hour, unless deployed otherwise), to the escalation topic too. An acknowledgement ends that, and everybody is told of it once. If somebody was faster, theirs stays and you are told who. Another critical alert in the same incident opens it again.
 
-` + windowPermissions + `
+` + announcePermissions + `
 
 Examples:
   rootguard ack 7K4Q2-X2M9P --note "Alice, changing the support plan, OPS-17"
@@ -212,7 +212,7 @@ func (c ackCmd) Run(ctx context.Context, sys system) error {
 	if c.JSON {
 		return writeJSON(sys.stdout, incidentOf(&in))
 	}
-	text := fmt.Sprintf("%s  acknowledged by %s, and everybody was told: %s in account %s, %s.\n", sys.paint().bold(in.ID),
+	text := fmt.Sprintf("%s  acknowledged by %s, and the receivers were notified: %s in account %s, %s.\n", sys.paint().bold(in.ID),
 		label.Clean(in.Ack.By), label.Clean(in.Finding.Title), label.Clean(in.Account), plural(int64(in.Events), "event"))
 	if already {
 		text = fmt.Sprintf("%s  was acknowledged before, %s by %s: %s\n", sys.paint().bold(in.ID), label.Time(in.Ack.At), label.Clean(in.Ack.By), label.Clean(in.Ack.Note))

@@ -42,7 +42,7 @@ type redriveCmd struct {
 
 // Help has examples.
 func (redriveCmd) Help() string {
-	return `Events wait in one queue when EventBridge could not deliver them to a function, and in another when a function failed on them three times. An alarm says so. Mend the cause, then redrive: each event goes through the same guard as in the function, with the same table and topics, and leaves its queue when it has been handled.
+	return `Events wait in one queue when EventBridge could not deliver them to a function, and in another when a function failed on them three times. An alarm says so. Fix the cause, then redrive: each event goes through the same guard as in the function, with the same table and topics, and leaves its queue when it has been handled.
 
 Where alerts go to Security Hub too, those that it did not take wait in the same queues, and are imported.
 
@@ -327,7 +327,7 @@ func (o *redriveOutput) summary(c redriveCmd, queues []waitingQueue, sum redrive
 	case err != nil || ran != nil:
 		return errors.Join(ran, err)
 	case sum.Failed > 0:
-		return fmt.Errorf("%s failed and stayed on the queues; mend the cause and run it again", plural(int64(left), "message"))
+		return fmt.Errorf("%s failed and stayed on the queues; fix the cause and run it again", plural(int64(left), "message"))
 	case sum.Busy > 0:
 		return fmt.Errorf("%s stayed on the queues, as another process is handling the event or died doing so; run it again in two minutes", plural(int64(left), "message"))
 	case sum.Hidden > 0:
@@ -349,7 +349,7 @@ func (o *redriveOutput) counts(c redriveCmd, names []string, sum redrive.Summary
 	for _, part := range []struct {
 		n    int
 		what string
-	}{{sum.Waiting, "waiting"}, {sum.Delivered, "delivered"}, {sum.Duplicates, "told before"}, {sum.Busy, "busy"}, {sum.Failed, "failed"}, {sum.Malformed, "malformed"}, {sum.Discarded, "discarded"}, {sum.Hidden, "hidden"}} {
+	}{{sum.Waiting, "waiting"}, {sum.Delivered, "delivered"}, {sum.Duplicates, "reported before"}, {sum.Busy, "busy"}, {sum.Failed, "failed"}, {sum.Malformed, "malformed"}, {sum.Discarded, "discarded"}, {sum.Hidden, "hidden"}} {
 		if part.n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", part.n, part.what))
 		}

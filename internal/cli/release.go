@@ -22,7 +22,7 @@ type releaseCmd struct {
 	Account accountID `required:"" placeholder:"ID" help:"The user's account."`
 	Reason  string    `required:"" placeholder:"TEXT" help:"Why, for all who get alerts."`
 	For     span      `placeholder:"7d" help:"For how long the user is then left alone, 1h to 30d. Default: 7d."`
-	DryRun  bool      `help:"Only say how it stands and what would be done."`
+	DryRun  bool      `help:"Only show its state and what would be done."`
 	JSON    bool      `help:"Print a JSON object."`
 }
 
@@ -164,8 +164,8 @@ func (c releaseCmd) print(sys system, r *releaseJSON) error {
 	case r.DryRun:
 		return writeText(sys.stdout, fmt.Sprintf("%s %s. It would be released, and %s. Nothing was changed.\n", who, how, alone))
 	case r.State == quarantine.Released:
-		return writeText(sys.stdout, fmt.Sprintf("%s is out of quarantine, and %s. Everybody was told.\n", who, alone))
+		return writeText(sys.stdout, fmt.Sprintf("%s is out of quarantine, and %s. The receivers were notified.\n", who, alone))
 	default:
-		return writeText(sys.stdout, fmt.Sprintf("%s will be out of quarantine within 5 minutes, and %s. Everybody will be told.\n", who, alone))
+		return writeText(sys.stdout, fmt.Sprintf("%s will be out of quarantine within 5 minutes, and %s. The receivers will be notified.\n", who, alone))
 	}
 }

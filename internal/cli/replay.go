@@ -39,7 +39,7 @@ type replayCmd struct {
 	Until    moment      `placeholder:"WHEN" help:"Only events before then."`
 	Account  []accountID `placeholder:"ID" help:"Only this account; may be repeated."`
 	Window   span        `default:"15m" placeholder:"15m" help:"Repeats within this time of one session become one alert."`
-	Explain  bool        `help:"Also print each record that a rule looked at and let pass, and why."`
+	Explain  bool        `help:"Also print each record that a rule checked and did not flag, and why."`
 	Format   format      `placeholder:"FORMAT" predictor:"format" help:"How alerts are printed: text, json (one object a line and nothing else on standard output), ocsf (Detection Finding) or asff (AWS Security Finding Format). Default: text."`
 	JSON     bool        `help:"Short for --format json."`
 	Problems string      `type:"path" placeholder:"FILE" help:"Write every problem in the input to this file, one JSON object a line."`
@@ -382,7 +382,7 @@ func (o *replayOutput) Publish(_ context.Context, a alert.Alert) error {
 			text = strings.Replace(text, name, o.paint.severity(name, name), 1)
 		}
 		if o.ending {
-			heading := wrap("At the end of the logs: IAM users whose time for MFA was over, root sessions without a sign-in, and repeats not told yet", o.sys.outputWidth())
+			heading := wrap("At the end of the logs: IAM users whose time for MFA was over, root sessions without a sign-in, and repeats not reported yet", o.sys.outputWidth())
 			text = o.paint.faint(strings.Join(heading, "\n")) + "\n" + text
 			o.ending = false
 		}
@@ -628,11 +628,11 @@ func categories(sum replay.Summary) string {
 func (o *replayOutput) told(c replayCmd, total summaryRow) string {
 	switch {
 	case total.Alerts+o.rollUps > 0:
-		return fmt.Sprintf("%s told, %s of repeats.", plural(int64(total.Alerts), "alert"), plural(int64(o.rollUps), "roll-up"))
+		return fmt.Sprintf("%s sent, %s of repeats.", plural(int64(total.Alerts), "alert"), plural(int64(o.rollUps), "roll-up"))
 	case total.Duplicates > 0:
-		return "Nothing new: every finding had been told before."
+		return "Nothing new: every finding was reported before."
 	default:
-		return "Nothing to tell" + c.bounds() + "."
+		return "Nothing to report" + c.bounds() + "."
 	}
 }
 

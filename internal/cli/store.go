@@ -20,7 +20,7 @@ const storeFile = "rootguard.db"
 
 // storeFlag says where the store is.
 type storeFlag struct {
-	Store string `placeholder:"FILE" predictor:"path" help:"The store: what was told and what is known ($$ROOTGUARD_STORE). Default: rootguard.db in your data folder; for the bundled story, story.db beside it."`
+	Store string `placeholder:"FILE" predictor:"path" help:"The store: what was reported and what is known ($$ROOTGUARD_STORE). Default: rootguard.db in your data folder; for the bundled story, story.db beside it."`
 }
 
 // storyFlag asks for the store that the bundled story is kept in.

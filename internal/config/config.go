@@ -167,7 +167,7 @@ func (r *reader) topic(name string, required bool) string {
 		return ""
 	}
 	if strings.HasSuffix(arn, ".fifo") {
-		r.wrong(name, arn, "use a standard topic: nobody can subscribe to a FIFO topic by e-mail")
+		r.wrong(name, arn, "use a standard topic: a FIFO topic takes no e-mail subscription")
 		return ""
 	}
 	return arn

@@ -111,7 +111,7 @@ func (u AnnouncedUse) finding(by Actor, command string, at time.Time) Finding {
 
 // UseAnnounced is the finding that root use was announced. by is who did.
 func UseAnnounced(u AnnouncedUse, by Actor, at time.Time) Finding {
-	f := u.finding(by, "rootguard window open", at)
+	f := u.finding(by, "rootguard announce open", at)
 	f.Title += " by " + printable(u.Owner)
 	f.Detail = sentence("Announcement "+u.ID+" "+u.span()+", owner "+u.Owner, "reason: "+u.Reason) +
 		" Alerts of root at work in that time are lowered, and say so."
@@ -120,14 +120,14 @@ func UseAnnounced(u AnnouncedUse, by Actor, at time.Time) Finding {
 
 // UseClosed is the note that an announcement was ended before its time.
 func UseClosed(u AnnouncedUse, by Actor, why string, at time.Time) Finding {
-	f := u.finding(by, "rootguard window close", at)
+	f := u.finding(by, "rootguard announce close", at)
 	f.follows(PhaseResolved, "/closed")
 	f.Severity, f.Title = Info, "Announced root use closed early"
 	f.Detail = sentence("Announcement "+u.ID+" by "+u.Owner+" was to last "+u.span(), "reason: "+u.Reason)
 	if why != "" {
 		f.Detail += " Closed because: " + sentence(why)
 	}
-	f.NextStep = "Nothing to do; from now on root at work is told of as always."
+	f.NextStep = "Nothing to do; from now on root use is reported as always."
 	return f
 }
 
@@ -141,7 +141,7 @@ func UseEnded(u AnnouncedUse, opener Actor, did string, at time.Time) Finding {
 	if did == "" {
 		f.Title += ", root was not used"
 		f.NextStep = "Nothing to do; announce root use for as short a time as it takes."
-		did = "No use of root was told of under it."
+		did = "No use of root was reported under it."
 	}
 	f.Detail = sentence("Announcement "+u.ID+" "+u.span()+", owner "+u.Owner, "opened by "+orUnnamed(opener.ARN, opener.Name), "reason: "+u.Reason) + " " + did
 	return f

@@ -237,7 +237,7 @@ func TestRootCredentials(t *testing.T) {
 		{"MFA removal denied", record("iam:DeactivateMFADevice", root, denied), "high root.activity | Root activity: iam:DeactivateMFADevice (denied)"},
 		{"MFA added", record("iam:EnableMFADevice", root, phone), "info root.mfa.added+root.activity | Root MFA added"},
 		{"virtual device made", record("iam:CreateVirtualMFADevice", root), "high root.activity | Root activity: iam:CreateVirtualMFADevice"},
-		{"virtual device made by a user", record("iam:CreateVirtualMFADevice", alice), "- a virtual MFA device was made, but it is nobody's until EnableMFADevice"},
+		{"virtual device made by a user", record("iam:CreateVirtualMFADevice", alice), "- a virtual MFA device was made, but it is no user's until EnableMFADevice"},
 		{"login profile", record("iam:CreateLoginProfile", assumed), "high root.login_profile.created+root.session | Root password created"},
 		{"login profile deleted", record("iam:DeleteLoginProfile", assumed), "medium root.session | Root session used: iam:DeleteLoginProfile"},
 		{"login profile updated", record("iam:UpdateLoginProfile", assumed), "high root.password.changed+root.session | Root password changed"},

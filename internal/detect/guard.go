@@ -28,9 +28,9 @@ var guardFindings = []Entry{
 	},
 	{
 		ID: RootUseAnnounced, Severity: High, Title: "Root use announced",
-		Meaning: "Root use was announced (rootguard window open), or an announcement ended.",
+		Meaning: "Root use was announced (rootguard announce open), or an announcement ended.",
 		CIS:     []string{"1.7", "4.3"}, ATTACK: []string{"T1562.001"},
-		NextStep: "If you do not know of this, end it now with rootguard window close, and find out who announced it: until then " +
+		NextStep: "If you do not know of this, end it now with rootguard announce close, and find out who announced it: until then " +
 			"alerts of root use are low.",
 		Repeats: RollUp,
 	},

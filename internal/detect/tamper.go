@@ -130,7 +130,7 @@ var guardCalls = map[string][]guardCall{
 		{"AttachRolePolicy", []string{"roleName"}, always(changes), "A function's role may now be denied what it needs.", nil},
 		{"PutRolePermissionsBoundary", []string{"roleName"}, always(changes), "A function's role may now be denied what it needs.", nil},
 		{"DeleteRolePermissionsBoundary", []string{"roleName"}, always(changes), "A function's role may now do more than before.", nil},
-		{"UpdateAssumeRolePolicy", []string{"roleName"}, always(changes), "A function may no longer be given its role, or somebody else is.", nil},
+		{"UpdateAssumeRolePolicy", []string{"roleName"}, always(changes), "A function may no longer be given its role, or someone else is.", nil},
 		{attachUserPolicy, []string{"policyArn"}, always(changes), "A user may now do nothing without MFA, and not by rootguard; rootguard release cannot end it.", nil},
 		{detachUserPolicy, []string{"policyArn"}, always(removes), "A user who has no MFA is out of quarantine, and not by rootguard release.", nil},
 		{"DeletePolicy", []string{"policyArn"}, always(removes), "No user without MFA can be quarantined any more.", nil},

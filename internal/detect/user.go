@@ -160,7 +160,7 @@ func iamCall(rec *cloudtrail.Record) Outcome {
 
 // attachesNothing are calls on MFA devices that leave everybody's MFA as it was.
 var attachesNothing = map[string]string{
-	"CreateVirtualMFADevice": "a virtual MFA device was made, but it is nobody's until EnableMFADevice",
+	"CreateVirtualMFADevice": "a virtual MFA device was made, but it is no user's until EnableMFADevice",
 	"DeleteVirtualMFADevice": "a virtual MFA device was deleted, which must be deactivated before",
 	"ResyncMFADevice":        "an MFA device was resynchronized and stays enabled",
 }

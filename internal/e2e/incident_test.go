@@ -19,7 +19,7 @@ func TestAnnouncedRootUse(t *testing.T) {
 		From, Until time.Time
 	}
 	if err := json.Unmarshal([]byte(opened.stdout), &window); err != nil || opened.code != 0 {
-		t.Fatalf("window open: %v, %+v", err, opened)
+		t.Fatalf("announce open: %v, %+v", err, opened)
 	}
 	announced := "root.use.announced high " + account
 	c.wantAlerts(announced)
@@ -41,7 +41,7 @@ func TestAnnouncedRootUse(t *testing.T) {
 	}
 	listed := c.rootguard("window", "list")
 	if listed.code != 0 || !strings.Contains(listed.stdout, window.ID) || !strings.Contains(listed.stdout, "opened ") {
-		t.Errorf("window list: %+v", listed)
+		t.Errorf("announce list: %+v", listed)
 	}
 
 	// It is over: one recap, however often the schedule fires.

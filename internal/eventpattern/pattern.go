@@ -115,7 +115,7 @@ func parse(dec *json.Decoder) (any, error) {
 			}
 			name, _ := key.(string)
 			if seen[name] {
-				return nil, fmt.Errorf("%q stands twice in one object", name)
+				return nil, fmt.Errorf("%q is twice in one object", name)
 			}
 			seen[name] = true
 			v, err := parse(dec)
@@ -204,7 +204,7 @@ func (n *node) disjoint(path []string) error {
 	add := func(more map[string]bool) error {
 		for p := range more {
 			if seen[p] {
-				return fmt.Errorf("%s: field %s stands in $or and beside it", at(path), p)
+				return fmt.Errorf("%s: field %s is in $or and beside it", at(path), p)
 			}
 		}
 		maps.Copy(seen, more)
@@ -299,7 +299,7 @@ func compileField(path []string, values []any) (field, error) {
 			case !ok:
 				return f, fmt.Errorf("%s: operator %q: takes true or false, this is %s", at(path), op, kindOf(arg))
 			case len(values) > 1:
-				return f, fmt.Errorf("%s: operator %q: stands alone among a field's values; use $or", at(path), op)
+				return f, fmt.Errorf("%s: operator %q: must be alone among a field's values; use $or", at(path), op)
 			case want:
 				f.presence = present
 			default:

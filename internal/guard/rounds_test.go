@@ -560,7 +560,7 @@ func TestUndelivered(t *testing.T) {
 	}
 	l.pub.Refuse = nil
 	hours(1)
-	want("about 3. Mend the cause, then: rootguard redrive --queue-profile PROFILE_OF_THIS_ACCOUNT --queue https://q")
+	want("about 3. Fix the cause, then: rootguard redrive --queue-profile PROFILE_OF_THIS_ACCOUNT --queue https://q")
 	hours(4)
 	want("about 3.")
 	if f := l.pub.Published()[before].Finding; f.Region != "eu-north-1" || f.Target.Resource != "queue.forward" {

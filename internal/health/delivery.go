@@ -47,7 +47,7 @@ func (c *Checker) queue(ctx context.Context, region, queue, redrive string) verd
 		return of(err, surely("There is no queue "+name+": what cannot be delivered or handled is lost", c.again()))
 	case q.Visible > 0:
 		return fail(fmt.Sprintf("About %d events wait in the queue %s; each is kept for 14 days", q.Visible, name),
-			"See them with "+redrive+" --dry-run, mend the cause, then: "+redrive)
+			"See them with "+redrive+" --dry-run, fix the cause, then: "+redrive)
 	case q.Hidden > 0:
 		return warn(fmt.Sprintf("About %d events of the queue %s are being redriven", q.Hidden, name), "Look again in 6 minutes")
 	}

@@ -118,7 +118,7 @@ episodes:
 			return now, true
 		})
 		if err != nil {
-			errs = append(errs, fmt.Errorf("noting what was told of the checks: %w", err))
+			errs = append(errs, fmt.Errorf("noting what was reported of the checks: %w", err))
 		}
 	}
 	return told, errors.Join(errs...)

@@ -27,7 +27,7 @@ type IAM interface {
 // whether root was used without an event of it. org and forwarders are nil outside an organization.
 func AccountTasks(g AccountChecker, iam IAM, home accountcheck.HubAccount, org accountcheck.Organization, forwarders accountcheck.Forwarders) []Task {
 	return []Task{
-		{"census", func(ctx context.Context, at time.Time) (slog.Value, error) {
+		{"discovery", func(ctx context.Context, at time.Time) (slog.Value, error) {
 			did, err := g.DiscoverAccounts(ctx, home, org, at)
 			if did == (accountcheck.Discovered{}) {
 				return slog.Value{}, err
@@ -36,17 +36,17 @@ func AccountTasks(g AccountChecker, iam IAM, home accountcheck.HubAccount, org a
 				slog.Int("accounts", did.Accounts), slog.Int("enrolled", did.Enrolled), slog.Int("dropped", did.Dropped), slog.Bool("more", did.More),
 			}, some("refused", did.Refused)...)...), err
 		}},
-		{"posture", func(ctx context.Context, at time.Time) (slog.Value, error) {
+		{"root checks", func(ctx context.Context, at time.Time) (slog.Value, error) {
 			did, err := g.CheckRoots(ctx, iam, forwarders, at)
 			if did.Checked+did.Unanswered == 0 && !did.More {
 				return slog.Value{}, err
 			}
 			return slog.GroupValue(append([]slog.Attr{
-				slog.Int("accounts", did.Checked), slog.Int("told", did.Alerted), slog.Int("closed", did.Resolved), slog.Int("waiting", did.Waiting),
-				slog.Int("unanswered", did.Unanswered), slog.Int("queues_with_events", did.Backlogged), slog.Int("queues_unread", did.QueueFailures), slog.Bool("more", did.More),
-			}, list("silent", did.Unreachable)...)...), err
+				slog.Int("accounts", did.Checked), slog.Int("alerted", did.Alerted), slog.Int("resolved", did.Resolved), slog.Int("waiting", did.Waiting),
+				slog.Int("unanswered", did.Unanswered), slog.Int("queues_with_events", did.Backlogged), slog.Int("queue_failures", did.QueueFailures), slog.Bool("more", did.More),
+			}, list("unreachable", did.Unreachable)...)...), err
 		}},
-		{"witness", func(ctx context.Context, at time.Time) (slog.Value, error) {
+		{"credential reports", func(ctx context.Context, at time.Time) (slog.Value, error) {
 			did, err := g.CheckReports(ctx, iam, at)
 			if did.Reports+did.Requested+did.Alerted+did.Resolved+did.Unanswered == 0 && !did.More {
 				return slog.Value{}, err
@@ -54,9 +54,9 @@ func AccountTasks(g AccountChecker, iam IAM, home accountcheck.HubAccount, org a
 			return slog.GroupValue(append([]slog.Attr{
 				slog.Int("reports", did.Reports), slog.Int("requested", did.Requested), slog.Int("alerted", did.Alerted), slog.Int("resolved", did.Resolved),
 				slog.Int("waiting", did.Waiting), slog.Int("unanswered", did.Unanswered), slog.Bool("more", did.More),
-			}, list("silent", did.Unreachable)...)...), err
+			}, list("unreachable", did.Unreachable)...)...), err
 		}},
-		{"reconcile", func(ctx context.Context, at time.Time) (slog.Value, error) {
+		{"user checks", func(ctx context.Context, at time.Time) (slog.Value, error) {
 			did, err := g.CheckUsers(ctx, iam, iam, at)
 			if did.Accounts+did.Checked+did.Unanswered+did.Waiting == 0 && !did.More {
 				return slog.Value{}, err
@@ -64,7 +64,7 @@ func AccountTasks(g AccountChecker, iam IAM, home accountcheck.HubAccount, org a
 			return slog.GroupValue(append([]slog.Attr{
 				slog.Int("accounts", did.Accounts), slog.Int("users", did.Checked), slog.Int("one_by_one", did.Asked), slog.Int("found", did.Found), slog.Int("gone", did.Gone),
 				slog.Int("without_mfa", did.WithoutMFA), slog.Int("unanswered", did.Unanswered), slog.Int("waiting", did.Waiting), slog.Bool("more", did.More),
-			}, list("silent", did.Unreachable)...)...), err
+			}, list("unreachable", did.Unreachable)...)...), err
 		}},
 	}
 }

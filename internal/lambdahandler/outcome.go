@@ -153,7 +153,7 @@ func (o *outcome) about() []slog.Attr { //nolint:gocognit // one case for each o
 		attrs = append(attrs, slog.Group("heartbeat", slog.String("id", o.event.Heartbeat), slog.String("result", b.result), slog.Float64("latency_ms", ms(b.latency))))
 	}
 	if s := o.swept; s.Checked+s.Unanswered > 0 || s.More {
-		attrs = append(attrs, slog.Group("sweep", slog.Int("users", s.Checked), slog.Int("told", s.Alerted), slog.Int("reminded", s.Reminded),
+		attrs = append(attrs, slog.Group("sweep", slog.Int("users", s.Checked), slog.Int("alerted", s.Alerted), slog.Int("reminded", s.Reminded),
 			slog.Int("closed", s.Resolved), slog.Int("unanswered", s.Unanswered), slog.Bool("more", s.More)))
 	}
 	attrs = append(attrs, o.chores...)

@@ -46,7 +46,7 @@ func (d *Deadlines) MissingMFA(ctx context.Context, account string, asOf time.Ti
 	}
 	if len(notes) > 0 {
 		if _, err := d.deps.Facts.Add(ctx, notes); err != nil {
-			errs = append(errs, fmt.Errorf("noting what was told of account %s: %w", account, err))
+			errs = append(errs, fmt.Errorf("noting what was reported of account %s: %w", account, err))
 		}
 	}
 	return alerts, errors.Join(errs...)

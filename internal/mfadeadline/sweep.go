@@ -380,7 +380,7 @@ func (s *sweep) account(ctx context.Context, a *accountChecks, answers []bootstr
 	}
 	if len(notes) > 0 {
 		if _, err := s.deps.Facts.Add(ctx, notes); err != nil {
-			a.fail(fmt.Errorf("noting what was told of account %s: %w", account, err))
+			a.fail(fmt.Errorf("noting what was reported of account %s: %w", account, err))
 			return
 		}
 		a.facts.add(notes)

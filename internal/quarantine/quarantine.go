@@ -472,7 +472,7 @@ func (q *run) postpone(ctx context.Context, row Quarantine, failed error) error 
 	row.Unanswered++
 	q.count(&q.Unanswered)
 	if row.Unanswered >= alertAfter {
-		what := fmt.Sprintf("User %s cannot be looked at, quarantined or released, %d times in a row: %v", row.User, row.Unanswered, failed)
+		what := fmt.Sprintf("User %s cannot be checked, quarantined or released, %d times in a row: %v", row.User, row.Unanswered, failed)
 		if _, err := q.deps.Guard.Raise(ctx, detect.Unhealthy(row.Account, "", "quarantine of "+row.User, what, q.at)); err != nil {
 			return err
 		}
@@ -489,7 +489,7 @@ func iam[T any](ctx context.Context, call func(context.Context) (T, error)) (T, 
 
 // errUserWentAway is of a user who may have been renamed, whose record says where
 // the policy went.
-var errUserWentAway = errors.New("IAM does not know the user, and no record tells of its end")
+var errUserWentAway = errors.New("IAM does not know the user, and no record shows its end")
 
 // judge decides about a user who is to be quarantined, or is.
 func (q *run) judge(ctx context.Context, row Quarantine, u *bootstrap.UserStatus) error {
@@ -514,7 +514,7 @@ func (q *run) judge(ctx context.Context, row Quarantine, u *bootstrap.UserStatus
 	case live.ConsoleLogin == nil || !*live.ConsoleLogin:
 		return q.end(ctx, row, "The user has no console password", cloudtrail.Unknown)
 	case row.State != Active && !overdue(u, q.at):
-		return q.end(ctx, row, "Its records tell of MFA, of a password removed or of a new deadline", cloudtrail.Unknown)
+		return q.end(ctx, row, "Its records show MFA, a password removed or a new deadline", cloudtrail.Unknown)
 	}
 	row.UserID = cmp.Or(row.UserID, live.UserID)
 	mode := q.settings.Mode

@@ -18,7 +18,7 @@ func main() {
 	logger := lambdacontext.NewLogger()
 	f, err := lambdahandler.FromEnv(os.Getenv, time.Now, logger)
 	if err != nil {
-		logger.Error("not started", "error", err.Error())
+		logger.Error("init failed", "error", err.Error())
 		os.Exit(1)
 	}
 	home := iam.Home{Partition: f.Config.Partition, Account: f.Config.Account}

@@ -25,7 +25,7 @@ func main() {
 		deps.Deployments = cloudformation.NewDeployments(env, cfg.Own.Prefix, cfg.Account)
 	})
 	if err != nil {
-		logger.Error("not started", "error", err.Error())
+		logger.Error("init failed", "error", err.Error())
 		os.Exit(1)
 	}
 	home := iam.Home{Partition: f.Config.Partition, Account: f.Config.Account}

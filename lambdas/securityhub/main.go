@@ -23,7 +23,7 @@ func main() {
 	metrics, metricsErr := config.LoadMetrics(os.Getenv)
 	env, envErr := awsenv.Config(os.Getenv)
 	if err = errors.Join(err, metricsErr, envErr); err != nil {
-		logger.Error("not started", "error", err.Error())
+		logger.Error("init failed", "error", err.Error())
 		os.Exit(1)
 	}
 	importer := securityhub.New(sdk.NewFromConfig(env), hub)

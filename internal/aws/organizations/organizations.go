@@ -97,7 +97,7 @@ func (n *Names) ask(account string) (string, error) {
 	return *out.Account.Name, nil
 }
 
-var errUnnamed = errors.New("describing account: Organizations told no name")
+var errUnnamed = errors.New("describing account: Organizations gave no name")
 
 // failure says for how long an error keeps from asking again, and whether about
 // every account or about this one alone.

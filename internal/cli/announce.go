@@ -14,16 +14,16 @@ import (
 	"rootguard/internal/keys"
 )
 
-type windowCmd struct {
-	Open  windowOpenCmd  `cmd:"" help:"Announce that root will be used in an account."`
-	List  windowListCmd  `cmd:"" help:"List what is announced."`
-	Close windowCloseCmd `cmd:"" help:"End an announcement before its time."`
+type announceCmd struct {
+	Open  announceOpenCmd  `cmd:"" help:"Announce that root will be used in an account."`
+	List  announceListCmd  `cmd:"" help:"List what is announced."`
+	Close announceCloseCmd `cmd:"" help:"End an announcement before its time."`
 }
 
-// windowPermissions are what those need who change announcements or acknowledge.
-const windowPermissions = `It needs sts:GetCallerIdentity, dynamodb:BatchGetItem, dynamodb:PutItem and dynamodb:Query on the table, sns:Publish on the topics, kms:GenerateDataKey and kms:Decrypt on their key (which the key's policy allows through Amazon SNS), and lambda:GetFunctionConfiguration on the function rootguard-rootactivity.`
+// announcePermissions are what those need who change announcements or acknowledge.
+const announcePermissions = `It needs sts:GetCallerIdentity, dynamodb:BatchGetItem, dynamodb:PutItem and dynamodb:Query on the table, sns:Publish on the topics, kms:GenerateDataKey and kms:Decrypt on their key (which the key's policy allows through Amazon SNS), and lambda:GetFunctionConfiguration on the function rootguard-rootactivity.`
 
-type windowOpenCmd struct {
+type announceOpenCmd struct {
 	alwaysAWS
 	acting
 	Account accountID `required:"" placeholder:"ID" help:"The account in which root will be used."`
@@ -36,23 +36,23 @@ type windowOpenCmd struct {
 }
 
 // Help has examples.
-func (windowOpenCmd) Help() string {
-	return `While it lasts, alerts of root at work in the account are lowered to low and say who announced it. They are still sent. As loud as ever stay: a sign-in without MFA or of which MFA is not on record, the use of a root access key, changes of root's keys, password, address and MFA, tampering with rootguard, and failed sign-ins. What counts is when an event happened, not when it arrives.
+func (announceOpenCmd) Help() string {
+	return `While it lasts, alerts of root use in the account are lowered to low and say who announced it. They are still sent. As loud as ever stay: a sign-in without MFA or of which MFA is not on record, the use of a root access key, changes of root's keys, password, address and MFA, tampering with rootguard, and failed sign-ins. What counts is when an event happened, not when it arrives.
 
-That it is announced is sent to all who get alerts, before it counts; when it is over they get a recap of what root did. Who opened it (by their AWS identity), when and why stays on record.
+That it is announced is sent to all who get alerts, before it counts; when it is over they get a summary of what root did. Who opened it (by their AWS identity), when and why stays on record.
 
-` + windowPermissions + `
+` + announcePermissions + `
 
 Examples:
-  rootguard window open --account 111122223333 --for 2h --owner alice@example.com --reason "change the support plan, OPS-17"
-  rootguard window open --account 111122223333 --for 30m --from 2026-03-02T08:00:00Z --owner alice --reason OPS-18`
+  rootguard announce open --account 111122223333 --for 2h --owner alice@example.com --reason "change the support plan, OPS-17"
+  rootguard announce open --account 111122223333 --for 30m --from 2026-03-02T08:00:00Z --owner alice --reason OPS-18`
 }
 
 // mostAhead is how far ahead root use can be announced.
 const mostAhead = 30 * 24 * time.Hour
 
 // entry is what to announce.
-func (c windowOpenCmd) entry(now time.Time) (e announcement.AuditEvent, err error) {
+func (c announceOpenCmd) entry(now time.Time) (e announcement.AuditEvent, err error) {
 	e.Account = string(c.Account)
 	if length := time.Duration(c.For); length > announcement.Max || length < time.Minute {
 		return e, usageError{fmt.Sprintf("--for %s: it may last from 1m to %.0fh; announce what comes after when it comes", c.For, announcement.Max.Hours())}
@@ -79,7 +79,7 @@ func (c windowOpenCmd) entry(now time.Time) (e announcement.AuditEvent, err erro
 }
 
 // Run announces.
-func (c windowOpenCmd) Run(ctx context.Context, sys system) error {
+func (c announceOpenCmd) Run(ctx context.Context, sys system) error {
 	e, err := c.entry(sys.now())
 	if err != nil {
 		return err
@@ -102,7 +102,7 @@ func (c windowOpenCmd) Run(ctx context.Context, sys system) error {
 	var overlap *announcement.OverlapError
 	if errors.As(err, &overlap) {
 		with := overlap.With.Opened
-		return fmt.Errorf("%s announced root use in account %s until %s already; use that, or end it first: rootguard window close --account %s %s",
+		return fmt.Errorf("%s announced root use in account %s until %s already; use that, or end it first: rootguard announce close --account %s %s",
 			with.Owner, with.Account, label.Time(overlap.With.End()), with.Account, with.ID)
 	}
 	if err != nil {
@@ -112,11 +112,11 @@ func (c windowOpenCmd) Run(ctx context.Context, sys system) error {
 	if c.JSON {
 		return writeJSON(sys.stdout, windowOf(&a, sys.now()))
 	}
-	return writeText(sys.stdout, fmt.Sprintf("%s  root use in account %s is announced from %s until %s, and everybody was told.\nTo end it before: rootguard window close --account %s %s\n",
+	return writeText(sys.stdout, fmt.Sprintf("%s  root use in account %s is announced from %s until %s, and the receivers were notified.\nTo end it before: rootguard announce close --account %s %s\n",
 		sys.paint().bold(e.ID), e.Account, label.Time(e.From), label.Time(e.Until), e.Account, e.ID))
 }
 
-type windowListCmd struct {
+type announceListCmd struct {
 	alwaysAWS
 	deployed
 	Account accountID `placeholder:"ID" help:"Only of this account."`
@@ -125,12 +125,12 @@ type windowListCmd struct {
 }
 
 // Help has examples.
-func (windowListCmd) Help() string {
+func (announceListCmd) Help() string {
 	return `It needs dynamodb:Query on the table and cloudformation:DescribeStacks.
 
 Examples:
-  rootguard window list
-  rootguard window list --all --json | jq '.[] | select(.owner == "alice@example.com")'`
+  rootguard announce list
+  rootguard announce list --all --json | jq '.[] | select(.owner == "alice@example.com")'`
 }
 
 // windowSchema is the version of an announcement's JSON.
@@ -182,7 +182,7 @@ func stateOf(a *announcement.Announcement, now time.Time) string {
 }
 
 // Run lists.
-func (c windowListCmd) Run(ctx context.Context, sys system) error {
+func (c announceListCmd) Run(ctx context.Context, sys system) error {
 	store, where, err := c.open(ctx, sys)
 	if err != nil {
 		return err
@@ -229,7 +229,7 @@ func (c windowListCmd) Run(ctx context.Context, sys system) error {
 	return writeText(sys.stdout, b.String())
 }
 
-type windowCloseCmd struct {
+type announceCloseCmd struct {
 	alwaysAWS
 	acting
 	ID      string    `arg:"" optional:"" help:"Which announcement. Default: the one of the account that is not over."`
@@ -239,18 +239,18 @@ type windowCloseCmd struct {
 }
 
 // Help has examples.
-func (windowCloseCmd) Help() string {
+func (announceCloseCmd) Help() string {
 	return `From then on root at work is told of as always. Everybody gets a note, and some minutes later the recap. One that has not begun never does.
 
-` + windowPermissions + `
+` + announcePermissions + `
 
 Examples:
-  rootguard window close --account 111122223333
-  rootguard window close --account 111122223333 3F9D0-KQ7TB --reason "done early"`
+  rootguard announce close --account 111122223333
+  rootguard announce close --account 111122223333 3F9D0-KQ7TB --reason "done early"`
 }
 
 // Run closes.
-func (c windowCloseCmd) Run(ctx context.Context, sys system) error {
+func (c announceCloseCmd) Run(ctx context.Context, sys system) error {
 	reason := ""
 	var err error
 	if c.Reason != "" {
@@ -262,7 +262,7 @@ func (c windowCloseCmd) Run(ctx context.Context, sys system) error {
 	if c.ID != "" {
 		var ok bool
 		if id, ok = keys.ReadID(c.ID); !ok {
-			return usageError{fmt.Sprintf("%q is no announcement's ID, which looks like 3F9D0-KQ7TB; rootguard window list shows them", c.ID)}
+			return usageError{fmt.Sprintf("%q is no announcement's ID, which looks like 3F9D0-KQ7TB; rootguard announce list shows them", c.ID)}
 		}
 	}
 	o, err := c.operator(ctx, sys)
@@ -288,7 +288,7 @@ func (c windowCloseCmd) Run(ctx context.Context, sys system) error {
 	if c.JSON {
 		return writeJSON(sys.stdout, windowOf(&closed, sys.now()))
 	}
-	text := "%s  root use in account %s is no longer announced, and everybody was told.\n"
+	text := "%s  root use in account %s is no longer announced, and the receivers were notified.\n"
 	if already {
 		text = "%s  root use in account %s was closed before, " + label.Time(closed.EndedEarly.At) + " by " + label.Clean(closed.EndedEarly.Actor.ARN) + ".\n"
 	}
@@ -296,7 +296,7 @@ func (c windowCloseCmd) Run(ctx context.Context, sys system) error {
 }
 
 // choose is the announcement of an ID, or the only one that is not over.
-func (c windowCloseCmd) choose(all []announcement.Announcement, id string, now time.Time) (announcement.Announcement, error) {
+func (c announceCloseCmd) choose(all []announcement.Announcement, id string, now time.Time) (announcement.Announcement, error) {
 	fits := func(a announcement.Announcement) bool { return a.Opened.ID == id }
 	if id == "" {
 		fits = func(a announcement.Announcement) bool { return now.Before(a.End()) }
@@ -306,9 +306,9 @@ func (c windowCloseCmd) choose(all []announcement.Announcement, id string, now t
 	case len(all) == 1:
 		return all[0], nil
 	case len(all) == 0 && id != "":
-		return announcement.Announcement{}, fmt.Errorf("account %s has no announcement %s; rootguard window list --account %s --all shows those it has", c.Account, id, c.Account)
+		return announcement.Announcement{}, fmt.Errorf("account %s has no announcement %s; rootguard announce list --account %s --all shows those it has", c.Account, id, c.Account)
 	case len(all) == 0:
-		return announcement.Announcement{}, fmt.Errorf("no root use is announced in account %s; rootguard window list shows where it is", c.Account)
+		return announcement.Announcement{}, fmt.Errorf("no root use is announced in account %s; rootguard announce list shows where it is", c.Account)
 	}
 	ids := make([]string, len(all))
 	for i := range all {

@@ -13,28 +13,28 @@ import (
 	"rootguard/internal/cli/label"
 )
 
-type adoptCmd struct {
+type enrollCmd struct {
 	alwaysAWS
 	acting
 	Accounts     []accountID `arg:"" optional:"" name:"account" predictor:"account" help:"Accounts to adopt; none: the one that rootguard is deployed in."`
-	Organization bool        `help:"Adopt all active accounts of the organization, but for those that were looked at within the last hour."`
+	Organization bool        `help:"Adopt all active accounts of the organization, but for those that were checked within the last hour."`
 	JSON         bool        `help:"Print one JSON object a line and nothing else on standard output."`
 }
 
 // Help has examples.
-func (adoptCmd) Help() string {
+func (enrollCmd) Help() string {
 	return `Makes accounts known to the deployed rootguard and looks at them at once: how root stands, and which IAM users there are. The sweep does so by itself, within an hour for root and within a day for users. A user with a console password and no MFA has its grace from now on. What is wrong with root is told by the sweep, 15 minutes later, if it is still so.
 
 Done again it changes nothing that is on record already. Interrupted, it goes on where it was, and what it has no answer about is left to the sweep, due at once. So is an account that your credentials may not ask about: the role in member accounts lets only roles of rootguard's own account in whose name begins with rootguard-.
 
-It needs iam:GetAccountSummary, iam:GetLoginProfile, iam:ListMFADevices, iam:ListUsers and iam:ListVirtualMFADevices, for other accounts sts:AssumeRole on their role, with --organization organizations:ListAccounts in the management account or a delegated administrator. ` + strings.TrimPrefix(windowPermissions, "It needs ") + `
+It needs iam:GetAccountSummary, iam:GetLoginProfile, iam:ListMFADevices, iam:ListUsers and iam:ListVirtualMFADevices, for other accounts sts:AssumeRole on their role, with --organization organizations:ListAccounts in the management account or a delegated administrator. ` + strings.TrimPrefix(announcePermissions, "It needs ") + `
 
 With --json, each line of standard output is an object with a "schema": "rootguard.adopt/1" for an account, and one "rootguard.adopt_summary/1" as the last line.
 
 Examples:
-  rootguard adopt                          # the account that rootguard is deployed in
-  rootguard adopt 111122223333 444455556666
-  rootguard adopt --organization --json | jq 'select(.without_mfa > 0)'`
+  rootguard enroll                          # the account that rootguard is deployed in
+  rootguard enroll 111122223333 444455556666
+  rootguard enroll --organization --json | jq 'select(.without_mfa > 0)'`
 }
 
 // adoptSchema and adoptSummarySchema are the versions of the JSON.
@@ -83,7 +83,7 @@ type adoptSummary struct {
 }
 
 // Run adopts.
-func (c adoptCmd) Run(ctx context.Context, sys system) error {
+func (c enrollCmd) Run(ctx context.Context, sys system) error {
 	if c.Organization && len(c.Accounts) > 0 {
 		return usageError{"--organization adopts all accounts; name some, or give --organization"}
 	}
@@ -131,7 +131,7 @@ func (c adoptCmd) Run(ctx context.Context, sys system) error {
 }
 
 // accounts are those to adopt, in order.
-func (c adoptCmd) accounts(ctx context.Context, o *operator) ([]string, error) {
+func (c enrollCmd) accounts(ctx context.Context, o *operator) ([]string, error) {
 	if !c.Organization {
 		accounts := make([]string, 0, len(c.Accounts))
 		for _, a := range c.Accounts {
@@ -166,7 +166,7 @@ func (c adoptCmd) accounts(ctx context.Context, o *operator) ([]string, error) {
 
 // adopt looks at one account. What it has no answer about is in the result; an
 // error ends the command.
-func (c adoptCmd) adopt(ctx context.Context, sys system, o *operator, live accountcheck.IAMReader, account string, progress func(checked, of int)) (adoptedJSON, error) {
+func (c enrollCmd) adopt(ctx context.Context, sys system, o *operator, live accountcheck.IAMReader, account string, progress func(checked, of int)) (adoptedJSON, error) {
 	done := adoptedJSON{Schema: adoptSchema, Account: account, Name: o.config.AccountName(account), State: adoptDone}
 	if c.Organization {
 		recent, err := o.parts.Accounts.Recently(ctx, account, sys.now())
@@ -218,7 +218,7 @@ func (s *adoptSummary) add(a *adoptedJSON) {
 	s.DeadlineSet += a.DeadlineSet
 }
 
-func (c adoptCmd) print(sys system, a *adoptedJSON) error {
+func (c enrollCmd) print(sys system, a *adoptedJSON) error {
 	if c.JSON {
 		return writeLine(sys.stdout, a)
 	}
@@ -229,7 +229,7 @@ func (c adoptCmd) print(sys system, a *adoptedJSON) error {
 	var said string
 	switch a.State {
 	case adoptRecent:
-		said = "looked at within the last hour"
+		said = "checked within the last hour"
 	case adoptLeft:
 		said = "left to the sweep"
 	default:
@@ -267,14 +267,14 @@ func rootText(r *rootJSON) string {
 	}
 }
 
-func (c adoptCmd) summary(sys system, sum *adoptSummary) error {
+func (c enrollCmd) summary(sys system, sum *adoptSummary) error {
 	if c.JSON {
 		return writeLine(sys.stdout, sum)
 	}
 	text := fmt.Sprintf("%s, %s: %d without MFA, %s set.", plural(int64(sum.Accounts), "account"), plural(int64(sum.Users), "user"),
 		sum.WithoutMFA, plural(int64(sum.DeadlineSet), "deadline"))
 	if sum.Recent > 0 {
-		text += fmt.Sprintf(" %s looked at within the last hour.", plural(int64(sum.Recent), "account"))
+		text += fmt.Sprintf(" %s checked within the last hour.", plural(int64(sum.Recent), "account"))
 	}
 	if sum.Left > 0 {
 		text += fmt.Sprintf(" %s left to the sweep.", plural(int64(sum.Left), "account"))
