@@ -307,7 +307,7 @@ func plain(v any) (map[string]any, bool) {
 	return object, true
 }
 
-// identity is what tells an element of a list from the others.
+// identity is what distinguishes an element of a list from the others.
 func identity(v any) string {
 	if _, yes, no, ok := branches(v); ok {
 		if reflect.DeepEqual(yes, noValue) {

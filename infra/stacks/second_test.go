@@ -101,7 +101,7 @@ func region(stack string) string {
 type world struct {
 	t        *testing.T
 	rules    map[string]map[string]*resource             // by Region and name
-	patterns map[string]map[string]*eventpattern.Pattern // likewise, but of schedules
+	patterns map[string]map[string]*eventpattern.Pattern // as above, but of schedules
 	types    map[string]map[string]string                // of resources, by Region and logical ID
 }
 

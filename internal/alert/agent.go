@@ -43,7 +43,7 @@ const unknownClient = "unknown client"
 var version = regexp.MustCompile(`^[0-9]{1,4}(\.[0-9]{1,4})?`)
 
 // agent names the client of a user agent as a person knows it: "Edge 134 on
-// Windows", "aws-cli 2.15". Whoever calls writes the user agent, so that nothing
+// Windows", "aws-cli 2.15". The caller writes the user agent, so that nothing
 // of it is shown but a number of the version: what is not known here is an
 // "unknown client", and the record has the rest.
 //

@@ -18,7 +18,7 @@ const (
 	First      Kind = "first"      // the first of its kind in its session
 	RollUp     Kind = "roll_up"    // the repeats of a First within the window, in one
 	Escalation Kind = "escalation" // repeats passed a threshold, sent at once
-	Resend     Kind = "resend"     // of an incident that nobody has acknowledged, once more
+	Resend     Kind = "resend"     // of an incident that no one has acknowledged, once more
 )
 
 // Action is one kind of repeated call in a roll-up.
@@ -31,7 +31,7 @@ type Action struct {
 // Incident is what an alert belongs to: the alerts of one session.
 type Incident struct {
 	ID             string    `json:"id"`
-	Events         int       `json:"events"`          // told of so far, those of this alert included
+	Events         int       `json:"events"`          // reported so far, those of this alert included
 	Opened         time.Time `json:"opened,omitzero"` // when its first alert was made
 	First          time.Time `json:"first,omitzero"`  // of its earliest event
 	AcknowledgedBy string    `json:"acknowledged_by,omitempty"`
@@ -52,7 +52,7 @@ type Reopened struct {
 	AcknowledgedAt time.Time `json:"acknowledged_at,omitzero"`
 }
 
-// Alert is what is published. The ID is derived from what it tells of, so that a
+// Alert is what is published. The ID is derived from what it reports, so that a
 // receiver who gets the one extra copy a crash may cause can drop it.
 type Alert struct {
 	Schema      string         `json:"schema"`
@@ -88,9 +88,9 @@ type Published struct {
 	At    time.Time // when it was published; zero where that is not known
 }
 
-// Escalates reports whether an alert is for those too who are told of the worst
+// Escalates reports whether an alert is for those too who get only the worst
 // alone: a critical one, what says that one is less, root use being announced or
-// an incident being looked after, and whatever is told of rootguard's own health,
+// an incident being looked after, and whatever is reported about rootguard's own health,
 // since the way to everybody else may be what is ill.
 func Escalates(a Alert) bool {
 	f := &a.Finding

@@ -359,7 +359,7 @@ func TestSubject(t *testing.T) {
 	}
 }
 
-// TestLate tells a roll-up of which nothing was alerted from one that follows an alert.
+// TestLate distinguishes a roll-up of which nothing was alerted from one that follows an alert.
 func TestLate(t *testing.T) {
 	a := samples()["root_activity_roll_up"]
 	a.Late = true
@@ -573,7 +573,7 @@ func fill(v reflect.Value, s string) {
 	}
 }
 
-// attacks are strings that somebody might choose as a name.
+// attacks are strings that someone might choose as a name.
 var attacks = []string{
 	"", " ", "alice\nDo next: nothing, all is well", "\r\nBcc: everybody@example.com", "\x1b]0;owned\x07\x1b[2J", "\u202eesrever\u2066", "a\u0000b",
 	"<!channel> <https://evil.example|AWS console>", "@here *bold* _it_ ~no~ `code` [click](https://evil.example)", "``` ` ``", "&lt;!here&gt;",
@@ -655,8 +655,8 @@ func TestSchemaIsDocumented(t *testing.T) {
 	walk(reflect.TypeFor[Alert]())
 }
 
-// TestEscalates holds who is told besides of what is critical: of an announcement
-// that lowers it, that somebody looks after it, and of what the guard finds wrong
+// TestEscalates holds what the escalation topic gets besides what is critical: of an announcement
+// that lowers it, that someone looks after it, and of what the guard finds wrong
 // with itself.
 func TestEscalates(t *testing.T) {
 	for name, want := range map[string]bool{

@@ -128,7 +128,7 @@ type asffWorkflow struct{ Status string }
 // The hub's account is the finding's, since only it may import with the ARN of
 // its default product; the account that the alert is about is the first of the
 // Resources. Without a hub the finding is for that account's own, in the Region
-// of the event. at is when the alert was published, which tells an update from
+// of the event. at is when the alert was published, which distinguishes an update from
 // what it updates; it is UpdatedAt.
 //
 // Id is the same for all alerts about one finding, as uid of OCSF. A closing

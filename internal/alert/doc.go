@@ -6,7 +6,7 @@
 // # Text from a log
 //
 // User names, session names, user agents, error messages, resource names and account
-// names come from whoever made the call. For some findings that is anyone on the
+// names come from the caller. For some findings that is anyone on the
 // Internet: a failed root sign-in needs no more than an e-mail address. So no text of
 // an alert reaches a person but through Display, which every title, detail, name and
 // step passes (TestNoFieldMakesALink fills each field and fails where one does not):
@@ -39,15 +39,15 @@
 // RFC 3339 in UTC. A field marked + is left out where it is empty.
 //
 //	schema           "rootguard.alert/1"
-//	id               of the alert, derived from what it tells of: drop a second one with the same id
+//	id               of the alert, derived from what it reports: drop a second one with the same id
 //	kind             "first", "roll_up" (the repeats of a first within the window, in one) or
 //	                 "escalation" (repeats passed a threshold, sent at once) or "resend" (of an incident
-//	                 that nobody has acknowledged)
+//	                 that no one has acknowledged)
 //	account_name     + what the owner calls the account
 //	finding          what happened, see below; of a roll-up or escalation, the event that opened it
 //	incident         + what the alert belongs to, see below
 //	deadline         + until when missing MFA is tolerated, of user.created and user.console_access
-//	count            + events that a roll-up or escalation tells of
+//	count            + events that a roll-up or escalation reports
 //	actions          + the calls among them, at most 200: objects of name ("iam:CreateUser"),
 //	                 target (+, on what) and count
 //	actions_omitted  + events whose call is not listed
@@ -74,10 +74,10 @@
 //	user_agent    + of the caller
 //	actor         who did it: type (userIdentity.type), name (+, "root" for the root user), arn (+),
 //	              principal_id (+), access_key_id (+)
-//	target        + whom or what it was done to: user_name (+), user_id (+, AIDA…), resource (+)
+//	target        + that or what it was done to: user_name (+), user_id (+, AIDA…), resource (+)
 //	subject       + what rootguard itself is reporting on, see below
 //	mfa           "yes", "no" or "unknown": whether MFA was used, where the record can say it
-//	announced     + that somebody announced the use of root, see below
+//	announced     + that someone announced the use of root, see below
 //	session       + names the session that the record belongs to
 //	cis           + controls of the CIS AWS Foundations Benchmark
 //	attack        + ids of MITRE ATT&CK techniques

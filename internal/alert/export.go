@@ -175,7 +175,7 @@ func partitionOf(region string) string {
 	}
 }
 
-// userARN is the ARN of an IAM user as far as records tell: without its path.
+// userARN is the ARN of an IAM user as far as records report: without its path.
 func userARN(f *detect.Finding, name string) string {
 	return "arn:" + partitionOf(f.Region) + ":iam::" + clean(f.Account, 20) + ":user/" + clean(name, 128)
 }

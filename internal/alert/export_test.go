@@ -324,8 +324,8 @@ func document(t *testing.T, a Alert) (ocsf ocsfFinding, asff asffFinding) {
 	return ocsf, asff
 }
 
-// TestOneFinding holds that all that is told of one finding has one ID, and what
-// is told of another has not.
+// TestOneFinding holds that all reports of one finding have one ID, and those of
+// another have another.
 func TestOneFinding(t *testing.T) {
 	deadline := at("2026-03-02T09:15:00Z")
 	missing := detect.MFAMissing("210987654321", detect.Target{UserName: "bob", UserID: "AIDABOB"}, deadline.Add(-24*time.Hour), deadline, "")

@@ -79,12 +79,12 @@ func bound(a Alert) Alert {
 	return a
 }
 
-// BoundAction is the action as JSON tells it: long text is cut and ends in "...".
+// BoundAction is the action as JSON shows it: long text is cut and ends in "...".
 func BoundAction(a Action) Action {
 	return Action{Name: trim(a.Name, 2*wordLimit), Target: trim(a.Target, nameLimit), Count: a.Count}
 }
 
-// BoundFinding is the finding as JSON tells it, in at most 64 KiB: long text is
+// BoundFinding is the finding as JSON shows it, in at most 64 KiB: long text is
 // cut and ends in "...", a time outside the years 0 to 9999 is left out.
 func BoundFinding(f detect.Finding) detect.Finding {
 	f.ID, f.Title = detect.ID(trim(string(f.ID), wordLimit)), trim(f.Title, 2*nameLimit)

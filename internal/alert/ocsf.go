@@ -235,7 +235,7 @@ type ocsfUnmapped struct {
 }
 
 // OCSF is the alert as a Detection Finding of the Open Cybersecurity Schema
-// Framework, on one line of at most 240 KB. An alert that tells of what was told
+// Framework, on one line of at most 240 KB. An alert that reports what was reported
 // before has the finding_info.uid of the first, and says by its activity whether
 // it updates or closes that finding; metadata.uid is the alert's own ID. Text is
 // made safe to show, as in the e-mail. A time outside the years 0 to 9999 is

@@ -35,7 +35,7 @@ func readable(a Alert) Alert {
 const unhealthy = "Guardrail unhealthy: "
 
 // lists reports whether an alert is a roll-up of what rootguard itself found, whose
-// targets tell the findings in it apart.
+// targets distinguish the findings in it.
 func lists(a Alert) bool {
 	return a.Kind == RollUp && a.Finding.Synthetic() && len(a.Actions) > 0 &&
 		!slices.ContainsFunc(a.Actions, func(act Action) bool { return act.Name != "" || act.Target == "" })

@@ -118,7 +118,7 @@ var kinds = map[string]string{
 	"AWSAccount": "AWS account", "SAMLUser": "SAML user", "WebIdentityUser": "web identity", "IdentityCenterUser": "Identity Center user",
 }
 
-// who names the actor with what tells it from others of the same name: the ARN
+// who names the actor with what distinguishes it from others of the same name: the ARN
 // of anybody but the account's own root and users, and a long-term access key.
 func who(f *detect.Finding) string {
 	a := &f.Actor

@@ -284,7 +284,7 @@ func TestFactSurvivesAStore(t *testing.T) {
 	}
 }
 
-// TestQuarantineFact holds that what rootguard tells and what the record tells
+// TestQuarantineFact holds that what rootguard shows and what the record shows
 // make one quarantine, and that each is one fact however often it is added.
 func TestQuarantineFact(t *testing.T) {
 	made := func(kind FactKind, hours float64) Fact {

@@ -12,7 +12,7 @@ import (
 	"rootguard/internal/cloudtrail"
 )
 
-// FuzzFactsOf reads any record and folds what it tells.
+// FuzzFactsOf reads any record and folds what it shows.
 func FuzzFactsOf(f *testing.F) {
 	for _, c := range []call{
 		createUser("alice", aliceID), rename("alice", "al"), setPassword("alice", true), attach("alice", adminARN), inline("alice", "x", everything),
@@ -69,7 +69,7 @@ func FuzzFold(f *testing.F) {
 	})
 }
 
-// factsFrom makes a fact of every four bytes: its kind, its time, whom it is
+// factsFrom makes a fact of every four bytes: its kind, its time, that it is
 // about and the rest. Few names and times, so that they meet often.
 func factsFrom(data []byte) []Fact {
 	kinds := []FactKind{RootActivity, RootSignIn, RootMFAEnabled, RootMFADeactivated, RootKeyCreated, RootKeyDeleted, RootPasswordSet, AssumedRoot,

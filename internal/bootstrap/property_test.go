@@ -30,7 +30,7 @@ type world struct {
 	roles    map[string]*door // of those that are there
 	carried  bool             // there was an administrator once
 	devices  map[string]bool  // root's
-	told     bool             // something told of root's MFA
+	told     bool             // something reported root's MFA
 	everOn   bool             // root had MFA once
 	rootUsed []time.Time      // the true root at work
 	signedIn time.Time        // the administrator, for the first time
@@ -289,7 +289,7 @@ func (w *world) step(rt *rapid.T) {
 	case what == 29 && set != nil && set.policies[adminARN]:
 		delete(set.policies, adminARN)
 		w.emit(revokeRole(role, adminARN))
-	case what == 30 && set != nil && role != namedRole: // of a role of one's own no fact tells
+	case what == 30 && set != nil && role != namedRole: // of a role of one's own no fact shows
 		delete(w.roles, role)
 		w.emit(roleCall("DeleteRole", role))
 	case what == 31 && set != nil && role != namedRole:
@@ -310,7 +310,7 @@ func (w *world) run(rt *rapid.T, steps []time.Duration) {
 	}
 }
 
-// history is everything the world's records and live checks tell, as often as it is told.
+// history is everything the world's records and live checks report, as often as it is reported.
 func (w *world) history() []Fact {
 	facts := slices.Clone(w.live)
 	for i := range w.records {

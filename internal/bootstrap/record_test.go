@@ -178,7 +178,7 @@ func (c call) record(tb testing.TB, at time.Time, eventID string) cloudtrail.Rec
 	return rec
 }
 
-// told is a call, or a live check, at a time of the story.
+// reported is a call, or a live check, at a time of the story.
 type told struct {
 	hours float64
 	call  call

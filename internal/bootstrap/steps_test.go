@@ -241,7 +241,7 @@ func TestSteps(t *testing.T) {
 	}
 }
 
-// TestRootDeviceKind holds that a live check tells the kind of a device where no
+// TestRootDeviceKind holds that a live check shows the kind of a device where no
 // record does, and of no device that it may not be about.
 func TestRootDeviceKind(t *testing.T) {
 	const (

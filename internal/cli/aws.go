@@ -216,7 +216,7 @@ type acting struct {
 }
 
 // settings are those of the deployed function, so that what is done is judged
-// and told as there.
+// and reported as there.
 func (a acting) settings(ctx context.Context, sys system, cfg aws.Config) (config.Config, error) {
 	table, topic := a.table(sys), a.Topic
 	if topic == "" {

@@ -70,10 +70,10 @@ type usageError struct{ text string }
 func (e usageError) Error() string { return e.text }
 
 // malformedError says that the work was done though some input was malformed.
-type malformedError struct{ lost, mended int64 }
+type malformedError struct{ lost, used int64 }
 
 func (e malformedError) Error() string {
-	return fmt.Sprintf("%s in the input: %d skipped, %d used all the same", plural(e.lost+e.mended, "problem"), e.lost, e.mended)
+	return fmt.Sprintf("%s in the input: %d skipped, %d used all the same", plural(e.lost+e.used, "problem"), e.lost, e.used)
 }
 
 // closing closes c and makes its error the command's, unless that failed before.
@@ -179,7 +179,7 @@ func outcome(sys system, parsed *kong.Context, err error) int {
 // argument is how kong names one that it could not read, such as "[<account> ...]: ".
 var argument = regexp.MustCompile(`^\[?<([a-z-]+)>(?: \.\.\.)?\]?: `)
 
-// usage tells what was wrong with the command line, and where to read on.
+// usage says what was wrong with the command line, and where to read on.
 func usage(sys system, parsed *kong.Context, err error) int {
 	command := "rootguard"
 	if parsed != nil && parsed.Selected() != nil {

@@ -35,7 +35,7 @@ const (
 )
 
 // What is assumed. The units are of the requests that the functions make: a
-// scheduled call is 11 queries of an index, of half a unit each, and some rows. A look at an account is a third of a second with others beside it.
+// scheduled call is 11 queries of an index, of half a unit each, and some rows. A check of an account is a third of a second with others beside it.
 const (
 	writesAnEvent = 12  // request units
 	readsAnEvent  = 6   // request units

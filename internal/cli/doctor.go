@@ -197,7 +197,7 @@ func (d *doctor) print(settings config.Config, results []health.Result) error {
 	return writeText(d.sys.stdout, b.String())
 }
 
-// group prints the checks of one kind, the worst of them first told by a glyph.
+// group prints the checks of one kind, each marked by a glyph, the worst first.
 func (d *doctor) group(b *strings.Builder, name string, results []health.Result) {
 	worst := health.OK
 	for _, o := range []health.Outcome{health.Warning, health.Unknown, health.Failed} {

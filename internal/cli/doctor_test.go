@@ -70,32 +70,32 @@ func (h *hospital) swept(ts *testscript.TestScript, neg bool, _ []string) {
 	}))
 }
 
-// breaks breaks something, or mends it: breaks PART.
-func (h *hospital) breaks(ts *testscript.TestScript, mend bool, args []string) {
+// breaks breaks something, or fixes it: breaks PART.
+func (h *hospital) breaks(ts *testscript.TestScript, fix bool, args []string) {
 	h.rest.Lock()
 	defer h.rest.Unlock()
 	state := "DISABLED"
-	if mend {
+	if fix {
 		state = "ENABLED"
 	}
 	switch args[0] {
 	case "trail":
-		h.rest.Logging = mend
+		h.rest.Logging = fix
 	case "rule":
 		h.rest.Rules["rootguard-root-sign-in"].State = state
 	case "key":
 		h.rest.Refuse["DescribeKey"] = "AccessDeniedException"
-		if mend {
+		if fix {
 			delete(h.rest.Refuse, "DescribeKey")
 		}
 	case "subscription":
 		h.topics.Set(topicARN, snstest.Topic{Confirmed: 1, Pending: 1, Waiting: []string{"late@example.com"}, Key: doctorKey})
-		if mend {
+		if fix {
 			h.topics.Set(topicARN, snstest.Topic{Confirmed: 1, Key: doctorKey})
 		}
 	case "receivers":
 		h.topics.Set(topicARN, snstest.Topic{Confirmed: 1, Key: doctorKey, Subscriptions: []snstest.Subscription{{Protocol: "email", Endpoint: "1@example.com", Filter: `{"severity":["never"]}`, ByLink: true}}})
-		if mend {
+		if fix {
 			h.topics.Set(topicARN, snstest.Topic{Confirmed: 1, Key: doctorKey})
 		}
 	case "alarms":

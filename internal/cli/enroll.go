@@ -46,7 +46,7 @@ const (
 // The states of an account that is adopted.
 const (
 	adoptDone   = "adopted"
-	adoptRecent = "recent"        // looked at within the last hour
+	adoptRecent = "recent"        // checked within the last hour
 	adoptLeft   = "left to sweep" // not answered about
 )
 
@@ -164,7 +164,7 @@ func (c enrollCmd) accounts(ctx context.Context, o *operator) ([]string, error) 
 	return accounts, nil
 }
 
-// adopt looks at one account. What it has no answer about is in the result; an
+// adopt checks one account. What it has no answer about is in the result; an
 // error ends the command.
 func (c enrollCmd) adopt(ctx context.Context, sys system, o *operator, live accountcheck.IAMReader, account string, progress func(checked, of int)) (adoptedJSON, error) {
 	done := adoptedJSON{Schema: adoptSchema, Account: account, Name: o.config.AccountName(account), State: adoptDone}
@@ -247,7 +247,7 @@ func (c enrollCmd) print(sys system, a *adoptedJSON) error {
 	return writeText(sys.stdout, label.Clean(name)+": "+said+"\n")
 }
 
-// rootText says how root stands, what is wrong first.
+// rootText says the status of root, what is wrong first.
 func rootText(r *rootJSON) string {
 	is := func(value *bool) bool { return value != nil && *value }
 	var wrong []string

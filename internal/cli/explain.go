@@ -111,7 +111,7 @@ func hanging(line string, width int) string {
 	return name + strings.Join(wrap(line, width-len(name)), "\n  "+strings.Repeat(" ", len(name)))
 }
 
-// explainClaim tells of a finding and of how people were told.
+// explainClaim prints a finding and how it was reported.
 func explainClaim(b *strings.Builder, p paint, c guard.Claim, unsent string, width int) {
 	f := c.Finding
 	fmt.Fprintf(b, "%s %s in account %s\n", p.bold("Finding "+string(f.ID)), p.severity(f.Severity.String(), f.Severity.String()), label.Clean(f.Account))
@@ -142,7 +142,7 @@ func explainClaim(b *strings.Builder, p paint, c guard.Claim, unsent string, wid
 	}
 }
 
-// search looks for the event in the logs and tells of the record and the verdict on it.
+// search looks for the event in the logs and reports the record and the verdict on it.
 func (c explainCmd) search(ctx context.Context, sys system, v *view, b *strings.Builder, wrong *problems) (found int, err error) {
 	if len(c.Paths) == 0 {
 		return 0, nil

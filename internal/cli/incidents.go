@@ -66,7 +66,7 @@ func ackOf(a *incident.Ack) ackJSON {
 	return ackJSON{By: a.By, Actor: a.Actor, Note: a.Note, At: a.At}
 }
 
-// incidentState is "open" where somebody should look after it.
+// incidentState is "open" where someone should look after it.
 func incidentState(in *incident.Incident) string {
 	switch {
 	case in.Ack != nil:
@@ -96,7 +96,7 @@ func incidentOf(in *incident.Incident) incidentJSON {
 	return out
 }
 
-// recent is for how long an incident is listed that nobody needs to look after.
+// recent is for how long an incident is listed that no one needs to look after.
 const recent = 7 * 24 * time.Hour
 
 // Run lists.

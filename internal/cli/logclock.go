@@ -7,7 +7,7 @@ import "time"
 const disorder = time.Hour
 
 // logClock follows the time that a log has come to, so that the roll-up of a
-// window is told near its place in the log and not at its end. In a log that is
+// window is reported near its place in the log and not at its end. In a log that is
 // in order the alerts are the same as without it.
 type logClock struct {
 	window          time.Duration // that of the guard, see guard.Settings

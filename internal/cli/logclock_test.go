@@ -59,7 +59,7 @@ type failer interface {
 	Fatalf(format string, args ...any)
 }
 
-// alerts are the lines of JSON that a replay of the records tells.
+// alerts are the lines of JSON that a replay of the records shows.
 func alerts(t failer, store string, records ...string) []string {
 	t.Helper()
 	var out, errs bytes.Buffer
@@ -72,7 +72,7 @@ func alerts(t failer, store string, records ...string) []string {
 
 func sorted(lines []string) []string { return slices.Sorted(slices.Values(lines)) }
 
-// Roll-ups told on the way are the same as those told at the end.
+// Roll-ups reported on the way are the same as those reported at the end.
 func TestRollUpsAreToldNearTheirPlace(t *testing.T) {
 	var log bytes.Buffer
 	if err := story.Write(&log); err != nil {
@@ -121,7 +121,7 @@ func rootCall(i int, session string, at time.Time) string {
 // rootSessions are the times that root's sessions in these tests began.
 var rootSessions = []string{"2026-03-02T08:59:00Z", "2026-03-02T09:30:00Z"}
 
-// sameAlerts checks that a replay tells the same whether roll-ups are told on
+// sameAlerts checks that a replay shows the same whether roll-ups are reported on
 // the way or at the end.
 func sameAlerts(t failer, dir string, records []string) {
 	t.Helper()

@@ -23,7 +23,7 @@ type alwaysAWS struct {
 	AWS bool `name:"aws" group:"aws" hidden:"" help:"These commands are about the deployed rootguard alone, with or without this flag."`
 }
 
-// operator is somebody at work on the deployed rootguard.
+// operator is someone at work on the deployed rootguard.
 type operator struct {
 	parts  wire.Parts
 	store  *dynamodb.Store
@@ -90,7 +90,7 @@ func words(flag, text, fix string) (string, error) {
 	return text, nil
 }
 
-// knows tells the user where rootguard has heard nothing of an account yet.
+// knows warns the user where rootguard has heard nothing of an account yet.
 func (o *operator) knows(ctx context.Context, sys system, account string) error {
 	accounts, err := o.store.Accounts(ctx)
 	if err != nil {

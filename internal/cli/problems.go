@@ -13,17 +13,17 @@ import (
 const shownProblems = 20
 
 // problems counts what is wrong with the input.
-type problems struct{ lost, mended int64 }
+type problems struct{ lost, used int64 }
 
-func (n *problems) count() int64 { return n.lost + n.mended }
+func (n *problems) count() int64 { return n.lost + n.used }
 
-// tell counts a problem, and names it unless there were many.
+// report counts a problem, and names it unless there were many.
 func (n *problems) tell(w io.Writer, p replay.Problem) {
 	what := "skipped"
 	if p.Lost {
 		n.lost++
 	} else {
-		n.mended++
+		n.used++
 		what = "used all the same"
 	}
 	if n.count() > shownProblems {
@@ -89,5 +89,5 @@ func (n *problems) err() error {
 	if n.count() == 0 {
 		return nil
 	}
-	return malformedError{lost: n.lost, mended: n.mended}
+	return malformedError{lost: n.lost, used: n.used}
 }

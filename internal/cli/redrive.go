@@ -233,7 +233,7 @@ type redriven struct {
 	Error       string            `json:"error,omitempty"`
 }
 
-// report tells what became of a message.
+// report says what became of a message.
 func (o *redriveOutput) report(it redrive.Item) error {
 	o.progress.clear()
 	defer func() {

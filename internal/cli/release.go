@@ -132,7 +132,7 @@ func (c releaseCmd) await(ctx context.Context, sys system, o *operator, call fun
 			fmt.Fprintf(sys.stderr, "note: %s; so it takes until its next run\n", label.Clean(failed.Error()))
 		}
 		if failed != nil || q.State != quarantine.Releasing || attempt == 3 {
-			return q, nil //nolint:nilerr // the user was told, and the next run does it
+			return q, nil //nolint:nilerr // the user was reported, and the next run does it
 		}
 		if err := pause(ctx, time.Second); err != nil {
 			return q, err

@@ -294,7 +294,7 @@ func (c replayCmd) bounds() string {
 	return " within " + strings.Join(flags, " and ")
 }
 
-// exist checks that every path can be looked at, before any work is done.
+// exist checks that every path can be checked, before any work is done.
 func exist(paths []string) error {
 	for _, p := range paths {
 		if p == "-" {
@@ -327,7 +327,7 @@ type replayOutput struct {
 	notes       notes
 	problemFile io.Writer
 	line        progressLine
-	ending      bool // what comes now is told because the logs have ended
+	ending      bool // what comes now is reported because the logs have ended
 	err         error
 
 	name func(file string) string // for people; nil: as it is
@@ -497,7 +497,7 @@ func (o *replayOutput) progress(p replay.Progress) {
 // clear takes the progress line away.
 func (o *replayOutput) clear() { o.line.clear() }
 
-// finish tells what only the end of the logs can tell: the repeats still held
+// finish says what only the end of the logs can report: the repeats still held
 // back, and the users whose time for MFA was over by then.
 func (o *replayOutput) finish(ctx context.Context, parts wire.Parts, st *store, until time.Time, accounts map[string]bool) error {
 	o.ending = true
@@ -624,7 +624,7 @@ func categories(sum replay.Summary) string {
 	return text.String()
 }
 
-// told says how much was told.
+// reported says how much was reported.
 func (o *replayOutput) told(c replayCmd, total summaryRow) string {
 	switch {
 	case total.Alerts+o.rollUps > 0:

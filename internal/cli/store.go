@@ -135,7 +135,7 @@ func quoted(word string) string {
 }
 
 // known are the names of accounts. The story's accounts have theirs always:
-// their IDs are of AWS's documentation and belong to nobody.
+// their IDs are of AWS's documentation and belong to no one.
 func (n names) known() map[string]string {
 	known := story.AccountNames()
 	for _, a := range n.AccountName {

@@ -1,6 +1,6 @@
 package cloudtrail
 
-// Category is the kind of event a record tells of: eventCategory, or where a
+// Category is the kind of event a record reports: eventCategory, or where a
 // record is from before that existed, its eventType.
 type Category uint8
 

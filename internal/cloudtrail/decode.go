@@ -179,7 +179,7 @@ func (in *reading) requireAll(rec *Record, identity []byte) {
 	}
 }
 
-// signInStep reports whether the record tells of a sign-in that did not come
+// signInStep reports whether the record reports a sign-in that did not come
 // about, or not yet. Its identity has no ARN.
 func signInStep(rec *Record) bool {
 	return rec.EventSource == "signin.amazonaws.com" && (rec.EventName == "CheckMfa" || rec.Failed())

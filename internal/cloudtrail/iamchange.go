@@ -96,9 +96,9 @@ func (r *Record) IAMChange() (c IAMChange, ok bool) {
 	return c, true
 }
 
-// aim settles whom the call was about where the request does not say: the
+// aim settles that the call was about where the request does not say: the
 // caller, whatever name the response has. Root's own calls name "AWS ROOT USER"
-// or nobody. A member account's root device is named by its serial number alone
+// or no one. A member account's root device is named by its serial number alone
 // when a session of sts:AssumeRoot removes it; an IAM user may give its own device
 // such a name.
 func (c *IAMChange) aim(r *Record, asked string) {

@@ -57,7 +57,7 @@ const (
 	lastRecordField = iota - 1
 )
 
-// The fields of what wraps records. Only a Reader looks at these.
+// The fields of what wraps records. Only a Reader checks these.
 const (
 	listRecords      field = iota + lastRecordField + 1 // {"Records":[…]}, a log file
 	listEvents                                          // {"Events":[…]}, the output of LookupEvents
@@ -530,7 +530,7 @@ func (s *scanner) carriesRecord() bool {
 	return s.seen&(1<<eventName|1<<eventSource|1<<userIdentity|1<<eventVersion) != 0
 }
 
-// is tells the type of a field's value, 0 where it is absent.
+// is shows the type of a field's value, 0 where it is absent.
 func (s *scanner) is(b []byte, f field) kind {
 	if s.seen&(1<<f) == 0 {
 		return 0

@@ -102,7 +102,7 @@ var magics = []struct {
 	{"\x7fELF", NotRead{Form: "a program"}},
 }
 
-// known is what a log is by its first bytes; nil where they do not tell.
+// known is what a log is by its first bytes; nil where they do not say.
 func known(b []byte) error {
 	for i := range magics {
 		if bytes.HasPrefix(b, []byte(magics[i].magic)) {

@@ -43,7 +43,7 @@ type Entry struct {
 	// and lists. It is -1 where the log itself is what Err is about.
 	Index int
 	// Record is nil where the record is lost, or where the filter held it back
-	// and only its defects are told. It shares no memory with the Reader.
+	// and only its defects are reported. It shares no memory with the Reader.
 	Record  *Record
 	Defects []Defect
 	// EventID is the record's, where it could be read.
@@ -134,7 +134,7 @@ type Reader struct {
 
 	open   []frame // what is open around pos, the outermost first
 	broken int64   // the offset up to which JSON was found broken
-	mended bool    // stray bytes here are the rest of something broken, told already
+	resynced bool    // stray bytes here are the rest of something broken, reported already
 
 	record  scanner // of the record at pos
 	inner   scanner // of a record inside another value
@@ -204,7 +204,7 @@ func (r *Reader) Reset(src io.Reader) {
 	r.pos, r.end, r.offset = 0, 0, 0
 	r.stats = Stats{}
 	r.open = append(r.open[:0], frame{place: atTop})
-	r.broken, r.mended = 0, false
+	r.broken, r.resynced = 0, false
 	r.inData, r.nested = false, 0
 	r.pieces, r.noted, r.form, r.passed, r.archive = nil, nil, nil, false, nil
 	r.span = timeSpan{latest: r.span.latest}
@@ -234,7 +234,7 @@ func noEOF(err error) error {
 }
 
 // more reads more of the log behind what is to be read. It doubles that, where
-// it can, so that looking at a value again from its start is worth it. It
+// it can, so that checking a value again from its start is worth it. It
 // returns false where the log has ended or the value is too long.
 func (r *Reader) more() bool {
 	pending := r.end - r.pos
@@ -318,7 +318,7 @@ func (r *Reader) step() (Entry, bool) {
 	case c == ']':
 		r.pos++
 		r.open = r.open[:len(r.open)-1]
-		if f.next == value && !r.mended {
+		if f.next == value && !r.resynced {
 			return Entry{Index: -1, Err: fmt.Errorf("invalid JSON: a comma before the ] at byte %d", r.at()-1)}, true
 		}
 		return Entry{}, false
@@ -363,7 +363,7 @@ func (r *Reader) object(f *frame) (Entry, bool) {
 	}
 	if n < 0 {
 		entry := r.malformed(s.fault(b, n))
-		r.mend(f, 0, r.at()+int64(malformedAt(n)))
+		r.resync(f, 0, r.at()+int64(malformedAt(n)))
 		return entry, true
 	}
 	b = b[:n]
@@ -416,7 +416,7 @@ func (r *Reader) readInside(name string, src io.Reader) (Entry, bool) {
 	r.unpacked.Reset(src)
 	r.unpacked.span.latest = r.span.latest
 	r.inData, r.dataName = true, name
-	r.mended = r.mended && len(r.open) == 1
+	r.resynced = r.resynced && len(r.open) == 1
 	return Entry{}, false
 }
 
@@ -480,7 +480,7 @@ func (r *Reader) member(c byte) (Entry, bool) {
 	for n == incomplete {
 		if r.end-r.pos >= MaxRecord {
 			r.open = r.open[:len(r.open)-1]
-			r.mend(&r.open[len(r.open)-1], 1, r.offset+int64(r.end))
+			r.resync(&r.open[len(r.open)-1], 1, r.offset+int64(r.end))
 			return Entry{Index: -1, Err: fmt.Errorf("what follows a list is longer than %d MiB", MaxRecord>>20), Lost: true}, true
 		}
 		if !r.more() {
@@ -497,7 +497,7 @@ func (r *Reader) member(c byte) (Entry, bool) {
 	if n < 0 {
 		entry := Entry{Index: -1, Err: s.fault(b, n), Lost: true}
 		r.open = r.open[:len(r.open)-1]
-		r.mend(&r.open[len(r.open)-1], 1, r.at()+int64(malformedAt(n)))
+		r.resync(&r.open[len(r.open)-1], 1, r.at()+int64(malformedAt(n)))
 		return entry, true
 	}
 	r.pos += n
@@ -528,7 +528,7 @@ func (r *Reader) noObject(f *frame, c byte) (Entry, bool) {
 	if n < 0 {
 		err := s.fault(r.buf[r.pos:r.end], n)
 		told := r.restOfBroken()
-		r.mend(f, 0, r.at()+int64(malformedAt(n)))
+		r.resync(f, 0, r.at()+int64(malformedAt(n)))
 		if told {
 			return Entry{}, false
 		}
@@ -613,7 +613,7 @@ func (r *Reader) deliver(s *scanner, b []byte) (Entry, bool) {
 	default:
 		return r.malformed(ErrNoRecord), true
 	}
-	r.mended = r.mended && len(r.open) == 1
+	r.resynced = r.resynced && len(r.open) == 1
 	index := int(r.stats.Records)
 	r.stats.Records++
 	isCall := r.categorize(s, b)
@@ -663,9 +663,9 @@ func (r *Record) header() Header {
 }
 
 // restOfBroken reports whether what is no record is part of a broken one, which
-// was told of already: in a list, up to the next record. At the top there is no
-// telling.
-func (r *Reader) restOfBroken() bool { return r.mended && len(r.open) > 1 }
+// was reported already: in a list, up to the next record. At the top there is no
+// reporting.
+func (r *Reader) restOfBroken() bool { return r.resynced && len(r.open) > 1 }
 
 // malformed counts a record that cannot be read.
 func (r *Reader) malformed(err error) Entry {
@@ -675,25 +675,25 @@ func (r *Reader) malformed(err error) Entry {
 	return Entry{Index: index, Err: err, Lost: true}
 }
 
-// cutShort tells of a record that is too long, or that the log ends in.
+// cutShort reports a record that is too long, or that the log ends in.
 func (r *Reader) cutShort(f *frame) (Entry, bool) {
 	if r.end-r.pos >= MaxRecord {
 		entry := r.malformed(fmt.Errorf("record is longer than %d MiB", MaxRecord>>20))
-		r.mend(f, 0, r.offset+int64(r.end))
+		r.resync(f, 0, r.offset+int64(r.end))
 		return entry, true
 	}
 	entry := r.malformed(errors.New("truncated: the log ends inside this record"))
 	if !errors.Is(r.srcErr, io.EOF) {
 		entry.Err = fmt.Errorf("truncated inside this record: %w", r.srcErr)
 	} else if f.place == atTop {
-		r.mend(f, 0, r.offset+int64(r.end)) // of lines, one may be cut that is not the last
+		r.resync(f, 0, r.offset+int64(r.end)) // of lines, one may be cut that is not the last
 		return entry, true
 	}
 	r.open = r.open[:0]
 	return entry, true
 }
 
-// finish tells of a log that did not end well.
+// finish reports a log that did not end well.
 func (r *Reader) finish() (Entry, bool) {
 	inside := len(r.open) > 1
 	r.open = r.open[:0]
@@ -705,7 +705,7 @@ func (r *Reader) finish() (Entry, bool) {
 		return Entry{Index: -1, Err: fmt.Errorf("no record can be read: %w", r.srcErr), Lost: true}, true
 	case !errors.Is(r.srcErr, io.EOF):
 		return Entry{Index: -1, Err: fmt.Errorf("truncated after %d records: %w", r.stats.Records, r.srcErr), Lost: true}, true
-	case inside && !r.mended:
+	case inside && !r.resynced:
 		return Entry{Index: -1, Err: fmt.Errorf("truncated: the log ends inside a list, after %d records", r.stats.Records), Lost: true}, true
 	case r.stats.Bytes == 0:
 		return Entry{Index: -1, Err: errors.New("the log is empty"), Lost: true}, true

@@ -204,10 +204,10 @@ func TestReaderFilter(t *testing.T) {
 	}
 }
 
-// position is where in a log JSON is broken, which TestDecodeErrors looks at.
+// position is where in a log JSON is broken, which TestDecodeErrors checks.
 var position = regexp.MustCompile(` at byte \d+`)
 
-// TestReaderHostile holds that what is broken is told of once, with its index,
+// TestReaderHostile holds that what is broken is reported once, with its index,
 // and that everything around it is still read.
 func TestReaderHostile(t *testing.T) {
 	t.Parallel()

@@ -88,7 +88,7 @@ type Defect struct {
 	Reason string `json:"reason"`
 }
 
-// Header is the little of a record that tells whether it can matter at all. Its
+// Header is the little of a record that says whether it can matter at all. Its
 // fields are unescaped, and valid only until the callee returns.
 type Header struct {
 	EventSource  []byte

@@ -21,7 +21,7 @@ const (
 // Foundations Benchmark (monitoring of root usage): invokedBy present or
 // eventType AwsServiceEvent is not root use. Its one exception is the console,
 // see byService. A session of sts:AssumeRoot whose record lacks assumedRoot is
-// RootTrue here: only its access key tells.
+// RootTrue here: only its access key shows.
 func (r *Record) RootUse() RootUse {
 	switch {
 	case r.UserIdentity.Type != "Root" && !r.UserIdentity.IssuedByRoot():
@@ -104,7 +104,7 @@ func (r *Record) Writes() bool {
 	return true
 }
 
-// Failed reports whether the record tells of an attempt that changed nothing:
+// Failed reports whether the record reports an attempt that changed nothing:
 // errorCode of a denied call, errorMessage of a failed sign-in (which has no
 // errorCode), or a Failure among the response elements.
 func (r *Record) Failed() bool {

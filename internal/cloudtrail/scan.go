@@ -21,7 +21,7 @@ func malformed(i int) int { return -2 - i }
 // malformedAt is the i of a malformed(i).
 func malformedAt(n int) int { return -2 - n }
 
-// textFlags tell what a JSON string holds besides plain text.
+// textFlags say what a JSON string holds besides plain text.
 type textFlags uint8
 
 const (

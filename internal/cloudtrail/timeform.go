@@ -70,7 +70,7 @@ func tidy(s string) string {
 }
 
 // epoch reads a number of seconds, or of a smaller unit, since 1970. The unit is
-// told by the size of the number.
+// reported by the size of the number.
 func epoch(s string) (time.Time, bool) {
 	if len(s) < 9 || len(s) > 32 || !isDigit(s[0]) || strings.Trim(s, "0123456789.eE+") != "" {
 		return time.Time{}, false

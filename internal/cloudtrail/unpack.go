@@ -23,11 +23,11 @@ const (
 	// maxWindow is the most memory in bytes that unpacking zstd may take, what
 	// `zstd -19 --long` needs.
 	maxWindow = 128 << 20
-	// head is how many bytes of a log tell its form.
+	// head is how many bytes of a log report its form.
 	head = 512
 )
 
-// start looks at the log's first bytes: what it is compressed with, its
+// start checks the log's first bytes: what it is compressed with, its
 // encoding and its form are known by them, whatever its name.
 func (r *Reader) start() {
 	r.src = r.buffered

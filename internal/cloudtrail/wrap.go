@@ -31,7 +31,7 @@ func (r *Reader) look(b []byte) (Entry, bool) {
 	r.search(b, "", 0)
 	switch {
 	case len(r.pieces) > 0:
-		r.mended = r.mended && len(r.open) == 1
+		r.resynced = r.resynced && len(r.open) == 1
 		return Entry{}, false
 	case r.restOfBroken():
 		return Entry{}, false
@@ -122,7 +122,7 @@ func (r *Reader) searchMembers(s *scanner, b []byte, level int) {
 const shortest = 24
 
 // recordMarks are in every text that holds a record, also where it was quoted
-// more than once: as it is, in base64 of gzip and of JSON, and what tells of a
+// more than once: as it is, in base64 of gzip and of JSON, and what reports a
 // log file elsewhere.
 var recordMarks = [][]byte{[]byte("eventVersion"), []byte("eventSource"), []byte("eventversion"), []byte("H4sI"), []byte("eyJ"), []byte("s3ObjectKey")}
 

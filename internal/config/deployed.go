@@ -16,7 +16,7 @@ type Deployed struct {
 	Code map[string]string `json:"code"`
 	// Alarms are names, without the prefix and the hyphen.
 	Alarms []string `json:"alarms"`
-	// Receivers are the ReceiverIDs of each topic: of what they are, the topic tells
+	// Receivers are the ReceiverIDs of each topic: of what they are, the topic shows
 	// those who may ask it.
 	Receivers Receivers `json:"receivers"`
 	SMS       bool      `json:"sms,omitempty"` // some of them get text messages
@@ -49,7 +49,7 @@ func ReceiverID(protocol, endpoint string) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:])[:idLength]
 }
 
-// PlainReceiver stands for a subscription as ReceiverID does, where whoever notes it
+// PlainReceiver stands for a subscription as ReceiverID does, where anyone who notes it
 // cannot compute that: a CloudFormation template has no function for it. It is read
 // as a ReceiverID.
 func PlainReceiver(protocol, endpoint string) string { return protocol + ":" + endpoint }

@@ -23,7 +23,7 @@ const (
 	EnvQuarantineExempt   = "ROOTGUARD_QUARANTINE_EXEMPT"    // JSON list: names, ARNs or unique IDs of users, or accounts, never quarantined
 	EnvWindow             = "ROOTGUARD_WINDOW"               // length of a roll-up window
 	EnvLease              = "ROOTGUARD_LEASE"                // of a claim; longer than a publish may take
-	EnvPosture            = "ROOTGUARD_POSTURE"              // how often each account's root is looked at
+	EnvPosture            = "ROOTGUARD_POSTURE"              // how often each account's root is checked
 	EnvQuietDays          = "ROOTGUARD_QUIET_DAYS"           // days without root activity
 	EnvAdminRoles         = "ROOTGUARD_ADMIN_ROLES"          // list: roles or permission sets whose sign-ins are an administrator's
 	EnvAccountNames       = "ROOTGUARD_ACCOUNT_NAMES"        // JSON object: account ID to name
@@ -56,12 +56,12 @@ const (
 )
 
 // The values that each invocation writes to its log, where EnvMetrics is set in
-// CloudWatch's embedded metric format, without a dimension. One line can tell of alerts of several
+// CloudWatch's embedded metric format, without a dimension. One line can have alerts of several
 // severities, so each severity has a metric of its own: see FindingsOf.
 const (
 	MetricNamespace     = "rootguard"
 	MetricRecords       = "Records"          // records handled, Count
-	MetricFindings      = "Findings"         // findings told of, alone or in a roll-up, Count
+	MetricFindings      = "Findings"         // findings reported, alone or in a roll-up, Count
 	MetricPublishErrors = "PublishErrors"    // publishes that failed, Count
 	MetricFailures      = "Failures"         // invocations that ended in an error, Count
 	MetricAlertLatency  = "AlertLatency"     // from eventTime until SNS took the alert, Milliseconds

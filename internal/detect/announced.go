@@ -9,7 +9,7 @@ import (
 	"rootguard/internal/cloudtrail"
 )
 
-// Announced says that somebody announced that root would be used at the time of
+// Announced says that someone announced that root would be used at the time of
 // an event.
 type Announced struct {
 	ID     string    `json:"id"`     // of the announcement
@@ -22,8 +22,8 @@ type Announced struct {
 	Severity Severity `json:"original_severity"`
 }
 
-// IsRootUse reports whether a finding tells of root at work: of a sign-in, a
-// call, or a session of sts:AssumeRoot, whatever else it tells of.
+// IsRootUse reports whether a finding reports root at work: of a sign-in, a
+// call, or a session of sts:AssumeRoot, whatever else it reports.
 func IsRootUse(f *Finding) bool {
 	return atWork(f.ID) || slices.ContainsFunc(f.Also, atWork)
 }
@@ -32,7 +32,7 @@ func atWork(id ID) bool {
 	return id == RootSignin || id == RootSigninNoMFA || id == RootActivity || id == RootSession
 }
 
-// UsedIn is the account in which root is at work, by a finding that tells of it:
+// UsedIn is the account in which root is at work, by a finding that reports it:
 // of sts:AssumeRoot, which the management account calls, the member account.
 func UsedIn(f *Finding) string {
 	if f.ID != RootSession || f.EventName != "AssumeRoot" {
@@ -53,7 +53,7 @@ func UsedIn(f *Finding) string {
 //   - a sign-in by the password alone, or of which MFA is not on record, stays,
 //     since that is how a stolen password looks;
 //   - so does a call with a long-term access key of root, which should not exist;
-//   - so does what ends in somebody holding the account: a root access key, root's
+//   - so does what ends in someone holding the account: a root access key, root's
 //     password, address and MFA, and tampering with rootguard.
 func Announce(f Finding, a Announced) Finding {
 	a.Severity = f.Severity
@@ -86,7 +86,7 @@ func Unannounced(f Finding) Finding {
 }
 
 // AnnouncedUse is what an announcement of root use is about, for the findings
-// that tell of it.
+// that report it.
 type AnnouncedUse struct {
 	Account       string
 	ID            string
@@ -131,7 +131,7 @@ func UseClosed(u AnnouncedUse, by Actor, why string, at time.Time) Finding {
 	return f
 }
 
-// UseEnded is the recap of an announcement that is over. did says for people
+// UseEnded is the summary of an announcement that is over. did says for people
 // what root did, "" where it did nothing; opener is who announced it.
 func UseEnded(u AnnouncedUse, opener Actor, did string, at time.Time) Finding {
 	f := u.finding(Actor{Type: "AWSService", Name: "rootguard"}, "", at)
@@ -147,7 +147,7 @@ func UseEnded(u AnnouncedUse, opener Actor, did string, at time.Time) Finding {
 	return f
 }
 
-// Acknowledged is the note that somebody looks after an incident. by is who ran
+// Acknowledged is the note that someone looks after an incident. by is who ran
 // the command, who for people who it is; round counts how often the incident
 // was opened.
 func Acknowledged(account, incident string, round int, about string, by Actor, who, note string, at time.Time) Finding {

@@ -137,7 +137,7 @@ func isRuledCall(source, name []byte) bool {
 	return ok
 }
 
-// ruledCall judges the calls of callRules, whoever makes them.
+// ruledCall judges the calls of callRules, anyone who makes them.
 func ruledCall(rec *cloudtrail.Record) Outcome {
 	rows := callRules[rec.EventSource][rec.EventName]
 	if rows == nil {
@@ -222,7 +222,7 @@ type trust struct {
 
 // trustOf reads a role's trust policy (IAM User Guide, "AWS JSON policy elements:
 // Principal"). Services, identity providers and the role's own account open it to
-// nobody else.
+// no one else.
 func trustOf(text, own string) trust {
 	t := trust{conditions: true}
 	for _, s := range statements(text) {

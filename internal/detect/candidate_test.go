@@ -74,7 +74,7 @@ func TestCandidate(t *testing.T) {
 	}
 }
 
-// The journey needs every IAM change, whether or not a rule looks at it.
+// The journey needs every IAM change, whether or not a rule checks it.
 func TestEveryIAMChangeIsCandidate(t *testing.T) {
 	for name := range journeyOnly {
 		if !cloudtrail.IsIAMChange([]byte(name)) {

@@ -199,12 +199,12 @@ var flagged = map[string][]string{
 	},
 	"critical root.access_key.created+root.activity": {
 		"25e3bc766f784570", // invokedBy signin.amazonaws.com with a person's address: made in the console
-		"7d73c67724f49cca", // the response calls the root user "Root"; the request names nobody
+		"7d73c67724f49cca", // the response calls the root user "Root"; the request names no one
 		"e3677d2c961b0af1",
 	},
 	"critical root.signin": {
 		"7353102723aabc1f", // with MFA
-		"c691a5a1f6115a57", // neither Success nor Failure, source masked: told of as of unknown outcome, or it would be lost
+		"c691a5a1f6115a57", // neither Success nor Failure, source masked: reported as of unknown outcome, or it would be lost
 	},
 	"critical root.signin.no_mfa": {
 		"1caf2ab755ac1df2", "42fd12fa51a3e674", "7938ffb15dfbe3e8", "aae8f34f1547b120",

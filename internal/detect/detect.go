@@ -77,7 +77,7 @@ func (d *Detector) judge(rec *cloudtrail.Record, assumed *AssumedRoot) Outcome {
 	}
 }
 
-// what is the verdict of the rules that look at what was done.
+// what is the verdict of the rules that check what was done.
 func (d *Detector) what(rec *cloudtrail.Record) Outcome {
 	for _, rule := range []func(*cloudtrail.Record) Outcome{primaryEmail, assumeRoot, d.Own.tampering, ruledCall, iamCall} {
 		if o := rule(rec); o.Kind != Skipped {

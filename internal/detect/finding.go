@@ -98,7 +98,7 @@ type Finding struct {
 	// Session names the session the record belongs to (see SessionOf): repeats in it are rolled up.
 	Session string `json:"session,omitempty"`
 
-	// Announced is set where root was at work and somebody had announced it.
+	// Announced is set where root was at work and someone had announced it.
 	Announced *Announced `json:"announced,omitempty"`
 
 	CIS      []string `json:"cis,omitempty"`    // CIS AWS Foundations Benchmark controls
@@ -111,7 +111,7 @@ type Kind uint8
 
 // The kinds of outcome.
 const (
-	Skipped    Kind = iota // not a record any rule looks at
+	Skipped    Kind = iota // not a record any rule checks
 	NotMatched             // a rule looked and let it pass, Reason says why
 	Matched                // Finding is set
 )

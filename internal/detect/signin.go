@@ -22,7 +22,7 @@ func signIn(rec *cloudtrail.Record, use cloudtrail.RootUse) Outcome {
 	}
 	switch {
 	case use == cloudtrail.RootSession:
-		return skipped() // root.session tells of it
+		return skipped() // root.session reports it
 	case isRoot(&rec.UserIdentity):
 		return matched(rootSignIn(rec))
 	case rec.UserIdentity.IssuedByRoot():

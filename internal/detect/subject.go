@@ -38,7 +38,7 @@ func (f *Finding) opens(id string, began time.Time) {
 	f.EventID, f.Subject = id, Subject{ID: id, Began: began.UTC()}
 }
 
-// follows makes the finding a later one about its subject. suffix tells its EventID
+// follows makes the finding a later one about its subject. suffix distinguishes its EventID
 // from that of the others.
 func (f *Finding) follows(phase Phase, suffix string) {
 	f.EventID += suffix

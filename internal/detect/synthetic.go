@@ -130,7 +130,7 @@ const (
 
 // Quarantined is the finding that a user past the last reminder is quarantined,
 // or would or will be. until is of QuarantineAnnounced: when it will be done.
-// cycle tells one quarantine of the user from another, by the time it began: with
+// cycle distinguishes one quarantine of the user from another, by the time it began: with
 // it the EventID depends on account, user and stage alone. All findings of one
 // quarantine, to the release, are about one subject.
 func Quarantined(account string, target Target, deadline time.Time, stage QuarantineStage, cycle string, at, until time.Time) Finding {

@@ -186,7 +186,7 @@ const (
 	lambdaSource = "lambda.amazonaws.com"
 	kmsSource    = "kms.amazonaws.com"
 	bucketSource = "s3.amazonaws.com"
-	// As invokedBy and sourceIPAddress too, where it makes a call for somebody.
+	// As invokedBy and sourceIPAddress too, where it makes a call for someone.
 	cloudFormation = "cloudformation.amazonaws.com"
 
 	attachUserPolicy = "AttachUserPolicy"
@@ -288,7 +288,7 @@ func (o *Own) tampered(rec *cloudtrail.Record, row *guardCall, name string) Find
 }
 
 // ThroughCloudFormation reports whether CloudFormation made the call, for a stack
-// of somebody's. No caller can choose the address of a record.
+// of someone's. No caller can choose the address of a record.
 func (f *Finding) ThroughCloudFormation() bool { return f.SourceIP == cloudFormation }
 
 // pick finds the first name that is one of rootguard's resources. named is false

@@ -19,7 +19,7 @@ type RootUse struct {
 	Credential Credential `json:"credential"`
 	At         time.Time  `json:"at"`                // the report's last use
 	Region     string     `json:"region,omitempty"`  // of the call that a key signed; "" of a password, and where the report has none
-	Service    string     `json:"service,omitempty"` // likewise: its namespace, "s3"
+	Service    string     `json:"service,omitempty"` // as above: its namespace, "s3"
 }
 
 // UseUnseen is the finding that root was used and no event of it arrived. Its

@@ -127,7 +127,7 @@ var flaggedUsers = map[string][]string{
 	"medium user.admin_granted": {"6ee86b2b4eed0314", "eac82c269d6bd562", "f0af44640d5fb9a9"},
 	"medium user.console_access": {
 		"04a69efe9b455257", "122aee410e7dbaf1", "125b03a356d7c20b", "547d65411391d8fa", "c9942724941809a1",
-		"fa710adc039d131e", // must be changed at the next sign-in, which can be that of whoever set it
+		"fa710adc039d131e", // must be changed at the next sign-in, which can be that of anyone who set it
 	},
 	"high user.mfa.removed": {
 		// The identity is masked and the request is another call's; the name, the

@@ -420,7 +420,7 @@ func (c *cloud) waiting(output string) string {
 	return out.Attributes["ApproximateNumberOfMessages"]
 }
 
-// wantAlerts compares the alerts so far, each "finding severity whom": a user's
+// wantAlerts compares the alerts so far, each "finding severity user": a user's
 // name, a resource or part of the guard, or the account of root.
 func (c *cloud) wantAlerts(want ...string) {
 	c.t.Helper()
@@ -445,7 +445,7 @@ func lines(alerts []received) []string {
 	return all
 }
 
-// status is how an account stands, from the facts in the table.
+// status is the status of an account, from the facts in the table.
 func (c *cloud) status(account string, asOf time.Time) bootstrap.Status {
 	c.t.Helper()
 	facts, err := c.store.Facts(c.ctx, account)

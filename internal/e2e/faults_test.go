@@ -30,7 +30,7 @@ func TestThrottled(t *testing.T) {
 }
 
 // TestSNSDown holds that an event whose alert cannot be published is kept, and
-// told of once when it is redriven.
+// reported once when it is redriven.
 func TestSNSDown(t *testing.T) {
 	c := deployed(t)
 	down := c.fault(fault{service: "sns", action: "Publish", times: always, status: http.StatusInternalServerError, code: "InternalError"})
@@ -51,7 +51,7 @@ func TestSNSDown(t *testing.T) {
 	if failed := c.rootguard("redrive"); failed.code != 1 || !strings.Contains(failed.stdout, "1 failed") || !strings.Contains(failed.stderr, "publishing") {
 		t.Errorf("redrive while SNS is down: %+v", failed)
 	}
-	c.mend(down)
+	c.repair(down)
 	done := c.rootguard("redrive")
 	if done.code != 0 || !strings.Contains(done.stdout, "alerted as root.signin.no_mfa") || !strings.Contains(done.stdout, "1 message: 1 delivered.") {
 		t.Errorf("redrive: %+v", done)
@@ -63,7 +63,7 @@ func TestSNSDown(t *testing.T) {
 	c.wantAlerts("root.signin.no_mfa critical 111122223333")
 }
 
-// TestUndeliverable holds that what a rule may not deliver is kept, and told of
+// TestUndeliverable holds that what a rule may not deliver is kept, and reported
 // when it is redriven.
 func TestUndeliverable(t *testing.T) {
 	c := deployed(t)
@@ -82,7 +82,7 @@ func TestUndeliverable(t *testing.T) {
 }
 
 // TestConcurrent has two execution environments handle one event at a time when
-// the first is publishing. The second fails, and finds it told when it is called again.
+// the first is publishing. The second fails, and finds it reported when it is called again.
 func TestConcurrent(t *testing.T) {
 	c := deployed(t)
 	event := c.rootSignIn("111122223333", "No", "Success", nil)
@@ -99,8 +99,8 @@ func TestConcurrent(t *testing.T) {
 	c.wantAlerts("root.signin.no_mfa critical 111122223333")
 }
 
-// TestIAMSilent holds that an alert waits for no live check, and that nobody is
-// told of, or forgotten, on a guess.
+// TestIAMSilent holds that an alert waits for no live check, and that no one is
+// reported, or forgotten, on a guess.
 func TestIAMSilent(t *testing.T) {
 	c := deployed(t)
 	eve := c.createUser("eve")
@@ -111,7 +111,7 @@ func TestIAMSilent(t *testing.T) {
 	late := time.Now().Add(day + time.Hour)
 	c.handled(c.tick(late))
 	c.wantAlerts("user.console_access medium eve")
-	c.mend(silent)
+	c.repair(silent)
 	c.handled(c.tick(late.Add(10 * time.Minute)))
 	c.wantAlerts("user.console_access medium eve", "user.mfa.missing high eve")
 	if u := c.user("eve", late); u.MFA == bootstrap.MFAOn {

@@ -13,8 +13,8 @@ import (
 )
 
 // TestHealth has the deployed guard find itself well, breaks one part after the
-// other, and sees each told of once, with what mends it, on both topics, and
-// closed when it is mended. Heartbeats go through the deployed rules.
+// other, and sees each reported once, with what fixes it, on both topics, and
+// closed when it is fixed. Heartbeats go through the deployed rules.
 func TestHealthEpisodes(t *testing.T) {
 	c := deployed(t)
 	at := time.Now().UTC().Truncate(time.Second).Add(-15 * time.Minute)
@@ -89,7 +89,7 @@ func TestHealthEpisodes(t *testing.T) {
 	runs(2)
 	told("trail", "info")
 
-	// No event comes out at one function, which nothing but the heartbeat tells.
+	// No event comes out at one function, which nothing but the heartbeat shows.
 	rule("rootguard-heartbeat-iamuser", false)
 	runs(1)
 	told("rule.heartbeat-iamuser", "high")

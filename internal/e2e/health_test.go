@@ -24,7 +24,7 @@ func TestHealthy(t *testing.T) {
 	}
 }
 
-// TestQueuesGone holds that the guard tells of queues that are no more.
+// TestQueuesGone holds that the guard reports queues that are no more.
 func TestQueuesGone(t *testing.T) {
 	c := deployed(t)
 	c.fault(fault{service: "sqs", action: "GetQueueAttributes", times: always, status: http.StatusBadRequest, code: "com.amazonaws.sqs#QueueDoesNotExist"})

@@ -8,7 +8,7 @@ import (
 )
 
 // TestAnnouncedRootUse follows root use that was announced with the command,
-// from its announcement to the recap.
+// from its announcement to the summary.
 func TestAnnouncedRootUse(t *testing.T) {
 	const account = "111122223333"
 	c := deployed(t)
@@ -44,7 +44,7 @@ func TestAnnouncedRootUse(t *testing.T) {
 		t.Errorf("announce list: %+v", listed)
 	}
 
-	// It is over: one recap, however often the schedule fires.
+	// It is over: one summary, however often the schedule fires.
 	c.handled(c.tick(window.Until.Add(-time.Minute)))
 	c.wantAlerts(announced, "root.signin low "+account)
 	for range 2 {

@@ -29,8 +29,8 @@ func (c *cloud) wantFound(want ...string) {
 	}
 }
 
-// TestFoundUser follows a user that was there before the guard: no event tells of
-// it, and it is found, has its grace from then, and is told of.
+// TestFoundUser follows a user that was there before the guard: no event reports
+// it, and it is found, has its grace from then, and is reported.
 func TestFoundUser(t *testing.T) {
 	c := deployed(t)
 	old := c.createUser("old")

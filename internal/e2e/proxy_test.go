@@ -279,8 +279,8 @@ func (c *cloud) fault(f fault) *fault {
 	return &f
 }
 
-// mend ends a fault.
-func (c *cloud) mend(f *fault) {
+// repair ends a fault.
+func (c *cloud) repair(f *fault) {
 	c.world.proxy.mu.Lock()
 	defer c.world.proxy.mu.Unlock()
 	f.times = 0

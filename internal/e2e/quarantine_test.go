@@ -85,7 +85,7 @@ func (q *quarantined) announced(names ...string) {
 }
 
 // want compares the alerts so far, but for those about MFA that is missing, and
-// what is sent again since nobody acknowledges it.
+// what is sent again since no one acknowledges it.
 func (q *quarantined) want(want ...string) {
 	q.t.Helper()
 	got := []string{}
@@ -100,7 +100,7 @@ func (q *quarantined) want(want ...string) {
 			got = append(got, lines([]received{a})...)
 		}
 	}
-	slices.Sort(got) // users of one run are looked at side by side
+	slices.Sort(got) // users of one run are checked side by side
 	want = slices.Sorted(slices.Values(want))
 	if diff := cmp.Diff(append([]string{}, want...), got); diff != "" {
 		q.t.Errorf("alerts (-want +got):\n%s", diff)
@@ -162,7 +162,7 @@ func (q *quarantined) recorded() {
 }
 
 // TestQuarantine follows users past the last reminder: one who is released by
-// the command, one who enables MFA, one whom an administrator helps out by hand,
+// the command, one who enables MFA, one that an administrator helps out by hand,
 // and one who is exempt.
 func TestQuarantine(t *testing.T) {
 	q := pastReminders(t, quarantineOn, "breakglass", "eve", "frank", "heidi")
@@ -198,7 +198,7 @@ func TestQuarantine(t *testing.T) {
 	q.attached("eve", "heidi")
 	q.statusSays("frank", false)
 
-	// Somebody else's hand is told of, and not fought with.
+	// Someone else's hand is reported, and not fought with.
 	name, policy := "heidi", q.policy()
 	if _, err := q.iam.DetachUserPolicy(q.ctx, &iam.DetachUserPolicyInput{UserName: &name, PolicyArn: &policy}); err != nil {
 		t.Fatal(err)
@@ -231,7 +231,7 @@ func TestQuarantine(t *testing.T) {
 	q.dated = time.Now().Add(-time.Minute)
 	q.recorded()
 
-	// Left alone for a week, and then begun anew.
+	// Left alone for a week, and then begun again.
 	released := time.Since(q.last)
 	for _, after := range []time.Duration{20 * time.Minute, day, 6 * day} {
 		q.run(released + after)
@@ -292,7 +292,7 @@ func TestQuarantineFaults(t *testing.T) {
 	q.handled(q.tick(q.last.Add(70 * time.Minute)))
 	q.want(told...)
 	q.attached("eve")
-	q.mend(lost)
+	q.repair(lost)
 	down := q.fault(fault{service: "sns", action: "Publish", times: always, status: http.StatusInternalServerError, code: "InternalError"})
 	// The run fails, and the row is put off: Lambda's second attempt finds nothing due,
 	// and a later run of the schedule makes up for it.
@@ -302,7 +302,7 @@ func TestQuarantineFaults(t *testing.T) {
 		t.Errorf("with SNS down: %+v", got)
 	}
 	q.want(told...)
-	q.mend(down)
+	q.repair(down)
 	q.run(90 * time.Minute)
 	told = append(told, "done high eve")
 	q.want(told...)
@@ -311,7 +311,7 @@ func TestQuarantineFaults(t *testing.T) {
 	q.handled(q.deliver(q.users["eve"].enableMFA()))
 	lost = q.fault(fault{service: "iam", action: "DetachUserPolicy", times: always, after: true})
 	q.handled(q.tick(q.last.Add(2 * time.Hour)))
-	q.mend(lost)
+	q.repair(lost)
 	q.attached()
 	for _, after := range []time.Duration{130 * time.Minute, 150 * time.Minute, 2 * day} {
 		q.run(after)
@@ -321,7 +321,7 @@ func TestQuarantineFaults(t *testing.T) {
 	q.attached()
 }
 
-// TestQuarantineDryRun holds that a dry run tells, once, and touches nobody.
+// TestQuarantineDryRun holds that a dry run shows, once, and touches no one.
 func TestQuarantineDryRun(t *testing.T) {
 	q := pastReminders(t, strings.Replace(quarantineOn, `"on"`, `"dry-run"`, 1), "breakglass", "eve")
 	for _, after := range []time.Duration{5 * time.Minute, 10 * time.Minute, 2 * time.Hour, 2 * day} {

@@ -22,7 +22,7 @@ import (
 
 // principal is who signs with an access key.
 type principal struct {
-	function   string // "" of the operator and the test, whom IAM is not asked about
+	function   string // "" of the operator and the test, that IAM is not asked about
 	account    string
 	statements []statement       // of the function's role
 	keys       map[string]string // of the topics, by ARN
@@ -70,7 +70,7 @@ func (r *roles) refused(c *call) string {
 	case p == nil:
 		r.deny("a caller with the access key %q, which is neither a function's nor the operator's, calls %s %s", c.accessKey, action, c.path)
 		return action
-	case p.function == "" || c.service == "sts" && c.action == "GetCallerIdentity": // which nobody needs a permission for
+	case p.function == "" || c.service == "sts" && c.action == "GetCallerIdentity": // which no one needs a permission for
 		return ""
 	}
 	needs, err := accesses(c, p.account)

@@ -31,7 +31,7 @@ func TestSweepsOverlap(t *testing.T) {
 	wg.Go(sweep)
 	publishing.wait(t)
 	wg.Go(sweep)
-	time.Sleep(time.Second) // it is on its way, or done but for the user that is being told of
+	time.Sleep(time.Second) // it is on its way, or done but for the user being told
 	publishing.release()
 	wg.Wait()
 	sweep()

@@ -19,7 +19,7 @@ func TestStory(t *testing.T) {
 	password := eve.setPassword() // the console makes both at once
 	c.handled(c.deliver(eve.created()))
 
-	// One invocation: on record, checked live, and told.
+	// One invocation: on record, checked live, and reported.
 	u := c.user("eve", time.Now())
 	if u.MFA != bootstrap.MFAPending || u.UserID != eve.id || !u.ConsoleAccess || u.ConsoleEvidence == nil || !strings.Contains(u.ConsoleEvidence.What, "live check") {
 		t.Errorf("on record: %+v, evidence of the console password %+v", u, u.ConsoleEvidence)
@@ -95,7 +95,7 @@ func TestGrace(t *testing.T) {
 		{70 * time.Minute, "user.mfa.missing high eve"},
 		{25 * time.Hour, "user.mfa.missing high eve"},
 		{73 * time.Hour, "user.mfa.missing critical eve"},
-		{74 * time.Hour, "user.mfa.missing critical eve"}, // nobody acknowledged the last one
+		{74 * time.Hour, "user.mfa.missing critical eve"}, // no one acknowledged the last one
 	} {
 		at := deadline.Add(step.after)
 		for range 2 { // schedules may fire twice

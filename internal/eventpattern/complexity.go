@@ -271,7 +271,7 @@ func tokens(text string) []int {
 type automaton struct {
 	states []state
 	ends   map[string]int // by the value
-	ids    map[string]int // likewise
+	ids    map[string]int // as above
 	bytes  []int          // of the wildcards, each once
 }
 

@@ -249,7 +249,7 @@ func (f *field) leaves() map[string]bool {
 }
 
 // compileOr reads the alternatives of an $or at path. EventBridge takes an $or
-// of any other form for a field of that name, which nobody means.
+// of any other form for a field of that name, which no one means.
 func compileOr(path []string, list []any) ([]node, error) {
 	if len(list) < 2 {
 		return nil, fmt.Errorf("%s: $or needs at least two alternatives", at(path))

@@ -8,14 +8,14 @@ import (
 )
 
 // cloudFormation is who makes the calls of a deployment: CloudTrail writes the
-// name of a service that calls for somebody as sourceIPAddress, which no caller
+// name of a service that calls for someone as sourceIPAddress, which no caller
 // can choose (AWS CloudTrail User Guide, "CloudTrail record contents").
 const cloudFormation = "cloudformation.amazonaws.com"
 
 // Direct are the rules that go around the functions and the table, to topics
 // alone: they report who removes, disables, denies or replaces what rootguard is
 // made of. What removes is always reported; what changes is, unless CloudFormation
-// makes the call, since deployments do. Whoever starts a deployment of rootguard's
+// makes the call, since deployments do. anyone who starts a deployment of rootguard's
 // stacks is reported: the rules are for the alert that nothing of the guard sends.
 //
 // Each call on rules matches two of them, and two of RulesFor: none of these

@@ -182,7 +182,7 @@ func TestDirect(t *testing.T) {
 	}
 }
 
-// TestWatchersAreWatched holds that whoever takes one rule out of the way is
+// TestWatchersAreWatched holds that anyone who takes one rule out of the way is
 // reported by another, and by one that needs no function, while it is gone.
 func TestWatchersAreWatched(t *testing.T) {
 	rules, err := RulesFor(DefaultPrefix)

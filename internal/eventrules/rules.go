@@ -17,7 +17,7 @@ const (
 	RootActivity = "rootactivity"
 	IAMUser      = "iamuser"
 	Sweep        = "sweep"      // of a schedule alone
-	Quarantine   = "quarantine" // likewise, where users without MFA may be quarantined
+	Quarantine   = "quarantine" // as above, where users without MFA may be quarantined
 )
 
 // Schedule is how often each function is called without an event.

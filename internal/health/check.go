@@ -18,7 +18,7 @@ type Outcome string
 // The outcomes.
 const (
 	OK      Outcome = "ok"
-	Warning Outcome = "warning" // it works, though not as it should; told by the doctor alone
+	Warning Outcome = "warning" // it works, though not as it should; reported by the doctor alone
 	Failed  Outcome = "failed"
 	Unknown Outcome = "unknown" // AWS did not answer, or refused to
 )
@@ -34,7 +34,7 @@ type Result struct {
 	Why      string          `json:"why,omitempty"` // where it is not ok
 	Fix      string          `json:"fix,omitempty"` // a command, or a step
 
-	certain bool     // one look is enough
+	certain bool     // one check is enough
 	patient bool     // a deployment may be about to make it
 	once    bool     // it is news once: there are no reminders, and no word when it is over
 	enabled []string // the Regions that the account has enabled, where this is about them
@@ -79,7 +79,7 @@ type Ports struct {
 	Keys      Keys
 	Tables    Tables
 	Bus       Bus      // nil: of one that makes no run
-	Recorder  Recorder // likewise
+	Recorder  Recorder // as above
 	RollUps   RollUps
 	Roles     Roles
 	Alarms    Alarms
@@ -160,12 +160,12 @@ func of(err error, absent verdict) verdict {
 	return unanswered(err)
 }
 
-// check is one thing to look at.
+// check is one thing to check.
 type check struct {
 	id, group, region, proves string
 	severity                  detect.Severity
 	every                     time.Duration // 0: in each run; it takes many calls, or what it is about seldom changes
-	idle                      bool          // there is nothing yet by which to tell
+	idle                      bool          // there is nothing yet by which to say
 	run                       func(ctx context.Context) verdict
 }
 

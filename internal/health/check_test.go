@@ -34,7 +34,7 @@ func (w *world) inspect(t *testing.T) map[string]health.Result {
 	return results
 }
 
-// TestQuarantine holds that what quarantine is made of is looked at where it is
+// TestQuarantine holds that what quarantine is made of is checked where it is
 // deployed, and missed nowhere else.
 func TestQuarantine(t *testing.T) {
 	for _, deployed := range []bool{true, false} {
@@ -128,7 +128,7 @@ func TestLeast(t *testing.T) {
 }
 
 // TestChecks breaks one thing after the other: what it is noticed by, what that
-// says, and what mends it. A near-miss breaks nothing.
+// says, and what fixes it. A near-miss breaks nothing.
 func TestChecks(t *testing.T) {
 	t.Parallel()
 	denied := errors.New("AccessDeniedException: not authorized to perform: x:Y")
@@ -539,7 +539,7 @@ func TestChecks(t *testing.T) {
 			for _, one := range bad {
 				id, _, _ := strings.Cut(one, " ")
 				if r := results[id]; r.Why == "" || r.Fix == "" {
-					t.Errorf("%s does not say why, or what mends it: %+v", id, r)
+					t.Errorf("%s does not say why, or what fixes it: %+v", id, r)
 				}
 			}
 		})

@@ -10,7 +10,7 @@ import (
 	"rootguard/internal/detect"
 )
 
-// anew is how what is gone is made again. CloudFormation does not see that, and a
+// again is how what is gone is made again. CloudFormation does not see that, and a
 // stack that was destroyed leaves its table, without which the guard would forget.
 func (c *Checker) anew() string {
 	return fmt.Sprintf(`make destroy; set "table": %q in cdk.json, so that the new stack goes on with the table, which is kept; make deploy`, c.want.Table)
@@ -129,7 +129,7 @@ func (c *Checker) judgeTopic(arn string, t *Topic) verdict {
 			confirm = strings.Replace(strings.Replace(confirm, "ADDRESS", endpoint, 1), "--protocol email", "--protocol "+protocol, 1)
 		}
 	}
-	// CloudFormation does not make again what nobody confirmed in time.
+	// CloudFormation does not make again what no one confirmed in time.
 	subscribe := fmt.Sprintf("aws sns subscribe --region %s --topic-arn %s --protocol email --notification-endpoint ADDRESS, then confirm the mail that AWS sends", region, arn)
 	switch {
 	case t.Confirmed > 0 && t.Pending > 0:

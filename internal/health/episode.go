@@ -7,7 +7,7 @@ import (
 	"rootguard/internal/detect"
 )
 
-// How many runs in a row decide, where one look is not enough.
+// How many runs in a row decide, where one check is not enough.
 const (
 	FailingRuns = 2
 	WellRuns    = 2
@@ -17,15 +17,15 @@ const (
 	NewRuns = 12
 )
 
-// remindEvery is how often people are told again of what still fails.
+// remindEvery is how often people are reminded of what still fails.
 const remindEvery = 24 * time.Hour
 
 // State is what is known from one run to the next.
 type State struct {
 	At       time.Time     `json:"at"`              // of the latest run
 	Slow     time.Time     `json:"slow,omitzero"`   // of the latest that made all the checks of SlowEvery
-	Hourly   time.Time     `json:"hourly,omitzero"` // likewise
-	Rarely   time.Time     `json:"rarely,omitzero"` // likewise
+	Hourly   time.Time     `json:"hourly,omitzero"` // as above
+	Rarely   time.Time     `json:"rarely,omitzero"` // as above
 	Lost     time.Time     `json:"lost,omitzero"`   // until when the metrics of what was lost were read
 	Beats    []Outstanding `json:"beats,omitzero"`  // the latest heartbeats
 	Episodes []Episode     `json:"episodes,omitzero"`
@@ -48,7 +48,7 @@ type Episode struct {
 
 	Runs  int       `json:"runs"`           // that found it so
 	Well  int       `json:"well,omitempty"` // in a row, after them
-	Ended time.Time `json:"ended,omitzero"` // its closing is to be told
+	Ended time.Time `json:"ended,omitzero"` // its closing is to be reported
 
 	// Of the latest run that found it so.
 	Severity detect.Severity `json:"severity"`
@@ -56,9 +56,9 @@ type Episode struct {
 	Fix      string          `json:"fix,omitempty"`
 
 	Once         bool            `json:"once,omitempty"`  // neither reminded of nor closed
-	Due          bool            `json:"due,omitempty"`   // it lasted long enough to be told
+	Due          bool            `json:"due,omitempty"`   // it lasted long enough to be reported
 	Nonce        string          `json:"nonce,omitempty"` // random, from when it was Due
-	Told         time.Time       `json:"told,omitzero"`   // of the run that told it
+	Told         time.Time       `json:"told,omitzero"`   // of the run that reported it
 	ToldSeverity detect.Severity `json:"told_severity,omitempty"`
 	Reminded     int             `json:"reminded,omitempty"` // days after Told
 }
@@ -96,7 +96,7 @@ const apart = time.Minute
 // then, or is now.
 //
 // Nor does one that is dated ahead of the clock: no run was then, and if it counted,
-// whoever wrote it would keep the checks from being recorded.
+// anyone who wrote it would keep the checks from being recorded.
 func (s *State) repeats(at, now time.Time) bool {
 	behind := s.At.Sub(at)
 	return !s.At.IsZero() && behind > -apart && behind < silence && !s.ahead(at, now)
@@ -178,7 +178,7 @@ func (s *State) ill(at time.Time, r *Result, unchecked bool) {
 }
 
 // fine counts a run in which a check did not come out so. An episode that is not
-// to be told is over at once.
+// to be reported is over at once.
 func (s *State) fine(at time.Time, check string, unchecked bool) {
 	i := s.open(check, unchecked)
 	if i < 0 {
@@ -190,7 +190,7 @@ func (s *State) fine(at time.Time, check string, unchecked bool) {
 	}
 }
 
-// stage is what is told of an episode.
+// stage is what is reported about an episode.
 type stage int
 
 const (
@@ -200,7 +200,7 @@ const (
 	closing
 )
 
-// stages are what is to be told of an episode at a time, in order.
+// stages are what is to be reported about an episode at a time, in order.
 func (e *Episode) stages(at time.Time) []stage {
 	var all []stage
 	if !e.Due {
@@ -223,7 +223,7 @@ func (e *Episode) stages(at time.Time) []stage {
 
 func (e *Episode) days(at time.Time) int { return int(at.Sub(e.Told) / remindEvery) }
 
-// finding is what a stage tells.
+// finding is what a stage shows.
 func (e *Episode) finding(account string, at time.Time, s stage) detect.Finding {
 	fault := detect.Fault{
 		Account: account, Region: e.Region, Check: e.Check, Since: e.Since, Severity: e.Severity, Why: e.Why, Fix: e.Fix, Unchecked: e.Unchecked, Nonce: e.Nonce,
@@ -240,7 +240,7 @@ func (e *Episode) finding(account string, at time.Time, s stage) detect.Finding 
 	return detect.FaultFound(fault)
 }
 
-// told is the state after a stage of an episode was told. What another run has
+// reported is the state after a stage of an episode was reported. What another run has
 // noted meanwhile stays.
 func (s *State) told(of *Episode, at time.Time, st stage) {
 	i := slices.IndexFunc(s.Episodes, func(e Episode) bool { return e.is(of) })

@@ -154,7 +154,7 @@ func (c *Checker) missed(ctx context.Context, function string, b *Beat, links []
 // alive puts the event on the bus whose absence is an alarm in another Region. It
 // says that this run read and wrote the table, could alert, and that nothing is
 // known by which alerts are lost: so that this is known there where it cannot be
-// told here.
+// reported here.
 func (c *Checker) alive(ctx context.Context, state State, failed error, at time.Time) heartbeat {
 	if failed != nil {
 		return heartbeat{withheld: []string{"alerts"}}

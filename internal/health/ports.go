@@ -13,7 +13,7 @@ import (
 // exist. Any other error means that it is not known.
 var ErrAbsent = errors.New("it does not exist")
 
-// Trails tells of the trails that log events of a Region.
+// Trails reports the trails that log events of a Region.
 type Trails interface {
 	Trails(ctx context.Context) ([]Trail, error)
 }
@@ -33,7 +33,7 @@ type Trail struct {
 	Unseen error // why Reads, Writes and Partly alone are not: it belongs to others, or elsewhere
 }
 
-// Rules tells of EventBridge rules on the default bus of a Region, "" being the
+// Rules reports EventBridge rules on the default bus of a Region, "" being the
 // guard's own.
 type Rules interface {
 	// Rules returns all whose name begins with a prefix.
@@ -71,7 +71,7 @@ type Recorder interface {
 	Record(ctx context.Context, id string) error
 }
 
-// Functions tells of Lambda functions.
+// Functions reports Lambda functions.
 type Functions interface {
 	Function(ctx context.Context, name string) (Function, error)
 }
@@ -108,7 +108,7 @@ type Role struct {
 	Inline   map[string]string // JSON by name
 }
 
-// Queues tells of SQS queues by URL, or by name in a Region.
+// Queues reports SQS queues by URL, or by name in a Region.
 type Queues interface {
 	Queue(ctx context.Context, region, queue string) (Queue, error)
 }
@@ -142,7 +142,7 @@ type Receiver struct {
 	Unread           bool   // the three below are not known
 	Filter           string // JSON, or ""
 	FilterScope      string // "MessageAttributes", "MessageBody" or ""
-	Authenticated    bool   // only whoever has a permission can end it
+	Authenticated    bool   // only anyone who has a permission can end it
 }
 
 // Texting is how an account sends text messages.
@@ -160,7 +160,7 @@ type Topic struct {
 	DeliveryPolicy              string   // of its own for retries over HTTP, JSON; "" where SNS's holds
 }
 
-// Keys tells of KMS keys.
+// Keys reports KMS keys.
 type Keys interface {
 	Key(ctx context.Context, id string) (Key, error)
 }
@@ -171,7 +171,7 @@ type Key struct {
 	Deleted time.Time // when it will be; zero where it will not
 }
 
-// Tables tells of DynamoDB tables.
+// Tables reports DynamoDB tables.
 type Tables interface {
 	Table(ctx context.Context, name string) (Table, error)
 	Protection(ctx context.Context, name string) (Protection, error)
@@ -257,7 +257,7 @@ type Store interface {
 	Beats(ctx context.Context, ids []string) ([]Beat, error)
 }
 
-// Raiser tells people of a finding, once.
+// Raiser reports a finding, once.
 type Raiser interface {
 	Raise(ctx context.Context, f detect.Finding) (guard.Result, error)
 }

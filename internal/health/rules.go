@@ -174,7 +174,7 @@ func (c *Checker) judgeRule(prefix string, w *wantedRule, rules []Rule) verdict 
 
 const deployAgain = "Deploy again after a change of the stack, such as another setting: CloudFormation leaves alone what it thinks unchanged"
 
-// target looks at the targets of a rule.
+// target checks the targets of a rule.
 func (c *Checker) target(ctx context.Context, region, prefix string, w *wantedRule) verdict {
 	name := prefix + w.name
 	targets, err := c.ports.Rules.Targets(ctx, region, name)
@@ -244,7 +244,7 @@ const forwarderOf = "forwarder."
 func (c *Checker) forwarders(state State) []check { //nolint:funlen,gocognit // the answers of each call, in order
 	rules, err := c.eventRules()
 	if err != nil {
-		return nil // told by the home Region's
+		return nil // reported by the home Region's
 	}
 	prefix := c.want.Prefix + "-forward-"
 	queue := prefix + "undelivered"

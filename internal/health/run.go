@@ -20,8 +20,8 @@ const (
 	hopeless = 3
 )
 
-// Run makes the checks that are due at a time, and tells of what begins, lasts or
-// is over. What it could not tell is told by the next run. The value, for the
+// Run makes the checks that are due at a time, and reports what begins, lasts or
+// is over. What it could not report is reported by the next run. The value, for the
 // log, says what it did.
 func (c *Checker) Run(ctx context.Context, raiser Raiser, at time.Time) (slog.Value, error) {
 	state, err := c.ports.Store.Health(ctx)
@@ -79,13 +79,13 @@ func (c *Checker) Run(ctx context.Context, raiser Raiser, at time.Time) (slog.Va
 	return summary(results, told, unproved, c.alive(ctx, state, err, at)), errors.Join(err, unsentOf(results), dated)
 }
 
-// telling is a stage of an episode that was told.
+// reporting is a stage of an episode that was reported.
 type telling struct {
 	episode Episode
 	stage   stage
 }
 
-// tell raises what is to be told, and notes it.
+// report raises what is to be reported, and notes it.
 func (c *Checker) tell(ctx context.Context, raiser Raiser, state State, at time.Time) ([]telling, error) {
 	var told []telling
 	var errs []error
@@ -96,7 +96,7 @@ episodes:
 		for _, s := range e.stages(at) {
 			_, err := raiser.Raise(ctx, e.finding(c.want.Account, at, s))
 			switch {
-			case errors.Is(err, guard.ErrBusy): // another run is telling it
+			case errors.Is(err, guard.ErrBusy): // another run is reporting it
 				continue episodes
 			case err != nil:
 				errs = append(errs, fmt.Errorf("telling of check %s: %w", e.Check, err))

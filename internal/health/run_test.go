@@ -25,14 +25,14 @@ import (
 
 const step = 5 * time.Minute
 
-// nobody is a Raiser that nobody hears.
+// nobody is a Raiser that no one hears.
 type nobody struct{}
 
 func (nobody) Raise(context.Context, detect.Finding) (guard.Result, error) {
 	return guard.Result{Disposition: guard.Alerted}, nil
 }
 
-// rig is a world, and the real guard over fakes to tell of it.
+// rig is a world, and the real guard over fakes to report it.
 type rig struct {
 	*world
 	t         *testing.T
@@ -76,7 +76,7 @@ func (r *rig) mustRun(n int) {
 	}
 }
 
-// told are the titles of the alerts so far, with their severity.
+// reported are the titles of the alerts so far, with their severity.
 func (r *rig) told() []string {
 	all := []string{}
 	for _, a := range r.publisher.Published() {
@@ -111,7 +111,7 @@ func TestEpisode(t *testing.T) {
 	if a.Finding.ID != detect.GuardUnhealthy || a.Finding.Account != account || a.Finding.Region != home || !strings.Contains(a.Finding.NextStep, "start-logging") || !a.Finding.EventTime.Equal(r.at) {
 		t.Errorf("%+v", a.Finding)
 	}
-	r.mustRun(287) // to a day after it was told, but for one run
+	r.mustRun(287) // to a day after it was reported, but for one run
 	r.wantTold(stopped)
 	r.mustRun(1)
 	r.wantTold(stopped, trailOff+", for 1 day critical")
@@ -200,7 +200,7 @@ func TestWorse(t *testing.T) {
 	}
 }
 
-// TestHeartbeatMissing holds that a function that hears nothing is told of within
+// TestHeartbeatMissing holds that a function that hears nothing is reported within
 // two runs after the first heartbeat that it missed was late.
 func TestHeartbeatMissing(t *testing.T) {
 	const missing = "Guardrail unhealthy: heartbeat.rootactivity high"
@@ -239,7 +239,7 @@ func TestHeartbeatEvery(t *testing.T) {
 	}
 }
 
-// TestHeartbeatOld holds that a sweep that did not run for a while accuses nobody.
+// TestHeartbeatOld holds that a sweep that did not run for a while accuses no one.
 func TestHeartbeatOld(t *testing.T) {
 	r := newRig(t)
 	r.mustRun(2)
@@ -343,7 +343,7 @@ func TestCalls(t *testing.T) {
 	if r.calls["Function"] != 6 {
 		t.Errorf("after half an hour: %v", r.calls)
 	}
-	// What is not well is looked at in each run, and the rest is not.
+	// What is not well is checked in each run, and the rest is not.
 	targets := r.calls["Targets"]
 	r.function("iamuser", func(f *health.Function) { f.OnFailure = "" })
 	r.mustRun(5)
@@ -384,7 +384,7 @@ func TestRepeated(t *testing.T) {
 	if r.calls["Record"] != recorded {
 		t.Error("a repeated run records another heartbeat")
 	}
-	// Somebody who calls the function by hand makes no run of it.
+	// Someone who calls the function by hand makes no run of it.
 	if _, err := r.runs.Run(t.Context(), r.guard, r.at.Add(10*time.Second)); err != nil {
 		t.Fatal(err)
 	}
@@ -413,7 +413,7 @@ func TestFuture(t *testing.T) {
 	r.wantTold(stopped, "Guardrail unhealthy: function.sweep critical")
 }
 
-// TestOverlap holds that runs at the same time tell of a thing once.
+// TestOverlap holds that runs at the same time report a thing once.
 func TestOverlap(t *testing.T) {
 	r := newRig(t)
 	r.mustRun(2)
@@ -441,7 +441,7 @@ func TestOverlap(t *testing.T) {
 }
 
 // TestCrash dies at every call in turn, before and after it took effect, while an
-// episode begins and while it ends. Whatever is told is told once, with the next
+// episode begins and while it ends. Whatever is reported is reported once, with the next
 // runs, but for the one copy with the same ID that a crash after publishing costs.
 func TestCrash(t *testing.T) {
 	t.Parallel()
@@ -499,7 +499,7 @@ func TestCrash(t *testing.T) {
 	}
 }
 
-// TestTopicDown holds that what could not be told while it lasted is told after.
+// TestTopicDown holds that what could not be reported while it lasted is reported after.
 func TestTopicDown(t *testing.T) {
 	r := newRig(t)
 	r.mustRun(1)
@@ -511,7 +511,7 @@ func TestTopicDown(t *testing.T) {
 		return nil
 	}
 	r.keys[keyARN] = health.Key{State: "Disabled"}
-	r.mustRun(5) // the key is looked at every half an hour
+	r.mustRun(5) // the key is checked every half an hour
 	for range 2 {
 		if err := r.run(); err == nil {
 			t.Error("an alert that could not be sent is no error")
@@ -524,7 +524,7 @@ func TestTopicDown(t *testing.T) {
 	r.wantTold("Guardrail unhealthy: key critical", "Guardrail healthy again: key info")
 }
 
-// TestManyFail holds that a run in which nothing can be told ends soon.
+// TestManyFail holds that a run in which nothing can be reported ends soon.
 func TestManyFail(t *testing.T) {
 	r := newRig(t)
 	r.mustRun(1)
@@ -548,7 +548,7 @@ func TestGone(t *testing.T) {
 	r := newRig(t)
 	r.mustRun(1)
 	r.rules[further] = nil
-	r.mustRun(6) // it is looked at every half hour
+	r.mustRun(6) // it is checked every half hour
 	r.wantTold("Guardrail unhealthy: forwarder.eu-north-1 high", "Guardrail unhealthy: second.rules high")
 	r.want.Regions, r.want.Second = nil, ""
 	r.runs = r.checker()
@@ -606,7 +606,7 @@ func TestDeploying(t *testing.T) {
 	}
 }
 
-// TestDeadline holds that a service that hangs leaves time to tell of the others.
+// TestDeadline holds that a service that hangs leaves time to report the others.
 func TestDeadline(t *testing.T) {
 	r := newRig(t)
 	r.mustRun(1)

@@ -10,7 +10,7 @@ import (
 	"rootguard/internal/guard"
 )
 
-// RollUps tells of what waits to be published.
+// RollUps reports what waits to be published.
 type RollUps interface {
 	// Due returns at most limit groups of repeats whose roll-up is unsent and was
 	// due by a time, the earliest first.

@@ -16,7 +16,7 @@ func TestConfig(t *testing.T) {
 		"AWS_ENDPOINT_URL": "http://all.example", "AWS_ENDPOINT_URL_DYNAMODB": "http://table.example",
 	}
 	for name, value := range env {
-		t.Setenv(name, value) // the clients look at some of them themselves
+		t.Setenv(name, value) // the clients check some of them themselves
 	}
 	cfg, err := awsenv.Config(func(name string) string { return env[name] })
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package dynamodb keeps the guard's ledger and journal in one DynamoDB table.
+// Package dynamodb keeps the guard's ledger and fact store in one DynamoDB table.
 //
 // # The table
 //
@@ -16,7 +16,7 @@
 //	ACCOUNT#<id>     ANNOUNCEMENT#<from>/<ID>/<act>      announcement.Entry
 //	ACCOUNT#<id>     RECAP#<account>/<from>/<ID>         mfadeadline.Deadline
 //	INCIDENT#<ID>    INCIDENT#     the incident's key
-//	ACCOUNT#<id>     ROUND#<key>   accountcheck.Round: its root's, its users', and in the guard's own account the census
+//	ACCOUNT#<id>     ROUND#<key>   accountcheck.Round: its root's, its users', and in the guard's own account the discovery of accounts
 //	ACCOUNTS         ACCOUNT#<id>  that the account is known
 //	RATELIMIT        <second>      how many rate limit tokens of a second are taken: see internal/ratelimit
 //	HEALTH           STATE         health.State of the guard itself
@@ -34,7 +34,7 @@
 //	ver        a random word, another with every write: what conditions compare
 //	expires    epoch seconds after which the row counts as absent (DynamoDB's TTL attribute)
 //	due_shard  with due_at the key of the index "due"; only on groups that hold
-//	           something unsent and on incidents, deadlines, recaps, rounds and quarantines
+//	           something unsent and on incidents, deadlines, summaries, rounds and quarantines
 //	           that are due, which have shards of their own ("DUE#", "INCIDENTS#", "USERS#",
 //	           "RECAPS#", "ROUNDS#<kind>#", "QUARANTINES#"), and on claims judged under an
 //	           announcement ("ANNOUNCED#<ID>")

@@ -52,7 +52,7 @@ func TestHealthState(t *testing.T) {
 }
 
 // TestHealthFaults holds that a write whose answer got lost is not decided about
-// again, that what passes is tried again, and that all else is told.
+// again, that what passes is tried again, and that all else is reported.
 func TestHealthFaults(t *testing.T) {
 	s, server, _ := local(t, fixed)
 	ctx := t.Context()

@@ -29,7 +29,7 @@ func amend(t *testing.T, s *dynamodb.Store, decide func([]incident.Incident) inc
 }
 
 // TestAmendFaults holds that a write whose answer got lost is not decided about
-// again, that what passes is tried again, and that all else is told.
+// again, that what passes is tried again, and that all else is reported.
 func TestAmendFaults(t *testing.T) {
 	const throttled = "ProvisionedThroughputExceededException"
 	bump := func(found []incident.Incident) incident.Incident {
@@ -196,7 +196,7 @@ func TestAnnouncementRows(t *testing.T) {
 	}
 }
 
-// TestUnderIsPaged holds that whoever wants no more of what was done under an
+// TestUnderIsPaged holds that anyone who wants no more of what was done under an
 // announcement has no more read.
 func TestUnderIsPaged(t *testing.T) {
 	s, server, _ := local(t, fixed)

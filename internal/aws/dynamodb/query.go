@@ -8,7 +8,7 @@ import (
 	"rootguard/internal/guard"
 )
 
-// Accounts returns every account that has facts or findings or is looked at, in
+// Accounts returns every account that has facts or findings or is checked, in
 // order. It is accountcheck.Rounds' too.
 func (s *Store) Accounts(ctx context.Context) ([]string, error) {
 	rows, err := s.query(ctx, accountsPartition, accountPrefix)

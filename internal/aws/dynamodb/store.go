@@ -171,7 +171,7 @@ func (s *Store) put(ctx context.Context, r *row, version string) error {
 }
 
 // due reads the shards of one kind, and returns what is due of it in order,
-// also beside the error that tells of rows which cannot be decoded.
+// also beside the error that reports rows which cannot be decoded.
 func due[T any](ctx context.Context, s *Store, kind string, at time.Time, limit int, isDue func(T) bool, order func(a, b T) int) ([]T, error) {
 	if limit <= 0 {
 		return []T{}, nil
@@ -233,7 +233,7 @@ func pages[T any](ctx context.Context, s *Store, shard string, at time.Time, siz
 			var one T
 			r := rows[k]
 			if err := r.decode(s.now(), &one); err != nil {
-				malformed = cmp.Or(malformed, err) // one is enough to tell of
+				malformed = cmp.Or(malformed, err) // one is enough to report
 				continue
 			}
 			page = append(page, one)

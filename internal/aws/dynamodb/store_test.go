@@ -86,7 +86,7 @@ func TestQuarantines(t *testing.T) {
 }
 
 // TestRescheduleFaults holds that a write whose answer got lost is not decided
-// about again, that what passes is tried again, and that all else is told.
+// about again, that what passes is tried again, and that all else is reported.
 func TestRescheduleFaults(t *testing.T) {
 	const throttled = "ProvisionedThroughputExceededException"
 	bump := func(d mfadeadline.Deadline) mfadeadline.Deadline {

@@ -104,7 +104,7 @@ func (s *sweepers) add(tb testing.TB, account string, n int) {
 	wg.Wait()
 }
 
-// told are the users told of, by how often, alone or in a roll-up.
+// reported are the users reported, by how often, alone or in a roll-up.
 func (s *sweepers) told(t *testing.T) (alerts, users int) {
 	t.Helper()
 	ids := map[string]bool{}
@@ -121,8 +121,8 @@ func (s *sweepers) told(t *testing.T) (alerts, users int) {
 	return alerts, users
 }
 
-// TestManyUsersAreDue has many users due at once. In the end all were looked at
-// and told of once, though each sweep is bounded and two at a time overlap.
+// TestManyUsersAreDue has many users due at once. In the end all were checked
+// and reported once, though each sweep is bounded and two at a time overlap.
 func TestManyUsersAreDue(t *testing.T) {
 	t.Parallel()
 	n, bound := testenv.Size(1200, 300), testenv.Size(400, 100)
@@ -171,7 +171,7 @@ func TestManyUsersAreDue(t *testing.T) {
 }
 
 // TestRowsThatCannotBeRead holds that such rows in the index, more of them than
-// are read at a time, keep no other back, and are told of.
+// are read at a time, keep no other back, and are reported.
 func TestRowsThatCannotBeRead(t *testing.T) {
 	s := newSweepers(t)
 	s.add(t, "111111111111", 13)
@@ -272,7 +272,7 @@ func TestEveryRequestOfASweepFails(t *testing.T) {
 	}
 }
 
-// BenchmarkSweep measures users told of a second, over DynamoDB's protocol.
+// BenchmarkSweep measures users reported a second, over DynamoDB's protocol.
 func BenchmarkSweep(b *testing.B) {
 	s := newSweepers(b)
 	s.add(b, "111111111111", b.N)

@@ -49,7 +49,7 @@ func newUpgraded(t *testing.T) *upgraded {
 	return u
 }
 
-// adminHasMFA is a mfadeadline.UserChecker by which nobody but the administrator has MFA.
+// adminHasMFA is a mfadeadline.UserChecker by which no one but the administrator has MFA.
 type adminHasMFA struct{}
 
 func (adminHasMFA) User(ctx context.Context, account, name string) (bootstrap.LiveFact, error) {

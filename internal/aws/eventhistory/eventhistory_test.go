@@ -368,7 +368,7 @@ func TestOtherScope(t *testing.T) {
 	}
 }
 
-// TestDamaged holds that a spool that lacks what its cursor notes starts anew.
+// TestDamaged holds that a spool that lacks what its cursor notes starts again.
 func TestDamaged(t *testing.T) {
 	for name, damage := range map[string]func(dir string) error{
 		"a file is gone": func(dir string) error { return os.Remove(filepath.Join(dir, "2025-02-28.jsonl")) },

@@ -104,7 +104,7 @@ func (s *Spool) rewind() (ok bool, err error) {
 	for day, size := range s.cursor.Sizes {
 		info, err := os.Stat(s.path(day))
 		if err != nil || info.Size() < size {
-			return false, nil //nolint:nilerr // it is then downloaded anew
+			return false, nil //nolint:nilerr // it is then downloaded again
 		}
 	}
 	for _, day := range days {
@@ -196,7 +196,7 @@ type Progress struct {
 	Reached   time.Time // of this question: events after it are there
 }
 
-// Fill downloads what is not yet there, Region by Region. tell is called after
+// Fill downloads what is not yet there, Region by Region. report is called after
 // each page.
 func (s *Spool) Fill(ctx context.Context, regions map[string]Asker, tell func(Progress)) error {
 	type pass struct {

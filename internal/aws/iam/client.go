@@ -1,5 +1,5 @@
 // Package iam asks IAM how an account or a user stands, where the records of
-// CloudTrail cannot tell or came too late to.
+// CloudTrail cannot report or came too late to.
 package iam
 
 import (
@@ -27,7 +27,7 @@ func New(client *sdk.Client) *Client { return &Client{client} }
 
 // AccountSummary is how the account's root user stands. GetAccountSummary is the
 // only call that counts passkeys too (IAM API Reference). Where root has MFA,
-// ListVirtualMFADevices is asked too; that only tells the kind of device, so
+// ListVirtualMFADevices is asked too; that only shows the kind of device, so
 // where it fails RootVirtualMFA stays nil and the rest counts.
 func (c *Client) AccountSummary(ctx context.Context) (bootstrap.LiveFact, error) {
 	out, err := c.client.GetAccountSummary(ctx, &sdk.GetAccountSummaryInput{})
@@ -104,7 +104,7 @@ func (c *Client) Users(ctx context.Context) ([]accountcheck.ListedUser, error) {
 // user created or renamed moments ago may be Gone too.
 func (c *Client) User(ctx context.Context, name string) (bootstrap.LiveFact, error) {
 	if name == "" {
-		// Without a name, IAM would tell of the caller.
+		// Without a name, IAM would report the caller.
 		return bootstrap.LiveFact{}, failure.Permanent(errors.New("checking user: it has no name"))
 	}
 	var (

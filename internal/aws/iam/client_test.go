@@ -188,7 +188,7 @@ func TestUsers(t *testing.T) {
 }
 
 // TestNobody holds that IAM is never asked about a user without a name: it
-// would tell of the caller.
+// would report the caller.
 func TestNobody(t *testing.T) {
 	server := iamtest.New(t, home)
 	if got, err := iam.New(iamClient(server)).User(t.Context(), ""); err == nil || failure.Retryable(err) {

@@ -40,7 +40,7 @@ func (q *Quarantine) arn(account string) *string {
 	return aws.String(fmt.Sprintf("arn:%s:iam::%s:policy/%s", q.accounts.home.Partition, account, q.policy))
 }
 
-// User is Accounts.User, and the user's unique ID, by which one made anew under
+// User is Accounts.User, and the user's unique ID, by which one made again under
 // an old name is known.
 func (q *Quarantine) User(ctx context.Context, account, name string) (bootstrap.LiveFact, error) {
 	live, err := q.accounts.User(ctx, account, name)
@@ -102,7 +102,7 @@ func (q *Quarantine) Attached(ctx context.Context, account, user string) (bool, 
 }
 
 // Administrator is quarantine.Safety's. What groups and inline policies allow
-// is not asked: the records of IAM tell of these.
+// is not asked: the records of IAM report these.
 func (q *Quarantine) Administrator(ctx context.Context, account, user string) (bool, error) {
 	return q.has(ctx, account, user, func(policy string) bool { return strings.HasSuffix(policy, ":iam::aws:policy/AdministratorAccess") })
 }
@@ -135,12 +135,12 @@ func (q *Quarantine) has(ctx context.Context, account, user string, is func(poli
 // which the console shows the devices that there are.
 var needed = []string{"iam:EnableMFADevice", "iam:ListMFADevices"}
 
-// Barred is quarantine.Safety's. It goes by IAM's simulator, which tells what
+// Barred is quarantine.Safety's. It goes by IAM's simulator, which says what
 // a permissions boundary and the organization's service control policies allow
 // apart from the user's own policies, and knows no condition of the latter (IAM
 // API Reference, SimulatePrincipalPolicy, PermissionsBoundaryDecisionDetail and
 // OrganizationsDecisionDetail; IAM User Guide, "Testing IAM policies with the IAM
-// policy simulator"). That the user's own policies allow none of it bars nobody:
+// policy simulator"). That the user's own policies allow none of it bars no one:
 // the quarantine policy does. A deny of theirs does.
 func (q *Quarantine) Barred(ctx context.Context, account, user string) (why string, err error) {
 	c, err := q.accounts.of(account)

@@ -21,7 +21,7 @@ import (
 const (
 	timeout    = time.Second
 	nameHolds  = 24 * time.Hour
-	noneHolds  = time.Hour   // no such account, or nobody here may ask
+	noneHolds  = time.Hour   // no such account, or no one here may ask
 	pauseHolds = time.Minute // no answer in time
 	most       = 1024        // names kept
 )

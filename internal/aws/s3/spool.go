@@ -83,7 +83,7 @@ type Options struct {
 	Workers int              // files copied at once; 0: 8
 	Timeout time.Duration    // for one file; 0: 2 minutes
 	Report  func(Progress)   // called now and then, by one goroutine at a time; may be nil
-	Failed  func(f Failure)  // likewise, for each file that could not be copied; may be nil
+	Failed  func(f Failure)  // as above, for each file that could not be copied; may be nil
 	Now     func() time.Time // for how often Report is called; nil: after each file
 }
 

@@ -114,7 +114,7 @@ func TestTopics(t *testing.T) {
 	}
 }
 
-// TestEscalationTopic holds that what lowers critical alerts is told of there too.
+// TestEscalationTopic holds that what lowers critical alerts is reported there too.
 func TestEscalationTopic(t *testing.T) {
 	server := snstest.New(t)
 	a := anAlert(detect.High)
@@ -127,7 +127,7 @@ func TestEscalationTopic(t *testing.T) {
 	}
 }
 
-// TestUnhealthy holds that what is told of the guard itself has a second way out,
+// TestUnhealthy holds that what is reported about the guard itself has a second way out,
 // however severe it is, and takes it also where the first is broken.
 func TestUnhealthy(t *testing.T) {
 	server := snstest.New(t)

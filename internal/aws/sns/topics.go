@@ -22,7 +22,7 @@ type Inspector struct {
 }
 
 // NewInspector returns an Inspector. own is the name of rootguard's own function
-// that subscribes to alerts: it is nobody who gets them.
+// that subscribes to alerts: it is no one who gets them.
 func NewInspector(client *sdk.Client, own string) *Inspector {
 	return &Inspector{client: client, own: own}
 }

@@ -19,7 +19,7 @@ var _ accountcheck.Forwarders = (*Forwarders)(nil)
 
 // Forwarders is a accountcheck.Forwarders over the queues of the stacks that forward
 // accounts' events: one in each Region, all of one name. The guard's own account
-// has other ones, which are not looked at here.
+// has other ones, which are not checked here.
 type Forwarders struct {
 	clients     []*sdk.Client // of each Region, whose connections all accounts share
 	credentials func(account string) (aws.CredentialsProvider, error)

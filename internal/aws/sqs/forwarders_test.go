@@ -20,7 +20,7 @@ import (
 	"rootguard/internal/detect"
 )
 
-// TestForwarders looks at a queue of one name in two Regions, which this server
+// TestForwarders checks a queue of one name in two Regions, which this server
 // does not tell apart: each is asked.
 func TestForwarders(t *testing.T) {
 	const queue = "rootguard-forward-undelivered"

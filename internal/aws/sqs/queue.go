@@ -86,7 +86,7 @@ func (q *Queue) Release(ctx context.Context, m redrive.Message) error {
 }
 
 // Waiting is about how many messages are visible, and how many are hidden since
-// somebody received them.
+// someone received them.
 func (q *Queue) Waiting(ctx context.Context) (visible, hidden int, err error) {
 	names := []types.QueueAttributeName{types.QueueAttributeNameApproximateNumberOfMessages, types.QueueAttributeNameApproximateNumberOfMessagesNotVisible}
 	out, err := q.client.GetQueueAttributes(ctx, &sdk.GetQueueAttributesInput{QueueUrl: &q.url, AttributeNames: names})
@@ -119,7 +119,7 @@ func Find(ctx context.Context, client *sdk.Client, name string) (string, error) 
 
 // Region is the Region of a queue's URL, https://sqs.REGION.amazonaws.com/…
 // (Amazon SQS Developer Guide, "Queue and message identifiers"), "" where it
-// does not tell.
+// does not report.
 func Region(queueURL string) string {
 	u, err := url.Parse(queueURL)
 	if err != nil {

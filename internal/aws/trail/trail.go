@@ -51,7 +51,7 @@ var refusals = []string{
 
 // fill asks what a trail does. It is named by its ARN, as that of another
 // account or Region must be (AWS CloudTrail API Reference, GetTrailStatus). What
-// such a foreign one logs may be refused to be told.
+// such a foreign one logs may be refused to be reported.
 func (t *Trails) fill(ctx context.Context, trail *health.Trail, foreign bool) error {
 	status, err := t.client.GetTrailStatus(ctx, &sdk.GetTrailStatusInput{Name: &trail.ARN})
 	if err != nil {

@@ -215,7 +215,7 @@ func (t *teller) mine(begin time.Time, by func(int) who) {
 }
 
 // aftermath is the response team, working as the member's root user through
-// sts:AssumeRoot. The member's records do not say assumedRoot; the key tells.
+// sts:AssumeRoot. The member's records do not say assumedRoot; the key shows.
 func (t *teller) aftermath() {
 	const day = 37
 	responder := role(Security, "incident-response", "riley", "AROADBQP57FF2RESPEXAMPLE", "ASIADBQP57FF2RESPXMP", at(day, "03:20:00"), opsRoom, cli)

@@ -1,4 +1,4 @@
-// Package story tells the first weeks of a synthetic AWS account as CloudTrail
+// Package story shows the first weeks of a synthetic AWS account as CloudTrail
 // records: its bootstrap, a user who never gets MFA, a root takeover a month
 // later, and the move to IAM Identity Center that follows. Addresses, account IDs and keys are those set aside for documentation.
 package story
@@ -57,7 +57,7 @@ func Write(w io.Writer) error {
 	return nil
 }
 
-// tell tells the whole story, in the order of its log file.
+// report shows the whole story, in the order of its log file.
 func tell() []record {
 	var t teller
 	t.firstDay()

@@ -4,7 +4,7 @@
 //	mutate [-n 100] [-seed 1] [-for 10m] [-min 0] PACKAGE...
 //
 // A change that does not compile counts for nothing: `go test` exits with 1 there as
-// where a test fails, which tools that look at that alone take for a test's merit.
+// where a test fails, which tools that check that alone take for a test's merit.
 package main
 
 import (

@@ -11,7 +11,7 @@ import (
 	"rootguard/internal/eventrules"
 )
 
-// Router tells which rules deliver a record.
+// Router says which rules deliver a record.
 type Router struct {
 	rules    []eventrules.Rule
 	patterns []*eventpattern.Pattern

@@ -255,7 +255,7 @@ func (s *Server) do(op string, body []byte) (any, error) {
 	}
 }
 
-// describe tells of a table that is ready and, but for Unprotected, protected.
+// describe reports a table that is ready and, but for Unprotected, protected.
 func (s *Server) describe(op string, body []byte) (any, error) {
 	var in struct{ TableName string }
 	if err := json.Unmarshal(body, &in); err != nil {

@@ -293,7 +293,7 @@ func (u *User) arn(account, name string) string {
 	return "arn:aws:iam::" + account + ":user" + cmp.Or(u.Path, "/") + escape(name)
 }
 
-// simulate tells of each action what denies it. Every account is in an
+// simulate reports for each action what denies it. Every account is in an
 // organization; the user's own policies allow nothing.
 func (s *Server) simulate(account string, form url.Values) (string, *apiError) {
 	for name, user := range s.accounts[account].Users {

@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// lookAhead is how far behind a brace mend looks for the key of a new record,
+// lookAhead is how far behind a brace resync looks for the key of a new record,
 // white space included.
 const lookAhead = 64
 
@@ -21,7 +21,7 @@ func (p place) begins() string {
 	}
 }
 
-// mend skips what is broken, from pos on: to the end of the object that begins
+// resync skips what is broken, from pos on: to the end of the object that begins
 // there, or of the depth objects that are open there, or to where the next
 // record seems to begin, whichever comes first. What is no object ends in a list
 // at a comma, a bracket or a brace. The start of a next record is what a string
@@ -31,10 +31,10 @@ func (p place) begins() string {
 // JSON was found broken at the offset fault. A start before that is taken only
 // where nothing before was found broken there, so that no byte is scanned more
 // than a few times over.
-func (r *Reader) mend(f *frame, depth int, fault int64) {
+func (r *Reader) resync(f *frame, depth int, fault int64) {
 	lookBack := r.at() >= r.broken
 	r.broken = max(r.broken, fault)
-	r.mended = true
+	r.resynced = true
 	f.next = commaOrEnd
 	inString := false
 	isElement := depth == 0 && f.place != atTop && r.buf[r.pos] != '{'
@@ -81,17 +81,17 @@ func (r *Reader) recordBegins(p place) bool {
 	return bytes.HasPrefix(ahead[skipSpace(ahead, 1):], []byte(p.begins()))
 }
 
-// stray tells of a byte that cannot stand where it stands, and skips to what can.
+// stray reports a byte that cannot stand where it stands, and skips to what can.
 func (r *Reader) stray(f *frame) (Entry, bool) {
-	entry, told := Entry{Index: -1}, r.mended
+	entry, told := Entry{Index: -1}, r.resynced
 	if !told {
 		entry.Err = fmt.Errorf("invalid JSON: unexpected %q at byte %d", r.buf[r.pos], r.at())
 	}
 	if f.place == atTop {
 		r.pos++
-		r.mended = true
+		r.resynced = true
 	} else {
-		r.mend(f, 0, r.at())
+		r.resync(f, 0, r.at())
 	}
 	return entry, !told
 }
