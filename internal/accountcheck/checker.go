@@ -106,8 +106,8 @@ const (
 )
 
 // spent reports whether too little time is left for another batch.
-func (c *Checker) spent(ctx context.Context) bool {
-	return ctx.Err() != nil || worker.Short(ctx, c.deps.Now(), reserve)
+func (k *Checker) spent(ctx context.Context) bool {
+	return ctx.Err() != nil || worker.Short(ctx, k.deps.Now(), reserve)
 }
 
 func later(a, b time.Time) time.Time {

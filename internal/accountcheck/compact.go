@@ -49,11 +49,11 @@ func (k *Checker) CompactFacts(ctx context.Context, at time.Time) (Compacted, er
 }
 
 // compactFrom has the facts of an account compacted from a time on.
-func (c *Checker) compactFrom(ctx context.Context, account string, at time.Time) error {
-	if c.deps.FactRows == nil {
+func (k *Checker) compactFrom(ctx context.Context, account string, at time.Time) error {
+	if k.deps.FactRows == nil {
 		return nil
 	}
-	return c.schedule.revise(ctx, account, KindFacts, func(r Check) (Check, bool) {
+	return k.schedule.revise(ctx, account, KindFacts, func(r Check) (Check, bool) {
 		begun := r.Due.IsZero()
 		if begun {
 			r.Due = at

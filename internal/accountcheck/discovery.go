@@ -269,10 +269,10 @@ func (c *discovery) enroll(ctx context.Context, account string, began time.Time)
 
 // enroll gives an account its rounds, where it has none: at once, or each at a
 // time of its own. fresh is false where it had one.
-func (c *Checker) enroll(ctx context.Context, account string, atOnce bool, began, at time.Time) (fresh bool, err error) {
+func (k *Checker) enroll(ctx context.Context, account string, atOnce bool, began, at time.Time) (fresh bool, err error) {
 	begin := func(kind Kind, every time.Duration) (bool, error) {
 		begun := false
-		err := c.schedule.revise(ctx, account, kind, func(r Check) (Check, bool) {
+		err := k.schedule.revise(ctx, account, kind, func(r Check) (Check, bool) {
 			listed := r.Listed.Before(began)
 			if listed {
 				r.Listed = began
@@ -290,7 +290,7 @@ func (c *Checker) enroll(ctx context.Context, account string, atOnce bool, began
 		})
 		return begun, err
 	}
-	if fresh, err = begin(KindRoot, c.settings.RootInterval); err != nil {
+	if fresh, err = begin(KindRoot, k.settings.RootInterval); err != nil {
 		return fresh, err
 	}
 	if _, err = begin(KindUsers, daily); err != nil {

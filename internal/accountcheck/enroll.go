@@ -29,9 +29,9 @@ type IAMReader interface {
 
 // Recently reports whether an account was checked to the end, root and users,
 // within the hour before a time.
-func (c *Checker) Recently(ctx context.Context, account string, at time.Time) (bool, error) {
+func (k *Checker) Recently(ctx context.Context, account string, at time.Time) (bool, error) {
 	for _, kind := range []Kind{KindRoot, KindUsers} {
-		r, err := c.schedule.round(ctx, account, kind)
+		r, err := k.schedule.round(ctx, account, kind)
 		if err != nil || r.Done.IsZero() || r.Cursor != "" || at.Sub(r.Done) > time.Hour {
 			return false, err
 		}
@@ -51,13 +51,13 @@ func (e *UnreachableError) Unwrap() error { return e.err }
 // progress, where not nil, is called with how many users were checked of how many. What
 // it does not finish is due for the sweep at once; where IAM does not answer it
 // fails with a SilentError.
-func (c *Checker) Enroll(ctx context.Context, iam IAMReader, account string, at time.Time, progress func(checked, of int)) (Enrolled, error) {
+func (k *Checker) Enroll(ctx context.Context, iam IAMReader, account string, at time.Time, progress func(checked, of int)) (Enrolled, error) {
 	var did Enrolled
-	if _, err := c.enroll(ctx, account, true, time.Time{}, at); err != nil {
+	if _, err := k.enroll(ctx, account, true, time.Time{}, at); err != nil {
 		return did, err
 	}
 	for _, kind := range []Kind{KindRoot, KindUsers} {
-		err := c.schedule.revise(ctx, account, kind, func(r Check) (Check, bool) {
+		err := k.schedule.revise(ctx, account, kind, func(r Check) (Check, bool) {
 			late := r.Due.After(at)
 			r.Due = at
 			return r, late
@@ -66,14 +66,14 @@ func (c *Checker) Enroll(ctx context.Context, iam IAMReader, account string, at 
 			return did, err
 		}
 	}
-	if err := c.enrollRoot(ctx, iam, account, at, &did); err != nil {
+	if err := k.enrollRoot(ctx, iam, account, at, &did); err != nil {
 		return did, err
 	}
-	return did, c.enrollUsers(ctx, iam, account, at, progress, &did)
+	return did, k.enrollUsers(ctx, iam, account, at, progress, &did)
 }
 
-func (c *Checker) enrollRoot(ctx context.Context, iam Roots, account string, at time.Time, did *Enrolled) error {
-	r, err := c.schedule.round(ctx, account, KindRoot)
+func (k *Checker) enrollRoot(ctx context.Context, iam Roots, account string, at time.Time, did *Enrolled) error {
+	r, err := k.schedule.round(ctx, account, KindRoot)
 	if err != nil {
 		return err
 	}
@@ -83,13 +83,13 @@ func (c *Checker) enrollRoot(ctx context.Context, iam Roots, account string, at 
 	if err != nil {
 		return &UnreachableError{err}
 	}
-	p := rootRun{pass: pass{Checker: c, at: at}}
+	p := rootRun{pass: pass{Checker: k, at: at}}
 	p.account(ctx, r, &answer{live: live})
 	if err := p.err(); err != nil {
 		return err
 	}
 	did.Root = live
-	if r, err = c.schedule.round(ctx, account, KindRoot); err != nil {
+	if r, err = k.schedule.round(ctx, account, KindRoot); err != nil {
 		return err
 	}
 	did.Problems = r.Root.Problems

@@ -61,9 +61,9 @@ type ReportsChecked struct {
 //
 // A report is asked for in one run and read in a later one: IAM takes seconds to
 // minutes to make it, and makes none within four hours of the last.
-func (c *Checker) CheckReports(ctx context.Context, reports CredentialReports, at time.Time) (ReportsChecked, error) {
-	w := reportRun{pass: pass{Checker: c, at: at}, reports: reports}
-	err := w.walk(ctx, KindReport, min(rootBatch, c.settings.Batch), w.batch)
+func (k *Checker) CheckReports(ctx context.Context, reports CredentialReports, at time.Time) (ReportsChecked, error) {
+	w := reportRun{pass: pass{Checker: k, at: at}, reports: reports}
+	err := w.walk(ctx, KindReport, min(rootBatch, k.settings.Batch), w.batch)
 	w.More = w.more
 	return w.ReportsChecked, err
 }

@@ -58,9 +58,9 @@ type RootsChecked struct {
 // guard, and reports that once a day for as long as it is so. A queue that is
 // missing, or gives no answer, is noted for the discovery of accounts to report. forwarders is nil
 // where no account sends any.
-func (c *Checker) CheckRoots(ctx context.Context, roots Roots, forwarders Forwarders, at time.Time) (RootsChecked, error) {
-	p := rootRun{pass: pass{Checker: c, at: at}, roots: roots, forwarders: forwarders}
-	err := p.walk(ctx, KindRoot, min(rootBatch, c.settings.Batch), p.batch)
+func (k *Checker) CheckRoots(ctx context.Context, roots Roots, forwarders Forwarders, at time.Time) (RootsChecked, error) {
+	p := rootRun{pass: pass{Checker: k, at: at}, roots: roots, forwarders: forwarders}
+	err := p.walk(ctx, KindRoot, min(rootBatch, k.settings.Batch), p.batch)
 	p.More = p.more
 	return p.RootsChecked, err
 }

@@ -66,7 +66,7 @@ func (s Schedule) Answers(ctx context.Context, account string) (bool, error) {
 // the last one, and sets the status right where it was the one that is not known.
 // A password that was accepted has it check whether a sign-in follows.
 func (s Schedule) Added(ctx context.Context, facts []bootstrap.Fact) error {
-	var errs []error
+	errs := make([]error, 0, len(facts))
 	for i := range facts {
 		f := &facts[i]
 		soon, entered := f.Time.Add(consistencyDelay+time.Second), false

@@ -47,8 +47,9 @@ const namesShown = 3
 // listed is the finding of a roll-up, about all that it lists.
 func listed(a Alert) detect.Finding {
 	f := a.Finding
-	var names []string
-	for _, act := range a.Actions[:min(len(a.Actions), namesShown)] {
+	shown := a.Actions[:min(len(a.Actions), namesShown)]
+	names := make([]string, 0, len(shown))
+	for _, act := range shown {
 		names = append(names, act.Target)
 	}
 	of := len(a.Actions) + a.ActionsOmitted

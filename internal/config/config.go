@@ -112,7 +112,7 @@ func LoadHub(getenv func(string) string) (alert.Hub, error) {
 }
 
 // HubAccount is the guard's own account.
-func (c *Config) Home() accountcheck.HubAccount {
+func (c *Config) HubAccount() accountcheck.HubAccount {
 	return accountcheck.HubAccount{Account: c.Account, Region: c.Region, Members: c.MemberRole != ""}
 }
 

@@ -25,12 +25,14 @@ var (
 	_ accountcheck.Checks               = (*Checks)(nil)
 )
 
-// The rows of each kind.
-type (
-	Deadlines   = Rows[mfadeadline.Deadline]
-	Quarantines = Rows[quarantine.Quarantine]
-	Summaries   = Rows[announcement.Summary]
-)
+// Deadlines are when users are to be checked.
+type Deadlines = Rows[mfadeadline.Deadline]
+
+// Quarantines are how far the quarantine of each user has come.
+type Quarantines = Rows[quarantine.Quarantine]
+
+// Summaries are when the summaries of announcements are due.
+type Summaries = Rows[announcement.Summary]
 
 // Rows is a worker.Rows in memory. The zero value is ready.
 type Rows[T worker.Row] struct {

@@ -177,7 +177,7 @@ func (g *Guard) reader() accountfacts.Reader {
 }
 
 func (g *Guard) added(ctx context.Context, facts []bootstrap.Fact) error {
-	var errs []error
+	errs := make([]error, 0, len(g.deps.Added))
 	for _, hook := range g.deps.Added {
 		errs = append(errs, hook.Added(ctx, facts))
 	}

@@ -58,7 +58,7 @@ type Beats interface {
 }
 
 // Facts keeps what a live check found.
-type Journal interface {
+type Facts interface {
 	Add(ctx context.Context, facts []bootstrap.Fact) (added int, err error)
 }
 
@@ -70,7 +70,7 @@ type Deps struct {
 	Sweeper Sweeper // of the function whose schedule sweeps, which has Users too; else nil
 	Tasks   []Task  // of the same function, in the order in which they are done
 	First   []Task  // those that are done before the sweep
-	Facts   Journal
+	Facts   Facts
 	Beats   Beats        // nil: of a function at which no heartbeat comes out
 	Name    string       // the function's, for Beats: "iamuser"
 	Metrics bool         // CloudWatch makes metrics of the values in the log

@@ -31,6 +31,6 @@ func main() {
 	f.Deps.First = append(f.Deps.First, lambdahandler.Compact(f.Parts.Accounts))
 	f.Deps.Tasks = append(f.Deps.Tasks, lambdahandler.Renotify(f.Parts.Incidents), lambdahandler.Summarize(f.Parts.Announcer),
 		lambdahandler.CheckHealth(awshealth.New(&f.Config, f.AWS, time.Now), f.Parts.Guard))
-	f.Deps.Tasks = append(f.Deps.Tasks, lambdahandler.AccountTasks(f.Parts.Accounts, accounts, f.Config.Home(), f.Organization, forwarders)...)
+	f.Deps.Tasks = append(f.Deps.Tasks, lambdahandler.AccountTasks(f.Parts.Accounts, accounts, f.Config.HubAccount(), f.Organization, forwarders)...)
 	lambda.Start(lambdahandler.New(f.Deps).Handle)
 }
