@@ -132,8 +132,8 @@ type Reader struct {
 	pos, end int   // buf[pos:end] is to be read
 	offset   int64 // in the stream, of buf[0]
 
-	open   []frame // what is open around pos, the outermost first
-	broken int64   // the offset up to which JSON was found broken
+	open     []frame // what is open around pos, the outermost first
+	broken   int64   // the offset up to which JSON was found broken
 	resynced bool    // stray bytes here are the rest of something broken, reported already
 
 	record  scanner // of the record at pos
