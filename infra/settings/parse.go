@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"rootguard/internal/eventpattern"
 	"rootguard/internal/eventrules"
@@ -40,12 +41,15 @@ func (e *Error) Error() string {
 func Parse(context map[string]any) (Settings, error) {
 	p := &parser{settings: defaults()}
 	var object map[string]any
-	switch v := context[Object].(type) {
-	case nil:
+	given, present := context[Object]
+	switch v := given.(type) {
 	case map[string]any:
 		object = v
 	default:
-		p.fail(Object, v, `give an object, as in {"rootguard": {"email": ["ops@example.com"]}}`)
+		if !present {
+			break
+		}
+		p.fail(Object, shown(v), `give an object, as in {"rootguard": {"email": ["ops@example.com"]}}`)
 	}
 	p.read(Object+".", object)
 
@@ -270,8 +274,8 @@ var (
 	accountIDs = pattern{regexp.MustCompile(`^[0-9]{12}$`), "use the account's 12 digits, in quotes"}
 	orgIDs     = pattern{regexp.MustCompile(`^o-[a-z0-9]{10,32}$`), `use the organization's ID, such as "o-a1b2c3d4e5"`}
 	units      = pattern{regexp.MustCompile(`^(r-[a-z0-9]{4,32}|ou-[a-z0-9]{4,32}-[a-z0-9]{8,32})$`), `use the ID of an organizational unit ("ou-…") or of the root ("r-…")`}
-	workspaces = pattern{regexp.MustCompile(`^[A-Z0-9]{1,255}$`), `use the workspace's ID, such as "T0123ABCD"`}
-	channels   = pattern{regexp.MustCompile(`^[A-Za-z0-9]{1,255}$`), `use the channel's ID, such as "C0123ABCD", not its name`}
+	workspaces = pattern{regexp.MustCompile(`^[TE][A-Z0-9]{6,30}$`), `use the workspace's ID, such as "T0123ABCD"`}
+	channels   = pattern{regexp.MustCompile(`^[CG][A-Z0-9]{6,30}$`), `use the channel's ID, such as "C0123ABCD", not its name`}
 	// Users by name (IAM API Reference, CreateUser) or ARN, and accounts.
 	exempts = pattern{regexp.MustCompile(`^([A-Za-z0-9_+=,.@-]{1,64}|arn:aws[a-z-]*:iam::[0-9]{12}:user/[!-~]+)$`), "use the name or ARN of a user, its unique ID (AIDA…), or the account's 12 digits"}
 	// DynamoDB Developer Guide, naming rules.
@@ -566,6 +570,8 @@ func (p *parser) accountNames(key string, v any) {
 			p.fail(key+"."+id, id, accountIDs.fix)
 		case !ok || strings.TrimSpace(name) == "":
 			p.fail(key+"."+id, shown(values[id]), "give the account's name")
+		case strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }):
+			p.fail(key+"."+id, strconv.Quote(name), "remove the line break or other character that does not print")
 		default:
 			names[id] = name
 		}

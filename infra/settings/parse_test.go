@@ -86,6 +86,7 @@ func TestParse(t *testing.T) {
 		{"several, separated by commas", `{"email": "a@example.com, b@example.com"}`, base(func(s *Settings) { s.Receivers.Email = []string{"a@example.com", "b@example.com"} })},
 		{"the command line wins", `{"email": "cli@example.com", "rootguard": {"email": ["file@example.com"]}}`, base(func(s *Settings) { s.Receivers.Email = []string{"cli@example.com"} })},
 		{"no further Region", `{"rootguard": {"regions": []}}`, base(func(s *Settings) { s.Regions = nil })},
+		{"no reminder and no resend", `{"rootguard": {"reminders": [], "resend": []}}`, base(func(s *Settings) { s.Reminders, s.Resend = []time.Duration{}, []time.Duration{} })},
 		{"no further Region, on the command line", `{"regions": ""}`, base(func(s *Settings) { s.Regions = nil })},
 		{"GovCloud", `{"partition": "aws-us-gov"}`, base(func(s *Settings) { s.Partition, s.Regions = "aws-us-gov", []string{"us-gov-east-1"} })},
 		{"the European Sovereign Cloud", `{"partition": "aws-eusc"}`, base(func(s *Settings) { s.Partition, s.Regions = "aws-eusc", []string{} })},
@@ -222,7 +223,11 @@ func TestParseErrors(t *testing.T) {
 		{`{"rootguard": {"escalation": "a@example.com"}}`, "rootguard.escalation", "a@example.com", "object with email, https, sms"},
 		{`{"rootguard": {"slack": {"workspace": "T0123ABCD"}}}`, "rootguard.slack.channel", "", "missing"},
 		{`{"rootguard": {"slack": {"workspace": "T0123ABCD", "channel": "#alerts"}}}`, "rootguard.slack.channel", "#alerts", "not its name"},
-		{`{"partition": "aws-cn", "rootguard": {"slack": {"workspace": "T0123ABCD", "channel": "C1"}}}`, "rootguard.slack", "aws-cn", "remove slack"},
+		{`{"rootguard": {"slack": {"workspace": "C0123ABCD", "channel": "C0123ABCD"}}}`, "rootguard.slack.workspace", "C0123ABCD", "T0123ABCD"},
+		{`{"rootguard": {"slack": {"workspace": "T0123ABCD", "channel": "1"}}}`, "rootguard.slack.channel", "1", "C0123ABCD"},
+		{`{"rootguard": null}`, "rootguard", "(empty)", "give an object"},
+		{`{"rootguard": {"accountNames": {"111122223333": "prod\nbilling"}}}`, "rootguard.accountNames.111122223333", `"prod\nbilling"`, "line break"},
+		{`{"partition": "aws-cn", "rootguard": {"slack": {"workspace": "T0123ABCD", "channel": "C0123ABCD"}}}`, "rootguard.slack", "aws-cn", "remove slack"},
 		{`{"rootguard": {"organization": {}}}`, "rootguard.organization.units", "", "missing"},
 		{organization(`"id": "abc"`), "rootguard.organization.id", "abc", "o-a1b2c3d4e5"},
 		{organization(`"hub": 222222222222`), "rootguard.organization.hub", "2.22222222222e+11", "in quotes"},
@@ -308,7 +313,7 @@ func TestEnvironment(t *testing.T) {
 // in whatever form the receivers are missing, unless they say that it is meant.
 func TestDeployable(t *testing.T) {
 	for given, ok := range map[string]bool{
-		`{}`: false, `{"rootguard": null}`: false, `{"rootguard": {}}`: false, `{"email": ""}`: false, `{"email": " , "}`: false,
+		`{}`: false, `{"rootguard": {}}`: false, `{"email": ""}`: false, `{"email": " , "}`: false,
 		`{"rootguard": {"email": []}}`: false, `{"email": "", "rootguard": {"email": ["ops@example.com"]}}`: false,
 		`{"rootguard": {"escalation": {"email": ["ciso@example.com"]}}}`: false, `{"chatTopic": true}`: false, `{"securityHub": true}`: false,
 		`{"email": "ops@example.com"}`: true, `{"rootguard": {"email": ["ops@example.com"]}}`: true, `{"sms": "+14155550100"}`: true,

@@ -569,8 +569,11 @@ func (g *guard) environment(function string) *map[string]*string { //nolint:funl
 		for i, d := range list {
 			texts[i] = d.String()
 		}
-		if len(texts) > 0 {
+		switch {
+		case len(texts) > 0:
 			env[name] = jsii.String(strings.Join(texts, ","))
+		case list != nil: // an empty list, and not a setting that is not given
+			env[name] = jsii.String(config.None)
 		}
 	}
 	if g.escalation != nil {

@@ -282,6 +282,9 @@ func (r *reader) duration(name string, least, most time.Duration) time.Duration 
 
 func (r *reader) durations(name string, least, most time.Duration) []time.Duration {
 	var all []time.Duration
+	if r.text(name) == None {
+		return []time.Duration{}
+	}
 	for _, value := range r.list(name) {
 		d, err := time.ParseDuration(value)
 		if err != nil || d < least || d > most || len(all) > 0 && d <= all[len(all)-1] {

@@ -147,3 +147,12 @@ func TestAccountName(t *testing.T) {
 		t.Errorf("got %q for an account without a name", got)
 	}
 }
+
+// TestNone holds that no reminder is another setting than the default ones.
+func TestNone(t *testing.T) {
+	env := map[string]string{EnvTable: "t", EnvTopicARN: "arn:aws:sns:us-east-1:111122223333:rootguard", EnvReminders: None}
+	c, err := Load(func(name string) string { return env[name] })
+	if err != nil || c.Settings.Reminders == nil || len(c.Settings.Reminders) > 0 || c.Settings.Resend != nil {
+		t.Errorf("reminders %v, resend %v, %v", c.Settings.Reminders, c.Settings.Resend, err)
+	}
+}

@@ -15,8 +15,8 @@ const (
 	EnvEscalationTopicARN = "ROOTGUARD_ESCALATION_TOPIC_ARN" // SNS topic that gets critical alerts too
 	EnvChatTopicARN       = "ROOTGUARD_CHAT_TOPIC_ARN"       // SNS topic of Amazon Q Developer in chat applications
 	EnvGrace              = "ROOTGUARD_GRACE"                // from console access to user.mfa.missing
-	EnvReminders          = "ROOTGUARD_REMINDERS"            // list: how long after the end of grace to remind, shortest first
-	EnvResend             = "ROOTGUARD_RESEND"               // list: how long after its alert a critical incident is sent again, shortest first
+	EnvReminders          = "ROOTGUARD_REMINDERS"            // list: how long after the end of grace to remind, shortest first; or None
+	EnvResend             = "ROOTGUARD_RESEND"               // list: how long after its alert a critical incident is sent again, shortest first; or None
 	EnvQuarantine         = "ROOTGUARD_QUARANTINE"           // "dry-run" or "on": what becomes of users past the last reminder; else nothing
 	EnvQuarantineNotice   = "ROOTGUARD_QUARANTINE_NOTICE"    // from the announcement of a quarantine to it
 	EnvQuarantineDaily    = "ROOTGUARD_QUARANTINE_DAILY"     // users quarantined in 24 hours at most
@@ -91,3 +91,6 @@ func SecondRule(prefix string) string { return prefix + "-second-" }
 // ForwardQueue is the name of the queue in which events wait that could not be
 // forwarded to the guard, in each Region of each account that forwards any.
 func ForwardQueue(prefix string) string { return prefix + "-forward-undelivered" }
+
+// None is the value of a list of durations in which there is none, and not the default.
+const None = "none"
