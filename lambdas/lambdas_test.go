@@ -751,7 +751,7 @@ func TestSweep(t *testing.T) {
 	}
 	logs := sweep.Logs()
 	group := func(i int) map[string]any { g, _ := logs[i]["sweep"].(map[string]any); return g }
-	if len(logs) != 6 || group(0)["unanswered"] != 1.0 || group(1)["told"] != 1.0 || group(2) != nil || group(4)["closed"] != 1.0 {
+	if len(logs) != 6 || group(0)["unanswered"] != 1.0 || group(1)["alerted"] != 1.0 || group(2) != nil || group(4)["resolved"] != 1.0 {
 		t.Errorf("lines of log: %v", logs)
 	}
 
@@ -838,7 +838,7 @@ func TestLooks(t *testing.T) {
 		t.Errorf("the e-mail:\n%s", text)
 	}
 	log := sweep.Logs()[0]
-	if group, _ := log["reconcile"].(map[string]any); group["users"] != 2.0 || group["found"] != 2.0 || group["without_mfa"] != 1.0 {
+	if group, _ := log["user_checks"].(map[string]any); group["users"] != 2.0 || group["found"] != 2.0 || group["without_mfa"] != 1.0 {
 		t.Errorf("line of log: %v", log)
 	}
 	pass(21)

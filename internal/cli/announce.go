@@ -240,7 +240,7 @@ type announceCloseCmd struct {
 
 // Help has examples.
 func (announceCloseCmd) Help() string {
-	return `From then on root at work is told of as always. Everybody gets a note, and some minutes later the recap. One that has not begun never does.
+	return `From then on root use is reported as always. All receivers get a note, and some minutes later the summary. An announcement that has not begun never does.
 
 ` + announcePermissions + `
 

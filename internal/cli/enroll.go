@@ -23,7 +23,7 @@ type enrollCmd struct {
 
 // Help has examples.
 func (enrollCmd) Help() string {
-	return `Makes accounts known to the deployed rootguard and looks at them at once: how root stands, and which IAM users there are. The sweep does so by itself, within an hour for root and within a day for users. A user with a console password and no MFA has its grace from now on. What is wrong with root is told by the sweep, 15 minutes later, if it is still so.
+	return `Makes accounts known to the deployed rootguard and checks them at once: the state of root, and which IAM users there are. The sweep does so by itself, within an hour for root and within a day for users. A user with a console password and no MFA has its grace from now on. What is wrong with root is reported by the sweep, 15 minutes later, if it is still so.
 
 Done again it changes nothing that is on record already. Interrupted, it goes on where it was, and what it has no answer about is left to the sweep, due at once. So is an account that your credentials may not ask about: the role in member accounts lets only roles of rootguard's own account in whose name begins with rootguard-.
 
@@ -121,7 +121,7 @@ func (c enrollCmd) Run(ctx context.Context, sys system) error {
 		}
 		sum.add(&done)
 		if done.Error != "" {
-			fmt.Fprintf(sys.stderr, "%s: left to the sweep, which looks at it within minutes: %s\n", label.Clean(account), label.Clean(done.Error))
+			fmt.Fprintf(sys.stderr, "%s: left to the sweep, which checks it within minutes: %s\n", label.Clean(account), label.Clean(done.Error))
 		}
 		if err := c.print(sys, &done); err != nil {
 			return err

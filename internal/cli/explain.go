@@ -24,7 +24,7 @@ type explainCmd struct {
 
 // Help has examples.
 func (explainCmd) Help() string {
-	return `From the store, or with --aws from the deployed table: the finding it made, the alert or roll-up that told of it, and the facts it added to an account's status. With paths also the record itself, and the verdict on it with the reason, even where it was not flagged.
+	return `From the store, or with --aws from the deployed table: the finding it made, the alert or roll-up that reported it, and the facts it added to an account's status. With paths also the record itself, and the verdict on it with the reason, even where it was not flagged.
 
 Examples:
   rootguard explain 3f2a1c9e-0d0b-4c53-9d53-6f0f8f0f1a2b

@@ -24,7 +24,7 @@ type incidentsCmd struct {
 
 // Help has examples.
 func (incidentsCmd) Help() string {
-	return `The alerts of one session of root are one incident, and so are those of a session in which something critical was done. Listed are all critical ones that nobody has acknowledged, and what else is of the last week.
+	return `The alerts of one session of root are one incident, and so are those of a session in which something critical was done. Listed are all critical ones that are not acknowledged, and what else is of the last week.
 
 It needs dynamodb:Query on the table and cloudformation:DescribeStacks.
 
@@ -170,7 +170,7 @@ type ackCmd struct {
 
 // Help has examples.
 func (ackCmd) Help() string {
-	return `A critical incident that nobody acknowledges is sent again (after 15 minutes and an hour, unless deployed otherwise), to the escalation topic too. An acknowledgement ends that, and everybody is told of it once. If somebody was faster, theirs stays and you are told who. Another critical alert in the same incident opens it again.
+	return `A critical incident that is not acknowledged is sent again (after 15 minutes and an hour, unless deployed otherwise), to the escalation topic too. An acknowledgement ends that, and all receivers are notified once. If someone else was faster, their acknowledgement stays and you are told who it was. Another critical alert in the same incident opens it again.
 
 ` + announcePermissions + `
 

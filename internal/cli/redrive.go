@@ -52,7 +52,7 @@ With --json, each line of standard output is an object with a "schema": "rootgua
 
 It needs cloudformation:DescribeStacks, lambda:GetFunctionConfiguration, sqs:ReceiveMessage, sqs:DeleteMessage, sqs:ChangeMessageVisibility and sqs:GetQueueAttributes on the queues, and what the function's role allows on the table, the topics and their key; for alerts that wait for Security Hub also securityhub:BatchImportFindings.
 
-An organization's other accounts have a queue in each Region for what could not be sent to the guard, and nobody but themselves can read it: name a profile of that account with --queue-profile, beside the one of the guard's account, and the Regions with --forwarder.
+An organization's other accounts have a queue in each Region for what could not be sent to the guard, which only that account can read: name a profile of that account with --queue-profile, beside the one of the guard's account, and the Regions with --forwarder.
 
 Examples:
   rootguard redrive --dry-run                     # what waits?

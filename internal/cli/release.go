@@ -28,9 +28,9 @@ type releaseCmd struct {
 
 // Help has examples.
 func (releaseCmd) Help() string {
-	return `A user in quarantine gets out by signing in and enabling MFA. This is for when that cannot be waited for: it writes the wish, who has it and why into rootguard's table, and calls the function that alone may take the quarantine policy off users, in every account. Where it cannot be called, it does so at its next run, within 5 minutes. Everybody who gets alerts is told, once. A quarantine that is only announced is called off the same way.
+	return `A user in quarantine gets out by signing in and enabling MFA. This is for when that cannot wait: it writes the request, with who makes it and why, into rootguard's table, and calls the function that alone may take the quarantine policy off users, in every account. Where it cannot be called, it does so at its next run, within 5 minutes. All receivers of alerts are notified, once. A quarantine that is only announced is called off the same way.
 
-Afterwards the user is left alone for a time. Who is still without MFA then is announced anew.
+Afterwards the user is left alone for a time. A user who is still without MFA then is announced again.
 
 It needs sts:GetCallerIdentity, dynamodb:BatchGetItem, PutItem and Query on the table, lambda:GetFunctionConfiguration on rootguard-rootactivity and rootguard-quarantine, and lambda:InvokeFunction on the latter, without which it takes up to 5 minutes; it needs no permission on IAM.
 

@@ -50,7 +50,7 @@ type replayCmd struct {
 
 // Help has examples.
 func (replayCmd) Help() string {
-	return `What was told once is in the store and is not told again: replaying the same files twice changes nothing. Repeats of one finding in one session are rolled up into one alert with a count.
+	return `What was reported once is in the store and is not reported again: replaying the same files twice changes nothing. Repeats of one finding in one session are rolled up into one alert with a count.
 
 With --format json, each line of standard output is an object with a "schema": "rootguard.alert/1" for an alert, "rootguard.verdict/1" for a record that was let pass (--explain), and one "rootguard.summary/1" as the last line. With ocsf and asff each line is a finding of OCSF's class Detection Finding, or of the AWS Security Finding Format for the account's own Security Hub, and nothing else; what updates a finding has the ID of that finding. Without it, findings come as they are found, then a table counts them.
 

@@ -120,7 +120,7 @@ func passed(format string, args ...any) Outcome {
 }
 
 func skipped() Outcome {
-	return Outcome{Kind: Skipped, Reason: "no rule looks at such a record"}
+	return Outcome{Kind: Skipped, Reason: "no rule checks such a record"}
 }
 
 // finding is a finding of a kind with everything that a record says of who,

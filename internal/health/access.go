@@ -170,7 +170,7 @@ func busKey(b *EventBus, region string) verdict {
 	if b.Key == "" {
 		return well()
 	}
-	return surely(fmt.Sprintf("The default event bus of %s is encrypted by the key %s, with which rootguard was not deployed: whoever can disable that key stops every rule", region, b.Key),
+	return surely(fmt.Sprintf("The default event bus of %s is encrypted by the key %s, with which rootguard was not deployed: anyone who can disable that key stops every rule", region, b.Key),
 		fmt.Sprintf("aws events update-event-bus --region %s --name default --kms-key-identifier ''", region))
 }
 

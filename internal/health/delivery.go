@@ -276,6 +276,6 @@ func (c *Checker) judgeTable(t *Table) verdict {
 	if c.want.Adopted && strings.HasPrefix(t.Key, c.arn("kms", c.want.Region, "")) {
 		return well() // its owner's choice
 	}
-	return surely(fmt.Sprintf("The table %s is encrypted by the key %s, with which rootguard was not deployed: whoever can disable that key silences it", name, t.Key),
+	return surely(fmt.Sprintf("The table %s is encrypted by the key %s, with which rootguard was not deployed: anyone who can disable that key silences it", name, t.Key),
 		"aws dynamodb update-table "+update+" --sse-specification Enabled=false")
 }

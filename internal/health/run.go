@@ -152,7 +152,7 @@ func summary(results []Result, told []telling, unproved error, sign heartbeat) s
 	for _, s := range []struct {
 		stage stage
 		name  string
-	}{{first, "told"}, {worse, "worse"}, {reminder, "reminded"}, {closing, "closed"}} {
+	}{{first, "reported"}, {worse, "worse"}, {reminder, "reminded"}, {closing, "resolved"}} {
 		if counts[s.stage] > 0 {
 			attrs = append(attrs, slog.Int(s.name, counts[s.stage]))
 		}

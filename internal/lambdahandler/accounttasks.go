@@ -36,7 +36,7 @@ func AccountTasks(g AccountChecker, iam IAM, home accountcheck.HubAccount, org a
 				slog.Int("accounts", did.Accounts), slog.Int("enrolled", did.Enrolled), slog.Int("dropped", did.Dropped), slog.Bool("more", did.More),
 			}, some("refused", did.Refused)...)...), err
 		}},
-		{"root checks", func(ctx context.Context, at time.Time) (slog.Value, error) {
+		{"root_checks", func(ctx context.Context, at time.Time) (slog.Value, error) {
 			did, err := g.CheckRoots(ctx, iam, forwarders, at)
 			if did.Checked+did.Unanswered == 0 && !did.More {
 				return slog.Value{}, err
@@ -46,7 +46,7 @@ func AccountTasks(g AccountChecker, iam IAM, home accountcheck.HubAccount, org a
 				slog.Int("unanswered", did.Unanswered), slog.Int("queues_with_events", did.Backlogged), slog.Int("queue_failures", did.QueueFailures), slog.Bool("more", did.More),
 			}, list("unreachable", did.Unreachable)...)...), err
 		}},
-		{"credential reports", func(ctx context.Context, at time.Time) (slog.Value, error) {
+		{"credential_reports", func(ctx context.Context, at time.Time) (slog.Value, error) {
 			did, err := g.CheckReports(ctx, iam, at)
 			if did.Reports+did.Requested+did.Alerted+did.Resolved+did.Unanswered == 0 && !did.More {
 				return slog.Value{}, err
@@ -56,7 +56,7 @@ func AccountTasks(g AccountChecker, iam IAM, home accountcheck.HubAccount, org a
 				slog.Int("waiting", did.Waiting), slog.Int("unanswered", did.Unanswered), slog.Bool("more", did.More),
 			}, list("unreachable", did.Unreachable)...)...), err
 		}},
-		{"user checks", func(ctx context.Context, at time.Time) (slog.Value, error) {
+		{"user_checks", func(ctx context.Context, at time.Time) (slog.Value, error) {
 			did, err := g.CheckUsers(ctx, iam, iam, at)
 			if did.Accounts+did.Checked+did.Unanswered+did.Waiting == 0 && !did.More {
 				return slog.Value{}, err

@@ -126,8 +126,8 @@ func (h *Handler) handle(ctx context.Context, payload json.RawMessage, o *outcom
 			at = h.deps.Now()
 		}
 		ctx = incident.AsOf(ctx, at)
-		first := h.chores(ctx, o, at, h.deps.First, len(h.deps.Tasks)+2)
-		return errors.Join(first, h.sweep(ctx, o, at), h.chores(ctx, o, at, h.deps.Tasks, 1), h.flush(ctx, o, at))
+		first := h.tasks(ctx, o, at, h.deps.First, len(h.deps.Tasks)+2)
+		return errors.Join(first, h.sweep(ctx, o, at), h.tasks(ctx, o, at, h.deps.Tasks, 1), h.flush(ctx, o, at))
 	}
 	if ev.Heartbeat != "" {
 		return h.heartbeat(ctx, o)
@@ -192,17 +192,17 @@ func (h *Handler) sweep(ctx context.Context, o *outcome, at time.Time) (err erro
 
 // tasks does them all: the fault of one keeps no other back, and each gets an
 // equal share of the time left, of which as many shares are kept for what comes after.
-func (h *Handler) chores(ctx context.Context, o *outcome, at time.Time, chores []Task, after int) error {
+func (h *Handler) tasks(ctx context.Context, o *outcome, at time.Time, tasks []Task, after int) error {
 	var errs []error
-	for i, c := range chores {
-		share, cancel := h.share(ctx, len(chores)-i+after)
+	for i, c := range tasks {
+		share, cancel := h.share(ctx, len(tasks)-i+after)
 		did, err := c.Run(share, at)
 		cancel()
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", c.Name, err))
 		}
 		if !did.Equal(slog.Value{}) {
-			o.chores = append(o.chores, slog.Attr{Key: c.Name, Value: did})
+			o.tasks = append(o.tasks, slog.Attr{Key: c.Name, Value: did})
 		}
 	}
 	return errors.Join(errs...)

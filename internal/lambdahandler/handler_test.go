@@ -494,7 +494,7 @@ func TestSweep(t *testing.T) {
 	}
 	run(wrapped(createUser("e-1")), 1)
 	result = mfadeadline.Swept{Checked: 5, Alerted: 1, Reminded: 2, Resolved: 1, Unanswered: 1, More: true}
-	want := map[string]any{"users": 5.0, "told": 1.0, "reminded": 2.0, "closed": 1.0, "unanswered": 1.0, "more": true}
+	want := map[string]any{"users": 5.0, "alerted": 1.0, "reminded": 2.0, "resolved": 1.0, "unanswered": 1.0, "more": true}
 	if diff := cmp.Diff(want, run(tick, 2)["sweep"]); diff != "" {
 		t.Errorf("log (-want +got):\n%s", diff)
 	}
@@ -539,14 +539,14 @@ func TestChores(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	if diff := cmp.Diff([]string{"slow", "bad", "good"}, did); diff != "" {
-		t.Errorf("chores (-want +got):\n%s", diff)
+		t.Errorf("tasks (-want +got):\n%s", diff)
 	}
 	log := r.logged(t)
 	if diff := cmp.Diff(map[string]any{"n": 7.0}, log["good"]); diff != "" || log["slow"] != nil {
 		t.Errorf("log: %v", log)
 	}
 	if err := r.handler.Handle(t.Context(), wrapped(createUser("e-1"))); err != nil || len(did) != 3 {
-		t.Errorf("an event: %v, chores %v", err, did)
+		t.Errorf("an event: %v, tasks %v", err, did)
 	}
 }
 
@@ -584,7 +584,7 @@ func TestRounds(t *testing.T) {
 	if err := r.handler.Handle(t.Context(), json.RawMessage(schedule)); err != nil {
 		t.Fatal(err)
 	}
-	if log := r.logged(t); log["census"] != nil || log["posture"] != nil || log["reconcile"] != nil || log["witness"] != nil {
+	if log := r.logged(t); log["discovery"] != nil || log["root_checks"] != nil || log["user_checks"] != nil || log["credential_reports"] != nil {
 		t.Errorf("nothing was due: %v", log)
 	}
 	r = newRig(nil)
@@ -593,17 +593,17 @@ func TestRounds(t *testing.T) {
 		accountcheck.UsersChecked{Accounts: 1, Checked: 9, Asked: 2, WithoutMFA: 4, More: true}, accountcheck.ReportsChecked{Reports: 2, Alerted: 1, Unanswered: 1, Unreachable: []string{"222222222222"}}, errors.New("broken"),
 	}, nil, accountcheck.HubAccount{}, nil, nil)
 	err := r.handler.Handle(t.Context(), json.RawMessage(schedule))
-	for _, want := range []string{"census: broken", "posture: broken", "reconcile: broken", "witness: broken"} {
+	for _, want := range []string{"discovery: broken", "root_checks: broken", "user_checks: broken", "credential_reports: broken"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v does not say %q", err, want)
 		}
 	}
 	log := r.logged(t)
 	for chore, want := range map[string]map[string]any{
-		"census":    {"accounts": 3.0, "enrolled": 2.0, "dropped": 0.0, "more": false, "refused": "denied"},
-		"posture":   {"accounts": 2.0, "told": 1.0, "closed": 0.0, "waiting": 0.0, "unanswered": 1.0, "queues_with_events": 2.0, "queues_unread": 1.0, "more": false, "silent": []any{"222222222222"}},
-		"reconcile": {"accounts": 1.0, "users": 9.0, "one_by_one": 2.0, "found": 0.0, "gone": 0.0, "without_mfa": 4.0, "unanswered": 0.0, "waiting": 0.0, "more": true},
-		"witness":   {"reports": 2.0, "requested": 0.0, "alerted": 1.0, "resolved": 0.0, "waiting": 0.0, "unanswered": 1.0, "more": false, "silent": []any{"222222222222"}},
+		"discovery":          {"accounts": 3.0, "enrolled": 2.0, "dropped": 0.0, "more": false, "refused": "denied"},
+		"root_checks":        {"accounts": 2.0, "alerted": 1.0, "resolved": 0.0, "waiting": 0.0, "unanswered": 1.0, "queues_with_events": 2.0, "queue_failures": 1.0, "more": false, "unreachable": []any{"222222222222"}},
+		"user_checks":        {"accounts": 1.0, "users": 9.0, "one_by_one": 2.0, "found": 0.0, "gone": 0.0, "without_mfa": 4.0, "unanswered": 0.0, "waiting": 0.0, "more": true},
+		"credential_reports": {"reports": 2.0, "requested": 0.0, "alerted": 1.0, "resolved": 0.0, "waiting": 0.0, "unanswered": 1.0, "more": false, "unreachable": []any{"222222222222"}},
 	} {
 		if diff := cmp.Diff(any(want), log[chore]); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", chore, diff)

@@ -26,7 +26,7 @@ type outcome struct {
 	check   *checked
 	beat    *arrived
 	swept   mfadeadline.Swept
-	chores  []slog.Attr
+	tasks []slog.Attr
 	rollUps int
 	tally   tally
 	err     error
@@ -154,9 +154,9 @@ func (o *outcome) about() []slog.Attr { //nolint:gocognit // one case for each o
 	}
 	if s := o.swept; s.Checked+s.Unanswered > 0 || s.More {
 		attrs = append(attrs, slog.Group("sweep", slog.Int("users", s.Checked), slog.Int("alerted", s.Alerted), slog.Int("reminded", s.Reminded),
-			slog.Int("closed", s.Resolved), slog.Int("unanswered", s.Unanswered), slog.Bool("more", s.More)))
+			slog.Int("resolved", s.Resolved), slog.Int("unanswered", s.Unanswered), slog.Bool("more", s.More)))
 	}
-	attrs = append(attrs, o.chores...)
+	attrs = append(attrs, o.tasks...)
 	if o.rollUps > 0 {
 		attrs = append(attrs, slog.Int("roll_ups", o.rollUps))
 	}
