@@ -26,7 +26,7 @@ type outcome struct {
 	check   *checked
 	beat    *arrived
 	swept   mfadeadline.Swept
-	tasks []slog.Attr
+	tasks   []slog.Attr
 	rollUps int
 	tally   tally
 	err     error
