@@ -98,7 +98,7 @@ func TestFindingsOfAnnouncements(t *testing.T) {
 		{UseClosed(use, by, "done.", at), Info, "Announced root use closed early", []string{"Closed because: done."}},
 		{UseClosed(use, by, "", at), Info, "Announced root use closed early", []string{"3F9D0-KQ7TB"}},
 		{UseEnded(use, by, "Root: 1 sign-in.", at), Info, "Announced root use ended", []string{"opened by " + by.ARN, "Root: 1 sign-in."}},
-		{UseEnded(use, by, "", at), Info, "Announced root use ended, root was not used", []string{"No use of root was told of"}},
+		{UseEnded(use, by, "", at), Info, "Announced root use ended, root was not used", []string{"No use of root was reported"}},
 		{Acknowledged("111122223333", "7K4Q2-X2M9P", 2, "Root sign-in", by, "bob", "me", at), Info, "Incident acknowledged: 7K4Q2-X2M9P", []string{"By bob; note: me; it was about: Root sign-in."}},
 	} {
 		if tt.f.Severity != tt.s || tt.f.Title != tt.title || tt.f.Account != "111122223333" || !tt.f.EventTime.Equal(at) || tt.f.NextStep == "" {
