@@ -88,7 +88,7 @@ func TestHealth(t *testing.T) {
 	c.rest.Rules["rootguard-root-sign-in"].State = "DISABLED"
 	c.rest.Unlock()
 	run()
-	told("[HIGH] Guardrail unhealthy: rule.root-sign-in")
+	told("[HIGH] Guardrail unhealthy: EventBridge rule root-sign-in")
 	var a struct {
 		Finding struct {
 			NextStep string `json:"next_step"`
@@ -100,7 +100,7 @@ func TestHealth(t *testing.T) {
 	for range 3 {
 		run()
 	}
-	told("[HIGH] Guardrail unhealthy: rule.root-sign-in", "[HIGH] Guardrail unhealthy: heartbeat.iamuser")
+	told("[HIGH] Guardrail unhealthy: EventBridge rule root-sign-in", "[HIGH] Guardrail unhealthy: no heartbeat from function iamuser")
 	for len(onBus) > 0 {
 		<-onBus
 	}
@@ -114,6 +114,6 @@ func TestHealth(t *testing.T) {
 	for range 4 {
 		run()
 	}
-	told("[HIGH] Guardrail unhealthy: rule.root-sign-in", "[HIGH] Guardrail unhealthy: heartbeat.iamuser",
-		"[INFO] Guardrail healthy again: rule.root-sign-in", "[INFO] Guardrail healthy again: heartbeat.iamuser")
+	told("[HIGH] Guardrail unhealthy: EventBridge rule root-sign-in", "[HIGH] Guardrail unhealthy: no heartbeat from function iamuser",
+		"[INFO] Guardrail healthy again: EventBridge rule root-sign-in", "[INFO] Guardrail healthy again: heartbeat of function iamuser")
 }

@@ -528,7 +528,7 @@ func TestRecordDuringSweep(t *testing.T) {
 // end every user was checked, reported and reminded of.
 func TestSweepMany(t *testing.T) {
 	t.Parallel()
-	each, most := 500, testenv.Size(3000, 600)
+	each, most := 500, testenv.Size(3000, 1000)
 	accounts := testenv.Size(20, 4)
 	s := newSwept(func(s *wire.Settings) { s.Batch, s.SweepUsers = 500, most })
 	s.deadlines.Conflicts, s.ledger.Conflicts = false, false
