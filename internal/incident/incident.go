@@ -411,8 +411,7 @@ func (d *Desk) Renotify(ctx context.Context, at time.Time) (done Renotified, err
 		if done.Resent >= resendsPerRun {
 			return worker.Result{Outcome: worker.Stop}
 		}
-		one := *in // PutOff compares with the row as it was listed: an attempt that fails may have stored it
-		return guard.ResultOf(d.renotify(ctx, &one, at, &done))
+		return guard.ResultOf(d.renotify(ctx, in, at, &done))
 	})
 	loop.PutOff = func(ctx context.Context, in *Incident, failures int, until time.Time) (stored bool, err error) {
 		due := in.Due

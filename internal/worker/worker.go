@@ -72,11 +72,11 @@ type Loop[T any] struct {
 	Due func(ctx context.Context, at time.Time, limit int) ([]T, error)
 	// Row is a row's key, and how often it failed in a row by what is stored.
 	Row func(row *T) (key string, failures int)
-	// Do handles rows and returns a result for each. page counts the listings: rows
-	// of one page are as they were when it was listed.
+	// Do handles rows, which it may change, and returns a result for each. page
+	// counts the listings: rows of one page are as they were when it was listed.
 	Do func(ctx context.Context, page int, rows []T) []Result
-	// PutOff stores on a row that it failed, how often, and until when it is put
-	// off. stored is false where the row has changed since it was listed, and stays.
+	// PutOff stores on a row, which it is given as it was listed, that it failed, how
+	// often, and until when it is put off. stored is false where the row has changed since it was listed, and stays.
 	PutOff func(ctx context.Context, row *T, failures int, until time.Time) (stored bool, err error)
 }
 
@@ -140,7 +140,7 @@ func (l *Loop[T]) Run(ctx context.Context) (run Run) { //nolint:gocognit // the 
 				run.More = true
 				return run
 			}
-			results := l.Do(ctx, page, rows)
+			results := l.Do(ctx, page, slices.Clone(rows)) // PutOff gets each as it was listed
 			for i := range rows {
 				key, _ := l.Row(&rows[i])
 				res := results[i]

@@ -367,3 +367,18 @@ func TestBackoff(t *testing.T) {
 		t.Errorf("700 rows come back at %d times", len(spread))
 	}
 }
+
+// TestPutOffAsListed holds that what a failed attempt made of its row is not taken
+// for the row that was listed.
+func TestPutOffAsListed(t *testing.T) {
+	at := time.Date(2025, 3, 1, 12, 0, 0, 0, time.UTC)
+	tb := &table{rows: map[string]row{"a": {key: "a", due: at}}}
+	loop := tb.loop(at, func(_ context.Context, r *row) worker.Result {
+		tb.store(r, time.Time{}, 0) // it goes through, and its answer is lost
+		*r = tb.rows["a"]
+		return worker.Result{Outcome: worker.Failed, Err: errors.New("the answer is lost")}
+	})
+	if run := loop.Run(t.Context()); run.PutOff != 0 || !tb.rows["a"].due.IsZero() {
+		t.Errorf("put off %d, due %v", run.PutOff, tb.rows["a"].due)
+	}
+}
