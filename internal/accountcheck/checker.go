@@ -31,12 +31,7 @@ func DefaultSettings() Settings {
 
 func (s Settings) withDefaults() Settings {
 	d := DefaultSettings()
-	if s.Bootstrap.Grace <= 0 {
-		s.Bootstrap.Grace = d.Bootstrap.Grace
-	}
-	if s.Bootstrap.QuietDays <= 0 {
-		s.Bootstrap.QuietDays = d.Bootstrap.QuietDays
-	}
+	s.Bootstrap = s.Bootstrap.WithDefaults()
 	if s.RootInterval <= 0 {
 		s.RootInterval = d.RootInterval
 	}
@@ -94,13 +89,6 @@ const (
 
 	// firstRetry is when an account is checked again about which IAM did not answer.
 	firstRetry = 5 * time.Minute
-	// alertAfter is from how many checks in a row on, without an answer, that is reported.
-	alertAfter = 6
-
-	liveTimeout = 5 * time.Second
-	// askTimeout bounds the live checks between two writes, so that time is left
-	// to write: those who are cut off gave no answer, and keep no other back.
-	askTimeout = 8 * time.Second
 	// reserve is what must be left of the context's time for one more batch.
 	reserve = 12 * time.Second
 )

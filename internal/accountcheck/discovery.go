@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"rootguard/internal/accountfacts"
 	"rootguard/internal/detect"
 	"rootguard/internal/guard"
 	"rootguard/internal/worker"
@@ -227,7 +228,7 @@ func (c *discovery) known(ctx context.Context, account string, is *Discovery) (g
 		return gaps{}, nil
 	case r.Key == "":
 		return gaps{}, c.enroll(ctx, account, time.Time{})
-	case r.Unanswered >= alertAfter:
+	case r.Unanswered >= accountfacts.AlertAfter:
 		return gaps{unreachable: true}, nil
 	}
 	var of gaps
@@ -237,14 +238,14 @@ func (c *discovery) known(ctx context.Context, account string, is *Discovery) (g
 	if r, err = c.schedule.round(ctx, account, KindUsers); err != nil {
 		return of, err
 	}
-	of.unreachable = r.Unanswered >= alertAfter
+	of.unreachable = r.Unanswered >= accountfacts.AlertAfter
 	r, err = c.schedule.round(ctx, account, KindReport)
 	switch {
 	case err != nil:
 		return of, err
 	case r.Key == "": // of a version that had none
 		return of, c.enroll(ctx, account, time.Time{})
-	case r.Unanswered >= alertAfter:
+	case r.Unanswered >= accountfacts.AlertAfter:
 		of.noReport = r.Witness.Why
 	}
 	return of, nil

@@ -236,7 +236,7 @@ type record struct {
 // answered about none of them.
 func (c *userRun) check(ctx context.Context, on *record, users []candidateUser) (silent, err error) { //nolint:funlen,gocognit // each case of a user as a live check may find it
 	answers, errs := make([]bootstrap.LiveFact, len(users)), make([]error, len(users))
-	part, cancel := context.WithTimeout(ctx, askTimeout)
+	part, cancel := context.WithTimeout(ctx, accountfacts.ChecksTimeout)
 	defer cancel()
 	worker.Each(len(users), func(i int) {
 		switch u := users[i]; {
@@ -247,7 +247,7 @@ func (c *userRun) check(ctx context.Context, on *record, users []candidateUser) 
 			answers[i] = *u.reported
 			return
 		}
-		one, cancel := context.WithTimeout(part, liveTimeout)
+		one, cancel := context.WithTimeout(part, accountfacts.CheckTimeout)
 		defer cancel()
 		answers[i], errs[i] = c.iam.User(one, on.account, users[i].name)
 	})

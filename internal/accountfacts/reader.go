@@ -142,6 +142,18 @@ func Present(users []*bootstrap.UserStatus) *bootstrap.UserStatus {
 // immediately visible"); seconds are common.
 const ConsistencyDelay = 5 * time.Minute
 
+// Bounds of live checks.
+const (
+	// CheckTimeout bounds one check of a user.
+	CheckTimeout = 5 * time.Second
+	// ChecksTimeout bounds the checks between two writes, so that time is left to
+	// write: those who are cut off gave no answer, and keep no other back.
+	ChecksTimeout = 8 * time.Second
+	// AlertAfter is from how many checks in a row on, to which IAM gave no answer,
+	// that is reported.
+	AlertAfter = 6
+)
+
 // Changes are the latest changes that a live check could still miss, by the
 // user's name.
 func Changes(facts []bootstrap.Fact) map[string]time.Time {

@@ -14,6 +14,18 @@ import (
 // DefaultOptions are a day of grace and thirty days of quiet.
 func DefaultOptions() Options { return Options{Grace: 24 * time.Hour, QuietDays: 30} }
 
+// WithDefaults are the options with each field that is not set at its default.
+func (o Options) WithDefaults() Options {
+	d := DefaultOptions()
+	if o.Grace <= 0 {
+		o.Grace = d.Grace
+	}
+	if o.QuietDays <= 0 {
+		o.QuietDays = d.QuietDays
+	}
+	return o
+}
+
 // Fold is the status of an account at asOf, by the facts up to then. The facts are
 // a set: neither their order nor repeats matter, and those of other accounts,
 // those without a time and notes of what was alerted are ignored. A zero asOf is the time of the latest fact.

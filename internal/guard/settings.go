@@ -57,12 +57,7 @@ func (s Settings) withDefaults() Settings {
 	if s.Lease <= 0 {
 		s.Lease = d.Lease
 	}
-	if s.Bootstrap.Grace <= 0 {
-		s.Bootstrap.Grace = d.Bootstrap.Grace
-	}
-	if s.Bootstrap.QuietDays <= 0 {
-		s.Bootstrap.QuietDays = d.Bootstrap.QuietDays
-	}
+	s.Bootstrap = s.Bootstrap.WithDefaults()
 	if s.FailedSigninsHigh <= 0 {
 		s.FailedSigninsHigh = d.FailedSigninsHigh
 	}

@@ -24,15 +24,6 @@ const (
 	// recheckInterval is when a user is checked who is past the last reminder.
 	recheckInterval = 24 * time.Hour
 
-	// alertAfter is from how many checks in a row on, to which IAM gave no answer, that is
-	// reported.
-	alertAfter = 6
-
-	liveTimeout = 5 * time.Second
-	// askTimeout bounds the live checks between two writes, so that time is left
-	// to write: those who are cut off gave no answer, and keep no other back.
-	askTimeout = 8 * time.Second
-
 	// sweepPage is how many batches are listed at a time. The facts of an account
 	// are read once for all of them.
 	sweepPage = 8
@@ -127,12 +118,7 @@ func DefaultSettings() Settings {
 
 func (s Settings) withDefaults() Settings {
 	d := DefaultSettings()
-	if s.Bootstrap.Grace <= 0 {
-		s.Bootstrap.Grace = d.Bootstrap.Grace
-	}
-	if s.Bootstrap.QuietDays <= 0 {
-		s.Bootstrap.QuietDays = d.Bootstrap.QuietDays
-	}
+	s.Bootstrap = s.Bootstrap.WithDefaults()
 	if s.Reminders == nil {
 		s.Reminders = d.Reminders
 	}
@@ -484,7 +470,7 @@ func (s *sweep) answered(ctx context.Context, a *accountChecks, checks []*userCh
 // user for hours though it does about the account's root and its list of users.
 // Accounts about which it answers nothing are reported by the discovery of accounts.
 func (s *sweep) unanswered(ctx context.Context, c *userCheck, times int) error {
-	if times < alertAfter || s.deps.Accounts == nil {
+	if times < accountfacts.AlertAfter || s.deps.Accounts == nil {
 		return nil
 	}
 	account := c.look.Account

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 
+	"rootguard/internal/accountfacts"
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/worker"
 )
@@ -86,7 +87,7 @@ func checkUsers(ctx context.Context, live UserChecker, checks []*userCheck) {
 	slices.SortStableFunc(order, func(a, b *userCheck) int {
 		return cmp.Or(cmp.Compare(a.look.Unanswered, b.look.Unanswered), cmp.Compare(turns[a], turns[b]))
 	})
-	part, cancel := context.WithTimeout(ctx, askTimeout)
+	part, cancel := context.WithTimeout(ctx, accountfacts.ChecksTimeout)
 	defer cancel()
 	worker.Each(len(order), func(i int) {
 		c := order[i]
@@ -98,7 +99,7 @@ func checkUsers(ctx context.Context, live UserChecker, checks []*userCheck) {
 			c.err = errUnreachable
 			return
 		}
-		one, cancel := context.WithTimeout(part, liveTimeout)
+		one, cancel := context.WithTimeout(part, accountfacts.CheckTimeout)
 		defer cancel()
 		if c.answer, c.err = live.User(one, c.look.Account, c.name); c.err != nil && part.Err() != nil {
 			c.err = errNoTime

@@ -54,6 +54,7 @@ func DefaultSettings() Settings {
 
 func (s Settings) withDefaults() Settings {
 	d := DefaultSettings()
+	s.Bootstrap = s.Bootstrap.WithDefaults()
 	if s.Notice <= 0 {
 		s.Notice = d.Notice
 	}
@@ -150,11 +151,6 @@ func (q *Quarantine) target() detect.Target {
 const ReleaseFor = 7 * 24 * time.Hour
 
 const (
-	// alertAfter is from how many checks in a row on, in which IAM failed, that is reported.
-	alertAfter = 6
-
-	liveTimeout = 5 * time.Second
-
 	// recheckInterval is how often a quarantined user is checked, events apart.
 	recheckInterval = time.Hour
 	// verifyAfter is when it is looked once more whether a user is out of
@@ -303,7 +299,8 @@ type Worker struct {
 
 // New returns a Worker. A zero field of the settings means its default.
 func New(deps Deps, settings Settings) *Worker {
-	return &Worker{deps, settings.withDefaults(), accountfacts.Reader{Facts: deps.Facts, Pages: deps.Pages, Options: settings.Bootstrap}}
+	settings = settings.withDefaults()
+	return &Worker{deps, settings, accountfacts.Reader{Facts: deps.Facts, Pages: deps.Pages, Options: settings.Bootstrap}}
 }
 
 // Quarantine checks the users that Sweep has marked: it says what would be
@@ -471,7 +468,7 @@ func (q *run) postpone(ctx context.Context, row Quarantine, failed error) error 
 	row.Due = q.at.Add(worker.Unreachable().After(row.Key, row.Unanswered+1))
 	row.Unanswered++
 	q.count(&q.Unanswered)
-	if row.Unanswered >= alertAfter {
+	if row.Unanswered >= accountfacts.AlertAfter {
 		what := fmt.Sprintf("User %s cannot be checked, quarantined or released, %d times in a row: %v", row.User, row.Unanswered, failed)
 		if _, err := q.deps.Guard.Raise(ctx, detect.Unhealthy(row.Account, "", "quarantine of "+row.User, what, q.at)); err != nil {
 			return err
@@ -482,7 +479,7 @@ func (q *run) postpone(ctx context.Context, row Quarantine, failed error) error 
 
 // iam makes one call of IAM, in bounded time.
 func iam[T any](ctx context.Context, call func(context.Context) (T, error)) (T, error) {
-	ctx, cancel := context.WithTimeout(ctx, liveTimeout)
+	ctx, cancel := context.WithTimeout(ctx, accountfacts.CheckTimeout)
 	defer cancel()
 	return call(ctx)
 }
@@ -501,7 +498,7 @@ func (q *run) judge(ctx context.Context, row Quarantine, u *bootstrap.UserStatus
 		return q.postpone(ctx, row, err)
 	}
 	switch {
-	case live.Gone && (row.State == Active || row.State == Attaching) && u != nil && row.Unanswered < alertAfter:
+	case live.Gone && (row.State == Active || row.State == Attaching) && u != nil && row.Unanswered < accountfacts.AlertAfter:
 		return q.postpone(ctx, row, errUserWentAway)
 	case live.Gone:
 		return q.end(ctx, row, "The user does not exist any more", cloudtrail.Unknown)
@@ -655,7 +652,7 @@ func (q *run) release(ctx context.Context, row Quarantine, u *bootstrap.UserStat
 	if err != nil {
 		return q.postpone(ctx, row, err)
 	}
-	if !was && row.Attached && u != nil && row.Unanswered < alertAfter {
+	if !was && row.Attached && u != nil && row.Unanswered < accountfacts.AlertAfter {
 		live, err := iam(ctx, func(ctx context.Context) (bootstrap.LiveFact, error) { return q.live.User(ctx, row.Account, row.User) })
 		if err == nil && live.Gone {
 			err = errUserWentAway
