@@ -2,35 +2,42 @@ package settings
 
 import (
 	"encoding/json"
-	"maps"
+	"flag"
 	"os"
 	"path/filepath"
-	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"rootguard/internal/config"
 	"rootguard/internal/testenv"
 )
 
-var row = regexp.MustCompile("(?m)^\\| `([A-Za-z]+)` \\|")
+var update = flag.Bool("update", false, "write the table of internal/docs/settings.md anew from the table of settings")
 
-// TestDocs holds the document of settings to the settings: a row for each, and an
-// example that is taken.
+// TestDocs holds the document of settings to the table, and its example to Parse.
 func TestDocs(t *testing.T) {
-	data, err := os.ReadFile(filepath.Join(testenv.Root(t), "internal", "docs", "settings.md"))
+	path := filepath.Join(testenv.Root(t), "internal", "docs", "settings.md")
+	data, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var have []string
-	for _, m := range row.FindAllStringSubmatch(string(data), -1) {
-		have = append(have, m[1])
+	const head, end = "| Key | Default |", "\n\n"
+	start := strings.Index(string(data), head)
+	if start < 0 {
+		t.Fatalf("%s has no table that begins with %q", path, head)
 	}
-	slices.Sort(have)
-	if diff := cmp.Diff(slices.Sorted(maps.Keys(fields)), have); diff != "" {
-		t.Errorf("settings in internal/docs/settings.md (-want +got):\n%s", diff)
+	length := strings.Index(string(data)[start:], end) + 1
+	have := string(data)[start : start+length]
+	if diff := cmp.Diff(config.Markdown(), have); diff != "" {
+		if *update {
+			if err := os.WriteFile(path, []byte(string(data)[:start]+config.Markdown()+string(data)[start+length:]), 0o644); err != nil { //nolint:gosec // a document
+				t.Fatal(err)
+			}
+		} else {
+			t.Errorf("table of internal/docs/settings.md, written by go test ./infra/settings -run TestDocs -update (-want +got):\n%s", diff)
+		}
 	}
 	_, rest, _ := strings.Cut(string(data), "```json\n")
 	example, _, found := strings.Cut(rest, "```")

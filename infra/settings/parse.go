@@ -13,6 +13,7 @@ import (
 	"time"
 	"unicode"
 
+	"rootguard/internal/config"
 	"rootguard/internal/eventpattern"
 	"rootguard/internal/eventrules"
 	"rootguard/internal/partition"
@@ -39,7 +40,8 @@ func (e *Error) Error() string {
 // *Error for each setting that is wrong. Keys of the context that resemble no
 // setting are left to the CDK.
 func Parse(context map[string]any) (Settings, error) {
-	p := &parser{settings: defaults()}
+	p := &parser{fields: fields()}
+	p.defaults()
 	var object map[string]any
 	given, present := context[Object]
 	switch v := given.(type) {
@@ -53,16 +55,16 @@ func Parse(context map[string]any) (Settings, error) {
 	}
 	p.read(Object+".", object)
 
-	single := map[string]any{}
+	single, known := map[string]any{}, slices.Collect(maps.Keys(p.fields))
 	for key, value := range context {
 		switch {
 		case key == Object:
-		case fields[key] != nil:
+		case slices.Contains(known, key):
 			single[key] = value
 		case strings.HasPrefix(key, Object+"."):
 			p.misplaced(key)
-		case !strings.ContainsAny(key, ":/") && closest(key, slices.Collect(maps.Keys(fields))) != "":
-			p.unknown("", key, slices.Collect(maps.Keys(fields)))
+		case !strings.ContainsAny(key, ":/") && closest(key, known) != "":
+			p.unknown("", key, known)
 		}
 	}
 	p.read("", single)
@@ -71,6 +73,7 @@ func Parse(context map[string]any) (Settings, error) {
 }
 
 type parser struct {
+	fields     map[string]field
 	settings   Settings
 	regionsSet bool
 	errs       []error
@@ -99,61 +102,112 @@ func (p *parser) unknown(path, key string, known []string) {
 // as -c rootguard.email=ops@example.com, which the CDK takes for another key.
 func (p *parser) misplaced(path string) {
 	name, _, _ := strings.Cut(strings.TrimPrefix(path, Object+"."), ".")
-	if fields[name] == nil {
-		p.unknown(Object+".", name, slices.Collect(maps.Keys(fields)))
+	if _, ok := p.fields[name]; !ok {
+		p.unknown(Object+".", name, slices.Collect(maps.Keys(p.fields)))
 		return
 	}
 	p.fail(path, nil, "a path is no key of the context: put it into the object "+Object+" in cdk.json, or give a text, a flag or a list as -c "+name+"=VALUE")
 }
 
-// fields are the settings by name. Those of type text, list or flag can be given
+// field is how one setting is read. Those of type text, list or flag can be given
 // with -c too; there a list is separated by commas.
-var fields = map[string]func(p *parser, key string, v any){
-	"prefix":    func(p *parser, key string, v any) { p.prefix(key, v) },
-	"partition": (*parser).partition,
-	"regions": func(p *parser, key string, v any) {
-		p.regionsSet = true
-		p.settings.Regions = p.list(key, v, checkRegion)
-	},
-	"email":       func(p *parser, key string, v any) { p.settings.Receivers.Email = p.list(key, v, checkEmail) },
-	"sms":         func(p *parser, key string, v any) { p.settings.Receivers.SMS = p.list(key, v, phones.check) },
-	"https":       func(p *parser, key string, v any) { p.settings.Receivers.HTTPS = p.list(key, v, checkHTTPS) },
-	"escalation":  (*parser).escalation,
-	"receivers":   (*parser).receivers,
-	"slack":       (*parser).slack,
-	"chatTopic":   func(p *parser, key string, v any) { p.flag(key, v, &p.settings.ChatTopic) },
-	"securityHub": func(p *parser, key string, v any) { p.flag(key, v, &p.settings.SecurityHub) },
-	"grace":       func(p *parser, key string, v any) { p.duration(key, v, time.Hour, 90*24*time.Hour, &p.settings.Grace) },
-	"reminders":   (*parser).reminders,
-	"resend":      (*parser).resend,
-	"quarantine":  (*parser).quarantine,
-	"quarantineNotice": func(p *parser, key string, v any) {
-		p.duration(key, v, time.Hour, 30*24*time.Hour, &p.settings.QuarantineNotice)
-	},
-	"quarantineDaily":       func(p *parser, key string, v any) { p.number(key, v, 1, 1000, &p.settings.QuarantineDaily) },
-	"quarantineExempt":      (*parser).quarantineExempt,
-	"window":                func(p *parser, key string, v any) { p.duration(key, v, time.Minute, 24*time.Hour, &p.settings.Window) },
-	"posture":               (*parser).posture,
-	"quietDays":             func(p *parser, key string, v any) { p.number(key, v, 1, 365, &p.settings.QuietDays) },
-	"accountNames":          (*parser).accountNames,
-	"adminRoles":            func(p *parser, key string, v any) { p.settings.AdminRoles = p.list(key, v, roleNames.check) },
-	"trail":                 func(p *parser, key string, v any) { p.flag(key, v, &p.settings.Trail) },
-	"trails":                func(p *parser, key string, v any) { p.settings.Trails = p.list(key, v, trails.check) },
-	"encrypt":               func(p *parser, key string, v any) { p.flag(key, v, &p.settings.Encrypt) },
-	"metrics":               func(p *parser, key string, v any) { p.flag(key, v, &p.settings.Metrics) },
-	"table":                 func(p *parser, key string, v any) { p.match(key, v, tables, &p.settings.Table) },
-	"operators":             func(p *parser, key string, v any) { p.settings.Operators = p.list(key, v, checkRole) },
-	"logDays":               (*parser).logDays,
-	"terminationProtection": func(p *parser, key string, v any) { p.flag(key, v, &p.settings.TerminationProtection) },
-	"organization":          (*parser).organization,
+type field struct {
+	config.Setting
+	// to is where the value goes; its type says how it is given and read.
+	to func(*Settings) any
+	// check returns what is wrong with a text or a member of a list, "" for nothing.
+	check func(string) string
+	// parse reads what is no single value, or has rules of its own.
+	parse func(p *parser, key string, v any)
+}
+
+// readers are the fields by key, of which package config knows the rest.
+var readers = map[string]field{
+	"prefix":                {to: func(s *Settings) any { return &s.Prefix }, parse: (*parser).prefix},
+	"partition":             {to: func(s *Settings) any { return &s.Partition }, check: checkPartition},
+	"regions":               {to: func(s *Settings) any { return &s.Regions }, parse: (*parser).regions},
+	"email":                 {to: func(s *Settings) any { return &s.Receivers.Email }, check: checkEmail},
+	"sms":                   {to: func(s *Settings) any { return &s.Receivers.SMS }, check: phones.check},
+	"https":                 {to: func(s *Settings) any { return &s.Receivers.HTTPS }, check: checkHTTPS},
+	"escalation":            {parse: (*parser).escalation},
+	"receivers":             {parse: (*parser).receivers},
+	"slack":                 {parse: (*parser).slack},
+	"chatTopic":             {to: func(s *Settings) any { return &s.ChatTopic }},
+	"securityHub":           {to: func(s *Settings) any { return &s.SecurityHub }},
+	"grace":                 {to: func(s *Settings) any { return &s.Grace }},
+	"reminders":             {to: func(s *Settings) any { return &s.Reminders }},
+	"resend":                {to: func(s *Settings) any { return &s.Resend }},
+	"quarantine":            {to: func(s *Settings) any { return &s.Quarantine }, parse: (*parser).quarantine},
+	"quarantineNotice":      {to: func(s *Settings) any { return &s.QuarantineNotice }},
+	"quarantineDaily":       {to: func(s *Settings) any { return &s.QuarantineDaily }},
+	"quarantineExempt":      {to: func(s *Settings) any { return &s.QuarantineExempt }, parse: (*parser).quarantineExempt},
+	"window":                {to: func(s *Settings) any { return &s.Window }},
+	"posture":               {to: func(s *Settings) any { return &s.Posture }},
+	"quietDays":             {to: func(s *Settings) any { return &s.QuietDays }},
+	"accountNames":          {to: func(s *Settings) any { return &s.AccountNames }, parse: (*parser).accountNames},
+	"adminRoles":            {to: func(s *Settings) any { return &s.AdminRoles }, check: roleNames.check},
+	"trail":                 {to: func(s *Settings) any { return &s.Trail }},
+	"trails":                {to: func(s *Settings) any { return &s.Trails }, check: trails.check},
+	"encrypt":               {to: func(s *Settings) any { return &s.Encrypt }},
+	"metrics":               {to: func(s *Settings) any { return &s.Metrics }},
+	"table":                 {to: func(s *Settings) any { return &s.Table }, check: tables.check},
+	"operators":             {to: func(s *Settings) any { return &s.Operators }, check: checkRole},
+	"logDays":               {to: func(s *Settings) any { return &s.LogDays }, parse: (*parser).logDays},
+	"terminationProtection": {to: func(s *Settings) any { return &s.TerminationProtection }},
+	"organization":          {parse: (*parser).organization},
+}
+
+// fields joins the table of package config and the readers, by key.
+func fields() map[string]field {
+	all := make(map[string]field, len(readers))
+	for _, row := range config.Settings() {
+		if f, ok := readers[row.Key]; ok {
+			f.Setting = row
+			all[row.Key] = f
+		}
+	}
+	return all
+}
+
+// readAs reads the value of a field as what its destination holds.
+func (p *parser) readAs(f field, key string, v any) {
+	if f.parse != nil {
+		f.parse(p, key, v)
+		return
+	}
+	switch to := f.to(&p.settings).(type) {
+	case *bool:
+		p.flag(key, v, to)
+	case *int:
+		p.number(key, v, f.Smallest, f.Largest, to)
+	case *string:
+		p.text(key, v, f.check, to)
+	case *[]string:
+		*to = p.list(key, v, f.check)
+	case *time.Duration:
+		p.duration(key, v, f.Shortest, f.Longest, to)
+	case *[]time.Duration:
+		p.durations(key, v, f.Shortest, f.Longest, to)
+	default:
+		panic(fmt.Sprintf("setting %s: %T is read by no one", key, to)) // TestTable reads each
+	}
+}
+
+// defaults are given as an operator would give them.
+func (p *parser) defaults() {
+	for key, f := range p.fields {
+		if f.Default != "" {
+			p.readAs(f, key, f.Default)
+		}
+	}
 }
 
 func (p *parser) read(path string, values map[string]any) {
 	for _, key := range slices.Sorted(maps.Keys(values)) {
-		if field := fields[key]; field != nil {
-			field(p, path+key, values[key])
+		if f, ok := p.fields[key]; ok {
+			p.readAs(f, path+key, values[key])
 		} else {
-			p.unknown(path, key, slices.Collect(maps.Keys(fields)))
+			p.unknown(path, key, slices.Collect(maps.Keys(p.fields)))
 		}
 	}
 }
@@ -314,10 +368,10 @@ func checkHTTPS(v string) string {
 	return ""
 }
 
-func (p *parser) match(key string, v any, form pattern, to *string) {
-	text, ok := v.(string)
-	if !ok || form.check(text) != "" {
-		p.fail(key, shown(v), form.fix)
+func (p *parser) text(key string, v any, check func(string) string, to *string) {
+	text, _ := v.(string) // "" has a fix of its own in each check
+	if fix := check(text); fix != "" {
+		p.fail(key, shown(v), fix)
 		return
 	}
 	*to = text
@@ -325,7 +379,7 @@ func (p *parser) match(key string, v any, form pattern, to *string) {
 
 // prefix takes a prefix by which EventBridge accepts the rules.
 func (p *parser) prefix(key string, v any) {
-	p.match(key, v, prefixes, &p.settings.Prefix)
+	p.text(key, v, prefixes.check, &p.settings.Prefix)
 	text, _ := v.(string)
 	var tooComplex *eventrules.TooComplexError
 	if _, err := eventrules.RulesFor(text); errors.As(err, &tooComplex) {
@@ -402,18 +456,6 @@ func (p *parser) duration(key string, v any, least, most time.Duration, to *time
 	*to = d
 }
 
-func (p *parser) posture(key string, v any) {
-	p.duration(key, v, 15*time.Minute, 24*time.Hour, &p.settings.Posture)
-}
-
-func (p *parser) reminders(key string, v any) {
-	p.durations(key, v, time.Minute, 90*24*time.Hour, &p.settings.Reminders)
-}
-
-func (p *parser) resend(key string, v any) {
-	p.durations(key, v, 5*time.Minute, 7*24*time.Hour, &p.settings.Resend)
-}
-
 // durations are listed the shortest first. Where one is wrong, what was set
 // before stays.
 func (p *parser) durations(key string, v any, least, most time.Duration, to *[]time.Duration) {
@@ -468,13 +510,16 @@ func (p *parser) number(key string, v any, least, most int, to *int) {
 	*to = n
 }
 
-func (p *parser) partition(key string, v any) {
-	text, _ := v.(string)
-	if _, ok := partition.Of(text); !ok {
-		p.fail(key, shown(v), `give "`+strings.Join(partition.IDs(), `", "`)+`"`)
-		return
+func checkPartition(v string) string {
+	if _, ok := partition.Of(v); !ok {
+		return `give "` + strings.Join(partition.IDs(), `", "`) + `"`
 	}
-	p.settings.Partition = text
+	return ""
+}
+
+func (p *parser) regions(key string, v any) {
+	p.regionsSet = true
+	p.settings.Regions = p.list(key, v, checkRegion)
 }
 
 // logDays are the retentions that CloudWatch Logs offers (API reference,
@@ -533,8 +578,8 @@ func (p *parser) receivers(key string, v any) {
 func (p *parser) slack(key string, v any) {
 	p.settings.Slack = &Slack{}
 	p.object(key, v, []string{"workspace", "channel"}, map[string]func(string, any){
-		"workspace": func(key string, v any) { p.match(key, v, workspaces, &p.settings.Slack.Workspace) },
-		"channel":   func(key string, v any) { p.match(key, v, channels, &p.settings.Slack.Channel) },
+		"workspace": func(key string, v any) { p.text(key, v, workspaces.check, &p.settings.Slack.Workspace) },
+		"channel":   func(key string, v any) { p.text(key, v, channels.check, &p.settings.Slack.Channel) },
 	})
 }
 
@@ -542,9 +587,9 @@ func (p *parser) organization(key string, v any) {
 	o := &Organization{}
 	p.settings.Organization = o
 	p.object(key, v, []string{"id", "management", "hub", "units"}, map[string]func(string, any){
-		"id":         func(key string, v any) { p.match(key, v, orgIDs, &o.ID) },
-		"management": func(key string, v any) { p.match(key, v, accountIDs, &o.Management) },
-		"hub":        func(key string, v any) { p.match(key, v, accountIDs, &o.Hub) },
+		"id":         func(key string, v any) { p.text(key, v, orgIDs.check, &o.ID) },
+		"management": func(key string, v any) { p.text(key, v, accountIDs.check, &o.Management) },
+		"hub":        func(key string, v any) { p.text(key, v, accountIDs.check, &o.Hub) },
 		"units": func(key string, v any) {
 			if o.Units = p.list(key, v, units.check); len(o.Units) == 0 {
 				p.fail(key, shown(v), "name at least one organizational unit, or the root for all accounts")

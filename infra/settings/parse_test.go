@@ -349,7 +349,7 @@ func TestAllErrorsAtOnce(t *testing.T) {
 
 // TestParseAnything holds that no setting takes a value of a wrong type or form.
 func TestParseAnything(t *testing.T) {
-	keys := slices.Sorted(maps.Keys(fields))
+	keys := slices.Sorted(maps.Keys(fields()))
 	testenv.Check(t, 100, func(t *rapid.T) {
 		key := rapid.SampledFrom(keys).Draw(t, "key")
 		value := rapid.OneOf(

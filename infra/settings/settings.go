@@ -150,15 +150,3 @@ func (s *Settings) partition() partition.Partition {
 	p, _ := partition.Of(s.Partition) // Parse lets no other through
 	return p
 }
-
-func defaults() Settings {
-	return Settings{
-		Prefix:    "rootguard",
-		Partition: "aws",
-		Grace:     24 * time.Hour,
-		Window:    15 * time.Minute,
-		Posture:   time.Hour,
-		QuietDays: 30,
-		LogDays:   90,
-	}
-}

@@ -1,11 +1,9 @@
 package stacks
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -514,7 +512,7 @@ func (g *guard) namesAccounts(o *settings.Organization) awsiam.PolicyStatement {
 	return allow("NameAccounts", []string{"organizations:DescribeAccount"}, []string{arnOf("organizations", "", o.Management, "account/"+o.ID+"/*")}, nil)
 }
 
-func (g *guard) environment(function string) *map[string]*string { //nolint:funlen // a list of variables
+func (g *guard) environment(function string) *map[string]*string {
 	s := g.settings
 	if function == SecurityHub {
 		env := map[string]*string{config.EnvTopicARN: g.topic.TopicArn()}
@@ -524,57 +522,17 @@ func (g *guard) environment(function string) *map[string]*string { //nolint:funl
 		return &env
 	}
 	env := map[string]*string{
-		config.EnvTable:     g.table.TableName(),
-		config.EnvTopicARN:  g.topic.TopicArn(),
-		config.EnvGrace:     jsii.String(s.Grace.String()),
-		config.EnvWindow:    jsii.String(s.Window.String()),
-		config.EnvLease:     jsii.String(lease.String()),
-		config.EnvPosture:   jsii.String(s.Posture.String()),
-		config.EnvQuietDays: jsii.String(strconv.Itoa(s.QuietDays)),
-		config.EnvPrefix:    jsii.String(s.Prefix),
-
+		config.EnvTable:            g.table.TableName(),
+		config.EnvTopicARN:         g.topic.TopicArn(),
+		config.EnvLease:            jsii.String(lease.String()),
 		config.EnvUndeliveredQueue: g.undelivered.QueueUrl(),
 		config.EnvFailedQueue:      g.failed.QueueUrl(),
 	}
+	for name, value := range s.Environment() {
+		env[name] = jsii.String(value)
+	}
 	if g.key != nil {
 		env[config.EnvKeys] = g.key.KeyArn()
-	}
-	if s.Metrics {
-		env[config.EnvMetrics] = jsii.String("true")
-	}
-	if len(s.Regions) > 0 {
-		env[config.EnvRegions] = jsii.String(strings.Join(s.Regions, ","))
-	}
-	if len(s.AdminRoles) > 0 {
-		env[config.EnvAdminRoles] = jsii.String(strings.Join(s.AdminRoles, ","))
-	}
-	if s.Quarantine != "" {
-		env[config.EnvQuarantine] = jsii.String(s.Quarantine)
-		if s.QuarantineNotice > 0 {
-			env[config.EnvQuarantineNotice] = jsii.String(s.QuarantineNotice.String())
-		}
-		if s.QuarantineDaily > 0 {
-			env[config.EnvQuarantineDaily] = jsii.String(strconv.Itoa(s.QuarantineDaily))
-		}
-		if len(s.QuarantineExempt) > 0 {
-			exempt, err := json.Marshal(s.QuarantineExempt)
-			if err != nil {
-				panic(fmt.Sprintf("writing exempt users: %v", err)) // texts always can be
-			}
-			env[config.EnvQuarantineExempt] = jsii.String(string(exempt))
-		}
-	}
-	for name, list := range map[string][]time.Duration{config.EnvReminders: s.Reminders, config.EnvResend: s.Resend} {
-		texts := make([]string, len(list))
-		for i, d := range list {
-			texts[i] = d.String()
-		}
-		switch {
-		case len(texts) > 0:
-			env[name] = jsii.String(strings.Join(texts, ","))
-		case list != nil: // an empty list, and not a setting that is not given
-			env[name] = jsii.String(config.None)
-		}
 	}
 	if g.escalation != nil {
 		env[config.EnvEscalationTopicARN] = g.escalation.TopicArn()
@@ -582,19 +540,8 @@ func (g *guard) environment(function string) *map[string]*string { //nolint:funl
 	if g.chat != nil {
 		env[config.EnvChatTopicARN] = g.chat.TopicArn()
 	}
-	if len(s.AccountNames) > 0 {
-		names, err := json.Marshal(s.AccountNames)
-		if err != nil {
-			panic(fmt.Sprintf("writing account names: %v", err)) // texts always can be
-		}
-		env[config.EnvAccountNames] = jsii.String(string(names))
-	}
-	trails := slices.Clone(s.Trails)
 	if g.trail != "" {
-		trails = append(trails, g.trail)
-	}
-	if len(trails) > 0 {
-		env[config.EnvTrails] = jsii.String(strings.Join(trails, ","))
+		env[config.EnvTrails] = jsii.String(strings.Join(append(slices.Clone(s.Trails), g.trail), ","))
 	}
 	if s.Organization != nil {
 		env[config.EnvMemberRole] = jsii.String(memberRole(s))

@@ -60,19 +60,19 @@ func Load(getenv func(string) string) (Config, error) {
 
 		Own: detect.Own{Prefix: r.text(EnvPrefix), Trails: r.list(EnvTrails), Keys: r.list(EnvKeys)},
 		Settings: wire.Settings{
-			DedupWindow:  r.duration(EnvWindow, time.Minute, 24*time.Hour),
-			Lease:        r.duration(EnvLease, 10*time.Second, time.Hour),
-			RootInterval: r.duration(EnvPosture, 15*time.Minute, 24*time.Hour),
-			Reminders:    r.durations(EnvReminders, time.Minute, 90*24*time.Hour),
-			Resend:       r.durations(EnvResend, 5*time.Minute, 7*24*time.Hour),
+			DedupWindow:  r.duration(EnvWindow),
+			Lease:        r.duration(EnvLease),
+			RootInterval: r.duration(EnvPosture),
+			Reminders:    r.durations(EnvReminders),
+			Resend:       r.durations(EnvResend),
 			Bootstrap: bootstrap.Options{
-				Grace:     r.duration(EnvGrace, time.Minute, 90*24*time.Hour),
-				QuietDays: r.days(EnvQuietDays), AdminRoles: r.list(EnvAdminRoles),
+				Grace:     r.duration(EnvGrace),
+				QuietDays: r.number(EnvQuietDays), AdminRoles: r.list(EnvAdminRoles),
 			},
 			Quarantine: quarantine.Settings{
 				Mode:   r.quarantine(),
-				Notice: r.duration(EnvQuarantineNotice, time.Hour, 30*24*time.Hour),
-				PerDay: r.number(EnvQuarantineDaily, "number of users", 1000),
+				Notice: r.duration(EnvQuarantineNotice),
+				PerDay: r.number(EnvQuarantineDaily),
 				Exempt: r.exempt(),
 			},
 		},
@@ -267,28 +267,30 @@ func (r *reader) list(name string) []string {
 	return all
 }
 
-func (r *reader) duration(name string, least, most time.Duration) time.Duration {
+func (r *reader) duration(name string) time.Duration {
 	value := r.text(name)
 	if value == "" {
 		return 0
 	}
+	is := settingOf(name)
 	d, err := time.ParseDuration(value)
-	if err != nil || d < least || d > most {
-		r.wrong(name, value, fmt.Sprintf("set it to a duration between %v and %v, such as 24h or 15m", least, most))
+	if err != nil || d < is.Shortest || d > is.Longest {
+		r.wrong(name, value, fmt.Sprintf("set it to a duration between %v and %v, such as 24h or 15m", is.Shortest, is.Longest))
 		return 0
 	}
 	return d
 }
 
-func (r *reader) durations(name string, least, most time.Duration) []time.Duration {
+func (r *reader) durations(name string) []time.Duration {
 	var all []time.Duration
 	if r.text(name) == None {
 		return []time.Duration{}
 	}
+	is := settingOf(name)
 	for _, value := range r.list(name) {
 		d, err := time.ParseDuration(value)
-		if err != nil || d < least || d > most || len(all) > 0 && d <= all[len(all)-1] {
-			r.wrong(name, r.text(name), fmt.Sprintf("set it to durations between %v and %v, shortest first, such as 1h,24h,72h", least, most))
+		if err != nil || d < is.Shortest || d > is.Longest || len(all) > 0 && d <= all[len(all)-1] {
+			r.wrong(name, r.text(name), fmt.Sprintf("set it to durations between %v and %v, shortest first, such as 1h,24h,72h", is.Shortest, is.Longest))
 			return nil
 		}
 		all = append(all, d)
@@ -296,17 +298,16 @@ func (r *reader) durations(name string, least, most time.Duration) []time.Durati
 	return all
 }
 
-func (r *reader) days(name string) int { return r.number(name, "number of days", 3650) }
-
-// number is from 1 to most, 0 where it is not set. what names it in the fix.
-func (r *reader) number(name, what string, most int) int {
+// number is 0 where it is not set.
+func (r *reader) number(name string) int {
 	value := r.text(name)
 	if value == "" {
 		return 0
 	}
+	is := settingOf(name)
 	n, err := strconv.Atoi(value)
-	if err != nil || n < 1 || n > most {
-		r.wrong(name, value, fmt.Sprintf("set it to a %s from 1 to %d", what, most))
+	if err != nil || n < is.Smallest || n > is.Largest {
+		r.wrong(name, value, fmt.Sprintf("set it to a number of %s from %d to %d", is.Unit, is.Smallest, is.Largest))
 		return 0
 	}
 	return n

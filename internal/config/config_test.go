@@ -79,7 +79,7 @@ func TestWrong(t *testing.T) {
 		{EnvTopicARN, topic + ".fifo", "use a standard topic"},
 		{EnvEscalationTopicARN, "x", "set it to the ARN of an SNS topic"},
 		{EnvChatTopicARN, "x", "set it to the ARN of an SNS topic"},
-		{EnvGrace, "24", "set it to a duration between 1m0s and 2160h0m0s"},
+		{EnvGrace, "24", "set it to a duration between 1h0m0s and 2160h0m0s"},
 		{EnvGrace, "1s", "set it to a duration"},
 		{EnvGrace, "-24h", "set it to a duration"},
 		{EnvWindow, "25h", "set it to a duration between 1m0s and 24h0m0s"},
