@@ -32,7 +32,7 @@ func TestDocs(t *testing.T) {
 	have := string(data)[start : start+length]
 	if diff := cmp.Diff(config.Markdown(), have); diff != "" {
 		if *update {
-			if err := os.WriteFile(path, []byte(string(data)[:start]+config.Markdown()+string(data)[start+length:]), 0o644); err != nil { //nolint:gosec // a document
+			if err := os.WriteFile(path, []byte(string(data)[:start]+config.Markdown()+string(data)[start+length:]), 0o644); err != nil {
 				t.Fatal(err)
 			}
 		} else {
