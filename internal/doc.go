@@ -9,7 +9,7 @@
 //	accountcheck
 //	announcement  aws/cloudformation  incident  mfadeadline  quarantine  ratelimit  redrive
 //	aws/eventhistory  aws/securityhub  guard
-//	accountfacts  alert  aws/s3  eventrules  evidence
+//	accountfacts  alert  aws/s3  eventrules  evidence  repeats
 //	bootstrap  credentialreport  deploy  detect  eventpattern  replay  worker
 //	aws/awsenv  cloudtrail  deploy/assets  failure  keys  partition
 //

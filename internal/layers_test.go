@@ -59,7 +59,8 @@ var mayImport = map[string][]string{
 	"alert":            {"cloudtrail", "detect"},
 	"credentialreport": {"cloudtrail"},
 	"accountfacts":     {"bootstrap"},
-	"guard":            {"accountfacts", "alert", "bootstrap", "cloudtrail", "detect", "keys", "worker"},
+	"repeats":          {"detect"},
+	"guard":            {"accountfacts", "alert", "bootstrap", "cloudtrail", "detect", "keys", "repeats", "worker"},
 	"incident":         {"alert", "detect", "guard", "keys", "worker"},
 	"announcement":     {"alert", "detect", "failure", "guard", "keys", "worker"},
 	"mfadeadline":      {"accountfacts", "bootstrap", "cloudtrail", "detect", "guard", "keys", "worker"},
@@ -67,7 +68,7 @@ var mayImport = map[string][]string{
 	"accountcheck":     {"accountfacts", "bootstrap", "cloudtrail", "credentialreport", "detect", "failure", "guard", "keys", "mfadeadline", "worker"},
 	"wire":             {"accountcheck", "announcement", "bootstrap", "detect", "guard", "incident", "mfadeadline", "quarantine", "worker"},
 	"replay":           {"cloudtrail"},
-	"bolt":             {"accountcheck", "bootstrap", "guard"},
+	"bolt":             {"accountcheck", "bootstrap", "guard", "repeats"},
 	"config":           {"accountcheck", "alert", "bootstrap", "detect", "quarantine", "wire"},
 	"ratelimit":        {"guard"},
 	"redrive":          {"alert", "cloudtrail", "guard"},
@@ -81,7 +82,7 @@ var mayImport = map[string][]string{
 	"aws/awshealth":      {"aws/account", "aws/awsenv", "aws/cloudwatch", "aws/dynamodb", "aws/eventbridge", "aws/iam", "aws/iamrole", "aws/kms", "aws/lambda", "aws/sns", "aws/sqs", "aws/trail", "config", "health", "partition"},
 	"aws/cloudformation": {"deploy", "detect", "guard"},
 	"aws/cloudwatch":     {"health"},
-	"aws/dynamodb":       {"accountcheck", "announcement", "bootstrap", "config", "failure", "guard", "health", "incident", "mfadeadline", "quarantine", "ratelimit", "worker"},
+	"aws/dynamodb":       {"accountcheck", "announcement", "bootstrap", "config", "failure", "guard", "health", "incident", "mfadeadline", "quarantine", "ratelimit", "repeats", "worker"},
 	"aws/eventbridge":    {"eventrules", "health"},
 	"aws/eventhistory":   {"eventrules"},
 	"aws/iam":            {"accountcheck", "bootstrap", "cloudtrail", "eventrules", "failure", "health", "mfadeadline", "quarantine"},
@@ -110,14 +111,14 @@ var mayImport = map[string][]string{
 	"deploy/assets":                       {},
 	"e2e":                                 {},
 	"eventrules/eventrulestest":           {"cloudtrail", "eventpattern", "eventrules"},
-	"fake":                                {"accountcheck", "alert", "announcement", "bootstrap", "failure", "guard", "health", "incident", "mfadeadline", "quarantine", "redrive", "worker"},
-	"guardtest":                           {"accountcheck", "alert", "announcement", "bootstrap", "cloudtrail", "detect", "failure", "guard", "incident", "mfadeadline", "quarantine", "worker"},
+	"fake":                                {"accountcheck", "alert", "announcement", "bootstrap", "failure", "guard", "health", "incident", "mfadeadline", "quarantine", "redrive", "repeats", "worker"},
+	"guardtest":                           {"accountcheck", "alert", "announcement", "bootstrap", "cloudtrail", "detect", "failure", "guard", "incident", "mfadeadline", "quarantine", "repeats", "worker"},
 	"lambdatest":                          {},
 	"testenv":                             {},
 }
 
 // pure packages must repeat a decision from its input alone.
-var pure = []string{"cloudtrail", "partition", "keys", "eventpattern", "eventrules", "detect", "bootstrap", "alert", "credentialreport"}
+var pure = []string{"cloudtrail", "partition", "keys", "eventpattern", "eventrules", "detect", "bootstrap", "repeats", "alert", "credentialreport"}
 
 // impure is what a pure package does not import. klauspost/compress itself uses
 // some of it, so this is about the package's own imports.

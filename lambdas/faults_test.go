@@ -17,6 +17,7 @@ import (
 	"rootguard/internal/fake"
 	"rootguard/internal/guard"
 	"rootguard/internal/lambdatest"
+	"rootguard/internal/repeats"
 	"rootguard/internal/testenv"
 	"rootguard/internal/wire"
 )
@@ -187,12 +188,12 @@ func (c *cloud) leasesEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, one := range claims {
-		err := c.store.Update(t.Context(), one.Key, "", func(was guard.Claim, _ guard.Series) (guard.Claim, guard.Series) {
+		err := c.store.Update(t.Context(), one.Key, "", func(was guard.Claim, _ repeats.Series) (guard.Claim, repeats.Series) {
 			if was.State != guard.Leased {
-				return guard.Claim{}, guard.Series{}
+				return guard.Claim{}, repeats.Series{}
 			}
 			was.LeaseUntil = time.Now().Add(-time.Second)
-			return was, guard.Series{}
+			return was, repeats.Series{}
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -24,6 +24,7 @@ import (
 	"rootguard/internal/fake"
 	"rootguard/internal/guard"
 	"rootguard/internal/guardtest"
+	"rootguard/internal/repeats"
 )
 
 var t0 = time.Date(2025, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -86,7 +87,7 @@ func finding(account, event string, at time.Time) *detect.Finding {
 
 func putClaim(t *testing.T, s *bolt.Store, c guard.Claim) {
 	t.Helper()
-	err := s.Update(t.Context(), c.Key, "", func(guard.Claim, guard.Series) (guard.Claim, guard.Series) { return c, guard.Series{} })
+	err := s.Update(t.Context(), c.Key, "", func(guard.Claim, repeats.Series) (guard.Claim, repeats.Series) { return c, repeats.Series{} })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -558,8 +559,8 @@ func TestOutputThatFailsUndoesTheBatch(t *testing.T) {
 		t.Fatal(err)
 	}
 	putClaim(t, s, guard.Claim{Key: "1", Finding: finding("1", "1", t0)})
-	keep := func(guard.Claim, guard.Series) (guard.Claim, guard.Series) {
-		return guard.Claim{Key: "2", Finding: finding("1", "2", t0)}, guard.Series{}
+	keep := func(guard.Claim, repeats.Series) (guard.Claim, repeats.Series) {
+		return guard.Claim{Key: "2", Finding: finding("1", "2", t0)}, repeats.Series{}
 	}
 	if err := s.Update(t.Context(), "2", "", keep); !errors.Is(err, full) {
 		t.Errorf("the write that commits: %v", err)
@@ -586,8 +587,8 @@ func TestDamagedRows(t *testing.T) {
 	due := guard.Group{Key: "w", Until: t0, Batches: 1, Finding: *finding("1", "e", t0)}
 	putClaim(t, s, guard.Claim{Key: "c", Finding: finding("1", "e", t0)})
 	putGroup(t, s, due)
-	err := s.Update(t.Context(), "none", "s", func(guard.Claim, guard.Series) (guard.Claim, guard.Series) {
-		return guard.Claim{}, guard.Series{Key: "s"}
+	err := s.Update(t.Context(), "none", "s", func(guard.Claim, repeats.Series) (guard.Claim, repeats.Series) {
+		return guard.Claim{}, repeats.Series{Key: "s"}
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -615,7 +616,7 @@ func TestDamagedRows(t *testing.T) {
 
 	s = open(t, path)
 	ctx := t.Context()
-	same := func(c guard.Claim, w guard.Series) (guard.Claim, guard.Series) { return c, w }
+	same := func(c guard.Claim, w repeats.Series) (guard.Claim, repeats.Series) { return c, w }
 	for name, do := range map[string]func() error{
 		"Update of the claim":  func() error { return s.Update(ctx, "c", "", same) },
 		"Update of the series": func() error { return s.Update(ctx, "x", "s", same) },

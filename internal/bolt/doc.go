@@ -9,7 +9,7 @@
 //	claims           claim key -> guard.Claim
 //	claims_by_time   one bucket an account: event time + claim key -> nothing
 //	claims_by_event  event ID + 0x00 + claim key -> nothing
-//	series           series key -> guard.Series
+//	series           series key -> repeats.Series
 //	windows          group key -> guard.Group
 //	windows_due      Due + group key -> nothing, of groups with something unsent
 //	batches          group key + 0x00 + batch number (4 bytes) + 0x00 + claim key -> that

@@ -12,13 +12,14 @@ import (
 	bbolt "go.etcd.io/bbolt"
 
 	"rootguard/internal/guard"
+	"rootguard/internal/repeats"
 )
 
 // Update is guard.Claims'. decide must not use the store.
-func (s *Store) Update(ctx context.Context, claimKey, seriesKey string, decide func(guard.Claim, guard.Series) (guard.Claim, guard.Series)) error {
+func (s *Store) Update(ctx context.Context, claimKey, seriesKey string, decide func(guard.Claim, repeats.Series) (guard.Claim, repeats.Series)) error {
 	err := s.write(ctx, func(tx *bbolt.Tx) error {
 		var oldClaim guard.Claim
-		var oldSeries guard.Series
+		var oldSeries repeats.Series
 		if err := get(tx.Bucket(claimsBucket), claimKey, &oldClaim); err != nil {
 			return err
 		}

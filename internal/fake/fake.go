@@ -15,6 +15,7 @@ import (
 	"rootguard/internal/alert"
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/guard"
+	"rootguard/internal/repeats"
 )
 
 var (
@@ -51,7 +52,7 @@ type batch struct {
 }
 
 // Update is guard.Claims'.
-func (l *Ledger) Update(ctx context.Context, claimKey, seriesKey string, decide func(guard.Claim, guard.Series) (guard.Claim, guard.Series)) error {
+func (l *Ledger) Update(ctx context.Context, claimKey, seriesKey string, decide func(guard.Claim, repeats.Series) (guard.Claim, repeats.Series)) error {
 	return l.locked(ctx, "Ledger.Update", func() error {
 		if l.Conflicts {
 			c, sr, err := l.read(claimKey, seriesKey)
@@ -84,7 +85,7 @@ func (l *Ledger) locked(ctx context.Context, name string, do func() error) error
 	})
 }
 
-func (l *Ledger) read(claimKey, seriesKey string) (c guard.Claim, sr guard.Series, err error) {
+func (l *Ledger) read(claimKey, seriesKey string) (c guard.Claim, sr repeats.Series, err error) {
 	if err := readRow(l.claims, claimKey, &c); err != nil {
 		return c, sr, err
 	}
@@ -214,10 +215,10 @@ func (l *Ledger) Claims() ([]guard.Claim, error) {
 }
 
 // Series returns every series, in the order of the keys.
-func (l *Ledger) Series() ([]guard.Series, error) {
+func (l *Ledger) Series() ([]repeats.Series, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return rows[guard.Series](l.series)
+	return rows[repeats.Series](l.series)
 }
 
 // Groups returns every group, in the order of the keys.

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"rootguard/internal/repeats"
 	"rootguard/internal/testenv"
 
 	"rootguard/internal/alert"
@@ -150,10 +151,10 @@ func never(bool) {}
 
 // Update is guard.Ledger's. Where a fault keeps a claim from being marked sent
 // after its alert went out, one more copy of it comes.
-func (p *process) Update(ctx context.Context, claimKey, windowKey string, decide func(guard.Claim, guard.Series) (guard.Claim, guard.Series)) error {
+func (p *process) Update(ctx context.Context, claimKey, windowKey string, decide func(guard.Claim, repeats.Series) (guard.Claim, repeats.Series)) error {
 	return p.call(func() error {
 		var claim guard.Claim
-		err := p.m.ledger.Update(ctx, claimKey, windowKey, func(c guard.Claim, w guard.Series) (guard.Claim, guard.Series) {
+		err := p.m.ledger.Update(ctx, claimKey, windowKey, func(c guard.Claim, w repeats.Series) (guard.Claim, repeats.Series) {
 			c, w = decide(c, w)
 			claim = c
 			return c, w

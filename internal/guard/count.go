@@ -6,20 +6,10 @@ import (
 	"time"
 
 	"rootguard/internal/detect"
+	"rootguard/internal/repeats"
 )
 
-// Attempt is one event of a finding that is alerted only where there are many.
-type Attempt struct {
-	Claim   string    `json:"claim"` // the event's, so that a retry counts once
-	At      time.Time `json:"at"`
-	User    string    `json:"user,omitempty"`
-	Address string    `json:"address,omitempty"`
-	Account string    `json:"account,omitempty"`
-}
-
 const (
-	maxAttempts = 64 // that a series remembers
-
 	// Failed root sign-ins from one address in this many accounts, within this
 	// time, are one finding more.
 	sprayTime     = time.Hour
@@ -36,11 +26,11 @@ func (s *Settings) span(id detect.ID) time.Duration {
 
 // attempt notes an event of a counted finding. many reports whether there are
 // enough for an alert, and the finding then says so.
-func (s *Settings) attempt(sr *Series, claim string, f *detect.Finding) (many bool) {
+func (s *Settings) attempt(sr *repeats.Series, claim string, f *detect.Finding) (many bool) {
 	within := s.span(f.ID)
-	sr.note(Attempt{Claim: claim, At: f.EventTime, User: f.Target.UserName, Address: f.SourceIP, Account: f.Account})
-	recent := near(sr.Attempts, f.EventTime, within)
-	user, address, account := func(a Attempt) string { return a.User }, func(a Attempt) string { return a.Address }, func(a Attempt) string { return a.Account }
+	sr.NoteAttempt(repeats.Attempt{Claim: claim, At: f.EventTime, User: f.Target.UserName, Address: f.SourceIP, Account: f.Account})
+	recent := repeats.Near(sr.Attempts, f.EventTime, within)
+	user, address, account := func(a repeats.Attempt) string { return a.User }, func(a repeats.Attempt) string { return a.Address }, func(a repeats.Attempt) string { return a.Account }
 	if f.ID == detect.RootSigninSpraying {
 		accounts := distinct(recent, account)
 		if many = len(accounts) >= sprayAccounts; many {
@@ -48,8 +38,8 @@ func (s *Settings) attempt(sr *Series, claim string, f *detect.Finding) (many bo
 		}
 		return many
 	}
-	same := func(key func(Attempt) string, value string) []Attempt {
-		return slices.DeleteFunc(slices.Clone(recent), func(a Attempt) bool { return value == "" || key(a) != value })
+	same := func(key func(repeats.Attempt) string, value string) []repeats.Attempt {
+		return slices.DeleteFunc(slices.Clone(recent), func(a repeats.Attempt) bool { return value == "" || key(a) != value })
 	}
 	ofUser, fromAddress := same(user, f.Target.UserName), same(address, f.SourceIP)
 	switch {
@@ -63,21 +53,8 @@ func (s *Settings) attempt(sr *Series, claim string, f *detect.Finding) (many bo
 	return true
 }
 
-// note adds an attempt, once.
-func (s *Series) note(a Attempt) {
-	if !slices.ContainsFunc(s.Attempts, func(b Attempt) bool { return a.Claim == b.Claim }) {
-		s.Attempts = append(s.Attempts, a)
-		s.Attempts = s.Attempts[max(0, len(s.Attempts)-maxAttempts):]
-	}
-}
-
-// near are the attempts that are less than a span away from a time.
-func near(all []Attempt, at time.Time, span time.Duration) []Attempt {
-	return slices.DeleteFunc(slices.Clone(all), func(a Attempt) bool { return a.At.Sub(at).Abs() >= span })
-}
-
 // distinct are the values that attempts have, sorted, without the empty one.
-func distinct(all []Attempt, key func(Attempt) string) []string {
+func distinct(all []repeats.Attempt, key func(repeats.Attempt) string) []string {
 	var values []string
 	for _, a := range all {
 		if v := key(a); v != "" {

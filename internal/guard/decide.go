@@ -7,6 +7,7 @@ import (
 
 	"rootguard/internal/alert"
 	"rootguard/internal/detect"
+	"rootguard/internal/repeats"
 )
 
 // event is one occurrence that must be alerted exactly once.
@@ -31,8 +32,8 @@ const (
 // decision is what decide came to: what to do and what to store.
 type decision struct {
 	verdict verdict
-	claim   Claim  // of a duplicate, as it is
-	series  Series // without a key where it stays as it is
+	claim   Claim          // of a duplicate, as it is
+	series  repeats.Series // without a key where it stays as it is
 
 	deliveredTo []string        // receivers that took the alert though publishing failed
 	recent      []time.Time     // of an escalation: the events that are too many
@@ -45,7 +46,7 @@ type decision struct {
 // An event that was once granted an alert of its own keeps that right: a retry
 // after a crash or a failed publish is never folded, whatever its series has
 // seen meanwhile.
-func (s *Settings) decide(ev event, c Claim, sr Series, now time.Time) decision {
+func (s *Settings) decide(ev event, c Claim, sr repeats.Series, now time.Time) decision {
 	f := &ev.finding
 	switch c.State {
 	case Sent, Folded:
@@ -55,25 +56,25 @@ func (s *Settings) decide(ev event, c Claim, sr Series, now time.Time) decision 
 			return decision{verdict: busy}
 		}
 		// Its place was taken by the lease that ran out.
-		d := s.lease(ev, c, Series{}, now)
+		d := s.lease(ev, c, repeats.Series{}, now)
 		d.recent, _ = s.tooMany(&sr, f)
 		return d
 	case Released:
 	}
 	retry := c.State == Released
 	if ev.series == "" {
-		return s.lease(ev, c, Series{}, now)
+		return s.lease(ev, c, repeats.Series{}, now)
 	}
 
 	at, span := eventAt(f, now), s.span(f.ID)
 	opened := at.Truncate(span)
-	n := sr.near(opened, at, now, span)
+	n := sr.Near(opened, at, now, span)
 	sr.Key = ev.series
 
 	var many bool
 	if detect.IsCounted(f.ID) {
 		many = s.attempt(&sr, ev.claim, f)
-		if !many && n.alerts == 0 && !n.quiet && !retry {
+		if !many && n.Alerts == 0 && !n.Quiet && !retry {
 			c.Key, c.State, c.Finding, c.Series = ev.claim, Folded, f, sr.Key
 			return decision{verdict: noted, claim: c, series: sr}
 		}
@@ -84,22 +85,22 @@ func (s *Settings) decide(ev event, c Claim, sr Series, now time.Time) decision 
 		c.Kind = alert.Escalation
 	}
 
-	if (n.alerts >= s.burst(f.ID) || n.quiet) && f.Severity <= n.severity && !escalate && !retry {
+	if (n.Alerts >= s.burst(f.ID) || n.Quiet) && f.Severity <= n.Severity && !escalate && !retry {
 		c.Key, c.State, c.Finding, c.Series, c.Group = ev.claim, Folded, f, sr.Key, groupKey(sr.Key, opened)
 		d := decision{verdict: fold, claim: c, of: sr.Finding}
-		if sr.silence(opened, n) || s.learns(&sr, f, &n) {
+		if sr.Silence(opened, n) || s.learns(&sr, f, &n) {
 			d.series = sr // else it stays as it is: that of a session is written few times, however many its events
 		}
 		return d
 	}
-	if n.alerts == 0 && !n.quiet || sr.Finding == nil {
+	if n.Alerts == 0 && !n.Quiet || sr.Finding == nil {
 		sr.Finding = f
 	} else if f.Severity > sr.Finding.Severity {
 		raised := *sr.Finding
 		raised.Severity = f.Severity
 		sr.Finding = &raised
 	}
-	sr.grant(Grant{Claim: ev.claim, Time: at, At: now, Severity: f.Severity, Escalation: escalate}, opened)
+	sr.Grant(repeats.Grant{Claim: ev.claim, Time: at, At: now, Severity: f.Severity, Escalation: escalate}, opened)
 	d := s.lease(ev, c, sr, now)
 	d.recent = recent
 	return d
@@ -107,11 +108,11 @@ func (s *Settings) decide(ev event, c Claim, sr Series, now time.Time) decision 
 
 // learns reports whether an event that is folded must be noted in its series, since
 // those that are many are counted there.
-func (s *Settings) learns(sr *Series, f *detect.Finding, n *repeated) bool {
+func (s *Settings) learns(sr *repeats.Series, f *detect.Finding, n *repeats.Repeated) bool {
 	if detect.IsCounted(f.ID) {
-		return len(near(sr.Attempts, f.EventTime, s.span(f.ID))) < maxAttempts
+		return len(repeats.Near(sr.Attempts, f.EventTime, s.span(f.ID))) < repeats.MaxAttempts
 	}
-	return f.ID == detect.RootSigninFailed && !n.escalated
+	return f.ID == detect.RootSigninFailed && !n.Escalated
 }
 
 // leased reports whether a claim is held by another invocation. One that would
@@ -121,7 +122,7 @@ func (s *Settings) leased(c *Claim, now time.Time) bool {
 	return c.State == Leased && now.Before(c.LeaseUntil) && !c.LeaseUntil.After(now.Add(2*s.Lease))
 }
 
-func (s *Settings) lease(ev event, c Claim, sr Series, now time.Time) decision {
+func (s *Settings) lease(ev event, c Claim, sr repeats.Series, now time.Time) decision {
 	c.Key, c.State, c.LeaseUntil = ev.claim, Leased, now.Add(s.Lease)
 	c.Attempts++
 	c.AlertID = alertID(ev.claim)
@@ -147,22 +148,22 @@ func latest(a, b time.Time) time.Time {
 
 // escalates notes a failed root sign-in and reports whether it is the one with
 // which they are too many, or was before. recent are the times of these.
-func (s *Settings) escalates(sr *Series, claim string, f *detect.Finding, n *repeated, before bool) (recent []time.Time, escalates bool) {
-	if f.ID != detect.RootSigninFailed || n.escalated && !before {
+func (s *Settings) escalates(sr *repeats.Series, claim string, f *detect.Finding, n *repeats.Repeated, before bool) (recent []time.Time, escalates bool) {
+	if f.ID != detect.RootSigninFailed || n.Escalated && !before {
 		return nil, before
 	}
-	sr.note(Attempt{Claim: claim, At: f.EventTime})
+	sr.NoteAttempt(repeats.Attempt{Claim: claim, At: f.EventTime})
 	recent, many := s.tooMany(sr, f)
 	return recent, many || before
 }
 
 // tooMany reports whether failed root sign-ins are too many within a window in which
 // an event lies, and returns their times, in order.
-func (s *Settings) tooMany(sr *Series, f *detect.Finding) (recent []time.Time, many bool) {
+func (s *Settings) tooMany(sr *repeats.Series, f *detect.Finding) (recent []time.Time, many bool) {
 	if f.ID != detect.RootSigninFailed {
 		return nil, false
 	}
-	for _, a := range near(sr.Attempts, f.EventTime, s.DedupWindow) {
+	for _, a := range repeats.Near(sr.Attempts, f.EventTime, s.DedupWindow) {
 		recent = append(recent, a.At)
 	}
 	slices.SortFunc(recent, time.Time.Compare)
@@ -181,19 +182,19 @@ func (s *Settings) tooMany(sr *Series, f *detect.Finding) (recent []time.Time, m
 //
 // The place is given back only where no receiver took the alert: else one topic that
 // is gone would have every event of a session alerted to the others.
-func (d *decision) undo(s *Settings) func(c Claim, sr Series) (Claim, Series) {
-	return func(c Claim, sr Series) (Claim, Series) {
+func (d *decision) undo(s *Settings) func(c Claim, sr repeats.Series) (Claim, repeats.Series) {
+	return func(c Claim, sr repeats.Series) (Claim, repeats.Series) {
 		if c.State != Leased || c.Attempts != d.claim.Attempts {
-			return Claim{}, Series{} // another invocation took over
+			return Claim{}, repeats.Series{} // another invocation took over
 		}
 		c.State, c.LeaseUntil = Released, time.Time{}
 		if len(d.deliveredTo) > 0 {
 			c.DeliveredTo = d.deliveredTo
 		}
 		if sr.Key == "" || len(c.DeliveredTo) > 0 || c.Finding == nil {
-			return c, Series{}
+			return c, repeats.Series{}
 		}
-		sr.revoke(c.Key, s.span(c.Finding.ID))
+		sr.Revoke(c.Key, s.span(c.Finding.ID))
 		return c, sr
 	}
 }

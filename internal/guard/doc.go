@@ -49,7 +49,7 @@
 // its own time, the order of delivery does not matter: late, shuffled and
 // interleaved events make a few messages more than the same in order.
 //
-// A Series, "account/session/finding ID", knows which of its events were alerted
+// A series (package repeats), "account/session/finding ID", knows which of its events were alerted
 // lately and in which groups repeats are only counted. An event repeats an alert of
 // its own group, of a window's length around it, or, where it comes late, of a later
 // event that was published shortly before. A finding of a kind not yet alerted in

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"rootguard/internal/detect"
@@ -59,124 +58,6 @@ func (gr *Group) UnsentSince() time.Time {
 		since = gr.Pending.Since
 	}
 	return latest(gr.Until, since)
-}
-
-// Series is what was alerted of one finding in one session, and where repeats
-// are only rolled up.
-type Series struct {
-	Key     string          `json:"key"`               // "account/session/finding ID"
-	Finding *detect.Finding `json:"finding,omitempty"` // that the repeats are of, its severity the highest alerted
-
-	Grants []Grant     `json:"grants,omitempty"` // the latest alerts
-	Quiet  []QuietTime `json:"quiet,omitempty"`  // the groups with repeats that were last opened
-
-	Attempts []Attempt `json:"attempts,omitempty"` // the latest of a finding that is alerted, or escalated, where there are many
-}
-
-// Grant is an event that was granted an alert of its own.
-type Grant struct {
-	Claim      string          `json:"claim"`
-	Time       time.Time       `json:"time"` // of the event
-	At         time.Time       `json:"at"`   // by the clock
-	Severity   detect.Severity `json:"severity"`
-	Escalation bool            `json:"escalation,omitempty"`
-}
-
-// QuietTime is a group whose events are rolled up, up to a severity.
-type QuietTime struct {
-	Opened    time.Time       `json:"opened"`
-	Severity  detect.Severity `json:"severity"`
-	Escalated bool            `json:"escalated,omitempty"`
-}
-
-// A series remembers these, the latest. Beyond them, an event that comes very
-// late may be alerted though it is a repeat.
-const (
-	maxGrants = 32
-	maxQuiet  = 64
-)
-
-// repeated is what of a series an event is a repeat of.
-type repeated struct {
-	alerts    int // granted
-	quiet     bool
-	severity  detect.Severity // the highest alerted
-	escalated bool
-}
-
-// near returns what an event of a time, in the group that opened then, repeats:
-//
-//   - alerts of events in its group, or within a window of it;
-//   - what its group repeats already, and those before and after it, so that a
-//     session which goes on makes one alert;
-//   - alerts of later events that were published shortly before: it comes late.
-func (s *Series) near(opened, at, now time.Time, span time.Duration) (n repeated) {
-	for _, g := range s.Grants {
-		repeats := g.Time.Truncate(span).Equal(opened) || g.Time.Sub(at).Abs() < span
-		if repeats || at.Before(g.Time) && now.Sub(g.At).Abs() < span {
-			n.alerts++
-			n.severity, n.escalated = max(n.severity, g.Severity), n.escalated || g.Escalation
-		}
-	}
-	for _, q := range s.Quiet {
-		if q.Opened.Sub(opened).Abs() <= span {
-			n.quiet = true
-			n.severity, n.escalated = max(n.severity, q.Severity), n.escalated || q.Escalated
-		}
-	}
-	return n
-}
-
-// severity is the highest that was alerted in a group.
-func (s *Series) severity(opened time.Time, span time.Duration) (highest detect.Severity) {
-	for _, g := range s.Grants {
-		if g.Time.Truncate(span).Equal(opened) {
-			highest = max(highest, g.Severity)
-		}
-	}
-	return highest
-}
-
-// grant notes that an event is alerted.
-func (s *Series) grant(g Grant, opened time.Time) {
-	s.Grants = append(slices.DeleteFunc(s.Grants, func(o Grant) bool { return o.Claim == g.Claim }), g)
-	s.Grants = s.Grants[max(0, len(s.Grants)-maxGrants):]
-	for i := range s.Quiet {
-		if q := &s.Quiet[i]; q.Opened.Equal(opened) {
-			q.Severity, q.Escalated = max(q.Severity, g.Severity), q.Escalated || g.Escalation
-		}
-	}
-}
-
-// revoke takes a grant back. Where no other alert is near, the events of its group
-// repeat nothing any more, and the next is alerted.
-func (s *Series) revoke(claim string, span time.Duration) {
-	i := slices.IndexFunc(s.Grants, func(g Grant) bool { return g.Claim == claim })
-	if i < 0 {
-		return
-	}
-	g := s.Grants[i]
-	s.Grants = slices.Delete(s.Grants, i, i+1)
-	opened := g.Time.Truncate(span)
-	rest := Series{Grants: s.Grants}
-	n := rest.near(opened, g.Time, g.At, span)
-	s.Quiet = slices.DeleteFunc(s.Quiet, func(q QuietTime) bool { return n.alerts == 0 && q.Opened.Equal(opened) })
-	for i := range s.Quiet {
-		if q := &s.Quiet[i]; n.alerts > 0 && q.Opened.Equal(opened) {
-			q.Severity, q.Escalated = n.severity, n.escalated
-		}
-	}
-}
-
-// silence notes that the events of a group are rolled up, and reports whether that
-// is new.
-func (s *Series) silence(opened time.Time, n repeated) bool {
-	if slices.ContainsFunc(s.Quiet, func(q QuietTime) bool { return q.Opened.Equal(opened) }) {
-		return false
-	}
-	s.Quiet = append(s.Quiet, QuietTime{opened, n.severity, n.escalated})
-	s.Quiet = s.Quiet[max(0, len(s.Quiet)-maxQuiet):]
-	return true
 }
 
 // maxCounts bounds how often a batch may be sealed before an event is in it.

@@ -16,6 +16,7 @@ import (
 	"rootguard/internal/cloudtrail"
 	"rootguard/internal/detect"
 	"rootguard/internal/keys"
+	"rootguard/internal/repeats"
 )
 
 // Deps are what a Guard works with. The first five are required.
@@ -300,21 +301,21 @@ func (g *Guard) attachLate(ctx context.Context, d *decision) error {
 	if _, err := g.attach(ctx, &a); err != nil {
 		return err
 	}
-	return g.complete(ctx, d.claim.Key, "", func(c Claim, _ Series) (Claim, Series) {
+	return g.complete(ctx, d.claim.Key, "", func(c Claim, _ repeats.Series) (Claim, repeats.Series) {
 		if c.Key == "" || c.State != Sent {
-			return Claim{}, Series{}
+			return Claim{}, repeats.Series{}
 		}
 		c.IncidentPending = false
-		return c, Series{}
+		return c, repeats.Series{}
 	})
 }
 
 // claim claims an event.
 func (g *Guard) claim(ctx context.Context, ev event) (d decision, err error) {
-	err = g.deps.Ledger.Update(ctx, ev.claim, ev.series, func(c Claim, sr Series) (Claim, Series) {
+	err = g.deps.Ledger.Update(ctx, ev.claim, ev.series, func(c Claim, sr repeats.Series) (Claim, repeats.Series) {
 		d = g.settings.decide(ev, c, sr, g.deps.Now())
 		if d.verdict == duplicate {
-			return Claim{}, Series{}
+			return Claim{}, repeats.Series{}
 		}
 		return d.claim, d.series
 	})
@@ -334,12 +335,12 @@ func (g *Guard) send(ctx context.Context, d *decision, a alert.Alert) error {
 		err = fmt.Errorf("publishing alert %s of event %s: %w", a.ID, d.claim.Finding.EventID, err)
 		return errors.Join(err, g.complete(ctx, d.claim.Key, d.claim.Series, d.undo(&g.settings)))
 	}
-	return g.complete(ctx, d.claim.Key, "", func(c Claim, _ Series) (Claim, Series) {
+	return g.complete(ctx, d.claim.Key, "", func(c Claim, _ repeats.Series) (Claim, repeats.Series) {
 		if c.Key == "" {
 			c = d.claim // the row expired
 		}
 		c.State, c.LeaseUntil, c.DeliveredTo, c.IncidentPending = Sent, time.Time{}, nil, d.claim.IncidentPending
-		return c, Series{}
+		return c, repeats.Series{}
 	})
 }
 
@@ -360,7 +361,7 @@ func (g *Guard) publishing(ctx context.Context, d *decision) (context.Context, c
 // even where the caller has given up: without it the alert is sent once more.
 const completeTimeout = 5 * time.Second
 
-func (g *Guard) complete(ctx context.Context, claimKey, seriesKey string, decide func(Claim, Series) (Claim, Series)) error {
+func (g *Guard) complete(ctx context.Context, claimKey, seriesKey string, decide func(Claim, repeats.Series) (Claim, repeats.Series)) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), completeTimeout)
 	defer cancel()
 	if err := g.deps.Ledger.Update(ctx, claimKey, seriesKey, decide); err != nil {

@@ -21,6 +21,7 @@ import (
 	"rootguard/internal/failure"
 	"rootguard/internal/fake"
 	"rootguard/internal/guard"
+	"rootguard/internal/repeats"
 	"rootguard/internal/wire"
 
 	"rootguard/internal/testenv"
@@ -776,7 +777,7 @@ func TestEscalationSurvives(t *testing.T) {
 				t.Errorf("alerts (-want +got):\n%s", diff)
 			}
 			series, err := w.ledger.Series()
-			series = slices.DeleteFunc(series, func(s guard.Series) bool { return strings.HasSuffix(s.Key, string(detect.RootSigninSpraying)) })
+			series = slices.DeleteFunc(series, func(s repeats.Series) bool { return strings.HasSuffix(s.Key, string(detect.RootSigninSpraying)) })
 			if err != nil || len(series) != 1 || len(series[0].Attempts) != 5 || len(series[0].Grants) != 2 {
 				t.Errorf("series %+v, %v", series, err)
 			}
@@ -1011,8 +1012,8 @@ func (l *oldLedger) Due(ctx context.Context, at time.Time, limit int) ([]guard.G
 	return l.Ledger.Due(ctx, at, limit)
 }
 
-func (l *oldLedger) Update(ctx context.Context, claimKey, windowKey string, decide func(guard.Claim, guard.Series) (guard.Claim, guard.Series)) error {
-	return l.Ledger.Update(ctx, claimKey, windowKey, func(c guard.Claim, w guard.Series) (guard.Claim, guard.Series) {
+func (l *oldLedger) Update(ctx context.Context, claimKey, windowKey string, decide func(guard.Claim, repeats.Series) (guard.Claim, repeats.Series)) error {
+	return l.Ledger.Update(ctx, claimKey, windowKey, func(c guard.Claim, w repeats.Series) (guard.Claim, repeats.Series) {
 		if l.forget {
 			c = guard.Claim{}
 		}

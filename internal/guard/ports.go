@@ -8,6 +8,7 @@ import (
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/cloudtrail"
 	"rootguard/internal/detect"
+	"rootguard/internal/repeats"
 )
 
 // FactsHook schedules what facts call for.
@@ -66,7 +67,7 @@ type Claims interface {
 	// with copies of its own. A claim or series returned with an empty Key is not
 	// stored, and what was there stays, or is what another call stores meanwhile.
 	// seriesKey may be "".
-	Update(ctx context.Context, claimKey, seriesKey string, decide func(Claim, Series) (Claim, Series)) error
+	Update(ctx context.Context, claimKey, seriesKey string, decide func(Claim, repeats.Series) (Claim, repeats.Series)) error
 	// Read returns the claims under keys, in their order, the zero value where there is none.
 	Read(ctx context.Context, keys []string) ([]Claim, error)
 }

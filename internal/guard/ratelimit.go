@@ -8,6 +8,7 @@ import (
 
 	"rootguard/internal/alert"
 	"rootguard/internal/detect"
+	"rootguard/internal/repeats"
 	"rootguard/internal/worker"
 )
 
@@ -81,7 +82,7 @@ func (g *Guard) limit(ctx context.Context, d *decision) (throttled bool, err err
 		return false, nil
 	}
 	folded := d.claim
-	err = g.deps.Ledger.Update(ctx, d.claim.Key, d.claim.Series, func(c Claim, sr Series) (Claim, Series) {
+	err = g.deps.Ledger.Update(ctx, d.claim.Key, d.claim.Series, func(c Claim, sr repeats.Series) (Claim, repeats.Series) {
 		c, sr, throttled = g.settings.throttle(d, c, sr, g.deps.Now())
 		if throttled {
 			folded = c
@@ -102,16 +103,16 @@ func (d *decision) urgent() bool {
 
 // throttle turns a decision to publish into one to fold. Both rows may have
 // changed since; it is false where they no longer allow it, and stores nothing.
-func (s *Settings) throttle(d *decision, c Claim, sr Series, now time.Time) (Claim, Series, bool) {
+func (s *Settings) throttle(d *decision, c Claim, sr repeats.Series, now time.Time) (Claim, repeats.Series, bool) {
 	if c.State != Leased || c.Attempts != d.claim.Attempts || sr.Key == "" {
-		return Claim{}, Series{}, false
+		return Claim{}, repeats.Series{}, false
 	}
 	f := c.Finding
 	at, span := eventAt(f, now), s.span(f.ID)
-	sr.revoke(c.Key, span)
+	sr.Revoke(c.Key, span)
 	opened := at.Truncate(span)
-	n := sr.near(opened, at, now, span)
+	n := sr.Near(opened, at, now, span)
 	c.State, c.LeaseUntil, c.Group = Folded, time.Time{}, groupKey(sr.Key, opened)
-	c.Throttled, c.Soon = true, n.alerts == 0 && !n.quiet || f.Severity > n.severity
+	c.Throttled, c.Soon = true, n.Alerts == 0 && !n.Quiet || f.Severity > n.Severity
 	return c, sr, true
 }

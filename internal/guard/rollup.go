@@ -11,6 +11,7 @@ import (
 	"rootguard/internal/alert"
 	"rootguard/internal/detect"
 	"rootguard/internal/keys"
+	"rootguard/internal/repeats"
 	"rootguard/internal/worker"
 )
 
@@ -73,12 +74,12 @@ func (g *Guard) putOff(ctx context.Context, gr *Group, failures int, until time.
 func (g *Guard) rollUp(ctx context.Context, gr Group, at time.Time) (sent bool, err error) {
 	key := rollUpKey(&gr)
 	var d decision
-	err = g.deps.Ledger.Update(ctx, key, gr.Series, func(c Claim, sr Series) (Claim, Series) {
+	err = g.deps.Ledger.Update(ctx, key, gr.Series, func(c Claim, sr repeats.Series) (Claim, repeats.Series) {
 		d = g.settings.decideRollUp(key, c, sr, &gr, g.deps.Now())
 		if d.verdict != publish {
-			return Claim{}, Series{}
+			return Claim{}, repeats.Series{}
 		}
-		return d.claim, Series{}
+		return d.claim, repeats.Series{}
 	})
 	switch {
 	case err != nil:
@@ -113,12 +114,12 @@ func (g *Guard) rollUp(ctx context.Context, gr Group, at time.Time) (sent bool, 
 			return release(errors.Join(fmt.Errorf("publishing roll-up %s: %w", key, err), unlisted))
 		}
 	}
-	err = g.complete(ctx, key, "", func(c Claim, _ Series) (Claim, Series) {
+	err = g.complete(ctx, key, "", func(c Claim, _ repeats.Series) (Claim, repeats.Series) {
 		if c.Key == "" {
 			c = d.claim // the row expired
 		}
 		c.State, c.LeaseUntil, c.DeliveredTo = Sent, time.Time{}, nil
-		return c, Series{}
+		return c, repeats.Series{}
 	})
 	if err == nil {
 		err = g.rolledUp(ctx, &gr)
@@ -126,7 +127,7 @@ func (g *Guard) rollUp(ctx context.Context, gr Group, at time.Time) (sent bool, 
 	return a.Count > 0 && err == nil, errors.Join(err, unlisted)
 }
 
-func (s *Settings) decideRollUp(key string, c Claim, sr Series, gr *Group, now time.Time) decision {
+func (s *Settings) decideRollUp(key string, c Claim, sr repeats.Series, gr *Group, now time.Time) decision {
 	switch {
 	case c.State == Sent:
 		return decision{verdict: duplicate}
@@ -134,8 +135,8 @@ func (s *Settings) decideRollUp(key string, c Claim, sr Series, gr *Group, now t
 		return decision{verdict: busy}
 	}
 	if c.Cut == nil {
-		n := sr.near(gr.Opened, gr.Opened, now, s.span(gr.Finding.ID))
-		c.Cut = &Cut{Severity: sr.severity(gr.Opened, s.span(gr.Finding.ID)), Late: n.alerts == 0 && !n.quiet}
+		n := sr.Near(gr.Opened, gr.Opened, now, s.span(gr.Finding.ID))
+		c.Cut = &Cut{Severity: sr.Severity(gr.Opened, s.span(gr.Finding.ID)), Late: n.Alerts == 0 && !n.Quiet}
 	}
 	c.Key, c.State, c.LeaseUntil = key, Leased, now.Add(s.Lease)
 	c.Attempts++

@@ -8,6 +8,7 @@ import (
 
 	"rootguard/internal/cloudtrail"
 	"rootguard/internal/detect"
+	"rootguard/internal/repeats"
 )
 
 const (
@@ -62,11 +63,11 @@ func (g *Guard) noteBeginning(ctx context.Context, rec *cloudtrail.Record, o *de
 
 // note keeps a key of what is on record.
 func (g *Guard) note(ctx context.Context, key, eventID string) error {
-	if err := g.deps.Ledger.Update(ctx, key, "", func(c Claim, _ Series) (Claim, Series) {
+	if err := g.deps.Ledger.Update(ctx, key, "", func(c Claim, _ repeats.Series) (Claim, repeats.Series) {
 		if c.Key != "" {
-			return Claim{}, Series{}
+			return Claim{}, repeats.Series{}
 		}
-		return Claim{Key: key, State: Sent}, Series{}
+		return Claim{Key: key, State: Sent}, repeats.Series{}
 	}); err != nil {
 		return fmt.Errorf("noting the root session of event %s: %w", eventID, err)
 	}
@@ -76,9 +77,9 @@ func (g *Guard) note(ctx context.Context, key, eventID string) error {
 // noted reports whether one of these keys is on record.
 func (g *Guard) noted(ctx context.Context, keys ...string) (known bool, err error) {
 	for _, key := range keys {
-		if err := g.deps.Ledger.Update(ctx, key, "", func(c Claim, _ Series) (Claim, Series) {
+		if err := g.deps.Ledger.Update(ctx, key, "", func(c Claim, _ repeats.Series) (Claim, repeats.Series) {
 			known = c.Key != ""
-			return Claim{}, Series{}
+			return Claim{}, repeats.Series{}
 		}); err != nil || known {
 			return known, err //nolint:wrapcheck // the caller says for what
 		}

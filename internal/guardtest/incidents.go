@@ -14,6 +14,7 @@ import (
 	"rootguard/internal/detect"
 	"rootguard/internal/guard"
 	"rootguard/internal/incident"
+	"rootguard/internal/repeats"
 )
 
 func incidentOf(account, id string, start, due time.Time) incident.Incident {
@@ -277,8 +278,8 @@ func Announcements(t *testing.T, newAnnouncements func(t *testing.T) (announceme
 			"123456789012/second": under("A", time.Minute), "123456789012/first": under("A", 0), "123456789012/third": under("A", time.Hour),
 			"123456789012/other": under("B", 0), "123456789012/none": under("", 0),
 		} {
-			put(t, ledger, guard.Claim{Key: key, State: guard.Leased, Finding: f}, guard.Series{})
-			put(t, ledger, guard.Claim{Key: key, State: guard.Sent, Finding: f}, guard.Series{})
+			put(t, ledger, guard.Claim{Key: key, State: guard.Leased, Finding: f}, repeats.Series{})
+			put(t, ledger, guard.Claim{Key: key, State: guard.Sent, Finding: f}, repeats.Series{})
 		}
 		list := func(id string) []string {
 			got := []string{}

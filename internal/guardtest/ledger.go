@@ -16,21 +16,22 @@ import (
 	"rootguard/internal/cloudtrail"
 	"rootguard/internal/detect"
 	"rootguard/internal/guard"
+	"rootguard/internal/repeats"
 )
 
 var t0 = time.Date(2025, 3, 1, 12, 0, 0, 123456789, time.UTC)
 
 // keep is a decide that changes nothing.
-func keep(guard.Claim, guard.Series) (guard.Claim, guard.Series) {
-	return guard.Claim{}, guard.Series{}
+func keep(guard.Claim, repeats.Series) (guard.Claim, repeats.Series) {
+	return guard.Claim{}, repeats.Series{}
 }
 
 // read returns what a ledger has under two keys.
-func read(t *testing.T, l guard.Claims, claimKey, seriesKey string) (c guard.Claim, w guard.Series) {
+func read(t *testing.T, l guard.Claims, claimKey, seriesKey string) (c guard.Claim, w repeats.Series) {
 	t.Helper()
-	err := l.Update(t.Context(), claimKey, seriesKey, func(gotC guard.Claim, gotW guard.Series) (guard.Claim, guard.Series) {
+	err := l.Update(t.Context(), claimKey, seriesKey, func(gotC guard.Claim, gotW repeats.Series) (guard.Claim, repeats.Series) {
 		c, w = gotC, gotW
-		return guard.Claim{}, guard.Series{}
+		return guard.Claim{}, repeats.Series{}
 	})
 	if err != nil {
 		t.Fatalf("reading %q, %q: %v", claimKey, seriesKey, err)
@@ -39,13 +40,13 @@ func read(t *testing.T, l guard.Claims, claimKey, seriesKey string) (c guard.Cla
 }
 
 // put stores rows whatever is there.
-func put(t *testing.T, l guard.Claims, c guard.Claim, w guard.Series) {
+func put(t *testing.T, l guard.Claims, c guard.Claim, w repeats.Series) {
 	t.Helper()
 	claimKey := c.Key
 	if claimKey == "" {
 		claimKey = "a claim that is not stored"
 	}
-	err := l.Update(t.Context(), claimKey, w.Key, func(guard.Claim, guard.Series) (guard.Claim, guard.Series) { return c, w })
+	err := l.Update(t.Context(), claimKey, w.Key, func(guard.Claim, repeats.Series) (guard.Claim, repeats.Series) { return c, w })
 	if err != nil {
 		t.Fatalf("storing %q, %q: %v", c.Key, w.Key, err)
 	}
@@ -64,17 +65,17 @@ func fullFinding() detect.Finding {
 	}
 }
 
-func fullRows() (guard.Claim, guard.Series) {
+func fullRows() (guard.Claim, repeats.Series) {
 	f, of := fullFinding(), fullFinding()
 	return guard.Claim{
 			Key: "123456789012/11111111-2222", State: guard.Leased, LeaseUntil: t0.Add(45 * time.Second), Attempts: 2,
 			Kind: alert.Escalation, Finding: &f, AlertID: "abc", Series: "123456789012/s/root.activity", DeliveredTo: []string{"topic"}, IncidentPending: true,
 			Group: "123456789012/s/root.activity/2025-03-01T12:00:00Z", Throttled: true, Soon: true, Cut: &guard.Cut{Severity: detect.High, Late: true},
-		}, guard.Series{
+		}, repeats.Series{
 			Key: "123456789012/s/root.activity", Finding: &of,
-			Grants:   []guard.Grant{{Claim: "c", Time: t0, At: t0.Add(time.Nanosecond), Severity: detect.High, Escalation: true}},
-			Quiet:    []guard.QuietTime{{Opened: t0, Severity: detect.Low, Escalated: true}},
-			Attempts: []guard.Attempt{{Claim: "c", At: t0, User: "eve", Address: "192.0.2.1", Account: "1"}},
+			Grants:   []repeats.Grant{{Claim: "c", Time: t0, At: t0.Add(time.Nanosecond), Severity: detect.High, Escalation: true}},
+			Quiet:    []repeats.Quiet{{Opened: t0, Severity: detect.Low, Escalated: true}},
+			Attempts: []repeats.Attempt{{Claim: "c", At: t0, User: "eve", Address: "192.0.2.1", Account: "1"}},
 		}
 }
 
@@ -115,7 +116,7 @@ func Ledger(t *testing.T, newLedger func(t *testing.T) guard.Ledger) {
 		if diff := cmp.Diff(guard.Claim{}, c); diff != "" {
 			t.Errorf("claim (-want +got):\n%s", diff)
 		}
-		if diff := cmp.Diff(guard.Series{}, w); diff != "" {
+		if diff := cmp.Diff(repeats.Series{}, w); diff != "" {
 			t.Errorf("series (-want +got):\n%s", diff)
 		}
 	})
@@ -168,7 +169,7 @@ func Ledger(t *testing.T, newLedger func(t *testing.T) guard.Ledger) {
 		}
 		// One row of the two is stored alone.
 		wantC.Attempts, wantW.Grants = 77, nil
-		put(t, l, wantC, guard.Series{})
+		put(t, l, wantC, repeats.Series{})
 		if c, w = read(t, l, wantC.Key, wantW.Key); c.Attempts != 77 || len(w.Grants) != 1 {
 			t.Errorf("after storing the claim alone: attempts %d, %d grants", c.Attempts, len(w.Grants))
 		}
@@ -191,11 +192,11 @@ func Ledger(t *testing.T, newLedger func(t *testing.T) guard.Ledger) {
 		l := newLedger(t)
 		wantC, wantW := fullRows()
 		put(t, l, wantC, wantW)
-		err := l.Update(t.Context(), wantC.Key, wantW.Key, func(c guard.Claim, w guard.Series) (guard.Claim, guard.Series) {
+		err := l.Update(t.Context(), wantC.Key, wantW.Key, func(c guard.Claim, w repeats.Series) (guard.Claim, repeats.Series) {
 			c.Finding.Title = "scribbled"
 			w.Grants[0].Claim = "scribbled"
 			w.Finding.Title = "scribbled"
-			return guard.Claim{}, guard.Series{}
+			return guard.Claim{}, repeats.Series{}
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -213,7 +214,7 @@ func Ledger(t *testing.T, newLedger func(t *testing.T) guard.Ledger) {
 		l := newLedger(t)
 		keys := []string{"a/1", "a/1/", "a/10", "A/1", "a/1 ", "a//1", "/", "a/\u00e9\U0001f511", "a/#%2F", "a/" + strings.Repeat("x", 600)}
 		for i, k := range keys {
-			put(t, l, guard.Claim{Key: k, State: guard.Sent, Attempts: i + 1}, guard.Series{Key: k, Attempts: []guard.Attempt{{Claim: k}}})
+			put(t, l, guard.Claim{Key: k, State: guard.Sent, Attempts: i + 1}, repeats.Series{Key: k, Attempts: []repeats.Attempt{{Claim: k}}})
 		}
 		for i, k := range keys {
 			if c, w := read(t, l, k, k); c.Key != k || c.Attempts != i+1 || w.Key != k || len(w.Attempts) != 1 || w.Attempts[0].Claim != k {
@@ -231,11 +232,11 @@ func Ledger(t *testing.T, newLedger func(t *testing.T) guard.Ledger) {
 			wg.Go(func() {
 				var won bool
 				err := retry(t.Context(), func(ctx context.Context) error {
-					return l.Update(ctx, "a/1", "", func(c guard.Claim, _ guard.Series) (guard.Claim, guard.Series) {
+					return l.Update(ctx, "a/1", "", func(c guard.Claim, _ repeats.Series) (guard.Claim, repeats.Series) {
 						if won = c.State == ""; !won {
-							return guard.Claim{}, guard.Series{}
+							return guard.Claim{}, repeats.Series{}
 						}
-						return guard.Claim{Key: "a/1", State: guard.Leased, Attempts: i}, guard.Series{}
+						return guard.Claim{Key: "a/1", State: guard.Leased, Attempts: i}, repeats.Series{}
 					})
 				})
 				if err != nil {
@@ -264,12 +265,12 @@ func Ledger(t *testing.T, newLedger func(t *testing.T) guard.Ledger) {
 				for j := range each {
 					key := fmt.Sprintf("a/%d-%d", i, j)
 					err := retry(t.Context(), func(ctx context.Context) error {
-						return l.Update(ctx, key, "a/s/f", func(c guard.Claim, w guard.Series) (guard.Claim, guard.Series) {
+						return l.Update(ctx, key, "a/s/f", func(c guard.Claim, w repeats.Series) (guard.Claim, repeats.Series) {
 							if c.Key != "" {
-								return guard.Claim{}, guard.Series{} // stored by an attempt whose answer got lost
+								return guard.Claim{}, repeats.Series{} // stored by an attempt whose answer got lost
 							}
 							w.Key = "a/s/f"
-							w.Attempts = append(w.Attempts, guard.Attempt{Claim: key})
+							w.Attempts = append(w.Attempts, repeats.Attempt{Claim: key})
 							return guard.Claim{Key: key, State: guard.Folded}, w
 						})
 					})
@@ -290,7 +291,7 @@ func Ledger(t *testing.T, newLedger func(t *testing.T) guard.Ledger) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		c, w := fullRows()
-		err := l.Update(ctx, c.Key, w.Key, func(guard.Claim, guard.Series) (guard.Claim, guard.Series) { return c, w })
+		err := l.Update(ctx, c.Key, w.Key, func(guard.Claim, repeats.Series) (guard.Claim, repeats.Series) { return c, w })
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("Update: %v, want context.Canceled", err)
 		}

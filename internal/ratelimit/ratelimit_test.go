@@ -14,6 +14,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"rootguard/internal/repeats"
 	"rootguard/internal/testenv"
 
 	"rootguard/internal/alert"
@@ -136,7 +137,7 @@ type ledger struct {
 	latency time.Duration
 	mu      sync.Mutex
 	claims  map[string]guard.Claim
-	series  map[string]guard.Series
+	series  map[string]repeats.Series
 	groups  map[string]guard.Group
 	batches map[string]map[string]bool
 	sealed  map[string]bool
@@ -146,12 +147,12 @@ type ledger struct {
 
 func newLedger(latency time.Duration) *ledger {
 	return &ledger{
-		latency: latency, claims: map[string]guard.Claim{}, series: map[string]guard.Series{}, groups: map[string]guard.Group{},
+		latency: latency, claims: map[string]guard.Claim{}, series: map[string]repeats.Series{}, groups: map[string]guard.Group{},
 		batches: map[string]map[string]bool{}, sealed: map[string]bool{}, unsent: map[string]bool{},
 	}
 }
 
-func (l *ledger) Update(_ context.Context, claimKey, seriesKey string, decide func(guard.Claim, guard.Series) (guard.Claim, guard.Series)) error {
+func (l *ledger) Update(_ context.Context, claimKey, seriesKey string, decide func(guard.Claim, repeats.Series) (guard.Claim, repeats.Series)) error {
 	time.Sleep(l.latency)
 	l.mu.Lock()
 	defer l.mu.Unlock()

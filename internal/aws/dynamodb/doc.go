@@ -6,7 +6,7 @@
 //
 //	pk               sk            holds
 //	ACCOUNT#<id>     CLAIM#<key>   guard.Claim of an event, or of a roll-up of a group
-//	ACCOUNT#<id>     SERIES#<key>  guard.Series
+//	ACCOUNT#<id>     SERIES#<key>  repeats.Series
 //	ACCOUNT#<id>     WINDOW#<key>  guard.Group, or the window of version 1
 //	ACCOUNT#<id>     FACT#<id>     bootstrap.Fact; those of root's use begin with "root_"
 //	BATCH#<part>#<group>  BATCH#<number>  a part of the claims that are in a batch of a group

@@ -17,6 +17,7 @@ import (
 	"rootguard/internal/failure"
 	"rootguard/internal/guard"
 	"rootguard/internal/incident"
+	"rootguard/internal/repeats"
 )
 
 func anIncident(due time.Time) incident.Incident {
@@ -166,7 +167,7 @@ func TestAnnouncementRows(t *testing.T) {
 		t.Fatal(err)
 	}
 	finding := &detect.Finding{Account: "a", EventTime: t0, Announced: &detect.Announced{ID: e.ID}}
-	if err := put(s, guard.Claim{Key: "a/e", State: guard.Sent, Finding: finding}, guard.Series{}); err != nil {
+	if err := put(s, guard.Claim{Key: "a/e", State: guard.Sent, Finding: finding}, repeats.Series{}); err != nil {
 		t.Fatal(err)
 	}
 	got := map[string]string{}
@@ -203,7 +204,7 @@ func TestUnderIsPaged(t *testing.T) {
 	const n = 120
 	for i := range n {
 		finding := &detect.Finding{Account: "a", EventTime: t0.Add(time.Duration(i) * time.Second), Announced: &detect.Announced{ID: "x"}}
-		if err := put(s, guard.Claim{Key: "a/e" + strconv.Itoa(i), State: guard.Sent, Finding: finding}, guard.Series{}); err != nil {
+		if err := put(s, guard.Claim{Key: "a/e" + strconv.Itoa(i), State: guard.Sent, Finding: finding}, repeats.Series{}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -18,6 +18,7 @@ import (
 	"rootguard/internal/failure"
 	"rootguard/internal/guard"
 	"rootguard/internal/incident"
+	"rootguard/internal/repeats"
 )
 
 // How long rows that are no longer needed are kept.
@@ -57,7 +58,7 @@ func New(client *sdk.Client, table string, now func() time.Time) *Store {
 // Update is guard.Claims'. It fails where others keep changing the same rows
 // for several seconds, and repeats decide until then. decide must return rows
 // under the keys it was given, or under none.
-func (s *Store) Update(ctx context.Context, claimKey, seriesKey string, decide func(guard.Claim, guard.Series) (guard.Claim, guard.Series)) error {
+func (s *Store) Update(ctx context.Context, claimKey, seriesKey string, decide func(guard.Claim, repeats.Series) (guard.Claim, repeats.Series)) error {
 	keys := []key{claimRow(claimKey)}
 	if seriesKey != "" {
 		keys = append(keys, seriesRow(seriesKey))
@@ -94,9 +95,9 @@ func (s *Store) Update(ctx context.Context, claimKey, seriesKey string, decide f
 }
 
 // decided asks decide about what was read, and returns the rows to write.
-func (s *Store) decided(claimKey, seriesKey string, rows map[key]row, decide func(guard.Claim, guard.Series) (guard.Claim, guard.Series)) (write []row, account string, err error) {
+func (s *Store) decided(claimKey, seriesKey string, rows map[key]row, decide func(guard.Claim, repeats.Series) (guard.Claim, repeats.Series)) (write []row, account string, err error) {
 	var c guard.Claim
-	var sr guard.Series
+	var sr repeats.Series
 	now := s.now()
 	claim := rows[claimRow(claimKey)]
 	if err := claim.decode(now, &c); err != nil {

@@ -25,6 +25,7 @@ import (
 	"rootguard/internal/incident"
 	"rootguard/internal/mfadeadline"
 	"rootguard/internal/quarantine"
+	"rootguard/internal/repeats"
 	"rootguard/internal/testenv"
 	"rootguard/internal/worker"
 )
@@ -185,13 +186,13 @@ func TestSmallAnswers(t *testing.T) {
 
 // count notes an event in a series, and claims it, as an alert does.
 func count(ctx context.Context, s *dynamodb.Store, claim, series string, calls *int) error {
-	return s.Update(ctx, claim, series, func(c guard.Claim, w guard.Series) (guard.Claim, guard.Series) {
+	return s.Update(ctx, claim, series, func(c guard.Claim, w repeats.Series) (guard.Claim, repeats.Series) {
 		*calls++
 		if c.State == guard.Folded {
-			return guard.Claim{}, guard.Series{}
+			return guard.Claim{}, repeats.Series{}
 		}
 		w.Key = series
-		w.Attempts = append(w.Attempts, guard.Attempt{Claim: claim})
+		w.Attempts = append(w.Attempts, repeats.Attempt{Claim: claim})
 		return guard.Claim{Key: claim, State: guard.Folded, Finding: &detect.Finding{Account: "a"}}, w
 	})
 }
@@ -199,9 +200,9 @@ func count(ctx context.Context, s *dynamodb.Store, claim, series string, calls *
 func total(t *testing.T, s *dynamodb.Store, series string) int {
 	t.Helper()
 	n := 0
-	err := s.Update(t.Context(), "a/none", series, func(_ guard.Claim, w guard.Series) (guard.Claim, guard.Series) {
+	err := s.Update(t.Context(), "a/none", series, func(_ guard.Claim, w repeats.Series) (guard.Claim, repeats.Series) {
 		n = len(w.Attempts)
-		return guard.Claim{}, guard.Series{}
+		return guard.Claim{}, repeats.Series{}
 	})
 	if err != nil {
 		t.Fatalf("reading %s: %v", series, err)
@@ -273,11 +274,11 @@ func TestLostPut(t *testing.T) {
 			s, server, _ := local(t, time.Now)
 			server.Inject("PutItem", 1, f)
 			asks := 0
-			err := s.Update(t.Context(), "a/1", "", func(c guard.Claim, _ guard.Series) (guard.Claim, guard.Series) {
+			err := s.Update(t.Context(), "a/1", "", func(c guard.Claim, _ repeats.Series) (guard.Claim, repeats.Series) {
 				if asks++; c.State != "" {
 					t.Errorf("decide was shown its own claim: %+v", c)
 				}
-				return guard.Claim{Key: "a/1", State: guard.Leased}, guard.Series{}
+				return guard.Claim{Key: "a/1", State: guard.Leased}, repeats.Series{}
 			})
 			if err != nil || asks != 1 {
 				t.Errorf("got %v after %d calls of decide, want one call", err, asks)
@@ -310,21 +311,21 @@ func TestPermanent(t *testing.T) {
 		perm bool
 	}{
 		{"a claim that fits", func(s *dynamodb.Store, _ *dynamotest.Server) error {
-			return put(s, guard.Claim{Key: "a/1", Finding: &detect.Finding{Detail: long[:300<<10]}}, guard.Series{})
+			return put(s, guard.Claim{Key: "a/1", Finding: &detect.Finding{Detail: long[:300<<10]}}, repeats.Series{})
 		}, "", false},
 		{"a claim too large", func(s *dynamodb.Store, _ *dynamotest.Server) error {
-			return put(s, guard.Claim{Key: "a/1", Finding: &detect.Finding{Detail: long}}, guard.Series{})
+			return put(s, guard.Claim{Key: "a/1", Finding: &detect.Finding{Detail: long}}, repeats.Series{})
 		}, "an item of DynamoDB at most", true},
 		{"a series too large", func(s *dynamodb.Store, _ *dynamotest.Server) error {
-			return put(s, guard.Claim{}, guard.Series{Key: "a/s/f", Finding: &detect.Finding{Detail: long}})
+			return put(s, guard.Claim{}, repeats.Series{Key: "a/s/f", Finding: &detect.Finding{Detail: long}})
 		}, "an item of DynamoDB at most", true},
 		{"a fact too large", func(s *dynamodb.Store, _ *dynamotest.Server) error {
 			_, err := s.Add(context.Background(), []bootstrap.Fact{{Account: "a", ID: "1", What: long}})
 			return err
 		}, "an item of DynamoDB at most", true},
 		{"a row under another key", func(s *dynamodb.Store, _ *dynamotest.Server) error {
-			return s.Update(context.Background(), "a/1", "", func(guard.Claim, guard.Series) (guard.Claim, guard.Series) {
-				return guard.Claim{Key: "a/2"}, guard.Series{}
+			return s.Update(context.Background(), "a/1", "", func(guard.Claim, repeats.Series) (guard.Claim, repeats.Series) {
+				return guard.Claim{Key: "a/2"}, repeats.Series{}
 			})
 		}, `only "a/1"`, true},
 		{"a request refused", func(s *dynamodb.Store, server *dynamotest.Server) error {
@@ -334,15 +335,15 @@ func TestPermanent(t *testing.T) {
 		}, "ValidationException", true},
 		{"a transaction refused", func(s *dynamodb.Store, server *dynamotest.Server) error {
 			server.Inject("TransactWriteItems", 1, canceled("None", "ValidationError"))
-			return put(s, guard.Claim{Key: "a/1"}, guard.Series{Key: "a/s/f"})
+			return put(s, guard.Claim{Key: "a/1"}, repeats.Series{Key: "a/s/f"})
 		}, "TransactionCanceledException", true},
 		{"access denied, as until a policy is in force", func(s *dynamodb.Store, server *dynamotest.Server) error {
 			server.Inject("BatchGetItem", 1, dynamotest.Fault{Code: "AccessDeniedException"})
-			return put(s, guard.Claim{Key: "a/1"}, guard.Series{})
+			return put(s, guard.Claim{Key: "a/1"}, repeats.Series{})
 		}, "AccessDeniedException", false},
 		{"no table yet", func(s *dynamodb.Store, server *dynamotest.Server) error {
 			server.Inject("BatchGetItem", 1, dynamotest.Fault{Code: "ResourceNotFoundException"})
-			return put(s, guard.Claim{Key: "a/1"}, guard.Series{})
+			return put(s, guard.Claim{Key: "a/1"}, repeats.Series{})
 		}, "ResourceNotFoundException", false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -358,12 +359,12 @@ func TestPermanent(t *testing.T) {
 	}
 }
 
-func put(s *dynamodb.Store, c guard.Claim, w guard.Series) error {
+func put(s *dynamodb.Store, c guard.Claim, w repeats.Series) error {
 	claimKey := c.Key
 	if claimKey == "" {
 		claimKey = "none"
 	}
-	return s.Update(context.Background(), claimKey, w.Key, func(guard.Claim, guard.Series) (guard.Claim, guard.Series) { return c, w })
+	return s.Update(context.Background(), claimKey, w.Key, func(guard.Claim, repeats.Series) (guard.Claim, repeats.Series) { return c, w })
 }
 
 func putGroup(s *dynamodb.Store, gr guard.Group) error {
@@ -375,7 +376,7 @@ func TestExpiry(t *testing.T) {
 	s, server, table := local(t, func() time.Time { return t0.Add(time.Duration(offset.Load())) })
 	at := func(d time.Duration) { offset.Store(int64(d)) }
 	for _, gr := range []guard.Group{{Key: "a/s/told"}, {Key: "a/s/unsent", Until: t0, Batches: 1}} {
-		if err := put(s, guard.Claim{Key: "a/" + gr.Key, State: guard.Sent, Finding: &detect.Finding{Account: "a"}}, guard.Series{Key: gr.Key}); err != nil {
+		if err := put(s, guard.Claim{Key: "a/" + gr.Key, State: guard.Sent, Finding: &detect.Finding{Account: "a"}}, repeats.Series{Key: gr.Key}); err != nil {
 			t.Fatal(err)
 		}
 		if err := putGroup(s, gr); err != nil {
@@ -406,10 +407,10 @@ func TestExpiry(t *testing.T) {
 
 	see := func(claim, window string) (string, string) {
 		var c guard.Claim
-		var w guard.Series
-		err := s.Update(t.Context(), claim, window, func(gotC guard.Claim, gotW guard.Series) (guard.Claim, guard.Series) {
+		var w repeats.Series
+		err := s.Update(t.Context(), claim, window, func(gotC guard.Claim, gotW repeats.Series) (guard.Claim, repeats.Series) {
 			c, w = gotC, gotW
-			return guard.Claim{}, guard.Series{}
+			return guard.Claim{}, repeats.Series{}
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -439,7 +440,7 @@ func TestExpiry(t *testing.T) {
 		t.Errorf("due: %v, %v, want the unsent one", due, err)
 	}
 	// An expired row that DynamoDB has not deleted yet is written over.
-	if err := put(s, guard.Claim{Key: "a/a/s/told", Attempts: 9}, guard.Series{Key: "a/s/told"}); err != nil {
+	if err := put(s, guard.Claim{Key: "a/a/s/told", Attempts: 9}, repeats.Series{Key: "a/s/told"}); err != nil {
 		t.Error(err)
 	}
 	if c, w := see("a/a/s/told", "a/s/told"); c == "" || w == "" {
@@ -465,7 +466,7 @@ func TestQueries(t *testing.T) {
 		{Key: "group/" + three + "/s/root.activity/2025-03-01T12:00:00Z/0", State: guard.Sent},
 		{Key: "a%2Fb/e1", Finding: finding("a/b", time.Second)},
 	} {
-		if err := put(s, c, guard.Series{}); err != nil {
+		if err := put(s, c, repeats.Series{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -573,10 +574,10 @@ func TestRequests(t *testing.T) {
 		{"a fact known", func() error { _, err := s.Add(t.Context(), fact); return err }, map[string]int{"PutItem": 1}},
 		{"an event and its series", func() error { return count(t.Context(), s, "a/1", "a/s/f", &calls) }, map[string]int{"BatchGetItem": 1, "TransactWriteItems": 1}},
 		{"a duplicate", func() error { return count(t.Context(), s, "a/1", "a/s/f", &calls) }, map[string]int{"BatchGetItem": 1}},
-		{"an event marked sent", func() error { return put(s, guard.Claim{Key: "a/1", State: guard.Sent}, guard.Series{}) }, map[string]int{"BatchGetItem": 1, "PutItem": 1}},
+		{"an event marked sent", func() error { return put(s, guard.Claim{Key: "a/1", State: guard.Sent}, repeats.Series{}) }, map[string]int{"BatchGetItem": 1, "PutItem": 1}},
 		{"an event that changes no series", func() error {
-			return s.Update(t.Context(), "a/2", "a/s/f", func(guard.Claim, guard.Series) (guard.Claim, guard.Series) {
-				return guard.Claim{Key: "a/2", State: guard.Folded}, guard.Series{}
+			return s.Update(t.Context(), "a/2", "a/s/f", func(guard.Claim, repeats.Series) (guard.Claim, repeats.Series) {
+				return guard.Claim{Key: "a/2", State: guard.Folded}, repeats.Series{}
 			})
 		}, map[string]int{"BatchGetItem": 1, "PutItem": 1}},
 		{"its group, open", func() error {
@@ -651,8 +652,8 @@ func TestClaim(t *testing.T) {
 	raise := func(account, eventID string) {
 		t.Helper()
 		key := guard.ClaimKey(account, eventID)
-		err := s.Update(t.Context(), key, "", func(guard.Claim, guard.Series) (guard.Claim, guard.Series) {
-			return guard.Claim{Key: key, State: guard.Sent, Finding: &detect.Finding{Account: account, EventID: eventID}}, guard.Series{}
+		err := s.Update(t.Context(), key, "", func(guard.Claim, repeats.Series) (guard.Claim, repeats.Series) {
+			return guard.Claim{Key: key, State: guard.Sent, Finding: &detect.Finding{Account: account, EventID: eventID}}, repeats.Series{}
 		})
 		if err != nil {
 			t.Fatal(err)
