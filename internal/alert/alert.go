@@ -37,7 +37,13 @@ type Incident struct {
 	AcknowledgedBy string    `json:"acknowledged_by,omitempty"`
 	AcknowledgedAt time.Time `json:"acknowledged_at,omitzero"`
 
+	SnoozedBy    string    `json:"snoozed_by,omitempty"` // who put its resends off
+	SnoozedUntil time.Time `json:"snoozed_until,omitzero"`
+
 	Reopened *Reopened `json:"reopened,omitempty"` // it was acknowledged before, and is not now
+
+	// AckFlags are what "rootguard ack" needs beside the ID to find the guard.
+	AckFlags string `json:"ack_flags,omitempty"`
 
 	// Repeat of Repeats is which of the resends this is, of a Resend.
 	Repeat  int `json:"repeat,omitempty"`

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -89,6 +90,12 @@ func samples() map[string]Alert {
 	notLowered := detect.Announce(rootConsole, said)
 	opener := detect.Actor{Type: "AssumedRole", Name: "Admin/alice", ARN: "arn:aws:sts::210987654321:assumed-role/Admin/alice"}
 	use := detect.AnnouncedUse{Account: "123456789012", ID: said.ID, From: at("2026-01-02T03:00:00Z"), Until: said.Until, Owner: said.Owner, Reason: said.Reason}
+	acked := detect.Acknowledgement{Account: "123456789012", Incident: "7K4Q2-X2M9P", Cycle: 1, Title: rootConsole.Title}
+	by := detect.Operator{Actor: opener, Who: "bob", Note: "it was me", At: at("2026-01-02T03:20:00Z")}
+	snooze := by
+	snooze.Until = at("2026-01-02T11:20:00Z")
+	snoozed := Incident{ID: "7K4Q2-X2M9P", Events: 3, Opened: at("2026-01-02T03:05:00Z"), First: at("2026-01-02T03:04:05Z"), Repeat: 1, Repeats: 3,
+		SnoozedBy: "bob", SnoozedUntil: snooze.Until, AckFlags: "--region us-east-1 --stack guard"}
 	one := Incident{ID: "7K4Q2-X2M9P", Events: 3, Opened: at("2026-01-02T03:05:00Z"), First: at("2026-01-02T03:04:05Z")}
 	looked, again, reopened := one, one, one
 	looked.AcknowledgedBy, looked.AcknowledgedAt = "bob", at("2026-01-02T03:20:00Z")
@@ -100,12 +107,15 @@ func samples() map[string]Alert {
 		"root_signin_not_lowered":     {Schema: Schema, ID: "a-10", Kind: First, AccountName: "prod-billing", Finding: notLowered, Incident: &one},
 		"root_activity_known":         {Schema: Schema, ID: "a-11", Kind: First, AccountName: "prod-billing", Finding: activity, Incident: &looked},
 		"root_signin_no_mfa_resend":   {Schema: Schema, ID: "a-12", Kind: Resend, AccountName: "prod-billing", Finding: rootConsole, Incident: &again},
+		"root_signin_no_mfa_snoozed":  {Schema: Schema, ID: "a-19", Kind: Resend, AccountName: "prod-billing", Finding: rootConsole, Incident: &snoozed},
+		"incident_snoozed":            {Schema: Schema, ID: "a-20", Kind: First, Finding: detect.Acknowledged(acked, snooze), Incident: &snoozed},
+		"incidents_acknowledged":      {Schema: Schema, ID: "a-21", Kind: First, Finding: detect.AcknowledgedAll("123456789012", "3F9D0-KQ7TB", slices.Repeat([]detect.Acknowledgement{acked}, 440), by)},
 		"root_signin_no_mfa_reopened": {Schema: Schema, ID: "a-18", Kind: Resend, AccountName: "prod-billing", Finding: rootConsole, Incident: &reopened},
 		"root_use_announced":          {Schema: Schema, ID: "a-13", Kind: First, AccountName: "prod-billing", Finding: detect.UseAnnounced(use, opener, at("2026-01-02T02:00:00Z"))},
 		"root_use_closed":             {Schema: Schema, ID: "a-14", Kind: First, Finding: detect.UseClosed(use, opener, "done", at("2026-01-02T04:00:00Z"))},
 		"root_use_ended":              {Schema: Schema, ID: "a-15", Kind: First, Finding: detect.UseEnded(use, opener, "Root: 1 sign-in.", use.Until)},
 		"root_use_ended_unused":       {Schema: Schema, ID: "a-16", Kind: First, Finding: detect.UseEnded(use, opener, "", use.Until)},
-		"incident_acknowledged": {Schema: Schema, ID: "a-17", Kind: First, Finding: detect.Acknowledged("123456789012", one.ID, 1, rootConsole.Title, opener, "bob", "it was me", at("2026-01-02T03:20:00Z")),
+		"incident_acknowledged": {Schema: Schema, ID: "a-17", Kind: First, Finding: detect.Acknowledged(acked, by),
 			Incident: &looked},
 		"root_signin_no_mfa": {Schema: Schema, ID: "a-1", Kind: First, AccountName: "prod-billing", Finding: rootConsole},
 		"root_activity_roll_up": {Schema: Schema, ID: "a-2", Kind: RollUp, AccountName: "prod-billing", Finding: activity, Count: 538,

@@ -106,6 +106,9 @@
 //	first            + of its earliest event
 //	acknowledged_by  + who looks after it
 //	acknowledged_at  + since when
+//	snoozed_by       + who put its resends off
+//	snoozed_until    + until when
+//	ack_flags        + what "rootguard ack" needs beside the ID to find the guard: "--region us-east-1"
 //	reopened         + it was acknowledged before and is open again: title of the alert that opened it,
 //	                 at (+, of its event), acknowledged_by, acknowledged_at (+)
 //	repeat           + of a resend: which it is

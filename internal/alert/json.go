@@ -70,6 +70,7 @@ func bound(a Alert) Alert {
 	if in := a.Incident; in != nil {
 		short := *in
 		short.ID, short.AcknowledgedBy = trim(in.ID, wordLimit), trim(in.AcknowledgedBy, nameLimit)
+		short.SnoozedBy, short.SnoozedUntil, short.AckFlags = trim(in.SnoozedBy, nameLimit), utc(in.SnoozedUntil), trim(in.AckFlags, nameLimit)
 		short.Opened, short.First, short.AcknowledgedAt = utc(in.Opened), utc(in.First), utc(in.AcknowledgedAt)
 		if r := in.Reopened; r != nil {
 			short.Reopened = &Reopened{Title: trim(r.Title, 2*nameLimit), At: utc(r.At), AcknowledgedBy: trim(r.AcknowledgedBy, nameLimit), AcknowledgedAt: utc(r.AcknowledgedAt)}

@@ -297,6 +297,9 @@ func incident(a Alert) []string {
 	if in.AcknowledgedBy != "" {
 		lines = append(lines, acknowledged(in.AcknowledgedBy, in.AcknowledgedAt))
 	}
+	if in.SnoozedBy != "" {
+		lines = append(lines, "snoozed by "+display(in.SnoozedBy, 80)+" until "+full(in.SnoozedUntil))
+	}
 	if in.Repeat > 0 {
 		lines = append(lines, fmt.Sprintf("unacknowledged: repeat %d of %d", in.Repeat, in.Repeats))
 	}
@@ -318,7 +321,11 @@ func ack(a Alert) string {
 	if a.Incident == nil || a.Incident.AcknowledgedBy != "" || a.Finding.Severity < detect.Critical {
 		return ""
 	}
-	return "rootguard ack " + display(a.Incident.ID, 40) + ` --note "who it was, and why"`
+	command := "rootguard ack " + display(a.Incident.ID, 40)
+	if flags := display(a.Incident.AckFlags, 90); flags != "" {
+		command += " " + flags
+	}
+	return command + ` --note "who it was, and why"`
 }
 
 // repeats lists the calls of a roll-up or an escalation.

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -128,6 +129,7 @@ func TestAWSScripts(t *testing.T) {
 			"queue":   sendFiles,
 			"left":    leftOn,
 			"alerts":  alertsSent,
+			"says":    alertSays,
 			"snsdown": snsDown,
 			"hub":     inHub,
 			"huboff":  hubOff,
@@ -192,6 +194,14 @@ func alertsSent(ts *testscript.TestScript, _ bool, args []string) {
 		if !strings.Contains(messages[i].Subject, want) {
 			ts.Fatalf("alert %d is %q, want %q", i, messages[i].Subject, want)
 		}
+	}
+}
+
+// alertSays checks the e-mail of the latest alert: says REGEXP.
+func alertSays(ts *testscript.TestScript, _ bool, args []string) {
+	messages := cloudOf(ts).sns.On(topicARN)
+	if last := messages[len(messages)-1]; !regexp.MustCompile(args[0]).MatchString(last.Bodies["email"]) {
+		ts.Fatalf("the latest alert does not match %q:\n%s", args[0], last.Bodies["email"])
 	}
 }
 

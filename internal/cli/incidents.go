@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,7 +10,6 @@ import (
 	"rootguard/internal/cli/label"
 	"rootguard/internal/detect"
 	"rootguard/internal/incident"
-	"rootguard/internal/keys"
 )
 
 type incidentsCmd struct {
@@ -51,6 +49,7 @@ type incidentJSON struct {
 	Resent       int                `json:"resent"`
 	NextResend   time.Time          `json:"next_resend,omitzero"`
 	Acknowledged *ackJSON           `json:"acknowledged,omitempty"`
+	Snoozed      *ackJSON           `json:"snoozed,omitempty"`
 	Earlier      []ackJSON          `json:"acknowledged_before,omitempty"`
 	Reopened     *incident.Reopened `json:"reopened,omitempty"`
 }
@@ -60,17 +59,20 @@ type ackJSON struct {
 	Actor detect.Actor `json:"actor"`
 	Note  string       `json:"note"`
 	At    time.Time    `json:"at"`
+	Until time.Time    `json:"until,omitzero"` // of a snooze
 }
 
-func ackOf(a *incident.Ack) ackJSON {
-	return ackJSON{By: a.By, Actor: a.Actor, Note: a.Note, At: a.At}
+func ackOf(a *incident.Ack) *ackJSON {
+	return &ackJSON{By: a.By, Actor: a.Actor, Note: a.Note, At: a.At, Until: a.Until}
 }
 
 // incidentState is "open" where someone should look after it.
-func incidentState(in *incident.Incident) string {
+func incidentState(in *incident.Incident, now time.Time) string {
 	switch {
 	case in.Ack != nil:
 		return "acknowledged"
+	case in.Snooze != nil && in.Snooze.Until.After(now):
+		return "snoozed"
 	case in.Cycle > 0:
 		return "open"
 	default:
@@ -78,23 +80,28 @@ func incidentState(in *incident.Incident) string {
 	}
 }
 
-func incidentOf(in *incident.Incident) incidentJSON {
+func incidentOf(in *incident.Incident, now time.Time) incidentJSON {
 	f := &in.Finding
 	out := incidentJSON{
-		Schema: incidentSchema, ID: in.ID, Account: in.Account, State: incidentState(in), Severity: f.Severity, Title: f.Title, Finding: f.ID,
+		Schema: incidentSchema, ID: in.ID, Account: in.Account, State: incidentState(in, now), Severity: f.Severity, Title: f.Title, Finding: f.ID,
 		EventID: f.EventID, Opened: in.Opened, LastEvent: in.Last, Events: in.Events, Resent: in.Resent,
 	}
 	if in.Ack != nil {
-		ack := ackOf(in.Ack)
-		out.Acknowledged = &ack
+		out.Acknowledged = ackOf(in.Ack)
 	} else {
 		out.NextResend, out.Reopened = in.Due, in.Reopened
 	}
+	if in.Snooze != nil {
+		out.Snoozed = ackOf(in.Snooze)
+	}
 	for i := range in.Acks {
-		out.Earlier = append(out.Earlier, ackOf(&in.Acks[i]))
+		out.Earlier = append(out.Earlier, *ackOf(&in.Acks[i]))
 	}
 	return out
 }
+
+// awaited reports whether an incident is critical and no one has acknowledged it.
+func awaited(in *incident.Incident) bool { return in.Ack == nil && in.Cycle > 0 }
 
 // recent is for how long an incident is listed that no one needs to look after.
 const recent = 7 * 24 * time.Hour
@@ -109,14 +116,14 @@ func (c incidentsCmd) Run(ctx context.Context, sys system) error {
 	if err != nil {
 		return err
 	}
+	now := sys.now()
 	if !c.All {
-		since := sys.now().Add(-recent)
-		all = slices.DeleteFunc(all, func(in incident.Incident) bool { return incidentState(&in) != "open" && in.Opened.Before(since) })
+		all = slices.DeleteFunc(all, func(in incident.Incident) bool { return !awaited(&in) && in.Opened.Before(now.Add(-recent)) })
 	}
 	if c.JSON {
 		out := make([]incidentJSON, 0, len(all))
 		for i := range all {
-			out = append(out, incidentOf(&all[i]))
+			out = append(out, incidentOf(&all[i], now))
 		}
 		return writeJSON(sys.stdout, out)
 	}
@@ -129,7 +136,7 @@ func (c incidentsCmd) Run(ctx context.Context, sys system) error {
 	for i := range all {
 		in := &all[i]
 		f := &in.Finding
-		state := incidentState(in)
+		state := incidentState(in, now)
 		if state == "open" {
 			open++
 		}
@@ -147,6 +154,8 @@ func (c incidentsCmd) Run(ctx context.Context, sys system) error {
 		switch {
 		case in.Ack != nil:
 			fmt.Fprintf(&b, "  %s\n", label.Clean("acknowledged "+label.Time(in.Ack.At)+" by "+in.Ack.By+": "+in.Ack.Note))
+		case state == "snoozed":
+			fmt.Fprintf(&b, "  %s\n", label.Clean("snoozed until "+label.Time(in.Snooze.Until)+" by "+in.Snooze.By+": "+in.Snooze.Note))
 		case state == "open" && !in.Due.IsZero():
 			fmt.Fprintf(&b, "  not acknowledged, sent again %s, next %s\n", plural(int64(in.Resent), "time"), label.Time(in.Due))
 		case state == "open":
@@ -154,68 +163,7 @@ func (c incidentsCmd) Run(ctx context.Context, sys system) error {
 		}
 	}
 	if open > 0 {
-		b.WriteString("To look after one: rootguard ack ID --note \"who it was, and why\"\n")
+		b.WriteString("To look after one: rootguard ack ID --note \"who it was, and why\"; several: rootguard ack --help\n")
 	}
 	return writeText(sys.stdout, b.String())
-}
-
-type ackCmd struct {
-	alwaysAWS
-	acting
-	ID   string `arg:"" name:"incident" help:"The incident's ID, as its alerts have it."`
-	Note string `required:"" placeholder:"TEXT" help:"What you found out or do about it, for all who get alerts."`
-	By   string `placeholder:"WHO" help:"Who looks after it. Default: whose AWS credentials these are, who goes on record in any case."`
-	JSON bool   `help:"Print a JSON object."`
-}
-
-// Help has examples.
-func (ackCmd) Help() string {
-	return `A critical incident that is not acknowledged is sent again (after 15 minutes and an hour, unless deployed otherwise), to the escalation topic too. An acknowledgement ends that, and all receivers are notified once. If someone else was faster, their acknowledgement stays and you are told who it was. Another critical alert in the same incident opens it again.
-
-` + announcePermissions + `
-
-Examples:
-  rootguard ack 7K4Q2-X2M9P --note "Alice, changing the support plan, OPS-17"
-  rootguard ack 7k4q2x2m9p --note "looking into it" --by "the night shift"`
-}
-
-// Run acknowledges.
-func (c ackCmd) Run(ctx context.Context, sys system) error {
-	id, ok := keys.ReadID(c.ID)
-	if !ok {
-		return usageError{fmt.Sprintf("%q is no incident's ID, which looks like 7K4Q2-X2M9P; rootguard incidents lists them", c.ID)}
-	}
-	ack := incident.Ack{}
-	var err error
-	if ack.Note, err = words("note", c.Note, "say what you found out, or what you do about it"); err != nil {
-		return err
-	}
-	if c.By != "" {
-		if ack.By, err = words("by", c.By, "say who looks after it, or leave it out"); err != nil {
-			return err
-		}
-	}
-	o, err := c.operator(ctx, sys)
-	if err != nil {
-		return err
-	}
-	if ack.Actor = o.actor; ack.By == "" {
-		ack.By = o.actor.Name
-	}
-	in, already, err := o.parts.Incidents.Acknowledge(ctx, id, ack)
-	if errors.Is(err, incident.ErrNoIncident) {
-		return fmt.Errorf("no incident has the ID %s in the table %s; rootguard incidents lists them", id, o.config.Table)
-	}
-	if err != nil {
-		return err
-	}
-	if c.JSON {
-		return writeJSON(sys.stdout, incidentOf(&in))
-	}
-	text := fmt.Sprintf("%s  acknowledged by %s, and the receivers were notified: %s in account %s, %s.\n", sys.paint().bold(in.ID),
-		label.Clean(in.Ack.By), label.Clean(in.Finding.Title), label.Clean(in.Account), plural(int64(in.Events), "event"))
-	if already {
-		text = fmt.Sprintf("%s  was acknowledged before, %s by %s: %s\n", sys.paint().bold(in.ID), label.Time(in.Ack.At), label.Clean(in.Ack.By), label.Clean(in.Ack.Note))
-	}
-	return writeText(sys.stdout, text)
 }

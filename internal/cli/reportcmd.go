@@ -93,7 +93,7 @@ func openIncidents(ctx context.Context, v *view, accounts []accountID) (open []r
 	}
 	for i := range all {
 		in := &all[i]
-		if incidentState(in) != "open" || len(accounts) > 0 && !slices.Contains(accounts, accountID(in.Account)) {
+		if !awaited(in) || len(accounts) > 0 && !slices.Contains(accounts, accountID(in.Account)) {
 			continue
 		}
 		f := &in.Finding

@@ -82,6 +82,9 @@ func Load(getenv func(string) string) (Config, error) {
 	}
 	c.Partition, c.Region, c.Account = place(c.TopicARN)
 	c.Own.Account = c.Account
+	if c.Settings.AckFlags = "--region " + c.Region; c.Own.Prefix != "" && c.Own.Prefix != detect.DefaultPrefix {
+		c.Settings.AckFlags += " --stack " + c.Own.Prefix
+	}
 	if c.Own.Prefix != "" {
 		c.Settings.Bootstrap.QuarantinePolicy = c.Own.Prefix + bootstrap.QuarantineSuffix
 	}

@@ -147,16 +147,70 @@ func UseEnded(u AnnouncedUse, opener Actor, did string, at time.Time) Finding {
 	return f
 }
 
-// Acknowledged is the note that someone looks after an incident. by is who ran
-// the command, who for people who it is; round counts how often the incident
-// was opened.
-func Acknowledged(account, incident string, round int, about string, by Actor, who, note string, at time.Time) Finding {
+// Acknowledgement is what a note says of one incident.
+type Acknowledgement struct {
+	Account, Incident string
+	Cycle             int    // how often the incident was opened or snoozed
+	Title             string // of its alert
+}
+
+// Operator is who looks after incidents: who ran the command, who that is for
+// people, and what for.
+type Operator struct {
+	Actor     Actor
+	Who, Note string
+	At        time.Time
+	Until     time.Time // until when they are not sent again; zero: for good
+}
+
+// given is a note about incidents in an account.
+func (o *Operator) given(account string) Finding {
 	f := base(IncidentAcknowledged)
-	f.Title += ": " + incident
-	f.Detail = sentence("By "+who, "note: "+note, "it was about: "+about)
-	f.Account, f.EventTime = account, at.UTC()
-	f.opens(string(IncidentAcknowledged)+"/"+account+"/"+incident+"/"+strconv.Itoa(round), time.Time{})
-	f.Session = "incident " + incident
-	f.Actor, f.UserAgent = by, "rootguard ack"
+	f.Account, f.EventTime = account, o.At.UTC()
+	f.Actor, f.UserAgent = o.Actor, "rootguard ack"
+	if !o.Until.IsZero() {
+		f.Title = "Incident snoozed"
+		f.NextStep = "Nothing to do now; it is sent again from " + o.Until.UTC().Format(time.RFC3339) + " on, unless it is acknowledged before."
+	}
+	return f
+}
+
+// Acknowledged is the note that someone looks after an incident, or put it off.
+func Acknowledged(a Acknowledgement, by Operator) Finding {
+	f := by.given(a.Account)
+	f.Title += ": " + a.Incident
+	f.Detail = sentence("By "+by.Who, "note: "+by.Note, "it was about: "+a.Title)
+	f.opens(string(IncidentAcknowledged)+"/"+a.Account+"/"+a.Incident+"/"+strconv.Itoa(a.Cycle), time.Time{})
+	f.Session = "incident " + a.Incident
+	return f
+}
+
+// namedIncidents is how many incidents a note about many names.
+const namedIncidents = 12
+
+// AcknowledgedAll is the note that someone looks after several incidents, or put
+// them off, at once. batch is its ID.
+func AcknowledgedAll(account, batch string, all []Acknowledgement, by Operator) Finding {
+	f := by.given(account)
+	state := "acknowledged"
+	if !by.Until.IsZero() {
+		state = "snoozed"
+	}
+	n := strconv.Itoa(len(all)) + " incidents"
+	if len(all) == 1 {
+		n = "1 incident"
+	}
+	f.Title = n + " " + state + " together"
+	named := make([]string, 0, namedIncidents)
+	for _, a := range all[:min(len(all), namedIncidents)] {
+		named = append(named, a.Incident+" ("+a.Title+", account "+a.Account+")")
+	}
+	about := strings.Join(named, ", ")
+	if rest := len(all) - len(named); rest > 0 {
+		about += " and " + strconv.Itoa(rest) + " more, which rootguard incidents --all lists"
+	}
+	f.Detail = sentence("By "+by.Who, "note: "+by.Note) + " They are: " + sentence(about)
+	f.opens(string(IncidentAcknowledged)+"/"+account+"/batch/"+batch, time.Time{})
+	f.Session = "incidents " + batch
 	return f
 }

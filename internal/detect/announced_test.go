@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -87,6 +88,7 @@ func TestFindingsOfAnnouncements(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 0, 0, 0, time.UTC)
 	use := AnnouncedUse{Account: "111122223333", ID: "3F9D0-KQ7TB", From: at, Until: at.Add(time.Hour), Owner: "alice\n", Reason: "OPS-17"}
 	by := Actor{Type: "IAMUser", Name: "bob", ARN: "arn:aws:iam::111122223333:user/bob"}
+	one := Acknowledgement{Account: "111122223333", Incident: "7K4Q2-X2M9P", Cycle: 2, Title: "Root sign-in"}
 	ids := map[string]bool{}
 	for _, tt := range []struct {
 		f     Finding
@@ -99,7 +101,12 @@ func TestFindingsOfAnnouncements(t *testing.T) {
 		{UseClosed(use, by, "", at), Info, "Announced root use closed early", []string{"3F9D0-KQ7TB"}},
 		{UseEnded(use, by, "Root: 1 sign-in.", at), Info, "Announced root use ended", []string{"opened by " + by.ARN, "Root: 1 sign-in."}},
 		{UseEnded(use, by, "", at), Info, "Announced root use ended, root was not used", []string{"No use of root was reported"}},
-		{Acknowledged("111122223333", "7K4Q2-X2M9P", 2, "Root sign-in", by, "bob", "me", at), Info, "Incident acknowledged: 7K4Q2-X2M9P", []string{"By bob; note: me; it was about: Root sign-in."}},
+		{Acknowledged(one, Operator{by, "bob", "me", at, time.Time{}}), Info, "Incident acknowledged: 7K4Q2-X2M9P", []string{"By bob; note: me; it was about: Root sign-in."}},
+		{Acknowledged(one, Operator{by, "bob", "me", at, at.Add(8 * time.Hour)}), Info, "Incident snoozed: 7K4Q2-X2M9P", []string{"By bob; note: me; it was about: Root sign-in."}},
+		{AcknowledgedAll("111122223333", "3F9D0-KQ7TB", []Acknowledgement{one}, Operator{by, "bob", "me.", at, time.Time{}}), Info, "1 incident acknowledged together",
+			[]string{"By bob; note: me. They are: 7K4Q2-X2M9P (Root sign-in, account 111122223333)."}},
+		{AcknowledgedAll("111122223333", "3F9D0-KQ7TB", slices.Repeat([]Acknowledgement{one}, 440), Operator{by, "bob", "me", at, at.Add(8 * time.Hour)}), Info, "440 incidents snoozed together",
+			[]string{"account 111122223333) and 428 more, which rootguard incidents --all lists."}},
 	} {
 		if tt.f.Severity != tt.s || tt.f.Title != tt.title || tt.f.Account != "111122223333" || !tt.f.EventTime.Equal(at) || tt.f.NextStep == "" {
 			t.Errorf("%+v", tt.f)
@@ -111,7 +118,7 @@ func TestFindingsOfAnnouncements(t *testing.T) {
 		}
 		ids[tt.f.EventID] = true
 	}
-	if len(ids) != 4 { // one an act: closing and ending have the same ID whatever they say
+	if len(ids) != 5 { // one an act: closing and ending have the same ID whatever they say
 		t.Errorf("event IDs: %v", ids)
 	}
 }

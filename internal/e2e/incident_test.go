@@ -2,6 +2,9 @@ package e2e
 
 import (
 	"encoding/json"
+	"os"
+	"os/exec"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -111,4 +114,77 @@ func TestUnacknowledged(t *testing.T) {
 	if n := len(c.escalated()); n != len(want) {
 		t.Errorf("%d alerts on the topic for escalations, want all %d", n, len(want))
 	}
+}
+
+// TestAcknowledgedByHand acknowledges by the documented line of the AWS CLI, snoozes
+// with the command, and acknowledges several at once.
+func TestAcknowledgedByHand(t *testing.T) {
+	cli, err := exec.LookPath("aws")
+	if err != nil {
+		t.Skip("skipped: there is no AWS CLI")
+	}
+	const one, other, third = "111122223333", "444455556666", "777788889999"
+	c := deployed(t)
+	c.root(root{mfa: true, password: true}) // of the guard's own account, so that it is no incident
+	start := time.Now()
+	want := []string{}
+	for _, account := range []string{one, other, third} {
+		c.handled(c.deliver(c.rootSignIn(account, "No", "Success", nil)))
+		want = append(want, "root.signin.no_mfa critical "+account)
+	}
+	ids := map[string]string{}
+	for _, a := range c.alerts() {
+		ids[a.Finding.Account] = a.Incident.ID
+		if a.Incident.AckFlags != "--region us-east-1" {
+			t.Errorf("the alert's flags: %q", a.Incident.AckFlags)
+		}
+	}
+
+	doc, err := os.ReadFile("../docs/operating.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := regexp.MustCompile("(?s)```sh\n(aws dynamodb update-item .*?)\n```").FindSubmatch(doc)
+	if line == nil {
+		t.Fatal("operating.md does not say how to acknowledge without the command")
+	}
+	byHand := func(id string) (string, error) {
+		text := strings.NewReplacer("TABLE", c.output("TableName"), "7K4Q2-X2M9P", id).Replace(string(line[1]))
+		cmd := exec.CommandContext(t.Context(), "sh", "-c", strings.Replace(text, "aws", cli, 1))
+		env, err := c.d.environ(t.Context(), c.world.proxy.url)
+		if err != nil {
+			return "", err
+		}
+		cmd.Env = append(os.Environ(), env...)
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	if out, err := byHand(ids[one]); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, id := range []string{ids[one], "00000-00000"} {
+		if out, err := byHand(id); err == nil || !strings.Contains(out, "ConditionalCheckFailedException") {
+			t.Errorf("by hand, %s: %v\n%s", id, err, out)
+		}
+	}
+	for range 2 {
+		c.handled(c.tick(start.Add(5 * time.Minute)))
+	}
+	want = append(want, "incident.acknowledged info "+one)
+	c.wantAlerts(want...)
+
+	if done := c.rootguard("ack", "--all", "--snooze", "2h", "--note", "known"); done.code != 0 || done.stderr != "" || !strings.Contains(done.stdout, "2 incidents snoozed") {
+		t.Errorf("snoozing: %+v", done)
+	}
+	want = append(want, "incident.acknowledged info "+c.d.account)
+	c.handled(c.tick(start.Add(110 * time.Minute)))
+	c.wantAlerts(want...)
+	if done := c.rootguard("ack", ids[other], "--note", "it was Bob"); done.code != 0 {
+		t.Errorf("ack: %+v", done)
+	}
+	want = append(want, "incident.acknowledged info "+other)
+	for range 2 {
+		c.handled(c.tick(start.Add(121 * time.Minute)))
+	}
+	c.wantAlerts(append(want, "root.signin.no_mfa critical "+third)...)
 }

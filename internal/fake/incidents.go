@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -17,6 +18,8 @@ import (
 var (
 	_ incident.Store     = (*Incidents)(nil)
 	_ announcement.Store = (*Announcements)(nil)
+
+	_ incident.WrittenAcks = (*Incidents)(nil)
 )
 
 // Incidents is a incident.Store in memory. The zero value is ready.
@@ -25,8 +28,58 @@ type Incidents struct {
 	// Conflicts makes every Amend call decide once in vain.
 	Conflicts bool
 
-	mu  sync.Mutex
-	all map[string]incidentRow
+	mu      sync.Mutex
+	all     map[string]incidentRow
+	written map[string]incident.Written // by incident
+	version map[string]int              // of the row of each
+}
+
+// Write acknowledges an incident as someone does by hand.
+func (s *Incidents) Write(id, by, note string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.written == nil {
+		s.written, s.version = map[string]incident.Written{}, map[string]int{}
+	}
+	s.written[id] = incident.Written{Incident: id, By: by, Note: note}
+}
+
+// Written is incident.WrittenAcks'.
+func (s *Incidents) Written(ctx context.Context, limit int) (some []incident.Written, err error) {
+	err = s.Script.call("Incidents.Written", func() error {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("listing acknowledgements: %w", err)
+		}
+		for id, w := range s.written {
+			w.Version = strconv.Itoa(s.version[id])
+			some = append(some, w)
+		}
+		slices.SortFunc(some, func(a, b incident.Written) int { return cmp.Compare(a.Incident, b.Incident) })
+		some = some[:min(limit, len(some))]
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return some, nil
+}
+
+// Clear is incident.WrittenAcks'.
+func (s *Incidents) Clear(ctx context.Context, w incident.Written) error {
+	return s.Script.call("Incidents.Clear", func() error {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("clearing an acknowledgement: %w", err)
+		}
+		if strconv.Itoa(s.version[w.Incident]) == w.Version {
+			delete(s.written, w.Incident)
+			s.version[w.Incident]++
+		}
+		return nil
+	})
 }
 
 // incidentRow is an incident as it is stored, and as it is searched.

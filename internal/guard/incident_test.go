@@ -40,7 +40,7 @@ func newWatched(change ...func(*wire.Settings)) *watched {
 			return detect.Outcome{Kind: detect.Matched, Finding: w.findings[rec.EventID]}
 		}),
 		Ledger: w.ledger, Facts: w.journal, Publisher: w.pub, Limiter: w, Now: w.clock.Now,
-		Announcements: s.announcements, Summaries: s.recaps, Incidents: s.incidents,
+		Announcements: s.announcements, Summaries: s.recaps, Incidents: s.incidents, WrittenAcks: s.incidents,
 	}, w.settings)
 	return s
 }

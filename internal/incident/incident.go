@@ -43,6 +43,10 @@ type Incident struct {
 	Ack  *Ack  `json:"ack,omitempty"`  // of this round, or of an incident without any
 	Acks []Ack `json:"acks,omitempty"` // of earlier rounds, the latest
 
+	// Snooze is who put the resends of this round off, and until when. From then
+	// on it is sent again until it is acknowledged.
+	Snooze *Ack `json:"snooze,omitempty"`
+
 	Reopened *Reopened `json:"reopened,omitempty"` // after the latest of Acks
 
 	Due      time.Time `json:"due,omitzero"`       // when something is to be sent about it; zero: never
@@ -56,6 +60,16 @@ type Ack struct {
 	Note     string       `json:"note"`
 	At       time.Time    `json:"at"`
 	Notified bool         `json:"told,omitempty"` // the note about it was sent
+
+	Until   time.Time `json:"until,omitzero"`    // of a snooze
+	Batch   *Batch    `json:"batch,omitempty"`   // nil of one that has a note of its own
+	Written string    `json:"written,omitempty"` // the Version of the row in which it was written by hand
+}
+
+// Batch is acknowledgements that were given at once, of which one note is sent.
+type Batch struct {
+	ID      string `json:"id"`
+	Account string `json:"account"` // that the note is of
 }
 
 // Reopened says which alert opened an incident again that was acknowledged.
@@ -63,9 +77,6 @@ type Reopened struct {
 	Title string    `json:"title"`
 	At    time.Time `json:"at,omitzero"` // of its event
 }
-
-// ErrNoIncident is of an ID that no incident has.
-var ErrNoIncident = errors.New("there is no such incident")
 
 const (
 	// sessionSkew is how far a sign-in, whose record names no session, may lie from the
@@ -166,6 +177,9 @@ type Settings struct {
 	Resend []time.Duration
 	// Batch is how many incidents are read at a time. Default 64.
 	Batch int
+	// AckFlags are what "rootguard ack" needs beside the ID to find this guard, such
+	// as "--region us-east-1".
+	AckFlags string
 }
 
 // DefaultSettings are those of which nothing is set.
@@ -182,6 +196,14 @@ func (s Settings) withDefaults() Settings {
 		s.Batch = d.Batch
 	}
 	return s
+}
+
+// schedule is from when on an incident is sent again, and how long after that.
+func (s *Settings) schedule(in *Incident) (since time.Time, after []time.Duration) {
+	if in.Snooze != nil {
+		return in.Snooze.Until, append([]time.Duration{0}, s.Resend...)
+	}
+	return in.Since, s.Resend
 }
 
 // Book enters alerts in incidents.
@@ -206,12 +228,13 @@ type Guard interface {
 
 // Desk is where incidents are acknowledged, and sent again until they are.
 type Desk struct {
-	book  *Book
-	guard Guard
+	book    *Book
+	guard   Guard
+	written WrittenAcks // nil where none can be written by hand
 }
 
-// NewDesk returns a Desk over a Book.
-func NewDesk(book *Book, g Guard) *Desk { return &Desk{book, g} }
+// NewDesk returns a Desk over a Book. written may be nil.
+func NewDesk(book *Book, g Guard, written WrittenAcks) *Desk { return &Desk{book, g, written} }
 
 // Attach counts an alert in the incident that it belongs to, and begins a round
 // of resends where it is critical and none is under way. It is nil where the
@@ -247,7 +270,7 @@ func (b *Book) Attach(ctx context.Context, a *alert.Alert) (*alert.Incident, err
 		default:
 			changed = in.resolve(&a.Finding, now)
 		}
-		told = in.view()
+		told = b.settings.view(&in)
 		if !changed {
 			return Incident{}
 		}
@@ -281,7 +304,7 @@ func (s *Settings) count(in *Incident, a *alert.Alert, now time.Time) bool {
 	if a.Finding.Severity > in.Finding.Severity {
 		in.Finding = a.Finding
 	}
-	if a.Finding.Severity < detect.Critical || in.Ack == nil && in.Cycle > 0 && in.Resent < len(s.Resend) {
+	if a.Finding.Severity < detect.Critical || in.Ack == nil && in.Snooze == nil && in.Cycle > 0 && in.Resent < len(s.Resend) {
 		return true
 	}
 	if in.Ack != nil {
@@ -291,7 +314,7 @@ func (s *Settings) count(in *Incident, a *alert.Alert, now time.Time) bool {
 	}
 	in.Finding = a.Finding
 	in.Cycle++
-	in.Since, in.Resent, in.Due, in.Failures = now, 0, time.Time{}, 0
+	in.Since, in.Resent, in.Due, in.Failures, in.Snooze = now, 0, time.Time{}, 0, nil
 	if len(s.Resend) > 0 {
 		in.Due = now.Add(s.Resend[0])
 	}
@@ -304,13 +327,16 @@ func (in *Incident) resolve(f *detect.Finding, now time.Time) bool {
 		return false
 	}
 	in.Ack = &Ack{By: "rootguard", Actor: detect.Actor{Type: "AWSService", Name: "rootguard"}, Note: f.Title, At: now, Notified: true}
-	in.Due = time.Time{}
+	in.Due, in.Snooze = time.Time{}, nil
 	return true
 }
 
 // view is what an alert says of it.
-func (in *Incident) view() *alert.Incident {
-	t := &alert.Incident{ID: in.ID, Events: in.Events, Opened: in.Opened, First: in.First}
+func (s *Settings) view(in *Incident) *alert.Incident {
+	t := &alert.Incident{ID: in.ID, Events: in.Events, Opened: in.Opened, First: in.First, AckFlags: s.AckFlags}
+	if in.Snooze != nil {
+		t.SnoozedBy, t.SnoozedUntil = in.Snooze.By, in.Snooze.Until
+	}
 	switch {
 	case in.Ack != nil:
 		t.AcknowledgedBy, t.AcknowledgedAt = in.Ack.By, in.Ack.At
@@ -343,53 +369,6 @@ func (b *Book) amend(ctx context.Context, in *Incident, decide func(*Incident) b
 	return nil
 }
 
-// Acknowledge says who looks after an incident, so that it is not sent again, and
-// notes that to everybody once. Where someone did before, already is true and
-// theirs stays. It fails with ErrNoIncident where there is none of the ID. An
-// incident that has another critical alert afterwards is open again.
-func (d *Desk) Acknowledge(ctx context.Context, id string, ack Ack) (in Incident, already bool, err error) {
-	in, found, err := d.book.store.Find(ctx, id)
-	if err != nil {
-		return Incident{}, false, fmt.Errorf("looking for incident %s: %w", id, err)
-	}
-	if !found {
-		return Incident{}, false, fmt.Errorf("acknowledging %s: %w", id, ErrNoIncident)
-	}
-	ack.At, ack.Notified = d.book.now(), false
-	err = d.book.amend(ctx, &in, func(cur *Incident) bool {
-		if already = cur.Ack != nil; already {
-			return false
-		}
-		// Due until the note is sent: a process that dies before leaves that to Renotify.
-		mine := ack
-		cur.Ack, cur.Due, cur.Failures = &mine, ack.At, 0
-		return true
-	})
-	if err != nil {
-		return in, already, err
-	}
-	return in, already, d.notifyAck(ctx, &in)
-}
-
-// notifyAck sends the note that an incident is acknowledged, and notes that it was.
-func (d *Desk) notifyAck(ctx context.Context, in *Incident) error {
-	if in.Ack == nil || in.Ack.Notified {
-		return nil
-	}
-	ack, round := *in.Ack, in.Cycle
-	f := detect.Acknowledged(in.Account, in.ID, round, in.Finding.Title, ack.Actor, ack.By, ack.Note, ack.At)
-	if _, err := d.guard.Send(ctx, guard.Notice{Finding: f, Incident: in.view()}); err != nil {
-		return err
-	}
-	return d.book.amend(ctx, in, func(cur *Incident) bool {
-		if cur.Cycle != round || cur.Ack == nil || cur.Ack.Notified {
-			return false
-		}
-		cur.Ack.Notified, cur.Due, cur.Failures = true, time.Time{}, 0
-		return true
-	})
-}
-
 // Renotified says what Renotify did.
 type Renotified struct {
 	Resent int  // alerts that were sent again
@@ -397,21 +376,31 @@ type Renotified struct {
 	More   bool // some are due that were left to the next run
 }
 
+// run is one run of Renotify.
+type run struct {
+	at    time.Time
+	done  Renotified
+	notes map[string]detect.Finding // of batches, by ID
+}
+
 // Renotify sends again what is critical and no one has acknowledged by a time, at
 // Settings.Resend after its alert. A resend whose time passed before the one
 // after it is left out. Each is sent once, also by runs that overlap, by its
 // claim; what one run leaves, for lack of time or by an error, is due for the next.
-func (d *Desk) Renotify(ctx context.Context, at time.Time) (done Renotified, err error) {
+// Before that it does what was written into the table by hand.
+func (d *Desk) Renotify(ctx context.Context, at time.Time) (Renotified, error) {
+	r := run{at: at, notes: map[string]detect.Finding{}}
+	written := d.takeWritten(ctx)
 	loop := worker.Loop[Incident]{
 		What: "incidents due", At: at, Now: d.book.now, Page: d.book.settings.Batch, Batch: 1, Reserve: reserve, Backoff: worker.AfterFailure(),
 		Due: d.book.store.DueIncidents,
 		Row: func(in *Incident) (string, int) { return in.Key, in.Failures },
 	}
 	loop.Do = worker.One(func(ctx context.Context, in *Incident) worker.Result {
-		if done.Resent >= resendsPerRun {
+		if r.done.Resent >= resendsPerRun {
 			return worker.Result{Outcome: worker.Stop}
 		}
-		return guard.ResultOf(d.renotify(ctx, in, at, &done))
+		return guard.ResultOf(d.renotify(ctx, in, &r))
 	})
 	loop.PutOff = func(ctx context.Context, in *Incident, failures int, until time.Time) (stored bool, err error) {
 		due := in.Due
@@ -422,35 +411,42 @@ func (d *Desk) Renotify(ctx context.Context, at time.Time) (done Renotified, err
 		})
 		return stored, err
 	}
-	run := loop.Run(ctx)
-	done.More = run.More
-	return done, run.Err()
+	ran := loop.Run(ctx)
+	r.done.More = ran.More
+	return r.done, errors.Join(written, ran.Err())
 }
 
 // renotify sends what is due about an incident, and stores when it is due next.
-func (d *Desk) renotify(ctx context.Context, in *Incident, at time.Time, done *Renotified) error {
+func (d *Desk) renotify(ctx context.Context, in *Incident, r *run) error {
 	// As it is now: someone may just have acknowledged it.
 	if err := d.book.amend(ctx, in, func(*Incident) bool { return false }); err != nil {
 		return err
 	}
-	if in.Due.IsZero() || in.Due.After(at) {
+	if in.Due.IsZero() || in.Due.After(r.at) {
 		return nil
 	}
-	if in.Ack != nil {
-		if err := d.notifyAck(ctx, in); err != nil {
+	if given := in.unsent(); given != nil {
+		f, err := d.noteOf(ctx, in, r)
+		if err != nil {
 			return err
 		}
-		done.Noted++
-		return nil
+		if err := d.sendNote(ctx, in, f); err != nil {
+			return err
+		}
+		if in.Ack != nil || in.Due.After(r.at) {
+			r.done.Noted++
+			return nil
+		}
 	}
-	round := in.Cycle
-	passed, next := d.book.settings.resend(in.Since, at)
+	cycle := in.Cycle
+	since, after := d.book.settings.schedule(in)
+	passed, next := resend(since, after, r.at)
 	if passed > in.Resent {
-		if !d.guard.TokenFor(ctx, in.Due, at) {
+		if !d.guard.TokenFor(ctx, in.Due, r.at) {
 			return guard.ErrRateLimited // what is new comes first
 		}
-		told := in.view()
-		told.Repeat, told.Repeats = passed, len(d.book.settings.Resend)
+		told := d.book.settings.view(in)
+		told.Repeat, told.Repeats = passed, len(after)
 		f := in.Finding
 		f.Title += fmt.Sprintf(" (repeat %d of %d)", passed, told.Repeats)
 		res, err := d.guard.Send(ctx, guard.Notice{Finding: f, Claim: resendClaim(in, passed), Kind: alert.Resend, Limited: true, Incident: told})
@@ -458,11 +454,11 @@ func (d *Desk) renotify(ctx context.Context, in *Incident, at time.Time, done *R
 			return err
 		}
 		if res.Disposition == guard.Alerted {
-			done.Resent++
+			r.done.Resent++
 		}
 	}
 	return d.book.amend(ctx, in, func(cur *Incident) bool {
-		if cur.Cycle != round || cur.Ack != nil {
+		if cur.Cycle != cycle || cur.Ack != nil {
 			return false
 		}
 		cur.Resent, cur.Due, cur.Failures = max(cur.Resent, passed), next, 0
@@ -471,13 +467,13 @@ func (d *Desk) renotify(ctx context.Context, in *Incident, at time.Time, done *R
 }
 
 // resend is the number of the latest resend due, 0 for none, and when the next one is.
-func (s *Settings) resend(since, at time.Time) (passed int, next time.Time) {
-	for i, after := range s.Resend {
-		if due := since.Add(after); due.After(at) {
+func resend(since time.Time, after []time.Duration, at time.Time) (passed int, next time.Time) {
+	for i, d := range after {
+		if due := since.Add(d); due.After(at) {
 			return i, due
 		}
 	}
-	return len(s.Resend), time.Time{}
+	return len(after), time.Time{}
 }
 
 func resendClaim(in *Incident, n int) string {

@@ -97,6 +97,7 @@ func Assemble(cfg config.Config, env aws.Config, now func() time.Time, logger *s
 		Announcements: store,
 		Summaries:     store.Summaries(),
 		Incidents:     store,
+		WrittenAcks:   store,
 		Quarantines:   store.Quarantines(),
 
 		AccountName: accountName,

@@ -32,6 +32,7 @@ type Deps struct {
 	Announcements announcement.Store                // nil where nothing can be announced
 	Summaries     worker.Rows[announcement.Summary] // of announcements
 	Incidents     incident.Store                    // nil where no one acknowledges
+	WrittenAcks   incident.WrittenAcks              // nil where no one acknowledges by hand
 	Checks        accountcheck.Checks               // nil where accounts are not checked
 	Quarantines   quarantine.Rows                   // nil where no one is quarantined
 
@@ -48,6 +49,7 @@ type Settings struct {
 
 	Reminders    []time.Duration
 	Resend       []time.Duration
+	AckFlags     string
 	Quarantine   quarantine.Settings
 	SweepUsers   int
 	RootInterval time.Duration
@@ -133,7 +135,7 @@ func New(deps Deps, settings Settings) Parts {
 	}
 	var book *incident.Book
 	if deps.Incidents != nil {
-		book = incident.NewBook(deps.Incidents, deps.Now, incident.Settings{Resend: settings.Resend, Batch: settings.Batch})
+		book = incident.NewBook(deps.Incidents, deps.Now, incident.Settings{Resend: settings.Resend, Batch: settings.Batch, AckFlags: settings.AckFlags})
 		core.Incidents = book
 	}
 
@@ -141,7 +143,7 @@ func New(deps Deps, settings Settings) Parts {
 	users.Guard = p.Guard
 	p.Deadlines = mfadeadline.New(users, settings.deadlines())
 	if book != nil {
-		p.Incidents = incident.NewDesk(book, p.Guard)
+		p.Incidents = incident.NewDesk(book, p.Guard, deps.WrittenAcks)
 	}
 	if deps.Announcements != nil {
 		p.Announcer = announcement.New(deps.Announcements, deps.Summaries, p.Guard, deps.Now, settings.Batch)

@@ -15,7 +15,7 @@
 //	ACCOUNT#<id>     INCIDENT#<start>/<ID>               incident.Incident
 //	ACCOUNT#<id>     ANNOUNCEMENT#<from>/<ID>/<act>      announcement.Entry
 //	ACCOUNT#<id>     RECAP#<account>/<from>/<ID>         mfadeadline.Deadline
-//	INCIDENT#<ID>    INCIDENT#     the incident's key
+//	INCIDENT#<ID>    INCIDENT#     the incident's key; ack_by and ack_note of one who acknowledges by hand
 //	ACCOUNT#<id>     ROUND#<key>   accountcheck.Round: its root's, its users', and in the guard's own account the discovery of accounts
 //	ACCOUNTS         ACCOUNT#<id>  that the account is known
 //	RATELIMIT        <second>      how many rate limit tokens of a second are taken: see internal/ratelimit
@@ -37,7 +37,7 @@
 //	           something unsent and on incidents, deadlines, summaries, rounds and quarantines
 //	           that are due, which have shards of their own ("DUE#", "INCIDENTS#", "USERS#",
 //	           "RECAPS#", "ROUNDS#<kind>#", "QUARANTINES#"), and on claims judged under an
-//	           announcement ("ANNOUNCED#<ID>")
+//	           announcement ("ANNOUNCED#<ID>"), and where an incident was acknowledged by hand ("ACKS#")
 //	tokens     only on RATELIMIT, which has no other but expires: a number
 //	due_at     the group's Until, what else has a Due, the event time of a claim; of fixed width
 //

@@ -35,6 +35,8 @@ const (
 	deadlineShard = "USERS#"
 	recapShard    = "RECAPS#"
 	incidentShard = "INCIDENTS#"
+	// The partition of the index that has the acknowledgements written by hand.
+	writtenPartition = "ACKS#"
 	// The partition of the index that has the claims judged under an announcement.
 	announcedPartition = "ANNOUNCED#"
 	roundShard         = "ROUNDS#" // and the kind of round

@@ -48,8 +48,11 @@ func rowOf(k key, value any) (row, error) {
 	if err != nil {
 		return row{}, failure.Permanent(fmt.Errorf("encoding %s: %w", k.sk, err))
 	}
-	return row{key: k, doc: string(doc), version: rand.Text()}, nil
+	return row{key: k, doc: string(doc), version: newVersion()}, nil
 }
+
+// newVersion is a random word.
+func newVersion() string { return rand.Text() }
 
 // size is the item's size as DynamoDB counts it (Amazon DynamoDB Developer
 // Guide, "DynamoDB item sizes and formats"), rounded up.

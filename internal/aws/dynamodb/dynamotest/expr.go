@@ -12,28 +12,40 @@ import (
 // term is one comparison of an expression: of the shapes that rootguard uses,
 // and no others.
 type term struct {
-	op    string // "=", "<=", ">=", "BETWEEN", "begins_with", "contains" or "attribute_not_exists"
+	op    string // "=", "<=", ">=", "BETWEEN", "begins_with", "contains", "attribute_exists" or "attribute_not_exists"
 	name  string // of the attribute
 	value AV
 	upTo  AV // of BETWEEN
 }
 
 var (
-	compared  = regexp.MustCompile(`^(#\w+) (=|<=|>=) (:\w+)$`)
-	between   = regexp.MustCompile(`(#\w+) BETWEEN (:\w+) AND (:\w+)`)
-	ranged    = regexp.MustCompile(`^(#\w+) BETWEEN (:\w+) TO (:\w+)$`)
-	begins    = regexp.MustCompile(`^begins_with\((#\w+), (:\w+)\)$`)
-	contains  = regexp.MustCompile(`^contains\((#\w+), (:\w+)\)$`)
-	clauses   = regexp.MustCompile(`(ADD|SET) ([^A-Z]+)`)
-	addend    = regexp.MustCompile(`^(#\w+) (:\w+)$`)
-	assigned  = regexp.MustCompile(`^(#\w+) = (:\w+)$`)
-	notExists = regexp.MustCompile(`^attribute_not_exists\((#\w+)\)$`)
+	compared = regexp.MustCompile(`^(#\w+) (=|<=|>=) (:\w+)$`)
+	between  = regexp.MustCompile(`(#\w+) BETWEEN (:\w+) AND (:\w+)`)
+	ranged   = regexp.MustCompile(`^(#\w+) BETWEEN (:\w+) TO (:\w+)$`)
+	begins   = regexp.MustCompile(`^begins_with\((#\w+), (:\w+)\)$`)
+	contains = regexp.MustCompile(`^contains\((#\w+), (:\w+)\)$`)
+	clauses  = regexp.MustCompile(`(ADD|SET) ([^A-Z]+)`)
+	addend   = regexp.MustCompile(`^(#\w+) (:\w+)$`)
+	assigned = regexp.MustCompile(`^(#\w+|[a-z]+_[a-z]+) = (:\w+)$`)
+	exists   = regexp.MustCompile(`^(attribute_exists|attribute_not_exists)\((#\w+|[a-z]+_[a-z]+|pk)\)$`)
 )
 
 // used are the names and values that the expressions of a request refer to.
 type used struct{ names, values map[string]bool }
 
 func newUsed() used { return used{map[string]bool{}, map[string]bool{}} }
+
+// resolve is the attribute that a name stands for: "#name" one that the request
+// defines, another itself. DynamoDB refuses its reserved words there, none of which
+// the shapes above let through.
+func (u used) resolve(name string, names map[string]string) (attribute string, ok bool) {
+	if !strings.HasPrefix(name, "#") {
+		return name, true
+	}
+	u.names[name] = true
+	attribute, ok = names[name]
+	return attribute, ok
+}
 
 // all reports whether those that a request defines are used. DynamoDB refuses it otherwise.
 func (u used) all(names map[string]string, values map[string]AV) error {
@@ -71,16 +83,15 @@ func parseAll(expr string, names map[string]string, values map[string]AV, u used
 			t.op, name, value = "begins_with", m[1], m[2]
 		} else if m := contains.FindStringSubmatch(part); m != nil {
 			t.op, name, value = "contains", m[1], m[2]
-		} else if m := notExists.FindStringSubmatch(part); m != nil {
-			t.op, name = "attribute_not_exists", m[1]
+		} else if m := exists.FindStringSubmatch(part); m != nil {
+			t.op, name = m[1], m[2]
 		} else {
 			return nil, fmt.Errorf("invalid expression, or one this server does not know: %q", part)
 		}
 		var ok bool
-		if t.name, ok = names[name]; !ok {
+		if t.name, ok = u.resolve(name, names); !ok {
 			return nil, fmt.Errorf("an expression attribute name used in the document path is not defined; attribute name: %s", name)
 		}
-		u.names[name] = true
 		for name, to := range map[string]*AV{value: &t.value, upTo: &t.upTo} {
 			if name == "" {
 				continue
@@ -103,8 +114,8 @@ func holds(alternatives [][]term, item Item) bool {
 func meets(terms []term, item Item) bool {
 	for _, t := range terms {
 		have, ok := item[t.name]
-		if t.op == "attribute_not_exists" {
-			if ok {
+		if t.op == "attribute_not_exists" || t.op == "attribute_exists" {
+			if ok != (t.op == "attribute_exists") {
 				return false
 			}
 			continue
@@ -176,12 +187,12 @@ func parseUpdate(expr string, names map[string]string, values map[string]AV, u u
 			if m == nil {
 				return nil, fmt.Errorf("invalid update expression, or one this server does not know: %q", expr)
 			}
-			name, ok := names[m[1]]
+			name, ok := u.resolve(m[1], names)
 			value, defined := values[m[2]]
 			if !ok || !defined {
 				return nil, fmt.Errorf("update expression %q: a name or a value is not defined", expr)
 			}
-			u.names[m[1]], u.values[m[2]] = true, true
+			u.values[m[2]] = true
 			changes = append(changes, change{name, value, clause[1] == "ADD"})
 		}
 	}
