@@ -24,14 +24,15 @@ func env(vars map[string]string) func(string) string {
 }
 
 func TestLoad(t *testing.T) {
-	least := Config{Table: "rootguard", TopicARN: topic, Partition: "aws", Region: "us-east-1", Account: "111122223333"}
+	least := Config{Table: "rootguard", TopicARN: topic, Partition: "aws", Region: "us-east-1", Account: "111122223333",
+		Settings: wire.Settings{AckFlags: "--region us-east-1"}}
 	full := Config{
 		Table: "t", TopicARN: "arn:aws-us-gov:sns:us-gov-west-1:111122223333:a",
 		EscalationTopicARN: "arn:aws-us-gov:sns:us-gov-west-1:111122223333:e", ChatTopicARN: "arn:aws-us-gov:sns:us-gov-west-1:111122223333:c",
 		AccountNames: map[string]string{"111122223333": "prod, \u00fcber"}, OrganizationNames: true, MemberRole: "rootguard-read",
 		Own: detect.Own{Prefix: "guard", Trails: []string{"one", "arn:aws:cloudtrail:us-east-1:111122223333:trail/two"}, Keys: []string{"k"}},
 		Settings: wire.Settings{DedupWindow: 5 * time.Minute, Lease: time.Minute, Reminders: []time.Duration{time.Hour, 48 * time.Hour}, Resend: []time.Duration{10 * time.Minute, 2 * time.Hour},
-			RootInterval: 2 * time.Hour,
+			RootInterval: 2 * time.Hour, AckFlags: "--region us-gov-west-1 --stack guard",
 			Bootstrap:    bootstrap.Options{Grace: 36 * time.Hour, QuietDays: 60, AdminRoles: []string{"Platform", "ops"}, QuarantinePolicy: "guard-quarantine"},
 			Quarantine:   quarantine.Settings{Mode: quarantine.DryRun, Notice: 48 * time.Hour, PerDay: 25, Exempt: []string{"a,b", "111122223333"}}},
 		UndeliveredQueueURL: "https://sqs.us-gov-west-1.amazonaws.com/111122223333/u", FailedQueueURL: "http://localhost:1/f", Regions: []string{"us-gov-east-1", "x"},
