@@ -33,8 +33,11 @@ type Ledger struct {
 	// Conflicts makes every Update call decide once in vain, as a conflict
 	// between two transactions does.
 	Conflicts bool
+	// Lag makes Due find what the index had at the call before, see Rows.
+	Lag bool
 
 	mu      sync.Mutex
+	index   map[string]bool // what was due at the last Due
 	claims  map[string][]byte
 	series  map[string][]byte
 	groups  map[string][]byte
@@ -195,6 +198,14 @@ func (l *Ledger) Due(ctx context.Context, at time.Time, limit int) (due []guard.
 			return err
 		}
 		due = slices.DeleteFunc(all, func(gr guard.Group) bool { return !gr.Unsent() || gr.Due().After(at) })
+		if l.Lag {
+			index := make(map[string]bool, len(due))
+			for i := range due {
+				index[due[i].Key] = true
+			}
+			index, l.index = l.index, index
+			due = slices.DeleteFunc(due, func(gr guard.Group) bool { return !index[gr.Key] })
+		}
 		slices.SortFunc(due, func(a, b guard.Group) int {
 			return cmp.Or(a.Due().Compare(b.Due()), cmp.Compare(a.Key, b.Key))
 		})

@@ -3,6 +3,7 @@ package fake_test
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -105,4 +106,36 @@ func TestScript(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestLag holds that a row is found a call late, and not once it has moved on.
+func TestLag(t *testing.T) {
+	ctx, at := t.Context(), time.Date(2025, 3, 1, 12, 0, 0, 0, time.UTC)
+	rows := fake.Deadlines{Lag: true}
+	ledger := fake.Ledger{Lag: true}
+	set := func(due time.Time, sent int) {
+		t.Helper()
+		if err := rows.Update(ctx, "k", func(mfadeadline.Deadline) mfadeadline.Deadline { return mfadeadline.Deadline{Key: "k", Due: due} }); err != nil {
+			t.Fatal(err)
+		}
+		if err := ledger.UpdateGroup(ctx, "k", func(guard.Group) guard.Group { return guard.Group{Key: "k", Until: at, Batches: 1, Sent: sent} }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := func(n int) {
+		t.Helper()
+		due, err := rows.Due(ctx, at, 10)
+		groups, err2 := ledger.Due(ctx, at, 10)
+		if err != nil || err2 != nil || len(due) != n || len(groups) != n {
+			t.Errorf("due: %v, %v, %v, %v, want %d of each", due, groups, err, err2, n)
+		}
+	}
+	set(at, 0)
+	want(0)
+	want(1)
+	set(time.Time{}, 1)
+	want(0)
+	set(at, 0)
+	want(0)
+	want(1)
 }

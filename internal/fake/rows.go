@@ -39,9 +39,14 @@ type Rows[T worker.Row] struct {
 	Script *Script
 	// Conflicts makes every Update call decide once in vain.
 	Conflicts bool
+	// Lag makes Due find what the index had at the call before: an index is
+	// eventually consistent (Amazon DynamoDB Developer Guide, global secondary
+	// indexes). Rows are returned as they are, if they are still due.
+	Lag bool
 
-	mu  sync.Mutex
-	all map[string]dueRow
+	mu    sync.Mutex
+	all   map[string]dueRow
+	index map[string]time.Time // when the rows were due at the last Due
 }
 
 // dueRow is a row, and what it is found by: decoding ten thousand to find the few
@@ -131,10 +136,18 @@ func (r *Rows[T]) Due(ctx context.Context, at time.Time, limit int) (due []T, er
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("listing what is due: %w", err)
 		}
+		isDue := func(due time.Time) bool { return !due.IsZero() && !due.After(at) }
+		shown := r.index
+		if r.Lag {
+			r.index = make(map[string]time.Time, len(r.all))
+		}
 		var keys []string
 		for key, row := range r.all {
-			if !row.due.IsZero() && !row.due.After(at) {
+			if isDue(row.due) && (!r.Lag || isDue(shown[key])) {
 				keys = append(keys, key)
+			}
+			if r.Lag {
+				r.index[key] = row.due
 			}
 		}
 		slices.SortFunc(keys, func(a, b string) int { return cmp.Or(r.all[a].due.Compare(r.all[b].due), cmp.Compare(a, b)) })

@@ -489,6 +489,7 @@ func (u *truth) calls() (can []string) {
 func (m *model) calm(every time.Duration, times int) {
 	ctx := context.Background()
 	clear(m.silent)
+	m.deadlines.Lag, m.ledger.Lag = false, false
 	start, skew := m.clock.Now(), m.skewed()
 	for i := range times {
 		for _, rec := range slices.Clone(m.pending) {
@@ -586,8 +587,10 @@ func TestAcceptance(t *testing.T) {
 				}
 			}
 		}
+		lagging := rapid.Bool().Draw(rt, "the index lags")
 		m.calm(settle, 3) // after which no one has to be checked
 		for range rapid.IntRange(1, 50).Draw(rt, "steps") {
+			m.deadlines.Lag, m.ledger.Lag = lagging, lagging
 			switch what := rapid.SampledFrom([]string{"act", "act", "act", "deliver", "sweep", "sweep", "flush", "clock", "clock", "silence", "calm"}).Draw(rt, "operation"); what {
 			case "act":
 				m.change()

@@ -46,6 +46,8 @@ func TestEveryEventIsToldOnce(t *testing.T) {
 			recs[i], groups[i] = w.record(f), string(f.ID)+" "+f.Session
 		}
 
+		w.ledger.Lag = rapid.Bool().Draw(rt, "the index lags")
+
 		// Rate limit tokens are denied at times, or cannot be taken.
 		tokens := rapid.SliceOfN(rapid.SampledFrom([]string{"granted", "granted", "denied", "unknown"}), 0, 40).Draw(rt, "tokens")
 		denied := false
@@ -136,6 +138,7 @@ func TestEveryEventIsToldOnce(t *testing.T) {
 			}
 		}
 		w.token = nil
+		w.ledger.Lag = false
 		w.settleAll(rt, failed)
 
 		covered, extra := w.covered(rt)
