@@ -2,19 +2,20 @@
 // rows below its own; lambdas and cli are above all of them.
 //
 //	aws/awshealth  lambdahandler
-//	aws/account  aws/cloudwatch  aws/dynamodb  aws/eventbridge  aws/iam  aws/iamrole  aws/kms  aws/lambda  aws/sns  aws/sqs  aws/trail
+//	aws/dynamodb
+//	aws/account  aws/cloudwatch  aws/eventbridge  aws/iam  aws/iamrole  aws/kms  aws/lambda  aws/sns  aws/sqs  aws/trail  digestwork
 //	health
 //	config
 //	aws/organizations  bolt  wire
 //	accountcheck
 //	announcement  aws/cloudformation  incident  mfadeadline  quarantine  ratelimit  redrive
-//	aws/eventhistory  aws/securityhub  guard
+//	aws/eventhistory  aws/securityhub  digest  guard
 //	accountfacts  alert  aws/s3  eventrules  evidence  repeats
 //	bootstrap  credentialreport  deploy  detect  eventpattern  replay  worker
 //	aws/awsenv  cloudtrail  deploy/assets  failure  keys  partition
 //
-// cloudtrail, partition, eventpattern, eventrules, credentialreport, detect, bootstrap and
-// alert are pure: no SDK, no clock, no files, no logger, so every decision can be
+// cloudtrail, partition, eventpattern, eventrules, credentialreport, detect, bootstrap,
+// alert and digest are pure: no SDK, no clock, no files, no logger, so every decision can be
 // repeated from its input. guard is the one use case, for Lambda and the command
 // line alike; what it needs of the world are its ports, which the adapters
 // implement, named after the service (dynamodb, sns, iam, bolt, …). replay is the
@@ -34,6 +35,7 @@
 //   - sweep: the function that a schedule calls: what is due, and the checks.
 //   - live check: what an API call answers now, as against what records show.
 //   - heartbeat: a harmless event that must arrive, or the guard does not work.
+//   - digest: the status of all accounts and of rootguard itself, sent at fixed times.
 //   - redrive: handle what waits in the queues of failed events, each once.
 //   - quarantine: a policy that lets a user without MFA do nothing but enable it.
 package internal

@@ -69,20 +69,20 @@ var mayImport = map[string][]string{
 	"wire":             {"accountcheck", "announcement", "bootstrap", "detect", "guard", "incident", "mfadeadline", "quarantine", "worker"},
 	"replay":           {"cloudtrail"},
 	"bolt":             {"accountcheck", "bootstrap", "guard", "repeats"},
-	"config":           {"accountcheck", "alert", "bootstrap", "detect", "quarantine", "wire"},
+	"config":           {"accountcheck", "alert", "bootstrap", "detect", "digest", "quarantine", "wire"},
 	"ratelimit":        {"guard"},
 	"redrive":          {"alert", "cloudtrail", "guard"},
 	"health":           {"config", "detect", "eventpattern", "eventrules", "guard", "partition"},
 	"evidence":         {"bootstrap"},
 	"deploy":           {"partition"},
-	"lambdahandler":    {"accountcheck", "alert", "announcement", "aws/awsenv", "aws/dynamodb", "aws/organizations", "aws/sns", "bootstrap", "cloudtrail", "config", "detect", "eventrules", "failure", "guard", "health", "incident", "mfadeadline", "quarantine", "ratelimit", "redrive", "wire"},
+	"lambdahandler":    {"accountcheck", "alert", "announcement", "aws/awsenv", "aws/dynamodb", "aws/organizations", "aws/sns", "bootstrap", "cloudtrail", "config", "detect", "digestwork", "eventrules", "failure", "guard", "health", "incident", "mfadeadline", "quarantine", "ratelimit", "redrive", "wire"},
 
 	"aws/account":        {"health"},
 	"aws/awsenv":         {},
 	"aws/awshealth":      {"aws/account", "aws/awsenv", "aws/cloudwatch", "aws/dynamodb", "aws/eventbridge", "aws/iam", "aws/iamrole", "aws/kms", "aws/lambda", "aws/sns", "aws/sqs", "aws/trail", "config", "health", "partition"},
 	"aws/cloudformation": {"deploy", "detect", "guard"},
 	"aws/cloudwatch":     {"health"},
-	"aws/dynamodb":       {"accountcheck", "announcement", "bootstrap", "config", "failure", "guard", "health", "incident", "mfadeadline", "quarantine", "ratelimit", "repeats", "worker"},
+	"aws/dynamodb":       {"accountcheck", "announcement", "bootstrap", "config", "digestwork", "failure", "guard", "health", "incident", "mfadeadline", "quarantine", "ratelimit", "repeats", "worker"},
 	"aws/eventbridge":    {"eventrules", "health"},
 	"aws/eventhistory":   {"eventrules"},
 	"aws/iam":            {"accountcheck", "bootstrap", "cloudtrail", "eventrules", "failure", "health", "mfadeadline", "quarantine"},
@@ -109,6 +109,8 @@ var mayImport = map[string][]string{
 	"aws/sns/snstest":                     {},
 	"aws/sqs/sqstest":                     {},
 	"deploy/assets":                       {},
+	"digest":                              {"alert", "bootstrap", "detect"},
+	"digestwork":                          {"accountcheck", "alert", "announcement", "bootstrap", "config", "detect", "digest", "guard", "health", "incident", "worker"},
 	"e2e":                                 {},
 	"eventrules/eventrulestest":           {"cloudtrail", "eventpattern", "eventrules"},
 	"fake":                                {"accountcheck", "alert", "announcement", "bootstrap", "failure", "guard", "health", "incident", "mfadeadline", "quarantine", "redrive", "repeats", "worker"},
@@ -118,7 +120,7 @@ var mayImport = map[string][]string{
 }
 
 // pure packages must repeat a decision from its input alone.
-var pure = []string{"cloudtrail", "partition", "keys", "eventpattern", "eventrules", "detect", "bootstrap", "repeats", "alert", "credentialreport"}
+var pure = []string{"cloudtrail", "partition", "keys", "eventpattern", "eventrules", "detect", "bootstrap", "repeats", "alert", "digest", "credentialreport"}
 
 // impure is what a pure package does not import. klauspost/compress itself uses
 // some of it, so this is about the package's own imports.

@@ -50,6 +50,13 @@ func (s Schedule) Suspended(ctx context.Context, account string) (bool, error) {
 	return r.Suspended, err
 }
 
+// Discovered is what the last discovery of accounts found, so far as it has come; the
+// zero value where there was none. hub is the guard's own account.
+func (s Schedule) Discovered(ctx context.Context, hub string) (Discovery, error) {
+	r, err := s.round(ctx, hub, KindDiscovery)
+	return r.Discovery, err
+}
+
 // Answers reports whether IAM answered about an account's root and its users at the
 // last check of each.
 func (s Schedule) Answers(ctx context.Context, account string) (bool, error) {

@@ -19,6 +19,7 @@ const (
 	RollUp     Kind = "roll_up"    // the repeats of a First within the window, in one
 	Escalation Kind = "escalation" // repeats passed a threshold, sent at once
 	Resend     Kind = "resend"     // of an incident that no one has acknowledged, once more
+	Scheduled  Kind = "digest"     // the status of all accounts, at a fixed time
 )
 
 // Action is one kind of repeated call in a roll-up.
@@ -82,6 +83,9 @@ type Alert struct {
 	// Late is of a RollUp of which no event was alerted when it came, since too
 	// many alerts were due at once.
 	Late bool `json:"late,omitempty"`
+
+	// Digest is of a Scheduled alone.
+	Digest *Digest `json:"digest,omitempty"`
 
 	// DeliveredTo names the receivers that have this alert from an attempt before, which
 	// failed with others. It is between guard and Publisher, and not published.

@@ -134,6 +134,14 @@ func samples() map[string]Alert {
 		"root_key_used":     {Schema: Schema, ID: "a-21", Kind: First, Finding: judged(keyUsed)},
 		"guard_healthy":     {Schema: Schema, ID: "a-22", Kind: First, Finding: detect.FaultClosed(undelivered, at("2026-03-05T08:00:00Z"))},
 		"guard_reminder":    {Schema: Schema, ID: "a-23", Kind: First, Finding: detect.FaultReminder(detect.FaultFound(undelivered), 1, at("2026-03-06T06:00:00Z"))},
+		"guard_digest": {Schema: Schema, ID: "a-24", Kind: Scheduled, AccountName: "security", Finding: detect.Digest("999999999999", "1 of 3 accounts regressed, 1 user without MFA", at("2026-03-02T07:00:00Z")), Digest: &Digest{
+			At: at("2026-03-02T07:00:30Z"), Since: at("2026-02-23T07:00:30Z"), Next: at("2026-03-09T07:00:00Z"), NextText: "Monday 2026-03-09 08:00 Europe/Berlin",
+			Counts: DigestCounts{Accounts: 3, Bootstrapped: 1, InProgress: 1, Regressed: 1, AwaitingMFA: 1},
+			Sections: []DigestSection{
+				{ID: "accounts", Title: "ACCOUNTS: 1 regressed, 1 in progress, 1 bootstrapped", Lines: []string{"123456789012 prod-billing: REGRESSED, no longer true: Root user has MFA"}, More: 1},
+				{ID: "incidents", Title: "OPEN INCIDENTS: none"},
+			},
+		}},
 		"guard_unhealthy":   {Schema: Schema, ID: "a-8", Kind: First, Finding: unhealthy},
 	}
 }
@@ -237,7 +245,11 @@ func checkText(tb testing.TB, a Alert) {
 		tb.Errorf("text has %d bytes", len(text))
 	}
 	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
-	for i, label := range []string{"What: ", "Who: ", "From: ", "When: ", "Account: ", "Do next: "} {
+	labels, most := []string{"What: ", "Who: ", "From: ", "When: ", "Account: ", "Do next: "}, 6+60
+	if a.Digest != nil {
+		labels, most = []string{"Digest: ", "As of: "}, 120
+	}
+	for i, label := range labels {
 		if !strings.HasPrefix(lines[i], label) {
 			tb.Errorf("line %d does not begin with %q: %q", i+1, label, lines[i])
 		}
@@ -250,7 +262,7 @@ func checkText(tb testing.TB, a Alert) {
 			tb.Errorf("unsafe character at byte %d of line %q", unsafeAt(l), l)
 		}
 	}
-	if most := 6 + 60; len(lines) > most {
+	if len(lines) > most {
 		tb.Errorf("%d lines, more than %d", len(lines), most)
 	}
 }
@@ -596,6 +608,13 @@ func TestHostile(t *testing.T) {
 		for _, n := range []int{0, 1, 5_000} {
 			check(t, hostile(s, n))
 		}
+		a := hostile(s, 0)
+		a.Kind, a.Digest = Scheduled, &Digest{}
+		fill(reflect.ValueOf(a.Digest).Elem(), s)
+		for i := range a.Digest.Sections {
+			a.Digest.Sections[i].More = i
+		}
+		check(t, a)
 	}
 }
 
@@ -672,7 +691,7 @@ func TestEscalates(t *testing.T) {
 	for name, want := range map[string]bool{
 		"root_signin_no_mfa": true, "root_signin_no_mfa_resend": true, "root_signin_announced": false, "root_signin_not_lowered": true,
 		"root_use_announced": true, "root_use_closed": false, "root_use_ended": false, "incident_acknowledged": true,
-		"guard_unhealthy": true, "root_activity_known": false,
+		"guard_unhealthy": true, "root_activity_known": false, "guard_digest": false,
 	} {
 		if got := Escalates(samples()[name]); got != want {
 			t.Errorf("%s: %v, want %v", name, got, want)

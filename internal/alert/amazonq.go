@@ -72,6 +72,9 @@ func AmazonQ(a Alert) ([]byte, error) {
 }
 
 func description(a Alert) string {
+	if a.Digest != nil {
+		return digestChat(a.Digest)
+	}
 	f := &a.Finding
 	lines := []string{
 		"*Who:* " + code(who(f), 200),

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"regexp"
 	"slices"
+	"reflect"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -210,13 +211,17 @@ func TestNoFieldMakesALink(t *testing.T) {
 		"www.evil.com/lock", "evil.com", "support@evil.com", "https://evil.com", "call+1-888-555-0100", "888-555-0100", "192.0.2.99", "Not you? evil.zip now", "tel:8885550100",
 		strings.Repeat("long ", 60) + "evil.com", strings.Repeat("x", 50) + ".evil.com", strings.Repeat("evil.com ", 200), "arn:aws:iam::1:user/evil.com",
 	} {
-		for k, kind := range []Kind{First, RollUp, Escalation, Resend} {
+		for k, kind := range []Kind{First, RollUp, Escalation, Resend, Scheduled} {
 			for i, e := range catalogue {
-				if (i+m+k)%13 != 0 && (m != 1 || i%4 != k) { // each finding with each kind, and with the plainest of hosts
+				if (i+m+k)%13 != 0 && (m != 1 || i%5 != k) { // each finding with each kind, and with the plainest of hosts
 					continue
 				}
 				a := hostile(marker, 3)
 				a.Kind, a.Finding.ID = kind, e.ID
+				if kind == Scheduled {
+					a.Digest = &Digest{}
+					fill(reflect.ValueOf(a.Digest).Elem(), marker)
+				}
 				if kind == First {
 					a.Finding.SourceIP = "cloudformation.amazonaws.com"
 				}

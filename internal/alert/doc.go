@@ -42,11 +42,12 @@
 //	id               of the alert, derived from what it reports: drop a second one with the same id
 //	kind             "first", "roll_up" (the repeats of a first within the window, in one) or
 //	                 "escalation" (repeats passed a threshold, sent at once) or "resend" (of an incident
-//	                 that no one has acknowledged)
+//	                 that no one has acknowledged), or "digest" (the status of all accounts, at a fixed time)
 //	account_name     + what the owner calls the account
 //	finding          what happened, see below; of a roll-up or escalation, the event that opened it
 //	incident         + what the alert belongs to, see below
 //	deadline         + until when missing MFA is tolerated, of user.created and user.console_access
+//	digest           + the status of all accounts, of a digest, see below
 //	count            + events that a roll-up or escalation reports
 //	actions          + the calls among them, at most 200: objects of name ("iam:CreateUser"),
 //	                 target (+, on what) and count
@@ -113,6 +114,16 @@
 //	                 at (+, of its event), acknowledged_by, acknowledged_at (+)
 //	repeat           + of a resend: which it is
 //	repeats          + of how many
+//
+// Of digest, of which lists have the worst first:
+//
+//	at         + as of when
+//	since      + as of when the digest before it was
+//	next       + when the next one is due; next_text (+) is that in the operator's time zone
+//	counts     accounts, bootstrapped, in_progress, regressed, awaiting_mfa (IAM users with a console password
+//	           and no MFA), past_deadline (those whose deadline has passed), open_incidents, announcements,
+//	           failing_checks (of rootguard itself), not_covered (accounts and Regions), drills (+, overdue)
+//	sections   objects of id, title, lines (+, text for people) and more (+, lines left out)
 //
 // A body has at most 64 KiB: see JSON.
 package alert

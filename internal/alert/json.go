@@ -26,10 +26,20 @@ func JSON(a Alert) ([]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("encoding alert: %w", err)
 		}
-		if len(body) <= bodyLimit || len(a.Actions) == 0 {
+		switch {
+		case len(body) <= bodyLimit:
+			return body, nil
+		case len(a.Actions) > 0:
+			a = keep(a, len(a.Actions)/2)
+		case a.Digest.lines() > 0:
+			a.Digest = a.Digest.halved()
+		case a.Digest != nil && len(a.Digest.Sections) > 0:
+			short := *a.Digest
+			short.Sections = short.Sections[:len(short.Sections)/2]
+			a.Digest = &short
+		default:
 			return body, nil
 		}
-		a = keep(a, len(a.Actions)/2)
 	}
 }
 
@@ -66,7 +76,7 @@ func bound(a Alert) Alert {
 	if a.Actions = actions; len(actions) == 0 {
 		a.Actions = nil
 	}
-	a.Finding = BoundFinding(a.Finding)
+	a.Finding, a.Digest = BoundFinding(a.Finding), a.Digest.bounded()
 	if in := a.Incident; in != nil {
 		short := *in
 		short.ID, short.AcknowledgedBy = trim(in.ID, wordLimit), trim(in.AcknowledgedBy, nameLimit)

@@ -27,6 +27,9 @@ const (
 // A line has at most 200 characters and the whole under 64 KiB. Text from a log
 // can add no line: see the package documentation.
 func Text(a Alert) string {
+	if a.Digest != nil {
+		return digestText(a)
+	}
 	list := lists(a)
 	a = readable(a)
 	f := &a.Finding

@@ -12,6 +12,7 @@ import (
 	"rootguard/internal/alert"
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/detect"
+	"rootguard/internal/digest"
 	"rootguard/internal/quarantine"
 	"rootguard/internal/wire"
 )
@@ -28,6 +29,7 @@ type Config struct {
 	MemberRole         string
 	Own                detect.Own
 	Settings           wire.Settings
+	Digest             digest.Schedule
 
 	UndeliveredQueueURL string
 	FailedQueueURL      string
@@ -57,6 +59,7 @@ func Load(getenv func(string) string) (Config, error) {
 		Metrics:             r.flag(EnvMetrics),
 		Regions:             r.list(EnvRegions),
 		Deployed:            r.deployed(),
+		Digest:              r.digest(),
 
 		Own: detect.Own{Prefix: r.text(EnvPrefix), Trails: r.list(EnvTrails), Keys: r.list(EnvKeys)},
 		Settings: wire.Settings{
@@ -221,6 +224,18 @@ func (r *reader) quarantine() quarantine.Mode {
 		r.wrong(EnvQuarantine, string(mode), "set it to dry-run or on, or leave it out")
 		return quarantine.Off
 	}
+}
+
+func (r *reader) digest() digest.Schedule {
+	value := r.text(EnvDigest)
+	if value == "" {
+		return digest.Schedule{}
+	}
+	s, err := digest.Parse(value)
+	if err != nil {
+		r.errs = append(r.errs, fmt.Errorf("%s is %.80q: %w", EnvDigest, value, err))
+	}
+	return s
 }
 
 func (r *reader) exempt() []string {

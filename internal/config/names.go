@@ -21,6 +21,7 @@ const (
 	EnvQuarantineNotice   = "ROOTGUARD_QUARANTINE_NOTICE"    // from the announcement of a quarantine to it
 	EnvQuarantineDaily    = "ROOTGUARD_QUARANTINE_DAILY"     // users quarantined in 24 hours at most
 	EnvQuarantineExempt   = "ROOTGUARD_QUARANTINE_EXEMPT"    // JSON list: names, ARNs or unique IDs of users, or accounts, never quarantined
+	EnvDigest             = "ROOTGUARD_DIGEST"               // when the digest comes, as package digest reads it; unset: never
 	EnvWindow             = "ROOTGUARD_WINDOW"               // length of a roll-up window
 	EnvLease              = "ROOTGUARD_LEASE"                // of a claim; longer than a publish may take
 	EnvPosture            = "ROOTGUARD_POSTURE"              // how often each account's root is checked
@@ -78,7 +79,7 @@ const (
 	AttributeSeverity = "severity" // String: "info" to "critical"
 	AttributeFinding  = "finding"  // String.Array: the finding's ID, then the further ones of the same record
 	AttributeAccount  = "account"  // String: account ID
-	AttributeKind     = "kind"     // String: "first", "roll_up", "escalation" or "resend"
+	AttributeKind     = "kind"     // String: "first", "roll_up", "escalation", "resend" or "digest"
 )
 
 // SecondTopic is the name of the topic of the second way out, in the Region that

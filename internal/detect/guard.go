@@ -1,11 +1,14 @@
 package detect
 
+import "time"
+
 // The findings about rootguard itself and what its operators do.
 const (
 	GuardTampered        ID = "guard.tampered"
 	GuardUnhealthy       ID = "guard.unhealthy"
 	RootUseAnnounced     ID = "root.use.announced"
 	IncidentAcknowledged ID = "incident.acknowledged"
+	GuardDigest          ID = "guard.digest"
 )
 
 // guardFindings are their rows.
@@ -41,4 +44,23 @@ var guardFindings = []Entry{
 		NextStep: "If you do not know who this is, investigate the incident yourself: rootguard incidents.",
 		Repeats:  RollUp,
 	},
+	{
+		ID: GuardDigest, Severity: Info, Title: "Digest",
+		Meaning:  "The status of all accounts and of rootguard itself, at fixed times: that it does not come is the sign that rootguard does not work.",
+		CIS:      []string{"4.3"},
+		NextStep: "Read what is regressed, who awaits MFA and what is not covered; if the next digest does not come, run rootguard doctor.",
+		Repeats:  Each,
+	},
+}
+
+// Digest is the finding of a digest that is due at a time, which every attempt to send
+// it has the same. what says for people what matters most in it.
+func Digest(account, what string, due time.Time) Finding {
+	f := base(GuardDigest)
+	f.Title += ": " + what
+	f.Account, f.EventTime = account, due.UTC()
+	f.opens(string(GuardDigest)+"/"+account+"/"+due.UTC().Format(time.RFC3339), due)
+	f.Session = "digest"
+	f.Actor = Actor{Type: "AWSService", Name: "rootguard"}
+	return f
 }

@@ -15,8 +15,9 @@ type event struct {
 	claim   string // its key in the ledger
 	series  string // key of the series it belongs to; "" for none
 	finding detect.Finding
-	kind    alert.Kind // of its alert; "" is First
-	limited bool       // it has its rate limit token, or needs none
+	kind    alert.Kind    // of its alert; "" is First
+	limited bool          // it has its rate limit token, or needs none
+	digest  *alert.Digest // that its alert carries
 }
 
 type verdict uint8

@@ -224,13 +224,14 @@ type Notice struct {
 	Kind     alert.Kind      // "" is First
 	Limited  bool            // it has its rate limit token
 	Incident *alert.Incident // that it is about; nil: the one that the finding belongs to, if any
+	Digest   *alert.Digest   // that it carries, if any
 }
 
 // Send publishes a notice, once.
 func (g *Guard) Send(ctx context.Context, n Notice) (Result, error) {
 	f := &n.Finding
 	key := claimKey(f.Account, cmp.Or(n.Claim, f.EventID))
-	return g.raise(ctx, event{claim: key, finding: alert.BoundFinding(*f), kind: n.Kind, limited: n.Limited}, n.Incident)
+	return g.raise(ctx, event{claim: key, finding: alert.BoundFinding(*f), kind: n.Kind, limited: n.Limited, digest: n.Digest}, n.Incident)
 }
 
 // raise is Raise for an event. of is the incident that its alert is about, nil
@@ -255,7 +256,7 @@ func (g *Guard) raise(ctx context.Context, ev event, of *alert.Incident) (Result
 			}
 		}
 		a := g.alertOf(&d)
-		a.Incident = of
+		a.Incident, a.Digest = of, ev.digest
 		var unlisted error
 		if of == nil {
 			// Before it is published, so that a crash after that leaves it to be resent.

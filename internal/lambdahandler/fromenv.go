@@ -30,6 +30,7 @@ type Function struct {
 	AWS    aws.Config
 	Store  *dynamodb.Store // the guard's own
 
+	AccountName  func(account string) string
 	Organization accountcheck.Organization // nil outside one
 }
 
@@ -106,5 +107,5 @@ func Assemble(cfg config.Config, env aws.Config, now func() time.Time, logger *s
 		a(&deps, cfg, env)
 	}
 	parts := wire.New(deps, cfg.Settings)
-	return Function{Parts: parts, Deps: Deps{Guard: parts.Guard, Facts: store, Beats: store, Metrics: cfg.Metrics, Logger: logger, Now: now}, Config: cfg, AWS: env, Store: store, Organization: members}
+	return Function{Parts: parts, Deps: Deps{Guard: parts.Guard, Facts: store, Beats: store, Metrics: cfg.Metrics, Logger: logger, Now: now}, Config: cfg, AWS: env, Store: store, AccountName: accountName, Organization: members}
 }

@@ -21,6 +21,8 @@
 //	RATELIMIT        <second>      how many rate limit tokens of a second are taken: see internal/ratelimit
 //	HEALTH           STATE         health.State of the guard itself
 //	HEALTH           BEAT#<id>     health.Beat
+//	DIGEST           DIGEST#state     digestwork.State
+//	DIGEST           DIGEST#<period>  digestwork.Collection of the digest that is due then
 //
 // The times in sort keys are whole seconds of RFC 3339 in UTC, so that what is of
 // a time is one query of a range, whatever else the account has.

@@ -126,6 +126,22 @@ func (s *Store) DueIncidents(ctx context.Context, at time.Time, limit int) ([]in
 	})
 }
 
+// IncidentsBetween returns the incidents of an account whose session began between two
+// times, by the time they were opened.
+func (s *Store) IncidentsBetween(ctx context.Context, account string, from, to time.Time) ([]incident.Incident, error) {
+	rows, err := s.between(ctx, partition(account), incidentPrefix, from, to)
+	if err != nil {
+		return nil, err
+	}
+	incidents, err := decoded[incident.Incident](rows, s.now())
+	if err != nil {
+		return nil, err
+	}
+	incidents = slices.DeleteFunc(incidents, func(in incident.Incident) bool { return in.Key == "" || in.Start.Before(from) || in.Start.After(to) })
+	slices.SortFunc(incidents, func(a, b incident.Incident) int { return cmp.Or(a.Opened.Compare(b.Opened), cmp.Compare(a.Key, b.Key)) })
+	return incidents, nil
+}
+
 // Incidents returns every incident of an account, of all accounts where account
 // is "", by the time it was opened.
 func (s *Store) Incidents(ctx context.Context, account string) ([]incident.Incident, error) {

@@ -25,6 +25,8 @@ const (
 	beatPrefix        = "BEAT#"
 	limiterPartition  = "RATELIMIT"
 	quarantinePrefix  = "QUARANTINE#"
+	digestPartition   = "DIGEST"
+	digestPrefix      = "DIGEST#"
 
 	incidentPrefix     = "INCIDENT#"
 	announcementPrefix = "ANNOUNCEMENT#"

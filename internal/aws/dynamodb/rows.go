@@ -8,6 +8,7 @@ import (
 
 	"rootguard/internal/accountcheck"
 	"rootguard/internal/announcement"
+	"rootguard/internal/digestwork"
 	"rootguard/internal/failure"
 	"rootguard/internal/mfadeadline"
 	"rootguard/internal/quarantine"
@@ -89,6 +90,18 @@ func (s *Store) Quarantines() quarantine.Rows {
 func (s *Store) Summaries() worker.Rows[announcement.Summary] {
 	return rowsOf[announcement.Summary]{s: s, key: keysOf(recapPrefix), shard: recapShard}
 }
+
+// DigestStates has how far digests have come: one row.
+func (s *Store) DigestStates() worker.Rows[digestwork.State] {
+	return rowsOf[digestwork.State]{s: s, key: digestRow, keep: true}
+}
+
+// DigestCollections are what was collected for the digests of the last weeks.
+func (s *Store) DigestCollections() worker.Rows[digestwork.Collection] {
+	return rowsOf[digestwork.Collection]{s: s, key: digestRow}
+}
+
+func digestRow(rowKey string) key { return key{digestPartition, sortKey(digestPrefix, rowKey)} }
 
 func keysOf(prefix string) func(string) key {
 	return func(rowKey string) key { return deadlineRow(prefix, rowKey) }

@@ -12,26 +12,7 @@ import (
 )
 
 // Step says what a step is about, as a statement that is true when it is done.
-func Step(s bootstrap.Step) string {
-	switch s {
-	case bootstrap.RootMFA:
-		return "Root user has MFA"
-	case bootstrap.RootKeysAbsent:
-		return "Root user has no access key"
-	case bootstrap.AdminUser:
-		return "An administrator exists"
-	case bootstrap.AdminSignedIn:
-		return "The administrator has signed in"
-	case bootstrap.AdminPasswordChanged:
-		return "The administrator changed the first password"
-	case bootstrap.AdminMFA:
-		return "The administrator has MFA"
-	case bootstrap.RootQuiet:
-		return "Root user is left alone"
-	default:
-		return string(s)
-	}
-}
+func Step(s bootstrap.Step) string { return s.Words() }
 
 // State is a state in plain words.
 func State(s bootstrap.State) string {
@@ -81,9 +62,7 @@ func MFA(s bootstrap.MFAState) string {
 }
 
 // AwaitsMFA reports whether a user is there, can sign in and has no MFA.
-func AwaitsMFA(u bootstrap.UserStatus) bool {
-	return !u.Deleted && (u.MFA == bootstrap.MFAPending || u.MFA == bootstrap.MFAMissing)
-}
+func AwaitsMFA(u bootstrap.UserStatus) bool { return u.AwaitsMFA() }
 
 // Progress counts the steps that are done and those that apply.
 func Progress(s bootstrap.Status) (done, applicable int) {

@@ -1,0 +1,33 @@
+package lambdahandler
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"rootguard/internal/digestwork"
+)
+
+// DigestSender sends the digest, once a period.
+type DigestSender interface {
+	Run(ctx context.Context, at time.Time) (digestwork.Result, error)
+}
+
+// SendDigest is the task of sending the digest.
+func SendDigest(s DigestSender) Task {
+	return Task{Name: "digest", Run: func(ctx context.Context, at time.Time) (slog.Value, error) {
+		did, err := s.Run(ctx, at)
+		if did == (digestwork.Result{}) {
+			return slog.Value{}, err
+		}
+		return slog.GroupValue(slog.Int("accounts", did.Accounts), slog.Bool("sent", did.Sent), slog.Bool("more", did.More)), err
+	}}
+}
+
+// Digest is the sender of the digest, over the function's store. It makes no request.
+func (f *Function) Digest() *digestwork.Sender {
+	return &digestwork.Sender{
+		Collector: digestwork.CollectorOf(&f.Config, f.Store, f.AccountName),
+		Guard:     f.Parts.Guard, States: f.Store.DigestStates(), Collections: f.Store.DigestCollections(), Now: f.Deps.Now,
+	}
+}
