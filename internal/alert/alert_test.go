@@ -142,7 +142,7 @@ func samples() map[string]Alert {
 				{ID: "incidents", Title: "OPEN INCIDENTS: none"},
 			},
 		}},
-		"guard_unhealthy":   {Schema: Schema, ID: "a-8", Kind: First, Finding: unhealthy},
+		"guard_unhealthy": {Schema: Schema, ID: "a-8", Kind: First, Finding: unhealthy},
 	}
 }
 

@@ -2,9 +2,9 @@ package alert
 
 import (
 	"encoding/json"
+	"reflect"
 	"regexp"
 	"slices"
-	"reflect"
 	"strings"
 	"testing"
 	"unicode/utf8"
