@@ -96,6 +96,10 @@ func samples() map[string]Alert {
 	snooze.Until = at("2026-01-02T11:20:00Z")
 	snoozed := Incident{ID: "7K4Q2-X2M9P", Events: 3, Opened: at("2026-01-02T03:05:00Z"), First: at("2026-01-02T03:04:05Z"), Repeat: 1, Repeats: 3,
 		SnoozedBy: "bob", SnoozedUntil: snooze.Until, AckFlags: "--region us-east-1 --stack guard"}
+	held := detect.Suppressed{
+		Account: "123456789012", ID: "3F9D0-KQ7TB", Finding: detect.UserAdminGranted, Principal: "arn:aws:iam::123456789012:role/Terraform",
+		Until: at("2026-03-02T03:00:00Z"), Owner: "alice@example.com", Reason: "the pipeline grants it, OPS-17",
+	}
 	one := Incident{ID: "7K4Q2-X2M9P", Events: 3, Opened: at("2026-01-02T03:05:00Z"), First: at("2026-01-02T03:04:05Z")}
 	looked, again, reopened := one, one, one
 	looked.AcknowledgedBy, looked.AcknowledgedAt = "bob", at("2026-01-02T03:20:00Z")
@@ -115,6 +119,9 @@ func samples() map[string]Alert {
 		"root_use_closed":             {Schema: Schema, ID: "a-14", Kind: First, Finding: detect.UseClosed(use, opener, "done", at("2026-01-02T04:00:00Z"))},
 		"root_use_ended":              {Schema: Schema, ID: "a-15", Kind: First, Finding: detect.UseEnded(use, opener, "Root: 1 sign-in.", use.Until)},
 		"root_use_ended_unused":       {Schema: Schema, ID: "a-16", Kind: First, Finding: detect.UseEnded(use, opener, "", use.Until)},
+		"alerts_suppressed":           {Schema: Schema, ID: "a-22", Kind: First, AccountName: "prod-billing", Finding: detect.SuppressionCreated(held, opener, at("2026-01-02T02:00:00Z"))},
+		"suppression_removed":         {Schema: Schema, ID: "a-23", Kind: First, Finding: detect.SuppressionRemoved(held, opener, "done", at("2026-01-02T04:00:00Z"))},
+		"suppression_ended":           {Schema: Schema, ID: "a-24", Kind: First, Finding: detect.SuppressionEnded(held, 12, held.Until)},
 		"incident_acknowledged": {Schema: Schema, ID: "a-17", Kind: First, Finding: detect.Acknowledged(acked, by),
 			Incident: &looked},
 		"root_signin_no_mfa": {Schema: Schema, ID: "a-1", Kind: First, AccountName: "prod-billing", Finding: rootConsole},
@@ -692,6 +699,7 @@ func TestEscalates(t *testing.T) {
 		"root_signin_no_mfa": true, "root_signin_no_mfa_resend": true, "root_signin_announced": false, "root_signin_not_lowered": true,
 		"root_use_announced": true, "root_use_closed": false, "root_use_ended": false, "incident_acknowledged": true,
 		"guard_unhealthy": true, "root_activity_known": false, "guard_digest": false,
+		"alerts_suppressed": true, "suppression_removed": false, "suppression_ended": false,
 	} {
 		if got := Escalates(samples()[name]); got != want {
 			t.Errorf("%s: %v, want %v", name, got, want)

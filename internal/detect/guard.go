@@ -9,6 +9,7 @@ const (
 	RootUseAnnounced     ID = "root.use.announced"
 	IncidentAcknowledged ID = "incident.acknowledged"
 	GuardDigest          ID = "guard.digest"
+	AlertsSuppressed     ID = "alerts.suppressed"
 )
 
 // guardFindings are their rows.
@@ -50,6 +51,14 @@ var guardFindings = []Entry{
 		CIS:      []string{"4.3"},
 		NextStep: "Read what is regressed, who awaits MFA and what is not covered; if the next digest does not come, run rootguard doctor.",
 		Repeats:  Each,
+	},
+	{
+		ID: AlertsSuppressed, Severity: High, Title: "Alerts suppressed",
+		Meaning: "Alerts of a finding were suppressed (rootguard suppress add), or a suppression ended.",
+		CIS:     []string{"4.3"}, ATTACK: []string{"T1562.001"},
+		NextStep: "If you do not know of this, end it now with rootguard suppress remove, and find out who added it: until then these " +
+			"alerts are not sent.",
+		Repeats: RollUp,
 	},
 }
 
