@@ -8,7 +8,7 @@
 //	config
 //	aws/organizations  bolt  wire
 //	accountcheck
-//	announcement  aws/cloudformation  incident  mfadeadline  quarantine  ratelimit  redrive
+//	announcement  aws/cloudformation  incident  mfadeadline  quarantine  ratelimit  redrive  suppression
 //	aws/eventhistory  aws/securityhub  digest  guard
 //	accountfacts  alert  aws/s3  eventrules  evidence  repeats
 //	bootstrap  credentialreport  deploy  detect  eventpattern  replay  worker
@@ -31,6 +31,7 @@
 //   - roll-up: one alert for the repeats of a finding in a session.
 //   - incident: the alerts of one session, which are sent again until an operator acknowledges.
 //   - announcement: a time in which root use is expected, and its alerts are lowered.
+//   - suppression: a time in which alerts of a finding by a principal are recorded and counted, and not sent.
 //   - deadline: until when a user with a console password must have MFA.
 //   - sweep: the function that a schedule calls: what is due, and the checks.
 //   - live check: what an API call answers now, as against what records show.

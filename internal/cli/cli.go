@@ -42,6 +42,7 @@ type grammar struct {
 	Preflight  preflightCmd  `cmd:"" help:"Ask AWS, before anything is deployed, whether it takes what will be."`
 	Redrive    redriveCmd    `cmd:"" help:"Deliver the events that wait in the queues of the deployed rootguard."`
 	Announce   announceCmd   `cmd:"" aliases:"window" help:"Announce that root will be used, so that alerts of it are lowered."`
+	Suppress   suppressCmd   `cmd:"" help:"Suppress alerts of a finding for a time, and list and remove suppressions."`
 	Incidents  incidentsCmd  `cmd:"" help:"List the incidents of the deployed rootguard, and who acknowledged them."`
 	Ack        ackCmd        `cmd:"" help:"Acknowledge an incident, so that it is not sent again."`
 	Release    releaseCmd    `cmd:"" help:"Let an IAM user out of the quarantine of the deployed rootguard."`

@@ -128,6 +128,8 @@ func explainClaim(b *strings.Builder, p paint, c guard.Claim, unsent string, wid
 		}
 	case guard.Folded:
 		what = "a repeat, counted in the roll-up of its session"
+	case guard.Withheld:
+		what = "on record and counted, and not sent: suppression " + label.Clean(c.Suppression) + " held it back (rootguard suppress list --all)"
 	case guard.Leased, guard.Released:
 		what = unsent
 	default:

@@ -220,6 +220,10 @@ func (v *view) alerts(ctx context.Context, account string) ([]report.Alert, erro
 			out[i].RolledUp++
 		case c.State == guard.Folded:
 			early[c.Series] = append(early[c.Series], c)
+		case c.State == guard.Withheld:
+			f := *c.Finding
+			f.Title += " (suppressed)"
+			out = append(out, report.Alert{Finding: f})
 		default:
 			if c.Series != "" {
 				latest[c.Series] = len(out)

@@ -17,6 +17,7 @@ import (
 	"rootguard/internal/incident"
 	"rootguard/internal/mfadeadline"
 	"rootguard/internal/quarantine"
+	"rootguard/internal/suppression"
 	"rootguard/internal/worker"
 )
 
@@ -47,6 +48,10 @@ func TestIncidents(t *testing.T) {
 }
 
 func TestAnnouncements(t *testing.T) {
+	guardtest.Suppressions(t, func(*testing.T) (suppression.Store, guard.Ledger) {
+		ledger := &fake.Ledger{}
+		return &fake.Suppressions{Ledger: ledger}, ledger
+	})
 	guardtest.Announcements(t, func(*testing.T) (announcement.Store, guard.Ledger) {
 		ledger := &fake.Ledger{}
 		return &fake.Announcements{Ledger: ledger}, ledger

@@ -13,11 +13,13 @@ import (
 	"rootguard/internal/announcement"
 	"rootguard/internal/guard"
 	"rootguard/internal/incident"
+	"rootguard/internal/suppression"
 )
 
 var (
 	_ incident.Store     = (*Incidents)(nil)
 	_ announcement.Store = (*Announcements)(nil)
+	_ suppression.Store  = (*Suppressions)(nil)
 
 	_ incident.WrittenAcks = (*Incidents)(nil)
 )
@@ -275,4 +277,86 @@ func (s *Announcements) ClaimsDuring(ctx context.Context, announcement string, f
 		}
 		return nil
 	})
+}
+
+// Suppressions is a suppression.Store in memory, over the claims of a Ledger.
+type Suppressions struct {
+	Script *Script
+	Ledger *Ledger
+
+	mu  sync.Mutex
+	all map[string][]byte
+}
+
+// Append is suppression.Store's.
+func (s *Suppressions) Append(ctx context.Context, e suppression.AuditEvent) (there suppression.AuditEvent, err error) {
+	err = s.Script.call("Suppressions.Append", func() error {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("storing suppression %s: %w", e.Key, err)
+		}
+		raw, found := s.all[e.Key]
+		if !found {
+			if raw, err = json.Marshal(e); err != nil {
+				return fmt.Errorf("encoding suppression %s: %w", e.Key, err)
+			}
+			if s.all == nil {
+				s.all = map[string][]byte{}
+			}
+			s.all[e.Key] = raw
+		}
+		if err := json.Unmarshal(raw, &there); err != nil {
+			return fmt.Errorf("decoding suppression %s: %w", e.Key, err)
+		}
+		return nil
+	})
+	if err != nil {
+		return suppression.AuditEvent{}, err
+	}
+	return there, nil
+}
+
+// Events is suppression.Store's.
+func (s *Suppressions) Events(ctx context.Context, account string, from, to time.Time) (some []suppression.AuditEvent, err error) {
+	err = s.Script.call("Suppressions.Events", func() error {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("listing suppressions of %s: %w", account, err)
+		}
+		all, err := rows[suppression.AuditEvent](s.all)
+		if err != nil {
+			return err
+		}
+		some = slices.DeleteFunc(all, func(e suppression.AuditEvent) bool {
+			return e.Account != account || e.Until.Before(from) || e.Until.After(to)
+		})
+		slices.SortStableFunc(some, func(a, b suppression.AuditEvent) int { return a.Until.Compare(b.Until) })
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return some, nil
+}
+
+// Uses is suppression.Store's.
+func (s *Suppressions) Uses(ctx context.Context, id string) (uses int, err error) {
+	err = s.Script.call("Suppressions.Uses", func() error {
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("counting what %s held back: %w", id, err)
+		}
+		claims, err := s.Ledger.Claims()
+		for i := range claims {
+			if c := &claims[i]; c.State == guard.Withheld && c.Suppression == id {
+				uses++
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	return uses, nil
 }

@@ -15,6 +15,7 @@ import (
 	"rootguard/internal/failure"
 	"rootguard/internal/mfadeadline"
 	"rootguard/internal/quarantine"
+	"rootguard/internal/suppression"
 	"rootguard/internal/worker"
 )
 
@@ -22,6 +23,7 @@ var (
 	_ worker.Rows[mfadeadline.Deadline] = (*Deadlines)(nil)
 	_ quarantine.Rows                   = (*Quarantines)(nil)
 	_ worker.Rows[announcement.Summary] = (*Summaries)(nil)
+	_ worker.Rows[suppression.Expiry]   = (*Expiries)(nil)
 	_ accountcheck.Checks               = (*Checks)(nil)
 )
 
@@ -33,6 +35,9 @@ type Quarantines = Rows[quarantine.Quarantine]
 
 // Summaries are when the summaries of announcements are due.
 type Summaries = Rows[announcement.Summary]
+
+// Expiries are when the ends of suppressions are reported.
+type Expiries = Rows[suppression.Expiry]
 
 // Rows is a worker.Rows in memory. The zero value is ready.
 type Rows[T worker.Row] struct {

@@ -18,6 +18,8 @@ type event struct {
 	kind    alert.Kind    // of its alert; "" is First
 	limited bool          // it has its rate limit token, or needs none
 	digest  *alert.Digest // that its alert carries
+
+	suppression string // that holds back its alert, unless that is critical; "" for none
 }
 
 type verdict uint8
@@ -28,6 +30,7 @@ const (
 	duplicate                    // handled already
 	busy                         // leased by another invocation
 	noted                        // counted, to be alerted once there are many
+	withhold                     // on record, and not alerted
 )
 
 // decision is what decide came to: what to do and what to store.
@@ -50,7 +53,7 @@ type decision struct {
 func (s *Settings) decide(ev event, c Claim, sr repeats.Series, now time.Time) decision {
 	f := &ev.finding
 	switch c.State {
-	case Sent, Folded:
+	case Sent, Folded, Withheld:
 		return decision{verdict: duplicate, claim: c}
 	case Leased:
 		if s.leased(&c, now) {
@@ -84,6 +87,15 @@ func (s *Settings) decide(ev event, c Claim, sr repeats.Series, now time.Time) d
 	if escalate {
 		f.Severity = max(f.Severity, detect.High)
 		c.Kind = alert.Escalation
+	}
+
+	if ev.suppression != "" && !retry && f.Severity < detect.Critical {
+		c.Key, c.State, c.Kind, c.Finding, c.Series, c.Suppression = ev.claim, Withheld, "", f, sr.Key, ev.suppression
+		d := decision{verdict: withhold, claim: c}
+		if len(sr.Attempts) > 0 { // they count for what comes when the suppression is over
+			d.series = sr
+		}
+		return d
 	}
 
 	if (n.Alerts >= s.burst(f.ID) || n.Quiet) && f.Severity <= n.Severity && !escalate && !retry {

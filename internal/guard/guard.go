@@ -44,6 +44,9 @@ type Deps struct {
 	// announced.
 	Announcements Announcements
 
+	// Suppressions holds back alerts; nil where none can be suppressed.
+	Suppressions Suppressions
+
 	// Incidents are what operators acknowledge; nil where there are none.
 	Incidents Incidents
 
@@ -75,12 +78,13 @@ type Disposition string
 
 // The dispositions. It is "" where Handle failed before it knew.
 const (
-	Ignored   Disposition = "ignored"   // no finding, no facts
-	Recorded  Disposition = "recorded"  // no finding, but facts
-	Alerted   Disposition = "alerted"   // an alert of its own was published
-	RolledUp  Disposition = "rolled_up" // counted in a group, whose roll-up will be published
-	Counted   Disposition = "counted"   // noted, and alerted where many come
-	Duplicate Disposition = "duplicate" // reported before
+	Ignored    Disposition = "ignored"    // no finding, no facts
+	Recorded   Disposition = "recorded"   // no finding, but facts
+	Alerted    Disposition = "alerted"    // an alert of its own was published
+	RolledUp   Disposition = "rolled_up"  // counted in a group, whose roll-up will be published
+	Counted    Disposition = "counted"    // noted, and alerted where many come
+	Duplicate  Disposition = "duplicate"  // reported before
+	Suppressed Disposition = "suppressed" // on record; its alert is suppressed
 )
 
 // Result says what Handle did.
@@ -88,6 +92,7 @@ type Result struct {
 	Outcome     detect.Outcome
 	Disposition Disposition
 	Alert       *alert.Alert // of an Alerted record
+	Suppression string       // of a Suppressed record: the suppression's ID
 	NewFacts    int
 
 	// Unseen is what is to be raised by RaiseUnseen at the end of a log: root read
@@ -159,7 +164,7 @@ func (g *Guard) Handle(ctx context.Context, rec *cloudtrail.Record) (Result, err
 			later = errors.Join(later, ownerErr)
 		}
 		told, err := g.Raise(ctx, g.deployed(ctx, res.Outcome.Finding))
-		res.Outcome, res.Disposition, res.Alert = told.Outcome, told.Disposition, told.Alert
+		res.Outcome, res.Disposition, res.Alert, res.Suppression = told.Outcome, told.Disposition, told.Alert, told.Suppression
 		if res.Disposition == Counted {
 			res.Outcome = detect.Outcome{Kind: detect.NotMatched, Reason: "one sign-in of an IAM user failed; it is counted, and reported where several of one user or from one address fail"}
 		}
@@ -211,7 +216,15 @@ func (g *Guard) Raise(ctx context.Context, f detect.Finding) (Result, error) {
 	if g.deps.Announcements != nil {
 		f, later = g.deps.Announcements.Lower(ctx, f)
 	}
-	ev := event{claim: claimKey(f.Account, f.EventID), series: seriesKey(&f), finding: alert.BoundFinding(f)}
+	var suppression string
+	if g.deps.Suppressions != nil {
+		var err error
+		if suppression, err = g.deps.Suppressions.Covers(ctx, f); err != nil {
+			f.AddDetail("Whether its alerts are suppressed could not be looked up.")
+			later = errors.Join(later, err)
+		}
+	}
+	ev := event{claim: claimKey(f.Account, f.EventID), series: seriesKey(&f), finding: alert.BoundFinding(f), suppression: suppression}
 	res, err := g.raise(ctx, ev, nil)
 	res.Outcome.Finding = f
 	return res, errors.Join(err, later)
@@ -273,6 +286,8 @@ func (g *Guard) raise(ctx context.Context, ev event, of *alert.Incident) (Result
 		return res, g.count(ctx, &d.claim, d.of, true)
 	case noted:
 		res.Disposition = Counted
+	case withhold:
+		res.Disposition, res.Suppression = Suppressed, d.claim.Suppression
 	case duplicate:
 		res.Disposition = Duplicate
 		if d.claim.Group != "" { // who folded it may have died before it was counted

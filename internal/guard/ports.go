@@ -24,6 +24,13 @@ type Announcements interface {
 	Lower(ctx context.Context, f detect.Finding) (detect.Finding, error)
 }
 
+// Suppressions knows which findings are not to be alerted.
+type Suppressions interface {
+	// Covers returns the ID of the suppression that holds back a finding, "" where none
+	// does. An error is none.
+	Covers(ctx context.Context, f detect.Finding) (id string, err error)
+}
+
 // Incidents are what operators acknowledge.
 type Incidents interface {
 	// Attach counts an alert in the incident that it belongs to, and returns what the
@@ -113,6 +120,7 @@ const (
 	Released ClaimState = "released" // publishing failed; the next attempt publishes at once
 	Sent     ClaimState = "sent"     // its alert was published
 	Folded   ClaimState = "folded"   // counted in a group, which will be published
+	Withheld ClaimState = "withheld" // its alert is suppressed, and counts as a use of the suppression
 )
 
 // Claim is the ledger's row for one event, or for one roll-up of a group.
@@ -134,6 +142,8 @@ type Claim struct {
 	// that nothing as severe was alerted near it.
 	Throttled bool `json:"throttled,omitempty"`
 	Soon      bool `json:"soon,omitempty"`
+	// Suppression is the ID of the suppression that a Withheld event is a use of.
+	Suppression string `json:"suppression,omitempty"`
 	// Cut is of a roll-up alone.
 	Cut *Cut `json:"cut,omitempty"`
 

@@ -97,6 +97,8 @@ func Assemble(cfg config.Config, env aws.Config, now func() time.Time, logger *s
 
 		Announcements: store,
 		Summaries:     store.Summaries(),
+		Suppressions:  store.Suppressions(),
+		Expiries:      store.Expiries(),
 		Incidents:     store,
 		WrittenAcks:   store,
 		Quarantines:   store.Quarantines(),

@@ -105,6 +105,7 @@ func (o *outcome) about() []slog.Attr { //nolint:gocognit // one case for each o
 		text("region", r.AWSRegion)
 		text("disposition", string(o.result.Disposition))
 		text("reason", o.result.Outcome.Reason)
+		text("suppression", o.result.Suppression)
 		if o.result.NewFacts > 0 {
 			attrs = append(attrs, slog.Int("new_facts", o.result.NewFacts))
 		}

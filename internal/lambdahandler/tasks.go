@@ -10,6 +10,7 @@ import (
 	"rootguard/internal/health"
 	"rootguard/internal/incident"
 	"rootguard/internal/quarantine"
+	"rootguard/internal/suppression"
 )
 
 // Renotifier sends again what no one has acknowledged.
@@ -38,6 +39,22 @@ func Summarize(g Summarizer) Task {
 	return Task{Name: "announcements", Run: func(ctx context.Context, at time.Time) (slog.Value, error) {
 		did, err := g.Summarize(ctx, at)
 		if did == (announcement.Summarized{}) {
+			return slog.Value{}, err
+		}
+		return slog.GroupValue(slog.Int("ended", did.Ended), slog.Bool("more", did.More)), err
+	}}
+}
+
+// Expirer says that suppressions of alerts are over.
+type Expirer interface {
+	Expire(ctx context.Context, at time.Time) (suppression.Expired, error)
+}
+
+// Expire is the task of reporting that suppressions are over.
+func Expire(g Expirer) Task {
+	return Task{Name: "suppressions", Run: func(ctx context.Context, at time.Time) (slog.Value, error) {
+		did, err := g.Expire(ctx, at)
+		if did == (suppression.Expired{}) {
 			return slog.Value{}, err
 		}
 		return slog.GroupValue(slog.Int("ended", did.Ended), slog.Bool("more", did.More)), err

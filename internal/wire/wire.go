@@ -13,6 +13,7 @@ import (
 	"rootguard/internal/incident"
 	"rootguard/internal/mfadeadline"
 	"rootguard/internal/quarantine"
+	"rootguard/internal/suppression"
 	"rootguard/internal/worker"
 )
 
@@ -31,6 +32,8 @@ type Deps struct {
 	Deadlines     worker.Rows[mfadeadline.Deadline] // nil in a log that is replayed
 	Announcements announcement.Store                // nil where nothing can be announced
 	Summaries     worker.Rows[announcement.Summary] // of announcements
+	Suppressions  suppression.Store                 // nil where nothing can be suppressed
+	Expiries      worker.Rows[suppression.Expiry]   // of suppressions
 	Incidents     incident.Store                    // nil where no one acknowledges
 	WrittenAcks   incident.WrittenAcks              // nil where no one acknowledges by hand
 	Checks        accountcheck.Checks               // nil where accounts are not checked
@@ -103,6 +106,7 @@ type Parts struct {
 	Deadlines *mfadeadline.Deadlines
 
 	Announcer  *announcement.Announcer
+	Suppressor *suppression.Desk
 	Incidents  *incident.Desk
 	Accounts   *accountcheck.Checker
 	Quarantine *quarantine.Worker
@@ -133,6 +137,9 @@ func New(deps Deps, settings Settings) Parts {
 	if deps.Announcements != nil {
 		core.Announcements = announcement.Register{Store: deps.Announcements}
 	}
+	if deps.Suppressions != nil {
+		core.Suppressions = suppression.Register{Store: deps.Suppressions, Now: deps.Now}
+	}
 	var book *incident.Book
 	if deps.Incidents != nil {
 		book = incident.NewBook(deps.Incidents, deps.Now, incident.Settings{Resend: settings.Resend, Batch: settings.Batch, AckFlags: settings.AckFlags})
@@ -147,6 +154,9 @@ func New(deps Deps, settings Settings) Parts {
 	}
 	if deps.Announcements != nil {
 		p.Announcer = announcement.New(deps.Announcements, deps.Summaries, p.Guard, deps.Now, settings.Batch)
+	}
+	if deps.Suppressions != nil {
+		p.Suppressor = suppression.NewDesk(deps.Suppressions, deps.Expiries, p.Guard, deps.Now, settings.Batch)
 	}
 	if deps.Quarantines != nil {
 		p.Quarantine = quarantine.New(quarantine.Deps{Guard: p.Guard, Facts: deps.Facts, Pages: core.Pages, Rows: deps.Quarantines, Now: deps.Now}, settings.quarantine())

@@ -1,7 +1,8 @@
 // Command sweep is the Lambda function that a schedule calls: it checks the
 // users whose time to get MFA is over and at each account's root and users, live,
 // sends again what no one has acknowledged, says what became of announced root
-// use, sends the roll-ups that are due and the digest, and proves that the guard itself works.
+// use and of suppressions, sends the roll-ups that are due and the digest, and proves
+// that the guard itself works.
 package main
 
 import (
@@ -30,6 +31,7 @@ func main() {
 	f.Deps.Users, f.Deps.Sweeper = accounts, f.Parts.Deadlines
 	f.Deps.First = append(f.Deps.First, lambdahandler.Compact(f.Parts.Accounts))
 	f.Deps.Tasks = append(f.Deps.Tasks, lambdahandler.Renotify(f.Parts.Incidents), lambdahandler.Summarize(f.Parts.Announcer),
+		lambdahandler.Expire(f.Parts.Suppressor),
 		lambdahandler.CheckHealth(awshealth.New(&f.Config, f.AWS, time.Now), f.Parts.Guard))
 	f.Deps.Tasks = append(f.Deps.Tasks, lambdahandler.AccountTasks(f.Parts.Accounts, accounts, f.Config.HubAccount(), f.Organization, forwarders)...)
 	f.Deps.Tasks = append(f.Deps.Tasks, lambdahandler.SendDigest(f.Digest()))

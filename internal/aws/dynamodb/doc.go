@@ -15,6 +15,8 @@
 //	ACCOUNT#<id>     INCIDENT#<start>/<ID>               incident.Incident
 //	ACCOUNT#<id>     ANNOUNCEMENT#<from>/<ID>/<act>      announcement.Entry
 //	ACCOUNT#<id>     RECAP#<account>/<from>/<ID>         mfadeadline.Deadline
+//	ACCOUNT#<id>     SUPPRESSION#<until>/<ID>/<action>   suppression.AuditEvent
+//	ACCOUNT#<id>     SUPPRESSIONEND#<account>/<until>/<ID>  suppression.Expiry
 //	INCIDENT#<ID>    INCIDENT#     the incident's key; ack_by and ack_note of one who acknowledges by hand
 //	ACCOUNT#<id>     ROUND#<key>   accountcheck.Round: its root's, its users', and in the guard's own account the discovery of accounts
 //	ACCOUNTS         ACCOUNT#<id>  that the account is known
@@ -38,15 +40,16 @@
 //	due_shard  with due_at the key of the index "due"; only on groups that hold
 //	           something unsent and on incidents, deadlines, summaries, rounds and quarantines
 //	           that are due, which have shards of their own ("DUE#", "INCIDENTS#", "USERS#",
-//	           "RECAPS#", "ROUNDS#<kind>#", "QUARANTINES#"), and on claims judged under an
-//	           announcement ("ANNOUNCED#<ID>"), and where an incident was acknowledged by hand ("ACKS#")
+//	           "RECAPS#", "ROUNDS#<kind>#", "QUARANTINES#", "SUPPRESSIONENDS#"), and on claims
+//	           judged under an announcement ("ANNOUNCED#<ID>") or held back by a suppression
+//	           ("SUPPRESSED#<ID>"), and where an incident was acknowledged by hand ("ACKS#")
 //	tokens     only on RATELIMIT, which has no other but expires: a number
 //	due_at     the group's Until, what else has a Due, the event time of a claim; of fixed width
 //
 // Claims, and incidents about which nothing is due, expire ClaimTTL after they were
 // last written, groups that hold nothing unsent, and deadlines and quarantines
 // without a time, WindowTTL after, heartbeats BeatTTL after, the count of a second ten
-// minutes after it. A fact that was removed, since others replace it, has expired a day
+// minutes after it, what is on record of a suppression suppression.KeptFor after its end. A fact that was removed, since others replace it, has expired a day
 // before: no function may delete a row. Other facts, accounts,
 // rounds, announcements and the state of the checks never do, nor does a group
 // before what it holds was sent. DynamoDB deletes expired items days later, so

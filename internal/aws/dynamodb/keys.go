@@ -31,6 +31,8 @@ const (
 	incidentPrefix     = "INCIDENT#"
 	announcementPrefix = "ANNOUNCEMENT#"
 	recapPrefix        = "RECAP#"
+	suppressionPrefix  = "SUPPRESSION#"
+	expiryPrefix       = "SUPPRESSIONEND#"
 
 	// The shards of the index, by what is due in them.
 	windowShard   = "DUE#"
@@ -41,8 +43,11 @@ const (
 	writtenPartition = "ACKS#"
 	// The partition of the index that has the claims judged under an announcement.
 	announcedPartition = "ANNOUNCED#"
-	roundShard         = "ROUNDS#" // and the kind of round
-	quarantineShard    = "QUARANTINES#"
+	// That which has the claims that a suppression held back.
+	suppressedPartition = "SUPPRESSED#"
+	expiryShard         = "SUPPRESSIONENDS#"
+	roundShard          = "ROUNDS#" // and the kind of round
+	quarantineShard     = "QUARANTINES#"
 
 	maxPartitionKey = 2048 // bytes
 	maxSortKey      = 1024

@@ -12,6 +12,7 @@ import (
 	"rootguard/internal/failure"
 	"rootguard/internal/mfadeadline"
 	"rootguard/internal/quarantine"
+	"rootguard/internal/suppression"
 	"rootguard/internal/worker"
 )
 
@@ -102,6 +103,11 @@ func (s *Store) DigestCollections() worker.Rows[digestwork.Collection] {
 }
 
 func digestRow(rowKey string) key { return key{digestPartition, sortKey(digestPrefix, rowKey)} }
+
+// Expiries are when the ends of suppressions are to be reported.
+func (s *Store) Expiries() worker.Rows[suppression.Expiry] {
+	return rowsOf[suppression.Expiry]{s: s, key: keysOf(expiryPrefix), shard: expiryShard}
+}
 
 func keysOf(prefix string) func(string) key {
 	return func(rowKey string) key { return deadlineRow(prefix, rowKey) }

@@ -121,8 +121,11 @@ func (s *Store) decided(claimKey, seriesKey string, rows map[key]row, decide fun
 		r.expires = now.Add(ClaimTTL).Unix()
 		if f := c.Finding; f != nil {
 			account = f.Account
-			if f.Announced != nil {
+			switch {
+			case f.Announced != nil:
 				r.shard, r.due = announcedShard(f.Announced.ID), dueAt(f.EventTime)
+			case c.State == guard.Withheld && c.Suppression != "":
+				r.shard, r.due = suppressedShard(c.Suppression), dueAt(f.EventTime)
 			}
 		}
 		write = append(write, r)

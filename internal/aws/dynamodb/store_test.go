@@ -26,6 +26,7 @@ import (
 	"rootguard/internal/mfadeadline"
 	"rootguard/internal/quarantine"
 	"rootguard/internal/repeats"
+	"rootguard/internal/suppression"
 	"rootguard/internal/testenv"
 	"rootguard/internal/worker"
 )
@@ -75,6 +76,11 @@ func TestIncidents(t *testing.T) {
 }
 
 func TestAnnouncements(t *testing.T) {
+	guardtest.Suppressions(t, func(t *testing.T) (suppression.Store, guard.Ledger) {
+		t.Helper()
+		s := open(t)
+		return s.Suppressions(), s
+	})
 	guardtest.Announcements(t, func(t *testing.T) (announcement.Store, guard.Ledger) {
 		t.Helper()
 		s := open(t)

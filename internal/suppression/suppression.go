@@ -1,0 +1,389 @@
+package suppression
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"rootguard/internal/detect"
+	"rootguard/internal/failure"
+	"rootguard/internal/guard"
+	"rootguard/internal/keys"
+	"rootguard/internal/worker"
+)
+
+// Max is the longest that alerts are suppressed for.
+const Max = 90 * 24 * time.Hour
+
+// KeptFor is how long after its end a suppression stays on record.
+const KeptFor = 400 * 24 * time.Hour
+
+// endDelay is how long after its end a suppression's uses are counted, for CloudTrail
+// to deliver what happened in its last minutes.
+const endDelay = 5 * time.Minute
+
+// AuditEvent is what someone did about a suppression. Events are never changed.
+type AuditEvent struct {
+	Key     string    `json:"key"` // "account/until/ID/action"
+	Action  Action    `json:"action"`
+	ID      string    `json:"id"` // of the suppression, for people, see keys.ReadID
+	Account string    `json:"account"`
+	Until   time.Time `json:"until"` // of the suppression, as it was added, in whole seconds
+
+	At     time.Time    `json:"at"` // when it was done
+	Actor  detect.Actor `json:"actor"`
+	Reason string       `json:"reason,omitempty"`
+
+	// Of an Added:
+	Finding   detect.ID `json:"finding,omitempty"`
+	Principal string    `json:"principal,omitempty"` // as detect.ByPrincipal reads it
+	Owner     string    `json:"owner,omitempty"`     // who answers for it
+}
+
+// Action is what an event reports.
+type Action string
+
+// The actions.
+const (
+	Added   Action = "add"
+	Removed Action = "remove"
+)
+
+// Suppression is of alerts that are not sent.
+type Suppression struct {
+	Added   AuditEvent  `json:"added"`
+	Removed *AuditEvent `json:"removed,omitempty"` // before its time
+}
+
+// From is when it begins: in the second in which it was added, since records have no
+// finer time.
+func (s *Suppression) From() time.Time { return s.Added.At.Truncate(time.Second) }
+
+// End is when it ends, or ended.
+func (s *Suppression) End() time.Time {
+	end := s.Added.Until
+	if longest := s.From().Add(Max); end.After(longest) {
+		end = longest
+	}
+	if s.Removed != nil && s.Removed.At.Before(end) {
+		end = s.Removed.At
+	}
+	return end
+}
+
+// InForce reports whether it holds at a time.
+func (s *Suppression) InForce(at time.Time) bool {
+	return !at.Before(s.From()) && at.Before(s.End())
+}
+
+func (s *Suppression) about() detect.Suppressed {
+	a := &s.Added
+	return detect.Suppressed{Account: a.Account, ID: a.ID, Finding: a.Finding, Principal: a.Principal, Until: a.Until, Owner: a.Owner, Reason: a.Reason}
+}
+
+// Of puts events together, by when the suppressions were added. A removal without what
+// it removes is left out.
+func Of(events []AuditEvent) []Suppression {
+	var all []Suppression
+	removed := map[string]*AuditEvent{}
+	for i := range events {
+		if e := &events[i]; e.Action == Removed {
+			removed[e.ID] = e
+		}
+	}
+	for i := range events {
+		if e := &events[i]; e.Action == Added {
+			all = append(all, Suppression{Added: *e, Removed: removed[e.ID]})
+		}
+	}
+	slices.SortFunc(all, func(a, b Suppression) int {
+		return cmp.Or(a.Added.At.Compare(b.Added.At), cmp.Compare(a.Added.ID, b.Added.ID))
+	})
+	return all
+}
+
+// Register knows what is suppressed.
+type Register struct {
+	Store Store
+	Now   func() time.Time
+}
+
+var _ guard.Suppressions = Register{}
+
+// lookupTimeout bounds a lookup, which is worth less than the alert it delays.
+const lookupTimeout = 5 * time.Second
+
+// Covers returns the ID of the suppression that holds back a finding, "" where none
+// does. An error is none: one alert too many is better than one too few. It reads the
+// table once, for a finding that may be suppressed.
+func (r Register) Covers(ctx context.Context, f detect.Finding) (id string, err error) {
+	if f.Severity >= detect.Critical || f.Announced != nil || f.Subject.Phase == detect.PhaseResolved || detect.Unsuppressible(f.ID) != "" {
+		return "", nil
+	}
+	at := f.EventTime
+	if at.IsZero() || f.Synthetic() {
+		at = r.Now().UTC()
+	}
+	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
+	defer cancel()
+	events, err := r.Store.Events(ctx, f.Account, at.Truncate(time.Second), at.Add(Max))
+	if err != nil {
+		return "", fmt.Errorf("looking for suppressions of account %s: %w", f.Account, err)
+	}
+	known := Of(events)
+	covers := func(finding detect.ID) string {
+		for i := range known {
+			s := &known[i]
+			if s.Added.Finding == finding && s.InForce(at) && detect.ByPrincipal(&f, s.Added.Principal) {
+				return s.Added.ID
+			}
+		}
+		return ""
+	}
+	if id = covers(f.ID); id == "" || slices.ContainsFunc(f.Also, func(also detect.ID) bool { return covers(also) == "" }) {
+		return "", nil
+	}
+	return id, nil
+}
+
+// OverlapError says that another suppression holds back the same at the same time.
+type OverlapError struct{ With Suppression }
+
+func (e *OverlapError) Error() string {
+	return fmt.Sprintf("suppression %s of %s holds already", e.With.Added.ID, e.With.Added.Owner)
+}
+
+// Sender publishes a notice, once. It is a *guard.Guard.
+type Sender interface {
+	Send(ctx context.Context, n guard.Notice) (guard.Result, error)
+}
+
+// Expiry is when to report that a suppression is over.
+type Expiry struct {
+	Key      string    `json:"key"` // "account/until/ID"
+	Account  string    `json:"account"`
+	Due      time.Time `json:"due,omitzero"` // zero: it was reported
+	Revision int       `json:"revision"`     // of the row, which begins at 1
+	Failures int       `json:"failures,omitempty"`
+}
+
+// RowKey is worker.Row's.
+func (e Expiry) RowKey() string { return e.Key }
+
+// RowDue is worker.Row's.
+func (e Expiry) RowDue() time.Time { return e.Due }
+
+// Desk adds and removes suppressions, and reports that they are over.
+type Desk struct {
+	store    Store
+	expiries worker.Rows[Expiry]
+	sender   Sender
+	now      func() time.Time
+	batch    int
+}
+
+// NewDesk returns a Desk. batch is how many expiries it reads at a time; 0 is 64.
+func NewDesk(store Store, expiries worker.Rows[Expiry], sender Sender, now func() time.Time, batch int) *Desk {
+	return &Desk{store, expiries, sender, now, cmp.Or(batch, 64)}
+}
+
+// Suppress adds a suppression, which begins now: Account, Finding, Principal, Until,
+// Owner, Reason and Actor of the event say which. That it is added is published first,
+// and only then is it stored and counts. It fails with an OverlapError where one holds
+// already of the same account, finding and principal.
+func (d *Desk) Suppress(ctx context.Context, e AuditEvent) (AuditEvent, error) {
+	e.Action, e.At, e.Until = Added, d.now().UTC(), e.Until.UTC().Truncate(time.Second)
+	refuse := func(why string) error { return failure.Permanent(errors.New("suppressing alerts: " + why)) }
+	switch lasts := e.Until.Sub(e.At); {
+	case lasts <= 0 || lasts > Max:
+		return e, refuse(fmt.Sprintf("it is to last %v, and may last %v at most", lasts, Max))
+	case detect.Unsuppressible(e.Finding) != "":
+		return e, refuse(fmt.Sprintf("%s is always sent: %s", e.Finding, detect.Unsuppressible(e.Finding)))
+	case !detect.IsPrincipal(e.Principal):
+		return e, refuse(fmt.Sprintf("%q is no principal", e.Principal))
+	case e.Account == "" || e.Owner == "" || e.Reason == "":
+		return e, refuse("account, owner and reason are required")
+	}
+	e.ID = keys.ShortID(strings.Join([]string{e.Account, e.Until.String(), string(e.Finding), e.Principal, e.Owner, e.Reason, e.Actor.ARN, e.At.String()}, "\n"))
+	e.Key = eventKey(&e)
+	if err := d.overlap(ctx, &e); err != nil {
+		return e, err
+	}
+	s := Suppression{Added: e}
+	if err := d.publish(ctx, detect.SuppressionCreated(s.about(), e.Actor, e.At)); err != nil {
+		return e, err
+	}
+	if err := d.schedule(ctx, &e, e.Until.Add(endDelay)); err != nil {
+		return e, err
+	}
+	if _, err := d.store.Append(ctx, e); err != nil {
+		return e, fmt.Errorf("storing suppression %s: %w", e.ID, err)
+	}
+	// Each of two that are stored at once checks after it is stored, so at least one
+	// sees the other, and removes itself: never do both count.
+	err := d.overlap(ctx, &e)
+	if _, both := errors.AsType[*OverlapError](err); both {
+		if _, _, removeErr := d.Remove(ctx, s, e.Actor, "added at the same moment as another one"); removeErr != nil {
+			return e, errors.Join(err, removeErr)
+		}
+	}
+	return e, err
+}
+
+// overlap is an OverlapError where another suppression of the same holds.
+func (d *Desk) overlap(ctx context.Context, e *AuditEvent) error {
+	events, err := d.store.Events(ctx, e.Account, e.At.Truncate(time.Second), e.At.Add(Max))
+	if err != nil {
+		return fmt.Errorf("looking for suppressions of account %s: %w", e.Account, err)
+	}
+	for _, s := range Of(events) {
+		a := &s.Added
+		if a.ID != e.ID && a.Finding == e.Finding && (a.Principal == e.Principal || a.Principal == detect.AnyPrincipal) && e.At.Before(s.End()) {
+			return &OverlapError{With: s}
+		}
+	}
+	return nil
+}
+
+// Remove ends a suppression before its time and reports so. It counts at once, since it
+// only makes alerts louder. Where it was removed before, that event stays, already is
+// true, and that it is reported is made sure.
+func (d *Desk) Remove(ctx context.Context, s Suppression, by detect.Actor, reason string) (removed Suppression, already bool, err error) {
+	e := AuditEvent{Action: Removed, ID: s.Added.ID, Account: s.Added.Account, Until: s.Added.Until, At: d.now().UTC(), Actor: by, Reason: reason}
+	e.Key = eventKey(&e)
+	there, err := d.store.Append(ctx, e)
+	if err != nil {
+		return s, false, fmt.Errorf("removing suppression %s: %w", e.ID, err)
+	}
+	s.Removed, already = &there, !there.At.Equal(e.At) || there.Actor.ARN != by.ARN
+	if err := d.schedule(ctx, &s.Added, s.End().Add(endDelay)); err != nil {
+		return s, already, err
+	}
+	return s, already, d.publish(ctx, detect.SuppressionRemoved(s.about(), there.Actor, there.Reason, there.At))
+}
+
+// publish publishes a finding in an alert of its own, once.
+func (d *Desk) publish(ctx context.Context, f detect.Finding) error {
+	_, err := d.sender.Send(ctx, guard.Notice{Finding: f})
+	return err //nolint:wrapcheck // it says which event
+}
+
+// schedule has Expire report a suppression at a time, if not earlier.
+func (d *Desk) schedule(ctx context.Context, e *AuditEvent, at time.Time) error {
+	key := expiryKey(e)
+	err := d.expiries.Update(ctx, key, func(x Expiry) Expiry {
+		if x.Key != "" && (x.Due.IsZero() || x.Due.Before(at)) {
+			return Expiry{}
+		}
+		x.Key, x.Account, x.Due = key, e.Account, at
+		x.Revision++
+		return x
+	})
+	if err != nil {
+		return fmt.Errorf("storing when suppression %s ends: %w", e.ID, err)
+	}
+	return nil
+}
+
+// Expired says what Expire did.
+type Expired struct {
+	Ended int  // suppressions that ended
+	More  bool // some are due that were left to the next run
+}
+
+// Expire reports every suppression that was over some minutes before a time, once.
+// What one run leaves is due for the next.
+func (d *Desk) Expire(ctx context.Context, at time.Time) (done Expired, err error) {
+	loop := worker.Loop[Expiry]{
+		What: "suppressions that ended", At: at, Now: d.now, Page: d.batch, Batch: 1, Reserve: reserve, Backoff: worker.AfterFailure(),
+		Due:    d.expiries.Due,
+		Row:    func(x *Expiry) (string, int) { return x.Key, x.Failures },
+		PutOff: d.putOff,
+	}
+	loop.Do = worker.One(func(ctx context.Context, x *Expiry) worker.Result {
+		ended, err := d.expire(ctx, *x)
+		if ended {
+			done.Ended++
+		}
+		if err != nil {
+			err = fmt.Errorf("reporting suppressions that ended: %w", err)
+		}
+		return guard.ResultOf(err)
+	})
+	run := loop.Run(ctx)
+	done.More = run.More
+	return done, run.Err()
+}
+
+// reserve is what must be left of the context's time for one more.
+const reserve = 3 * time.Second
+
+// putOff stores that an attempt failed, unless the row has changed.
+func (d *Desk) putOff(ctx context.Context, x *Expiry, failures int, until time.Time) (stored bool, err error) {
+	err = d.expiries.Update(ctx, x.Key, func(cur Expiry) Expiry {
+		if stored = cur.Revision == x.Revision; !stored {
+			return Expiry{}
+		}
+		cur.Due, cur.Failures = until, failures
+		cur.Revision++
+		return cur
+	})
+	return stored, err //nolint:wrapcheck // the loop says which row
+}
+
+// expire reports one suppression, and takes it off the index.
+func (d *Desk) expire(ctx context.Context, x Expiry) (ended bool, err error) {
+	_, rest, _ := strings.Cut(x.Key, "/")
+	text, id, _ := strings.Cut(rest, "/")
+	until, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return false, failure.Permanent(fmt.Errorf("reading when the suppression of %s ends: %w", x.Key, err))
+	}
+	events, err := d.store.Events(ctx, x.Account, until, until)
+	if err != nil {
+		return false, fmt.Errorf("looking for suppressions of account %s: %w", x.Account, err)
+	}
+	known := Of(events)
+	// There is none where the process that added it died before it counted.
+	if i := slices.IndexFunc(known, func(s Suppression) bool { return s.Added.ID == id }); i >= 0 {
+		if ended, err = d.report(ctx, &known[i]); err != nil {
+			return ended, err
+		}
+	}
+	err = d.expiries.Update(ctx, x.Key, func(cur Expiry) Expiry {
+		if cur.Revision != x.Revision {
+			return Expiry{}
+		}
+		cur.Due, cur.Failures = time.Time{}, 0
+		cur.Revision++
+		return cur
+	})
+	if err != nil {
+		return ended, fmt.Errorf("storing that the end of suppression %s was reported: %w", id, err)
+	}
+	return ended, nil
+}
+
+func (d *Desk) report(ctx context.Context, s *Suppression) (ended bool, err error) {
+	if r := s.Removed; r != nil {
+		if err := d.publish(ctx, detect.SuppressionRemoved(s.about(), r.Actor, r.Reason, r.At)); err != nil {
+			return false, err
+		}
+	}
+	uses, err := d.store.Uses(ctx, s.Added.ID)
+	if err != nil {
+		return false, fmt.Errorf("counting what suppression %s held back: %w", s.Added.ID, err)
+	}
+	res, err := d.sender.Send(ctx, guard.Notice{Finding: detect.SuppressionEnded(s.about(), uses, s.End())})
+	return res.Disposition == guard.Alerted, err //nolint:wrapcheck // it says which event
+}
+
+func eventKey(e *AuditEvent) string { return expiryKey(e) + "/" + string(e.Action) }
+
+func expiryKey(e *AuditEvent) string {
+	return keys.Account(e.Account) + "/" + e.Until.UTC().Format(time.RFC3339) + "/" + e.ID
+}
