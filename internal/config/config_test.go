@@ -33,8 +33,8 @@ func TestLoad(t *testing.T) {
 		Own: detect.Own{Prefix: "guard", Trails: []string{"one", "arn:aws:cloudtrail:us-east-1:111122223333:trail/two"}, Keys: []string{"k"}},
 		Settings: wire.Settings{DedupWindow: 5 * time.Minute, Lease: time.Minute, Reminders: []time.Duration{time.Hour, 48 * time.Hour}, Resend: []time.Duration{10 * time.Minute, 2 * time.Hour},
 			RootInterval: 2 * time.Hour, AckFlags: "--region us-gov-west-1 --stack guard",
-			Bootstrap:    bootstrap.Options{Grace: 36 * time.Hour, QuietDays: 60, AdminRoles: []string{"Platform", "ops"}, QuarantinePolicy: "guard-quarantine"},
-			Quarantine:   quarantine.Settings{Mode: quarantine.DryRun, Notice: 48 * time.Hour, PerDay: 25, Exempt: []string{"a,b", "111122223333"}}},
+			Bootstrap:  bootstrap.Options{Grace: 36 * time.Hour, QuietDays: 60, AdminRoles: []string{"Platform", "ops"}, QuarantinePolicy: "guard-quarantine"},
+			Quarantine: quarantine.Settings{Mode: quarantine.DryRun, Notice: 48 * time.Hour, PerDay: 25, Exempt: []string{"a,b", "111122223333"}}},
 		UndeliveredQueueURL: "https://sqs.us-gov-west-1.amazonaws.com/111122223333/u", FailedQueueURL: "http://localhost:1/f", Regions: []string{"us-gov-east-1", "x"},
 		Partition: "aws-us-gov", Region: "us-gov-west-1", Account: "111122223333",
 	}
