@@ -32,5 +32,9 @@ func ExampleText() {
 	// MFA:     missing
 	// Detail:  Console password since Sun 2026-03-01 09:15:00 UTC, MFA was due by Mon 2026-03-02 09:15:00 UTC;
 	//          password by CreateLoginProfile.
+	// Forward: Please protect your IAM user bob in AWS account data-lake (111122223333) with MFA today, since its
+	//          password alone opens the account: sign in to the AWS console as always, choose your user name at the
+	//          top right, Security credentials, Assign MFA device, and follow the steps. If a step is denied,
+	//          answer this mail. No one needs your password or a code from you.
 	// user.mfa.missing | event user.mfa.missing/111122223333/AIDAEXAMPLEBOB/2026-03-02T09:15:00Z | CIS 1.10 | ATT&CK T1078.004
 }

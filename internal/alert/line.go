@@ -42,7 +42,20 @@ func parts(a Alert) (account, who, what string) {
 	if ip := origin(f.SourceIP, 60); ip != "" {
 		who += " from " + ip
 	}
-	return account, who, display(title(a), 120) + times
+	return account, who, display(title(a), 120) + times + since(a)
+}
+
+// since is " (from 09:06:03)" where an alert is about events from then on.
+func since(a Alert) string {
+	first, last := a.FirstTime, a.LastTime
+	if !several(a) || first.IsZero() || !first.Before(last) {
+		return ""
+	}
+	layout := second
+	if stamp(first, time.DateOnly) != stamp(last, time.DateOnly) {
+		layout = time.DateOnly + " " + second
+	}
+	return " (from " + stamp(first, layout) + ")"
 }
 
 // when is the time an alert is about: the last event of several.

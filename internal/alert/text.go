@@ -61,6 +61,7 @@ func Text(a Alert) string {
 	if command := ack(a); command != "" {
 		lines = append(lines, "Ack:     "+command)
 	}
+	lines = append(lines, forward(a)...)
 	if list {
 		lines = append(lines, all(a)...)
 	} else {
@@ -329,6 +330,25 @@ func ack(a Alert) string {
 		command += " " + flags
 	}
 	return command + ` --note "who it was, and why"`
+}
+
+// forward is what a user without MFA has to do, in words to be passed on to the
+// user (AWS IAM User Guide, "Assign MFA devices in the AWS Management Console"). It
+// has no link: a mail that asks to sign in by one is how phishing looks.
+func forward(a Alert) []string {
+	f := &a.Finding
+	if f.ID != detect.UserMFAMissing || f.MFA != cloudtrail.No || f.Subject.Phase == detect.PhaseResolved {
+		return nil
+	}
+	user := "your IAM user"
+	if name := display(f.Target.UserName, 80); name != "" && !lists(a) {
+		user = "your IAM user " + name
+	}
+	account, _, _ := strings.Cut(account(a), ", ")
+	text := "Please protect " + user + " in AWS account " + account + " with MFA today, since its password alone opens the account: sign in to the AWS console as always, " +
+		"choose your user name at the top right, Security credentials, Assign MFA device, and follow the steps. " +
+		"If a step is denied, answer this mail. No one needs your password or a code from you."
+	return wrap("Forward: ", text)
 }
 
 // repeats lists the calls of a roll-up or an escalation.

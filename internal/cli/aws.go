@@ -182,7 +182,7 @@ func (d deployed) view(ctx context.Context, sys system) (*view, error) {
 		records: store, incidents: store.Incidents,
 		where:  "the table " + table + " in " + cfg.Region,
 		source: table + " in " + cfg.Region,
-		empty:  "no event about root or an IAM user has reached it",
+		empty:  "no event about root or an IAM user has reached it; rootguard enroll checks its own account now, rootguard enroll --organization all accounts",
 		absent: "either it did not reach rootguard, or nothing came of it; name the logs to see why",
 		unsent: "not alerted yet: Lambda calls the function again, and what it gives up on waits for rootguard redrive",
 		live:   true,

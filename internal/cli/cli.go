@@ -9,6 +9,7 @@ import (
 	"io"
 	"regexp"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -180,13 +181,23 @@ func outcome(sys system, parsed *kong.Context, err error) int {
 // argument is how kong names one that it could not read, such as "[<account> ...]: ".
 var argument = regexp.MustCompile(`^\[?<([a-z-]+)>(?: \.\.\.)?\]?: `)
 
+// dashed is how kong says that a flag's value begins with a dash.
+var dashed = regexp.MustCompile(`^(--[a-z-]+): expected .* value but got "(-[^"]*)" \((?:short|long) flag\)`)
+
 // usage says what was wrong with the command line, and where to read on.
 func usage(sys system, parsed *kong.Context, err error) int {
 	command := "rootguard"
 	if parsed != nil && parsed.Selected() != nil {
 		command = parsed.Selected().FullPath()
 	}
-	fmt.Fprintln(sys.stderr, "rootguard:", label.CleanText(argument.ReplaceAllString(err.Error(), "$1: ")))
+	text := argument.ReplaceAllString(err.Error(), "$1: ")
+	if m := dashed.FindStringSubmatch(text); m != nil {
+		text = m[1] + ": " + strconv.Quote(m[2]) + " is read as a flag; a value that begins with - is given as " + m[1] + "=" + m[2]
+		if _, err := time.ParseDuration(m[2]); err == nil {
+			text = m[1] + ": " + strconv.Quote(m[2]) + " is not a length of time such as 36h, 7d or 2w"
+		}
+	}
+	fmt.Fprintln(sys.stderr, "rootguard:", label.CleanText(text))
 	fmt.Fprintf(sys.stderr, "Try '%s --help'.\n", command)
 	return exitUsage
 }

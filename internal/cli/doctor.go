@@ -222,7 +222,9 @@ func (d *doctor) group(b *strings.Builder, name string, results []health.Result)
 		for _, line := range wrap(label.Clean(r.Why), d.sys.outputWidth()-8) {
 			fmt.Fprintf(b, "        %s\n", line)
 		}
-		fmt.Fprintf(b, "        fix: %s\n", label.Clean(r.Fix)) // never wrapped: it is to be copied
+		for _, fix := range append([]string{r.Fix}, r.More...) {
+			fmt.Fprintf(b, "        fix: %s\n", label.Clean(fix)) // never wrapped: it is to be copied
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -65,10 +66,17 @@ Exit codes: 0 everything left its queue; 1 something failed or is hidden by anot
 }
 
 // leftError says that malformed messages were left on their queues.
-type leftError struct{ n int }
+type leftError struct {
+	n    int
+	urls []string // of the queues that they are on
+}
 
 func (e leftError) Error() string {
-	return plural(int64(e.n), "malformed message") + " left on the queues; once you know what they are, delete them with --discard ID"
+	queues := "the queue"
+	if len(e.urls) > 1 {
+		queues = "the queues"
+	}
+	return plural(int64(e.n), "malformed message") + " left on " + queues + " " + strings.Join(e.urls, ", ") + "; once you know what they are, delete them with --discard ID"
 }
 
 // Run redrives.
@@ -137,7 +145,7 @@ func (c redriveCmd) kept(discarded map[string]bool) error {
 // waitingQueue is a queue with its name for people.
 type waitingQueue struct {
 	*sqs.Queue
-	name string
+	name, url string
 }
 
 // queues are those to empty.
@@ -190,14 +198,14 @@ func (c redriveCmd) queues(ctx context.Context, sys system, cfg aws.Config) ([]w
 			}
 			url = found
 		}
-		queues = append(queues, waitingQueue{sqs.New(client(sqs.Region(url)), url), sqs.Name(url)})
+		queues = append(queues, waitingQueue{sqs.New(client(sqs.Region(url)), url), sqs.Name(url), url})
 	}
 	for _, region := range c.Forwarder {
 		url, err := sqs.Find(ctx, client(region), config.ForwardQueue(c.stack(sys)))
 		if err != nil {
 			return nil, fmt.Errorf("%w in %s", err, region)
 		}
-		queues = append(queues, waitingQueue{sqs.New(client(region), url), sqs.Name(url) + " in " + region})
+		queues = append(queues, waitingQueue{sqs.New(client(region), url), sqs.Name(url) + " in " + region, url})
 	}
 	return queues, nil
 }
@@ -211,6 +219,18 @@ type redriveOutput struct {
 	seen     int
 
 	discarded map[string]bool // by ID
+	malformed []string        // the names of the queues that have such messages
+}
+
+// malformedOn are the URLs of the queues that malformed messages are on.
+func (o *redriveOutput) malformedOn(queues []waitingQueue) []string {
+	var urls []string
+	for _, q := range queues {
+		if slices.Contains(o.malformed, q.name) {
+			urls = append(urls, label.Clean(q.url))
+		}
+	}
+	return urls
 }
 
 // redriveSchema is the version of a redriven message's JSON.
@@ -245,6 +265,9 @@ func (o *redriveOutput) report(it redrive.Item) error {
 			o.discarded = map[string]bool{}
 		}
 		o.discarded[it.Message.ID] = true
+	}
+	if it.State == redrive.Malformed {
+		o.malformed = append(o.malformed, it.Queue)
 	}
 	if it.Err != nil {
 		what := "message " + it.Message.ID
@@ -335,7 +358,7 @@ func (o *redriveOutput) summary(c redriveCmd, queues []waitingQueue, sum redrive
 	case kept != nil:
 		return kept
 	case sum.Malformed > 0:
-		return leftError{sum.Malformed}
+		return leftError{sum.Malformed, o.malformedOn(queues)}
 	default:
 		return nil
 	}

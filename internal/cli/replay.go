@@ -77,6 +77,15 @@ Examples:
 Exit codes: 0 fine; 1 error; 2 wrong usage; 3 done, but some of the input was malformed.`
 }
 
+// waitsFor names the pipes among the paths, which nothing may ever write to.
+func waitsFor(sys system, paths []string) {
+	for _, path := range paths {
+		if info, err := os.Stat(path); err == nil && info.Mode()&os.ModeNamedPipe != 0 {
+			fmt.Fprintf(sys.stderr, "note: %s is a pipe: waiting for what another process writes to it\n", label.Clean(path))
+		}
+	}
+}
+
 // writesPerCommit is how many writes to the store share a transaction.
 const writesPerCommit = 1000
 
@@ -97,6 +106,8 @@ func (c replayCmd) Run(ctx context.Context, sys system) (err error) { //nolint:f
 	if err != nil {
 		return err
 	}
+	ahead(sys, "since", opt.Since)
+	waitsFor(sys, opt.Paths)
 	st, err := c.open(sys, len(c.Paths) == 0 && c.AWSLookup == 0)
 	if err != nil {
 		return err

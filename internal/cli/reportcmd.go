@@ -47,6 +47,7 @@ func (c reportCmd) Run(ctx context.Context, sys system) (err error) {
 	if err != nil {
 		return err
 	}
+	ahead(sys, "since", since)
 	if !since.IsZero() && c.Evidence {
 		return usageError{"--since is about alerts, which the evidence has none of"}
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 type statusCmd struct {
-	Accounts []accountID `arg:"" optional:"" name:"account" predictor:"account" help:"Accounts to show; none: all of the store."`
+	Accounts []accountRef `arg:"" optional:"" name:"account" predictor:"account" help:"Accounts to show, by ID or name; none: all of the store."`
 
 	standing
 	watchFlags
@@ -29,6 +29,7 @@ With --aws, grace, quiet days and the names of accounts are those that rootguard
 Examples:
   rootguard status
   rootguard status 111122223333 --as-of 2026-03-03
+  rootguard status --aws prod                  # by the name that alerts use
   rootguard status --aws --profile security    # of the deployed rootguard, as of now
   rootguard status --watch --aws 111122223333  # follow the steps while you do them
   rootguard status --watch --aws-lookup 1d     # the same, where rootguard is not deployed
@@ -49,7 +50,7 @@ func (c statusCmd) Run(ctx context.Context, sys system) (err error) {
 	if c.Watch {
 		return c.watch(ctx, sys)
 	}
-	v, statuses, asOf, err := c.look(ctx, sys, c.Accounts)
+	v, statuses, asOf, err := c.look(ctx, sys, ids(c.Accounts))
 	if err != nil {
 		return err
 	}

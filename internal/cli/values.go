@@ -86,14 +86,41 @@ func (m moment) at(flag string, now time.Time) (time.Time, error) {
 // accountID is an AWS account ID.
 type accountID string
 
+// valid reports whether text is an account ID, without separators.
+func (*accountID) valid(text string) bool {
+	return len(text) == 12 && strings.Trim(text, "0123456789") == ""
+}
+
 // UnmarshalText reads an account ID.
 func (a *accountID) UnmarshalText(text []byte) error {
 	id := strings.ReplaceAll(string(text), "-", "")
-	if len(id) != 12 || strings.Trim(id, "0123456789") != "" {
+	if !a.valid(id) {
 		return fmt.Errorf("%q is not an AWS account ID, which has 12 digits", text)
 	}
 	*a = accountID(id)
 	return nil
+}
+
+// accountRef is an account, by its ID or by what it is called.
+type accountRef accountID
+
+// UnmarshalText reads an account ID or a name. What is digits alone is an ID.
+func (a *accountRef) UnmarshalText(text []byte) error {
+	name := strings.TrimSpace(string(text))
+	if strings.Trim(name, "0123456789-") == "" {
+		return (*accountID)(a).UnmarshalText(text)
+	}
+	*a = accountRef(name)
+	return nil
+}
+
+// ids are the accounts where names are yet to be found: see called.
+func ids(refs []accountRef) []accountID {
+	out := make([]accountID, len(refs))
+	for i, r := range refs {
+		out[i] = accountID(r)
+	}
+	return out
 }
 
 // accountName is what people call an account, given as ID=NAME.

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 )
@@ -99,5 +100,15 @@ func TestSpanIsToldAsPeopleGiveIt(t *testing.T) {
 		if got := s.String(); got != want {
 			t.Errorf("%s is told as %s", text, got)
 		}
+	}
+}
+
+// TestCalled holds that an account that no one has named cannot be asked for by a name.
+func TestCalled(t *testing.T) {
+	if ids, err := called([]accountID{"111122223333"}, nil); err != nil || ids[0] != "111122223333" {
+		t.Errorf("an ID: %v, %v", ids, err)
+	}
+	if _, err := called([]accountID{"prod"}, nil); err == nil || !strings.Contains(err.Error(), "no account has a name here") {
+		t.Errorf("a name: %v", err)
 	}
 }

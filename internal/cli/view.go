@@ -154,6 +154,7 @@ func (s standing) look(ctx context.Context, sys system, accounts []accountID) (v
 	if asOf, err = s.AsOf.at("as-of", sys.now()); err != nil {
 		return nil, nil, asOf, err
 	}
+	ahead(sys, "as-of", asOf)
 	if v, err = s.place.look(ctx, sys); err != nil {
 		return nil, nil, asOf, err
 	}
@@ -166,6 +167,9 @@ func (s standing) look(ctx context.Context, sys system, accounts []accountID) (v
 		known[string(a.id)] = a.name
 	}
 	if v.policy, err = s.over(v.policy); err == nil {
+		accounts, err = called(accounts, known)
+	}
+	if err == nil {
 		statuses, err = v.statuses(ctx, accounts, asOf, known)
 	}
 	if err != nil {
@@ -173,6 +177,42 @@ func (s standing) look(ctx context.Context, sys system, accounts []accountID) (v
 		return nil, nil, asOf, err
 	}
 	return v, statuses, asOf, nil
+}
+
+// ahead says that a time which looks back lies in the future.
+func ahead(sys system, flag string, at time.Time) {
+	if at.After(sys.now()) {
+		fmt.Fprintf(sys.stderr, "note: --%s %s is in the future; is the year right, and this machine's clock?\n", flag, label.Time(at))
+	}
+}
+
+// called are accounts of which some are given by their name in known, each with its ID.
+func called(accounts []accountID, known map[string]string) ([]accountID, error) {
+	ids := slices.Clone(accounts)
+	for i, a := range accounts {
+		if (*accountID)(nil).valid(string(a)) {
+			continue
+		}
+		var of, names []string
+		for id, name := range known {
+			if names = append(names, label.Clean(name)); strings.EqualFold(name, string(a)) {
+				of = append(of, id)
+			}
+		}
+		slices.Sort(of)
+		slices.Sort(names)
+		switch {
+		case len(of) == 1:
+			ids[i] = accountID(of[0])
+		case len(of) > 1:
+			return nil, usageError{fmt.Sprintf("%s are called %q: %s; say which by its ID", plural(int64(len(of)), "account"), string(a), strings.Join(of, ", "))}
+		case len(names) == 0:
+			return nil, usageError{fmt.Sprintf("%q is not an AWS account ID, which has 12 digits, and no account has a name here; name one with --account-name ID=NAME", string(a))}
+		default:
+			return nil, usageError{fmt.Sprintf("%q is neither an AWS account ID, which has 12 digits, nor the name of an account: %s", string(a), list(names))}
+		}
+	}
+	return ids, nil
 }
 
 // statuses are those of the accounts, of all that are known where none is named.

@@ -96,7 +96,7 @@ func (c statusCmd) watch(ctx context.Context, sys system) error {
 
 // read reads the status of the account once.
 func (c statusCmd) read(ctx context.Context, sys system, from standing) (s accountStatus, quietDays int, err error) {
-	v, statuses, _, err := from.look(ctx, sys, c.Accounts)
+	v, statuses, _, err := from.look(ctx, sys, ids(c.Accounts))
 	if err != nil {
 		return s, 0, err
 	}

@@ -30,9 +30,10 @@ type Result struct {
 	Region   string          `json:"region"`
 	Proves   string          `json:"proves"` // what is known where it is ok
 	Outcome  Outcome         `json:"outcome"`
-	Severity detect.Severity `json:"severity"`      // of its failing
-	Why      string          `json:"why,omitempty"` // where it is not ok
-	Fix      string          `json:"fix,omitempty"` // a command, or a step
+	Severity detect.Severity `json:"severity"`             // of its failing
+	Why      string          `json:"why,omitempty"`        // where it is not ok
+	Fix      string          `json:"fix,omitempty"`        // a command, or a step
+	More     []string        `json:"more_fixes,omitempty"` // of what else is wrong
 
 	certain bool     // one check is enough
 	patient bool     // a deployment may be about to make it
@@ -118,6 +119,7 @@ func New(ports Ports, want Expected, now func() time.Time) *Checker {
 type verdict struct {
 	outcome  Outcome
 	why, fix string
+	more     []string        // fixes of what else is wrong
 	proof    string          // what is known instead of what the check proves, or ""
 	severity detect.Severity // another than the check's own, or 0
 	certain  bool
@@ -211,7 +213,7 @@ func (c *check) result(ctx context.Context) Result {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	v := c.run(ctx)
-	r := Result{ID: c.id, Group: c.group, Region: c.region, Proves: c.proves, Outcome: v.outcome, Severity: c.severity, Why: v.why, Fix: v.fix, certain: v.certain, patient: v.patient, once: v.once, enabled: v.enabled}
+	r := Result{ID: c.id, Group: c.group, Region: c.region, Proves: c.proves, Outcome: v.outcome, Severity: c.severity, Why: v.why, Fix: v.fix, More: v.more, certain: v.certain, patient: v.patient, once: v.once, enabled: v.enabled}
 	if v.severity != 0 {
 		r.Severity = v.severity
 	}

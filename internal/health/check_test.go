@@ -648,3 +648,26 @@ func TestHeartbeatProof(t *testing.T) {
 		t.Errorf("an hour later: %+v", r)
 	}
 }
+
+// TestEveryFix holds that a check in which several things are wrong has the fix of each.
+func TestEveryFix(t *testing.T) {
+	w := newWorld(t)
+	w.protect = health.Protection{}
+	tb := w.tables["table"]
+	tb.DeletionProtection = false
+	w.tables["table"] = tb
+	for _, r := range w.inspect(t) {
+		if r.ID != "table.protection" {
+			if len(r.More) > 0 {
+				t.Errorf("%s: %v", r.ID, r.More)
+			}
+			continue
+		}
+		fixes := strings.Join(append([]string{r.Fix}, r.More...), "\n")
+		for _, want := range []string{"--deletion-protection-enabled", "update-continuous-backups", "update-time-to-live"} {
+			if strings.Count(fixes, want) != 1 {
+				t.Errorf("the fixes do not have %q once:\n%s", want, fixes)
+			}
+		}
+	}
+}

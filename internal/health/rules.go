@@ -348,5 +348,10 @@ func worst(faults []verdict) verdict {
 		}
 		out.severity = 0
 	}
+	for _, v := range faults {
+		if v.fix != out.fix && v.fix != "" && !slices.Contains(out.more, v.fix) {
+			out.more = append(out.more, v.fix)
+		}
+	}
 	return out
 }
