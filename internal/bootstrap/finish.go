@@ -27,6 +27,7 @@ func (j *journey) finish(st *Status, known bool) {
 	j.evalQuiet(st)
 	j.explain(maybe)
 
+	st.RootDevices = RootDevices{Serials: j.mfa.names(), All: j.mfa.known && j.mfa.unnamed == 0}
 	st.Bootstrapped = true
 	for _, s := range j.steps() {
 		st.Steps = append(st.Steps, s.StepStatus)

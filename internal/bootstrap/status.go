@@ -119,4 +119,12 @@ type Status struct {
 	Users             []UserStatus `json:"users"`               // by CreatedAt, then name; deleted ones too
 	FirstEvent        time.Time    `json:"first_event,omitzero"`
 	LastEvent         time.Time    `json:"last_event,omitzero"`
+
+	RootDevices RootDevices `json:"-"`
+}
+
+// RootDevices are root's MFA devices that events named.
+type RootDevices struct {
+	Serials []string // sorted
+	All     bool     // there are known to be no others
 }
