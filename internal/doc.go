@@ -2,7 +2,7 @@
 // rows below its own; lambdas and cli are above all of them.
 //
 //	aws/awshealth  lambdahandler
-//	aws/dynamodb
+//	aws/awsdaytwo  aws/dynamodb
 //	aws/account  aws/cloudwatch  aws/eventbridge  aws/iam  aws/iamrole  aws/kms  aws/lambda  aws/sns  aws/sqs  aws/trail  digestwork
 //	health
 //	config
@@ -10,7 +10,7 @@
 //	accountcheck
 //	announcement  aws/cloudformation  incident  mfadeadline  quarantine  ratelimit  redrive  suppression
 //	aws/eventhistory  aws/securityhub  digest  guard
-//	accountfacts  alert  aws/s3  eventrules  evidence  repeats
+//	accountfacts  alert  aws/s3  daytwo  eventrules  evidence  repeats
 //	bootstrap  credentialreport  deploy  detect  eventpattern  replay  worker
 //	aws/awsenv  cloudtrail  deploy/assets  failure  keys  partition
 //

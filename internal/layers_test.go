@@ -65,11 +65,11 @@ var mayImport = map[string][]string{
 	"announcement":     {"alert", "detect", "failure", "guard", "keys", "worker"},
 	"mfadeadline":      {"accountfacts", "bootstrap", "cloudtrail", "detect", "guard", "keys", "worker"},
 	"quarantine":       {"accountfacts", "bootstrap", "cloudtrail", "detect", "guard", "keys", "worker"},
-	"accountcheck":     {"accountfacts", "bootstrap", "cloudtrail", "credentialreport", "detect", "failure", "guard", "keys", "mfadeadline", "worker"},
-	"wire":             {"accountcheck", "announcement", "bootstrap", "detect", "guard", "incident", "mfadeadline", "quarantine", "suppression", "worker"},
+	"accountcheck":     {"accountfacts", "bootstrap", "cloudtrail", "credentialreport", "daytwo", "detect", "failure", "guard", "keys", "mfadeadline", "worker"},
+	"wire":             {"accountcheck", "announcement", "bootstrap", "daytwo", "detect", "guard", "incident", "mfadeadline", "quarantine", "suppression", "worker"},
 	"replay":           {"cloudtrail"},
 	"bolt":             {"accountcheck", "bootstrap", "guard", "repeats"},
-	"config":           {"accountcheck", "alert", "bootstrap", "detect", "digest", "quarantine", "wire"},
+	"config":           {"accountcheck", "alert", "bootstrap", "daytwo", "detect", "digest", "quarantine", "wire"},
 	"ratelimit":        {"guard"},
 	"redrive":          {"alert", "cloudtrail", "guard"},
 	"health":           {"config", "detect", "eventpattern", "eventrules", "guard", "partition"},
@@ -77,15 +77,16 @@ var mayImport = map[string][]string{
 	"deploy":           {"partition"},
 	"lambdahandler":    {"accountcheck", "alert", "announcement", "aws/awsenv", "aws/dynamodb", "aws/organizations", "aws/sns", "bootstrap", "cloudtrail", "config", "detect", "digestwork", "eventrules", "failure", "guard", "health", "incident", "mfadeadline", "quarantine", "ratelimit", "redrive", "suppression", "wire"},
 
-	"aws/account":        {"health"},
+	"aws/account":        {"daytwo", "health"},
+	"aws/awsdaytwo":      {"accountcheck", "aws/account", "aws/iam", "daytwo"},
 	"aws/awsenv":         {},
 	"aws/awshealth":      {"aws/account", "aws/awsenv", "aws/cloudwatch", "aws/dynamodb", "aws/eventbridge", "aws/iam", "aws/iamrole", "aws/kms", "aws/lambda", "aws/sns", "aws/sqs", "aws/trail", "config", "health", "partition"},
 	"aws/cloudformation": {"deploy", "detect", "guard"},
 	"aws/cloudwatch":     {"health"},
-	"aws/dynamodb":       {"accountcheck", "announcement", "bootstrap", "config", "digestwork", "failure", "guard", "health", "incident", "mfadeadline", "quarantine", "ratelimit", "repeats", "suppression", "worker"},
+	"aws/dynamodb":       {"accountcheck", "announcement", "bootstrap", "config", "daytwo", "digestwork", "failure", "guard", "health", "incident", "mfadeadline", "quarantine", "ratelimit", "repeats", "suppression", "worker"},
 	"aws/eventbridge":    {"eventrules", "health"},
 	"aws/eventhistory":   {"eventrules"},
-	"aws/iam":            {"accountcheck", "bootstrap", "cloudtrail", "eventrules", "failure", "health", "mfadeadline", "quarantine"},
+	"aws/iam":            {"accountcheck", "bootstrap", "cloudtrail", "daytwo", "eventrules", "failure", "health", "mfadeadline", "quarantine"},
 	"aws/iamrole":        {"health"},
 	"aws/kms":            {"health"},
 	"aws/lambda":         {"health"},
@@ -97,6 +98,7 @@ var mayImport = map[string][]string{
 	"aws/trail":          {"health"},
 
 	// For tests alone.
+	"aws/awsdaytwo/awsdaytwotest":         {},
 	"aws/awshealth/awshealthtest":         {"aws/cloudwatch/cloudwatchtest", "config", "eventrules", "partition"},
 	"aws/cloudwatch/cloudwatchtest":       {},
 	"aws/dynamodb/dynamotest":             {"aws/awsenv", "config"},
@@ -108,20 +110,21 @@ var mayImport = map[string][]string{
 	"aws/securityhub/securityhubtest":     {},
 	"aws/sns/snstest":                     {},
 	"aws/sqs/sqstest":                     {},
+	"daytwo":                              {"bootstrap", "cloudtrail"},
 	"deploy/assets":                       {},
 	"digest":                              {"alert", "bootstrap", "detect"},
 	"digestwork":                          {"accountcheck", "alert", "announcement", "bootstrap", "config", "detect", "digest", "guard", "health", "incident", "worker"},
 	"e2e":                                 {},
 	"eventrules/eventrulestest":           {"cloudtrail", "eventpattern", "eventrules"},
 	"fake":                                {"accountcheck", "alert", "announcement", "bootstrap", "failure", "guard", "health", "incident", "mfadeadline", "quarantine", "redrive", "repeats", "suppression", "worker"},
-	"guardtest":                           {"accountcheck", "alert", "announcement", "bootstrap", "cloudtrail", "detect", "failure", "guard", "incident", "mfadeadline", "quarantine", "repeats", "suppression", "worker"},
+	"guardtest":                           {"accountcheck", "alert", "announcement", "bootstrap", "cloudtrail", "daytwo", "detect", "failure", "guard", "incident", "mfadeadline", "quarantine", "repeats", "suppression", "worker"},
 	"lambdatest":                          {},
 	"suppression":                         {"detect", "failure", "guard", "keys", "worker"},
 	"testenv":                             {},
 }
 
 // pure packages must repeat a decision from its input alone.
-var pure = []string{"cloudtrail", "partition", "keys", "eventpattern", "eventrules", "detect", "bootstrap", "repeats", "alert", "digest", "credentialreport"}
+var pure = []string{"cloudtrail", "daytwo", "partition", "keys", "eventpattern", "eventrules", "detect", "bootstrap", "repeats", "alert", "digest", "credentialreport"}
 
 // impure is what a pure package does not import. klauspost/compress itself uses
 // some of it, so this is about the package's own imports.

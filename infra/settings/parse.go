@@ -14,6 +14,7 @@ import (
 	"unicode"
 
 	"rootguard/internal/config"
+	"rootguard/internal/daytwo"
 	"rootguard/internal/eventpattern"
 	"rootguard/internal/eventrules"
 	"rootguard/internal/partition"
@@ -146,6 +147,7 @@ var readers = map[string]field{
 	"quietDays":             {to: func(s *Settings) any { return &s.QuietDays }},
 	"accountNames":          {to: func(s *Settings) any { return &s.AccountNames }, parse: (*parser).accountNames},
 	"adminRoles":            {to: func(s *Settings) any { return &s.AdminRoles }, check: roleNames.check},
+	"dayTwo":                {to: func(s *Settings) any { return &s.DayTwo }, check: checkDayTwo},
 	"trail":                 {to: func(s *Settings) any { return &s.Trail }},
 	"trails":                {to: func(s *Settings) any { return &s.Trails }, check: trails.check},
 	"encrypt":               {to: func(s *Settings) any { return &s.Encrypt }},
@@ -289,14 +291,14 @@ const maxEnvironment = 2400
 func (p *parser) finishEnvironment() {
 	s := &p.settings
 	size := 0
-	for _, list := range [][]string{s.Regions, s.Trails, s.QuarantineExempt, s.AdminRoles, slices.Collect(maps.Values(s.AccountNames))} {
+	for _, list := range [][]string{s.Regions, s.Trails, s.QuarantineExempt, s.AdminRoles, s.DayTwo, slices.Collect(maps.Values(s.AccountNames))} {
 		for _, text := range list {
 			size += len(text) + len(`"",`)
 		}
 	}
 	size += len(s.AccountNames) * len(`"123456789012":`)
 	if size > maxEnvironment {
-		p.fail(Object, fmt.Sprintf("%d bytes", size), fmt.Sprintf("accountNames, adminRoles, trails, quarantineExempt and regions together have more than the %d bytes that a function's environment has for them; shorten them", maxEnvironment))
+		p.fail(Object, fmt.Sprintf("%d bytes", size), fmt.Sprintf("accountNames, adminRoles, dayTwo, trails, quarantineExempt and regions together have more than the %d bytes that a function's environment has for them; shorten them", maxEnvironment))
 	}
 }
 
@@ -499,6 +501,13 @@ func (p *parser) quarantineExempt(key string, v any) {
 		p.fail(key, fmt.Sprintf("%d entries", len(exempt)), fmt.Sprintf("shorten it to %d bytes, such as by naming accounts rather than all of their users", maxExempt))
 	}
 	p.settings.QuarantineExempt = exempt
+}
+
+func checkDayTwo(name string) string {
+	if _, found := daytwo.Of(daytwo.Step(name)); !found {
+		return "no such step; there are " + strings.Join(daytwo.Names(), ", ")
+	}
+	return ""
 }
 
 func (p *parser) number(key string, v any, least, most int, to *int) {

@@ -47,6 +47,9 @@ type Settings struct {
 	AccountNames map[string]string // account ID to the name in alerts
 	AdminRoles   []string          // names of roles or permission sets whose sign-ins are an administrator's
 
+	// DayTwo are the steps of day two that are checked, by their names in package daytwo.
+	DayTwo []string
+
 	// Quarantine is "", QuarantineDryRun or QuarantineOn: what becomes of users who
 	// are still without MFA after the last reminder.
 	Quarantine       string

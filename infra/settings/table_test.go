@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"rootguard/internal/config"
+	"rootguard/internal/daytwo"
 )
 
 // TestTable holds that a row of the table of settings is read here, and by the
@@ -82,7 +83,7 @@ func holds(t *testing.T, row config.Setting, to any) {
 func TestFunctionsReadSettings(t *testing.T) {
 	s, err := Parse(context(t, `{"rootguard": {"grace": "36h", "reminders": ["1h", "2d"], "resend": [], "quietDays": 45, "window": "5m", "posture": "2h",
 		"adminRoles": ["Platform", "ops"], "accountNames": {"111122223333": "prod, old"}, "quarantine": "on", "quarantineNotice": "2d", "quarantineDaily": 25,
-		"quarantineExempt": ["a,b", "111122223333"], "regions": ["eu-west-1", "us-east-2"], "trails": ["one", "two"], "metrics": true, "prefix": "acme"}}`))
+		"quarantineExempt": ["a,b", "111122223333"], "regions": ["eu-west-1", "us-east-2"], "trails": ["one", "two"], "dayTwo": ["root-certificates", "security-contact"], "metrics": true, "prefix": "acme"}}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,16 +106,18 @@ func TestFunctionsReadSettings(t *testing.T) {
 		Roles, Exempt, Regions, Trails []string
 		Names                          map[string]string
 		Metrics                        bool
+		DayTwo                         []daytwo.Step
 	}
 	want := read{
 		36 * time.Hour, 5 * time.Minute, 2 * time.Hour, 48 * time.Hour, []time.Duration{time.Hour, 48 * time.Hour}, []time.Duration{}, 45, 25, "on", "acme",
 		[]string{"Platform", "ops"}, []string{"a,b", "111122223333"}, []string{"eu-west-1", "us-east-2"}, []string{"one", "two"},
 		map[string]string{"111122223333": "prod, old"}, true,
+		[]daytwo.Step{daytwo.SecurityContact, daytwo.RootCertificates},
 	}
 	got := read{
 		c.Settings.Bootstrap.Grace, c.Settings.DedupWindow, c.Settings.RootInterval, c.Settings.Quarantine.Notice, c.Settings.Reminders, c.Settings.Resend,
 		c.Settings.Bootstrap.QuietDays, c.Settings.Quarantine.PerDay, string(c.Settings.Quarantine.Mode), c.Own.Prefix,
-		c.Settings.Bootstrap.AdminRoles, c.Settings.Quarantine.Exempt, c.Regions, c.Own.Trails, c.AccountNames, c.Metrics,
+		c.Settings.Bootstrap.AdminRoles, c.Settings.Quarantine.Exempt, c.Regions, c.Own.Trails, c.AccountNames, c.Metrics, c.Settings.DayTwo,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("settings as the functions read them (-want +got):\n%s", diff)

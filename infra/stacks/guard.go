@@ -444,6 +444,7 @@ func (g *guard) permissions(function, logs string) []awsiam.PolicyStatement {
 	if function == Sweep {
 		statements = append(statements, allow("FindUsers", []string{"iam:ListUsers"}, []string{"*"}, nil),
 			allow("ReadCredentialReport", credentialReport(), []string{"*"}, nil))
+		statements = append(statements, dayTwo(g.settings)...)
 	}
 	if o := g.settings.Organization; o != nil {
 		if function == Sweep {

@@ -6,6 +6,7 @@ import (
 
 	"rootguard/internal/accountfacts"
 	"rootguard/internal/bootstrap"
+	"rootguard/internal/daytwo"
 	"rootguard/internal/detect"
 	"rootguard/internal/guard"
 	"rootguard/internal/mfadeadline"
@@ -20,6 +21,8 @@ type Settings struct {
 	RootInterval time.Duration
 	// Users is the most users that one CheckUsers checks; default 2,000.
 	Users int
+	// DayTwo are the steps of day two that are checked; default none.
+	DayTwo []daytwo.Step
 	// Batch is the most accounts that are worked on at a time; default 64.
 	Batch int
 }

@@ -248,6 +248,15 @@ func (c *discovery) known(ctx context.Context, account string, is *Discovery) (g
 	case r.Unanswered >= accountfacts.AlertAfter:
 		of.noReport = r.Witness.Why
 	}
+	if len(c.settings.DayTwo) == 0 {
+		return of, nil
+	}
+	if r, err = c.schedule.round(ctx, account, KindDayTwo); err == nil && r.Due.IsZero() { // not chosen until now
+		err = c.enroll(ctx, account, time.Time{})
+	}
+	if err != nil {
+		return of, err
+	}
 	return of, nil
 }
 
@@ -297,7 +306,10 @@ func (k *Checker) enroll(ctx context.Context, account string, atOnce bool, began
 	if _, err = begin(KindUsers, daily); err != nil {
 		return fresh, err
 	}
-	_, err = begin(KindReport, ReportAge)
+	if _, err = begin(KindReport, ReportAge); err != nil || len(k.settings.DayTwo) == 0 {
+		return fresh, err
+	}
+	_, err = begin(KindDayTwo, daily)
 	return fresh, err
 }
 
@@ -324,9 +336,17 @@ func (c *discovery) drop(ctx context.Context, account string) error {
 	if err != nil {
 		return err
 	}
-	return c.schedule.revise(ctx, account, KindReport, func(r Check) (Check, bool) {
+	err = c.schedule.revise(ctx, account, KindReport, func(r Check) (Check, bool) {
 		was := r.Due
 		r.Due, r.Unanswered, r.Witness = time.Time{}, 0, Witness{}
+		return r, !was.IsZero()
+	})
+	if err != nil || len(c.settings.DayTwo) == 0 {
+		return err
+	}
+	return c.schedule.revise(ctx, account, KindDayTwo, func(r Check) (Check, bool) {
+		was := r.Due
+		r.Due, r.Unanswered, r.DayTwo = time.Time{}, 0, DayTwo{}
 		return r, !was.IsZero()
 	})
 }

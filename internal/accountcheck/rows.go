@@ -38,6 +38,7 @@ const (
 	KindUsers     Kind = "reconcile"
 	KindReport    Kind = "witness"
 	KindFacts     Kind = "facts"
+	KindDayTwo    Kind = "daytwo"
 	KindDiscovery Kind = "census"
 )
 
@@ -68,6 +69,9 @@ type Check struct {
 
 	// Of KindReport.
 	Witness Witness `json:"witness,omitzero"`
+
+	// Of KindDayTwo.
+	DayTwo DayTwo `json:"day_two,omitzero"`
 
 	// Of KindDiscovery.
 	Discovery Discovery `json:"census,omitzero"`

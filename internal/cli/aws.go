@@ -179,7 +179,7 @@ func (d deployed) view(ctx context.Context, sys system) (*view, error) {
 	}
 	store := dynamodb.New(sdkdynamodb.NewFromConfig(cfg), table, sys.now)
 	return &view{
-		records: store, incidents: store.Incidents,
+		records: store, incidents: store.Incidents, dayTwo: store.DayTwo,
 		where:  "the table " + table + " in " + cfg.Region,
 		source: table + " in " + cfg.Region,
 		empty:  "no event about root or an IAM user has reached it; rootguard enroll checks its own account now, rootguard enroll --organization all accounts",

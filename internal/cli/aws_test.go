@@ -16,6 +16,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"rootguard/internal/accountcheck"
 	"rootguard/internal/aws/dynamodb"
 	"rootguard/internal/aws/dynamodb/dynamotest"
 	"rootguard/internal/aws/eventhistory/eventhistorytest"
@@ -25,8 +26,10 @@ import (
 	"rootguard/internal/aws/securityhub/securityhubtest"
 	"rootguard/internal/aws/sns/snstest"
 	"rootguard/internal/aws/sqs/sqstest"
+	"rootguard/internal/bootstrap"
 	"rootguard/internal/cli/story"
 	"rootguard/internal/cloudtrail"
+	"rootguard/internal/daytwo"
 	"rootguard/internal/detect"
 	"rootguard/internal/fake"
 	"rootguard/internal/guard"
@@ -48,6 +51,7 @@ type cloud struct {
 	logs    *s3test.Server
 	known   map[string]iamtest.Account // what iam knows
 	api     *httptest.Server           // CloudFormation, Lambda and STS
+	dayTwo  string                     // the steps of day two that are deployed, as in the environment
 
 	quarantine quarantineFunction
 }
@@ -72,7 +76,7 @@ func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.URL.Path == "/2015-03-31/functions/rootguard-rootactivity/configuration" && home:
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = fmt.Fprintf(w, `{"FunctionName":"rootguard-rootactivity","Environment":{"Variables":{"ROOTGUARD_TABLE":%q,"ROOTGUARD_TOPIC_ARN":%q,"ROOTGUARD_LEASE":"45s","ROOTGUARD_GRACE":"300h","ROOTGUARD_QUIET_DAYS":"21","ROOTGUARD_ACCOUNT_NAMES":"{\"111122223333\":\"acme\"}"}}}`, c.table, topicARN)
+		_, _ = fmt.Fprintf(w, `{"FunctionName":"rootguard-rootactivity","Environment":{"Variables":{"ROOTGUARD_TABLE":%q,"ROOTGUARD_TOPIC_ARN":%q,"ROOTGUARD_LEASE":"45s","ROOTGUARD_GRACE":"300h","ROOTGUARD_QUIET_DAYS":"21","ROOTGUARD_DAY_TWO":%q,"ROOTGUARD_ACCOUNT_NAMES":"{\"111122223333\":\"acme\"}"}}}`, c.table, topicARN, c.dayTwo)
 	case strings.HasPrefix(r.URL.Path, "/2015-03-31/functions/rootguard-quarantine/") && home && c.quarantine.deployed.Load():
 		c.quarantine.serve(c, w, r)
 	case strings.HasPrefix(r.URL.Path, "/2015-03-31/functions/"):
@@ -126,6 +130,7 @@ func TestAWSScripts(t *testing.T) {
 
 			"exits":   exitCode,
 			"seed":    seedTable,
+			"daytwo":  seedDayTwo,
 			"queue":   sendFiles,
 			"left":    leftOn,
 			"alerts":  alertsSent,
@@ -167,6 +172,39 @@ func seedTable(ts *testscript.TestScript, _ bool, _ []string) {
 			ts.Check(err)
 		}
 	}
+}
+
+// seedDayTwo deploys steps of day two and stores what a check found of them, as
+// "daytwo STEP=STATE…": done, pending, regressed, not_applicable, unknown. One that
+// is only "STEP" is deployed and not checked yet, and "-STEP=STATE" was.
+func seedDayTwo(ts *testscript.TestScript, _ bool, args []string) {
+	c := cloudOf(ts)
+	at := time.Date(2026, 3, 20, 4, 0, 0, 0, time.UTC)
+	var results []daytwo.Result
+	var deployed []string
+	for _, arg := range args {
+		step, state, checked := strings.Cut(arg, "=")
+		name, former := strings.CutPrefix(step, "-")
+		if !former {
+			deployed = append(deployed, name)
+		}
+		if !checked {
+			continue
+		}
+		r := daytwo.Result{Step: daytwo.Step(name), State: bootstrap.State(state), Since: at, Checked: at, What: "what shows " + state}
+		if r.State == bootstrap.Unknown {
+			r = daytwo.Result{Step: r.Step, State: r.State, Unknown: "AWS denies it"}
+		}
+		results = append(results, r)
+	}
+	c.dayTwo = strings.Join(deployed, ",")
+	store := dynamodb.New(dynamotest.Client(c.dynamo.URL), c.table, time.Now)
+	const account = "111122223333"
+	key := accountcheck.DayTwoKey(account)
+	ts.Check(store.Checks().Of(accountcheck.KindDayTwo).Update(context.Background(), key, func(r accountcheck.Check) accountcheck.Check {
+		r.Key, r.Account, r.Kind, r.DayTwo.Results = key, account, accountcheck.KindDayTwo, results
+		return r
+	}))
 }
 
 // sendFiles puts each file on a queue: queue NAME FILE… NOW in it is this moment.

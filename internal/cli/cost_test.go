@@ -49,6 +49,10 @@ const (
 	writesALook   = 3   // request units
 	readsALook    = 4   // request units
 	gbSecondsLook = 0.02
+	daysMonth     = 30 // in which each account's steps of day two are checked once
+	writesADay    = 4  // request units, of the row and its place in the index
+	readsADay     = 50 // the row, and all of the account's facts
+	gbSecondsDay  = 0.10
 	gbSecondsCall = 0.05 // 256 MB for 200 ms
 	logBytesCall  = 1500
 	eventsAccount = 125 // root used twice for 50 calls, and 25 changes of users, roles and the account
@@ -164,6 +168,10 @@ func costs(d bill, regions, metricReads int) (text string, dollars []float64) {
 	row(fmt.Sprintf("Looks: N × %d × (%d writes, %d reads and %.2f GB-s)", looksAccount, writesALook, readsALook, gbSecondsLook),
 		func(n float64) float64 {
 			return n * looksAccount * (writesALook*writePrice + readsALook*readPrice + gbSecondsLook*computePrice)
+		})
+	row(fmt.Sprintf("Day two, with all steps: N × %d × (%d writes, %d reads and %.2f GB-s)", daysMonth, writesADay, readsADay, gbSecondsDay),
+		func(n float64) float64 {
+			return n * daysMonth * (writesADay*writePrice + readsADay*readPrice + gbSecondsDay*computePrice)
 		})
 	queuesAccount := regions + 1 // in which its events wait that could not be forwarded, one in each Region
 	row(fmt.Sprintf("Queues of other accounts: (N − 1) × %d × %d × $0.40 a million", looksAccount, queuesAccount), func(n float64) float64 {

@@ -19,6 +19,7 @@ import (
 	"rootguard/internal/alert"
 	"rootguard/internal/cli/story"
 	"rootguard/internal/cloudtrail"
+	"rootguard/internal/daytwo"
 	"rootguard/internal/detect"
 	"rootguard/internal/fake"
 	"rootguard/internal/guard"
@@ -39,10 +40,34 @@ func TestDocFindings(t *testing.T) {
 	holdText(t, docs+"findings.md", "findings", want.String())
 }
 
+// TestDocDayTwo holds the table of the steps of day two to their catalogue, and that
+// every step has a row that says what it needs.
+func TestDocDayTwo(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("| Step | Done when | Undone by | What does it | Permissions |\n|---|---|---|---|---|\n")
+	for _, e := range daytwo.Catalogue() {
+		var actions []string
+		for _, p := range e.Permissions {
+			for _, a := range p.Actions {
+				actions = append(actions, "`"+a+"`")
+			}
+		}
+		if len(actions) == 0 {
+			actions = []string{"none besides"}
+		}
+		fix := e.Fix
+		if strings.HasPrefix(fix, "aws ") {
+			fix = "`" + fix + "`"
+		}
+		fmt.Fprintf(&b, "| `%s` %s | %s | %s | %s | %s |\n", e.Step, e.Title, e.Proof, e.Regresses, fix, strings.Join(actions, ", "))
+	}
+	holdText(t, docs+"daytwo.md", "daytwo", b.String())
+}
+
 // TestReadmeOverview holds the README's overview to the catalogue: a column for
 // each severity.
 func TestReadmeOverview(t *testing.T) {
-	severities := []detect.Severity{detect.Critical, detect.High, detect.Medium, detect.Info}
+	severities := []detect.Severity{detect.Critical, detect.High, detect.Medium, detect.Low, detect.Info}
 	columns := make([][]string, len(severities))
 	rows := 0
 	for _, e := range detect.Catalogue() {

@@ -61,7 +61,7 @@ func (c reportCmd) Run(ctx context.Context, sys system) (err error) {
 	}
 	r := report.Report{Made: sys.now(), Live: v.live, Source: v.source, Version: version()}
 	for _, s := range statuses {
-		r.Accounts = append(r.Accounts, report.Account{Name: s.AccountName, Status: s.Status})
+		r.Accounts = append(r.Accounts, report.Account{Name: s.AccountName, Status: s.Status, DayTwo: s.DayTwo})
 		alerts, err := v.alerts(ctx, s.Account)
 		if err != nil {
 			return err

@@ -10,6 +10,7 @@ import (
 
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/cli/label"
+	"rootguard/internal/daytwo"
 )
 
 type statusCmd struct {
@@ -40,6 +41,7 @@ Examples:
 type accountStatus struct {
 	AccountName string `json:"account_name,omitempty"`
 	bootstrap.Status
+	DayTwo []daytwo.View `json:"day_two,omitempty"`
 }
 
 // Run shows the status.
@@ -152,23 +154,38 @@ func (v *statusView) account(s accountStatus) {
 	for _, step := range s.Steps {
 		v.step(step)
 	}
+	v.dayTwo(s.DayTwo)
 	v.users(s.Status)
 }
 
+// dayTwo shows the steps of day two that the settings choose.
+func (v *statusView) dayTwo(steps []daytwo.View) {
+	if len(steps) == 0 {
+		return
+	}
+	v.b.WriteString("\n  Day two, which counts for no status\n")
+	for i := range steps {
+		s := &steps[i]
+		state := label.State(s.State)
+		if !s.Since.IsZero() {
+			state += " since " + label.Time(s.Since)
+		}
+		v.row(s.State, s.Title, state)
+		if s.Note != "" {
+			v.line(6, nil, label.Clean(s.Note))
+		}
+		if s.Fix != "" {
+			v.line(6, v.paint.faint, s.Fix)
+		}
+	}
+}
+
 func (v *statusView) step(s bootstrap.StepStatus) {
-	text := v.stepName(s.Step)
 	state := label.State(s.State)
 	if !s.Since.IsZero() {
 		state += " since " + label.Time(s.Since)
 	}
-	color := stateColor(s.State)
-	const stateColumn = 46
-	fmt.Fprintf(&v.b, "  %s ", v.paint.in(color, label.Glyph(s.State, v.unicode)))
-	if v.width > 0 && len("  x   ")+stateColumn+len(state) > v.width {
-		fmt.Fprintf(&v.b, "%s\n      %s\n", text, v.paint.in(color, state))
-	} else {
-		fmt.Fprintf(&v.b, "%s  %s\n", pad(text, stateColumn), v.paint.in(color, state))
-	}
+	v.row(s.State, v.stepName(s.Step), state)
 	if s.Note != "" {
 		v.line(6, nil, label.Clean(s.Note))
 	}
@@ -184,6 +201,18 @@ func (v *statusView) step(s bootstrap.StepStatus) {
 			line += ", event " + e.EventID
 		}
 		v.line(6, v.paint.faint, label.Clean(line))
+	}
+}
+
+// row is the line of a step: its name, and how it is in words.
+func (v *statusView) row(is bootstrap.State, name, state string) {
+	color := stateColor(is)
+	const stateColumn = 46
+	fmt.Fprintf(&v.b, "  %s ", v.paint.in(color, label.Glyph(is, v.unicode)))
+	if v.width > 0 && len("  x   ")+stateColumn+len(state) > v.width {
+		fmt.Fprintf(&v.b, "%s\n      %s\n", name, v.paint.in(color, state))
+	} else {
+		fmt.Fprintf(&v.b, "%s  %s\n", pad(name, stateColumn), v.paint.in(color, state))
 	}
 }
 

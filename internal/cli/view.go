@@ -16,6 +16,7 @@ import (
 	"rootguard/internal/cli/report"
 	"rootguard/internal/cloudtrail"
 	"rootguard/internal/config"
+	"rootguard/internal/daytwo"
 	"rootguard/internal/detect"
 	"rootguard/internal/guard"
 	"rootguard/internal/incident"
@@ -59,6 +60,8 @@ type view struct {
 
 	policy    bootstrap.Options                                                      // what statuses depend on
 	incidents func(ctx context.Context, account string) ([]incident.Incident, error) // nil: none are on record
+	dayTwo    func(ctx context.Context, account string) ([]daytwo.Result, error)     // nil: no steps of day two are on record
+	steps     []daytwo.Step                                                          // of day two that are checked, none: those on record
 	deployed  func(ctx context.Context) (config.Config, error)                       // the settings that rootguard is deployed with, nil of a local store
 }
 
@@ -72,6 +75,9 @@ func (v *view) asDeployed(ctx context.Context, sys system) map[string]string {
 	if err != nil {
 		fmt.Fprintf(sys.stderr, "note: %s; so --grace %.0fh and --quiet-days %d are assumed\n", label.Clean(err.Error()), v.policy.Grace.Hours(), v.policy.QuietDays)
 		return nil
+	}
+	if v.steps = c.Settings.DayTwo; len(v.steps) == 0 {
+		v.dayTwo = nil // what is on record is of settings that are no more
 	}
 	if b := c.Settings.Bootstrap; b.Grace > 0 {
 		v.policy.Grace = b.Grace
@@ -172,6 +178,9 @@ func (s standing) look(ctx context.Context, sys system, accounts []accountID) (v
 	if err == nil {
 		statuses, err = v.statuses(ctx, accounts, asOf, known)
 	}
+	if err == nil && s.AsOf == "" { // the steps of day two are as of now
+		err = v.addDayTwo(ctx, statuses)
+	}
 	if err != nil {
 		closing(v, &err)
 		return nil, nil, asOf, err
@@ -244,6 +253,23 @@ func (v *view) statuses(ctx context.Context, accounts []accountID, asOf time.Tim
 		out = append(out, accountStatus{AccountName: known[a], Status: bootstrap.Fold(a, facts, v.policy, asOf)})
 	}
 	return out, nil
+}
+
+// addDayTwo adds the steps of day two to statuses, where any are checked.
+func (v *view) addDayTwo(ctx context.Context, statuses []accountStatus) error {
+	if v.dayTwo == nil {
+		return nil
+	}
+	for i := range statuses {
+		results, err := v.dayTwo(ctx, statuses[i].Account)
+		if err != nil {
+			return err
+		}
+		if views := daytwo.Views(results, v.steps); len(views) > 0 {
+			statuses[i].DayTwo = views
+		}
+	}
+	return nil
 }
 
 // alerts are the account's alerts, each with the repeats that were counted with it.

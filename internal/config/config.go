@@ -11,6 +11,7 @@ import (
 	"rootguard/internal/accountcheck"
 	"rootguard/internal/alert"
 	"rootguard/internal/bootstrap"
+	"rootguard/internal/daytwo"
 	"rootguard/internal/detect"
 	"rootguard/internal/digest"
 	"rootguard/internal/quarantine"
@@ -66,6 +67,7 @@ func Load(getenv func(string) string) (Config, error) {
 			DedupWindow:  r.duration(EnvWindow),
 			Lease:        r.duration(EnvLease),
 			RootInterval: r.duration(EnvPosture),
+			DayTwo:       r.dayTwo(),
 			Reminders:    r.durations(EnvReminders),
 			Resend:       r.durations(EnvResend),
 			Bootstrap: bootstrap.Options{
@@ -236,6 +238,15 @@ func (r *reader) digest() digest.Schedule {
 		r.errs = append(r.errs, fmt.Errorf("%s is %.80q: %w", EnvDigest, value, err))
 	}
 	return s
+}
+
+func (r *reader) dayTwo() []daytwo.Step {
+	names := r.list(EnvDayTwo)
+	steps, unknown := daytwo.Choose(names)
+	if len(unknown) > 0 {
+		r.wrong(EnvDayTwo, r.text(EnvDayTwo), "set it to steps of "+strings.Join(daytwo.Names(), ", "))
+	}
+	return steps
 }
 
 func (r *reader) exempt() []string {

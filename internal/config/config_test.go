@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"rootguard/internal/bootstrap"
+	"rootguard/internal/daytwo"
 	"rootguard/internal/detect"
 	"rootguard/internal/quarantine"
 	"rootguard/internal/wire"
@@ -32,7 +33,7 @@ func TestLoad(t *testing.T) {
 		AccountNames: map[string]string{"111122223333": "prod, \u00fcber"}, OrganizationNames: true, MemberRole: "rootguard-read",
 		Own: detect.Own{Prefix: "guard", Trails: []string{"one", "arn:aws:cloudtrail:us-east-1:111122223333:trail/two"}, Keys: []string{"k"}},
 		Settings: wire.Settings{DedupWindow: 5 * time.Minute, Lease: time.Minute, Reminders: []time.Duration{time.Hour, 48 * time.Hour}, Resend: []time.Duration{10 * time.Minute, 2 * time.Hour},
-			RootInterval: 2 * time.Hour, AckFlags: "--region us-gov-west-1 --stack guard",
+			RootInterval: 2 * time.Hour, DayTwo: []daytwo.Step{daytwo.SecurityContact, daytwo.RootCertificates}, AckFlags: "--region us-gov-west-1 --stack guard",
 			Bootstrap:  bootstrap.Options{Grace: 36 * time.Hour, QuietDays: 60, AdminRoles: []string{"Platform", "ops"}, QuarantinePolicy: "guard-quarantine"},
 			Quarantine: quarantine.Settings{Mode: quarantine.DryRun, Notice: 48 * time.Hour, PerDay: 25, Exempt: []string{"a,b", "111122223333"}}},
 		UndeliveredQueueURL: "https://sqs.us-gov-west-1.amazonaws.com/111122223333/u", FailedQueueURL: "http://localhost:1/f", Regions: []string{"us-gov-east-1", "x"},
@@ -49,7 +50,7 @@ func TestLoad(t *testing.T) {
 			EnvTable: "t", EnvTopicARN: full.TopicARN, EnvEscalationTopicARN: full.EscalationTopicARN, EnvChatTopicARN: full.ChatTopicARN,
 			EnvAccountNames: `{"111122223333":"prod, \u00fcber"}`, EnvOrganizationNames: "true", EnvMemberRole: "rootguard-read", EnvPrefix: "guard",
 			EnvTrails: "one, arn:aws:cloudtrail:us-east-1:111122223333:trail/two", EnvKeys: "k",
-			EnvWindow: "5m", EnvLease: "60s", EnvGrace: "36h", EnvQuietDays: "60", EnvAdminRoles: "Platform, ops", EnvReminders: "1h, 48h", EnvResend: "10m, 2h", EnvPosture: "2h",
+			EnvWindow: "5m", EnvLease: "60s", EnvGrace: "36h", EnvQuietDays: "60", EnvAdminRoles: "Platform, ops", EnvReminders: "1h, 48h", EnvResend: "10m, 2h", EnvPosture: "2h", EnvDayTwo: "root-certificates, security-contact",
 			EnvQuarantine: "dry-run", EnvQuarantineNotice: "48h", EnvQuarantineDaily: "25", EnvQuarantineExempt: `["a,b","111122223333"]`,
 			EnvUndeliveredQueue: full.UndeliveredQueueURL, EnvFailedQueue: full.FailedQueueURL, EnvRegions: "us-gov-east-1, x",
 		}, full},
@@ -82,6 +83,7 @@ func TestWrong(t *testing.T) {
 		{EnvChatTopicARN, "x", "set it to the ARN of an SNS topic"},
 		{EnvGrace, "24", "set it to a duration between 1h0m0s and 2160h0m0s"},
 		{EnvGrace, "1s", "set it to a duration"},
+		{EnvDayTwo, "security-contact,tea", `is "security-contact,tea": set it to steps of security-contact, password-policy`},
 		{EnvGrace, "-24h", "set it to a duration"},
 		{EnvWindow, "25h", "set it to a duration between 1m0s and 24h0m0s"},
 		{EnvLease, "1s", "set it to a duration between 10s and 1h0m0s"},

@@ -27,6 +27,7 @@ const (
 	EnvPosture            = "ROOTGUARD_POSTURE"              // how often each account's root is checked
 	EnvQuietDays          = "ROOTGUARD_QUIET_DAYS"           // days without root activity
 	EnvAdminRoles         = "ROOTGUARD_ADMIN_ROLES"          // list: roles or permission sets whose sign-ins are an administrator's
+	EnvDayTwo             = "ROOTGUARD_DAY_TWO"              // list: the steps of day two that are checked
 	EnvAccountNames       = "ROOTGUARD_ACCOUNT_NAMES"        // JSON object: account ID to name
 	EnvOrganizationNames  = "ROOTGUARD_ORGANIZATION_NAMES"   // "true": AWS Organizations is asked for the names not set here
 	EnvPrefix             = "ROOTGUARD_PREFIX"               // begins the names of rootguard's own resources

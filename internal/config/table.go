@@ -50,6 +50,7 @@ func Settings() []Setting {
 			Doc: "days without root activity until an account's root counts as left alone"},
 		{Key: "adminRoles", Env: EnvAdminRoles,
 			Doc: "names of roles, or of permission sets of IAM Identity Center, by which administrators sign in; needed where no record and no check shows that they have administrator rights"},
+		{Key: "dayTwo", Env: EnvDayTwo, Doc: "steps of [day two](daytwo.md) that are checked once a day in each account, by name"},
 		{Key: "posture", Env: EnvPosture, Default: "1h", Shortest: 15 * time.Minute, Longest: day,
 			Doc: "how often each account's root is checked"},
 		{Key: "quarantine", Env: EnvQuarantine, DefaultText: "off", Doc: "`dry-run` or `on`: what happens to users past the last reminder"},

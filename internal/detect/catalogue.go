@@ -55,7 +55,7 @@ const (
 // the caller's own.
 func Catalogue() []Entry { return slices.Clone(catalogue) }
 
-var catalogue = slices.Concat(rootFindings, userFindings, callFindings, guardFindings)
+var catalogue = slices.Concat(rootFindings, userFindings, callFindings, dayTwoFindings, guardFindings)
 
 // entry is the catalogue's entry for a finding.
 func entry(id ID) Entry {

@@ -12,6 +12,7 @@ import (
 
 	"rootguard/internal/accountcheck"
 	"rootguard/internal/bootstrap"
+	"rootguard/internal/daytwo"
 	"rootguard/internal/detect"
 	"rootguard/internal/worker"
 )
@@ -65,6 +66,9 @@ func Checks(t *testing.T, newRounds func(t *testing.T) accountcheck.Checks) {
 				{RootUse: detect.RootUse{Credential: detect.AccessKey, At: t0.Add(-2 * time.Hour), Region: "us-east-1", Service: "s3"}, State: accountcheck.UseAlerted, Changed: t0},
 			},
 		},
+		DayTwo: accountcheck.DayTwo{Results: []daytwo.Result{
+			{Step: daytwo.SecurityContact, State: bootstrap.Regressed, Since: t0, What: "none", Checked: t0, WasDone: true, Unknown: "denied"},
+		}},
 		Discovery: accountcheck.Discovery{
 			Began: t0, Complete: true, Refused: "no", Unreachable: 2, UnreachableIDs: []string{"1", "2"}, QueueFailures: 1, QueueFailureIDs: []string{"3"}, QueueError: "denied",
 			NoReport: 2, NoReportIDs: []string{"4", "5"}, NoReportWhy: "throttled",

@@ -16,6 +16,23 @@ type AccountChecker interface {
 	CheckReports(ctx context.Context, reports accountcheck.CredentialReports, at time.Time) (accountcheck.ReportsChecked, error)
 }
 
+// DayTwoChecker checks the steps of day two of accounts.
+type DayTwoChecker interface {
+	CheckDayTwo(ctx context.Context, home accountcheck.HubAccount, reader accountcheck.DayTwoReader, at time.Time) (accountcheck.DayTwoChecked, error)
+}
+
+// CheckDayTwo is the task of checking the steps of day two.
+func CheckDayTwo(g DayTwoChecker, home accountcheck.HubAccount, reader accountcheck.DayTwoReader) Task {
+	return Task{Name: "day_two", Run: func(ctx context.Context, at time.Time) (slog.Value, error) {
+		did, err := g.CheckDayTwo(ctx, home, reader, at)
+		if did == (accountcheck.DayTwoChecked{}) {
+			return slog.Value{}, err
+		}
+		return slog.GroupValue(slog.Int("accounts", did.Accounts), slog.Int("regressed", did.Regressed), slog.Int("alerted", did.Alerted),
+			slog.Int("unanswered", did.Unanswered), slog.Bool("more", did.More)), err
+	}}
+}
+
 // IAM is all that IAM is asked about accounts.
 type IAM interface {
 	accountcheck.IAMReader

@@ -8,6 +8,7 @@ import (
 	"rootguard/internal/accountcheck"
 	"rootguard/internal/announcement"
 	"rootguard/internal/bootstrap"
+	"rootguard/internal/daytwo"
 	"rootguard/internal/detect"
 	"rootguard/internal/guard"
 	"rootguard/internal/incident"
@@ -57,6 +58,7 @@ type Settings struct {
 	SweepUsers   int
 	RootInterval time.Duration
 	UsersPerRun  int
+	DayTwo       []daytwo.Step // steps of day two that are checked
 
 	FailedSigninsHigh int
 	FailedUserSignins int
@@ -96,7 +98,7 @@ func (s *Settings) quarantine() quarantine.Settings {
 }
 
 func (s *Settings) accounts() accountcheck.Settings {
-	return accountcheck.Settings{Bootstrap: s.Bootstrap, RootInterval: s.RootInterval, Users: s.UsersPerRun, Batch: s.Batch}
+	return accountcheck.Settings{Bootstrap: s.Bootstrap, RootInterval: s.RootInterval, Users: s.UsersPerRun, DayTwo: s.DayTwo, Batch: s.Batch}
 }
 
 // Parts are the guard and the workers beside it. Those whose adapters are nil are

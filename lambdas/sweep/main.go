@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
+	"rootguard/internal/aws/awsdaytwo"
 	"rootguard/internal/aws/awshealth"
 	"rootguard/internal/aws/iam"
 	"rootguard/internal/aws/sqs"
@@ -35,5 +36,6 @@ func main() {
 		lambdahandler.CheckHealth(awshealth.New(&f.Config, f.AWS, time.Now), f.Parts.Guard))
 	f.Deps.Tasks = append(f.Deps.Tasks, lambdahandler.AccountTasks(f.Parts.Accounts, accounts, f.Config.HubAccount(), f.Organization, forwarders)...)
 	f.Deps.Tasks = append(f.Deps.Tasks, lambdahandler.SendDigest(f.Digest()))
+	f.Deps.Tasks = append(f.Deps.Tasks, lambdahandler.CheckDayTwo(f.Parts.Accounts, f.Config.HubAccount(), awsdaytwo.New(f.AWS, accounts)))
 	lambda.Start(lambdahandler.New(f.Deps).Handle)
 }

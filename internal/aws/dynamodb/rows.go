@@ -9,6 +9,7 @@ import (
 	"rootguard/internal/accountcheck"
 	"rootguard/internal/announcement"
 	"rootguard/internal/digestwork"
+	"rootguard/internal/daytwo"
 	"rootguard/internal/failure"
 	"rootguard/internal/mfadeadline"
 	"rootguard/internal/quarantine"
@@ -131,6 +132,23 @@ func (r checks) Of(kind accountcheck.Kind) worker.Rows[accountcheck.Check] {
 		rows.shard = roundShard + string(kind) + "#"
 	}
 	return rows
+}
+
+// DayTwo is what the last check of an account found of the steps of day two, nothing
+// where none was made. It needs dynamodb:Query alone.
+func (s *Store) DayTwo(ctx context.Context, account string) ([]daytwo.Result, error) {
+	k := roundRow(accountcheck.DayTwoKey(account))
+	rows, err := s.query(ctx, k.pk, k.sk)
+	if err != nil {
+		return nil, err
+	}
+	var check accountcheck.Check
+	for i := range rows {
+		if rows[i].key == k {
+			err = rows[i].decode(s.now(), &check)
+		}
+	}
+	return check.DayTwo.Results, err
 }
 
 // Accounts is accountcheck.Rounds'.

@@ -20,6 +20,7 @@ import (
 	"rootguard/internal/alert"
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/cli/label"
+	"rootguard/internal/daytwo"
 	"rootguard/internal/detect"
 )
 
@@ -52,6 +53,7 @@ type Incident struct {
 type Account struct {
 	Name   string // what people call it; may be empty
 	Status bootstrap.Status
+	DayTwo []daytwo.View // the steps of day two that are checked
 }
 
 // Alert is one finding that was alerted, with the repeats rolled up into it.

@@ -47,7 +47,11 @@ type Account struct {
 	Virtual []Virtual
 	Root    Root // of the credential report
 	Roles   map[string]Role
+	Policy  *PasswordPolicy // nil: none is set
 }
+
+// PasswordPolicy is a password policy.
+type PasswordPolicy struct{ Length, Remembers int }
 
 // Role is an IAM role's permissions.
 type Role struct {
@@ -187,6 +191,16 @@ func (s *Server) do(r *http.Request) (string, *apiError) {
 			fmt.Fprintf(&b, "<entry><key>%s</key><value>%d</value></entry>", key, value)
 		}
 		return "<SummaryMap>" + b.String() + "</SummaryMap>", nil
+	case "GetAccountPasswordPolicy":
+		p := s.accounts[account].Policy
+		if p == nil {
+			return "", &apiError{http.StatusNotFound, "NoSuchEntity", "The Password Policy with domain name " + account + " cannot be found."}
+		}
+		remembers := ""
+		if p.Remembers > 0 { // else the element is absent
+			remembers = fmt.Sprintf("<PasswordReusePrevention>%d</PasswordReusePrevention>", p.Remembers)
+		}
+		return fmt.Sprintf("<PasswordPolicy><MinimumPasswordLength>%d</MinimumPasswordLength>%s<RequireSymbols>true</RequireSymbols><ExpirePasswords>false</ExpirePasswords></PasswordPolicy>", p.Length, remembers), nil
 	case "GetLoginProfile":
 		if !user.Password {
 			return "", &apiError{http.StatusNotFound, "NoSuchEntity", "Login Profile for User " + name + " cannot be found."}
