@@ -14,6 +14,7 @@ import (
 	sdklambda "github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/logging"
+	"github.com/aws/smithy-go/middleware"
 
 	"rootguard/internal/aws/awsenv"
 	"rootguard/internal/aws/cloudformation"
@@ -80,7 +81,7 @@ const credentialsTimeout = 20 * time.Second
 // root's sign-ins and IAM's calls, where rootguard is deployed to.
 func loadAWS(ctx context.Context, profile, region string) (aws.Config, error) {
 	// What the SDK logs of its attempts would be mixed with what is for people.
-	options := []func(*awsconfig.LoadOptions) error{awsconfig.WithLogger(logging.Nop{})}
+	options := []func(*awsconfig.LoadOptions) error{awsconfig.WithLogger(logging.Nop{}), awsconfig.WithAPIOptions([]func(*middleware.Stack) error{observe})}
 	if profile != "" {
 		options = append(options, awsconfig.WithSharedConfigProfile(profile))
 	}
@@ -88,7 +89,7 @@ func loadAWS(ctx context.Context, profile, region string) (aws.Config, error) {
 	if err != nil {
 		return aws.Config{}, fmt.Errorf("reading your AWS configuration: %w", err)
 	}
-	cfg.HTTPClient = awsenv.KeepAnswers(cfg.HTTPClient)
+	cfg.HTTPClient = noPages{awsenv.KeepAnswers(cfg.HTTPClient)}
 	if cfg.Region = homeRegion(cfg.Region); region != "" {
 		cfg.Region = region
 	}

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"regexp"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
@@ -34,11 +36,28 @@ var (
 		"AuthFailure", "IncompleteSignature", "MissingAuthenticationToken", "MissingAuthenticationTokenException", "InvalidToken",
 	}
 	skewedCodes = []string{"RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"}
-	deniedCodes = []string{"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "AuthorizationErrorException"}
+	deniedCodes = []string{"Forbidden", "AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "AuthorizationErrorException"}
 )
 
 // permission is the one that an answer of AWS names.
 var permission = regexp.MustCompile(`not authorized to perform: ([a-z0-9-]+:[A-Za-z0-9]+)`)
+
+// noPages is a client to which a web page is no list of files: what Amazon S3 says in
+// XML, the SDK takes from a page as a bucket with nothing in it.
+type noPages struct{ next aws.HTTPClient }
+
+var _ aws.HTTPClient = noPages{}
+
+var errPage = errors.New("a web page answered in place of AWS; sign in to the network or the proxy with a browser")
+
+func (c noPages) Do(req *http.Request) (*http.Response, error) {
+	resp, err := c.next.Do(req)
+	if err == nil && req.URL.Query().Has("list-type") && strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html") {
+		_ = resp.Body.Close()
+		return nil, errPage
+	}
+	return resp, err //nolint:wrapcheck // a client's
+}
 
 // awsFaultOf finds the fault in an error.
 func awsFaultOf(err error) (awsFault, bool) {
@@ -69,6 +88,7 @@ func faultText(op *smithy.OperationError) string {
 			return false
 		}
 		_, throttled := retry.DefaultThrottleErrorCodes[code]
+		throttled = throttled || answer != nil && answer.HTTPStatusCode() == http.StatusServiceUnavailable // all that Amazon S3 says to a HEAD
 		switch {
 		case is(expiredCodes):
 			return "your AWS credentials have expired (" + code + "); sign in again (aws sso login), then run the command again"
@@ -81,6 +101,8 @@ func faultText(op *smithy.OperationError) string {
 				return "you have no permission " + m[1] + " (" + code + "); ask for it, or name a profile that has it with --profile"
 			}
 			return "you may not call " + call + " (" + code + "); ask for the permission, or name a profile that has it with --profile"
+		case op.Service() == "S3" && code == "BadRequest": // of a HEAD, which has no more to say
+			return "Amazon S3 does not accept the request, most often since your AWS credentials have expired; sign in again (aws sso login), then run the command again"
 		case throttled:
 			return "AWS limits how often " + call + " may be called (" + code + "); run the command again in a minute"
 		}
@@ -94,6 +116,8 @@ func faultText(op *smithy.OperationError) string {
 		return fmt.Sprintf("AWS cannot be reached: there is no host %s; check the Region and the network", dns.Name)
 	case errors.As(op, &late):
 		return fmt.Sprintf("AWS cannot be reached: %s, and again; check the network, the proxy and the VPN", late)
+	case errors.Is(op, errPage):
+		return errPage.Error() + ", then run the command again"
 	case errors.As(op, &sent) && !errors.Is(op, context.Canceled):
 		return fmt.Sprintf("AWS cannot be reached: %v; check the network, the proxy and the VPN", sent.Err)
 	}

@@ -93,6 +93,8 @@ type exit int
 
 // run runs one command line and returns the exit code.
 func run(ctx context.Context, args []string, sys system) (code int) {
+	ctx, sys, stop := watchCalls(ctx, sys)
+	defer stop()
 	var g grammar
 	parser, err := kong.New(&g,
 		kong.Name("rootguard"),
@@ -145,6 +147,9 @@ func run(ctx context.Context, args []string, sys system) (code int) {
 	return outcome(sys, parsed, parsed.Run())
 }
 
+// readOnly are commands after which nothing is left to go on with.
+var readOnly = []string{"doctor", "explain", "findings", "incidents", "list", "preflight", "report", "status", "version"}
+
 // outcome turns a command's error into words and an exit code.
 func outcome(sys system, parsed *kong.Context, err error) int {
 	var wrong usageError
@@ -163,7 +168,11 @@ func outcome(sys system, parsed *kong.Context, err error) int {
 		fmt.Fprintln(sys.stderr, "rootguard:", err)
 		return exitMalformed
 	case errors.Is(err, context.Canceled):
-		fmt.Fprintln(sys.stderr, "rootguard: interrupted; run the same command again to go on, nothing is reported twice")
+		text := "interrupted"
+		if parsed == nil || parsed.Selected() == nil || !slices.Contains(readOnly, parsed.Selected().Name) {
+			text += "; run the same command again to go on, nothing is reported twice"
+		}
+		fmt.Fprintln(sys.stderr, "rootguard:", text)
 		return exitError
 	case errors.As(err, new(*dynamotypes.ResourceNotFoundException)):
 		fmt.Fprintln(sys.stderr, "rootguard: reading the table: there is no such table in the Region; check --table (or ROOTGUARD_TABLE) and --region, or leave --table out, for the stack to say")

@@ -70,8 +70,8 @@ func (c doctorCmd) Run(ctx context.Context, sys system) error {
 	until := sys.now().Add(time.Duration(c.Wait))
 	for {
 		results := d.examine(ctx)
-		if err := ctx.Err(); err != nil {
-			return err
+		if ctx.Err() != nil {
+			return d.interrupted(settings, results)
 		}
 		ill := verdictOf(results)
 		if ill == nil || !sys.now().Add(waitEvery).Before(until) {
@@ -115,6 +115,15 @@ type doctor struct {
 	sys      system
 	checks   *health.Checker
 	progress progressLine
+}
+
+// interrupted prints what was found before the visit was interrupted.
+func (d *doctor) interrupted(settings config.Config, results []health.Result) error {
+	made := slices.DeleteFunc(slices.Clone(results), func(r health.Result) bool { return r.Outcome == health.Unknown })
+	if err := d.print(settings, made); err != nil {
+		return err
+	}
+	return fmt.Errorf("interrupted: %d of %d checks were made, and the others are left out above", len(made), len(results))
 }
 
 // examine makes every check.
