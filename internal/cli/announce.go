@@ -21,7 +21,7 @@ type announceCmd struct {
 }
 
 // announcePermissions are what those need who change announcements or acknowledge.
-const announcePermissions = `It needs sts:GetCallerIdentity, dynamodb:BatchGetItem, dynamodb:PutItem and dynamodb:Query on the table, sns:Publish on the topics, kms:GenerateDataKey and kms:Decrypt on their key (which the key's policy allows through Amazon SNS), and lambda:GetFunctionConfiguration on the function rootguard-rootactivity.`
+const announcePermissions = `It needs sts:GetCallerIdentity, dynamodb:BatchGetItem, dynamodb:PutItem, dynamodb:Query and dynamodb:UpdateItem on the table, sns:Publish on the topics, kms:GenerateDataKey and kms:Decrypt on their key (which the key's policy allows through Amazon SNS), and lambda:GetFunctionConfiguration on the function rootguard-rootactivity.`
 
 type announceOpenCmd struct {
 	alwaysAWS

@@ -34,7 +34,7 @@ func (doctorCmd) Help() string {
 
 It changes nothing.
 
-It needs cloudtrail:DescribeTrails, GetTrailStatus and GetEventSelectors; events:ListRules, ListTargetsByRule and DescribeEventBus; lambda:GetFunctionConfiguration, GetFunctionConcurrency, GetFunctionEventInvokeConfig, GetPolicy and GetRuntimeManagementConfig; iam:GetRole, GetRolePolicy, ListAttachedRolePolicies and ListRolePolicies; sqs:GetQueueUrl and GetQueueAttributes; sns:GetTopicAttributes, ListSubscriptionsByTopic, GetSubscriptionAttributes, GetDataProtectionPolicy, GetSMSAttributes and GetSMSSandboxAccountStatus; cloudwatch:DescribeAlarms, ListAlarmMuteRules, GetAlarmMuteRule and GetMetricData; account:ListRegions; kms:DescribeKey; dynamodb:BatchGetItem, DescribeTable, DescribeTimeToLive, DescribeContinuousBackups and GetResourcePolicy. A check that you may not make is unknown.
+It needs cloudtrail:DescribeTrails, GetTrailStatus and GetEventSelectors; events:ListRules, ListTargetsByRule and DescribeEventBus; lambda:GetFunctionConfiguration, GetFunctionConcurrency, GetFunctionEventInvokeConfig, GetPolicy and GetRuntimeManagementConfig; iam:GetRole, GetRolePolicy, ListAttachedRolePolicies and ListRolePolicies; sqs:GetQueueUrl and GetQueueAttributes; sns:GetTopicAttributes, ListSubscriptionsByTopic, GetSubscriptionAttributes, GetDataProtectionPolicy, GetSMSAttributes and GetSMSSandboxAccountStatus; cloudwatch:DescribeAlarms, ListAlarmMuteRules, GetAlarmMuteRule and GetMetricData; account:ListRegions; kms:DescribeKey; dynamodb:BatchGetItem, DescribeTable, DescribeTimeToLive, DescribeContinuousBackups and GetResourcePolicy, and Query on its index. A check that you may not make is unknown.
 
 Examples:
   rootguard doctor

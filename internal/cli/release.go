@@ -32,7 +32,7 @@ func (releaseCmd) Help() string {
 
 Afterwards the user is left alone for a time. A user who is still without MFA then is announced again.
 
-It needs sts:GetCallerIdentity, dynamodb:BatchGetItem, PutItem and Query on the table, lambda:GetFunctionConfiguration on rootguard-rootactivity and rootguard-quarantine, and lambda:InvokeFunction on the latter, without which it takes up to 5 minutes; it needs no permission on IAM.
+It needs sts:GetCallerIdentity, dynamodb:BatchGetItem and PutItem on the table, lambda:GetFunctionConfiguration on rootguard-rootactivity and rootguard-quarantine, and lambda:InvokeFunction on the latter, without which it takes up to 5 minutes; it needs no permission on IAM.
 
 Examples:
   rootguard release eve --account 111122223333 --reason "token broken, new one is ordered"

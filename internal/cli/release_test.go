@@ -100,21 +100,34 @@ func quarantineCmd(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Fatalf("the policy is on %s: %v, %v", args[1], is, err)
 		}
 	default:
-		at := time.Date(2030, 3, 1, 12, 0, 0, 0, time.UTC)
-		q := quarantine.Quarantine{
-			Key: account + "/" + args[1], Account: account, User: args[1], UserID: "AIDA" + strings.ToUpper(args[1]), State: quarantine.State(args[0]),
-			Due: at, Revision: 1, Cycle: "c", Effective: at,
-		}
-		store := dynamodb.New(dynamotest.Client(c.dynamo.URL), c.table, time.Now)
-		if q.State == quarantine.Active {
-			q.Attached, q.Effective = true, time.Date(2025, 3, 1, 12, 0, 0, 0, time.UTC)
-			ts.Check(c.quarantine.policy.Attach(context.Background(), account, args[1]))
-			_, err := store.Add(context.Background(), []bootstrap.Fact{
-				{Account: account, ID: "p/" + args[1], Kind: bootstrap.PasswordSet, Time: q.Effective.Add(-time.Hour), UserName: args[1], UserID: q.UserID},
-				bootstrap.QuarantineFact(account, bootstrap.UserQuarantined, args[1], q.UserID, bootstrap.DefaultQuarantinePolicy, "c", q.Effective, "rootguard", "quarantine"),
-			})
-			ts.Check(err)
-		}
-		ts.Check(store.Quarantines().Update(context.Background(), q.Key, func(quarantine.Quarantine) quarantine.Quarantine { return q }))
+		ts.Check(c.inQuarantine(quarantine.State(args[0]), args[1]))
 	}
+}
+
+// inQuarantine makes the row of a user of account 111122223333 in a state.
+func (c *cloud) inQuarantine(state quarantine.State, user string) error {
+	const account = "111122223333"
+	at := time.Date(2030, 3, 1, 12, 0, 0, 0, time.UTC)
+	q := quarantine.Quarantine{
+		Key: account + "/" + user, Account: account, User: user, UserID: "AIDA" + strings.ToUpper(user), State: state,
+		Due: at, Revision: 1, Cycle: "c", Effective: at,
+	}
+	store := dynamodb.New(dynamotest.Client(c.dynamo.URL), c.table, time.Now)
+	if q.State == quarantine.Active {
+		q.Attached, q.Effective = true, time.Date(2025, 3, 1, 12, 0, 0, 0, time.UTC)
+		if err := c.quarantine.policy.Attach(context.Background(), account, user); err != nil {
+			return err
+		}
+		_, err := store.Add(context.Background(), []bootstrap.Fact{
+			{Account: account, ID: "p/" + user, Kind: bootstrap.PasswordSet, Time: q.Effective.Add(-time.Hour), UserName: user, UserID: q.UserID},
+			bootstrap.QuarantineFact(account, bootstrap.UserQuarantined, user, q.UserID, bootstrap.DefaultQuarantinePolicy, "c", q.Effective, "rootguard", "quarantine"),
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if err := store.Quarantines().Update(context.Background(), q.Key, func(quarantine.Quarantine) quarantine.Quarantine { return q }); err != nil {
+		return err
+	}
+	return nil
 }
