@@ -181,3 +181,26 @@ func TestYoungFactsStay(t *testing.T) {
 		t.Errorf("(-all +kept):\n%s", diff)
 	}
 }
+
+// TestRootChecksAreCompacted holds that of live checks of root with one answer the
+// first is left, and that another answer is kept too.
+func TestRootChecksAreCompacted(t *testing.T) {
+	var story []told
+	for hour := range 24 * 30 {
+		mfa := 0
+		if hour >= 24*20 {
+			mfa = 1
+		}
+		story = append(story, checked(float64(hour), LiveFact{AccountMFAEnabled: ptr(mfa), AccountAccessKeysPresent: ptr(0), AccountPasswordPresent: ptr(1)}))
+	}
+	facts := factsOf(t, story)
+	store := kept{}
+	store.add(facts...)
+	store.compact(after(24*90), len(facts))
+	if n := len(store); n < 2 || n > 4 {
+		t.Errorf("%d of %d checks with two answers are left: %v", n, len(facts), slices.Sorted(maps.Keys(store)))
+	}
+	if diff := gocmp.Diff(Fold(account, facts, DefaultOptions(), after(24*90)), Fold(account, store.facts(), DefaultOptions(), after(24*90))); diff != "" {
+		t.Errorf("(-all +kept):\n%s", diff)
+	}
+}

@@ -23,11 +23,18 @@ func passwordUsed(what string) []Fact {
 
 func TestFactsOf(t *testing.T) {
 	resource := rootList("ASIA1", after(0)).in("444455556666") // a copy in the account that owns the bucket
+	byRoot := fields{"type": "FederatedUser", "principalId": account + ":broker", "arn": "arn:aws:sts::" + account + ":federated-user/broker", "accountId": account, "accessKeyId": "ASIAFED",
+		"sessionContext": fields{"sessionIssuer": fields{"type": "Root", "principalId": account,
+			"arn": "arn:aws:iam::" + account + ":root", "accountId": account}}}
 	for _, tc := range []struct {
 		name string
 		call call
 		want []Fact
 	}{
+		{"a session that root issued signs in", signIn(byRoot, "No"), []Fact{{
+			Account: account, ID: "root_activity/ASIAFED/-/2026-03-02T10", Kind: RootActivity, Time: after(1), EventID: "e1",
+			Last: after(1), LastEventID: "e1", LastWhat: "signin:ConsoleLogin", Actor: account + ":broker", AccessKeyID: "ASIAFED", What: "signin:ConsoleLogin"}}},
+		{"a session that root issued fails to sign in", failedSignIn(byRoot), nil},
 		{"nothing to do with it", call{who: operator, source: "ec2.amazonaws.com", name: "RunInstances"}, nil},
 		{"another service's CreateUser", createUser("alice", aliceID).from("transfer.amazonaws.com"), nil},
 		{"created", createUser("alice", aliceID), []Fact{{
