@@ -44,6 +44,10 @@ run: build ## replay the bundled story (or LOGS=path), print alerts and status, 
 
 test: ## run every test, with the race detector; random cases are the same each time
 	$(GO) test -race -timeout 20m ./...
+	cd $(NESTED) && $(GO) test -race -timeout 20m ./...
+
+# A module of its own, for what the main one must not depend on.
+NESTED := internal/quaminatest
 
 cover: ## statement coverage of the pure packages; fails below 95 %
 	@mkdir -p $(BUILD)
@@ -58,17 +62,19 @@ fuzz: ## run each fuzz target for FUZZTIME (30s)
 		for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
 			echo "== $$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x $$pkg; \
 		done; done
+	cd $(NESTED) && $(GO) test -run '^$$' -fuzz '^FuzzMatch$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 20x .
 
 CHECKS ?= 20000
 # SEED is where the random cases begin; empty is one by chance, which is printed.
 SEED ?=
 # The packages whose tests draw random cases, or leave some out under the race detector.
-SOAKED = $(filter-out ./internal/testenv,$(shell grep -rlE --include='*_test.go' 'testenv[.](Check|Size|Turn)' infra internal lambdas | xargs -n1 dirname | sort -u | sed 's,^,./,'))
+SOAKED = $(filter-out ./internal/testenv ./$(NESTED),$(shell grep -rlE --include='*_test.go' 'testenv[.](Check|Size|Turn)' infra internal lambdas | xargs -n1 dirname | sort -u | sed 's,^,./,'))
 
 soak: ## all that the race detector is too slow for, and each property in CHECKS (20000) random cases from SEED (by chance)
 	@seed=$(or $(SEED),$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')); \
 	echo "make soak CHECKS=$(CHECKS) SEED=$$seed"; \
-	$(GO) test -timeout 240m $(SOAKED) -rapid.checks=$(CHECKS) -rapid.seed=$$seed
+	$(GO) test -timeout 240m $(SOAKED) -rapid.checks=$(CHECKS) -rapid.seed=$$seed && \
+	cd $(NESTED) && $(GO) test -timeout 240m . -rapid.checks=$(CHECKS) -rapid.seed=$$seed
 
 # PKG has one package mutated; N is how many changes are tried of it, for at most 10 minutes.
 PKG ?=
@@ -99,6 +105,7 @@ e2e: ## deploy to an emulated AWS (moto) with the CDK and drive it there; cfn-li
 
 lint: $(GOLANGCI) ## golangci-lint, pinned
 	$(GOLANGCI) run ./...
+	cd $(NESTED) && $(abspath $(GOLANGCI)) run ./...
 
 $(GOLANGCI): Makefile
 	@mkdir -p $(BUILD)/bin

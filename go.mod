@@ -2,8 +2,6 @@ module rootguard
 
 go 1.26.0
 
-replace quamina.net/go/quamina => github.com/timbray/quamina v1.5.1
-
 require (
 	github.com/alecthomas/kong v1.17.0
 	github.com/aws/aws-cdk-go/awscdk/v2 v2.260.0
@@ -41,7 +39,6 @@ require (
 	golang.org/x/net v0.62.0
 	golang.org/x/term v0.47.0
 	pgregory.net/rapid v1.3.0
-	quamina.net/go/quamina v1.5.1
 )
 
 require (

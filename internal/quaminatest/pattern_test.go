@@ -1,4 +1,4 @@
-package eventpattern
+package quaminatest_test
 
 import (
 	"encoding/binary"
@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 	"quamina.net/go/quamina"
 
+	"rootguard/internal/eventpattern"
 	"rootguard/internal/testenv"
 )
 
@@ -92,7 +93,7 @@ func agreesWithQuamina(t *rapid.T) {
 		p = map[string]any{"a": map[string]any{names.Draw(t, "inner"): operatorOrValue(t, exists)}}
 	}
 	rawPattern, rawEvent := encode(t, p), encode(t, e)
-	ours, err := Compile(rawPattern)
+	ours, err := eventpattern.Compile(rawPattern)
 	if err != nil {
 		t.Fatalf("compiling %s: %v", rawPattern, err)
 	}

@@ -1,4 +1,4 @@
-package eventrules_test
+package quaminatest_test
 
 import (
 	"fmt"
