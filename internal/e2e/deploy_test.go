@@ -71,10 +71,14 @@ type stack struct {
 	resources map[string]resource // by logical ID
 	physical  map[string]string   // by logical ID
 	outputs   map[string]string
+
+	parameters map[string]string
+	conditions map[string]map[string]any
 }
 
 type resource struct {
 	Type       string
+	Condition  string // none of those that it does not hold for
 	Properties map[string]any
 }
 
@@ -159,7 +163,7 @@ func (w *world) deploy(ctx context.Context, account, settings string, before fun
 		}
 		d.stacks[s.region] = s
 	}
-	if err := d.protect(ctx); err != nil {
+	if err := d.protect(ctx, "cdk-hnb659fds-assets-"+d.account+"-"+region); err != nil {
 		return nil, err
 	}
 	if d.alerts, err = d.listen(ctx, "e2e-alerts", "TopicArn"); err != nil {
@@ -175,8 +179,9 @@ func (w *world) deploy(ctx context.Context, account, settings string, before fun
 }
 
 // protect makes what the guard expects of an account and is not deployed here:
-// a trail, and what moto's CloudFormation leaves out of the table.
-func (d *deployment) protect(ctx context.Context) error {
+// a trail, whose logs go into a bucket, and what moto's CloudFormation leaves out of the
+// table.
+func (d *deployment) protect(ctx context.Context, bucket string) error {
 	table := d.stacks[region].outputs["TableName"]
 	client := dynamodb.NewFromConfig(d.aws)
 	if _, err := client.UpdateTable(ctx, &dynamodb.UpdateTableInput{TableName: &table, DeletionProtectionEnabled: aws.Bool(true)}); err != nil {
@@ -195,7 +200,7 @@ func (d *deployment) protect(ctx context.Context) error {
 	trails := cloudtrail.NewFromConfig(d.aws)
 	const name = "management-events"
 	if _, err := trails.CreateTrail(ctx, &cloudtrail.CreateTrailInput{
-		Name: aws.String(name), S3BucketName: aws.String("cdk-hnb659fds-assets-" + d.account + "-" + region),
+		Name: aws.String(name), S3BucketName: &bucket,
 		IsMultiRegionTrail: aws.Bool(true), IncludeGlobalServiceEvents: aws.Bool(true),
 	}); err != nil {
 		return fmt.Errorf("making a trail: %w", err)
@@ -275,17 +280,31 @@ func (d *deployment) environ(ctx context.Context, endpoint string) ([]string, er
 
 // read asks CloudFormation about a stack.
 func (d *deployment) read(ctx context.Context, s *stack) error {
-	client := cloudformation.NewFromConfig(d.in(s.region))
 	// CloudFormation got it from here; the CDK gives a small one in another notation.
 	body, err := os.ReadFile(filepath.Join(d.dir, "cdk.out", s.name+".template.json"))
 	if err != nil {
 		return err
 	}
-	var template struct{ Resources map[string]resource }
+	return d.readTemplate(ctx, s, body)
+}
+
+// readTemplate is read with the template's text.
+func (d *deployment) readTemplate(ctx context.Context, s *stack, body []byte) error {
+	client := cloudformation.NewFromConfig(d.in(s.region))
+	var template struct {
+		Resources  map[string]resource
+		Parameters map[string]struct{ Default any }
+		Conditions map[string]map[string]any
+	}
 	if err := json.Unmarshal(body, &template); err != nil {
 		return fmt.Errorf("reading the template of %s: %w", s.name, err)
 	}
-	s.resources = template.Resources
+	s.resources, s.conditions, s.parameters = template.Resources, template.Conditions, map[string]string{}
+	for name, p := range template.Parameters {
+		if p.Default != nil {
+			s.parameters[name] = fmt.Sprint(p.Default)
+		}
+	}
 	made, err := client.DescribeStackResources(ctx, &cloudformation.DescribeStackResourcesInput{StackName: &s.name})
 	if err != nil {
 		return fmt.Errorf("listing what stack %s made: %w", s.name, err)
@@ -300,6 +319,10 @@ func (d *deployment) read(ctx context.Context, s *stack) error {
 	if err != nil {
 		return fmt.Errorf("describing stack %s: %w", s.name, err)
 	}
+	for _, p := range about.Stacks[0].Parameters {
+		s.parameters[*p.ParameterKey] = aws.ToString(p.ParameterValue)
+	}
+	maps.DeleteFunc(s.resources, func(_ string, r resource) bool { return r.Condition != "" && !s.holds(r.Condition) })
 	s.outputs = map[string]string{}
 	for _, o := range about.Stacks[0].Outputs {
 		s.outputs[*o.OutputKey] = *o.OutputValue
@@ -417,18 +440,29 @@ func (d *deployment) make(ctx context.Context, s *stack, kind string, properties
 func (s *stack) resolve(account string, v any) (any, error) {
 	switch v := v.(type) {
 	case []any:
-		out := make([]any, len(v))
+		out := make([]any, 0, len(v))
 		for i := range v {
 			one, err := s.resolve(account, v[i])
 			if err != nil {
 				return nil, err
 			}
-			out[i] = one
+			if one != (noValue{}) {
+				out = append(out, one)
+			}
 		}
 		return out, nil
 	case map[string]any:
+		if v["Ref"] == "AWS::NoValue" {
+			return noValue{}, nil
+		}
 		if ref, ok := v["Ref"].(string); ok {
 			return s.ref(account, ref)
+		}
+		if branches, ok := v["Fn::If"].([]any); ok {
+			if s.holds(branches[0].(string)) {
+				return s.resolve(account, branches[1])
+			}
+			return s.resolve(account, branches[2])
 		}
 		if of, ok := v["Fn::GetAtt"].([]any); ok {
 			return s.attribute(account, of[0].(string), of[1].(string))
@@ -439,7 +473,9 @@ func (s *stack) resolve(account string, v any) (any, error) {
 			if err != nil {
 				return nil, err
 			}
-			out[key] = one
+			if one != (noValue{}) {
+				out[key] = one
+			}
 		}
 		if join, ok := out["Fn::Join"].([]any); ok {
 			parts := make([]string, 0, len(join[1].([]any)))
@@ -452,6 +488,34 @@ func (s *stack) resolve(account string, v any) (any, error) {
 	default:
 		return v, nil
 	}
+}
+
+// noValue stands for AWS::NoValue.
+type noValue struct{}
+
+// holds reports whether a condition of the template does.
+func (s *stack) holds(name string) bool { return s.evaluate(s.conditions[name]) }
+
+func (s *stack) evaluate(expression map[string]any) bool {
+	if name, ok := expression["Condition"].(string); ok {
+		return s.holds(name)
+	}
+	of := func(v any) bool { return s.evaluate(v.(map[string]any)) }
+	for function, v := range expression {
+		parts := v.([]any)
+		switch function {
+		case "Fn::Not":
+			return !of(parts[0])
+		case "Fn::And":
+			return !slices.ContainsFunc(parts, func(v any) bool { return !of(v) })
+		case "Fn::Or":
+			return slices.ContainsFunc(parts, of)
+		case "Fn::Equals":
+			ref, _ := parts[0].(map[string]any)["Ref"].(string)
+			return s.parameters[ref] == parts[1]
+		}
+	}
+	panic(fmt.Sprintf("the condition %v is none that the tests know", expression))
 }
 
 func (s *stack) ref(account, name string) (string, error) {
@@ -467,6 +531,9 @@ func (s *stack) ref(account, name string) (string, error) {
 	}
 	if id := s.physical[name]; id != "" {
 		return id, nil
+	}
+	if value, ok := s.parameters[name]; ok {
+		return value, nil
 	}
 	return "", fmt.Errorf("it refers to %s, which was not made", name)
 }

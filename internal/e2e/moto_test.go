@@ -33,15 +33,16 @@ func tool(name string) (string, error) {
 	return path, nil
 }
 
-// startMoto starts the server on a free port, and returns once it listens.
-func startMoto(ctx context.Context, logFile string) (*moto, error) {
+// startMoto starts the server on a free port with some variables besides this
+// process's, and returns once it listens.
+func startMoto(ctx context.Context, logFile string, env ...string) (*moto, error) {
 	bin, err := tool("moto_server")
 	if err != nil {
 		return nil, err
 	}
 	var errs []error
 	for range 3 { // another process may take the port
-		m, err := tryMoto(ctx, bin, logFile)
+		m, err := tryMoto(ctx, bin, logFile, env)
 		if err == nil {
 			return m, nil
 		}
@@ -50,7 +51,7 @@ func startMoto(ctx context.Context, logFile string) (*moto, error) {
 	return nil, errors.Join(errs...)
 }
 
-func tryMoto(ctx context.Context, bin, logFile string) (*moto, error) {
+func tryMoto(ctx context.Context, bin, logFile string, env []string) (*moto, error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "localhost:0")
 	if err != nil {
 		return nil, fmt.Errorf("finding a free port: %w", err)
@@ -64,6 +65,7 @@ func tryMoto(ctx context.Context, bin, logFile string) (*moto, error) {
 	// The shell ends the server when this process is gone, however it ended.
 	m.cmd = exec.Command("sh", "-c", `"$@" & server=$!; cat >/dev/null; kill $server; wait $server 2>/dev/null; exit 0`,
 		"sh", bin, "-H", "localhost", "-p", strconv.Itoa(port))
+	m.cmd.Env = append(os.Environ(), env...)
 	m.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // an interrupt is this process's to handle
 	stdin, err := m.cmd.StdinPipe()
 	if err != nil {
