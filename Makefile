@@ -101,7 +101,7 @@ e2e: ## deploy to an emulated AWS (moto) with the CDK and drive it there; cfn-li
 		python3 -m venv $(VENV) && $(VENV)/bin/pip install --quiet '$(MOTO)' '$(CFN_LINT)' || { echo "error: moto and cfn-lint could not be installed into $(VENV); put moto_server and cfn-lint on the PATH: pip install '$(MOTO)' '$(CFN_LINT)'" >&2; exit 1; }; \
 	fi; \
 	export PATH ROOTGUARD_E2E=1; \
-	$(GO) test -count=1 -run '^Test(CfnLint|Bundle)' ./infra ./infra/stacks && $(GO) test -count=1 -timeout 15m ./internal/e2e
+	$(GO) test -count=1 -run '^Test(CfnLint|Bundle)' ./infra ./infra/stacks && $(GO) test -count=1 -timeout 25m ./internal/e2e
 
 lint: $(GOLANGCI) ## golangci-lint, pinned
 	$(GOLANGCI) run ./...
@@ -128,14 +128,18 @@ $(GORELEASER): Makefile
 vuln: ## govulncheck; needs its database on the network
 	$(GO) run $(GOVULNCHECK) ./...
 
-# VERSION is what the bundle says it is of, BUNDLE where it goes.
-VERSION       ?= devel
+# VERSION is what the bundle says it is of, COMMIT that version's, BUNDLE where it goes.
+VERSION       ?=
+COMMIT        ?=
 BUNDLE        ?= $(BUILD)/bundle
 
 bundle: ## what `rootguard deploy` carries, into BUNDLE (.build/bundle): templates with parameters, function archives
 	@mkdir -p $(BUILD)
 	$(GO) build -trimpath -o $(BUILD)/infra ./infra
-	$(BUILD)/infra -bundle $(BUNDLE) -version $(VERSION)
+	$(BUILD)/infra -bundle $(BUNDLE) -version "$(VERSION)" -commit "$(COMMIT)"
+
+# What the CDK deploys, the alerts call by its commit.
+synth diff deploy: export ROOTGUARD_VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 
 synth: ## the CloudFormation templates, into cdk.out; needs no AWS credentials
 	$(CDK) synth --quiet $(CONTEXT)

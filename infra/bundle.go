@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -13,11 +14,12 @@ import (
 	"rootguard/infra/stacks"
 	"rootguard/internal/deploy"
 	"rootguard/internal/partition"
+	"rootguard/internal/version"
 )
 
 // writeBundle writes what package deploy reads into a folder, which then holds
 // nothing else.
-func writeBundle(ctx context.Context, root, dir, version string) error {
+func writeBundle(ctx context.Context, root, dir, release, commit string) error {
 	of, _ := partition.Of("aws")
 	chosen, err := settings.Parse(map[string]any{"partition": of.ID})
 	if err != nil {
@@ -31,12 +33,12 @@ func writeBundle(ctx context.Context, root, dir, version string) error {
 	if err != nil {
 		return err
 	}
-	templates, err := stacks.Synthesize(of, flags, archives)
+	templates, err := stacks.Synthesize(of, flags, archives, version.Of(release, commit))
 	if err != nil {
 		return fmt.Errorf("making the templates: %w", err)
 	}
 	files := map[string][]byte{}
-	m := deploy.Manifest{Version: version, Prefix: chosen.Prefix, Partition: of.ID}
+	m := deploy.Manifest{Version: cmp.Or(release, "devel"), Prefix: chosen.Prefix, Partition: of.ID}
 	for _, name := range slices.Sorted(maps.Keys(templates)) {
 		text, err := json.Marshal(templates[name]) // keys in order: equal templates are equal files
 		if err != nil {

@@ -49,7 +49,7 @@ func TestBundle(t *testing.T) {
 	}
 	run := app(t)
 	dir := t.TempDir()
-	if _, out, err := run("{}", "-bundle", dir, "-version", "1.2.3"); err != nil {
+	if _, out, err := run("{}", "-bundle", dir, "-version", "1.2.3", "-commit", "abc1234def"); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	b, err := deploy.ReadBundle(os.DirFS(dir))
@@ -62,6 +62,9 @@ func TestBundle(t *testing.T) {
 	guard, err := b.Template(deploy.TemplateGuard)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if !strings.Contains(string(guard), `"ROOTGUARD_VERSION":"v1.2.3 (abc1234)"`) {
+		t.Error("the functions do not know their version")
 	}
 	var functions []string
 	for _, a := range b.Archives {

@@ -19,14 +19,17 @@ import (
 	"rootguard/infra/lambdabuild"
 	"rootguard/infra/settings"
 	"rootguard/infra/stacks"
+	"rootguard/internal/config"
+	"rootguard/internal/version"
 )
 
 func main() {
 	stderr := os.Stderr
 	bundle := flag.String("bundle", "", "write the templates with parameters and the functions' archives to this `folder`")
-	version := flag.String("version", "devel", "the `version` that the bundle is of")
+	release := flag.String("version", os.Getenv(config.EnvVersion), "the `version` that is deployed, which alerts name")
+	commit := flag.String("commit", "", "the `commit` that the version is of")
 	flag.Parse()
-	err := run(*bundle, *version)
+	err := run(*bundle, *release, *commit)
 	quit()
 	if err != nil {
 		fmt.Fprintf(stderr, "rootguard: %v\n", err)
@@ -44,7 +47,7 @@ func quit() {
 	jsii.Close()
 }
 
-func run(bundle, version string) error {
+func run(bundle, release, commit string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	root, err := os.Getwd() // the CDK runs an app in the folder of its cdk.json
@@ -52,7 +55,7 @@ func run(bundle, version string) error {
 		return fmt.Errorf("finding the repository: %w", err)
 	}
 	if bundle != "" {
-		return writeBundle(ctx, root, bundle, version)
+		return writeBundle(ctx, root, bundle, release, commit)
 	}
 	app := awscdk.NewApp(nil)
 	given, _ := app.Node().GetAllContext(nil).(map[string]any)
@@ -62,6 +65,9 @@ func run(bundle, version string) error {
 	}
 	if err != nil {
 		return fmt.Errorf("reading the settings:\n%w", err)
+	}
+	if release != "" {
+		chosen.Version = version.Of(release, commit)
 	}
 	archives, err := build(ctx, root, &chosen)
 	if err != nil {

@@ -75,7 +75,8 @@ var mayImport = map[string][]string{
 	"health":           {"config", "detect", "eventpattern", "eventrules", "guard", "partition"},
 	"evidence":         {"bootstrap"},
 	"deploy":           {"partition"},
-	"lambdahandler":    {"accountcheck", "alert", "announcement", "aws/awsenv", "aws/dynamodb", "aws/organizations", "aws/sns", "bootstrap", "cloudtrail", "config", "detect", "digestwork", "eventrules", "failure", "guard", "health", "incident", "mfadeadline", "quarantine", "ratelimit", "redrive", "suppression", "wire"},
+	"lambdahandler":    {"accountcheck", "alert", "announcement", "aws/awsenv", "aws/dynamodb", "aws/organizations", "aws/sns", "bootstrap", "cloudtrail", "config", "detect", "digestwork", "eventrules", "failure", "guard", "health", "incident", "mfadeadline", "quarantine", "ratelimit", "redrive", "suppression", "version", "wire"},
+	"version":          {},
 
 	"aws/account":        {"daytwo", "health"},
 	"aws/awsdaytwo":      {"accountcheck", "aws/account", "aws/iam", "daytwo"},

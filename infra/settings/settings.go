@@ -77,6 +77,10 @@ type Settings struct {
 	// TerminationProtection keeps CloudFormation from deleting the guard's stack.
 	TerminationProtection bool
 
+	// Version is what is deployed, such as v1.4.0 (abc1234), which alerts name; "" is not
+	// known. It is no setting of an operator's.
+	Version string
+
 	// Organization extends the guard to the accounts of an AWS organization.
 	Organization *Organization
 }

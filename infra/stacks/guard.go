@@ -544,6 +544,9 @@ func (g *guard) environment(function string) *map[string]*string {
 	if g.trail != "" {
 		env[config.EnvTrails] = jsii.String(strings.Join(append(slices.Clone(s.Trails), g.trail), ","))
 	}
+	if s.Version != "" {
+		env[config.EnvVersion] = jsii.String(s.Version)
+	}
 	if s.Organization != nil {
 		env[config.EnvMemberRole] = jsii.String(memberRole(s))
 		env[config.EnvOrganizationNames] = jsii.String("true")

@@ -104,14 +104,14 @@ func parameters(of partition.Partition) map[string]parameter {
 }
 
 // Synthesize makes the parameterised templates of a partition, by name. context are
-// the CDK's feature flags, as in cdk.json.
-func Synthesize(of partition.Partition, context map[string]any, archives map[string]string) (map[string]map[string]any, error) {
+// the CDK's feature flags, as in cdk.json. version is what alerts name, or "".
+func Synthesize(of partition.Partition, context map[string]any, archives map[string]string, version string) (map[string]map[string]any, error) {
 	dir, err := os.MkdirTemp("", "rootguard-templates-")
 	if err != nil {
 		return nil, fmt.Errorf("making a folder for the templates: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	y := synthesizer{of: of, dir: dir, context: context, archives: archives}
+	y := synthesizer{of: of, dir: dir, context: context, archives: archives, version: version}
 	out := map[string]map[string]any{}
 	if out[deploy.TemplateGuard], err = y.guard(); err != nil {
 		return nil, fmt.Errorf("template %s: %w", deploy.TemplateGuard, err)
@@ -132,6 +132,7 @@ type synthesizer struct {
 	dir      string
 	context  map[string]any
 	archives map[string]string
+	version  string
 	n        int
 }
 
@@ -194,7 +195,7 @@ func (y *synthesizer) variant(bits int, trail bool, declare func(awscdk.App, *se
 	if err != nil {
 		return nil, fmt.Errorf("choosing settings: %w", err)
 	}
-	s.Regions, s.Trail = nil, trail
+	s.Regions, s.Trail, s.Version = nil, trail, y.version
 	for i, c := range choices {
 		if bits>>i&1 == 1 {
 			c.choose(&s)

@@ -35,7 +35,7 @@ var parameterised = sync.OnceValues(func() (map[string]map[string]any, error) {
 	}
 	defer remove()
 	of, _ := partition.Of("aws")
-	return Synthesize(of, flags, archives)
+	return Synthesize(of, flags, archives, "")
 })
 
 // someArchives are stand-ins for the functions' archives, and what removes them.

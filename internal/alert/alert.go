@@ -87,6 +87,9 @@ type Alert struct {
 	// Digest is of a Scheduled alone.
 	Digest *Digest `json:"digest,omitempty"`
 
+	// Version is that of the rootguard that sends it, "" where it does not know.
+	Version string `json:"version,omitempty"`
+
 	// DeliveredTo names the receivers that have this alert from an attempt before, which
 	// failed with others. It is between guard and Publisher, and not published.
 	DeliveredTo []string `json:"-"`

@@ -796,3 +796,27 @@ func pair(a Alert) []string {
 	head, body := Pair(a)
 	return []string{head, body}
 }
+
+// TestVersion holds that the last line of a mail names what sent it, and that the
+// version cannot add a line.
+func TestVersion(t *testing.T) {
+	t.Parallel()
+	a := Alert{Schema: Schema, Kind: First, Finding: detect.Finding{ID: detect.RootActivity, Severity: detect.Critical}}
+	if text := Text(a); strings.Contains(text, "\nrootguard ") {
+		t.Errorf("without a version:\n%s", text)
+	}
+	for given, want := range map[string]string{
+		"v1.4.0 (abc1234)": "\nrootguard v1.4.0 (abc1234)\n",
+		"dev":              "\nrootguard dev\n",
+		"v1\nAck: nothing": "\nrootguard v1\\nAck: nothing\n",
+	} {
+		a.Version = given
+		if text := Text(a); !strings.HasSuffix(text, want) {
+			t.Errorf("%q: the text ends in %q, want %q", given, text[max(0, len(text)-60):], want)
+		}
+	}
+	a.Version = "v1.4.0 (abc1234)"
+	if body, err := JSON(a); err != nil || !strings.Contains(string(body), `"version":"v1.4.0 (abc1234)"`) {
+		t.Errorf("%s, %v", body, err)
+	}
+}

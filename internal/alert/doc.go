@@ -56,6 +56,7 @@
 //	last_time        + of the latest event
 //	late             + true of a roll-up of which no event was alerted when it came, since too many
 //	                 alerts were due at once
+//	version          + of the rootguard that sends it: "v1.4.0 (abc1234)", or "dev" where it does not know
 //
 // Of finding:
 //

@@ -22,7 +22,7 @@ const (
 // what, who, from where, when, in which account, what to do next. Then come,
 // where they apply, the user or resource, MFA and its deadline, who announced it,
 // the incident and how to acknowledge it, the calls of a roll-up, a command that
-// fetches the record, and last the identifiers.
+// fetches the record, the identifiers, and last the version that sent it.
 //
 // A line has at most 200 characters and the whole under 64 KiB. Text from a log
 // can add no line: see the package documentation.
@@ -71,6 +71,9 @@ func Text(a Alert) string {
 		lines = append(lines, "Look up: "+command)
 	}
 	lines = append(lines, identifiers(f))
+	if a.Version != "" {
+		lines = append(lines, "rootguard "+display(a.Version, 80))
+	}
 	for i, l := range lines {
 		lines[i] = cut(l, lineLimit)
 	}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 	"rootguard/internal/config"
 	"rootguard/internal/eventrules"
 	"rootguard/internal/health"
+	"rootguard/internal/version"
 )
 
 type doctorCmd struct {
@@ -109,6 +111,11 @@ func deployedSettings(ctx context.Context, cfg aws.Config, stack string) (config
 	return config.Config{}, fmt.Errorf("no function of the stack %s is in %s: either rootguard is not deployed there (make deploy), or name the stack with --stack or %s and its Region with --region", stack, cfg.Region, stackEnv)
 }
 
+// deployedVersion is the version that runs in the account.
+func deployedVersion(settings *config.Config) string {
+	return cmp.Or(settings.Version, version.Unknown)
+}
+
 // doctor is one visit.
 type doctor struct {
 	cmd      doctorCmd
@@ -186,11 +193,14 @@ func (d *doctor) print(settings config.Config, results []health.Result) error {
 			Account string          `json:"account"`
 			Region  string          `json:"region"`
 			Prefix  string          `json:"prefix"`
+			Version string          `json:"version"` // that is deployed
+			Command string          `json:"command_version"`
 			Checks  []health.Result `json:"checks"`
-		}{doctorSchema, d.sys.now().UTC().Truncate(time.Second), settings.Account, settings.Region, settings.Own.Prefix, results})
+		}{doctorSchema, d.sys.now().UTC().Truncate(time.Second), settings.Account, settings.Region, settings.Own.Prefix, deployedVersion(&settings), version.String(), results})
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s in account %s, %s\n\n", d.sys.paint().bold(label.Clean(settings.Own.Prefix)), settings.Account, settings.Region)
+	fmt.Fprintf(&b, "%s in account %s, %s\n", d.sys.paint().bold(label.Clean(settings.Own.Prefix)), settings.Account, settings.Region)
+	fmt.Fprintf(&b, "version %s; this command is %s\n\n", label.Clean(deployedVersion(&settings)), version.String())
 	for len(results) > 0 {
 		group := results[0].Group
 		of := func(r health.Result) bool { return r.Group == group }

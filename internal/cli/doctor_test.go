@@ -44,7 +44,7 @@ func newHospital(t *testing.T) *hospital {
 	d := awshealthtest.Deployment{Account: "111122223333", Region: "us-east-1", Prefix: "rootguard", Topics: []string{topicARN}, Key: doctorKey, Undelivered: "undelivered", Failed: "failed", Regions: []string{"eu-north-1"}}
 	d.Alarms, d.Receivers = []string{"failed"}, config.Receivers{Alerts: []string{config.ReceiverID("email", "1@example.com")}, Second: []string{config.ReceiverID("email", "1@example.com")}}
 	d.Environment = d.Deployed(strings.TrimSuffix(h.queues.Queue("undelivered"), "/undelivered"))
-	maps.Copy(d.Environment, map[string]string{config.EnvTable: table, config.EnvTopicARN: topicARN, config.EnvKeys: doctorKey})
+	maps.Copy(d.Environment, map[string]string{config.EnvTable: table, config.EnvTopicARN: topicARN, config.EnvKeys: doctorKey, config.EnvVersion: "v1.4.0 (abc1234)"})
 	h.topics.Set(topicARN, snstest.Topic{Confirmed: 1, Key: doctorKey})
 	h.rest = awshealthtest.New(t, d)
 	h.env = map[string]string{"AWS_ENDPOINT_URL_DYNAMODB": h.tables.URL, "AWS_ENDPOINT_URL_SNS": h.topics.URL, "AWS_ENDPOINT_URL_SQS": h.queues.URL}

@@ -12,6 +12,7 @@ import (
 
 	"rootguard/internal/cli/report"
 	"rootguard/internal/evidence"
+	"rootguard/internal/version"
 )
 
 type reportCmd struct {
@@ -59,7 +60,7 @@ func (c reportCmd) Run(ctx context.Context, sys system) (err error) {
 	if c.Evidence {
 		return c.evidence(sys, v, statuses)
 	}
-	r := report.Report{Made: sys.now(), Live: v.live, Source: v.source, Version: version()}
+	r := report.Report{Made: sys.now(), Live: v.live, Source: v.source, Version: version.String()}
 	for _, s := range statuses {
 		r.Accounts = append(r.Accounts, report.Account{Name: s.AccountName, Status: s.Status, DayTwo: s.DayTwo})
 		alerts, err := v.alerts(ctx, s.Account)
@@ -105,7 +106,7 @@ func openIncidents(ctx context.Context, v *view, accounts []accountID) (open []r
 
 // evidence writes the evidence for auditors.
 func (c reportCmd) evidence(sys system, v *view, statuses []accountStatus) error {
-	e := report.Evidence{Made: sys.now(), Live: v.live, Source: v.source, Version: version()}
+	e := report.Evidence{Made: sys.now(), Live: v.live, Source: v.source, Version: version.String()}
 	for i := range statuses {
 		e.Rows = append(e.Rows, evidence.Rows(&statuses[i].Status, statuses[i].AccountName)...)
 	}

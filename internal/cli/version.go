@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+
+	"rootguard/internal/version"
 )
 
 type versionCmd struct{}
@@ -16,26 +18,21 @@ func (versionCmd) Help() string {
 
 // Run prints the version.
 func (versionCmd) Run(sys system) error {
-	revision, at := "unknown revision", ""
+	at := ""
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, s := range info.Settings {
 			switch {
 			case s.Key == "vcs.revision":
-				revision = s.Value
+				at += "built from " + s.Value
 			case s.Key == "vcs.time":
-				at = " of " + s.Value
+				at += " of " + s.Value
 			case s.Key == "vcs.modified" && s.Value == "true":
 				at += " with changes"
 			}
 		}
 	}
-	return writeText(sys.stdout, fmt.Sprintf("rootguard %s\nbuilt from %s%s\nwith %s for %s/%s\n", version(), revision, at, runtime.Version(), runtime.GOOS, runtime.GOARCH))
-}
-
-// version is the module's version, "(devel)" where it was built from a checkout.
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
+	if at != "" {
+		at += "\n"
 	}
-	return "(devel)"
+	return writeText(sys.stdout, fmt.Sprintf("rootguard %s\n%swith %s for %s/%s\n", version.String(), at, runtime.Version(), runtime.GOOS, runtime.GOARCH))
 }

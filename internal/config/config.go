@@ -28,6 +28,7 @@ type Config struct {
 	AccountNames       map[string]string // account ID to name
 	OrganizationNames  bool              // ask AWS Organizations for the others
 	MemberRole         string
+	Version            string // of what is deployed; "" where that is not known
 	Own                detect.Own
 	Settings           wire.Settings
 	Digest             digest.Schedule
@@ -54,6 +55,7 @@ func Load(getenv func(string) string) (Config, error) {
 		AccountNames:       r.names(),
 		OrganizationNames:  r.flag(EnvOrganizationNames),
 		MemberRole:         r.role(),
+		Version:            r.text(EnvVersion),
 
 		UndeliveredQueueURL: r.queue(EnvUndeliveredQueue),
 		FailedQueueURL:      r.queue(EnvFailedQueue),

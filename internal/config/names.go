@@ -38,6 +38,7 @@ const (
 	EnvFailedQueue        = "ROOTGUARD_FAILED_QUEUE"         // URL of the queue of events that functions failed on
 	EnvRegions            = "ROOTGUARD_REGIONS"              // list: the further Regions whose events are forwarded
 	EnvDeployed           = "ROOTGUARD_DEPLOYED"             // JSON object, Deployed: what the sweep holds the rest against
+	EnvVersion            = "ROOTGUARD_VERSION"              // of rootguard, which alerts name: v1.4.0 (abc1234)
 	EnvMemberRole         = "ROOTGUARD_MEMBER_ROLE"          // name of the role to assume in other accounts for live checks
 )
 

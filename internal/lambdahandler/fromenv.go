@@ -1,6 +1,7 @@
 package lambdahandler
 
 import (
+	"cmp"
 	"log/slog"
 	"runtime/debug"
 	"strconv"
@@ -19,6 +20,7 @@ import (
 	"rootguard/internal/config"
 	"rootguard/internal/detect"
 	"rootguard/internal/ratelimit"
+	"rootguard/internal/version"
 	"rootguard/internal/wire"
 )
 
@@ -89,7 +91,7 @@ func Assemble(cfg config.Config, env aws.Config, now func() time.Time, logger *s
 		Ledger:    store,
 		Facts:     store,
 		FactRows:  store,
-		Publisher: Counted(sns.New(sdksns.NewFromConfig(env), topics)),
+		Publisher: Counted(sns.New(sdksns.NewFromConfig(env), topics).Of(cmp.Or(cfg.Version, version.Unknown))),
 		Limiter:   &ratelimit.Limiter{Seconds: store, Now: now, Sleep: ratelimit.Sleep},
 		Now:       now,
 		Deadlines: store.Deadlines(),

@@ -45,13 +45,20 @@ type Topics struct {
 
 // Publisher is a guard.Publisher over SNS topics. It is safe for concurrent use.
 type Publisher struct {
-	client *sdk.Client
-	topics Topics
+	client  *sdk.Client
+	topics  Topics
+	version string
 }
 
 // New returns a Publisher.
 func New(client *sdk.Client, topics Topics) *Publisher {
 	return &Publisher{client: client, topics: topics}
+}
+
+// Of has the alerts name the version of rootguard that sends them.
+func (p *Publisher) Of(version string) *Publisher {
+	p.version = version
+	return p
 }
 
 // budget bounds what one topic may take of the time of a publish. It has room for
@@ -62,6 +69,7 @@ const budget = 12 * time.Second
 // alert before, all at once and each with a time of its own: a topic that hangs or
 // refuses takes nothing from the others. It fails where one does not take it.
 func (p *Publisher) Publish(ctx context.Context, a alert.Alert) error {
+	a.Version = p.version
 	type target struct {
 		topic   string
 		compose func(alert.Alert) (sdk.PublishInput, error)

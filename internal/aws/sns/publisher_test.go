@@ -58,11 +58,12 @@ func anAlert(s detect.Severity) alert.Alert {
 
 func TestMessage(t *testing.T) {
 	server := snstest.New(t)
-	p := sns.New(client(server.URL), sns.Topics{Alerts: alerts, Chat: chat})
+	p := sns.New(client(server.URL), sns.Topics{Alerts: alerts, Chat: chat}).Of("v1.4.0 (abc1234)")
 	a := anAlert(detect.Info)
 	if err := p.Publish(t.Context(), a); err != nil {
 		t.Fatal(err)
 	}
+	a.Version = "v1.4.0 (abc1234)" // which the publisher adds
 	body, err := alert.JSON(a)
 	if err != nil {
 		t.Fatal(err)
