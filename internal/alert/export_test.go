@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -248,6 +249,21 @@ func checkOCSF(tb testing.TB, a Alert) {
 	}
 	if (doc["activity_id"] == 3.0) != (doc["status_id"] == 4.0) {
 		tb.Errorf("activity %v with status %v", doc["activity_id"], doc["status_id"])
+	}
+
+	// By version 1.6 it has one attribute more, and is otherwise the same.
+	if body, err = OCSF16(a); err != nil {
+		tb.Fatalf("OCSF16: %v", err)
+	}
+	all["metadata.version"], all["is_alert"] = one("1.6.0"), one(true, false)
+	later := conforms(tb, body, all, append(slices.Clone(ocsfRequired), "is_alert"))
+	if later["is_alert"] != (later["activity_id"] != 3.0) {
+		tb.Errorf("activity %v with is_alert %v", later["activity_id"], later["is_alert"])
+	}
+	delete(later, "is_alert")
+	later["metadata"].(map[string]any)["version"] = "1.3.0"
+	if !reflect.DeepEqual(doc, later) {
+		tb.Errorf("the two versions differ:\n%v\n%v", doc, later)
 	}
 }
 

@@ -9,9 +9,15 @@ import (
 	"rootguard/internal/detect"
 )
 
-// ocsfVersion is that of Detection Finding as written here. Later versions 1.x
-// only add to it (OCSF Schema, "Schema Versioning").
-const ocsfVersion = "1.3.0"
+// The versions of Detection Finding as written here. Later versions 1.x only add to
+// it (OCSF Schema, "Schema Versioning"): from 1.3 to 1.6 nothing became required and
+// nothing that is used here was deprecated, and 1.4 has is_alert (OCSF Schema,
+// CHANGELOG). AWS Security Hub takes 1.6 (AWS Security Hub User Guide, "Security Hub
+// and the Open Cybersecurity Findings Format").
+const (
+	ocsfVersion   = "1.3.0"
+	ocsfVersion16 = "1.6.0"
+)
 
 // ocsfActions is how many kinds of call of a roll-up are listed.
 const ocsfActions = 50
@@ -20,6 +26,7 @@ const ocsfActions = 50
 const (
 	findingsCategory = 2
 	detectionFinding = 2004
+	ocsfResolved     = 4 // status_id
 )
 
 // ocsfSeverities are severity_id and severity by the finding's (OCSF Schema,
@@ -62,6 +69,7 @@ type ocsfFinding struct {
 	Remediation  *ocsfRemedy    `json:"remediation,omitempty"`
 	Observables  []ocsfObserved `json:"observables,omitempty"` // +
 	Unmapped     ocsfUnmapped   `json:"unmapped"`
+	IsAlert      *bool          `json:"is_alert,omitempty"` // + since 1.4
 }
 
 // ocsfMetadata is the object metadata: version and product are required.
@@ -248,13 +256,26 @@ func OCSF(a Alert) ([]byte, error) {
 	return body, nil
 }
 
+// OCSF16 is OCSF by version 1.6 of the schema. It says too whether the finding is an
+// alert: what closes one is not.
+func OCSF16(a Alert) ([]byte, error) {
+	f := ocsfOf(a)
+	alerts := f.StatusID != ocsfResolved
+	f.Metadata.Version, f.IsAlert = ocsfVersion16, &alerts
+	body, err := encode(f)
+	if err != nil {
+		return nil, fmt.Errorf("encoding alert as OCSF: %w", err)
+	}
+	return body, nil
+}
+
 func ocsfOf(a Alert) ocsfFinding {
 	a = keep(bound(a), ocsfActions)
 	f, e := &a.Finding, exported(a)
 	activity := map[change]named{creates: {1, "Create"}, updates: {2, "Update"}, closes: {3, "Close"}}[e.change]
 	status := named{1, "New"}
 	if e.change == closes {
-		status = named{4, "Resolved"}
+		status = named{ocsfResolved, "Resolved"}
 	}
 	severity := named{0, "Unknown"}
 	if int(f.Severity) < len(ocsfSeverities) {

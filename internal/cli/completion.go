@@ -56,7 +56,7 @@ func (c completionCmd) Run(sys system) error {
 func predictors(ctx context.Context, sys system) map[string]complete.Predictor {
 	return map[string]complete.Predictor{
 		"path":   complete.PredictFiles("*"),
-		"format": complete.PredictSet("text", "json", "ocsf", "asff"),
+		"format": complete.PredictSet("text", "json", "ocsf", "ocsf-1.6", "asff"),
 		"account": complete.PredictFunc(func(line complete.Args) []string {
 			st, err := storeOf(line.All).read(sys, storyFlag{Story: slices.Contains(line.All, "--story")})
 			if err != nil {

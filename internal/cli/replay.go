@@ -40,7 +40,7 @@ type replayCmd struct {
 	Account  []accountID `placeholder:"ID" help:"Only this account; may be repeated."`
 	Window   span        `default:"15m" placeholder:"15m" help:"Repeats within this time of one session become one alert."`
 	Explain  bool        `help:"Also print each record that a rule checked and did not flag, and why."`
-	Format   format      `placeholder:"FORMAT" predictor:"format" help:"How alerts are printed: text, json (one object a line and nothing else on standard output), ocsf (Detection Finding) or asff (AWS Security Finding Format). Default: text."`
+	Format   format      `placeholder:"FORMAT" predictor:"format" help:"How alerts are printed: text, json (one object a line and nothing else on standard output), ocsf (Detection Finding of OCSF 1.3), ocsf-1.6 (the same of 1.6, which AWS Security Hub uses) or asff (AWS Security Finding Format). Default: text."`
 	JSON     bool        `help:"Short for --format json."`
 	Problems string      `type:"path" placeholder:"FILE" help:"Write every problem in the input to this file, one JSON object a line."`
 	Workers  int         `default:"0" placeholder:"N" help:"Files read at the same time; 0 is as many as there are processors."`
@@ -584,7 +584,7 @@ func (o *replayOutput) summary(c replayCmd, st *store, sum replay.Summary, anyAc
 			Rows   []summaryRow   `json:"findings"`
 			Store  string         `json:"store"`
 		}{summarySchema, sum, rows, st.path})
-	case formatOCSF, formatASFF:
+	case formatOCSF, formatOCSF16, formatASFF:
 		fmt.Fprintln(o.sys.stderr, o.told(c, total))
 	default:
 		err = writeText(o.sys.stdout, o.table(c, st, sum, rows, total, anyAccount))
