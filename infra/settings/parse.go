@@ -15,6 +15,7 @@ import (
 
 	"rootguard/internal/config"
 	"rootguard/internal/daytwo"
+	"rootguard/internal/digest"
 	"rootguard/internal/eventpattern"
 	"rootguard/internal/eventrules"
 	"rootguard/internal/partition"
@@ -139,6 +140,7 @@ var readers = map[string]field{
 	"reminders":             {to: func(s *Settings) any { return &s.Reminders }},
 	"resend":                {to: func(s *Settings) any { return &s.Resend }},
 	"quarantine":            {to: func(s *Settings) any { return &s.Quarantine }, parse: (*parser).quarantine},
+	"digest":                {to: func(s *Settings) any { return &s.Digest }, parse: (*parser).digest},
 	"quarantineNotice":      {to: func(s *Settings) any { return &s.QuarantineNotice }},
 	"quarantineDaily":       {to: func(s *Settings) any { return &s.QuarantineDaily }},
 	"quarantineExempt":      {to: func(s *Settings) any { return &s.QuarantineExempt }, parse: (*parser).quarantineExempt},
@@ -486,6 +488,18 @@ func (p *parser) quarantine(key string, v any) {
 	default:
 		p.fail(key, shown(v), `give "off", "dry-run" or "on"`)
 	}
+}
+
+// digest keeps the text of a schedule in its full form, so that the functions read the
+// same whatever their defaults are.
+func (p *parser) digest(key string, v any) {
+	text, _ := v.(string)
+	s, err := digest.Parse(text)
+	if err != nil {
+		p.fail(key, shown(v), err.Error())
+		return
+	}
+	p.settings.Digest = s.String()
 }
 
 // maxExempt is the part left to exempt users of a function's environment.

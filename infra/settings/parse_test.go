@@ -68,7 +68,7 @@ func TestParse(t *testing.T) {
 	base := func(change func(*Settings)) Settings {
 		s := Settings{
 			Prefix: "rootguard", Partition: "aws", Regions: further("aws"),
-			Grace: 24 * time.Hour, Window: 15 * time.Minute, Posture: time.Hour, QuietDays: 30, LogDays: 90,
+			Grace: 24 * time.Hour, Window: 15 * time.Minute, Posture: time.Hour, QuietDays: 30, LogDays: 90, Digest: "weekly monday 08:00 UTC",
 		}
 		if change != nil {
 			change(&s)
@@ -105,6 +105,8 @@ func TestParse(t *testing.T) {
 		{"days", `{"grace": "3d", "quietDays": "45", "logDays": 365}`, base(func(s *Settings) { s.Grace, s.QuietDays, s.LogDays = 72*time.Hour, 45, 365 })},
 		{"resend", `{"resend": "15m, 1h, 2d"}`, base(func(s *Settings) { s.Resend = []time.Duration{15 * time.Minute, time.Hour, 48 * time.Hour} })},
 		{"dayTwo", `{"rootguard": {"dayTwo": ["root-certificates", "security-contact"]}}`, base(func(s *Settings) { s.DayTwo = []string{"root-certificates", "security-contact"} })},
+		{"digest", `{"digest": "daily 7 Asia/Tokyo"}`, base(func(s *Settings) { s.Digest = "daily 07:00 Asia/Tokyo" })},
+		{"no digest", `{"rootguard": {"digest": "off"}}`, base(func(s *Settings) { s.Digest = "off" })},
 		{"posture", `{"posture": "30m"}`, base(func(s *Settings) { s.Posture = 30 * time.Minute })},
 		{"quarantine", `{"quarantine": "dry-run"}`, base(func(s *Settings) { s.Quarantine = QuarantineDryRun })},
 		{"no quarantine", `{"quarantine": "off"}`, base(nil)},
@@ -118,7 +120,7 @@ func TestParse(t *testing.T) {
 			"email": ["ops@example.com"], "sms": ["+14155550100"], "https": ["https://example.com/hook"],
 			"escalation": {"email": ["ciso@example.com"]},
 			"slack": {"workspace": "T0123ABCD", "channel": "C0123ABCD"},
-			"grace": "12h", "window": "30m", "posture": "2h", "quietDays": 60, "adminRoles": ["Platform-Admin"], "logDays": 30,
+			"digest": "daily", "grace": "12h", "window": "30m", "posture": "2h", "quietDays": 60, "adminRoles": ["Platform-Admin"], "logDays": 30,
 			"accountNames": {"123456789012": "prod-billing"},
 			"trails": ["arn:aws:cloudtrail:us-east-1:123456789012:trail/org"],
 			"organization": {"id": "o-a1b2c3d4e5", "management": "111111111111", "hub": "222222222222", "units": ["r-abcd"]}
@@ -127,7 +129,7 @@ func TestParse(t *testing.T) {
 			Receivers:  Receivers{Email: []string{"ops@example.com"}, SMS: []string{"+14155550100"}, HTTPS: []string{"https://example.com/hook"}},
 			Escalation: Receivers{Email: []string{"ciso@example.com"}},
 			Slack:      &Slack{Workspace: "T0123ABCD", Channel: "C0123ABCD"}, ChatTopic: true,
-			Grace: 12 * time.Hour, Window: 30 * time.Minute, Posture: 2 * time.Hour, QuietDays: 60, AdminRoles: []string{"Platform-Admin"}, LogDays: 30,
+			Digest: "daily 08:00 UTC", Grace: 12 * time.Hour, Window: 30 * time.Minute, Posture: 2 * time.Hour, QuietDays: 60, AdminRoles: []string{"Platform-Admin"}, LogDays: 30,
 			AccountNames: map[string]string{"123456789012": "prod-billing"},
 			Trails:       []string{"arn:aws:cloudtrail:us-east-1:123456789012:trail/org"},
 			Organization: &Organization{ID: "o-a1b2c3d4e5", Management: "111111111111", Hub: "222222222222", Units: []string{"r-abcd"}},
@@ -152,7 +154,7 @@ func TestParseErrors(t *testing.T) {
 	for _, tc := range []struct{ context, key, value, fix string }{
 		{`{"rootguard": "ops@example.com"}`, "rootguard", "ops@example.com", "give an object"},
 		{`{"rootguard": {"emial": ["ops@example.com"]}}`, "rootguard.emial", "", `did you mean "email"?`},
-		{`{"rootguard": {"frobnicate": 1}}`, "rootguard.frobnicate", "", "there are accountNames, adminRoles, chatTopic, dayTwo, email"},
+		{`{"rootguard": {"frobnicate": 1}}`, "rootguard.frobnicate", "", "there are accountNames, adminRoles, chatTopic, dayTwo, digest, email"},
 		{`{"emial": "ops@example.com"}`, "emial", "", `did you mean "email"?`},
 		{`{"Email": "ops@example.com"}`, "Email", "", `did you mean "email"?`},
 		{`{"email": "ops"}`, "email", "ops", "plain address"},
@@ -190,6 +192,9 @@ func TestParseErrors(t *testing.T) {
 		{`{"rootguard": {"grace": 24}}`, "rootguard.grace", "24", "give a duration"},
 		{`{"window": "25h"}`, "window", "25h", "from 1m to 24h"},
 		{`{"dayTwo": "root-certificates,tea"}`, "dayTwo", "tea", "no such step; there are security-contact, "},
+		{`{"digest": "monthly"}`, "digest", "monthly", `write off, daily or weekly`},
+		{`{"rootguard": {"digest": "weekly monday 8 Europe/Berlim"}}`, "rootguard.digest", "weekly monday 8 Europe/Berlim", `"Europe/Berlim" is no day, time or time zone`},
+		{`{"rootguard": {"digest": 7}}`, "rootguard.digest", "7", `it is empty`},
 		{`{"posture": "5m"}`, "posture", "5m", "from 15m to 24h"},
 		{`{"adminRoles": ["arn:aws:iam::123456789012:role/ops"]}`, "adminRoles", "arn:aws:iam::123456789012:role/ops", "not its ARN"},
 		{`{"quietDays": "0"}`, "quietDays", "0", "from 1 to 365"},

@@ -44,6 +44,7 @@ type Settings struct {
 	Window       time.Duration     // length of a roll-up window; default 15 min
 	Posture      time.Duration     // how often each account's root user is checked; default 1 h
 	QuietDays    int               // days without root activity; default 30
+	Digest       string            // when the digest comes, as package digest reads it; default weekly
 	AccountNames map[string]string // account ID to the name in alerts
 	AdminRoles   []string          // names of roles or permission sets whose sign-ins are an administrator's
 

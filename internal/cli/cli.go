@@ -40,6 +40,7 @@ type grammar struct {
 	Deploy     deployCmd     `cmd:"" help:"Deploy rootguard to the account of your AWS credentials, or change what is deployed."`
 	Upgrade    upgradeCmd    `cmd:"" help:"Deploy this version of rootguard, with the settings that are deployed."`
 	Destroy    destroyCmd    `cmd:"" help:"Remove the deployed rootguard, and say what stays."`
+	Digest     digestCmd     `cmd:"" help:"Print the digest: all accounts, what changed, who awaits MFA, and rootguard itself."`
 	Preflight  preflightCmd  `cmd:"" help:"Ask AWS, before anything is deployed, whether it takes what will be."`
 	Redrive    redriveCmd    `cmd:"" help:"Deliver the events that wait in the queues of the deployed rootguard."`
 	Announce   announceCmd   `cmd:"" aliases:"window" help:"Announce that root will be used, so that alerts of it are lowered."`

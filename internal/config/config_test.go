@@ -92,6 +92,7 @@ func TestWrong(t *testing.T) {
 		{EnvReminders, "1h,1h", "shortest first"},
 		{EnvReminders, "1s", "set it to durations"},
 		{EnvResend, "1m", "set it to durations between 5m0s and 168h0m0s, shortest first"},
+		{EnvDigest, "monthly", "write off, daily or weekly"},
 		{EnvPosture, "1m", "set it to a duration between 15m0s and 24h0m0s"},
 		{EnvQuarantine, "yes", `is "yes": set it to dry-run or on`},
 		{EnvQuarantineNotice, "30m", "set it to a duration between 1h0m0s and 720h0m0s"},

@@ -48,6 +48,8 @@ func Settings() []Setting {
 			Doc: "how long repeats are collected into one roll-up"},
 		{Key: "quietDays", Env: EnvQuietDays, Default: "30", Smallest: 1, Largest: 365, Unit: "days",
 			Doc: "days without root activity until an account's root counts as left alone"},
+		{Key: "digest", Env: EnvDigest, Default: "weekly", DefaultText: "`weekly monday 08:00 UTC`",
+			Doc: "when the digest comes, the mail about all accounts and rootguard itself whose absence is noticed: `weekly` or `daily`, and after it what is to be other than the default, as in `weekly friday 09:00 Europe/Berlin` or `daily 07:30 Asia/Tokyo`; `off`: never"},
 		{Key: "adminRoles", Env: EnvAdminRoles,
 			Doc: "names of roles, or of permission sets of IAM Identity Center, by which administrators sign in; needed where no record and no check shows that they have administrator rights"},
 		{Key: "dayTwo", Env: EnvDayTwo, Doc: "steps of [day two](daytwo.md) that are checked once a day in each account, by name"},

@@ -215,12 +215,13 @@ func (l *Line) words() string {
 func (c *composer) changes() alert.DigestSection {
 	t := c.tally
 	if !t.Compared {
-		return section("changes", "CHANGED SINCE THE LAST DIGEST: there is none to compare with")
+		return section("changes", "CHANGED: there is no earlier digest to compare with")
 	}
+	since := "CHANGED SINCE " + stamp(c.in.Since) + ": "
 	if t.Changed == 0 {
-		return section("changes", "CHANGED SINCE THE LAST DIGEST: no step of any account")
+		return section("changes", since+"no step of any account")
 	}
-	s := section("changes", "CHANGED SINCE THE LAST DIGEST: "+one(t.Changed, "account"))
+	s := section("changes", since+one(t.Changed, "account"))
 	var parts []string
 	for _, p := range []struct {
 		n    int

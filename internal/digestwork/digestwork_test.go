@@ -173,7 +173,7 @@ func TestOnceAPeriod(t *testing.T) {
 			t.Errorf("digest %d announces %s, %s", i, d.Next, d.NextText)
 		}
 	}
-	if s := section(&all[0], "changes"); !strings.Contains(s.Title, "none to compare with") {
+	if s := section(&all[0], "changes"); !strings.Contains(s.Title, "no earlier digest to compare with") {
 		t.Errorf("the first has %q", s.Title)
 	}
 	if s := section(&all[1], "changes"); !strings.Contains(s.Title, "no step of any account") {

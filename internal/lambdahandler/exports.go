@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"rootguard/internal/alert"
@@ -117,8 +118,12 @@ func (e *Exports) Handle(ctx context.Context, payload json.RawMessage) error {
 	return err
 }
 
-// imported imports alerts; those without a time count as published at the given.
+// imported imports alerts but for digests, which are no findings; those without a time count as published at the given.
 func imported(ctx context.Context, to Importer, alerts []alert.Published, now time.Time) error {
+	alerts = slices.DeleteFunc(slices.Clone(alerts), func(p alert.Published) bool { return p.Alert.Kind == alert.Scheduled })
+	if len(alerts) == 0 {
+		return nil
+	}
 	for i := range alerts {
 		if alerts[i].At.IsZero() {
 			alerts[i].At = now

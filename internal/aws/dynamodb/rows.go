@@ -8,8 +8,8 @@ import (
 
 	"rootguard/internal/accountcheck"
 	"rootguard/internal/announcement"
-	"rootguard/internal/digestwork"
 	"rootguard/internal/daytwo"
+	"rootguard/internal/digestwork"
 	"rootguard/internal/failure"
 	"rootguard/internal/mfadeadline"
 	"rootguard/internal/quarantine"
