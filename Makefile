@@ -80,12 +80,16 @@ soak: ## all that the race detector is too slow for, and each property in CHECKS
 PKG ?=
 N   ?= 100
 
+# The packages beside the guard, which are tested together with it.
+BESIDE := $(addprefix ./internal/,accountcheck announcement incident mfadeadline quarantine)
+
 mutate: ## the share of small changes to the code that a test notices; PKG=./internal/detect for one package
 ifneq ($(PKG),)
 	$(GO) run ./internal/cmd/mutate -n $(N) $(PKG)
 else
 	$(GO) run ./internal/cmd/mutate -n $(N) -min 92 ./internal/bootstrap ./internal/detect
-	$(GO) run ./internal/cmd/mutate -n $(N) -min 85 ./internal/eventpattern ./internal/alert ./internal/guard
+	$(GO) run ./internal/cmd/mutate -n $(N) -min 85 ./internal/eventpattern ./internal/alert ./internal/repeats ./internal/guard
+	$(GO) run ./internal/cmd/mutate -n $(N) -min 85 -by ./internal/guard $(BESIDE)
 endif
 
 bench: ## replay against gunzip alone; 1,000 events at once; each function's start, memory and archive; a sweep of 10,000 users; ten years of history

@@ -1,7 +1,7 @@
 // Command mutate measures how much of a package's code its tests hold: it makes
 // small changes to the code, one at a time, and counts those that no test notices.
 //
-//	mutate [-n 100] [-seed 1] [-for 10m] [-min 0] PACKAGE...
+//	mutate [-n 100] [-seed 1] [-for 10m] [-min 0] [-by PACKAGE] PACKAGE...
 //
 // A change that does not compile counts for nothing: `go test` exits with 1 there as
 // where a test fails, which tools that check that alone take for a test's merit.
@@ -18,6 +18,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -37,6 +38,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	n := flags.Int("n", 100, "how many changes to try of each package, drawn by chance; 0 is all")
 	seed := flags.Uint64("seed", 1, "of the chance by which they are drawn")
 	most := flags.Duration("for", 10*time.Minute, "how long to try changes of a package; the rest is not tried")
+	by := flags.String("by", "", "the package whose tests are run; default: each package's own")
 	least := flags.Float64("min", 0, "the share of changes that tests must notice, in percent")
 	if err := flags.Parse(args); err != nil {
 		return fmt.Errorf("reading the flags: %w", err)
@@ -49,6 +51,14 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		p, err := find(ctx, name)
 		if err != nil {
 			return err
+		}
+		p.by = &p
+		if *by != "" {
+			tested, err := find(ctx, *by)
+			if err != nil {
+				return err
+			}
+			p.by = &tested
 		}
 		all, err := p.changes()
 		if err != nil {
@@ -77,10 +87,14 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 type pkg struct {
 	Dir, ImportPath string
 	GoFiles         []string
+
+	TestImports, XTestImports []string
+
+	by *pkg // whose tests are run
 }
 
 func find(ctx context.Context, name string) (p pkg, err error) {
-	raw, err := exec.CommandContext(ctx, "go", "list", "-json=Dir,ImportPath,GoFiles", name).Output() //nolint:gosec // a package of the caller's
+	raw, err := exec.CommandContext(ctx, "go", "list", "-json=Dir,ImportPath,GoFiles,TestImports,XTestImports", name).Output() //nolint:gosec // a package of the caller's
 	if err != nil {
 		return p, fmt.Errorf("finding package %s: %w", name, err)
 	}
@@ -168,15 +182,19 @@ func (p *pkg) one(ctx context.Context, dir string, c *change, limit time.Duratio
 	if err := errors.Join(os.WriteFile(file, c.text, 0o600), os.WriteFile(overlay, replace, 0o600)); err != nil {
 		return "", fmt.Errorf("writing a change: %w", err)
 	}
-	build := exec.CommandContext(ctx, "go", "test", "-c", "-vet=off", "-overlay", overlay, "-o", test, p.ImportPath) //nolint:gosec // a package of the caller's
+	build := exec.CommandContext(ctx, "go", "test", "-c", "-vet=off", "-overlay", overlay, "-o", test, p.by.ImportPath) //nolint:gosec // a package of the caller's
 	build.Dir = p.Dir
 	if err := build.Run(); err != nil {
 		return uncompilable, context.Cause(ctx)
 	}
 	bounded, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	tests := exec.CommandContext(bounded, test, "-test.failfast") //nolint:gosec // made here
-	tests.Dir, tests.WaitDelay = p.Dir, time.Second
+	args := []string{"-test.failfast"}
+	if slices.Contains(slices.Concat(p.by.TestImports, p.by.XTestImports), "pgregory.net/rapid") {
+		args = append(args, "-rapid.nofailfile") // a case that a change fails is none to keep
+	}
+	tests := exec.CommandContext(bounded, test, args...) //nolint:gosec // made here
+	tests.Dir, tests.WaitDelay = p.by.Dir, time.Second
 	err = tests.Run()
 	switch {
 	case ctx.Err() != nil:

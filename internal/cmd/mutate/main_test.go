@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -27,6 +28,21 @@ func Count(n int) (sum int) {
 	return sum
 }
 `,
+		"by/by_test.go": `package by
+
+import (
+	"testing"
+
+	"m"
+)
+
+func TestAdult(t *testing.T) {
+	if m.Adult(17) || !m.Adult(18) {
+		t.Fatal("wrong")
+	}
+}
+`,
+		"by/by.go": "package by\n",
 		"m_test.go": `package m
 
 import "testing"
@@ -38,7 +54,8 @@ func TestAll(t *testing.T) {
 }
 `,
 	} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+		path := filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(text), 0o600)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -60,6 +77,15 @@ func TestAll(t *testing.T) {
 	}
 	if got := strings.Count(out.String(), "became"); got != 2 {
 		t.Errorf("%d changes were not noticed:\n%s", got, &out)
+	}
+
+	// The other package's tests know the age, and nothing else.
+	out.Reset()
+	if err := run(t.Context(), []string{"-n", "0", "-by", "./by", "."}, &out); err != nil {
+		t.Error(err)
+	}
+	if text := out.String(); strings.Contains(text, "m.go:3:") || !strings.Contains(text, "of 7 changes noticed (5 not, 0 ended by the time limit)") {
+		t.Errorf("by the tests of another package:\n%s", text)
 	}
 }
 
