@@ -17,12 +17,16 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	sdkeventbridge "github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	sdklambda "github.com/aws/aws-sdk-go-v2/service/lambda"
 	sdks3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	sdksns "github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"rootguard/internal/aws/awsenv"
 	"rootguard/internal/aws/cloudformation"
+	"rootguard/internal/aws/eventbridge"
+	"rootguard/internal/aws/lambda"
 	"rootguard/internal/aws/s3"
 	"rootguard/internal/aws/sns"
 	"rootguard/internal/cli/label"
@@ -366,6 +370,9 @@ func (f deployFlags) run(ctx context.Context, sys system, given map[string]strin
 	if f.DryRun {
 		return d.dryRun(ctx, given, guard)
 	}
+	if err := d.preflight(ctx, given, guard); err != nil {
+		return err
+	}
 	if err := (preflightCmd{Prefix: d.bundle.Prefix, Profile: f.Profile, Region: d.cfg.Region}).Run(ctx, sys); err != nil {
 		return err
 	}
@@ -407,6 +414,51 @@ func (f deployFlags) run(ctx context.Context, sys system, given map[string]strin
 		return err
 	}
 	return d.after(ctx, plan)
+}
+
+// preflight finds out which Regions are open to the account, and whether its quotas
+// suffice; what may not suffice is a warning, since a quota may have been raised.
+func (d *deployment) preflight(ctx context.Context, given map[string]string, guard deploy.Stack) error {
+	regions, err := d.bundle.Regions(given, guard)
+	if err != nil {
+		return usageError{err.Error()}
+	}
+	if err := d.deployer.Reach(ctx, regions); err != nil {
+		return err
+	}
+	warnings, err := d.deployer.Room(ctx, quotas{d.cfg}, regions)
+	if err != nil {
+		return err
+	}
+	for _, w := range warnings {
+		_, _ = fmt.Fprintln(d.sys.stderr, "warning: "+label.Clean(w))
+	}
+	return nil
+}
+
+// quotas asks AWS for those of the account.
+type quotas struct{ cfg aws.Config }
+
+var _ deploy.Quotas = quotas{}
+
+// Rules is deploy.Quotas'.
+func (q quotas) Rules(ctx context.Context, region string) (int, error) {
+	n, err := eventbridge.CountRules(ctx, sdkeventbridge.NewFromConfig(q.cfg, func(o *sdkeventbridge.Options) { o.Region = region }))
+	return n, said(err)
+}
+
+// Executions is deploy.Quotas'.
+func (q quotas) Executions(ctx context.Context, region string) (int, error) {
+	n, err := lambda.Unreserved(ctx, sdklambda.NewFromConfig(q.cfg, func(o *sdklambda.Options) { o.Region = region }))
+	return n, said(err)
+}
+
+// said is an error in AWS's words alone.
+func said(err error) error {
+	if err == nil {
+		return nil
+	}
+	return errors.New(reason(err))
 }
 
 // denied adds what an account that may use few Regions can do.

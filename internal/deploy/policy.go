@@ -18,7 +18,7 @@ var callerActions = []statement{
 	}, []string{"arn:aws:cloudformation:*:ACCOUNT:stack/%s/*", "arn:aws:cloudformation:*:ACCOUNT:stack/%s-*/*"}},
 	{"Bucket", []string{"s3:CreateBucket", "s3:ListBucket"}, []string{"arn:aws:s3:::rootguard-assets-ACCOUNT-*"}},
 	{"Archives", []string{"s3:GetObject", "s3:PutObject"}, []string{"arn:aws:s3:::rootguard-assets-ACCOUNT-*/rootguard/*"}},
-	{"Preflight", []string{"events:TestEventPattern"}, []string{"*"}},
+	{"Preflight", []string{"events:ListRules", "events:TestEventPattern", "lambda:GetAccountSettings"}, []string{"*"}},
 	{"Receivers", []string{"sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic"}, []string{"arn:aws:sns:*:ACCOUNT:%s-*"}},
 }
 

@@ -30,3 +30,20 @@ func TestPattern(ctx context.Context, client *sdk.Client, pattern string) error 
 	}
 	return nil
 }
+
+// CountRules counts the rules on the default event bus of the client's Region.
+func CountRules(ctx context.Context, client *sdk.Client) (int, error) {
+	n := 0
+	in := &sdk.ListRulesInput{}
+	for range maxPages {
+		page, err := client.ListRules(ctx, in)
+		if err != nil {
+			return 0, fmt.Errorf("listing the rules: %w", err)
+		}
+		n += len(page.Rules)
+		if in.NextToken = page.NextToken; in.NextToken == nil {
+			break
+		}
+	}
+	return n, nil
+}

@@ -129,3 +129,16 @@ func Invoke(ctx context.Context, client *sdk.Client, function string, payload []
 	}
 	return nil
 }
+
+// Unreserved is how many functions may run at once in the client's account and Region,
+// besides those for which that is reserved.
+func Unreserved(ctx context.Context, client *sdk.Client) (int, error) {
+	out, err := client.GetAccountSettings(ctx, &sdk.GetAccountSettingsInput{})
+	if err != nil {
+		return 0, fmt.Errorf("reading the quotas of functions: %w", err)
+	}
+	if out.AccountLimit == nil || out.AccountLimit.UnreservedConcurrentExecutions == nil {
+		return 0, errors.New("reading the quotas of functions: AWS Lambda does not say them")
+	}
+	return int(*out.AccountLimit.UnreservedConcurrentExecutions), nil
+}
