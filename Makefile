@@ -118,7 +118,7 @@ $(GOLANGCI): Makefile
 
 snapshot: $(GORELEASER) ## what a release would hold, into .build/dist
 	GITHUB_REPOSITORY_OWNER=$${GITHUB_REPOSITORY_OWNER:-rootguard} $(GORELEASER) check
-	GITHUB_REPOSITORY_OWNER=$${GITHUB_REPOSITORY_OWNER:-rootguard} $(GORELEASER) release --snapshot --clean --skip=sbom
+	GITHUB_REPOSITORY_OWNER=$${GITHUB_REPOSITORY_OWNER:-rootguard} $(GORELEASER) release --snapshot --clean
 
 reproducible: $(GORELEASER) ## build the release twice and compare each file's hash
 	$(MAKE) snapshot && cp $(BUILD)/dist/checksums.txt $(BUILD)/checksums.first.txt

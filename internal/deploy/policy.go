@@ -25,17 +25,18 @@ var callerActions = []statement{
 // ownActions are what CloudFormation calls with the caller's permissions to make,
 // change, read and delete a resource of a type, and what resources of the stacks are
 // called. AWS lists the calls with the handlers of each type's schema in the
-// CloudFormation registry; this table was not compared with it.
+// CloudFormation registry: a test compares them. Of types to which CloudFormation adds
+// tags of its own, that is allowed too.
 var ownActions = map[string]statement{
 	"AWS::CloudTrail::Trail": {"Trail", []string{
 		"cloudtrail:AddTags", "cloudtrail:CreateTrail", "cloudtrail:DeleteTrail", "cloudtrail:DescribeTrails", "cloudtrail:GetEventSelectors", "cloudtrail:GetInsightSelectors",
 		"cloudtrail:GetTrail", "cloudtrail:GetTrailStatus", "cloudtrail:ListTags", "cloudtrail:PutEventSelectors", "cloudtrail:StartLogging", "cloudtrail:StopLogging", "cloudtrail:UpdateTrail",
 	}, []string{"arn:aws:cloudtrail:*:ACCOUNT:trail/%s-*"}},
 	"AWS::CloudWatch::Alarm": {"Alarms", []string{
-		"cloudwatch:DeleteAlarms", "cloudwatch:DescribeAlarms", "cloudwatch:ListTagsForResource", "cloudwatch:PutMetricAlarm",
+		"cloudwatch:DeleteAlarms", "cloudwatch:DescribeAlarms", "cloudwatch:ListTagsForResource", "cloudwatch:PutMetricAlarm", "cloudwatch:TagResource",
 	}, []string{"arn:aws:cloudwatch:*:ACCOUNT:alarm:%s-*"}},
 	"AWS::CloudWatch::Dashboard": {"Dashboard", []string{
-		"cloudwatch:DeleteDashboards", "cloudwatch:GetDashboard", "cloudwatch:PutDashboard",
+		"cloudwatch:DeleteDashboards", "cloudwatch:GetDashboard", "cloudwatch:ListTagsForResource", "cloudwatch:PutDashboard", "cloudwatch:TagResource",
 	}, []string{"arn:aws:cloudwatch::ACCOUNT:dashboard/%s"}},
 	"AWS::DynamoDB::Table": {"Table", []string{
 		"dynamodb:CreateTable", "dynamodb:DeleteTable", "dynamodb:DescribeContinuousBackups", "dynamodb:DescribeContributorInsights", "dynamodb:DescribeKinesisStreamingDestination",
@@ -57,12 +58,12 @@ var ownActions = map[string]statement{
 	"AWS::Lambda::Function": {"Functions", []string{
 		"lambda:AddPermission", "lambda:CreateFunction", "lambda:DeleteFunction", "lambda:DeleteFunctionEventInvokeConfig", "lambda:GetFunction", "lambda:GetFunctionCodeSigningConfig",
 		"lambda:GetFunctionConfiguration", "lambda:GetFunctionEventInvokeConfig", "lambda:GetFunctionRecursionConfig", "lambda:GetPolicy", "lambda:GetRuntimeManagementConfig",
-		"lambda:ListTags", "lambda:PutFunctionEventInvokeConfig", "lambda:RemovePermission", "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration",
+		"lambda:ListTags", "lambda:PutFunctionEventInvokeConfig", "lambda:RemovePermission", "lambda:TagResource", "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration",
 		"lambda:UpdateFunctionEventInvokeConfig",
 	}, []string{"arn:aws:lambda:*:ACCOUNT:function:%s-*"}},
 	"AWS::Logs::LogGroup": {"Logs", []string{
 		"logs:CreateLogGroup", "logs:DeleteLogGroup", "logs:DescribeIndexPolicies", "logs:DescribeLogGroups", "logs:DescribeResourcePolicies", "logs:GetDataProtectionPolicy", "logs:ListTagsForResource",
-		"logs:PutRetentionPolicy",
+		"logs:PutRetentionPolicy", "logs:TagResource",
 	}, []string{"*"}}, // a log group's name begins with that of its stack, but some of these calls name none
 	"AWS::S3::Bucket": {"TrailBucket", []string{
 		"s3:CreateBucket", "s3:DeleteBucket", "s3:DeleteBucketPolicy", "s3:GetBucketPolicy", "s3:ListBucket", "s3:PutBucketOwnershipControls", "s3:PutBucketPolicy",
@@ -70,7 +71,7 @@ var ownActions = map[string]statement{
 	}, []string{"arn:aws:s3:::%s-trailbucket*"}},
 	"AWS::SNS::Topic": {"Topics", []string{
 		"sns:CreateTopic", "sns:DeleteTopic", "sns:GetDataProtectionPolicy", "sns:GetSubscriptionAttributes", "sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic",
-		"sns:ListTagsForResource", "sns:SetSubscriptionAttributes", "sns:SetTopicAttributes", "sns:Subscribe", "sns:Unsubscribe",
+		"sns:ListTagsForResource", "sns:SetSubscriptionAttributes", "sns:SetTopicAttributes", "sns:Subscribe", "sns:TagResource", "sns:Unsubscribe",
 	}, []string{"arn:aws:sns:*:ACCOUNT:%s-*"}},
 	"AWS::SQS::Queue": {"Queues", []string{
 		"sqs:CreateQueue", "sqs:DeleteQueue", "sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:ListQueueTags", "sqs:SetQueueAttributes",

@@ -325,8 +325,8 @@ type gatekeeper struct {
 	url string
 
 	mu      sync.Mutex
-	calls   []*call
-	counts  map[string]int // by operation
+	calls   []*call        // all that there were
+	counts  map[string]int // by operation, since refuse
 	refused string         // operation of the call to refuse, and which of these
 	nth     int
 }
@@ -349,6 +349,10 @@ func newGatekeeper(t *testing.T, to string) *gatekeeper {
 			return
 		}
 		if g.admit(c) {
+			if isAccountSettings(c) { // which moto does not know
+				_ = json.NewEncoder(w).Encode(accountSettings)
+				return
+			}
 			through.ServeHTTP(w, r)
 			return
 		}
@@ -370,12 +374,20 @@ func newGatekeeper(t *testing.T, to string) *gatekeeper {
 	return g
 }
 
-// refuse has the nth call of an operation be refused, once; 0 none. It forgets the
-// calls so far.
+// isAccountSettings reports whether a call is GetAccountSettings of AWS Lambda.
+func isAccountSettings(c *call) bool {
+	return c.service == "lambda" && strings.Contains(c.path, "/account-settings")
+}
+
+// accountSettings are those of an account (AWS Lambda API Reference, GetAccountSettings).
+var accountSettings = map[string]any{"AccountLimit": map[string]int{"ConcurrentExecutions": 1000, "UnreservedConcurrentExecutions": 1000}}
+
+// refuse has the nth call of an operation be refused, once; 0 none. It counts
+// from here.
 func (g *gatekeeper) refuse(operation string, nth int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.calls, g.counts, g.refused, g.nth = nil, map[string]int{}, operation, nth
+	g.counts, g.refused, g.nth = map[string]int{}, operation, nth
 }
 
 func (g *gatekeeper) admit(c *call) bool {
@@ -387,7 +399,7 @@ func (g *gatekeeper) admit(c *call) bool {
 	return of != g.refused || g.counts[of] != g.nth
 }
 
-// taken are the calls since the last refuse.
+// taken are all calls, and how many there were of each since the last refuse.
 func (g *gatekeeper) taken() ([]*call, map[string]int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -400,6 +412,9 @@ func operation(c *call) string { return c.service + ":" + actionOf(c) + " in " +
 // actionOf is the operation's name: of S3 by the method and what it is about (Amazon
 // S3 API Reference).
 func actionOf(c *call) string {
+	if isAccountSettings(c) {
+		return "GetAccountSettings"
+	}
 	if c.service != "s3" {
 		return c.action
 	}
@@ -505,6 +520,7 @@ func TestRelease(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.handled(c.tick(time.Now()))
+	c.fault(fault{service: "lambda", times: always, only: isAccountSettings, reply: func(*call) any { return accountSettings }})
 	again := r.now.run(t, c.world.proxy.url, "deploy", "--yes", "--wait", "1s")
 	again.wants(t, "deploying again", 4, "nothing to change: this version is deployed with these settings")
 	for _, m := range warned.FindAllStringSubmatch(again.stdout, -1) {
@@ -698,6 +714,8 @@ func TestReleaseResumes(t *testing.T) {
 					switch {
 					case strings.HasPrefix(of, "events:TestEventPattern"):
 						first.wants(t, of, 0, "rules were not checked: Refused")
+					case strings.HasPrefix(of, "events:ListRules"), strings.HasPrefix(of, "lambda:GetAccountSettings"):
+						first.wants(t, of, 0, "is not known: Refused")
 					case strings.HasPrefix(of, "s3:Head"): // whose answers have no text
 						first.wants(t, of, 1, "StatusCode: 400")
 					case first.code != 1 || !strings.Contains(first.stderr, "a fault that the test asked for"):
@@ -714,6 +732,72 @@ func TestReleaseResumes(t *testing.T) {
 			t.Logf("%d calls were refused, one at a time", refused)
 		})
 	}
+	e.permitted(t, &r.now)
+}
+
+// unusedByRelease are actions of the policy that no call of TestReleaseResumes needs.
+var unusedByRelease = map[string]string{
+	"cloudformation:DescribeStackEvents": "of a stack that fails: moto's never do",
+	"cloudformation:ListStackResources":  waiting,
+	"sns:GetTopicAttributes":             waiting,
+	"sns:ListSubscriptionsByTopic":       waiting,
+}
+
+const waiting = "to wait until the receivers confirm: the cases do not wait"
+
+// permitted holds the calls that there were to the policy that the command prints for
+// who deploys: each is allowed, and what is allowed to the command itself is used.
+func (e *emulation) permitted(t *testing.T, r *release) {
+	t.Helper()
+	printed := r.run(t, "", "deploy", "--policy-of", sharedAccount)
+	printed.wants(t, "printing the policy", 0)
+	statements, err := readPolicy([]byte(printed.stdout))
+	if err != nil {
+		t.Fatal(err)
+	}
+	used := map[string]bool{}
+	calls, _ := e.gate.taken()
+	for _, c := range calls {
+		if c.service == "sts" { // no one needs a permission to ask who they are
+			continue
+		}
+		need := c.deploys(t)
+		if decide(statements, need) == nil {
+			t.Errorf("the policy does not allow %s on %s", need.action, need.resource)
+		}
+		used[need.action] = true
+	}
+	for _, s := range statements {
+		if !slices.Contains([]string{"Stacks", "Bucket", "Archives", "Preflight", "Receivers"}, s.Sid) {
+			continue // CloudFormation's: see the policy's own test
+		}
+		for _, action := range s.Action {
+			if _, known := unusedByRelease[action]; used[action] == known {
+				t.Errorf("%s: %s is used: %v, and unusedByRelease has it: %v", s.Sid, action, used[action], known)
+			}
+		}
+	}
+}
+
+// deploys is what a call of the command needs (Service Authorization Reference).
+func (c *call) deploys(t *testing.T) access {
+	t.Helper()
+	a := access{action: c.service + ":" + actionOf(c), resource: "*"}
+	switch c.service {
+	case "cloudformation":
+		if a.resource = c.form.Get("StackName"); !strings.HasPrefix(a.resource, "arn:") {
+			a.resource = arnIn("cloudformation", c.region, sharedAccount, "stack/"+a.resource+"/id")
+		}
+	case "s3":
+		a.resource = "arn:aws:s3:::" + strings.Trim(c.path, "/")
+		a.action = map[string]string{"HeadBucket": "s3:ListBucket", "CreateBucket": "s3:CreateBucket", "HeadObject": "s3:GetObject", "PutObject": "s3:PutObject"}[actionOf(c)]
+	case "sns":
+		a.resource = c.form.Get("TopicArn")
+	case "events", "lambda":
+	default:
+		t.Errorf("the command calls %s, whose permission is not known here", operation(c))
+	}
+	return a
 }
 
 // state is what is deployed, but for the parts of names that chance chose.
