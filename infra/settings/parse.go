@@ -89,6 +89,16 @@ func (p *parser) fail(key string, value any, fix string) {
 	p.errs = append(p.errs, &Error{Key: key, Value: text, Fix: fix})
 }
 
+// inFile says where an object can be given, for a text that was given by -c, under a
+// key of its own.
+func inFile(key string, v any) string {
+	if _, text := v.(string); !text || strings.HasPrefix(key, Object+".") {
+		return ""
+	}
+	name, _, _ := strings.Cut(key, ".")
+	return ", in the object " + Object + " of cdk.json: {\"" + Object + "\": {\"" + name + "\": …}}; -c takes texts, flags and lists alone"
+}
+
 func (p *parser) unknown(path, key string, known []string) {
 	fix := "no such setting"
 	if near := closest(key, known); near != "" {
@@ -327,7 +337,7 @@ func (f pattern) check(v string) string {
 
 var (
 	prefixes   = pattern{regexp.MustCompile(`^[a-z][a-z0-9-]{0,19}$`), "use at most 20 lower-case letters, digits and hyphens, a letter first"}
-	regions    = pattern{regexp.MustCompile(`^[a-z]{2,4}(-[a-z]+)+-[0-9]+$`), `use a Region's code, such as "eu-central-1", or "default" for those that every account has`}
+	regions    = pattern{regexp.MustCompile(`^[a-z]{2,4}(-[a-z]+)+-[0-9]+$`), `use a Region's code, such as "eu-central-1", or "default" for those that every account has; for none, give an empty text or list`}
 	phones     = pattern{regexp.MustCompile(`^\+[1-9][0-9]{7,14}$`), `use the international form without spaces, such as "+14155550100"`}
 	accountIDs = pattern{regexp.MustCompile(`^[0-9]{12}$`), "use the account's 12 digits, in quotes"}
 	orgIDs     = pattern{regexp.MustCompile(`^o-[a-z0-9]{10,32}$`), `use the organization's ID, such as "o-a1b2c3d4e5"`}
@@ -564,7 +574,7 @@ func (p *parser) object(key string, v any, required []string, members map[string
 	values, ok := v.(map[string]any)
 	known := slices.Sorted(maps.Keys(members))
 	if !ok {
-		p.fail(key, shown(v), "give an object with "+strings.Join(known, ", "))
+		p.fail(key, shown(v), "give an object with "+strings.Join(known, ", ")+inFile(key, v))
 		return
 	}
 	for _, name := range slices.Sorted(maps.Keys(values)) {
@@ -627,7 +637,7 @@ const maxNames = 1900
 func (p *parser) accountNames(key string, v any) {
 	values, ok := v.(map[string]any)
 	if !ok {
-		p.fail(key, shown(v), `give an object, as in {"123456789012": "prod-billing"}`)
+		p.fail(key, shown(v), `give an object, as in {"123456789012": "prod-billing"}`+inFile(key, v))
 		return
 	}
 	names := map[string]string{}

@@ -226,6 +226,8 @@ func TestParseErrors(t *testing.T) {
 		{`{"rootguard": {"accountNames": {"1234": "x"}}}`, "rootguard.accountNames.1234", "1234", "12 digits"},
 		{`{"rootguard": {"accountNames": {"123456789012": " "}}}`, "rootguard.accountNames.123456789012", " ", "account's name"},
 		{`{"rootguard": {"accountNames": ["x"]}}`, "rootguard.accountNames", "[x]", "give an object"},
+		{`{"accountNames": "x"}`, "accountNames", "x", `in the object rootguard of cdk.json: {"rootguard": {"accountNames": …}}; -c takes texts, flags and lists alone`},
+		{`{"regions": "none"}`, "regions", "none", "for none, give an empty text or list"},
 		{`{"rootguard": {"escalation": {"mail": ["a@example.com"]}}}`, "rootguard.escalation.mail", "", `did you mean "email"?`},
 		{`{"rootguard": {"escalation": "a@example.com"}}`, "rootguard.escalation", "a@example.com", "object with email, https, sms"},
 		{`{"rootguard": {"slack": {"workspace": "T0123ABCD"}}}`, "rootguard.slack.channel", "", "missing"},
