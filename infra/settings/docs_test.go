@@ -50,3 +50,21 @@ func TestDocs(t *testing.T) {
 		t.Errorf("the example gives %+v, %v", got, err)
 	}
 }
+
+// TestRoutingDoc holds the example of the document of routing to Parse.
+func TestRoutingDoc(t *testing.T) {
+	data, err := os.ReadFile(filepath.Join(testenv.Root(t), "internal", "docs", "routing.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(data), "```json\n")
+	example, _, found := strings.Cut(rest, "```")
+	var file struct{ Context map[string]any }
+	if err := json.Unmarshal([]byte(example), &file); err != nil || !found {
+		t.Fatalf("reading the example: %v", err)
+	}
+	got, err := Parse(file.Context)
+	if err != nil || len(got.Routes) != 2 || len(got.Routes[0].Accounts) != 2 || len(got.Routes[1].HTTPS) != 1 {
+		t.Errorf("the example gives %+v, %v", got.Routes, err)
+	}
+}

@@ -142,6 +142,7 @@ var readers = map[string]field{
 	"sms":                   {to: func(s *Settings) any { return &s.Receivers.SMS }, check: phones.check},
 	"https":                 {to: func(s *Settings) any { return &s.Receivers.HTTPS }, check: checkHTTPS},
 	"escalation":            {parse: (*parser).escalation},
+	"routes":                {parse: (*parser).routes},
 	"receivers":             {parse: (*parser).receivers},
 	"slack":                 {parse: (*parser).slack},
 	"chatTopic":             {to: func(s *Settings) any { return &s.ChatTopic }},
@@ -230,6 +231,7 @@ func (p *parser) read(path string, values map[string]any) {
 func (p *parser) finish() {
 	s := &p.settings
 	p.finishRegions()
+	p.finishRoutes()
 	if s.Slack != nil {
 		s.ChatTopic = true
 		if s.Partition != "aws" {
@@ -309,6 +311,10 @@ func (p *parser) finishEnvironment() {
 		}
 	}
 	size += len(s.AccountNames) * len(`"123456789012":`)
+	for i := range s.Routes {
+		r := &s.Routes[i]
+		size += (len(r.Email) + len(r.SMS) + len(r.HTTPS)) * len(`"receiverID",`+`"receiverID":"filterIDs.",`)
+	}
 	if size > maxEnvironment {
 		p.fail(Object, fmt.Sprintf("%d bytes", size), fmt.Sprintf("accountNames, adminRoles, dayTwo, trails, quarantineExempt and regions together have more than the %d bytes that a function's environment has for them; shorten them", maxEnvironment))
 	}
@@ -592,12 +598,81 @@ func (p *parser) object(key string, v any, required []string, members map[string
 }
 
 func (p *parser) escalation(key string, v any) {
-	r := &p.settings.Escalation
-	p.object(key, v, nil, map[string]func(string, any){
+	p.object(key, v, nil, p.to(&p.settings.Escalation))
+}
+
+// to are the members of an object that name receivers.
+func (p *parser) to(r *Receivers) map[string]func(key string, v any) {
+	return map[string]func(string, any){
 		"email": func(key string, v any) { r.Email = p.list(key, v, checkEmail) },
 		"sms":   func(key string, v any) { r.SMS = p.list(key, v, phones.check) },
 		"https": func(key string, v any) { r.HTTPS = p.list(key, v, checkHTTPS) },
-	})
+	}
+}
+
+// maxRouted is how many receivers routes may name: their filters are read one by one,
+// and noted in a function's environment.
+const maxRouted = 20
+
+func (p *parser) routes(key string, v any) {
+	list, ok := v.([]any)
+	if !ok {
+		p.fail(key, shown(v), `give a list, as in [{"accounts": ["123456789012"], "severity": "medium", "email": ["team@example.com"]}]`)
+		return
+	}
+	for i := range list {
+		p.route(fmt.Sprintf("%s[%d]", key, i), list[i])
+	}
+}
+
+func (p *parser) route(key string, v any) {
+	var r Route
+	failures := len(p.errs)
+	members := p.to(&r.Receivers)
+	members["accounts"] = func(key string, v any) { r.Accounts = p.list(key, v, accountIDs.check) }
+	members["severity"] = func(key string, v any) {
+		text, _ := v.(string)
+		if r.Least.UnmarshalText([]byte(text)) != nil {
+			p.fail(key, shown(v), `give "info", "low", "medium", "high" or "critical"`)
+		}
+	}
+	p.object(key, v, []string{"accounts"}, members)
+	switch n := r.Combinations(); {
+	case len(p.errs) > failures:
+		return
+	case len(r.Accounts) == 0:
+		p.fail(key+".accounts", nil, "name at least one account")
+	case r.Empty():
+		p.fail(key, nil, "name who gets these alerts: email, sms or https")
+	case n > config.MaxCombinations:
+		p.fail(key+".accounts", fmt.Sprintf("%d accounts", len(r.Accounts)), fmt.Sprintf("a filter of Amazon SNS takes %d combinations of values, and these are %d: name at most %d accounts, or leave severity out",
+			config.MaxCombinations, n, config.MaxCombinations*len(r.Accounts)/n))
+	default:
+		p.settings.Routes = append(p.settings.Routes, r)
+	}
+}
+
+// finishRoutes refuses receivers of two kinds: one subscription has one filter.
+func (p *parser) finishRoutes() {
+	s := &p.settings
+	seen := map[string]string{}
+	for _, endpoint := range slices.Concat(s.Receivers.Email, s.Receivers.SMS, s.Receivers.HTTPS) {
+		seen[strings.ToLower(endpoint)] = "it gets every alert already: take it out of the route, or out of email, sms or https"
+	}
+	routed := 0
+	for i := range s.Routes {
+		r := &s.Routes[i]
+		for _, endpoint := range slices.Concat(r.Email, r.SMS, r.HTTPS) {
+			if fix := seen[strings.ToLower(endpoint)]; fix != "" {
+				p.fail(Object+".routes", endpoint, fix)
+			}
+			seen[strings.ToLower(endpoint)] = "a receiver has one filter, and so one route: name all its accounts in one route"
+			routed++
+		}
+	}
+	if routed > maxRouted {
+		p.fail(Object+".routes", fmt.Sprintf("%d receivers", routed), fmt.Sprintf("name at most %d; a list of addresses, or a queue behind an HTTPS endpoint, is one receiver", maxRouted))
+	}
 }
 
 func (p *parser) receivers(key string, v any) {

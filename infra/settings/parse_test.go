@@ -16,6 +16,8 @@ import (
 
 	"rootguard/internal/testenv"
 
+	"rootguard/internal/config"
+	"rootguard/internal/detect"
 	"rootguard/internal/partition"
 )
 
@@ -102,6 +104,13 @@ func TestParse(t *testing.T) {
 		{"operators", `{"rootguard": {"operators": ["arn:aws:iam::123456789012:role/ops", "arn:aws:iam::123456789012:role/aws-reserved/sso.amazonaws.com/eu-west-1/AWSReservedSSO_Ops_0123456789abcdef"]}}`, base(func(s *Settings) {
 			s.Operators = []string{"arn:aws:iam::123456789012:role/ops", "arn:aws:iam::123456789012:role/aws-reserved/sso.amazonaws.com/eu-west-1/AWSReservedSSO_Ops_0123456789abcdef"}
 		})},
+		{"routes", `{"email": "ops@example.com", "rootguard": {"routes": [{"accounts": ["123456789012"], "severity": "medium", "email": ["team@example.com"]}, {"accounts": ["210987654321", "333333333333"], "https": ["https://example.com/x"], "sms": ["+14155550100"]}]}}`, base(func(s *Settings) {
+			s.Receivers.Email = []string{"ops@example.com"}
+			s.Routes = []Route{
+				{config.Route{Accounts: []string{"123456789012"}, Least: detect.Medium}, Receivers{Email: []string{"team@example.com"}}},
+				{config.Route{Accounts: []string{"210987654321", "333333333333"}}, Receivers{HTTPS: []string{"https://example.com/x"}, SMS: []string{"+14155550100"}}},
+			}
+		})},
 		{"days", `{"grace": "3d", "quietDays": "45", "logDays": 365}`, base(func(s *Settings) { s.Grace, s.QuietDays, s.LogDays = 72*time.Hour, 45, 365 })},
 		{"resend", `{"resend": "15m, 1h, 2d"}`, base(func(s *Settings) { s.Resend = []time.Duration{15 * time.Minute, time.Hour, 48 * time.Hour} })},
 		{"dayTwo", `{"rootguard": {"dayTwo": ["root-certificates", "security-contact"]}}`, base(func(s *Settings) { s.DayTwo = []string{"root-certificates", "security-contact"} })},
@@ -148,6 +157,17 @@ func TestParse(t *testing.T) {
 }
 
 func TestParseErrors(t *testing.T) {
+	many := make([]string, 51)
+	for i := range many {
+		many[i] = fmt.Sprintf(`"%012d"`, i)
+	}
+	addresses := make([]string, 21)
+	for i := range addresses {
+		addresses[i] = fmt.Sprintf(`"team%d@example.com"`, i)
+	}
+	routes := func(list string) string {
+		return `{"rootguard": {"email": ["ops@example.com"], "routes": [` + list + `]}}`
+	}
 	organization := func(member string) string {
 		return `{"rootguard": {"organization": {"id": "o-a1b2c3d4e5", "management": "111111111111", "hub": "111111111111", "units": ["r-abcd"], ` + member + `}}}`
 	}
@@ -161,6 +181,18 @@ func TestParseErrors(t *testing.T) {
 		{`{"rootguard.email": "ops@example.com"}`, "rootguard.email", "", "as -c email=VALUE"},
 		{`{"rootguard.escalation.email": "ops@example.com"}`, "rootguard.escalation.email", "", "into the object rootguard in cdk.json"},
 		{`{"rootguard.emial": "ops@example.com"}`, "rootguard.emial", "", `did you mean "email"?`},
+		{`{"routes": "payments"}`, "routes", "payments", "give a list"},
+		{routes(`1`), "rootguard.routes[0]", "1", "give an object with accounts, email, https, severity, sms"},
+		{routes(`{"email": ["a@example.com"]}`), "rootguard.routes[0].accounts", "", "needs it"},
+		{routes(`{"accounts": [], "email": ["a@example.com"]}`), "rootguard.routes[0].accounts", "", "at least one account"},
+		{routes(`{"accounts": ["1234"], "email": ["a@example.com"]}`), "rootguard.routes[0].accounts", "1234", "12 digits"},
+		{routes(`{"accounts": ["123456789012"]}`), "rootguard.routes[0]", "", "name who gets these alerts"},
+		{routes(`{"accounts": ["123456789012"], "email": ["a@example.com"], "severity": "bad"}`), "rootguard.routes[0].severity", "bad", `"info"`},
+		{routes(`{"accounts": ["123456789012"], "email": ["a@example.com"], "ou": "ou-abcd-12345678"}`), "rootguard.routes[0].ou", "", "there are accounts, email"},
+		{routes(`{"accounts": [` + strings.Join(many, ",") + `], "email": ["a@example.com"], "severity": "medium"}`), "rootguard.routes[0].accounts", "51 accounts", "name at most 50 accounts"},
+		{routes(`{"accounts": ["123456789012"], "email": ["OPS@example.com"]}`), "rootguard.routes", "OPS@example.com", "gets every alert already"},
+		{routes(`{"accounts": ["123456789012"], "email": ["a@example.com"]}, {"accounts": ["210987654321"], "email": ["a@example.com"]}`), "rootguard.routes", "a@example.com", "in one route"},
+		{routes(`{"accounts": ["123456789012"], "email": [` + strings.Join(addresses, ",") + `]}`), "rootguard.routes", "21 receivers", "at most 20"},
 		{`{"receivers": "ops@example.com"}`, "receivers", "ops@example.com", `give "none"`},
 		{`{"receivers": false}`, "receivers", "false", `give "none"`},
 		{`{"email": "Ops <ops@example.com>"}`, "email", "Ops <ops@example.com>", "plain address"},

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"rootguard/internal/config"
 	"rootguard/internal/partition"
 )
 
@@ -26,6 +27,8 @@ type Settings struct {
 	// Escalation makes no topic for them.
 	Receivers  Receivers
 	Escalation Receivers
+	// Routes are further receivers, of the alerts of some accounts.
+	Routes []Route
 	// NoReceivers says that it is meant where no one receives the alerts.
 	NoReceivers bool
 	// Slack is the channel that Amazon Q Developer writes to.
@@ -111,6 +114,13 @@ func (s *Settings) Deployable() error {
 		return nil
 	}
 	return &Error{Key: Object + ".email", Fix: `no one would receive the alerts, and a deployment would remove the receivers of an earlier one: put the address into cdk.json, as in {"context": {"rootguard": {"email": ["ops@example.com"]}}}, or give it each time with -c email=ops@example.com (make deploy EMAIL=ops@example.com); sms, https and slack are receivers too. If it is meant that there are none, set receivers to "none"`}
+}
+
+// Route is who gets the alerts of some accounts besides the receivers of all. Whom
+// it names gets no others.
+type Route struct {
+	config.Route
+	Receivers
 }
 
 // Slack names a channel of a workspace that Amazon Q Developer may write to.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
@@ -29,11 +30,25 @@ func checked(s *settings.Settings) []string {
 func (g *guard) note(archives map[string]string) {
 	s := g.settings
 	d := config.Deployed{
-		Code: map[string]string{}, Alarms: g.alarms.names, SMS: len(s.Receivers.SMS)+len(s.Escalation.SMS) > 0,
+		Code: map[string]string{}, Alarms: g.alarms.names, SMS: texts(s),
 		Receivers: config.Receivers{Alerts: receiverIDs(s.Receivers), Escalation: receiverIDs(s.Escalation), Second: receiverIDs(everyReader(s))},
 		Boundary:  boundary(g.stack),
 		Adopted:   s.Table != "",
 		Operators: len(s.Operators) > 0 && s.Table == "", // the policy of a table that is adopted is its owner's
+	}
+	for i := range s.Routes {
+		for _, one := range routed(&s.Routes[i]) {
+			id := config.ReceiverID(one.protocol, one.endpoint)
+			filter, err := json.Marshal(one.route.Filter())
+			if err != nil {
+				panic(fmt.Sprintf("writing the filter of a route: %v", err)) // texts always can be
+			}
+			if d.Receivers.Routes == nil {
+				d.Receivers.Routes = map[string]string{}
+			}
+			d.Receivers.Alerts = append(d.Receivers.Alerts, id)
+			d.Receivers.Routes[id] = config.FilterID(string(filter))
+		}
 	}
 	for _, name := range checked(s) {
 		hash, err := codeHash(archives[name])
@@ -58,6 +73,12 @@ func codeHash(archive string) (string, error) {
 	}
 	sum := sha256.Sum256(data)
 	return base64.StdEncoding.EncodeToString(sum[:]), nil
+}
+
+// texts reports whether any receiver gets text messages.
+func texts(s *settings.Settings) bool {
+	routes := slices.ContainsFunc(s.Routes, func(r settings.Route) bool { return len(r.SMS) > 0 })
+	return len(s.Receivers.SMS)+len(s.Escalation.SMS) > 0 || routes
 }
 
 func receiverIDs(r settings.Receivers) []string {
@@ -102,7 +123,7 @@ func (g *guard) checkingMore() []awsiam.PolicyStatement {
 	if s.Partition == "aws" || s.Partition == "aws-cn" {
 		anywhere = append(anywhere, "account:ListRegions")
 	}
-	if len(s.Receivers.SMS)+len(s.Escalation.SMS) > 0 {
+	if texts(s) {
 		anywhere = append(anywhere, "sns:GetSMSAttributes", "sns:GetSMSSandboxAccountStatus")
 	}
 	return []awsiam.PolicyStatement{

@@ -199,7 +199,7 @@ func (g *guard) topics() {
 		return newTopic(g.stack, id, props, s.Prefix)
 	}
 	g.topic = topic("Topic", "rootguard")
-	g.keep(g.topic, subscribe(g.topic, "Topic", s.Receivers))
+	g.keep(g.topic, append(subscribe(g.topic, "Topic", s.Receivers), subscribeRoutes(g.topic, s.Routes)...))
 	g.alarms = &alarms{scope: g.stack, prefix: s.Prefix, notify: []*string{g.topic.TopicArn()}}
 	if !s.Escalation.Empty() {
 		g.escalation = topic("EscalationTopic", "rootguard escalation")

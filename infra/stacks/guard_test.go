@@ -691,10 +691,14 @@ func TestSubscriptions(t *testing.T) {
 	if diff := cmp.Diff([]string{
 		"rootguard escalation: email ciso@example.com",
 		"rootguard escalation: sms +14155550101 map[severity:[high critical]]",
+		"rootguard: email data@example.com map[account:[333333333333] finding:[map[anything-but:[guard.digest]]]]",
 		"rootguard: email ops@example.com",
+		"rootguard: email payments@example.com map[account:[123456789012 210987654321] finding:[map[anything-but:[guard.digest]]] severity:[medium high critical]]",
 		"rootguard: email second@example.com",
 		"rootguard: https https://example.com/hook",
+		"rootguard: https https://example.com/payments map[account:[123456789012 210987654321] finding:[map[anything-but:[guard.digest]]] severity:[medium high critical]]",
 		"rootguard: sms +14155550100 map[severity:[high critical]]",
+		"rootguard: sms +14155550102 map[account:[123456789012 210987654321] finding:[map[anything-but:[guard.digest]]] severity:[high critical]]",
 	}, subscriptions("full", "rootguard")); diff != "" {
 		t.Errorf("everything (-want +got):\n%s", diff)
 	}

@@ -179,6 +179,23 @@ func allowedTo(t *testing.T, name, scenario string) map[string]string {
 	return out
 }
 
+// routeOf holds that a filter by account is noted, and no other.
+func routeOf(t *testing.T, d *config.Deployed, subscription *resource) {
+	t.Helper()
+	filter, err := json.Marshal(subscription.Properties["FilterPolicy"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := ""
+	if at(subscription.Properties, "FilterPolicy", config.AttributeAccount) != nil {
+		want = config.FilterID(string(filter))
+	}
+	protocol, endpoint := subscription.Properties["Protocol"].(string), subscription.Properties["Endpoint"].(string)
+	if got := d.Receivers.Routes[config.ReceiverID(protocol, endpoint)]; got != want {
+		t.Errorf("the filter of %s %s is noted as %q, want %q: %s", protocol, endpoint, got, want, filter)
+	}
+}
+
 // TestNote holds that the sweep gets what was deployed: the hash of each
 // function's archive, every alarm, and every receiver.
 func TestNote(t *testing.T) {
@@ -202,6 +219,7 @@ func TestNote(t *testing.T) {
 			if protocol := r.Properties["Protocol"].(string); protocol != "lambda" {
 				receivers = append(receivers, config.ReceiverID(protocol, r.Properties["Endpoint"].(string)))
 				sms = sms || protocol == "sms"
+				routeOf(t, &d, r)
 			}
 		}
 		noted := slices.Concat(d.Receivers.Alerts, d.Receivers.Escalation)

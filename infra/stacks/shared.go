@@ -1,6 +1,8 @@
 package stacks
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -17,6 +19,7 @@ import (
 
 	"rootguard/infra/settings"
 	"rootguard/internal/config"
+	"rootguard/internal/detect"
 	"rootguard/internal/eventrules"
 )
 
@@ -161,6 +164,47 @@ func subscribe(topic awssns.Topic, id string, r settings.Receivers) (https []aws
 		https = append(https, add("Https", n, endpoint, nil))
 	}
 	return https
+}
+
+// subscribeRoutes adds the receivers of routes to the topic of alerts, and returns the
+// subscriptions of HTTPS endpoints. A subscription is named after its receiver, so that
+// it stays, and stays confirmed, where routes are put in another order.
+func subscribeRoutes(topic awssns.Topic, routes []settings.Route) (https []awssns.CfnSubscription) {
+	for i := range routes {
+		for _, one := range routed(&routes[i]) {
+			sum := sha256.Sum256([]byte(one.protocol + " " + one.endpoint))
+			made := awssns.NewCfnSubscription(topic.Stack(), jsii.String("Route"+hex.EncodeToString(sum[:5])), &awssns.CfnSubscriptionProps{
+				TopicArn: topic.TopicArn(), Protocol: jsii.String(one.protocol), Endpoint: jsii.String(one.endpoint), FilterPolicy: one.route.Filter(),
+			})
+			if one.protocol == "https" {
+				https = append(https, made)
+			}
+		}
+	}
+	return https
+}
+
+// routedTo is a receiver of a route, and what it gets.
+type routedTo struct {
+	protocol, endpoint string
+	route              config.Route
+}
+
+// routed are the receivers of a route. A text message is for the two highest
+// severities, as ever.
+func routed(r *settings.Route) (all []routedTo) {
+	urgent := r.Route
+	urgent.Least = max(urgent.Least, detect.High)
+	for _, endpoint := range r.Email {
+		all = append(all, routedTo{"email", endpoint, r.Route})
+	}
+	for _, endpoint := range r.SMS {
+		all = append(all, routedTo{"sms", endpoint, urgent})
+	}
+	for _, endpoint := range r.HTTPS {
+		all = append(all, routedTo{"https", endpoint, r.Route})
+	}
+	return all
 }
 
 // alarms makes alarms that notify the same topics.

@@ -27,6 +27,10 @@ var scenarios = map[string]string{
 		"regions": ["eu-west-1"],
 		"email": ["ops@example.com", "second@example.com"], "sms": ["+14155550100"], "https": ["https://example.com/hook"],
 		"escalation": {"email": ["ciso@example.com"], "sms": ["+14155550101"]},
+		"routes": [
+			{"accounts": ["123456789012", "210987654321"], "severity": "medium", "email": ["payments@example.com"], "sms": ["+14155550102"], "https": ["https://example.com/payments"]},
+			{"accounts": ["333333333333"], "email": ["data@example.com"]}
+		],
 		"slack": {"workspace": "T0123ABCD", "channel": "C0123ABCD"},
 		"securityHub": true, "grace": "12h", "reminders": ["1h", "2d"], "resend": ["10m", "2h"], "window": "30m", "quietDays": 60, "adminRoles": ["Platform", "ops"], "logDays": 365,
 		"accountNames": {"123456789012": "prod-billing"}, "dayTwo": ` + everyStep() + `,

@@ -32,6 +32,9 @@ type Receivers struct {
 	Alerts     []string `json:"alerts,omitempty"`
 	Escalation []string `json:"escalation,omitempty"`
 	Second     []string `json:"second,omitempty"` // of the second way out
+
+	// Routes are the FilterIDs of those among Alerts that get some alerts alone.
+	Routes map[string]string `json:"routes,omitempty"`
 }
 
 // idLength is enough that two receivers never have the same ID, and fits dozens of

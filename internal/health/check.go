@@ -64,6 +64,7 @@ type Expected struct {
 	Code      map[string]string   // base64 of the SHA-256 of each function's archive
 	Alarms    []string            // names
 	Receivers map[string][]string // config.ReceiverID of those of each topic, by its ARN
+	Routes    map[string]string   // config.FilterID of those of the topic of alerts that get some alerts alone, by ReceiverID
 	SMS       bool                // some of them get text messages
 	Boundary  string              // ARN of the roles' permissions boundary, or ""
 	Further   []string            // Regions that every account of the partition has, besides the guard's own

@@ -462,8 +462,18 @@ func TestChecks(t *testing.T) {
 		}, []string{"receivers.alerts failed"}, detect.Critical,
 			"sms +15555550100", `--attribute-value '{"severity":["high","critical"]}'`},
 		"text messages are filtered by the body": {func(w *world) { w.receiver(alerts, 1, func(r *health.Receiver) { r.FilterScope = "MessageBody" }) }, []string{"receivers.alerts failed"}, detect.Critical, "sms", "FilterPolicy"},
-		"Security Hub gets less":                 {func(w *world) { w.receiver(alerts, 2, func(r *health.Receiver) { r.Filter = `{"severity":["low"]}` }) }, []string{"receivers.alerts failed"}, detect.Critical, "lambda", `{"exists":true}`},
-		"a filter is not known":                  {func(w *world) { w.receiver(alerts, 0, func(r *health.Receiver) { r.Unread = true }) }, nil, 0, "", ""},
+		"a route's receiver has its filter":      {func(w *world) { w.route(`{"severity": ["high"],"account": ["111122223333"]}`, "") }, nil, 0, "", ""},
+		"a route's receiver has another filter": {func(w *world) { w.route(`{"account":["444455556666"]}`, "") }, []string{"receivers.alerts failed"}, detect.Critical,
+			"email team@example.com of the topic rootguard-alerts has the filter", "--attribute-value FILTER, where FILTER is"},
+		"a route's receiver has no filter":           {func(w *world) { w.route("", "") }, []string{"receivers.alerts failed"}, detect.Critical, "does not get the alerts of its route", "FILTER"},
+		"a route's receiver is filtered by the body": {func(w *world) { w.route(routeFilter, "MessageBody") }, []string{"receivers.alerts failed"}, detect.Critical, "its route", "FILTER"},
+		"a route's receiver is not confirmed": {func(w *world) {
+			w.route("", "")
+			w.receiver(alerts, 3, func(r *health.Receiver) { r.ARN, r.Pending = "", true })
+			w.topic(alerts, func(t *health.Topic) { t.Pending, t.Waiting = 1, []string{"email team@example.com"} })
+		}, []string{"topic.alerts warning"}, detect.Critical, "is not confirmed: email team@example.com", ""},
+		"Security Hub gets less": {func(w *world) { w.receiver(alerts, 2, func(r *health.Receiver) { r.Filter = `{"severity":["low"]}` }) }, []string{"receivers.alerts failed"}, detect.Critical, "lambda", `{"exists":true}`},
+		"a filter is not known":  {func(w *world) { w.receiver(alerts, 0, func(r *health.Receiver) { r.Unread = true }) }, nil, 0, "", ""},
 		"a receiver was removed": {func(w *world) { w.receiver(alerts, 0, func(r *health.Receiver) { r.Deleted = true }) }, []string{"receivers.alerts failed"}, detect.High,
 			"1 of 2 receivers of the topic rootguard-alerts are subscribed no more (email ops@example.com)", "aws sns subscribe --region us-east-1 --topic-arn " + alerts},
 		"a receiver is gone":                          {func(w *world) { r := w.receivers[alerts]; r.List = r.List[1:]; w.receivers[alerts] = r }, []string{"receivers.alerts failed"}, detect.High, "left: sms +15555550100, lambda", "cdk.json"},

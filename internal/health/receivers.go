@@ -114,6 +114,13 @@ func (c *Checker) judgeReceivers(arn string, r *Receivers) verdict { //nolint:go
 		if s.Pending || s.Unread || c.want.Deployed && !deployed && arn != c.want.Chat {
 			continue
 		}
+		if route := c.want.Routes[id]; route != "" && arn == c.want.Alerts {
+			if config.FilterID(s.Filter) != route || s.FilterScope == "MessageBody" {
+				return surely(fmt.Sprintf("The receiver %s %s of the topic %s has the filter %.100q, with which it was not deployed: it does not get the alerts of its route", s.Protocol, s.Endpoint, nameOf(arn), s.Filter),
+					cli("set-subscription-attributes")+" --subscription-arn "+s.ARN+" --attribute-name FilterPolicy --attribute-value FILTER, where FILTER is the FilterPolicy that its subscription has in the stack's template: aws cloudformation get-template")
+			}
+			continue
+		}
 		if filter := filterOf(s.Protocol); !sameJSON(s.Filter, filter) || s.Filter != "" && s.FilterScope == "MessageBody" {
 			attributes := fmt.Sprintf(" --subscription-arn %s --attribute-name FilterPolicy --attribute-value '%s'", s.ARN, filter)
 			if filter == "" {

@@ -410,6 +410,18 @@ func (w *world) topic(arn string, change func(*health.Topic)) {
 	w.topics[arn] = t
 }
 
+const routeFilter = `{"account":["111122223333"],"severity":["high"]}`
+
+// route deploys a receiver of a route, which has a filter by now.
+func (w *world) route(filter, scope string) {
+	id := config.ReceiverID("email", "team@example.com")
+	w.want.Routes = map[string]string{id: config.FilterID(routeFilter)}
+	w.want.Receivers[alerts] = append(w.want.Receivers[alerts], id)
+	r := w.receivers[alerts]
+	r.List = append(r.List, health.Receiver{ARN: alerts + ":4", Protocol: "email", Endpoint: "team@example.com", Filter: filter, FilterScope: scope, Authenticated: true})
+	w.receivers[alerts] = r
+}
+
 func (w *world) receiver(topic string, i int, change func(*health.Receiver)) {
 	change(&w.receivers[topic].List[i])
 }

@@ -105,7 +105,7 @@ func deployed(cfg *config.Config, want *health.Expected) {
 	for _, name := range d.Alarms {
 		want.Alarms = append(want.Alarms, cfg.Own.Prefix+"-"+name)
 	}
-	want.Receivers = map[string][]string{cfg.TopicARN: d.Receivers.Alerts}
+	want.Receivers, want.Routes = map[string][]string{cfg.TopicARN: d.Receivers.Alerts}, d.Receivers.Routes
 	if cfg.EscalationTopicARN != "" {
 		want.Receivers[cfg.EscalationTopicARN] = d.Receivers.Escalation
 	}
