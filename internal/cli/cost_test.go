@@ -39,7 +39,7 @@ const (
 const (
 	writesAnEvent = 12  // request units
 	readsAnEvent  = 6   // request units
-	readsARound   = 11  // of the schedule, 5 of them about the guard itself
+	readsARound   = 12  // of the schedule, 5 of them about the guard itself
 	writesARound  = 2   // the state of the checks, and a third of a heartbeat and its two receipts
 	beatsEvery    = 15  // minutes, of the recorded heartbeats, each of which comes out at two functions
 	asksRegion    = 2   // requests, for the queue of a further Region and for what is in it
@@ -53,6 +53,9 @@ const (
 	writesADay    = 4  // request units, of the row and its place in the index
 	readsADay     = 50 // the row, and all of the account's facts
 	gbSecondsDay  = 0.10
+	digestsMonth  = 4  // weekly
+	readsADigest  = 54 // all of an account's facts, its incidents, its announcements and how it is checked
+	gbSecondsItem = 0.01
 	gbSecondsCall = 0.05 // 256 MB for 200 ms
 	logBytesCall  = 1500
 	eventsAccount = 125 // root used twice for 50 calls, and 25 changes of users, roles and the account
@@ -173,6 +176,9 @@ func costs(d bill, regions, metricReads int) (text string, dollars []float64) {
 		func(n float64) float64 {
 			return n * daysMonth * (writesADay*writePrice + readsADay*readPrice + gbSecondsDay*computePrice)
 		})
+	row(fmt.Sprintf("Digest, weekly: N × %d × (%d reads and %.2f GB-s)", digestsMonth, readsADigest, gbSecondsItem), func(n float64) float64 {
+		return n * digestsMonth * (readsADigest*readPrice + gbSecondsItem*computePrice)
+	})
 	queuesAccount := regions + 1 // in which its events wait that could not be forwarded, one in each Region
 	row(fmt.Sprintf("Queues of other accounts: (N − 1) × %d × %d × $0.40 a million", looksAccount, queuesAccount), func(n float64) float64 {
 		return (n - 1) * looksAccount * float64(queuesAccount) * queuePrice
