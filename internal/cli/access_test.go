@@ -138,8 +138,8 @@ func TestAccess(t *testing.T) {
 		config.EnvTable: c.table, config.EnvTopicARN: topicARN, config.EnvMemberRole: "rootguard-member", config.EnvOrganizationNames: "true",
 	}
 	all := []accessOf{
-		{title: "Read: `status --aws`, `report --aws`, `explain --aws`, `incidents`, `announce list`", runs: [][]string{
-			{"status", "--aws"}, {"report", "--aws", "-o", "-"}, {"explain", "--aws", "e-1"}, {"incidents"}, {"announce", "list", "--all"},
+		{title: "Read: `status --aws`, `report --aws`, `digest --aws`, `explain --aws`, `incidents`, `announce list`", runs: [][]string{
+			{"status", "--aws"}, {"digest", "--aws"}, {"report", "--aws", "-o", "-"}, {"explain", "--aws", "e-1"}, {"incidents"}, {"announce", "list", "--all"},
 		}},
 		{title: "On call: `ack`, `announce open`, `announce close`, and what reads", runs: [][]string{
 			{"ack", incidents[0], "--note", "x"}, {"ack", incidents[1], incidents[2], "--note", "x"}, {"ack", "--all", "--snooze", "1h", "--note", "x"},

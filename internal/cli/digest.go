@@ -29,7 +29,7 @@ type digestCmd struct {
 func (digestCmd) Help() string {
 	return `The deployed rootguard sends the digest by itself, weekly unless the setting digest says otherwise: that it does not come is the sign that rootguard does not work. This prints it as it would be now, and sends nothing. From logs it has only what logs show: the accounts, what changed, and who awaits MFA.
 
-With --aws it needs dynamodb:Query, dynamodb:GetItem and dynamodb:BatchGetItem on the table, cloudformation:DescribeStacks and lambda:GetFunctionConfiguration.
+With --aws it needs dynamodb:Query and dynamodb:BatchGetItem on the table, cloudformation:DescribeStacks and lambda:GetFunctionConfiguration.
 
 Examples:
   rootguard digest                        # of the logs that were replayed
