@@ -151,6 +151,7 @@ var readers = map[string]field{
 	"reminders":             {to: func(s *Settings) any { return &s.Reminders }},
 	"resend":                {to: func(s *Settings) any { return &s.Resend }},
 	"quarantine":            {to: func(s *Settings) any { return &s.Quarantine }, parse: (*parser).quarantine},
+	"drill":                 {to: func(s *Settings) any { return &s.Drill }, parse: (*parser).drill},
 	"digest":                {to: func(s *Settings) any { return &s.Digest }, parse: (*parser).digest},
 	"quarantineNotice":      {to: func(s *Settings) any { return &s.QuarantineNotice }},
 	"quarantineDaily":       {to: func(s *Settings) any { return &s.QuarantineDaily }},
@@ -516,6 +517,19 @@ func (p *parser) digest(key string, v any) {
 		return
 	}
 	p.settings.Digest = s.String()
+}
+
+// drill is a duration, or "off".
+func (p *parser) drill(key string, v any) {
+	if v == "off" {
+		p.settings.Drill = 0
+		return
+	}
+	for _, row := range config.Settings() {
+		if row.Env == config.EnvDrill {
+			p.duration(key, v, row.Shortest, row.Longest, &p.settings.Drill)
+		}
+	}
 }
 
 // maxExempt is the part left to exempt users of a function's environment.

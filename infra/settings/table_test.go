@@ -81,7 +81,7 @@ func holds(t *testing.T, row config.Setting, to any) {
 // TestFunctionsReadSettings holds that the functions read what the deployment wrote: the
 // values of settings, not what is set to nothing.
 func TestFunctionsReadSettings(t *testing.T) {
-	s, err := Parse(context(t, `{"rootguard": {"grace": "36h", "reminders": ["1h", "2d"], "resend": [], "quietDays": 45, "digest": "weekly sat 6:30 Europe/Berlin", "window": "5m", "posture": "2h",
+	s, err := Parse(context(t, `{"rootguard": {"grace": "36h", "reminders": ["1h", "2d"], "resend": [], "quietDays": 45, "drill": "365d", "digest": "weekly sat 6:30 Europe/Berlin", "window": "5m", "posture": "2h",
 		"adminRoles": ["Platform", "ops"], "accountNames": {"111122223333": "prod, old"}, "quarantine": "on", "quarantineNotice": "2d", "quarantineDaily": 25,
 		"quarantineExempt": ["a,b", "111122223333"], "regions": ["eu-west-1", "us-east-2"], "trails": ["one", "two"], "dayTwo": ["root-certificates", "security-contact"], "metrics": true, "prefix": "acme"}}`))
 	if err != nil {
@@ -100,6 +100,7 @@ func TestFunctionsReadSettings(t *testing.T) {
 	}
 	type read struct {
 		Grace, Window, Posture, Notice time.Duration
+		Drill                          time.Duration
 		Reminders, Resend              []time.Duration
 		QuietDays, Daily               int
 		Mode, Prefix, Digest           string
@@ -109,13 +110,13 @@ func TestFunctionsReadSettings(t *testing.T) {
 		DayTwo                         []daytwo.Step
 	}
 	want := read{
-		36 * time.Hour, 5 * time.Minute, 2 * time.Hour, 48 * time.Hour, []time.Duration{time.Hour, 48 * time.Hour}, []time.Duration{}, 45, 25, "on", "acme", "weekly saturday 06:30 Europe/Berlin",
+		36 * time.Hour, 5 * time.Minute, 2 * time.Hour, 48 * time.Hour, 365 * 24 * time.Hour, []time.Duration{time.Hour, 48 * time.Hour}, []time.Duration{}, 45, 25, "on", "acme", "weekly saturday 06:30 Europe/Berlin",
 		[]string{"Platform", "ops"}, []string{"a,b", "111122223333"}, []string{"eu-west-1", "us-east-2"}, []string{"one", "two"},
 		map[string]string{"111122223333": "prod, old"}, true,
 		[]daytwo.Step{daytwo.SecurityContact, daytwo.RootCertificates},
 	}
 	got := read{
-		c.Settings.Bootstrap.Grace, c.Settings.DedupWindow, c.Settings.RootInterval, c.Settings.Quarantine.Notice, c.Settings.Reminders, c.Settings.Resend,
+		c.Settings.Bootstrap.Grace, c.Settings.DedupWindow, c.Settings.RootInterval, c.Settings.Quarantine.Notice, c.Drill, c.Settings.Reminders, c.Settings.Resend,
 		c.Settings.Bootstrap.QuietDays, c.Settings.Quarantine.PerDay, string(c.Settings.Quarantine.Mode), c.Own.Prefix, c.Digest.String(),
 		c.Settings.Bootstrap.AdminRoles, c.Settings.Quarantine.Exempt, c.Regions, c.Own.Trails, c.AccountNames, c.Metrics, c.Settings.DayTwo,
 	}

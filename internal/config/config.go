@@ -32,6 +32,7 @@ type Config struct {
 	Own                detect.Own
 	Settings           wire.Settings
 	Digest             digest.Schedule
+	Drill              time.Duration // 0: no drill is expected
 
 	UndeliveredQueueURL string
 	FailedQueueURL      string
@@ -63,6 +64,7 @@ func Load(getenv func(string) string) (Config, error) {
 		Regions:             r.list(EnvRegions),
 		Deployed:            r.deployed(),
 		Digest:              r.digest(),
+		Drill:               r.duration(EnvDrill),
 
 		Own: detect.Own{Prefix: r.text(EnvPrefix), Trails: r.list(EnvTrails), Keys: r.list(EnvKeys)},
 		Settings: wire.Settings{

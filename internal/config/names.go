@@ -21,6 +21,7 @@ const (
 	EnvQuarantineNotice   = "ROOTGUARD_QUARANTINE_NOTICE"    // from the announcement of a quarantine to it
 	EnvQuarantineDaily    = "ROOTGUARD_QUARANTINE_DAILY"     // users quarantined in 24 hours at most
 	EnvQuarantineExempt   = "ROOTGUARD_QUARANTINE_EXEMPT"    // JSON list: names, ARNs or unique IDs of users, or accounts, never quarantined
+	EnvDrill              = "ROOTGUARD_DRILL"                // within what time root must have been used under an announcement; unset: no drill is expected
 	EnvDigest             = "ROOTGUARD_DIGEST"               // when the digest comes, as package digest reads it; unset: never
 	EnvWindow             = "ROOTGUARD_WINDOW"               // length of a roll-up window
 	EnvLease              = "ROOTGUARD_LEASE"                // of a claim; longer than a publish may take

@@ -13,6 +13,7 @@ import (
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/config"
 	"rootguard/internal/digest"
+	"rootguard/internal/guard"
 	"rootguard/internal/health"
 	"rootguard/internal/incident"
 	"rootguard/internal/worker"
@@ -32,6 +33,9 @@ type Incidents interface {
 // Announcements are the entries of an account whose From lies between two times.
 type Announcements interface {
 	Entries(ctx context.Context, account string, from, to time.Time) ([]announcement.AuditEvent, error)
+	// ClaimsDuring calls fn with the claim of every event that was judged under an
+	// announcement, by event time.
+	ClaimsDuring(ctx context.Context, announcement string, fn func(guard.Claim) error) error
 }
 
 // Health is what the checks of rootguard itself found.
@@ -46,10 +50,10 @@ type Source interface {
 	Section(ctx context.Context, since, at time.Time) (alert.DigestSection, error)
 }
 
-// Noter adds notes on one account, by its facts: they are counted and listed by topic.
+// Noter adds notes on one account, by its status and its facts: they are counted and listed by topic.
 type Noter interface {
 	Title() (topic digest.Topic, title string)
-	Notes(ctx context.Context, account string, facts []bootstrap.Fact, at time.Time) ([]digest.Note, error)
+	Notes(ctx context.Context, status *bootstrap.Status, facts []bootstrap.Fact, at time.Time) ([]digest.Note, error)
 }
 
 // Collector reads what a digest is made of. All but Accounts may be nil: then nothing
@@ -82,8 +86,12 @@ type Store interface {
 // CollectorOf reads what a guard that is deployed with the settings knows. It makes no
 // request.
 func CollectorOf(cfg *config.Config, store Store, name func(account string) string) Collector {
+	var noters []Noter
+	if cfg.Drill > 0 {
+		noters = append(noters, Drill{Within: cfg.Drill, Announcements: store})
+	}
 	return Collector{
-		Accounts: store, Checks: store.Checks(), Incidents: store, Announcements: store, Health: store,
+		Noters: noters, Accounts: store, Checks: store.Checks(), Incidents: store, Announcements: store, Health: store,
 		Hub: cfg.Account, Regions: append([]string{cfg.Region}, cfg.Regions...), Options: cfg.Settings.Bootstrap, Schedule: cfg.Digest, Name: name,
 	}
 }
@@ -139,7 +147,7 @@ func (c *Collector) account(ctx context.Context, account string, at time.Time) (
 		return a, false, err
 	}
 	for _, n := range c.Noters {
-		notes, err := n.Notes(ctx, account, facts, at)
+		notes, err := n.Notes(ctx, &a.Status, facts, at)
 		if err != nil {
 			return a, false, err //nolint:wrapcheck // it says what of which account
 		}

@@ -357,11 +357,11 @@ type noter struct{}
 
 func (noter) Title() (digest.Topic, string) { return "daytwo", "STEPS OF DAY TWO OPEN" }
 
-func (noter) Notes(_ context.Context, account string, facts []bootstrap.Fact, _ time.Time) ([]digest.Note, error) {
+func (noter) Notes(_ context.Context, status *bootstrap.Status, facts []bootstrap.Fact, _ time.Time) ([]digest.Note, error) {
 	if len(facts) == 0 {
 		return nil, errors.New("no facts")
 	}
-	return []digest.Note{{Topic: "daytwo", Account: account, Text: "budget"}}, nil
+	return []digest.Note{{Topic: "daytwo", Account: status.Account, Text: "budget"}}, nil
 }
 
 // TestFaults holds for a fault at each call of a run that the digest comes, and once:
