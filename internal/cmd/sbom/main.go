@@ -41,7 +41,7 @@ func run(binary, document string) error {
 	if err != nil {
 		return fmt.Errorf("writing the document: %w", err)
 	}
-	if err := os.WriteFile(document, append(text, '\n'), 0o600); err != nil {
+	if err := os.WriteFile(document, append(text, '\n'), 0o600); err != nil { //nolint:gosec // the caller names the file
 		return fmt.Errorf("writing the document: %w", err)
 	}
 	return nil
