@@ -67,6 +67,10 @@ func when(otherwise harm, test func(params) bool) func(params, bool) harm {
 	}
 }
 
+// cutOffSources are those of what alerts come by. A new version replaces functions,
+// their permissions and roles; it takes none of these away.
+var cutOffSources = []string{trailSource, "events.amazonaws.com", "sns.amazonaws.com", "dynamodb.amazonaws.com", kmsSource}
+
 // guardCalls are the calls by which rootguard or its trail can be disabled, by eventSource.
 var guardCalls = map[string][]guardCall{
 	trailSource: {
@@ -252,7 +256,9 @@ func (o *Own) tampering(rec *cloudtrail.Record) Outcome {
 	if h == harmless {
 		return passed("the call on %s takes nothing away that rootguard needs", orUnnamed(name))
 	}
-	return matched(o.tampered(rec, row, name))
+	f := o.tampered(rec, row, name)
+	f.CutsOff = h == removes && slices.Contains(cutOffSources, rec.EventSource)
+	return matched(f)
 }
 
 // quarantines reports whether a call was made by the function that quarantines

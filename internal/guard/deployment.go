@@ -19,7 +19,9 @@ const deploymentTimeout = 5 * time.Second
 
 // deployed lowers a finding about a change to rootguard itself that one of its own
 // stacks made. Anyone can have a stack that changes it, and no record names the
-// stack: unless CloudFormation says so, the finding stays as it is.
+// stack: unless CloudFormation says so, the finding stays as it is. So does one about
+// what alerts come by that is removed or disabled: who may change rootguard's own
+// stack could end the alerts in the guise of a deployment.
 func (g *Guard) deployed(ctx context.Context, f detect.Finding) detect.Finding {
 	if g.deps.Deployments == nil || f.ID != detect.GuardTampered || f.ErrorCode != "" || len(f.Also) > 0 || !f.ThroughCloudFormation() {
 		return f
@@ -30,6 +32,8 @@ func (g *Guard) deployed(ctx context.Context, f detect.Finding) detect.Finding {
 	switch {
 	case err != nil:
 		f.AddDetail("Whether the stack is rootguard's own could not be checked.")
+	case ok && f.CutsOff:
+		f.AddDetail("The stack " + stack + " of rootguard's made this change, for " + f.Actor.Name + ": a new version takes nothing like that away.")
 	case ok:
 		f.Severity = detect.Medium
 		f.AddDetail("rootguard was deployed by " + f.Actor.Name + ": the stack " + stack + " made this change.")

@@ -72,3 +72,54 @@ func TestCloudFormationIsNoDiscount(t *testing.T) {
 		})
 	}
 }
+
+// TestDeploymentCutsOff holds that a deployment of rootguard's own stack which removes
+// or disables what alerts come by stays critical, and one that replaces code does not.
+func TestDeploymentCutsOff(t *testing.T) {
+	const topic = "arn:aws:sns:us-east-1:111122223333:rootguard-Topic"
+	for call, tc := range map[string]struct {
+		parameters string
+		severity   detect.Severity
+	}{
+		"events DisableRule":                 {`{"name": "rootguard-rootactivity"}`, detect.Critical},
+		"events DeleteRule":                  {`{"name": "rootguard-rootactivity"}`, detect.Critical},
+		"events RemoveTargets":               {`{"rule": "rootguard-rootactivity", "ids": ["1"]}`, detect.Critical},
+		"events PutRule":                     {`{"name": "rootguard-rootactivity", "state": "DISABLED"}`, detect.Critical},
+		"events PutTargets":                  {`{"rule": "rootguard-rootactivity"}`, detect.Medium},
+		"sns Unsubscribe":                    {`{"subscriptionArn": "` + topic + `:1"}`, detect.Critical},
+		"sns DeleteTopic":                    {`{"topicArn": "` + topic + `"}`, detect.Critical},
+		"sns SetTopicAttributes":             {`{"topicArn": "` + topic + `"}`, detect.Medium},
+		"lambda UpdateFunctionConfiguration": {`{"functionName": "rootguard-rootactivity"}`, detect.Medium},
+		"lambda RemovePermission20150331v2":  {`{"functionName": "rootguard-rootactivity"}`, detect.Medium},
+		"dynamodb DeleteTable":               {`{"tableName": "rootguard-Table"}`, detect.Critical},
+		"cloudtrail StopLogging":             {`{"name": "rootguard-trail"}`, detect.Critical},
+		"kms DeleteAlias":                    {`{"aliasName": "alias/rootguard-topics"}`, detect.Critical},
+	} {
+		t.Run(call, func(t *testing.T) {
+			source, name, _ := strings.Cut(call, " ")
+			rec, _, err := cloudtrail.Decode([]byte(`{"eventVersion": "1.10", "eventTime": "2025-03-01T12:00:00Z", "eventSource": "` + source + `.amazonaws.com", "eventName": "` + name + `",
+				"awsRegion": "us-east-1", "sourceIPAddress": "cloudformation.amazonaws.com", "requestParameters": ` + tc.parameters + `, "eventID": "e-1", "eventType": "AwsApiCall",
+				"recipientAccountId": "111122223333", "userIdentity": {"type": "AssumedRole", "principalId": "AROA:me", "arn": "arn:aws:sts::111122223333:assumed-role/Admin/me", "accountId": "111122223333"}}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			clock := fake.NewClock(time.Date(2025, 3, 1, 12, 0, 5, 0, time.UTC))
+			deps := wire.Deps{Detector: new(detect.Detector), Ledger: &fake.Ledger{}, Facts: &fake.Facts{}, Publisher: &fake.Publisher{}, Now: clock.Now, Deployments: ownStack{}}
+			res, err := newParts(deps, wire.Settings{}).Handle(t.Context(), &rec)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f := res.Outcome.Finding
+			if f.ID != detect.GuardTampered || f.Severity != tc.severity || !strings.Contains(f.Detail, "the stack rootguard") && !strings.Contains(f.Detail, "The stack rootguard") {
+				t.Errorf("%s %s, want %s: %s", f.ID, f.Severity, tc.severity, f.Detail)
+			}
+		})
+	}
+}
+
+// ownStack is a guard.Deployments whose stack made every change.
+type ownStack struct{}
+
+func (ownStack) Covers(context.Context, detect.Finding) (string, bool, error) {
+	return "rootguard", true, nil
+}
