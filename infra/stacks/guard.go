@@ -435,6 +435,9 @@ func (g *guard) permissions(function, logs string) []awsiam.PolicyStatement {
 		allow("CheckUsers", []string{"iam:GetLoginProfile", "iam:ListMFADevices"}, []string{users}, nil),
 		allow("CheckAccount", []string{"iam:GetAccountSummary", "iam:ListVirtualMFADevices"}, []string{"*"}, nil),
 	)
+	if function == eventrules.IAMUser {
+		statements = append(statements, checkSets())
+	}
 	if function == eventrules.RootActivity {
 		statements = append(statements, allow("CheckDeployments", []string{"cloudformation:DescribeStackEvents"}, []string{
 			arn("cloudformation", "stack/"+g.settings.Prefix+"/*"),

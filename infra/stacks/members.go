@@ -52,6 +52,7 @@ func newMember(stack awscdk.Stack, s *settings.Settings, rules []eventrules.Rule
 			allow("CheckUsers", []string{"iam:GetLoginProfile", "iam:ListMFADevices"}, []string{arnOf("iam", "", *awscdk.Aws_ACCOUNT_ID(), "user/*")}, nil),
 			allow("CheckAccount", []string{"iam:GetAccountSummary", "iam:ListUsers", "iam:ListVirtualMFADevices"}, []string{"*"}, nil),
 			allow("ReadCredentialReport", credentialReport(), []string{"*"}, nil),
+			checkSets(),
 			allow("CheckQueues", []string{"sqs:GetQueueAttributes"}, []string{arnOf("sqs", "*", *awscdk.Aws_ACCOUNT_ID(), config.ForwardQueue(s.Prefix))}, nil),
 		}, dayTwo(s)...))})},
 	})
@@ -67,6 +68,14 @@ func newMember(stack awscdk.Stack, s *settings.Settings, rules []eventrules.Rule
 // read. It names users and their credentials, and no secret.
 func credentialReport() []string {
 	return []string{"iam:GenerateCredentialReport", "iam:GetCredentialReport"}
+}
+
+// checkSets lets a role see whether a permission set of IAM Identity Center has
+// administrator rights: the roles of permission sets are under this path (IAM
+// Identity Center User Guide, "Referencing permission sets in resource policies").
+func checkSets() awsiam.PolicyStatement {
+	return allow("CheckPermissionSets", []string{"iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies"},
+		[]string{arnOf("iam", "", *awscdk.Aws_ACCOUNT_ID(), "role/aws-reserved/sso.amazonaws.com/*")}, nil)
 }
 
 // condition puts a condition on every resource in the scope.

@@ -57,6 +57,19 @@ func SignInRoles(facts []Fact) []string {
 	return slices.Compact(roles)
 }
 
+// SignInSet is the role of a permission set by which a person signed in to the
+// console, "" where the record is of something else.
+func SignInSet(rec *cloudtrail.Record) string {
+	if !rec.SignedIn() || rec.UserIdentity.Type != "AssumedRole" {
+		return ""
+	}
+	role := signInRole(&rec.UserIdentity)
+	if !IsPermissionSet(role) {
+		return ""
+	}
+	return role
+}
+
 // signInRole is the role by which a person signed in; "" where it is not known,
 // or where it only has such a name as IAM Identity Center gives. The ARN of a
 // session has no path, that of the role has.

@@ -411,6 +411,32 @@ func TestRarePermissions(t *testing.T) {
 			t.Errorf("its password is not on record: %+v", u)
 		}
 	})
+	t.Run("a person signs in by a permission set", func(t *testing.T) {
+		c := deployed(t)
+		role := "AWSReservedSSO_Admins_" + strings.Repeat("0f", 8)
+		trust, all := `{"Version":"2012-10-17","Statement":[]}`, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`
+		path, policy := "/aws-reserved/sso.amazonaws.com/", "AwsSSOInlinePolicy"
+		if _, err := c.iam.CreateRole(c.ctx, &iam.CreateRoleInput{RoleName: &role, Path: &path, AssumeRolePolicyDocument: &trust}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.iam.PutRolePolicy(c.ctx, &iam.PutRolePolicyInput{RoleName: &role, PolicyName: &policy, PolicyDocument: &all}); err != nil {
+			t.Fatal(err)
+		}
+		c.handled(c.deliver(c.event("signin.amazonaws.com", "ConsoleLogin", map[string]any{
+			"eventType": "AwsConsoleSignIn", "responseElements": map[string]any{"ConsoleLogin": "Success"}, "additionalEventData": map[string]any{"MFAUsed": "No"},
+			"userIdentity": map[string]any{
+				"type": "AssumedRole", "principalId": "AROAX:sam", "arn": "arn:aws:sts::" + c.d.account + ":assumed-role/" + role + "/sam", "accountId": c.d.account,
+				"sessionContext": map[string]any{"sessionIssuer": map[string]any{
+					"type": "Role", "principalId": "AROAX", "arn": "arn:aws:iam::" + c.d.account + ":role" + path + role, "accountId": c.d.account, "userName": role,
+				}},
+			},
+		})))
+		for _, call := range []string{"ListAttachedRolePolicies", "ListRolePolicies", "GetRolePolicy"} {
+			if len(c.calls("iam", call)) == 0 {
+				t.Errorf("%s was not called", call)
+			}
+		}
+	})
 	t.Run("a receiver has not confirmed", func(t *testing.T) {
 		c := deployed(t)
 		pending := regexp.MustCompile(`(<key>SubscriptionsPending</key>\s*<value>)[0-9]*(</value>)`)

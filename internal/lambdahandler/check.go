@@ -19,6 +19,8 @@ const consistent = 5 * time.Minute
 type checked struct {
 	root   bool
 	user   string
+	role   string // of a permission set
+	admin  bool   // it has administrator rights
 	live   bootstrap.LiveFact
 	result string // "recorded", or why not
 }
@@ -31,6 +33,9 @@ type checked struct {
 // contradicts it is dropped, and any other counts as of the record's own time,
 // so that it never overrules records of what came after.
 func (h *Handler) check(ctx context.Context, rec *cloudtrail.Record, o *outcome) error {
+	if role := bootstrap.SignInSet(rec); role != "" {
+		return h.checkSet(ctx, rec, role, o)
+	}
 	who, ok := subjectOf(rec)
 	if !ok || rec.EventTime.IsZero() || who.root && h.deps.Roots == nil || !who.root && h.deps.Users == nil {
 		return nil
@@ -53,6 +58,34 @@ func (h *Handler) check(ctx context.Context, rec *cloudtrail.Record, o *outcome)
 	if _, err := h.deps.Facts.Add(ctx, []bootstrap.Fact{bootstrap.LiveFactOf(rec.Account(), at, live)}); err != nil {
 		o.check.result = "not recorded"
 		return fmt.Errorf("recording the live check of %s: %w", &who, err)
+	}
+	o.check.result = "recorded"
+	return nil
+}
+
+// checkSet asks IAM for the rights of the permission set by whose role a person signed
+// in: those it had before the first record no record shows. The answer counts as of
+// the sign-in, or where that was longer ago as of now.
+func (h *Handler) checkSet(ctx context.Context, rec *cloudtrail.Record, role string, o *outcome) error {
+	if h.deps.Sets == nil || rec.EventTime.IsZero() {
+		return nil
+	}
+	o.check = &checked{role: role}
+	one, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	admin, err := h.deps.Sets.AdminRole(one, rec.Account(), role)
+	if err != nil {
+		o.check.result = "failed: " + err.Error()
+		return nil //nolint:nilerr // what was to be reported is reported; the next sign-in is checked again
+	}
+	o.check.admin = admin
+	at := h.deps.Now()
+	if at.Sub(rec.EventTime) < consistent {
+		at = rec.EventTime
+	}
+	if _, err := h.deps.Facts.Add(ctx, []bootstrap.Fact{bootstrap.RoleCheckedFact(rec.Account(), role, admin, at)}); err != nil {
+		o.check.result = "not recorded"
+		return fmt.Errorf("recording the live check of role %s: %w", role, err)
 	}
 	o.check.result = "recorded"
 	return nil

@@ -39,6 +39,11 @@ type Roots interface {
 	AccountSummary(ctx context.Context, account string) (bootstrap.LiveFact, error)
 }
 
+// PermissionSets reports whether the role of a permission set has administrator rights.
+type PermissionSets interface {
+	AdminRole(ctx context.Context, account, role string) (bool, error)
+}
+
 // Sweeper checks the users whose time has come.
 type Sweeper interface {
 	Sweep(ctx context.Context, live mfadeadline.UserChecker, at time.Time) (mfadeadline.Swept, error)
@@ -64,12 +69,13 @@ type Facts interface {
 
 // Deps are what a Handler works with.
 type Deps struct {
-	Guard   Guard   // its Publisher must be Counted
-	Users   Users   // nil: users are not checked live
-	Roots   Roots   // nil: root users are not checked live
-	Sweeper Sweeper // of the function whose schedule sweeps, which has Users too; else nil
-	Tasks   []Task  // of the same function, in the order in which they are done
-	First   []Task  // those that are done before the sweep
+	Guard   Guard          // its Publisher must be Counted
+	Users   Users          // nil: users are not checked live
+	Roots   Roots          // nil: root users are not checked live
+	Sets    PermissionSets // nil: roles of permission sets are not checked live
+	Sweeper Sweeper        // of the function whose schedule sweeps, which has Users too; else nil
+	Tasks   []Task         // of the same function, in the order in which they are done
+	First   []Task         // those that are done before the sweep
 	Facts   Facts
 	Beats   Beats        // nil: of a function at which no heartbeat comes out
 	Name    string       // the function's, for Beats: "iamuser"

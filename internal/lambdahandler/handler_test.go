@@ -435,6 +435,93 @@ func TestCheckFails(t *testing.T) {
 	}
 }
 
+type sets func(ctx context.Context, account, role string) (bool, error)
+
+func (s sets) AdminRole(ctx context.Context, account, role string) (bool, error) {
+	return s(ctx, account, role)
+}
+
+const setRole = "AWSReservedSSO_Admins_0f1e2d3c4b5a6978"
+
+// setSignIn is a sign-in by a role, with a result.
+func setSignIn(eventID, role, issuer, result string) string {
+	failed := ""
+	if result == "Failure" {
+		failed = `"errorMessage":"Failed authentication",`
+	}
+	return fmt.Sprintf(`{"eventVersion":"1.10","userIdentity":{"type":"AssumedRole","principalId":"AROAX:sam","arn":"arn:aws:sts::%[1]s:assumed-role/%[3]s/sam","accountId":"%[1]s",
+		"sessionContext":{"sessionIssuer":{"type":"Role","principalId":"AROAX","arn":"%[4]s","accountId":"%[1]s","userName":%[3]q},"attributes":{"creationDate":"2025-03-01T12:00:00Z","mfaAuthenticated":"false"}}},
+		"eventTime":"2025-03-01T12:00:00Z","eventSource":"signin.amazonaws.com","eventName":"ConsoleLogin","awsRegion":"us-east-1","sourceIPAddress":"203.0.113.5","userAgent":"test",
+		"requestParameters":null,%[6]s"responseElements":{"ConsoleLogin":%[5]q},"additionalEventData":{"MFAUsed":"No"},"eventID":%[2]q,"readOnly":false,"eventType":"AwsConsoleSignIn","managementEvent":true,"recipientAccountId":"%[1]s"}`,
+		account, eventID, role, issuer, result, failed)
+}
+
+// TestCheckSet holds that the rights of a permission set are asked for when a person
+// signs in by it, and of no other role; that an administrator is then proved; and
+// that a refusal holds nothing up.
+func TestCheckSet(t *testing.T) {
+	const path = "arn:aws:iam::" + account + ":role/aws-reserved/sso.amazonaws.com/"
+	for _, tt := range []struct {
+		name   string
+		record string
+		late   time.Duration
+		admin  bool
+		err    error
+		asked  int
+		result any // in the log
+		state  bootstrap.State
+	}{
+		{"an administrator", setSignIn("e-1", setRole, path+setRole, "Success"), 0, true, nil, 1, "recorded", bootstrap.Done},
+		{"an administrator, whose event came late", setSignIn("e-1", setRole, path+setRole, "Success"), time.Hour, true, nil, 1, "recorded", bootstrap.Done},
+		{"no administrator", setSignIn("e-1", setRole, path+setRole, "Success"), 0, false, nil, 1, "recorded", bootstrap.Pending},
+		{"IAM refuses", setSignIn("e-1", setRole, path+setRole, "Success"), 0, false, errors.New("denied"), 1, "failed: denied", bootstrap.Unknown},
+		{"a failed sign-in", setSignIn("e-1", setRole, path+setRole, "Failure"), 0, true, nil, 0, nil, bootstrap.Unknown},
+		{"a role that only has such a name", setSignIn("e-1", setRole, "arn:aws:iam::"+account+":role/"+setRole, "Success"), 0, true, nil, 0, nil, bootstrap.Unknown},
+		{"another role", setSignIn("e-1", "ops", "arn:aws:iam::"+account+":role/ops", "Success"), 0, true, nil, 0, nil, bootstrap.Pending},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := newRig(nil)
+			asked := 0
+			r.handler.deps.Sets = sets(func(ctx context.Context, of, role string) (bool, error) {
+				if asked++; of != account || role != setRole {
+					t.Errorf("asked about %s of %s", role, of)
+				}
+				if _, limited := ctx.Deadline(); !limited {
+					t.Error("the check may take for ever")
+				}
+				return tt.admin, tt.err
+			})
+			r.clock.Advance(tt.late)
+			if err := r.handler.Handle(t.Context(), wrapped(tt.record)); err != nil {
+				t.Fatal(err)
+			}
+			live, _ := r.logged(t)["live"].(map[string]any)
+			if asked != tt.asked || live["result"] != tt.result || tt.result != nil && (live["role"] != setRole || live["admin"] != tt.admin) {
+				t.Errorf("asked %d times, log %v", asked, live)
+			}
+			facts, err := r.journal.Facts(t.Context(), account)
+			if err != nil {
+				t.Fatal(err)
+			}
+			status := bootstrap.Fold(account, facts, bootstrap.DefaultOptions(), r.clock.Now())
+			for _, s := range status.Steps {
+				if s.Step == bootstrap.AdminUser && s.State != tt.state {
+					t.Errorf("the administrator is %s (%s)", s.State, s.Note)
+				}
+			}
+		})
+	}
+	// What IAM said is recorded, or the event is tried again.
+	script := &fake.Script{}
+	r := newRig(nil)
+	r.handler.deps.Sets = sets(func(context.Context, string, string) (bool, error) { return true, nil })
+	r.handler.deps.Facts = &fake.Facts{Script: script}
+	script.Inject(1, fake.FailBefore)
+	if err := r.handler.Handle(t.Context(), wrapped(setSignIn("e-1", setRole, path+setRole, "Success"))); !errors.Is(err, fake.ErrFault) {
+		t.Errorf("got %v, want the journal's error", err)
+	}
+}
+
 // TestCheckIsNotStored holds that the event is retried where what IAM said could
 // not be stored, and that no second alert comes of it.
 func TestCheckIsNotStored(t *testing.T) {

@@ -134,6 +134,10 @@ func (o *outcome) about() []slog.Attr { //nolint:gocognit // one case for each o
 		if c.root {
 			live[0] = slog.Bool("root", true)
 		}
+		if c.role != "" {
+			live[0] = slog.String("role", c.role)
+			live = append(live, slog.Bool("admin", c.admin))
+		}
 		if c.live.ConsoleLogin != nil {
 			live = append(live, slog.Bool("console_password", *c.live.ConsoleLogin), slog.Int("mfa_devices", len(c.live.MFADevices)))
 		}

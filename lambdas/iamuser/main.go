@@ -23,7 +23,7 @@ func main() {
 	}
 	home := iam.Home{Partition: f.Config.Partition, Account: f.Config.Account}
 	accounts := iam.Over(f.AWS, home, f.Config.MemberRole)
-	f.Deps.Users, f.Deps.Roots = accounts, accounts
+	f.Deps.Users, f.Deps.Roots, f.Deps.Sets = accounts, accounts, accounts
 	f.Deps.Name = eventrules.IAMUser
 	lambda.Start(lambdahandler.New(f.Deps).Handle)
 }

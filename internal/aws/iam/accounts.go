@@ -105,6 +105,15 @@ func (a *Accounts) RequestCredentialReport(ctx context.Context, account string) 
 	return c.RequestCredentialReport(ctx)
 }
 
+// AdminRole is Client.AdminRole for a role of an account.
+func (a *Accounts) AdminRole(ctx context.Context, account, role string) (bool, error) {
+	c, err := a.of(account)
+	if err != nil {
+		return false, fmt.Errorf("checking role %s of account %s: %w", role, account, err)
+	}
+	return c.AdminRole(ctx, role)
+}
+
 // Credentials are those with which an account is asked, for other services in it.
 func (a *Accounts) Credentials(account string) (aws.CredentialsProvider, error) {
 	c, err := a.of(account)

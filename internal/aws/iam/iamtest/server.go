@@ -75,8 +75,8 @@ type Server struct {
 	// Tagged is called for each tag that TagRole puts on a role, without the lock.
 	// Set it before the first request.
 	Tagged func(role, key, value string)
-	// Roles answers what is asked of the policies of a role. Set it before the first
-	// request.
+	// Roles answers what is asked of the policies of a role that no Account has. Set it
+	// before the first request.
 	Roles http.Handler
 
 	mu       sync.Mutex
@@ -140,7 +140,7 @@ type apiError struct {
 
 // ServeHTTP handles one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.ParseForm() == nil && s.Roles != nil && ofRoles[r.PostForm.Get("Action")] {
+	if r.ParseForm() == nil && s.Roles != nil && ofRoles[r.PostForm.Get("Action")] && !s.knowsRole(r) {
 		s.Roles.ServeHTTP(w, r)
 		return
 	}
@@ -160,6 +160,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	//nolint:gosec // no browser reads it
 	fmt.Fprintf(w, "<%[1]sResponse><%[1]sResult>%[2]s</%[1]sResult><ResponseMetadata><RequestId>r</RequestId></ResponseMetadata></%[1]sResponse>", action, body)
+}
+
+// knowsRole reports whether a request is about a role that Set gave its account.
+func (s *Server) knowsRole(r *http.Request) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, known := s.accounts[s.caller(r)].Roles[r.PostForm.Get("RoleName")]
+	return known
 }
 
 // ofRoles are the calls that Roles answers.
