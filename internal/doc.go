@@ -9,7 +9,7 @@
 //	aws/organizations  bolt  wire
 //	accountcheck
 //	announcement  aws/cloudformation  incident  mfadeadline  quarantine  ratelimit  redrive  suppression
-//	aws/eventhistory  aws/securityhub  digest  guard
+//	aws/accessanalyzer  aws/budgets  aws/ec2  aws/eventhistory  aws/s3control  aws/securityhub  digest  guard
 //	accountfacts  alert  aws/s3  daytwo  eventrules  evidence  repeats
 //	bootstrap  credentialreport  deploy  detect  eventpattern  replay  worker
 //	aws/awsenv  cloudtrail  deploy/assets  failure  keys  partition  version

@@ -29,7 +29,7 @@ func TestDayTwo(t *testing.T) {
 	c.names.Set(map[string]string{account: "hub", member: "billing"})
 	root := map[string]int{"AccountMFAEnabled": 1, "AccountAccessKeysPresent": 0, "AccountPasswordPresent": 1, "AccountSigningCertificatesPresent": 0}
 	users := map[string]iamtest.User{"sam": {Password: true, Devices: []string{device}}}
-	c.iam.Set(account, iamtest.Account{Summary: root, Users: users})
+	c.iam.Set(account, iamtest.Account{Summary: root, Users: users, Features: []string{"RootSessions"}})
 	c.iam.Set(member, iamtest.Account{Summary: root, Users: users, Policy: &iamtest.PasswordPolicy{Length: 16, Remembers: 24}})
 	services.Set(member, awsdaytwotest.Done())
 	sweep := c.start(t, "sweep")
@@ -63,10 +63,12 @@ func TestDayTwo(t *testing.T) {
 		return all
 	}
 	pass(27)
-	if got, want := states(account), "security-contact=pending password-policy=pending root-certificates=done root-second-mfa=unknown root-phishing-resistant-mfa=unknown"; got != want {
+	if got, want := states(account), "security-contact=pending password-policy=pending root-certificates=done root-second-mfa=unknown root-phishing-resistant-mfa=unknown "+
+		"bootstrap-admin=unknown central-root-access=pending trail=done budget=pending access-analyzer=pending s3-public-access-block=pending ebs-encryption=pending"; got != want {
 		t.Errorf("the guard's own account: %s, want %s", got, want)
 	}
-	if got, want := states(member), "security-contact=done password-policy=done root-certificates=done root-second-mfa=unknown root-phishing-resistant-mfa=unknown"; got != want {
+	if got, want := states(member), "security-contact=done password-policy=done root-certificates=done root-second-mfa=unknown root-phishing-resistant-mfa=unknown "+
+		"bootstrap-admin=unknown central-root-access=not_applicable trail=done budget=done access-analyzer=done s3-public-access-block=done ebs-encryption=done"; got != want {
 		t.Errorf("the member: %s, want %s", got, want)
 	}
 	if all := regressed(); len(all) > 0 {
@@ -86,7 +88,7 @@ func TestDayTwo(t *testing.T) {
 		t.Errorf("the member: %s", got)
 	}
 	all := regressed()
-	if len(all) != 2 || all[0].Account != member || !strings.Contains(all[0].Target.Resource, "password-policy") || !strings.Contains(all[1].Target.Resource, "security-contact") {
+	if len(all) != 2 || all[0].Account != member || all[0].Target.Resource != "password-policy, budget, access-analyzer, s3-public-access-block, ebs-encryption" || all[1].Target.Resource != "security-contact" {
 		t.Errorf("alerted %+v", all)
 	}
 }

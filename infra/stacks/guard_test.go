@@ -311,7 +311,17 @@ func TestFunctions(t *testing.T) {
 
 // TestPermissions writes out what a function may do, so that a change is seen.
 func TestPermissions(t *testing.T) {
-	allowed := func(scenario string) map[string]string { return allowedTo(t, "iamuser", scenario) }
+	// It alone asks about permission sets.
+	allowed := func(scenario string) map[string]string {
+		all := allowedTo(t, "iamuser", scenario)
+		for _, action := range []string{"iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies"} {
+			if sets := "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/aws-reserved/sso.amazonaws.com/*"; all[action] != sets {
+				t.Errorf("%s of %s is on %q, want %s", action, scenario, all[action], sets)
+			}
+			delete(all, action)
+		}
+		return all
+	}
 	want := map[string]string{
 		"dynamodb:BatchGetItem":       "AWS::DynamoDB::Table",
 		"dynamodb:ConditionCheckItem": "AWS::DynamoDB::Table",

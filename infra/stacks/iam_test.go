@@ -10,6 +10,10 @@ import (
 // anyResource are the actions that may have Resource "*", with the reason.
 var anyResource = map[string]string{
 	"iam:GetAccountPasswordPolicy":   "IAM has no resource for it (Service Authorization Reference)",
+	"access-analyzer:ListAnalyzers":  "which analyzers there are is the question (Service Authorization Reference, IAM Access Analyzer)",
+	"ec2:GetEbsEncryptionByDefault":  "Amazon EC2 has no resource for it (Service Authorization Reference)",
+	"iam:ListOrganizationsFeatures":  "IAM has no resource for it (Service Authorization Reference)",
+	"s3:GetAccountPublicAccessBlock": "it is the account's (Service Authorization Reference, Amazon S3)",
 	"account:ListRegions":            "the account's own Regions are the question (Service Authorization Reference, AWS Account Management)",
 	"cloudwatch:GetMetricData":       "CloudWatch has no resource for it (Service Authorization Reference)",
 	"cloudwatch:ListAlarmMuteRules":  "which rules there are, of any name, is the question",

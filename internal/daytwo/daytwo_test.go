@@ -83,7 +83,16 @@ func devices(all bool, serials ...string) *bootstrap.Status {
 	return &bootstrap.Status{RootDevices: bootstrap.RootDevices{Serials: serials, All: all}}
 }
 
-func TestJudge(t *testing.T) {
+// admins is an account with users, and with a federated administrator or none.
+func admins(federated bool, users ...bootstrap.UserStatus) *bootstrap.Status {
+	s := &bootstrap.Status{Users: users, Steps: []bootstrap.StepStatus{{Step: bootstrap.AdminUser, State: bootstrap.Done}, {Step: bootstrap.AdminMFA, State: bootstrap.Done}}}
+	if federated {
+		s.Steps[1].State = bootstrap.NotApplicable
+	}
+	return s
+}
+
+func TestJudge(t *testing.T) { //nolint:funlen // a table of all steps
 	const (
 		done    = bootstrap.Done
 		missing = bootstrap.Pending
@@ -95,6 +104,14 @@ func TestJudge(t *testing.T) {
 	policy := func(p daytwo.Policy) daytwo.Answers { return daytwo.Answers{Policy: &p} }
 	noPassword := daytwo.Answers{Root: &daytwo.Root{Password: ptr(false), MFA: ptr(false), Certificates: ptr(0)}}
 	noMFA := daytwo.Answers{Root: &daytwo.Root{Password: ptr(true), MFA: ptr(false)}}
+	none0 := daytwo.Answers{}
+	budgets := func(b daytwo.Budgets) daytwo.Answers { return daytwo.Answers{Budgets: &b} }
+	trails := func(all ...daytwo.TrailState) daytwo.Answers { return daytwo.Answers{Trails: &daytwo.Trails{All: all}} }
+	whole := daytwo.TrailState{Name: "whole", Regions: true, Logging: true, Whole: true}
+	partly := daytwo.TrailState{Name: "partly", Regions: true, Logging: true}
+	local := daytwo.TrailState{Name: "local", Logging: true, Whole: true}
+	off := daytwo.TrailState{Name: "off", Regions: true, Whole: true}
+	dark := daytwo.TrailState{Name: "dark", Regions: true, Unknown: "denied"}
 	for _, tt := range []struct {
 		step    daytwo.Step
 		name    string
@@ -132,6 +149,44 @@ func TestJudge(t *testing.T) {
 		{daytwo.RootPhishingProof, "nothing on record", known(ptr(false), nil), devices(false), unknown, "no API says"},
 		{daytwo.RootPhishingProof, "no MFA", noMFA, devices(true), missing, "no MFA device"},
 		{daytwo.RootPhishingProof, "no password", noPassword, devices(true), none, "no password"},
+
+		{daytwo.BootstrapAdmin, "gone", none0, admins(true), done, "no IAM user"},
+		{daytwo.BootstrapAdmin, "there", none0, admins(true, bootstrap.UserStatus{Name: "admin", Admin: true, ConsoleAccess: true, MFA: bootstrap.MFAOn}), missing, "admin"},
+		{daytwo.BootstrapAdmin, "deleted", none0, admins(true, bootstrap.UserStatus{Name: "admin", Admin: true, ConsoleAccess: true, Deleted: true}), done, "no IAM user"},
+		{daytwo.BootstrapAdmin, "without a password", none0, admins(true, bootstrap.UserStatus{Name: "admin", Admin: true, MFA: bootstrap.MFANotNeeded}), done, "no IAM user"},
+		{daytwo.BootstrapAdmin, "no federated administrator", none0, admins(false), unknown, "no federated administrator"},
+		{daytwo.BootstrapAdmin, "a user of whose rights nothing is known", none0, admins(true, bootstrap.UserStatus{Name: "old", ConsoleAccess: true, MFA: bootstrap.MFAOn}), unknown, "old"},
+		{daytwo.BootstrapAdmin, "a user made with fewer rights", none0, admins(true, bootstrap.UserStatus{Name: "new", CreatedAt: t0, ConsoleAccess: true, MFA: bootstrap.MFAOn}), done, "no IAM user"},
+
+		{daytwo.CentralRoot, "both", daytwo.Answers{Central: &daytwo.Central{Credentials: true, Sessions: true}}, users, done, "and RootSessions"},
+		{daytwo.CentralRoot, "sessions alone", daytwo.Answers{Central: &daytwo.Central{Sessions: true}}, users, missing, "not enabled"},
+		{daytwo.CentralRoot, "credentials alone", daytwo.Answers{Central: &daytwo.Central{Credentials: true}}, users, done, "is enabled"},
+		{daytwo.CentralRoot, "a member", daytwo.Answers{Central: &daytwo.Central{Outside: "a member"}}, users, none, "a member"},
+
+		{daytwo.Trail, "one that logs all", trails(partly, whole), users, done, "trail whole"},
+		{daytwo.Trail, "none", trails(), users, missing, "there is no trail"},
+		{daytwo.Trail, "off, of one Region and partly", trails(off, local, partly), users, missing, "local is of one Region, off is off, partly leaves management events out"},
+		{daytwo.Trail, "one that does not say", trails(off, dark), users, unknown, "denied"},
+		{daytwo.Trail, "one that does not say beside one that logs all", trails(dark, whole), users, done, "trail whole"},
+
+		{daytwo.Budget, "by e-mail", budgets(daytwo.Budgets{Count: 1, Emails: 2}), users, done, "2 notifications by e-mail"},
+		{daytwo.Budget, "by a topic", budgets(daytwo.Budgets{Count: 1, Confirmed: 1, Pending: 1}), users, done, "confirmed subscription"},
+		{daytwo.Budget, "by a topic without a receiver", budgets(daytwo.Budgets{Count: 1, Pending: 1}), users, missing, "no subscription is confirmed"},
+		{daytwo.Budget, "by a topic that does not answer", budgets(daytwo.Budgets{Count: 1, Pending: 1, Unknown: []string{"denied"}}), users, unknown, "denied"},
+		{daytwo.Budget, "more than were read", budgets(daytwo.Budgets{Count: 10, More: true}), users, unknown, "more budgets"},
+		{daytwo.Budget, "no receiver", budgets(daytwo.Budgets{Count: 3}), users, missing, "no budget of 3"},
+		{daytwo.Budget, "no budget", budgets(daytwo.Budgets{}), users, missing, "there is no budget"},
+
+		{daytwo.AccessAnalyzer, "active", daytwo.Answers{Analyzers: &daytwo.Analyzers{Active: []string{"a"}, Inactive: []string{"b"}}}, users, done, "active: a"},
+		{daytwo.AccessAnalyzer, "not active", daytwo.Answers{Analyzers: &daytwo.Analyzers{Inactive: []string{"b (FAILED)"}}}, users, missing, "b (FAILED)"},
+		{daytwo.AccessAnalyzer, "none", daytwo.Answers{Analyzers: &daytwo.Analyzers{}}, users, missing, "no analyzer"},
+
+		{daytwo.S3Block, "all", daytwo.Answers{S3: &daytwo.S3{BlockPublicACLs: true, IgnorePublicACLs: true, BlockPublicPolicy: true, RestrictPublicBuckets: true}}, users, done, "all four"},
+		{daytwo.S3Block, "three", daytwo.Answers{S3: &daytwo.S3{BlockPublicACLs: true, IgnorePublicACLs: true, RestrictPublicBuckets: true}}, users, missing, "off: BlockPublicPolicy"},
+		{daytwo.S3Block, "none", daytwo.Answers{S3: &daytwo.S3{}}, users, missing, "off: BlockPublicAcls, BlockPublicPolicy, IgnorePublicAcls, RestrictPublicBuckets"},
+
+		{daytwo.EBSEncryption, "on", daytwo.Answers{EBS: &daytwo.EBS{Region: "us-east-1", Default: true}}, users, done, "is on in us-east-1"},
+		{daytwo.EBSEncryption, "off", daytwo.Answers{EBS: &daytwo.EBS{Region: "us-east-1"}}, users, missing, "is off in us-east-1"},
 	} {
 		t.Run(string(tt.step)+"/"+tt.name, func(t *testing.T) {
 			got := daytwo.Judge(tt.step, &daytwo.Input{Answers: tt.answers, Status: tt.status})

@@ -17,6 +17,13 @@ const (
 	RootCertificates  Step = "root-certificates"
 	RootSecondMFA     Step = "root-second-mfa"
 	RootPhishingProof Step = "root-phishing-resistant-mfa"
+	BootstrapAdmin    Step = "bootstrap-admin"
+	CentralRoot       Step = "central-root-access"
+	Trail             Step = "trail"
+	Budget            Step = "budget"
+	AccessAnalyzer    Step = "access-analyzer"
+	S3Block           Step = "s3-public-access-block"
+	EBSEncryption     Step = "ebs-encryption"
 )
 
 // Read is one thing that an account is asked, with one call or a few.
@@ -27,6 +34,12 @@ const (
 	ReadContact Read = "security contact"
 	ReadPolicy  Read = "password policy"
 	ReadRoot    Read = "root user"
+	ReadCentral Read = "central root access"
+	ReadTrails  Read = "trails"
+	ReadBudgets Read = "budgets"
+	ReadAnalyze Read = "access analyzers"
+	ReadS3      Read = "S3 public access block"
+	ReadEBS     Read = "EBS encryption by default"
 )
 
 // Permission is what a role needs for a step besides what every function that
@@ -168,6 +181,80 @@ var catalogue = []Entry{
 		Fix:       "Console, as root: account menu, Security credentials, Multi-factor authentication (MFA): assign a passkey or security key, then remove the authenticator app",
 		Reads:     []Read{ReadRoot},
 		judge:     judgePhishing,
+	},
+	{
+		Step:      BootstrapAdmin,
+		Title:     "The bootstrap IAM administrator is gone",
+		Proof:     "a federated administrator has signed in, and no IAM user on record has a console password and administrator rights",
+		Regresses: "CreateLoginProfile and AttachUserPolicy of an administrator, or a group that makes one",
+		Fix:       "Console: IAM, Users, the user: delete it, or Security credentials, Console sign-in, Manage console access: Disable",
+		judge:     judgeBootstrapAdmin,
+	},
+	{
+		Step:        CentralRoot,
+		Title:       "Root access is managed centrally",
+		Proof:       "RootCredentialsManagement is enabled in the organization (iam:ListOrganizationsFeatures); not needed outside an organization and in member accounts",
+		Regresses:   "DisableOrganizationsRootCredentialsManagement",
+		Fix:         "Console, in the management account: IAM, Account settings, Centralized root access for member accounts: Enable",
+		Reads:       []Read{ReadCentral},
+		Permissions: []Permission{{[]string{"iam:ListOrganizationsFeatures"}, "*"}},
+		judge:       judgeCentral,
+	},
+	{
+		Step:      Trail,
+		Title:     "A trail logs all management events",
+		Proof:     "a multi-Region trail that logs, and takes all management events (cloudtrail:DescribeTrails, GetTrailStatus, GetEventSelectors)",
+		Regresses: "StopLogging, DeleteTrail, UpdateTrail, PutEventSelectors",
+		Fix:       "Console: CloudTrail, Trails: Create trail; or the setting trail of rootguard",
+		Reads:     []Read{ReadTrails},
+		Permissions: []Permission{
+			{[]string{"cloudtrail:DescribeTrails"}, "*"},
+			{[]string{"cloudtrail:GetEventSelectors", "cloudtrail:GetTrailStatus"}, "cloudtrail:*:*:trail/*"},
+		},
+		judge: judgeTrail,
+	},
+	{
+		Step:      Budget,
+		Title:     "A budget reports to a receiver",
+		Proof:     "a budget with a notification to an e-mail address, or to an SNS topic of the account in its home Region with a confirmed subscription (budgets:ViewBudget, sns:GetTopicAttributes)",
+		Regresses: "DeleteBudget, DeleteNotification, DeleteSubscriber, or a subscription that ends",
+		Fix:       "Console: Billing and Cost Management, Budgets: Create budget, with an e-mail recipient",
+		Reads:     []Read{ReadBudgets},
+		Permissions: []Permission{
+			{[]string{"budgets:ViewBudget"}, "budgets::ACCOUNT:budget/*"},
+			{[]string{"sns:GetTopicAttributes"}, "sns:*:ACCOUNT:*"},
+		},
+		judge: judgeBudget,
+	},
+	{
+		Step:        AccessAnalyzer,
+		Title:       "Access Analyzer reports outside access",
+		Proof:       "an active analyzer of external access, of the account or the organization, in rootguard's Region (access-analyzer:ListAnalyzers)",
+		Regresses:   "DeleteAnalyzer",
+		Fix:         "aws accessanalyzer create-analyzer --analyzer-name account --type ACCOUNT",
+		Reads:       []Read{ReadAnalyze},
+		Permissions: []Permission{{[]string{"access-analyzer:ListAnalyzers"}, "*"}},
+		judge:       judgeAnalyzer,
+	},
+	{
+		Step:        S3Block,
+		Title:       "S3 blocks public access to all buckets",
+		Proof:       "all four settings of the account's public access block (s3:GetAccountPublicAccessBlock)",
+		Regresses:   "PutAccountPublicAccessBlock, DeleteAccountPublicAccessBlock",
+		Fix:         "Console: S3, Account and organization settings, Block Public Access settings for this account: Edit, block all",
+		Reads:       []Read{ReadS3},
+		Permissions: []Permission{{[]string{"s3:GetAccountPublicAccessBlock"}, "*"}},
+		judge:       judgeS3,
+	},
+	{
+		Step:        EBSEncryption,
+		Title:       "New EBS volumes are encrypted",
+		Proof:       "encryption by default is on in rootguard's Region (ec2:GetEbsEncryptionByDefault)",
+		Regresses:   "DisableEbsEncryptionByDefault",
+		Fix:         "aws ec2 enable-ebs-encryption-by-default",
+		Reads:       []Read{ReadEBS},
+		Permissions: []Permission{{[]string{"ec2:GetEbsEncryptionByDefault"}, "*"}},
+		judge:       judgeEBS,
 	},
 }
 

@@ -36,6 +36,6 @@ func main() {
 		lambdahandler.CheckHealth(awshealth.New(&f.Config, f.AWS, time.Now), f.Parts.Guard))
 	f.Deps.Tasks = append(f.Deps.Tasks, lambdahandler.AccountTasks(f.Parts.Accounts, accounts, f.Config.HubAccount(), f.Organization, forwarders)...)
 	f.Deps.Tasks = append(f.Deps.Tasks, lambdahandler.SendDigest(f.Digest()))
-	f.Deps.Tasks = append(f.Deps.Tasks, lambdahandler.CheckDayTwo(f.Parts.Accounts, f.Config.HubAccount(), awsdaytwo.New(f.AWS, accounts)))
+	f.Deps.Tasks = append(f.Deps.Tasks, lambdahandler.CheckDayTwo(f.Parts.Accounts, f.Config.HubAccount(), awsdaytwo.New(f.AWS, accounts, time.Now)))
 	lambda.Start(lambdahandler.New(f.Deps).Handle)
 }

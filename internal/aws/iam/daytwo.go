@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
+	"github.com/aws/smithy-go"
 
 	"rootguard/internal/daytwo"
 )
@@ -72,4 +74,40 @@ func (a *Accounts) PasswordPolicy(ctx context.Context, account string) (daytwo.P
 		return daytwo.Policy{}, fmt.Errorf("getting the password policy of account %s: %w", account, err)
 	}
 	return c.PasswordPolicy(ctx)
+}
+
+// Central is whether the organization manages root access of its members centrally.
+// That an account is not the one to ask is an answer and no error (IAM API Reference,
+// ListOrganizationsFeatures).
+func (c *Client) Central(ctx context.Context) (daytwo.Central, error) {
+	out, err := c.client.ListOrganizationsFeatures(ctx, &sdk.ListOrganizationsFeaturesInput{})
+	code := ""
+	if answer := smithy.APIError(nil); errors.As(err, &answer) {
+		code = strings.TrimSuffix(answer.ErrorCode(), "Exception") // the reference has them without, the SDK's model with it
+	}
+	switch {
+	case code == "OrganizationNotFound":
+		return daytwo.Central{Outside: "the account is in no organization"}, nil
+	case code == "AccountNotManagementOrDelegatedAdministrator":
+		return daytwo.Central{Outside: "it is a matter of the organization's management account"}, nil
+	case code == "ServiceAccessNotEnabled", code == "OrganizationNotInAllFeaturesMode":
+		return daytwo.Central{}, nil // without trusted access or all features nothing is enabled
+	case err != nil:
+		return daytwo.Central{}, classed("listing the organization's features", err)
+	}
+	var is daytwo.Central
+	for _, feature := range out.EnabledFeatures {
+		is.Credentials = is.Credentials || feature == types.FeatureTypeRootCredentialsManagement
+		is.Sessions = is.Sessions || feature == types.FeatureTypeRootSessions
+	}
+	return is, nil
+}
+
+// Central is Client.Central for an account.
+func (a *Accounts) Central(ctx context.Context, account string) (daytwo.Central, error) {
+	c, err := a.of(account)
+	if err != nil {
+		return daytwo.Central{}, fmt.Errorf("listing the features of account %s: %w", account, err)
+	}
+	return c.Central(ctx)
 }

@@ -4,9 +4,13 @@ package awsdaytwotest
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
+	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -15,10 +19,27 @@ import (
 // Account is what the services know of one account.
 type Account struct {
 	SecurityContact bool
+	Budgets         []Budget
+	Analyzers       map[string]string // "TYPE STATUS" by name
+	S3              map[string]bool   // the settings of the public access block; nil: there is none
+	EBS             bool
+}
+
+// Budget is a budget of AWS Budgets with one notification.
+type Budget struct {
+	Name   string
+	Emails []string
+	Topics []string // ARNs
 }
 
 // Done is an account in which every step is done.
-func Done() Account { return Account{SecurityContact: true} }
+func Done() Account {
+	return Account{
+		SecurityContact: true, Budgets: []Budget{{Name: "monthly", Emails: []string{"ops@example.com"}}},
+		Analyzers: map[string]string{"account": "ACCOUNT ACTIVE"}, EBS: true,
+		S3: map[string]bool{"BlockPublicAcls": true, "IgnorePublicAcls": true, "BlockPublicPolicy": true, "RestrictPublicBuckets": true},
+	}
+}
 
 // Server is the services. A caller belongs to the account that iamtest's AssumeRole
 // gave it credentials of, all others to the server's home.
@@ -44,7 +65,11 @@ func New(tb testing.TB, home string) *Server {
 
 // Env are the variables by which the SDK's clients find the services.
 func (s *Server) Env() map[string]string {
-	return map[string]string{"AWS_ENDPOINT_URL_ACCOUNT": s.URL}
+	vars := map[string]string{}
+	for _, service := range []string{"ACCOUNT", "BUDGETS", "ACCESSANALYZER", "S3_CONTROL", "EC2"} {
+		vars["AWS_ENDPOINT_URL_"+service] = s.URL
+	}
+	return vars
 }
 
 // Set replaces what is known of an account.
@@ -73,11 +98,17 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	account := s.caller(r)
-	call := map[string]string{"/getAlternateContact": "GetAlternateContact"}[r.URL.Path]
+	body, _ := io.ReadAll(r.Body)
+	call := callOf(r, string(body))
 	s.calls = append(s.calls, cmp.Or(call, r.Method+" "+r.URL.String())+" "+account)
+	answer := fail
+	switch call {
+	case "GetEbsEncryptionByDefault", "GetPublicAccessBlock":
+		answer = failXML
+	}
 	w.Header().Set("Content-Type", "application/json")
 	if code := s.refuse[call]; code != "" {
-		fail(w, http.StatusForbidden, code, "User: arn:aws:sts::"+account+":assumed-role/rootguard-sweep is not authorized to perform: "+call)
+		answer(w, http.StatusForbidden, code, "User: arn:aws:sts::"+account+":assumed-role/rootguard-sweep is not authorized to perform: "+call)
 		return
 	}
 	is := s.accounts[account]
@@ -86,9 +117,87 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusNotFound, "ResourceNotFoundException", "No contact of the inputted alternate contact type found.")
 	case call == "GetAlternateContact":
 		_, _ = fmt.Fprint(w, `{"AlternateContact":{"AlternateContactType":"SECURITY","EmailAddress":"security@example.com","Name":"n","PhoneNumber":"1","Title":"t"}}`)
+	case call == "GetPublicAccessBlock" && (is.S3 == nil || r.Header.Get("X-Amz-Account-Id") != account):
+		failXML(w, http.StatusNotFound, "NoSuchPublicAccessBlockConfiguration", "The public access block configuration was not found")
+	case call == "GetPublicAccessBlock":
+		var settings strings.Builder
+		for _, name := range slices.Sorted(maps.Keys(is.S3)) {
+			fmt.Fprintf(&settings, "<%[1]s>%[2]v</%[1]s>", name, is.S3[name])
+		}
+		_, _ = fmt.Fprintf(w, `<PublicAccessBlockConfiguration xmlns="http://awss3control.amazonaws.com/doc/2018-08-20/">%s</PublicAccessBlockConfiguration>`, &settings)
+	case call == "GetEbsEncryptionByDefault":
+		_, _ = fmt.Fprintf(w, `<GetEbsEncryptionByDefaultResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"><requestId>r</requestId><ebsEncryptionByDefault>%v</ebsEncryptionByDefault></GetEbsEncryptionByDefaultResponse>`, is.EBS)
+	case call == "ListAnalyzers":
+		analyzers := []map[string]string{}
+		for _, name := range slices.Sorted(maps.Keys(is.Analyzers)) {
+			kind, status, _ := strings.Cut(is.Analyzers[name], " ")
+			analyzers = append(analyzers, map[string]string{"name": name, "type": kind, "status": status, "arn": "a", "createdAt": "2026-03-01T12:00:00Z"})
+		}
+		write(w, map[string]any{"analyzers": analyzers})
+	case strings.HasPrefix(call, "Describe"):
+		is.budgets(w, call, body)
 	default:
 		fail(w, http.StatusBadRequest, "UnknownOperationException", r.URL.Path)
 	}
+}
+
+// callOf names the call of a request.
+func callOf(r *http.Request, body string) string {
+	switch {
+	case r.URL.Path == "/getAlternateContact":
+		return "GetAlternateContact"
+	case r.URL.Path == "/v20180820/configuration/publicAccessBlock" && r.Method == http.MethodGet:
+		return "GetPublicAccessBlock"
+	case r.URL.Path == "/analyzer" && r.Method == http.MethodGet:
+		return "ListAnalyzers"
+	case strings.HasPrefix(body, "Action=GetEbsEncryptionByDefault&"):
+		return "GetEbsEncryptionByDefault"
+	default:
+		_, call, _ := strings.Cut(r.Header.Get("X-Amz-Target"), "AWSBudgetServiceGateway.")
+		return call
+	}
+}
+
+// budgets answers the calls of AWS Budgets.
+func (a *Account) budgets(w http.ResponseWriter, call string, body []byte) {
+	var in struct{ BudgetName string }
+	if err := json.Unmarshal(body, &in); err != nil {
+		fail(w, http.StatusBadRequest, "SerializationException", err.Error())
+		return
+	}
+	i := slices.IndexFunc(a.Budgets, func(b Budget) bool { return b.Name == in.BudgetName })
+	switch {
+	case call == "DescribeBudgets" && len(a.Budgets) == 0:
+		fail(w, http.StatusBadRequest, "NotFoundException", "no budget")
+	case call == "DescribeBudgets":
+		var all []map[string]string
+		for _, b := range a.Budgets {
+			all = append(all, map[string]string{"BudgetName": b.Name, "BudgetType": "COST", "TimeUnit": "MONTHLY"})
+		}
+		write(w, map[string]any{"Budgets": all})
+	case i < 0:
+		fail(w, http.StatusBadRequest, "NotFoundException", "no such budget")
+	case call == "DescribeNotificationsForBudget":
+		write(w, map[string]any{"Notifications": []map[string]any{{"NotificationType": "ACTUAL", "ComparisonOperator": "GREATER_THAN", "Threshold": 80}}})
+	default:
+		var all []map[string]string
+		for _, e := range a.Budgets[i].Emails {
+			all = append(all, map[string]string{"SubscriptionType": "EMAIL", "Address": e})
+		}
+		for _, topic := range a.Budgets[i].Topics {
+			all = append(all, map[string]string{"SubscriptionType": "SNS", "Address": topic})
+		}
+		write(w, map[string]any{"Subscribers": all})
+	}
+}
+
+func write(w http.ResponseWriter, v any) {
+	_ = json.NewEncoder(w).Encode(v) // the client notices what it does not get
+}
+
+func failXML(w http.ResponseWriter, status int, code, message string) {
+	w.WriteHeader(status)
+	_, _ = fmt.Fprintf(w, `<ErrorResponse><Errors><Error><Code>%s</Code><Message>%s</Message></Error></Errors><RequestId>r</RequestId></ErrorResponse>`, code, message)
 }
 
 func fail(w http.ResponseWriter, status int, code, message string) {

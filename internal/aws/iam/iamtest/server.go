@@ -48,6 +48,10 @@ type Account struct {
 	Root    Root // of the credential report
 	Roles   map[string]Role
 	Policy  *PasswordPolicy // nil: none is set
+
+	// Features are the centralized root access features of the organization, where the
+	// account is its management account; nil: it is in none.
+	Features []string
 }
 
 // PasswordPolicy is a password policy.
@@ -199,6 +203,16 @@ func (s *Server) do(r *http.Request) (string, *apiError) {
 			fmt.Fprintf(&b, "<entry><key>%s</key><value>%d</value></entry>", key, value)
 		}
 		return "<SummaryMap>" + b.String() + "</SummaryMap>", nil
+	case "ListOrganizationsFeatures":
+		features := s.accounts[account].Features
+		if features == nil {
+			return "", &apiError{http.StatusBadRequest, "OrganizationNotFound", "The request failed because your account is not a member of an organization."}
+		}
+		var members strings.Builder
+		for _, f := range features {
+			members.WriteString("<member>" + escape(f) + "</member>")
+		}
+		return "<OrganizationId>o-a1b2c3d4e5</OrganizationId><EnabledFeatures>" + members.String() + "</EnabledFeatures>", nil
 	case "GetAccountPasswordPolicy":
 		p := s.accounts[account].Policy
 		if p == nil {
