@@ -12,7 +12,7 @@ import (
 
 // TestAWSFaults holds that each command says in one sentence what is wrong between
 // it and AWS, and the fix, without advice that is about something else.
-func TestAWSFaults(t *testing.T) { //nolint:gocognit // every command by every fault
+func TestAWSFaults(t *testing.T) {
 	commands := [][]string{
 		{"status", "--aws"}, {"report", "--aws"}, {"explain", "--aws", "e-1"}, {"incidents"}, {"doctor"}, {"redrive", "--dry-run"}, {"redrive"},
 		{"ack", "7K4Q2-X2M9P", "--note", "mine"}, {"ack", "--all", "--note", "mine"}, {"ack", "--all", "--note", "mine", "--table", "t", "--topic", topicARN},

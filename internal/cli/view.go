@@ -202,7 +202,8 @@ func called(accounts []accountID, known map[string]string) ([]accountID, error) 
 		if (*accountID)(nil).valid(string(a)) {
 			continue
 		}
-		var of, names []string
+		var of []string
+		names := make([]string, 0, len(known))
 		for id, name := range known {
 			if names = append(names, label.Clean(name)); strings.EqualFold(name, string(a)) {
 				of = append(of, id)
