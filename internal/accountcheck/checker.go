@@ -50,6 +50,8 @@ func (s Settings) withDefaults() Settings {
 // Guard raises findings. It is a *guard.Guard.
 type Guard interface {
 	Raise(ctx context.Context, f detect.Finding) (guard.Result, error)
+	Collect(ctx context.Context, of guard.Collection, n guard.Notice) (guard.Result, error)
+	SendCollected(ctx context.Context, of guard.Collection, at time.Time, more bool) (sent int, err error)
 	// Abandoned raises that root's password was accepted and no sign-in followed.
 	Abandoned(ctx context.Context, account string, since, asOf time.Time) (alerts int, err error)
 }

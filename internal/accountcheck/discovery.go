@@ -277,8 +277,9 @@ func (c *discovery) enroll(ctx context.Context, account string, began time.Time)
 	return err
 }
 
-// enroll gives an account its rounds, where it has none: at once, or each at a
-// time of its own. fresh is false where it had one.
+// enroll gives an account its rounds, where it has none. Its root and its users are
+// checked at once, so that all that the first checks find can be reported together, and
+// from then on at a time of its own. fresh is false where it had one.
 func (k *Checker) enroll(ctx context.Context, account string, atOnce bool, began, at time.Time) (fresh bool, err error) {
 	begin := func(kind Kind, every time.Duration) (bool, error) {
 		begun := false
@@ -292,7 +293,7 @@ func (k *Checker) enroll(ctx context.Context, account string, atOnce bool, began
 				if kind == KindReport {
 					r.Witness = Witness{Began: at}
 				}
-				if r.Due = at; !atOnce {
+				if r.Due = at; !atOnce && kind == KindReport {
 					r.Due = at.Add(jitter(account, every))
 				}
 			}

@@ -51,7 +51,8 @@ type RootsChecked struct {
 // and reports what it finds wrong where no event did: root without MFA, with
 // an access key, or with a password that it did not have. Each is checked
 // twice, with time between for IAM to settle and for the event to arrive, reported
-// once, and closed with a note when it is over. An answer that the facts do
+// once, those that the first check of an account found together with the ones of
+// other accounts, and closed with a note when it is over. An answer that the facts do
 // not agree with is recorded as a fact; one that changes nothing is not.
 //
 // It also checks whether events of the account wait that could not be sent to the
@@ -62,7 +63,8 @@ func (k *Checker) CheckRoots(ctx context.Context, roots Roots, forwarders Forwar
 	p := rootRun{pass: pass{Checker: k, at: at}, roots: roots, forwarders: forwarders}
 	err := p.walk(ctx, KindRoot, min(rootBatch, k.settings.Batch), p.batch)
 	p.More = p.more
-	return p.RootsChecked, err
+	_, sendErr := k.deps.Guard.SendCollected(ctx, guard.RootNotices, at, p.More || p.first)
+	return p.RootsChecked, errors.Join(err, sendErr)
 }
 
 // rootRun is one run.
@@ -71,7 +73,8 @@ type rootRun struct {
 	RootsChecked
 	roots       Roots
 	forwarders  Forwarders
-	unreachable int // accounts without an answer, in a row
+	unreachable int  // accounts without an answer, in a row
+	first       bool // a problem that the first check of an account found is checked again before it is reported
 }
 
 // answer is what an account said.
@@ -213,6 +216,7 @@ func (p *rootRun) judge(ctx context.Context, r *Check, live bootstrap.LiveFact) 
 		if is {
 			r.Root.Problems = append(r.Root.Problems, problem)
 			waiting = waiting || !problem.Alerted
+			p.first = p.first || !problem.Alerted && problem.First
 			regressed = regressed || !problem.Alerted && problem.Finding != detect.RootMFAMissing && problem.Finding != detect.RootAccessKeyPresent
 		}
 	}
@@ -255,13 +259,22 @@ func (p *rootRun) problem(ctx context.Context, account string, root *Root, aspec
 	case !unexplained:
 		return RootProblem{}, false, nil
 	case !exists || problem.Since.After(p.at):
-		return RootProblem{Finding: id, Since: p.at}, true, nil
+		return RootProblem{Finding: id, Since: p.at, First: root.Known == nil}, true, nil
 	case p.at.Sub(problem.Since) < deliveryGrace:
 		return problem, true, nil
 	}
 	// The finding stays: by now the last answer shows the problem itself.
 	problem.Alerted = true
-	return problem, true, p.raise(ctx, detect.RootLive(problem.Finding, account, problem.Since), &p.Alerted)
+	f := detect.RootLive(problem.Finding, account, problem.Since)
+	if !problem.First {
+		return problem, true, p.raise(ctx, f, &p.Alerted)
+	}
+	// Those of all accounts that are new go out together.
+	res, err := p.deps.Guard.Collect(ctx, guard.RootNotices, guard.Notice{Finding: f})
+	if err == nil && res.Reported() {
+		p.Alerted++
+	}
+	return problem, true, err
 }
 
 func (p *rootRun) raise(ctx context.Context, f detect.Finding, count *int) error {

@@ -98,6 +98,7 @@ type RootProblem struct {
 	Finding detect.ID `json:"finding"`
 	Since   time.Time `json:"since"` // when it was first seen
 	Alerted bool      `json:"told,omitempty"`
+	First   bool      `json:"first,omitempty"` // found by the first check of the account
 }
 
 // Witness is what the credential reports of an account have shown.

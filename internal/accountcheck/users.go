@@ -3,6 +3,7 @@ package accountcheck
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -11,6 +12,8 @@ import (
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/cloudtrail"
 	"rootguard/internal/credentialreport"
+	"rootguard/internal/detect"
+	"rootguard/internal/guard"
 	"rootguard/internal/keys"
 	"rootguard/internal/mfadeadline"
 	"rootguard/internal/worker"
@@ -47,7 +50,8 @@ type UsersChecked struct {
 // CheckUsers finds the users that no event reported: once a day it lists the users
 // of each account and checks each. What differs from what is on record
 // becomes a fact, a user without MFA gets its grace from when it was found, and
-// one that IAM no longer knows is closed.
+// one that IAM no longer knows is closed. What the first check of an account finds
+// is reported at once, together with that of other accounts.
 //
 // The account's credential report says of all users in one call whether they have
 // password and MFA. It is up to four hours old and knows no unique IDs, so it
@@ -72,7 +76,8 @@ func (k *Checker) CheckUsers(ctx context.Context, users Users, reports Credentia
 		}
 	})
 	c.More = c.more
-	return c.UsersChecked, err
+	_, sendErr := k.deps.Guard.SendCollected(ctx, guard.UserNotices, at, c.More || c.Waiting > 0)
+	return c.UsersChecked, errors.Join(err, sendErr)
 }
 
 // userRun is one run.
@@ -127,7 +132,7 @@ func (c *userRun) account(ctx context.Context, r Check) {
 		c.failRound(&r, fmt.Errorf("reading facts of account %s: %w", r.Account, err))
 		return
 	}
-	on := record{account: r.Account, facts: facts, changed: accountfacts.Changes(facts), reported: report.generated}
+	on := record{account: r.Account, first: r.Done.IsZero(), facts: facts, changed: accountfacts.Changes(facts), reported: report.generated}
 	on.status = c.facts.Fold(r.Account, facts, c.at)
 	todo := candidatesOf(on.status, listed)
 	all := len(todo)
@@ -225,6 +230,7 @@ func candidatesOf(status bootstrap.Status, listed []ListedUser) []candidateUser 
 // record is what is on record of an account.
 type record struct {
 	account string
+	first   bool // it was not checked to the end before
 	facts   []bootstrap.Fact
 	changed map[string]time.Time
 	status  bootstrap.Status // of the facts
@@ -327,7 +333,10 @@ func (c *userRun) check(ctx context.Context, on *record, users []candidateUser) 
 		switch {
 		case open:
 			c.WithoutMFA++
-			err = c.scheduleUser(ctx, on.account, u.name, gap.Deadline, fresh[i])
+			if err = c.scheduleUser(ctx, on.account, u.name, gap.Deadline, fresh[i]); err == nil && on.first && c.at.Before(gap.Deadline) {
+				f := detect.MFAPending(on.account, detect.Target{UserName: is.Name, UserID: is.UserID}, gap.From, gap.Deadline)
+				_, err = c.deps.Guard.Collect(ctx, guard.UserNotices, guard.Notice{Finding: f})
+			}
 		case fresh[i]:
 			err = c.scheduleSoon(ctx, on.account, u.name)
 		}

@@ -20,6 +20,7 @@ const (
 	Escalation Kind = "escalation" // repeats passed a threshold, sent at once
 	Resend     Kind = "resend"     // of an incident that no one has acknowledged, once more
 	Scheduled  Kind = "digest"     // the status of all accounts, at a fixed time
+	Summarized Kind = "summary"    // several findings that are reported together
 )
 
 // Action is one kind of repeated call in a roll-up.
@@ -86,6 +87,8 @@ type Alert struct {
 
 	// Digest is of a Scheduled alone.
 	Digest *Digest `json:"digest,omitempty"`
+	// Summary is of an alert that is about several findings, which it lists.
+	Summary *Summary `json:"summary,omitempty"`
 
 	// Version is that of the rootguard that sends it, "" where it does not know.
 	Version string `json:"version,omitempty"`

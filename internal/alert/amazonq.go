@@ -102,6 +102,8 @@ func description(a Alert) string {
 		lines = append(lines, "*Case:* "+code(in, 250))
 	}
 	switch {
+	case a.Summary != nil:
+		lines = append(lines, summaryChat(a)...)
 	case lists(a):
 		names := make([]string, 0, len(a.Actions))
 		for _, act := range a.Actions[:min(len(a.Actions), actionLimit)] {
@@ -124,6 +126,9 @@ func description(a Alert) string {
 
 // accountNamed is "prod-billing (123456789012)", the ID alone without a name.
 func accountNamed(a Alert) string {
+	if several := accountsOf(a); several != "" {
+		return several
+	}
 	if a.AccountName == "" {
 		return accountID(a)
 	}

@@ -29,6 +29,8 @@ func JSON(a Alert) ([]byte, error) {
 		switch {
 		case len(body) <= bodyLimit:
 			return body, nil
+		case a.Summary.listed() > 0:
+			a.Summary = a.Summary.kept(a.Summary.listed() * 3 / 4)
 		case len(a.Actions) > 0:
 			a = keep(a, len(a.Actions)/2)
 		case a.Digest.lines() > 0:
@@ -77,7 +79,7 @@ func bound(a Alert) Alert {
 	if a.Actions = actions; len(actions) == 0 {
 		a.Actions = nil
 	}
-	a.Finding, a.Digest = BoundFinding(a.Finding), a.Digest.bounded()
+	a.Finding, a.Digest, a.Summary = BoundFinding(a.Finding), a.Digest.bounded(), a.Summary.kept(summaryItems)
 	if in := a.Incident; in != nil {
 		short := *in
 		short.ID, short.AcknowledgedBy = trim(in.ID, wordLimit), trim(in.AcknowledgedBy, nameLimit)
@@ -107,7 +109,7 @@ func BoundFinding(f detect.Finding) detect.Finding {
 	f.ErrorCode, f.SourceIP, f.UserAgent = trim(f.ErrorCode, nameLimit), trim(f.SourceIP, nameLimit), trim(f.UserAgent, 1024)
 	f.Subject.ID, f.Subject.Began = trim(f.Subject.ID, nameLimit), utc(f.Subject.Began)
 	f.Subject.Phase = detect.Phase(trim(string(f.Subject.Phase), wordLimit))
-	f.Session = trim(f.Session, arnLimit)
+	f.Session, f.MFADue.At = trim(f.Session, arnLimit), utc(f.MFADue.At)
 	if an := f.Announced; an != nil {
 		short := *an
 		short.ID, short.Owner, short.Reason, short.Until = trim(an.ID, wordLimit), trim(an.Owner, nameLimit), trim(an.Reason, nameLimit), utc(an.Until)

@@ -34,6 +34,9 @@ func parts(a Alert) (account, who, what string) {
 		a = readable(a)
 	}
 	f := &a.Finding
+	if account = accountsOf(a); account != "" {
+		return account, who, display(title(a), 120) + times
+	}
 	account = accountID(a)
 	if name := display(a.AccountName, 40); name != "" {
 		account += " " + name

@@ -34,6 +34,9 @@ func Subject(a Alert) string {
 	if account == "" {
 		account = "unknown account"
 	}
+	if several := accountsOf(a); several != "" {
+		account, name = several, ""
+	}
 	switch {
 	case name == account:
 		name = ""

@@ -62,9 +62,12 @@ func Text(a Alert) string {
 		lines = append(lines, "Ack:     "+command)
 	}
 	lines = append(lines, forward(a)...)
-	if list {
+	switch {
+	case a.Summary != nil:
+		lines = append(lines, append(append([]string{""}, summary(a)...), "")...)
+	case list:
 		lines = append(lines, all(a)...)
-	} else {
+	default:
 		lines = append(lines, repeats(a)...)
 	}
 	if command := lookup(f); command != "" {
@@ -191,6 +194,9 @@ func accountID(a Alert) string {
 }
 
 func account(a Alert) string {
+	if several := accountsOf(a); several != "" {
+		return several
+	}
 	s := accountID(a)
 	if name := display(a.AccountName, 80); name != "" {
 		s = name + " (" + s + ")"
@@ -223,6 +229,9 @@ func about(f *detect.Finding) []string {
 
 // mfa says how it stands with MFA where that is what the finding is about.
 func mfa(a Alert) string {
+	if a.Summary != nil {
+		return "" // its title and its list say so
+	}
 	f := &a.Finding
 	until := ""
 	if !a.Deadline.IsZero() {
@@ -340,15 +349,18 @@ func ack(a Alert) string {
 // has no link: a mail that asks to sign in by one is how phishing looks.
 func forward(a Alert) []string {
 	f := &a.Finding
-	if f.ID != detect.UserMFAMissing || f.MFA != cloudtrail.No || f.Subject.Phase == detect.PhaseResolved {
+	if f.ID != detect.UserMFAMissing || f.MFA != cloudtrail.No || f.Subject.Phase == detect.PhaseResolved || a.Summary != nil && a.Kind == Resend {
 		return nil
 	}
 	user := "your IAM user"
-	if name := display(f.Target.UserName, 80); name != "" && !lists(a) {
+	if name := display(f.Target.UserName, 80); name != "" && !lists(a) && a.Summary == nil {
 		user = "your IAM user " + name
 	}
-	account, _, _ := strings.Cut(account(a), ", ")
-	text := "Please protect " + user + " in AWS account " + account + " with MFA today, since its password alone opens the account: sign in to the AWS console as always, " +
+	place := "AWS"
+	if accountsOf(a) == "" {
+		place, _, _ = strings.Cut("AWS account "+account(a), ", ")
+	}
+	text := "Please protect " + user + " in " + place + " with MFA today, since its password alone opens the account: sign in to the AWS console as always, " +
 		"choose your user name at the top right, Security credentials, Assign MFA device, and follow the steps. " +
 		"If a step is denied, answer this mail. No one needs your password or a code from you."
 	return wrap("Forward: ", text)

@@ -65,6 +65,13 @@ type Target struct {
 	Resource string `json:"resource,omitempty"`
 }
 
+// MFADue says when a user without MFA was to have it, and how far that has come.
+type MFADue struct {
+	At        time.Time `json:"at"`                  // the deadline
+	Reminder  int       `json:"reminder,omitempty"`  // which of the Reminders it is, of a reminder
+	Reminders int       `json:"reminders,omitempty"` // the last of them is critical
+}
+
 // Finding is one thing a person must know. It stands alone: an alert needs nothing else.
 type Finding struct {
 	ID       ID       `json:"id"`
@@ -94,6 +101,9 @@ type Finding struct {
 
 	// Subject is set where rootguard itself made the finding.
 	Subject Subject `json:"subject,omitzero"`
+
+	// MFADue is of what is about an IAM user without MFA.
+	MFADue MFADue `json:"mfa_due,omitzero"`
 
 	// MFA is whether MFA was used: of a sign-in by the sign-in, of a call by the
 	// session that made it.

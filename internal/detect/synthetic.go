@@ -38,10 +38,24 @@ func mfaMissing(account string, target Target, deadline time.Time, due, how stri
 	f := base(UserMFAMissing)
 	f.Title += ": " + printable(orUnnamed(target.UserName, target.UserID))
 	f.Detail = sentence(due, how)
-	f.Account, f.Target, f.MFA = account, target, cloudtrail.No
+	f.Account, f.Target, f.MFA, f.MFADue.At = account, target, cloudtrail.No, deadline.UTC()
 	f.name()
 	f.EventTime = deadline.UTC()
 	f.opens(fmt.Sprintf("%s/%s/%s/%s", UserMFAMissing, account, who, deadline.UTC().Format(time.RFC3339)), deadline)
+	f.Actor = Actor{Type: "IAMUser", Name: target.UserName, PrincipalID: target.UserID}
+	return f
+}
+
+// MFAPending is the finding that the first check of an account found a user with a
+// console password and no MFA at a time, which is tolerated until the deadline.
+func MFAPending(account string, target Target, found, deadline time.Time) Finding {
+	f := base(UserMFAPending)
+	f.Title += ": " + printable(orUnnamed(target.UserName, target.UserID))
+	f.Detail = fmt.Sprintf("The first check of the account found a console password and no MFA at %s. MFA is due by %s; from then on it is reported.",
+		found.UTC().Format(time.RFC3339), deadline.UTC().Format(time.RFC3339))
+	f.Account, f.Target, f.MFA, f.MFADue.At = account, target, cloudtrail.No, deadline.UTC()
+	f.EventTime = found.UTC()
+	f.opens(fmt.Sprintf("%s/%s/%s/%s", UserMFAPending, account, orElse(target.UserID, target.UserName), deadline.UTC().Format(time.RFC3339)), found)
 	f.Actor = Actor{Type: "IAMUser", Name: target.UserName, PrincipalID: target.UserID}
 	return f
 }
@@ -55,6 +69,7 @@ func MFAReminder(f Finding, n, of int, at time.Time) Finding {
 		f.Severity = Critical
 	}
 	f.Session = fmt.Sprintf("reminder %d", n)
+	f.MFADue.Reminder, f.MFADue.Reminders = n, of
 	f.EventTime = at.UTC()
 	f.follows(PhaseUpdated, fmt.Sprintf("/reminder-%d", n))
 	return f

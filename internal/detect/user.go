@@ -12,6 +12,7 @@ const (
 	UserConsoleAccess    ID = "user.console_access"
 	UserKeyLeaked        ID = "user.key.leaked"
 	UserAdminGranted     ID = "user.admin_granted"
+	UserMFAPending       ID = "user.mfa.pending"
 	UserMFAMissing       ID = "user.mfa.missing"
 	UserSigninNoMFA      ID = "user.signin.no_mfa"
 	UserMFARemoved       ID = "user.mfa.removed"
@@ -57,6 +58,13 @@ var userFindings = []Entry{
 		NextStep: "Check that this user or group is meant to have every permission; if not, detach the policy.",
 		Repeats:  Each, Rules: []string{"user-change"},
 		userChanges: []string{"AttachUserPolicy", "PutUserPolicy", "AttachGroupPolicy", "PutGroupPolicy"}, change: userAdmin,
+	},
+	{
+		ID: UserMFAPending, Severity: Medium, Title: "IAM user has no MFA yet",
+		Meaning: "The first check of an account found an IAM user with a console password and no MFA; the grace time begins.",
+		CIS:     []string{"1.10"}, ATTACK: []string{"T1078.004"},
+		NextStep: "Have the user enable MFA before the deadline.",
+		Repeats:  Each,
 	},
 	{
 		ID: UserMFAMissing, Severity: High, Title: "IAM user still without MFA",

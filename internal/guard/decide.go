@@ -20,6 +20,10 @@ type event struct {
 	digest  *alert.Digest // that its alert carries
 
 	suppression string // that holds back its alert, unless that is critical; "" for none
+
+	// Of what was collected: the list, nil of one notice, and the incident of a resend.
+	summary  *alert.Summary
+	incident *alert.Incident
 }
 
 type verdict uint8
@@ -39,6 +43,7 @@ type decision struct {
 	claim   Claim          // of a duplicate, as it is
 	series  repeats.Series // without a key where it stays as it is
 
+	summary     *alert.Summary  // of the event
 	deliveredTo []string        // receivers that took the alert though publishing failed
 	recent      []time.Time     // of an escalation: the events that are too many
 	of          *detect.Finding // of a folded event: what it repeats

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"rootguard/internal/detect"
@@ -26,6 +27,13 @@ type Group struct {
 
 	Failures int       `json:"failures,omitempty"` // attempts in a row to publish its roll-up
 	Retry    time.Time `json:"retry,omitzero"`     // until when it is put off, since they failed
+
+	// Of a collection: the number of its first batch, and when its latest alerts went out.
+	First     int         `json:"first,omitempty"`
+	Published []time.Time `json:"published,omitempty"`
+	// Of is the collection whose batch First this row is alone, which only some
+	// receivers have yet.
+	Of string `json:"of,omitempty"`
 
 	Finding detect.Finding `json:"finding"` // of the alert that the events repeat, or of the first of them
 
@@ -70,6 +78,9 @@ const maxCounts = 8
 //
 // of is the finding that the event repeats, nil where that is not known.
 func (g *Guard) count(ctx context.Context, c *Claim, of *detect.Finding, fresh bool) error {
+	if strings.HasPrefix(c.Group, collected) {
+		return g.countCollected(ctx, c, fresh)
+	}
 	sealed := 0 // batches that take no more
 	for range maxCounts {
 		var cur Group

@@ -216,18 +216,24 @@ func (g *Guard) Raise(ctx context.Context, f detect.Finding) (Result, error) {
 	if g.deps.Announcements != nil {
 		f, later = g.deps.Announcements.Lower(ctx, f)
 	}
-	var suppression string
-	if g.deps.Suppressions != nil {
-		var err error
-		if suppression, err = g.deps.Suppressions.Covers(ctx, f); err != nil {
-			f.AddDetail("Whether its alerts are suppressed could not be looked up.")
-			later = errors.Join(later, err)
-		}
-	}
+	f, suppression, suppressErr := g.suppressed(ctx, f)
+	later = errors.Join(later, suppressErr)
 	ev := event{claim: claimKey(f.Account, f.EventID), series: seriesKey(&f), finding: alert.BoundFinding(f), suppression: suppression}
 	res, err := g.raise(ctx, ev, nil)
 	res.Outcome.Finding = f
 	return res, errors.Join(err, later)
+}
+
+// suppressed is the suppression that holds back a finding's alerts, "" for none. Where
+// that cannot be looked up the finding says so.
+func (g *Guard) suppressed(ctx context.Context, f detect.Finding) (_ detect.Finding, suppression string, err error) {
+	if g.deps.Suppressions == nil {
+		return f, "", nil
+	}
+	if suppression, err = g.deps.Suppressions.Covers(ctx, f); err != nil {
+		f.AddDetail("Whether its alerts are suppressed could not be looked up.")
+	}
+	return f, suppression, err //nolint:wrapcheck // it says for what
 }
 
 // Notice is a finding that gets an alert of its own, in no roll-up.
@@ -256,6 +262,7 @@ func (g *Guard) raise(ctx context.Context, ev event, of *alert.Incident) (Result
 	if err != nil {
 		return res, fmt.Errorf("claiming event %s: %w", f.EventID, err)
 	}
+	d.summary = ev.summary
 	switch d.verdict {
 	case publish:
 		if !ev.limited {
@@ -269,7 +276,9 @@ func (g *Guard) raise(ctx context.Context, ev event, of *alert.Incident) (Result
 			}
 		}
 		a := g.alertOf(&d)
-		a.Incident, a.Digest = of, ev.digest
+		if a.Incident, a.Digest = of, ev.digest; of != nil && of.ID == "" {
+			a.Incident = nil // it is about several
+		}
 		var unlisted error
 		if of == nil {
 			// Before it is published, so that a crash after that leaves it to be resent.
@@ -307,6 +316,9 @@ func (g *Guard) attach(ctx context.Context, a *alert.Alert) (*alert.Incident, er
 	var none *alert.Incident
 	if g.deps.Incidents == nil {
 		return none, nil
+	}
+	if a.Summary != nil {
+		return none, g.attachEach(ctx, a)
 	}
 	return g.deps.Incidents.Attach(ctx, a) //nolint:wrapcheck // it says which alert
 }
@@ -391,7 +403,7 @@ func (g *Guard) alertOf(d *decision) alert.Alert {
 	f := d.claim.Finding
 	a := alert.Alert{
 		Schema: alert.Schema, ID: d.claim.AlertID, Kind: d.claim.Kind,
-		AccountName: g.deps.AccountName(f.Account), Finding: *f, DeliveredTo: d.claim.DeliveredTo,
+		AccountName: g.deps.AccountName(f.Account), Finding: *f, DeliveredTo: d.claim.DeliveredTo, Summary: d.summary,
 	}
 	if (isOrHas(f, detect.UserCreated) || isOrHas(f, detect.UserConsoleAccess)) && !f.EventTime.IsZero() {
 		a.Deadline = f.EventTime.Add(g.settings.Bootstrap.Grace)

@@ -228,6 +228,18 @@ func (w *world) covered(tb interface {
 		}
 		seen[a.ID] = a
 		n := 1
+		if a.Summary != nil {
+			for _, of := range a.Summary.Accounts {
+				for _, it := range of.Findings {
+					session := ""
+					if it.MFADue.Reminder > 0 {
+						session = fmt.Sprintf("reminder %d", it.MFADue.Reminder)
+					}
+					events[string(it.Finding)+" "+session]++
+				}
+			}
+			continue
+		}
 		if a.Kind == alert.RollUp {
 			n = a.Count
 			listed := a.ActionsOmitted

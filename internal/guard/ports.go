@@ -144,6 +144,8 @@ type Claim struct {
 	Soon      bool `json:"soon,omitempty"`
 	// Suppression is the ID of the suppression that a Withheld event is a use of.
 	Suppression string `json:"suppression,omitempty"`
+	// Incident is of a notice that is collected: the one that is sent again.
+	Incident *alert.Incident `json:"incident,omitempty"`
 	// Cut is of a roll-up alone.
 	Cut *Cut `json:"cut,omitempty"`
 
@@ -156,4 +158,6 @@ type Claim struct {
 type Cut struct {
 	Severity detect.Severity `json:"severity"`       // the highest that was alerted in it
 	Late     bool            `json:"late,omitempty"` // no event near it had been alerted
+
+	Alerts int `json:"alerts,omitempty"` // of a collection: the most that it makes of one batch
 }

@@ -25,7 +25,10 @@ func (g *Guard) Flush(ctx context.Context, at time.Time) (published int, err err
 		Due: g.deps.Ledger.Due,
 		Row: func(gr *Group) (string, int) { return gr.Key, gr.Failures },
 		Do: worker.One(func(ctx context.Context, gr *Group) worker.Result {
-			sent, err := g.rollUp(ctx, *gr, at)
+			if gr.collection() != "" && gr.Of == "" {
+				return worker.Result{Outcome: worker.Left} // SendCollected's
+			}
+			sent, err := g.sendGroup(ctx, *gr, at)
 			switch {
 			case sent:
 				published++
@@ -48,6 +51,14 @@ func (g *Guard) Flush(ctx context.Context, at time.Time) (published int, err err
 		return published, err
 	}
 	return published, fmt.Errorf("publishing the roll-ups that are due: %w", ctx.Err())
+}
+
+func (g *Guard) sendGroup(ctx context.Context, gr Group, at time.Time) (sent bool, err error) {
+	if gr.Of == "" {
+		return g.rollUp(ctx, gr, at)
+	}
+	n, err := g.sendCollected(ctx, gr)
+	return n > 0 && err == nil, err
 }
 
 // putOff stores that a group's roll-up failed, unless the group has changed.

@@ -49,6 +49,9 @@ type Incident struct {
 
 	Reopened *Reopened `json:"reopened,omitempty"` // after the latest of Acks
 
+	// Users are those without MFA that an incident about them is still about.
+	Users []string `json:"users,omitempty"` // by unique ID, or by name where that is not known
+
 	Due      time.Time `json:"due,omitzero"`       // when something is to be sent about it; zero: never
 	Failures int       `json:"failures,omitempty"` // attempts in a row to send that failed
 }
@@ -90,8 +93,11 @@ const (
 	keptAlerts = 64
 	keptAcks   = 16
 
-	// resendsPerRun keeps one run from flooding a mailbox; the rest is due for the next.
-	resendsPerRun = 100
+	// resendsPerRun bounds what one alert lists that sends incidents again; the rest is
+	// due for the next run.
+	resendsPerRun = 2000
+
+	resolvedBy = "rootguard"
 
 	// reserve is what must be left of the context's time for one more incident.
 	reserve = 3 * time.Second
@@ -121,6 +127,8 @@ func sessionOf(f *detect.Finding, now time.Time) Incident {
 		in.Start = now // to look for others of its time would find none
 	}
 	switch at := strings.LastIndexByte(f.Session, '@'); {
+	case aboutUsers(f):
+		in.Who, in.Start, in.Dated = usersWho, usersStart, true
 	case f.EventName == "" || f.Session == "":
 		in.Who, in.Start, in.Dated = "event "+f.SubjectID(), cmp.Or(f.Subject.Began, in.Start), true
 	case at >= 0:
@@ -223,6 +231,9 @@ func NewBook(store Store, now func() time.Time, settings Settings) *Book {
 // Guard publishes a notice, once, as the rate limit allows. It is a *guard.Guard.
 type Guard interface {
 	Send(ctx context.Context, n guard.Notice) (guard.Result, error)
+	Collect(ctx context.Context, of guard.Collection, n guard.Notice) (guard.Result, error)
+	SendCollected(ctx context.Context, of guard.Collection, at time.Time, more bool) (sent int, err error)
+	Ready(ctx context.Context, of guard.Collection, at time.Time) (bool, error)
 	TokenFor(ctx context.Context, due, at time.Time) bool
 }
 
@@ -242,6 +253,10 @@ func NewDesk(book *Book, g Guard, written WrittenAcks) *Desk { return &Desk{book
 func (b *Book) Attach(ctx context.Context, a *alert.Alert) (*alert.Incident, error) {
 	var told *alert.Incident
 	over := a.Finding.Subject.Phase == detect.PhaseResolved
+	if aboutUsers(&a.Finding) && a.Kind != alert.RollUp {
+		_, removed := users(a)
+		over = len(removed) > 0
+	}
 	if !belongs(&a.Finding) && !over {
 		return told, nil
 	}
@@ -263,6 +278,10 @@ func (b *Book) Attach(ctx context.Context, a *alert.Alert) (*alert.Incident, err
 		}
 		var changed bool
 		switch {
+		case aboutUsers(&a.Finding) && a.Kind != alert.RollUp:
+			if changed = b.settings.attachUsers(&in, a, now); in.Events == 0 {
+				return Incident{}
+			}
 		case !over:
 			changed = b.settings.count(&in, a, now)
 		case in.Events == 0: // nothing critical was reported
@@ -326,7 +345,7 @@ func (in *Incident) resolve(f *detect.Finding, now time.Time) bool {
 	if in.Ack != nil {
 		return false
 	}
-	in.Ack = &Ack{By: "rootguard", Actor: detect.Actor{Type: "AWSService", Name: "rootguard"}, Note: f.Title, At: now, Notified: true}
+	in.Ack = &Ack{By: resolvedBy, Actor: detect.Actor{Type: "AWSService", Name: "rootguard"}, Note: f.Title, At: now, Notified: true}
 	in.Due, in.Snooze = time.Time{}, nil
 	return true
 }
@@ -381,6 +400,9 @@ type run struct {
 	at    time.Time
 	done  Renotified
 	notes map[string]detect.Finding // of batches, by ID
+
+	collected int  // incidents that are sent again
+	users     bool // alerts about users without MFA may go out now
 }
 
 // Renotify sends again what is critical and no one has acknowledged by a time, at
@@ -397,10 +419,14 @@ func (d *Desk) Renotify(ctx context.Context, at time.Time) (Renotified, error) {
 		Row: func(in *Incident) (string, int) { return in.Key, in.Failures },
 	}
 	loop.Do = worker.One(func(ctx context.Context, in *Incident) worker.Result {
-		if r.done.Resent >= resendsPerRun {
+		if r.collected >= resendsPerRun {
 			return worker.Result{Outcome: worker.Stop}
 		}
-		return guard.ResultOf(d.renotify(ctx, in, &r))
+		err := d.renotify(ctx, in, &r)
+		if errors.Is(err, errNotReady) {
+			return worker.Result{Outcome: worker.Left}
+		}
+		return guard.ResultOf(err)
 	})
 	loop.PutOff = func(ctx context.Context, in *Incident, failures int, until time.Time) (stored bool, err error) {
 		due := in.Due
@@ -413,8 +439,38 @@ func (d *Desk) Renotify(ctx context.Context, at time.Time) (Renotified, error) {
 	}
 	ran := loop.Run(ctx)
 	r.done.More = ran.More
-	return r.done, errors.Join(written, ran.Err())
+	errs := []error{written, ran.Err()}
+	for _, of := range []guard.Collection{guard.Resends, guard.UserNotices} {
+		if of == guard.UserNotices && !r.users {
+			continue // the sweep of users sends them
+		}
+		sent, err := d.guard.SendCollected(ctx, of, at, false)
+		r.done.Resent += sent
+		errs = append(errs, err)
+	}
+	return r.done, errors.Join(errs...)
 }
+
+// collection is that with which an incident is sent again. It fails with errNotReady
+// where that of users without MFA is to wait for its next alert.
+func (d *Desk) collection(ctx context.Context, in *Incident, r *run) (guard.Collection, error) {
+	if !aboutUsers(&in.Finding) {
+		return guard.Resends, nil
+	}
+	if !r.users {
+		ready, err := d.guard.Ready(ctx, guard.UserNotices, r.at)
+		if err != nil {
+			return "", err
+		}
+		if !ready {
+			return "", errNotReady
+		}
+		r.users = true
+	}
+	return guard.UserNotices, nil
+}
+
+var errNotReady = errors.New("alerts about users wait for the next one")
 
 // renotify sends what is due about an incident, and stores when it is due next.
 func (d *Desk) renotify(ctx context.Context, in *Incident, r *run) error {
@@ -442,20 +498,21 @@ func (d *Desk) renotify(ctx context.Context, in *Incident, r *run) error {
 	since, after := d.book.settings.schedule(in)
 	passed, next := resend(since, after, r.at)
 	if passed > in.Resent {
-		if !d.guard.TokenFor(ctx, in.Due, r.at) {
+		of, err := d.collection(ctx, in, r)
+		if err != nil {
+			return err
+		}
+		if r.collected == 0 && !d.guard.TokenFor(ctx, in.Due, r.at) {
 			return guard.ErrRateLimited // what is new comes first
 		}
 		told := d.book.settings.view(in)
 		told.Repeat, told.Repeats = passed, len(after)
 		f := in.Finding
 		f.Title += fmt.Sprintf(" (repeat %d of %d)", passed, told.Repeats)
-		res, err := d.guard.Send(ctx, guard.Notice{Finding: f, Claim: resendClaim(in, passed), Kind: alert.Resend, Limited: true, Incident: told})
-		if err != nil {
+		if _, err := d.guard.Collect(ctx, of, guard.Notice{Finding: f, Claim: resendClaim(in, passed), Kind: alert.Resend, Incident: told}); err != nil {
 			return err
 		}
-		if res.Disposition == guard.Alerted {
-			r.done.Resent++
-		}
+		r.collected++
 	}
 	return d.book.amend(ctx, in, func(cur *Incident) bool {
 		if cur.Cycle != cycle || cur.Ack != nil {

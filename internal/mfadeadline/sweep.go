@@ -24,6 +24,10 @@ const (
 	// recheckInterval is when a user is checked who is past the last reminder.
 	recheckInterval = 24 * time.Hour
 
+	// manyNotices is how many notices of one run wait for those of the next, where it
+	// had no time for all.
+	manyNotices = 100
+
 	// sweepPage is how many batches are listed at a time. The facts of an account
 	// are read once for all of them.
 	sweepPage = 8
@@ -134,6 +138,8 @@ func (s Settings) withDefaults() Settings {
 // Guard raises findings. It is a *guard.Guard.
 type Guard interface {
 	Raise(ctx context.Context, f detect.Finding) (guard.Result, error)
+	Collect(ctx context.Context, of guard.Collection, n guard.Notice) (guard.Result, error)
+	SendCollected(ctx context.Context, of guard.Collection, at time.Time, more bool) (sent int, err error)
 }
 
 // UserChecker asks IAM how a user of an account is now.
@@ -194,7 +200,8 @@ type Swept struct {
 // Sweep checks the users whose time has come: it asks IAM, and reports those
 // who have a console password and no MFA beyond their deadline, then reminds of
 // them at Settings.Reminders, and in the end notes that it is over. Each is reported
-// once, also by sweeps that overlap: by its claim, and by a note in the facts.
+// once, also by sweeps that overlap: by its claim, and by a note in the facts. What
+// a sweep finds goes out together, as guard.UserNotices.
 // A reminder whose time passed before the one after it is left out.
 //
 // What it works through is an index, so that an account where nothing is due
@@ -214,7 +221,9 @@ func (d *Deadlines) Sweep(ctx context.Context, live UserChecker, at time.Time) (
 	}
 	run := loop.Run(ctx)
 	s.More = run.More
-	return s.Swept, run.Err()
+	more := run.More && s.Alerted+s.Reminded+s.Resolved >= manyNotices // a few do not wait for the rest
+	_, err := d.deps.Guard.SendCollected(ctx, guard.UserNotices, at, more)
+	return s.Swept, errors.Join(run.Err(), err)
 }
 
 // sweep is one run.
@@ -495,7 +504,7 @@ func (s *sweep) report(ctx context.Context, account string, users []*bootstrap.U
 	// The note is of the time that the live check was about, for the gap to be
 	// known by it where facts that come late give it another beginning.
 	raise := func(f detect.Finding, u *bootstrap.UserStatus, gap bootstrap.MFAGap, stage string, count *int) error {
-		res, err := s.deps.Guard.Raise(ctx, f)
+		res, err := s.deps.Guard.Collect(ctx, guard.UserNotices, guard.Notice{Finding: f})
 		if err != nil {
 			return err
 		}

@@ -1,0 +1,74 @@
+package incident
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"rootguard/internal/alert"
+	"rootguard/internal/detect"
+)
+
+// The IAM users of an account who lack MFA are one incident, so that an
+// acknowledgement is about all of them until another one is added: all of it lies at
+// one time, by which it is found.
+const usersWho = "users without MFA"
+
+var usersStart = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// aboutUsers reports whether a finding is about users without MFA.
+func aboutUsers(f *detect.Finding) bool {
+	return f.ID == detect.UserMFAMissing || f.ID == detect.UserMFAPending
+}
+
+// users are those that an alert adds to the incident of their account, and those that
+// it takes out.
+func users(a *alert.Alert) (added, removed []string) {
+	if a.Summary == nil {
+		a = &alert.Alert{Summary: &alert.Summary{Accounts: []alert.SummaryAccount{{Findings: []alert.SummaryItem{alert.ItemOf(&a.Finding, nil)}}}}}
+	}
+	for i := range a.Summary.Accounts {
+		for j := range a.Summary.Accounts[i].Findings {
+			it := &a.Summary.Accounts[i].Findings[j]
+			switch user := cmp.Or(it.UserID, it.User); {
+			case it.Stage == alert.StageResolved:
+				removed = append(removed, user)
+			case it.Severity >= detect.Critical:
+				added = append(added, user)
+			}
+		}
+	}
+	return added, removed
+}
+
+// attachUsers enters an alert about users without MFA in the incident of their
+// account, and reports whether it changed. What was resolved begins again with the
+// next user.
+func (s *Settings) attachUsers(in *Incident, a *alert.Alert, now time.Time) (changed bool) {
+	added, removed := users(a)
+	if in.Events == 0 && len(added) == 0 {
+		return false // nothing critical was reported
+	}
+	if len(added) > 0 && in.Ack != nil && in.Ack.By == resolvedBy && !slices.Contains(in.Alerts, a.ID) {
+		in.Acks = append(in.Acks, *in.Ack)
+		in.Acks = in.Acks[max(0, len(in.Acks)-keptAcks):]
+		in.Ack, in.Reopened, in.Events, in.First, in.Last, in.Users = nil, nil, 0, time.Time{}, time.Time{}, nil
+	}
+	for _, user := range added {
+		if !slices.Contains(in.Users, user) {
+			in.Users, changed = append(in.Users, user), true
+		}
+	}
+	if n := len(in.Users); len(removed) > 0 {
+		in.Users = slices.DeleteFunc(in.Users, func(user string) bool { return slices.Contains(removed, user) })
+		changed = changed || len(in.Users) != n
+	}
+	switch {
+	case len(added) > 0:
+		return s.count(in, a, now) || changed
+	case changed && len(in.Users) == 0:
+		return in.resolve(&a.Finding, now) || changed
+	default:
+		return changed
+	}
+}
