@@ -106,6 +106,23 @@ func samples() map[string]Alert {
 	reopened.Repeat, reopened.Repeats = 1, 2
 	reopened.Reopened = &Reopened{Title: rootConsole.Title, At: rootConsole.EventTime, AcknowledgedBy: "bob", AcknowledgedAt: at("2026-01-01T03:20:00Z")}
 	again.Repeat, again.Repeats = 1, 2
+	var firstUsers, lateUsers, lastUsers, doneUsers []detect.Finding
+	for _, name := range []string{"bob", "carol", "dave", "frank@example.com"} {
+		target := detect.Target{UserName: name, UserID: "AIDAEXAMPLE" + strings.ToUpper(name[:3]) + "0000001"}
+		late := detect.MFAMissing("210987654321", target, at("2026-03-01T09:15:00Z"), at("2026-03-02T09:15:00Z"), "")
+		firstUsers = append(firstUsers, detect.MFAPending("210987654321", target, at("2026-03-01T09:15:00Z"), at("2026-03-02T09:15:00Z")))
+		lastUsers = append(lastUsers, detect.MFAReminder(late, 3, 3, at("2026-03-05T09:15:00Z")))
+		doneUsers = append(doneUsers, detect.MFAClosed(late, cloudtrail.Yes, "the user has MFA", at("2026-03-05T10:00:00Z")))
+		if name == "dave" {
+			late = doneUsers[2]
+		}
+		lateUsers = append(lateUsers, late)
+	}
+	roots := []detect.Finding{
+		detect.RootLive(detect.RootMFAMissing, "123456789012", at("2026-01-02T03:00:00Z")),
+		detect.RootLive(detect.RootAccessKeyPresent, "123456789012", at("2026-01-02T03:00:00Z")),
+		detect.RootLive(detect.RootMFAMissing, "210987654321", at("2026-01-02T03:00:00Z")),
+	}
 	return map[string]Alert{
 		"root_signin_announced":       {Schema: Schema, ID: "a-9", Kind: First, AccountName: "prod-billing", Finding: known, Incident: &one},
 		"root_signin_not_lowered":     {Schema: Schema, ID: "a-10", Kind: First, AccountName: "prod-billing", Finding: notLowered, Incident: &one},
@@ -137,10 +154,19 @@ func samples() map[string]Alert {
 		"user_mfa_missing_roll_up": {Schema: Schema, ID: "a-19", Kind: RollUp, AccountName: "data-lake", Finding: missing, Count: 5,
 			Actions: []Action{{"", "carol", 1}, {"", "dave", 1}, {"", "erin.smith", 1}, {"", "frank@example.com", 1}}, ActionsOmitted: 1,
 			FirstTime: at("2026-03-02T09:15:00Z"), LastTime: at("2026-03-02T09:40:00Z")},
-		"user_mfa_reminder": {Schema: Schema, ID: "a-20", Kind: First, Finding: detect.MFAReminder(found, 3, 3, at("2026-03-05T09:15:00Z"))},
-		"root_key_used":     {Schema: Schema, ID: "a-21", Kind: First, Finding: judged(keyUsed)},
-		"guard_healthy":     {Schema: Schema, ID: "a-22", Kind: First, Finding: detect.FaultClosed(undelivered, at("2026-03-05T08:00:00Z"))},
-		"guard_reminder":    {Schema: Schema, ID: "a-23", Kind: First, Finding: detect.FaultReminder(detect.FaultFound(undelivered), 1, at("2026-03-06T06:00:00Z"))},
+		"user_mfa_reminder":       {Schema: Schema, ID: "a-20", Kind: First, Finding: detect.MFAReminder(found, 3, 3, at("2026-03-05T09:15:00Z"))},
+		"users_first_check":       {Schema: Schema, ID: "a-30", Kind: Summarized, AccountName: "data-lake", Finding: detect.Summed("users/1/210987654321", firstUsers), Summary: summaryOf("data-lake", "", firstUsers)},
+		"users_mfa_missing":       {Schema: Schema, ID: "a-31", Kind: Summarized, AccountName: "data-lake", Finding: detect.Summed("users/2/210987654321", lateUsers), Summary: summaryOf("data-lake", "", lateUsers)},
+		"users_mfa_last_reminder": {Schema: Schema, ID: "a-32", Kind: Summarized, AccountName: "data-lake", Finding: detect.Summed("users/3/210987654321", lastUsers), Incident: &one, Summary: summaryOf("data-lake", one.ID, lastUsers)},
+		"users_mfa_resolved":      {Schema: Schema, ID: "a-33", Kind: Summarized, AccountName: "data-lake", Finding: detect.Summed("users/4/210987654321", doneUsers), Summary: summaryOf("data-lake", "", doneUsers)},
+		"roots_first_check":       {Schema: Schema, ID: "a-34", Kind: Summarized, AccountName: "data-lake", Finding: detect.Summed("roots/1/123456789012", roots), Summary: summaryOf("prod-billing", "", roots)},
+		"incidents_resent": {Schema: Schema, ID: "a-35", Kind: Resend, AccountName: "prod-billing", Finding: detect.Repeated("resends/1/123456789012", []detect.Finding{rootConsole, lastUsers[0], roots[0]}),
+			Summary: &Summary{AccountCount: 2, FindingCount: 3, Accounts: []SummaryAccount{
+				{Account: "123456789012", Name: "prod-billing", Findings: []SummaryItem{ItemOf(&rootConsole, &again), ItemOf(&roots[0], &again)}},
+				{Account: "210987654321", Name: "data-lake", Findings: []SummaryItem{ItemOf(&lastUsers[0], &again)}}}}},
+		"root_key_used":  {Schema: Schema, ID: "a-21", Kind: First, Finding: judged(keyUsed)},
+		"guard_healthy":  {Schema: Schema, ID: "a-22", Kind: First, Finding: detect.FaultClosed(undelivered, at("2026-03-05T08:00:00Z"))},
+		"guard_reminder": {Schema: Schema, ID: "a-23", Kind: First, Finding: detect.FaultReminder(detect.FaultFound(undelivered), 1, at("2026-03-06T06:00:00Z"))},
 		"guard_digest": {Schema: Schema, ID: "a-24", Kind: Scheduled, AccountName: "security", Finding: detect.Digest("999999999999", "1 of 3 accounts regressed, 1 user without MFA", at("2026-03-02T07:00:00Z")), Digest: &Digest{
 			At: at("2026-03-02T07:00:30Z"), Since: at("2026-02-23T07:00:30Z"), Next: at("2026-03-09T07:00:00Z"), NextText: "Monday 2026-03-09 08:00 Europe/Berlin",
 			Counts: DigestCounts{Accounts: 3, Bootstrapped: 1, InProgress: 1, Regressed: 1, AwaitingMFA: 1},
@@ -151,6 +177,23 @@ func samples() map[string]Alert {
 		}},
 		"guard_unhealthy": {Schema: Schema, ID: "a-8", Kind: First, Finding: unhealthy},
 	}
+}
+
+// summaryOf lists findings; name and incident are of the account of the first.
+func summaryOf(name, incident string, all []detect.Finding) *Summary {
+	s := &Summary{FindingCount: len(all)}
+	for i := range all {
+		f := &all[i]
+		n := len(s.Accounts)
+		if n == 0 || s.Accounts[n-1].Account != f.Account {
+			s.Accounts = append(s.Accounts, SummaryAccount{Account: f.Account})
+			n++
+		}
+		s.Accounts[n-1].Findings = append(s.Accounts[n-1].Findings, ItemOf(f, nil))
+	}
+	s.Accounts[0].Name, s.Accounts[0].Incident, s.AccountCount = name, incident, len(s.Accounts)
+	s.Sort()
+	return s
 }
 
 // judged is the finding of a record that is flagged.
@@ -240,7 +283,7 @@ func checkSubject(tb testing.TB, a Alert) {
 	if !strings.HasPrefix(s, "["+strings.ToUpper(a.Finding.Severity.String())+"] ") {
 		tb.Errorf("subject without the severity: %q", s)
 	}
-	if id := a.Finding.Account; len(id) == 12 && strings.Trim(id, "0123456789") == "" && !strings.Contains(s, id) {
+	if id := a.Finding.Account; accountsOf(a) == "" && len(id) == 12 && strings.Trim(id, "0123456789") == "" && !strings.Contains(s, id) {
 		tb.Errorf("subject without account %s: %q", id, s)
 	}
 }

@@ -42,12 +42,14 @@
 //	id               of the alert, derived from what it reports: drop a second one with the same id
 //	kind             "first", "roll_up" (the repeats of a first within the window, in one) or
 //	                 "escalation" (repeats passed a threshold, sent at once) or "resend" (of an incident
-//	                 that no one has acknowledged), or "digest" (the status of all accounts, at a fixed time)
+//	                 that no one has acknowledged), "digest" (the status of all accounts, at a fixed time)
+//	                 or "summary" (several findings that are reported together)
 //	account_name     + what the owner calls the account
 //	finding          what happened, see below; of a roll-up or escalation, the event that opened it
 //	incident         + what the alert belongs to, see below
 //	deadline         + until when missing MFA is tolerated, of user.created and user.console_access
 //	digest           + the status of all accounts, of a digest, see below
+//	summary          + the findings that a summary, or a resend of several incidents, is about, see below
 //	count            + events that a roll-up or escalation reports
 //	actions          + the calls among them, at most 200: objects of name ("iam:CreateUser"),
 //	                 target (+, on what) and count
@@ -78,6 +80,7 @@
 //	              principal_id (+), access_key_id (+)
 //	target        + that or what it was done to: user_name (+), user_id (+, AIDA…), resource (+)
 //	subject       + what rootguard itself is reporting on, see below
+//	mfa_due       + of a user without MFA: at (the deadline), reminder (+, which it is), reminders (+, of how many)
 //	mfa           "yes", "no" or "unknown": whether MFA was used, where the record can say it
 //	announced     + that someone announced the use of root, see below
 //	session       + names the session that the record belongs to
@@ -115,6 +118,21 @@
 //	                 at (+, of its event), acknowledged_by, acknowledged_at (+)
 //	repeat           + of a resend: which it is
 //	repeats          + of how many
+//
+// Of summary, whose finding is about all that it lists; a finding that it lists is no
+// other alert's:
+//
+//	account_count  how many accounts, and
+//	finding_count  how many findings it is about, listed or not
+//	ack_flags      + as in incident
+//	accounts       those listed, the worst first: account, name (+), incident_id (+, of all its findings),
+//	               omitted (+, findings that are not listed) and findings, which have
+//	               finding (its id), severity, stage, at (+, its event_time), title (+, of what is about no user),
+//	               user_name (+), user_id (+), mfa_due (+, as in finding), incident_id (+, of it alone),
+//	               repeat (+) and repeats (+, as in incident)
+//
+// A stage is "pending" (MFA is not due yet), "overdue", "reminder", "last_reminder",
+// "resolved", "open" (a problem of root) or "repeat" (of an incident).
 //
 // Of digest, of which lists have the worst first:
 //

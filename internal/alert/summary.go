@@ -17,6 +17,8 @@ type Summary struct {
 	// How many there are in all, of which Accounts has as many as fit.
 	AccountCount int `json:"account_count"`
 	FindingCount int `json:"finding_count"`
+
+	AckFlags string `json:"ack_flags,omitempty"` // as of an Incident
 }
 
 // SummaryAccount is what a summary lists of one account.
@@ -57,6 +59,9 @@ const (
 	StageRepeat   Stage = "repeat"
 )
 
+// foundLive ends the title of what a live check found.
+const foundLive = " (seen live, no event)"
+
 // ItemOf is a finding as a summary lists it. in is the incident that is sent again,
 // nil of any other finding.
 func ItemOf(f *detect.Finding, in *Incident) SummaryItem {
@@ -66,13 +71,14 @@ func ItemOf(f *detect.Finding, in *Incident) SummaryItem {
 	switch {
 	case in != nil:
 		title, _, _ := strings.Cut(f.Title, " (repeat ")
+		title = strings.TrimSuffix(title, foundLive)
 		it.Stage, it.Title, it.Incident, it.Repeat, it.Repeats, it.At = StageRepeat, title, in.ID, in.Repeat, in.Repeats, cmp.Or(in.First, in.Opened, f.EventTime)
 	case f.Subject.Phase == detect.PhaseResolved:
 		it.Stage = StageResolved
 	case f.ID == detect.UserMFAPending:
 		it.Stage = StagePending
 	case f.ID != detect.UserMFAMissing:
-		it.Stage, it.Title = StageOpen, strings.TrimSuffix(f.Title, " (seen live, no event)")
+		it.Stage, it.Title = StageOpen, strings.TrimSuffix(f.Title, foundLive)
 	case f.MFADue.Reminder == 0:
 		it.Stage = StageOverdue
 	case f.Severity >= detect.Critical:
@@ -126,7 +132,7 @@ func (s *Summary) kept(n int) *Summary {
 	if s == nil {
 		return nil
 	}
-	out := Summary{AccountCount: s.AccountCount, FindingCount: s.FindingCount, Accounts: make([]SummaryAccount, 0, min(len(s.Accounts), n))}
+	out := Summary{AckFlags: trim(s.AckFlags, nameLimit), AccountCount: s.AccountCount, FindingCount: s.FindingCount, Accounts: make([]SummaryAccount, 0, min(len(s.Accounts), n))}
 	for i := range s.Accounts {
 		if n <= 0 {
 			break
@@ -165,6 +171,22 @@ func accountsOf(a Alert) string {
 	return fmt.Sprintf("%d accounts", a.Summary.AccountCount)
 }
 
+// ackAll is the command that acknowledges all incidents of a summary, "" where none
+// waits for that.
+func ackAll(a Alert) string {
+	if a.Summary == nil || a.Incident != nil || a.Finding.Severity < detect.Critical {
+		return ""
+	}
+	command := "rootguard ack --finding " + findingID(a.Finding.ID)
+	if a.Kind == Resend || len(a.Finding.Also) > 0 {
+		command = "rootguard ack --all"
+	}
+	if flags := display(a.Summary.AckFlags, 90); flags != "" {
+		command += " " + flags
+	}
+	return command + ` --note "who it was, and why"`
+}
+
 // summary lists what a summary is about, the worst account first.
 func summary(a Alert) []string {
 	s := a.Summary
@@ -178,7 +200,10 @@ func summary(a Alert) []string {
 		one := &s.Accounts[i]
 		var more []string
 		if s.AccountCount > 1 {
-			head := cmp.Or(display(one.Name, 80), "account") + " (" + display(one.Account, 20) + ")"
+			head := display(one.Account, 20)
+			if name := display(one.Name, 80); name != "" {
+				head = name + " (" + head + ")"
+			}
 			if one.Incident != "" {
 				head += ", incident " + display(one.Incident, 40)
 			}

@@ -334,6 +334,9 @@ func acknowledged(by string, at time.Time) string {
 // ack is the command that acknowledges the alert's incident, "" where nothing
 // waits for that.
 func ack(a Alert) string {
+	if a.Summary != nil && a.Incident == nil {
+		return ackAll(a)
+	}
 	if a.Incident == nil || a.Incident.AcknowledgedBy != "" || a.Finding.Severity < detect.Critical {
 		return ""
 	}

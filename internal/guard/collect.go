@@ -429,7 +429,9 @@ func (g *Guard) part(gr *Group, claims []Claim) event {
 			s.Accounts = append(s.Accounts, alert.SummaryAccount{Account: f.Account, Name: g.deps.AccountName(f.Account)})
 		}
 		s.Accounts[n].Findings = append(s.Accounts[n].Findings, alert.ItemOf(f, claims[i].Incident))
-		again = again && claims[i].Incident != nil
+		if again = again && claims[i].Incident != nil; again {
+			s.AckFlags = claims[i].Incident.AckFlags
+		}
 		findings = append(findings, *f)
 	}
 	s.AccountCount = len(s.Accounts)
@@ -454,10 +456,9 @@ func boolInt(b bool) int {
 
 // attachEach stores the incidents that a summary's findings belong to: of users
 // without MFA one for each account, of root one for each finding.
-func (g *Guard) attachEach(ctx context.Context, a *alert.Alert) error {
-	if g.deps.Incidents == nil {
-		return nil
-	}
+// That of a summary about the users of one account is returned, else nil.
+func (g *Guard) attachEach(ctx context.Context, a *alert.Alert) (*alert.Incident, error) {
+	var only *alert.Incident
 	type sub struct {
 		alert alert.Alert
 		id    *string
@@ -483,9 +484,15 @@ func (g *Guard) attachEach(ctx context.Context, a *alert.Alert) error {
 		in, err := g.deps.Incidents.Attach(ctx, &subs[i].alert)
 		if errs[i] = err; in != nil {
 			*subs[i].id = in.ID
+			if i == 0 {
+				a.Summary.AckFlags = in.AckFlags
+			}
+			if len(subs) == 1 && subs[i].alert.Summary != nil {
+				only = in
+			}
 		}
 	})
-	return errors.Join(errs...)
+	return only, errors.Join(errs...)
 }
 
 // summedOf is the finding about the users of one account of a summary.

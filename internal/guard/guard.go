@@ -318,7 +318,7 @@ func (g *Guard) attach(ctx context.Context, a *alert.Alert) (*alert.Incident, er
 		return none, nil
 	}
 	if a.Summary != nil {
-		return none, g.attachEach(ctx, a)
+		return g.attachEach(ctx, a)
 	}
 	return g.deps.Incidents.Attach(ctx, a) //nolint:wrapcheck // it says which alert
 }

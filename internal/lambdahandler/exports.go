@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"time"
 
 	"rootguard/internal/alert"
@@ -118,16 +117,23 @@ func (e *Exports) Handle(ctx context.Context, payload json.RawMessage) error {
 	return err
 }
 
-// imported imports alerts but for digests, which are no findings; those without a time count as published at the given.
+// imported imports alerts but for digests, which are no findings, and each finding of a
+// summary by itself; those without a time count as published at the given.
 func imported(ctx context.Context, to Importer, alerts []alert.Published, now time.Time) error {
-	alerts = slices.DeleteFunc(slices.Clone(alerts), func(p alert.Published) bool { return p.Alert.Kind == alert.Scheduled })
-	if len(alerts) == 0 {
-		return nil
-	}
+	all := make([]alert.Published, 0, len(alerts))
 	for i := range alerts {
+		if alerts[i].Alert.Kind == alert.Scheduled {
+			continue
+		}
 		if alerts[i].At.IsZero() {
 			alerts[i].At = now
 		}
+		for _, one := range alert.Each(alerts[i].Alert) {
+			all = append(all, alert.Published{Alert: one, At: alerts[i].At})
+		}
 	}
-	return to.Import(ctx, alerts)
+	if len(all) == 0 {
+		return nil
+	}
+	return to.Import(ctx, all)
 }

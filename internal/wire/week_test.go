@@ -183,10 +183,168 @@ func (c *country) table(days int) string {
 	return text.String()
 }
 
+// notices counts what the mails say, by the EventID that each would have by itself, and
+// how often each repeat of an incident was sent.
+func (c *country) notices() map[string]int {
+	said := map[string]int{}
+	for i := range c.mails {
+		a := &c.mails[i].Alert
+		if a.Kind == alert.Resend && a.Summary == nil {
+			said[fmt.Sprintf("%s, repeat %d", a.Incident.ID, a.Incident.Repeat)]++
+			continue
+		}
+		for _, one := range alert.Each(*a) {
+			said[one.Finding.EventID]++
+		}
+		if a.Summary == nil {
+			continue
+		}
+		for _, of := range a.Summary.Accounts {
+			for _, it := range of.Findings {
+				if it.Stage == alert.StageRepeat {
+					said[fmt.Sprintf("%s, repeat %d", it.Incident, it.Repeat)]++
+				}
+			}
+		}
+	}
+	return said
+}
+
+// mostADay is how many mails one receiver is sent in a day at most.
+const mostADay = 12
+
+// checkDays holds that no receiver has more mails a day than that, and that nothing is
+// said twice.
+func (c *country) checkDays(tb testing.TB, days int) {
+	tb.Helper()
+	all, _ := c.perDay(days)
+	if most := slices.Max(all); most > mostADay {
+		tb.Errorf("%d mails in one day, want at most %d", most, mostADay)
+	}
+	for what, n := range c.notices() {
+		if n > 1 {
+			tb.Errorf("%s was sent %d times", what, n)
+		}
+	}
+}
+
+// TestWeek is the first week in an organization of 40 accounts with 12 users without
+// MFA each, 10 roots without MFA and two root access keys, of which no one acknowledges
+// or fixes any: at most 12 mails a day, and all of it is said.
 func TestWeek(t *testing.T) {
 	c := newCountry(40, 12)
 	c.days(t, 7, 5*time.Minute)
 	t.Logf("\n%s", c.table(7))
+	c.checkDays(t, 7)
+
+	stages := map[string]map[alert.Stage]int{} // by user
+	var text strings.Builder                   // of the mail in which users are first named
+	for i := range c.mails {
+		a := &c.mails[i].Alert
+		if a.Summary == nil || a.Kind == alert.Resend {
+			continue
+		}
+		if i == 0 {
+			text.WriteString(alert.Text(*a))
+		}
+		for _, of := range a.Summary.Accounts {
+			for _, it := range of.Findings {
+				who := of.Account + "/" + it.User
+				if stages[who] == nil {
+					stages[who] = map[alert.Stage]int{}
+				}
+				stages[who][it.Stage]++
+				if it.User != "" && it.MFADue.At.IsZero() {
+					t.Errorf("%s is named without its deadline", who)
+				}
+			}
+		}
+	}
+	for _, account := range c.accounts {
+		for _, u := range c.users[account] {
+			got := stages[account+"/"+u.name]
+			if got[alert.StagePending] != 1 || got[alert.StageOverdue] != 1 || got[alert.StageReminder] != 2 || got[alert.StageLast] != 1 {
+				t.Errorf("%s of %s: %v", u.name, account, got)
+			}
+			if !strings.Contains(text.String(), u.name) {
+				t.Errorf("%s is not in the text", u.name)
+			}
+		}
+		want := 0
+		if c.noMFA[account] {
+			want++
+		}
+		if c.keys[account] {
+			want++
+		}
+		if got := stages[account+"/"][alert.StageOpen]; got != want {
+			t.Errorf("%d problems of the root of %s are alerted, want %d", got, account, want)
+		}
+	}
+
+	// One incident for the users of an account, one for each problem of a root.
+	incidents := map[string]int{}
+	for what := range c.notices() {
+		if id, _, is := strings.Cut(what, ", repeat "); is {
+			incidents[id]++
+		}
+	}
+	if len(incidents) != 40+12 {
+		t.Errorf("%d incidents were sent again, want 52", len(incidents))
+	}
+	for id, n := range incidents {
+		if n != 2 {
+			t.Errorf("incident %s was sent again %d times, want 2", id, n)
+		}
+	}
+}
+
+// TestWeekOfArrivals has the accounts join one after another, so that their deadlines are
+// spread over a day, and a root lose its MFA later on: that alone makes an alert.
+func TestWeekOfArrivals(t *testing.T) {
+	c := newCountry(40, 12)
+	all := c.accounts
+	c.accounts = all[:1]
+	for i := range all[1:] {
+		for range 7 {
+			if err := c.sweep(); err != nil {
+				t.Fatal(err)
+			}
+			c.clock.Advance(5 * time.Minute)
+		}
+		c.accounts = all[:i+2]
+		if _, err := c.Accounts.Enroll(t.Context(), c, all[i+1], c.clock.Now(), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.days(t, 3, 5*time.Minute)
+	before := len(c.mails)
+	c.noMFA[all[0]] = true
+	c.days(t, 3, 5*time.Minute)
+	t.Logf("\n%s", c.table(8))
+	for what, n := range c.notices() {
+		if n > 1 {
+			t.Errorf("%s was sent %d times", what, n)
+		}
+	}
+	users := make([]int, 8)
+	for i := range c.mails {
+		if strings.HasPrefix(string(c.mails[i].Finding.ID), "user.") {
+			users[int(c.mails[i].at.Sub(begin)/(24*time.Hour))]++
+		}
+	}
+	if most := slices.Max(users); most > 7 {
+		t.Errorf("%d mails about users in one day: %v", most, users)
+	}
+	single := 0
+	for _, m := range c.mails[before:] {
+		if m.Kind == alert.First && m.Finding.ID == detect.RootMFARemoved && m.Finding.Account == all[0] && m.Summary == nil {
+			single++
+		}
+	}
+	if single != 1 {
+		t.Errorf("%d alerts that the MFA of a root is gone, want one of its own", single)
+	}
 }
 
 // BenchmarkWeek prints the mails of the first week in an organization of 1,000

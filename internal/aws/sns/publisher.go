@@ -170,7 +170,27 @@ func attributesOf(a alert.Alert) (map[string]types.MessageAttributeValue, error)
 			attributes[name] = types.MessageAttributeValue{DataType: &text, StringValue: &value}
 		}
 	}
+	if a.Summary != nil && a.Summary.AccountCount > 1 {
+		accounts, err := encode(summaryAccounts(a.Summary))
+		if err != nil {
+			return nil, fmt.Errorf("encoding accounts of alert %s: %w", a.ID, err)
+		}
+		attributes[config.AttributeAccount] = types.MessageAttributeValue{DataType: &list, StringValue: &accounts}
+	}
 	return attributes, nil
+}
+
+// accountsInAttribute keeps an attribute, which counts to the size of the message,
+// far from its limit.
+const accountsInAttribute = 1000
+
+// summaryAccounts are the accounts of a summary, for a filter policy to match any of.
+func summaryAccounts(s *alert.Summary) []string {
+	var accounts []string
+	for i := range s.Accounts[:min(len(s.Accounts), accountsInAttribute)] {
+		accounts = append(accounts, s.Accounts[i].Account)
+	}
+	return accounts
 }
 
 // encode is JSON without the escapes for browsers, which take six bytes each.
