@@ -30,8 +30,10 @@ const (
 
 const (
 	// Within a day the first alerts of UserNotices go out as they come; those after
-	// them are noticesApart apart, each with all that came meanwhile.
-	noticesAtOnce = 3
+	// them are noticesApart apart, each with all that came meanwhile. What is due at
+	// once about few accounts makes one alert each, and leaves one for what comes next.
+	noticesAtOnce = 5
+	accountsApart = 3
 	noticesWithin = 24 * time.Hour
 	noticesApart  = 6 * time.Hour
 
@@ -254,7 +256,7 @@ func (g *Guard) sendCollected(ctx context.Context, gr Group) (sent int, err erro
 			return Claim{}, repeats.Series{}
 		}
 		if c.Cut == nil {
-			c.Cut = &Cut{Alerts: max(1, noticesAtOnce-gr.recent(now))}
+			c.Cut = &Cut{Alerts: max(1, min(accountsApart, noticesAtOnce-1-gr.recent(now)))}
 		}
 		c.Key, c.State, c.LeaseUntil = key, Leased, now.Add(g.settings.Lease)
 		c.Attempts++
