@@ -76,7 +76,6 @@ var mayImport = map[string][]string{
 	"evidence":         {"bootstrap"},
 	"deploy":           {"partition"},
 	"lambdahandler":    {"accountcheck", "alert", "announcement", "aws/awsenv", "aws/dynamodb", "aws/organizations", "aws/sns", "bootstrap", "cloudtrail", "config", "detect", "digestwork", "eventrules", "failure", "guard", "health", "incident", "mfadeadline", "quarantine", "ratelimit", "redrive", "suppression", "version", "wire"},
-	"version":          {},
 
 	"aws/accessanalyzer": {"daytwo"},
 	"aws/account":        {"daytwo", "health"},
@@ -126,6 +125,7 @@ var mayImport = map[string][]string{
 	"lambdatest":                          {},
 	"suppression":                         {"detect", "failure", "guard", "keys", "worker"},
 	"testenv":                             {},
+	"version":                             {},
 }
 
 // pure packages must repeat a decision from its input alone.

@@ -31,6 +31,8 @@ func JSON(a Alert) ([]byte, error) {
 			return body, nil
 		case a.Summary.listed() > 0:
 			a.Summary = a.Summary.kept(a.Summary.listed() * 3 / 4)
+		case a.Summary != nil && a.Summary.AckFlags != "":
+			a.Summary = &Summary{AccountCount: a.Summary.AccountCount, FindingCount: a.Summary.FindingCount, Accounts: a.Summary.Accounts}
 		case len(a.Actions) > 0:
 			a = keep(a, len(a.Actions)/2)
 		case a.Digest.lines() > 0:
