@@ -47,6 +47,11 @@
 //     The proxy puts into the answer that root has both; cloud.root says otherwise.
 //   - Its credential report has no root and is of 2015; the proxy corrects both.
 //
+// A release's binary has a moto of its own, which updates stacks as AWS does by what is
+// in testdata/moto: moto itself loses what it cannot update. The binary runs alone in an
+// empty folder; ROOTGUARD_SNAPSHOT names one of `make snapshot` to test in place of one
+// that is built here. The release before is the same binary with another bundle.
+//
 // # Adding a case
 //
 // A case is a test in a file of its own:
