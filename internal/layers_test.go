@@ -117,7 +117,7 @@ var mayImport = map[string][]string{
 	"daytwo":                              {"bootstrap", "cloudtrail"},
 	"deploy/assets":                       {},
 	"digest":                              {"alert", "bootstrap", "detect"},
-	"digestwork":                          {"accountcheck", "alert", "announcement", "bootstrap", "config", "detect", "digest", "guard", "health", "incident", "worker"},
+	"digestwork":                          {"accountcheck", "alert", "announcement", "bootstrap", "config", "detect", "digest", "guard", "health", "incident", "suppression", "worker"},
 	"e2e":                                 {},
 	"eventrules/eventrulestest":           {"cloudtrail", "eventpattern", "eventrules"},
 	"fake":                                {"accountcheck", "alert", "announcement", "bootstrap", "failure", "guard", "health", "incident", "mfadeadline", "quarantine", "redrive", "repeats", "suppression", "worker"},

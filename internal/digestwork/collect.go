@@ -16,6 +16,7 @@ import (
 	"rootguard/internal/guard"
 	"rootguard/internal/health"
 	"rootguard/internal/incident"
+	"rootguard/internal/suppression"
 	"rootguard/internal/worker"
 )
 
@@ -81,12 +82,13 @@ type Store interface {
 	Announcements
 	Health
 	Checks() accountcheck.Checks
+	Suppressions() suppression.Store
 }
 
 // CollectorOf reads what a guard that is deployed with the settings knows. It makes no
 // request.
 func CollectorOf(cfg *config.Config, store Store, name func(account string) string) Collector {
-	var noters []Noter
+	noters := []Noter{Suppressed{store.Suppressions()}}
 	if cfg.Drill > 0 {
 		noters = append(noters, Drill{Within: cfg.Drill, Announcements: store})
 	}

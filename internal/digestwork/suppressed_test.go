@@ -1,0 +1,69 @@
+package digestwork_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"rootguard/internal/bootstrap"
+	"rootguard/internal/detect"
+	"rootguard/internal/digest"
+	"rootguard/internal/digestwork"
+	"rootguard/internal/fake"
+	"rootguard/internal/guard"
+	"rootguard/internal/repeats"
+	"rootguard/internal/suppression"
+)
+
+// TestSuppressedIsNoted holds that what is suppressed now is in the digest with its
+// uses, in one note of the account, and what is over or removed is not.
+func TestSuppressedIsNoted(t *testing.T) {
+	const account = "111122223333"
+	now := at("2026-11-25T12:00:00Z")
+	script := &fake.Script{}
+	ledger := &fake.Ledger{}
+	store := &fake.Suppressions{Script: script, Ledger: ledger}
+	add := func(id string, finding detect.ID, since, until time.Duration, action suppression.Action) {
+		t.Helper()
+		e := suppression.AuditEvent{
+			Key: account + "/" + id + "/" + string(action), Action: action, ID: id, Account: account, Until: now.Add(until), At: now.Add(since), Finding: finding, Principal: "any", Owner: "alice",
+		}
+		if _, err := store.Append(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	add("A", detect.UserAdminGranted, -time.Hour, 48*time.Hour, suppression.Added)
+	add("B", detect.UserCreated, -2*time.Hour, 24*time.Hour, suppression.Added)
+	add("C", detect.UserSigninNoMFA, -3*time.Hour, -time.Hour, suppression.Added)
+	add("D", detect.UserMFARemoved, -3*time.Hour, time.Hour, suppression.Added)
+	add("D", "", -time.Minute, time.Hour, suppression.Removed)
+	for _, event := range []string{"e-1", "e-2"} {
+		key := guard.ClaimKey(account, event)
+		err := ledger.Update(t.Context(), key, "", func(guard.Claim, repeats.Series) (guard.Claim, repeats.Series) {
+			return guard.Claim{Key: key, State: guard.Withheld, Suppression: "A", Finding: &detect.Finding{Account: account}}, repeats.Series{}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	notes, err := digestwork.Suppressed{Store: store}.Notes(t.Context(), &bootstrap.Status{Account: account}, nil, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []digest.Note{{
+		Topic: "suppressions", Account: account, Since: now.Add(24 * time.Hour),
+		Text: "user.created until 2026-11-26 by alice, 0 held back; user.admin_granted until 2026-11-27 by alice, 2 held back",
+	}}
+	if diff := cmp.Diff(want, notes); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if notes, err := (digestwork.Suppressed{Store: store}).Notes(t.Context(), &bootstrap.Status{Account: "444455556666"}, nil, now); len(notes) != 0 || err != nil {
+		t.Errorf("another account: %v, %v", notes, err)
+	}
+	script.Fail("Suppressions.Uses", 1)
+	if _, err := (digestwork.Suppressed{Store: store}).Notes(t.Context(), &bootstrap.Status{Account: account}, nil, now); !errors.Is(err, fake.ErrFault) {
+		t.Errorf("a table that cannot be read: %v", err)
+	}
+}
