@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -237,7 +238,7 @@ func TestTwoEventsAtOnce(t *testing.T) {
 	var all sync.WaitGroup
 	for i := range 16 {
 		all.Go(func() {
-			if _, err := w.Guard.Handle(t.Context(), &cloudtrail.Record{EventID: fmt.Sprint(i / 2), EventTime: at, RecipientAccountID: account}); err != nil {
+			if _, err := w.Guard.Handle(t.Context(), &cloudtrail.Record{EventID: strconv.Itoa(i / 2), EventTime: at, RecipientAccountID: account}); err != nil {
 				t.Errorf("handling: %v", err)
 			}
 		})
@@ -257,7 +258,7 @@ func TestFailedSigninsStillEscalate(t *testing.T) {
 	w.clock.Advance(59 * time.Minute)
 	failed := detect.Finding{ID: detect.RootSigninFailed, Severity: detect.Medium, Title: "failed", Account: account}
 	for i := range 4 {
-		w.handle(t, fmt.Sprint(i), w.clock.Now(), failed, guard.Suppressed)
+		w.handle(t, strconv.Itoa(i), w.clock.Now(), failed, guard.Suppressed)
 	}
 	w.clock.Advance(2 * time.Minute)
 	if res := w.handle(t, "fifth", w.clock.Now(), failed, guard.Alerted); res.Alert == nil || res.Alert.Kind != "escalation" {
