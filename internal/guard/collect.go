@@ -188,6 +188,7 @@ func (gr *Group) allowed(now time.Time) time.Time {
 
 // Ready reports whether what is collected now goes out at once.
 func (g *Guard) Ready(ctx context.Context, of Collection, at time.Time) (bool, error) {
+	at = latest(at, g.deps.Now()) // a schedule's time is before what its run collects
 	gr, err := g.collection(ctx, of)
 	if err != nil {
 		return false, err
@@ -215,6 +216,7 @@ func (g *Guard) collection(ctx context.Context, of Collection) (gr Group, err er
 // for all. more says that the run that collects goes on, for which it waits. Where
 // it fails, all of it stays due. sent counts alerts.
 func (g *Guard) SendCollected(ctx context.Context, of Collection, at time.Time, more bool) (sent int, err error) {
+	at = latest(at, g.deps.Now()) // a schedule's time is before what its run collects
 	gr, err := g.collection(ctx, of)
 	if err != nil || gr.Sent >= gr.Batches || gr.Due().After(at) {
 		return 0, err
