@@ -70,7 +70,7 @@ const (
 // bound is the alert with every field within its limit.
 func bound(a Alert) Alert {
 	a.Schema = Schema
-	a.Version = trim(a.Version, nameLimit)
+	a.Version = trim(a.Version, wordLimit)
 	a.ID, a.Kind, a.AccountName = trim(a.ID, nameLimit), Kind(trim(string(a.Kind), wordLimit)), trim(a.AccountName, nameLimit)
 	a.Deadline, a.FirstTime, a.LastTime = utc(a.Deadline), utc(a.FirstTime), utc(a.LastTime)
 	a = keep(a, 200)

@@ -10,9 +10,9 @@ import (
 )
 
 // The versions of Detection Finding as written here. Later versions 1.x only add to
-// it (OCSF Schema, "Schema Versioning"): from 1.3 to 1.6 nothing became required and
-// nothing that is used here was deprecated, and 1.4 has is_alert (OCSF Schema,
-// CHANGELOG). AWS Security Hub takes 1.6 (AWS Security Hub User Guide, "Security Hub
+// it (OCSF Schema, "Schema Versioning"): from 1.3 to 1.6 nothing became required, 1.4
+// has is_alert, and in 1.6 programmatic_credentials replaces a user's credential_uid
+// (OCSF Schema, CHANGELOG). AWS Security Hub takes 1.6 (AWS Security Hub User Guide, "Security Hub
 // and the Open Cybersecurity Findings Format").
 const (
 	ocsfVersion   = "1.3.0"
@@ -189,8 +189,16 @@ type ocsfUser struct {
 	UIDAlt        string       `json:"uid_alt,omitempty"` // ARN
 	TypeID        int          `json:"type_id"`
 	Type          string       `json:"type"`
-	CredentialUID string       `json:"credential_uid,omitempty"`
+	CredentialUID string       `json:"credential_uid,omitempty"` // until 1.5
 	Account       *ocsfAccount `json:"account,omitempty"`
+
+	Credentials []ocsfCredential `json:"programmatic_credentials,omitempty"` // since 1.6
+}
+
+// ocsfCredential is the object programmatic_credential.
+type ocsfCredential struct {
+	UID  string `json:"uid"` // access key ID
+	Type string `json:"type"`
 }
 
 type ocsfSession struct {
@@ -257,11 +265,16 @@ func OCSF(a Alert) ([]byte, error) {
 }
 
 // OCSF16 is OCSF by version 1.6 of the schema. It says too whether the finding is an
-// alert: what closes one is not.
+// alert: what closes one is not. The access key has a place of its own.
 func OCSF16(a Alert) ([]byte, error) {
 	f := ocsfOf(a)
 	alerts := f.StatusID != ocsfResolved
 	f.Metadata.Version, f.IsAlert = ocsfVersion16, &alerts
+	for i := range f.Evidences {
+		if u := &f.Evidences[i].Actor.User; u.CredentialUID != "" {
+			u.Credentials, u.CredentialUID = []ocsfCredential{{u.CredentialUID, "AWS Access Key"}}, ""
+		}
+	}
 	body, err := encode(f)
 	if err != nil {
 		return nil, fmt.Errorf("encoding alert as OCSF: %w", err)
