@@ -384,7 +384,7 @@ func (c *composer) named(n Counted) string {
 }
 
 func some(words []string, most int) string {
-	var shown []string
+	shown := make([]string, 0, min(len(words), most))
 	for _, w := range words[:min(len(words), most)] {
 		shown = append(shown, alert.Display(w, 40))
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -121,7 +122,7 @@ func many() Input {
 	for i := range 10_000 {
 		s := status(id(i), []string{"rrrrrrr", "ppppppp", "ddddddr"}[i%3])
 		for n := range 5 {
-			s.Users = append(s.Users, user(evil+fmt.Sprint(n), now.Add(time.Duration(n-2)*time.Hour)))
+			s.Users = append(s.Users, user(evil+strconv.Itoa(n), now.Add(time.Duration(n-2)*time.Hour)))
 		}
 		a := Account{Status: s}
 		for range 3 {

@@ -295,7 +295,7 @@ func Last(ctx context.Context, states worker.Rows[State], collections worker.Row
 		return nil, since, fmt.Errorf("reading what the last digest was made of: %w", err)
 	}
 	if !c.Whole || c.Tally.Snapshot.Check() != nil {
-		return nil, state.AsOf, nil
+		return nil, state.AsOf, nil //nolint:nilerr // there is none to compare with
 	}
 	if c.Tally.Snapshot == nil {
 		c.Tally.Snapshot = digest.Snapshot{}
