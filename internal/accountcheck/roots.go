@@ -270,7 +270,7 @@ func (p *rootRun) problem(ctx context.Context, account string, root *Root, aspec
 		return problem, true, p.raise(ctx, f, &p.Alerted)
 	}
 	// Those of all accounts that are new go out together.
-	res, err := p.deps.Guard.Collect(ctx, guard.RootNotices, guard.Notice{Finding: f})
+	res, err := p.deps.Guard.Collect(ctx, guard.RootNotices, guard.Notice{Finding: f, At: p.at})
 	if err == nil && res.Reported() {
 		p.Alerted++
 	}

@@ -335,7 +335,7 @@ func (c *userRun) check(ctx context.Context, on *record, users []candidateUser) 
 			c.WithoutMFA++
 			if err = c.scheduleUser(ctx, on.account, u.name, gap.Deadline, fresh[i]); err == nil && on.first && c.at.Before(gap.Deadline) {
 				f := detect.MFAPending(on.account, detect.Target{UserName: is.Name, UserID: is.UserID}, gap.From, gap.Deadline)
-				_, err = c.deps.Guard.Collect(ctx, guard.UserNotices, guard.Notice{Finding: f})
+				_, err = c.deps.Guard.Collect(ctx, guard.UserNotices, guard.Notice{Finding: f, At: c.at})
 			}
 		case fresh[i]:
 			err = c.scheduleSoon(ctx, on.account, u.name)

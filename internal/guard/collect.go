@@ -79,6 +79,7 @@ func (g *Guard) Collect(ctx context.Context, of Collection, n Notice) (Result, e
 	f := alert.BoundFinding(n.Finding)
 	res := Result{Outcome: detect.Outcome{Kind: detect.Matched, Finding: f}, Disposition: RolledUp}
 	key := claimKey(f.Account, cmp.Or(n.Claim, f.EventID))
+	now := latest(n.At, g.deps.Now())
 	var verdict verdict
 	var claim Claim
 	err := g.deps.Ledger.Update(ctx, key, "", func(c Claim, _ repeats.Series) (Claim, repeats.Series) {
@@ -114,17 +115,17 @@ func (g *Guard) Collect(ctx context.Context, of Collection, n Notice) (Result, e
 			return res, nil // it had an alert of its own, or none
 		}
 	}
-	return res, errors.Join(g.countCollected(ctx, &claim, verdict == fold), later)
+	return res, errors.Join(g.countCollected(ctx, &claim, verdict == fold, now), later)
 }
 
 // countCollected is count for a collection, whose batches go on for years.
-func (g *Guard) countCollected(ctx context.Context, c *Claim, fresh bool) error {
+func (g *Guard) countCollected(ctx context.Context, c *Claim, fresh bool, now time.Time) error {
 	sealed := 0
 	for range maxCounts {
 		var cur Group
 		err := g.deps.Ledger.UpdateGroup(ctx, c.Group, func(was Group) Group {
 			var changed bool
-			if cur, changed = was.collect(c, sealed, g.deps.Now()); !changed {
+			if cur, changed = was.collect(c, sealed, now); !changed {
 				return Group{}
 			}
 			return cur
@@ -224,7 +225,7 @@ func (g *Guard) SendCollected(ctx context.Context, of Collection, at time.Time, 
 	if until := at.Add(collectWait); more && until.Before(gr.Since.Add(collectMost)) {
 		return 0, g.wait(ctx, &gr, until)
 	}
-	return g.sendCollected(ctx, gr)
+	return g.sendCollected(ctx, gr, at)
 }
 
 func (g *Guard) wait(ctx context.Context, gr *Group, until time.Time) error {
@@ -244,7 +245,7 @@ func (g *Guard) wait(ctx context.Context, gr *Group, until time.Time) error {
 // sendCollected sends the next batch of a collection. It is sealed first, and how many
 // alerts it makes is stored, so that a retry after a crash makes the same ones,
 // each with a claim of its own.
-func (g *Guard) sendCollected(ctx context.Context, gr Group) (sent int, err error) {
+func (g *Guard) sendCollected(ctx context.Context, gr Group, at time.Time) (sent int, err error) {
 	group, batch, key := gr.batch()
 	var d decision
 	err = g.deps.Ledger.Update(ctx, key, "", func(c Claim, _ repeats.Series) (Claim, repeats.Series) {
@@ -258,7 +259,7 @@ func (g *Guard) sendCollected(ctx context.Context, gr Group) (sent int, err erro
 			return Claim{}, repeats.Series{}
 		}
 		if c.Cut == nil {
-			c.Cut = &Cut{Alerts: max(1, min(accountsApart, noticesAtOnce-1-gr.recent(now)))}
+			c.Cut = &Cut{Alerts: max(1, min(accountsApart, noticesAtOnce-1-gr.recent(at)))}
 		}
 		c.Key, c.State, c.LeaseUntil = key, Leased, now.Add(g.settings.Lease)
 		c.Attempts++
@@ -270,7 +271,7 @@ func (g *Guard) sendCollected(ctx context.Context, gr Group) (sent int, err erro
 	case err != nil:
 		return 0, fmt.Errorf("claiming collection %s: %w", key, err)
 	case d.verdict == duplicate: // who sent it may have died before it was noted
-		return 0, g.collectedSent(ctx, &gr, 1)
+		return 0, g.collectedSent(ctx, &gr, 1, at)
 	case d.verdict != publish:
 		return 0, nil
 	}
@@ -299,7 +300,7 @@ func (g *Guard) sendCollected(ctx context.Context, gr Group) (sent int, err erro
 	}
 	if err := errors.Join(errs...); err != nil {
 		if gr.Of == "" && reached {
-			err = errors.Join(err, g.leaveBehind(ctx, &gr, len(parts)))
+			err = errors.Join(err, g.leaveBehind(ctx, &gr, len(parts), at))
 		}
 		return release(err)
 	}
@@ -313,13 +314,13 @@ func (g *Guard) sendCollected(ctx context.Context, gr Group) (sent int, err erro
 	if err != nil {
 		return sent, err
 	}
-	return sent, g.collectedSent(ctx, &gr, len(parts))
+	return sent, g.collectedSent(ctx, &gr, len(parts), at)
 }
 
 // leaveBehind gives a batch that not all receivers have a row of its own, which Flush
 // sends to the others, and lets its collection go on: a topic that is gone holds
 // nothing back from those that are there.
-func (g *Guard) leaveBehind(ctx context.Context, gr *Group, alerts int) error {
+func (g *Guard) leaveBehind(ctx context.Context, gr *Group, alerts int, at time.Time) error {
 	key := gr.Key + "/" + strconv.Itoa(gr.Sent)
 	err := g.deps.Ledger.UpdateGroup(ctx, key, func(cur Group) Group {
 		if cur.Key != "" {
@@ -331,24 +332,23 @@ func (g *Guard) leaveBehind(ctx context.Context, gr *Group, alerts int) error {
 	if err != nil {
 		return fmt.Errorf("leaving batch %d of collection %s behind: %w", gr.Sent, gr.Key, err)
 	}
-	return g.collectedSent(ctx, gr, alerts)
+	return g.collectedSent(ctx, gr, alerts, at)
 }
 
 // collectedSent notes that the next batch of a collection was sent, in so many alerts.
-func (g *Guard) collectedSent(ctx context.Context, gr *Group, alerts int) error {
+func (g *Guard) collectedSent(ctx context.Context, gr *Group, alerts int, at time.Time) error {
 	err := g.deps.Ledger.UpdateGroup(ctx, gr.Key, func(cur Group) Group {
 		if cur.Key == "" || cur.Sent != gr.Sent || cur.Sent >= cur.Batches {
 			return Group{}
 		}
-		now := g.deps.Now()
 		for range alerts {
-			cur.Published = append(cur.Published, now.UTC())
+			cur.Published = append(cur.Published, at.UTC())
 		}
 		cur.Published = cur.Published[max(0, len(cur.Published)-noticesAtOnce):]
 		cur.Sent++
 		cur.Failures, cur.Retry = 0, time.Time{}
 		if cur.Sent < cur.Batches {
-			cur.Since, cur.Until = now, cur.allowed(now)
+			cur.Since, cur.Until = at, cur.allowed(at)
 		}
 		return cur
 	})

@@ -79,7 +79,7 @@ const maxCounts = 8
 // of is the finding that the event repeats, nil where that is not known.
 func (g *Guard) count(ctx context.Context, c *Claim, of *detect.Finding, fresh bool) error {
 	if strings.HasPrefix(c.Group, collected) {
-		return g.countCollected(ctx, c, fresh)
+		return g.countCollected(ctx, c, fresh, g.deps.Now())
 	}
 	sealed := 0 // batches that take no more
 	for range maxCounts {

@@ -57,7 +57,7 @@ func (g *Guard) sendGroup(ctx context.Context, gr Group, at time.Time) (sent boo
 	if gr.Of == "" {
 		return g.rollUp(ctx, gr, at)
 	}
-	n, err := g.sendCollected(ctx, gr)
+	n, err := g.sendCollected(ctx, gr, latest(at, g.deps.Now()))
 	return n > 0 && err == nil, err
 }
 

@@ -504,7 +504,7 @@ func (s *sweep) report(ctx context.Context, account string, users []*bootstrap.U
 	// The note is of the time that the live check was about, for the gap to be
 	// known by it where facts that come late give it another beginning.
 	raise := func(f detect.Finding, u *bootstrap.UserStatus, gap bootstrap.MFAGap, stage string, count *int) error {
-		res, err := s.deps.Guard.Collect(ctx, guard.UserNotices, guard.Notice{Finding: f})
+		res, err := s.deps.Guard.Collect(ctx, guard.UserNotices, guard.Notice{Finding: f, At: s.at})
 		if err != nil {
 			return err
 		}
