@@ -333,7 +333,8 @@ func (c *userRun) check(ctx context.Context, on *record, users []candidateUser) 
 		switch {
 		case open:
 			c.WithoutMFA++
-			if err = c.scheduleUser(ctx, on.account, u.name, gap.Deadline, fresh[i]); err == nil && on.first && c.at.Before(gap.Deadline) {
+			if err = c.scheduleUser(ctx, on.account, u.name, gap.Deadline, fresh[i]); err == nil && on.first && gap.Evidence.Live() && c.at.Before(gap.Deadline) {
+				// Of one that an event showed, its alert names the deadline.
 				f := detect.MFAPending(on.account, detect.Target{UserName: is.Name, UserID: is.UserID}, gap.From, gap.Deadline)
 				_, err = c.deps.Guard.Collect(ctx, guard.UserNotices, guard.Notice{Finding: f, At: c.at})
 			}

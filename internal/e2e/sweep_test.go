@@ -5,6 +5,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"rootguard/internal/alert"
 )
 
 // TestSweepsOverlap has two execution environments sweep the same users at the
@@ -36,8 +38,10 @@ func TestSweepsOverlap(t *testing.T) {
 	wg.Wait()
 	sweep()
 	told := map[string]int{}
-	for _, line := range lines(c.alerts())[n:] {
-		told[line]++
+	for _, a := range c.alerts()[n:] {
+		for _, one := range alert.Each(a.Alert) {
+			told[fmt.Sprintf("%s %s %s", one.Finding.ID, one.Finding.Severity, one.Finding.Target.UserName)]++
+		}
 	}
 	for i := range n {
 		if line := fmt.Sprintf("user.mfa.missing high user%d", i); told[line] != 1 {
