@@ -70,6 +70,13 @@
 // ID, which a receiver may drop by, and events that come meanwhile go into the next
 // batch.
 //
+// # Suppressions
+//
+// A finding that an operator suppressed (package suppression) is recorded as any other,
+// and its claim becomes Withheld under the suppression's ID, which is how its uses are
+// counted. What is critical once it is decided is never withheld, nor an event that was
+// granted an alert before. Where suppressions cannot be read, the alert goes out.
+//
 // # Rate limit
 //
 // Amazon SNS delivers 10 e-mails a second to a subscription. Where there is a

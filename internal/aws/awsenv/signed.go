@@ -18,8 +18,8 @@ import (
 )
 
 // Call is one request to a service that speaks XML and of whose API one call is
-// needed, where the SDK's client would be many times as large as the rest of a
-// function (Amazon EC2), or finds no other endpoint than AWS's own (S3 Control).
+// needed: a client of the SDK for it is more to compile (Amazon EC2), or finds no
+// other endpoint than AWS's own (S3 Control).
 type Call struct {
 	ID      string // of the service, as in AWS_ENDPOINT_URL_<ID>: "EC2"
 	Signing string // its name in signatures: "ec2"
