@@ -162,7 +162,7 @@ func (d *dayTwoRun) account(ctx context.Context, r Check, answers *daytwo.Answer
 }
 
 func dayTwoFinding(account string, results []daytwo.Result, regressed []daytwo.Step, at time.Time) detect.Finding {
-	var steps []detect.RegressedStep
+	steps := make([]detect.RegressedStep, 0, len(regressed))
 	for _, step := range regressed {
 		e, _ := daytwo.Of(step)
 		s := detect.RegressedStep{Name: string(step), Title: e.Title, Fix: e.Fix}

@@ -106,7 +106,7 @@ func TestPagerDuty(t *testing.T) {
 
 // TestChatExample holds the documented message for Slack and Teams to a real one.
 func TestChatExample(t *testing.T) {
-	real, err := AmazonQ(samples()["root_signin_no_mfa"])
+	sent, err := AmazonQ(samples()["root_signin_no_mfa"])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +114,7 @@ func TestChatExample(t *testing.T) {
 	if err := json.Unmarshal([]byte(snippet(t, "Slack and Microsoft Teams", "json")), &want); err != nil {
 		t.Fatal(err)
 	}
-	if err := json.Unmarshal(real, &got); err != nil {
+	if err := json.Unmarshal(sent, &got); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(want, only(want, got)); diff != "" {

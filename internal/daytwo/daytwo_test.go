@@ -92,7 +92,7 @@ func admins(federated bool, users ...bootstrap.UserStatus) *bootstrap.Status {
 	return s
 }
 
-func TestJudge(t *testing.T) { //nolint:funlen // a table of all steps
+func TestJudge(t *testing.T) {
 	const (
 		done    = bootstrap.Done
 		missing = bootstrap.Pending

@@ -32,11 +32,11 @@ type RegressedStep struct {
 // is that of the account, the steps and the UTC day.
 func DayTwo(account string, steps []RegressedStep, at time.Time) Finding {
 	f := base(DayTwoRegressed)
-	var names, details, fixes []string
-	for _, s := range steps {
-		names = append(names, s.Name)
-		details = append(details, s.Title+": was done, and is not any more; "+printable(s.What))
-		fixes = append(fixes, s.Name+": "+s.Fix)
+	names, details, fixes := make([]string, len(steps)), make([]string, len(steps)), make([]string, len(steps))
+	for i, s := range steps {
+		names[i] = s.Name
+		details[i] = s.Title + ": was done, and is not any more; " + printable(s.What)
+		fixes[i] = s.Name + ": " + s.Fix
 	}
 	list := strings.Join(names, ", ")
 	f.Title += ": " + list

@@ -3,7 +3,7 @@ package guardtest
 import (
 	"context"
 	"errors"
-	"fmt"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -98,7 +98,7 @@ func Suppressions(t *testing.T, newSuppressions func(t *testing.T) (suppression.
 		for i := range 8 { // at once
 			all.Go(func() {
 				for range 2 { // and each again
-					put(t, ledger, held(fmt.Sprint(i), "A", guard.Withheld), repeats.Series{})
+					put(t, ledger, held(strconv.Itoa(i), "A", guard.Withheld), repeats.Series{})
 				}
 			})
 		}

@@ -76,7 +76,7 @@ func (h *Handler) checkSet(ctx context.Context, rec *cloudtrail.Record, role str
 	admin, err := h.deps.Sets.AdminRole(one, rec.Account(), role)
 	if err != nil {
 		o.check.result = "failed: " + err.Error()
-		return nil //nolint:nilerr // what was to be reported is reported; the next sign-in is checked again
+		return nil // what was to be reported is reported; the next sign-in is checked again
 	}
 	o.check.admin = admin
 	at := h.deps.Now()

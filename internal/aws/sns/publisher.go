@@ -186,9 +186,9 @@ const accountsInAttribute = 1000
 
 // summaryAccounts are the accounts of a summary, for a filter policy to match any of.
 func summaryAccounts(s *alert.Summary) []string {
-	var accounts []string
-	for i := range s.Accounts[:min(len(s.Accounts), accountsInAttribute)] {
-		accounts = append(accounts, s.Accounts[i].Account)
+	accounts := make([]string, min(len(s.Accounts), accountsInAttribute))
+	for i := range accounts {
+		accounts[i] = s.Accounts[i].Account
 	}
 	return accounts
 }

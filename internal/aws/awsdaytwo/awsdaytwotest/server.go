@@ -197,13 +197,13 @@ func write(w http.ResponseWriter, v any) {
 
 func failXML(w http.ResponseWriter, status int, code, message string) {
 	w.WriteHeader(status)
-	_, _ = fmt.Fprintf(w, `<ErrorResponse><Errors><Error><Code>%s</Code><Message>%s</Message></Error></Errors><RequestId>r</RequestId></ErrorResponse>`, code, message)
+	_, _ = fmt.Fprintf(w, `<ErrorResponse><Errors><Error><Code>%s</Code><Message>%s</Message></Error></Errors><RequestId>r</RequestId></ErrorResponse>`, code, message) //nolint:gosec // XML for a test's own client
 }
 
 func fail(w http.ResponseWriter, status int, code, message string) {
 	w.Header().Set("X-Amzn-Errortype", code)
 	w.WriteHeader(status)
-	_, _ = fmt.Fprintf(w, `{"__type":%q,"message":%q}`, code, message)
+	_, _ = fmt.Fprintf(w, `{"__type":%q,"message":%q}`, code, message) //nolint:gosec // JSON for a test's own client
 }
 
 // caller is the account of the credentials a request is signed with.
