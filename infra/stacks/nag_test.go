@@ -41,7 +41,7 @@ var accepted = map[string]struct {
 		"a trace would be one more service that sees who signed in; the log has each duration",
 	},
 	"Serverless-SNSRedrivePolicy": {
-		regexp.MustCompile(`/(Topic|Escalation)(Email|Sms)\d+$|-forward-[a-z0-9-]+/\w+Https\d+$`),
+		regexp.MustCompile(`/(Topic|Escalation)(Email|Sms)\d+$|/Route[0-9a-f]{10}$|-forward-[a-z0-9-]+/\w+Https\d+$`),
 		"Amazon SNS queues nothing of mail and text messages that it could not deliver (Amazon SNS Developer Guide, dead-letter queues); " +
 			"what is sent from another Region is a second copy: see TestUnreceived for the first",
 	},
