@@ -635,7 +635,7 @@ func fill(v reflect.Value, s string) {
 			}
 		}
 	case reflect.Slice:
-		for range 20 {
+		for range 8 {
 			v.Set(reflect.Append(v, reflect.Zero(v.Type().Elem())))
 		}
 		for i := range v.Len() {
