@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -88,6 +89,14 @@ type model struct {
 	firstTold map[step]time.Time
 	//
 	unnoted map[step]int // reported by runs that a fault kept from noting it
+
+	collected, listed map[notice][]alert.Stage // what was to go out with others, and what went out, in order
+}
+
+// notice is what is collected about one time without MFA of a user.
+type notice struct {
+	user string
+	due  time.Time
 }
 
 // process is one run of a function: it has a clock of its own, some of its calls
@@ -161,6 +170,12 @@ func (p *process) Update(ctx context.Context, claimKey, windowKey string, decide
 		})
 		switch {
 		case err != nil || claim.Key == "":
+		case strings.HasPrefix(claim.Group, inCollection):
+			// It is held against the truth of when it is collected.
+			f := claim.Finding
+			one := notice{f.Target.UserName, f.MFADue.At}
+			p.m.collected[one] = append(p.m.collected[one], alert.ItemOf(f, nil).Stage)
+			p.m.tell(p, alert.Alert{ID: claimKey, Finding: *f})
 		case claim.State == guard.Leased:
 			p.leased[claimKey] = claim.AlertID
 		default:
@@ -175,6 +190,60 @@ func (p *process) Update(ctx context.Context, claimKey, windowKey string, decide
 	})
 }
 
+// inCollection begins the key of what goes out together.
+const inCollection = "collected/"
+
+// list notes what goes out together, and holds that only a fault sends it again.
+func (m *model) list(a *alert.Alert) {
+	m.copies[a.ID]++
+	switch n := m.copies[a.ID]; {
+	case n-1 > m.allowed[a.ID]:
+		m.rt.Errorf("%q: copy %d, and faults account for %d more than the first", a.Finding.Title, n, m.allowed[a.ID])
+	case n > 1:
+		return
+	}
+	add := func(it alert.SummaryItem) {
+		one := notice{it.User, it.MFADue.At}
+		m.listed[one] = append(m.listed[one], it.Stage)
+	}
+	if a.Summary == nil {
+		add(alert.ItemOf(&a.Finding, nil))
+		return
+	}
+	for i := range a.Summary.Accounts {
+		for _, it := range a.Summary.Accounts[i].Findings {
+			add(it)
+		}
+	}
+}
+
+// wantListed holds that what was collected went out once, but for what something later
+// in the same alert replaced: the last of each went out, and that it is over wherever it
+// was reported.
+func (m *model) wantListed() {
+	for one, stages := range m.listed {
+		for i, stage := range stages {
+			if !slices.Contains(m.collected[one], stage) || stage != alert.StageReminder && slices.Contains(stages[:i], stage) {
+				m.rt.Errorf("%+v: %v went out, and %v was collected", one, stages, m.collected[one])
+			}
+		}
+		if len(stages) > len(m.collected[one]) {
+			m.rt.Errorf("%+v: %v went out, and %v was collected", one, stages, m.collected[one])
+		}
+	}
+	for one, stages := range m.collected {
+		sent := m.listed[one]
+		over := slices.Contains(stages, alert.StageResolved)
+		last := stages[len(stages)-1]
+		if over {
+			last = alert.StageResolved
+		}
+		if (len(sent) > 0 || !over) && !slices.Contains(sent, last) {
+			m.rt.Errorf("%+v: %v went out, and %v was collected", one, sent, stages)
+		}
+	}
+}
+
 // Publish is guard.Publisher's.
 func (p *process) Publish(_ context.Context, a alert.Alert) error {
 	key := ""
@@ -185,7 +254,12 @@ func (p *process) Publish(_ context.Context, a alert.Alert) error {
 	}
 	return p.call(func() error {
 		p.out[key] = true
-		p.m.tell(p, a)
+		if strings.HasPrefix(key, "group/"+inCollection) {
+			p.m.list(&a)
+		} else {
+			p.m.published = append(p.m.published, a)
+			p.m.tell(p, a)
+		}
 		return nil
 	}, func(done bool) {
 		if done {
@@ -281,7 +355,6 @@ func (p *process) User(_ context.Context, _, name string) (bootstrap.LiveFact, e
 
 // report is what people see of an alert, held against the truth.
 func (m *model) tell(p *process, a alert.Alert) {
-	m.published = append(m.published, a)
 	m.copies[a.ID]++
 	f, now := &a.Finding, m.clock.Now()
 	if n := m.copies[a.ID]; n-1 > m.allowed[a.ID] {
@@ -561,6 +634,8 @@ const settle = 6 * time.Minute
 //   - anyone who is without MFA past the grace is reported, and reminded of;
 //   - each step is reported once, and once more only for a fault between an alert's
 //     going out and its being marked as sent;
+//   - what goes out with others goes out once, unless something later in the same alert
+//     replaces it;
 //   - no one is reported who has MFA, or before the time;
 //   - each time without MFA that was reported is closed once;
 //   - every finding of a record is reported, alone or in a roll-up.
@@ -576,7 +651,7 @@ func TestAcceptance(t *testing.T) {
 			lag:   time.Duration(rapid.IntRange(0, int(maxLag/time.Second)).Draw(rt, "lag")) * time.Second,
 			late:  rapid.Bool().Draw(rt, "late"),
 			users: map[string]*truth{}, silent: map[string]bool{}, events: map[string]int{},
-			copies: map[string]int{}, allowed: map[string]int{}, told: map[step]map[string]bool{}, firstTold: map[step]time.Time{}, unnoted: map[step]int{},
+			copies: map[string]int{}, allowed: map[string]int{}, told: map[step]map[string]bool{}, collected: map[notice][]alert.Stage{}, listed: map[notice][]alert.Stage{}, firstTold: map[step]time.Time{}, unnoted: map[step]int{},
 		}
 		for i := range rapid.IntRange(1, 4).Draw(rt, "users") {
 			m.names = append(m.names, fmt.Sprintf("user%d", i))
@@ -644,6 +719,7 @@ func TestAcceptance(t *testing.T) {
 		if _, err := m.process(0).Flush(context.Background(), m.clock.Now().Add(1000*time.Hour)); err != nil {
 			rt.Fatal(err)
 		}
+		m.wantListed()
 		covered := map[string]int{}
 		once := map[string]bool{}
 		for _, a := range m.published {
