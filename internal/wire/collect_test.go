@@ -16,6 +16,7 @@ import (
 	"rootguard/internal/fake"
 	"rootguard/internal/guard"
 	"rootguard/internal/incident"
+	"rootguard/internal/testenv"
 )
 
 // TestCollectFaults lets each call of two runs go wrong in which what was collected
@@ -58,7 +59,7 @@ func TestCollectFaults(t *testing.T) {
 		t.Fatalf("without a fault: %v", want)
 	}
 	for n := 1; n <= calls; n++ {
-		for _, f := range []fake.Fault{fake.FailBefore, fake.FailAfter, fake.CrashBefore, fake.CrashAfter} {
+		for _, f := range testenv.Turn(n, fake.FailBefore, fake.FailAfter, fake.CrashBefore, fake.CrashAfter) {
 			got, _ := life(t, n, f)
 			for what := range want {
 				if got[what] != 1 {

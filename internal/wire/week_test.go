@@ -16,6 +16,7 @@ import (
 	"rootguard/internal/detect"
 	"rootguard/internal/fake"
 	"rootguard/internal/incident"
+	"rootguard/internal/testenv"
 	"rootguard/internal/wire"
 )
 
@@ -235,7 +236,7 @@ func (c *country) checkDays(tb testing.TB, days int) {
 // or fixes any: at most 12 mails a day, and all of it is said.
 func TestWeek(t *testing.T) {
 	c := newCountry(40, 12)
-	c.days(t, 7, 5*time.Minute)
+	c.days(t, 7, time.Duration(testenv.Size(5, 15))*time.Minute)
 	t.Logf("\n%s", c.table(7))
 	c.checkDays(t, 7)
 
@@ -319,10 +320,11 @@ func TestWeekOfArrivals(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	c.days(t, 3, 5*time.Minute)
+	step := time.Duration(testenv.Size(5, 15)) * time.Minute
+	c.days(t, 3, step)
 	before := len(c.mails)
 	c.noMFA[all[0]] = true
-	c.days(t, 3, 5*time.Minute)
+	c.days(t, 3, step)
 	t.Logf("\n%s", c.table(8))
 	for what, n := range c.notices() {
 		if n > 1 {
