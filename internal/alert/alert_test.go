@@ -18,6 +18,7 @@ import (
 
 	"rootguard/internal/cloudtrail"
 	"rootguard/internal/detect"
+	"rootguard/internal/testenv"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -654,8 +655,8 @@ var attacks = []string{
 }
 
 func TestHostile(t *testing.T) {
-	for _, s := range attacks {
-		for _, n := range []int{0, 1, 5_000} {
+	for i, s := range attacks {
+		for _, n := range testenv.Turn(i, 0, 1, 5_000) {
 			check(t, hostile(s, n))
 		}
 		a := hostile(s, 0)

@@ -13,6 +13,7 @@ import (
 
 	"rootguard/internal/cloudtrail"
 	"rootguard/internal/detect"
+	"rootguard/internal/testenv"
 )
 
 // What a program that shows text may make a link of, read as generously as the most
@@ -206,14 +207,14 @@ func shown(tb testing.TB, a Alert) map[string]string {
 // for kinds of alerts and findings, and holds that no reader of it shows one. A
 // text that is shown in a way that does not pass through Display fails here.
 func TestNoFieldMakesALink(t *testing.T) {
-	catalogue := detect.Catalogue()
+	catalogue, apart := detect.Catalogue(), testenv.Size(13, 61)
 	for m, marker := range []string{
 		"www.evil.com/lock", "evil.com", "support@evil.com", "https://evil.com", "call+1-888-555-0100", "888-555-0100", "192.0.2.99", "Not you? evil.zip now", "tel:8885550100",
 		strings.Repeat("long ", 60) + "evil.com", strings.Repeat("x", 50) + ".evil.com", strings.Repeat("evil.com ", 200), "arn:aws:iam::1:user/evil.com",
 	} {
 		for k, kind := range []Kind{First, RollUp, Escalation, Resend, Scheduled} {
 			for i, e := range catalogue {
-				if (i+m+k)%13 != 0 && (m != 1 || i%5 != k) { // each finding with each kind, and with the plainest of hosts
+				if (i+m+k)%apart != 0 && (m != 1 || i%5 != k) { // each finding with each kind, and with the plainest of hosts
 					continue
 				}
 				a := hostile(marker, 3)
