@@ -175,6 +175,12 @@ func (q *run) room(most int) bool {
 	return true
 }
 
+// attachLease is how long the run that is about to attach the policy has the row to
+// itself: longer than an invocation lasts, and shorter than from one to the next. Another
+// that took it up at once could attach what this one, which sees the other administrator
+// being quarantined too, spares.
+const attachLease = 4 * time.Minute
+
 // intend stores that the policy is about to be attached, so that no crash leaves
 // one that no row knows of. It is false where the row changed since it was read.
 func (q *run) intend(ctx context.Context, row *Quarantine) (stored bool, err error) {
@@ -183,7 +189,7 @@ func (q *run) intend(ctx context.Context, row *Quarantine) (stored bool, err err
 			return Quarantine{}
 		}
 		now = *row
-		now.State = Attaching
+		now.State, now.Due = Attaching, q.at.Add(attachLease)
 		now.Revision++
 		return now
 	})
