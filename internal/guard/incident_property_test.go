@@ -51,19 +51,31 @@ func TestEveryCriticalIncidentIsInsistedOn(t *testing.T) {
 				alerts[a.Finding.EventID] = true
 				return nil
 			}
-			n, _ := strconv.Atoi(strings.TrimPrefix(a.Finding.EventID, "event-"))
-			rs := rounds[n/100]
-			r := rs[len(rs)-1]
-			if r.acked {
-				rt.Errorf("session %d is sent again though it was acknowledged", n/100)
+			judge := func(k, repeat int) {
+				r := rounds[k][len(rounds[k])-1]
+				if r.acked {
+					rt.Errorf("session %d is sent again though it was acknowledged", k)
+				}
+				if due := r.earliest.Add(resend[repeat-1]); s.clock.Now().Before(due) {
+					rt.Errorf("session %d, repeat %d comes at %v, before %v", k, repeat, s.clock.Now(), due)
+				}
+				if r.resent[repeat] == nil {
+					r.resent[repeat] = map[string]bool{}
+				}
+				r.resent[repeat][a.ID] = true
 			}
-			if due := r.earliest.Add(resend[a.Incident.Repeat-1]); s.clock.Now().Before(due) {
-				rt.Errorf("session %d, repeat %d comes at %v, before %v", n/100, a.Incident.Repeat, s.clock.Now(), due)
+			if a.Summary == nil {
+				n, _ := strconv.Atoi(strings.TrimPrefix(a.Finding.EventID, "event-"))
+				judge(n/100, a.Incident.Repeat)
+				return nil
 			}
-			if r.resent[a.Incident.Repeat] == nil {
-				r.resent[a.Incident.Repeat] = map[string]bool{}
+			all, _ := s.incidents.All()
+			for i := range a.Summary.Accounts {
+				for _, it := range a.Summary.Accounts[i].Findings {
+					j := slices.IndexFunc(all, func(in incident.Incident) bool { return in.ID == it.Incident })
+					judge(int(all[j].Start.Sub(t0)/time.Hour), it.Repeat)
+				}
 			}
-			r.resent[a.Incident.Repeat][a.ID] = true
 			return nil
 		}
 		type pending struct {

@@ -445,7 +445,7 @@ func TestRootUnknown(t *testing.T) {
 	l := newLand()
 	l.iam.roots[home] = rootUser{password: 1, keys: 1}
 	l.pass(t, time.Hour)
-	l.wantLive(t, detect.RootMFAMissing, detect.RootAccessKeyPresent)
+	l.wantLive(t, detect.RootAccessKeyPresent, detect.RootMFAMissing)
 	before := len(l.pub.Published())
 	for end := l.clock.Now().Add(30 * time.Hour); l.clock.Now().Before(end); l.clock.Advance(5 * time.Minute) {
 		if _, err := l.CheckRoots(t.Context(), rootsFunc(func() bootstrap.LiveFact { return bootstrap.LiveFact{} }), nil, l.clock.Now()); err != nil {
