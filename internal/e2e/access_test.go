@@ -166,7 +166,7 @@ func iamAccesses(c *call, account string) ([]access, error) {
 		if c.form.Get("RoleName") == "" {
 			return nil, errors.New("it names no role")
 		}
-		a.resource = arnIn("iam", "", account, "role/"+c.form.Get("RoleName"))
+		a.resource = arnIn("iam", "", account, "role/"+rolePath(c.form.Get("RoleName"))+c.form.Get("RoleName"))
 	case "TagRole":
 		if c.form.Get("RoleName") == "" || c.form.Get("Tags.member.2.Key") != "" {
 			return nil, errors.New("it names no role, or several tags")
@@ -359,4 +359,13 @@ func TestAccesses(t *testing.T) {
 			t.Errorf("%s %s %s %s (-want +got):\n%s", tt.service, tt.action, tt.path, tt.body, diff)
 		}
 	}
+}
+
+// rolePath is the path of a role, which a request does not say: that of a permission set
+// is IAM Identity Center's (IAM Identity Center User Guide, "Referencing permission sets").
+func rolePath(name string) string {
+	if strings.HasPrefix(name, "AWSReservedSSO_") {
+		return "aws-reserved/sso.amazonaws.com/"
+	}
+	return ""
 }

@@ -673,7 +673,7 @@ func (d *deployment) there(t *testing.T) map[string]string {
 }
 
 // TestReleaseResumes refuses the first call of each kind and Region of a deployment, an
-// upgrade and a removal, one after the other: the command fails and says why, and, run
+// upgrade, if the deployment has none of it, and a removal, one after the other: the command fails and says why, and, run
 // again, ends where it would have. Package deploy's own tests refuse each call.
 func TestReleaseResumes(t *testing.T) {
 	r := ofReleases(t)
@@ -686,6 +686,7 @@ func TestReleaseResumes(t *testing.T) {
 		t.Helper()
 		r.previous.run(t, e.gate.url, first...).wants(t, "deploying", 0)
 	}
+	tried := map[string]bool{}
 	for _, tt := range []struct {
 		name   string
 		before func(t *testing.T)
@@ -705,6 +706,10 @@ func TestReleaseResumes(t *testing.T) {
 			want := d.state(t)
 			refused := 0
 			for _, of := range slices.Sorted(maps.Keys(counts)) {
+				if tt.name == "upgrade" && tried[of] { // by the same code as in a deployment
+					continue
+				}
+				tried[of] = true
 				refused++
 				e.reset(t)
 				tt.before(t)
