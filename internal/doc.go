@@ -7,8 +7,8 @@
 //	health
 //	config
 //	aws/organizations  bolt  wire
-//	accountcheck
-//	announcement  aws/cloudformation  incident  mfadeadline  quarantine  ratelimit  redrive  suppression
+//	accountcheck  announcement  suppression
+//	aws/cloudformation  ending  incident  mfadeadline  quarantine  ratelimit  redrive
 //	aws/accessanalyzer  aws/budgets  aws/ec2  aws/eventhistory  aws/s3control  aws/securityhub  digest  guard
 //	accountfacts  alert  aws/s3  daytwo  eventrules  evidence  repeats
 //	bootstrap  credentialreport  deploy  detect  eventpattern  replay  worker

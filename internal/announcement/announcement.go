@@ -12,6 +12,7 @@ import (
 
 	"rootguard/internal/alert"
 	"rootguard/internal/detect"
+	"rootguard/internal/ending"
 	"rootguard/internal/failure"
 	"rootguard/internal/guard"
 	"rootguard/internal/keys"
@@ -118,33 +119,17 @@ type Sender interface {
 	Send(ctx context.Context, n guard.Notice) (guard.Result, error)
 }
 
-// Summary is when to report what root did under an announcement.
-type Summary struct {
-	Key      string    `json:"key"` // "account/from/ID"
-	Account  string    `json:"account"`
-	Due      time.Time `json:"due,omitzero"` // zero: it was reported
-	Revision int       `json:"revision"`     // of the row, which begins at 1
-	Failures int       `json:"failures,omitempty"`
-}
-
-// RowKey is worker.Row's.
-func (s Summary) RowKey() string { return s.Key }
-
-// RowDue is worker.Row's.
-func (s Summary) RowDue() time.Time { return s.Due }
-
 // Announcer opens and closes announcements, and reports what became of them.
 type Announcer struct {
 	register  Register
-	summaries worker.Rows[Summary]
+	summaries ending.Schedule
 	sender    Sender
 	now       func() time.Time
-	batch     int // summaries read at a time
 }
 
 // New returns an Announcer. batch is how many summaries it reads at a time; 0 is 64.
-func New(store Store, summaries worker.Rows[Summary], sender Sender, now func() time.Time, batch int) *Announcer {
-	return &Announcer{Register{store}, summaries, sender, now, cmp.Or(batch, 64)}
+func New(store Store, summaries worker.Rows[ending.Row], sender Sender, now func() time.Time, batch int) *Announcer {
+	return &Announcer{Register{store}, ending.Schedule{Rows: summaries, Now: now, What: "announcements that ended", Batch: batch}, sender, now}
 }
 
 // Announce opens an announcement: Account, From, Until, Owner, Reason and Actor
@@ -224,18 +209,9 @@ func (an *Announcer) publish(ctx context.Context, f detect.Finding) error {
 	return err //nolint:wrapcheck // it says which event
 }
 
-// scheduleSummary has Summarize look at an announcement at a time, if not earlier.
+// scheduleSummary has Summarize report an announcement at a time, if not earlier.
 func (an *Announcer) scheduleSummary(ctx context.Context, e *AuditEvent, at time.Time) error {
-	key := summaryKey(e)
-	err := an.summaries.Update(ctx, key, func(d Summary) Summary {
-		if d.Key != "" && (d.Due.IsZero() || d.Due.Before(at)) {
-			return Summary{}
-		}
-		d.Key, d.Account, d.Due = key, e.Account, at
-		d.Revision++
-		return d
-	})
-	if err != nil {
+	if err := an.summaries.Add(ctx, summaryKey(e), e.Account, at); err != nil {
 		return fmt.Errorf("storing when announcement %s ends: %w", e.ID, err)
 	}
 	return nil
@@ -284,82 +260,27 @@ func (r Register) Lower(ctx context.Context, f detect.Finding) (detect.Finding, 
 	return detect.Announce(f, detect.Announced{ID: o.ID, Owner: o.Owner, Reason: o.Reason, Until: last.End()}), nil
 }
 
-// Summarized says what Summarize did.
-type Summarized struct {
-	Ended int  // announcements that ended
-	More  bool // some are due that were left to the next run
-}
-
 // Summarize says what root did under every announcement that was over some minutes
 // before a time, once. What one run leaves is due for the next.
-func (an *Announcer) Summarize(ctx context.Context, at time.Time) (done Summarized, err error) {
-	loop := worker.Loop[Summary]{
-		What: "announcements that ended", At: at, Now: an.now, Page: an.batch, Batch: 1, Reserve: reserve, Backoff: worker.AfterFailure(),
-		Due:    an.summaries.Due,
-		Row:    func(d *Summary) (string, int) { return d.Key, d.Failures },
-		PutOff: an.putOff,
-	}
-	loop.Do = worker.One(func(ctx context.Context, d *Summary) worker.Result {
-		told, err := an.summarize(ctx, *d)
-		if told {
-			done.Ended++
-		}
-		if err != nil {
-			err = fmt.Errorf("telling what became of announced root use: %w", err)
-		}
-		return guard.ResultOf(err)
-	})
-	run := loop.Run(ctx)
-	done.More = run.More
-	return done, run.Err()
+func (an *Announcer) Summarize(ctx context.Context, at time.Time) (ending.Done, error) {
+	return an.summaries.Run(ctx, at, an.summarize) //nolint:wrapcheck // it says what ended
 }
 
-// reserve is what must be left of the context's time for one more summary.
-const reserve = 3 * time.Second
-
-// putOff stores that a summary's attempt failed, unless the row has changed.
-func (an *Announcer) putOff(ctx context.Context, d *Summary, failures int, until time.Time) (stored bool, err error) {
-	err = an.summaries.Update(ctx, d.Key, func(cur Summary) Summary {
-		if stored = cur.Revision == d.Revision; !stored {
-			return Summary{}
-		}
-		cur.Due, cur.Failures = until, failures
-		cur.Revision++
-		return cur
-	})
-	return stored, err //nolint:wrapcheck // the loop says which row
-}
-
-// summarize reports the announcement that a deadline is of, and takes it off the index.
-func (an *Announcer) summarize(ctx context.Context, d Summary) (told bool, err error) {
-	_, rest, _ := strings.Cut(d.Key, "/")
-	began, _, _ := strings.Cut(rest, "/")
-	from, err := time.Parse(time.RFC3339, began)
+// summarize reports the announcement that a row is of.
+func (an *Announcer) summarize(ctx context.Context, r ending.Row) (told bool, err error) {
+	from, err := r.Time()
 	if err != nil {
-		return false, failure.Permanent(fmt.Errorf("reading when the announcement of summary %s began: %w", d.Key, err))
+		return false, failure.Permanent(fmt.Errorf("reading when the announcement of summary %s began: %w", r.Key, err))
 	}
-	known, err := an.register.between(ctx, d.Account, from, from)
+	known, err := an.register.between(ctx, r.Account, from, from)
 	if err != nil {
 		return false, err
 	}
-	// There is none where the process that announced it died before it counted.
-	if i := slices.IndexFunc(known, func(a Announcement) bool { return summaryKey(&a.Opened) == d.Key }); i >= 0 {
-		if told, err = an.publishSummary(ctx, &known[i]); err != nil {
-			return told, err
-		}
+	i := slices.IndexFunc(known, func(a Announcement) bool { return summaryKey(&a.Opened) == r.Key })
+	if i < 0 {
+		return false, nil // the process that announced it died before it counted
 	}
-	err = an.summaries.Update(ctx, d.Key, func(cur Summary) Summary {
-		if cur.Revision != d.Revision {
-			return Summary{}
-		}
-		cur.Due, cur.Failures = time.Time{}, 0
-		cur.Revision++
-		return cur
-	})
-	if err != nil {
-		return told, fmt.Errorf("storing that summary %s was sent: %w", d.Key, err)
-	}
-	return told, nil
+	return an.publishSummary(ctx, &known[i])
 }
 
 func (an *Announcer) publishSummary(ctx context.Context, a *Announcement) (told bool, err error) {
@@ -463,10 +384,6 @@ func times(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-func announcementKey(e *AuditEvent) string {
-	return keys.Account(e.Account) + "/" + e.From.UTC().Format(time.RFC3339) + "/" + e.ID + "/" + string(e.Action)
-}
+func announcementKey(e *AuditEvent) string { return summaryKey(e) + "/" + string(e.Action) }
 
-func summaryKey(e *AuditEvent) string {
-	return keys.Account(e.Account) + "/" + e.From.UTC().Format(time.RFC3339) + "/" + e.ID
-}
+func summaryKey(e *AuditEvent) string { return ending.Key(e.Account, e.From, e.ID) }

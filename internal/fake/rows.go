@@ -11,19 +11,17 @@ import (
 	"time"
 
 	"rootguard/internal/accountcheck"
-	"rootguard/internal/announcement"
+	"rootguard/internal/ending"
 	"rootguard/internal/failure"
 	"rootguard/internal/mfadeadline"
 	"rootguard/internal/quarantine"
-	"rootguard/internal/suppression"
 	"rootguard/internal/worker"
 )
 
 var (
 	_ worker.Rows[mfadeadline.Deadline] = (*Deadlines)(nil)
 	_ quarantine.Rows                   = (*Quarantines)(nil)
-	_ worker.Rows[announcement.Summary] = (*Summaries)(nil)
-	_ worker.Rows[suppression.Expiry]   = (*Expiries)(nil)
+	_ worker.Rows[ending.Row]           = (*Ends)(nil)
 	_ accountcheck.Checks               = (*Checks)(nil)
 )
 
@@ -33,11 +31,8 @@ type Deadlines = Rows[mfadeadline.Deadline]
 // Quarantines are how far the quarantine of each user has come.
 type Quarantines = Rows[quarantine.Quarantine]
 
-// Summaries are when the summaries of announcements are due.
-type Summaries = Rows[announcement.Summary]
-
-// Expiries are when the ends of suppressions are reported.
-type Expiries = Rows[suppression.Expiry]
+// Ends are when it is reported that something is over.
+type Ends = Rows[ending.Row]
 
 // Rows is a worker.Rows in memory. The zero value is ready.
 type Rows[T worker.Row] struct {

@@ -14,6 +14,7 @@ import (
 	"rootguard/internal/alert"
 	"rootguard/internal/announcement"
 	"rootguard/internal/detect"
+	"rootguard/internal/ending"
 	"rootguard/internal/failure"
 	"rootguard/internal/fake"
 	"rootguard/internal/guard"
@@ -42,7 +43,7 @@ func (s *watched) recap(t *testing.T, want int) {
 	if err != nil {
 		t.Fatalf("recapping: %v", err)
 	}
-	if diff := cmp.Diff(announcement.Summarized{Ended: want}, got); diff != "" {
+	if diff := cmp.Diff(ending.Done{Ended: want}, got); diff != "" {
 		t.Errorf("at %v (-want +got):\n%s", s.clock.Now(), diff)
 	}
 }
@@ -399,7 +400,7 @@ func TestRecapIsBounded(t *testing.T) {
 	deadline, _ := ctx.Deadline()
 	now := s.clock.Now()
 	s.clock.Advance(deadline.Sub(now) - time.Second)
-	if got, err := s.Summarize(ctx, now); err != nil || got != (announcement.Summarized{More: true}) {
+	if got, err := s.Summarize(ctx, now); err != nil || got != (ending.Done{More: true}) {
 		t.Errorf("without time: %+v, %v", got, err)
 	}
 	if got, err := s.Renotify(ctx, now); err != nil || got != (incident.Renotified{}) {

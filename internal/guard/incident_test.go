@@ -26,14 +26,14 @@ type watched struct {
 	*world
 	incidents     *fake.Incidents
 	announcements *fake.Announcements
-	recaps        *fake.Summaries
+	recaps        *fake.Ends
 }
 
 func newWatched(change ...func(*wire.Settings)) *watched {
 	w := newWorld(change...)
 	s := &watched{
 		world: w, incidents: &fake.Incidents{Script: w.script, Conflicts: true},
-		announcements: &fake.Announcements{Script: w.script, Ledger: w.ledger}, recaps: &fake.Summaries{Script: w.script, Conflicts: true},
+		announcements: &fake.Announcements{Script: w.script, Ledger: w.ledger}, recaps: &fake.Ends{Script: w.script, Conflicts: true},
 	}
 	s.parts = newParts(wire.Deps{
 		Detector: detectorFunc(func(rec *cloudtrail.Record, _ *detect.AssumedRoot) detect.Outcome {

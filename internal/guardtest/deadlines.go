@@ -4,8 +4,8 @@ import (
 	"testing"
 	"time"
 
-	"rootguard/internal/announcement"
 	"rootguard/internal/cloudtrail"
+	"rootguard/internal/ending"
 	"rootguard/internal/mfadeadline"
 	"rootguard/internal/quarantine"
 	"rootguard/internal/worker"
@@ -33,11 +33,11 @@ func Quarantines(t *testing.T, newQuarantines func(t *testing.T) quarantine.Rows
 	}, func(q quarantine.Quarantine) int { return q.Revision })
 }
 
-// Summaries runs the contract of worker.Rows with summaries. newRows returns empty ones.
-func Summaries(t *testing.T, newRows func(t *testing.T) worker.Rows[announcement.Summary]) {
+// Ends runs the contract of worker.Rows with rows of what ends. newRows returns empty ones.
+func Ends(t *testing.T, newRows func(t *testing.T) worker.Rows[ending.Row]) {
 	t.Helper()
-	Rows(t, newRows, announcement.Summary{Key: "123456789012/2025-03-01T12:00:00Z/01234-56789", Account: "123456789012", Due: t0, Revision: 3, Failures: 4},
-		func(key string, due time.Time, revision int) announcement.Summary {
-			return announcement.Summary{Key: key, Due: due, Revision: revision}
-		}, func(s announcement.Summary) int { return s.Revision })
+	Rows(t, newRows, ending.Row{Key: "123456789012/2025-03-01T12:00:00Z/01234-56789", Account: "123456789012", Due: t0, Revision: 3, Failures: 4},
+		func(key string, due time.Time, revision int) ending.Row {
+			return ending.Row{Key: key, Due: due, Revision: revision}
+		}, func(r ending.Row) int { return r.Revision })
 }

@@ -6,11 +6,10 @@ import (
 	"time"
 
 	"rootguard/internal/accountcheck"
-	"rootguard/internal/announcement"
+	"rootguard/internal/ending"
 	"rootguard/internal/health"
 	"rootguard/internal/incident"
 	"rootguard/internal/quarantine"
-	"rootguard/internal/suppression"
 )
 
 // Renotifier sends again what no one has acknowledged.
@@ -31,30 +30,25 @@ func Renotify(g Renotifier) Task {
 
 // Summarizer says what became of announced root use.
 type Summarizer interface {
-	Summarize(ctx context.Context, at time.Time) (announcement.Summarized, error)
+	Summarize(ctx context.Context, at time.Time) (ending.Done, error)
 }
 
 // Summarize is the task of reporting what became of announced root use.
-func Summarize(g Summarizer) Task {
-	return Task{Name: "announcements", Run: func(ctx context.Context, at time.Time) (slog.Value, error) {
-		did, err := g.Summarize(ctx, at)
-		if did == (announcement.Summarized{}) {
-			return slog.Value{}, err
-		}
-		return slog.GroupValue(slog.Int("ended", did.Ended), slog.Bool("more", did.More)), err
-	}}
-}
+func Summarize(g Summarizer) Task { return ended("announcements", g.Summarize) }
 
 // Expirer says that suppressions of alerts are over.
 type Expirer interface {
-	Expire(ctx context.Context, at time.Time) (suppression.Expired, error)
+	Expire(ctx context.Context, at time.Time) (ending.Done, error)
 }
 
 // Expire is the task of reporting that suppressions are over.
-func Expire(g Expirer) Task {
-	return Task{Name: "suppressions", Run: func(ctx context.Context, at time.Time) (slog.Value, error) {
-		did, err := g.Expire(ctx, at)
-		if did == (suppression.Expired{}) {
+func Expire(g Expirer) Task { return ended("suppressions", g.Expire) }
+
+// ended is a task of reporting that something is over.
+func ended(name string, report func(ctx context.Context, at time.Time) (ending.Done, error)) Task {
+	return Task{Name: name, Run: func(ctx context.Context, at time.Time) (slog.Value, error) {
+		did, err := report(ctx, at)
+		if did == (ending.Done{}) {
 			return slog.Value{}, err
 		}
 		return slog.GroupValue(slog.Int("ended", did.Ended), slog.Bool("more", did.More)), err

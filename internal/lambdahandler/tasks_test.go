@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"rootguard/internal/announcement"
+	"rootguard/internal/ending"
 	"rootguard/internal/incident"
 )
 
@@ -17,9 +17,9 @@ func (f renotifier) Renotify(_ context.Context, at time.Time) (incident.Renotifi
 	return f(at)
 }
 
-type summarizer func(at time.Time) (announcement.Summarized, error)
+type summarizer func(at time.Time) (ending.Done, error)
 
-func (f summarizer) Summarize(_ context.Context, at time.Time) (announcement.Summarized, error) {
+func (f summarizer) Summarize(_ context.Context, at time.Time) (ending.Done, error) {
 	return f(at)
 }
 
@@ -43,9 +43,9 @@ func TestChoresOfTheGuard(t *testing.T) {
 		{Renotify(renotifier(func(at time.Time) (incident.Renotified, error) {
 			return incident.Renotified{Resent: 2, Noted: 1, More: true}, check(at)
 		})), "incidents", "[resent=2 noted=1 more=true]"},
-		{Summarize(summarizer(func(at time.Time) (announcement.Summarized, error) { return announcement.Summarized{}, check(at) })), "announcements", "<nil>"},
-		{Summarize(summarizer(func(at time.Time) (announcement.Summarized, error) {
-			return announcement.Summarized{Ended: 3}, check(at)
+		{Summarize(summarizer(func(at time.Time) (ending.Done, error) { return ending.Done{}, check(at) })), "announcements", "<nil>"},
+		{Summarize(summarizer(func(at time.Time) (ending.Done, error) {
+			return ending.Done{Ended: 3}, check(at)
 		})), "announcements", "[ended=3 more=false]"},
 	} {
 		did, err := tt.chore.Run(t.Context(), at)

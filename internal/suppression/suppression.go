@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"rootguard/internal/detect"
+	"rootguard/internal/ending"
 	"rootguard/internal/failure"
 	"rootguard/internal/guard"
 	"rootguard/internal/keys"
@@ -162,33 +163,17 @@ type Sender interface {
 	Send(ctx context.Context, n guard.Notice) (guard.Result, error)
 }
 
-// Expiry is when to report that a suppression is over.
-type Expiry struct {
-	Key      string    `json:"key"` // "account/until/ID"
-	Account  string    `json:"account"`
-	Due      time.Time `json:"due,omitzero"` // zero: it was reported
-	Revision int       `json:"revision"`     // of the row, which begins at 1
-	Failures int       `json:"failures,omitempty"`
-}
-
-// RowKey is worker.Row's.
-func (e Expiry) RowKey() string { return e.Key }
-
-// RowDue is worker.Row's.
-func (e Expiry) RowDue() time.Time { return e.Due }
-
 // Desk adds and removes suppressions, and reports that they are over.
 type Desk struct {
-	store    Store
-	expiries worker.Rows[Expiry]
-	sender   Sender
-	now      func() time.Time
-	batch    int
+	store  Store
+	ends   ending.Schedule
+	sender Sender
+	now    func() time.Time
 }
 
-// NewDesk returns a Desk. batch is how many expiries it reads at a time; 0 is 64.
-func NewDesk(store Store, expiries worker.Rows[Expiry], sender Sender, now func() time.Time, batch int) *Desk {
-	return &Desk{store, expiries, sender, now, cmp.Or(batch, 64)}
+// NewDesk returns a Desk. batch is how many rows of ends it reads at a time; 0 is 64.
+func NewDesk(store Store, ends worker.Rows[ending.Row], sender Sender, now func() time.Time, batch int) *Desk {
+	return &Desk{store, ending.Schedule{Rows: ends, Now: now, What: "suppressions that ended", Batch: batch}, sender, now}
 }
 
 // Suppress adds a suppression, which begins now: Account, Finding, Principal, Until,
@@ -274,98 +259,34 @@ func (d *Desk) publish(ctx context.Context, f detect.Finding) error {
 
 // schedule has Expire report a suppression at a time, if not earlier.
 func (d *Desk) schedule(ctx context.Context, e *AuditEvent, at time.Time) error {
-	key := expiryKey(e)
-	err := d.expiries.Update(ctx, key, func(x Expiry) Expiry {
-		if x.Key != "" && (x.Due.IsZero() || x.Due.Before(at)) {
-			return Expiry{}
-		}
-		x.Key, x.Account, x.Due = key, e.Account, at
-		x.Revision++
-		return x
-	})
-	if err != nil {
+	if err := d.ends.Add(ctx, endKey(e), e.Account, at); err != nil {
 		return fmt.Errorf("storing when suppression %s ends: %w", e.ID, err)
 	}
 	return nil
 }
 
-// Expired says what Expire did.
-type Expired struct {
-	Ended int  // suppressions that ended
-	More  bool // some are due that were left to the next run
-}
-
 // Expire reports every suppression that was over some minutes before a time, once.
 // What one run leaves is due for the next.
-func (d *Desk) Expire(ctx context.Context, at time.Time) (done Expired, err error) {
-	loop := worker.Loop[Expiry]{
-		What: "suppressions that ended", At: at, Now: d.now, Page: d.batch, Batch: 1, Reserve: reserve, Backoff: worker.AfterFailure(),
-		Due:    d.expiries.Due,
-		Row:    func(x *Expiry) (string, int) { return x.Key, x.Failures },
-		PutOff: d.putOff,
-	}
-	loop.Do = worker.One(func(ctx context.Context, x *Expiry) worker.Result {
-		ended, err := d.expire(ctx, *x)
-		if ended {
-			done.Ended++
-		}
-		if err != nil {
-			err = fmt.Errorf("reporting suppressions that ended: %w", err)
-		}
-		return guard.ResultOf(err)
-	})
-	run := loop.Run(ctx)
-	done.More = run.More
-	return done, run.Err()
+func (d *Desk) Expire(ctx context.Context, at time.Time) (ending.Done, error) {
+	return d.ends.Run(ctx, at, d.expire) //nolint:wrapcheck // it says what ended
 }
 
-// reserve is what must be left of the context's time for one more.
-const reserve = 3 * time.Second
-
-// putOff stores that an attempt failed, unless the row has changed.
-func (d *Desk) putOff(ctx context.Context, x *Expiry, failures int, until time.Time) (stored bool, err error) {
-	err = d.expiries.Update(ctx, x.Key, func(cur Expiry) Expiry {
-		if stored = cur.Revision == x.Revision; !stored {
-			return Expiry{}
-		}
-		cur.Due, cur.Failures = until, failures
-		cur.Revision++
-		return cur
-	})
-	return stored, err //nolint:wrapcheck // the loop says which row
-}
-
-// expire reports one suppression, and takes it off the index.
-func (d *Desk) expire(ctx context.Context, x Expiry) (ended bool, err error) {
-	_, rest, _ := strings.Cut(x.Key, "/")
-	text, id, _ := strings.Cut(rest, "/")
-	until, err := time.Parse(time.RFC3339, text)
+// expire reports the suppression that a row is of.
+func (d *Desk) expire(ctx context.Context, r ending.Row) (ended bool, err error) {
+	until, err := r.Time()
 	if err != nil {
-		return false, failure.Permanent(fmt.Errorf("reading when the suppression of %s ends: %w", x.Key, err))
+		return false, failure.Permanent(fmt.Errorf("reading when the suppression of %s ends: %w", r.Key, err))
 	}
-	events, err := d.store.Events(ctx, x.Account, until, until)
+	events, err := d.store.Events(ctx, r.Account, until, until)
 	if err != nil {
-		return false, fmt.Errorf("looking for suppressions of account %s: %w", x.Account, err)
+		return false, fmt.Errorf("looking for suppressions of account %s: %w", r.Account, err)
 	}
 	known := Of(events)
-	// There is none where the process that added it died before it counted.
-	if i := slices.IndexFunc(known, func(s Suppression) bool { return s.Added.ID == id }); i >= 0 {
-		if ended, err = d.report(ctx, &known[i]); err != nil {
-			return ended, err
-		}
+	i := slices.IndexFunc(known, func(s Suppression) bool { return endKey(&s.Added) == r.Key })
+	if i < 0 {
+		return false, nil // the process that added it died before it counted
 	}
-	err = d.expiries.Update(ctx, x.Key, func(cur Expiry) Expiry {
-		if cur.Revision != x.Revision {
-			return Expiry{}
-		}
-		cur.Due, cur.Failures = time.Time{}, 0
-		cur.Revision++
-		return cur
-	})
-	if err != nil {
-		return ended, fmt.Errorf("storing that the end of suppression %s was reported: %w", id, err)
-	}
-	return ended, nil
+	return d.report(ctx, &known[i])
 }
 
 func (d *Desk) report(ctx context.Context, s *Suppression) (ended bool, err error) {
@@ -382,8 +303,6 @@ func (d *Desk) report(ctx context.Context, s *Suppression) (ended bool, err erro
 	return res.Disposition == guard.Alerted, err //nolint:wrapcheck // it says which event
 }
 
-func eventKey(e *AuditEvent) string { return expiryKey(e) + "/" + string(e.Action) }
+func eventKey(e *AuditEvent) string { return endKey(e) + "/" + string(e.Action) }
 
-func expiryKey(e *AuditEvent) string {
-	return keys.Account(e.Account) + "/" + e.Until.UTC().Format(time.RFC3339) + "/" + e.ID
-}
+func endKey(e *AuditEvent) string { return ending.Key(e.Account, e.Until, e.ID) }

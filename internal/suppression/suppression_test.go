@@ -14,6 +14,7 @@ import (
 
 	"rootguard/internal/cloudtrail"
 	"rootguard/internal/detect"
+	"rootguard/internal/ending"
 	"rootguard/internal/failure"
 	"rootguard/internal/fake"
 	"rootguard/internal/guard"
@@ -46,7 +47,7 @@ func newWorld() *world {
 	w.store = &fake.Suppressions{Script: script, Ledger: w.ledger}
 	w.Parts = wire.New(wire.Deps{
 		Detector: w, Ledger: w.ledger, Facts: &fake.Facts{Script: script}, Publisher: w.pub, Now: w.clock.Now,
-		Suppressions: w.store, Expiries: &fake.Expiries{Script: script, Conflicts: true},
+		Suppressions: w.store, Expiries: &fake.Ends{Script: script, Conflicts: true},
 	}, wire.DefaultSettings())
 	return w
 }
@@ -160,7 +161,7 @@ func TestSuppressed(t *testing.T) {
 	w.handle(t, "expired", w.clock.Now(), granted("run-9"), guard.Alerted)
 	w.uses(t, e.ID, 3)
 	w.clock.Advance(6 * time.Minute)
-	for _, want := range []suppression.Expired{{Ended: 1}, {}} {
+	for _, want := range []ending.Done{{Ended: 1}, {}} {
 		if got, err := w.Suppressor.Expire(t.Context(), w.clock.Now()); got != want || err != nil {
 			t.Errorf("expired: %+v, %v, want %+v", got, err, want)
 		}

@@ -10,6 +10,7 @@ import (
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/daytwo"
 	"rootguard/internal/detect"
+	"rootguard/internal/ending"
 	"rootguard/internal/guard"
 	"rootguard/internal/incident"
 	"rootguard/internal/mfadeadline"
@@ -32,9 +33,9 @@ type Deps struct {
 
 	Deadlines     worker.Rows[mfadeadline.Deadline] // nil in a log that is replayed
 	Announcements announcement.Store                // nil where nothing can be announced
-	Summaries     worker.Rows[announcement.Summary] // of announcements
+	Summaries     worker.Rows[ending.Row]           // of announcements
 	Suppressions  suppression.Store                 // nil where nothing can be suppressed
-	Expiries      worker.Rows[suppression.Expiry]   // of suppressions
+	Expiries      worker.Rows[ending.Row]           // of suppressions
 	Incidents     incident.Store                    // nil where no one acknowledges
 	WrittenAcks   incident.WrittenAcks              // nil where no one acknowledges by hand
 	Checks        accountcheck.Checks               // nil where accounts are not checked

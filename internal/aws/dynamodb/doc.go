@@ -14,9 +14,9 @@
 //	ACCOUNT#<id>     QUARANTINE#<key>                    quarantine.Quarantine, only where quarantine is on or in a dry run
 //	ACCOUNT#<id>     INCIDENT#<start>/<ID>               incident.Incident
 //	ACCOUNT#<id>     ANNOUNCEMENT#<from>/<ID>/<act>      announcement.Entry
-//	ACCOUNT#<id>     RECAP#<account>/<from>/<ID>         mfadeadline.Deadline
+//	ACCOUNT#<id>     RECAP#<account>/<from>/<ID>         ending.Row
 //	ACCOUNT#<id>     SUPPRESSION#<until>/<ID>/<action>   suppression.AuditEvent
-//	ACCOUNT#<id>     SUPPRESSIONEND#<account>/<until>/<ID>  suppression.Expiry
+//	ACCOUNT#<id>     SUPPRESSIONEND#<account>/<until>/<ID>  ending.Row
 //	INCIDENT#<ID>    INCIDENT#     the incident's key; ack_by and ack_note of one who acknowledges by hand
 //	ACCOUNT#<id>     ROUND#<key>   accountcheck.Round: its root's, its users', and in the guard's own account the discovery of accounts
 //	ACCOUNTS         ACCOUNT#<id>  that the account is known

@@ -7,13 +7,12 @@ import (
 	"time"
 
 	"rootguard/internal/accountcheck"
-	"rootguard/internal/announcement"
 	"rootguard/internal/daytwo"
 	"rootguard/internal/digestwork"
+	"rootguard/internal/ending"
 	"rootguard/internal/failure"
 	"rootguard/internal/mfadeadline"
 	"rootguard/internal/quarantine"
-	"rootguard/internal/suppression"
 	"rootguard/internal/worker"
 )
 
@@ -89,8 +88,8 @@ func (s *Store) Quarantines() quarantine.Rows {
 }
 
 // Summaries are when the summaries of announcements are due.
-func (s *Store) Summaries() worker.Rows[announcement.Summary] {
-	return rowsOf[announcement.Summary]{s: s, key: keysOf(recapPrefix), shard: recapShard}
+func (s *Store) Summaries() worker.Rows[ending.Row] {
+	return rowsOf[ending.Row]{s: s, key: keysOf(recapPrefix), shard: recapShard}
 }
 
 // DigestStates has how far digests have come: one row.
@@ -106,8 +105,8 @@ func (s *Store) DigestCollections() worker.Rows[digestwork.Collection] {
 func digestRow(rowKey string) key { return key{digestPartition, sortKey(digestPrefix, rowKey)} }
 
 // Expiries are when the ends of suppressions are to be reported.
-func (s *Store) Expiries() worker.Rows[suppression.Expiry] {
-	return rowsOf[suppression.Expiry]{s: s, key: keysOf(expiryPrefix), shard: expiryShard}
+func (s *Store) Expiries() worker.Rows[ending.Row] {
+	return rowsOf[ending.Row]{s: s, key: keysOf(expiryPrefix), shard: expiryShard}
 }
 
 func keysOf(prefix string) func(string) key {

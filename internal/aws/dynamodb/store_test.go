@@ -19,6 +19,7 @@ import (
 	"rootguard/internal/aws/dynamodb/dynamotest"
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/detect"
+	"rootguard/internal/ending"
 	"rootguard/internal/failure"
 	"rootguard/internal/guard"
 	"rootguard/internal/guardtest"
@@ -68,7 +69,8 @@ func TestDeadlines(t *testing.T) {
 }
 
 func TestRecaps(t *testing.T) {
-	guardtest.Summaries(t, func(t *testing.T) worker.Rows[announcement.Summary] { t.Helper(); return open(t).Summaries() })
+	guardtest.Ends(t, func(t *testing.T) worker.Rows[ending.Row] { t.Helper(); return open(t).Summaries() })
+	guardtest.Ends(t, func(t *testing.T) worker.Rows[ending.Row] { t.Helper(); return open(t).Expiries() })
 }
 
 func TestIncidents(t *testing.T) {
