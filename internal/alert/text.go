@@ -475,19 +475,15 @@ func identifiers(f *detect.Finding) string {
 
 // findingID is the ID of a finding, whole where it is one of the catalogue.
 func findingID(id detect.ID) string {
-	if inCatalogue(id) {
+	if detect.InCatalogue(id) {
 		return string(id)
 	}
 	return display(string(id), 40)
 }
 
-func inCatalogue(id detect.ID) bool {
-	return slices.ContainsFunc(detect.Catalogue(), func(e detect.Entry) bool { return e.ID == id })
-}
-
 // eventID is an event's ID, whole where rootguard made it.
 func eventID(id string) string {
-	if made, rest, ok := strings.Cut(id, "/"); ok && inCatalogue(detect.ID(made)) {
+	if made, rest, ok := strings.Cut(id, "/"); ok && detect.InCatalogue(detect.ID(made)) {
 		return made + "/" + display(rest, 120)
 	}
 	return display(id, 80)

@@ -64,9 +64,8 @@ func (c *ackCmd) ids() ([]string, error) {
 	case len(ids) > 0 && c.filtered():
 		return nil, usageError{"name IDs, or choose by --account, --finding or --all, not both"}
 	}
-	known := detect.Catalogue()
 	for _, f := range c.Finding {
-		if !slices.ContainsFunc(known, func(e detect.Entry) bool { return string(e.ID) == f }) {
+		if !detect.InCatalogue(detect.ID(f)) {
 			return nil, usageError{fmt.Sprintf("--finding: there is no finding %q; rootguard findings lists them", f)}
 		}
 	}
@@ -78,10 +77,8 @@ func (c *ackCmd) given(now time.Time) (ack incident.Ack, err error) {
 	if ack.Note, err = words("note", c.Note, "say what you found out, or what you do about it"); err != nil {
 		return ack, err
 	}
-	if c.By != "" {
-		if ack.By, err = words("by", c.By, "say who looks after it, or leave it out"); err != nil {
-			return ack, err
-		}
+	if ack.By, err = optionalWords("by", c.By, "say who looks after it, or leave it out"); err != nil {
+		return ack, err
 	}
 	if c.Snooze != 0 {
 		if d := time.Duration(c.Snooze); d < time.Minute || d > longestSnooze {

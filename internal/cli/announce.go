@@ -88,14 +88,8 @@ func (c announceOpenCmd) Run(ctx context.Context, sys system) error {
 	if err != nil {
 		return err
 	}
-	if !c.New && e.Account != o.config.Account {
-		known, err := o.store.Accounts(ctx)
-		if err != nil {
-			return err
-		}
-		if !slices.Contains(known, e.Account) {
-			return fmt.Errorf("--account %s: nothing of it has reached rootguard so far; check the ID (rootguard status --aws lists accounts), or add --new if it is right", e.Account)
-		}
+	if err := o.refuseUnknown(ctx, e.Account, c.New); err != nil {
+		return err
 	}
 	e.Actor = o.actor
 	e, err = o.parts.Announcer.Announce(ctx, e)
@@ -156,6 +150,19 @@ type closedJSON struct {
 	Reason string       `json:"reason,omitempty"`
 }
 
+func closedOf(by detect.Actor, at time.Time, reason string) *closedJSON {
+	return &closedJSON{By: by, At: at, Reason: reason}
+}
+
+// line says it to people: what was done, when, by whose credentials and why.
+func (c *closedJSON) line(done string) string {
+	line := done + " " + label.Time(c.At) + " by " + c.By.ARN
+	if c.Reason != "" {
+		line += ": " + c.Reason
+	}
+	return label.Clean(line)
+}
+
 func windowOf(a *announcement.Announcement, now time.Time) windowJSON {
 	o := &a.Opened
 	w := windowJSON{
@@ -163,7 +170,7 @@ func windowOf(a *announcement.Announcement, now time.Time) windowJSON {
 		OpenedBy: o.Actor, OpenedAt: o.At,
 	}
 	if c := a.EndedEarly; c != nil {
-		w.Closed = &closedJSON{By: c.Actor, At: c.At, Reason: c.Reason}
+		w.Closed = closedOf(c.Actor, c.At, c.Reason)
 	}
 	return w
 }
@@ -219,11 +226,7 @@ func (c announceListCmd) Run(ctx context.Context, sys system) error {
 		fmt.Fprintf(&b, "  %s\n", label.Clean(o.Owner+": "+o.Reason))
 		fmt.Fprintf(&b, "  %s\n", p.faint(label.Clean("opened "+label.Time(o.At)+" by "+o.Actor.ARN)))
 		if c := a.EndedEarly; c != nil {
-			line := "closed " + label.Time(c.At) + " by " + c.Actor.ARN
-			if c.Reason != "" {
-				line += ": " + c.Reason
-			}
-			fmt.Fprintf(&b, "  %s\n", p.faint(label.Clean(line)))
+			fmt.Fprintf(&b, "  %s\n", p.faint(closedOf(c.Actor, c.At, c.Reason).line("closed")))
 		}
 	}
 	return writeText(sys.stdout, b.String())
@@ -251,12 +254,9 @@ Examples:
 
 // Run closes.
 func (c announceCloseCmd) Run(ctx context.Context, sys system) error {
-	reason := ""
-	var err error
-	if c.Reason != "" {
-		if reason, err = words("reason", c.Reason, "say why, or leave it out"); err != nil {
-			return err
-		}
+	reason, err := optionalWords("reason", c.Reason, "say why, or leave it out")
+	if err != nil {
+		return err
 	}
 	id := ""
 	if c.ID != "" {

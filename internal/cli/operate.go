@@ -90,6 +90,30 @@ func words(flag, text, fix string) (string, error) {
 	return text, nil
 }
 
+// optionalWords are words that may be left out.
+func optionalWords(flag, text, fix string) (string, error) {
+	if text == "" {
+		return "", nil
+	}
+	return words(flag, text, fix)
+}
+
+// refuseUnknown is an error about an account of which nothing has reached rootguard,
+// unless it is said to be new, or is the guard's own.
+func (o *operator) refuseUnknown(ctx context.Context, account string, isNew bool) error {
+	if isNew || account == o.config.Account {
+		return nil
+	}
+	known, err := o.store.Accounts(ctx)
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(known, account) {
+		return fmt.Errorf("--account %s: nothing of it has reached rootguard so far; check the ID (rootguard status --aws lists accounts), or add --new if it is right", account)
+	}
+	return nil
+}
+
 // knows warns the user where rootguard has heard nothing of an account yet.
 func (o *operator) knows(ctx context.Context, sys system, account string) error {
 	accounts, err := o.store.Accounts(ctx)

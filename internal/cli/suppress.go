@@ -51,9 +51,8 @@ Examples:
 // event is what to suppress.
 func (c suppressAddCmd) event(now time.Time) (e suppression.AuditEvent, err error) {
 	e.Account, e.Finding = string(c.Account), detect.ID(strings.TrimSpace(c.Finding))
-	known := slices.ContainsFunc(detect.Catalogue(), func(entry detect.Entry) bool { return entry.ID == e.Finding })
 	switch why := detect.Unsuppressible(e.Finding); {
-	case !known:
+	case !detect.InCatalogue(e.Finding):
 		return e, usageError{fmt.Sprintf("--finding %q is no finding; rootguard findings lists them", label.Clean(c.Finding))}
 	case why != "":
 		return e, usageError{fmt.Sprintf("--finding %s is always sent: %s", e.Finding, why)}
@@ -84,14 +83,8 @@ func (c suppressAddCmd) Run(ctx context.Context, sys system) error {
 	if err != nil {
 		return err
 	}
-	if !c.New && e.Account != o.config.Account {
-		known, err := o.store.Accounts(ctx)
-		if err != nil {
-			return err
-		}
-		if !slices.Contains(known, e.Account) {
-			return fmt.Errorf("--account %s: nothing of it has reached rootguard so far; check the ID (rootguard status --aws lists accounts), or add --new if it is right", e.Account)
-		}
+	if err := o.refuseUnknown(ctx, e.Account, c.New); err != nil {
+		return err
 	}
 	e.Actor = o.actor
 	e, err = o.parts.Suppressor.Suppress(ctx, e)
@@ -155,7 +148,7 @@ func suppressionOf(s *suppression.Suppression, uses int, now time.Time) suppress
 		From: s.From(), Until: s.End(), Owner: a.Owner, Reason: a.Reason, AddedBy: a.Actor,
 	}
 	if r := s.Removed; r != nil {
-		j.Removed = &closedJSON{By: r.Actor, At: r.At, Reason: r.Reason}
+		j.Removed = closedOf(r.Actor, r.At, r.Reason)
 	}
 	switch {
 	case s.Removed != nil && !s.Removed.At.After(now):
@@ -207,11 +200,7 @@ func (c suppressListCmd) Run(ctx context.Context, sys system) error {
 		fmt.Fprintf(&b, "  %s\n", label.Clean(s.Owner+": "+s.Reason))
 		fmt.Fprintf(&b, "  %s\n", p.faint(label.Clean("added "+label.Time(s.From)+" by "+s.AddedBy.ARN)))
 		if r := s.Removed; r != nil {
-			line := "removed " + label.Time(r.At) + " by " + r.By.ARN
-			if r.Reason != "" {
-				line += ": " + r.Reason
-			}
-			fmt.Fprintf(&b, "  %s\n", p.faint(label.Clean(line)))
+			fmt.Fprintf(&b, "  %s\n", p.faint(r.line("removed")))
 		}
 	}
 	return writeText(sys.stdout, b.String())
@@ -245,12 +234,9 @@ Examples:
 
 // Run removes.
 func (c suppressRemoveCmd) Run(ctx context.Context, sys system) error {
-	reason := ""
-	var err error
-	if c.Reason != "" {
-		if reason, err = words("reason", c.Reason, "say why, or leave it out"); err != nil {
-			return err
-		}
+	reason, err := optionalWords("reason", c.Reason, "say why, or leave it out")
+	if err != nil {
+		return err
 	}
 	id, ok := keys.ReadID(c.ID)
 	if !ok {

@@ -57,6 +57,9 @@ func Catalogue() []Entry { return slices.Clone(catalogue) }
 
 var catalogue = slices.Concat(rootFindings, userFindings, callFindings, dayTwoFindings, guardFindings)
 
+// InCatalogue reports whether there is such a finding.
+func InCatalogue(id ID) bool { return entry(id).Title != "" }
+
 // entry is the catalogue's entry for a finding.
 func entry(id ID) Entry {
 	for _, e := range catalogue {

@@ -12,7 +12,7 @@ import (
 func Unsuppressible(id ID) string {
 	e := entry(id)
 	switch {
-	case e.Title == "":
+	case !InCatalogue(id):
 		return "it is no finding"
 	case e.Severity >= Critical:
 		return "it is critical"
