@@ -102,10 +102,3 @@ const (
 func (k *Checker) spent(ctx context.Context) bool {
 	return ctx.Err() != nil || worker.Short(ctx, k.deps.Now(), reserve)
 }
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
-}

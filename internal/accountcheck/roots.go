@@ -14,6 +14,7 @@ import (
 	"rootguard/internal/cloudtrail"
 	"rootguard/internal/detect"
 	"rootguard/internal/guard"
+	"rootguard/internal/keys"
 	"rootguard/internal/worker"
 )
 
@@ -195,7 +196,7 @@ func (p *rootRun) judge(ctx context.Context, r *Check, live bootstrap.LiveFact) 
 		root.Seen.update(root.Known, r.Done)
 	}
 	r.Root = Root{Known: &live, Compared: root.Compared, Problems: root.Problems, Seen: root.Seen, Entered: root.Entered}
-	r.Root.Seen.update(&live, later(p.at, p.deps.Now()))
+	r.Root.Seen.update(&live, keys.Latest(p.at, p.deps.Now()))
 	unreported := slices.ContainsFunc(root.Problems, func(one RootProblem) bool { return !one.Alerted })
 	if root.Known != nil && reflect.DeepEqual(*root.Known, live) && !unreported && p.at.Sub(root.Compared) < daily {
 		return nil

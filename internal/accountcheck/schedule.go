@@ -8,6 +8,7 @@ import (
 
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/guard"
+	"rootguard/internal/keys"
 )
 
 // Schedule keeps when each account is checked. It is a guard.FactsHook, and a
@@ -96,7 +97,7 @@ func (s Schedule) Added(ctx context.Context, facts []bootstrap.Fact) error {
 				r.Due = soon
 			}
 			if entered {
-				r.Root.Entered = later(r.Root.Entered, f.Time)
+				r.Root.Entered = keys.Latest(r.Root.Entered, f.Time)
 			} else {
 				r.Root.Compared = time.Time{}
 			}

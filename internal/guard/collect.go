@@ -13,6 +13,7 @@ import (
 
 	"rootguard/internal/alert"
 	"rootguard/internal/detect"
+	"rootguard/internal/keys"
 	"rootguard/internal/repeats"
 	"rootguard/internal/worker"
 )
@@ -42,8 +43,8 @@ const (
 	collectWait = 6 * time.Minute
 	collectMost = 45 * time.Minute
 
-	// recounted is in how many of the latest batches an event is looked for that may
-	// not have been counted.
+	// recounted is in how many of the latest batches of a collection, which go on for
+	// years, an event is looked for that may not have been counted.
 	recounted = 50
 
 	collected = "collected/"
@@ -58,6 +59,14 @@ func (gr *Group) collection() Collection {
 		return ""
 	}
 	return Collection(name)
+}
+
+// oldest is the first batch in which an event may be that is counted again.
+func (gr *Group) oldest() int {
+	if gr.collection() == "" {
+		return 0
+	}
+	return max(gr.First, gr.Batches-recounted)
 }
 
 // batch is the next batch of a collection, and the key of its claim.
@@ -79,7 +88,6 @@ func (g *Guard) Collect(ctx context.Context, of Collection, n Notice) (Result, e
 	f := alert.BoundFinding(n.Finding)
 	res := Result{Outcome: detect.Outcome{Kind: detect.Matched, Finding: f}, Disposition: RolledUp}
 	key := claimKey(f.Account, cmp.Or(n.Claim, f.EventID))
-	now := latest(n.At, g.deps.Now())
 	var verdict verdict
 	var claim Claim
 	err := g.deps.Ledger.Update(ctx, key, "", func(c Claim, _ repeats.Series) (Claim, repeats.Series) {
@@ -115,38 +123,7 @@ func (g *Guard) Collect(ctx context.Context, of Collection, n Notice) (Result, e
 			return res, nil // it had an alert of its own, or none
 		}
 	}
-	return res, errors.Join(g.countCollected(ctx, &claim, verdict == fold, now), later)
-}
-
-// countCollected is count for a collection, whose batches go on for years.
-func (g *Guard) countCollected(ctx context.Context, c *Claim, fresh bool, now time.Time) error {
-	sealed := 0
-	for range maxCounts {
-		var cur Group
-		err := g.deps.Ledger.UpdateGroup(ctx, c.Group, func(was Group) Group {
-			var changed bool
-			if cur, changed = was.collect(c, sealed, now); !changed {
-				return Group{}
-			}
-			return cur
-		})
-		if err != nil {
-			return fmt.Errorf("opening collection %s: %w", c.Group, err)
-		}
-		if fresh {
-			sealed = max(sealed, cur.Batches-1)
-		}
-		for sealed = max(sealed, cur.First, cur.Batches-recounted); sealed < cur.Batches; sealed++ {
-			counted, err := g.deps.Ledger.Count(ctx, c.Group, sealed, c.Key)
-			if err != nil {
-				return fmt.Errorf("counting event %s: %w", c.Key, err)
-			}
-			if counted {
-				return nil
-			}
-		}
-	}
-	return fmt.Errorf("counting event %s: %w", c.Key, errSealed)
+	return res, errors.Join(g.count(ctx, &claim, nil, verdict == fold, n.At), later)
 }
 
 // collect returns a collection's group with a batch that may take a notice, where
@@ -184,12 +161,12 @@ func (gr *Group) allowed(now time.Time) time.Time {
 		return now
 	}
 	last := gr.Published[len(gr.Published)-1]
-	return latest(now, last.Add(noticesApart))
+	return keys.Latest(now, last.Add(noticesApart))
 }
 
 // Ready reports whether what is collected now goes out at once.
 func (g *Guard) Ready(ctx context.Context, of Collection, at time.Time) (bool, error) {
-	at = latest(at, g.deps.Now()) // a schedule's time is before what its run collects
+	at = keys.Latest(at, g.deps.Now()) // a schedule's time is before what its run collects
 	gr, err := g.collection(ctx, of)
 	if err != nil {
 		return false, err
@@ -217,7 +194,7 @@ func (g *Guard) collection(ctx context.Context, of Collection) (gr Group, err er
 // for all. more says that the run that collects goes on, for which it waits. Where
 // it fails, all of it stays due. sent counts alerts.
 func (g *Guard) SendCollected(ctx context.Context, of Collection, at time.Time, more bool) (sent int, err error) {
-	at = latest(at, g.deps.Now()) // a schedule's time is before what its run collects
+	at = keys.Latest(at, g.deps.Now()) // a schedule's time is before what its run collects
 	gr, err := g.collection(ctx, of)
 	if err != nil || gr.Sent >= gr.Batches || gr.Due().After(at) {
 		return 0, err

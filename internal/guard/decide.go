@@ -157,13 +157,6 @@ func (s *Settings) lease(ev event, c Claim, sr repeats.Series, now time.Time) de
 	return decision{verdict: publish, claim: c, series: sr}
 }
 
-func latest(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
-}
-
 // escalates notes a failed root sign-in and reports whether it is the one with
 // which they are too many, or was before. recent are the times of these.
 func (s *Settings) escalates(sr *repeats.Series, claim string, f *detect.Finding, n *repeats.Repeated, before bool) (recent []time.Time, escalates bool) {

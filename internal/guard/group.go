@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"rootguard/internal/detect"
+	"rootguard/internal/keys"
 )
 
 // Group is the repeats of one finding in one session whose event times lie in the
@@ -49,7 +50,7 @@ type Group struct {
 func (gr *Group) Unsent() bool { return gr.Sent < gr.Batches || gr.old() }
 
 // Due is when its roll-up is to be published.
-func (gr *Group) Due() time.Time { return latest(gr.Until, gr.Retry) }
+func (gr *Group) Due() time.Time { return keys.Latest(gr.Until, gr.Retry) }
 
 // old reports whether it is a row of version 1 that holds something unsent.
 func (gr *Group) old() bool { return gr.Pending.Count > 0 || gr.Sending != nil }
@@ -65,7 +66,7 @@ func (gr *Group) UnsentSince() time.Time {
 	case gr.Pending.Count > 0:
 		since = gr.Pending.Since
 	}
-	return latest(gr.Until, since)
+	return keys.Latest(gr.Until, since)
 }
 
 // maxCounts bounds how often a batch may be sealed before an event is in it.
@@ -76,17 +77,21 @@ const maxCounts = 8
 // is in one batch: they are tried in order, and a batch that is sealed says whether
 // it has the event.
 //
-// of is the finding that the event repeats, nil where that is not known.
-func (g *Guard) count(ctx context.Context, c *Claim, of *detect.Finding, fresh bool) error {
-	if strings.HasPrefix(c.Group, collected) {
-		return g.countCollected(ctx, c, fresh, g.deps.Now())
-	}
+// of is the finding that the event repeats, nil where that is not known. at is as of
+// when it is counted, where that is later than the clock.
+func (g *Guard) count(ctx context.Context, c *Claim, of *detect.Finding, fresh bool, at time.Time) error {
 	sealed := 0 // batches that take no more
 	for range maxCounts {
 		var cur Group
 		err := g.deps.Ledger.UpdateGroup(ctx, c.Group, func(was Group) Group {
 			var changed bool
-			if cur, changed = g.settings.open(was, c, of, sealed, g.deps.Now()); !changed {
+			now := keys.Latest(at, g.deps.Now())
+			if strings.HasPrefix(c.Group, collected) {
+				cur, changed = was.collect(c, sealed, now)
+			} else {
+				cur, changed = g.settings.open(was, c, of, sealed, now)
+			}
+			if !changed {
 				return Group{}
 			}
 			return cur
@@ -97,7 +102,7 @@ func (g *Guard) count(ctx context.Context, c *Claim, of *detect.Finding, fresh b
 		if fresh {
 			sealed = max(sealed, cur.Batches-1)
 		}
-		for ; sealed < cur.Batches; sealed++ {
+		for sealed = max(sealed, cur.oldest()); sealed < cur.Batches; sealed++ {
 			counted, err := g.deps.Ledger.Count(ctx, c.Group, sealed, c.Key)
 			if err != nil {
 				return fmt.Errorf("counting event %s: %w", c.Key, err)
@@ -128,7 +133,7 @@ func (s *Settings) open(gr Group, c *Claim, of *detect.Finding, sealed int, now 
 		gr.Since = now
 		gr.Until = gr.Opened.Add(span)
 		if gr.Sent > 0 { // it is over, and was reported: wait for more
-			gr.Until = latest(gr.Until, now.Add(span))
+			gr.Until = keys.Latest(gr.Until, now.Add(span))
 		}
 		if most := now.Add(2 * span); gr.Until.After(most) {
 			gr.Until = most // the event's clock was ahead

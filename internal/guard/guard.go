@@ -273,7 +273,7 @@ func (g *Guard) raise(ctx context.Context, ev event, of *alert.Incident) (Result
 			}
 			if throttled {
 				res.Disposition = RolledUp
-				return res, g.count(ctx, &d.claim, nil, true)
+				return res, g.count(ctx, &d.claim, nil, true, time.Time{})
 			}
 		}
 		a := g.alertOf(&d)
@@ -293,7 +293,7 @@ func (g *Guard) raise(ctx context.Context, ev event, of *alert.Incident) (Result
 		return res, unlisted
 	case fold:
 		res.Disposition = RolledUp
-		return res, g.count(ctx, &d.claim, d.of, true)
+		return res, g.count(ctx, &d.claim, d.of, true, time.Time{})
 	case noted:
 		res.Disposition = Counted
 	case withhold:
@@ -301,7 +301,7 @@ func (g *Guard) raise(ctx context.Context, ev event, of *alert.Incident) (Result
 	case duplicate:
 		res.Disposition = Duplicate
 		if d.claim.Group != "" { // who folded it may have died before it was counted
-			return res, g.count(ctx, &d.claim, nil, false)
+			return res, g.count(ctx, &d.claim, nil, false, time.Time{})
 		}
 		if d.claim.IncidentPending {
 			return res, g.attachLate(ctx, &d)

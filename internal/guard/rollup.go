@@ -57,7 +57,7 @@ func (g *Guard) sendGroup(ctx context.Context, gr Group, at time.Time) (sent boo
 	if gr.Of == "" {
 		return g.rollUp(ctx, gr, at)
 	}
-	n, err := g.sendCollected(ctx, gr, latest(at, g.deps.Now()))
+	n, err := g.sendCollected(ctx, gr, keys.Latest(at, g.deps.Now()))
 	return n > 0 && err == nil, err
 }
 
@@ -250,7 +250,7 @@ func (g *Guard) rolledUp(ctx context.Context, gr *Group) error {
 		cur.Sent++
 		cur.Failures, cur.Retry = 0, time.Time{}
 		if cur.Sent < cur.Batches {
-			cur.Since, cur.Until = now, latest(cur.Opened.Add(span), now.Add(span))
+			cur.Since, cur.Until = now, keys.Latest(cur.Opened.Add(span), now.Add(span))
 		}
 		return cur
 	})

@@ -1,4 +1,4 @@
-// Package keys makes the parts of the keys under which rows are stored.
+// Package keys makes the parts of the keys under which rows are stored, and the times in them.
 package keys
 
 import (
@@ -43,6 +43,14 @@ func Dated(at time.Time) time.Time {
 		return time.Time{}
 	}
 	return at
+}
+
+// Latest is the later of two times.
+func Latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // ShortID is an ID that people can read to each other and copy: two groups of

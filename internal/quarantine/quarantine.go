@@ -591,19 +591,12 @@ func (q *run) would(ctx context.Context, row Quarantine) error {
 
 func (q *run) announce(ctx context.Context, row Quarantine) error {
 	// Of a schedule's event that comes late, the time is past: notice begins now.
-	row.Effective = later(q.at, q.deps.Now()).Add(q.settings.Notice).Truncate(time.Second)
+	row.Effective = keys.Latest(q.at, q.deps.Now()).Add(q.settings.Notice).Truncate(time.Second)
 	if err := q.alert(ctx, &row, detect.QuarantineAnnounced, &q.Announced); err != nil {
 		return err
 	}
 	row.State, row.Due, row.Unanswered = Announced, row.Effective, 0
 	return q.store(ctx, row.Revision, row)
-}
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
 }
 
 func (q *run) note(ctx context.Context, row *Quarantine, kind bootstrap.FactKind, actor, what string) error {
