@@ -101,10 +101,16 @@ func (u AnnouncedUse) span() string {
 // finding is one about an announcement. by is who ran the command, at the time
 // that it is about.
 func (u AnnouncedUse) finding(by Actor, command string, at time.Time) Finding {
-	f := base(RootUseAnnounced)
-	f.Account, f.EventTime = u.Account, at.UTC()
-	f.opens(string(RootUseAnnounced)+"/"+u.Account+"/"+u.ID, time.Time{})
-	f.Session = "announcement " + u.ID
+	return operated(RootUseAnnounced, u.Account, "announcement", u.ID, by, command, at)
+}
+
+// operated is a finding about what an operator made: of is its kind, and with its ID it
+// is a subject and session of its own.
+func operated(finding ID, account, of, id string, by Actor, command string, at time.Time) Finding {
+	f := base(finding)
+	f.Account, f.EventTime = account, at.UTC()
+	f.opens(string(finding)+"/"+account+"/"+id, time.Time{})
+	f.Session = of + " " + id
 	f.Actor, f.UserAgent = by, command
 	return f
 }

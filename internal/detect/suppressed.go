@@ -129,12 +129,7 @@ func (s Suppressed) about() string {
 // finding is one about a suppression. by is who ran the command, at the time that it
 // is about.
 func (s Suppressed) finding(by Actor, command string, at time.Time) Finding {
-	f := base(AlertsSuppressed)
-	f.Account, f.EventTime = s.Account, at.UTC()
-	f.opens(string(AlertsSuppressed)+"/"+s.Account+"/"+s.ID, time.Time{})
-	f.Session = "suppression " + s.ID
-	f.Actor, f.UserAgent = by, command
-	return f
+	return operated(AlertsSuppressed, s.Account, "suppression", s.ID, by, command, at)
 }
 
 // SuppressionCreated is the finding that alerts are suppressed from now on. by is who

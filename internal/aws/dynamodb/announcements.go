@@ -16,32 +16,34 @@ import (
 
 // Append is announcement.Store'.
 func (s *Store) Append(ctx context.Context, e announcement.AuditEvent) (announcement.AuditEvent, error) {
-	k := timedRow(announcementPrefix, e.Key)
+	return appended(ctx, s, timedRow(announcementPrefix, e.Key), e.Account, "entry "+e.Key, 0, e)
+}
+
+// appended stores what happened to an account under its key, unless there is something,
+// and returns what is there then. It expires in a second since 1970; 0 is never.
+func appended[T any](ctx context.Context, s *Store, k key, account, what string, expires int64, e T) (there T, err error) {
 	r, err := rowOf(k, e)
 	if err != nil {
-		return announcement.AuditEvent{}, err
+		return there, err
 	}
+	r.expires = expires
 	if err := r.fits(); err != nil {
-		return announcement.AuditEvent{}, err
+		return there, err
 	}
-	if err := s.register(ctx, e.Account); err != nil {
-		return announcement.AuditEvent{}, err
+	if err := s.register(ctx, account); err != nil {
+		return there, err
 	}
-	err = s.put(ctx, &r, "")
 	var refused *types.ConditionalCheckFailedException
-	if err != nil && !errors.As(err, &refused) {
-		return announcement.AuditEvent{}, classed("storing entry "+e.Key, err)
+	if err := s.put(ctx, &r, ""); err != nil && !errors.As(err, &refused) {
+		return there, classed("storing "+what, err)
 	}
 	rows, err := s.read(ctx, k)
 	if err != nil {
-		return announcement.AuditEvent{}, err
+		return there, err
 	}
-	var there announcement.AuditEvent
 	at := rows[k]
-	if err := at.decode(s.now(), &there); err != nil {
-		return announcement.AuditEvent{}, err
-	}
-	return there, nil
+	err = at.decode(s.now(), &there)
+	return there, err
 }
 
 // Entries is announcement.Store'.

@@ -3,7 +3,6 @@ package dynamodb
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -24,29 +23,8 @@ type suppressions struct{ s *Store }
 func (s *Store) Suppressions() suppression.Store { return suppressions{s} }
 
 // Append is suppression.Store's.
-func (p suppressions) Append(ctx context.Context, e suppression.AuditEvent) (there suppression.AuditEvent, err error) {
-	k := timedRow(suppressionPrefix, e.Key)
-	r, err := rowOf(k, e)
-	if err != nil {
-		return there, err
-	}
-	r.expires = e.Until.Add(suppression.KeptFor).Unix()
-	if err := r.fits(); err != nil {
-		return there, err
-	}
-	if err := p.s.register(ctx, e.Account); err != nil {
-		return there, err
-	}
-	var refused *types.ConditionalCheckFailedException
-	if err := p.s.put(ctx, &r, ""); err != nil && !errors.As(err, &refused) {
-		return there, classed("storing suppression "+e.Key, err)
-	}
-	rows, err := p.s.read(ctx, k)
-	if err != nil {
-		return there, err
-	}
-	at := rows[k]
-	return there, at.decode(p.s.now(), &there)
+func (p suppressions) Append(ctx context.Context, e suppression.AuditEvent) (suppression.AuditEvent, error) {
+	return appended(ctx, p.s, timedRow(suppressionPrefix, e.Key), e.Account, "suppression "+e.Key, e.Until.Add(suppression.KeptFor).Unix(), e)
 }
 
 // Events is suppression.Store's. It is one query.
