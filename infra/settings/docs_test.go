@@ -14,7 +14,7 @@ import (
 	"rootguard/internal/testenv"
 )
 
-var update = flag.Bool("update", false, "write the table of internal/docs/settings.md anew from the table of settings")
+var update = flag.Bool("update", false, "rewrite the table of internal/docs/settings.md from the table of settings")
 
 // TestDocs holds the document of settings to the table, and its example to Parse.
 func TestDocs(t *testing.T) {

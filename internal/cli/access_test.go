@@ -30,7 +30,7 @@ import (
 	"rootguard/internal/wire"
 )
 
-var updateAccess = flag.Bool("update-access", false, "write the policies of internal/docs/access.md anew")
+var updateAccess = flag.Bool("update-access", false, "rewrite the policies of internal/docs/access.md")
 
 // permit is one action on one resource.
 type permit struct{ action, resource string }

@@ -29,7 +29,7 @@ type ackCmd struct {
 
 // Help has examples.
 func (ackCmd) Help() string {
-	return `A critical incident that is not acknowledged is sent again (after 15 minutes and an hour, unless deployed otherwise), to the escalation topic too. An acknowledgement ends that, and all receivers are notified once: of several incidents, in one note. If someone else was faster, their acknowledgement stays and you are told who it was. Another critical alert in the same incident opens it again, also one that is snoozed.
+	return `A critical incident that is not acknowledged is sent again (after 15 minutes and an hour, unless deployed otherwise), to the escalation topic too. An acknowledgement ends that, and all receivers are notified once: of several incidents, in one note. If someone else was faster, their acknowledgement stays and the output names them. Another critical alert in the same incident opens it again, also one that is snoozed.
 
 ` + announcePermissions + `
 

@@ -11,13 +11,13 @@ import (
 	"github.com/aws/smithy-go/middleware"
 )
 
-// observer is told of each call of AWS, before it, with what it asks for, such as a
+// observer gets each call of AWS, before it, with what it asks for, such as a
 // *dynamodb.QueryInput. done is called after it.
 type observer func(service, operation string, input any) (done func())
 
 type observerKey struct{}
 
-// observed is a context whose calls of AWS an observer is told of.
+// observed is a context whose calls of AWS an observer gets.
 func observed(ctx context.Context, o observer) context.Context {
 	return context.WithValue(ctx, observerKey{}, o)
 }

@@ -118,7 +118,7 @@ func command(ctx context.Context, dir, name string, args ...string) error {
 }
 
 // build builds the binary that carries the bundle, by the flags of .goreleaser.yaml.
-// The bundle stays where it is: the compiler is told that it is where it embeds it from.
+// The bundle stays where it is: an overlay has the compiler find it where it embeds it from.
 func (r *release) build(ctx context.Context, root string) error {
 	files, err := os.ReadDir(r.bundle)
 	if err != nil {

@@ -71,7 +71,7 @@ func TestAcknowledgeAll(t *testing.T) {
 		t.Errorf("the note: %+v", note.Finding)
 	}
 	s.clock.Advance(100 * time.Hour)
-	s.insist(t, incident.Renotified{})
+	s.renotify(t, incident.Renotified{})
 	for _, in := range s.all(t) {
 		if in.Ack == nil || !in.Ack.Notified || !in.Due.IsZero() {
 			t.Errorf("left: %+v", in)
@@ -106,7 +106,7 @@ func TestBatchFaults(t *testing.T) {
 			}
 			// The command is not run again: the sweep does what it left.
 			s.clock.Advance(9 * time.Minute)
-			s.insist(t, incident.Renotified{})
+			s.renotify(t, incident.Renotified{})
 			for range 3 {
 				s.clock.Advance(s.settings.Lease + 2*time.Minute)
 				if _, err := s.Renotify(t.Context(), s.clock.Now()); err != nil {
@@ -172,7 +172,7 @@ func TestSnooze(t *testing.T) {
 	s := newWatched(func(w *wire.Settings) { w.AckFlags = "--region us-east-1" })
 	id := s.opened(t, 1)[0]
 	s.clock.Advance(15 * time.Minute)
-	s.insist(t, incident.Renotified{Resent: 1})
+	s.renotify(t, incident.Renotified{Resent: 1})
 	snooze := bob
 	snooze.Until = s.clock.Now().Add(8 * time.Hour)
 	in, already, err := s.Acknowledge(t.Context(), id, snooze)
@@ -183,13 +183,13 @@ func TestSnooze(t *testing.T) {
 		t.Errorf("notes: %q", got)
 	}
 	s.clock.Advance(8*time.Hour - time.Second)
-	s.insist(t, incident.Renotified{})
+	s.renotify(t, incident.Renotified{})
 	s.clock.Advance(time.Second)
 	n := len(s.lines())
-	s.insist(t, incident.Renotified{Resent: 1})
-	s.insist(t, incident.Renotified{})
+	s.renotify(t, incident.Renotified{Resent: 1})
+	s.renotify(t, incident.Renotified{})
 	s.clock.Advance(15 * time.Minute)
-	s.insist(t, incident.Renotified{Resent: 1})
+	s.renotify(t, incident.Renotified{Resent: 1})
 	again := s.pub.Published()[n:]
 	if again[0].Finding.Title != "root.mfa.removed (repeat 1 of 3)" || again[1].Finding.Title != "root.mfa.removed (repeat 2 of 3)" ||
 		!strings.Contains(alert.Text(again[0]), "snoozed by bob until Sat 2025-03-01 ") ||
@@ -207,7 +207,7 @@ func TestSnooze(t *testing.T) {
 		t.Errorf("after another critical alert: %+v", in)
 	}
 	s.clock.Advance(15 * time.Minute)
-	s.insist(t, incident.Renotified{Resent: 1})
+	s.renotify(t, incident.Renotified{Resent: 1})
 
 	// Acknowledging ends it, and it can be snoozed no more.
 	if in, _, err = s.Acknowledge(t.Context(), id, bob); err != nil || in.Ack == nil || in.Snooze != nil {
@@ -217,7 +217,7 @@ func TestSnooze(t *testing.T) {
 		t.Errorf("snoozing what is acknowledged: %v, %v", already, err)
 	}
 	s.clock.Advance(100 * time.Hour)
-	s.insist(t, incident.Renotified{})
+	s.renotify(t, incident.Renotified{})
 }
 
 // TestSnoozeWithoutResends holds that a snooze counts where nothing else is sent again,
@@ -233,12 +233,12 @@ func TestSnoozeWithoutResends(t *testing.T) {
 	}
 	s.pub.Refuse = nil
 	s.clock.Advance(s.settings.Lease + time.Second)
-	s.insist(t, incident.Renotified{Noted: 1})
-	s.insist(t, incident.Renotified{})
+	s.renotify(t, incident.Renotified{Noted: 1})
+	s.renotify(t, incident.Renotified{})
 	s.clock.Advance(time.Hour)
-	s.insist(t, incident.Renotified{Resent: 1})
+	s.renotify(t, incident.Renotified{Resent: 1})
 	s.clock.Advance(time.Hour)
-	s.insist(t, incident.Renotified{})
+	s.renotify(t, incident.Renotified{})
 }
 
 // TestWrittenByHand holds that what was written into the table by hand counts once,
@@ -280,17 +280,17 @@ func TestWrittenByHand(t *testing.T) {
 	id := s.opened(t, 1)[0]
 	s.acknowledge(t, id, false)
 	s.incidents.Write(id, "carol", "mine")
-	s.insist(t, incident.Renotified{})
+	s.renotify(t, incident.Renotified{})
 	if in := s.only(t); in.Ack.By != "bob" || len(s.notes()) != 1 {
 		t.Errorf("who is second: %+v, %q", in.Ack, s.notes())
 	}
 	s.handle(t, s.removed(1, t0, t0.Add(time.Minute)), guard.Alerted)
-	s.insist(t, incident.Renotified{})
+	s.renotify(t, incident.Renotified{})
 	if in := s.only(t); in.Ack != nil {
 		t.Errorf("what was cleared counts again: %+v", in.Ack)
 	}
 	s.incidents.Write(id, "carol", "mine")
-	s.insist(t, incident.Renotified{})
+	s.renotify(t, incident.Renotified{})
 	if in := s.only(t); in.Ack == nil || in.Ack.By != "carol" || len(s.notes()) != 2 {
 		t.Errorf("written again: %+v, %q", in.Ack, s.notes())
 	}

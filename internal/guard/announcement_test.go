@@ -174,13 +174,13 @@ func TestAnnounceIsToldFirst(t *testing.T) {
 				t.Errorf("%v at call %d: lowered, and nobody was told", fault, call)
 			}
 			s.clock.Advance(2 * time.Hour)
-			recaps := 0
+			summaries := 0
 			if f.Severity != detect.Critical {
-				recaps = 1
+				summaries = 1
 			}
-			s.recap(t, recaps)
+			s.recap(t, summaries)
 			s.recap(t, 0)
-			if due, err := s.recaps.Due(t.Context(), s.clock.Now(), 10); len(due) > 0 || err != nil {
+			if due, err := s.summaries.Due(t.Context(), s.clock.Now(), 10); len(due) > 0 || err != nil {
 				t.Errorf("%v at call %d: still due: %+v, %v", fault, call, due, err)
 			}
 		}
@@ -369,7 +369,7 @@ func TestCloseFaults(t *testing.T) {
 			if (closed > 0) != isClosed || ended == 0 || closed+ended > 3 || len(count) > 2 {
 				t.Errorf("%v at call %d: closed %v: %v", fault, call, isClosed, s.lines())
 			}
-			if due, err := s.recaps.Due(t.Context(), s.clock.Now(), 10); len(due) > 0 || err != nil {
+			if due, err := s.summaries.Due(t.Context(), s.clock.Now(), 10); len(due) > 0 || err != nil {
 				t.Errorf("%v at call %d: still due: %+v, %v", fault, call, due, err)
 			}
 		}
@@ -433,7 +433,7 @@ func TestRecapOfAScript(t *testing.T) {
 		s := newWatched()
 		u := &under{Announcements: s.announcements, n: n}
 		s.parts = newParts(wire.Deps{
-			Ledger: s.ledger, Facts: s.journal, Publisher: s.pub, Now: s.clock.Now, Announcements: u, Summaries: s.recaps, Incidents: s.incidents,
+			Ledger: s.ledger, Facts: s.journal, Publisher: s.pub, Now: s.clock.Now, Announcements: u, Summaries: s.summaries, Incidents: s.incidents,
 		}, s.settings)
 		if _, err := s.Announce(t.Context(), entryFor(s.clock.Now(), time.Hour)); err != nil {
 			t.Fatal(err)

@@ -26,21 +26,21 @@ type watched struct {
 	*world
 	incidents     *fake.Incidents
 	announcements *fake.Announcements
-	recaps        *fake.Ends
+	summaries     *fake.Ends
 }
 
 func newWatched(change ...func(*wire.Settings)) *watched {
 	w := newWorld(change...)
 	s := &watched{
 		world: w, incidents: &fake.Incidents{Script: w.script, Conflicts: true},
-		announcements: &fake.Announcements{Script: w.script, Ledger: w.ledger}, recaps: &fake.Ends{Script: w.script, Conflicts: true},
+		announcements: &fake.Announcements{Script: w.script, Ledger: w.ledger}, summaries: &fake.Ends{Script: w.script, Conflicts: true},
 	}
 	s.parts = newParts(wire.Deps{
 		Detector: detectorFunc(func(rec *cloudtrail.Record, _ *detect.AssumedRoot) detect.Outcome {
 			return detect.Outcome{Kind: detect.Matched, Finding: w.findings[rec.EventID]}
 		}),
 		Ledger: w.ledger, Facts: w.journal, Publisher: w.pub, Limiter: w, Now: w.clock.Now,
-		Announcements: s.announcements, Summaries: s.recaps, Incidents: s.incidents, WrittenAcks: s.incidents,
+		Announcements: s.announcements, Summaries: s.summaries, Incidents: s.incidents, WrittenAcks: s.incidents,
 	}, w.settings)
 	return s
 }
@@ -63,7 +63,7 @@ func (s *watched) removed(n int, began, at time.Time) *cloudtrail.Record {
 	return s.record(f)
 }
 
-func (s *watched) insist(t *testing.T, want incident.Renotified) {
+func (s *watched) renotify(t *testing.T, want incident.Renotified) {
 	t.Helper()
 	got, err := s.Renotify(t.Context(), s.clock.Now())
 	if err != nil {
@@ -219,7 +219,7 @@ func TestRollUpsAreCounted(t *testing.T) {
 	s.flush(t, t0.Add(time.Hour), 1)
 	s.wantLines(t, "first high root.activity #1", "roll_up high root.activity #5")
 	s.clock.Advance(100 * time.Hour)
-	s.insist(t, incident.Renotified{}) // nothing critical
+	s.renotify(t, incident.Renotified{}) // nothing critical
 }
 
 // TestOneCaseSettlesNoOther holds that the end of one user's time without MFA settles
@@ -252,23 +252,23 @@ func TestOneCaseSettlesNoOther(t *testing.T) {
 		t.Errorf("events of incidents open %v and settled %v, want bob's and cho's to be open", open, settled)
 	}
 	s.clock.Advance(16 * time.Minute)
-	s.insist(t, incident.Renotified{Resent: 1})
+	s.renotify(t, incident.Renotified{Resent: 1})
 }
 
 func TestResends(t *testing.T) {
 	s := newWatched()
 	s.handle(t, s.signIn(0, t0), guard.Alerted)
 	id := s.only(t).ID
-	s.insist(t, incident.Renotified{})
+	s.renotify(t, incident.Renotified{})
 	s.clock.Advance(15*time.Minute - time.Second)
-	s.insist(t, incident.Renotified{})
+	s.renotify(t, incident.Renotified{})
 	s.clock.Advance(time.Second)
-	s.insist(t, incident.Renotified{Resent: 1})
-	s.insist(t, incident.Renotified{})
+	s.renotify(t, incident.Renotified{Resent: 1})
+	s.renotify(t, incident.Renotified{})
 	s.clock.Advance(45 * time.Minute)
-	s.insist(t, incident.Renotified{Resent: 1})
+	s.renotify(t, incident.Renotified{Resent: 1})
 	s.clock.Advance(100 * time.Hour)
-	s.insist(t, incident.Renotified{})
+	s.renotify(t, incident.Renotified{})
 	told := []string{"first critical root.signin #1", "resend critical root.signin (repeat 1 of 2) #1", "resend critical root.signin (repeat 2 of 2) #1"}
 	s.wantLines(t, told...)
 	for i, a := range s.pub.Published() {
@@ -286,21 +286,21 @@ func TestResends(t *testing.T) {
 	// Another critical alert begins again, one that is not does not.
 	s.handle(t, s.activity(1, t0, t0.Add(time.Hour)), guard.Alerted)
 	s.clock.Advance(time.Hour)
-	s.insist(t, incident.Renotified{})
+	s.renotify(t, incident.Renotified{})
 	s.handle(t, s.removed(2, t0, t0.Add(time.Hour)), guard.Alerted)
 	s.clock.Advance(15 * time.Minute)
-	s.insist(t, incident.Renotified{Resent: 1})
+	s.renotify(t, incident.Renotified{Resent: 1})
 	in := s.acknowledge(t, id, false)
 	if in.Ack == nil || !in.Ack.At.Equal(s.clock.Now()) || in.Ack.Note != bob.Note {
 		t.Errorf("acknowledged: %+v", in.Ack)
 	}
 	s.clock.Advance(100 * time.Hour)
-	s.insist(t, incident.Renotified{})
+	s.renotify(t, incident.Renotified{})
 	told = append(told, "first high root.activity #2", "first critical root.mfa.removed #3", "resend critical root.mfa.removed (repeat 1 of 2) #3",
 		"first info Incident acknowledged: "+id+" #3")
 	s.wantLines(t, told...)
 
-	// Who comes second is told who was first, and nothing is sent again.
+	// The output for the second names the first, and nothing is sent again.
 	second := bob
 	second.By, second.Note = "carol", "mine"
 	in, already, err := s.Acknowledge(t.Context(), id, second)
@@ -321,7 +321,7 @@ func TestResends(t *testing.T) {
 	first := s.clock.Now().Add(-100 * time.Hour)
 	s.handle(t, s.removed(5, t0, t0.Add(3*time.Hour)), guard.Alerted)
 	s.clock.Advance(2 * time.Hour)
-	s.insist(t, incident.Renotified{Resent: 1}) // the second; the first has passed
+	s.renotify(t, incident.Renotified{Resent: 1}) // the second; the first has passed
 	want := alert.Reopened{Title: "root.mfa.removed", At: t0.Add(3 * time.Hour), AcknowledgedBy: "bob", AcknowledgedAt: first}
 	for _, a := range s.pub.Published()[n:] {
 		if diff := cmp.Diff(&want, a.Incident.Reopened); diff != "" {
@@ -353,13 +353,13 @@ func TestAnnouncedIsNotResent(t *testing.T) {
 	s.announce(t, s.clock.Now(), time.Hour)
 	s.handle(t, s.signIn(0, s.clock.Now()), guard.Alerted)
 	s.clock.Advance(2 * time.Hour)
-	s.insist(t, incident.Renotified{})
+	s.renotify(t, incident.Renotified{})
 	if in := s.only(t); in.Cycle != 0 || in.Events != 1 {
 		t.Errorf("incident: %+v", in)
 	}
 	s.handle(t, s.removed(1, s.clock.Now().Add(-2*time.Hour), s.clock.Now().Add(-90*time.Minute)), guard.Alerted)
 	s.clock.Advance(15 * time.Minute)
-	s.insist(t, incident.Renotified{Resent: 1})
+	s.renotify(t, incident.Renotified{Resent: 1})
 	s.wantLines(t, "first high Root use announced by alice", "first low root.signin (announced) #1", "first critical root.mfa.removed #2",
 		"resend critical root.mfa.removed (repeat 1 of 2) #2")
 }
@@ -446,7 +446,7 @@ func TestIncidentStoreDown(t *testing.T) {
 		t.Errorf("incident: %+v", in)
 	}
 	s.clock.Advance(15 * time.Minute)
-	s.insist(t, incident.Renotified{Resent: 1})
+	s.renotify(t, incident.Renotified{Resent: 1})
 	s.wantLines(t, "first critical root.signin", "resend critical root.signin (repeat 1 of 2) #1")
 }
 
@@ -458,10 +458,10 @@ func TestInsistOverlaps(t *testing.T) {
 	s.clock.Advance(15 * time.Minute)
 	s.pub.Refuse = func(alert.Alert) error {
 		s.pub.Refuse = nil
-		s.insist(t, incident.Renotified{})
+		s.renotify(t, incident.Renotified{})
 		return nil
 	}
-	s.insist(t, incident.Renotified{Resent: 1})
+	s.renotify(t, incident.Renotified{Resent: 1})
 	s.handle(t, s.signIn(1, t0.Add(2*time.Minute)), guard.Alerted)
 	second := s.all(t)[1].ID
 	s.clock.Advance(15 * time.Minute)
@@ -470,9 +470,9 @@ func TestInsistOverlaps(t *testing.T) {
 		s.acknowledge(t, second, false)
 		return nil
 	}
-	s.insist(t, incident.Renotified{Resent: 1})
+	s.renotify(t, incident.Renotified{Resent: 1})
 	s.clock.Advance(time.Hour)
-	s.insist(t, incident.Renotified{Resent: 1}) // of the first
+	s.renotify(t, incident.Renotified{Resent: 1}) // of the first
 	if in := s.all(t)[1]; in.Ack == nil || !in.Ack.Notified || !in.Due.IsZero() {
 		t.Errorf("acknowledged while it was sent again: %+v", in)
 	}
@@ -530,13 +530,13 @@ func TestInsistWaitsForAToken(t *testing.T) {
 	s.handle(t, s.signIn(0, t0), guard.Alerted)
 	s.clock.Advance(15 * time.Minute)
 	asked := s.denied()
-	s.insist(t, incident.Renotified{More: true})
+	s.renotify(t, incident.Renotified{More: true})
 	if !slices.Equal(*asked, []time.Duration{time.Second}) {
 		t.Errorf("asked to wait %v", *asked)
 	}
 	tokens := 0
 	s.token = func(time.Duration) (bool, error) { tokens++; return true, nil }
-	s.insist(t, incident.Renotified{Resent: 1})
+	s.renotify(t, incident.Renotified{Resent: 1})
 	if tokens != 1 {
 		t.Errorf("%d tokens for one resend", tokens)
 	}
@@ -549,9 +549,9 @@ func TestOverdueResendNeedsNoToken(t *testing.T) {
 	s.handle(t, s.signIn(0, t0), guard.Alerted)
 	s.denied()
 	s.clock.Advance(20 * time.Minute)
-	s.insist(t, incident.Renotified{More: true})
+	s.renotify(t, incident.Renotified{More: true})
 	s.clock.Advance(time.Second)
-	s.insist(t, incident.Renotified{Resent: 1})
+	s.renotify(t, incident.Renotified{Resent: 1})
 	s.wantLines(t, "first critical root.signin #1", "resend critical root.signin (repeat 1 of 2) #1")
 }
 
@@ -599,8 +599,8 @@ func TestInsistIsBounded(t *testing.T) {
 	if got, err := late.Renotify(ctx, s.clock.Now()); err != nil || got != (incident.Renotified{More: true}) {
 		t.Errorf("without time: %+v, %v", got, err)
 	}
-	s.insist(t, incident.Renotified{Resent: 1}) // one alert for all
-	s.insist(t, incident.Renotified{})
+	s.renotify(t, incident.Renotified{Resent: 1}) // one alert for all
+	s.renotify(t, incident.Renotified{})
 	s.pub.Refuse = func(alert.Alert) error { return errors.New("down") }
 	s.clock.Advance(time.Hour)
 	for range 2 { // what is collected stays due
@@ -609,7 +609,7 @@ func TestInsistIsBounded(t *testing.T) {
 		}
 	}
 	s.pub.Refuse = nil
-	s.insist(t, incident.Renotified{Resent: 1})
+	s.renotify(t, incident.Renotified{Resent: 1})
 	resent := map[string]int{}
 	for _, a := range s.pub.Published()[n:] {
 		if a.Kind != alert.Resend || a.Summary == nil || a.Summary.FindingCount != n || a.Finding.Severity != detect.Critical {

@@ -206,7 +206,7 @@ func TestRowsThatCannotBeRead(t *testing.T) {
 	}
 	for name, list := range map[string]func() (int, error){
 		"incidents": func() (int, error) { all, err := s.store.DueIncidents(t.Context(), at, 5); return len(all), err },
-		"recaps":    func() (int, error) { all, err := s.store.Summaries().Due(t.Context(), at, 5); return len(all), err },
+		"summaries": func() (int, error) { all, err := s.store.Summaries().Due(t.Context(), at, 5); return len(all), err },
 	} {
 		if n, err := list(); n != 0 || err == nil || failure.Retryable(err) {
 			t.Errorf("%s: %d, %v", name, n, err)
