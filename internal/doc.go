@@ -12,7 +12,7 @@
 //	aws/accessanalyzer  aws/budgets  aws/ec2  aws/eventhistory  aws/s3control  aws/securityhub  digest  guard
 //	accountfacts  alert  aws/s3  daytwo  eventrules  evidence  repeats
 //	bootstrap  credentialreport  deploy  detect  eventpattern  replay  worker
-//	aws/awsenv  cloudtrail  deploy/assets  failure  keys  partition  version
+//	aws/awsenv  aws/sdkcall  cloudtrail  deploy/assets  failure  keys  partition  version
 //
 // cloudtrail, partition, eventpattern, eventrules, credentialreport, detect, bootstrap,
 // alert and digest are pure: no SDK, no clock, no files, no logger, so every decision can be

@@ -96,14 +96,14 @@ func within(span s3.Span) string {
 }
 
 // bucketClient is a client of the Region that a bucket is in.
-func (f lookupFlags) bucketClient(ctx context.Context, bucket string) (*sdks3.Client, error) {
+func (f lookupFlags) bucketClient(ctx context.Context, bucket string) (s3.API, error) {
 	region := ""
 	if len(f.Region) > 0 {
 		region = f.Region[0]
 	}
 	cfg, err := loadAWS(ctx, f.Profile, region)
 	if err != nil {
-		return nil, err
+		return s3.API{}, err
 	}
 	options := func(o *sdks3.Options) {
 		o.UsePathStyle = o.BaseEndpoint != nil // an emulation has no host for each bucket
@@ -112,15 +112,15 @@ func (f lookupFlags) bucketClient(ctx context.Context, bucket string) (*sdks3.Cl
 	if region == "" {
 		ctx, cancel := context.WithTimeout(ctx, bucketTimeout)
 		defer cancel()
-		found, err := s3.Region(ctx, sdks3.NewFromConfig(cfg, options), bucket)
+		found, err := s3.Region(ctx, sdks3.NewFromConfig(cfg, options).HeadBucket, bucket)
 		if err != nil {
-			return nil, err
+			return s3.API{}, err
 		}
 		if found != "" {
 			cfg.Region = found
 		}
 	}
-	return sdks3.NewFromConfig(awsenv.Streaming(cfg), options), nil // package s3 bounds each file itself
+	return s3.Of(sdks3.NewFromConfig(awsenv.Streaming(cfg), options)), nil // package s3 bounds each file itself
 }
 
 const (

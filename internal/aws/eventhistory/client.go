@@ -17,6 +17,8 @@ import (
 
 	sdk "github.com/aws/aws-sdk-go-v2/service/cloudtrail"
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail/types"
+
+	"rootguard/internal/aws/sdkcall"
 )
 
 const (
@@ -47,17 +49,17 @@ var ErrToken = errors.New("the token of the next page is no longer valid")
 // Client asks the Event history of one Region, at a bounded rate. It is for one
 // goroutine at a time.
 type Client struct {
-	api   *sdk.Client
-	every time.Duration
-	now   func() time.Time
-	pause func(context.Context, time.Duration) error
-	last  time.Time
+	lookup sdkcall.Call[sdk.LookupEventsInput, sdk.LookupEventsOutput, sdk.Options]
+	every  time.Duration
+	now    func() time.Time
+	pause  func(context.Context, time.Duration) error
+	last   time.Time
 }
 
 // New returns a Client that makes so many requests a second; pause waits, or
 // returns the context's error.
 func New(api *sdk.Client, rate float64, now func() time.Time, pause func(context.Context, time.Duration) error) *Client {
-	return &Client{api: api, every: time.Duration(float64(time.Second) / rate), now: now, pause: pause}
+	return &Client{lookup: api.LookupEvents, every: time.Duration(float64(time.Second) / rate), now: now, pause: pause}
 }
 
 // Page asks for a page of events within both times, which are inclusive and
@@ -77,7 +79,7 @@ func (c *Client) Page(ctx context.Context, q Question, since, until time.Time, t
 	if token != "" {
 		in.NextToken = &token
 	}
-	out, err := c.api.LookupEvents(ctx, in)
+	out, err := c.lookup(ctx, in)
 	c.last = c.now() // retries count too
 	var invalid *types.InvalidNextTokenException
 	switch {

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
+	"rootguard/internal/aws/sdkcall"
 	"rootguard/internal/deploy"
 )
 
@@ -20,7 +21,10 @@ var _ deploy.Uploads = (*Bucket)(nil)
 // Bucket is one that files are put into. Each call names the account that must own
 // it, so that nothing goes into a bucket that another account made under its name.
 type Bucket struct {
-	client                *sdk.Client
+	head                  HeadBucket
+	create                sdkcall.Call[sdk.CreateBucketInput, sdk.CreateBucketOutput, sdk.Options]
+	headObject            sdkcall.Call[sdk.HeadObjectInput, sdk.HeadObjectOutput, sdk.Options]
+	put                   sdkcall.Call[sdk.PutObjectInput, sdk.PutObjectOutput, sdk.Options]
 	name, account, region string
 	given                 bool // the operator's, of which nothing is changed
 }
@@ -28,13 +32,13 @@ type Bucket struct {
 // NewBucket returns the bucket of a name in the account and Region. One
 // that is given is not made, and nothing of it is changed.
 func NewBucket(client *sdk.Client, name, account, region string, given bool) *Bucket {
-	return &Bucket{client, name, account, region, given}
+	return &Bucket{client.HeadBucket, client.CreateBucket, client.HeadObject, client.PutObject, name, account, region, given}
 }
 
 // Prepare is deploy.Uploads'. Amazon S3 makes every new bucket private and encrypted;
 // what goes into this one is what every release has.
 func (b *Bucket) Prepare(ctx context.Context) error {
-	_, err := b.client.HeadBucket(ctx, &sdk.HeadBucketInput{Bucket: &b.name, ExpectedBucketOwner: &b.account})
+	_, err := b.head(ctx, &sdk.HeadBucketInput{Bucket: &b.name, ExpectedBucketOwner: &b.account})
 	switch {
 	case isStatus(err, http.StatusForbidden):
 		return fmt.Errorf("bucket %s is of another account, or you may not list it: name one of your own: %w", b.name, err)
@@ -53,7 +57,7 @@ func (b *Bucket) make(ctx context.Context) error {
 	if b.region != "us-east-1" { // which no constraint may name (Amazon S3 API Reference, CreateBucket)
 		in.CreateBucketConfiguration = &types.CreateBucketConfiguration{LocationConstraint: types.BucketLocationConstraint(b.region)}
 	}
-	if _, err := b.client.CreateBucket(ctx, in); err != nil && !errors.As(err, new(*types.BucketAlreadyOwnedByYou)) {
+	if _, err := b.create(ctx, in); err != nil && !errors.As(err, new(*types.BucketAlreadyOwnedByYou)) {
 		return fmt.Errorf("making bucket %s: %w", b.name, err)
 	}
 	return nil
@@ -66,7 +70,7 @@ func isStatus(err error, status int) bool {
 
 // Has is deploy.Uploads'.
 func (b *Bucket) Has(ctx context.Context, key string) (bool, error) {
-	_, err := b.client.HeadObject(ctx, &sdk.HeadObjectInput{Bucket: &b.name, Key: &key, ExpectedBucketOwner: &b.account})
+	_, err := b.headObject(ctx, &sdk.HeadObjectInput{Bucket: &b.name, Key: &key, ExpectedBucketOwner: &b.account})
 	switch {
 	case err == nil:
 		return true, nil
@@ -81,7 +85,7 @@ func (b *Bucket) Has(ctx context.Context, key string) (bool, error) {
 
 // Put is deploy.Uploads'.
 func (b *Bucket) Put(ctx context.Context, key string, data []byte) error {
-	_, err := b.client.PutObject(ctx, &sdk.PutObjectInput{
+	_, err := b.put(ctx, &sdk.PutObjectInput{
 		Bucket: &b.name, Key: &key, Body: bytes.NewReader(data), ExpectedBucketOwner: &b.account, ChecksumAlgorithm: types.ChecksumAlgorithmSha256,
 		ContentLength: aws.Int64(int64(len(data))),
 	})

@@ -8,15 +8,15 @@ import (
 	"strings"
 	"time"
 
+	"rootguard/internal/aws/sdkcall"
+
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 )
 
-// Lister lists a bucket.
-type Lister interface {
-	ListObjectsV2(ctx context.Context, in *sdk.ListObjectsV2Input, options ...func(*sdk.Options)) (*sdk.ListObjectsV2Output, error)
-}
+// ListObjects is the operation ListObjectsV2.
+type ListObjects = sdkcall.Call[sdk.ListObjectsV2Input, sdk.ListObjectsV2Output, sdk.Options]
 
 // Object is a file in a bucket.
 type Object struct {
@@ -43,7 +43,7 @@ var trailRegion = regexp.MustCompile(`^(.*/CloudTrail/[a-z]{2,}-[a-z-]+-[0-9]/)(
 
 // lister walks the folders of a source.
 type lister struct {
-	api     Lister
+	page    ListObjects
 	source  Source
 	span    Span
 	listing Listing
@@ -53,8 +53,8 @@ type lister struct {
 // List calls found for each log file of the source whose folder is of the span,
 // in no particular order. Folders of other services are passed over unlisted.
 // Where it fails, what was found so far is in the Listing.
-func List(ctx context.Context, api Lister, source Source, span Span, found func(Object) error) (Listing, error) {
-	l := &lister{api: api, source: source, span: span, found: found}
+func List(ctx context.Context, page ListObjects, source Source, span Span, found func(Object) error) (Listing, error) {
+	l := &lister{page: page, source: source, span: span, found: found}
 	if err := l.folder(ctx, source.Prefix); err != nil {
 		return l.listing, fmt.Errorf("listing %s: %w", source, err)
 	}
@@ -123,7 +123,7 @@ func (l *lister) pages(ctx context.Context, in *sdk.ListObjectsV2Input, each fun
 	in.Bucket = &l.source.Bucket
 	in.EncodingType = types.EncodingTypeUrl // a key may hold what XML cannot
 	for {
-		page, err := l.api.ListObjectsV2(ctx, in)
+		page, err := l.page(ctx, in)
 		if err != nil {
 			return err
 		}

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"rootguard/internal/aws/sdkcall"
+
 	sdk "github.com/aws/aws-sdk-go-v2/service/s3"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
@@ -39,16 +41,14 @@ type Span struct {
 	Since, Until time.Time
 }
 
-// Regioner says in which Region a bucket is.
-type Regioner interface {
-	HeadBucket(ctx context.Context, in *sdk.HeadBucketInput, options ...func(*sdk.Options)) (*sdk.HeadBucketOutput, error)
-}
+// HeadBucket is the operation of that name.
+type HeadBucket = sdkcall.Call[sdk.HeadBucketInput, sdk.HeadBucketOutput, sdk.Options]
 
 // Region returns the Region that a bucket is in. S3 names it in each answer about
 // the bucket, a refusal included (Amazon S3 API Reference, HeadBucket); it is ""
 // where this one does not.
-func Region(ctx context.Context, client Regioner, bucket string) (string, error) {
-	out, err := client.HeadBucket(ctx, &sdk.HeadBucketInput{Bucket: &bucket})
+func Region(ctx context.Context, head HeadBucket, bucket string) (string, error) {
+	out, err := head(ctx, &sdk.HeadBucketInput{Bucket: &bucket})
 	if err == nil {
 		if out.BucketRegion == nil {
 			return "", nil

@@ -54,7 +54,7 @@ func TestParse(t *testing.T) {
 func listed(t *testing.T, server *s3test.Server, prefix string, span s3.Span) ([]string, s3.Listing) {
 	t.Helper()
 	var keys []string
-	listing, err := s3.List(t.Context(), client(server), s3.Source{Bucket: "logs", Prefix: prefix}, span, func(o s3.Object) error {
+	listing, err := s3.List(t.Context(), client(server).ListObjectsV2, s3.Source{Bucket: "logs", Prefix: prefix}, span, func(o s3.Object) error {
 		keys = append(keys, o.Key)
 		return nil
 	})
@@ -123,7 +123,7 @@ func TestList(t *testing.T) {
 		t.Errorf("files of other names: got %q", got)
 	}
 	server.Inject("ListObjectsV2", 1, s3test.Fault{Status: http.StatusForbidden, Code: "AccessDenied"})
-	if _, err := s3.List(t.Context(), client(server), s3.Source{Bucket: "logs"}, s3.Span{}, func(s3.Object) error { return nil }); err == nil || !strings.Contains(err.Error(), "AccessDenied") {
+	if _, err := s3.List(t.Context(), client(server).ListObjectsV2, s3.Source{Bucket: "logs"}, s3.Span{}, func(s3.Object) error { return nil }); err == nil || !strings.Contains(err.Error(), "AccessDenied") {
 		t.Errorf("a listing that is denied: got %v", err)
 	}
 }
@@ -134,11 +134,11 @@ func TestRegion(t *testing.T) {
 		if fault.Status != 0 {
 			server.Inject("HeadBucket", 1, fault)
 		}
-		if region, err := s3.Region(t.Context(), client(server), "logs"); region != "eu-west-1" || err != nil {
+		if region, err := s3.Region(t.Context(), client(server).HeadBucket, "logs"); region != "eu-west-1" || err != nil {
 			t.Errorf("%s: got %q, %v", name, region, err)
 		}
 	}
-	if _, err := s3.Region(t.Context(), client(server), "none"); err == nil || !strings.Contains(err.Error(), "there is no bucket of that name") {
+	if _, err := s3.Region(t.Context(), client(server).HeadBucket, "none"); err == nil || !strings.Contains(err.Error(), "there is no bucket of that name") {
 		t.Errorf("no such bucket: got %v", err)
 	}
 }
@@ -179,7 +179,7 @@ func TestFill(t *testing.T) {
 	server.Inject("GetObject", 1, s3test.Fault{Half: true})
 	server.Inject("GetObject", 1, s3test.Fault{})
 	var failed []string
-	progress, err := spool.Fill(t.Context(), client(server), s3.Options{Failed: func(f s3.Failure) { failed = append(failed, f.Key) }})
+	progress, err := spool.Fill(t.Context(), s3.Of(client(server)), s3.Options{Failed: func(f s3.Failure) { failed = append(failed, f.Key) }})
 	if err != nil || len(failed) != 3 || progress.Copied != 17 || progress.Objects != 20 {
 		t.Fatalf("got %+v, failed %q, %v", progress, failed, err)
 	}
@@ -191,7 +191,7 @@ func TestFill(t *testing.T) {
 	// Again: only what is missing is asked for.
 	before := len(server.Calls("GetObject"))
 	reports := 0
-	progress, err = spool.Fill(t.Context(), client(server), s3.Options{Report: func(s3.Progress) { reports++ }})
+	progress, err = spool.Fill(t.Context(), s3.Of(client(server)), s3.Options{Report: func(s3.Progress) { reports++ }})
 	if err != nil || progress.Copied != 20 || len(server.Calls("GetObject"))-before != 3 || reports != 20 {
 		t.Errorf("got %+v with %d requests, %d reports, %v", progress, len(server.Calls("GetObject"))-before, reports, err)
 	}
@@ -218,7 +218,7 @@ func TestHostileKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	progress, err := spool.Fill(t.Context(), client(server), s3.Options{Failed: func(f s3.Failure) { t.Errorf("%q: %v", f.Key, f.Err) }})
+	progress, err := spool.Fill(t.Context(), s3.Of(client(server)), s3.Options{Failed: func(f s3.Failure) { t.Errorf("%q: %v", f.Key, f.Err) }})
 	if err != nil || progress.Copied != int64(len(keys)) || len(copies(t, spool)) != len(keys) {
 		t.Errorf("got %+v, %v, %d files; want each of %d keys in a file of its own", progress, err, len(copies(t, spool)), len(keys))
 	}
@@ -237,7 +237,7 @@ func TestFillGivesUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := spool.Fill(t.Context(), client(server), s3.Options{Workers: 2}); !errors.Is(err, s3.ErrGaveUp) || !strings.Contains(err.Error(), "AccessDenied") {
+	if _, err := spool.Fill(t.Context(), s3.Of(client(server)), s3.Options{Workers: 2}); !errors.Is(err, s3.ErrGaveUp) || !strings.Contains(err.Error(), "AccessDenied") {
 		t.Errorf("got %v, want that it gave up", err)
 	}
 	if n := len(server.Calls("GetObject")); n > 30 {
@@ -246,7 +246,7 @@ func TestFillGivesUp(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	enough := errors.New("interrupted")
 	cancel(enough)
-	if _, err := spool.Fill(ctx, client(server), s3.Options{}); err == nil {
+	if _, err := spool.Fill(ctx, s3.Of(client(server)), s3.Options{}); err == nil {
 		t.Error("interrupted: want an error")
 	}
 }

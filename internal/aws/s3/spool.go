@@ -13,21 +13,22 @@ import (
 	"sync"
 	"time"
 
+	"rootguard/internal/aws/sdkcall"
+
 	sdk "github.com/aws/aws-sdk-go-v2/service/s3"
 )
 
-// Getter reads objects.
-type Getter interface {
-	GetObject(ctx context.Context, in *sdk.GetObjectInput, options ...func(*sdk.Options)) (*sdk.GetObjectOutput, error)
-}
+// GetObject is the operation of that name.
+type GetObject = sdkcall.Call[sdk.GetObjectInput, sdk.GetObjectOutput, sdk.Options]
 
 // API is what a copy needs of S3.
-type API interface {
-	Lister
-	Getter
+type API struct {
+	List ListObjects
+	Get  GetObject
 }
 
-var _ API = (*sdk.Client)(nil)
+// Of returns the API of a client.
+func Of(client *sdk.Client) API { return API{client.ListObjectsV2, client.GetObject} }
 
 // Spool is a folder that files are copied to. A file that is there whole is not
 // copied again, so that an interrupted copy goes on where it was.
@@ -110,17 +111,17 @@ func (s *Spool) Fill(ctx context.Context, api API, opt Options) (Progress, error
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	f := &filling{spool: s, api: api, opt: &opt, stop: cancel}
+	f := &filling{spool: s, opt: &opt, stop: cancel}
 	objects := make(chan Object)
 	var wg sync.WaitGroup
 	for range opt.Workers {
 		wg.Go(func() {
 			for o := range objects {
-				f.copied(o, s.copy(ctx, api, o, opt.Timeout))
+				f.copied(o, s.copy(ctx, api.Get, o, opt.Timeout))
 			}
 		})
 	}
-	listing, err := List(ctx, api, s.source, opt.Span, func(o Object) error {
+	listing, err := List(ctx, api.List, s.source, opt.Span, func(o Object) error {
 		f.listed(o)
 		select {
 		case objects <- o:
@@ -141,7 +142,6 @@ func (s *Spool) Fill(ctx context.Context, api API, opt Options) (Progress, error
 // filling is one Fill.
 type filling struct {
 	spool *Spool
-	api   API
 	opt   *Options
 	stop  context.CancelCauseFunc
 
@@ -191,7 +191,7 @@ func (f *filling) copied(o Object, err error) {
 
 // copy copies one file, unless it is there. It has the file's name only when it is
 // whole.
-func (s *Spool) copy(ctx context.Context, api Getter, o Object, timeout time.Duration) error {
+func (s *Spool) copy(ctx context.Context, get GetObject, o Object, timeout time.Duration) error {
 	target := s.path(o.Key)
 	if info, err := os.Stat(target); err == nil && info.Size() == o.Size {
 		return nil
@@ -202,7 +202,7 @@ func (s *Spool) copy(ctx context.Context, api Getter, o Object, timeout time.Dur
 	if o.ETag != "" {
 		in.IfMatch = &o.ETag // the size is of that content
 	}
-	out, err := api.GetObject(ctx, in)
+	out, err := get(ctx, in)
 	if err != nil {
 		return err
 	}

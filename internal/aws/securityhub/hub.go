@@ -14,6 +14,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"rootguard/internal/alert"
+	"rootguard/internal/aws/sdkcall"
 	"rootguard/internal/failure"
 )
 
@@ -25,12 +26,14 @@ const (
 
 // Hub is one account's Security Hub in one Region. It is safe for concurrent use.
 type Hub struct {
-	client *sdk.Client
-	of     alert.Hub
+	batchImport sdkcall.Call[sdk.BatchImportFindingsInput, sdk.BatchImportFindingsOutput, sdk.Options]
+	of          alert.Hub
 }
 
 // New returns the Hub of an account, over a client of that account and Region.
-func New(client *sdk.Client, of alert.Hub) *Hub { return &Hub{client: client, of: of} }
+func New(client *sdk.Client, of alert.Hub) *Hub {
+	return &Hub{batchImport: client.BatchImportFindings, of: of}
+}
 
 // Import imports alerts, in order. It tries all; the error names the findings
 // that Security Hub did not take, and is permanent where no retry would cure it.
@@ -76,7 +79,7 @@ func findingOf(body []byte) (types.AwsSecurityFinding, error) {
 }
 
 func (h *Hub) send(ctx context.Context, batch []types.AwsSecurityFinding) error {
-	out, err := h.client.BatchImportFindings(ctx, &sdk.BatchImportFindingsInput{Findings: batch})
+	out, err := h.batchImport(ctx, &sdk.BatchImportFindingsInput{Findings: batch})
 	if err != nil {
 		ids := make([]string, len(batch))
 		for i := range batch {

@@ -12,20 +12,28 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail/types"
 	"github.com/aws/smithy-go"
 
+	"rootguard/internal/aws/sdkcall"
 	"rootguard/internal/health"
 )
 
 var _ health.Trails = (*Trails)(nil)
 
 // Trails is a health.Trails over AWS CloudTrail. It is safe for concurrent use.
-type Trails struct{ client *sdk.Client }
+type Trails struct {
+	region    string
+	describe  sdkcall.Call[sdk.DescribeTrailsInput, sdk.DescribeTrailsOutput, sdk.Options]
+	status    sdkcall.Call[sdk.GetTrailStatusInput, sdk.GetTrailStatusOutput, sdk.Options]
+	selectors sdkcall.Call[sdk.GetEventSelectorsInput, sdk.GetEventSelectorsOutput, sdk.Options]
+}
 
 // New returns Trails, of the client's Region: its own, and those that log in it.
-func New(client *sdk.Client) *Trails { return &Trails{client: client} }
+func New(client *sdk.Client) *Trails {
+	return &Trails{client.Options().Region, client.DescribeTrails, client.GetTrailStatus, client.GetEventSelectors}
+}
 
 // Trails is health.Trails'.
 func (t *Trails) Trails(ctx context.Context) ([]health.Trail, error) {
-	out, err := t.client.DescribeTrails(ctx, &sdk.DescribeTrailsInput{})
+	out, err := t.describe(ctx, &sdk.DescribeTrailsInput{})
 	if err != nil {
 		return nil, fmt.Errorf("listing trails: %w", err)
 	}
@@ -36,7 +44,7 @@ func (t *Trails) Trails(ctx context.Context) ([]health.Trail, error) {
 			Name: deref(d.Name), ARN: deref(d.TrailARN), HomeRegion: deref(d.HomeRegion),
 			MultiRegion: is(d.IsMultiRegionTrail), GlobalServiceEvents: is(d.IncludeGlobalServiceEvents),
 		}
-		foreign := is(d.IsOrganizationTrail) || one.HomeRegion != t.client.Options().Region
+		foreign := is(d.IsOrganizationTrail) || one.HomeRegion != t.region
 		one.Err = t.fill(ctx, &one, foreign)
 		trails = append(trails, one)
 	}
@@ -53,12 +61,12 @@ var refusals = []string{
 // account or Region must be (AWS CloudTrail API Reference, GetTrailStatus). What
 // such a foreign one logs may be refused to be reported.
 func (t *Trails) fill(ctx context.Context, trail *health.Trail, foreign bool) error {
-	status, err := t.client.GetTrailStatus(ctx, &sdk.GetTrailStatusInput{Name: &trail.ARN})
+	status, err := t.status(ctx, &sdk.GetTrailStatusInput{Name: &trail.ARN})
 	if err != nil {
 		return fmt.Errorf("reading the status of trail %s: %w", trail.Name, err)
 	}
 	trail.Logging, trail.DeliveryError = is(status.IsLogging), deref(status.LatestDeliveryError)
-	selectors, err := t.client.GetEventSelectors(ctx, &sdk.GetEventSelectorsInput{TrailName: &trail.ARN})
+	selectors, err := t.selectors(ctx, &sdk.GetEventSelectorsInput{TrailName: &trail.ARN})
 	if err != nil {
 		err = fmt.Errorf("reading the event selectors of trail %s: %w", trail.Name, err)
 		var refused smithy.APIError
