@@ -7,8 +7,9 @@
 //	health
 //	config
 //	aws/organizations  bolt  wire
-//	accountcheck  announcement  suppression
-//	aws/cloudformation  ending  incident  mfadeadline  quarantine  ratelimit  redrive
+//	accountcheck
+//	announcement  incident  mfadeadline  suppression
+//	aws/cloudformation  collection  ending  quarantine  ratelimit  redrive
 //	aws/accessanalyzer  aws/budgets  aws/ec2  aws/eventhistory  aws/s3control  aws/securityhub  digest  guard
 //	accountfacts  alert  aws/s3  daytwo  eventrules  evidence  repeats
 //	bootstrap  credentialreport  deploy  detect  eventpattern  replay  worker
@@ -29,6 +30,7 @@
 //   - fact: what one record shows about an account; facts are merged where one says all, and folded.
 //   - status: the steps of an account's bootstrap journey, folded from its facts.
 //   - roll-up: one alert for the repeats of a finding in a session.
+//   - collection: what rootguard itself finds about many accounts and users, sent together.
 //   - incident: the alerts of one session, which are sent again until an operator acknowledges.
 //   - announcement: a time in which root use is expected, and its alerts are lowered.
 //   - suppression: a time in which alerts of a finding by a principal are recorded and counted, and not sent.

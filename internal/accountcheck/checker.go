@@ -6,6 +6,7 @@ import (
 
 	"rootguard/internal/accountfacts"
 	"rootguard/internal/bootstrap"
+	"rootguard/internal/collection"
 	"rootguard/internal/daytwo"
 	"rootguard/internal/detect"
 	"rootguard/internal/guard"
@@ -50,16 +51,21 @@ func (s Settings) withDefaults() Settings {
 // Guard raises findings. It is a *guard.Guard.
 type Guard interface {
 	Raise(ctx context.Context, f detect.Finding) (guard.Result, error)
-	Collect(ctx context.Context, of guard.Collection, n guard.Notice) (guard.Result, error)
-	SendCollected(ctx context.Context, of guard.Collection, at time.Time, more bool) (sent int, err error)
 	// Abandoned raises that root's password was accepted and no sign-in followed.
 	Abandoned(ctx context.Context, account string, since, asOf time.Time) (alerts int, err error)
+}
+
+// Collector collects notices and sends them. It is a *collection.Collector.
+type Collector interface {
+	Collect(ctx context.Context, of collection.Name, n guard.Notice) (guard.Result, error)
+	Send(ctx context.Context, of collection.Name, at time.Time, more bool) (sent int, err error)
 }
 
 // Deps are what a Checker works with. FactRows may be nil: then facts are not
 // compacted, and are read whole.
 type Deps struct {
 	Guard     Guard
+	Notices   Collector
 	Facts     guard.Facts
 	FactRows  FactRows
 	Checks    Checks

@@ -12,6 +12,7 @@ import (
 
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/cloudtrail"
+	"rootguard/internal/collection"
 	"rootguard/internal/detect"
 	"rootguard/internal/guard"
 	"rootguard/internal/keys"
@@ -64,7 +65,7 @@ func (k *Checker) CheckRoots(ctx context.Context, roots Roots, forwarders Forwar
 	p := rootRun{pass: pass{Checker: k, at: at}, roots: roots, forwarders: forwarders}
 	err := p.walk(ctx, KindRoot, min(rootBatch, k.settings.Batch), p.batch)
 	p.More = p.more
-	_, sendErr := k.deps.Guard.SendCollected(ctx, guard.RootNotices, at, p.More || p.first)
+	_, sendErr := k.deps.Notices.Send(ctx, collection.RootNotices, at, p.More || p.first)
 	return p.RootsChecked, errors.Join(err, sendErr)
 }
 
@@ -271,7 +272,7 @@ func (p *rootRun) problem(ctx context.Context, account string, root *Root, aspec
 		return problem, true, p.raise(ctx, f, &p.Alerted)
 	}
 	// Those of all accounts that are new go out together.
-	res, err := p.deps.Guard.Collect(ctx, guard.RootNotices, guard.Notice{Finding: f, At: p.at})
+	res, err := p.deps.Notices.Collect(ctx, collection.RootNotices, guard.Notice{Finding: f, At: p.at})
 	if err == nil && res.Reported() {
 		p.Alerted++
 	}

@@ -11,6 +11,7 @@ import (
 	"rootguard/internal/accountfacts"
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/cloudtrail"
+	"rootguard/internal/collection"
 	"rootguard/internal/credentialreport"
 	"rootguard/internal/detect"
 	"rootguard/internal/guard"
@@ -76,7 +77,7 @@ func (k *Checker) CheckUsers(ctx context.Context, users Users, reports Credentia
 		}
 	})
 	c.More = c.more
-	_, sendErr := k.deps.Guard.SendCollected(ctx, guard.UserNotices, at, c.More || c.Waiting > 0)
+	_, sendErr := k.deps.Notices.Send(ctx, collection.UserNotices, at, c.More || c.Waiting > 0)
 	return c.UsersChecked, errors.Join(err, sendErr)
 }
 
@@ -336,7 +337,7 @@ func (c *userRun) check(ctx context.Context, on *record, users []candidateUser) 
 			if err = c.scheduleUser(ctx, on.account, u.name, gap.Deadline, fresh[i]); err == nil && on.first && gap.Evidence.Live() && c.at.Before(gap.Deadline) {
 				// Of one that an event showed, its alert names the deadline.
 				f := detect.MFAPending(on.account, detect.Target{UserName: is.Name, UserID: is.UserID}, gap.From, gap.Deadline)
-				_, err = c.deps.Guard.Collect(ctx, guard.UserNotices, guard.Notice{Finding: f, At: c.at})
+				_, err = c.deps.Notices.Collect(ctx, collection.UserNotices, guard.Notice{Finding: f, At: c.at})
 			}
 		case fresh[i]:
 			err = c.scheduleSoon(ctx, on.account, u.name)

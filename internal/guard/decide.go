@@ -15,15 +15,12 @@ type event struct {
 	claim   string // its key in the ledger
 	series  string // key of the series it belongs to; "" for none
 	finding detect.Finding
-	kind    alert.Kind    // of its alert; "" is First
-	limited bool          // it has its rate limit token, or needs none
-	digest  *alert.Digest // that its alert carries
+	kind    alert.Kind     // of its alert; "" is First
+	limited bool           // it has its rate limit token, or needs none
+	digest  *alert.Digest  // that its alert carries
+	summary *alert.Summary // of several: the list
 
 	suppression string // that holds back its alert, unless that is critical; "" for none
-
-	// Of what was collected: the list, nil of one notice, and the incident of a resend.
-	summary  *alert.Summary
-	incident *alert.Incident
 }
 
 type verdict uint8
@@ -133,17 +130,19 @@ func (s *Settings) learns(sr *repeats.Series, f *detect.Finding, n *repeats.Repe
 	return f.ID == detect.RootSigninFailed && !n.Escalated
 }
 
-// leased reports whether a claim is held by another invocation. One that would
+func (s *Settings) leased(c *Claim, now time.Time) bool { return c.Held(now, s.Lease) }
+
+// Held reports whether a claim is held by another invocation. One that would
 // be held for longer than any lease was made by a clock that was ahead, and
 // counts as free; clocks may differ by the length of a lease.
-func (s *Settings) leased(c *Claim, now time.Time) bool {
-	return c.State == Leased && now.Before(c.LeaseUntil) && !c.LeaseUntil.After(now.Add(2*s.Lease))
+func (c *Claim) Held(now time.Time, lease time.Duration) bool {
+	return c.State == Leased && now.Before(c.LeaseUntil) && !c.LeaseUntil.After(now.Add(2*lease))
 }
 
 func (s *Settings) lease(ev event, c Claim, sr repeats.Series, now time.Time) decision {
 	c.Key, c.State, c.LeaseUntil = ev.claim, Leased, now.Add(s.Lease)
 	c.Attempts++
-	c.AlertID = alertID(ev.claim)
+	c.AlertID = AlertID(ev.claim)
 	if c.Kind == "" {
 		c.Kind = cmp.Or(ev.kind, alert.First)
 	}

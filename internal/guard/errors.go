@@ -22,8 +22,8 @@ type Partial struct {
 func (e *Partial) Error() string { return e.Err.Error() }
 func (e *Partial) Unwrap() error { return e.Err }
 
-// receiversOf are the receivers that have an alert of which publishing failed.
-func receiversOf(err error) []string {
+// DeliveredTo are the receivers that have an alert of which publishing failed.
+func DeliveredTo(err error) []string {
 	var p *Partial
 	if errors.As(err, &p) {
 		return p.DeliveredTo

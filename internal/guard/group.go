@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"rootguard/internal/detect"
@@ -69,8 +68,25 @@ func (gr *Group) UnsentSince() time.Time {
 	return keys.Latest(gr.Until, since)
 }
 
+// recounted is in how many of the latest batches of a group that goes on for years an
+// event is looked for that may not have been counted.
+const recounted = 50
+
+// oldest is the first batch in which an event may be that is counted again.
+func (gr *Group) oldest() int {
+	if gr.First == 0 {
+		return 0
+	}
+	return max(gr.First, gr.Batches-recounted)
+}
+
 // maxCounts bounds how often a batch may be sealed before an event is in it.
 const maxCounts = 8
+
+// Count puts the claim of a notice into its group, as count does.
+func (g *Guard) Count(ctx context.Context, c *Claim, fresh bool, at time.Time) error {
+	return g.count(ctx, c, nil, fresh, at)
+}
 
 // count puts an event into its group, whose roll-up is due from then on. fresh says
 // that the claim was folded just now. An event may be counted again at any time, and
@@ -86,8 +102,8 @@ func (g *Guard) count(ctx context.Context, c *Claim, of *detect.Finding, fresh b
 		err := g.deps.Ledger.UpdateGroup(ctx, c.Group, func(was Group) Group {
 			var changed bool
 			now := keys.Latest(at, g.deps.Now())
-			if strings.HasPrefix(c.Group, collected) {
-				cur, changed = was.collect(c, sealed, now)
+			if g.deps.Batches != nil && g.deps.Batches.Has(c.Group) {
+				cur, changed = g.deps.Batches.Open(was, c, sealed, now)
 			} else {
 				cur, changed = g.settings.open(was, c, of, sealed, now)
 			}

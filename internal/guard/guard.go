@@ -47,6 +47,9 @@ type Deps struct {
 	// Suppressions holds back alerts; nil where none can be suppressed.
 	Suppressions Suppressions
 
+	// Batches are what is collected; nil where nothing is.
+	Batches Batches
+
 	// Incidents are what operators acknowledge; nil where there are none.
 	Incidents Incidents
 
@@ -216,7 +219,7 @@ func (g *Guard) Raise(ctx context.Context, f detect.Finding) (Result, error) {
 	if g.deps.Announcements != nil {
 		f, later = g.deps.Announcements.Lower(ctx, f)
 	}
-	f, suppression, suppressErr := g.suppressed(ctx, f)
+	f, suppression, suppressErr := g.Suppressed(ctx, f)
 	later = errors.Join(later, suppressErr)
 	ev := event{claim: claimKey(f.Account, f.EventID), series: seriesKey(&f), finding: alert.BoundFinding(f), suppression: suppression}
 	res, err := g.raise(ctx, ev, nil)
@@ -224,9 +227,9 @@ func (g *Guard) Raise(ctx context.Context, f detect.Finding) (Result, error) {
 	return res, errors.Join(err, later)
 }
 
-// suppressed is the suppression that holds back a finding's alerts, "" for none. Where
+// Suppressed is the suppression that holds back a finding's alerts, "" for none. Where
 // that cannot be looked up the finding says so.
-func (g *Guard) suppressed(ctx context.Context, f detect.Finding) (_ detect.Finding, suppression string, err error) {
+func (g *Guard) Suppressed(ctx context.Context, f detect.Finding) (_ detect.Finding, suppression string, err error) {
 	if g.deps.Suppressions == nil {
 		return f, "", nil
 	}
@@ -240,18 +243,20 @@ func (g *Guard) suppressed(ctx context.Context, f detect.Finding) (_ detect.Find
 type Notice struct {
 	Finding  detect.Finding
 	Claim    string          // what its claim is named by; "" is the finding's EventID
+	Key      string          // of its claim; "" is that of the finding's account and Claim
 	Kind     alert.Kind      // "" is First
 	Limited  bool            // it has its rate limit token
 	Incident *alert.Incident // that it is about; nil: the one that the finding belongs to, if any
 	At       time.Time       // of one that is collected: as of when, where that is later than the clock
 	Digest   *alert.Digest   // that it carries, if any
+	Summary  *alert.Summary  // of several, the list
 }
 
 // Send publishes a notice, once.
 func (g *Guard) Send(ctx context.Context, n Notice) (Result, error) {
 	f := &n.Finding
-	key := claimKey(f.Account, cmp.Or(n.Claim, f.EventID))
-	return g.raise(ctx, event{claim: key, finding: alert.BoundFinding(*f), kind: n.Kind, limited: n.Limited, digest: n.Digest}, n.Incident)
+	key := cmp.Or(n.Key, claimKey(f.Account, cmp.Or(n.Claim, f.EventID)))
+	return g.raise(ctx, event{claim: key, finding: alert.BoundFinding(*f), kind: n.Kind, limited: n.Limited, digest: n.Digest, summary: n.Summary}, n.Incident)
 }
 
 // raise is Raise for an event. of is the incident that its alert is about, nil
@@ -318,9 +323,6 @@ func (g *Guard) attach(ctx context.Context, a *alert.Alert) (*alert.Incident, er
 	if g.deps.Incidents == nil {
 		return none, nil
 	}
-	if a.Summary != nil {
-		return g.attachEach(ctx, a)
-	}
 	return g.deps.Incidents.Attach(ctx, a) //nolint:wrapcheck // it says which alert
 }
 
@@ -360,7 +362,7 @@ func (g *Guard) send(ctx context.Context, d *decision, a alert.Alert) error {
 	one, cancel := g.publishing(ctx, d)
 	defer cancel()
 	if err := g.deps.Publisher.Publish(one, a); err != nil {
-		d.deliveredTo = receiversOf(err)
+		d.deliveredTo = DeliveredTo(err)
 		err = fmt.Errorf("publishing alert %s of event %s: %w", a.ID, d.claim.Finding.EventID, err)
 		return errors.Join(err, g.complete(ctx, d.claim.Key, d.claim.Series, d.undo(&g.settings)))
 	}
@@ -391,9 +393,14 @@ func (g *Guard) publishing(ctx context.Context, d *decision) (context.Context, c
 const completeTimeout = 5 * time.Second
 
 func (g *Guard) complete(ctx context.Context, claimKey, seriesKey string, decide func(Claim, repeats.Series) (Claim, repeats.Series)) error {
+	return Complete(ctx, g.deps.Ledger, claimKey, seriesKey, decide)
+}
+
+// Complete stores what became of an event that was claimed, as Claims.Update does.
+func Complete(ctx context.Context, claims Claims, claimKey, seriesKey string, decide func(Claim, repeats.Series) (Claim, repeats.Series)) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), completeTimeout)
 	defer cancel()
-	if err := g.deps.Ledger.Update(ctx, claimKey, seriesKey, decide); err != nil {
+	if err := claims.Update(ctx, claimKey, seriesKey, decide); err != nil {
 		return fmt.Errorf("settling claim %s: %w", claimKey, err)
 	}
 	return nil

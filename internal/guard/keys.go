@@ -45,8 +45,8 @@ func rollUpKey(gr *Group) string {
 	return "group/" + gr.Key + "/" + strconv.Itoa(gr.Sent)
 }
 
-// alertID is the ID of the alert that a claim stands for.
-func alertID(claimKey string) string {
+// AlertID is the ID of the alert that a claim stands for.
+func AlertID(claimKey string) string {
 	sum := sha256.Sum256([]byte(claimKey))
 	return hex.EncodeToString(sum[:16])
 }

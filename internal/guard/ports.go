@@ -31,10 +31,28 @@ type Suppressions interface {
 	Covers(ctx context.Context, f detect.Finding) (id string, err error)
 }
 
+// Sender publishes a notice, once. It is a Guard.
+type Sender interface {
+	Send(ctx context.Context, n Notice) (Result, error)
+}
+
+// Batches are the groups whose events are no repeats but notices, which are collected
+// and sent together.
+type Batches interface {
+	// Has reports whether a group of this key is one of them.
+	Has(group string) bool
+	// Open returns such a group with a batch that may take an event's claim, where the
+	// first of them are sealed, and reports whether that is a change.
+	Open(gr Group, c *Claim, sealed int, now time.Time) (opened Group, changed bool)
+	// SendBatch sends the next batch of one at a time and counts its alerts.
+	SendBatch(ctx context.Context, via Sender, gr Group, at time.Time) (sent int, err error)
+}
+
 // Incidents are what operators acknowledge.
 type Incidents interface {
 	// Attach counts an alert in the incident that it belongs to, and returns what the
-	// alert says of it, nil where it belongs to none. To do so again changes nothing.
+	// alert says of it, nil where it belongs to none. A summary's findings belong to one
+	// each, which it then names. To do so again changes nothing.
 	Attach(ctx context.Context, a *alert.Alert) (*alert.Incident, error)
 }
 

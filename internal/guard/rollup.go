@@ -25,8 +25,8 @@ func (g *Guard) Flush(ctx context.Context, at time.Time) (published int, err err
 		Due: g.deps.Ledger.Due,
 		Row: func(gr *Group) (string, int) { return gr.Key, gr.Failures },
 		Do: worker.One(func(ctx context.Context, gr *Group) worker.Result {
-			if gr.collection() != "" && gr.Of == "" {
-				return worker.Result{Outcome: worker.Left} // SendCollected's
+			if gr.Of == "" && g.collects(gr) {
+				return worker.Result{Outcome: worker.Left} // its collector sends it
 			}
 			sent, err := g.sendGroup(ctx, *gr, at)
 			switch {
@@ -35,7 +35,7 @@ func (g *Guard) Flush(ctx context.Context, at time.Time) (published int, err err
 				return worker.Result{Outcome: worker.Moved}
 			case err == nil:
 				return worker.Result{Outcome: worker.Left}
-			case len(receiversOf(err)) > 0: // a topic that is gone holds back none of the others
+			case len(DeliveredTo(err)) > 0: // a topic that is gone holds back none of the others
 				return worker.Result{Outcome: worker.Left, Err: err}
 			default:
 				return ResultOf(err)
@@ -54,12 +54,15 @@ func (g *Guard) Flush(ctx context.Context, at time.Time) (published int, err err
 }
 
 func (g *Guard) sendGroup(ctx context.Context, gr Group, at time.Time) (sent bool, err error) {
-	if gr.Of == "" {
+	if !g.collects(&gr) {
 		return g.rollUp(ctx, gr, at)
 	}
-	n, err := g.sendCollected(ctx, gr, keys.Latest(at, g.deps.Now()))
-	return n > 0 && err == nil, err
+	n, err := g.deps.Batches.SendBatch(ctx, g, gr, keys.Latest(at, g.deps.Now()))
+	return n > 0 && err == nil, err //nolint:wrapcheck // it says which batch
 }
+
+// collects reports whether a group is one of Deps.Batches.
+func (g *Guard) collects(gr *Group) bool { return g.deps.Batches != nil && g.deps.Batches.Has(gr.Key) }
 
 // putOff stores that a group's roll-up failed, unless the group has changed.
 func (g *Guard) putOff(ctx context.Context, gr *Group, failures int, until time.Time) (stored bool, err error) {
@@ -121,7 +124,7 @@ func (g *Guard) rollUp(ctx context.Context, gr Group, at time.Time) (sent bool, 
 		one, cancel := g.publishing(ctx, &d)
 		defer cancel()
 		if err := g.deps.Publisher.Publish(one, a); err != nil {
-			d.deliveredTo = receiversOf(err)
+			d.deliveredTo = DeliveredTo(err)
 			return release(errors.Join(fmt.Errorf("publishing roll-up %s: %w", key, err), unlisted))
 		}
 	}
@@ -151,7 +154,7 @@ func (s *Settings) decideRollUp(key string, c Claim, sr repeats.Series, gr *Grou
 	}
 	c.Key, c.State, c.LeaseUntil = key, Leased, now.Add(s.Lease)
 	c.Attempts++
-	c.Kind, c.AlertID, c.Series = alert.RollUp, alertID(key), gr.Key
+	c.Kind, c.AlertID, c.Series = alert.RollUp, AlertID(key), gr.Key
 	return decision{verdict: publish, claim: c}
 }
 

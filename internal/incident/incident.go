@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"rootguard/internal/alert"
+	"rootguard/internal/collection"
 	"rootguard/internal/detect"
 	"rootguard/internal/guard"
 	"rootguard/internal/keys"
@@ -231,26 +232,40 @@ func NewBook(store Store, now func() time.Time, settings Settings) *Book {
 // Guard publishes a notice, once, as the rate limit allows. It is a *guard.Guard.
 type Guard interface {
 	Send(ctx context.Context, n guard.Notice) (guard.Result, error)
-	Collect(ctx context.Context, of guard.Collection, n guard.Notice) (guard.Result, error)
-	SendCollected(ctx context.Context, of guard.Collection, at time.Time, more bool) (sent int, err error)
-	Ready(ctx context.Context, of guard.Collection, at time.Time) (bool, error)
 	TokenFor(ctx context.Context, due, at time.Time) bool
+}
+
+// Collector collects notices and sends them. It is a *collection.Collector.
+type Collector interface {
+	Collect(ctx context.Context, of collection.Name, n guard.Notice) (guard.Result, error)
+	Ready(ctx context.Context, of collection.Name, at time.Time) (bool, error)
+	Send(ctx context.Context, of collection.Name, at time.Time, more bool) (sent int, err error)
 }
 
 // Desk is where incidents are acknowledged, and sent again until they are.
 type Desk struct {
 	book    *Book
 	guard   Guard
+	notices Collector
 	written WrittenAcks // nil where none can be written by hand
 }
 
 // NewDesk returns a Desk over a Book. written may be nil.
-func NewDesk(book *Book, g Guard, written WrittenAcks) *Desk { return &Desk{book, g, written} }
+func NewDesk(book *Book, g Guard, notices Collector, written WrittenAcks) *Desk {
+	return &Desk{book, g, notices, written}
+}
 
 // Attach counts an alert in the incident that it belongs to, and begins a round
 // of resends where it is critical and none is under way. It is nil where the
 // alert belongs to none. To do so again changes nothing.
 func (b *Book) Attach(ctx context.Context, a *alert.Alert) (*alert.Incident, error) {
+	if a.Summary != nil {
+		return b.attachEach(ctx, a)
+	}
+	return b.attach(ctx, a)
+}
+
+func (b *Book) attach(ctx context.Context, a *alert.Alert) (*alert.Incident, error) {
 	var told *alert.Incident
 	over := a.Finding.Subject.Phase == detect.PhaseResolved
 	if aboutUsers(&a.Finding) && a.Kind != alert.RollUp {
@@ -440,11 +455,11 @@ func (d *Desk) Renotify(ctx context.Context, at time.Time) (Renotified, error) {
 	ran := loop.Run(ctx)
 	r.done.More = ran.More
 	errs := []error{written, ran.Err()}
-	for _, of := range []guard.Collection{guard.Resends, guard.UserNotices} {
-		if of == guard.UserNotices && !r.users {
+	for _, of := range []collection.Name{collection.Resends, collection.UserNotices} {
+		if of == collection.UserNotices && !r.users {
 			continue // the sweep of users sends them
 		}
-		sent, err := d.guard.SendCollected(ctx, of, at, false)
+		sent, err := d.notices.Send(ctx, of, at, false)
 		r.done.Resent += sent
 		errs = append(errs, err)
 	}
@@ -453,12 +468,12 @@ func (d *Desk) Renotify(ctx context.Context, at time.Time) (Renotified, error) {
 
 // collection is that with which an incident is sent again. It fails with errNotReady
 // where that of users without MFA is to wait for its next alert.
-func (d *Desk) collection(ctx context.Context, in *Incident, r *run) (guard.Collection, error) {
+func (d *Desk) collection(ctx context.Context, in *Incident, r *run) (collection.Name, error) {
 	if !aboutUsers(&in.Finding) {
-		return guard.Resends, nil
+		return collection.Resends, nil
 	}
 	if !r.users {
-		ready, err := d.guard.Ready(ctx, guard.UserNotices, r.at)
+		ready, err := d.notices.Ready(ctx, collection.UserNotices, r.at)
 		if err != nil {
 			return "", err
 		}
@@ -467,7 +482,7 @@ func (d *Desk) collection(ctx context.Context, in *Incident, r *run) (guard.Coll
 		}
 		r.users = true
 	}
-	return guard.UserNotices, nil
+	return collection.UserNotices, nil
 }
 
 var errNotReady = errors.New("alerts about users wait for the next one")
@@ -509,7 +524,7 @@ func (d *Desk) renotify(ctx context.Context, in *Incident, r *run) error {
 		told.Repeat, told.Repeats = passed, len(after)
 		f := in.Finding
 		f.Title += fmt.Sprintf(" (repeat %d of %d)", passed, told.Repeats)
-		if _, err := d.guard.Collect(ctx, of, guard.Notice{Finding: f, Claim: resendClaim(in, passed), Kind: alert.Resend, Incident: told, At: r.at}); err != nil {
+		if _, err := d.notices.Collect(ctx, of, guard.Notice{Finding: f, Claim: resendClaim(in, passed), Kind: alert.Resend, Incident: told, At: r.at}); err != nil {
 			return err
 		}
 		r.collected++

@@ -14,6 +14,7 @@ import (
 	"rootguard/internal/accountfacts"
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/cloudtrail"
+	"rootguard/internal/collection"
 	"rootguard/internal/detect"
 	"rootguard/internal/guard"
 	"rootguard/internal/keys"
@@ -138,8 +139,12 @@ func (s Settings) withDefaults() Settings {
 // Guard raises findings. It is a *guard.Guard.
 type Guard interface {
 	Raise(ctx context.Context, f detect.Finding) (guard.Result, error)
-	Collect(ctx context.Context, of guard.Collection, n guard.Notice) (guard.Result, error)
-	SendCollected(ctx context.Context, of guard.Collection, at time.Time, more bool) (sent int, err error)
+}
+
+// Collector collects notices and sends them. It is a *collection.Collector.
+type Collector interface {
+	Collect(ctx context.Context, of collection.Name, n guard.Notice) (guard.Result, error)
+	Send(ctx context.Context, of collection.Name, at time.Time, more bool) (sent int, err error)
 }
 
 // UserChecker asks IAM how a user of an account is now.
@@ -161,12 +166,13 @@ type Accounts interface {
 	Answers(ctx context.Context, account string) (bool, error)
 }
 
-// Deps are what deadlines work with. The first four are required.
+// Deps are what deadlines work with. The first five are required.
 type Deps struct {
-	Guard Guard
-	Facts guard.Facts
-	Rows  worker.Rows[Deadline] // nil where only Missing is called
-	Now   func() time.Time
+	Guard   Guard
+	Notices Collector
+	Facts   guard.Facts
+	Rows    worker.Rows[Deadline] // nil where only Missing is called
+	Now     func() time.Time
 
 	Accounts Accounts // nil where accounts are not checked
 	Marker   Marker   // nil where no one is marked
@@ -201,7 +207,7 @@ type Swept struct {
 // who have a console password and no MFA beyond their deadline, then reminds of
 // them at Settings.Reminders, and in the end notes that it is over. Each is reported
 // once, also by sweeps that overlap: by its claim, and by a note in the facts. What
-// a sweep finds goes out together, as guard.UserNotices.
+// a sweep finds goes out together, as collection.UserNotices.
 // A reminder whose time passed before the one after it is left out.
 //
 // What it works through is an index, so that an account where nothing is due
@@ -222,7 +228,7 @@ func (d *Deadlines) Sweep(ctx context.Context, live UserChecker, at time.Time) (
 	run := loop.Run(ctx)
 	s.More = run.More
 	more := run.More && s.Alerted+s.Reminded+s.Resolved >= manyNotices // a few do not wait for the rest
-	_, err := d.deps.Guard.SendCollected(ctx, guard.UserNotices, at, more)
+	_, err := d.deps.Notices.Send(ctx, collection.UserNotices, at, more)
 	return s.Swept, errors.Join(run.Err(), err)
 }
 
@@ -504,7 +510,7 @@ func (s *sweep) report(ctx context.Context, account string, users []*bootstrap.U
 	// The note is of the time that the live check was about, for the gap to be
 	// known by it where facts that come late give it another beginning.
 	raise := func(f detect.Finding, u *bootstrap.UserStatus, gap bootstrap.MFAGap, stage string, count *int) error {
-		res, err := s.deps.Guard.Collect(ctx, guard.UserNotices, guard.Notice{Finding: f, At: s.at})
+		res, err := s.deps.Notices.Collect(ctx, collection.UserNotices, guard.Notice{Finding: f, At: s.at})
 		if err != nil {
 			return err
 		}

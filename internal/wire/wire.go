@@ -8,6 +8,7 @@ import (
 	"rootguard/internal/accountcheck"
 	"rootguard/internal/announcement"
 	"rootguard/internal/bootstrap"
+	"rootguard/internal/collection"
 	"rootguard/internal/daytwo"
 	"rootguard/internal/detect"
 	"rootguard/internal/ending"
@@ -103,9 +104,10 @@ func (s *Settings) accounts() accountcheck.Settings {
 }
 
 // Parts are the guard and the workers beside it. Those whose adapters are nil are
-// nil too, but for the first two.
+// nil too, but for the first three.
 type Parts struct {
 	Guard     *guard.Guard
+	Notices   *collection.Collector
 	Deadlines *mfadeadline.Deadlines
 
 	Announcer  *announcement.Announcer
@@ -122,6 +124,8 @@ func New(deps Deps, settings Settings) Parts {
 		Detector: deps.Detector, Ledger: deps.Ledger, Facts: deps.Facts, Publisher: deps.Publisher, Now: deps.Now,
 		Limiter: deps.Limiter, Deployments: deps.Deployments, AccountName: deps.AccountName, Live: deps.Deadlines != nil,
 	}
+	batches := collection.NewBatches(collection.Deps{Ledger: deps.Ledger, Now: deps.Now, Lease: settings.Lease, AccountName: deps.AccountName})
+	core.Batches = batches
 	if deps.FactRows != nil {
 		core.Pages = deps.FactRows
 	}
@@ -150,10 +154,11 @@ func New(deps Deps, settings Settings) Parts {
 	}
 
 	p.Guard = guard.New(core, settings.guard())
-	users.Guard = p.Guard
+	p.Notices = collection.New(batches, p.Guard)
+	users.Guard, users.Notices = p.Guard, p.Notices
 	p.Deadlines = mfadeadline.New(users, settings.deadlines())
 	if book != nil {
-		p.Incidents = incident.NewDesk(book, p.Guard, deps.WrittenAcks)
+		p.Incidents = incident.NewDesk(book, p.Guard, p.Notices, deps.WrittenAcks)
 	}
 	if deps.Announcements != nil {
 		p.Announcer = announcement.New(deps.Announcements, deps.Summaries, p.Guard, deps.Now, settings.Batch)
@@ -166,7 +171,7 @@ func New(deps Deps, settings Settings) Parts {
 	}
 	if deps.Checks != nil {
 		p.Accounts = accountcheck.New(accountcheck.Deps{
-			Guard: p.Guard, Facts: deps.Facts, FactRows: deps.FactRows, Checks: deps.Checks, Deadlines: deps.Deadlines, Now: deps.Now,
+			Guard: p.Guard, Notices: p.Notices, Facts: deps.Facts, FactRows: deps.FactRows, Checks: deps.Checks, Deadlines: deps.Deadlines, Now: deps.Now,
 		}, settings.accounts())
 	}
 	return p

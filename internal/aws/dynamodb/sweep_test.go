@@ -20,10 +20,10 @@ import (
 	"rootguard/internal/aws/dynamodb/dynamotest"
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/cloudtrail"
+	"rootguard/internal/collection"
 	"rootguard/internal/detect"
 	"rootguard/internal/failure"
 	"rootguard/internal/fake"
-	"rootguard/internal/guard"
 	"rootguard/internal/mfadeadline"
 	"rootguard/internal/testenv"
 	"rootguard/internal/wire"
@@ -166,7 +166,7 @@ func TestManyUsersAreDue(t *testing.T) {
 		t.Errorf("%d runs looked at %d users, more are due: %v", runs, looked.Load(), more)
 	}
 	// What was collected goes out minutes after the last run, by the clock.
-	if _, err := s.parts().Guard.SendCollected(t.Context(), guard.UserNotices, time.Now().Add(10*time.Minute), false); err != nil {
+	if _, err := s.parts().Notices.Send(t.Context(), collection.UserNotices, time.Now().Add(10*time.Minute), false); err != nil {
 		t.Fatal(err)
 	}
 	if alerts, users := s.told(t); users != n || alerts > 2*runs {

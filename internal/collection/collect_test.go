@@ -1,4 +1,4 @@
-package wire_test
+package collection_test
 
 import (
 	"errors"
@@ -12,6 +12,7 @@ import (
 
 	"rootguard/internal/alert"
 	"rootguard/internal/cloudtrail"
+	"rootguard/internal/collection"
 	"rootguard/internal/detect"
 	"rootguard/internal/fake"
 	"rootguard/internal/guard"
@@ -137,11 +138,11 @@ func TestWaitingMail(t *testing.T) {
 	send := func(sent int, all ...detect.Finding) {
 		t.Helper()
 		for _, f := range all {
-			if _, err := c.Guard.Collect(t.Context(), guard.UserNotices, guard.Notice{Finding: f}); err != nil {
+			if _, err := c.Notices.Collect(t.Context(), collection.UserNotices, guard.Notice{Finding: f}); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if n, err := c.Guard.SendCollected(t.Context(), guard.UserNotices, c.clock.Now(), false); n != sent || err != nil {
+		if n, err := c.Notices.Send(t.Context(), collection.UserNotices, c.clock.Now(), false); n != sent || err != nil {
 			t.Errorf("at %v: sent %d, %v, want %d", c.clock.Now(), n, err, sent)
 		}
 	}
@@ -153,7 +154,7 @@ func TestWaitingMail(t *testing.T) {
 	c.clock.Advance(time.Hour)
 	send(0, detect.MFAClosed(missing("e"), cloudtrail.Yes, "the user has MFA", c.clock.Now()), detect.MFAReminder(missing("f"), 1, 3, c.clock.Now()))
 	send(0, detect.MFAClosed(missing("a"), cloudtrail.Yes, "the user has MFA", c.clock.Now()))
-	if ready, err := c.Guard.Ready(t.Context(), guard.UserNotices, c.clock.Now()); ready || err != nil {
+	if ready, err := c.Notices.Ready(t.Context(), collection.UserNotices, c.clock.Now()); ready || err != nil {
 		t.Errorf("ready %v, %v", ready, err)
 	}
 	c.clock.Advance(5 * time.Hour)

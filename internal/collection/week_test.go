@@ -1,4 +1,4 @@
-package wire_test
+package collection_test
 
 import (
 	"context"
