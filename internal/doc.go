@@ -9,7 +9,7 @@
 //	aws/organizations  bolt  wire
 //	accountcheck
 //	announcement  incident  mfadeadline  suppression
-//	aws/cloudformation  collection  ending  quarantine  ratelimit  redrive
+//	aws/cloudformation  collection  ending  quarantine  ratelimit  redrive  rootsession
 //	aws/accessanalyzer  aws/budgets  aws/ec2  aws/eventhistory  aws/s3control  aws/securityhub  digest  guard
 //	accountfacts  alert  aws/s3  daytwo  eventrules  evidence  repeats
 //	bootstrap  credentialreport  deploy  detect  eventpattern  replay  worker

@@ -51,6 +51,11 @@ func (s Settings) withDefaults() Settings {
 // Guard raises findings. It is a *guard.Guard.
 type Guard interface {
 	Raise(ctx context.Context, f detect.Finding) (guard.Result, error)
+}
+
+// Passwords judges the passwords of root that were accepted. It is a
+// *rootsession.Passwords.
+type Passwords interface {
 	// Abandoned raises that root's password was accepted and no sign-in followed.
 	Abandoned(ctx context.Context, account string, since, asOf time.Time) (alerts int, err error)
 }
@@ -66,6 +71,7 @@ type Collector interface {
 type Deps struct {
 	Guard     Guard
 	Notices   Collector
+	Passwords Passwords
 	Facts     guard.Facts
 	FactRows  FactRows
 	Checks    Checks

@@ -16,6 +16,7 @@ import (
 	"rootguard/internal/detect"
 	"rootguard/internal/guard"
 	"rootguard/internal/keys"
+	"rootguard/internal/rootsession"
 	"rootguard/internal/worker"
 )
 
@@ -146,9 +147,9 @@ func (p *rootRun) abandoned(ctx context.Context, r *Check) error {
 	if entered.IsZero() {
 		return nil
 	}
-	n, err := p.deps.Guard.Abandoned(ctx, r.Account, p.at.Add(-guard.AbandonedFor), p.at)
+	n, err := p.deps.Passwords.Abandoned(ctx, r.Account, p.at.Add(-rootsession.AbandonedFor), p.at)
 	p.Alerted += n
-	if over := entered.Add(guard.SignInWait); over.After(p.at) {
+	if over := entered.Add(rootsession.SignInWait); over.After(p.at) {
 		if soon := over.Add(time.Second); soon.Before(r.Due) {
 			r.Due = soon
 		}

@@ -9,6 +9,7 @@ import (
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/guard"
 	"rootguard/internal/keys"
+	"rootguard/internal/rootsession"
 )
 
 // Schedule keeps when each account is checked. It is a guard.FactsHook, and a
@@ -85,7 +86,7 @@ func (s Schedule) Added(ctx context.Context, facts []bootstrap.Fact) error {
 			if f.What != bootstrap.PasswordAccepted {
 				continue
 			}
-			soon, entered = f.Time.Add(guard.SignInWait+time.Second), true
+			soon, entered = f.Time.Add(rootsession.SignInWait+time.Second), true
 		default:
 			continue
 		}

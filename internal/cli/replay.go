@@ -524,7 +524,7 @@ func (o *replayOutput) finish(ctx context.Context, parts wire.Parts, st *store, 
 		if _, err := parts.Deadlines.MissingMFA(ctx, account, asOf); err != nil {
 			return err
 		}
-		if _, err := parts.Guard.Abandoned(ctx, account, time.Time{}, asOf); err != nil {
+		if _, err := parts.Passwords.Abandoned(ctx, account, time.Time{}, asOf); err != nil {
 			return err
 		}
 	}

@@ -81,6 +81,14 @@ func (r *Record) Account() string {
 	return r.UserIdentity.AccountID
 }
 
+// RootAccount is the account whose root user made the call, of a record of root's.
+func (r *Record) RootAccount() string {
+	if r.UserIdentity.AccountID != "" {
+		return r.UserIdentity.AccountID
+	}
+	return r.Account()
+}
+
 // Defect names a field that was not what CloudTrail documents. The record is
 // still used: the field was coerced where that is safe, else left empty.
 type Defect struct {

@@ -47,6 +47,9 @@ type Deps struct {
 	// Suppressions holds back alerts; nil where none can be suppressed.
 	Suppressions Suppressions
 
+	// RootSessions keeps when root's sessions began; nil where that is not asked.
+	RootSessions RootSessions
+
 	// Batches are what is collected; nil where nothing is.
 	Batches Batches
 
@@ -139,8 +142,8 @@ func (g *Guard) Handle(ctx context.Context, rec *cloudtrail.Record) (Result, err
 		}
 	}
 
-	if err := g.noteBeginning(ctx, rec, &res.Outcome); err != nil {
-		later = errors.Join(later, err)
+	if g.deps.RootSessions != nil {
+		later = errors.Join(later, g.deps.RootSessions.Note(ctx, rec, &res.Outcome))
 	}
 	if res.Unseen = unseen(rec, assumed, &res.Outcome); res.Unseen != nil {
 		res.Began = rec.UserIdentity.Session.CreationDate

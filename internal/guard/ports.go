@@ -48,6 +48,14 @@ type Batches interface {
 	SendBatch(ctx context.Context, via Sender, gr Group, at time.Time) (sent int, err error)
 }
 
+// RootSessions keeps when sessions of root began.
+type RootSessions interface {
+	// Note notes what a record that was judged shows of one.
+	Note(ctx context.Context, rec *cloudtrail.Record, o *detect.Outcome) error
+	// Began reports whether a session that began at a time is on record.
+	Began(ctx context.Context, account string, at time.Time) (bool, error)
+}
+
 // Incidents are what operators acknowledge.
 type Incidents interface {
 	// Attach counts an alert in the incident that it belongs to, and returns what the

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"rootguard/internal/accountcheck"
+	"rootguard/internal/accountfacts"
 	"rootguard/internal/announcement"
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/collection"
@@ -16,6 +17,7 @@ import (
 	"rootguard/internal/incident"
 	"rootguard/internal/mfadeadline"
 	"rootguard/internal/quarantine"
+	"rootguard/internal/rootsession"
 	"rootguard/internal/suppression"
 	"rootguard/internal/worker"
 )
@@ -104,10 +106,11 @@ func (s *Settings) accounts() accountcheck.Settings {
 }
 
 // Parts are the guard and the workers beside it. Those whose adapters are nil are
-// nil too, but for the first three.
+// nil too, but for the first four.
 type Parts struct {
 	Guard     *guard.Guard
 	Notices   *collection.Collector
+	Passwords *rootsession.Passwords
 	Deadlines *mfadeadline.Deadlines
 
 	Announcer  *announcement.Announcer
@@ -125,7 +128,8 @@ func New(deps Deps, settings Settings) Parts {
 		Limiter: deps.Limiter, Deployments: deps.Deployments, AccountName: deps.AccountName, Live: deps.Deadlines != nil,
 	}
 	batches := collection.NewBatches(collection.Deps{Ledger: deps.Ledger, Now: deps.Now, Lease: settings.Lease, AccountName: deps.AccountName})
-	core.Batches = batches
+	notes := rootsession.Notes{Claims: deps.Ledger}
+	core.Batches, core.RootSessions = batches, notes
 	if deps.FactRows != nil {
 		core.Pages = deps.FactRows
 	}
@@ -154,6 +158,7 @@ func New(deps Deps, settings Settings) Parts {
 	}
 
 	p.Guard = guard.New(core, settings.guard())
+	p.Passwords = rootsession.NewPasswords(notes, p.Guard, accountfacts.Reader{Facts: deps.Facts, Pages: core.Pages, Options: settings.Bootstrap.WithDefaults()})
 	p.Notices = collection.New(batches, p.Guard)
 	users.Guard, users.Notices = p.Guard, p.Notices
 	p.Deadlines = mfadeadline.New(users, settings.deadlines())
@@ -171,7 +176,7 @@ func New(deps Deps, settings Settings) Parts {
 	}
 	if deps.Checks != nil {
 		p.Accounts = accountcheck.New(accountcheck.Deps{
-			Guard: p.Guard, Notices: p.Notices, Facts: deps.Facts, FactRows: deps.FactRows, Checks: deps.Checks, Deadlines: deps.Deadlines, Now: deps.Now,
+			Guard: p.Guard, Notices: p.Notices, Passwords: p.Passwords, Facts: deps.Facts, FactRows: deps.FactRows, Checks: deps.Checks, Deadlines: deps.Deadlines, Now: deps.Now,
 		}, settings.accounts())
 	}
 	return p

@@ -1,4 +1,4 @@
-package guard
+package rootsession
 
 import (
 	"context"
@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"time"
 
+	"rootguard/internal/accountfacts"
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/detect"
+	"rootguard/internal/guard"
 )
 
 const (
@@ -19,11 +21,28 @@ const (
 	AbandonedFor = 48 * time.Hour
 )
 
+// Guard raises findings. It is a *guard.Guard.
+type Guard interface {
+	Raise(ctx context.Context, f detect.Finding) (guard.Result, error)
+}
+
+// Passwords judges the passwords of root that were accepted.
+type Passwords struct {
+	notes Notes
+	guard Guard
+	facts accountfacts.Reader
+}
+
+// NewPasswords returns Passwords over the notes that the guard makes.
+func NewPasswords(notes Notes, g Guard, facts accountfacts.Reader) *Passwords {
+	return &Passwords{notes, g, facts}
+}
+
 // Abandoned raises, as of a time, that root's password was accepted and no sign-in
 // followed, each once. alerts counts those not reported before. since bounds how
 // far back; zero is no bound.
-func (g *Guard) Abandoned(ctx context.Context, account string, since, asOf time.Time) (alerts int, err error) {
-	facts, err := g.reader().Under(ctx, account, []string{string(bootstrap.RootPasswordUsed) + "/"}, func(*bootstrap.Fact) bool { return true })
+func (p *Passwords) Abandoned(ctx context.Context, account string, since, asOf time.Time) (alerts int, err error) {
+	facts, err := p.facts.Under(ctx, account, []string{string(bootstrap.RootPasswordUsed) + "/"}, func(*bootstrap.Fact) bool { return true })
 	if err != nil {
 		return 0, fmt.Errorf("reading facts of account %s: %w", account, err)
 	}
@@ -44,7 +63,7 @@ func (g *Guard) Abandoned(ctx context.Context, account string, since, asOf time.
 			for at := entered.at.Add(-beginSlot); !at.After(entered.at.Add(SignInWait)); at = at.Add(beginSlot) {
 				keys = append(keys, beginning(account, at), attempted(account, at))
 			}
-			followed, err := g.noted(ctx, keys...)
+			followed, err := p.notes.noted(ctx, keys...)
 			if err != nil {
 				errs = append(errs, fmt.Errorf("looking up the sign-in after event %s: %w", entered.event, err))
 				continue
@@ -52,7 +71,7 @@ func (g *Guard) Abandoned(ctx context.Context, account string, since, asOf time.
 			if followed {
 				continue
 			}
-			res, err := g.Raise(ctx, detect.Abandoned(account, entered.at, entered.event, SignInWait))
+			res, err := p.guard.Raise(ctx, detect.Abandoned(account, entered.at, entered.event, SignInWait))
 			if err != nil {
 				errs = append(errs, err)
 			}
