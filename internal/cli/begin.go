@@ -24,6 +24,7 @@ func (s system) begin() string {
 	if s.getenv("AWS_PROFILE") != "" || s.getenv("AWS_ACCESS_KEY_ID") != "" || home != "" && (is(home, ".aws", "config") || is(home, ".aws", "credentials")) {
 		steps = append(steps,
 			[2]string{"rootguard replay --aws-lookup 90d", "what AWS keeps of your account; it reads only"},
+			[2]string{"rootguard deploy EMAIL --dry-run", "what a deployment would make; it makes nothing"},
 			[2]string{"rootguard doctor", "if rootguard is deployed: does every part work?"})
 	}
 	if len(steps) == 0 {
