@@ -204,3 +204,19 @@ func TestRootChecksAreCompacted(t *testing.T) {
 		t.Errorf("(-all +kept):\n%s", diff)
 	}
 }
+
+// TestStreakIsOfNoSession holds that a streak of root's sessions names the key of
+// none of them, however many follow.
+func TestStreakIsOfNoSession(t *testing.T) {
+	var story []told
+	for day, key := range []string{"ASIA1", "ASIA2", "ASIA3", "ASIA4"} {
+		story = append(story, at(float64(24*day), rootList(key, after(float64(24*day)))))
+	}
+	c := Compact(account, factsOf(t, story), after(24*90))
+	if len(c.Put) != 1 {
+		t.Fatalf("%d streaks: %+v", len(c.Put), c.Put)
+	}
+	if f := c.Put[0]; f.AccessKeyID != "" || f.Kind != RootActivity || !f.Time.Equal(after(0)) || f.Last.Before(after(24)) {
+		t.Errorf("the streak is %+v", f)
+	}
+}

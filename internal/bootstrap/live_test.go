@@ -51,3 +51,34 @@ func TestMFAActive(t *testing.T) {
 		t.Error(text)
 	}
 }
+
+// TestNotGone holds that a user whom IAM said to be gone and then returns, under
+// the same unique ID, had no MFA all the time: the gap goes on, with its deadline.
+func TestNotGone(t *testing.T) {
+	exposed := LiveFact{UserName: "alice", UserID: aliceID, ConsoleLogin: ptr(true), MFADevices: []string{}}
+	facts := []Fact{
+		LiveFactOf(account, after(1), exposed),
+		LiveFactOf(account, after(2), LiveFact{UserName: "alice", UserID: aliceID, Gone: true}),
+		LiveFactOf(account, after(3), exposed),
+	}
+	gone := Fold(account, facts[:2], DefaultOptions(), after(4)).Users[0]
+	if len(gone.MFAGaps) != 1 || !gone.MFAGaps[0].To.Equal(after(2)) {
+		t.Fatalf("gone: %+v", gone.MFAGaps)
+	}
+	back := Fold(account, facts, DefaultOptions(), after(4)).Users[0]
+	if len(back.MFAGaps) != 1 || !back.MFAGaps[0].From.Equal(after(1)) || !back.MFAGaps[0].To.IsZero() || back.MFA != MFAPending {
+		t.Errorf("back: %s %+v", back.MFA, back.MFAGaps)
+	}
+}
+
+func TestOptionsWithDefaults(t *testing.T) {
+	want := DefaultOptions()
+	for _, o := range []Options{{}, {Grace: -1, QuietDays: -1}} {
+		if got := o.WithDefaults(); got.Grace != want.Grace || got.QuietDays != want.QuietDays {
+			t.Errorf("%+v: %+v", o, got)
+		}
+	}
+	if got := (Options{Grace: 1, QuietDays: 1}).WithDefaults(); got.Grace != 1 || got.QuietDays != 1 {
+		t.Errorf("what is set is changed: %+v", got)
+	}
+}
