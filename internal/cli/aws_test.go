@@ -119,7 +119,7 @@ func TestAWSScripts(t *testing.T) {
 				"AWS_ENDPOINT_URL_CLOUDTRAIL": c.history.URL, "AWS_ENDPOINT_URL_CLOUDFORMATION": c.api.URL,
 				"AWS_ENDPOINT_URL_SECURITYHUB": c.hub.URL, "AWS_ENDPOINT_URL_LAMBDA": c.api.URL, "AWS_ENDPOINT_URL_STS": c.api.URL,
 				"AWS_ENDPOINT_URL_IAM": c.iam.URL, "AWS_ENDPOINT_URL_S3": c.logs.URL, "AWS_ENDPOINT_URL_ORGANIZATIONS": c.org.URL,
-				"TABLE": c.table, "TOPIC": topicARN,
+				"TABLE": c.table, "TOPIC": topicARN, "GORACE": "atexit_sleep_ms=0",
 			} {
 				env.Setenv(name, value)
 			}
