@@ -84,8 +84,8 @@ soak: ## all that the race detector is too slow for, and each property in CHECKS
 PKG ?=
 N   ?= 100
 
-# The packages beside the guard, which are tested together with it.
-BESIDE := $(addprefix ./internal/,accountcheck announcement incident mfadeadline quarantine)
+# The packages beside the guard.
+BESIDE := $(addprefix ./internal/,accountcheck announcement collection incident mfadeadline quarantine rootsession)
 
 mutate: ## the share of small changes to the code that a test notices; PKG=./internal/detect for one package
 ifneq ($(PKG),)
@@ -93,7 +93,7 @@ ifneq ($(PKG),)
 else
 	$(GO) run ./internal/cmd/mutate -n $(N) -min 92 ./internal/bootstrap ./internal/detect
 	$(GO) run ./internal/cmd/mutate -n $(N) -min 85 ./internal/eventpattern ./internal/alert ./internal/repeats ./internal/guard
-	$(GO) run ./internal/cmd/mutate -n $(N) -min 85 -by ./internal/guard $(BESIDE)
+	$(GO) run ./internal/cmd/mutate -n $(N) -min 85 $(BESIDE)
 endif
 
 bench: ## replay against gunzip alone; 1,000 events at once; each function's start, memory and archive; a sweep of 10,000 users; ten years of history

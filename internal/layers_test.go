@@ -130,6 +130,7 @@ var mayImport = map[string][]string{
 	"suppression":                         {"detect", "ending", "failure", "guard", "keys", "worker"},
 	"testenv":                             {},
 	"version":                             {},
+	"wiretest":                            {"accountcheck", "alert", "announcement", "bootstrap", "cloudtrail", "detect", "ending", "fake", "guard", "incident", "mfadeadline", "quarantine", "wire"},
 }
 
 // pure packages must repeat a decision from its input alone.

@@ -20,10 +20,7 @@ import (
 	"rootguard/internal/wire"
 )
 
-const (
-	hub    = "111122223333"
-	member = "222222222222"
-)
+const hub = "111122223333"
 
 var start = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
 

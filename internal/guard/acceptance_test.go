@@ -1,6 +1,8 @@
 package guard_test
 
 import (
+	"rootguard/internal/wiretest"
+
 	"context"
 	"fmt"
 	"slices"
@@ -102,7 +104,7 @@ type notice struct {
 // process is one run of a function: it has a clock of its own, some of its calls
 // fail, others do something before one, and one may be its last.
 type process struct {
-	*parts
+	*wiretest.Parts
 	m         *model
 	skew      time.Duration
 	started   time.Time
@@ -122,7 +124,7 @@ func (m *model) process(skew time.Duration) *process {
 		m: m, skew: skew, started: m.clock.Now(), faults: map[int]fake.Fault{}, meanwhile: map[int]func(){},
 		leased: map[string]string{}, out: map[string]bool{},
 	}
-	p.parts = newParts(wire.Deps{Detector: &m.detector, Ledger: p, Facts: p, Deadlines: processDeadlines{p}, Publisher: p, Now: p.now}, m.settings)
+	p.Parts = wiretest.NewParts(wire.Deps{Detector: &m.detector, Ledger: p, Facts: p, Deadlines: processDeadlines{p}, Publisher: p, Now: p.now}, m.settings)
 	return p
 }
 
@@ -340,7 +342,7 @@ func (d processDeadlines) Due(ctx context.Context, at time.Time, limit int) (due
 // at once, so nothing here depends on who is first.
 func (p *process) User(_ context.Context, _, name string) (bootstrap.LiveFact, error) {
 	if p.dead || p.m.silent[name] {
-		return bootstrap.LiveFact{}, errThrottled
+		return bootstrap.LiveFact{}, wiretest.ErrThrottled
 	}
 	was := p.m.users[name].at(p.m.clock.Now().Add(-p.m.lag))
 	if !was.created || was.deleted {
@@ -348,7 +350,7 @@ func (p *process) User(_ context.Context, _, name string) (bootstrap.LiveFact, e
 	}
 	live := bootstrap.LiveFact{UserName: name, ConsoleLogin: &was.password}
 	if was.mfa {
-		live.MFADevices = []string{"arn:aws:iam::" + account + ":mfa/" + name}
+		live.MFADevices = []string{"arn:aws:iam::" + wiretest.Account + ":mfa/" + name}
 	}
 	return live, nil
 }
@@ -514,7 +516,7 @@ func (m *model) act(call, user string) {
 		u.gaps = append(u.gaps, u.since)
 	}
 	m.records++
-	rec := iamCall(call, user, u.since)
+	rec := wiretest.IAMCall(call, user, u.since)
 	rec.EventID = fmt.Sprint("e-", m.records)
 	if out := m.detector.Detect(rec, nil); out.Kind == detect.Matched {
 		m.events[string(out.Finding.ID)+" "+out.Finding.Session]++
@@ -647,7 +649,7 @@ func TestAcceptance(t *testing.T) {
 		settings.Batch = rapid.IntRange(1, 4).Draw(rt, "batch")
 		settings.SweepUsers = rapid.IntRange(1, 5).Draw(rt, "bound")
 		m := &model{
-			rt: rt, settings: settings, clock: fake.NewClock(t0), ledger: fake.Ledger{Conflicts: true}, deadlines: fake.Deadlines{Conflicts: true},
+			rt: rt, settings: settings, clock: fake.NewClock(wiretest.T0), ledger: fake.Ledger{Conflicts: true}, deadlines: fake.Deadlines{Conflicts: true},
 			lag:   time.Duration(rapid.IntRange(0, int(maxLag/time.Second)).Draw(rt, "lag")) * time.Second,
 			late:  rapid.Bool().Draw(rt, "late"),
 			users: map[string]*truth{}, silent: map[string]bool{}, events: map[string]int{},

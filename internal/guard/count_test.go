@@ -1,6 +1,8 @@
 package guard_test
 
 import (
+	"rootguard/internal/wiretest"
+
 	"fmt"
 	"strings"
 	"testing"
@@ -9,17 +11,7 @@ import (
 	"rootguard/internal/cloudtrail"
 	"rootguard/internal/detect"
 	"rootguard/internal/guard"
-	"rootguard/internal/wire"
 )
-
-// realWorld is a world with the detector of the product.
-func realWorld() *world {
-	w := newWorld()
-	w.parts = newParts(wire.Deps{
-		Detector: &detect.Detector{}, Ledger: w.ledger, Facts: w.journal, Publisher: w.pub, Limiter: w, Now: w.clock.Now,
-	}, w.settings)
-	return w
-}
 
 // failedSignIn is a failed sign-in of an identity in an account, from an address.
 func failedSignIn(n int, identity cloudtrail.UserIdentity, in, address string, at time.Time) *cloudtrail.Record {
@@ -66,9 +58,9 @@ func TestFailedUserSignIns(t *testing.T) {
 		"more after it, rolled up": {times(9, func(i int) attempt { return attempt{"eve", "192.0.2.1", float64(i)} }), []string{"5 sign-ins", "9 sign-ins"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := realWorld()
+			w := wiretest.RealWorld()
 			for i, a := range tt.attempts {
-				rec := failedSignIn(i, user(a.user), account, a.address, t0.Add(time.Duration(a.minute*float64(time.Minute))))
+				rec := failedSignIn(i, user(a.user), wiretest.Account, a.address, wiretest.T0.Add(time.Duration(a.minute*float64(time.Minute))))
 				res, err := w.Handle(t.Context(), rec)
 				if err != nil {
 					t.Fatal(err)
@@ -80,10 +72,10 @@ func TestFailedUserSignIns(t *testing.T) {
 					t.Errorf("handled again: %s, %v", again.Disposition, err)
 				}
 			}
-			if _, err := w.Flush(t.Context(), t0.Add(24*time.Hour)); err != nil {
+			if _, err := w.Flush(t.Context(), wiretest.T0.Add(24*time.Hour)); err != nil {
 				t.Fatal(err)
 			}
-			alerts := w.pub.Published()
+			alerts := w.Receivers.Published()
 			if len(alerts) != len(tt.want) {
 				t.Fatalf("%d alerts, want %d: %+v", len(alerts), len(tt.want), alerts)
 			}
@@ -98,17 +90,17 @@ func TestFailedUserSignIns(t *testing.T) {
 
 // TestFailedUserSignInPublish holds that a burst whose alert could not be sent is sent later.
 func TestFailedUserSignInPublish(t *testing.T) {
-	w := realWorld()
-	last := failedSignIn(4, cloudtrail.UserIdentity{Type: "IAMUser", UserName: "eve"}, account, "192.0.2.1", t0.Add(4*time.Minute))
+	w := wiretest.RealWorld()
+	last := failedSignIn(4, cloudtrail.UserIdentity{Type: "IAMUser", UserName: "eve"}, wiretest.Account, "192.0.2.1", wiretest.T0.Add(4*time.Minute))
 	for i := range 4 {
-		w.handle(t, failedSignIn(i, last.UserIdentity, account, "192.0.2.1", t0.Add(time.Duration(i)*time.Minute)), guard.Counted)
+		w.MustHandle(t, failedSignIn(i, last.UserIdentity, wiretest.Account, "192.0.2.1", wiretest.T0.Add(time.Duration(i)*time.Minute)), guard.Counted)
 	}
-	w.script.Fail("Publisher.Publish", 1)
+	w.Script.Fail("Publisher.Publish", 1)
 	if _, err := w.Handle(t.Context(), last); err == nil {
 		t.Fatal("the alert was not sent, and there is no error")
 	}
-	w.handle(t, last, guard.Alerted)
-	if got := w.pub.Published(); len(got) != 1 || !strings.HasPrefix(got[0].Finding.Title, "5 sign-ins") {
+	w.MustHandle(t, last, guard.Alerted)
+	if got := w.Receivers.Published(); len(got) != 1 || !strings.HasPrefix(got[0].Finding.Title, "5 sign-ins") {
 		t.Errorf("alerts: %+v", got)
 	}
 }
@@ -128,16 +120,16 @@ func TestSpraying(t *testing.T) {
 		"four accounts, no address":       {[]string{"111111111111", "222222222222", "333333333333", "444444444444"}, []string{"", "", "", ""}, []int{0, 1, 2, 3}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := realWorld()
+			w := wiretest.RealWorld()
 			for i := range tt.accounts {
 				for range 2 { // delivered twice
-					if _, err := w.Handle(t.Context(), failedSignIn(i, root, tt.accounts[i], tt.addresses[i], t0.Add(time.Duration(tt.minutes[i])*time.Minute))); err != nil {
+					if _, err := w.Handle(t.Context(), failedSignIn(i, root, tt.accounts[i], tt.addresses[i], wiretest.T0.Add(time.Duration(tt.minutes[i])*time.Minute))); err != nil {
 						t.Fatal(err)
 					}
 				}
 			}
 			n := 0
-			for _, a := range w.pub.Published() {
+			for _, a := range w.Receivers.Published() {
 				if a.Finding.ID == detect.RootSigninSpraying {
 					n++
 					for _, in := range tt.accounts {
@@ -155,7 +147,7 @@ func TestSpraying(t *testing.T) {
 }
 
 func TestAccessKeyOwner(t *testing.T) {
-	hour := func(h int) time.Time { return t0.Add(time.Duration(h) * time.Hour) }
+	hour := func(h int) time.Time { return wiretest.T0.Add(time.Duration(h) * time.Hour) }
 	for name, tt := range map[string]struct {
 		before []string // calls about the user, one an hour
 		want   detect.Severity
@@ -168,13 +160,13 @@ func TestAccessKeyOwner(t *testing.T) {
 		"made again":                       {[]string{"CreateUser", "DeleteUser"}, detect.High},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := realWorld()
+			w := wiretest.RealWorld()
 			for i, name := range tt.before {
-				if _, err := w.Handle(t.Context(), iamCall(name, "eve", hour(i))); err != nil {
+				if _, err := w.Handle(t.Context(), wiretest.IAMCall(name, "eve", hour(i))); err != nil {
 					t.Fatal(err)
 				}
 			}
-			res, err := w.Handle(t.Context(), iamCall("CreateAccessKey", "eve", hour(10)))
+			res, err := w.Handle(t.Context(), wiretest.IAMCall("CreateAccessKey", "eve", hour(10)))
 			if err != nil || res.Outcome.Finding.ID != detect.UserAccessKeyCreated || res.Outcome.Finding.Severity != tt.want {
 				t.Errorf("%s %s, %v, want %s", res.Outcome.Finding.Severity, res.Outcome.Finding.ID, err, tt.want)
 			}

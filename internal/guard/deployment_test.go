@@ -1,6 +1,8 @@
 package guard_test
 
 import (
+	"rootguard/internal/wiretest"
+
 	"context"
 	"errors"
 	"strings"
@@ -58,7 +60,7 @@ func TestCloudFormationIsNoDiscount(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			res, err := newParts(deps, wire.Settings{}).Handle(t.Context(), &rec)
+			res, err := wiretest.NewParts(deps, wire.Settings{}).Handle(t.Context(), &rec)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -105,7 +107,7 @@ func TestDeploymentCutsOff(t *testing.T) {
 			}
 			clock := fake.NewClock(time.Date(2025, 3, 1, 12, 0, 5, 0, time.UTC))
 			deps := wire.Deps{Detector: new(detect.Detector), Ledger: &fake.Ledger{}, Facts: &fake.Facts{}, Publisher: &fake.Publisher{}, Now: clock.Now, Deployments: ownStack{}}
-			res, err := newParts(deps, wire.Settings{}).Handle(t.Context(), &rec)
+			res, err := wiretest.NewParts(deps, wire.Settings{}).Handle(t.Context(), &rec)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,6 +1,8 @@
 package guard_test
 
 import (
+	"rootguard/internal/wiretest"
+
 	"context"
 	"errors"
 	"math/rand/v2"
@@ -18,7 +20,6 @@ import (
 	"rootguard/internal/detect"
 	"rootguard/internal/fake"
 	"rootguard/internal/guard"
-	"rootguard/internal/wire"
 )
 
 // topics is a publisher of several, of which some are gone. It notes what each
@@ -58,25 +59,15 @@ func (p *topics) Publish(_ context.Context, a alert.Alert) error {
 	return &guard.Partial{DeliveredTo: took, Err: errors.New("NotFound: Topic does not exist")}
 }
 
-// over is the world's guard with another publisher.
-func (w *world) over(p guard.Publisher) *parts {
-	return newParts(wire.Deps{
-		Detector: detectorFunc(func(rec *cloudtrail.Record, _ *detect.AssumedRoot) detect.Outcome {
-			return detect.Outcome{Kind: detect.Matched, Finding: w.findings[rec.EventID]}
-		}),
-		Ledger: w.ledger, Facts: w.journal, Publisher: p, Limiter: w, Now: w.clock.Now,
-	}, w.settings)
-}
-
 // TestOneDeadTopicFloodsTheOther holds that a topic which is gone neither switches
 // roll-ups off for the one that is there nor has it get anything twice.
 func TestOneDeadTopicFloodsTheOther(t *testing.T) {
-	w := newWorld()
+	w := wiretest.NewWorld()
 	p := &topics{names: []string{"mail", "chat"}, gone: map[string]bool{"chat": true}}
-	g := w.over(p)
+	g := w.Over(p)
 	failed := 0
 	for n := range 200 {
-		rec := w.record(finding(detect.RootActivity, detect.High, "root@s", n, t0.Add(time.Duration(n)*3*time.Second)))
+		rec := w.Record(wiretest.Finding(detect.RootActivity, detect.High, "root@s", n, wiretest.T0.Add(time.Duration(n)*3*time.Second)))
 		for try := range 3 { // as Lambda does
 			_, err := g.Handle(t.Context(), rec)
 			if err == nil {
@@ -88,7 +79,7 @@ func TestOneDeadTopicFloodsTheOther(t *testing.T) {
 		}
 	}
 	for range 3 {
-		if _, err := g.Flush(t.Context(), t0.Add(time.Hour)); err == nil {
+		if _, err := g.Flush(t.Context(), wiretest.T0.Add(time.Hour)); err == nil {
 			t.Error("a topic is gone, and there is no error")
 		}
 	}
@@ -99,10 +90,10 @@ func TestOneDeadTopicFloodsTheOther(t *testing.T) {
 
 	// The other gets all of it once it is there.
 	p.gone = nil
-	if _, err := g.Handle(t.Context(), w.record(w.findings["event-000"])); err != nil {
+	if _, err := g.Handle(t.Context(), w.Record(w.Findings["event-000"])); err != nil {
 		t.Error(err)
 	}
-	if n, err := g.Flush(t.Context(), t0.Add(time.Hour)); n != 1 || err != nil {
+	if n, err := g.Flush(t.Context(), wiretest.T0.Add(time.Hour)); n != 1 || err != nil {
 		t.Errorf("%d roll-ups, %v", n, err)
 	}
 	if chat := p.has["chat"]; len(chat) != 2 || chat[1].Count != 199 || len(p.has["mail"]) != 2 {
@@ -113,15 +104,15 @@ func TestOneDeadTopicFloodsTheOther(t *testing.T) {
 // TestNoTopicTookIt is the near-miss: where no receiver has the alert, the next event of
 // the session is alerted.
 func TestNoTopicTookIt(t *testing.T) {
-	w := newWorld()
+	w := wiretest.NewWorld()
 	p := &topics{names: []string{"mail", "chat"}, gone: map[string]bool{"mail": true, "chat": true}}
-	g := w.over(p)
-	first := w.record(finding(detect.RootActivity, detect.High, "s", 1, t0))
+	g := w.Over(p)
+	first := w.Record(wiretest.Finding(detect.RootActivity, detect.High, "s", 1, wiretest.T0))
 	if _, err := g.Handle(t.Context(), first); err == nil {
 		t.Fatal("both topics are gone, and there is no error")
 	}
 	p.gone = nil
-	res, err := g.Handle(t.Context(), w.record(finding(detect.RootActivity, detect.High, "s", 2, t0.Add(time.Second))))
+	res, err := g.Handle(t.Context(), w.Record(wiretest.Finding(detect.RootActivity, detect.High, "s", 2, wiretest.T0.Add(time.Second))))
 	if err != nil || res.Disposition != guard.Alerted {
 		t.Errorf("the second: %q, %v", res.Disposition, err)
 	}
@@ -132,9 +123,9 @@ func TestNoTopicTookIt(t *testing.T) {
 func TestLateEventsFlood(t *testing.T) {
 	const n = 240
 	run := func(interleave bool) int {
-		w := newWorld()
+		w := wiretest.NewWorld()
 		call := func(i int, after time.Duration) {
-			rec := w.record(finding(detect.RootActivity, detect.High, "111#AKIAROOT", i, t0.Add(after)))
+			rec := w.Record(wiretest.Finding(detect.RootActivity, detect.High, "111#AKIAROOT", i, wiretest.T0.Add(after)))
 			if _, err := w.Handle(t.Context(), rec); err != nil {
 				t.Fatal(err)
 			}
@@ -152,13 +143,13 @@ func TestLateEventsFlood(t *testing.T) {
 				fresh(i)
 			}
 		}
-		if _, err := w.Flush(t.Context(), t0.Add(100*time.Hour)); err != nil {
+		if _, err := w.Flush(t.Context(), wiretest.T0.Add(100*time.Hour)); err != nil {
 			t.Fatal(err)
 		}
-		if covered, extra := w.covered(t); covered["root.activity 111#AKIAROOT"] != 2*n || extra != 0 {
+		if covered, extra := w.Covered(t); covered["root.activity 111#AKIAROOT"] != 2*n || extra != 0 {
 			t.Errorf("covered %v, %d extra", covered, extra)
 		}
-		return len(w.pub.Published())
+		return len(w.Receivers.Published())
 	}
 	if ordered, interleaved := run(false), run(true); interleaved > ordered || ordered != 2+16 {
 		t.Errorf("%d messages one after the other, %d interleaved", ordered, interleaved)
@@ -170,7 +161,7 @@ func TestShuffledQueueFloods(t *testing.T) {
 	t.Parallel()
 	const n = 1000
 	run := func(shuffle bool) int {
-		w := newWorld()
+		w := wiretest.NewWorld()
 		order := make([]int, n)
 		for i := range order {
 			order[i] = i
@@ -180,18 +171,18 @@ func TestShuffledQueueFloods(t *testing.T) {
 			r.Shuffle(n, func(i, j int) { order[i], order[j] = order[j], order[i] })
 		}
 		for _, i := range order {
-			rec := w.record(finding(detect.RootActivity, detect.High, "111#AKIAROOT", i, t0.Add(time.Duration(i)*time.Minute)))
+			rec := w.Record(wiretest.Finding(detect.RootActivity, detect.High, "111#AKIAROOT", i, wiretest.T0.Add(time.Duration(i)*time.Minute)))
 			if _, err := w.Handle(t.Context(), rec); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if _, err := w.Flush(t.Context(), t0.Add(1000*time.Hour)); err != nil {
+		if _, err := w.Flush(t.Context(), wiretest.T0.Add(1000*time.Hour)); err != nil {
 			t.Fatal(err)
 		}
-		if covered, extra := w.covered(t); covered["root.activity 111#AKIAROOT"] != n || extra != 0 {
+		if covered, extra := w.Covered(t); covered["root.activity 111#AKIAROOT"] != n || extra != 0 {
 			t.Errorf("covered %v, %d extra", covered, extra)
 		}
-		return len(w.pub.Published())
+		return len(w.Receivers.Published())
 	}
 	ordered, shuffled := run(false), run(true)
 	t.Logf("%d messages in order, %d in none", ordered, shuffled)
@@ -219,9 +210,9 @@ func TestOrderMattersLittle(t *testing.T) {
 		ctx := context.Background()
 
 		run := func(order []int, faulty bool) (messages int) {
-			w := newWorld()
+			w := wiretest.NewWorld()
 			p := &topics{names: []string{"mail", "chat"}, gone: gone}
-			g := w.over(p)
+			g := w.Over(p)
 			copies, waiting := 0, slices.Clone(order)
 			for tries := 0; len(waiting) > 0; tries++ {
 				if tries > 8*len(order)+50 {
@@ -229,27 +220,27 @@ func TestOrderMattersLittle(t *testing.T) {
 				}
 				i := waiting[0]
 				waiting = waiting[1:]
-				rec := w.record(finding(detect.RootActivity, detect.High, events[i].session, i, t0.Add(events[i].at)))
-				before, at := len(w.script.Calls()), 0
+				rec := w.Record(wiretest.Finding(detect.RootActivity, detect.High, events[i].session, i, wiretest.T0.Add(events[i].at)))
+				before, at := len(w.Script.Calls()), 0
 				if faulty && tries < 3*len(order) && rapid.IntRange(0, 3).Draw(rt, "goes wrong") == 0 {
 					at = rapid.IntRange(1, 4).Draw(rt, "call")
-					w.script.Inject(at, rapid.SampledFrom([]fake.Fault{fake.FailBefore, fake.FailAfter, fake.CrashBefore, fake.CrashAfter}).Draw(rt, "fault"))
+					w.Script.Inject(at, rapid.SampledFrom([]fake.Fault{fake.FailBefore, fake.FailAfter, fake.CrashBefore, fake.CrashAfter}).Draw(rt, "fault"))
 				}
 				_, err := g.Handle(ctx, rec)
-				if at > 0 && len(w.script.Calls())-before >= at {
+				if at > 0 && len(w.Script.Calls())-before >= at {
 					copies++ // an alert that went out and is not marked sent comes again
 				}
 				var partial *guard.Partial
-				w.script.Restart()
+				w.Script.Restart()
 				if err != nil && !errors.As(err, &partial) || faulty && tries < len(order) && rapid.IntRange(0, 5).Draw(rt, "again") == 0 {
-					w.clock.Advance(time.Second)
+					w.Clock.Advance(time.Second)
 					if len(waiting) == 0 || tries > 3*len(order) {
-						w.clock.Advance(w.settings.Lease) // of a process that died
+						w.Clock.Advance(w.Settings.Lease) // of a process that died
 					}
 					waiting = append(waiting, i)
 				}
 			}
-			_, _ = g.Flush(ctx, t0.Add(1000*time.Hour)) // an error where a topic is gone
+			_, _ = g.Flush(ctx, wiretest.T0.Add(1000*time.Hour)) // an error where a topic is gone
 			covered, seen := map[string]int{}, map[string]bool{}
 			for _, a := range p.has["mail"] {
 				if seen[a.ID] {
@@ -305,22 +296,22 @@ func TestOrderMattersLittle(t *testing.T) {
 // TestLateBatch holds that what comes when its group was reported makes one roll-up
 // more, a window later, however much it is.
 func TestLateBatch(t *testing.T) {
-	w := newWorld()
+	w := wiretest.NewWorld()
 	call := func(n, minute int) *cloudtrail.Record {
-		return w.record(finding(detect.RootActivity, detect.High, "s", n, t0.Add(time.Duration(minute)*time.Minute)))
+		return w.Record(wiretest.Finding(detect.RootActivity, detect.High, "s", n, wiretest.T0.Add(time.Duration(minute)*time.Minute)))
 	}
-	w.handle(t, call(0, 0), guard.Alerted)
-	w.handle(t, call(1, 1), guard.RolledUp)
-	w.flush(t, w.clock.Now(), 1)
+	w.MustHandle(t, call(0, 0), guard.Alerted)
+	w.MustHandle(t, call(1, 1), guard.RolledUp)
+	w.MustFlush(t, w.Clock.Now(), 1)
 	for n := range 5 {
-		w.handle(t, call(2+n, 2), guard.RolledUp)
-		w.handle(t, call(2+n, 2), guard.Duplicate)
-		w.flush(t, w.clock.Now(), 0)
-		w.clock.Advance(2 * time.Minute)
+		w.MustHandle(t, call(2+n, 2), guard.RolledUp)
+		w.MustHandle(t, call(2+n, 2), guard.Duplicate)
+		w.MustFlush(t, w.Clock.Now(), 0)
+		w.Clock.Advance(2 * time.Minute)
 	}
-	w.clock.Advance(5 * time.Minute)
-	w.flush(t, w.clock.Now(), 1)
-	w.handle(t, call(1, 1), guard.Duplicate)
-	w.flush(t, w.clock.Now().Add(time.Hour), 0)
-	w.wantTold(t, "first high event-000", "roll_up high event-000 x1", "roll_up high event-000 x5")
+	w.Clock.Advance(5 * time.Minute)
+	w.MustFlush(t, w.Clock.Now(), 1)
+	w.MustHandle(t, call(1, 1), guard.Duplicate)
+	w.MustFlush(t, w.Clock.Now().Add(time.Hour), 0)
+	w.WantLines(t, "first high event-000", "roll_up high event-000 x1", "roll_up high event-000 x5")
 }

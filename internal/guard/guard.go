@@ -143,7 +143,7 @@ func (g *Guard) Handle(ctx context.Context, rec *cloudtrail.Record) (Result, err
 	}
 
 	if g.deps.RootSessions != nil {
-		later = errors.Join(later, g.deps.RootSessions.Note(ctx, rec, &res.Outcome))
+		later = errors.Join(later, g.deps.RootSessions.Note(ctx, rec, res.Outcome.Kind == detect.Matched))
 	}
 	if res.Unseen = unseen(rec, assumed, &res.Outcome); res.Unseen != nil {
 		res.Began = rec.UserIdentity.Session.CreationDate

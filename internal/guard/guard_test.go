@@ -1,6 +1,8 @@
 package guard_test
 
 import (
+	"rootguard/internal/wiretest"
+
 	"context"
 	"encoding/json"
 	"errors"
@@ -27,246 +29,18 @@ import (
 	"rootguard/internal/testenv"
 )
 
-var t0 = time.Date(2025, 3, 1, 12, 0, 0, 0, time.UTC)
-
-const account = "123456789012"
-
-// detectorFunc is a guard.Detector.
-type detectorFunc func(rec *cloudtrail.Record, assumed *detect.AssumedRoot) detect.Outcome
-
-func (f detectorFunc) Detect(rec *cloudtrail.Record, assumed *detect.AssumedRoot) detect.Outcome {
-	return f(rec, assumed)
-}
-
-// world is a guard over fakes.
-type world struct {
-	*parts
-	script   *fake.Script
-	ledger   *fake.Ledger
-	journal  *fake.Facts
-	pub      *fake.Publisher
-	clock    *fake.Clock
-	settings wire.Settings
-	findings map[string]detect.Finding // by event ID, of the events that record makes
-	assumed  []*detect.AssumedRoot     // what the detector was given
-
-	token func(within time.Duration) (bool, error) // of the limiter; nil grants every token
-}
-
-// Wait is guard.Limiter's.
-func (w *world) Wait(_ context.Context, within time.Duration) (bool, error) {
-	if w.token == nil {
-		return true, nil
-	}
-	return w.token(within)
-}
-
-func newWorld(change ...func(*wire.Settings)) *world {
-	script := &fake.Script{}
-	w := &world{
-		script:   script,
-		ledger:   &fake.Ledger{Script: script, Conflicts: true},
-		journal:  &fake.Facts{Script: script},
-		pub:      &fake.Publisher{Script: script},
-		clock:    fake.NewClock(t0.Add(time.Hour)),
-		settings: wire.DefaultSettings(),
-		findings: map[string]detect.Finding{},
-	}
-	for _, c := range change {
-		c(&w.settings)
-	}
-	w.parts = newParts(wire.Deps{
-		Detector: detectorFunc(func(rec *cloudtrail.Record, assumed *detect.AssumedRoot) detect.Outcome {
-			w.assumed = append(w.assumed, assumed)
-			if f, ok := w.findings[rec.EventID]; ok {
-				return detect.Outcome{Kind: detect.Matched, Finding: f}
-			}
-			return detect.Outcome{Kind: detect.Skipped, Reason: "no rule"}
-		}),
-		Ledger: w.ledger, Facts: w.journal, Publisher: w.pub, Limiter: w, Now: w.clock.Now,
-		AccountName: func(a string) string { return "name of " + a },
-	}, w.settings)
-	return w
-}
-
-// finding is one as a detector makes it; the event ID is unique by number.
-func finding(id detect.ID, sev detect.Severity, session string, n int, at time.Time) detect.Finding {
-	return detect.Finding{
-		ID: id, Severity: sev, Title: string(id), Account: account, Session: session,
-		EventID: fmt.Sprintf("event-%03d", n), EventTime: at,
-		EventSource: "iam.amazonaws.com", EventName: fmt.Sprintf("Call%d", n%3),
-	}
-}
-
-// record registers a finding and returns a record that the detector takes for it.
-func (w *world) record(f detect.Finding) *cloudtrail.Record {
-	w.findings[f.EventID] = f
-	return &cloudtrail.Record{
-		EventID: f.EventID, EventTime: f.EventTime, EventSource: f.EventSource, EventName: f.EventName,
-		RecipientAccountID: f.Account,
-	}
-}
-
-// createUser is a record that carries facts as well.
-func (w *world) createUser(n int, at time.Time) *cloudtrail.Record {
-	f := finding(detect.UserCreated, detect.Info, "s", n, at)
-	w.findings[f.EventID] = f
-	name := fmt.Sprintf("user-%d", n)
-	return &cloudtrail.Record{
-		EventID: f.EventID, EventTime: at, EventSource: "iam.amazonaws.com", EventName: "CreateUser",
-		RecipientAccountID: account,
-		UserIdentity:       cloudtrail.UserIdentity{Type: "IAMUser", UserName: "boss", PrincipalID: "AIDABOSS"},
-		RequestParameters:  fmt.Appendf(nil, `{"userName":%q}`, name),
-		ResponseElements:   fmt.Appendf(nil, `{"user":{"userName":%q,"userId":"AIDA%d"}}`, name, n),
-	}
-}
-
-func (w *world) handle(t *testing.T, rec *cloudtrail.Record, want guard.Disposition) guard.Result {
-	t.Helper()
-	res, err := w.Handle(t.Context(), rec)
-	if err != nil {
-		t.Fatalf("handling %s: %v", rec.EventID, err)
-	}
-	if res.Disposition != want {
-		t.Errorf("%s is %q, want %q", rec.EventID, res.Disposition, want)
-	}
-	return res
-}
-
-func (w *world) flush(t *testing.T, at time.Time, want int) {
-	t.Helper()
-	n, err := w.Flush(t.Context(), at)
-	if err != nil {
-		t.Fatalf("flushing: %v", err)
-	}
-	if n != want {
-		t.Errorf("Flush published %d, want %d", n, want)
-	}
-}
-
-// reported is what was published, one line an alert: kind, severity, count.
-func (w *world) told() []string {
-	var got []string
-	for _, a := range w.pub.Published() {
-		line := fmt.Sprintf("%s %s %s", a.Kind, a.Finding.Severity, a.Finding.EventID)
-		if a.Count > 0 {
-			line += fmt.Sprintf(" x%d", a.Count)
-		}
-		got = append(got, line)
-	}
-	return got
-}
-
-func (w *world) wantTold(t *testing.T, want ...string) {
-	t.Helper()
-	if diff := cmp.Diff(want, w.told()); diff != "" {
-		t.Errorf("alerts (-want +got):\n%s", diff)
-	}
-}
-
-// states counts the claims of events by state.
-func (w *world) states(t *testing.T) map[guard.ClaimState]int {
-	t.Helper()
-	claims, err := w.ledger.Claims()
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := map[guard.ClaimState]int{}
-	for _, c := range claims {
-		if c.Finding != nil {
-			got[c.State]++
-		}
-	}
-	return got
-}
-
-// settleAll redelivers what failed until all of it is handled, as a queue does,
-// and then flushes until nothing is due. The clock goes on by a lease each time.
-func (w *world) settleAll(tb interface {
-	Helper()
-	Fatalf(string, ...any)
-}, failed []*cloudtrail.Record) {
-	tb.Helper()
-	w.script.Restart()
-	for try := 0; len(failed) > 0; try++ {
-		if try > 10 {
-			tb.Fatalf("%d records still fail after 10 redeliveries", len(failed))
-		}
-		w.clock.Advance(w.settings.Lease + time.Second)
-		failed = slices.DeleteFunc(failed, func(rec *cloudtrail.Record) bool {
-			_, err := w.Handle(context.Background(), rec)
-			return err == nil
-		})
-	}
-	w.clock.Advance(w.settings.Lease + time.Second)
-	// A flush only notes what one that died had sent; the next sends what came since.
-	for range 2 {
-		if _, err := w.Flush(context.Background(), t0.Add(1000*time.Hour)); err != nil {
-			tb.Fatalf("the last flush: %v", err)
-		}
-	}
-}
-
-// covered sums up what the published alerts report, each ID once, and how many
-// copies were sent beyond that. Copies of one roll-up must be equal.
-func (w *world) covered(tb interface {
-	Helper()
-	Errorf(string, ...any)
-}) (events map[string]int, extra int) {
-	tb.Helper()
-	events = map[string]int{}
-	seen := map[string]alert.Alert{}
-	for _, a := range w.pub.Published() {
-		if first, ok := seen[a.ID]; ok {
-			extra++
-			if a.Kind == alert.RollUp {
-				if diff := cmp.Diff(first, a); diff != "" {
-					tb.Errorf("two copies of alert %s differ:\n%s", a.ID, diff)
-				}
-			}
-			continue
-		}
-		seen[a.ID] = a
-		n := 1
-		if a.Summary != nil {
-			for _, of := range a.Summary.Accounts {
-				for _, it := range of.Findings {
-					session := ""
-					if it.MFADue.Reminder > 0 {
-						session = fmt.Sprintf("reminder %d", it.MFADue.Reminder)
-					}
-					events[string(it.Finding)+" "+session]++
-				}
-			}
-			continue
-		}
-		if a.Kind == alert.RollUp {
-			n = a.Count
-			listed := a.ActionsOmitted
-			for _, act := range a.Actions {
-				listed += act.Count
-			}
-			if listed != n {
-				tb.Errorf("roll-up of %d lists %d", n, listed)
-			}
-		}
-		events[string(a.Finding.ID)+" "+a.Finding.Session] += n
-	}
-	return events, extra
-}
-
 func TestAlertOfOneEvent(t *testing.T) {
-	w := newWorld()
-	rec := w.createUser(1, t0)
-	res := w.handle(t, rec, guard.Alerted)
+	w := wiretest.NewWorld()
+	rec := w.CreateUser(1, wiretest.T0)
+	res := w.MustHandle(t, rec, guard.Alerted)
 	if res.NewFacts == 0 {
 		t.Error("no facts were recorded")
 	}
 	want := alert.Alert{
-		Schema: alert.Schema, ID: res.Alert.ID, Kind: alert.First, AccountName: "name of " + account,
-		Finding: w.findings[rec.EventID], Deadline: t0.Add(24 * time.Hour),
+		Schema: alert.Schema, ID: res.Alert.ID, Kind: alert.First, AccountName: "name of " + wiretest.Account,
+		Finding: w.Findings[rec.EventID], Deadline: wiretest.T0.Add(24 * time.Hour),
 	}
-	if diff := cmp.Diff([]alert.Alert{want}, w.pub.Published()); diff != "" {
+	if diff := cmp.Diff([]alert.Alert{want}, w.Receivers.Published()); diff != "" {
 		t.Errorf("published (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff(want, *res.Alert); diff != "" {
@@ -276,22 +50,22 @@ func TestAlertOfOneEvent(t *testing.T) {
 		t.Errorf("alert ID %q", res.Alert.ID)
 	}
 	// The second trail's copy.
-	if res := w.handle(t, rec, guard.Duplicate); res.Alert != nil || res.NewFacts != 0 {
+	if res := w.MustHandle(t, rec, guard.Duplicate); res.Alert != nil || res.NewFacts != 0 {
 		t.Errorf("the copy made %+v", res)
 	}
-	if n := len(w.pub.Published()); n != 1 {
+	if n := len(w.Receivers.Published()); n != 1 {
 		t.Errorf("%d alerts", n)
 	}
 }
 
 func TestIgnoredRecordTouchesNothing(t *testing.T) {
-	w := newWorld()
-	rec := &cloudtrail.Record{EventID: "e", EventSource: "s3.amazonaws.com", EventName: "GetObject", RecipientAccountID: account}
-	w.handle(t, rec, guard.Ignored)
-	if calls := w.script.Calls(); len(calls) != 0 {
+	w := wiretest.NewWorld()
+	rec := &cloudtrail.Record{EventID: "e", EventSource: "s3.amazonaws.com", EventName: "GetObject", RecipientAccountID: wiretest.Account}
+	w.MustHandle(t, rec, guard.Ignored)
+	if calls := w.Script.Calls(); len(calls) != 0 {
 		t.Errorf("calls: %v", calls)
 	}
-	g := newParts(wire.Deps{Detector: detectorFunc(func(*cloudtrail.Record, *detect.AssumedRoot) detect.Outcome {
+	g := wiretest.NewParts(wire.Deps{Detector: wiretest.DetectorFunc(func(*cloudtrail.Record, *detect.AssumedRoot) detect.Outcome {
 		return detect.Outcome{Kind: detect.Skipped}
 	})}, wire.Settings{})
 	ctx := t.Context()
@@ -301,14 +75,14 @@ func TestIgnoredRecordTouchesNothing(t *testing.T) {
 }
 
 func TestRecordWithFactsAlone(t *testing.T) {
-	w := newWorld()
-	rec := w.createUser(1, t0)
-	delete(w.findings, rec.EventID)
-	w.handle(t, rec, guard.Recorded)
-	if diff := cmp.Diff([]string{"Facts.Add"}, w.script.Calls()); diff != "" {
+	w := wiretest.NewWorld()
+	rec := w.CreateUser(1, wiretest.T0)
+	delete(w.Findings, rec.EventID)
+	w.MustHandle(t, rec, guard.Recorded)
+	if diff := cmp.Diff([]string{"Facts.Add"}, w.Script.Calls()); diff != "" {
 		t.Errorf("calls (-want +got):\n%s", diff)
 	}
-	w.script.Inject(1, fake.FailBefore)
+	w.Script.Inject(1, fake.FailBefore)
 	if _, err := w.Handle(t.Context(), rec); !errors.Is(err, fake.ErrFault) {
 		t.Errorf("a failing journal: %v", err)
 	}
@@ -318,20 +92,20 @@ func TestRecordWithFactsAlone(t *testing.T) {
 // way, alone and together with each other call, and redelivers the event until
 // it is handled.
 func TestEveryStepFails(t *testing.T) {
-	clean := newWorld()
-	clean.handle(t, clean.createUser(1, t0), guard.Alerted)
-	steps := clean.script.Calls()
+	clean := wiretest.NewWorld()
+	clean.MustHandle(t, clean.CreateUser(1, wiretest.T0), guard.Alerted)
+	steps := clean.Script.Calls()
 	if diff := cmp.Diff([]string{"Facts.Add", "Ledger.Update", "Publisher.Publish", "Ledger.Update"}, steps); diff != "" {
 		t.Fatalf("steps (-want +got):\n%s", diff)
 	}
 	faults := []fake.Fault{fake.FailBefore, fake.FailAfter, fake.CrashBefore, fake.CrashAfter}
 	run := func(t *testing.T, plan map[int]fake.Fault, atMost int) {
 		t.Helper()
-		w := newWorld()
+		w := wiretest.NewWorld()
 		for step, f := range plan {
-			w.script.Inject(step, f)
+			w.Script.Inject(step, f)
 		}
-		rec := w.createUser(1, t0)
+		rec := w.CreateUser(1, wiretest.T0)
 		_, err := w.Handle(t.Context(), rec)
 		if err == nil {
 			t.Fatal("Handle hid the fault")
@@ -339,25 +113,25 @@ func TestEveryStepFails(t *testing.T) {
 		if !failure.Retryable(err) {
 			t.Errorf("not retryable: %v", err)
 		}
-		w.settleAll(t, []*cloudtrail.Record{rec})
-		if n := len(w.pub.Published()); n < 1 || n > atMost {
+		w.SettleAll(t, []*cloudtrail.Record{rec})
+		if n := len(w.Receivers.Published()); n < 1 || n > atMost {
 			t.Errorf("published %d times, want 1 to %d", n, atMost)
 		}
-		covered, _ := w.covered(t)
+		covered, _ := w.Covered(t)
 		if diff := cmp.Diff(map[string]int{"user.created s": 1}, covered); diff != "" {
 			t.Errorf("covered (-want +got):\n%s", diff)
 		}
-		if diff := cmp.Diff(map[guard.ClaimState]int{guard.Sent: 1}, w.states(t)); diff != "" {
+		if diff := cmp.Diff(map[guard.ClaimState]int{guard.Sent: 1}, w.States(t)); diff != "" {
 			t.Errorf("claims (-want +got):\n%s", diff)
 		}
-		facts, err := w.journal.Facts(t.Context(), account)
+		facts, err := w.FactRows.Facts(t.Context(), wiretest.Account)
 		if err != nil || len(facts) == 0 {
 			t.Errorf("%d facts, %v", len(facts), err)
 		}
-		if series, err := w.ledger.Series(); err != nil || len(series) != 1 || len(series[0].Grants) != 1 {
+		if series, err := w.Ledger.Series(); err != nil || len(series) != 1 || len(series[0].Grants) != 1 {
 			t.Errorf("series %+v, %v", series, err)
 		}
-		w.handle(t, rec, guard.Duplicate)
+		w.MustHandle(t, rec, guard.Duplicate)
 	}
 	for i := range steps {
 		for _, f := range faults {
@@ -386,50 +160,50 @@ func TestEveryStepFails(t *testing.T) {
 // after the others.
 func TestEveryStepOfARollUpFails(t *testing.T) {
 	const events = 5
-	scenario := func(t *testing.T, w *world, atOnce bool) {
+	scenario := func(t *testing.T, w *wiretest.World, atOnce bool) {
 		t.Helper()
 		var failed []*cloudtrail.Record
 		for i := range events {
 			// The last event is after the window's end.
-			at := t0.Add(time.Duration(i*4) * time.Minute)
-			rec := w.record(finding(detect.RootActivity, detect.High, "s", i, at))
+			at := wiretest.T0.Add(time.Duration(i*4) * time.Minute)
+			rec := w.Record(wiretest.Finding(detect.RootActivity, detect.High, "s", i, at))
 			if _, err := w.Handle(t.Context(), rec); err == nil {
 				continue
 			}
-			w.script.Restart()
+			w.Script.Restart()
 			if atOnce {
-				w.clock.Advance(w.settings.Lease)
+				w.Clock.Advance(w.Settings.Lease)
 				if _, err := w.Handle(t.Context(), rec); err == nil {
 					continue
 				}
 			}
 			failed = append(failed, rec)
 		}
-		if _, err := w.Flush(t.Context(), t0.Add(2*time.Hour)); err != nil {
-			w.script.Restart()
+		if _, err := w.Flush(t.Context(), wiretest.T0.Add(2*time.Hour)); err != nil {
+			w.Script.Restart()
 		}
-		w.settleAll(t, failed)
+		w.SettleAll(t, failed)
 	}
-	clean := newWorld()
+	clean := wiretest.NewWorld()
 	scenario(t, clean, true)
-	steps := clean.script.Calls()
-	clean.wantTold(t, "first high event-000", "roll_up high event-000 x3", "roll_up high event-000 x1")
+	steps := clean.Script.Calls()
+	clean.WantLines(t, "first high event-000", "roll_up high event-000 x3", "roll_up high event-000 x1")
 
 	for _, atOnce := range []bool{true, false} {
 		for i := range steps {
 			for _, f := range testenv.Turn(i, fake.FailBefore, fake.FailAfter, fake.CrashBefore, fake.CrashAfter) {
 				t.Run(fmt.Sprintf("at once %v, %d %s %s", atOnce, i+1, steps[i], f), func(t *testing.T) {
-					w := newWorld()
-					w.script.Inject(i+1, f)
+					w := wiretest.NewWorld()
+					w.Script.Inject(i+1, f)
 					scenario(t, w, atOnce)
-					covered, extra := w.covered(t)
+					covered, extra := w.Covered(t)
 					if diff := cmp.Diff(map[string]int{"root.activity s": events}, covered); diff != "" {
-						t.Errorf("covered (-want +got):\n%s\n%s", diff, strings.Join(w.told(), "\n"))
+						t.Errorf("covered (-want +got):\n%s\n%s", diff, strings.Join(w.Lines(), "\n"))
 					}
 					if extra > 1 {
 						t.Errorf("%d extra copies", extra)
 					}
-					if states := w.states(t); states[guard.Sent] == 0 || states[guard.Sent]+states[guard.Folded] != events {
+					if states := w.States(t); states[guard.Sent] == 0 || states[guard.Sent]+states[guard.Folded] != events {
 						t.Errorf("claims: %v", states)
 					}
 				})
@@ -439,22 +213,22 @@ func TestEveryStepOfARollUpFails(t *testing.T) {
 }
 
 func TestConcurrentCopiesAreOneAlert(t *testing.T) {
-	w := newWorld()
-	rec := w.record(finding(detect.RootActivity, detect.High, "s", 1, t0))
+	w := wiretest.NewWorld()
+	rec := w.Record(wiretest.Finding(detect.RootActivity, detect.High, "s", 1, wiretest.T0))
 	var mu sync.Mutex
 	got := map[string]int{}
 	inside := make(chan struct{})
 	var once sync.Once
-	w.pub.Refuse = func(alert.Alert) error {
+	w.Receivers.Refuse = func(alert.Alert) error {
 		<-inside // every other copy arrives while the alert is on its way
 		return nil
 	}
 	const copies = 32
-	g := newParts(wire.Deps{
-		Detector: detectorFunc(func(*cloudtrail.Record, *detect.AssumedRoot) detect.Outcome {
-			return detect.Outcome{Kind: detect.Matched, Finding: w.findings[rec.EventID]}
+	g := wiretest.NewParts(wire.Deps{
+		Detector: wiretest.DetectorFunc(func(*cloudtrail.Record, *detect.AssumedRoot) detect.Outcome {
+			return detect.Outcome{Kind: detect.Matched, Finding: w.Findings[rec.EventID]}
 		}),
-		Ledger: w.ledger, Facts: w.journal, Publisher: w.pub, Now: w.clock.Now,
+		Ledger: w.Ledger, Facts: w.FactRows, Publisher: w.Receivers, Now: w.Clock.Now,
 	}, wire.Settings{})
 	var wg sync.WaitGroup
 	for range copies {
@@ -479,24 +253,24 @@ func TestConcurrentCopiesAreOneAlert(t *testing.T) {
 	if diff := cmp.Diff(map[string]int{"busy": copies - 1, "alerted": 1}, got); diff != "" {
 		t.Errorf("results (-want +got):\n%s", diff)
 	}
-	if n := len(w.pub.Published()); n != 1 {
+	if n := len(w.Receivers.Published()); n != 1 {
 		t.Errorf("%d alerts", n)
 	}
-	w.handle(t, rec, guard.Duplicate)
+	w.MustHandle(t, rec, guard.Duplicate)
 }
 
 func TestConcurrentSession(t *testing.T) {
-	w := newWorld()
+	w := wiretest.NewWorld()
 	const events, copies = 60, 2
 	recs := make([]*cloudtrail.Record, events)
 	for i := range recs {
-		recs[i] = w.record(finding(detect.RootActivity, detect.High, "s", i, t0.Add(time.Duration(i)*time.Minute)))
+		recs[i] = w.Record(wiretest.Finding(detect.RootActivity, detect.High, "s", i, wiretest.T0.Add(time.Duration(i)*time.Minute)))
 	}
-	g := newParts(wire.Deps{
-		Detector: detectorFunc(func(rec *cloudtrail.Record, _ *detect.AssumedRoot) detect.Outcome {
-			return detect.Outcome{Kind: detect.Matched, Finding: w.findings[rec.EventID]}
+	g := wiretest.NewParts(wire.Deps{
+		Detector: wiretest.DetectorFunc(func(rec *cloudtrail.Record, _ *detect.AssumedRoot) detect.Outcome {
+			return detect.Outcome{Kind: detect.Matched, Finding: w.Findings[rec.EventID]}
 		}),
-		Ledger: w.ledger, Facts: w.journal, Publisher: w.pub, Now: w.clock.Now,
+		Ledger: w.Ledger, Facts: w.FactRows, Publisher: w.Receivers, Now: w.Clock.Now,
 	}, wire.Settings{})
 	var wg sync.WaitGroup
 	for i := range copies * events {
@@ -515,14 +289,14 @@ func TestConcurrentSession(t *testing.T) {
 	}
 	for i := range 8 {
 		wg.Go(func() {
-			if _, err := g.Flush(t.Context(), t0.Add(time.Duration(i*10)*time.Minute)); err != nil {
+			if _, err := g.Flush(t.Context(), wiretest.T0.Add(time.Duration(i*10)*time.Minute)); err != nil {
 				t.Errorf("flushing: %v", err)
 			}
 		})
 	}
 	wg.Wait()
-	w.settleAll(t, nil)
-	covered, extra := w.covered(t)
+	w.SettleAll(t, nil)
+	covered, extra := w.Covered(t)
 	if diff := cmp.Diff(map[string]int{"root.activity s": events}, covered); diff != "" || extra != 0 {
 		t.Errorf("%d extra copies, covered (-want +got):\n%s", extra, diff)
 	}
@@ -531,33 +305,33 @@ func TestConcurrentSession(t *testing.T) {
 // TestRootSession is the shape of a real one: 538 calls under 9 access keys in
 // a session of some hours, with every fourth delivered by two trails.
 func TestRootSession(t *testing.T) {
-	w := newWorld()
+	w := wiretest.NewWorld()
 	const calls = 538
 	for i := range calls {
-		f := finding(detect.RootActivity, detect.High, "arn:aws:iam::123456789012:root@2025-03-01T11:58:00Z", i, t0.Add(time.Duration(i)*20*time.Second))
+		f := wiretest.Finding(detect.RootActivity, detect.High, "arn:aws:iam::123456789012:root@2025-03-01T11:58:00Z", i, wiretest.T0.Add(time.Duration(i)*20*time.Second))
 		f.EventName = fmt.Sprintf("Call%d", i)
 		f.Actor.AccessKeyID = fmt.Sprintf("ASIA%d", i%9)
-		rec := w.record(f)
+		rec := w.Record(f)
 		rec.UserIdentity.AccessKeyID = f.Actor.AccessKeyID
 		want := guard.RolledUp
 		if i == 0 {
 			want = guard.Alerted
 		}
-		w.handle(t, rec, want)
+		w.MustHandle(t, rec, want)
 		if i%4 == 0 {
-			w.handle(t, rec, guard.Duplicate)
+			w.MustHandle(t, rec, guard.Duplicate)
 		}
 	}
-	w.flush(t, t0.Add(24*time.Hour), 12)
+	w.MustFlush(t, wiretest.T0.Add(24*time.Hour), 12)
 	kinds := map[alert.Kind]int{}
 	sum := 0
-	for _, a := range w.pub.Published() {
+	for _, a := range w.Receivers.Published() {
 		kinds[a.Kind]++
 		sum += a.Count
-		if len(a.Actions) > w.settings.Actions {
+		if len(a.Actions) > w.Settings.Actions {
 			t.Errorf("%d actions listed", len(a.Actions))
 		}
-		if a.Kind == alert.RollUp && a.LastTime.Sub(a.FirstTime) >= w.settings.DedupWindow {
+		if a.Kind == alert.RollUp && a.LastTime.Sub(a.FirstTime) >= w.Settings.DedupWindow {
 			t.Errorf("a roll-up from %v to %v", a.FirstTime, a.LastTime)
 		}
 	}
@@ -568,11 +342,11 @@ func TestRootSession(t *testing.T) {
 	if sum != calls-1 {
 		t.Errorf("the roll-ups count %d, want %d", sum, calls-1)
 	}
-	w.covered(t)
+	w.Covered(t)
 }
 
 func TestWindows(t *testing.T) {
-	at := func(minute float64) time.Time { return t0.Add(time.Duration(minute * float64(time.Minute))) }
+	at := func(minute float64) time.Time { return wiretest.T0.Add(time.Duration(minute * float64(time.Minute))) }
 	type step struct {
 		f     detect.Finding
 		want  guard.Disposition
@@ -580,7 +354,7 @@ func TestWindows(t *testing.T) {
 		n     int
 	}
 	root := func(n int, minute float64, want guard.Disposition) step {
-		return step{f: finding(detect.RootActivity, detect.High, "s", n, at(minute)), want: want}
+		return step{f: wiretest.Finding(detect.RootActivity, detect.High, "s", n, at(minute)), want: want}
 	}
 	of := func(s step, change func(*detect.Finding)) step { change(&s.f); return s }
 	flush := func(minute float64, n int) step { return step{flush: at(minute), n: n} }
@@ -645,15 +419,15 @@ func TestWindows(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld()
+			w := wiretest.NewWorld()
 			for _, s := range tt.steps {
 				if s.f.ID == "" {
-					w.flush(t, s.flush, s.n)
+					w.MustFlush(t, s.flush, s.n)
 				} else {
-					w.handle(t, w.record(s.f), s.want)
+					w.MustHandle(t, w.Record(s.f), s.want)
 				}
 			}
-			w.wantTold(t, tt.told...)
+			w.WantLines(t, tt.told...)
 		})
 	}
 }
@@ -661,22 +435,22 @@ func TestWindows(t *testing.T) {
 // TestBurst holds that a script which creates users is reported user by user,
 // until it is a flood.
 func TestBurst(t *testing.T) {
-	w := newWorld()
+	w := wiretest.NewWorld()
 	for i := range 14 {
 		want := guard.Alerted
 		if i >= 10 {
 			want = guard.RolledUp
 		}
-		w.handle(t, w.createUser(i, t0.Add(time.Duration(i)*time.Second)), want)
+		w.MustHandle(t, w.CreateUser(i, wiretest.T0.Add(time.Duration(i)*time.Second)), want)
 	}
-	w.flush(t, t0.Add(time.Hour), 1)
-	if told := w.told(); len(told) != 11 || told[10] != "roll_up info event-000 x4" {
+	w.MustFlush(t, wiretest.T0.Add(time.Hour), 1)
+	if told := w.Lines(); len(told) != 11 || told[10] != "roll_up info event-000 x4" {
 		t.Errorf("alerts: %v", told)
 	}
 }
 
 func TestRollUpListsActions(t *testing.T) {
-	w := newWorld(func(s *wire.Settings) { s.Actions = 2 })
+	w := wiretest.NewWorld(func(s *wire.Settings) { s.Actions = 2 })
 	for i, f := range []detect.Finding{
 		{EventName: "CreateUser", Target: detect.Target{UserName: "a"}},
 		{EventName: "CreateUser", Target: detect.Target{UserName: "b", UserID: "AIDAB"}},
@@ -686,7 +460,7 @@ func TestRollUpListsActions(t *testing.T) {
 		{EventName: "CreateUser", Target: detect.Target{UserName: "b"}},
 		{EventName: "ListUsers"},
 	} {
-		whole := finding(detect.RootActivity, detect.High, "s", i, t0.Add(-time.Duration(i)*time.Minute))
+		whole := wiretest.Finding(detect.RootActivity, detect.High, "s", i, wiretest.T0.Add(-time.Duration(i)*time.Minute))
 		whole.EventName, whole.Target = f.EventName, f.Target
 		if i == 3 {
 			whole.EventSource = ""
@@ -695,14 +469,14 @@ func TestRollUpListsActions(t *testing.T) {
 		if i == 0 {
 			want = guard.Alerted
 		}
-		w.handle(t, w.record(whole), want)
+		w.MustHandle(t, w.Record(whole), want)
 	}
-	w.flush(t, t0.Add(time.Hour), 1)
-	got := w.pub.Published()[1]
+	w.MustFlush(t, wiretest.T0.Add(time.Hour), 1)
+	got := w.Receivers.Published()[1]
 	want := alert.Alert{
-		Schema: alert.Schema, ID: got.ID, Kind: alert.RollUp, AccountName: "name of " + account, Finding: w.pub.Published()[0].Finding,
+		Schema: alert.Schema, ID: got.ID, Kind: alert.RollUp, AccountName: "name of " + wiretest.Account, Finding: w.Receivers.Published()[0].Finding,
 		Count: 6, Actions: []alert.Action{{Name: "iam:ListUsers", Count: 1}, {Name: "iam:CreateUser", Target: "b", Count: 3}}, // by event time
-		ActionsOmitted: 2, FirstTime: t0.Add(-6 * time.Minute), LastTime: t0.Add(-time.Minute),
+		ActionsOmitted: 2, FirstTime: wiretest.T0.Add(-6 * time.Minute), LastTime: wiretest.T0.Add(-time.Minute),
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("roll-up (-want +got):\n%s", diff)
@@ -710,7 +484,7 @@ func TestRollUpListsActions(t *testing.T) {
 }
 
 func failedSignin(n int, at time.Time) detect.Finding {
-	f := finding(detect.RootSigninFailed, detect.Medium, fmt.Sprintf("session %d", n), n, at)
+	f := wiretest.Finding(detect.RootSigninFailed, detect.Medium, fmt.Sprintf("session %d", n), n, at)
 	f.EventSource, f.EventName, f.SourceIP = "signin.amazonaws.com", "ConsoleLogin", "203.0.113.5"
 	return f
 }
@@ -746,17 +520,17 @@ func TestFailedSigninsEscalate(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld()
+			w := wiretest.NewWorld()
 			for i, minute := range tt.minutes {
-				if _, err := w.Handle(t.Context(), w.record(failedSignin(i, t0.Add(time.Duration(minute*float64(time.Minute)))))); err != nil {
+				if _, err := w.Handle(t.Context(), w.Record(failedSignin(i, wiretest.T0.Add(time.Duration(minute*float64(time.Minute)))))); err != nil {
 					t.Fatal(err)
 				}
 			}
-			if _, err := w.Flush(t.Context(), t0.Add(24*time.Hour)); err != nil {
+			if _, err := w.Flush(t.Context(), wiretest.T0.Add(24*time.Hour)); err != nil {
 				t.Fatal(err)
 			}
-			w.wantTold(t, tt.told...)
-			for _, a := range w.pub.Published() {
+			w.WantLines(t, tt.told...)
+			for _, a := range w.Receivers.Published() {
 				if a.Kind == alert.Escalation && (!a.FirstTime.Before(a.LastTime) || a.LastTime.Sub(a.FirstTime) >= 15*time.Minute) {
 					t.Errorf("escalation from %v to %v", a.FirstTime, a.LastTime)
 				}
@@ -772,28 +546,28 @@ func TestFailedSigninsEscalate(t *testing.T) {
 func TestEscalationSurvives(t *testing.T) {
 	for _, fault := range []fake.Fault{fake.FailBefore, fake.CrashBefore} {
 		t.Run(fault.String(), func(t *testing.T) {
-			w := newWorld()
+			w := wiretest.NewWorld()
 			for i := range 4 {
-				if _, err := w.Handle(t.Context(), w.record(failedSignin(i, t0.Add(time.Duration(i)*time.Minute)))); err != nil {
+				if _, err := w.Handle(t.Context(), w.Record(failedSignin(i, wiretest.T0.Add(time.Duration(i)*time.Minute)))); err != nil {
 					t.Fatal(err)
 				}
 			}
-			rec := w.record(failedSignin(4, t0.Add(4*time.Minute)))
-			w.script.Inject(2, fault)
+			rec := w.Record(failedSignin(4, wiretest.T0.Add(4*time.Minute)))
+			w.Script.Inject(2, fault)
 			if _, err := w.Handle(t.Context(), rec); err == nil {
 				t.Fatal("Handle hid the fault")
 			}
-			w.settleAll(t, []*cloudtrail.Record{rec})
-			told := w.told()
+			w.SettleAll(t, []*cloudtrail.Record{rec})
+			told := w.Lines()
 			if diff := cmp.Diff([]string{"first medium event-000", "escalation high event-004 x5", "roll_up high event-000 x3"}, told); diff != "" {
 				t.Errorf("alerts (-want +got):\n%s", diff)
 			}
-			series, err := w.ledger.Series()
+			series, err := w.Ledger.Series()
 			series = slices.DeleteFunc(series, func(s repeats.Series) bool { return strings.HasSuffix(s.Key, string(detect.RootSigninSpraying)) })
 			if err != nil || len(series) != 1 || len(series[0].Attempts) != 5 || len(series[0].Grants) != 2 {
 				t.Errorf("series %+v, %v", series, err)
 			}
-			if a := w.pub.Published()[1]; !a.FirstTime.Equal(t0) || !a.LastTime.Equal(t0.Add(4*time.Minute)) {
+			if a := w.Receivers.Published()[1]; !a.FirstTime.Equal(wiretest.T0) || !a.LastTime.Equal(wiretest.T0.Add(4*time.Minute)) {
 				t.Errorf("escalation from %v to %v", a.FirstTime, a.LastTime)
 			}
 		})
@@ -804,13 +578,13 @@ func TestEscalationSurvives(t *testing.T) {
 // again when it is retried for the sake of the others, and that what is reported
 // after it goes to all.
 func TestPartlyPublished(t *testing.T) {
-	w := newWorld()
+	w := wiretest.NewWorld()
 	root := func(n int) *cloudtrail.Record {
-		return w.record(finding(detect.RootActivity, detect.High, "s", n, t0.Add(time.Duration(n)*time.Minute)))
+		return w.Record(wiretest.Finding(detect.RootActivity, detect.High, "s", n, wiretest.T0.Add(time.Duration(n)*time.Minute)))
 	}
 	has := map[string][]string{} // receiver to the alerts it took
 	down := 0
-	w.pub.Refuse = func(a alert.Alert) error {
+	w.Receivers.Refuse = func(a alert.Alert) error {
 		took := slices.Clone(a.DeliveredTo)
 		for _, receiver := range []string{"one", "two", "three"} {
 			if slices.Contains(took, receiver) || receiver == "two" && down > 0 {
@@ -831,17 +605,17 @@ func TestPartlyPublished(t *testing.T) {
 			t.Fatalf("got %v, want the fault", err)
 		}
 	}
-	w.handle(t, root(0), guard.Alerted)
-	w.handle(t, root(0), guard.Duplicate)
-	w.handle(t, root(1), guard.RolledUp)
+	w.MustHandle(t, root(0), guard.Alerted)
+	w.MustHandle(t, root(0), guard.Duplicate)
+	w.MustHandle(t, root(1), guard.RolledUp)
 	down = 2
 	for range 2 {
-		if n, err := w.Flush(t.Context(), t0.Add(time.Hour)); n != 0 || !errors.Is(err, fake.ErrFault) {
+		if n, err := w.Flush(t.Context(), wiretest.T0.Add(time.Hour)); n != 0 || !errors.Is(err, fake.ErrFault) {
 			t.Fatalf("flush: %d, %v", n, err)
 		}
 	}
-	w.flush(t, t0.Add(time.Hour), 1)
-	w.flush(t, t0.Add(time.Hour), 0)
+	w.MustFlush(t, wiretest.T0.Add(time.Hour), 1)
+	w.MustFlush(t, wiretest.T0.Add(time.Hour), 0)
 	all := []string{"first event-000 x0", "roll_up event-000 x1"}
 	if diff := cmp.Diff(map[string][]string{"one": all, "two": all, "three": all}, has); diff != "" {
 		t.Errorf("receivers (-want +got):\n%s", diff)
@@ -851,104 +625,104 @@ func TestPartlyPublished(t *testing.T) {
 // TestFailedEscalationHoldsNoOtherBack holds that the next failed sign-in
 // escalates where the one that was to has not been published.
 func TestFailedEscalationHoldsNoOtherBack(t *testing.T) {
-	w := newWorld()
+	w := wiretest.NewWorld()
 	var recs []*cloudtrail.Record
 	for i := range 6 {
-		recs = append(recs, w.record(failedSignin(i, t0.Add(time.Duration(i)*time.Minute))))
+		recs = append(recs, w.Record(failedSignin(i, wiretest.T0.Add(time.Duration(i)*time.Minute))))
 	}
 	for _, rec := range recs[:4] {
 		if _, err := w.Handle(t.Context(), rec); err != nil {
 			t.Fatal(err)
 		}
 	}
-	w.script.Inject(2, fake.FailBefore)
+	w.Script.Inject(2, fake.FailBefore)
 	if _, err := w.Handle(t.Context(), recs[4]); !errors.Is(err, fake.ErrFault) {
 		t.Fatalf("the fifth: %v", err)
 	}
-	w.handle(t, recs[5], guard.Alerted)
-	w.handle(t, recs[4], guard.Alerted)
-	w.flush(t, t0.Add(time.Hour), 1)
-	w.wantTold(t, "first medium event-000", "escalation high event-005 x5", "escalation high event-004 x5", "roll_up high event-000 x3")
+	w.MustHandle(t, recs[5], guard.Alerted)
+	w.MustHandle(t, recs[4], guard.Alerted)
+	w.MustFlush(t, wiretest.T0.Add(time.Hour), 1)
+	w.WantLines(t, "first medium event-000", "escalation high event-005 x5", "escalation high event-004 x5", "roll_up high event-000 x3")
 }
 
 // TestFailureLeavesALaterGroupAlone covers an alert that fails when another of its
 // session was published.
 func TestFailureLeavesALaterGroupAlone(t *testing.T) {
-	w := newWorld()
+	w := wiretest.NewWorld()
 	root := func(n int, at time.Time) *cloudtrail.Record {
-		return w.record(finding(detect.RootActivity, detect.High, "s", n, at))
+		return w.Record(wiretest.Finding(detect.RootActivity, detect.High, "s", n, at))
 	}
-	w.pub.Refuse = func(alert.Alert) error {
-		w.pub.Refuse = nil
-		w.handle(t, root(2, t0.Add(time.Hour)), guard.Alerted)
+	w.Receivers.Refuse = func(alert.Alert) error {
+		w.Receivers.Refuse = nil
+		w.MustHandle(t, root(2, wiretest.T0.Add(time.Hour)), guard.Alerted)
 		return errors.New("throttled")
 	}
-	if _, err := w.Handle(t.Context(), root(1, t0)); err == nil {
+	if _, err := w.Handle(t.Context(), root(1, wiretest.T0)); err == nil {
 		t.Fatal("Handle hid the error")
 	}
-	w.handle(t, root(3, t0.Add(time.Hour+time.Minute)), guard.RolledUp)
+	w.MustHandle(t, root(3, wiretest.T0.Add(time.Hour+time.Minute)), guard.RolledUp)
 }
 
 // TestOthersFoldBehindAFailedAlert covers a window whose opening alert failed
 // or died while other events were counted in it.
 func TestOthersFoldBehindAFailedAlert(t *testing.T) {
-	events := func(w *world) (opener, second, third *cloudtrail.Record) {
-		return w.record(finding(detect.RootActivity, detect.High, "s", 1, t0)),
-			w.record(finding(detect.RootActivity, detect.High, "s", 2, t0.Add(time.Minute))),
-			w.record(finding(detect.RootActivity, detect.High, "s", 3, t0.Add(2*time.Minute)))
+	events := func(w *wiretest.World) (opener, second, third *cloudtrail.Record) {
+		return w.Record(wiretest.Finding(detect.RootActivity, detect.High, "s", 1, wiretest.T0)),
+			w.Record(wiretest.Finding(detect.RootActivity, detect.High, "s", 2, wiretest.T0.Add(time.Minute))),
+			w.Record(wiretest.Finding(detect.RootActivity, detect.High, "s", 3, wiretest.T0.Add(2*time.Minute)))
 	}
 	t.Run("folded while it was on its way, and it failed", func(t *testing.T) {
-		w := newWorld()
+		w := wiretest.NewWorld()
 		opener, second, third := events(w)
-		w.pub.Refuse = func(alert.Alert) error {
-			w.pub.Refuse = nil
-			w.handle(t, second, guard.RolledUp)
+		w.Receivers.Refuse = func(alert.Alert) error {
+			w.Receivers.Refuse = nil
+			w.MustHandle(t, second, guard.RolledUp)
 			return errors.New("the topic is gone")
 		}
 		if _, err := w.Handle(t.Context(), opener); err == nil {
 			t.Fatal("Handle hid the error")
 		}
 		// Nothing of the session was reported, so the next event is not held back.
-		w.handle(t, third, guard.Alerted)
+		w.MustHandle(t, third, guard.Alerted)
 		// And the retry needs no lease to run out, and is not folded.
-		w.handle(t, opener, guard.Alerted)
-		w.flush(t, t0.Add(time.Hour), 1)
-		w.wantTold(t, "first high event-003", "first high event-001", "roll_up high event-001 x1")
+		w.MustHandle(t, opener, guard.Alerted)
+		w.MustFlush(t, wiretest.T0.Add(time.Hour), 1)
+		w.WantLines(t, "first high event-003", "first high event-001", "roll_up high event-001 x1")
 	})
 	t.Run("folded after it died", func(t *testing.T) {
-		w := newWorld()
+		w := wiretest.NewWorld()
 		opener, second, third := events(w)
-		w.script.Inject(2, fake.CrashBefore)
+		w.Script.Inject(2, fake.CrashBefore)
 		if _, err := w.Handle(t.Context(), opener); !errors.Is(err, fake.ErrCrash) {
 			t.Fatal(err)
 		}
-		w.script.Restart()
-		w.handle(t, second, guard.RolledUp)
+		w.Script.Restart()
+		w.MustHandle(t, second, guard.RolledUp)
 		if _, err := w.Handle(t.Context(), opener); !errors.Is(err, guard.ErrBusy) {
 			t.Fatalf("while the lease runs: %v", err)
 		}
-		w.clock.Advance(w.settings.Lease)
-		w.handle(t, opener, guard.Alerted)
-		w.handle(t, third, guard.RolledUp)
-		w.flush(t, t0.Add(time.Hour), 1)
-		w.wantTold(t, "first high event-001", "roll_up high event-001 x2")
+		w.Clock.Advance(w.Settings.Lease)
+		w.MustHandle(t, opener, guard.Alerted)
+		w.MustHandle(t, third, guard.RolledUp)
+		w.MustFlush(t, wiretest.T0.Add(time.Hour), 1)
+		w.WantLines(t, "first high event-001", "roll_up high event-001 x2")
 	})
 	t.Run("a more severe one failed", func(t *testing.T) {
-		w := newWorld()
+		w := wiretest.NewWorld()
 		opener, second, third := events(w)
 		for _, rec := range []*cloudtrail.Record{second, third} {
-			f := w.findings[rec.EventID]
+			f := w.Findings[rec.EventID]
 			f.Severity = detect.Critical
-			w.findings[rec.EventID] = f
+			w.Findings[rec.EventID] = f
 		}
-		w.handle(t, opener, guard.Alerted)
-		w.script.Inject(2, fake.FailBefore)
+		w.MustHandle(t, opener, guard.Alerted)
+		w.Script.Inject(2, fake.FailBefore)
 		if _, err := w.Handle(t.Context(), second); err == nil {
 			t.Fatal("Handle hid the fault")
 		}
-		w.handle(t, third, guard.Alerted)
-		w.handle(t, second, guard.Alerted)
-		w.wantTold(t, "first high event-001", "first critical event-003", "first critical event-002")
+		w.MustHandle(t, third, guard.Alerted)
+		w.MustHandle(t, second, guard.Alerted)
+		w.WantLines(t, "first high event-001", "first critical event-003", "first critical event-002")
 	})
 }
 
@@ -956,12 +730,12 @@ func TestOthersFoldBehindAFailedAlert(t *testing.T) {
 func TestStalledInvocation(t *testing.T) {
 	for name, fails := range map[string]bool{"and published": false, "and failed": true} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld()
-			rec := w.record(finding(detect.RootActivity, detect.High, "s", 1, t0))
-			w.pub.Refuse = func(alert.Alert) error {
-				w.pub.Refuse = nil
-				w.clock.Advance(w.settings.Lease)
-				w.handle(t, rec, guard.Alerted)
+			w := wiretest.NewWorld()
+			rec := w.Record(wiretest.Finding(detect.RootActivity, detect.High, "s", 1, wiretest.T0))
+			w.Receivers.Refuse = func(alert.Alert) error {
+				w.Receivers.Refuse = nil
+				w.Clock.Advance(w.Settings.Lease)
+				w.MustHandle(t, rec, guard.Alerted)
 				if fails {
 					return errors.New("timed out")
 				}
@@ -970,10 +744,10 @@ func TestStalledInvocation(t *testing.T) {
 			if _, err := w.Handle(t.Context(), rec); (err != nil) != fails {
 				t.Fatalf("Handle: %v", err)
 			}
-			if diff := cmp.Diff(map[guard.ClaimState]int{guard.Sent: 1}, w.states(t)); diff != "" {
+			if diff := cmp.Diff(map[guard.ClaimState]int{guard.Sent: 1}, w.States(t)); diff != "" {
 				t.Errorf("claims (-want +got):\n%s", diff)
 			}
-			w.handle(t, rec, guard.Duplicate)
+			w.MustHandle(t, rec, guard.Duplicate)
 		})
 	}
 }
@@ -981,30 +755,30 @@ func TestStalledInvocation(t *testing.T) {
 // TestStalledFlush covers a flush whose lease ran out while it published, and
 // which comes back when the window is already at its next roll-up.
 func TestStalledFlush(t *testing.T) {
-	w := newWorld()
+	w := wiretest.NewWorld()
 	root := func(n int, minute int) *cloudtrail.Record {
-		return w.record(finding(detect.RootActivity, detect.High, "s", n, t0.Add(time.Duration(minute)*time.Minute)))
+		return w.Record(wiretest.Finding(detect.RootActivity, detect.High, "s", n, wiretest.T0.Add(time.Duration(minute)*time.Minute)))
 	}
-	w.handle(t, root(1, 0), guard.Alerted)
-	w.handle(t, root(2, 1), guard.RolledUp)
-	w.pub.Refuse = func(alert.Alert) error {
-		w.pub.Refuse = nil
-		w.clock.Advance(w.settings.Lease)
-		w.flush(t, t0.Add(15*time.Minute), 1)
-		w.handle(t, root(3, 16), guard.RolledUp)
-		w.script.Inject(2, fake.FailBefore) // the lease is taken, and publishing fails
-		if _, err := w.Flush(t.Context(), t0.Add(30*time.Minute)); err == nil {
+	w.MustHandle(t, root(1, 0), guard.Alerted)
+	w.MustHandle(t, root(2, 1), guard.RolledUp)
+	w.Receivers.Refuse = func(alert.Alert) error {
+		w.Receivers.Refuse = nil
+		w.Clock.Advance(w.Settings.Lease)
+		w.MustFlush(t, wiretest.T0.Add(15*time.Minute), 1)
+		w.MustHandle(t, root(3, 16), guard.RolledUp)
+		w.Script.Inject(2, fake.FailBefore) // the lease is taken, and publishing fails
+		if _, err := w.Flush(t.Context(), wiretest.T0.Add(30*time.Minute)); err == nil {
 			t.Error("Flush hid the fault")
 		}
 		return nil
 	}
-	if _, err := w.Flush(t.Context(), t0.Add(15*time.Minute)); err != nil {
+	if _, err := w.Flush(t.Context(), wiretest.T0.Add(15*time.Minute)); err != nil {
 		t.Fatal(err)
 	}
-	w.flush(t, t0.Add(30*time.Minute), 0) // put off, since it failed
-	w.flush(t, t0.Add(35*time.Minute), 1)
-	if covered, extra := w.covered(t); covered["root.activity s"] != 3 || extra != 1 {
-		t.Errorf("covered %v, %d extra:\n%s", covered, extra, strings.Join(w.told(), "\n"))
+	w.MustFlush(t, wiretest.T0.Add(30*time.Minute), 0) // put off, since it failed
+	w.MustFlush(t, wiretest.T0.Add(35*time.Minute), 1)
+	if covered, extra := w.Covered(t); covered["root.activity s"] != 3 || extra != 1 {
+		t.Errorf("covered %v, %d extra:\n%s", covered, extra, strings.Join(w.Lines(), "\n"))
 	}
 }
 
@@ -1034,43 +808,43 @@ func (l *oldLedger) Update(ctx context.Context, claimKey, windowKey string, deci
 }
 
 func TestOldListOfGroups(t *testing.T) {
-	w := newWorld()
-	old := &oldLedger{Ledger: w.ledger}
-	g := newParts(wire.Deps{Ledger: old, Publisher: w.pub, Now: w.clock.Now}, w.settings)
+	w := wiretest.NewWorld()
+	old := &oldLedger{Ledger: w.Ledger}
+	g := wiretest.NewParts(wire.Deps{Ledger: old, Publisher: w.Receivers, Now: w.Clock.Now}, w.Settings)
 	root := func(n int, minute int) *cloudtrail.Record {
-		return w.record(finding(detect.RootActivity, detect.High, "s", n, t0.Add(time.Duration(minute)*time.Minute)))
+		return w.Record(wiretest.Finding(detect.RootActivity, detect.High, "s", n, wiretest.T0.Add(time.Duration(minute)*time.Minute)))
 	}
-	w.handle(t, root(1, 0), guard.Alerted)
-	w.handle(t, root(2, 1), guard.RolledUp)
-	stale, err := w.ledger.Due(t.Context(), t0.Add(time.Hour), 10)
+	w.MustHandle(t, root(1, 0), guard.Alerted)
+	w.MustHandle(t, root(2, 1), guard.RolledUp)
+	stale, err := w.Ledger.Due(t.Context(), wiretest.T0.Add(time.Hour), 10)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.flush(t, t0.Add(15*time.Minute), 1)
-	w.handle(t, root(3, 14), guard.RolledUp) // late: a batch of its own
+	w.MustFlush(t, wiretest.T0.Add(15*time.Minute), 1)
+	w.MustHandle(t, root(3, 14), guard.RolledUp) // late: a batch of its own
 
 	old.due = stale
-	if n, err := g.Flush(t.Context(), t0.Add(time.Hour)); n != 0 || err != nil {
+	if n, err := g.Flush(t.Context(), wiretest.T0.Add(time.Hour)); n != 0 || err != nil {
 		t.Errorf("from the old list: %d, %v", n, err)
 	}
-	if n, err := g.Flush(t.Context(), t0.Add(time.Hour+15*time.Minute)); n != 1 || err != nil {
+	if n, err := g.Flush(t.Context(), wiretest.T0.Add(time.Hour+15*time.Minute)); n != 1 || err != nil {
 		t.Errorf("from the new list: %d, %v", n, err)
 	}
-	if covered, extra := w.covered(t); covered["root.activity s"] != 3 || extra != 0 {
+	if covered, extra := w.Covered(t); covered["root.activity s"] != 3 || extra != 0 {
 		t.Errorf("covered %v, %d extra", covered, extra)
 	}
 }
 
 // TestExpiredRow covers claims that are gone when their alert was published.
 func TestExpiredRow(t *testing.T) {
-	w := newWorld()
-	old := &oldLedger{Ledger: w.ledger}
-	w.pub.Refuse = func(alert.Alert) error { old.forget = true; return nil }
-	g := newParts(wire.Deps{Ledger: old, Publisher: w.pub, Now: w.clock.Now}, w.settings)
+	w := wiretest.NewWorld()
+	old := &oldLedger{Ledger: w.Ledger}
+	w.Receivers.Refuse = func(alert.Alert) error { old.forget = true; return nil }
+	g := wiretest.NewParts(wire.Deps{Ledger: old, Publisher: w.Receivers, Now: w.Clock.Now}, w.Settings)
 	raise := func(n int, want guard.Disposition) {
 		t.Helper()
 		old.forget = false
-		res, err := g.Raise(t.Context(), finding(detect.RootActivity, detect.High, "s", n, t0))
+		res, err := g.Raise(t.Context(), wiretest.Finding(detect.RootActivity, detect.High, "s", n, wiretest.T0))
 		if err != nil || res.Disposition != want {
 			t.Errorf("event %d: %q, %v, want %q", n, res.Disposition, err, want)
 		}
@@ -1078,10 +852,10 @@ func TestExpiredRow(t *testing.T) {
 	raise(1, guard.Alerted)
 	raise(1, guard.Duplicate)
 	raise(2, guard.RolledUp)
-	if n, err := g.Flush(t.Context(), t0.Add(time.Hour)); n != 1 || err != nil {
+	if n, err := g.Flush(t.Context(), wiretest.T0.Add(time.Hour)); n != 1 || err != nil {
 		t.Errorf("Flush: %d, %v", n, err)
 	}
-	claims, err := w.ledger.Claims()
+	claims, err := w.Ledger.Claims()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -1093,61 +867,61 @@ func TestExpiredRow(t *testing.T) {
 }
 
 func TestJournalErrorHoldsNoAlertBack(t *testing.T) {
-	w := newWorld()
-	rec := w.createUser(1, t0)
-	w.script.Inject(1, fake.FailBefore)
+	w := wiretest.NewWorld()
+	rec := w.CreateUser(1, wiretest.T0)
+	w.Script.Inject(1, fake.FailBefore)
 	res, err := w.Handle(t.Context(), rec)
 	if !errors.Is(err, fake.ErrFault) || !failure.Retryable(err) {
 		t.Errorf("error %v", err)
 	}
-	if res.Disposition != guard.Alerted || len(w.pub.Published()) != 1 {
-		t.Errorf("%q, %d alerts", res.Disposition, len(w.pub.Published()))
+	if res.Disposition != guard.Alerted || len(w.Receivers.Published()) != 1 {
+		t.Errorf("%q, %d alerts", res.Disposition, len(w.Receivers.Published()))
 	}
-	if res := w.handle(t, rec, guard.Duplicate); res.NewFacts == 0 {
+	if res := w.MustHandle(t, rec, guard.Duplicate); res.NewFacts == 0 {
 		t.Error("the retry recorded no facts")
 	}
-	if n := len(w.pub.Published()); n != 1 {
+	if n := len(w.Receivers.Published()); n != 1 {
 		t.Errorf("%d alerts after the retry", n)
 	}
 }
 
 func TestLedgerErrorFailsClosed(t *testing.T) {
-	w := newWorld()
-	rec := w.createUser(1, t0)
-	w.script.Inject(2, fake.FailBefore)
+	w := wiretest.NewWorld()
+	rec := w.CreateUser(1, wiretest.T0)
+	w.Script.Inject(2, fake.FailBefore)
 	if _, err := w.Handle(t.Context(), rec); !errors.Is(err, fake.ErrFault) {
 		t.Errorf("error %v", err)
 	}
-	if n := len(w.pub.Published()); n != 0 {
+	if n := len(w.Receivers.Published()); n != 0 {
 		t.Errorf("%d alerts without a claim", n)
 	}
 }
 
-func rootCall(w *world, n int) *cloudtrail.Record {
-	rec := w.record(finding(detect.RootActivity, detect.High, "s", n, t0))
-	rec.UserIdentity = cloudtrail.UserIdentity{Type: "Root", AccountID: account, AccessKeyID: "ASIAKEY"}
+func rootCall(w *wiretest.World, n int) *cloudtrail.Record {
+	rec := w.Record(wiretest.Finding(detect.RootActivity, detect.High, "s", n, wiretest.T0))
+	rec.UserIdentity = cloudtrail.UserIdentity{Type: "Root", AccountID: wiretest.Account, AccessKeyID: "ASIAKEY"}
 	return rec
 }
 
 func TestAssumedRootIsLookedUp(t *testing.T) {
 	key := bootstrap.Fact{
-		Account: account, ID: bootstrap.AssumedRootFactID("ASIAKEY"), Time: t0.Add(-time.Minute), EventID: "assume",
+		Account: wiretest.Account, ID: bootstrap.AssumedRootFactID("ASIAKEY"), Time: wiretest.T0.Add(-time.Minute), EventID: "assume",
 		Actor: "security-admin", TaskPolicy: "IAMAuditRootUserCredentials", AccessKeyID: "ASIAKEY",
 	}
 	t.Run("known", func(t *testing.T) {
-		w := newWorld()
-		if _, err := w.journal.Add(t.Context(), []bootstrap.Fact{key}); err != nil {
+		w := wiretest.NewWorld()
+		if _, err := w.FactRows.Add(t.Context(), []bootstrap.Fact{key}); err != nil {
 			t.Fatal(err)
 		}
-		w.handle(t, rootCall(w, 1), guard.Alerted)
+		w.MustHandle(t, rootCall(w, 1), guard.Alerted)
 		want := []*detect.AssumedRoot{{TaskPolicy: "IAMAuditRootUserCredentials", By: "security-admin", EventID: "assume"}}
-		if diff := cmp.Diff(want, w.assumed); diff != "" {
+		if diff := cmp.Diff(want, w.Assumed); diff != "" {
 			t.Errorf("assumed (-want +got):\n%s", diff)
 		}
 	})
 	t.Run("not known, or nothing to look up", func(t *testing.T) {
-		w := newWorld()
-		if _, err := w.journal.Add(t.Context(), []bootstrap.Fact{key}); err != nil {
+		w := wiretest.NewWorld()
+		if _, err := w.FactRows.Add(t.Context(), []bootstrap.Fact{key}); err != nil {
 			t.Fatal(err)
 		}
 		other, none, marked := rootCall(w, 1), rootCall(w, 2), rootCall(w, 3)
@@ -1159,11 +933,11 @@ func TestAssumedRootIsLookedUp(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if diff := cmp.Diff([]*detect.AssumedRoot{nil, nil, nil}, w.assumed); diff != "" {
+		if diff := cmp.Diff([]*detect.AssumedRoot{nil, nil, nil}, w.Assumed); diff != "" {
 			t.Errorf("assumed (-want +got):\n%s", diff)
 		}
 		lookups := 0
-		for _, c := range w.script.Calls() {
+		for _, c := range w.Script.Calls() {
 			if c == "Facts.Fact" {
 				lookups++
 			}
@@ -1173,106 +947,106 @@ func TestAssumedRootIsLookedUp(t *testing.T) {
 		}
 	})
 	t.Run("the lookup fails", func(t *testing.T) {
-		w := newWorld()
+		w := wiretest.NewWorld()
 		rec := rootCall(w, 1)
 		at := 1 + len(bootstrap.FactsOf(rec)) // one call adds them
-		w.script.Inject(min(at, 2), fake.FailBefore)
+		w.Script.Inject(min(at, 2), fake.FailBefore)
 		res, err := w.Handle(t.Context(), rec)
 		if !errors.Is(err, fake.ErrFault) || res.Disposition != guard.Alerted {
 			t.Fatalf("%q, %v", res.Disposition, err)
 		}
-		if d := w.pub.Published()[0].Finding.Detail; !strings.Contains(d, "sts:AssumeRoot could not be looked up") {
+		if d := w.Receivers.Published()[0].Finding.Detail; !strings.Contains(d, "sts:AssumeRoot could not be looked up") {
 			t.Errorf("the alert does not say so: %q", d)
 		}
-		w.handle(t, rec, guard.Duplicate)
+		w.MustHandle(t, rec, guard.Duplicate)
 	})
 }
 
 func TestEventWithoutID(t *testing.T) {
-	w := newWorld()
-	f := finding(detect.RootActivity, detect.High, "s", 1, t0)
+	w := wiretest.NewWorld()
+	f := wiretest.Finding(detect.RootActivity, detect.High, "s", 1, wiretest.T0)
 	f.EventID = ""
-	a, b := w.record(f), w.record(f)
+	a, b := w.Record(f), w.Record(f)
 	a.Raw, b.Raw = []byte(`{"a":1}`), []byte(`{"b":2}`)
-	w.handle(t, a, guard.Alerted)
-	w.handle(t, a, guard.Duplicate)
-	w.handle(t, b, guard.RolledUp)
+	w.MustHandle(t, a, guard.Alerted)
+	w.MustHandle(t, a, guard.Duplicate)
+	w.MustHandle(t, b, guard.RolledUp)
 }
 
 func TestFlush(t *testing.T) {
-	fill := func(t *testing.T, w *world, sessions int) {
+	fill := func(t *testing.T, w *wiretest.World, sessions int) {
 		t.Helper()
 		for i := range sessions {
 			session := fmt.Sprintf("s%02d", i)
-			at := t0.Add(time.Duration(i) * time.Minute)
-			w.handle(t, w.record(finding(detect.RootActivity, detect.High, session, 2*i, at)), guard.Alerted)
-			w.handle(t, w.record(finding(detect.RootActivity, detect.High, session, 2*i+1, at)), guard.RolledUp)
+			at := wiretest.T0.Add(time.Duration(i) * time.Minute)
+			w.MustHandle(t, w.Record(wiretest.Finding(detect.RootActivity, detect.High, session, 2*i, at)), guard.Alerted)
+			w.MustHandle(t, w.Record(wiretest.Finding(detect.RootActivity, detect.High, session, 2*i+1, at)), guard.RolledUp)
 		}
 	}
 	t.Run("more than a batch", func(t *testing.T) {
-		w := newWorld(func(s *wire.Settings) { s.Batch = 3 })
+		w := wiretest.NewWorld(func(s *wire.Settings) { s.Batch = 3 })
 		fill(t, w, 20)
-		w.flush(t, t0.Add(15*time.Minute-time.Nanosecond), 0)
-		w.flush(t, t0.Add(15*time.Minute), 15)
-		w.flush(t, t0.Add(time.Hour), 5)
+		w.MustFlush(t, wiretest.T0.Add(15*time.Minute-time.Nanosecond), 0)
+		w.MustFlush(t, wiretest.T0.Add(15*time.Minute), 15)
+		w.MustFlush(t, wiretest.T0.Add(time.Hour), 5)
 	})
 	t.Run("a roll-up that is refused keeps no other back", func(t *testing.T) {
-		w := newWorld(func(s *wire.Settings) { s.Batch = 1 })
+		w := wiretest.NewWorld(func(s *wire.Settings) { s.Batch = 1 })
 		fill(t, w, 6)
-		w.pub.Refuse = func(a alert.Alert) error {
+		w.Receivers.Refuse = func(a alert.Alert) error {
 			if a.Finding.Session == "s00" || a.Finding.Session == "s03" {
 				return failure.Permanent(errors.New("invalid message"))
 			}
 			return nil
 		}
-		n, err := w.Flush(t.Context(), t0.Add(time.Hour))
+		n, err := w.Flush(t.Context(), wiretest.T0.Add(time.Hour))
 		if n != 4 || err == nil || failure.Retryable(err) {
 			t.Errorf("%d published, %v", n, err)
 		}
-		w.pub.Refuse = nil
-		w.flush(t, t0.Add(2*time.Hour), 2)
-		if covered, extra := w.covered(t); len(covered) != 6 || extra != 0 {
+		w.Receivers.Refuse = nil
+		w.MustFlush(t, wiretest.T0.Add(2*time.Hour), 2)
+		if covered, extra := w.Covered(t); len(covered) != 6 || extra != 0 {
 			t.Errorf("%d extra, covered %v", extra, covered)
 		}
 	})
 	t.Run("it gives up where all fail", func(t *testing.T) {
-		w := newWorld()
+		w := wiretest.NewWorld()
 		fill(t, w, 20)
 		tries := 0
-		w.pub.Refuse = func(alert.Alert) error { tries++; return errors.New("throttled") }
-		if n, err := w.Flush(t.Context(), t0.Add(time.Hour)); n != 0 || err == nil || !failure.Retryable(err) {
+		w.Receivers.Refuse = func(alert.Alert) error { tries++; return errors.New("throttled") }
+		if n, err := w.Flush(t.Context(), wiretest.T0.Add(time.Hour)); n != 0 || err == nil || !failure.Retryable(err) {
 			t.Errorf("%d published, %v", n, err)
 		}
 		if tries != 5 {
 			t.Errorf("%d tries", tries)
 		}
-		w.pub.Refuse = nil
-		w.flush(t, t0.Add(time.Hour), 15) // those that failed are put off
-		w.flush(t, t0.Add(time.Hour+5*time.Minute), 5)
+		w.Receivers.Refuse = nil
+		w.MustFlush(t, wiretest.T0.Add(time.Hour), 15) // those that failed are put off
+		w.MustFlush(t, wiretest.T0.Add(time.Hour+5*time.Minute), 5)
 	})
 	t.Run("another invocation is at it", func(t *testing.T) {
-		w := newWorld()
+		w := wiretest.NewWorld()
 		fill(t, w, 1)
 		inside := false
-		w.pub.Refuse = func(alert.Alert) error {
+		w.Receivers.Refuse = func(alert.Alert) error {
 			if inside {
 				return nil
 			}
 			inside = true
-			w.flush(t, t0.Add(time.Hour), 0)
+			w.MustFlush(t, wiretest.T0.Add(time.Hour), 0)
 			// What arrives meanwhile waits for the next roll-up.
-			w.handle(t, w.record(finding(detect.RootActivity, detect.High, "s00", 9, t0.Add(16*time.Minute))), guard.RolledUp)
+			w.MustHandle(t, w.Record(wiretest.Finding(detect.RootActivity, detect.High, "s00", 9, wiretest.T0.Add(16*time.Minute))), guard.RolledUp)
 			return nil
 		}
-		w.flush(t, t0.Add(20*time.Minute), 1)
-		w.flush(t, t0.Add(30*time.Minute), 1)
-		w.wantTold(t, "first high event-000", "roll_up high event-000 x1", "roll_up high event-000 x1")
+		w.MustFlush(t, wiretest.T0.Add(20*time.Minute), 1)
+		w.MustFlush(t, wiretest.T0.Add(30*time.Minute), 1)
+		w.WantLines(t, "first high event-000", "roll_up high event-000 x1", "roll_up high event-000 x1")
 	})
 	t.Run("the ledger fails", func(t *testing.T) {
-		w := newWorld()
+		w := wiretest.NewWorld()
 		fill(t, w, 1)
-		w.script.Inject(1, fake.FailBefore)
-		if _, err := w.Flush(t.Context(), t0.Add(time.Hour)); !errors.Is(err, fake.ErrFault) {
+		w.Script.Inject(1, fake.FailBefore)
+		if _, err := w.Flush(t.Context(), wiretest.T0.Add(time.Hour)); !errors.Is(err, fake.ErrFault) {
 			t.Errorf("error %v", err)
 		}
 	})
@@ -1281,19 +1055,19 @@ func TestFlush(t *testing.T) {
 // TestCanceledWhilePublishing holds that an alert which went out is on record
 // even where the caller gave up meanwhile.
 func TestCanceledWhilePublishing(t *testing.T) {
-	w := newWorld()
+	w := wiretest.NewWorld()
 	ctx, cancel := context.WithCancel(t.Context())
-	w.pub.Refuse = func(alert.Alert) error { cancel(); return nil }
-	rec := w.record(finding(detect.RootActivity, detect.High, "s", 1, t0))
+	w.Receivers.Refuse = func(alert.Alert) error { cancel(); return nil }
+	rec := w.Record(wiretest.Finding(detect.RootActivity, detect.High, "s", 1, wiretest.T0))
 	if _, err := w.Handle(ctx, rec); err != nil {
 		t.Fatal(err)
 	}
-	w.handle(t, rec, guard.Duplicate)
+	w.MustHandle(t, rec, guard.Duplicate)
 }
 
 func TestRaiseNeedsNoRecord(t *testing.T) {
-	w := newWorld()
-	f := detect.Unhealthy(account, "us-east-1", "trail", "no trail is logging", t0)
+	w := wiretest.NewWorld()
+	f := detect.Unhealthy(wiretest.Account, "us-east-1", "trail", "no trail is logging", wiretest.T0)
 	res, err := w.Raise(t.Context(), f)
 	if err != nil || res.Disposition != guard.Alerted {
 		t.Fatalf("%q, %v", res.Disposition, err)
@@ -1345,11 +1119,11 @@ func TestTimeOutOfRange(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			w := newWorld()
-			w.handle(t, w.createUser(1, when), guard.Alerted)
-			w.handle(t, w.createUser(1, when), guard.Duplicate)
-			w.handle(t, w.createUser(2, t0), guard.Alerted)
-			if got := w.pub.Published(); len(got) != 2 {
+			w := wiretest.NewWorld()
+			w.MustHandle(t, w.CreateUser(1, when), guard.Alerted)
+			w.MustHandle(t, w.CreateUser(1, when), guard.Duplicate)
+			w.MustHandle(t, w.CreateUser(2, wiretest.T0), guard.Alerted)
+			if got := w.Receivers.Published(); len(got) != 2 {
 				t.Errorf("%d alerts, want 2", len(got))
 			}
 		})
@@ -1359,13 +1133,13 @@ func TestTimeOutOfRange(t *testing.T) {
 // TestRowsAreBounded holds that no text of a caller's choice makes a row that a
 // store refuses: a DynamoDB item has at most 400 KiB.
 func TestRowsAreBounded(t *testing.T) {
-	w := newWorld(func(s *wire.Settings) { s.Burst = map[detect.ID]int{} })
+	w := wiretest.NewWorld(func(s *wire.Settings) { s.Burst = map[detect.ID]int{} })
 	held := 0
 	for i := range 120 {
-		f := finding(detect.GuardTampered, detect.Critical, "s", i, t0)
+		f := wiretest.Finding(detect.GuardTampered, detect.Critical, "s", i, wiretest.T0)
 		long := strconv.Itoa(i) + strings.Repeat("<", 50_000)
 		f.Title, f.Detail, f.Target.Resource, f.UserAgent, f.EventName = long, long, long, long, long
-		res, err := w.Handle(t.Context(), w.record(f))
+		res, err := w.Handle(t.Context(), w.Record(f))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -1374,21 +1148,21 @@ func TestRowsAreBounded(t *testing.T) {
 		}
 		if i == 60 {
 			// Cut off for sending and not sent: the row holds this and what follows.
-			w.pub.Refuse = func(alert.Alert) error { return errors.New("throttled") }
-			if _, err := w.Flush(t.Context(), t0.Add(time.Hour)); err == nil {
+			w.Receivers.Refuse = func(alert.Alert) error { return errors.New("throttled") }
+			if _, err := w.Flush(t.Context(), wiretest.T0.Add(time.Hour)); err == nil {
 				t.Fatal("the roll-up was sent")
 			}
 		}
 	}
-	claims, err := w.ledger.Claims()
+	claims, err := w.Ledger.Claims()
 	if err != nil {
 		t.Fatal(err)
 	}
-	groups, err := w.ledger.Groups()
+	groups, err := w.Ledger.Groups()
 	if err != nil {
 		t.Fatal(err)
 	}
-	series, err := w.ledger.Series()
+	series, err := w.Ledger.Series()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -1413,74 +1187,69 @@ func TestRowsAreBounded(t *testing.T) {
 
 // TestClockSetBack holds that a lease ends also where the clock that made it was ahead.
 func TestClockSetBack(t *testing.T) {
-	w := newWorld()
-	rec := w.createUser(1, t0)
-	w.script.Inject(3, fake.CrashBefore) // Add and the claim went well; the publish did not begin
+	w := wiretest.NewWorld()
+	rec := w.CreateUser(1, wiretest.T0)
+	w.Script.Inject(3, fake.CrashBefore) // Add and the claim went well; the publish did not begin
 	if _, err := w.Handle(t.Context(), rec); !errors.Is(err, fake.ErrCrash) {
 		t.Fatalf("got %v", err)
 	}
-	w.script.Restart()
-	w.clock.Advance(-w.settings.Lease)
+	w.Script.Restart()
+	w.Clock.Advance(-w.Settings.Lease)
 	if _, err := w.Handle(t.Context(), rec); !errors.Is(err, guard.ErrBusy) {
 		t.Errorf("clocks that differ by a lease: %v", err)
 	}
-	w.clock.Advance(-24 * time.Hour)
-	w.handle(t, rec, guard.Alerted)
+	w.Clock.Advance(-24 * time.Hour)
+	w.MustHandle(t, rec, guard.Alerted)
 }
 
 // TestFailureAfterACrashHoldsNoOtherBack holds that an event whose invocation
 // died gives its place in the window back where its retry cannot be published.
 func TestFailureAfterACrashHoldsNoOtherBack(t *testing.T) {
-	w := newWorld()
-	first := w.record(finding(detect.RootActivity, detect.High, "s", 1, t0))
-	w.script.Inject(2, fake.CrashBefore)
+	w := wiretest.NewWorld()
+	first := w.Record(wiretest.Finding(detect.RootActivity, detect.High, "s", 1, wiretest.T0))
+	w.Script.Inject(2, fake.CrashBefore)
 	if _, err := w.Handle(t.Context(), first); !errors.Is(err, fake.ErrCrash) {
 		t.Fatalf("got %v", err)
 	}
-	w.script.Restart()
-	w.clock.Advance(time.Hour)
+	w.Script.Restart()
+	w.Clock.Advance(time.Hour)
 	refused := failure.Permanent(errors.New("refused"))
-	w.pub.Refuse = func(alert.Alert) error { return refused }
+	w.Receivers.Refuse = func(alert.Alert) error { return refused }
 	if _, err := w.Handle(t.Context(), first); !errors.Is(err, refused) {
 		t.Fatalf("got %v", err)
 	}
-	w.pub.Refuse = nil
-	w.handle(t, w.record(finding(detect.RootActivity, detect.High, "s", 2, t0.Add(time.Second))), guard.Alerted)
-	w.handle(t, w.record(finding(detect.RootActivity, detect.High, "s", 3, t0.Add(2*time.Second))), guard.RolledUp)
-	w.handle(t, first, guard.Alerted)
-	w.flush(t, t0.Add(time.Hour), 1)
-	w.wantTold(t, "first high event-002", "first high event-001", "roll_up high event-002 x1")
+	w.Receivers.Refuse = nil
+	w.MustHandle(t, w.Record(wiretest.Finding(detect.RootActivity, detect.High, "s", 2, wiretest.T0.Add(time.Second))), guard.Alerted)
+	w.MustHandle(t, w.Record(wiretest.Finding(detect.RootActivity, detect.High, "s", 3, wiretest.T0.Add(2*time.Second))), guard.RolledUp)
+	w.MustHandle(t, first, guard.Alerted)
+	w.MustFlush(t, wiretest.T0.Add(time.Hour), 1)
+	w.WantLines(t, "first high event-002", "first high event-001", "roll_up high event-002 x1")
 }
 
 // TestRefusedRollUpsHoldNoOtherBack holds that roll-ups which no retry can
 // publish, and which stay due, do not keep those after them waiting for ever.
 func TestRefusedRollUpsHoldNoOtherBack(t *testing.T) {
-	w := newWorld(func(s *wire.Settings) { s.Batch = 3 })
+	w := wiretest.NewWorld(func(s *wire.Settings) { s.Batch = 3 })
 	const sessions = 8
 	for i := range 2 * sessions {
-		f := finding(detect.RootActivity, detect.High, fmt.Sprintf("s%d", i/2), i, t0.Add(time.Duration(i)*time.Second))
-		if _, err := w.Handle(t.Context(), w.record(f)); err != nil {
+		f := wiretest.Finding(detect.RootActivity, detect.High, fmt.Sprintf("s%d", i/2), i, wiretest.T0.Add(time.Duration(i)*time.Second))
+		if _, err := w.Handle(t.Context(), w.Record(f)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	refused := failure.Permanent(errors.New("refused"))
-	w.pub.Refuse = func(a alert.Alert) error {
+	w.Receivers.Refuse = func(a alert.Alert) error {
 		if a.Finding.Session != "s7" {
 			return refused
 		}
 		return nil
 	}
-	if n, err := w.Flush(t.Context(), t0.Add(time.Hour)); n != 1 || !errors.Is(err, refused) {
+	if n, err := w.Flush(t.Context(), wiretest.T0.Add(time.Hour)); n != 1 || !errors.Is(err, refused) {
 		t.Errorf("%d roll-ups, %v", n, err)
 	}
-	w.pub.Refuse = nil
-	w.flush(t, t0.Add(2*time.Hour), sessions-1)
+	w.Receivers.Refuse = nil
+	w.MustFlush(t, wiretest.T0.Add(2*time.Hour), sessions-1)
 }
-
-// publisherFunc is a guard.Publisher.
-type publisherFunc func(ctx context.Context, a alert.Alert) error
-
-func (f publisherFunc) Publish(ctx context.Context, a alert.Alert) error { return f(ctx, a) }
 
 // TestPublishEndsWithinTheLease holds that a publish under way is no one else's,
 // however long the invocation may run.
@@ -1489,17 +1258,17 @@ func TestPublishEndsWithinTheLease(t *testing.T) {
 		lease   time.Duration
 		bounded bool
 	}{{45 * time.Second, true}, {time.Nanosecond, false}} {
-		w := newWorld(func(s *wire.Settings) { s.Lease = tc.lease })
-		g := newParts(wire.Deps{
-			Detector: detectorFunc(nothing), Ledger: w.ledger, Facts: w.journal, Now: w.clock.Now,
-			Publisher: publisherFunc(func(ctx context.Context, _ alert.Alert) error {
+		w := wiretest.NewWorld(func(s *wire.Settings) { s.Lease = tc.lease })
+		g := wiretest.NewParts(wire.Deps{
+			Detector: wiretest.DetectorFunc(wiretest.Nothing), Ledger: w.Ledger, Facts: w.FactRows, Now: w.Clock.Now,
+			Publisher: wiretest.PublisherFunc(func(ctx context.Context, _ alert.Alert) error {
 				if end, ok := ctx.Deadline(); ok != tc.bounded || ok && time.Until(end) > tc.lease-5*time.Second {
 					t.Errorf("lease %v: a publish may run until %v, %v", tc.lease, end, ok)
 				}
 				return ctx.Err()
 			}),
-		}, w.settings)
-		if _, err := g.Raise(t.Context(), finding(detect.RootSignin, detect.High, "s", 1, t0)); err != nil {
+		}, w.Settings)
+		if _, err := g.Raise(t.Context(), wiretest.Finding(detect.RootSignin, detect.High, "s", 1, wiretest.T0)); err != nil {
 			t.Error(err)
 		}
 	}

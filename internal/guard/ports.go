@@ -50,8 +50,8 @@ type Batches interface {
 
 // RootSessions keeps when sessions of root began.
 type RootSessions interface {
-	// Note notes what a record that was judged shows of one.
-	Note(ctx context.Context, rec *cloudtrail.Record, o *detect.Outcome) error
+	// Note notes what a record shows of one. reported says that the record is a finding.
+	Note(ctx context.Context, rec *cloudtrail.Record, reported bool) error
 	// Began reports whether a session that began at a time is on record.
 	Began(ctx context.Context, account string, at time.Time) (bool, error)
 }

@@ -1,6 +1,8 @@
 package guard_test
 
 import (
+	"rootguard/internal/wiretest"
+
 	"context"
 	"errors"
 	"fmt"
@@ -27,7 +29,7 @@ import (
 func TestEveryEventIsToldOnce(t *testing.T) {
 	t.Parallel()
 	testenv.Check(t, 100, func(rt *rapid.T) {
-		w := newWorld(func(s *wire.Settings) {
+		w := wiretest.NewWorld(func(s *wire.Settings) {
 			s.Burst = map[detect.ID]int{detect.UserCreated: 3}
 			s.Batch = rapid.IntRange(1, 3).Draw(rt, "batch")
 		})
@@ -35,23 +37,23 @@ func TestEveryEventIsToldOnce(t *testing.T) {
 		recs := make([]*cloudtrail.Record, rapid.IntRange(1, 30).Draw(rt, "events"))
 		groups := make([]string, len(recs))
 		for i := range recs {
-			f := finding(
+			f := wiretest.Finding(
 				rapid.SampledFrom(kinds).Draw(rt, "kind"),
 				rapid.SampledFrom([]detect.Severity{detect.Low, detect.Medium, detect.Critical}).Draw(rt, "severity"),
 				rapid.SampledFrom([]string{"s1", "s2"}).Draw(rt, "session"), i,
-				t0.Add(time.Duration(rapid.IntRange(0, 50).Draw(rt, "minute"))*time.Minute))
+				wiretest.T0.Add(time.Duration(rapid.IntRange(0, 50).Draw(rt, "minute"))*time.Minute))
 			if f.ID == detect.RootSigninFailed {
 				f.Session = "" // has none, so that its alerts add up
 			}
-			recs[i], groups[i] = w.record(f), string(f.ID)+" "+f.Session
+			recs[i], groups[i] = w.Record(f), string(f.ID)+" "+f.Session
 		}
 
-		w.ledger.Lag = rapid.Bool().Draw(rt, "the index lags")
+		w.Ledger.Lag = rapid.Bool().Draw(rt, "the index lags")
 
 		// Rate limit tokens are denied at times, or cannot be taken.
 		tokens := rapid.SliceOfN(rapid.SampledFrom([]string{"granted", "granted", "denied", "unknown"}), 0, 40).Draw(rt, "tokens")
 		denied := false
-		w.token = func(time.Duration) (bool, error) {
+		w.Token = func(time.Duration) (bool, error) {
 			if len(tokens) == 0 {
 				return true, nil
 			}
@@ -78,23 +80,23 @@ func TestEveryEventIsToldOnce(t *testing.T) {
 			}
 		}
 		minute := func() time.Time {
-			return t0.Add(time.Duration(rapid.IntRange(0, 90).Draw(rt, "flush")) * time.Minute)
+			return wiretest.T0.Add(time.Duration(rapid.IntRange(0, 90).Draw(rt, "flush")) * time.Minute)
 		}
 		for range rapid.IntRange(1, 60).Draw(rt, "steps") {
 			// faulty runs one operation in which one call may go wrong. A crash
 			// cuts off as many publishes as are on their way.
 			faulty := func(onTheirWay int, do func()) {
-				before := len(w.script.Calls())
+				before := len(w.Script.Calls())
 				at := 0
 				if rapid.IntRange(0, 2).Draw(rt, "is faulty") == 0 {
 					at = rapid.IntRange(1, 7).Draw(rt, "call")
-					w.script.Inject(at, rapid.SampledFrom([]fake.Fault{fake.FailBefore, fake.FailAfter, fake.CrashBefore, fake.CrashAfter}).Draw(rt, "fault"))
+					w.Script.Inject(at, rapid.SampledFrom([]fake.Fault{fake.FailBefore, fake.FailAfter, fake.CrashBefore, fake.CrashAfter}).Draw(rt, "fault"))
 				}
 				do()
-				if at > 0 && len(w.script.Calls())-before >= at {
+				if at > 0 && len(w.Script.Calls())-before >= at {
 					faults += onTheirWay
 				}
-				w.script.Restart()
+				w.Script.Restart()
 			}
 			i := rapid.IntRange(0, len(recs)-1).Draw(rt, "event")
 			switch rapid.SampledFrom([]string{"handle", "handle", "handle", "redeliver", "flush", "nested", "stalled", "clock"}).Draw(rt, "operation") {
@@ -116,11 +118,11 @@ func TestEveryEventIsToldOnce(t *testing.T) {
 				other := rapid.IntRange(0, len(recs)-1).Draw(rt, "other")
 				stall := rapid.Bool().Draw(rt, "stall")
 				at := minute()
-				w.pub.Refuse = func(alert.Alert) error {
-					w.pub.Refuse = nil
+				w.Receivers.Refuse = func(alert.Alert) error {
+					w.Receivers.Refuse = nil
 					if stall {
 						// The lease runs out, so what is on its way may be sent again.
-						w.clock.Advance(w.settings.Lease)
+						w.Clock.Advance(w.Settings.Lease)
 						faults++
 					}
 					deliver(other)
@@ -132,24 +134,24 @@ func TestEveryEventIsToldOnce(t *testing.T) {
 				} else {
 					faulty(2, func() { deliver(i) })
 				}
-				w.pub.Refuse = nil
+				w.Receivers.Refuse = nil
 			case "clock":
-				w.clock.Advance(w.settings.Lease)
+				w.Clock.Advance(w.Settings.Lease)
 			}
 		}
-		w.token = nil
-		w.ledger.Lag = false
-		w.settleAll(rt, failed)
+		w.Token = nil
+		w.Ledger.Lag = false
+		w.SettleAll(rt, failed)
 
-		covered, extra := w.covered(rt)
+		covered, extra := w.Covered(rt)
 		if diff := cmp.Diff(seen, covered); diff != "" {
-			rt.Errorf("told (-events +told):\n%s\n%s", diff, strings.Join(w.told(), "\n"))
+			rt.Errorf("told (-events +told):\n%s\n%s", diff, strings.Join(w.Lines(), "\n"))
 		}
 		if extra > faults {
 			rt.Errorf("%d extra copies for %d faults", extra, faults)
 		}
 		first := map[string]bool{}
-		for _, a := range w.pub.Published() {
+		for _, a := range w.Receivers.Published() {
 			if a.Kind != alert.RollUp {
 				first[string(a.Finding.ID)+" "+a.Finding.Session] = true
 			}
@@ -159,7 +161,7 @@ func TestEveryEventIsToldOnce(t *testing.T) {
 				rt.Errorf("%s was only rolled up", g)
 			}
 		}
-		left, err := w.ledger.Groups()
+		left, err := w.Ledger.Groups()
 		if err != nil {
 			rt.Fatal(err)
 		}
@@ -168,7 +170,7 @@ func TestEveryEventIsToldOnce(t *testing.T) {
 				rt.Errorf("group %s is still unsent: %+v", gr.Key, gr)
 			}
 		}
-		claims, err := w.ledger.Claims()
+		claims, err := w.Ledger.Claims()
 		if err != nil {
 			rt.Fatal(err)
 		}
@@ -187,7 +189,7 @@ func TestEveryEventIsToldOnce(t *testing.T) {
 
 func TestKeysAreBounded(t *testing.T) {
 	long := strings.Repeat("x", 5000)
-	w := newWorld()
+	w := wiretest.NewWorld()
 	for i, change := range []func(*detect.Finding){
 		func(f *detect.Finding) { f.EventID = long + "a" },
 		func(f *detect.Finding) { f.EventID = long + "b" },
@@ -196,11 +198,11 @@ func TestKeysAreBounded(t *testing.T) {
 		func(f *detect.Finding) { f.Account, f.EventID = "a/b", "c" },
 		func(f *detect.Finding) { f.Account, f.EventID = "a", "b/c" },
 	} {
-		f := finding(detect.UserCreated, detect.Info, "s", i, t0)
+		f := wiretest.Finding(detect.UserCreated, detect.Info, "s", i, wiretest.T0)
 		change(&f)
-		w.handle(t, w.record(f), guard.Alerted)
+		w.MustHandle(t, w.Record(f), guard.Alerted)
 	}
-	claims, err := w.ledger.Claims()
+	claims, err := w.Ledger.Claims()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,7 +214,7 @@ func TestKeysAreBounded(t *testing.T) {
 			t.Errorf("keys of %d and %d bytes", len(c.Key), len(c.Series))
 		}
 	}
-	if got := fmt.Sprint(w.told()); strings.Count(got, "first") != 6 {
+	if got := fmt.Sprint(w.Lines()); strings.Count(got, "first") != 6 {
 		t.Errorf("alerts: %v", got)
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"rootguard/internal/cloudtrail"
-	"rootguard/internal/detect"
 	"rootguard/internal/guard"
 	"rootguard/internal/repeats"
 )
@@ -40,7 +39,7 @@ func attempted(account string, at time.Time) string {
 // Note notes a failed sign-in of root, and a root session whose beginning a record
 // shows, or that has been reported: its sign-in, the issuing of its credentials, or a
 // call that has an alert of its own.
-func (n Notes) Note(ctx context.Context, rec *cloudtrail.Record, o *detect.Outcome) error {
+func (n Notes) Note(ctx context.Context, rec *cloudtrail.Record, reported bool) error {
 	if rec.RootUse() != cloudtrail.RootTrue {
 		return nil
 	}
@@ -54,7 +53,7 @@ func (n Notes) Note(ctx context.Context, rec *cloudtrail.Record, o *detect.Outco
 	if rec.IsConsoleSignIn() || rec.IssuesCredentials() {
 		at = append(at, rec.EventTime)
 	}
-	if o.Kind == detect.Matched && !rec.UserIdentity.Session.CreationDate.IsZero() {
+	if reported && !rec.UserIdentity.Session.CreationDate.IsZero() {
 		at = append(at, rec.UserIdentity.Session.CreationDate)
 	}
 	for _, t := range at {

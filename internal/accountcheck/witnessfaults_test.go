@@ -1,4 +1,4 @@
-package guard_test
+package accountcheck_test
 
 import (
 	"testing"
@@ -14,7 +14,7 @@ import (
 func TestWitnessFaults(t *testing.T) {
 	ready := func(t *testing.T, l *land) { // the next run alerts the use
 		t.Helper()
-		for len(l.witness(t).Uses) == 0 || l.witnessRow(t).Due.After(l.clock.Now().Add(5*time.Minute)) {
+		for len(l.witness(t).Uses) == 0 || l.witnessRow(t).Due.After(l.Clock.Now().Add(5*time.Minute)) {
 			l.pass(t, 5*time.Minute)
 		}
 	}
@@ -30,7 +30,7 @@ func TestWitnessFaults(t *testing.T) {
 		{"it is closed", func(l *land, late func()) {
 			ready(t, l)
 			l.pass(t, 5*time.Minute)
-			for l.witnessRow(t).Due.After(l.clock.Now().Add(5 * time.Minute)) {
+			for l.witnessRow(t).Due.After(l.Clock.Now().Add(5 * time.Minute)) {
 				l.pass(t, 5*time.Minute)
 			}
 			late()
@@ -41,20 +41,20 @@ func TestWitnessFaults(t *testing.T) {
 		l := newLand()
 		f := newReports(l)
 		l.pass(t, 5*time.Minute)
-		l.clock.Advance(accountcheck.ReportAge)
-		used := l.clock.Now().Add(-30 * time.Minute)
+		l.Clock.Advance(accountcheck.ReportAge)
+		used := l.Clock.Now().Add(-30 * time.Minute)
 		f.used[home].use(-1, used, "", "")
 		late := func() { l.deliver(t, rootEvent("late", "", used)) }
 		before(l, late)
-		l.clock.Advance(5 * time.Minute)
-		made := len(l.script.Calls())
+		l.Clock.Advance(5 * time.Minute)
+		made := len(l.Script.Calls())
 		if n > 0 {
-			l.script.Inject(n, fault)
+			l.Script.Inject(n, fault)
 		}
-		_, _ = l.CheckReports(t.Context(), f, l.clock.Now())
-		calls = len(l.script.Calls()) - made
-		if l.script.Restart() {
-			l.clock.Advance(time.Minute)
+		_, _ = l.CheckReports(t.Context(), f, l.Clock.Now())
+		calls = len(l.Script.Calls()) - made
+		if l.Script.Restart() {
+			l.Clock.Advance(time.Minute)
 		}
 		l.pass(t, 6*time.Hour)
 		late()

@@ -1,4 +1,4 @@
-package guard_test
+package accountcheck_test
 
 import (
 	"context"
@@ -82,7 +82,7 @@ func newReports(l *land) *reportsFake {
 	return f
 }
 
-func (f *reportsFake) now() time.Time { return f.land.clock.Now().Add(f.ahead).Truncate(time.Second) }
+func (f *reportsFake) now() time.Time { return f.land.Clock.Now().Add(f.ahead).Truncate(time.Second) }
 
 func (f *reportsFake) RequestCredentialReport(_ context.Context, of string) (accountcheck.ReportState, error) {
 	f.mu.Lock()
@@ -123,7 +123,7 @@ func (f *reportsFake) CredentialReport(_ context.Context, of string) (accountche
 		return accountcheck.CredentialReport{State: accountcheck.ReportInProgress}, nil
 	}
 	for _, s := range []shown{{credential: detect.Password, at: m.used.password}, {credential: detect.AccessKey, at: m.used.keys[0].at}, {credential: detect.AccessKey, at: m.used.keys[1].at}} {
-		if s.read = f.land.clock.Now(); !s.at.IsZero() {
+		if s.read = f.land.Clock.Now(); !s.at.IsZero() {
 			f.shown = append(f.shown, s)
 		}
 	}
@@ -152,7 +152,7 @@ func (f *reportsFake) csv(of string, used rootUsed) string {
 	f.land.iam.mu.Lock()
 	defer f.land.iam.mu.Unlock()
 	for _, u := range f.land.iam.users[of] {
-		fmt.Fprintf(&b, "%s,%s,%v,N/A,%v,N/A,N/A,N/A,N/A,N/A,N/A\n", u.name, at(u.created), u.password, u.mfa)
+		fmt.Fprintf(&b, "%s,%s,%v,N/A,%v,N/A,N/A,N/A,N/A,N/A,N/A\n", u.name, at(u.created), u.Password, u.MFA)
 	}
 	return b.String()
 }
@@ -180,7 +180,7 @@ func (l *land) deliver(t failer, rec *cloudtrail.Record) {
 
 // unseen are the alerts about uses of which no event arrived, and their notes.
 func (l *land) unseen() (alerts []alert.Alert) {
-	for _, a := range l.pub.Published() {
+	for _, a := range l.Receivers.Published() {
 		if a.Finding.ID == detect.RootUseUnseen {
 			alerts = append(alerts, a)
 		}
@@ -193,8 +193,8 @@ func TestWitness(t *testing.T) {
 	l := newLand()
 	f := newReports(l)
 	used := f.used[home]
-	used.use(-1, l.clock.Now().Add(-90*24*time.Hour), "", "")
-	used.use(0, l.clock.Now().Add(-24*time.Hour), "us-east-1", "iam")
+	used.use(-1, l.Clock.Now().Add(-90*24*time.Hour), "", "")
+	used.use(0, l.Clock.Now().Add(-24*time.Hour), "us-east-1", "iam")
 	l.pass(t, 24*time.Hour)
 	if got := l.unseen(); len(got) != 0 {
 		t.Fatalf("what was before: %+v", got)
@@ -207,7 +207,7 @@ func TestWitness(t *testing.T) {
 	}
 
 	// A sign-in, whose event arrives.
-	at := l.clock.Now()
+	at := l.Clock.Now()
 	used.use(-1, at, "", "")
 	l.deliver(t, rootEvent("seen", "", at.Add(2*time.Minute)))
 	l.pass(t, 12*time.Hour)
@@ -216,16 +216,16 @@ func TestWitness(t *testing.T) {
 	}
 
 	// A key's call in a Region without a forwarder.
-	lost := l.clock.Now().Truncate(time.Second)
+	lost := l.Clock.Now().Truncate(time.Second)
 	used.use(1, lost, "eu-west-3", "ec2")
-	for len(l.unseen()) == 0 && l.clock.Now().Before(lost.Add(6*time.Hour)) {
+	for len(l.unseen()) == 0 && l.Clock.Now().Before(lost.Add(6*time.Hour)) {
 		l.pass(t, 5*time.Minute)
 	}
 	got := l.unseen()
 	if len(got) != 1 {
 		t.Fatalf("%d alerts within 6 hours", len(got))
 	}
-	if wait := l.clock.Now().Sub(lost); wait < time.Hour || wait > 4*time.Hour+15*time.Minute {
+	if wait := l.Clock.Now().Sub(lost); wait < time.Hour || wait > 4*time.Hour+15*time.Minute {
 		t.Errorf("alerted %v after", wait)
 	}
 	want := detect.UseUnseen(home, detect.RootUse{Credential: detect.AccessKey, At: lost, Region: "eu-west-3", Service: "ec2"}, 15*time.Minute)
@@ -322,7 +322,7 @@ func TestWitnessExplains(t *testing.T) {
 			l := newLand()
 			f := newReports(l)
 			l.pass(t, 2*time.Hour)
-			at := l.clock.Now().Truncate(time.Second)
+			at := l.Clock.Now().Truncate(time.Second)
 			f.used[home].use(tt.slot, at, "eu-west-3", "ec2")
 			l.pass(t, 20*time.Minute)
 			for _, rec := range tt.events(at) {
@@ -347,8 +347,8 @@ func TestWitnessBegins(t *testing.T) {
 		l := newLand()
 		f := newReports(l)
 		f.takes = 11 * time.Minute
-		l.clock.Advance(time.Hour)
-		f.used[home].use(-1, l.clock.Now().Add(5*time.Minute-tt.ago), "", "")
+		l.Clock.Advance(time.Hour)
+		f.used[home].use(-1, l.Clock.Now().Add(5*time.Minute-tt.ago), "", "")
 		l.pass(t, 24*time.Hour)
 		if got := l.unseen(); (len(got) == 1) != tt.alert {
 			t.Errorf("%s: %d alerts", tt.name, len(got))
@@ -364,14 +364,14 @@ func TestWitnessMembers(t *testing.T) {
 	l.organization(member, "333333333333")
 	f.used[member], f.used["333333333333"] = &rootUsed{}, &rootUsed{}
 	l.pass(t, 24*time.Hour)
-	f.used[member].use(-1, l.clock.Now(), "", "")
+	f.used[member].use(-1, l.Clock.Now(), "", "")
 	l.pass(t, 6*time.Hour)
 	if got := l.unseen(); len(got) != 1 || got[0].Finding.Account != member {
 		t.Fatalf("alerts: %+v", got)
 	}
 	l.org.active["333333333333"] = false
 	l.pass(t, 25*time.Hour)
-	f.used["333333333333"].use(-1, l.clock.Now(), "", "")
+	f.used["333333333333"].use(-1, l.Clock.Now(), "", "")
 	l.pass(t, 25*time.Hour)
 	if got := l.unseen(); len(got) != 1 {
 		t.Errorf("of an account that is closed: %+v", got)
@@ -382,7 +382,7 @@ func TestWitnessMembers(t *testing.T) {
 	if got := l.unseen(); len(got) != 1 {
 		t.Errorf("of an account that was closed: %+v", got)
 	}
-	f.used["333333333333"].use(-1, l.clock.Now(), "", "")
+	f.used["333333333333"].use(-1, l.Clock.Now(), "", "")
 	l.pass(t, 10*time.Hour)
 	if got := l.unseen(); len(got) != 2 {
 		t.Errorf("of an account that is back: %+v", got)
@@ -404,10 +404,10 @@ func TestWitnessUnhealthy(t *testing.T) {
 			l := newLand()
 			f := newReports(l)
 			spoil(f)
-			f.used[home].use(-1, l.clock.Now().Add(time.Hour), "", "")
+			f.used[home].use(-1, l.Clock.Now().Add(time.Hour), "", "")
 			l.pass(t, 73*time.Hour)
 			unhealthy := 0
-			for _, a := range l.pub.Published() {
+			for _, a := range l.Receivers.Published() {
 				if a.Finding.ID == detect.GuardUnhealthy && a.Finding.Target.Resource == "credential reports" {
 					unhealthy++
 					if !strings.Contains(a.Finding.Detail, home) || !strings.Contains(a.Finding.Detail, "iam:GenerateCredentialReport") {
@@ -426,10 +426,10 @@ func TestWitnessUnhealthy(t *testing.T) {
 			}
 			// It is well again: all that is to be reported is reported.
 			*f = reportsFake{land: l, takes: time.Minute, used: f.used, made: map[string]madeReport{}, calls: map[string]int{}}
-			before := len(l.pub.Published())
+			before := len(l.Receivers.Published())
 			l.pass(t, 73*time.Hour)
-			if got := l.unseen(); len(got) != 1 || len(l.pub.Published()) > before+2 {
-				t.Errorf("after: %d alerts of %d", len(got), len(l.pub.Published())-before)
+			if got := l.unseen(); len(got) != 1 || len(l.Receivers.Published()) > before+2 {
+				t.Errorf("after: %d alerts of %d", len(got), len(l.Receivers.Published())-before)
 			}
 		})
 	}
@@ -455,12 +455,12 @@ func TestWitnessProperty(t *testing.T) {
 		if err := l.run(); err != nil {
 			t.Fatalf("the first run: %v", err)
 		}
-		began := l.clock.Now()
+		began := l.Clock.Now()
 		var events []event
 		n := 0
 		step := func() {
-			l.clock.Advance(5 * time.Minute)
-			now := l.clock.Now()
+			l.Clock.Advance(5 * time.Minute)
+			now := l.Clock.Now()
 			for i := range events {
 				if e := events[i]; e.arrived.After(now.Add(-5*time.Minute)) && !e.arrived.After(now) {
 					l.deliver(t, rootEvent(fmt.Sprint("e", i), e.key, e.at))
@@ -500,9 +500,9 @@ func TestWitnessProperty(t *testing.T) {
 			}
 			switch how {
 			case "in time":
-				e.arrived = l.clock.Now().Add(time.Duration(rapid.IntRange(1, 45).Draw(t, "minutes until it arrives")) * time.Minute)
+				e.arrived = l.Clock.Now().Add(time.Duration(rapid.IntRange(1, 45).Draw(t, "minutes until it arrives")) * time.Minute)
 			case "late":
-				e.arrived = l.clock.Now().Add(time.Duration(rapid.IntRange(60, 3000).Draw(t, "minutes until it arrives")) * time.Minute)
+				e.arrived = l.Clock.Now().Add(time.Duration(rapid.IntRange(60, 3000).Draw(t, "minutes until it arrives")) * time.Minute)
 			}
 			events = append(events, e)
 		}

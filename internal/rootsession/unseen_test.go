@@ -1,6 +1,8 @@
-package guard_test
+package rootsession_test
 
 import (
+	"rootguard/internal/wiretest"
+
 	"testing"
 	"time"
 
@@ -15,12 +17,12 @@ import (
 
 // TestRootSessionUnseen reads as root in a session, and has what came before on record or not.
 func TestRootSessionUnseen(t *testing.T) {
-	began := t0
+	began := wiretest.T0
 	at := func(id, source, name string, minute int, change func(*cloudtrail.Record)) *cloudtrail.Record {
 		rec := &cloudtrail.Record{
-			EventID: id, EventTime: t0.Add(time.Duration(minute) * time.Minute), EventType: "AwsApiCall", ReadOnly: cloudtrail.Yes,
-			EventSource: source + ".amazonaws.com", EventName: name, RecipientAccountID: account,
-			UserIdentity: cloudtrail.UserIdentity{Type: "Root", PrincipalID: account, AccountID: account, AccessKeyID: "ASIAROOT",
+			EventID: id, EventTime: wiretest.T0.Add(time.Duration(minute) * time.Minute), EventType: "AwsApiCall", ReadOnly: cloudtrail.Yes,
+			EventSource: source + ".amazonaws.com", EventName: name, RecipientAccountID: wiretest.Account,
+			UserIdentity: cloudtrail.UserIdentity{Type: "Root", PrincipalID: wiretest.Account, AccountID: wiretest.Account, AccessKeyID: "ASIAROOT",
 				Session: cloudtrail.SessionContext{CreationDate: began}},
 		}
 		if change != nil {
@@ -53,8 +55,8 @@ func TestRootSessionUnseen(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for mode, deadlines := range map[string]worker.Rows[mfadeadline.Deadline]{"a log": nil, "as events come": &fake.Deadlines{}} {
-				w := realWorld()
-				w.parts = newParts(wire.Deps{Detector: &detect.Detector{}, Ledger: w.ledger, Facts: w.journal, Publisher: w.pub, Limiter: w, Now: w.clock.Now, Deadlines: deadlines}, w.settings)
+				w := wiretest.RealWorld()
+				w.Parts = wiretest.NewParts(wire.Deps{Detector: &detect.Detector{}, Ledger: w.Ledger, Facts: w.FactRows, Publisher: w.Receivers, Limiter: w, Now: w.Clock.Now, Deadlines: deadlines}, w.Settings)
 				records := append(append([]*cloudtrail.Record{}, tt.before...), tt.read, tt.read)
 				if deadlines == nil { // the order in a log does not matter
 					records = append([]*cloudtrail.Record{tt.read}, tt.before...)
@@ -75,7 +77,7 @@ func TestRootSessionUnseen(t *testing.T) {
 					}
 				}
 				n := 0
-				for _, a := range w.pub.Published() {
+				for _, a := range w.Receivers.Published() {
 					if a.Finding.ID == detect.RootSessionUnseen {
 						n++
 					}

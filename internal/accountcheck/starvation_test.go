@@ -1,6 +1,8 @@
-package guard_test
+package accountcheck_test
 
 import (
+	"rootguard/internal/wiretest"
+
 	"context"
 	"encoding/json"
 	"errors"
@@ -21,84 +23,43 @@ import (
 	"rootguard/internal/testenv"
 )
 
-// TestFiveResendsHoldTheRestBack: the topic of escalations is gone. Ten critical
-// incidents that no one acknowledged are to be sent again; the topic of alerts is well.
-func TestFiveResendsHoldTheRestBack(t *testing.T) {
-	s := newWatched()
-	resent := map[string]bool{}
-	gone := false
-	s.pub.Refuse = func(a alert.Alert) error {
-		if !gone {
-			return nil
-		}
-		if len(a.DeliveredTo) == 0 {
-			// The topic of alerts took it.
-			if a.Summary == nil {
-				resent[a.Incident.ID] = true
-				return &guard.Partial{DeliveredTo: []string{"alerts"}, Err: errors.New("escalation: NotFound: Topic does not exist")}
-			}
-			for _, of := range a.Summary.Accounts {
-				for _, it := range of.Findings {
-					resent[it.Incident] = true
-				}
-			}
-		}
-		return &guard.Partial{DeliveredTo: []string{"alerts"}, Err: errors.New("escalation: NotFound: Topic does not exist")}
-	}
-	for n := range 10 {
-		began := s.clock.Now().Add(-time.Hour + time.Duration(n)*2*time.Minute)
-		if _, err := s.Handle(t.Context(), s.removed(n, began, began.Add(time.Second))); err != nil {
-			t.Fatal(err)
-		}
-		s.clock.Advance(time.Second)
-	}
-	gone = true
-	for range 12 * 24 {
-		s.clock.Advance(5 * time.Minute)
-		_, _ = s.Renotify(t.Context(), s.clock.Now())
-	}
-	if len(resent) < 10 {
-		t.Errorf("after a day of runs %d of 10 critical incidents were sent again by the topic that is well", len(resent))
-	}
-}
-
 // TestSilentAccountsStarve: accounts about which IAM does not answer (their member
 // role is not deployed) keep users of others from being reported in time.
 func TestSilentAccountsStarve(t *testing.T) {
 	for _, silent := range []int{40, 300} {
 		t.Run(strconv.Itoa(silent), func(t *testing.T) {
-			s := newSwept()
+			s := wiretest.NewSwept()
 			const users = 8
 			for a := range silent {
 				for u := range users {
 					name := fmt.Sprintf("user%d", u)
-					rec := iamCall("CreateLoginProfile", name, s.clock.Now())
+					rec := wiretest.IAMCall("CreateLoginProfile", name, s.Clock.Now())
 					rec.RecipientAccountID = fmt.Sprintf("%012d", a)
-					s.handle(t, rec, guard.Recorded)
+					s.MustHandle(t, rec, guard.Recorded)
 				}
 			}
-			s.clock.Advance(time.Second)
-			s.call(t, "CreateLoginProfile") // eve, of an account that is well
-			deadline := s.clock.Now().Add(24 * time.Hour)
-			s.clock.Advance(24*time.Hour + time.Second)
-			live := liveFunc(func(ctx context.Context, of, name string) (bootstrap.LiveFact, error) {
-				if of != account {
+			s.Clock.Advance(time.Second)
+			s.Call(t, "CreateLoginProfile") // eve, of an account that is well
+			deadline := s.Clock.Now().Add(24 * time.Hour)
+			s.Clock.Advance(24*time.Hour + time.Second)
+			live := wiretest.LiveFunc(func(ctx context.Context, of, name string) (bootstrap.LiveFact, error) {
+				if of != wiretest.Account {
 					return bootstrap.LiveFact{}, errors.New("AccessDenied: not authorized to perform: sts:AssumeRole")
 				}
-				return s.iam.User(ctx, of, name)
+				return s.IAM.User(ctx, of, name)
 			})
 			for run := range 12 * 48 { // two days of a run every five minutes
-				_, _ = s.Sweep(t.Context(), live, s.clock.Now())
-				for _, a := range s.pub.Published() {
-					if a.Finding.ID == detect.UserMFAMissing && a.Finding.Account == account {
-						late := s.clock.Now().Sub(deadline)
+				_, _ = s.Sweep(t.Context(), live, s.Clock.Now())
+				for _, a := range s.Receivers.Published() {
+					if a.Finding.ID == detect.UserMFAMissing && a.Finding.Account == wiretest.Account {
+						late := s.Clock.Now().Sub(deadline)
 						if late > 10*time.Minute {
 							t.Errorf("%d silent accounts of %d users: eve, of a healthy account, is told of %v after her deadline (run %d)", silent, users, late.Round(time.Minute), run)
 						}
 						return
 					}
 				}
-				s.clock.Advance(5 * time.Minute)
+				s.Clock.Advance(5 * time.Minute)
 			}
 			t.Errorf("%d silent accounts: eve is not told of within two days", silent)
 		})
@@ -110,24 +71,24 @@ func TestSilentAccountsStarve(t *testing.T) {
 // puts the schedule's event into the queue of failures, whose alarm then rings for ever.
 func TestSilentAccountsFailEverySweep(t *testing.T) {
 	t.Parallel()
-	s := newSwept()
+	s := wiretest.NewSwept()
 	for a := range testenv.Size(100, 20) {
 		for u := range 8 {
-			rec := iamCall("CreateLoginProfile", fmt.Sprintf("user%d", u), s.clock.Now())
+			rec := wiretest.IAMCall("CreateLoginProfile", fmt.Sprintf("user%d", u), s.Clock.Now())
 			rec.RecipientAccountID = fmt.Sprintf("%012d", a)
-			s.handle(t, rec, guard.Recorded)
+			s.MustHandle(t, rec, guard.Recorded)
 		}
 	}
-	s.clock.Advance(24*time.Hour + time.Second)
-	live := liveFunc(func(context.Context, string, string) (bootstrap.LiveFact, error) {
+	s.Clock.Advance(24*time.Hour + time.Second)
+	live := wiretest.LiveFunc(func(context.Context, string, string) (bootstrap.LiveFact, error) {
 		return bootstrap.LiveFact{}, errors.New("AccessDenied: not authorized to perform: sts:AssumeRole")
 	})
 	runs, failed := 0, 0
 	for ; runs < 12*48; runs++ {
-		if _, err := s.Sweep(t.Context(), live, s.clock.Now()); err != nil {
+		if _, err := s.Sweep(t.Context(), live, s.Clock.Now()); err != nil {
 			failed++
 		}
-		s.clock.Advance(5 * time.Minute)
+		s.Clock.Advance(5 * time.Minute)
 	}
 	if failed > runs/10 {
 		t.Errorf("%d of %d runs in two days failed, each three times, so that the queue of failures has %d events of the schedule", failed, runs, failed)
@@ -151,13 +112,13 @@ func TestSilentUserIsReported(t *testing.T) {
 			l := newLand()
 			l.organization(member)
 			for _, user := range []string{"ann", "bob", "eve"} {
-				l.iam.users[member] = append(l.iam.users[member], iamUser{name: user, id: "AIDA" + user, liveUser: liveUser{password: true}})
+				l.iam.users[member] = append(l.iam.users[member], iamUser{name: user, id: "AIDA" + user, LiveUser: wiretest.LiveUser{Password: true}})
 			}
 			l.pass(t, 30*time.Hour) // eve and the others are known, and have their grace
 			l.iam.deaf["ann"], l.iam.deaf["bob"], l.iam.down[member] = tt.deaf, tt.deaf, tt.down
 			l.pass(t, 72*time.Hour)
 			reported := map[string]int{}
-			for _, a := range l.pub.Published() {
+			for _, a := range l.Receivers.Published() {
 				if a.Finding.ID == detect.GuardUnhealthy {
 					reported[a.Finding.Target.Resource]++
 				}
@@ -185,28 +146,28 @@ func TestFailingAccountsHoldNoneBack(t *testing.T) {
 	for _, a := range accounts {
 		l.iam.roots[a] = rootUser{password: 1}
 	}
-	l.pub.Refuse = func(a alert.Alert) error {
+	l.Receivers.Refuse = func(a alert.Alert) error {
 		if a.Finding.Account != well {
 			return errors.New("escalation: NotFound: Topic does not exist")
 		}
 		return nil
 	}
-	tries, before := 0, len(l.pub.Published())
+	tries, before := 0, len(l.Receivers.Published())
 	for range 12 * 24 {
-		l.clock.Advance(5 * time.Minute)
-		at := len(l.script.Calls())
-		_, _ = l.CheckRoots(t.Context(), l.iam, nil, l.clock.Now())
-		for _, call := range l.script.Calls()[at:] {
+		l.Clock.Advance(5 * time.Minute)
+		at := len(l.Script.Calls())
+		_, _ = l.CheckRoots(t.Context(), l.iam, nil, l.Clock.Now())
+		for _, call := range l.Script.Calls()[at:] {
 			if call == "Publisher.Publish" {
 				tries++
 			}
 		}
-		if len(l.pub.Published()) > before {
-			if got := l.pub.Published()[before].Finding; got.Account != well || got.ID != detect.RootMFARemoved {
+		if len(l.Receivers.Published()) > before {
+			if got := l.Receivers.Published()[before].Finding; got.Account != well || got.ID != detect.RootMFARemoved {
 				t.Errorf("alerted: %s of %s", got.ID, got.Account)
 			}
 			before = 1 << 30
-			if since := l.clock.Now().Sub(t0.Add(26 * time.Hour)); since > 2*time.Hour {
+			if since := l.Clock.Now().Sub(wiretest.T0.Add(26 * time.Hour)); since > 2*time.Hour {
 				t.Errorf("alerted after %v", since)
 			}
 		}

@@ -1,6 +1,8 @@
-package guard_test
+package accountcheck_test
 
 import (
+	"rootguard/internal/wiretest"
+
 	"context"
 	"fmt"
 	"slices"
@@ -27,12 +29,12 @@ func TestReconcileByReport(t *testing.T) {
 	const n = 1000
 	l := newLand()
 	newReports(l)
-	created := l.clock.Now().Add(-365 * 24 * time.Hour).Truncate(time.Second)
+	created := l.Clock.Now().Add(-365 * 24 * time.Hour).Truncate(time.Second)
 	for i := range n {
 		password := i%2 == 0
-		l.iam.users[home] = append(l.iam.users[home], iamUser{fmt.Sprintf("user%04d", i), fmt.Sprintf("AIDA%04d", i), liveUser{password, password}, created})
+		l.iam.users[home] = append(l.iam.users[home], iamUser{fmt.Sprintf("user%04d", i), fmt.Sprintf("AIDA%04d", i), wiretest.LiveUser{Password: password, MFA: password}, created})
 	}
-	l.iam.users[home][4].mfa = false // a password, and no MFA
+	l.iam.users[home][4].MFA = false // a password, and no MFA
 	l.pass(t, time.Hour)
 	if got := l.iam.checks(); got != 1 {
 		t.Errorf("%d users were asked about one by one on the first day, want the one without MFA", got)
@@ -53,7 +55,7 @@ func TestReconcileByReport(t *testing.T) {
 			t.Errorf("%s is %s, want %s", status.Users[i].Name, got, want)
 		}
 	}
-	l.iam.users[home][4].mfa = true
+	l.iam.users[home][4].MFA = true
 	l.pass(t, 48*time.Hour) // its deadline passes, for which it is asked about
 	before, facts := l.iam.checks(), len(l.facts(t, home))
 	l.pass(t, 24*time.Hour)
@@ -74,8 +76,8 @@ func TestReconcileByReportAsks(t *testing.T) {
 		mfa   bootstrap.MFAState // of eve
 	}{
 		{"nothing changed", func(*land, *reportsFake) {}, 0, bootstrap.MFAOn},
-		{"MFA gone", func(l *land, _ *reportsFake) { l.iam.users[home][0].mfa = false }, 1, bootstrap.MFAPending},
-		{"password gone", func(l *land, _ *reportsFake) { l.iam.users[home][0].password = false }, 1, bootstrap.MFANotNeeded},
+		{"MFA gone", func(l *land, _ *reportsFake) { l.iam.users[home][0].MFA = false }, 1, bootstrap.MFAPending},
+		{"password gone", func(l *land, _ *reportsFake) { l.iam.users[home][0].Password = false }, 1, bootstrap.MFANotNeeded},
 		{"renamed", func(l *land, _ *reportsFake) { l.iam.users[home][0].name = "evelyn" }, 1, bootstrap.MFAOn},
 		{"made anew under the name after the report", func(l *land, f *reportsFake) {
 			f.spoil = func(csv string) string { return strings.Replace(csv, "eve,20", "eve,19", 1) }
@@ -94,17 +96,17 @@ func TestReconcileByReportAsks(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			l := newLand()
 			f := newReports(l)
-			created := l.clock.Now().Add(-365 * 24 * time.Hour).Truncate(time.Second)
-			l.iam.users[home] = []iamUser{{"eve", "AIDAEVE", liveUser{true, true}, created}, {"sam", "AIDASAM", liveUser{}, created}}
+			created := l.Clock.Now().Add(-365 * 24 * time.Hour).Truncate(time.Second)
+			l.iam.users[home] = []iamUser{{"eve", "AIDAEVE", wiretest.LiveUser{Password: true, MFA: true}, created}, {"sam", "AIDASAM", wiretest.LiveUser{}, created}}
 			l.pass(t, 48*time.Hour)
 			before := l.iam.checks()
 			tt.do(l, f)
 			for range 24 * 12 { // without the sweep, which asks too
-				l.clock.Advance(5 * time.Minute)
-				if _, err := l.CheckUsers(context.Background(), l.iam, f, l.clock.Now()); err != nil {
+				l.Clock.Advance(5 * time.Minute)
+				if _, err := l.CheckUsers(context.Background(), l.iam, f, l.Clock.Now()); err != nil {
 					t.Fatal(err)
 				}
-				if _, err := l.CheckReports(context.Background(), f, l.clock.Now()); err != nil {
+				if _, err := l.CheckReports(context.Background(), f, l.Clock.Now()); err != nil {
 					t.Fatal(err)
 				}
 			}

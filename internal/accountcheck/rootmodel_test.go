@@ -1,4 +1,4 @@
-package guard_test
+package accountcheck_test
 
 import (
 	"context"
@@ -53,6 +53,9 @@ type rootChanged struct {
 	arrives time.Time // zero: never
 }
 
+// iamLag is by how much IAM's answers may be out of date.
+const iamLag = 2 * time.Minute
+
 // soon is how late an event may be that is waited for, with room for a tick.
 const soon = 9 * time.Minute
 
@@ -71,7 +74,7 @@ type rootModel struct {
 
 // AccountSummary is accountcheck.Roots's: an answer may be out of date.
 func (m *rootModel) AccountSummary(context.Context, string) (bootstrap.LiveFact, error) {
-	now := m.clock.Now()
+	now := m.Clock.Now()
 	seen := now.Add(-time.Duration(m.lags[len(m.checks)%len(m.lags)]) * time.Second)
 	i := len(m.states) - 1
 	for i > 0 && m.states[i].since.After(seen) {
@@ -84,7 +87,7 @@ func (m *rootModel) AccountSummary(context.Context, string) (bootstrap.LiveFact,
 }
 
 func (m *rootModel) change(call, item string) {
-	now := m.clock.Now()
+	now := m.Clock.Now()
 	s := m.states[len(m.states)-1]
 	s.since, s.devices, s.keys = now, slices.Clone(s.devices), slices.Clone(s.keys)
 	without := func(all []string) []string {
@@ -123,7 +126,7 @@ func (m *rootModel) change(call, item string) {
 
 func (m *rootModel) deliver() {
 	m.pending = slices.DeleteFunc(m.pending, func(c rootChanged) bool {
-		if c.arrives.After(m.clock.Now()) {
+		if c.arrives.After(m.Clock.Now()) {
 			return false
 		}
 		request, response := `{}`, `{}`
@@ -147,16 +150,16 @@ func (m *rootModel) deliver() {
 // pass lets time pass, in which events arrive and root is checked when it is due.
 func (m *rootModel) pass(d time.Duration) {
 	const tick = 5 * time.Minute
-	for end := m.clock.Now().Add(d); m.clock.Now().Before(end); {
-		now := m.clock.Now()
+	for end := m.Clock.Now().Add(d); m.Clock.Now().Before(end); {
+		now := m.Clock.Now()
 		next := now.Truncate(tick).Add(tick)
 		due := !next.After(end)
-		m.clock.Advance(earlier(next, end).Sub(now))
+		m.Clock.Advance(earlier(next, end).Sub(now))
 		m.deliver()
 		if !due {
 			continue
 		}
-		if _, err := m.CheckRoots(context.Background(), m, nil, m.clock.Now()); err != nil {
+		if _, err := m.CheckRoots(context.Background(), m, nil, m.Clock.Now()); err != nil {
 			m.rt.Fatal(err)
 		}
 	}
@@ -177,15 +180,15 @@ func TestRootModel(t *testing.T) {
 	t.Parallel()
 	testenv.Check(t, 100, func(rt *rapid.T) {
 		m := &rootModel{land: newLand(), rt: rt}
-		m.lags = rapid.SliceOfN(rapid.IntRange(0, int(maxLag/time.Second)), 1, 30).Draw(rt, "lags")
-		m.rounds.Conflicts, m.ledger.Conflicts = false, false
-		m.clock.Advance(time.Duration(rapid.IntRange(0, 3600).Draw(rt, "begins")) * time.Second)
-		first := rootState{since: m.clock.Now(), password: rapid.Bool().Draw(rt, "password")}
+		m.lags = rapid.SliceOfN(rapid.IntRange(0, int(iamLag/time.Second)), 1, 30).Draw(rt, "lags")
+		m.rounds.Conflicts, m.Ledger.Conflicts = false, false
+		m.Clock.Advance(time.Duration(rapid.IntRange(0, 3600).Draw(rt, "begins")) * time.Second)
+		first := rootState{since: m.Clock.Now(), password: rapid.Bool().Draw(rt, "password")}
 		for i := range rapid.IntRange(1, 2).Draw(rt, "devices") {
 			first.devices = append(first.devices, fmt.Sprint("first", i))
 		}
 		m.states = append(m.states, first)
-		if _, err := m.DiscoverAccounts(context.Background(), m.home, nil, m.clock.Now()); err != nil {
+		if _, err := m.DiscoverAccounts(context.Background(), m.home, nil, m.Clock.Now()); err != nil {
 			rt.Fatal(err)
 		}
 		m.pass(70 * time.Minute)
@@ -235,7 +238,7 @@ func TestRootModel(t *testing.T) {
 func (m *rootModel) judge(aspect string) {
 	w := wrongs[aspect]
 	var alerts []time.Time // when it was first seen
-	for _, a := range m.pub.Published() {
+	for _, a := range m.Receivers.Published() {
 		if a.Finding.Session == "live" && slices.Contains(w.findings, a.Finding.ID) {
 			alerts = append(alerts, a.Finding.EventTime)
 		}
@@ -245,7 +248,7 @@ func (m *rootModel) judge(aspect string) {
 		if !w.wrong(&m.states[i]) || w.wrong(&m.states[i-1]) {
 			continue
 		}
-		begin, end := m.states[i].since, m.clock.Now()
+		begin, end := m.states[i].since, m.Clock.Now()
 		for _, s := range m.states[i+1:] {
 			if !w.wrong(&s) {
 				end = s.since
@@ -256,7 +259,7 @@ func (m *rootModel) judge(aspect string) {
 		// did since it was wrong before, it is wrong still, as far as can be known.
 		right, ended := m.states[0].since, true
 		for _, c := range m.checks {
-			if c.since.Before(begin.Add(maxLag)) && !w.wrong(&c) {
+			if c.since.Before(begin.Add(iamLag)) && !w.wrong(&c) {
 				right = c.since
 			}
 			if c.since.Before(begin) {
@@ -275,7 +278,7 @@ func (m *rootModel) judge(aspect string) {
 		}
 		n := 0
 		for _, at := range alerts {
-			if !at.Before(begin) && at.Before(end.Add(maxLag)) {
+			if !at.Before(begin) && at.Before(end.Add(iamLag)) {
 				n++
 			}
 		}

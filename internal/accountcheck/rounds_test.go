@@ -1,6 +1,8 @@
-package guard_test
+package accountcheck_test
 
 import (
+	"rootguard/internal/wiretest"
+
 	"context"
 	"errors"
 	"fmt"
@@ -29,7 +31,7 @@ import (
 
 // The guard's own account, and others.
 const (
-	home   = account
+	home   = wiretest.Account
 	member = "222222222222"
 )
 
@@ -47,7 +49,7 @@ var good = rootUser{mfa: 1, password: 1}
 // iamUser is an IAM user of an account.
 type iamUser struct {
 	name, id string
-	liveUser
+	wiretest.LiveUser
 	created time.Time // zero: no credential report is believed about it
 }
 
@@ -98,15 +100,15 @@ func (f *iamFake) User(_ context.Context, of, name string) (bootstrap.LiveFact, 
 	defer f.mu.Unlock()
 	f.looked[of+"/"+name]++
 	if f.down[of] || f.deaf[name] {
-		return bootstrap.LiveFact{}, errThrottled
+		return bootstrap.LiveFact{}, wiretest.ErrThrottled
 	}
 	i := slices.IndexFunc(f.users[of], func(u iamUser) bool { return u.name == name })
 	if i < 0 {
 		return bootstrap.LiveFact{UserName: name, Gone: true}, nil
 	}
 	u := f.users[of][i]
-	live := bootstrap.LiveFact{UserName: name, ConsoleLogin: &u.password}
-	if u.mfa {
+	live := bootstrap.LiveFact{UserName: name, ConsoleLogin: &u.Password}
+	if u.MFA {
 		live.MFADevices = []string{"arn:aws:iam::" + of + ":mfa/" + name}
 	}
 	return live, nil
@@ -144,7 +146,7 @@ func cmpErr(a, b error) error {
 
 // land is a guard over accounts.
 type land struct {
-	*world
+	*wiretest.World
 	iam       *iamFake
 	org       *orgFake
 	deadlines *fake.Deadlines
@@ -156,15 +158,15 @@ type land struct {
 }
 
 func newLand(change ...func(*wire.Settings)) *land {
-	w := newWorld(change...)
+	w := wiretest.NewWorld(change...)
 	l := &land{
-		world: w, iam: newIAM(), deadlines: &fake.Deadlines{Script: w.script, Conflicts: true}, rounds: &fake.Checks{Script: w.script, Conflicts: true},
+		World: w, iam: newIAM(), deadlines: &fake.Deadlines{Script: w.Script, Conflicts: true}, rounds: &fake.Checks{Script: w.Script, Conflicts: true},
 		home: accountcheck.HubAccount{Account: home, Region: "us-east-1", Members: true},
 	}
 	l.iam.roots[home] = good
-	l.parts = newParts(wire.Deps{
-		Detector: &detect.Detector{}, Ledger: w.ledger, Facts: w.journal, FactRows: w.journal, Publisher: w.pub, Now: w.clock.Now, Deadlines: l.deadlines, Checks: l.rounds,
-	}, w.settings)
+	l.Parts = wiretest.NewParts(wire.Deps{
+		Detector: &detect.Detector{}, Ledger: w.Ledger, Facts: w.FactRows, FactRows: w.FactRows, Publisher: w.Receivers, Now: w.Clock.Now, Deadlines: l.deadlines, Checks: l.rounds,
+	}, w.Settings)
 	return l
 }
 
@@ -178,7 +180,7 @@ func (l *land) organization(accounts ...string) {
 
 // run is what the schedule has done.
 func (l *land) run() (err error) {
-	ctx, at := context.Background(), l.clock.Now()
+	ctx, at := context.Background(), l.Clock.Now()
 	_, one := l.Sweep(ctx, l.iam, at)
 	var org accountcheck.Organization
 	if l.org != nil {
@@ -211,10 +213,10 @@ func (sure) Fatalf(format string, args ...any) { panic(fmt.Sprintf(format, args.
 // pass runs the schedule for a time.
 func (l *land) pass(t failer, d time.Duration) {
 	t.Helper()
-	for end := l.clock.Now().Add(d); l.clock.Now().Before(end); {
-		l.clock.Advance(5 * time.Minute)
+	for end := l.Clock.Now().Add(d); l.Clock.Now().Before(end); {
+		l.Clock.Advance(5 * time.Minute)
 		if err := l.run(); err != nil {
-			t.Fatalf("at %v: %v", l.clock.Now(), err)
+			t.Fatalf("at %v: %v", l.Clock.Now(), err)
 		}
 	}
 }
@@ -223,7 +225,7 @@ func (l *land) pass(t failer, d time.Duration) {
 func (l *land) want(t *testing.T, want ...string) {
 	t.Helper()
 	got := []string{}
-	for _, a := range l.pub.Published() {
+	for _, a := range l.Receivers.Published() {
 		got = append(got, fmt.Sprintf("%s %s %s %s", a.Finding.Severity, a.Finding.ID, a.Finding.Account, a.Finding.Title))
 	}
 	if diff := cmp.Diff(append([]string{}, want...), got); diff != "" {
@@ -233,7 +235,7 @@ func (l *land) want(t *testing.T, want ...string) {
 
 func (l *land) facts(t *testing.T, of string) []bootstrap.Fact {
 	t.Helper()
-	facts, err := l.journal.Facts(t.Context(), of)
+	facts, err := l.FactRows.Facts(t.Context(), of)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -242,7 +244,7 @@ func (l *land) facts(t *testing.T, of string) []bootstrap.Fact {
 
 func (l *land) status(t *testing.T, of string) bootstrap.Status {
 	t.Helper()
-	return bootstrap.Fold(of, l.facts(t, of), l.settings.Bootstrap, l.clock.Now())
+	return bootstrap.Fold(of, l.facts(t, of), l.Settings.Bootstrap, l.Clock.Now())
 }
 
 // step is how a step about root stands.
@@ -258,7 +260,7 @@ func (l *land) step(t *testing.T, of string, step bootstrap.Step) bootstrap.Stat
 
 // rootCall is what root did, some time ago.
 func (l *land) rootCall(name string, ago time.Duration) {
-	at := l.clock.Now().Add(-ago)
+	at := l.Clock.Now().Add(-ago)
 	rec := &cloudtrail.Record{
 		EventID: name + "-" + at.Format(time.RFC3339), EventTime: at, EventSource: "iam.amazonaws.com", EventName: name,
 		RecipientAccountID: home, UserIdentity: cloudtrail.UserIdentity{Type: "Root", AccountID: home, ARN: "arn:aws:iam::" + home + ":root"},
@@ -283,7 +285,7 @@ func TestPosture(t *testing.T) {
 	l.want(t)
 	l.pass(t, 5*time.Minute)
 	l.want(t, missing)
-	if a := l.pub.Published()[0]; !strings.Contains(a.Finding.Detail, "no event was delivered") || a.Finding.Region != "" {
+	if a := l.Receivers.Published()[0]; !strings.Contains(a.Finding.Detail, "no event was delivered") || a.Finding.Region != "" {
 		t.Errorf("the alert: %+v", a.Finding)
 	}
 	if got := l.step(t, home, bootstrap.RootMFA); got != bootstrap.Pending {
@@ -324,7 +326,7 @@ func TestPosture(t *testing.T) {
 func TestAbandoned(t *testing.T) {
 	signin := func(l *land, name, result string, mfa string) *cloudtrail.Record {
 		return &cloudtrail.Record{
-			EventID: name + "-" + l.clock.Now().Format(time.RFC3339), EventTime: l.clock.Now(), EventSource: cloudtrail.SigninSource, EventName: name, EventType: "AwsConsoleSignIn",
+			EventID: name + "-" + l.Clock.Now().Format(time.RFC3339), EventTime: l.Clock.Now(), EventSource: cloudtrail.SigninSource, EventName: name, EventType: "AwsConsoleSignIn",
 			RecipientAccountID: home, UserIdentity: cloudtrail.UserIdentity{Type: "Root", AccountID: home, PrincipalID: home, ARN: "arn:aws:iam::" + home + ":root"},
 			ResponseElements: []byte(`{"` + name + `":"` + result + `"}`), AdditionalEventData: []byte(`{` + mfa + `}`),
 		}
@@ -351,7 +353,7 @@ func TestAbandoned(t *testing.T) {
 			}
 			handle(signin(l, "CheckMfa", "Success", `"MfaType":"Virtual MFA"`))
 			if tt.follow != nil {
-				l.clock.Advance(30 * time.Second)
+				l.Clock.Advance(30 * time.Second)
 				handle(tt.follow(l))
 			}
 			l.pass(t, 10*time.Minute)
@@ -414,7 +416,7 @@ func TestPostureCases(t *testing.T) {
 			l.iam.roots[home] = tc.after
 			l.pass(t, 3*time.Hour)
 			var got []detect.ID
-			for _, a := range l.pub.Published() {
+			for _, a := range l.Receivers.Published() {
 				if strings.HasSuffix(a.Finding.Title, tail) {
 					got = append(got, a.Finding.ID)
 				}
@@ -422,10 +424,10 @@ func TestPostureCases(t *testing.T) {
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("told (-want +got):\n%s", diff)
 			}
-			before := len(l.pub.Published())
+			before := len(l.Receivers.Published())
 			l.pass(t, 48*time.Hour)
-			if n := len(l.pub.Published()); n != before {
-				t.Errorf("told again: %v", l.told()[before:])
+			if n := len(l.Receivers.Published()); n != before {
+				t.Errorf("told again: %v", l.Lines()[before:])
 			}
 		})
 	}
@@ -442,12 +444,12 @@ func TestPostureSilent(t *testing.T) {
 	if l.iam.looked["333333333333"] < 2 {
 		t.Errorf("the other was looked at %d times", l.iam.looked["333333333333"])
 	}
-	for end := l.clock.Now().Add(36 * time.Hour); len(l.pub.Published()) == 0 && l.clock.Now().Before(end); {
+	for end := l.Clock.Now().Add(36 * time.Hour); len(l.Receivers.Published()) == 0 && l.Clock.Now().Before(end); {
 		l.pass(t, time.Hour)
 	}
 	unhealthy := "high guard.unhealthy " + home + " Guardrail unhealthy: live checks"
 	l.want(t, unhealthy)
-	if a := l.pub.Published()[0]; !strings.Contains(a.Finding.Detail, "1 of the accounts: "+member) {
+	if a := l.Receivers.Published()[0]; !strings.Contains(a.Finding.Detail, "1 of the accounts: "+member) {
 		t.Errorf("the alert: %s", a.Finding.Detail)
 	}
 	if n := l.iam.looked[member]; n > 45 {
@@ -473,7 +475,7 @@ func TestTenThousandAccounts(t *testing.T) {
 		l.rounds.Others = append(l.rounds.Others, id)
 		l.iam.roots[id] = good
 	}
-	at := l.clock.Now()
+	at := l.Clock.Now()
 	for more := true; more; {
 		did, err := l.DiscoverAccounts(t.Context(), l.home, nil, at)
 		if err != nil {
@@ -483,8 +485,8 @@ func TestTenThousandAccounts(t *testing.T) {
 	}
 	perRun := []int{}
 	for range 24 {
-		l.clock.Advance(5 * time.Minute)
-		did, err := l.CheckRoots(t.Context(), l.iam, l.forwarders, l.clock.Now())
+		l.Clock.Advance(5 * time.Minute)
+		did, err := l.CheckRoots(t.Context(), l.iam, l.forwarders, l.Clock.Now())
 		if err != nil || did.More {
 			t.Fatalf("%+v, %v", did, err)
 		}
@@ -520,7 +522,7 @@ func TestUndelivered(t *testing.T) {
 	l := newLand()
 	l.organization(member)
 	l.pass(t, 5*time.Minute)
-	before := len(l.pub.Published())
+	before := len(l.Receivers.Published())
 	var stuck []accountcheck.Undelivered
 	var unread error
 	l.forwarders = forwardersFunc(func(account string) ([]accountcheck.Undelivered, error) {
@@ -532,17 +534,17 @@ func TestUndelivered(t *testing.T) {
 	hours := func(n int) {
 		t.Helper()
 		for range n * 12 {
-			if _, err := l.CheckRoots(t.Context(), l.iam, l.forwarders, l.clock.Now()); err != nil {
+			if _, err := l.CheckRoots(t.Context(), l.iam, l.forwarders, l.Clock.Now()); err != nil {
 				t.Fatal(err)
 			}
-			l.clock.Advance(5 * time.Minute)
+			l.Clock.Advance(5 * time.Minute)
 		}
 	}
 	want := func(details ...string) {
 		t.Helper()
-		told := l.pub.Published()[before:]
+		told := l.Receivers.Published()[before:]
 		if len(told) != len(details) {
-			t.Fatalf("%d alerts, want %d: %v", len(told), len(details), l.told()[before:])
+			t.Fatalf("%d alerts, want %d: %v", len(told), len(details), l.Lines()[before:])
 		}
 		for i, detail := range details {
 			f := told[i].Finding
@@ -551,22 +553,22 @@ func TestUndelivered(t *testing.T) {
 			}
 		}
 	}
-	l.clock.Advance(time.Date(2025, 3, 5, 0, 0, 0, 0, time.UTC).Sub(l.clock.Now()))
+	l.Clock.Advance(time.Date(2025, 3, 5, 0, 0, 0, 0, time.UTC).Sub(l.Clock.Now()))
 	hours(3)
 	want()
 
 	stuck = []accountcheck.Undelivered{{Region: "eu-north-1", Queue: "https://q", Events: 3}}
-	l.pub.Refuse = func(alert.Alert) error { return errors.New("SNS is down") }
+	l.Receivers.Refuse = func(alert.Alert) error { return errors.New("SNS is down") }
 	for range 12 {
-		_, _ = l.CheckRoots(t.Context(), l.iam, l.forwarders, l.clock.Now())
-		l.clock.Advance(5 * time.Minute)
+		_, _ = l.CheckRoots(t.Context(), l.iam, l.forwarders, l.Clock.Now())
+		l.Clock.Advance(5 * time.Minute)
 	}
-	l.pub.Refuse = nil
+	l.Receivers.Refuse = nil
 	hours(1)
 	want("about 3. Fix the cause, then: rootguard redrive --queue-profile PROFILE_OF_THIS_ACCOUNT --queue https://q")
 	hours(4)
 	want("about 3.")
-	if f := l.pub.Published()[before].Finding; f.Region != "eu-north-1" || f.Target.Resource != "queue.forward" {
+	if f := l.Receivers.Published()[before].Finding; f.Region != "eu-north-1" || f.Target.Resource != "queue.forward" {
 		t.Errorf("alert: %+v", f)
 	}
 	hours(24)
@@ -598,7 +600,7 @@ func TestUnseenQueues(t *testing.T) {
 		}
 		return nil, nil
 	})
-	l.clock.Advance(time.Date(2025, 3, 5, 0, 0, 0, 0, time.UTC).Sub(l.clock.Now()))
+	l.Clock.Advance(time.Date(2025, 3, 5, 0, 0, 0, 0, time.UTC).Sub(l.Clock.Now()))
 	for _, a := range members {
 		broken[a] = "missing"
 	}
@@ -612,9 +614,9 @@ func TestUnseenQueues(t *testing.T) {
 	}
 	broken[members[0]] = "denied"
 	l.pass(t, 49*time.Hour)
-	told := l.pub.Published()
+	told := l.Receivers.Published()
 	if len(told) < 1 || len(told) > 2 {
-		t.Fatalf("%d alerts in two days: %v", len(told), l.told())
+		t.Fatalf("%d alerts in two days: %v", len(told), l.Lines())
 	}
 	f := told[0].Finding
 	if f.ID != detect.GuardUnhealthy || f.Account != home || f.Target.Resource != "forwarder queues" || !strings.Contains(f.Detail, "in 30 of the accounts: 222222222200, ") ||
@@ -624,7 +626,7 @@ func TestUnseenQueues(t *testing.T) {
 	before := len(told)
 	clear(broken)
 	l.pass(t, 50*time.Hour)
-	if n := len(l.pub.Published()); n > before+1 {
+	if n := len(l.Receivers.Published()); n > before+1 {
 		t.Errorf("%d more alerts when it was over", n-before)
 	}
 }
@@ -675,9 +677,9 @@ func TestSlowAnswers(t *testing.T) {
 	prepared := func(t *testing.T, n int) (*land, *waiter) {
 		t.Helper()
 		l := newLand()
-		l.parts = newParts(wire.Deps{
-			Detector: &detect.Detector{}, Ledger: l.ledger, Facts: l.journal, FactRows: l.journal, Publisher: l.pub, Now: time.Now, Deadlines: l.deadlines, Checks: l.rounds,
-		}, l.settings)
+		l.Parts = wiretest.NewParts(wire.Deps{
+			Detector: &detect.Detector{}, Ledger: l.Ledger, Facts: l.FactRows, FactRows: l.FactRows, Publisher: l.Receivers, Now: time.Now, Deadlines: l.deadlines, Checks: l.rounds,
+		}, l.Settings)
 		for i := range n {
 			a := fmt.Sprintf("2222222222%02d", i)
 			l.iam.roots[a] = good
@@ -738,7 +740,7 @@ func TestSlowAnswers(t *testing.T) {
 			for i := range 60 {
 				name := fmt.Sprintf("slow-%02d", i)
 				at := time.Now().Add(-30 * 24 * time.Hour)
-				if _, err := l.journal.Add(t.Context(), []bootstrap.Fact{bootstrap.LiveFactOf(home, at, live(name, "AIDA"+name, true))}); err != nil {
+				if _, err := l.FactRows.Add(t.Context(), []bootstrap.Fact{bootstrap.LiveFactOf(home, at, live(name, "AIDA"+name, true))}); err != nil {
 					t.Fatal(err)
 				}
 				key := home + "/" + name
@@ -797,10 +799,10 @@ func (hangingForwarders) Undelivered(ctx context.Context, _ string) ([]accountch
 func TestPostureStops(t *testing.T) {
 	l := newLand()
 	l.pass(t, 5*time.Minute)
-	late := l.clock.Now().Add(10 * time.Hour)
+	late := l.Clock.Now().Add(10 * time.Hour)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 	defer cancel()
-	l.clock.Advance(time.Until(l.clock.Now()).Abs() + time.Hour - 5*time.Second) // five seconds are left
+	l.Clock.Advance(time.Until(l.Clock.Now()).Abs() + time.Hour - 5*time.Second) // five seconds are left
 	did, err := l.CheckRoots(ctx, l.iam, l.forwarders, late)
 	if err != nil || did.Checked != 0 || !did.More {
 		t.Errorf("%+v, %v", did, err)
@@ -826,16 +828,16 @@ func TestPostureModel(t *testing.T) {
 			l.iam.roots[home] = good
 			calm := func(hours int) {
 				for range hours * 12 {
-					l.clock.Advance(5 * time.Minute)
+					l.Clock.Advance(5 * time.Minute)
 					if rapid.IntRange(0, 9).Draw(rt, "faulty") == 0 {
-						l.script.Inject(rapid.IntRange(1, 14).Draw(rt, "call"), rapid.SampledFrom([]fake.Fault{fake.FailBefore, fake.FailAfter, fake.CrashBefore, fake.CrashAfter}).Draw(rt, "fault"))
+						l.Script.Inject(rapid.IntRange(1, 14).Draw(rt, "call"), rapid.SampledFrom([]fake.Fault{fake.FailBefore, fake.FailAfter, fake.CrashBefore, fake.CrashAfter}).Draw(rt, "fault"))
 						faults++
 					}
 					if rapid.IntRange(0, 9).Draw(rt, "overlap") == 0 {
-						_, _ = l.CheckRoots(context.Background(), l.iam, l.forwarders, l.clock.Now())
+						_, _ = l.CheckRoots(context.Background(), l.iam, l.forwarders, l.Clock.Now())
 					}
 					_ = l.run()
-					l.script.Restart()
+					l.Script.Restart()
 				}
 			}
 			calm(2)
@@ -846,7 +848,7 @@ func TestPostureModel(t *testing.T) {
 				l.pass(rt, time.Hour)
 			}
 			told, closed = 0, 0
-			for _, a := range l.pub.Published() {
+			for _, a := range l.Receivers.Published() {
 				switch {
 				case strings.HasSuffix(a.Finding.EventID, "/closed"):
 					closed++
@@ -868,7 +870,7 @@ func (l *land) user(of, name string, password, mfa bool) {
 	l.iam.mu.Lock()
 	defer l.iam.mu.Unlock()
 	l.iam.users[of] = slices.DeleteFunc(l.iam.users[of], func(u iamUser) bool { return u.name == name })
-	l.iam.users[of] = append(l.iam.users[of], iamUser{name, "AIDA" + strings.ToUpper(name), liveUser{password, mfa}, time.Time{}})
+	l.iam.users[of] = append(l.iam.users[of], iamUser{name, "AIDA" + strings.ToUpper(name), wiretest.LiveUser{Password: password, MFA: mfa}, time.Time{}})
 }
 
 // users are those on record, as "name MFA", "(deleted)" where they are.
@@ -908,7 +910,7 @@ func TestReconcile(t *testing.T) {
 	l.want(t, pending)
 	l.pass(t, 70*time.Minute)
 	l.want(t, pending, missing)
-	if a := l.pub.Published()[1]; !strings.Contains(a.Finding.Detail, "no event was delivered") || a.Finding.Target.UserID != "AIDAOLD" {
+	if a := l.Receivers.Published()[1]; !strings.Contains(a.Finding.Detail, "no event was delivered") || a.Finding.Target.UserID != "AIDAOLD" {
 		t.Errorf("the alert: %+v", a.Finding)
 	}
 	l.user(home, "old", true, true)
@@ -918,14 +920,14 @@ func TestReconcile(t *testing.T) {
 	// MFA that went without an event is found too, and has its grace.
 	l.user(home, "safe", true, false)
 	l.pass(t, 60*time.Hour)
-	got := l.told()
+	got := l.Lines()
 	if len(got) < 4 || !strings.Contains(got[3], "AIDASAFE") {
 		t.Errorf("told %v", got)
 	}
 
 	// Users who are gone close, and who has the name of one is another.
 	l.iam.users[home] = slices.DeleteFunc(l.iam.users[home], func(u iamUser) bool { return u.name == "robot" || u.name == "old" })
-	l.iam.users[home] = append(l.iam.users[home], iamUser{"old", "AIDAOLD2", liveUser{true, true}, time.Time{}})
+	l.iam.users[home] = append(l.iam.users[home], iamUser{"old", "AIDAOLD2", wiretest.LiveUser{Password: true, MFA: true}, time.Time{}})
 	l.pass(t, 30*time.Hour)
 	wantUsers(t, l.users(t, home), "old (deleted)", "old on", "robot (deleted)", "safe missing")
 
@@ -1011,8 +1013,8 @@ func TestReconcileUnanswered(t *testing.T) {
 	l.pass(t, time.Hour)
 	wantUsers(t, l.users(t, home), "deaf pending_mfa", "other pending_mfa")
 	l.pass(t, 26*time.Hour)
-	if n := strings.Count(strings.Join(l.told(), " "), "user.mfa.missing"); n < 2 {
-		t.Errorf("told %v", l.told())
+	if n := strings.Count(strings.Join(l.Lines(), " "), "user.mfa.missing"); n < 2 {
+		t.Errorf("told %v", l.Lines())
 	}
 }
 
@@ -1021,18 +1023,18 @@ func TestReconcileUnanswered(t *testing.T) {
 func TestTenThousandUsers(t *testing.T) {
 	t.Parallel()
 	l := newLand(func(s *wire.Settings) { s.Burst = map[detect.ID]int{} })
-	l.deadlines.Conflicts, l.rounds.Conflicts, l.ledger.Conflicts = false, false, false
+	l.deadlines.Conflicts, l.rounds.Conflicts, l.Ledger.Conflicts = false, false, false
 	n := testenv.Size(10000, 4000)
 	for i := range n {
-		l.iam.users[home] = append(l.iam.users[home], iamUser{fmt.Sprintf("user%05d", i), fmt.Sprintf("AIDA%05d", i*7919%n), liveUser{i%10 == 0, false}, time.Time{}})
+		l.iam.users[home] = append(l.iam.users[home], iamUser{fmt.Sprintf("user%05d", i), fmt.Sprintf("AIDA%05d", i*7919%n), wiretest.LiveUser{Password: i%10 == 0, MFA: false}, time.Time{}})
 	}
-	if _, err := l.DiscoverAccounts(t.Context(), l.home, nil, l.clock.Now()); err != nil {
+	if _, err := l.DiscoverAccounts(t.Context(), l.home, nil, l.Clock.Now()); err != nil {
 		t.Fatal(err)
 	}
 	runs, looked, without := 0, 0, 0
 	for more := true; more; runs++ {
-		l.clock.Advance(5 * time.Minute)
-		did, err := l.CheckUsers(t.Context(), l.iam, nil, l.clock.Now())
+		l.Clock.Advance(5 * time.Minute)
+		did, err := l.CheckUsers(t.Context(), l.iam, nil, l.Clock.Now())
 		if err != nil || did.Checked > 2000 {
 			t.Fatalf("%+v, %v", did, err)
 		}
@@ -1047,7 +1049,7 @@ func TestTenThousandUsers(t *testing.T) {
 			t.Fatalf("user%05d was checked %d times", i, got)
 		}
 	}
-	if due, err := l.deadlines.Due(t.Context(), l.clock.Now().Add(24*time.Hour), n); err != nil || len(due) != n/10 {
+	if due, err := l.deadlines.Due(t.Context(), l.Clock.Now().Add(24*time.Hour), n); err != nil || len(due) != n/10 {
 		t.Errorf("%d have a deadline, %v", len(due), err)
 	}
 }
@@ -1067,35 +1069,35 @@ func TestRoundsFaults(t *testing.T) {
 		l.iam.roots[home] = rootUser{password: 1}
 		reports := newReports(l)
 		if n > 0 {
-			l.script.Inject(n, f)
+			l.Script.Inject(n, f)
 		}
 		for i := range 102 { // 80 hours
 			if i == 12 { // of which no event arrives
-				reports.used[home].use(-1, l.clock.Now(), "", "")
+				reports.used[home].use(-1, l.Clock.Now(), "", "")
 			}
-			l.clock.Advance(5 * time.Minute)
+			l.Clock.Advance(5 * time.Minute)
 			if i >= 24 {
-				l.clock.Advance(55 * time.Minute)
+				l.Clock.Advance(55 * time.Minute)
 			}
 			_ = l.run()
-			if l.script.Restart() {
-				l.clock.Advance(time.Minute)
+			if l.Script.Restart() {
+				l.Clock.Advance(time.Minute)
 			}
 			if calls == 0 {
-				calls = len(l.script.Calls())
+				calls = len(l.Script.Calls())
 			}
 		}
 		users = append(l.users(t, home), l.users(t, member)...)
 		ids := map[string]bool{}
 		all := 0
-		for _, a := range l.pub.Published() {
+		for _, a := range l.Receivers.Published() {
 			for _, one := range alert.Each(a) {
 				ids[one.Finding.EventID] = true
 				all++
 			}
 		}
 		if extra := all - len(ids); extra > 1 {
-			t.Errorf("%s of call %d: %d extra alerts: %v", f, n, extra, l.told())
+			t.Errorf("%s of call %d: %d extra alerts: %v", f, n, extra, l.Lines())
 		}
 		return users, len(ids), calls
 	}
@@ -1121,7 +1123,7 @@ func TestRoundsOverlap(t *testing.T) {
 	l.user(home, "eve", true, false)
 	l.iam.roots[member] = rootUser{password: 1, keys: 1}
 	for range 12 * 40 {
-		l.clock.Advance(5 * time.Minute)
+		l.Clock.Advance(5 * time.Minute)
 		var wg sync.WaitGroup
 		for range 3 {
 			wg.Go(func() { _ = l.run() })
@@ -1129,7 +1131,7 @@ func TestRoundsOverlap(t *testing.T) {
 		wg.Wait()
 	}
 	told := map[string]int{}
-	for _, a := range l.pub.Published() {
+	for _, a := range l.Receivers.Published() {
 		for _, one := range alert.Each(a) {
 			told[one.Finding.EventID]++
 		}
@@ -1146,7 +1148,7 @@ func TestRoundsOverlap(t *testing.T) {
 
 func TestCensus(t *testing.T) {
 	l := newLand()
-	at := l.clock.Now
+	at := l.Clock.Now
 	census := func(want accountcheck.Discovered) {
 		t.Helper()
 		got, err := l.DiscoverAccounts(t.Context(), l.home, l.org, at())
@@ -1185,23 +1187,23 @@ func TestCensus(t *testing.T) {
 	census(accountcheck.Discovered{Accounts: 5, Enrolled: 4, Dropped: 2})
 	rounds(home, "111111111111", member, "444444444444")
 	census(accountcheck.Discovered{}) // not due
-	l.clock.Advance(37 * time.Hour)
+	l.Clock.Advance(37 * time.Hour)
 	census(accountcheck.Discovered{Accounts: 5})
 
 	// One is closed, one is active again, one is left out of the list.
 	l.org.active[member], l.org.active["333333333333"] = false, true
 	delete(l.org.active, "444444444444")
-	l.clock.Advance(37 * time.Hour)
+	l.Clock.Advance(37 * time.Hour)
 	census(accountcheck.Discovered{Accounts: 4, Enrolled: 1, Dropped: 2})
 	rounds(home, "111111111111", "333333333333")
 
 	// A list that cannot be had drops no one, and is reported once.
 	l.org.refuse = errors.New("AccessDeniedException: not delegated")
 	l.org.active = map[string]bool{}
-	l.clock.Advance(37 * time.Hour)
+	l.Clock.Advance(37 * time.Hour)
 	for range 2 {
 		census(accountcheck.Discovered{Refused: l.org.refuse.Error()})
-		l.clock.Advance(5 * time.Minute)
+		l.Clock.Advance(5 * time.Minute)
 	}
 	census(accountcheck.Discovered{Accounts: 6, Refused: l.org.refuse.Error()})
 	l.want(t, "high guard.unhealthy "+home+" Guardrail unhealthy: organization accounts")
@@ -1213,24 +1215,24 @@ func TestCensusToken(t *testing.T) {
 	l := newLand()
 	l.organization("111111111111", member, "333333333333", "444444444444")
 	l.org.expired = true
-	if got, err := l.DiscoverAccounts(t.Context(), l.home, l.org, l.clock.Now()); err != nil || got.Refused == "" || got.Dropped != 0 {
+	if got, err := l.DiscoverAccounts(t.Context(), l.home, l.org, l.Clock.Now()); err != nil || got.Refused == "" || got.Dropped != 0 {
 		t.Errorf("%+v, %v", got, err)
 	}
 	l.org.expired = false
-	l.clock.Advance(5 * time.Minute)
-	if got, err := l.DiscoverAccounts(t.Context(), l.home, l.org, l.clock.Now()); err != nil || got.Accounts != 5 || got.Dropped != 0 {
+	l.Clock.Advance(5 * time.Minute)
+	if got, err := l.DiscoverAccounts(t.Context(), l.home, l.org, l.Clock.Now()); err != nil || got.Accounts != 5 || got.Dropped != 0 {
 		t.Errorf("%+v, %v", got, err)
 	}
 	l.want(t)
 
 	// A list of which only the first page comes is reported too.
-	l.clock.Advance(48 * time.Hour)
+	l.Clock.Advance(48 * time.Hour)
 	l.org.expired = true
 	for range 3 {
-		if got, err := l.DiscoverAccounts(t.Context(), l.home, l.org, l.clock.Now()); err != nil || got.Refused == "" || got.Dropped != 0 {
+		if got, err := l.DiscoverAccounts(t.Context(), l.home, l.org, l.Clock.Now()); err != nil || got.Refused == "" || got.Dropped != 0 {
 			t.Errorf("%+v, %v", got, err)
 		}
-		l.clock.Advance(5 * time.Minute)
+		l.Clock.Advance(5 * time.Minute)
 	}
 	l.want(t, "high guard.unhealthy "+home+" Guardrail unhealthy: organization accounts")
 }
@@ -1257,7 +1259,7 @@ func TestClosedAccount(t *testing.T) {
 	l.pass(t, 30*time.Hour)
 	due := func() int {
 		t.Helper()
-		due, err := l.deadlines.Due(t.Context(), l.clock.Now().Add(1000*time.Hour), 10)
+		due, err := l.deadlines.Due(t.Context(), l.Clock.Now().Add(1000*time.Hour), 10)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -1269,7 +1271,7 @@ func TestClosedAccount(t *testing.T) {
 	l.org.active[member], l.iam.down[member] = false, true
 	for range 72 { // the sweep complains until it is known that the account is closed
 		for range 12 {
-			l.clock.Advance(5 * time.Minute)
+			l.Clock.Advance(5 * time.Minute)
 			_ = l.run()
 		}
 	}
@@ -1296,12 +1298,12 @@ func TestAdopt(t *testing.T) {
 	}
 	var progress []string
 	adopt := func(ctx context.Context) (accountcheck.Enrolled, error) {
-		return l.Enroll(ctx, l.iam, member, l.clock.Now(), func(checked, of int) { progress = append(progress, fmt.Sprint(checked, "/", of)) })
+		return l.Enroll(ctx, l.iam, member, l.Clock.Now(), func(checked, of int) { progress = append(progress, fmt.Sprint(checked, "/", of)) })
 	}
 	// Interrupted after the first hundred, it goes on behind them.
 	ctx, cancel := context.WithCancel(t.Context())
 	first := l.Enroll
-	_, err := first(ctx, l.iam, member, l.clock.Now(), func(checked, of int) {
+	_, err := first(ctx, l.iam, member, l.Clock.Now(), func(checked, of int) {
 		progress = append(progress, fmt.Sprint(checked, "/", of))
 		cancel()
 	})
@@ -1321,12 +1323,12 @@ func TestAdopt(t *testing.T) {
 	if n := strings.Count(strings.Join(l.users(t, member), " "), "pending_mfa"); n != 15 {
 		t.Errorf("%d without MFA", n)
 	}
-	if recent, err := l.Recently(t.Context(), member, l.clock.Now()); err != nil || !recent {
+	if recent, err := l.Recently(t.Context(), member, l.Clock.Now()); err != nil || !recent {
 		t.Errorf("recently: %v, %v", recent, err)
 	}
 
 	// Done again it finds nothing new; root's problems are reported when they are settled.
-	l.clock.Advance(20 * time.Minute)
+	l.Clock.Advance(20 * time.Minute)
 	facts := len(l.facts(t, member))
 	got, err = adopt(t.Context())
 	if err != nil || got.Users != 250 || got.Found != 0 || got.Tracked != 0 || got.WithoutMFA != 15 || len(got.Problems) != 2 {

@@ -1,6 +1,8 @@
-package guard_test
+package incident_test
 
 import (
+	"rootguard/internal/wiretest"
+
 	"context"
 	"maps"
 	"slices"
@@ -37,15 +39,15 @@ type modelRound struct {
 func TestEveryCriticalIncidentIsInsistedOn(t *testing.T) {
 	t.Parallel()
 	testenv.Check(t, 100, func(rt *rapid.T) {
-		s := newWatched(func(g *wire.Settings) { g.Batch = rapid.IntRange(1, 3).Draw(rt, "batch") })
-		resend := s.settings.Resend
+		s := wiretest.NewWatched(func(g *wire.Settings) { g.Batch = rapid.IntRange(1, 3).Draw(rt, "batch") })
+		resend := s.Settings.Resend
 		const sessions = 3
 		var rounds [sessions][]*modelRound
 		var next [sessions]int
-		began := func(k int) time.Time { return t0.Add(time.Duration(k) * time.Hour) }
+		began := func(k int) time.Time { return wiretest.T0.Add(time.Duration(k) * time.Hour) }
 		arrived := map[string]int{} // by alert ID
 		alerts := map[string]bool{} // of events
-		s.pub.Refuse = func(a alert.Alert) error {
+		s.Receivers.Refuse = func(a alert.Alert) error {
 			arrived[a.ID]++
 			if a.Kind != alert.Resend {
 				alerts[a.Finding.EventID] = true
@@ -56,8 +58,8 @@ func TestEveryCriticalIncidentIsInsistedOn(t *testing.T) {
 				if r.acked {
 					rt.Errorf("session %d is sent again though it was acknowledged", k)
 				}
-				if due := r.earliest.Add(resend[repeat-1]); s.clock.Now().Before(due) {
-					rt.Errorf("session %d, repeat %d comes at %v, before %v", k, repeat, s.clock.Now(), due)
+				if due := r.earliest.Add(resend[repeat-1]); s.Clock.Now().Before(due) {
+					rt.Errorf("session %d, repeat %d comes at %v, before %v", k, repeat, s.Clock.Now(), due)
 				}
 				if r.resent[repeat] == nil {
 					r.resent[repeat] = map[string]bool{}
@@ -69,11 +71,11 @@ func TestEveryCriticalIncidentIsInsistedOn(t *testing.T) {
 				judge(n/100, a.Incident.Repeat)
 				return nil
 			}
-			all, _ := s.incidents.All()
+			all, _ := s.Incidents.All()
 			for i := range a.Summary.Accounts {
 				for _, it := range a.Summary.Accounts[i].Findings {
 					j := slices.IndexFunc(all, func(in incident.Incident) bool { return in.ID == it.Incident })
-					judge(int(all[j].Start.Sub(t0)/time.Hour), it.Repeat)
+					judge(int(all[j].Start.Sub(wiretest.T0)/time.Hour), it.Repeat)
 				}
 			}
 			return nil
@@ -85,23 +87,23 @@ func TestEveryCriticalIncidentIsInsistedOn(t *testing.T) {
 		var failed []pending
 		handle := func(p pending) {
 			if p.of != nil && p.of.earliest.IsZero() {
-				p.of.earliest = s.clock.Now()
+				p.of.earliest = s.Clock.Now()
 			}
 			if _, err := s.Handle(context.Background(), p.rec); err != nil {
 				failed = append(failed, p)
 				return
 			}
 			if p.of != nil && p.of.latest.IsZero() {
-				p.of.latest = s.clock.Now()
+				p.of.latest = s.Clock.Now()
 			}
 		}
 		var told []pending
 		event := func(k int, critical bool) {
 			n := k*100 + next[k]
 			next[k]++
-			p := pending{rec: s.activity(n, began(k), began(k).Add(time.Duration(next[k])*20*time.Minute))}
+			p := pending{rec: s.Activity(n, began(k), began(k).Add(time.Duration(next[k])*20*time.Minute))}
 			if critical {
-				p.rec = s.removed(n, began(k), began(k).Add(time.Duration(next[k])*20*time.Minute))
+				p.rec = s.Removed(n, began(k), began(k).Add(time.Duration(next[k])*20*time.Minute))
 				p.of = &modelRound{resent: map[int]map[string]bool{}}
 				rounds[k] = append(rounds[k], p.of)
 			}
@@ -110,11 +112,11 @@ func TestEveryCriticalIncidentIsInsistedOn(t *testing.T) {
 		}
 		// overdue is what should have been sent again by now.
 		overdue := func() {
-			all, _ := s.incidents.All()
+			all, _ := s.Incidents.All()
 			for k := range rounds {
 				j := slices.IndexFunc(all, func(in incident.Incident) bool { return in.Start.Equal(began(k)) })
-				if j >= 0 && all[j].Failures > 0 && all[j].Due.After(s.clock.Now()) {
-					if off := all[j].Due.Sub(s.clock.Now()); off > time.Hour {
+				if j >= 0 && all[j].Failures > 0 && all[j].Due.After(s.Clock.Now()) {
+					if off := all[j].Due.Sub(s.Clock.Now()); off > time.Hour {
 						rt.Errorf("session %d is put off for %v", k, off)
 					}
 					continue
@@ -125,24 +127,24 @@ func TestEveryCriticalIncidentIsInsistedOn(t *testing.T) {
 					}
 					passed := 0
 					for n, after := range resend {
-						if !r.latest.Add(after).After(s.clock.Now()) {
+						if !r.latest.Add(after).After(s.Clock.Now()) {
 							passed = n + 1
 						}
 					}
 					// It may have been reported before the handling of its record went through.
 					if passed > 0 && slices.Max(append(slices.Collect(maps.Keys(r.resent)), 0)) < passed {
-						rt.Errorf("session %d was told of at %v, and repeat %d has not come by %v", k, r.latest, passed, s.clock.Now())
+						rt.Errorf("session %d was told of at %v, and repeat %d has not come by %v", k, r.latest, passed, s.Clock.Now())
 					}
 				}
 			}
 		}
-		insist := func() bool { _, err := s.Renotify(context.Background(), s.clock.Now()); return err == nil }
+		insist := func() bool { _, err := s.Renotify(context.Background(), s.Clock.Now()); return err == nil }
 		faults := 0
 		for range rapid.IntRange(1, 40).Draw(rt, "steps") {
-			before, at := len(s.script.Calls()), 0
+			before, at := len(s.Script.Calls()), 0
 			if rapid.IntRange(0, 2).Draw(rt, "is faulty") == 0 {
 				at = rapid.IntRange(1, 10).Draw(rt, "call")
-				s.script.Inject(at, rapid.SampledFrom([]fake.Fault{fake.FailBefore, fake.FailAfter, fake.CrashBefore, fake.CrashAfter}).Draw(rt, "fault"))
+				s.Script.Inject(at, rapid.SampledFrom([]fake.Fault{fake.FailBefore, fake.FailAfter, fake.CrashBefore, fake.CrashAfter}).Draw(rt, "fault"))
 			}
 			k := rapid.IntRange(0, sessions-1).Draw(rt, "session")
 			switch rapid.SampledFrom([]string{"event", "activity", "copy", "redeliver", "insist", "insist", "ack", "clock", "clock"}).Draw(rt, "operation") {
@@ -167,20 +169,20 @@ func TestEveryCriticalIncidentIsInsistedOn(t *testing.T) {
 				if at > 0 {
 					break
 				}
-				s.clock.Advance(s.settings.Lease + time.Second) // of what died before
+				s.Clock.Advance(s.Settings.Lease + time.Second) // of what died before
 				if !insist() {
 					rt.Errorf("insisting fails though nothing does")
 				}
 				overdue()
 			case "ack":
 				rs := rounds[k]
-				all, _ := s.incidents.All()
+				all, _ := s.Incidents.All()
 				i := slices.IndexFunc(all, func(in incident.Incident) bool { return in.Start.Equal(began(k)) })
 				if len(rs) == 0 || i < 0 {
 					break
 				}
 				r := rs[len(rs)-1]
-				in, _, err := s.Acknowledge(context.Background(), all[i].ID, bob)
+				in, _, err := s.Acknowledge(context.Background(), all[i].ID, wiretest.Bob)
 				switch {
 				case in.Ack == nil || in.Cycle != len(rs): // nothing came of it, or it was before the alert was enlisted
 				case err == nil:
@@ -189,18 +191,18 @@ func TestEveryCriticalIncidentIsInsistedOn(t *testing.T) {
 					r.maybe = true
 				}
 			case "clock":
-				s.clock.Advance(time.Duration(rapid.IntRange(1, 25).Draw(rt, "minutes")) * time.Minute)
+				s.Clock.Advance(time.Duration(rapid.IntRange(1, 25).Draw(rt, "minutes")) * time.Minute)
 			}
-			if at > 0 && len(s.script.Calls())-before >= at {
+			if at > 0 && len(s.Script.Calls())-before >= at {
 				faults++
 			}
-			s.script.Restart()
+			s.Script.Restart()
 		}
 		for try := 0; len(failed) > 0; try++ {
 			if try > 10 {
 				rt.Fatalf("%d records still fail", len(failed))
 			}
-			s.clock.Advance(s.settings.Lease + time.Second)
+			s.Clock.Advance(s.Settings.Lease + time.Second)
 			again := failed
 			failed = nil
 			for _, p := range again {
@@ -208,7 +210,7 @@ func TestEveryCriticalIncidentIsInsistedOn(t *testing.T) {
 			}
 		}
 		for range 20 {
-			s.clock.Advance(5 * time.Minute)
+			s.Clock.Advance(5 * time.Minute)
 			if !insist() {
 				rt.Fatalf("insisting fails at the end")
 			}
@@ -219,7 +221,7 @@ func TestEveryCriticalIncidentIsInsistedOn(t *testing.T) {
 			copies += n - 1
 		}
 		if copies > faults {
-			rt.Errorf("%d copies for %d faults:\n%s", copies, faults, strings.Join(s.lines(), "\n"))
+			rt.Errorf("%d copies for %d faults:\n%s", copies, faults, strings.Join(s.IncidentLines(), "\n"))
 		}
 		for k := range rounds {
 			for i, r := range rounds[k] {
@@ -235,20 +237,13 @@ func TestEveryCriticalIncidentIsInsistedOn(t *testing.T) {
 				rt.Errorf("%s was never told of", p.rec.EventID)
 			}
 		}
-		for _, in := range must(s.incidents.All()) {
+		for _, in := range wiretest.Must(s.Incidents.All()) {
 			if !in.Due.IsZero() {
-				rt.Errorf("incident of %v is still due at %v, at %v after %d failures: %+v", in.Start, in.Due, s.clock.Now(), in.Failures, in)
+				rt.Errorf("incident of %v is still due at %v, at %v after %d failures: %+v", in.Start, in.Due, s.Clock.Now(), in.Failures, in)
 			}
 			if in.Ack != nil && !in.Ack.Notified {
 				rt.Errorf("the acknowledgement of round %d was not told", in.Cycle)
 			}
 		}
 	})
-}
-
-func must[T any](v T, err error) T {
-	if err != nil {
-		panic(err)
-	}
-	return v
 }

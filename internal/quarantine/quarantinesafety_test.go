@@ -1,6 +1,8 @@
-package guard_test
+package quarantine_test
 
 import (
+	"rootguard/internal/wiretest"
+
 	"fmt"
 	"slices"
 	"strings"
@@ -18,23 +20,23 @@ import (
 // with "admin" are administrators.
 func newLockedOf(t *testing.T, users []string, change ...func(*wire.Settings)) *locked {
 	t.Helper()
-	l := &locked{swept: newSwept(change...)}
-	l.rows, l.policy = &fake.Quarantines{Script: l.script, Conflicts: true}, &fake.Policy{Script: l.script}
+	l := &locked{Swept: wiretest.NewSwept(change...)}
+	l.rows, l.policy = &fake.Quarantines{Script: l.Script, Conflicts: true}, &fake.Policy{Script: l.Script}
 	l.set()
 	for _, name := range users {
 		for _, call := range []string{"CreateUser", "CreateLoginProfile"} {
-			l.apply(call, name)
-			l.handle(t, iamCall(call, name, l.clock.Now()), guard.Recorded)
+			l.Apply(call, name)
+			l.MustHandle(t, wiretest.IAMCall(call, name, l.Clock.Now()), guard.Recorded)
 		}
 		if strings.HasPrefix(name, "admin") {
-			rec := iamCall("AttachUserPolicy", name, l.clock.Now())
+			rec := wiretest.IAMCall("AttachUserPolicy", name, l.Clock.Now())
 			rec.RequestParameters = fmt.Appendf(nil, `{"userName":%q,"policyArn":"arn:aws:iam::aws:policy/AdministratorAccess"}`, name)
-			l.handle(t, rec, guard.Recorded)
+			l.MustHandle(t, rec, guard.Recorded)
 		}
 	}
 	for _, after := range []time.Duration{24 * time.Hour, time.Hour, 23 * time.Hour, 48 * time.Hour} {
-		l.clock.Advance(after)
-		if _, err := l.Sweep(t.Context(), l.iam, l.clock.Now()); err != nil {
+		l.Clock.Advance(after)
+		if _, err := l.Sweep(t.Context(), l.IAM, l.Clock.Now()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -43,7 +45,7 @@ func newLockedOf(t *testing.T, users []string, change ...func(*wire.Settings)) *
 
 // titled counts the alerts whose titles contain a text.
 func (l *locked) titled(text string) (n int) {
-	for _, title := range l.titles() {
+	for _, title := range l.Titles() {
 		if strings.Contains(title, text) {
 			n++
 		}
@@ -63,12 +65,12 @@ func TestAttachedAndForgotten(t *testing.T) {
 				for _, release := range []bool{false, true} {
 					l := newLocked(t, quarantineOn)
 					l.run(t, quarantine.Done{Announced: 1})
-					l.clock.Advance(24*time.Hour + time.Minute)
-					before := len(l.script.Calls())
-					l.script.Inject(n, fault)
-					_, _ = l.Quarantine(t.Context(), l.iam, l.policy, l.policy, l.clock.Now())
-					l.script.Restart()
-					if len(l.script.Calls())-before < n {
+					l.Clock.Advance(24*time.Hour + time.Minute)
+					before := len(l.Script.Calls())
+					l.Script.Inject(n, fault)
+					_, _ = l.Quarantine(t.Context(), l.IAM, l.policy, l.policy, l.Clock.Now())
+					l.Script.Restart()
+					if len(l.Script.Calls())-before < n {
 						if tried < 2 {
 							t.Errorf("%v: %d faults with the policy attached and its row not complete", fault, tried)
 						}
@@ -83,15 +85,15 @@ func TestAttachedAndForgotten(t *testing.T) {
 						}
 					}
 					l.set(mode)
-					l.clock.Advance(5 * time.Minute)
+					l.Clock.Advance(5 * time.Minute)
 					if release {
-						if _, err := quarantine.Release(t.Context(), l.rows, account, "eve", "ops", "why", l.clock.Now(), l.clock.Now().Add(200*time.Hour)); err != nil {
+						if _, err := quarantine.Release(t.Context(), l.rows, wiretest.Account, "eve", "ops", "why", l.Clock.Now(), l.Clock.Now().Add(200*time.Hour)); err != nil {
 							t.Errorf("%v of call %d: release: %v", fault, n, err)
 						}
 						l.pass(t, time.Hour)
 					} else {
 						l.pass(t, time.Hour)
-						l.call(t, "EnableMFADevice")
+						l.Call(t, "EnableMFADevice")
 						l.pass(t, 72*time.Hour)
 					}
 					if len(l.policy.Users()) > 0 {
@@ -115,34 +117,34 @@ func TestLastAdministrator(t *testing.T) {
 		l.pass(t, 60*time.Hour)
 		l.wantAttached(t, "eve")
 		if l.titled("high IAM user is not quarantined: admin") != 1 || l.titled("will be quarantined") != 1 {
-			t.Errorf("alerts %v", l.titles())
+			t.Errorf("alerts %v", l.Titles())
 		}
-		i := slices.IndexFunc(l.titles(), func(s string) bool { return strings.Contains(s, "is not quarantined") })
-		if f := l.pub.Published()[i].Finding; !strings.HasPrefix(f.Detail, "It is the last administrator on record in this account who can sign in; nothing was changed; ") {
+		i := slices.IndexFunc(l.Titles(), func(s string) bool { return strings.Contains(s, "is not quarantined") })
+		if f := l.Receivers.Published()[i].Finding; !strings.HasPrefix(f.Detail, "It is the last administrator on record in this account who can sign in; nothing was changed; ") {
 			t.Errorf("alert: %+v", f)
 		}
 		// Another one: it is announced, and done.
 		for _, call := range []string{"CreateUser", "CreateLoginProfile", "EnableMFADevice"} {
-			l.apply(call, "admin2")
-			l.handle(t, iamCall(call, "admin2", l.clock.Now()), guard.Recorded)
+			l.Apply(call, "admin2")
+			l.MustHandle(t, wiretest.IAMCall(call, "admin2", l.Clock.Now()), guard.Recorded)
 		}
-		rec := iamCall("AttachUserPolicy", "admin2", l.clock.Now())
+		rec := wiretest.IAMCall("AttachUserPolicy", "admin2", l.Clock.Now())
 		rec.RequestParameters = []byte(`{"userName":"admin2","policyArn":"arn:aws:iam::aws:policy/AdministratorAccess"}`)
-		l.handle(t, rec, guard.Recorded)
+		l.MustHandle(t, rec, guard.Recorded)
 		l.pass(t, 50*time.Hour)
 		l.wantAttached(t, "admin", "eve")
 		if l.titled("will be quarantined") != 2 {
-			t.Errorf("alerts %v", l.titles())
+			t.Errorf("alerts %v", l.Titles())
 		}
 	})
 	t.Run("two at once", func(t *testing.T) {
 		for range 20 {
 			l := newLockedOf(t, []string{"admin1", "admin2"}, quarantineOn)
 			l.run(t, quarantine.Done{Announced: 2})
-			l.clock.Advance(24 * time.Hour)
+			l.Clock.Advance(24 * time.Hour)
 			var wg sync.WaitGroup
 			for range 3 {
-				wg.Go(func() { _, _ = l.Quarantine(t.Context(), l.iam, l.policy, l.policy, l.clock.Now()) })
+				wg.Go(func() { _, _ = l.Quarantine(t.Context(), l.IAM, l.policy, l.policy, l.Clock.Now()) })
 			}
 			wg.Wait()
 			l.pass(t, 3*time.Hour)
@@ -153,19 +155,19 @@ func TestLastAdministrator(t *testing.T) {
 	})
 	t.Run("known by IAM alone", func(t *testing.T) {
 		l := newLocked(t, quarantineOn)
-		l.policy.Admins = map[string]bool{account + "/eve": true}
+		l.policy.Admins = map[string]bool{wiretest.Account + "/eve": true}
 		l.run(t, quarantine.Done{Spared: 1})
 		l.pass(t, 60*time.Hour)
 		l.wantAttached(t)
 	})
 	t.Run("the other is gone before it is done", func(t *testing.T) {
 		l := newLockedOf(t, []string{"admin1", "admin2"}, quarantineOn)
-		l.apply("EnableMFADevice", "admin2")
-		l.handle(t, iamCall("EnableMFADevice", "admin2", l.clock.Now()), guard.Recorded)
+		l.Apply("EnableMFADevice", "admin2")
+		l.MustHandle(t, wiretest.IAMCall("EnableMFADevice", "admin2", l.Clock.Now()), guard.Recorded)
 		l.run(t, quarantine.Done{Announced: 1})
-		l.clock.Advance(24 * time.Hour)
-		l.apply("DeleteUser", "admin2")
-		l.handle(t, iamCall("DeleteUser", "admin2", l.clock.Now()), guard.Recorded)
+		l.Clock.Advance(24 * time.Hour)
+		l.Apply("DeleteUser", "admin2")
+		l.MustHandle(t, wiretest.IAMCall("DeleteUser", "admin2", l.Clock.Now()), guard.Recorded)
 		l.run(t, quarantine.Done{Spared: 1})
 		l.wantAttached(t)
 		if q := l.row(t, "admin1"); q.State != quarantine.Spared {
@@ -181,18 +183,18 @@ func TestBarredFromMFA(t *testing.T) {
 	for name, mode := range map[string]func(*wire.Settings){"on": quarantineOn, "dry run": quarantineDryRun} {
 		t.Run(name, func(t *testing.T) {
 			l := newLocked(t, mode)
-			l.policy.Bars = map[string]string{account + "/eve": why}
+			l.policy.Bars = map[string]string{wiretest.Account + "/eve": why}
 			l.run(t, quarantine.Done{Spared: 1})
 			l.pass(t, 80*time.Hour)
 			l.since(t, "high IAM user is not quarantined: eve")
-			if f := l.pub.Published()[len(pastLast)].Finding; !strings.HasPrefix(f.Detail, why+"; nothing was changed") {
+			if f := l.Receivers.Published()[len(pastLast)].Finding; !strings.HasPrefix(f.Detail, why+"; nothing was changed") {
 				t.Errorf("alert: %+v", f)
 			}
 			l.wantAttached(t)
 			l.policy.Bars = nil
 			l.pass(t, 25*time.Hour)
 			if n := l.titled("will be quarantined") + l.titled("would be quarantined"); n != 1 {
-				t.Errorf("alerts %v", l.titles())
+				t.Errorf("alerts %v", l.Titles())
 			}
 		})
 	}
@@ -200,24 +202,24 @@ func TestBarredFromMFA(t *testing.T) {
 		l := newLocked(t, quarantineOn)
 		announced := l.announcedTitle()
 		l.run(t, quarantine.Done{Announced: 1})
-		l.policy.Bars = map[string]string{account + "/eve": why}
+		l.policy.Bars = map[string]string{wiretest.Account + "/eve": why}
 		l.pass(t, 30*time.Hour)
 		l.wantAttached(t)
 		l.since(t, announced, "high IAM user is not quarantined: eve")
 		// For another reason it is alerted again.
-		l.policy.Bars = map[string]string{account + "/eve": "A service control policy denies it"}
+		l.policy.Bars = map[string]string{wiretest.Account + "/eve": "A service control policy denies it"}
 		l.pass(t, 50*time.Hour)
 		l.since(t, announced, "high IAM user is not quarantined: eve", "high IAM user is not quarantined: eve")
 		// It enables MFA all the same: there is nothing to release.
-		l.call(t, "EnableMFADevice")
+		l.Call(t, "EnableMFADevice")
 		l.pass(t, 50*time.Hour)
 		if n := l.titled("released"); n != 0 || l.row(t, "eve").State != "" {
-			t.Errorf("alerts %v, row %+v", l.titles(), l.row(t, "eve"))
+			t.Errorf("alerts %v, row %+v", l.Titles(), l.row(t, "eve"))
 		}
 	})
 	t.Run("released", func(t *testing.T) {
 		l := newLocked(t, quarantineOn)
-		l.policy.Bars = map[string]string{account + "/eve": why}
+		l.policy.Bars = map[string]string{wiretest.Account + "/eve": why}
 		l.run(t, quarantine.Done{Spared: 1})
 		l.release(t, "eve", 72*time.Hour, nil)
 		l.run(t, quarantine.Done{Released: 1})
@@ -226,14 +228,14 @@ func TestBarredFromMFA(t *testing.T) {
 		l := newLocked(t, quarantineOn)
 		l.policy.Refuse = func(call, _ string) error {
 			if call == "Barred" {
-				return errThrottled
+				return wiretest.ErrThrottled
 			}
 			return nil
 		}
 		l.pass(t, 60*time.Hour)
 		l.wantAttached(t)
 		if l.titled("Guardrail unhealthy: quarantine of eve") == 0 {
-			t.Errorf("alerts %v", l.titles())
+			t.Errorf("alerts %v", l.Titles())
 		}
 	})
 }
@@ -244,27 +246,27 @@ func TestSpareFaults(t *testing.T) {
 		for n := 1; ; n++ {
 			l := newLocked(t, quarantineOn)
 			l.run(t, quarantine.Done{Announced: 1})
-			l.policy.Bars = map[string]string{account + "/eve": "It is barred"}
-			l.clock.Advance(24*time.Hour + time.Minute)
-			before := len(l.script.Calls())
-			l.script.Inject(n, fault)
-			_, _ = l.Quarantine(t.Context(), l.iam, l.policy, l.policy, l.clock.Now())
-			if len(l.script.Calls())-before < n {
+			l.policy.Bars = map[string]string{wiretest.Account + "/eve": "It is barred"}
+			l.Clock.Advance(24*time.Hour + time.Minute)
+			before := len(l.Script.Calls())
+			l.Script.Inject(n, fault)
+			_, _ = l.Quarantine(t.Context(), l.IAM, l.policy, l.policy, l.Clock.Now())
+			if len(l.Script.Calls())-before < n {
 				if n < 9 {
 					t.Errorf("only %d calls", n-1)
 				}
 				break
 			}
-			l.script.Restart()
+			l.Script.Restart()
 			l.pass(t, 5*time.Hour)
 			l.wantAttached(t)
 			ids := map[string]bool{}
-			for _, a := range l.pub.Published()[len(pastLast)+1:] {
+			for _, a := range l.Receivers.Published()[len(pastLast)+1:] {
 				ids[a.ID] = true
 			}
 			// Where the policy may be attached, it is called off by taking it off.
 			if off := l.titled("called off"); len(ids)-off > 1 || len(ids) == 0 || off > 1 || l.titled("IAM user is not quarantined")+off == 0 {
-				t.Errorf("%v of call %d: alerts %v", fault, n, l.titles())
+				t.Errorf("%v of call %d: alerts %v", fault, n, l.Titles())
 			}
 		}
 	}
@@ -279,9 +281,9 @@ func TestQuarantineLimit(t *testing.T) {
 	}
 	l := newLockedOf(t, users, quarantineOn, func(s *wire.Settings) { s.Quarantine.PerRun, s.Quarantine.PerDay = 3, 5 })
 	l.run(t, quarantine.Done{Announced: 12})
-	l.clock.Advance(24 * time.Hour)
+	l.Clock.Advance(24 * time.Hour)
 	l.run(t, quarantine.Done{Attached: 3, More: true})
-	l.clock.Advance(5 * time.Minute)
+	l.Clock.Advance(5 * time.Minute)
 	l.run(t, quarantine.Done{Attached: 2})
 	if n := len(l.policy.Users()); n != 5 {
 		t.Errorf("%d users are quarantined", n)
@@ -291,7 +293,7 @@ func TestQuarantineLimit(t *testing.T) {
 		t.Errorf("%d users are quarantined within a day", n)
 	}
 	if n := l.titled("Guardrail unhealthy: quarantine limit"); n != 1 {
-		t.Errorf("%d alerts of the limit: %v", n, l.titles())
+		t.Errorf("%d alerts of the limit: %v", n, l.Titles())
 	}
 	l.pass(t, 24*time.Hour)
 	if n := len(l.policy.Users()); n != 10 {
@@ -310,14 +312,14 @@ func TestQuarantineLimitFaults(t *testing.T) {
 		for n := 1; n <= 12; n++ {
 			l := newLockedOf(t, []string{"user1", "user2"}, quarantineOn, func(s *wire.Settings) { s.Quarantine.PerDay = 2 })
 			l.run(t, quarantine.Done{Announced: 2})
-			l.clock.Advance(24 * time.Hour)
-			l.script.Inject(n, fault)
-			_, _ = l.Quarantine(t.Context(), l.iam, l.policy, l.policy, l.clock.Now())
-			l.script.Restart()
+			l.Clock.Advance(24 * time.Hour)
+			l.Script.Inject(n, fault)
+			_, _ = l.Quarantine(t.Context(), l.IAM, l.policy, l.policy, l.Clock.Now())
+			l.Script.Restart()
 			l.pass(t, 3*time.Hour)
 			l.wantAttached(t, "user1", "user2")
 			if n := l.titled("quarantine limit"); n != 0 {
-				t.Errorf("%v of call %d: the limit was reached: %v", fault, n, l.titles())
+				t.Errorf("%v of call %d: the limit was reached: %v", fault, n, l.Titles())
 			}
 		}
 	}
@@ -349,14 +351,14 @@ func TestExemptByID(t *testing.T) {
 
 			// No record shows the ID; IAM does.
 			l = newLocked(t, quarantineOn)
-			err := l.rows.Update(t.Context(), account+"/eve", func(q quarantine.Quarantine) quarantine.Quarantine {
+			err := l.rows.Update(t.Context(), wiretest.Account+"/eve", func(q quarantine.Quarantine) quarantine.Quarantine {
 				q.UserID = ""
 				return q
 			})
 			if err != nil {
 				t.Fatal(err)
 			}
-			l.iam.ids = map[string]string{"eve": "AIDAEVE"}
+			l.IAM.IDs = map[string]string{"eve": "AIDAEVE"}
 			l.set(exempt)
 			l.run(t, map[bool]quarantine.Done{true: {Announced: 1}}[tt.attached])
 		})

@@ -1,6 +1,8 @@
-package guard_test
+package quarantine_test
 
 import (
+	"rootguard/internal/wiretest"
+
 	"context"
 	"errors"
 	"fmt"
@@ -21,69 +23,70 @@ import (
 
 // locked is a world whose users are swept and quarantined.
 type locked struct {
-	*swept
+	*wiretest.Swept
 	rows   *fake.Quarantines
 	policy *fake.Policy
 }
 
-func quarantineOn(s *wire.Settings)     { s.Quarantine.Mode = quarantine.On }
+func quarantineOn(s *wire.Settings) { s.Quarantine.Mode = quarantine.On }
+
 func quarantineDryRun(s *wire.Settings) { s.Quarantine.Mode = quarantine.DryRun }
 
 // newLocked has eve past the last reminder, and swept.
 func newLocked(t *testing.T, change ...func(*wire.Settings)) *locked {
 	t.Helper()
-	l := &locked{swept: newSwept(change...)}
-	l.rows, l.policy = &fake.Quarantines{Script: l.script, Conflicts: true}, &fake.Policy{Script: l.script}
+	l := &locked{Swept: wiretest.NewSwept(change...)}
+	l.rows, l.policy = &fake.Quarantines{Script: l.Script, Conflicts: true}, &fake.Policy{Script: l.Script}
 	l.set()
-	l.call(t, "CreateUser")
-	l.call(t, "CreateLoginProfile")
+	l.Call(t, "CreateUser")
+	l.Call(t, "CreateLoginProfile")
 	for _, after := range []time.Duration{24 * time.Hour, time.Hour, 23 * time.Hour, 48 * time.Hour} {
-		l.clock.Advance(after)
-		if l.clock.Now().Before(t0.Add(97 * time.Hour)) {
+		l.Clock.Advance(after)
+		if l.Clock.Now().Before(wiretest.T0.Add(97 * time.Hour)) {
 			l.run(t, quarantine.Done{})
 		}
-		if _, err := l.Sweep(t.Context(), l.iam, l.clock.Now()); err != nil {
+		if _, err := l.Sweep(t.Context(), l.IAM, l.Clock.Now()); err != nil {
 			t.Fatal(err)
 		}
 	}
-	l.wantTitles(t, pastLast...)
+	l.WantTitles(t, pastLast...)
 	return l
 }
 
-var pastLast = []string{missingTitle, reminderTitle("high", 1), reminderTitle("high", 2), reminderTitle("critical", 3)}
+var pastLast = []string{wiretest.MissingTitle, wiretest.ReminderTitle("high", 1), wiretest.ReminderTitle("high", 2), wiretest.ReminderTitle("critical", 3)}
 
 // set makes the guard again by the settings, as a deployment does.
 func (l *locked) set(change ...func(*wire.Settings)) {
 	for _, c := range change {
-		c(&l.settings)
+		c(&l.Settings)
 	}
-	l.parts = newParts(wire.Deps{
-		Detector: detectorFunc(nothing), Ledger: l.ledger, Facts: l.journal, FactRows: l.journal, Publisher: l.pub, Now: l.clock.Now,
-		Deadlines: l.deadlines, Quarantines: l.rows,
-	}, l.settings)
+	l.Parts = wiretest.NewParts(wire.Deps{
+		Detector: wiretest.DetectorFunc(wiretest.Nothing), Ledger: l.Ledger, Facts: l.FactRows, FactRows: l.FactRows, Publisher: l.Receivers, Now: l.Clock.Now,
+		Deadlines: l.Deadlines, Quarantines: l.rows,
+	}, l.Settings)
 }
 
 func (l *locked) run(t *testing.T, want quarantine.Done) {
 	t.Helper()
-	got, err := l.Quarantine(t.Context(), l.iam, l.policy, l.policy, l.clock.Now())
+	got, err := l.Quarantine(t.Context(), l.IAM, l.policy, l.policy, l.Clock.Now())
 	if err != nil {
 		t.Fatalf("quarantining: %v", err)
 	}
 	got.Checked = 0
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("quarantine at %v (-want +got):\n%s", l.clock.Now(), diff)
+		t.Errorf("quarantine at %v (-want +got):\n%s", l.Clock.Now(), diff)
 	}
 }
 
 // pass lets time pass, in which all that is scheduled runs, a day at a time.
 func (l *locked) pass(t *testing.T, d time.Duration) {
 	t.Helper()
-	for end := l.clock.Now().Add(d); l.clock.Now().Before(end); {
-		l.clock.Advance(min(time.Hour, end.Sub(l.clock.Now())))
-		if _, err := l.Sweep(t.Context(), l.iam, l.clock.Now()); err != nil {
+	for end := l.Clock.Now().Add(d); l.Clock.Now().Before(end); {
+		l.Clock.Advance(min(time.Hour, end.Sub(l.Clock.Now())))
+		if _, err := l.Sweep(t.Context(), l.IAM, l.Clock.Now()); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := l.Quarantine(t.Context(), l.iam, l.policy, l.policy, l.clock.Now()); err != nil {
+		if _, err := l.Quarantine(t.Context(), l.IAM, l.policy, l.policy, l.Clock.Now()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -92,7 +95,7 @@ func (l *locked) pass(t *testing.T, d time.Duration) {
 // since are the alerts after those of the sweep.
 func (l *locked) since(t *testing.T, want ...string) {
 	t.Helper()
-	if diff := cmp.Diff(append([]string{}, want...), l.titles()[len(pastLast):]); diff != "" {
+	if diff := cmp.Diff(append([]string{}, want...), l.Titles()[len(pastLast):]); diff != "" {
 		t.Errorf("alerts (-want +got):\n%s", diff)
 	}
 }
@@ -101,7 +104,7 @@ func (l *locked) wantAttached(t *testing.T, users ...string) {
 	t.Helper()
 	var want []string
 	for _, u := range users {
-		want = append(want, account+"/"+u)
+		want = append(want, wiretest.Account+"/"+u)
 	}
 	if diff := cmp.Diff(want, l.policy.Users()); diff != "" {
 		t.Errorf("users with the policy (-want +got):\n%s", diff)
@@ -110,7 +113,7 @@ func (l *locked) wantAttached(t *testing.T, users ...string) {
 
 func (l *locked) row(t *testing.T, user string) quarantine.Quarantine {
 	t.Helper()
-	q, err := quarantine.Of(t.Context(), l.rows, account, user)
+	q, err := quarantine.Of(t.Context(), l.rows, wiretest.Account, user)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,11 +123,11 @@ func (l *locked) row(t *testing.T, user string) quarantine.Quarantine {
 // quarantined is since when the facts say that eve is, zero where they do not.
 func (l *locked) quarantined(t *testing.T, user string) time.Time {
 	t.Helper()
-	facts, err := l.journal.Facts(t.Context(), account)
+	facts, err := l.FactRows.Facts(t.Context(), wiretest.Account)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, u := range bootstrap.Fold(account, facts, bootstrap.DefaultOptions(), l.clock.Now()).Users {
+	for _, u := range bootstrap.Fold(wiretest.Account, facts, bootstrap.DefaultOptions(), l.Clock.Now()).Users {
 		if u.Name == user && !u.Deleted && u.Quarantined != nil {
 			return u.Quarantined.Time
 		}
@@ -134,8 +137,8 @@ func (l *locked) quarantined(t *testing.T, user string) time.Time {
 
 func (l *locked) release(t *testing.T, user string, until time.Duration, want error) {
 	t.Helper()
-	at := l.clock.Now()
-	if _, err := quarantine.Release(t.Context(), l.rows, account, user, "arn:aws:iam::1:user/ops", "her token is broken", at, at.Add(until)); !errors.Is(err, want) {
+	at := l.Clock.Now()
+	if _, err := quarantine.Release(t.Context(), l.rows, wiretest.Account, user, "arn:aws:iam::1:user/ops", "her token is broken", at, at.Add(until)); !errors.Is(err, want) {
 		t.Fatalf("releasing: %v, want %v", err, want)
 	}
 }
@@ -148,7 +151,7 @@ const (
 )
 
 func (l *locked) announcedTitle() string {
-	return "high IAM user will be quarantined at " + l.clock.Now().Add(24*time.Hour).UTC().Format(time.RFC3339) + ": eve"
+	return "high IAM user will be quarantined at " + l.Clock.Now().Add(24*time.Hour).UTC().Format(time.RFC3339) + ": eve"
 }
 
 func TestQuarantine(t *testing.T) {
@@ -156,13 +159,13 @@ func TestQuarantine(t *testing.T) {
 	announced := l.announcedTitle()
 	l.run(t, quarantine.Done{Announced: 1})
 	l.run(t, quarantine.Done{})
-	l.clock.Advance(24*time.Hour - time.Second)
+	l.Clock.Advance(24*time.Hour - time.Second)
 	l.run(t, quarantine.Done{})
 	l.since(t, announced)
 	l.wantAttached(t)
 
-	l.clock.Advance(time.Second)
-	done := l.clock.Now()
+	l.Clock.Advance(time.Second)
+	done := l.Clock.Now()
 	l.run(t, quarantine.Done{Attached: 1})
 	l.run(t, quarantine.Done{})
 	l.wantAttached(t, "eve")
@@ -176,18 +179,18 @@ func TestQuarantine(t *testing.T) {
 	l.since(t, announced, doneTitle)
 
 	// MFA ends it within minutes, by the record of it.
-	l.clock.Advance(time.Minute)
-	l.call(t, "EnableMFADevice")
+	l.Clock.Advance(time.Minute)
+	l.Call(t, "EnableMFADevice")
 	l.run(t, quarantine.Done{})
-	l.clock.Advance(5 * time.Minute)
+	l.Clock.Advance(5 * time.Minute)
 	l.run(t, quarantine.Done{Released: 1})
 	l.wantAttached(t)
 	if got := l.quarantined(t, "eve"); !got.IsZero() {
 		t.Errorf("the status says quarantined since %v", got)
 	}
 	l.pass(t, 24*time.Hour)
-	l.since(t, announced, doneTitle, releasedTitle, closedTitle)
-	if f := l.pub.Published()[len(pastLast)+2].Finding; f.Detail != "The user has MFA." || f.Actor.Name != "rootguard" {
+	l.since(t, announced, doneTitle, releasedTitle, wiretest.ClosedTitle)
+	if f := l.Receivers.Published()[len(pastLast)+2].Finding; f.Detail != "The user has MFA." || f.Actor.Name != "rootguard" {
 		t.Errorf("released: %+v", f)
 	}
 	if q := l.row(t, "eve"); !q.Due.IsZero() {
@@ -198,9 +201,9 @@ func TestQuarantine(t *testing.T) {
 // TestQuarantineOff holds that where it is off, no row of it is read or written.
 func TestQuarantineOff(t *testing.T) {
 	l := newLocked(t)
-	l.call(t, "EnableMFADevice")
+	l.Call(t, "EnableMFADevice")
 	l.pass(t, time.Hour)
-	for _, call := range l.script.Calls() {
+	for _, call := range l.Script.Calls() {
 		if strings.HasPrefix(call, "Policy.") || call == "Quarantines.Update" {
 			t.Errorf("called %s", call)
 		}
@@ -219,8 +222,8 @@ func TestQuarantineDryRun(t *testing.T) {
 
 	// Switched on, it is announced before it is done.
 	l.set(quarantineOn)
-	l.clock.Advance(24 * time.Hour)
-	if _, err := l.Sweep(t.Context(), l.iam, l.clock.Now()); err != nil {
+	l.Clock.Advance(24 * time.Hour)
+	if _, err := l.Sweep(t.Context(), l.IAM, l.Clock.Now()); err != nil {
 		t.Fatal(err)
 	}
 	announced := l.announcedTitle()
@@ -232,7 +235,7 @@ func TestQuarantineDryRun(t *testing.T) {
 	l.set(quarantineDryRun)
 	l.pass(t, 48*time.Hour)
 	l.wantAttached(t, "eve")
-	l.apply("EnableMFADevice", "eve")
+	l.Apply("EnableMFADevice", "eve")
 	l.pass(t, 2*time.Hour)
 	l.wantAttached(t)
 }
@@ -242,8 +245,8 @@ func TestQuarantineExempt(t *testing.T) {
 		exempt string
 		want   bool
 	}{
-		{"eve", true}, {"EVE", true}, {account, true}, {"arn:aws:iam::" + account + ":user/eve", true}, {"arn:aws:iam::" + account + ":user/ops/eve", true},
-		{"ev", false}, {"eve2", false}, {"123456789013", false}, {"arn:aws:iam::123456789013:user/eve", false}, {"arn:aws:iam::" + account + ":user/eve/adam", false},
+		{"eve", true}, {"EVE", true}, {wiretest.Account, true}, {"arn:aws:iam::" + wiretest.Account + ":user/eve", true}, {"arn:aws:iam::" + wiretest.Account + ":user/ops/eve", true},
+		{"ev", false}, {"eve2", false}, {"123456789013", false}, {"arn:aws:iam::123456789013:user/eve", false}, {"arn:aws:iam::" + wiretest.Account + ":user/eve/adam", false},
 	} {
 		t.Run(tt.exempt, func(t *testing.T) {
 			exempt := func(s *wire.Settings) { s.Quarantine.Exempt = []string{"somebody", tt.exempt} }
@@ -270,15 +273,15 @@ func TestQuarantineExempt(t *testing.T) {
 // no password, or is gone or another, whether a record shows it or IAM alone.
 func TestQuarantineDrops(t *testing.T) {
 	for name, change := range map[string]func(t *testing.T, l *locked){
-		"MFA":          func(t *testing.T, l *locked) { t.Helper(); l.call(t, "EnableMFADevice") },
-		"MFA, unseen":  func(_ *testing.T, l *locked) { l.apply("EnableMFADevice", "eve") },
-		"no password":  func(t *testing.T, l *locked) { t.Helper(); l.call(t, "DeleteLoginProfile") },
-		"gone":         func(t *testing.T, l *locked) { t.Helper(); l.call(t, "DeleteUser") },
-		"gone, unseen": func(_ *testing.T, l *locked) { l.apply("DeleteUser", "eve") },
-		"another":      func(_ *testing.T, l *locked) { l.iam.ids = map[string]string{"eve": "AIDAEVE2"} },
+		"MFA":          func(t *testing.T, l *locked) { t.Helper(); l.Call(t, "EnableMFADevice") },
+		"MFA, unseen":  func(_ *testing.T, l *locked) { l.Apply("EnableMFADevice", "eve") },
+		"no password":  func(t *testing.T, l *locked) { t.Helper(); l.Call(t, "DeleteLoginProfile") },
+		"gone":         func(t *testing.T, l *locked) { t.Helper(); l.Call(t, "DeleteUser") },
+		"gone, unseen": func(_ *testing.T, l *locked) { l.Apply("DeleteUser", "eve") },
+		"another":      func(_ *testing.T, l *locked) { l.IAM.IDs = map[string]string{"eve": "AIDAEVE2"} },
 		"IAM lags": func(t *testing.T, l *locked) {
 			t.Helper()
-			l.handle(t, iamCall("EnableMFADevice", "eve", l.clock.Now()), guard.Recorded)
+			l.MustHandle(t, wiretest.IAMCall("EnableMFADevice", "eve", l.Clock.Now()), guard.Recorded)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -290,12 +293,12 @@ func TestQuarantineDrops(t *testing.T) {
 			l = newLocked(t, quarantineOn)
 			announced := l.announcedTitle()
 			l.run(t, quarantine.Done{Announced: 1})
-			l.clock.Advance(24 * time.Hour)
+			l.Clock.Advance(24 * time.Hour)
 			change(t, l)
 			l.run(t, quarantine.Done{Released: 1})
 			l.wantAttached(t)
 			l.since(t, announced, calledOff)
-			l.clock.Advance(10 * time.Minute)
+			l.Clock.Advance(10 * time.Minute)
 			l.run(t, quarantine.Done{})
 			if q := l.row(t, "eve"); !q.Due.IsZero() {
 				t.Errorf("still due: %+v", q)
@@ -318,15 +321,15 @@ func TestQuarantineFaults(t *testing.T) {
 		{"attach", func(t *testing.T, l *locked) {
 			t.Helper()
 			l.run(t, quarantine.Done{Announced: 1})
-			l.clock.Advance(24 * time.Hour)
+			l.Clock.Advance(24 * time.Hour)
 		}, []string{"eve"}, 2, 8},
 		{"release", func(t *testing.T, l *locked) {
 			t.Helper()
 			l.run(t, quarantine.Done{Announced: 1})
-			l.clock.Advance(24 * time.Hour)
+			l.Clock.Advance(24 * time.Hour)
 			l.run(t, quarantine.Done{Attached: 1})
-			l.clock.Advance(time.Hour)
-			l.apply("EnableMFADevice", "eve")
+			l.Clock.Advance(time.Hour)
+			l.Apply("EnableMFADevice", "eve")
 		}, nil, 3, 9},
 	}
 	for _, step := range steps {
@@ -334,29 +337,29 @@ func TestQuarantineFaults(t *testing.T) {
 			for n := 1; ; n++ {
 				l := newLocked(t, quarantineOn)
 				step.prepare(t, l)
-				before := len(l.script.Calls())
-				l.script.Inject(n, fault)
-				_, _ = l.Quarantine(t.Context(), l.iam, l.policy, l.policy, l.clock.Now())
-				if len(l.script.Calls())-before < n {
+				before := len(l.Script.Calls())
+				l.Script.Inject(n, fault)
+				_, _ = l.Quarantine(t.Context(), l.IAM, l.policy, l.policy, l.Clock.Now())
+				if len(l.Script.Calls())-before < n {
 					if n <= step.calls {
 						t.Errorf("%s makes only %d calls", step.name, n-1)
 					}
 					break
 				}
-				l.script.Restart()
+				l.Script.Restart()
 				for range 3 {
-					l.clock.Advance(5 * time.Minute)
-					if _, err := l.Quarantine(t.Context(), l.iam, l.policy, l.policy, l.clock.Now()); err != nil {
+					l.Clock.Advance(5 * time.Minute)
+					if _, err := l.Quarantine(t.Context(), l.IAM, l.policy, l.policy, l.Clock.Now()); err != nil {
 						t.Errorf("%s, %v of call %d: the next run: %v", step.name, fault, n, err)
 					}
 				}
 				l.wantAttached(t, step.users...)
 				ids := map[string]bool{}
-				for _, a := range l.pub.Published()[len(pastLast):] {
+				for _, a := range l.Receivers.Published()[len(pastLast):] {
 					ids[a.ID] = true
 				}
-				if got := len(l.pub.Published()) - len(pastLast); len(ids) != step.alerts || got > step.alerts+1 {
-					t.Errorf("%s, %v of call %d: alerts %v", step.name, fault, n, l.titles())
+				if got := len(l.Receivers.Published()) - len(pastLast); len(ids) != step.alerts || got > step.alerts+1 {
+					t.Errorf("%s, %v of call %d: alerts %v", step.name, fault, n, l.Titles())
 				}
 				if is := !l.quarantined(t, "eve").IsZero(); is != (len(step.users) > 0) {
 					t.Errorf("%s, %v of call %d: on record as quarantined: %v", step.name, fault, n, is)
@@ -373,18 +376,18 @@ func TestQuarantineOverlaps(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 4 {
 			wg.Go(func() {
-				if _, err := l.Quarantine(t.Context(), l.iam, l.policy, l.policy, l.clock.Now()); err != nil {
+				if _, err := l.Quarantine(t.Context(), l.IAM, l.policy, l.policy, l.Clock.Now()); err != nil {
 					t.Error(err)
 				}
 			})
 		}
 		wg.Wait()
-		l.clock.Advance(24 * time.Hour)
+		l.Clock.Advance(24 * time.Hour)
 	}
 	l.run(t, quarantine.Done{})
 	l.wantAttached(t, "eve")
-	if n := len(l.titles()) - len(pastLast); n != 2 {
-		t.Errorf("alerts %v", l.titles())
+	if n := len(l.Titles()) - len(pastLast); n != 2 {
+		t.Errorf("alerts %v", l.Titles())
 	}
 }
 
@@ -394,17 +397,17 @@ func TestQuarantineThrottled(t *testing.T) {
 	l := newLocked(t, quarantineOn)
 	announced := l.announcedTitle()
 	l.run(t, quarantine.Done{Announced: 1})
-	l.clock.Advance(24 * time.Hour)
+	l.Clock.Advance(24 * time.Hour)
 	tries := 0
 	l.policy.Refuse = func(call, _ string) error {
 		tries++
-		return errThrottled
+		return wiretest.ErrThrottled
 	}
 	for range 12 * 6 {
-		if _, err := l.Quarantine(t.Context(), l.iam, l.policy, l.policy, l.clock.Now()); err != nil {
+		if _, err := l.Quarantine(t.Context(), l.IAM, l.policy, l.policy, l.Clock.Now()); err != nil {
 			t.Fatal(err)
 		}
-		l.clock.Advance(5 * time.Minute)
+		l.Clock.Advance(5 * time.Minute)
 	}
 	if tries < 9 || tries > 11 { // after 5, 10, 20 and 40 minutes, then hourly, each less a quarter at most
 		t.Errorf("tried %d times in 6 hours", tries)
@@ -412,7 +415,7 @@ func TestQuarantineThrottled(t *testing.T) {
 	l.since(t, announced, "high Guardrail unhealthy: quarantine of eve")
 	l.wantAttached(t)
 	l.policy.Refuse = nil
-	l.clock.Advance(time.Hour)
+	l.Clock.Advance(time.Hour)
 	l.run(t, quarantine.Done{Attached: 1})
 	l.wantAttached(t, "eve")
 }
@@ -426,22 +429,22 @@ func TestRelease(t *testing.T) {
 			l.pass(t, past)
 			l.release(t, "eve", 72*time.Hour, nil)
 			l.release(t, "eve", 80*time.Hour, nil) // asked twice
-			at := l.clock.Now()
+			at := l.Clock.Now()
 			l.run(t, quarantine.Done{Released: 1})
 			l.wantAttached(t)
 			l.release(t, "eve", 72*time.Hour, quarantine.ErrNotQuarantined)
-			f := l.pub.Published()[len(l.titles())-1].Finding
+			f := l.Receivers.Published()[len(l.Titles())-1].Finding
 			if want := "her token is broken; left alone until " + at.Add(72*time.Hour).Format(time.RFC3339) + "."; f.ID != detect.UserReleased || f.Detail != want || f.Actor.Name != "arn:aws:iam::1:user/ops" {
 				t.Errorf("the alert: %+v, want %q", f, want)
 			}
-			n := len(l.titles())
+			n := len(l.Titles())
 			l.pass(t, 71*time.Hour)
-			if len(l.titles()) != n {
-				t.Errorf("before its time: %v", l.titles()[n:])
+			if len(l.Titles()) != n {
+				t.Errorf("before its time: %v", l.Titles()[n:])
 			}
 			// Then it begins again, with an announcement.
 			l.pass(t, 24*time.Hour)
-			if got := l.titles()[n:]; len(got) != 1 || !strings.Contains(got[0], "will be quarantined at") {
+			if got := l.Titles()[n:]; len(got) != 1 || !strings.Contains(got[0], "will be quarantined at") {
 				t.Errorf("after its time: %v", got)
 			}
 			l.pass(t, 24*time.Hour)
@@ -458,21 +461,21 @@ func TestReleaseDuringAttach(t *testing.T) {
 			t.Run(fmt.Sprintf("dies %v, another run %v", dies, another), func(t *testing.T) {
 				l := newLocked(t, quarantineOn)
 				l.run(t, quarantine.Done{Announced: 1})
-				l.clock.Advance(24 * time.Hour)
+				l.Clock.Advance(24 * time.Hour)
 				l.policy.During = func() {
 					l.release(t, "eve", 72*time.Hour, nil)
 					if another {
 						l.run(t, quarantine.Done{Released: 1})
 					}
 					if dies {
-						l.script.Inject(1, fake.CrashAfter) // of attaching
+						l.Script.Inject(1, fake.CrashAfter) // of attaching
 					}
 				}
-				_, _ = l.Quarantine(t.Context(), l.iam, l.policy, l.policy, l.clock.Now())
-				l.script.Restart()
+				_, _ = l.Quarantine(t.Context(), l.IAM, l.policy, l.policy, l.Clock.Now())
+				l.Script.Restart()
 				for range 3 {
-					l.clock.Advance(5 * time.Minute)
-					if _, err := l.Quarantine(t.Context(), l.iam, l.policy, l.policy, l.clock.Now()); err != nil {
+					l.Clock.Advance(5 * time.Minute)
+					if _, err := l.Quarantine(t.Context(), l.IAM, l.policy, l.policy, l.Clock.Now()); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -487,25 +490,25 @@ func TestReleaseDuringAttach(t *testing.T) {
 func TestDetachedByHand(t *testing.T) {
 	l := newLocked(t, quarantineOn)
 	l.run(t, quarantine.Done{Announced: 1})
-	l.clock.Advance(24 * time.Hour)
+	l.Clock.Advance(24 * time.Hour)
 	l.run(t, quarantine.Done{Attached: 1})
-	if _, err := l.policy.Detach(t.Context(), account, "eve"); err != nil {
+	if _, err := l.policy.Detach(t.Context(), wiretest.Account, "eve"); err != nil {
 		t.Fatal(err)
 	}
-	n := len(l.titles())
-	rec := iamCall("DetachUserPolicy", "eve", l.clock.Now())
-	rec.RequestParameters = []byte(`{"userName":"eve","policyArn":"arn:aws:iam::` + account + `:policy/rootguard-quarantine"}`)
-	l.handle(t, rec, guard.Recorded)
-	l.clock.Advance(5 * time.Minute)
+	n := len(l.Titles())
+	rec := wiretest.IAMCall("DetachUserPolicy", "eve", l.Clock.Now())
+	rec.RequestParameters = []byte(`{"userName":"eve","policyArn":"arn:aws:iam::` + wiretest.Account + `:policy/rootguard-quarantine"}`)
+	l.MustHandle(t, rec, guard.Recorded)
+	l.Clock.Advance(5 * time.Minute)
 	l.run(t, quarantine.Done{Released: 1})
-	if f := l.pub.Published()[n].Finding; !strings.Contains(f.Detail, "The policy was taken off the user, and not by rootguard") {
+	if f := l.Receivers.Published()[n].Finding; !strings.Contains(f.Detail, "The policy was taken off the user, and not by rootguard") {
 		t.Errorf("the alert: %+v", f)
 	}
 	if got := l.quarantined(t, "eve"); !got.IsZero() {
 		t.Errorf("on record as quarantined since %v", got)
 	}
 	l.pass(t, 6*24*time.Hour)
-	if got := l.titles()[n+1:]; len(got) != 0 {
+	if got := l.Titles()[n+1:]; len(got) != 0 {
 		t.Errorf("fought with: %v", got)
 	}
 }
@@ -514,27 +517,27 @@ func TestDetachedByHand(t *testing.T) {
 func TestQuarantineFollows(t *testing.T) {
 	l := newLocked(t, quarantineOn)
 	l.run(t, quarantine.Done{Announced: 1})
-	l.clock.Advance(24 * time.Hour)
+	l.Clock.Advance(24 * time.Hour)
 	l.run(t, quarantine.Done{Attached: 1})
-	l.clock.Advance(time.Hour)
-	l.iam.users = map[string]liveUser{"eva": {password: true}}
-	if _, err := l.policy.Detach(t.Context(), account, "eve"); err != nil {
+	l.Clock.Advance(time.Hour)
+	l.IAM.Users = map[string]wiretest.LiveUser{"eva": {Password: true}}
+	if _, err := l.policy.Detach(t.Context(), wiretest.Account, "eve"); err != nil {
 		t.Fatal(err)
 	}
-	if err := l.policy.Attach(t.Context(), account, "eva"); err != nil {
+	if err := l.policy.Attach(t.Context(), wiretest.Account, "eva"); err != nil {
 		t.Fatal(err)
 	}
 	l.run(t, quarantine.Done{Unanswered: 1}) // the record has not come yet
-	rec := iamCall("UpdateUser", "eve", l.clock.Now())
+	rec := wiretest.IAMCall("UpdateUser", "eve", l.Clock.Now())
 	rec.RequestParameters = []byte(`{"userName":"eve","newUserName":"eva"}`)
-	l.handle(t, rec, guard.Recorded)
-	l.clock.Advance(5 * time.Minute)
+	l.MustHandle(t, rec, guard.Recorded)
+	l.Clock.Advance(5 * time.Minute)
 	l.run(t, quarantine.Done{})
 	if q := l.row(t, "eva"); q.State != quarantine.Active {
 		t.Errorf("under the new name: %+v", q)
 	}
-	l.apply("EnableMFADevice", "eva")
-	l.clock.Advance(time.Hour)
+	l.Apply("EnableMFADevice", "eva")
+	l.Clock.Advance(time.Hour)
 	l.run(t, quarantine.Done{Released: 1})
 	l.wantAttached(t)
 }
@@ -546,35 +549,35 @@ func TestReleaseFollows(t *testing.T) {
 		t.Run(fmt.Sprintf("known %v", known), func(t *testing.T) {
 			l := newLocked(t, quarantineOn)
 			l.run(t, quarantine.Done{Announced: 1})
-			l.clock.Advance(24 * time.Hour)
+			l.Clock.Advance(24 * time.Hour)
 			l.run(t, quarantine.Done{Attached: 1})
-			l.clock.Advance(10 * time.Minute)
-			l.iam.users = map[string]liveUser{"eva": {password: true}}
-			if _, err := l.policy.Detach(t.Context(), account, "eve"); err != nil {
+			l.Clock.Advance(10 * time.Minute)
+			l.IAM.Users = map[string]wiretest.LiveUser{"eva": {Password: true}}
+			if _, err := l.policy.Detach(t.Context(), wiretest.Account, "eve"); err != nil {
 				t.Fatal(err)
 			}
-			if err := l.policy.Attach(t.Context(), account, "eva"); err != nil {
+			if err := l.policy.Attach(t.Context(), wiretest.Account, "eva"); err != nil {
 				t.Fatal(err)
 			}
-			rec := iamCall("UpdateUser", "eve", l.clock.Now())
+			rec := wiretest.IAMCall("UpdateUser", "eve", l.Clock.Now())
 			rec.RequestParameters = []byte(`{"userName":"eve","newUserName":"eva"}`)
-			n := len(l.titles())
+			n := len(l.Titles())
 			if known {
-				l.handle(t, rec, guard.Recorded)
+				l.MustHandle(t, rec, guard.Recorded)
 			}
 			l.release(t, "eve", 72*time.Hour, nil)
 			if !known {
 				l.run(t, quarantine.Done{Unanswered: 1})
-				l.handle(t, rec, guard.Recorded)
+				l.MustHandle(t, rec, guard.Recorded)
 			}
 			for range 3 {
-				l.clock.Advance(5 * time.Minute)
-				if _, err := l.Quarantine(t.Context(), l.iam, l.policy, l.policy, l.clock.Now()); err != nil {
+				l.Clock.Advance(5 * time.Minute)
+				if _, err := l.Quarantine(t.Context(), l.IAM, l.policy, l.policy, l.Clock.Now()); err != nil {
 					t.Fatal(err)
 				}
 			}
 			l.wantAttached(t)
-			if got := l.titles()[n:]; len(got) != 1 || !strings.HasSuffix(got[0], "released from quarantine: eva") {
+			if got := l.Titles()[n:]; len(got) != 1 || !strings.HasSuffix(got[0], "released from quarantine: eva") {
 				t.Errorf("told %v", got)
 			}
 		})
@@ -584,12 +587,12 @@ func TestReleaseFollows(t *testing.T) {
 // TestNoticeOfALateRun holds that a schedule's event that comes late shortens no notice.
 func TestNoticeOfALateRun(t *testing.T) {
 	l := newLocked(t, quarantineOn)
-	late := l.clock.Now()
-	l.clock.Advance(20 * time.Hour)
-	if got, err := l.Quarantine(t.Context(), l.iam, l.policy, l.policy, late); err != nil || got.Announced != 1 {
+	late := l.Clock.Now()
+	l.Clock.Advance(20 * time.Hour)
+	if got, err := l.Quarantine(t.Context(), l.IAM, l.policy, l.policy, late); err != nil || got.Announced != 1 {
 		t.Fatalf("%+v, %v", got, err)
 	}
-	if q, want := l.row(t, "eve"), l.clock.Now().Add(24*time.Hour); !q.Effective.Equal(want) {
+	if q, want := l.row(t, "eve"), l.Clock.Now().Add(24*time.Hour); !q.Effective.Equal(want) {
 		t.Errorf("announced for %v, want %v", q.Effective, want)
 	}
 }
@@ -599,10 +602,10 @@ func TestNoticeOfALateRun(t *testing.T) {
 func TestForgottenAnnouncement(t *testing.T) {
 	l := newLocked(t, quarantineOn)
 	l.run(t, quarantine.Done{Announced: 1})
-	l.clock.Advance(30 * 24 * time.Hour)
+	l.Clock.Advance(30 * 24 * time.Hour)
 	l.run(t, quarantine.Done{Announced: 1})
 	l.wantAttached(t)
-	l.clock.Advance(24 * time.Hour)
+	l.Clock.Advance(24 * time.Hour)
 	l.run(t, quarantine.Done{Attached: 1})
 	l.wantAttached(t, "eve")
 }
@@ -611,27 +614,27 @@ func TestForgottenAnnouncement(t *testing.T) {
 func TestQuarantineMany(t *testing.T) {
 	const users = 200
 	l := newLocked(t, quarantineOn)
-	l.apply("DeleteUser", "eve")
+	l.Apply("DeleteUser", "eve")
 	l.pass(t, time.Hour)
-	l.clock = fake.NewClock(time.Now())
+	l.Clock = fake.NewClock(time.Now())
 	l.set()
 	for i := range users {
 		name := fmt.Sprintf("user%03d", i)
-		l.iam.users[name] = liveUser{password: true}
-		l.handle(t, iamCall("CreateLoginProfile", name, t0), guard.Recorded)
-		key := account + "/" + name
-		row := quarantine.Quarantine{Key: key, Account: account, User: name, State: quarantine.Marked, Due: t0, Revision: 1, Cycle: "c", Deadline: t0}
+		l.IAM.Users[name] = wiretest.LiveUser{Password: true}
+		l.MustHandle(t, wiretest.IAMCall("CreateLoginProfile", name, wiretest.T0), guard.Recorded)
+		key := wiretest.Account + "/" + name
+		row := quarantine.Quarantine{Key: key, Account: wiretest.Account, User: name, State: quarantine.Marked, Due: wiretest.T0, Revision: 1, Cycle: "c", Deadline: wiretest.T0}
 		if err := l.rows.Update(t.Context(), key, func(quarantine.Quarantine) quarantine.Quarantine { return row }); err != nil {
 			t.Fatal(err)
 		}
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second) // less than a batch is given
 	defer cancel()
-	got, err := l.Quarantine(ctx, l.iam, l.policy, l.policy, l.clock.Now())
+	got, err := l.Quarantine(ctx, l.IAM, l.policy, l.policy, l.Clock.Now())
 	if err != nil || !got.More || got.Checked != 0 {
 		t.Errorf("without time: %+v, %v", got, err)
 	}
-	got, err = l.Quarantine(t.Context(), l.iam, l.policy, l.policy, l.clock.Now())
+	got, err = l.Quarantine(t.Context(), l.IAM, l.policy, l.policy, l.Clock.Now())
 	if err != nil || got.Announced != users {
 		t.Errorf("with time: %+v, %v", got, err)
 	}

@@ -1,4 +1,4 @@
-package guard_test
+package accountcheck_test
 
 import (
 	"context"
@@ -23,7 +23,7 @@ func rootRecord(name string, at time.Time, request, response string) *cloudtrail
 
 // rootChange is a call that root made now, about a device or a key.
 func (l *land) rootChange(name, request, response string) {
-	if _, err := l.Handle(context.Background(), rootRecord(name, l.clock.Now(), request, response)); err != nil {
+	if _, err := l.Handle(context.Background(), rootRecord(name, l.Clock.Now(), request, response)); err != nil {
 		panic(err)
 	}
 }
@@ -38,7 +38,7 @@ func keyRequest(id string) string { return fmt.Sprintf(`{"accessKeyId":%q}`, id)
 
 // seenLive counts the alerts of a finding that a check made.
 func (l *land) seenLive(id detect.ID) (n int) {
-	for _, a := range l.pub.Published() {
+	for _, a := range l.Receivers.Published() {
 		if a.Finding.ID == id && a.Finding.Severity > detect.Info && a.Finding.Session == "live" {
 			n++
 		}
@@ -60,19 +60,19 @@ func TestOneDeviceOfTwoHidesTheLast(t *testing.T) {
 			l.pass(t, 2*time.Hour)
 			l.rootChange("DeactivateMFADevice", deviceRequest(first), `{}`)
 			l.pass(t, 14*24*time.Hour)
-			before := len(l.pub.Published())
+			before := len(l.Receivers.Published())
 			if l.seenLive(detect.RootMFARemoved) != 0 {
-				t.Fatalf("alerts of a device that is there: %v", l.told())
+				t.Fatalf("alerts of a device that is there: %v", l.Lines())
 			}
 
 			l.iam.roots[home] = rootUser{password: 1} // no event
 			l.pass(t, 90*time.Minute)
-			if l.seenLive(detect.RootMFARemoved) != 1 || len(l.pub.Published()) != before+1 {
-				t.Errorf("alerts %v; root_mfa is %s", l.told()[before:], l.step(t, home, bootstrap.RootMFA))
+			if l.seenLive(detect.RootMFARemoved) != 1 || len(l.Receivers.Published()) != before+1 {
+				t.Errorf("alerts %v; root_mfa is %s", l.Lines()[before:], l.step(t, home, bootstrap.RootMFA))
 			}
 			l.pass(t, 7*24*time.Hour)
-			if got := len(l.pub.Published()); got != before+1 {
-				t.Errorf("alerted again: %v", l.told()[before+1:])
+			if got := len(l.Receivers.Published()); got != before+1 {
+				t.Errorf("alerted again: %v", l.Lines()[before+1:])
 			}
 		})
 	}
@@ -91,13 +91,13 @@ func TestOneKeyOfTwo(t *testing.T) {
 	l.rootChange("DeleteAccessKey", keyRequest("AKIAONE"), `{}`) // AKIATWO stays
 	l.pass(t, 48*time.Hour)
 	if n := l.seenLive(detect.RootAccessKeyCreated) + l.seenLive(detect.RootAccessKeyPresent); n != 0 {
-		t.Errorf("alerts %v", l.told())
+		t.Errorf("alerts %v", l.Lines())
 	}
 	// The second is deleted as well, and another is there: no event created it.
 	l.rootChange("DeleteAccessKey", keyRequest("AKIATWO"), `{}`)
 	l.pass(t, 2*time.Hour)
 	if n := l.seenLive(detect.RootAccessKeyCreated); n != 1 {
-		t.Errorf("%d alerts of a key that no event created: %v", n, l.told())
+		t.Errorf("%d alerts of a key that no event created: %v", n, l.Lines())
 	}
 }
 
@@ -110,21 +110,21 @@ func TestRootHistories(t *testing.T) {
 		password         = detect.RootLoginProfileCreated
 	)
 	signIn := func(l *land, mfa string) {
-		rec := rootRecord("ConsoleLogin", l.clock.Now(), `null`, `{"ConsoleLogin":"Success"}`)
+		rec := rootRecord("ConsoleLogin", l.Clock.Now(), `null`, `{"ConsoleLogin":"Success"}`)
 		rec.EventSource, rec.EventType, rec.AdditionalEventData = cloudtrail.SigninSource, "AwsConsoleSignIn", []byte(`{"MFAUsed":"`+mfa+`"}`)
 		if _, err := l.Handle(context.Background(), rec); err != nil {
 			panic(err)
 		}
 	}
 	recovery := func(l *land) {
-		rec := rootRecord("PasswordRecoveryCompleted", l.clock.Now(), `null`, `{"PasswordRecoveryCompleted":"Success"}`)
+		rec := rootRecord("PasswordRecoveryCompleted", l.Clock.Now(), `null`, `{"PasswordRecoveryCompleted":"Success"}`)
 		rec.EventSource, rec.UserIdentity = cloudtrail.SigninSource, cloudtrail.UserIdentity{Type: "Root", AccountID: home}
 		if _, err := l.Handle(context.Background(), rec); err != nil {
 			panic(err)
 		}
 	}
 	activity := func(l *land, key string) {
-		rec := rootRecord("ListBuckets", l.clock.Now(), `null`, `null`)
+		rec := rootRecord("ListBuckets", l.Clock.Now(), `null`, `null`)
 		rec.EventSource, rec.UserIdentity.AccessKeyID = "s3.amazonaws.com", key
 		if _, err := l.Handle(context.Background(), rec); err != nil {
 			panic(err)
@@ -143,34 +143,34 @@ func TestRootHistories(t *testing.T) {
 		}, good, nil},
 		{"a device replaced by another, and that one gone at once", good, func(l *land) {
 			l.rootChange("DeactivateMFADevice", deviceRequest("old"), `{}`)
-			l.clock.Advance(time.Minute)
+			l.Clock.Advance(time.Minute)
 			l.rootChange("EnableMFADevice", deviceRequest("new"), `{}`)
 		}, rootUser{password: 1}, []detect.ID{removed}},
 		{"one enabled before the other was removed, gone at once", good, func(l *land) {
 			l.rootChange("EnableMFADevice", deviceRequest("new"), `{}`)
-			l.clock.Advance(time.Minute)
+			l.Clock.Advance(time.Minute)
 			l.rootChange("DeactivateMFADevice", deviceRequest("old"), `{}`)
 		}, rootUser{password: 1}, []detect.ID{removed}},
 		{"both removed, of which events tell", good, func(l *land) {
 			l.rootChange("EnableMFADevice", deviceRequest("new"), `{}`)
-			l.clock.Advance(time.Minute)
+			l.Clock.Advance(time.Minute)
 			l.rootChange("DeactivateMFADevice", deviceRequest("old"), `{}`)
-			l.clock.Advance(time.Minute)
+			l.Clock.Advance(time.Minute)
 			l.rootChange("DeactivateMFADevice", deviceRequest("new"), `{}`)
 		}, rootUser{password: 1}, nil},
 		{"both removed, one by a record that does not name it", good, func(l *land) {
 			l.rootChange("EnableMFADevice", deviceRequest("new"), `{}`)
-			l.clock.Advance(time.Minute)
+			l.Clock.Advance(time.Minute)
 			l.rootChange("DeactivateMFADevice", `{}`, `{}`)
 		}, rootUser{password: 1}, nil},
 		{"a sign-in with MFA after one was removed, and the other is gone", good, func(l *land) {
 			l.rootChange("DeactivateMFADevice", deviceRequest("old"), `{}`)
-			l.clock.Advance(time.Minute)
+			l.Clock.Advance(time.Minute)
 			signIn(l, "Yes")
 		}, rootUser{password: 1}, []detect.ID{removed}},
 		{"a sign-in without MFA after the last was removed", good, func(l *land) {
 			l.rootChange("DeactivateMFADevice", deviceRequest("old"), `{}`)
-			l.clock.Advance(time.Minute)
+			l.Clock.Advance(time.Minute)
 			signIn(l, "No")
 		}, rootUser{password: 1}, nil},
 		{"removed centrally, with the password", good, func(l *land) {
@@ -183,14 +183,14 @@ func TestRootHistories(t *testing.T) {
 		}, good, nil},
 		{"a password, and root is at work without a key", rootUser{}, func(l *land) { activity(l, "ASIACONSOLE") }, good, nil},
 		{"recovered, by a record that does not say by whom", rootUser{}, func(l *land) {
-			rec := rootRecord("PasswordRecoveryCompleted", l.clock.Now(), `null`, `{"PasswordRecoveryCompleted":"Success"}`)
+			rec := rootRecord("PasswordRecoveryCompleted", l.Clock.Now(), `null`, `{"PasswordRecoveryCompleted":"Success"}`)
 			rec.EventSource, rec.UserIdentity = cloudtrail.SigninSource, cloudtrail.UserIdentity{}
 			l.deliver(sure{}, rec)
 		}, rootUser{mfa: 1, password: 1}, nil},
 		{"a password, and a sign-in with it", rootUser{}, func(l *land) { signIn(l, "Yes") }, good, nil},
 		{"a password, and a session of AssumeRoot at work", rootUser{}, func(l *land) {
 			l.deliver(sure{}, &cloudtrail.Record{
-				EventID: "assume", EventTime: l.clock.Now(), EventSource: "sts.amazonaws.com", EventName: "AssumeRoot", RecipientAccountID: member,
+				EventID: "assume", EventTime: l.Clock.Now(), EventSource: "sts.amazonaws.com", EventName: "AssumeRoot", RecipientAccountID: member,
 				UserIdentity:      cloudtrail.UserIdentity{Type: "AssumedRole", AccountID: member},
 				RequestParameters: []byte(`{"targetPrincipal":"` + home + `"}`), ResponseElements: []byte(`{"credentials":{"accessKeyId":"ASIAROOT"}}`),
 			})
@@ -198,7 +198,7 @@ func TestRootHistories(t *testing.T) {
 		}, good, []detect.ID{password}},
 		{"a device enabled and removed in one second", good, func(l *land) {
 			l.rootChange("DeactivateMFADevice", deviceRequest("old"), `{}`)
-			l.clock.Advance(time.Minute)
+			l.Clock.Advance(time.Minute)
 			l.rootChange("EnableMFADevice", deviceRequest("new"), `{}`)
 			l.rootChange("DeactivateMFADevice", deviceRequest("new"), `{}`)
 		}, rootUser{password: 1}, nil},
@@ -231,9 +231,9 @@ func TestRootHistories(t *testing.T) {
 			}
 			l := newLand()
 			l.rootChange("EnableMFADevice", deviceRequest("old"), `{}`)
-			l.clock.Advance(time.Hour)
+			l.Clock.Advance(time.Hour)
 			tt.do(l)
-			l.clock.Advance(time.Hour)
+			l.Clock.Advance(time.Hour)
 			l.iam.roots[home] = tt.after
 			l.pass(t, 50*time.Hour)
 			var want []detect.ID
@@ -252,13 +252,13 @@ func TestRootHistories(t *testing.T) {
 func (l *land) wantLive(t *testing.T, want ...detect.ID) {
 	t.Helper()
 	got := []detect.ID{}
-	for _, a := range l.pub.Published() {
+	for _, a := range l.Receivers.Published() {
 		if a.Finding.Session == "live" {
 			got = append(got, a.Finding.ID)
 		}
 	}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
-		t.Errorf("alerts of checks: %v, want %v; all: %v", got, want, l.told())
+		t.Errorf("alerts of checks: %v, want %v; all: %v", got, want, l.Lines())
 	}
 }
 
@@ -287,16 +287,16 @@ func TestRecheckRoot(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			l := newLand()
 			l.pass(t, 3*time.Hour)
-			for row(l).Due.Sub(l.clock.Now()) < 10*time.Minute {
+			for row(l).Due.Sub(l.Clock.Now()) < 10*time.Minute {
 				l.pass(t, 5*time.Minute)
 			}
-			checks, soon := l.iam.looked[home], l.clock.Now().Add(5*time.Minute+time.Second)
+			checks, soon := l.iam.looked[home], l.Clock.Now().Add(5*time.Minute+time.Second)
 			change(l)
 			if r := row(l); !r.Due.Equal(soon) || !r.Root.Compared.IsZero() {
 				t.Errorf("the row: %+v, want it to be due at %v", r, soon)
 			}
 			// Another event later does not put the check off.
-			l.clock.Advance(time.Minute)
+			l.Clock.Advance(time.Minute)
 			l.rootChange("EnableMFADevice", deviceRequest("two"), `{}`)
 			if r := row(l); !r.Due.Equal(soon) {
 				t.Errorf("the row: %+v, want it to be due at %v", r, soon)
@@ -337,10 +337,10 @@ func TestRecheckRoot(t *testing.T) {
 func TestRootLateRun(t *testing.T) {
 	l := newLand()
 	l.pass(t, 3*time.Hour)
-	scheduled := l.clock.Now().Add(2 * time.Hour)
-	l.clock.Advance(2*time.Hour + time.Minute)
-	rec := rootRecord("DeactivateMFADevice", l.clock.Now(), deviceRequest("one"), `{}`)
-	l.clock.Advance(10 * time.Minute)
+	scheduled := l.Clock.Now().Add(2 * time.Hour)
+	l.Clock.Advance(2*time.Hour + time.Minute)
+	rec := rootRecord("DeactivateMFADevice", l.Clock.Now(), deviceRequest("one"), `{}`)
+	l.Clock.Advance(10 * time.Minute)
 	if _, err := l.CheckRoots(t.Context(), l.iam, nil, scheduled); err != nil { // the other is there
 		t.Fatal(err)
 	}
@@ -352,12 +352,12 @@ func TestRootLateRun(t *testing.T) {
 	// Without a row's times, a live check that is on record says when root had MFA.
 	l = newLand()
 	l.rootChange("DeactivateMFADevice", deviceRequest("one"), `{}`)
-	l.clock.Advance(time.Hour)
-	fact := bootstrap.LiveFactOf(home, l.clock.Now(), good.answer())
-	if _, err := l.journal.Add(t.Context(), []bootstrap.Fact{fact}); err != nil {
+	l.Clock.Advance(time.Hour)
+	fact := bootstrap.LiveFactOf(home, l.Clock.Now(), good.answer())
+	if _, err := l.FactRows.Add(t.Context(), []bootstrap.Fact{fact}); err != nil {
 		t.Fatal(err)
 	}
-	l.clock.Advance(time.Hour)
+	l.Clock.Advance(time.Hour)
 	l.iam.roots[home] = rootUser{password: 1}
 	l.pass(t, 2*time.Hour)
 	l.wantLive(t, detect.RootMFARemoved)
@@ -379,9 +379,9 @@ func TestRootRowsOfEarlierVersions(t *testing.T) {
 		l := newLand()
 		l.pass(t, 2*time.Hour)
 		l.rootChange("EnableMFADevice", deviceRequest("passkey"), `{}`)
-		l.clock.Advance(time.Minute)
+		l.Clock.Advance(time.Minute)
 		l.rootChange("EnableMFADevice", deviceRequest("phone"), `{}`)
-		l.clock.Advance(time.Minute)
+		l.Clock.Advance(time.Minute)
 		l.rootChange("DeactivateMFADevice", deviceRequest("phone"), `{}`)
 		return l
 	}
@@ -428,7 +428,7 @@ func TestRootRowsOfEarlierVersions(t *testing.T) {
 		l.iam.roots[home] = gone
 		err := l.rounds.Of(accountcheck.KindRoot).Update(t.Context(), home+"/posture", func(r accountcheck.Check) accountcheck.Check {
 			live := gone.answer()
-			r.Root = accountcheck.Root{Known: &live, Compared: l.clock.Now()} // taken for explained
+			r.Root = accountcheck.Root{Known: &live, Compared: l.Clock.Now()} // taken for explained
 			return r
 		})
 		if err != nil {
@@ -446,23 +446,23 @@ func TestRootUnknown(t *testing.T) {
 	l.iam.roots[home] = rootUser{password: 1, keys: 1}
 	l.pass(t, time.Hour)
 	l.wantLive(t, detect.RootAccessKeyPresent, detect.RootMFAMissing)
-	before := len(l.pub.Published())
-	for end := l.clock.Now().Add(30 * time.Hour); l.clock.Now().Before(end); l.clock.Advance(5 * time.Minute) {
-		if _, err := l.CheckRoots(t.Context(), rootsFunc(func() bootstrap.LiveFact { return bootstrap.LiveFact{} }), nil, l.clock.Now()); err != nil {
+	before := len(l.Receivers.Published())
+	for end := l.Clock.Now().Add(30 * time.Hour); l.Clock.Now().Before(end); l.Clock.Advance(5 * time.Minute) {
+		if _, err := l.CheckRoots(t.Context(), rootsFunc(func() bootstrap.LiveFact { return bootstrap.LiveFact{} }), nil, l.Clock.Now()); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if got := len(l.pub.Published()); got != before {
-		t.Errorf("alerts %v", l.told()[before:])
+	if got := len(l.Receivers.Published()); got != before {
+		t.Errorf("alerts %v", l.Lines()[before:])
 	}
 	l.pass(t, 3*time.Hour)
-	if got := len(l.pub.Published()); got != before {
-		t.Errorf("alerted again: %v", l.told()[before:])
+	if got := len(l.Receivers.Published()); got != before {
+		t.Errorf("alerted again: %v", l.Lines()[before:])
 	}
 	l.iam.roots[home] = good
 	l.pass(t, 3*time.Hour)
-	if got := len(l.pub.Published()); got != before+2 {
-		t.Errorf("closed: %v", l.told()[before:])
+	if got := len(l.Receivers.Published()); got != before+2 {
+		t.Errorf("closed: %v", l.Lines()[before:])
 	}
 }
 
@@ -505,8 +505,8 @@ func TestRootProblemWaits(t *testing.T) {
 	t.Run("an answer that does not say", func(t *testing.T) {
 		l := waits()
 		for range 12 {
-			l.clock.Advance(5 * time.Minute)
-			if _, err := l.CheckRoots(t.Context(), rootsFunc(func() bootstrap.LiveFact { return bootstrap.LiveFact{} }), nil, l.clock.Now()); err != nil {
+			l.Clock.Advance(5 * time.Minute)
+			if _, err := l.CheckRoots(t.Context(), rootsFunc(func() bootstrap.LiveFact { return bootstrap.LiveFact{} }), nil, l.Clock.Now()); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -524,7 +524,7 @@ func TestRootProblemWaits(t *testing.T) {
 		l := newLand()
 		l.pass(t, 2*time.Hour)
 		reads := func() (n int) {
-			for _, c := range l.script.Calls() {
+			for _, c := range l.Script.Calls() {
 				if c == "Facts.Facts" || c == "Facts.Pages" {
 					n++
 				}
@@ -536,8 +536,8 @@ func TestRootProblemWaits(t *testing.T) {
 			t.Fatal("facts were never read")
 		}
 		for range 10 * 12 {
-			l.clock.Advance(5 * time.Minute)
-			if _, err := l.CheckRoots(t.Context(), l.iam, nil, l.clock.Now()); err != nil {
+			l.Clock.Advance(5 * time.Minute)
+			if _, err := l.CheckRoots(t.Context(), l.iam, nil, l.Clock.Now()); err != nil {
 				t.Fatal(err)
 			}
 		}

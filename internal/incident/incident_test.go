@@ -1,0 +1,556 @@
+package incident_test
+
+import (
+	"rootguard/internal/wiretest"
+
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"rootguard/internal/alert"
+	"rootguard/internal/cloudtrail"
+	"rootguard/internal/detect"
+	"rootguard/internal/fake"
+	"rootguard/internal/guard"
+	"rootguard/internal/incident"
+	"rootguard/internal/keys"
+	"rootguard/internal/wire"
+)
+
+// TestOneSessionIsOneIncident holds that a sign-in and what is done in its
+// session are one incident in whatever order they come, copies included.
+func TestOneSessionIsOneIncident(t *testing.T) {
+	began := wiretest.T0.Add(2 * time.Second)
+	for name, order := range map[string][]int{"in order": {0, 1, 2}, "out of order": {2, 1, 0}, "copies": {1, 1, 0, 2, 0, 2, 1}} {
+		t.Run(name, func(t *testing.T) {
+			s := wiretest.NewWatched()
+			recs := []*cloudtrail.Record{s.SignIn(0, wiretest.T0), s.Activity(1, began, wiretest.T0.Add(time.Hour)), s.Removed(2, began, wiretest.T0.Add(2*time.Hour))}
+			for _, i := range order {
+				if _, err := s.Handle(t.Context(), recs[i]); err != nil {
+					t.Fatal(err)
+				}
+			}
+			in := s.Only(t)
+			if in.Events != 3 || in.Finding.Severity != detect.Critical || in.Cycle != 1 || !in.Last.Equal(wiretest.T0.Add(2*time.Hour)) {
+				t.Errorf("incident: %+v", in)
+			}
+			for i, a := range s.Receivers.Published() {
+				if a.Incident == nil || a.Incident.ID != in.ID || a.Incident.Events != i+1 {
+					t.Errorf("alert %d says %+v, want event %d of %s", i, a.Incident, i+1, in.ID)
+				}
+			}
+		})
+	}
+	t.Run("others are apart", func(t *testing.T) {
+		s := wiretest.NewWatched()
+		s.MustHandle(t, s.SignIn(0, wiretest.T0), guard.Alerted)
+		s.MustHandle(t, s.Activity(1, wiretest.T0.Add(61*time.Second), wiretest.T0.Add(time.Hour)), guard.Alerted)
+		s.MustHandle(t, s.SignIn(2, wiretest.T0.Add(-61*time.Second)), guard.Alerted)
+		other := s.SignIn(3, wiretest.T0)
+		f := s.Findings[other.EventID]
+		f.Account, f.Session = "210987654321", "210987654321"
+		s.MustHandle(t, s.Record(f), guard.Alerted)
+		s.MustHandle(t, s.Record(wiretest.Finding(detect.GuardTampered, detect.Critical, "AIDA@2025-03-01T12:00:00Z", 4, wiretest.T0)), guard.Alerted)
+		s.MustHandle(t, s.Record(wiretest.Finding(detect.GuardTampered, detect.High, "AIDA@2025-03-01T12:00:00Z", 5, wiretest.T0)), guard.Alerted) // no incident
+		ids := map[string]bool{}
+		for _, in := range s.All(t) {
+			ids[in.ID] = true
+			if id, ok := keys.ReadID(strings.ToLower(strings.ReplaceAll(in.ID, "0", "o"))); !ok || id != in.ID {
+				t.Errorf("%s is read as %q, %v", in.ID, id, ok)
+			}
+		}
+		if len(ids) != 5 {
+			t.Errorf("%d incidents, want 5", len(ids))
+		}
+		if last := s.Receivers.Published()[5]; last.Incident != nil {
+			t.Errorf("an alert that is not critical and not root's: %+v", last.Incident)
+		}
+	})
+	t.Run("what has no session", func(t *testing.T) {
+		s := wiretest.NewWatched()
+		made := func(n int) detect.Finding {
+			f := wiretest.Finding(detect.UserMFAMissing, detect.Critical, "reminder 3", n, wiretest.T0)
+			f.EventSource, f.EventName = "", ""
+			return f
+		}
+		for i := range 2 {
+			s.MustHandle(t, s.Record(made(i)), guard.Alerted)
+		}
+		if n := len(s.All(t)); n != 1 {
+			t.Errorf("%d incidents of two users, want the one of their account", n)
+		}
+		key := wiretest.Finding(detect.RootActivity, detect.High, wiretest.Account+"#AKIA", 2, wiretest.T0)
+		s.MustHandle(t, s.Record(key), guard.Alerted)
+		key.EventID, key.EventTime = "event-003", wiretest.T0.Add(11*time.Hour)
+		s.MustHandle(t, s.Record(key), guard.Alerted)
+		key.EventID, key.EventTime = "event-004", wiretest.T0.Add(12*time.Hour)
+		s.MustHandle(t, s.Record(key), guard.Alerted)
+		if n := len(s.All(t)); n != 3 {
+			t.Errorf("%d incidents, want 2 more for the days of a key", n)
+		}
+		undated := wiretest.Finding(detect.RootSignin, detect.Critical, wiretest.Account, 5, time.Time{})
+		s.MustHandle(t, s.Record(undated), guard.Alerted)
+		if n := len(s.All(t)); n != 4 {
+			t.Errorf("%d incidents, want one for the event without a time", n)
+		}
+	})
+}
+
+// TestRollUpsAreCounted holds that the incident knows how much happened, though
+// the repeats of a session are reported in one.
+func TestRollUpsAreCounted(t *testing.T) {
+	s := wiretest.NewWatched()
+	for i := range 5 {
+		want := guard.RolledUp
+		if i == 0 {
+			want = guard.Alerted
+		}
+		s.MustHandle(t, s.Activity(i, wiretest.T0, wiretest.T0.Add(time.Duration(i)*time.Minute)), want)
+	}
+	s.MustFlush(t, wiretest.T0.Add(time.Hour), 1)
+	s.WantIncidentLines(t, "first high root.activity #1", "roll_up high root.activity #5")
+	s.Clock.Advance(100 * time.Hour)
+	s.MustRenotify(t, incident.Renotified{}) // nothing critical
+}
+
+// TestOneCaseSettlesNoOther holds that the end of one user's time without MFA settles
+// no roll-up that reports others'.
+func TestOneCaseSettlesNoOther(t *testing.T) {
+	s := wiretest.NewWatched(func(s *wire.Settings) { s.Burst = map[detect.ID]int{} })
+	missing := func(user string) detect.Finding {
+		return detect.MFAMissing(wiretest.Account, detect.Target{UserName: user}, wiretest.T0.Add(-96*time.Hour), wiretest.T0.Add(-72*time.Hour), "")
+	}
+	for _, user := range []string{"ann", "bob", "cho"} {
+		if _, err := s.Raise(t.Context(), detect.MFAReminder(missing(user), 3, 3, wiretest.T0)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, err := s.Flush(t.Context(), wiretest.T0.Add(time.Hour)); n != 1 || err != nil {
+		t.Fatalf("%d roll-ups, %v", n, err)
+	}
+	if _, err := s.Raise(t.Context(), detect.MFAClosed(missing("ann"), cloudtrail.Yes, "the user has MFA", wiretest.T0.Add(time.Minute))); err != nil {
+		t.Fatal(err)
+	}
+	var open, settled []int
+	for _, in := range s.All(t) {
+		if in.Ack == nil {
+			open = append(open, in.Events)
+		} else {
+			settled = append(settled, in.Events)
+		}
+	}
+	if !slices.Equal(open, []int{2}) || !slices.Equal(settled, []int{1}) {
+		t.Errorf("events of incidents open %v and settled %v, want bob's and cho's to be open", open, settled)
+	}
+	s.Clock.Advance(16 * time.Minute)
+	s.MustRenotify(t, incident.Renotified{Resent: 1})
+}
+
+func TestResends(t *testing.T) {
+	s := wiretest.NewWatched()
+	s.MustHandle(t, s.SignIn(0, wiretest.T0), guard.Alerted)
+	id := s.Only(t).ID
+	s.MustRenotify(t, incident.Renotified{})
+	s.Clock.Advance(15*time.Minute - time.Second)
+	s.MustRenotify(t, incident.Renotified{})
+	s.Clock.Advance(time.Second)
+	s.MustRenotify(t, incident.Renotified{Resent: 1})
+	s.MustRenotify(t, incident.Renotified{})
+	s.Clock.Advance(45 * time.Minute)
+	s.MustRenotify(t, incident.Renotified{Resent: 1})
+	s.Clock.Advance(100 * time.Hour)
+	s.MustRenotify(t, incident.Renotified{})
+	told := []string{"first critical root.signin #1", "resend critical root.signin (repeat 1 of 2) #1", "resend critical root.signin (repeat 2 of 2) #1"}
+	s.WantIncidentLines(t, told...)
+	for i, a := range s.Receivers.Published() {
+		text := alert.Text(a)
+		for _, want := range []string{"rootguard ack " + id + " --note", "incident " + id + ", 1 event since Sat 2025-03-01 12:00:00 UTC"} {
+			if !strings.Contains(text, want) {
+				t.Errorf("alert %d does not say %q:\n%s", i, want, text)
+			}
+		}
+		if a.Finding.EventID != "event-000" || !alert.Escalates(a) {
+			t.Errorf("alert %d: %+v", i, a)
+		}
+	}
+
+	// Another critical alert begins again, one that is not does not.
+	s.MustHandle(t, s.Activity(1, wiretest.T0, wiretest.T0.Add(time.Hour)), guard.Alerted)
+	s.Clock.Advance(time.Hour)
+	s.MustRenotify(t, incident.Renotified{})
+	s.MustHandle(t, s.Removed(2, wiretest.T0, wiretest.T0.Add(time.Hour)), guard.Alerted)
+	s.Clock.Advance(15 * time.Minute)
+	s.MustRenotify(t, incident.Renotified{Resent: 1})
+	in := s.MustAcknowledge(t, id, false)
+	if in.Ack == nil || !in.Ack.At.Equal(s.Clock.Now()) || in.Ack.Note != wiretest.Bob.Note {
+		t.Errorf("acknowledged: %+v", in.Ack)
+	}
+	s.Clock.Advance(100 * time.Hour)
+	s.MustRenotify(t, incident.Renotified{})
+	told = append(told, "first high root.activity #2", "first critical root.mfa.removed #3", "resend critical root.mfa.removed (repeat 1 of 2) #3",
+		"first info Incident acknowledged: "+id+" #3")
+	s.WantIncidentLines(t, told...)
+
+	// The output for the second names the first, and nothing is sent again.
+	second := wiretest.Bob
+	second.By, second.Note = "carol", "mine"
+	in, already, err := s.Acknowledge(t.Context(), id, second)
+	if err != nil || !already || in.Ack.By != "bob" {
+		t.Errorf("again: %v, %v, %+v", already, err, in.Ack)
+	}
+	s.MustHandle(t, s.Record(wiretest.Finding(detect.RootPasswordChanged, detect.High, wiretest.Account+"@2025-03-01T12:00:00Z", 3, wiretest.T0)), guard.Alerted) // not root at work
+	f := wiretest.Finding(detect.RootLoginProfileCreated, detect.High, wiretest.Account+"@2025-03-01T12:00:00Z", 4, wiretest.T0)
+	f.Also = []detect.ID{detect.RootActivity}
+	s.MustHandle(t, s.Record(f), guard.Alerted)
+	last := s.Receivers.Published()[len(s.Receivers.Published())-1]
+	if last.Incident == nil || last.Incident.AcknowledgedBy != "bob" || !strings.Contains(alert.Text(last), " acknowledged by bob") {
+		t.Errorf("an alert after it was acknowledged: %+v", last.Incident)
+	}
+
+	// What is critical opens it again, and is what is sent again.
+	n := len(s.IncidentLines())
+	first := s.Clock.Now().Add(-100 * time.Hour)
+	s.MustHandle(t, s.Removed(5, wiretest.T0, wiretest.T0.Add(3*time.Hour)), guard.Alerted)
+	s.Clock.Advance(2 * time.Hour)
+	s.MustRenotify(t, incident.Renotified{Resent: 1}) // the second; the first has passed
+	want := alert.Reopened{Title: "root.mfa.removed", At: wiretest.T0.Add(3 * time.Hour), AcknowledgedBy: "bob", AcknowledgedAt: first}
+	for _, a := range s.Receivers.Published()[n:] {
+		if diff := cmp.Diff(&want, a.Incident.Reopened); diff != "" {
+			t.Errorf("%s says what opened the incident again (-want +got):\n%s", a.ID, diff)
+		}
+		if a.Finding.EventID != "event-005" || a.Incident.AcknowledgedBy != "" || !a.Incident.First.Equal(wiretest.T0) {
+			t.Errorf("what is sent of the incident that was opened again: %+v, %+v", a.Finding, a.Incident)
+		}
+	}
+	in = s.MustAcknowledge(t, id, false)
+	if len(in.Acks) != 1 || in.Acks[0].By != "bob" || in.Cycle != 3 {
+		t.Errorf("acknowledged in round %d, before by %+v", in.Cycle, in.Acks)
+	}
+	wantLines := []string{"first critical root.mfa.removed #5", "resend critical root.mfa.removed (repeat 2 of 2) #5", "first info Incident acknowledged: " + id + " #5"}
+	if diff := cmp.Diff(wantLines, s.IncidentLines()[n:]); diff != "" {
+		t.Errorf("alerts after it was acknowledged (-want +got):\n%s", diff)
+	}
+	if a := s.Receivers.Published(); a[len(a)-1].Incident.Reopened != nil || !a[len(a)-1].Incident.AcknowledgedAt.Equal(s.Clock.Now()) {
+		t.Errorf("the note of the second acknowledgement: %+v", a[len(a)-1].Incident)
+	}
+	if _, _, err := s.Acknowledge(t.Context(), "00000-00000", wiretest.Bob); !errors.Is(err, incident.ErrNoIncident) {
+		t.Errorf("a wrong ID: %v", err)
+	}
+}
+
+// TestAnnouncedIsNotResent holds that no one is called about what was announced.
+func TestAnnouncedIsNotResent(t *testing.T) {
+	s := wiretest.NewWatched()
+	s.MustAnnounce(t, s.Clock.Now(), time.Hour)
+	s.MustHandle(t, s.SignIn(0, s.Clock.Now()), guard.Alerted)
+	s.Clock.Advance(2 * time.Hour)
+	s.MustRenotify(t, incident.Renotified{})
+	if in := s.Only(t); in.Cycle != 0 || in.Events != 1 {
+		t.Errorf("incident: %+v", in)
+	}
+	s.MustHandle(t, s.Removed(1, s.Clock.Now().Add(-2*time.Hour), s.Clock.Now().Add(-90*time.Minute)), guard.Alerted)
+	s.Clock.Advance(15 * time.Minute)
+	s.MustRenotify(t, incident.Renotified{Resent: 1})
+	s.WantIncidentLines(t, "first high Root use announced by alice", "first low root.signin (announced) #1", "first critical root.mfa.removed #2",
+		"resend critical root.mfa.removed (repeat 1 of 2) #2")
+}
+
+// TestIncidentFaults makes every call of handling, resending and acknowledging
+// go wrong in every way, with redelivery after it. Each alert comes, and at most
+// once more than it should.
+func TestIncidentFaults(t *testing.T) {
+	for _, fault := range []fake.Fault{fake.FailBefore, fake.FailAfter, fake.CrashBefore, fake.CrashAfter} {
+		for call := 1; ; call++ {
+			s := wiretest.NewWatched()
+			rec := s.SignIn(0, wiretest.T0)
+			s.Script.Inject(call, fault)
+			broken := false
+			again := func(do func() error) {
+				for range 5 {
+					err := do()
+					if s.Script.Restart(); err == nil {
+						return
+					}
+					broken = true
+					s.Clock.Advance(s.Settings.Lease + time.Second)
+				}
+				t.Fatalf("%v at call %d: still fails", fault, call)
+			}
+			insist := func() error { _, err := s.Renotify(t.Context(), s.Clock.Now()); return err }
+			again(func() error { _, err := s.Handle(t.Context(), rec); return err })
+			opened := s.Only(t).Opened
+			s.Clock.Advance(opened.Add(15 * time.Minute).Sub(s.Clock.Now()))
+			again(insist)
+			s.Clock.Advance(opened.Add(time.Hour).Sub(s.Clock.Now()))
+			again(insist)
+			again(func() error { _, _, err := s.Acknowledge(t.Context(), s.Only(t).ID, wiretest.Bob); return err })
+			s.Clock.Advance(time.Hour)
+			again(insist)
+			if !broken && len(s.Script.Calls()) < call {
+				if call < 20 {
+					t.Errorf("there were only %d calls", call)
+				}
+				break
+			}
+			count := map[string]int{}
+			for _, line := range s.IncidentLines() {
+				count[strings.Replace(line, "first critical root.signin #1", "first critical root.signin", 1)]++ // where it is stored later
+			}
+			copies := 0
+			for _, want := range []string{"first critical root.signin", "resend critical root.signin (repeat 1 of 2) #1",
+				"resend critical root.signin (repeat 2 of 2) #1", "first info Incident acknowledged: " + s.Only(t).ID + " #1"} {
+				if count[want] == 0 {
+					t.Errorf("%v at call %d: %q was never sent: %v", fault, call, want, s.IncidentLines())
+				}
+				copies += count[want] - 1
+				delete(count, want)
+			}
+			if len(count) > 0 || copies > 1 {
+				t.Errorf("%v at call %d: %v", fault, call, s.IncidentLines())
+			}
+			if in := s.Only(t); !in.Due.IsZero() || in.Events != 1 {
+				t.Errorf("%v at call %d left %+v", fault, call, in)
+			}
+		}
+	}
+}
+
+// TestIncidentStoreDown holds that an alert does not wait for its incident, and
+// that the redelivery makes up for it without another alert.
+func TestIncidentStoreDown(t *testing.T) {
+	s := wiretest.NewWatched()
+	rec := s.SignIn(0, wiretest.T0)
+	s.Script.Fail("Incidents.Amend", 2)
+	if _, err := s.Handle(t.Context(), rec); !errors.Is(err, fake.ErrFault) {
+		t.Fatalf("got %v, want the fault", err)
+	}
+	s.WantIncidentLines(t, "first critical root.signin")
+	if n := len(s.All(t)); n != 0 {
+		t.Fatalf("%d incidents", n)
+	}
+	if _, err := s.Handle(t.Context(), rec); !errors.Is(err, fake.ErrFault) {
+		t.Fatalf("a redelivery while it is still down: %v", err)
+	}
+	s.MustHandle(t, rec, guard.Duplicate)
+	s.MustHandle(t, rec, guard.Duplicate)
+	if in := s.Only(t); in.Events != 1 || in.Cycle != 1 {
+		t.Errorf("incident: %+v", in)
+	}
+	s.Clock.Advance(15 * time.Minute)
+	s.MustRenotify(t, incident.Renotified{Resent: 1})
+	s.WantIncidentLines(t, "first critical root.signin", "resend critical root.signin (repeat 1 of 2) #1")
+}
+
+// TestInsistOverlaps runs resends while others are on their way, and acknowledges
+// in between.
+func TestInsistOverlaps(t *testing.T) {
+	s := wiretest.NewWatched()
+	s.MustHandle(t, s.SignIn(0, wiretest.T0), guard.Alerted)
+	s.Clock.Advance(15 * time.Minute)
+	s.Receivers.Refuse = func(alert.Alert) error {
+		s.Receivers.Refuse = nil
+		s.MustRenotify(t, incident.Renotified{})
+		return nil
+	}
+	s.MustRenotify(t, incident.Renotified{Resent: 1})
+	s.MustHandle(t, s.SignIn(1, wiretest.T0.Add(2*time.Minute)), guard.Alerted)
+	second := s.All(t)[1].ID
+	s.Clock.Advance(15 * time.Minute)
+	s.Receivers.Refuse = func(alert.Alert) error {
+		s.Receivers.Refuse = nil
+		s.MustAcknowledge(t, second, false)
+		return nil
+	}
+	s.MustRenotify(t, incident.Renotified{Resent: 1})
+	s.Clock.Advance(time.Hour)
+	s.MustRenotify(t, incident.Renotified{Resent: 1}) // of the first
+	if in := s.All(t)[1]; in.Ack == nil || !in.Ack.Notified || !in.Due.IsZero() {
+		t.Errorf("acknowledged while it was sent again: %+v", in)
+	}
+	if n := len(s.IncidentLines()); n != 6 {
+		t.Errorf("alerts: %v", s.IncidentLines())
+	}
+}
+
+// TestSweepsIncidents holds that what a sweep reports as critical is resent from
+// the time of its schedule on, whatever the clock says.
+func TestSweepsIncidents(t *testing.T) {
+	s := wiretest.NewSwept()
+	incidents := &fake.Incidents{Script: s.Script}
+	s.Parts = wiretest.NewParts(wire.Deps{
+		Detector: wiretest.DetectorFunc(wiretest.Nothing), Ledger: s.Ledger, Facts: s.FactRows, Publisher: s.Receivers, Now: s.Clock.Now, Deadlines: s.Deadlines, Incidents: incidents,
+	}, s.Settings)
+	s.Call(t, "CreateUser")
+	s.Call(t, "CreateLoginProfile")
+	at := s.Clock.Now().Add(97 * time.Hour)
+	for range 2 {
+		if _, err := s.Sweep(incident.AsOf(t.Context(), at), s.IAM, at); err != nil {
+			t.Fatal(err)
+		}
+		at = at.Add(24 * time.Hour)
+	}
+	s.WantTitles(t, wiretest.MissingTitle, wiretest.ReminderTitle("critical", 3))
+	last := at.Add(-24 * time.Hour)
+	for after, want := range map[time.Duration]int{15*time.Minute - time.Second: 0, 15 * time.Minute: 1} {
+		due, err := incidents.DueIncidents(t.Context(), last.Add(after), 5)
+		if err != nil || len(due) != want {
+			t.Errorf("%v later: %+v due, %v, want %d", after, due, err, want)
+		}
+	}
+
+	// What is over needs no one to look after it.
+	s.Apply("EnableMFADevice", "eve")
+	at = last.Add(24 * time.Hour)
+	if _, err := s.Sweep(incident.AsOf(t.Context(), at), s.IAM, at); err != nil {
+		t.Fatal(err)
+	}
+	s.WantTitles(t, wiretest.MissingTitle, wiretest.ReminderTitle("critical", 3), wiretest.ClosedTitle)
+	all, err := incidents.All()
+	if err != nil || len(all) != 1 || all[0].Ack == nil || all[0].Ack.By != "rootguard" || !all[0].Due.IsZero() || all[0].Events != 1 {
+		t.Errorf("incidents: %+v, %v", all, err)
+	}
+	if a := s.Receivers.Published()[2]; a.Incident == nil || a.Incident.AcknowledgedBy != "rootguard" {
+		t.Errorf("the closing note is of %+v", a.Incident)
+	}
+}
+
+// TestInsistWaitsForAToken holds that resends give way to what is new for a few
+// minutes, and take no more than one token each.
+func TestInsistWaitsForAToken(t *testing.T) {
+	s := wiretest.NewWatched()
+	s.MustHandle(t, s.SignIn(0, wiretest.T0), guard.Alerted)
+	s.Clock.Advance(15 * time.Minute)
+	asked := s.Denied()
+	s.MustRenotify(t, incident.Renotified{More: true})
+	if !slices.Equal(*asked, []time.Duration{time.Second}) {
+		t.Errorf("asked to wait %v", *asked)
+	}
+	tokens := 0
+	s.Token = func(time.Duration) (bool, error) { tokens++; return true, nil }
+	s.MustRenotify(t, incident.Renotified{Resent: 1})
+	if tokens != 1 {
+		t.Errorf("%d tokens for one resend", tokens)
+	}
+	s.WantIncidentLines(t, "first critical root.signin #1", "resend critical root.signin (repeat 1 of 2) #1")
+}
+
+// TestOverdueResendNeedsNoToken holds that no one can mute a resend by taking all tokens.
+func TestOverdueResendNeedsNoToken(t *testing.T) {
+	s := wiretest.NewWatched()
+	s.MustHandle(t, s.SignIn(0, wiretest.T0), guard.Alerted)
+	s.Denied()
+	s.Clock.Advance(20 * time.Minute)
+	s.MustRenotify(t, incident.Renotified{More: true})
+	s.Clock.Advance(time.Second)
+	s.MustRenotify(t, incident.Renotified{Resent: 1})
+	s.WantIncidentLines(t, "first critical root.signin #1", "resend critical root.signin (repeat 1 of 2) #1")
+}
+
+// TestRollUpWithoutAnAlertIsAnIncident holds that what had no token of its own
+// comes with its roll-up as an incident.
+func TestRollUpWithoutAnAlertIsAnIncident(t *testing.T) {
+	s := wiretest.NewWatched()
+	s.Denied()
+	s.MustHandle(t, s.Activity(0, wiretest.T0, wiretest.T0), guard.RolledUp)
+	if n := len(s.All(t)); n != 0 {
+		t.Errorf("%d incidents of what was not published", n)
+	}
+	s.Token = nil
+	s.MustFlush(t, wiretest.T0.Add(time.Hour), 1)
+	if n := len(s.All(t)); n != 1 {
+		t.Errorf("%d incidents of a roll-up", n)
+	}
+}
+
+func TestReadID(t *testing.T) {
+	for text, want := range map[string]string{
+		"7K4Q2-X2M9P": "7K4Q2-X2M9P", "7k4q2x2m9p": "7K4Q2-X2M9P", "7k4q2 - x2m9p": "7K4Q2-X2M9P", "OIL00-ooi1L": "01100-00111",
+		"7K4Q2-X2M9": "", "7K4Q2-X2M9PP": "", "7K4Q2-X2M9U": "", "7K4Q2_X2M9P": "", "": "", "7K4Q2-X2M9\u00e9": "",
+	} {
+		if got, ok := keys.ReadID(text); got != want || ok != (want != "") {
+			t.Errorf("%q is read as %q, %v, want %q", text, got, ok, want)
+		}
+	}
+}
+
+// TestInsistIsBounded holds that one run sends one alert for all incidents that are
+// due, keeps to its time, and that they stay due where it cannot be sent.
+func TestInsistIsBounded(t *testing.T) {
+	t.Parallel()
+	s := wiretest.NewWatched(func(g *wire.Settings) { g.Batch = 7 })
+	const n = 130
+	for i := range n {
+		s.MustHandle(t, s.Removed(i, wiretest.T0.Add(time.Duration(i)*time.Hour), wiretest.T0), guard.Alerted)
+	}
+	s.Clock.Advance(20 * time.Minute)
+	ctx, cancel := context.WithDeadline(t.Context(), s.Clock.Now().Add(24*365*100*time.Hour))
+	defer cancel()
+	deadline, _ := ctx.Deadline()
+	late := wiretest.NewParts(wire.Deps{Ledger: s.Ledger, Facts: s.FactRows, Publisher: s.Receivers, Incidents: s.Incidents, Now: func() time.Time { return deadline.Add(-time.Second) }}, s.Settings)
+	if got, err := late.Renotify(ctx, s.Clock.Now()); err != nil || got != (incident.Renotified{More: true}) {
+		t.Errorf("without time: %+v, %v", got, err)
+	}
+	s.MustRenotify(t, incident.Renotified{Resent: 1}) // one alert for all
+	s.MustRenotify(t, incident.Renotified{})
+	s.Receivers.Refuse = func(alert.Alert) error { return errors.New("down") }
+	s.Clock.Advance(time.Hour)
+	for range 2 { // what is collected stays due
+		if got, err := s.Renotify(t.Context(), s.Clock.Now()); err == nil || got != (incident.Renotified{}) || strings.Count(err.Error(), "down") > 10 {
+			t.Errorf("while SNS is down: %+v, %v", got, err)
+		}
+	}
+	s.Receivers.Refuse = nil
+	s.MustRenotify(t, incident.Renotified{Resent: 1})
+	resent := map[string]int{}
+	for _, a := range s.Receivers.Published()[n:] {
+		if a.Kind != alert.Resend || a.Summary == nil || a.Summary.FindingCount != n || a.Finding.Severity != detect.Critical {
+			t.Fatalf("%s %s lists %+v", a.Kind, a.Finding.Title, a.Summary)
+		}
+		for _, of := range a.Summary.Accounts {
+			for _, it := range of.Findings {
+				resent[fmt.Sprintf("%s, repeat %d", it.Incident, it.Repeat)]++
+			}
+		}
+	}
+	if len(resent) != 2*n {
+		t.Errorf("%d resends, want two of each of %d", len(resent), n)
+	}
+	due, err := s.Incidents.DueIncidents(t.Context(), s.Clock.Now(), 1000)
+	if err != nil || len(due) != 0 {
+		t.Errorf("%d are still due: %v", len(due), err)
+	}
+}
+
+// TestToldAcknowledgementIsNotDueAgain loses the answer of each call of the run that
+// sends the note of an acknowledgement: what was stored then must not be put off.
+func TestToldAcknowledgementIsNotDueAgain(t *testing.T) {
+	for at := 1; at <= 12; at++ {
+		s := wiretest.NewWatched()
+		s.MustHandle(t, s.Removed(1, wiretest.T0, wiretest.T0), guard.Alerted)
+		in := s.Only(t)
+		s.Receivers.Refuse = func(alert.Alert) error { return errors.New("the topic is down") }
+		if _, _, err := s.Acknowledge(t.Context(), in.ID, wiretest.Bob); err == nil {
+			t.Fatal("the note went out though the topic is down")
+		}
+		s.Receivers.Refuse = nil
+		s.Clock.Advance(s.Settings.Lease + time.Second)
+		s.Script.Inject(at, fake.FailAfter)
+		_, _ = s.Renotify(t.Context(), s.Clock.Now())
+		s.Script.Restart()
+		for range 3 {
+			s.Clock.Advance(s.Settings.Lease + 5*time.Minute)
+			if _, err := s.Renotify(t.Context(), s.Clock.Now()); err != nil {
+				t.Errorf("call %d: %v", at, err)
+			}
+		}
+		if in = wiretest.Must(s.Incidents.All())[0]; !in.Due.IsZero() || in.Ack == nil || !in.Ack.Notified {
+			t.Errorf("call %d: the incident is due at %v after %d failures, acknowledged by %+v", at, in.Due, in.Failures, in.Ack)
+		}
+	}
+}
