@@ -101,7 +101,7 @@ var mayImport = map[string][]string{
 	"aws/s3control":      {"aws/awsenv", "daytwo"},
 	"aws/sdkcall":        {},
 	"aws/securityhub":    {"alert", "aws/sdkcall", "failure"},
-	"aws/sns":            {"alert", "config", "detect", "failure", "guard", "health"},
+	"aws/sns":            {"alert", "config", "detect", "failure", "guard", "health", "worker"},
 	"aws/sqs":            {"accountcheck", "config", "health", "partition", "redrive"},
 	"aws/trail":          {"aws/sdkcall", "health"},
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"rootguard/internal/accountcheck"
 	"rootguard/internal/config"
 )
 
@@ -53,6 +54,14 @@ func (f field) write(v any) (text string, given bool) {
 			return strings.Join(*v, ","), len(*v) > 0
 		}
 		return asJSON(*v), len(*v) > 0
+	case *[]Route:
+		var found []accountcheck.Route
+		for i := range *v {
+			if r := &(*v)[i]; r.Found() {
+				found = append(found, accountcheck.Route{Name: r.Name, Accounts: r.Accounts, Units: r.Units, Tags: r.Tags})
+			}
+		}
+		return asJSON(found), len(found) > 0
 	case *map[string]string:
 		return asJSON(*v), len(*v) > 0
 	default:

@@ -142,7 +142,7 @@ var readers = map[string]field{
 	"sms":                   {to: func(s *Settings) any { return &s.Receivers.SMS }, check: phones.check},
 	"https":                 {to: func(s *Settings) any { return &s.Receivers.HTTPS }, check: checkHTTPS},
 	"escalation":            {parse: (*parser).escalation},
-	"routes":                {parse: (*parser).routes},
+	"routes":                {to: func(s *Settings) any { return &s.Routes }, parse: (*parser).routes},
 	"receivers":             {parse: (*parser).receivers},
 	"slack":                 {parse: (*parser).slack},
 	"chatTopic":             {to: func(s *Settings) any { return &s.ChatTopic }},
@@ -314,10 +314,16 @@ func (p *parser) finishEnvironment() {
 	size += len(s.AccountNames) * len(`"123456789012":`)
 	for i := range s.Routes {
 		r := &s.Routes[i]
+		for _, text := range append(slices.Concat(r.Units, r.Tags), r.Name) {
+			size += 2 * len(text) // a name is in the filters, too
+		}
+		if r.Found() {
+			size += len(r.Accounts)*len(`"123456789012",`) + len(`{"name":"","accounts":[],"ou":[],"tag":[]},`)
+		}
 		size += (len(r.Email) + len(r.SMS) + len(r.HTTPS)) * len(`"receiverID",`+`"receiverID":"filterIDs.",`)
 	}
 	if size > maxEnvironment {
-		p.fail(Object, fmt.Sprintf("%d bytes", size), fmt.Sprintf("accountNames, adminRoles, dayTwo, trails, quarantineExempt and regions together have more than the %d bytes that a function's environment has for them; shorten them", maxEnvironment))
+		p.fail(Object, fmt.Sprintf("%d bytes", size), fmt.Sprintf("accountNames, adminRoles, dayTwo, trails, quarantineExempt, routes and regions together have more than the %d bytes that a function's environment has for them; shorten them", maxEnvironment))
 	}
 }
 
@@ -349,6 +355,9 @@ var (
 	accountIDs = pattern{regexp.MustCompile(`^[0-9]{12}$`), "use the account's 12 digits, in quotes"}
 	orgIDs     = pattern{regexp.MustCompile(`^o-[a-z0-9]{10,32}$`), `use the organization's ID, such as "o-a1b2c3d4e5"`}
 	units      = pattern{regexp.MustCompile(`^(r-[a-z0-9]{4,32}|ou-[a-z0-9]{4,32}-[a-z0-9]{8,32})$`), `use the ID of an organizational unit ("ou-…") or of the root ("r-…")`}
+	routeNames = pattern{regexp.MustCompile(`^[a-z][a-z0-9-]{0,29}$`), "use at most 30 lower-case letters, digits and hyphens, a letter first"}
+	// AWS Organizations API Reference, Tag.
+	tags       = pattern{regexp.MustCompile(`^[^=,\x00-\x1f]{1,128}=[^,\x00-\x1f]{0,256}$`), `use a key and a value, such as "team=payments"`}
 	workspaces = pattern{regexp.MustCompile(`^[TE][A-Z0-9]{6,30}$`), `use the workspace's ID, such as "T0123ABCD"`}
 	channels   = pattern{regexp.MustCompile(`^[CG][A-Z0-9]{6,30}$`), `use the channel's ID, such as "C0123ABCD", not its name`}
 	// Users by name (IAM API Reference, CreateUser) or ARN, and accounts.
@@ -643,6 +652,9 @@ func (p *parser) route(key string, v any) {
 	var r Route
 	failures := len(p.errs)
 	members := p.to(&r.Receivers)
+	members["name"] = func(key string, v any) { p.text(key, v, routeNames.check, &r.Name) }
+	members["ou"] = func(key string, v any) { r.Units = p.list(key, v, checkUnit) }
+	members["tag"] = func(key string, v any) { r.Tags = p.list(key, v, tags.check) }
 	members["accounts"] = func(key string, v any) { r.Accounts = p.list(key, v, accountIDs.check) }
 	members["severity"] = func(key string, v any) {
 		text, _ := v.(string)
@@ -650,12 +662,16 @@ func (p *parser) route(key string, v any) {
 			p.fail(key, shown(v), `give "info", "low", "medium", "high" or "critical"`)
 		}
 	}
-	p.object(key, v, []string{"accounts"}, members)
+	p.object(key, v, nil, members)
 	switch n := r.Combinations(); {
 	case len(p.errs) > failures:
 		return
-	case len(r.Accounts) == 0:
-		p.fail(key+".accounts", nil, "name at least one account")
+	case len(r.Accounts) == 0 && !r.Found():
+		p.fail(key+".accounts", nil, "name at least one account, an organizational unit (ou) or a tag (tag)")
+	case r.Found() && r.Name == "":
+		p.fail(key+".name", nil, `give the route a name, such as "payments": alerts carry the name of a route with ou or tag, so that its units and tags can change`)
+	case !r.Found() && r.Name != "":
+		p.fail(key+".name", r.Name, "remove it: only a route with ou or tag has a name")
 	case r.Empty():
 		p.fail(key, nil, "name who gets these alerts: email, sms or https")
 	case n > config.MaxCombinations:
@@ -669,6 +685,7 @@ func (p *parser) route(key string, v any) {
 // finishRoutes refuses receivers of two kinds: one subscription has one filter.
 func (p *parser) finishRoutes() {
 	s := &p.settings
+	p.finishFound()
 	seen := map[string]string{}
 	for _, endpoint := range slices.Concat(s.Receivers.Email, s.Receivers.SMS, s.Receivers.HTTPS) {
 		seen[strings.ToLower(endpoint)] = "it gets every alert already: take it out of the route, or out of email, sms or https"
@@ -688,6 +705,42 @@ func (p *parser) finishRoutes() {
 		p.fail(Object+".routes", fmt.Sprintf("%d receivers", routed), fmt.Sprintf("name at most %d; a list of addresses, or a queue behind an HTTPS endpoint, is one receiver", maxRouted))
 	}
 }
+
+// finishFound checks the routes whose accounts AWS Organizations knows.
+func (p *parser) finishFound() {
+	s := &p.settings
+	names := map[string]bool{}
+	for i := range s.Routes {
+		r := &s.Routes[i]
+		switch {
+		case !r.Found():
+			continue
+		case names[r.Name]:
+			p.fail(Object+".routes", r.Name, "two routes have this name: choose another")
+		case s.Organization == nil:
+			p.fail(Object+".routes", r.Name, "a route by ou or tag needs the setting organization, since AWS Organizations knows the units and tags of accounts; without one, name accounts")
+		case s.Receivers.Empty() && s.Slack == nil:
+			p.fail(Object+".routes", r.Name, "name a receiver of all alerts too (email, sms, https or slack): an account whose unit and tags are not known yet is in no route by ou or tag, and its alerts would reach no one")
+		}
+		names[r.Name] = true
+	}
+}
+
+// checkUnit takes an ID, or a name or names with "/" between.
+func checkUnit(v string) string {
+	if strings.HasPrefix(v, "ou-") || strings.HasPrefix(v, "r-") {
+		return units.check(v)
+	}
+	if v != strings.TrimSpace(v) || strings.Trim(v, "/") == "" || strings.Contains(v, "//") || len(v) > maxUnit ||
+		strings.ContainsFunc(v, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return `use the ID of an organizational unit ("ou-…"), its name, or names one below the other, such as "Workloads/Production"`
+	}
+	return ""
+}
+
+// maxUnit has room for five names of 128 characters, which is how deep units are
+// nested (AWS Organizations User Guide, "Quotas").
+const maxUnit = 5*128 + 4
 
 func (p *parser) receivers(key string, v any) {
 	if v != "none" {

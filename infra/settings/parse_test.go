@@ -111,6 +111,16 @@ func TestParse(t *testing.T) {
 				{config.Route{Accounts: []string{"210987654321", "333333333333"}}, Receivers{HTTPS: []string{"https://example.com/x"}, SMS: []string{"+14155550100"}}},
 			}
 		})},
+		{"routes by unit and tag", `{"rootguard": {"email": ["ops@example.com"], "organization": {"id": "o-a1b2c3d4e5", "management": "111111111111", "hub": "222222222222", "units": ["r-abcd"]}, "routes": [
+			{"name": "payments", "ou": ["Workloads/Payments", "ou-abcd-12345678"], "accounts": ["123456789012"], "email": ["team@example.com"]},
+			{"name": "data-1", "tag": ["team=data science", "cost=a=b"], "severity": "high", "https": ["https://example.com/x"]}]}}`, base(func(s *Settings) {
+			s.Receivers.Email = []string{"ops@example.com"}
+			s.Organization = &Organization{ID: "o-a1b2c3d4e5", Management: "111111111111", Hub: "222222222222", Units: []string{"r-abcd"}}
+			s.Routes = []Route{
+				{config.Route{Name: "payments", Units: []string{"Workloads/Payments", "ou-abcd-12345678"}, Accounts: []string{"123456789012"}}, Receivers{Email: []string{"team@example.com"}}},
+				{config.Route{Name: "data-1", Tags: []string{"team=data science", "cost=a=b"}, Least: detect.High}, Receivers{HTTPS: []string{"https://example.com/x"}}},
+			}
+		})},
 		{"days", `{"grace": "3d", "quietDays": "45", "logDays": 365}`, base(func(s *Settings) { s.Grace, s.QuietDays, s.LogDays = 72*time.Hour, 45, 365 })},
 		{"resend", `{"resend": "15m, 1h, 2d"}`, base(func(s *Settings) { s.Resend = []time.Duration{15 * time.Minute, time.Hour, 48 * time.Hour} })},
 		{"dayTwo", `{"rootguard": {"dayTwo": ["root-certificates", "security-contact"]}}`, base(func(s *Settings) { s.DayTwo = []string{"root-certificates", "security-contact"} })},
@@ -170,6 +180,7 @@ func TestParseErrors(t *testing.T) {
 	routes := func(list string) string {
 		return `{"rootguard": {"email": ["ops@example.com"], "routes": [` + list + `]}}`
 	}
+	const anOrganization = `"organization": {"id": "o-a1b2c3d4e5", "management": "111111111111", "hub": "111111111111", "units": ["r-abcd"]}`
 	organization := func(member string) string {
 		return `{"rootguard": {"organization": {"id": "o-a1b2c3d4e5", "management": "111111111111", "hub": "111111111111", "units": ["r-abcd"], ` + member + `}}}`
 	}
@@ -184,13 +195,23 @@ func TestParseErrors(t *testing.T) {
 		{`{"rootguard.escalation.email": "ops@example.com"}`, "rootguard.escalation.email", "", "into the object rootguard in cdk.json"},
 		{`{"rootguard.emial": "ops@example.com"}`, "rootguard.emial", "", `did you mean "email"?`},
 		{`{"routes": "payments"}`, "routes", "payments", "give a list"},
-		{routes(`1`), "rootguard.routes[0]", "1", "give an object with accounts, email, https, severity, sms"},
-		{routes(`{"email": ["a@example.com"]}`), "rootguard.routes[0].accounts", "", "needs it"},
+		{routes(`1`), "rootguard.routes[0]", "1", "give an object with accounts, email, https, name, ou, severity, sms, tag"},
+		{routes(`{"email": ["a@example.com"]}`), "rootguard.routes[0].accounts", "", "an organizational unit (ou) or a tag (tag)"},
+		{routes(`{"ou": ["Workloads"], "email": ["a@example.com"]}`), "rootguard.routes[0].name", "", "give the route a name"},
+		{routes(`{"name": "x", "accounts": ["123456789012"], "email": ["a@example.com"]}`), "rootguard.routes[0].name", "x", "remove it"},
+		{routes(`{"name": "X Y", "ou": ["Workloads"], "email": ["a@example.com"]}`), "rootguard.routes[0].name", "X Y", "30 lower-case"},
+		{routes(`{"name": "x", "ou": ["ou-1"], "email": ["a@example.com"]}`), "rootguard.routes[0].ou", "ou-1", "organizational unit"},
+		{routes(`{"name": "x", "ou": ["A//B"], "email": ["a@example.com"]}`), "rootguard.routes[0].ou", "A//B", "names one below the other"},
+		{routes(`{"name": "x", "ou": [" A"], "email": ["a@example.com"]}`), "rootguard.routes[0].ou", " A", "its name"},
+		{routes(`{"name": "x", "tag": ["team"], "email": ["a@example.com"]}`), "rootguard.routes[0].tag", "team", "team=payments"},
+		{routes(`{"name": "x", "tag": ["team=a"], "email": ["a@example.com"]}`), "rootguard.routes", "x", "needs the setting organization"},
+		{`{"rootguard": {"receivers": "none", ` + anOrganization + `, "routes": [{"name": "x", "tag": ["team=a"], "email": ["a@example.com"]}]}}`, "rootguard.routes", "x", "name a receiver of all alerts too"},
+		{`{"rootguard": {"email": ["ops@example.com"], ` + anOrganization + `, "routes": [{"name": "x", "tag": ["team=a"], "email": ["a@example.com"]}, {"name": "x", "tag": ["team=b"], "email": ["b@example.com"]}]}}`, "rootguard.routes", "x", "two routes have this name"},
 		{routes(`{"accounts": [], "email": ["a@example.com"]}`), "rootguard.routes[0].accounts", "", "at least one account"},
 		{routes(`{"accounts": ["1234"], "email": ["a@example.com"]}`), "rootguard.routes[0].accounts", "1234", "12 digits"},
 		{routes(`{"accounts": ["123456789012"]}`), "rootguard.routes[0]", "", "name who gets these alerts"},
 		{routes(`{"accounts": ["123456789012"], "email": ["a@example.com"], "severity": "bad"}`), "rootguard.routes[0].severity", "bad", `"info"`},
-		{routes(`{"accounts": ["123456789012"], "email": ["a@example.com"], "ou": "ou-abcd-12345678"}`), "rootguard.routes[0].ou", "", "there are accounts, email"},
+		{routes(`{"accounts": ["123456789012"], "email": ["a@example.com"], "unit": "ou-abcd-12345678"}`), "rootguard.routes[0].unit", "", "there are accounts, email"},
 		{routes(`{"accounts": [` + strings.Join(many, ",") + `], "email": ["a@example.com"], "severity": "medium"}`), "rootguard.routes[0].accounts", "51 accounts", "name at most 50 accounts"},
 		{routes(`{"accounts": ["123456789012"], "email": ["OPS@example.com"]}`), "rootguard.routes", "OPS@example.com", "gets every alert already"},
 		{routes(`{"accounts": ["123456789012"], "email": ["a@example.com"]}, {"accounts": ["210987654321"], "email": ["a@example.com"]}`), "rootguard.routes", "a@example.com", "in one route"},

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"rootguard/internal/accountcheck"
 	"rootguard/internal/config"
 	"rootguard/internal/daytwo"
 )
@@ -83,7 +84,9 @@ func holds(t *testing.T, row config.Setting, to any) {
 func TestFunctionsReadSettings(t *testing.T) {
 	s, err := Parse(context(t, `{"rootguard": {"grace": "36h", "reminders": ["1h", "2d"], "resend": [], "quietDays": 45, "drill": "365d", "digest": "weekly sat 6:30 Europe/Berlin", "window": "5m", "posture": "2h",
 		"adminRoles": ["Platform", "ops"], "accountNames": {"111122223333": "prod, old"}, "quarantine": "on", "quarantineNotice": "2d", "quarantineDaily": 25,
-		"quarantineExempt": ["a,b", "111122223333"], "regions": ["eu-west-1", "us-east-2"], "trails": ["one", "two"], "dayTwo": ["root-certificates", "security-contact"], "metrics": true, "prefix": "acme"}}`))
+		"quarantineExempt": ["a,b", "111122223333"], "regions": ["eu-west-1", "us-east-2"], "trails": ["one", "two"], "dayTwo": ["root-certificates", "security-contact"], "metrics": true, "prefix": "acme", "email": ["ops@example.com"],
+		"organization": {"id": "o-a1b2c3d4e5", "management": "111111111111", "hub": "111111111111", "units": ["r-abcd"]},
+		"routes": [{"name": "data", "ou": ["Data"], "tag": ["team=data"], "accounts": ["123456789012"], "email": ["data@example.com"]}, {"accounts": ["123456789012"], "email": ["a@example.com"]}]}}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,17 +111,19 @@ func TestFunctionsReadSettings(t *testing.T) {
 		Names                          map[string]string
 		Metrics                        bool
 		DayTwo                         []daytwo.Step
+		Routes                         []accountcheck.Route
 	}
 	want := read{
 		36 * time.Hour, 5 * time.Minute, 2 * time.Hour, 48 * time.Hour, 365 * 24 * time.Hour, []time.Duration{time.Hour, 48 * time.Hour}, []time.Duration{}, 45, 25, "on", "acme", "weekly saturday 06:30 Europe/Berlin",
 		[]string{"Platform", "ops"}, []string{"a,b", "111122223333"}, []string{"eu-west-1", "us-east-2"}, []string{"one", "two"},
 		map[string]string{"111122223333": "prod, old"}, true,
 		[]daytwo.Step{daytwo.SecurityContact, daytwo.RootCertificates},
+		[]accountcheck.Route{{Name: "data", Units: []string{"Data"}, Tags: []string{"team=data"}, Accounts: []string{"123456789012"}}},
 	}
 	got := read{
 		c.Settings.Bootstrap.Grace, c.Settings.DedupWindow, c.Settings.RootInterval, c.Settings.Quarantine.Notice, c.Drill, c.Settings.Reminders, c.Settings.Resend,
 		c.Settings.Bootstrap.QuietDays, c.Settings.Quarantine.PerDay, string(c.Settings.Quarantine.Mode), c.Own.Prefix, c.Digest.String(),
-		c.Settings.Bootstrap.AdminRoles, c.Settings.Quarantine.Exempt, c.Regions, c.Own.Trails, c.AccountNames, c.Metrics, c.Settings.DayTwo,
+		c.Settings.Bootstrap.AdminRoles, c.Settings.Quarantine.Exempt, c.Regions, c.Own.Trails, c.AccountNames, c.Metrics, c.Settings.DayTwo, c.Settings.Routes,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("settings as the functions read them (-want +got):\n%s", diff)

@@ -23,6 +23,7 @@ var goldens = map[string]struct{ scenario, stack string }{
 	"members-quarantine": {"quarantine-organization", "rootguard-members"},
 	"forward":            {"default", "rootguard-forward-eu-north-1"},
 	"second":             {"default", "rootguard-forward-us-east-2"},
+	"guard-routed":       {"routed", "rootguard"},
 	"members":            {"organization", "rootguard-members"},
 }
 

@@ -20,6 +20,7 @@ import (
 	"github.com/aws/jsii-runtime-go"
 
 	"rootguard/infra/settings"
+	"rootguard/internal/accountcheck"
 	"rootguard/internal/config"
 	"rootguard/internal/eventrules"
 )
@@ -452,6 +453,7 @@ func (g *guard) permissions(function, logs string) []awsiam.PolicyStatement {
 	if o := g.settings.Organization; o != nil {
 		if function == Sweep {
 			statements = append(statements, allow("FindAccounts", []string{"organizations:ListAccounts"}, []string{"*"}, nil))
+			statements = append(statements, findRoutes(g.settings, o)...)
 		}
 		statements = append(statements,
 			allow("CheckMembers", []string{"sts:AssumeRole"}, []string{arnOf("iam", "", "*", "role/"+memberRole(g.settings))},
@@ -508,6 +510,29 @@ func (g *guard) checking() []awsiam.PolicyStatement {
 	}
 	if len(forwarded) > 0 {
 		statements = append(statements, allow("FindQueues", []string{"sqs:GetQueueUrl"}, forwarded, nil))
+	}
+	return statements
+}
+
+// findRoutes are the permissions to find to which routes accounts belong: those that
+// the routes ask for (Service Authorization Reference, AWS Organizations).
+func findRoutes(s *settings.Settings, o *settings.Organization) (statements []awsiam.PolicyStatement) {
+	var units, names, tags bool
+	for i := range s.Routes {
+		r := &s.Routes[i]
+		units, tags = units || len(r.Units) > 0, tags || len(r.Tags) > 0
+		names = names || accountcheck.AskNames([]accountcheck.Route{{Units: r.Units}})
+	}
+	account := arnOf("organizations", "", o.Management, "account/"+o.ID+"/*")
+	unit := arnOf("organizations", "", o.Management, "ou/"+o.ID+"/*")
+	if units {
+		if names {
+			statements = append(statements, allow("NameUnits", []string{"organizations:DescribeOrganizationalUnit"}, []string{unit}, nil))
+		}
+		statements = append(statements, allow("FindUnits", []string{"organizations:ListParents"}, []string{account, unit}, nil))
+	}
+	if tags {
+		statements = append(statements, allow("FindTags", []string{"organizations:ListTagsForResource"}, []string{account}, nil))
 	}
 	return statements
 }

@@ -355,6 +355,16 @@ func TestPermissions(t *testing.T) {
 	if diff := cmp.Diff(want, withoutProving(allowedTo(t, "sweep", "organization"))); diff != "" {
 		t.Errorf("the sweep of an organization (-want +got):\n%s", diff)
 	}
+	routed := maps.Clone(want)
+	const account, unit = "arn:${AWS::Partition}:organizations::111111111111:account/o-a1b2c3d4e5/*", "arn:${AWS::Partition}:organizations::111111111111:ou/o-a1b2c3d4e5/*"
+	routed["organizations:ListParents"] = account + ", " + unit
+	routed["organizations:DescribeOrganizationalUnit"], routed["organizations:ListTagsForResource"] = unit, account
+	if diff := cmp.Diff(routed, withoutProving(allowedTo(t, "sweep", "routed"))); diff != "" {
+		t.Errorf("the sweep of an organization with routes by unit and tag (-want +got):\n%s", diff)
+	}
+	if _, asks := allowed("routed")["organizations:ListParents"]; asks {
+		t.Error("another function than the sweep may ask where accounts are")
+	}
 	for _, action := range []string{"iam:ListUsers", "organizations:ListAccounts", "iam:GenerateCredentialReport", "iam:GetCredentialReport"} {
 		delete(want, action)
 	}

@@ -48,6 +48,14 @@ var scenarios = map[string]string{
 		"email": ["ops@example.com"], "regions": ["eu-west-1"],
 		"organization": {"id": "o-a1b2c3d4e5", "management": "111111111111", "hub": "222222222222", "units": ["r-abcd"]}
 	}}`,
+	"routed": `{"rootguard": {
+		"email": ["ops@example.com"], "regions": ["eu-west-1"],
+		"routes": [
+			{"name": "payments", "accounts": ["123456789012"], "ou": ["Workloads/Payments", "ou-a1b2-12345678"], "severity": "medium", "email": ["payments@example.com"], "sms": ["+14155550102"]},
+			{"name": "data", "tag": ["team=data"], "https": ["https://example.com/data"]}
+		],
+		"organization": {"id": "o-a1b2c3d4e5", "management": "111111111111", "hub": "222222222222", "units": ["r-abcd"]}
+	}}`,
 	"adopted":    `{"rootguard": {"email": ["ops@example.com"], "regions": [], "table": "kept-Table_1.x", "operators": ["arn:aws:iam::123456789012:role/ops"]}}`,
 	"quarantine": `{"email": "ops@example.com", "rootguard": {"regions": ["us-east-2"], "quarantine": "on", "quarantineNotice": "2d", "quarantineDaily": 25, "quarantineExempt": ["break-glass", "123456789012"]}}`,
 	"quarantine-organization": `{"rootguard": {

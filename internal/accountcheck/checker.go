@@ -24,6 +24,8 @@ type Settings struct {
 	Users int
 	// DayTwo are the steps of day two that are checked; default none.
 	DayTwo []daytwo.Step
+	// Routes are those by organizational unit or tag; default none.
+	Routes []Route
 	// Batch is the most accounts that are worked on at a time; default 64.
 	Batch int
 }

@@ -180,6 +180,9 @@ func (c *discovery) onRecord(ctx context.Context, now *Check) error {
 			count(&now.Discovery.NoReport, &now.Discovery.NoReportIDs, page[i])
 			now.Discovery.NoReportWhy = is.noReport
 		}
+		if is.unplaced {
+			count(&now.Discovery.Unplaced, &now.Discovery.UnplacedIDs, page[i])
+		}
 	}
 	if !now.Discovery.Complete {
 		c.Accounts += len(page)
@@ -208,6 +211,7 @@ type gaps struct {
 	unreachable bool   // IAM does not answer about it
 	queueError  string // why a queue of its forwarders cannot be seen
 	noReport    string // why its credential report cannot be had
+	unplaced    bool   // its routes are not known
 }
 
 // known enrolls or drops an account on record.
@@ -248,16 +252,24 @@ func (c *discovery) known(ctx context.Context, account string, is *Discovery) (g
 	case r.Unanswered >= accountfacts.AlertAfter:
 		of.noReport = r.Witness.Why
 	}
-	if len(c.settings.DayTwo) == 0 {
-		return of, nil
+	fresh := false // of a kind that no setting asked for until now
+	if len(c.settings.DayTwo) > 0 {
+		if r, err = c.schedule.round(ctx, account, KindDayTwo); err != nil {
+			return of, err
+		}
+		fresh = r.Due.IsZero()
 	}
-	if r, err = c.schedule.round(ctx, account, KindDayTwo); err == nil && r.Due.IsZero() { // not chosen until now
+	if len(c.settings.Routes) > 0 {
+		if r, err = c.schedule.round(ctx, account, KindRoutes); err != nil {
+			return of, err
+		}
+		of.unplaced = unplaced(&r, c.at)
+		fresh = fresh || r.Due.IsZero() || r.Routed.Routes != routesID(c.settings.Routes)
+	}
+	if fresh {
 		err = c.enroll(ctx, account, time.Time{})
 	}
-	if err != nil {
-		return of, err
-	}
-	return of, nil
+	return of, err
 }
 
 // all calls do for 0 to n-1, some at a time, and joins the errors.
@@ -297,7 +309,11 @@ func (k *Checker) enroll(ctx context.Context, account string, atOnce bool, began
 					r.Due = at.Add(jitter(account, every))
 				}
 			}
-			return r, begun || listed && kind == KindRoot
+			other := kind == KindRoutes && r.Due.After(at) && r.Unanswered == 0 && r.Routed.Routes != routesID(k.settings.Routes)
+			if other {
+				r.Due = at
+			}
+			return r, begun || other || listed && kind == KindRoot
 		})
 		return begun, err
 	}
@@ -307,10 +323,17 @@ func (k *Checker) enroll(ctx context.Context, account string, atOnce bool, began
 	if _, err = begin(KindUsers, daily); err != nil {
 		return fresh, err
 	}
-	if _, err = begin(KindReport, ReportAge); err != nil || len(k.settings.DayTwo) == 0 {
+	if _, err = begin(KindReport, ReportAge); err != nil {
 		return fresh, err
 	}
-	_, err = begin(KindDayTwo, daily)
+	if len(k.settings.DayTwo) > 0 {
+		if _, err = begin(KindDayTwo, daily); err != nil {
+			return fresh, err
+		}
+	}
+	if len(k.settings.Routes) > 0 {
+		_, err = begin(KindRoutes, daily)
+	}
 	return fresh, err
 }
 
@@ -342,12 +365,23 @@ func (c *discovery) drop(ctx context.Context, account string) error {
 		r.Due, r.Unanswered, r.Witness = time.Time{}, 0, Witness{}
 		return r, !was.IsZero()
 	})
-	if err != nil || len(c.settings.DayTwo) == 0 {
+	if err != nil {
 		return err
 	}
-	return c.schedule.revise(ctx, account, KindDayTwo, func(r Check) (Check, bool) {
+	if len(c.settings.DayTwo) > 0 {
+		err = c.schedule.revise(ctx, account, KindDayTwo, func(r Check) (Check, bool) {
+			was := r.Due
+			r.Due, r.Unanswered, r.DayTwo = time.Time{}, 0, DayTwo{}
+			return r, !was.IsZero()
+		})
+	}
+	if err != nil || len(c.settings.Routes) == 0 {
+		return err
+	}
+	// It stays in its routes: what its last records report is for those who had it.
+	return c.schedule.revise(ctx, account, KindRoutes, func(r Check) (Check, bool) {
 		was := r.Due
-		r.Due, r.Unanswered, r.DayTwo = time.Time{}, 0, DayTwo{}
+		r.Due, r.Unanswered = time.Time{}, 0
 		return r, !was.IsZero()
 	})
 }
@@ -390,6 +424,10 @@ func (c *discovery) report(ctx context.Context, is *Discovery) error {
 		errs = append(errs, raise("credential reports", fmt.Sprintf("IAM gives no credential report of %d of the accounts: %s. Use of root there is not found if its events do not arrive, "+
 			"and users are checked one by one. Check that rootguard's role there, in its present version, and the service control policies allow iam:GenerateCredentialReport and iam:GetCredentialReport. Of one of them: %s",
 			is.NoReport, named(is.NoReport, is.NoReportIDs), is.NoReportWhy)))
+	}
+	if is.Unplaced > 0 {
+		errs = append(errs, raise(routesHealth, fmt.Sprintf("Which routes by ou or tag %d of the accounts belong to was not found out for a day or longer: %s. "+
+			"The receivers of all alerts get their alerts; those of a route get them as at the last answer. AWS Organizations does not answer about them, or too many ask it in your organization.", is.Unplaced, named(is.Unplaced, is.UnplacedIDs))))
 	}
 	return errors.Join(errs...)
 }

@@ -39,6 +39,7 @@ const (
 	KindReport    Kind = "witness"
 	KindFacts     Kind = "facts"
 	KindDayTwo    Kind = "daytwo"
+	KindRoutes    Kind = "routes"
 	KindDiscovery Kind = "census"
 )
 
@@ -72,6 +73,9 @@ type Check struct {
 
 	// Of KindDayTwo.
 	DayTwo DayTwo `json:"day_two,omitzero"`
+
+	// Of KindRoutes.
+	Routed Routed `json:"routed,omitzero"`
 
 	// Of KindDiscovery.
 	Discovery Discovery `json:"census,omitzero"`
@@ -143,4 +147,7 @@ type Discovery struct {
 	NoReport    int      `json:"no_report,omitempty"` // accounts whose credential report cannot be had
 	NoReportIDs []string `json:"no_report_ids,omitempty"`
 	NoReportWhy string   `json:"no_report_why,omitempty"` // of one of them
+
+	Unplaced    int      `json:"unplaced,omitempty"` // accounts whose routes are not known for long
+	UnplacedIDs []string `json:"unplaced_ids,omitempty"`
 }

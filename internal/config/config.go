@@ -72,6 +72,7 @@ func Load(getenv func(string) string) (Config, error) {
 			Lease:        r.duration(EnvLease),
 			RootInterval: r.duration(EnvPosture),
 			DayTwo:       r.dayTwo(),
+			Routes:       r.routes(),
 			Reminders:    r.durations(EnvReminders),
 			Resend:       r.durations(EnvResend),
 			Bootstrap: bootstrap.Options{
@@ -251,6 +252,19 @@ func (r *reader) dayTwo() []daytwo.Step {
 		r.wrong(EnvDayTwo, r.text(EnvDayTwo), "set it to steps of "+strings.Join(daytwo.Names(), ", "))
 	}
 	return steps
+}
+
+func (r *reader) routes() []accountcheck.Route {
+	value := r.text(EnvRoutes)
+	if value == "" {
+		return nil
+	}
+	var all []accountcheck.Route
+	if err := json.Unmarshal([]byte(value), &all); err != nil {
+		r.errs = append(r.errs, fmt.Errorf(`%s is no JSON list of routes, such as [{"name":"team","ou":["Workloads"]}]: %w; deploy again: make deploy`, EnvRoutes, err))
+		return nil
+	}
+	return all
 }
 
 func (r *reader) exempt() []string {

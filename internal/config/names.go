@@ -29,6 +29,7 @@ const (
 	EnvQuietDays          = "ROOTGUARD_QUIET_DAYS"           // days without root activity
 	EnvAdminRoles         = "ROOTGUARD_ADMIN_ROLES"          // list: roles or permission sets whose sign-ins are an administrator's
 	EnvDayTwo             = "ROOTGUARD_DAY_TWO"              // list: the steps of day two that are checked
+	EnvRoutes             = "ROOTGUARD_ROUTES"               // JSON list of accountcheck.Route: those by organizational unit or tag
 	EnvAccountNames       = "ROOTGUARD_ACCOUNT_NAMES"        // JSON object: account ID to name
 	EnvOrganizationNames  = "ROOTGUARD_ORGANIZATION_NAMES"   // "true": AWS Organizations is asked for the names not set here
 	EnvPrefix             = "ROOTGUARD_PREFIX"               // begins the names of rootguard's own resources
@@ -82,6 +83,7 @@ const (
 	AttributeSeverity = "severity" // String: "info" to "critical"
 	AttributeFinding  = "finding"  // String.Array: the finding's ID, then the further ones of the same record
 	AttributeAccount  = "account"  // String: account ID
+	AttributeRoute    = "route"    // String.Array: the names of the routes by ou or tag to which the account belongs; absent where there are none
 	AttributeKind     = "kind"     // String: "first", "roll_up", "escalation", "resend" or "digest"
 )
 

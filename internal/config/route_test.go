@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"rootguard/internal/config"
@@ -19,6 +20,12 @@ func TestRouteFilter(t *testing.T) {
 		{detect.Medium, `{"account":["123456789012","210987654321"],"finding":[{"anything-but":["guard.digest"]}],"severity":["medium","high","critical"]}`, 6},
 		{detect.Critical, `{"account":["123456789012","210987654321"],"finding":[{"anything-but":["guard.digest"]}],"severity":["critical"]}`, 2},
 	} {
+		found := config.Route{Name: "team", Accounts: accounts, Tags: []string{"team=a"}, Least: tt.least}
+		byName := strings.Replace(tt.want, `"account":["123456789012","210987654321"],`, "", 1)
+		byName = strings.Replace(byName, `"guard.digest"]}]`, `"guard.digest"]}],"route":["team"]`, 1)
+		if got, err := json.Marshal(found.Filter()); err != nil || string(got) != byName || found.Combinations() != tt.combinations/2 {
+			t.Errorf("by tag: %s of %d combinations, %v, want %s of %d", got, found.Combinations(), err, byName, tt.combinations/2)
+		}
 		r := config.Route{Accounts: accounts, Least: tt.least}
 		got, err := json.Marshal(r.Filter())
 		if err != nil {

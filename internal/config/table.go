@@ -34,7 +34,7 @@ func Settings() []Setting {
 		{Key: "sms", Doc: "phone numbers, as +14155550100, that get alerts of severity high and critical"},
 		{Key: "https", Doc: "HTTPS endpoints that get every alert"},
 		{Key: "escalation", Doc: "an object with `email`, `sms` and `https`: who gets critical alerts besides"},
-		{Key: "routes", Doc: "a list of objects: `accounts`, `severity` (the lowest, default `info`: all) and `email`, `sms`, `https`, which get the alerts of these accounts alone; see [routing](routing.md)"},
+		{Key: "routes", Env: EnvRoutes, Doc: "a list of objects: `accounts`, `ou`, `tag`, `severity` (the lowest, default `info`: all) and `email`, `sms`, `https`, which get the alerts of these accounts alone, and `name` where there is `ou` or `tag`; see [routing](routing.md)"},
 		{Key: "receivers", DefaultText: "–", Doc: "`none` deploys although no one receives the alerts, which is refused otherwise"},
 		{Key: "slack", Doc: "an object with `workspace` (T…) and `channel` (C… or G…), for Amazon Q Developer in chat applications"},
 		{Key: "chatTopic", Default: "false", Doc: "make the topic for Amazon Q without a channel, for a client that is set up by hand"},

@@ -33,6 +33,24 @@ func CheckDayTwo(g DayTwoChecker, home accountcheck.HubAccount, reader accountch
 	}}
 }
 
+// RouteChecker finds to which routes accounts belong.
+type RouteChecker interface {
+	CheckRoutes(ctx context.Context, home accountcheck.HubAccount, placer accountcheck.Placer, at time.Time) (accountcheck.RoutesChecked, error)
+}
+
+// CheckRoutes is the task of finding to which routes accounts belong. placer is nil
+// where no route asks for it.
+func CheckRoutes(g RouteChecker, home accountcheck.HubAccount, placer accountcheck.Placer) Task {
+	return Task{Name: "routes", Run: func(ctx context.Context, at time.Time) (slog.Value, error) {
+		did, err := g.CheckRoutes(ctx, home, placer, at)
+		if did == (accountcheck.RoutesChecked{}) {
+			return slog.Value{}, err
+		}
+		return slog.GroupValue(slog.Int("accounts", did.Accounts), slog.Int("changed", did.Changed), slog.Int("unanswered", did.Unanswered),
+			slog.Bool("throttled", did.Throttled), slog.Bool("more", did.More)), err
+	}}
+}
+
 // IAM is all that IAM is asked about accounts.
 type IAM interface {
 	accountcheck.IAMReader

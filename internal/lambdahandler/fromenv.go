@@ -34,6 +34,7 @@ type Function struct {
 
 	AccountName  func(account string) string
 	Organization accountcheck.Organization // nil outside one
+	Placer       accountcheck.Placer       // nil where no route is by organizational unit or tag
 }
 
 // Addition adds to the Deps what one function alone has.
@@ -71,11 +72,15 @@ func limitMemory(getenv func(string) string) {
 func Assemble(cfg config.Config, env aws.Config, now func() time.Time, logger *slog.Logger, add ...Addition) Function {
 	accountName := cfg.AccountName
 	var members accountcheck.Organization
+	var placer accountcheck.Placer
 	if cfg.OrganizationNames {
 		client := sdkorganizations.NewFromConfig(env)
 		names := organizations.New(client, now, logger)
 		if cfg.MemberRole != "" {
 			members = organizations.NewAccounts(client)
+			if len(cfg.Settings.Routes) > 0 {
+				placer = organizations.NewPlacements(client, accountcheck.AskNames(cfg.Settings.Routes), now)
+			}
 		}
 		accountName = func(account string) string {
 			if name := cfg.AccountName(account); name != "" {
@@ -86,12 +91,16 @@ func Assemble(cfg config.Config, env aws.Config, now func() time.Time, logger *s
 	}
 	store := dynamodb.New(sdkdynamodb.NewFromConfig(env), cfg.Table, now)
 	topics := sns.Topics{Alerts: cfg.TopicARN, Escalation: cfg.EscalationTopicARN, Chat: cfg.ChatTopicARN}
+	publisher := sns.New(sdksns.NewFromConfig(env), topics).Of(cmp.Or(cfg.Version, version.Unknown))
+	if len(cfg.Settings.Routes) > 0 {
+		publisher.Route(accountcheck.Schedule{Checks: store.Checks()}, logger)
+	}
 	deps := wire.Deps{
 		Detector:  &detect.Detector{Own: cfg.Own},
 		Ledger:    store,
 		Facts:     store,
 		FactRows:  store,
-		Publisher: Counted(sns.New(sdksns.NewFromConfig(env), topics).Of(cmp.Or(cfg.Version, version.Unknown))),
+		Publisher: Counted(publisher),
 		Limiter:   &ratelimit.Limiter{Seconds: store, Now: now, Sleep: ratelimit.Sleep},
 		Now:       now,
 		Deadlines: store.Deadlines(),
@@ -111,5 +120,5 @@ func Assemble(cfg config.Config, env aws.Config, now func() time.Time, logger *s
 		a(&deps, cfg, env)
 	}
 	parts := wire.New(deps, cfg.Settings)
-	return Function{Parts: parts, Deps: Deps{Guard: parts.Guard, Facts: store, Beats: store, Metrics: cfg.Metrics, Logger: logger, Now: now}, Config: cfg, AWS: env, Store: store, AccountName: accountName, Organization: members}
+	return Function{Parts: parts, Deps: Deps{Guard: parts.Guard, Facts: store, Beats: store, Metrics: cfg.Metrics, Logger: logger, Now: now}, Config: cfg, AWS: env, Store: store, AccountName: accountName, Organization: members, Placer: placer}
 }

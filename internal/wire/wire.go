@@ -63,6 +63,7 @@ type Settings struct {
 	RootInterval time.Duration
 	UsersPerRun  int
 	DayTwo       []daytwo.Step // steps of day two that are checked
+	Routes       []accountcheck.Route
 
 	FailedSigninsHigh int
 	FailedUserSignins int
@@ -102,7 +103,7 @@ func (s *Settings) quarantine() quarantine.Settings {
 }
 
 func (s *Settings) accounts() accountcheck.Settings {
-	return accountcheck.Settings{Bootstrap: s.Bootstrap, RootInterval: s.RootInterval, Users: s.UsersPerRun, DayTwo: s.DayTwo, Batch: s.Batch}
+	return accountcheck.Settings{Bootstrap: s.Bootstrap, RootInterval: s.RootInterval, Users: s.UsersPerRun, DayTwo: s.DayTwo, Routes: s.Routes, Batch: s.Batch}
 }
 
 // Parts are the guard and the workers beside it. Those whose adapters are nil are

@@ -35,6 +35,9 @@ func main() {
 		lambdahandler.Expire(f.Parts.Suppressor),
 		lambdahandler.CheckHealth(awshealth.New(&f.Config, f.AWS, time.Now), f.Parts.Guard))
 	f.Deps.Tasks = append(f.Deps.Tasks, lambdahandler.AccountTasks(f.Parts.Accounts, accounts, f.Config.HubAccount(), f.Organization, forwarders)...)
+	if f.Placer != nil { // after the accounts are discovered, and before most alerts
+		f.Deps.Tasks = append(f.Deps.Tasks, lambdahandler.CheckRoutes(f.Parts.Accounts, f.Config.HubAccount(), f.Placer))
+	}
 	f.Deps.Tasks = append(f.Deps.Tasks, lambdahandler.SendDigest(f.Digest()))
 	f.Deps.Tasks = append(f.Deps.Tasks, lambdahandler.CheckDayTwo(f.Parts.Accounts, f.Config.HubAccount(), awsdaytwo.New(f.AWS, accounts, time.Now)))
 	lambda.Start(lambdahandler.New(f.Deps).Handle)

@@ -19,6 +19,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
 	"time"
@@ -32,6 +33,7 @@ import (
 	"rootguard/internal/detect"
 	"rootguard/internal/failure"
 	"rootguard/internal/guard"
+	"rootguard/internal/worker"
 )
 
 var _ guard.Publisher = (*Publisher)(nil)
@@ -43,11 +45,19 @@ type Topics struct {
 	Chat       string // every alert, as a custom notification of Amazon Q Developer
 }
 
+// Router knows to which routes accounts belong. It is an accountcheck.Schedule.
+type Router interface {
+	// RoutesOf are the names of an account's routes.
+	RoutesOf(ctx context.Context, account string) ([]string, error)
+}
+
 // Publisher is a guard.Publisher over SNS topics. It is safe for concurrent use.
 type Publisher struct {
 	client  *sdk.Client
 	topics  Topics
 	version string
+	router  Router // nil where no route is by organizational unit or tag
+	logger  *slog.Logger
 }
 
 // New returns a Publisher.
@@ -58,6 +68,13 @@ func New(client *sdk.Client, topics Topics) *Publisher {
 // Of has the alerts name the version of rootguard that sends them.
 func (p *Publisher) Of(version string) *Publisher {
 	p.version = version
+	return p
+}
+
+// Route has the alerts name the routes of their accounts. Where these cannot be read,
+// an alert goes out without them, to the receivers of all alerts, and the log says so.
+func (p *Publisher) Route(r Router, logger *slog.Logger) *Publisher {
+	p.router, p.logger = r, logger
 	return p
 }
 
@@ -74,6 +91,10 @@ func (p *Publisher) Publish(ctx context.Context, a alert.Alert) error {
 		topic   string
 		compose func(alert.Alert) (sdk.PublishInput, error)
 	}
+	routes, err := p.routes(ctx, &a)
+	if err != nil {
+		return failure.Permanent(err)
+	}
 	targets := []target{{p.topics.Alerts, message}, {p.topics.Chat, chatMessage}}
 	if alert.Escalates(a) {
 		targets = slices.Insert(targets, 1, target{p.topics.Escalation, message})
@@ -88,6 +109,9 @@ func (p *Publisher) Publish(ctx context.Context, a alert.Alert) error {
 				outcomes[i] = failure.Permanent(err)
 				return
 			}
+			if routes.StringValue != nil {
+				in.MessageAttributes[config.AttributeRoute] = routes
+			}
 			outcomes[i] = p.send(ctx, t.topic, in)
 		})
 	}
@@ -98,11 +122,48 @@ func (p *Publisher) Publish(ctx context.Context, a alert.Alert) error {
 			took = append(took, t.topic)
 		}
 	}
-	err := errors.Join(outcomes...)
+	err = errors.Join(outcomes...)
 	if err != nil && len(took) > 0 {
 		return &guard.Partial{DeliveredTo: took, Err: err}
 	}
 	return err
+}
+
+// routesTimeout bounds the reading of routes, which the alert waits for.
+const routesTimeout = 3 * time.Second
+
+// routes is the attribute that names the routes of an alert's accounts; without a
+// value where there are none.
+func (p *Publisher) routes(ctx context.Context, a *alert.Alert) (types.MessageAttributeValue, error) {
+	none := types.MessageAttributeValue{}
+	accounts := []string{a.Finding.Account}
+	if a.Summary != nil && a.Summary.AccountCount > 1 {
+		accounts = summaryAccounts(a.Summary)
+	}
+	if p.router == nil || len(accounts) == 1 && accounts[0] == "" {
+		return none, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, routesTimeout)
+	defer cancel()
+	found, errs := make([][]string, len(accounts)), make([]error, len(accounts))
+	worker.Each(len(accounts), func(i int) { found[i], errs[i] = p.router.RoutesOf(ctx, accounts[i]) })
+	for i, err := range errs {
+		if err != nil {
+			p.logger.Warn("routes of an account not read: its alert goes to the receivers of all alerts alone", "account", accounts[i], "alert", a.ID, "error", err.Error())
+			break
+		}
+	}
+	names := slices.Concat(found...)
+	slices.Sort(names)
+	if names = slices.Compact(names); len(names) == 0 {
+		return none, nil
+	}
+	value, err := encode(names)
+	if err != nil {
+		return none, fmt.Errorf("encoding routes of alert %s: %w", a.ID, err)
+	}
+	list := "String.Array"
+	return types.MessageAttributeValue{DataType: &list, StringValue: &value}, nil
 }
 
 // send publishes to one topic within its budget.

@@ -1,7 +1,12 @@
 package sns_test
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
+	"log/slog"
+	"strings"
 	"testing"
 
 	"rootguard/internal/alert"
@@ -84,7 +89,77 @@ func TestRoutes(t *testing.T) {
 			t.Errorf("%s passes %v, want %v", name, got, [3]bool{tt.all, tt.medium, tt.other})
 		}
 	}
-	if passes(t, all, snstest.Message{}) {
+	if passes(t, all, snstest.Message{}) || passes(t, config.Route{Name: "team", Tags: []string{"a=b"}}, snstest.Message{}) {
 		t.Error("an alarm, which has no attributes, passes")
+	}
+}
+
+// placed are the routes of accounts; of others they cannot be read.
+type placed map[string][]string
+
+func (p placed) RoutesOf(_ context.Context, account string) ([]string, error) {
+	names, known := p[account]
+	if !known {
+		return nil, errors.New("table: throttled")
+	}
+	return names, nil
+}
+
+// TestRoutesByName: an alert names the routes of its accounts, of a summary those of all
+// of them. Where routes cannot be read, the alert goes out without, and the log says so.
+func TestRoutesByName(t *testing.T) {
+	const payments, data, none, unread = "123456789012", "210987654321", "333333333333", "444444444444"
+	routes := placed{payments: {"payments", "production"}, data: {"data", "production"}, none: nil}
+	ours := config.Route{Name: "payments", Units: []string{"Payments"}}
+	high := config.Route{Name: "production", Accounts: []string{unread}, Tags: []string{"stage=production"}, Least: detect.High}
+	of := func(account string, s detect.Severity) alert.Alert {
+		a := anAlert(s)
+		a.Finding.Account = account
+		return a
+	}
+	summary := func(accounts ...string) alert.Alert {
+		a := of(accounts[0], detect.High)
+		a.Summary = &alert.Summary{AccountCount: len(accounts)}
+		for _, account := range accounts {
+			a.Summary.Accounts = append(a.Summary.Accounts, alert.SummaryAccount{Account: account})
+		}
+		return a
+	}
+	digest := of(payments, detect.Info)
+	digest.Finding = detect.Digest(payments, "2 accounts", digest.Finding.EventTime)
+	for name, tt := range map[string]struct {
+		a          alert.Alert
+		names      string
+		ours, high bool
+		warned     bool
+	}{
+		"info":                    {of(payments, detect.Info), `["payments","production"]`, true, false, false},
+		"critical":                {of(payments, detect.Critical), `["payments","production"]`, true, true, false},
+		"of another account":      {of(data, detect.Critical), `["data","production"]`, false, true, false},
+		"of no route":             {of(none, detect.Critical), "", false, false, false},
+		"of no account":           {of("", detect.Critical), "", false, false, false},
+		"whose routes are unread": {of(unread, detect.Critical), "", false, false, true},
+		"a summary":               {summary(data, none, payments), `["data","payments","production"]`, true, true, false},
+		"a summary, one unread":   {summary(unread, payments), `["payments","production"]`, true, true, true},
+		"the digest":              {digest, `["payments","production"]`, false, false, false},
+	} {
+		var log bytes.Buffer
+		server := snstest.New(t)
+		publisher := sns.New(client(server.URL), sns.Topics{Alerts: "arn:aws:sns:us-east-1:123456789012:alerts", Escalation: "arn:aws:sns:us-east-1:123456789012:escalation"}).
+			Route(routes, slog.New(slog.NewTextHandler(&log, nil)))
+		if err := publisher.Publish(t.Context(), tt.a); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		for _, m := range server.Messages() {
+			if got := m.Attributes[config.AttributeRoute]; got.Value != tt.names || tt.names != "" && got.Type != "String.Array" {
+				t.Errorf("%s: the routes are %v, want %s", name, got, tt.names)
+			}
+			if got := [2]bool{passes(t, ours, m), passes(t, high, m)}; got != [2]bool{tt.ours, tt.high} {
+				t.Errorf("%s passes %v, want %v", name, got, [2]bool{tt.ours, tt.high})
+			}
+		}
+		if warned := strings.Contains(log.String(), "table: throttled"); warned != tt.warned {
+			t.Errorf("%s: the log is %q", name, log.String())
+		}
 	}
 }

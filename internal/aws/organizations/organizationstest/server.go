@@ -1,14 +1,17 @@
-// Package organizationstest is an AWS Organizations for tests: DescribeAccount
-// and ListAccounts over HTTP, so that the real SDK client is what is tested. It follows the AWS
-// Organizations API Reference.
+// Package organizationstest is an AWS Organizations for tests: DescribeAccount,
+// ListAccounts, ListParents, DescribeOrganizationalUnit and ListTagsForResource over HTTP,
+// so that the real SDK client is what is tested. It follows the AWS Organizations API
+// Reference.
 package organizationstest
 
 import (
+	"cmp"
 	"encoding/json"
 	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -20,8 +23,12 @@ type Server struct {
 	PageSize int // accounts in an answer; 0: all
 
 	mu     sync.Mutex
-	names  map[string]string // account ID to name
-	states map[string]string // account ID to its state; ACTIVE where there is none
+	names  map[string]string   // account ID to name
+	states map[string]string   // account ID to its state; ACTIVE where there is none
+	units  map[string]unit     // by ID
+	parent map[string]string   // of an account; Root where there is none
+	tags   map[string][]string // of an account, as key and value in turn
+	placed []string
 	asked  []string
 	refuse string
 	stall  chan struct{}
@@ -30,7 +37,7 @@ type Server struct {
 // New starts a server that ends with the test.
 func New(tb testing.TB) *Server {
 	tb.Helper()
-	s := &Server{names: map[string]string{}, states: map[string]string{}}
+	s := &Server{names: map[string]string{}, states: map[string]string{}, units: map[string]unit{}, parent: map[string]string{}, tags: map[string][]string{}}
 	web := httptest.NewServer(s)
 	tb.Cleanup(web.Close)
 	s.URL = web.URL
@@ -52,6 +59,40 @@ func (s *Server) SetState(account, state string) {
 	if s.states[account] = state; state == "" {
 		delete(s.names, account)
 	}
+}
+
+// Root is the ID of the organization's root.
+const Root = "r-a1b2"
+
+// unit is an organizational unit.
+type unit struct{ name, parent string }
+
+// SetUnit makes an organizational unit, or renames or moves it.
+func (s *Server) SetUnit(id, name, parent string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.units[id] = unit{name, parent}
+}
+
+// Move puts an account into a unit, or the root.
+func (s *Server) Move(account, parent string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.parent[account] = parent
+}
+
+// Tag gives an account its tags, as key and value in turn.
+func (s *Server) Tag(account string, tags ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tags[account] = tags
+}
+
+// Placed lists what was asked about where accounts are, as "ListParents ID".
+func (s *Server) Placed() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.placed)
 }
 
 // Refuse fails every call with a code, such as "AccessDeniedException", until
@@ -95,7 +136,7 @@ func (s *Server) do(r *http.Request) (int, map[string]any) {
 	failed := func(code string) (int, map[string]any) {
 		return http.StatusBadRequest, map[string]any{"__type": code, "Message": code}
 	}
-	var in struct{ AccountId, NextToken string }
+	var in struct{ AccountId, NextToken, ChildId, OrganizationalUnitId, ResourceId string }
 	if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
 		return failed("SerializationException")
 	}
@@ -103,6 +144,12 @@ func (s *Server) do(r *http.Request) (int, map[string]any) {
 	case "AWSOrganizationsV20161128.DescribeAccount":
 	case "AWSOrganizationsV20161128.ListAccounts":
 		return s.list(in.NextToken)
+	case "AWSOrganizationsV20161128.ListParents":
+		return s.place("ListParents", in.ChildId, in.NextToken)
+	case "AWSOrganizationsV20161128.DescribeOrganizationalUnit":
+		return s.place("DescribeOrganizationalUnit", in.OrganizationalUnitId, "")
+	case "AWSOrganizationsV20161128.ListTagsForResource":
+		return s.place("ListTagsForResource", in.ResourceId, in.NextToken)
 	default:
 		return failed("UnknownOperationException")
 	}
@@ -152,4 +199,50 @@ func (s *Server) list(token string) (int, map[string]any) {
 		page = append(page, account(id, s.names[id], state))
 	}
 	return http.StatusOK, map[string]any{"Accounts": page}
+}
+
+// place answers about where an account or a unit is, and its tags. Lists begin with an
+// empty page, as they may.
+func (s *Server) place(call, id, token string) (int, map[string]any) {
+	failed := func(code string) (int, map[string]any) {
+		return http.StatusBadRequest, map[string]any{"__type": code, "Message": code}
+	}
+	s.mu.Lock()
+	s.placed = append(s.placed, call+" "+id)
+	refuse, stall := s.refuse, s.stall
+	_, member := s.names[id]
+	is, known := s.units[id]
+	parent, tags := cmp.Or(s.parent[id], Root), s.tags[id]
+	s.mu.Unlock()
+	if stall != nil {
+		<-stall
+	}
+	switch {
+	case refuse != "":
+		return failed(refuse)
+	case call == "DescribeOrganizationalUnit" && !known:
+		return failed("OrganizationalUnitNotFoundException")
+	case call == "DescribeOrganizationalUnit":
+		return http.StatusOK, map[string]any{"OrganizationalUnit": map[string]any{"Id": id, "Name": is.name, "Arn": "arn:aws:organizations::111111111111:ou/o-a1b2c3d4e5/" + id}}
+	case call == "ListParents" && !member && !known:
+		return failed("ChildNotFoundException")
+	case call == "ListTagsForResource" && !member:
+		return failed("TargetNotFoundException")
+	case token == "":
+		return http.StatusOK, map[string]any{"Parents": []any{}, "Tags": []any{}, "NextToken": "more"}
+	case call == "ListParents":
+		if known {
+			parent = is.parent
+		}
+		kind := "ORGANIZATIONAL_UNIT"
+		if strings.HasPrefix(parent, "r-") {
+			kind = "ROOT"
+		}
+		return http.StatusOK, map[string]any{"Parents": []any{map[string]any{"Id": parent, "Type": kind}}}
+	}
+	all := []any{}
+	for pair := range slices.Chunk(tags, 2) {
+		all = append(all, map[string]any{"Key": pair[0], "Value": pair[1]})
+	}
+	return http.StatusOK, map[string]any{"Tags": all}
 }
