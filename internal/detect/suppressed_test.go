@@ -69,7 +69,7 @@ func TestByPrincipal(t *testing.T) {
 		}
 	}
 	for _, text := range []string{
-		"", "Any", "alice", "*", "AIDA", "AIDAEXAMPLEALICE000*", "arn:aws:iam::123456789012:user/", "arn:aws:iam::123456789012:user/*", "arn:aws:iam::1234:user/a",
+		"", "Any", "alice", "*", "AIDA", "AIDAEXAMPLEALICE000*", "arn:aws:iam::123456789012:user/", "arn:aws:iam::123456789012:user/*", "arn:aws:iam::1234:user/a", "arn:aws:iam::12345678901a:user/a",
 		"arn:aws:iam::123456789012:group/a", "arn:aws:sts::123456789012:assumed-role/Terraform", "arn:aws:sts::123456789012:role/a", "arn:aws:iam::123456789012:root/x",
 		"arn:aws:s3:::123456789012", "arn:aws:iam::123456789012:role/a b", "arn:aws:iam::" + account + ":role/" + strings.Repeat("a", 3000),
 	} {

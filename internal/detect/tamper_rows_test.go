@@ -32,6 +32,7 @@ func TestTamperingRows(t *testing.T) {
 		{"dynamodb:UpdateContinuousBackups", fields{"tableName": "rootguard-TableCD117FA1-1ABC"}, fields{"tableName": "orders"}},
 		{"events:UpdateEventBus", fields{"name": "default", "kmsKeyIdentifier": "x"}, fields{"name": "orders", "kmsKeyIdentifier": "x"}},
 		{"events:UpdateEventBus", fields{"name": "arn:aws:events:us-east-1:111122223333:event-bus/default"}, fields{"name": "default-orders"}},
+		{"events:PutRule", fields{"name": "rootguard-root", "state": "DISABLED"}, fields{"name": "orders", "state": "DISABLED"}},
 		{"events:PutPermission", fields{"statementId": "rootguard-members", "eventBusName": "default"}, fields{"statementId": "partner"}},
 		{"events:RemovePermission", fields{"statementId": "rootguard-members"}, fields{"statementId": "partner"}},
 		{"sns:AddPermission", fields{"topicArn": topic}, fields{"topicArn": strings.Replace(topic, "rootguard", "orders", 1)}},

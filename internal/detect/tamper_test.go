@@ -187,4 +187,23 @@ func TestGuardCallOf(t *testing.T) {
 	if guardCallOf([]byte("events.amazonaws.com"), []byte("DeleteRule2")) != nil {
 		t.Error("only Lambda's names carry a version")
 	}
+	for rest, is := range map[string]bool{"": true, "0": true, "20150331v2": true, "9": true, "/": false, ":": false, "Concurrency": false} {
+		if got := guardCallOf([]byte(lambdaSource), []byte("DeleteFunctionEventInvokeConfig"+rest)); (got != nil) != is {
+			t.Errorf("%q after the name: %+v", rest, got)
+		}
+	}
+}
+
+// TestPart: a name is rootguard's where the prefix is a word of its own in it.
+func TestPart(t *testing.T) {
+	for _, tt := range []struct{ prefix, name, want string }{
+		{"", "rootguard", "rootguard"}, {"", "rootguard-x", "rootguard-x"}, {"", "RootguardX", "RootguardX"}, {"", "a/rootguard{x", "rootguard{x"},
+		{"", "rootguardian", ""}, {"", "rootguarda", ""}, {"", "rootguardz", ""}, {"", "my-rootguard", ""}, {"", "rootguar", ""},
+		{"", "arn:aws:sns:us-east-1:1:rootguard-T", "rootguard-T"},
+		{"acme-", "acme-x", "acme-x"}, {"acme-", "acme-", "acme-"}, {"acme-", "acmex", ""}, {"acme", "acmex", ""}, {"acme", "acme~x", "acme~x"},
+	} {
+		if got := (&Own{Prefix: tt.prefix}).part(tt.name); got != tt.want {
+			t.Errorf("part of %q with prefix %q is %q, want %q", tt.name, tt.prefix, got, tt.want)
+		}
+	}
 }
