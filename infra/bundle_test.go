@@ -77,6 +77,9 @@ func TestBundle(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if full, err := deploy.FullPolicy(b.Manifest, "111122223333"); err != nil || string(full) != string(policy) {
+		t.Errorf("access.md has another policy than the bundle's (%v)", err)
+	}
 	// IAM User Guide, "IAM and AWS STS quotas": a managed policy, without white space.
 	if n := len(strings.Join(strings.Fields(string(policy)), "")); n > 6144 {
 		t.Errorf("the policy for deploying has %d characters, and a managed one has at most 6,144", n)

@@ -47,6 +47,9 @@ type AuditEvent struct {
 
 	Until time.Time `json:"until,omitzero"`  // of an Opened
 	Owner string    `json:"owner,omitempty"` // of an Opened: who answers for the use of root
+
+	By      []string `json:"by,omitempty"`      // of a DeploymentOpened: who deploys, see detect.DeployedBy
+	Version string   `json:"version,omitempty"` // of a DeploymentOpened, where it is known
 }
 
 // Action is what an entry reports.
@@ -56,6 +59,11 @@ type Action string
 const (
 	Opened Action = "open"
 	Closed Action = "close"
+
+	// Of a deployment of rootguard. They are acts of their own, so that no version takes
+	// the announcement of a deployment for one of root use.
+	DeploymentOpened Action = "deploy"
+	DeploymentClosed Action = "deployed"
 )
 
 // Announcement is root use that was announced.
@@ -88,16 +96,18 @@ func (a *Announcement) use() detect.AnnouncedUse {
 
 // Of puts entries together, by the time they begin. A closing
 // without its opening is left out.
-func Of(entries []AuditEvent) []Announcement {
+func Of(entries []AuditEvent) []Announcement { return of(entries, Opened, Closed) }
+
+func of(entries []AuditEvent, opened, ended Action) []Announcement {
 	var all []Announcement
 	closed := map[string]*AuditEvent{}
 	for i := range entries {
-		if e := &entries[i]; e.Action == Closed {
+		if e := &entries[i]; e.Action == ended {
 			closed[e.ID] = e
 		}
 	}
 	for i := range entries {
-		if e := &entries[i]; e.Action == Opened {
+		if e := &entries[i]; e.Action == opened {
 			all = append(all, Announcement{Opened: *e, EndedEarly: closed[e.ID]})
 		}
 	}

@@ -24,6 +24,7 @@ import (
 	"rootguard/internal/aws/iam/iamtest"
 	"rootguard/internal/cloudtrail"
 	"rootguard/internal/config"
+	"rootguard/internal/deploy"
 	"rootguard/internal/detect"
 	"rootguard/internal/fake"
 	"rootguard/internal/quarantine"
@@ -141,10 +142,10 @@ func TestAccess(t *testing.T) {
 		{title: "Read: `status --aws`, `report --aws`, `digest --aws`, `explain --aws`, `incidents`, `announce list`", runs: [][]string{
 			{"status", "--aws"}, {"digest", "--aws"}, {"report", "--aws", "-o", "-"}, {"explain", "--aws", "e-1"}, {"incidents"}, {"announce", "list", "--all"},
 		}},
-		{title: "On call: `ack`, `announce open`, `announce close`, and what reads", runs: [][]string{
+		{title: "On call: `ack`, `announce open`, `announce deploy`, `announce close`, and what reads", runs: [][]string{
 			{"ack", incidents[0], "--note", "x"}, {"ack", incidents[1], incidents[2], "--note", "x"}, {"ack", "--all", "--snooze", "1h", "--note", "x"},
 			{"announce", "open", "--account", "111122223333", "--for", "1h", "--owner", "alice", "--reason", "x"}, {"announce", "close", "--account", "111122223333"},
-			{"incidents"}, {"status", "--aws"},
+			{"announce", "deploy", "--for", "1h", "--owner", "alice", "--reason", "x"}, {"incidents"}, {"status", "--aws"},
 		}, extra: topicKey, why: topicKeyWhy},
 		{title: "Quarantine: `release`", runs: [][]string{{"release", "eve", "--account", "111122223333", "--reason", "x"}}, extra: topicKey, why: topicKeyWhy},
 		{title: "Check the guard: `doctor`", runs: [][]string{{"doctor"}},
@@ -202,6 +203,13 @@ func TestAccess(t *testing.T) {
 		}
 		doc.WriteString("```json\n" + policyOf(t, found) + "```\n")
 	}
+
+	// What deploying needs the release's tests hold to the calls that it makes.
+	policy, err := deploy.FullPolicy(deploy.Manifest{Prefix: "rootguard", Partition: "aws"}, "111122223333")
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc.WriteString("\n## Deploy: `deploy`, `upgrade`, `destroy`\n\nWhat `rootguard deploy --policy-of ACCOUNT` prints, for the account `111122223333`: what the command calls, and what CloudFormation calls for it. Beside that, `doctor` runs at the end, unless `--no-wait` is given. Who may make roles named `rootguard-*` can give them any permission: give it to a role that only a reviewed release can use.\n\n```json\n" + string(policy) + "```\n")
 
 	const file, mark = "../docs/access.md", "<!-- From here on written by the test TestAccess -->\n"
 	was, err := os.ReadFile(file)

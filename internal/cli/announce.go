@@ -15,9 +15,10 @@ import (
 )
 
 type announceCmd struct {
-	Open  announceOpenCmd  `cmd:"" help:"Announce that root will be used in an account."`
-	List  announceListCmd  `cmd:"" help:"List what is announced."`
-	Close announceCloseCmd `cmd:"" help:"End an announcement before its time."`
+	Open   announceOpenCmd   `cmd:"" help:"Announce that root will be used in an account."`
+	Deploy announceDeployCmd `cmd:"" help:"Announce that rootguard itself will be deployed."`
+	List   announceListCmd   `cmd:"" help:"List what is announced."`
+	Close  announceCloseCmd  `cmd:"" help:"End an announcement before its time."`
 }
 
 // announcePermissions are what those need who change announcements or acknowledge.
@@ -142,6 +143,10 @@ type windowJSON struct {
 	OpenedBy detect.Actor `json:"opened_by"`
 	OpenedAt time.Time    `json:"opened_at"`
 	Closed   *closedJSON  `json:"closed,omitempty"`
+
+	Kind    string   `json:"kind,omitempty"` // "deployment" of one of rootguard itself
+	By      []string `json:"by,omitempty"`   // who deploys
+	Version string   `json:"version,omitempty"`
 }
 
 type closedJSON struct {
@@ -163,11 +168,25 @@ func (c *closedJSON) line(done string) string {
 	return label.Clean(line)
 }
 
+func isDeployment(a *announcement.Announcement) bool {
+	return a.Opened.Action == announcement.DeploymentOpened
+}
+
+// announced are all announcements of some entries, by the time they begin.
+func announced(entries []announcement.AuditEvent) []announcement.Announcement {
+	all := append(announcement.Of(entries), announcement.DeploymentsOf(entries)...)
+	slices.SortStableFunc(all, func(a, b announcement.Announcement) int { return a.Opened.From.Compare(b.Opened.From) })
+	return all
+}
+
 func windowOf(a *announcement.Announcement, now time.Time) windowJSON {
 	o := &a.Opened
 	w := windowJSON{
 		Schema: windowSchema, ID: o.ID, Account: o.Account, State: stateOf(a, now), From: o.From, Until: a.End(), Owner: o.Owner, Reason: o.Reason,
 		OpenedBy: o.Actor, OpenedAt: o.At,
+	}
+	if isDeployment(a) {
+		w.Kind, w.By, w.Version = "deployment", o.By, o.Version
 	}
 	if c := a.EndedEarly; c != nil {
 		w.Closed = closedOf(c.Actor, c.At, c.Reason)
@@ -199,7 +218,7 @@ func (c announceListCmd) Run(ctx context.Context, sys system) error {
 		return err
 	}
 	now := sys.now()
-	all := announcement.Of(entries)
+	all := announced(entries)
 	if !c.All {
 		all = slices.DeleteFunc(all, func(a announcement.Announcement) bool { return !now.Before(a.End()) })
 	}
@@ -215,7 +234,7 @@ func (c announceListCmd) Run(ctx context.Context, sys system) error {
 		if c.All {
 			what = "was ever announced"
 		}
-		return writeText(sys.stdout, fmt.Sprintf("No root use %s in %s.\n", what, where))
+		return writeText(sys.stdout, fmt.Sprintf("No root use and no deployment %s in %s.\n", what, where))
 	}
 	var b strings.Builder
 	p := sys.paint()
@@ -223,6 +242,9 @@ func (c announceListCmd) Run(ctx context.Context, sys system) error {
 		a := &all[i]
 		o := &a.Opened
 		fmt.Fprintf(&b, "%s  account %s  %s  %s to %s\n", p.bold(o.ID), o.Account, stateOf(a, now), label.Time(o.From), label.Time(o.Until))
+		if isDeployment(a) {
+			fmt.Fprintf(&b, "  %s\n", label.Clean(strings.TrimSuffix("deployment of rootguard "+o.Version, " ")+", by "+strings.Join(o.By, ", ")))
+		}
 		fmt.Fprintf(&b, "  %s\n", label.Clean(o.Owner+": "+o.Reason))
 		fmt.Fprintf(&b, "  %s\n", p.faint(label.Clean("opened "+label.Time(o.At)+" by "+o.Actor.ARN)))
 		if c := a.EndedEarly; c != nil {
@@ -243,7 +265,7 @@ type announceCloseCmd struct {
 
 // Help has examples.
 func (announceCloseCmd) Help() string {
-	return `From then on root use is reported as always. All receivers get a note, and some minutes later the summary. An announcement that has not begun never does.
+	return `From then on root use, or a deployment of rootguard, is reported as always. Of root use all receivers get a note, and some minutes later the summary. An announcement that has not begun never does.
 
 ` + announcePermissions + `
 
@@ -274,12 +296,15 @@ func (c announceCloseCmd) Run(ctx context.Context, sys system) error {
 		return err
 	}
 	now := sys.now()
-	a, err := c.choose(announcement.Of(entries), id, now)
+	a, err := c.choose(announced(entries), id, now)
 	if err != nil {
 		return err
 	}
 	if a.EndedEarly == nil && !now.Before(a.End()) {
 		return fmt.Errorf("announcement %s of account %s is over since %s", a.Opened.ID, c.Account, label.Time(a.End()))
+	}
+	if isDeployment(&a) {
+		return c.closeDeployment(ctx, sys, o, a, reason)
 	}
 	closed, already, err := o.parts.Announcer.Close(ctx, a, o.actor, reason)
 	if err != nil {
@@ -295,6 +320,23 @@ func (c announceCloseCmd) Run(ctx context.Context, sys system) error {
 	return writeText(sys.stdout, fmt.Sprintf(text, sys.paint().bold(a.Opened.ID), c.Account))
 }
 
+// closeDeployment ends the announcement of a deployment.
+func (c announceCloseCmd) closeDeployment(ctx context.Context, sys system, o *operator, a announcement.Announcement, reason string) error {
+	already := a.EndedEarly != nil
+	closed, err := announcement.CloseDeployment(ctx, o.store, a, o.actor, reason, sys.now())
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return writeJSON(sys.stdout, windowOf(&closed, sys.now()))
+	}
+	text := "%s  the deployment of rootguard is no longer announced.\n"
+	if already {
+		text = "%s  the deployment of rootguard was closed before, " + label.Time(closed.EndedEarly.At) + " by " + label.Clean(closed.EndedEarly.Actor.ARN) + ".\n"
+	}
+	return writeText(sys.stdout, fmt.Sprintf(text, sys.paint().bold(a.Opened.ID)))
+}
+
 // choose is the announcement of an ID, or the only one that is not over.
 func (c announceCloseCmd) choose(all []announcement.Announcement, id string, now time.Time) (announcement.Announcement, error) {
 	fits := func(a announcement.Announcement) bool { return a.Opened.ID == id }
@@ -308,7 +350,7 @@ func (c announceCloseCmd) choose(all []announcement.Announcement, id string, now
 	case len(all) == 0 && id != "":
 		return announcement.Announcement{}, fmt.Errorf("account %s has no announcement %s; rootguard announce list --account %s --all shows those it has", c.Account, id, c.Account)
 	case len(all) == 0:
-		return announcement.Announcement{}, fmt.Errorf("no root use is announced in account %s; rootguard announce list shows where it is", c.Account)
+		return announcement.Announcement{}, fmt.Errorf("nothing is announced in account %s; rootguard announce list shows where it is", c.Account)
 	}
 	ids := make([]string, len(all))
 	for i := range all {

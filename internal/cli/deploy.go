@@ -279,6 +279,7 @@ type deployment struct {
 	bundle   *deploy.Bundle
 	cfg      aws.Config
 	account  string
+	caller   string // the ARN of who runs the command
 	deployer deploy.Deployer
 	stacks   *cloudformation.Deployer
 	progress progressLine
@@ -317,7 +318,7 @@ func (f deployFlags) begin(ctx context.Context, sys system) (*deployment, error)
 	if err := writeText(sys.stdout, fmt.Sprintf("account %s, as %s\n", account, label.CleanText(arn))); err != nil {
 		return nil, err
 	}
-	d := &deployment{flags: f, sys: sys, bundle: bundle, cfg: cfg, account: account, progress: progressLine{sys: sys}}
+	d := &deployment{flags: f, sys: sys, bundle: bundle, cfg: cfg, account: account, caller: arn, progress: progressLine{sys: sys}}
 	bucket := f.Bucket
 	if bucket == "" {
 		bucket = "rootguard-assets-" + account + "-" + cfg.Region
@@ -405,8 +406,11 @@ func (f deployFlags) run(ctx context.Context, sys system, given map[string]strin
 		}
 		return errors.Join(err, discarded)
 	}
+	ended := func(context.Context) {}
+	d.deployer.Updating = func(ctx context.Context, guard deploy.Stack) { ended = d.announces(ctx, &guard) }
 	err = d.deployer.Apply(ctx, plan)
 	d.progress.clear()
+	ended(ctx)
 	if err != nil {
 		return fmt.Errorf("%w; fix it and run the same command again, it goes on from there", err)
 	}

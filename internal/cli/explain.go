@@ -129,6 +129,10 @@ func explainClaim(b *strings.Builder, p paint, c guard.Claim, unsent string, wid
 	case guard.Folded:
 		what = "a repeat, counted in the roll-up of its session"
 	case guard.Withheld:
+		if c.Deployment != "" {
+			what = "part of a deployment of rootguard, which one note reports (" + label.Clean(c.Deployment) + ")"
+			break
+		}
 		what = "on record and counted, and not sent: suppression " + label.Clean(c.Suppression) + " held it back (rootguard suppress list --all)"
 	case guard.Leased, guard.Released:
 		what = unsent

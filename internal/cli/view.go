@@ -289,7 +289,11 @@ func (v *view) alerts(ctx context.Context, account string) ([]report.Alert, erro
 			early[c.Series] = append(early[c.Series], c)
 		case c.State == guard.Withheld:
 			f := *c.Finding
-			f.Title += " (suppressed)"
+			if c.Deployment != "" {
+				f.Title += " (part of a deployment)"
+			} else {
+				f.Title += " (suppressed)"
+			}
 			out = append(out, report.Alert{Finding: f})
 		default:
 			if c.Series != "" {

@@ -28,6 +28,7 @@ type Stack struct {
 	Reason     string // of the status, where it has one
 	Parameters map[string]string
 	Outputs    map[string]string
+	Role       string // ARN of the role by which CloudFormation works on it; "" for its caller's permissions
 }
 
 // Request asks for a change set.
@@ -104,6 +105,9 @@ type Deployer struct {
 	// Wait pauses between two questions about a status.
 	Wait     func(ctx context.Context) error
 	Progress func(Event) // may be nil
+	// Updating is called before a deployment begins to change a guard that is there, once.
+	// It may be nil.
+	Updating func(ctx context.Context, guard Stack)
 }
 
 // Choices are what an operator gives. What is not given stays as deployed, or else
@@ -376,6 +380,9 @@ func (d *Deployer) Apply(ctx context.Context, p *Plan) error {
 			sets = append(sets, set)
 		}
 	}
+	if p.Before.Status != "" {
+		d.updating(ctx, p.Before)
+	}
 	report := d.counter(len(sets) + len(p.Remove))
 	err := each(ctx, len(sets), func(ctx context.Context, i int) error {
 		if err := d.Stacks.Start(ctx, sets[i]); err != nil {
@@ -395,6 +402,12 @@ func (d *Deployer) Apply(ctx context.Context, p *Plan) error {
 	return d.protect(ctx, p)
 }
 
+func (d *Deployer) updating(ctx context.Context, guard Stack) {
+	if d.Updating != nil {
+		d.Updating(ctx, guard)
+	}
+}
+
 // protect has the guard's table protected, now that its stack is there.
 func (d *Deployer) protect(ctx context.Context, p *Plan) error {
 	guard, err := d.Stacks.Stack(ctx, p.Before.Target)
@@ -410,6 +423,7 @@ func (d *Deployer) protect(ctx context.Context, p *Plan) error {
 	if set.ID == "" {
 		return nil
 	}
+	d.updating(ctx, guard)
 	if err := d.Stacks.Start(ctx, set); err != nil {
 		return fmt.Errorf("protecting the table: %w", err)
 	}

@@ -19,6 +19,7 @@ var callerActions = []statement{
 	{"Bucket", []string{"s3:CreateBucket", "s3:ListBucket"}, []string{"arn:aws:s3:::rootguard-assets-ACCOUNT-*"}},
 	{"Archives", []string{"s3:GetObject", "s3:PutObject"}, []string{"arn:aws:s3:::rootguard-assets-ACCOUNT-*/rootguard/*"}},
 	{"Preflight", []string{"events:ListRules", "events:TestEventPattern", "lambda:GetAccountSettings"}, []string{"*"}},
+	{"Announce", []string{"dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:Query"}, []string{"arn:aws:dynamodb:*:ACCOUNT:table/%s-*"}},
 	{"Receivers", []string{"sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic"}, []string{"arn:aws:sns:*:ACCOUNT:%s-*"}},
 }
 
@@ -126,6 +127,19 @@ func (b *Bundle) Policy(account string) ([]byte, error) {
 			types[of] = true
 		}
 	}
+	return policyOf(b.Manifest, account, types)
+}
+
+// FullPolicy is the policy for a bundle with resources of every type that is known here.
+func FullPolicy(of Manifest, account string) ([]byte, error) {
+	types := map[string]bool{}
+	for name := range ownActions {
+		types[name] = true
+	}
+	return policyOf(of, account, types)
+}
+
+func policyOf(m Manifest, account string, types map[string]bool) ([]byte, error) {
 	type allow struct {
 		Sid, Effect      string
 		Action, Resource []string
@@ -137,7 +151,7 @@ func (b *Bundle) Policy(account string) ([]byte, error) {
 	add := func(s statement) {
 		resources := make([]string, len(s.resources))
 		for i, r := range s.resources {
-			resources[i] = strings.NewReplacer("%s", b.Prefix, "ACCOUNT", account, "arn:aws:", "arn:"+b.Partition+":").Replace(r)
+			resources[i] = strings.NewReplacer("%s", m.Prefix, "ACCOUNT", account, "arn:aws:", "arn:"+m.Partition+":").Replace(r)
 		}
 		policy.Statement = append(policy.Statement, allow{s.sid, "Allow", s.actions, resources})
 	}

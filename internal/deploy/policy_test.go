@@ -47,7 +47,7 @@ func TestPolicy(t *testing.T) {
 			}
 		}
 	}
-	if want := []string{"Stacks", "Bucket", "Archives", "Preflight", "Receivers", "Functions", "Topics"}; !slices.Equal(sids, want) {
+	if want := []string{"Stacks", "Bucket", "Archives", "Preflight", "Announce", "Receivers", "Functions", "Topics"}; !slices.Equal(sids, want) {
 		t.Errorf("statements %v, want %v", sids, want)
 	}
 	if s := string(text); strings.Contains(s, "ACCOUNT") || strings.Contains(s, "%s") || !strings.Contains(s, "arn:aws:sns:*:111122223333:rootguard-*") {

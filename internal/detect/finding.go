@@ -82,9 +82,10 @@ type Finding struct {
 	// Also names the further findings that the same record matches; ID is the most specific.
 	Also []ID `json:"also,omitempty"`
 
-	// CutsOff is true of a call on rootguard's own rules, topics, trail, table or keys that
-	// removes or disables what alerts come by. It is for the guard, and not published.
-	CutsOff bool `json:"-"`
+	// OfNewVersion is true of a call on a part of rootguard that CloudFormation makes for
+	// a new version: it removes and disables nothing, and leaves the receivers as they are.
+	// It is for the guard, and not published.
+	OfNewVersion bool `json:"-"`
 
 	Account     string    `json:"account"`
 	Region      string    `json:"region,omitempty"`

@@ -67,9 +67,29 @@ func when(otherwise harm, test func(params) bool) func(params, bool) harm {
 	}
 }
 
-// cutOffSources are those of what alerts come by. A new version replaces functions,
-// their permissions and roles; it takes none of these away.
-var cutOffSources = []string{trailSource, "events.amazonaws.com", "sns.amazonaws.com", "dynamodb.amazonaws.com", kmsSource}
+// deploymentCalls are those that CloudFormation makes for a new version, by
+// eventSource: it replaces code, settings, patterns, and permissions of functions. None
+// is on the topics, receivers, table, trail or keys, or says who may become a role.
+var deploymentCalls = map[string][]string{
+	"events.amazonaws.com": {"PutRule", "PutTargets"},
+	lambdaSource: {
+		"UpdateFunctionCode", "UpdateFunctionConfiguration", "AddPermission", "RemovePermission", "PutFunctionEventInvokeConfig",
+		"UpdateFunctionEventInvokeConfig", "PutFunctionConcurrency", "PutRuntimeManagementConfig",
+	},
+	cloudtrail.IAMSource:       {"PutRolePolicy", "DeleteRolePolicy", "AttachRolePolicy", "DetachRolePolicy", "CreatePolicyVersion", "SetDefaultPolicyVersion"},
+	"sqs.amazonaws.com":        {"SetQueueAttributes"},
+	"scheduler.amazonaws.com":  {"UpdateSchedule"},
+	"monitoring.amazonaws.com": {"PutMetricAlarm"},
+	cloudFormation:             {"ExecuteChangeSet", "UpdateStack", "UpdateStackSet", "UpdateStackInstances"},
+}
+
+// replaced are those of them that remove what a new version puts in its place.
+var replaced = []string{"RemovePermission", "DeleteRolePolicy", "DetachRolePolicy"}
+
+// deploys reports whether a call that does harm is one of a new version.
+func (row *guardCall) deploys(source string, h harm) bool {
+	return slices.Contains(deploymentCalls[source], row.name) && (h == changes || slices.Contains(replaced, row.name))
+}
 
 // guardCalls are the calls by which rootguard or its trail can be disabled, by eventSource.
 var guardCalls = map[string][]guardCall{
@@ -257,7 +277,7 @@ func (o *Own) tampering(rec *cloudtrail.Record) Outcome {
 		return passed("the call on %s takes nothing away that rootguard needs", orUnnamed(name))
 	}
 	f := o.tampered(rec, row, name)
-	f.CutsOff = h == removes && slices.Contains(cutOffSources, rec.EventSource)
+	f.OfNewVersion = row.deploys(rec.EventSource, h)
 	return matched(f)
 }
 

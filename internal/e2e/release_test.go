@@ -771,7 +771,7 @@ func (e *emulation) permitted(t *testing.T, r *release) {
 		used[need.action] = true
 	}
 	for _, s := range statements {
-		if !slices.Contains([]string{"Stacks", "Bucket", "Archives", "Preflight", "Receivers"}, s.Sid) {
+		if !slices.Contains([]string{"Stacks", "Bucket", "Archives", "Preflight", "Announce", "Receivers"}, s.Sid) {
 			continue // CloudFormation's: see the policy's own test
 		}
 		for _, action := range s.Action {
@@ -796,6 +796,8 @@ func (c *call) deploys(t *testing.T) access {
 		a.action = map[string]string{"HeadBucket": "s3:ListBucket", "CreateBucket": "s3:CreateBucket", "HeadObject": "s3:GetObject", "PutObject": "s3:PutObject"}[actionOf(c)]
 	case "sns":
 		a.resource = c.form.Get("TopicArn")
+	case "dynamodb":
+		a.resource = arnIn("dynamodb", c.region, sharedAccount, "table/rootguard-TABLE")
 	case "events", "lambda":
 	default:
 		t.Errorf("the command calls %s, whose permission is not known here", operation(c))

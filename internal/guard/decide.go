@@ -17,6 +17,7 @@ type event struct {
 	finding detect.Finding
 	kind    alert.Kind     // of its alert; "" is First
 	limited bool           // it has its rate limit token, or needs none
+	once    bool           // of its series one alert goes out before the rest is rolled up, whatever the burst
 	digest  *alert.Digest  // that its alert carries
 	summary *alert.Summary // of several: the list
 
@@ -100,7 +101,11 @@ func (s *Settings) decide(ev event, c Claim, sr repeats.Series, now time.Time) d
 		return d
 	}
 
-	if (n.Alerts >= s.burst(f.ID) || n.Quiet) && f.Severity <= n.Severity && !escalate && !retry {
+	most := s.burst(f.ID)
+	if ev.once {
+		most = 1
+	}
+	if (n.Alerts >= most || n.Quiet) && f.Severity <= n.Severity && !escalate && !retry {
 		c.Key, c.State, c.Finding, c.Series, c.Group = ev.claim, Folded, f, sr.Key, groupKey(sr.Key, opened)
 		d := decision{verdict: fold, claim: c, of: sr.Finding}
 		if sr.Silence(opened, n) || s.learns(&sr, f, &n) {

@@ -60,6 +60,9 @@ type Deps struct {
 	// nothing can be asked.
 	Deployments Deployments
 
+	// AnnouncedDeployments says which of them were announced; nil where none can be.
+	AnnouncedDeployments AnnouncedDeployments
+
 	// AccountName is an account's name for people, "" where it is not known.
 	AccountName func(account string) string
 }
@@ -91,6 +94,7 @@ const (
 	Counted    Disposition = "counted"    // noted, and alerted where many come
 	Duplicate  Disposition = "duplicate"  // reported before
 	Suppressed Disposition = "suppressed" // on record; its alert is suppressed
+	Noted      Disposition = "noted"      // on record, as part of a deployment of rootguard that one note reports
 )
 
 // Result says what Handle did.
@@ -169,7 +173,7 @@ func (g *Guard) Handle(ctx context.Context, rec *cloudtrail.Record) (Result, err
 		if res.Outcome.Finding, ownerErr = g.keyOwner(ctx, res.Outcome.Finding); ownerErr != nil {
 			later = errors.Join(later, ownerErr)
 		}
-		told, err := g.Raise(ctx, g.deployed(ctx, res.Outcome.Finding))
+		told, err := g.raiseFound(ctx, res.Outcome.Finding)
 		res.Outcome, res.Disposition, res.Alert, res.Suppression = told.Outcome, told.Disposition, told.Alert, told.Suppression
 		if res.Disposition == Counted {
 			res.Outcome = detect.Outcome{Kind: detect.NotMatched, Reason: "one sign-in of an IAM user failed; it is counted, and reported where several of one user or from one address fail"}
@@ -182,6 +186,15 @@ func (g *Guard) Handle(ctx context.Context, rec *cloudtrail.Record) (Result, err
 		res.Disposition = Ignored
 	}
 	return res, later
+}
+
+// raiseFound is Raise for the finding of a record.
+func (g *Guard) raiseFound(ctx context.Context, f detect.Finding) (Result, error) {
+	f, of, ok := g.deployed(ctx, f)
+	if ok {
+		return g.raiseDeployed(ctx, f, of)
+	}
+	return g.Raise(ctx, f)
 }
 
 func (g *Guard) reader() accountfacts.Reader {

@@ -168,6 +168,10 @@ type Claim struct {
 	// that nothing as severe was alerted near it.
 	Throttled bool `json:"throttled,omitempty"`
 	Soon      bool `json:"soon,omitempty"`
+	// Deployment is what deployment of rootguard a Withheld event is part of, if any: "announced/"
+	// and the announcement's ID, or a stack's name and the ID of the event it began with.
+	Deployment string `json:"deployment,omitempty"`
+
 	// Suppression is the ID of the suppression that a Withheld event is a use of.
 	Suppression string `json:"suppression,omitempty"`
 	// Incident is of a notice that is collected: the one that is sent again.

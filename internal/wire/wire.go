@@ -147,7 +147,8 @@ func New(deps Deps, settings Settings) Parts {
 		core.Added, users.Accounts = append(core.Added, schedule), schedule
 	}
 	if deps.Announcements != nil {
-		core.Announcements = announcement.Register{Store: deps.Announcements}
+		register := announcement.Register{Store: deps.Announcements}
+		core.Announcements, core.AnnouncedDeployments = register, register
 	}
 	if deps.Suppressions != nil {
 		core.Suppressions = suppression.Register{Store: deps.Suppressions, Now: deps.Now}

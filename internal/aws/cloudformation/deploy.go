@@ -52,6 +52,7 @@ func (d *Deployer) Stack(ctx context.Context, of deploy.Target) (deploy.Stack, e
 	}
 	stack := &out.Stacks[0]
 	s.Status, s.Reason = string(stack.StackStatus), aws.ToString(stack.StackStatusReason)
+	s.Role = aws.ToString(stack.RoleARN)
 	s.Parameters, s.Outputs = map[string]string{}, map[string]string{}
 	for _, p := range stack.Parameters {
 		s.Parameters[aws.ToString(p.ParameterKey)] = aws.ToString(p.ParameterValue)

@@ -21,17 +21,25 @@ import (
 func TestCovers(t *testing.T) {
 	at := time.Date(2025, 3, 1, 12, 0, 0, 0, time.UTC)
 	const role = "rootguard-RootactivityRole27F53DE7-abc"
+	const stackID = "arn:aws:cloudformation:us-east-1:111122223333:stack/rootguard/1"
 	event := func(ago time.Duration, kind, physical, properties string) string {
-		return fmt.Sprintf(`<member><StackId>s</StackId><EventId>e</EventId><StackName>x</StackName><ResourceType>%s</ResourceType><PhysicalResourceId>%s</PhysicalResourceId><ResourceProperties>%s</ResourceProperties><Timestamp>%s</Timestamp></member>`,
+		return fmt.Sprintf(`<member><StackId>`+stackID+`</StackId><EventId>e</EventId><StackName>x</StackName><ResourceType>%s</ResourceType><PhysicalResourceId>%s</PhysicalResourceId><ResourceProperties>%s</ResourceProperties><Timestamp>%s</Timestamp></member>`,
 			kind, physical, properties, at.Add(-ago).Format(time.RFC3339))
+	}
+	begun := func(status, id string, ago time.Duration) string {
+		return fmt.Sprintf(`<member><StackId>`+stackID+`</StackId><EventId>%s</EventId><StackName>x</StackName><ResourceType>AWS::CloudFormation::Stack</ResourceType><PhysicalResourceId>`+stackID+`</PhysicalResourceId><ResourceStatus>%s</ResourceStatus><Timestamp>%s</Timestamp></member>`,
+			id, status, at.Add(-ago).Format(time.RFC3339))
 	}
 	stacks := map[string][]string{
 		"us-east-1/rootguard": {
 			event(-time.Hour, "AWS::Lambda::Function", "rootguard-iamuser", ""),
-			event(0, "AWS::CloudFormation::Stack", "arn:aws:cloudformation:us-east-1:111122223333:stack/rootguard/1", ""),
+			event(0, "AWS::CloudFormation::Stack", stackID, ""),
 			event(time.Minute, "AWS::IAM::Policy", "rootg-Rootac-1ABC", `{"PolicyName":"p","Roles":["`+role+`"]}`),
 			event(2*time.Minute, "AWS::Lambda::Function", "rootguard-rootactivity", `{"FunctionName":"rootguard-rootactivity"}`),
+			begun("UPDATE_ROLLBACK_IN_PROGRESS", "no-beginning", 3*time.Minute),
+			begun("UPDATE_IN_PROGRESS", "began", 4*time.Minute),
 			event(time.Hour, "AWS::Lambda::Function", "rootguard-sweep", ""),
+			begun("UPDATE_IN_PROGRESS", "earlier", 2*time.Hour),
 		},
 		"eu-west-1/rootguard-forward-eu-west-1": {event(time.Minute, "AWS::Events::Rule", "rootguard-forward-root-activity", "")},
 	}
@@ -63,13 +71,18 @@ func TestCovers(t *testing.T) {
 	finding := func(source, region, resource string) detect.Finding {
 		return detect.Finding{ID: detect.GuardTampered, Account: "111122223333", Region: region, EventTime: at, EventSource: source + ".amazonaws.com", Target: detect.Target{Resource: resource}}
 	}
+	update := func(stack string, after time.Duration) detect.Finding {
+		f := finding("cloudformation", "us-east-1", stack)
+		f.EventName, f.EventTime = "ExecuteChangeSet", at.Add(after)
+		return f
+	}
 	for name, tc := range map[string]struct {
 		f    detect.Finding
 		want string
 	}{
-		"a function":                 {finding("lambda", "us-east-1", "rootguard-rootactivity"), "rootguard"},
-		"by its ARN":                 {finding("lambda", "us-east-1", "arn:aws:lambda:us-east-1:111122223333:function:rootguard-rootactivity"), "rootguard"},
-		"a role, by its policy":      {finding("iam", "us-east-1", role), "rootguard"},
+		"a function":                 {finding("lambda", "us-east-1", "rootguard-rootactivity"), "rootguard began"},
+		"by its ARN":                 {finding("lambda", "us-east-1", "arn:aws:lambda:us-east-1:111122223333:function:rootguard-rootactivity"), "rootguard began"},
+		"a role, by its policy":      {finding("iam", "us-east-1", role), "rootguard began"},
 		"a name within a longer one": {finding("iam", "us-east-1", "rootguard-RootactivityRole"), ""},
 		"another service's":          {finding("sns", "us-east-1", "rootguard-rootactivity"), ""},
 		"long before":                {finding("lambda", "us-east-1", "rootguard-sweep"), ""},
@@ -80,11 +93,17 @@ func TestCovers(t *testing.T) {
 			f.Account = "222233334444"
 			return f
 		}(), ""},
-		"no resource": {finding("lambda", "us-east-1", ""), ""},
+		"no resource":              {finding("lambda", "us-east-1", ""), ""},
+		"a change set":             {update("rootguard", -4*time.Minute-time.Second), "rootguard began"},
+		"a change set, by ARN":     {update(stackID, -4*time.Minute), "rootguard began"},
+		"an update long after":     {update("rootguard", -2*time.Minute), ""},
+		"another stack of a name":  {update("rootguard-x", -4*time.Minute), ""},
+		"another stack by its ARN": {update("arn:aws:cloudformation:us-east-1:111122223333:stack/other/rootguard", -4*time.Minute), ""},
 	} {
-		stack, ok, err := d.Covers(t.Context(), tc.f)
-		if err != nil || stack != tc.want || ok != (tc.want != "") {
-			t.Errorf("%s: %q %v %v, want %q", name, stack, ok, err, tc.want)
+		of, ok, err := d.Covers(t.Context(), tc.f)
+		got := strings.TrimSuffix(of.Stack+" "+of.Event, " ")
+		if err != nil || ok != (tc.want != "") || ok && got != tc.want {
+			t.Errorf("%s: %q %v %v, want %q", name, got, ok, err, tc.want)
 		}
 	}
 	denied = true
