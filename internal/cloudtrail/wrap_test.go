@@ -14,7 +14,10 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
 	"github.com/klauspost/compress/zstd"
+
+	"rootguard/internal/testenv"
 )
 
 func base64Of(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
@@ -305,7 +308,7 @@ func TestReaderWrapsMemory(t *testing.T) {
 		"one line, no list": {"", pad, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			const n = 6000
+			n := testenv.Size(6000, 2000)
 			read := 0
 			r := NewReader(repeated(form[0], form[1], n, form[2]), func(Header) bool { read++; return read%1000 == 0 })
 			var first, m runtime.MemStats

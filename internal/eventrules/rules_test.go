@@ -649,6 +649,7 @@ func TestEveryCallThatDetectKnows(t *testing.T) {
 		try(c.source+".amazonaws.com", c.name, `"eventType": "AwsApiCall", "readOnly": false, "requestParameters": `+c.parameters, identities...)
 	}
 	slices.Sort(sources)
+	turn := 0
 	for _, source := range slices.Compact(sources) {
 		for _, name := range names {
 			if !detect.Candidate(cloudtrail.Header{EventSource: []byte(source), EventName: []byte(name), IdentityType: []byte("AssumedRole")}) {
@@ -666,9 +667,10 @@ func TestEveryCallThatDetectKnows(t *testing.T) {
 				if bare := decode(t, fmt.Appendf(nil, `{"eventSource": %q, "eventName": %q, "userIdentity": %s}`, source, name, role)); matters(bare) != "" {
 					continue // whatever it names
 				}
-				for _, resource := range []string{"k-1", "Rootguard-x", "arn:aws:x:us-east-1:123456789012:y/rootguard-x", "https://sqs.us-east-1.amazonaws.com/123456789012/rootguard-x", "alias/rootguard"} {
-					for _, field := range fields {
-						for _, value := range []string{strconv.Quote(resource), fmt.Sprintf(`["other", %q]`, resource)} {
+				turn++
+				for _, resource := range testenv.Turn(turn, "k-1", "Rootguard-x", "arn:aws:x:us-east-1:123456789012:y/rootguard-x", "https://sqs.us-east-1.amazonaws.com/123456789012/rootguard-x", "alias/rootguard") {
+					for i, field := range fields {
+						for _, value := range testenv.Turn(i, strconv.Quote(resource), fmt.Sprintf(`["other", %q]`, resource)) {
 							try(source, name, typed+fmt.Sprintf(`"readOnly": false, "requestParameters": {%q: %s}`, field, value), role)
 						}
 					}

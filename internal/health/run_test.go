@@ -445,9 +445,10 @@ func TestOverlap(t *testing.T) {
 // runs, but for the one copy with the same ID that a crash after publishing costs.
 func TestCrash(t *testing.T) {
 	t.Parallel()
-	for _, f := range []fake.Fault{fake.FailBefore, fake.FailAfter, fake.CrashBefore, fake.CrashAfter} {
-		for _, when := range []string{"begins", "ends"} {
-			for n := 1; ; n++ {
+	for _, when := range []string{"begins", "ends"} {
+		over := false
+		for n := 1; !over; n++ {
+			for _, f := range testenv.Turn(n, fake.FailBefore, fake.FailAfter, fake.CrashBefore, fake.CrashAfter) {
 				r := newRig(t)
 				r.mustRun(2)
 				r.trails[0].Logging = false
@@ -459,7 +460,7 @@ func TestCrash(t *testing.T) {
 				before := len(r.script.Calls())
 				r.script.Inject(n, f)
 				err := r.run()
-				over := len(r.script.Calls())-before < n
+				over = len(r.script.Calls())-before < n
 				r.script.Restart()
 				if over {
 					if err != nil {

@@ -131,7 +131,7 @@ func (s *sweepers) told(t *testing.T) (alerts, users int) {
 // and reported once, though each sweep is bounded and two at a time overlap.
 func TestManyUsersAreDue(t *testing.T) {
 	t.Parallel()
-	n, bound := testenv.Size(1200, 300), testenv.Size(400, 100)
+	n, bound := testenv.Size(1200, 120), testenv.Size(400, 40)
 	if os.Getenv(dynamotest.EndpointEnv) != "" {
 		n, bound = 200, 60
 	}
@@ -274,7 +274,7 @@ func TestEveryRequestOfASweepFails(t *testing.T) {
 			for _, f := range testenv.Turn(i, faults...) {
 				run(t, map[int]dynamotest.Fault{i: f})
 			}
-			for j := i + 1; j <= n; j += testenv.Size(1, 3) {
+			for j := i + 1; j <= n; j += testenv.Size(1, 11) {
 				run(t, map[int]dynamotest.Fault{i: faults[0], j: faults[0]})
 			}
 		})
