@@ -102,7 +102,7 @@ func faultText(op *smithy.OperationError) string {
 			}
 			return "you may not call " + call + " (" + code + "); ask for the permission, or name a profile that has it with --profile"
 		case op.Service() == "S3" && code == "BadRequest": // of a HEAD, which has no more to say
-			return "Amazon S3 does not accept the request, most often since your AWS credentials have expired; sign in again (aws sso login), then run the command again"
+			return "Amazon S3 does not accept the request, and does not say why: your AWS credentials may have expired, or the bucket is in another Region; run aws sts get-caller-identity, and check the bucket's Region"
 		case throttled:
 			return "AWS limits how often " + call + " may be called (" + code + "); run the command again in a minute"
 		}

@@ -113,6 +113,10 @@ func (c preflightCmd) Run(ctx context.Context, sys system) error {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case err != nil:
+			if fault, ok := awsFaultOf(err); ok {
+				warn("%d of %d rules were not checked: %s", len(rules)-i, len(rules), fault.text)
+				break
+			}
 			warn("%d of %d rules were not checked: %v; allow events:TestEventPattern, or deploy: EventBridge then says the same", len(rules)-i, len(rules), reason(err))
 		}
 		if err != nil {
@@ -129,6 +133,9 @@ func (c preflightCmd) Run(ctx context.Context, sys system) error {
 	case err != nil && ctx.Err() != nil:
 		return ctx.Err()
 	case err != nil:
+		if fault, ok := awsFaultOf(err); ok {
+			err = errors.New(fault.text)
+		}
 		warn("trusted access of CloudTrail was not checked: %v", reason(err))
 	case !trusted:
 		return errors.New("CloudTrail has no trusted access to the organization, which its trail needs; in the management account: aws organizations enable-aws-service-access --service-principal cloudtrail.amazonaws.com")

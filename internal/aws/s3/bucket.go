@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"rootguard/internal/aws/sdkcall"
@@ -24,6 +25,7 @@ type Bucket struct {
 	head                  HeadBucket
 	create                sdkcall.Call[sdk.CreateBucketInput, sdk.CreateBucketOutput, sdk.Options]
 	headObject            sdkcall.Call[sdk.HeadObjectInput, sdk.HeadObjectOutput, sdk.Options]
+	list                  sdkcall.Call[sdk.ListObjectsV2Input, sdk.ListObjectsV2Output, sdk.Options]
 	put                   sdkcall.Call[sdk.PutObjectInput, sdk.PutObjectOutput, sdk.Options]
 	name, account, region string
 	given                 bool // the operator's, of which nothing is changed
@@ -32,7 +34,7 @@ type Bucket struct {
 // NewBucket returns the bucket of a name in the account and Region. One
 // that is given is not made, and nothing of it is changed.
 func NewBucket(client *sdk.Client, name, account, region string, given bool) *Bucket {
-	return &Bucket{client.HeadBucket, client.CreateBucket, client.HeadObject, client.PutObject, name, account, region, given}
+	return &Bucket{client.HeadBucket, client.CreateBucket, client.HeadObject, client.ListObjectsV2, client.PutObject, name, account, region, given}
 }
 
 // Prepare is deploy.Uploads'. Amazon S3 makes every new bucket private and encrypted;
@@ -41,15 +43,38 @@ func (b *Bucket) Prepare(ctx context.Context) error {
 	_, err := b.head(ctx, &sdk.HeadBucketInput{Bucket: &b.name, ExpectedBucketOwner: &b.account})
 	switch {
 	case isStatus(err, http.StatusForbidden):
+		if err = b.said(ctx, err); !isRefused(err) { // but the credentials, or the clock
+			return fmt.Errorf("checking bucket %s: %w", b.name, err)
+		}
 		return fmt.Errorf("bucket %s is of another account, or you may not list it: name one of your own: %w", b.name, err)
 	case isStatus(err, http.StatusNotFound) && b.given:
 		return fmt.Errorf("there is no bucket %s: name one that is there, or none: %w", b.name, err)
 	case isStatus(err, http.StatusNotFound):
 		return b.make(ctx)
 	case err != nil:
-		return fmt.Errorf("checking bucket %s: %w", b.name, err)
+		return fmt.Errorf("checking bucket %s: %w", b.name, b.said(ctx, err))
 	}
 	return nil
+}
+
+// said is the error that Amazon S3 gives where it has room to say which: the answer to a
+// HEAD has no body, and so no code (Amazon S3 API Reference, HeadBucket), so it is asked
+// to list one key. Where that works, the error stays as it was.
+func (b *Bucket) said(ctx context.Context, err error) error {
+	if !isStatus(err, http.StatusBadRequest) && !isStatus(err, http.StatusForbidden) {
+		return err
+	}
+	if _, named := b.list(ctx, &sdk.ListObjectsV2Input{Bucket: &b.name, MaxKeys: aws.Int32(1), ExpectedBucketOwner: &b.account}); named != nil {
+		return named
+	}
+	return err
+}
+
+// isRefused reports whether an error is about what the caller may do, and not about who
+// the caller is.
+func isRefused(err error) bool {
+	var api smithy.APIError
+	return errors.As(err, &api) && (api.ErrorCode() == "AccessDenied" || api.ErrorCode() == "Forbidden" || api.ErrorCode() == "AllAccessDisabled")
 }
 
 func (b *Bucket) make(ctx context.Context) error {
@@ -79,7 +104,7 @@ func (b *Bucket) Has(ctx context.Context, key string) (bool, error) {
 		// Reference, HeadObject); the upload then says whether that is allowed.
 		return false, nil
 	default:
-		return false, fmt.Errorf("checking s3://%s/%s: %w", b.name, key, err)
+		return false, fmt.Errorf("checking s3://%s/%s: %w", b.name, key, b.said(ctx, err))
 	}
 }
 

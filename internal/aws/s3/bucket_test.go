@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -13,6 +14,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/aws/smithy-go"
 
 	"rootguard/internal/aws/s3"
 )
@@ -24,6 +27,8 @@ type store struct {
 	owners  map[string]string // of buckets
 	objects map[string]string
 	fail    string // the method that is denied
+	code    string // with which every call is refused: a HEAD without saying so
+	status  int
 }
 
 const (
@@ -38,6 +43,11 @@ func (s *store) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	owner, there := s.owners[bucket]
 	expected := r.Header.Get("X-Amz-Expected-Bucket-Owner")
 	switch {
+	case s.code != "" && r.Method == http.MethodHead:
+		w.WriteHeader(s.status)
+	case s.code != "":
+		w.WriteHeader(s.status)
+		_, _ = io.WriteString(w, "<Error><Code>"+s.code+"</Code><Message>refused</Message></Error>")
 	case s.fail == r.Method, there && expected != "" && expected != owner:
 		w.WriteHeader(http.StatusForbidden)
 	case r.Method == http.MethodPut && !object && there && owner != mine:
@@ -121,6 +131,24 @@ func TestBucket(t *testing.T) {
 			t.Errorf("%v, %v", err, s.objects)
 		}
 	})
+	for code, status := range map[string]int{
+		"ExpiredToken": http.StatusBadRequest, "InvalidToken": http.StatusBadRequest, "AuthorizationHeaderMalformed": http.StatusBadRequest,
+		"InvalidAccessKeyId": http.StatusForbidden, "RequestTimeTooSkewed": http.StatusForbidden, "AccessDenied": http.StatusForbidden,
+	} {
+		t.Run("a HEAD that says nothing: "+code, func(t *testing.T) {
+			s := fresh()
+			s.code, s.status = code, status
+			b := open(t, s, "own", false)
+			var api smithy.APIError
+			err := b.Prepare(t.Context())
+			if !errors.As(err, &api) || api.ErrorCode() != code || strings.Contains(err.Error(), "of another account") != (code == "AccessDenied") {
+				t.Errorf("preparing: %v", err)
+			}
+			if _, err := b.Has(t.Context(), "a.zip"); status == http.StatusBadRequest && (!errors.As(err, &api) || api.ErrorCode() != code) {
+				t.Errorf("checking a key: %v", err)
+			}
+		})
+	}
 	t.Run("denied", func(t *testing.T) {
 		s := fresh()
 		s.fail = http.MethodPut

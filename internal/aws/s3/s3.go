@@ -65,8 +65,8 @@ func Region(ctx context.Context, head HeadBucket, bucket string) (string, error)
 	switch answer.HTTPStatusCode() {
 	case http.StatusNotFound:
 		return "", fmt.Errorf("finding bucket %s: there is no bucket of that name", bucket)
-	case http.StatusForbidden:
-		return "", nil // the listing says what is not allowed
+	case http.StatusForbidden, http.StatusBadRequest:
+		return "", nil // the listing says what is not allowed, or that the credentials have expired: the answer to a HEAD has no body
 	}
 	return "", fmt.Errorf("finding bucket %s: %w", bucket, err)
 }
