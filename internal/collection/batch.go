@@ -65,14 +65,6 @@ func (b *Batches) Has(group string) bool { return strings.HasPrefix(group, prefi
 // name is the collection that a group is.
 func name(gr *guard.Group) Name { return Name(strings.TrimPrefix(cmp.Or(gr.Of, gr.Key), prefix)) }
 
-// next is the next batch of a collection, and the key of its claim.
-func next(gr *guard.Group) (group string, batch int, claim string) {
-	if group, batch = gr.Key, gr.Sent; gr.Of != "" {
-		group, batch = gr.Of, gr.First
-	}
-	return group, batch, "group/" + group + "/" + strconv.Itoa(batch)
-}
-
 // Open returns a collection's group with a batch that may take a notice, where
 // those before sealed are, and reports whether that is a change. The numbers of the
 // batches of a new group follow the clock, so that they are none that the group had
@@ -142,7 +134,8 @@ func (b *Batches) wait(ctx context.Context, gr *guard.Group, until time.Time) er
 // each with a claim of its own.
 func (b *Batches) SendBatch(ctx context.Context, via guard.Sender, row guard.Group, at time.Time) (sent int, err error) {
 	gr := &row
-	group, batch, key := next(gr)
+	group, batch := gr.Next()
+	key := guard.RollUpKey(gr)
 	var mine guard.Claim
 	var sentBefore, busy bool
 	err = b.deps.Ledger.Update(ctx, key, "", func(c guard.Claim, _ repeats.Series) (guard.Claim, repeats.Series) {
@@ -192,7 +185,10 @@ func (b *Batches) SendBatch(ctx context.Context, via guard.Sender, row guard.Gro
 	}
 	if err := errors.Join(errs...); err != nil {
 		if gr.Of == "" && reached {
-			err = errors.Join(err, b.leaveBehind(ctx, gr, len(parts), at))
+			if left := guard.LeaveBehind(ctx, b.deps.Ledger, gr, b.deps.Now()); left != nil {
+				return release(errors.Join(err, left))
+			}
+			err = errors.Join(err, b.noteSent(ctx, gr, len(parts), at))
 		}
 		return release(err)
 	}
@@ -214,24 +210,6 @@ func (b *Batches) complete(ctx context.Context, mine *guard.Claim, state guard.C
 		c.State, c.LeaseUntil = state, time.Time{}
 		return c, repeats.Series{}
 	})
-}
-
-// leaveBehind gives a batch that not all receivers have a row of its own, which Flush
-// sends to the others, and lets its collection go on: a topic that is gone holds
-// nothing back from those that are there.
-func (b *Batches) leaveBehind(ctx context.Context, gr *guard.Group, alerts int, at time.Time) error {
-	key := gr.Key + "/" + strconv.Itoa(gr.Sent)
-	err := b.deps.Ledger.UpdateGroup(ctx, key, func(cur guard.Group) guard.Group {
-		if cur.Key != "" {
-			return guard.Group{}
-		}
-		now := b.deps.Now()
-		return guard.Group{Key: key, Of: gr.Key, First: gr.Sent, Batches: 1, Opened: gr.Opened, Since: now, Until: now, Finding: gr.Finding}
-	})
-	if err != nil {
-		return fmt.Errorf("leaving batch %d of collection %s behind: %w", gr.Sent, gr.Key, err)
-	}
-	return b.noteSent(ctx, gr, alerts, at)
 }
 
 // noteSent notes that the next batch of a collection was sent, in so many alerts.
@@ -339,7 +317,7 @@ func (b *Batches) part(gr *guard.Group, claims []guard.Claim) guard.Notice {
 	}
 	s.AccountCount = len(s.Accounts)
 	s.Sort()
-	_, batch, _ := next(gr)
+	_, batch := gr.Next()
 	id := fmt.Sprintf("%s/%d/%s", name(gr), batch, s.Accounts[0].Account)
 	slices.SortStableFunc(findings, func(a, b detect.Finding) int { // the account of the first is the alert's
 		return cmp.Compare(boolInt(b.Account == s.Accounts[0].Account), boolInt(a.Account == s.Accounts[0].Account))

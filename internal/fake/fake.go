@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -33,6 +34,9 @@ type Ledger struct {
 	// Conflicts makes every Update call decide once in vain, as a conflict
 	// between two transactions does.
 	Conflicts bool
+	// Refuse is how many transactions in a row are refused for a conflict, each after it
+	// called decide. With MaxRefused of them a call fails.
+	Refuse int
 	// Lag makes Due find what the index had at the call before, see Rows.
 	Lag bool
 
@@ -54,15 +58,36 @@ type batch struct {
 	claims map[string]bool
 }
 
+// MaxRefused is after how many refused transactions a call of a Ledger gives up.
+const MaxRefused = 8
+
+// ErrConflict is of a call whose transaction was refused again and again.
+var ErrConflict = errors.New("others kept changing it")
+
+// attempts are how often a transaction has decide called in vain; err is that it fails.
+func (l *Ledger) attempts() (vain int, err error) {
+	if vain, l.Refuse = l.Refuse, 0; vain >= MaxRefused {
+		vain, err = MaxRefused, ErrConflict
+	}
+	if l.Conflicts {
+		vain++
+	}
+	return vain, err
+}
+
 // Update is guard.Claims'.
 func (l *Ledger) Update(ctx context.Context, claimKey, seriesKey string, decide func(guard.Claim, repeats.Series) (guard.Claim, repeats.Series)) error {
 	return l.locked(ctx, "Ledger.Update", func() error {
-		if l.Conflicts {
+		vain, refused := l.attempts()
+		for range vain {
 			c, sr, err := l.read(claimKey, seriesKey)
 			if err != nil {
 				return err
 			}
 			decide(c, sr)
+		}
+		if refused != nil {
+			return fmt.Errorf("storing claim %s: %w", claimKey, refused)
 		}
 		c, sr, err := l.read(claimKey, seriesKey)
 		if err != nil {
@@ -139,17 +164,17 @@ func (l *Ledger) Read(ctx context.Context, keys []string) (claims []guard.Claim,
 // UpdateGroup is guard.Groups'.
 func (l *Ledger) UpdateGroup(ctx context.Context, key string, decide func(guard.Group) guard.Group) error {
 	return l.locked(ctx, "Ledger.UpdateGroup", func() error {
-		times := 1
-		if l.Conflicts {
-			times++
-		}
+		vain, refused := l.attempts()
 		var gr guard.Group
-		for range times {
+		for range vain + 1 {
 			var was guard.Group
 			if err := readRow(l.groups, key, &was); err != nil {
 				return err
 			}
 			gr = decide(was)
+		}
+		if refused != nil {
+			return fmt.Errorf("storing group %s: %w", key, refused)
 		}
 		return write(&l.groups, gr.Key, gr)
 	})

@@ -1,9 +1,8 @@
 package guard_test
 
 import (
-	"rootguard/internal/wiretest"
-
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,9 +13,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
-	"rootguard/internal/repeats"
-	"rootguard/internal/testenv"
-
 	"rootguard/internal/alert"
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/cloudtrail"
@@ -24,7 +20,10 @@ import (
 	"rootguard/internal/fake"
 	"rootguard/internal/guard"
 	"rootguard/internal/mfadeadline"
+	"rootguard/internal/repeats"
+	"rootguard/internal/testenv"
 	"rootguard/internal/wire"
+	"rootguard/internal/wiretest"
 )
 
 const (
@@ -75,6 +74,10 @@ type model struct {
 	journal   fake.Facts
 	deadlines fake.Deadlines
 
+	gone    map[string]bool            // topics that are gone for good
+	handled map[*cloudtrail.Record]int // how often a record failed for want of a topic alone
+	refused int                        // how many transactions in a row are refused at most, 0 for none
+
 	users    map[string]*truth
 	names    []string
 	silent   map[string]bool // users about whom IAM gives no answer
@@ -92,6 +95,7 @@ type model struct {
 	//
 	unnoted map[step]int // reported by runs that a fault kept from noting it
 
+	counted           map[string]bool          // claims of notices that were collected
 	collected, listed map[notice][]alert.Stage // what was to go out with others, and what went out, in order
 }
 
@@ -110,6 +114,7 @@ type process struct {
 	started   time.Time
 	faults    map[int]fake.Fault
 	meanwhile map[int]func()
+	conflicts map[int]int // how often the transaction of a call is refused
 	one       sync.Mutex
 	calls     int
 	dead      bool
@@ -121,7 +126,7 @@ type process struct {
 
 func (m *model) process(skew time.Duration) *process {
 	p := &process{
-		m: m, skew: skew, started: m.clock.Now(), faults: map[int]fake.Fault{}, meanwhile: map[int]func(){},
+		m: m, skew: skew, started: m.clock.Now(), faults: map[int]fake.Fault{}, meanwhile: map[int]func(){}, conflicts: map[int]int{},
 		leased: map[string]string{}, out: map[string]bool{},
 	}
 	p.Parts = wiretest.NewParts(wire.Deps{Detector: &m.detector, Ledger: p, Facts: p, Deadlines: processDeadlines{p}, Publisher: p, Now: p.now}, m.settings)
@@ -144,13 +149,19 @@ func (p *process) call(do func() error, lost func(done bool)) error {
 	}
 	f := p.faults[p.calls]
 	if f == fake.None {
-		return do()
+		p.m.ledger.Refuse = p.conflicts[p.calls]
+		err := do()
+		if p.m.ledger.Refuse = 0; errors.Is(err, fake.ErrConflict) {
+			p.faulted = true
+			lost(false)
+		}
+		return err
 	}
 	p.faulted = true
 	p.dead = f == fake.CrashBefore || f == fake.CrashAfter
 	done := f == fake.FailAfter || f == fake.CrashAfter
 	if done {
-		if err := do(); err != nil {
+		if err := do(); err != nil && !errors.Is(err, errGone) {
 			return err
 		}
 	}
@@ -174,10 +185,7 @@ func (p *process) Update(ctx context.Context, claimKey, windowKey string, decide
 		case err != nil || claim.Key == "":
 		case strings.HasPrefix(claim.Group, inCollection):
 			// It is held against the truth of when it is collected.
-			f := claim.Finding
-			one := notice{f.Target.UserName, f.MFADue.At}
-			p.m.collected[one] = append(p.m.collected[one], alert.ItemOf(f, nil).Stage)
-			p.m.tell(p, alert.Alert{ID: claimKey, Finding: *f})
+			p.m.tell(p, alert.Alert{ID: claimKey, Finding: *claim.Finding})
 		case claim.State == guard.Leased:
 			p.leased[claimKey] = claim.AlertID
 		default:
@@ -246,7 +254,16 @@ func (m *model) wantListed() {
 	}
 }
 
-// Publish is guard.Publisher's.
+// The topics. What reaches the first is held against the truth; it is never gone.
+const (
+	alertsTopic     = "alerts"
+	escalationTopic = "escalation"
+	chatTopic       = "chat"
+)
+
+var errGone = errors.New("NotFound: Topic does not exist")
+
+// Publish is guard.Publisher's, to the topics that do not have the alert yet.
 func (p *process) Publish(_ context.Context, a alert.Alert) error {
 	key := ""
 	for claimKey, id := range p.leased {
@@ -254,21 +271,43 @@ func (p *process) Publish(_ context.Context, a alert.Alert) error {
 			key = claimKey
 		}
 	}
+	first := !slices.Contains(a.DeliveredTo, alertsTopic)
 	return p.call(func() error {
-		p.out[key] = true
-		if strings.HasPrefix(key, "group/"+inCollection) {
-			p.m.list(&a)
-		} else {
-			p.m.published = append(p.m.published, a)
-			p.m.tell(p, a)
+		have := slices.Clone(a.DeliveredTo)
+		missing := 0
+		for _, topic := range []string{alertsTopic, escalationTopic, chatTopic} {
+			switch {
+			case slices.Contains(have, topic):
+			case p.m.gone[topic]:
+				missing++
+			default:
+				have = append(have, topic)
+			}
+		}
+		if first {
+			p.out[key] = true
+			if strings.HasPrefix(key, "group/"+inCollection) {
+				p.m.list(&a)
+			} else {
+				p.m.published = append(p.m.published, a)
+				p.m.tell(p, a)
+			}
+		}
+		if missing > 0 {
+			return &guard.Partial{DeliveredTo: have, Err: errGone}
 		}
 		return nil
 	}, func(done bool) {
-		if done {
+		if done && first {
 			p.m.allowed[a.ID]++
 			delete(p.out, key)
 		}
 	})
+}
+
+// failed reports whether a run failed by more than that a topic is gone.
+func (m *model) failed(err error) bool {
+	return err != nil && (!errors.Is(err, errGone) || errors.Is(err, fake.ErrFault) || errors.Is(err, fake.ErrCrash) || errors.Is(err, fake.ErrConflict))
 }
 
 // Read is guard.Claims'.
@@ -284,7 +323,20 @@ func (p *process) UpdateGroup(ctx context.Context, key string, decide func(guard
 
 // Count is guard.Groups'.
 func (p *process) Count(ctx context.Context, group string, batch int, claim string) (counted bool, err error) {
-	err = p.call(func() error { counted, err = p.m.ledger.Count(ctx, group, batch, claim); return err }, never)
+	err = p.call(func() error {
+		if counted, err = p.m.ledger.Count(ctx, group, batch, claim); err != nil || !counted || !strings.HasPrefix(group, inCollection) || p.m.counted[claim] {
+			return err
+		}
+		p.m.counted[claim] = true
+		claims, err := p.m.ledger.Read(ctx, []string{claim})
+		if err != nil {
+			return err
+		}
+		f := claims[0].Finding
+		one := notice{f.Target.UserName, f.MFADue.At}
+		p.m.collected[one] = append(p.m.collected[one], alert.ItemOf(f, nil).Stage)
+		return nil
+	}, never)
 	return counted, err
 }
 
@@ -415,6 +467,11 @@ func (m *model) plan(p *process, depth int) {
 	for range rapid.SampledFrom([]int{0, 0, 1, 1, 2}).Draw(m.rt, "faults") {
 		p.faults[call.Draw(m.rt, "at call")] = rapid.SampledFrom([]fake.Fault{fake.FailBefore, fake.FailAfter, fake.CrashBefore, fake.CrashAfter}).Draw(m.rt, "fault")
 	}
+	if m.refused > 0 {
+		for range rapid.IntRange(0, 3).Draw(m.rt, "transactions refused") {
+			p.conflicts[call.Draw(m.rt, "of call")] = rapid.IntRange(1, m.refused).Draw(m.rt, "times")
+		}
+	}
 	for range rapid.SampledFrom([]int{0, 0, 1, 2}).Draw(m.rt, "others") {
 		at := call.Draw(m.rt, "before call")
 		what := rapid.SampledFrom([]string{"deliver", "change", "change", "change", "sweep", "sweep", "stall", "freeze"}).Draw(m.rt, "other")
@@ -483,7 +540,10 @@ func (m *model) run(what string, depth int) {
 // handle hands a record to a process. One that fails stays on the queue.
 func (m *model) handle(p *process, rec *cloudtrail.Record) {
 	if _, err := p.Handle(context.Background(), rec); err != nil {
-		return
+		m.handled[rec]++
+		if m.failed(err) || m.handled[rec] < 3 {
+			return
+		} // else it goes to the queue of failures
 	}
 	if i := slices.Index(m.pending, rec); i >= 0 {
 		m.pending = slices.Delete(m.pending, i, i+1)
@@ -573,12 +633,12 @@ func (m *model) calm(every time.Duration, times int) {
 		p := m.process(skew)
 		for more, runs := true, 0; more; runs++ {
 			got, err := p.Sweep(ctx, p, p.now())
-			if err != nil || runs > 100 {
+			if m.failed(err) || runs > 100 {
 				m.rt.Fatalf("sweep %d where nothing goes wrong: %+v, %v", runs, got, err)
 			}
 			more = got.More
 		}
-		if _, err := p.Flush(ctx, p.now()); err != nil {
+		if _, err := p.Flush(ctx, p.now()); m.failed(err) {
 			m.rt.Fatalf("a flush where nothing goes wrong: %v", err)
 		}
 		if i == 3 && !m.silenced {
@@ -641,6 +701,9 @@ const settle = 6 * time.Minute
 //   - no one is reported who has MFA, or before the time;
 //   - each time without MFA that was reported is closed once;
 //   - every finding of a record is reported, alone or in a roll-up.
+//
+// Of three topics two may be gone for good, which takes nothing from the third, and
+// transactions are refused for conflicts.
 func TestAcceptance(t *testing.T) {
 	t.Parallel()
 	testenv.Check(t, 100, func(rt *rapid.T) {
@@ -650,10 +713,12 @@ func TestAcceptance(t *testing.T) {
 		settings.SweepUsers = rapid.IntRange(1, 5).Draw(rt, "bound")
 		m := &model{
 			rt: rt, settings: settings, clock: fake.NewClock(wiretest.T0), ledger: fake.Ledger{Conflicts: true}, deadlines: fake.Deadlines{Conflicts: true},
-			lag:   time.Duration(rapid.IntRange(0, int(maxLag/time.Second)).Draw(rt, "lag")) * time.Second,
-			late:  rapid.Bool().Draw(rt, "late"),
-			users: map[string]*truth{}, silent: map[string]bool{}, events: map[string]int{},
-			copies: map[string]int{}, allowed: map[string]int{}, told: map[step]map[string]bool{}, collected: map[notice][]alert.Stage{}, listed: map[notice][]alert.Stage{}, firstTold: map[step]time.Time{}, unnoted: map[step]int{},
+			lag:  time.Duration(rapid.IntRange(0, int(maxLag/time.Second)).Draw(rt, "lag")) * time.Second,
+			late: rapid.Bool().Draw(rt, "late"),
+			gone: map[string]bool{}, handled: map[*cloudtrail.Record]int{},
+			refused: rapid.SampledFrom([]int{0, 3, 2 * fake.MaxRefused}).Draw(rt, "refused"),
+			users:   map[string]*truth{}, silent: map[string]bool{}, events: map[string]int{},
+			copies: map[string]int{}, allowed: map[string]int{}, told: map[step]map[string]bool{}, counted: map[string]bool{}, collected: map[notice][]alert.Stage{}, listed: map[notice][]alert.Stage{}, firstTold: map[step]time.Time{}, unnoted: map[step]int{},
 		}
 		for i := range rapid.IntRange(1, 4).Draw(rt, "users") {
 			m.names = append(m.names, fmt.Sprintf("user%d", i))
@@ -668,7 +733,7 @@ func TestAcceptance(t *testing.T) {
 		m.calm(settle, 3) // after which no one has to be checked
 		for range rapid.IntRange(1, 50).Draw(rt, "steps") {
 			m.deadlines.Lag, m.ledger.Lag = lagging, lagging
-			switch what := rapid.SampledFrom([]string{"act", "act", "act", "deliver", "sweep", "sweep", "flush", "clock", "clock", "silence", "calm"}).Draw(rt, "operation"); what {
+			switch what := rapid.SampledFrom([]string{"act", "act", "act", "deliver", "sweep", "sweep", "flush", "clock", "clock", "silence", "topic", "calm"}).Draw(rt, "operation"); what {
 			case "act":
 				m.change()
 			case "clock":
@@ -677,6 +742,8 @@ func TestAcceptance(t *testing.T) {
 				user := rapid.SampledFrom(m.names).Draw(rt, "user")
 				m.silent[user] = !m.silent[user]
 				m.silenced = true
+			case "topic":
+				m.gone[rapid.SampledFrom([]string{escalationTopic, chatTopic}).Draw(rt, "gone")] = true
 			case "calm":
 				m.calm(5*time.Minute, 16)
 			case "sweep":
@@ -718,7 +785,7 @@ func TestAcceptance(t *testing.T) {
 		if err != nil || len(due) != 0 {
 			rt.Errorf("still to be looked at: %+v, %v", due, err)
 		}
-		if _, err := m.process(0).Flush(context.Background(), m.clock.Now().Add(1000*time.Hour)); err != nil {
+		if _, err := m.process(0).Flush(context.Background(), m.clock.Now().Add(1000*time.Hour)); m.failed(err) {
 			rt.Fatal(err)
 		}
 		m.wantListed()

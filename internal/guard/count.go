@@ -32,7 +32,7 @@ func (s *Settings) attempt(sr *repeats.Series, claim string, f *detect.Finding) 
 	recent := repeats.Near(sr.Attempts, f.EventTime, within)
 	user, address, account := func(a repeats.Attempt) string { return a.User }, func(a repeats.Attempt) string { return a.Address }, func(a repeats.Attempt) string { return a.Account }
 	if f.ID == detect.RootSigninSpraying {
-		accounts := distinct(recent, account)
+		accounts := repeats.Distinct(recent, account)
 		if many = len(accounts) >= sprayAccounts; many {
 			*f = detect.SprayedAccounts(*f, accounts, within)
 		}
@@ -44,25 +44,13 @@ func (s *Settings) attempt(sr *repeats.Series, claim string, f *detect.Finding) 
 	ofUser, fromAddress := same(user, f.Target.UserName), same(address, f.SourceIP)
 	switch {
 	case len(ofUser) >= s.FailedUserSignins:
-		*f = detect.UserSignins(*f, len(ofUser), within, distinct(ofUser, address))
+		*f = detect.UserSignins(*f, len(ofUser), within, repeats.Distinct(ofUser, address))
 	case len(fromAddress) >= s.FailedUserSignins:
-		*f = detect.AddressSignins(*f, len(fromAddress), within, distinct(fromAddress, user))
+		*f = detect.AddressSignins(*f, len(fromAddress), within, repeats.Distinct(fromAddress, user))
 	default:
 		return false
 	}
 	return true
-}
-
-// distinct are the values that attempts have, sorted, without the empty one.
-func distinct(all []repeats.Attempt, key func(repeats.Attempt) string) []string {
-	var values []string
-	for _, a := range all {
-		if v := key(a); v != "" {
-			values = append(values, v)
-		}
-	}
-	slices.Sort(values)
-	return slices.Compact(values)
 }
 
 // spraying counts a failed root sign-in among those of all accounts from its

@@ -59,7 +59,7 @@ func (s *Settings) decide(ev event, c Claim, sr repeats.Series, now time.Time) d
 	case Sent, Folded, Withheld:
 		return decision{verdict: duplicate, claim: c}
 	case Leased:
-		if s.leased(&c, now) {
+		if c.Held(now, s.Lease) {
 			return decision{verdict: busy}
 		}
 		// Its place was taken by the lease that ran out.
@@ -134,8 +134,6 @@ func (s *Settings) learns(sr *repeats.Series, f *detect.Finding, n *repeats.Repe
 	}
 	return f.ID == detect.RootSigninFailed && !n.Escalated
 }
-
-func (s *Settings) leased(c *Claim, now time.Time) bool { return c.Held(now, s.Lease) }
 
 // Held reports whether a claim is held by another invocation. One that would
 // be held for longer than any lease was made by a clock that was ahead, and

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"rootguard/internal/detect"
@@ -31,8 +32,8 @@ type Group struct {
 	// Of a collection: the number of its first batch, and when its latest alerts went out.
 	First     int         `json:"first,omitempty"`
 	Published []time.Time `json:"published,omitempty"`
-	// Of is the collection whose batch First this row is alone, which only some
-	// receivers have yet.
+	// Of is the group whose batch First this row is alone, which only some receivers
+	// have yet.
 	Of string `json:"of,omitempty"`
 
 	Finding detect.Finding `json:"finding"` // of the alert that the events repeat, or of the first of them
@@ -66,6 +67,31 @@ func (gr *Group) UnsentSince() time.Time {
 		since = gr.Pending.Since
 	}
 	return keys.Latest(gr.Until, since)
+}
+
+// Next is the batch of a roll-up that comes next, and the group that it is of.
+func (gr *Group) Next() (group string, batch int) {
+	if gr.Of != "" {
+		return gr.Of, gr.First
+	}
+	return gr.Key, gr.Sent
+}
+
+// LeaveBehind gives the next batch of a group, which not all receivers have, a row of
+// its own, which Flush sends to the others, so that the group may go on: a topic that
+// is gone holds nothing back from those that are there.
+func LeaveBehind(ctx context.Context, groups Groups, gr *Group, now time.Time) error {
+	key := gr.Key + "/" + strconv.Itoa(gr.Sent)
+	err := groups.UpdateGroup(ctx, key, func(cur Group) Group {
+		if cur.Key != "" {
+			return Group{}
+		}
+		return Group{Key: key, Of: gr.Key, First: gr.Sent, Batches: 1, Series: gr.Series, Opened: gr.Opened, Since: now, Until: now, Finding: gr.Finding}
+	})
+	if err != nil {
+		return fmt.Errorf("leaving batch %d of group %s behind: %w", gr.Sent, gr.Key, err)
+	}
+	return nil
 }
 
 // recounted is in how many of the latest batches of a group that goes on for years an

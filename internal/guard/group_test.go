@@ -1,8 +1,6 @@
 package guard_test
 
 import (
-	"rootguard/internal/wiretest"
-
 	"context"
 	"errors"
 	"math/rand/v2"
@@ -13,13 +11,13 @@ import (
 
 	"pgregory.net/rapid"
 
-	"rootguard/internal/testenv"
-
 	"rootguard/internal/alert"
 	"rootguard/internal/cloudtrail"
 	"rootguard/internal/detect"
 	"rootguard/internal/fake"
 	"rootguard/internal/guard"
+	"rootguard/internal/testenv"
+	"rootguard/internal/wiretest"
 )
 
 // topics is a publisher of several, of which some are gone. It notes what each
@@ -98,6 +96,43 @@ func TestOneDeadTopicFloodsTheOther(t *testing.T) {
 	}
 	if chat := p.has["chat"]; len(chat) != 2 || chat[1].Count != 199 || len(p.has["mail"]) != 2 {
 		t.Errorf("the topic that came back has %d alerts, the other %d", len(chat), len(p.has["mail"]))
+	}
+}
+
+// TestLateEventsBehindADeadTopic holds that a roll-up which one topic cannot get keeps
+// those after it from none that is there.
+func TestLateEventsBehindADeadTopic(t *testing.T) {
+	w := wiretest.NewWorld()
+	p := &topics{names: []string{"mail", "chat"}, gone: map[string]bool{"chat": true}}
+	g := w.Over(p)
+	for n := range 6 {
+		if n == 3 || n == 5 { // what the others of the window repeat was reported
+			w.Clock.Advance(time.Hour)
+			_, _ = g.Flush(t.Context(), w.Clock.Now())
+		}
+		_, _ = g.Handle(t.Context(), w.Record(wiretest.Finding(detect.RootActivity, detect.High, "root@s", n, wiretest.T0.Add(time.Duration(n)*time.Second))))
+	}
+	for range 3 {
+		w.Clock.Advance(time.Hour)
+		_, _ = g.Flush(t.Context(), w.Clock.Now())
+	}
+	counts := func(of string) (counts []int) {
+		for _, a := range p.has[of] {
+			counts = append(counts, max(1, a.Count))
+		}
+		return counts
+	}
+	if got := counts("mail"); !slices.Equal(got, []int{1, 2, 2, 1}) {
+		t.Errorf("the topic that is there has %v events", got)
+	}
+	p.gone = nil
+	w.Clock.Advance(time.Hour)
+	if n, err := g.Flush(t.Context(), w.Clock.Now()); n != 3 || err != nil {
+		t.Errorf("%d roll-ups, %v", n, err)
+	}
+	got := counts("chat")
+	if slices.Sort(got); !slices.Equal(got, []int{1, 2, 2}) || len(p.has["mail"]) != 4 {
+		t.Errorf("the topic that came back has %v events, the other %d alerts", got, len(p.has["mail"]))
 	}
 }
 

@@ -237,7 +237,7 @@ func (g *Guard) Raise(ctx context.Context, f detect.Finding) (Result, error) {
 	}
 	f, suppression, suppressErr := g.Suppressed(ctx, f)
 	later = errors.Join(later, suppressErr)
-	ev := event{claim: claimKey(f.Account, f.EventID), series: seriesKey(&f), finding: alert.BoundFinding(f), suppression: suppression}
+	ev := event{claim: ClaimKey(f.Account, f.EventID), series: seriesKey(&f), finding: alert.BoundFinding(f), suppression: suppression}
 	res, err := g.raise(ctx, ev, nil)
 	res.Outcome.Finding = f
 	return res, errors.Join(err, later)
@@ -271,7 +271,7 @@ type Notice struct {
 // Send publishes a notice, once.
 func (g *Guard) Send(ctx context.Context, n Notice) (Result, error) {
 	f := &n.Finding
-	key := cmp.Or(n.Key, claimKey(f.Account, cmp.Or(n.Claim, f.EventID)))
+	key := cmp.Or(n.Key, ClaimKey(f.Account, cmp.Or(n.Claim, f.EventID)))
 	return g.raise(ctx, event{claim: key, finding: alert.BoundFinding(*f), kind: n.Kind, limited: n.Limited, digest: n.Digest, summary: n.Summary}, n.Incident)
 }
 

@@ -11,9 +11,7 @@ import (
 )
 
 // ClaimKey is the key of an event's claim.
-func ClaimKey(account, eventID string) string { return claimKey(account, eventID) }
-
-func claimKey(account, eventID string) string {
+func ClaimKey(account, eventID string) string {
 	return keys.Account(account) + "/" + keys.Bounded(eventID)
 }
 
@@ -37,12 +35,13 @@ func groupKey(series string, opened time.Time) string {
 	return series + "/" + opened.UTC().Format(time.RFC3339Nano)
 }
 
-// rollUpKey is the key of the claim of a group's next roll-up.
-func rollUpKey(gr *Group) string {
+// RollUpKey is the key of the claim of a group's next roll-up.
+func RollUpKey(gr *Group) string {
 	if gr.old() {
 		return "window/" + gr.Key + "/" + gr.Opened.UTC().Format(time.RFC3339Nano) + "/" + strconv.Itoa(gr.RollUps)
 	}
-	return "group/" + gr.Key + "/" + strconv.Itoa(gr.Sent)
+	group, batch := gr.Next()
+	return "group/" + group + "/" + strconv.Itoa(batch)
 }
 
 // AlertID is the ID of the alert that a claim stands for.

@@ -86,7 +86,7 @@ func (g *Guard) putOff(ctx context.Context, gr *Group, failures int, until time.
 // the same alert ID, and an event that comes meanwhile is neither lost nor counted
 // twice.
 func (g *Guard) rollUp(ctx context.Context, gr Group, at time.Time) (sent bool, err error) {
-	key := rollUpKey(&gr)
+	key := RollUpKey(&gr)
 	var d decision
 	err = g.deps.Ledger.Update(ctx, key, gr.Series, func(c Claim, sr repeats.Series) (Claim, repeats.Series) {
 		d = g.settings.decideRollUp(key, c, sr, &gr, g.deps.Now())
@@ -125,7 +125,8 @@ func (g *Guard) rollUp(ctx context.Context, gr Group, at time.Time) (sent bool, 
 		defer cancel()
 		if err := g.deps.Publisher.Publish(one, a); err != nil {
 			d.deliveredTo = DeliveredTo(err)
-			return release(errors.Join(fmt.Errorf("publishing roll-up %s: %w", key, err), unlisted))
+			sent, err := release(errors.Join(fmt.Errorf("publishing roll-up %s: %w", key, err), unlisted))
+			return sent, errors.Join(err, g.leaveBehind(ctx, &d, &gr))
 		}
 	}
 	err = g.complete(ctx, key, "", func(c Claim, _ repeats.Series) (Claim, repeats.Series) {
@@ -141,11 +142,22 @@ func (g *Guard) rollUp(ctx context.Context, gr Group, at time.Time) (sent bool, 
 	return a.Count > 0 && err == nil, errors.Join(err, unlisted)
 }
 
+// leaveBehind lets a group go on whose roll-up only some receivers have.
+func (g *Guard) leaveBehind(ctx context.Context, d *decision, gr *Group) error {
+	if len(d.deliveredTo) == 0 || gr.Of != "" || gr.old() {
+		return nil
+	}
+	if err := LeaveBehind(ctx, g.deps.Ledger, gr, g.deps.Now()); err != nil {
+		return err
+	}
+	return g.rolledUp(ctx, gr)
+}
+
 func (s *Settings) decideRollUp(key string, c Claim, sr repeats.Series, gr *Group, now time.Time) decision {
 	switch {
 	case c.State == Sent:
 		return decision{verdict: duplicate}
-	case s.leased(&c, now):
+	case c.Held(now, s.Lease):
 		return decision{verdict: busy}
 	}
 	if c.Cut == nil {
@@ -154,7 +166,7 @@ func (s *Settings) decideRollUp(key string, c Claim, sr repeats.Series, gr *Grou
 	}
 	c.Key, c.State, c.LeaseUntil = key, Leased, now.Add(s.Lease)
 	c.Attempts++
-	c.Kind, c.AlertID, c.Series = alert.RollUp, AlertID(key), gr.Key
+	c.Kind, c.AlertID, c.Series = alert.RollUp, AlertID(key), cmp.Or(gr.Of, gr.Key)
 	return decision{verdict: publish, claim: c}
 }
 
@@ -171,7 +183,8 @@ func (g *Guard) rollUpOf(ctx context.Context, gr *Group, c *Claim) (alert.Alert,
 		a.Count, a.Actions, a.ActionsOmitted, a.FirstTime, a.LastTime = held.Count, held.Actions, held.Omitted, held.First, held.Last
 		return a, err
 	}
-	keys, err := g.deps.Ledger.Seal(ctx, gr.Key, gr.Sent)
+	group, batch := gr.Next()
+	keys, err := g.deps.Ledger.Seal(ctx, group, batch)
 	if err != nil {
 		return a, fmt.Errorf("sealing a batch of group %s: %w", gr.Key, err)
 	}

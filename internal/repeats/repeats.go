@@ -153,3 +153,15 @@ func (s *Series) NoteAttempt(a Attempt) {
 func Near(all []Attempt, at time.Time, span time.Duration) []Attempt {
 	return slices.DeleteFunc(slices.Clone(all), func(a Attempt) bool { return a.At.Sub(at).Abs() >= span })
 }
+
+// Distinct are the values that attempts have, sorted, without the empty one.
+func Distinct(all []Attempt, key func(Attempt) string) []string {
+	var values []string
+	for _, a := range all {
+		if v := key(a); v != "" {
+			values = append(values, v)
+		}
+	}
+	slices.Sort(values)
+	return slices.Compact(values)
+}

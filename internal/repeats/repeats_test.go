@@ -1,6 +1,7 @@
 package repeats
 
 import (
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -149,5 +150,16 @@ func TestAttempts(t *testing.T) {
 	}
 	if len(s.Attempts) != MaxAttempts || s.Attempts[0].Claim != "1" {
 		t.Error("asking what is near changed the attempts")
+	}
+}
+
+// TestDistinct lists values once, sorted, without those that are not known.
+func TestDistinct(t *testing.T) {
+	all := []Attempt{{User: "eve"}, {User: ""}, {User: "bob"}, {User: "eve"}}
+	if got := Distinct(all, func(a Attempt) string { return a.User }); !slices.Equal(got, []string{"bob", "eve"}) {
+		t.Errorf("got %v", got)
+	}
+	if got := Distinct(nil, func(a Attempt) string { return a.User }); len(got) != 0 {
+		t.Errorf("of none: %v", got)
 	}
 }
