@@ -72,7 +72,7 @@ CHECKS ?= 20000
 # SEED is where the random cases begin; empty is one by chance, which is printed.
 SEED ?=
 # The packages whose tests draw random cases, or leave some out under the race detector.
-SOAKED = $(filter-out ./internal/testenv ./$(NESTED),$(shell grep -rlE --include='*_test.go' 'testenv[.](Check|Size|Turn)' infra internal lambdas | xargs -n1 dirname | sort -u | sed 's,^,./,'))
+SOAKED = $(filter-out ./internal/testenv ./$(NESTED),$(shell grep -rlE --include='*_test.go' 'testenv[.](Check|Size|Turn|Race)' infra internal lambdas | xargs -n1 dirname | sort -u | sed 's,^,./,'))
 
 soak: ## all that the race detector is too slow for, and each property in CHECKS (20000) random cases from SEED (by chance)
 	@seed=$(or $(SEED),$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')); \

@@ -288,11 +288,11 @@ func FactRows(t *testing.T, newJournal func(t *testing.T) FactsAndRows) {
 
 	t.Run("many", func(t *testing.T) {
 		j := newJournal(t)
-		const n = 1200
+		const n = 400
 		facts := make([]bootstrap.Fact, 0, n)
 		for i := range n {
 			f := fact("a", "x/"+strconv.Itoa(i))
-			f.What = strings.Repeat("x", 1000)
+			f.What = strings.Repeat("x", 3000)
 			facts = append(facts, f)
 		}
 		add(t, j, facts...)

@@ -110,8 +110,14 @@ func (b *browser) open(t *testing.T, r Report) string {
 	if err := Write(&page, r); err != nil {
 		t.Fatal(err)
 	}
+	return b.openPage(t, page.Bytes())
+}
+
+// openPage shows a report that is written and returns its URL.
+func (b *browser) openPage(t *testing.T, page []byte) string {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "report.html")
-	if err := os.WriteFile(path, page.Bytes(), 0o600); err != nil {
+	if err := os.WriteFile(path, page, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	run(t, b, chromedp.Navigate("file://"+path))
@@ -259,7 +265,7 @@ func TestOrganizationInChromium(t *testing.T) {
 		t.Errorf("the page has %d MiB", page.Len()>>20)
 	}
 	began = time.Now()
-	b.open(t, r)
+	b.openPage(t, page.Bytes())
 	t.Logf("%d accounts: %d KiB, written in %s, opened in %s", accounts, page.Len()>>10, made.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
 	rows := func() float64 { return b.number(t, `document.querySelector('.overview tbody').rows.length`) }
 	first := func() string {
