@@ -3,6 +3,7 @@ package alert
 import (
 	"bytes"
 	"encoding/json"
+	"net/url"
 	"os"
 	"os/exec"
 	"strings"
@@ -100,6 +101,74 @@ func TestPagerDuty(t *testing.T) {
 	}
 	confirm := transformed(map[string]any{"Type": "SubscriptionConfirmation", "TopicArn": "arn:x", "SubscribeURL": "https://sns.example.com/?Action=ConfirmSubscription"})
 	if confirm.Details["SubscribeURL"] != "https://sns.example.com/?Action=ConfirmSubscription" {
+		t.Errorf("the confirmation: %+v", confirm)
+	}
+}
+
+// TestOpsgenie runs the documented code over messages of Amazon SNS with real alerts:
+// what is about one thing has one alias, and is closed under it.
+func TestOpsgenie(t *testing.T) {
+	node, err := exec.LookPath("node")
+	testenv.Need(t, err == nil, "node, which runs the documented JavaScript")
+	type request struct {
+		Method, URL, Path string
+		Body              struct {
+			Alias, Message, Description, Priority, Source, Note string
+			Details                                             map[string]string
+		}
+	}
+	requested := func(envelope map[string]any) (r request) {
+		t.Helper()
+		raw, err := json.Marshal(envelope)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.CommandContext(t.Context(), node, "-")
+		cmd.Stdin = strings.NewReader(snippet(t, "Opsgenie", "js") + "console.log(JSON.stringify(request(" + string(raw) + ")));")
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatalf("running the code: %v", err)
+		}
+		if err := json.Unmarshal(bytes.TrimSpace(out), &r); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		return r
+	}
+	of := func(a Alert) request {
+		t.Helper()
+		message, err := JSON(a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return requested(map[string]any{"Type": "Notification", "MessageId": "m-1", "Message": string(message)})
+	}
+	all := samples()
+	missing := all["user_mfa_missing"]
+	reminder, closed := missing, missing
+	reminder.Finding = detect.MFAReminder(missing.Finding, 1, 3, missing.Finding.EventTime)
+	closed.Finding = detect.MFAClosed(missing.Finding, cloudtrail.Yes, "MFA is enabled", missing.Finding.EventTime)
+	first, again, end := of(missing), of(reminder), of(closed)
+	if first.Method != "POST" || first.Path != "/v2/alerts" || first.Body.Alias != missing.Finding.EventID || first.Body.Priority != "P2" || again.Path != first.Path || again.Body.Alias != first.Body.Alias {
+		t.Errorf("an alert is %+v, and its reminder %+v", first, again)
+	}
+	if end.Method != "POST" || end.Path != "/v2/alerts/"+url.QueryEscape(first.Body.Alias)+"/close?identifierType=alias" {
+		t.Errorf("that it is over is %+v", end)
+	}
+	resend, acknowledged := all["root_signin_no_mfa_resend"], all["incident_acknowledged"]
+	if got, ack := of(resend), of(acknowledged); got.Body.Alias != resend.Incident.ID || got.Body.Priority != "P1" || ack.Path != "/v2/alerts/"+url.QueryEscape(resend.Incident.ID)+"/acknowledge?identifierType=alias" {
+		t.Errorf("an incident is %+v, and its acknowledgement %+v", got, ack)
+	}
+	for name, a := range all {
+		if b := of(a).Body; len([]rune(b.Message)) > 130 || len([]rune(b.Description)) > 15000 || len(b.Alias) > 512 || b.Source != "rootguard" {
+			t.Errorf("%s is longer than Opsgenie takes: %+v", name, b)
+		}
+	}
+	plain := requested(map[string]any{"Type": "Notification", "MessageId": "m-2", "Subject": "ALARM: rootguard-failed", "Message": `{"AlarmName": "rootguard-failed"}`})
+	if plain.Path != "/v2/alerts" || plain.Body.Alias != "m-2" || plain.Body.Message != "ALARM: rootguard-failed" {
+		t.Errorf("an alarm: %+v", plain)
+	}
+	confirm := requested(map[string]any{"Type": "SubscriptionConfirmation", "TopicArn": "arn:x", "SubscribeURL": "https://sns.example.com/?Action=ConfirmSubscription"})
+	if confirm.Method != "GET" || confirm.URL != "https://sns.example.com/?Action=ConfirmSubscription" || confirm.Path != "" {
 		t.Errorf("the confirmation: %+v", confirm)
 	}
 }

@@ -77,7 +77,7 @@ const deployPermissions = `It needs the permissions that rootguard deploy --poli
 func (deployCmd) Help() string {
 	return `Deploys the guard to us-east-1 and a forwarder to every other Region, with nothing but this binary and your AWS credentials. It uploads the templates and functions to a bucket, shows the change sets, asks, deploys all stacks side by side, waits until the receivers confirm, and runs doctor. Interrupted, the same command goes on. What is not given stays as it is deployed.
 
-The stacks are those that make deploy (the CDK) makes, so either can follow the other. The CDK alone has: several receivers, text messages, Slack, Security Hub, quarantine, organizations, operators, another prefix, and the partitions besides aws.
+The stacks are those that make deploy (the CDK) makes, so either can follow the other. The CDK alone has: several receivers, routes, text messages, Slack, Security Hub, dayTwo, drill, another time of the digest, quarantine, organizations, operators, another prefix, and the partitions besides aws. Set these in cdk.json and run make deploy; internal/docs/deploying.md says how.
 
 ` + deployPermissions + `
 
