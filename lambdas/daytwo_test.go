@@ -64,11 +64,11 @@ func TestDayTwo(t *testing.T) {
 	}
 	pass(27)
 	if got, want := states(account), "security-contact=pending password-policy=pending root-certificates=done root-second-mfa=unknown root-phishing-resistant-mfa=unknown "+
-		"bootstrap-admin=unknown central-root-access=pending trail=done budget=pending access-analyzer=pending s3-public-access-block=pending ebs-encryption=pending"; got != want {
+		"bootstrap-admin=unknown central-root-access=pending trail=done budget=pending access-analyzer=pending s3-public-access-block=pending ebs-encryption=pending break-glass-drill=unknown"; got != want {
 		t.Errorf("the guard's own account: %s, want %s", got, want)
 	}
 	if got, want := states(member), "security-contact=done password-policy=done root-certificates=done root-second-mfa=unknown root-phishing-resistant-mfa=unknown "+
-		"bootstrap-admin=unknown central-root-access=not_applicable trail=done budget=done access-analyzer=done s3-public-access-block=done ebs-encryption=done"; got != want {
+		"bootstrap-admin=unknown central-root-access=not_applicable trail=done budget=done access-analyzer=done s3-public-access-block=done ebs-encryption=done break-glass-drill=unknown"; got != want {
 		t.Errorf("the member: %s, want %s", got, want)
 	}
 	if all := regressed(); len(all) > 0 {

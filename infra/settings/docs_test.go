@@ -64,7 +64,7 @@ func TestRoutingDoc(t *testing.T) {
 		t.Fatalf("reading the example: %v", err)
 	}
 	got, err := Parse(file.Context)
-	if err != nil || len(got.Routes) != 2 || len(got.Routes[0].Accounts) != 2 || len(got.Routes[1].HTTPS) != 1 {
+	if err != nil || len(got.Routes) != 3 || len(got.Routes[0].Accounts) != 2 || len(got.Routes[1].HTTPS) != 1 || !got.Routes[2].Found() {
 		t.Errorf("the example gives %+v, %v", got.Routes, err)
 	}
 }

@@ -15,6 +15,9 @@ import (
 // that the table of package config has. Those that are not set are left out.
 func (s *Settings) Environment() map[string]string {
 	env := map[string]string{}
+	if len(s.DrillUsers) > 0 {
+		env[config.EnvDrillUsers] = strings.Join(s.DrillUsers, ",")
+	}
 	for key, f := range fields() {
 		if f.Env == "" || f.to == nil {
 			continue

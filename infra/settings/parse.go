@@ -233,6 +233,11 @@ func (p *parser) finish() {
 	s := &p.settings
 	p.finishRegions()
 	p.finishRoutes()
+	if chosen := slices.Contains(s.DayTwo, string(daytwo.BreakGlassDrill)); s.Drill > 0 && !chosen {
+		s.DayTwo = append(s.DayTwo, string(daytwo.BreakGlassDrill))
+	} else if s.Drill == 0 && chosen {
+		p.fail(Object+".dayTwo", string(daytwo.BreakGlassDrill), `set drill too, as in "drill": "365d", or remove the step`)
+	}
 	if s.Slack != nil {
 		s.ChatTopic = true
 		if s.Partition != "aws" {
@@ -306,7 +311,7 @@ const maxEnvironment = 2400
 func (p *parser) finishEnvironment() {
 	s := &p.settings
 	size := 0
-	for _, list := range [][]string{s.Regions, s.Trails, s.QuarantineExempt, s.AdminRoles, s.DayTwo, slices.Collect(maps.Values(s.AccountNames))} {
+	for _, list := range [][]string{s.Regions, s.Trails, s.QuarantineExempt, s.AdminRoles, s.DayTwo, s.DrillUsers, slices.Collect(maps.Values(s.AccountNames))} {
 		for _, text := range list {
 			size += len(text) + len(`"",`)
 		}
@@ -323,7 +328,7 @@ func (p *parser) finishEnvironment() {
 		size += (len(r.Email) + len(r.SMS) + len(r.HTTPS)) * len(`"receiverID",`+`"receiverID":"filterIDs.",`)
 	}
 	if size > maxEnvironment {
-		p.fail(Object, fmt.Sprintf("%d bytes", size), fmt.Sprintf("accountNames, adminRoles, dayTwo, trails, quarantineExempt, routes and regions together have more than the %d bytes that a function's environment has for them; shorten them", maxEnvironment))
+		p.fail(Object, fmt.Sprintf("%d bytes", size), fmt.Sprintf("accountNames, adminRoles, dayTwo, drill, trails, quarantineExempt, routes and regions together have more than the %d bytes that a function's environment has for them; shorten them", maxEnvironment))
 	}
 }
 
@@ -362,6 +367,8 @@ var (
 	channels   = pattern{regexp.MustCompile(`^[CG][A-Z0-9]{6,30}$`), `use the channel's ID, such as "C0123ABCD", not its name`}
 	// Users by name (IAM API Reference, CreateUser) or ARN, and accounts.
 	exempts = pattern{regexp.MustCompile(`^([A-Za-z0-9_+=,.@-]{1,64}|arn:aws[a-z-]*:iam::[0-9]{12}:user/[!-~]+)$`), "use the name or ARN of a user, its unique ID (AIDA…), or the account's 12 digits"}
+	// IAM API Reference, CreateUser; a comma separates names.
+	drillUsers = pattern{regexp.MustCompile(`^[A-Za-z0-9_+=.@-]{1,64}$`), "use the name of an IAM user, not its ARN"}
 	// DynamoDB Developer Guide, naming rules.
 	tables = pattern{regexp.MustCompile(`^[a-zA-Z0-9_.-]{3,255}$`), "use the table's name, which the stack's output TableName was, not its ARN"}
 	// IAM API Reference, CreateRole; a comma separates names.
@@ -528,12 +535,24 @@ func (p *parser) digest(key string, v any) {
 	p.settings.Digest = s.String()
 }
 
-// drill is a duration, or "off".
+// drill is a duration, "off", or an object that names users too.
 func (p *parser) drill(key string, v any) {
 	if v == "off" {
 		p.settings.Drill = 0
 		return
 	}
+	if _, object := v.(map[string]any); object {
+		p.object(key, v, []string{"every"}, map[string]func(string, any){
+			"every": p.every,
+			"users": func(key string, v any) { p.settings.DrillUsers = p.list(key, v, drillUsers.check) },
+		})
+		return
+	}
+	p.every(key, v)
+}
+
+// every is within what time a drill is expected.
+func (p *parser) every(key string, v any) {
 	for _, row := range config.Settings() {
 		if row.Env == config.EnvDrill {
 			p.duration(key, v, row.Shortest, row.Longest, &p.settings.Drill)

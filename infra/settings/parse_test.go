@@ -125,7 +125,10 @@ func TestParse(t *testing.T) {
 		{"resend", `{"resend": "15m, 1h, 2d"}`, base(func(s *Settings) { s.Resend = []time.Duration{15 * time.Minute, time.Hour, 48 * time.Hour} })},
 		{"dayTwo", `{"rootguard": {"dayTwo": ["root-certificates", "security-contact"]}}`, base(func(s *Settings) { s.DayTwo = []string{"root-certificates", "security-contact"} })},
 		{"digest", `{"digest": "daily 7 Asia/Tokyo"}`, base(func(s *Settings) { s.Digest = "daily 07:00 Asia/Tokyo" })},
-		{"drill", `{"drill": "365d"}`, base(func(s *Settings) { s.Drill = 365 * 24 * time.Hour })},
+		{"drill", `{"drill": "365d"}`, base(func(s *Settings) { s.Drill, s.DayTwo = 365*24*time.Hour, []string{"break-glass-drill"} })},
+		{"drill with users", `{"rootguard": {"drill": {"every": "180d", "users": ["break-glass", "glass@2"]}}}`, base(func(s *Settings) {
+			s.Drill, s.DrillUsers, s.DayTwo = 180*24*time.Hour, []string{"break-glass", "glass@2"}, []string{"break-glass-drill"}
+		})},
 		{"no drill", `{"rootguard": {"drill": "off"}}`, base(nil)},
 		{"no digest", `{"rootguard": {"digest": "off"}}`, base(func(s *Settings) { s.Digest = "off" })},
 		{"posture", `{"posture": "30m"}`, base(func(s *Settings) { s.Posture = 30 * time.Minute })},
@@ -216,6 +219,11 @@ func TestParseErrors(t *testing.T) {
 		{routes(`{"accounts": ["123456789012"], "email": ["OPS@example.com"]}`), "rootguard.routes", "OPS@example.com", "gets every alert already"},
 		{routes(`{"accounts": ["123456789012"], "email": ["a@example.com"]}, {"accounts": ["210987654321"], "email": ["a@example.com"]}`), "rootguard.routes", "a@example.com", "in one route"},
 		{routes(`{"accounts": ["123456789012"], "email": [` + strings.Join(addresses, ",") + `]}`), "rootguard.routes", "21 receivers", "at most 20"},
+		{`{"rootguard": {"drill": {"users": ["a"]}}}`, "rootguard.drill.every", "", "needs it"},
+		{`{"rootguard": {"drill": {"every": "365d", "users": ["arn:aws:iam::123456789012:user/a"]}}}`, "rootguard.drill.users", "arn:aws:iam::123456789012:user/a", "not its ARN"},
+		{`{"rootguard": {"drill": {"every": "1d"}}}`, "rootguard.drill.every", "1d", "give a duration from 30d"},
+		{`{"rootguard": {"drill": {"each": "365d"}}}`, "rootguard.drill.each", "", "there are every, users"},
+		{`{"rootguard": {"dayTwo": ["break-glass-drill"]}}`, "rootguard.dayTwo", "break-glass-drill", "set drill too"},
 		{`{"receivers": "ops@example.com"}`, "receivers", "ops@example.com", `give "none"`},
 		{`{"receivers": false}`, "receivers", "false", `give "none"`},
 		{`{"email": "Ops <ops@example.com>"}`, "email", "Ops <ops@example.com>", "plain address"},

@@ -49,6 +49,7 @@ type Settings struct {
 	QuietDays    int               // days without root activity; default 30
 	Digest       string            // when the digest comes, as package digest reads it; default weekly
 	Drill        time.Duration     // within what time root must have been used under an announcement; 0: no drill is expected
+	DrillUsers   []string          // IAM users whose use is a drill too
 	AccountNames map[string]string // account ID to the name in alerts
 	AdminRoles   []string          // names of roles or permission sets whose sign-ins are an administrator's
 

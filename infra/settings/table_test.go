@@ -12,6 +12,7 @@ import (
 	"rootguard/internal/accountcheck"
 	"rootguard/internal/config"
 	"rootguard/internal/daytwo"
+	"rootguard/internal/drill"
 )
 
 // TestTable holds that a row of the table of settings is read here, and by the
@@ -82,7 +83,7 @@ func holds(t *testing.T, row config.Setting, to any) {
 // TestFunctionsReadSettings holds that the functions read what the deployment wrote: the
 // values of settings, not what is set to nothing.
 func TestFunctionsReadSettings(t *testing.T) {
-	s, err := Parse(context(t, `{"rootguard": {"grace": "36h", "reminders": ["1h", "2d"], "resend": [], "quietDays": 45, "drill": "365d", "digest": "weekly sat 6:30 Europe/Berlin", "window": "5m", "posture": "2h",
+	s, err := Parse(context(t, `{"rootguard": {"grace": "36h", "reminders": ["1h", "2d"], "resend": [], "quietDays": 45, "drill": {"every": "365d", "users": ["glass"]}, "digest": "weekly sat 6:30 Europe/Berlin", "window": "5m", "posture": "2h",
 		"adminRoles": ["Platform", "ops"], "accountNames": {"111122223333": "prod, old"}, "quarantine": "on", "quarantineNotice": "2d", "quarantineDaily": 25,
 		"quarantineExempt": ["a,b", "111122223333"], "regions": ["eu-west-1", "us-east-2"], "trails": ["one", "two"], "dayTwo": ["root-certificates", "security-contact"], "metrics": true, "prefix": "acme", "email": ["ops@example.com"],
 		"organization": {"id": "o-a1b2c3d4e5", "management": "111111111111", "hub": "111111111111", "units": ["r-abcd"]},
@@ -103,7 +104,7 @@ func TestFunctionsReadSettings(t *testing.T) {
 	}
 	type read struct {
 		Grace, Window, Posture, Notice time.Duration
-		Drill                          time.Duration
+		Drill                          drill.Policy
 		Reminders, Resend              []time.Duration
 		QuietDays, Daily               int
 		Mode, Prefix, Digest           string
@@ -114,10 +115,10 @@ func TestFunctionsReadSettings(t *testing.T) {
 		Routes                         []accountcheck.Route
 	}
 	want := read{
-		36 * time.Hour, 5 * time.Minute, 2 * time.Hour, 48 * time.Hour, 365 * 24 * time.Hour, []time.Duration{time.Hour, 48 * time.Hour}, []time.Duration{}, 45, 25, "on", "acme", "weekly saturday 06:30 Europe/Berlin",
+		36 * time.Hour, 5 * time.Minute, 2 * time.Hour, 48 * time.Hour, drill.Policy{Within: 365 * 24 * time.Hour, Users: []string{"glass"}}, []time.Duration{time.Hour, 48 * time.Hour}, []time.Duration{}, 45, 25, "on", "acme", "weekly saturday 06:30 Europe/Berlin",
 		[]string{"Platform", "ops"}, []string{"a,b", "111122223333"}, []string{"eu-west-1", "us-east-2"}, []string{"one", "two"},
 		map[string]string{"111122223333": "prod, old"}, true,
-		[]daytwo.Step{daytwo.SecurityContact, daytwo.RootCertificates},
+		[]daytwo.Step{daytwo.SecurityContact, daytwo.RootCertificates, daytwo.BreakGlassDrill},
 		[]accountcheck.Route{{Name: "data", Units: []string{"Data"}, Tags: []string{"team=data"}, Accounts: []string{"123456789012"}}},
 	}
 	got := read{

@@ -290,7 +290,7 @@ func TestFunctions(t *testing.T) {
 		want := map[string]string{
 			config.EnvTable: "AWS::DynamoDB::Table <nil>", config.EnvTopicARN: "AWS::SNS::Topic rootguard",
 			config.EnvEscalationTopicARN: "AWS::SNS::Topic rootguard escalation", config.EnvChatTopicARN: "AWS::SNS::Topic rootguard chat",
-			config.EnvGrace: "12h0m0s", config.EnvReminders: "1h0m0s,48h0m0s", config.EnvResend: "10m0s,2h0m0s", config.EnvWindow: "30m0s", config.EnvLease: "1m30s", config.EnvPosture: "1h0m0s", config.EnvQuietDays: "60", config.EnvDigest: "weekly monday 08:00 UTC", config.EnvAdminRoles: "Platform,ops", config.EnvDayTwo: strings.Join(daytwo.Names(), ","),
+			config.EnvGrace: "12h0m0s", config.EnvReminders: "1h0m0s,48h0m0s", config.EnvResend: "10m0s,2h0m0s", config.EnvWindow: "30m0s", config.EnvLease: "1m30s", config.EnvPosture: "1h0m0s", config.EnvQuietDays: "60", config.EnvDigest: "weekly monday 08:00 UTC", config.EnvAdminRoles: "Platform,ops", config.EnvDayTwo: strings.Join(daytwo.Names(), ","), config.EnvDrill: "8760h0m0s", config.EnvDrillUsers: "glass",
 			config.EnvAccountNames: `{"123456789012":"prod-billing"}`, config.EnvPrefix: "rootguard",
 			config.EnvTrails: "older,rootguard-trail", config.EnvKeys: "AWS::KMS::Key <nil>",
 			config.EnvUndeliveredQueue: "AWS::SQS::Queue <nil>", config.EnvFailedQueue: "AWS::SQS::Queue <nil>", config.EnvRegions: "eu-west-1",

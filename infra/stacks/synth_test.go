@@ -33,7 +33,7 @@ var scenarios = map[string]string{
 		],
 		"slack": {"workspace": "T0123ABCD", "channel": "C0123ABCD"},
 		"securityHub": true, "grace": "12h", "reminders": ["1h", "2d"], "resend": ["10m", "2h"], "window": "30m", "quietDays": 60, "adminRoles": ["Platform", "ops"], "logDays": 365,
-		"accountNames": {"123456789012": "prod-billing"}, "dayTwo": ` + everyStep() + `,
+		"accountNames": {"123456789012": "prod-billing"}, "drill": {"every": "365d", "users": ["glass"]}, "dayTwo": ` + everyStep() + `,
 		"trail": true, "trails": ["older"], "terminationProtection": true, "encrypt": true, "metrics": true,
 		"operators": ["arn:aws:iam::123456789012:role/ops/oncall"]
 	}}`,
@@ -59,7 +59,7 @@ var scenarios = map[string]string{
 	"adopted":    `{"rootguard": {"email": ["ops@example.com"], "regions": [], "table": "kept-Table_1.x", "operators": ["arn:aws:iam::123456789012:role/ops"]}}`,
 	"quarantine": `{"email": "ops@example.com", "rootguard": {"regions": ["us-east-2"], "quarantine": "on", "quarantineNotice": "2d", "quarantineDaily": 25, "quarantineExempt": ["break-glass", "123456789012"]}}`,
 	"quarantine-organization": `{"rootguard": {
-		"email": ["ops@example.com"], "regions": ["eu-west-1"], "quarantine": "on", "dayTwo": ` + everyStep() + `,
+		"email": ["ops@example.com"], "regions": ["eu-west-1"], "quarantine": "on", "drill": {"every": "365d", "users": ["glass"]}, "dayTwo": ` + everyStep() + `,
 		"organization": {"id": "o-a1b2c3d4e5", "management": "111111111111", "hub": "222222222222", "units": ["r-abcd"]}
 	}}`,
 	"quarantine-dry-run": `{"rootguard": {

@@ -14,6 +14,7 @@ import (
 	"rootguard/internal/daytwo"
 	"rootguard/internal/detect"
 	"rootguard/internal/digest"
+	"rootguard/internal/drill"
 	"rootguard/internal/quarantine"
 	"rootguard/internal/wire"
 )
@@ -32,7 +33,7 @@ type Config struct {
 	Own                detect.Own
 	Settings           wire.Settings
 	Digest             digest.Schedule
-	Drill              time.Duration // 0: no drill is expected
+	Drill              drill.Policy
 
 	UndeliveredQueueURL string
 	FailedQueueURL      string
@@ -64,7 +65,7 @@ func Load(getenv func(string) string) (Config, error) {
 		Regions:             r.list(EnvRegions),
 		Deployed:            r.deployed(),
 		Digest:              r.digest(),
-		Drill:               r.duration(EnvDrill),
+		Drill:               drill.Policy{Within: r.duration(EnvDrill), Users: r.list(EnvDrillUsers)},
 
 		Own: detect.Own{Prefix: r.text(EnvPrefix), Trails: r.list(EnvTrails), Keys: r.list(EnvKeys)},
 		Settings: wire.Settings{

@@ -22,6 +22,7 @@ const (
 	EnvQuarantineDaily    = "ROOTGUARD_QUARANTINE_DAILY"     // users quarantined in 24 hours at most
 	EnvQuarantineExempt   = "ROOTGUARD_QUARANTINE_EXEMPT"    // JSON list: names, ARNs or unique IDs of users, or accounts, never quarantined
 	EnvDrill              = "ROOTGUARD_DRILL"                // within what time root must have been used under an announcement; unset: no drill is expected
+	EnvDrillUsers         = "ROOTGUARD_DRILL_USERS"          // list: IAM users whose use under an announcement is a drill too
 	EnvDigest             = "ROOTGUARD_DIGEST"               // when the digest comes, as package digest reads it; unset: never
 	EnvWindow             = "ROOTGUARD_WINDOW"               // length of a roll-up window
 	EnvLease              = "ROOTGUARD_LEASE"                // of a claim; longer than a publish may take

@@ -52,7 +52,7 @@ func Settings() []Setting {
 		{Key: "digest", Env: EnvDigest, Default: "weekly", DefaultText: "`weekly monday 08:00 UTC`",
 			Doc: "when the digest comes, the mail about all accounts and rootguard itself whose absence is noticed: `weekly` or `daily`, and after it what is to be other than the default, as in `weekly friday 09:00 Europe/Berlin` or `daily 07:30 Asia/Tokyo`; `off`: never"},
 		{Key: "drill", Env: EnvDrill, DefaultText: "off", Shortest: 30 * day, Longest: 390 * day,
-			Doc: "the break-glass drill: in each account that has root credentials, root must have been used under an announcement within this time, such as `365d`; where it was not, the digest says so. `off`: no drill is expected"},
+			Doc: "the break-glass drill: in each account that has root credentials, root must have been used under an announcement within this time, such as `365d`; or an object with `every` and `users`, as in `{\"every\": \"365d\", \"users\": [\"break-glass\"]}`, where the use of one of these IAM users counts too. What is overdue is in the digest, and it is the step `break-glass-drill` of [day two](daytwo.md), which is checked with the others. `off`: no drill is expected"},
 		{Key: "adminRoles", Env: EnvAdminRoles,
 			Doc: "names of roles, or of permission sets of IAM Identity Center, by which administrators sign in; needed where no record and no check shows that they have administrator rights"},
 		{Key: "dayTwo", Env: EnvDayTwo, Doc: "steps of [day two](daytwo.md) that are checked once a day in each account, by name"},

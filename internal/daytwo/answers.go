@@ -1,5 +1,11 @@
 package daytwo
 
+import (
+	"time"
+
+	"rootguard/internal/drill"
+)
+
 // Answers are what an account answered. A nil field was not asked, or not answered.
 type Answers struct {
 	Contact   *Contact
@@ -11,6 +17,7 @@ type Answers struct {
 	Analyzers *Analyzers
 	S3        *S3
 	EBS       *EBS
+	Drill     *Drill
 
 	// Unanswered says why a read got no answer: it was denied, or timed out.
 	Unanswered map[Read]string
@@ -90,6 +97,13 @@ type S3 struct {
 type EBS struct {
 	Region  string
 	Default bool
+}
+
+// Drill is the last drill on record, and what is expected at a time.
+type Drill struct {
+	Policy drill.Policy
+	Last   drill.Last
+	At     time.Time
 }
 
 // Missed notes that a read got no answer, and why.

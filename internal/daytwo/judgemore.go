@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"rootguard/internal/bootstrap"
+	"rootguard/internal/drill"
 )
 
 // judgeBootstrapAdmin needs no read: an administrator by a role and no longer one by
@@ -164,5 +165,20 @@ func judgeEBS(in *Input) Verdict {
 		return done("encryption by default is on in %s", e.Region)
 	default:
 		return missing("encryption by default is off in %s", e.Region)
+	}
+}
+
+func judgeDrill(in *Input) Verdict {
+	d := in.Answers.Drill
+	if d == nil {
+		return unknown("what is on record was not read")
+	}
+	switch state, what := d.Policy.Judge(in.Status, d.Last, d.At); state {
+	case drill.Done:
+		return done("%s", what)
+	case drill.Overdue:
+		return missing("%s", what)
+	default:
+		return notNeeded("%s", what)
 	}
 }

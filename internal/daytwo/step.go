@@ -24,6 +24,7 @@ const (
 	AccessAnalyzer    Step = "access-analyzer"
 	S3Block           Step = "s3-public-access-block"
 	EBSEncryption     Step = "ebs-encryption"
+	BreakGlassDrill   Step = "break-glass-drill"
 )
 
 // Read is one thing that an account is asked, with one call or a few.
@@ -40,6 +41,7 @@ const (
 	ReadAnalyze Read = "access analyzers"
 	ReadS3      Read = "S3 public access block"
 	ReadEBS     Read = "EBS encryption by default"
+	ReadDrill   Read = "break-glass drill" // of what is on record
 )
 
 // Permission is what a role needs for a step besides what every function that
@@ -255,6 +257,15 @@ var catalogue = []Entry{
 		Reads:       []Read{ReadEBS},
 		Permissions: []Permission{{[]string{"ec2:GetEbsEncryptionByDefault"}, "*"}},
 		judge:       judgeEBS,
+	},
+	{
+		Step:      BreakGlassDrill,
+		Title:     "Break-glass access was tried",
+		Proof:     "root, or a user that the setting drill names, was used under an announcement within the time of that setting",
+		Regresses: "time: no such use for longer than that",
+		Fix:       "Announce it (rootguard announce open), then sign in to the console as root or the break-glass user, and sign out",
+		Reads:     []Read{ReadDrill},
+		judge:     judgeDrill,
 	},
 }
 

@@ -89,8 +89,8 @@ type Store interface {
 // request.
 func CollectorOf(cfg *config.Config, store Store, name func(account string) string) Collector {
 	noters := []Noter{Suppressed{store.Suppressions()}}
-	if cfg.Drill > 0 {
-		noters = append(noters, Drill{Within: cfg.Drill, Announcements: store})
+	if cfg.Drill.Within > 0 {
+		noters = append(noters, Drill{Policy: cfg.Drill, Announcements: store})
 	}
 	return Collector{
 		Noters: noters, Accounts: store, Checks: store.Checks(), Incidents: store, Announcements: store, Health: store,

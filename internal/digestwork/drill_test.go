@@ -8,8 +8,10 @@ import (
 
 	"rootguard/internal/announcement"
 	"rootguard/internal/bootstrap"
+	"rootguard/internal/daytwo"
 	"rootguard/internal/detect"
 	"rootguard/internal/digestwork"
+	"rootguard/internal/drill"
 	"rootguard/internal/fake"
 	"rootguard/internal/guard"
 	"rootguard/internal/repeats"
@@ -52,7 +54,7 @@ func TestDrill(t *testing.T) {
 	use(old, "2025-10-06T09:00:00Z", detect.RootSignin)
 	use(unused, "2026-05-04T09:00:00Z", "")
 	use(other, "2026-05-04T09:00:00Z", detect.UserCreated) // root did not do it
-	w.Noters = []digestwork.Noter{digestwork.Drill{Within: 365 * 24 * time.Hour, Announcements: w.announcements}}
+	w.Noters = []digestwork.Noter{digestwork.Drill{Policy: drill.Policy{Within: 365 * 24 * time.Hour}, Announcements: w.announcements}}
 
 	w.run("2026-11-25T12:00:00Z")
 	w.run("2026-11-26T08:00:00Z")
@@ -73,10 +75,71 @@ func TestDrill(t *testing.T) {
 	}
 
 	// What cannot be read is no drill that was made.
-	failing := digestwork.Drill{Within: 365 * 24 * time.Hour, Announcements: &fake.Announcements{Script: failingScript("Announcements.Entries")}}
+	failing := digestwork.Drill{Policy: drill.Policy{Within: 365 * 24 * time.Hour}, Announcements: &fake.Announcements{Script: failingScript("Announcements.Entries")}}
 	status := bootstrap.Status{Account: never, FirstEvent: at("2025-01-01T00:00:00Z")}
 	if _, err := failing.Notes(t.Context(), &status, nil, at("2026-11-26T08:00:00Z")); !errors.Is(err, fake.ErrFault) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestDrillOfAUser: the use of a named user under an announcement is a drill, for the
+// digest and for the step of day two; without one, or of another user, it is none.
+func TestDrillOfAUser(t *testing.T) {
+	const account = "111111111111"
+	now := at("2026-11-26T08:00:00Z")
+	signIn := func(name, when, last string) bootstrap.Fact {
+		f := bootstrap.Fact{Account: account, ID: name + when, Kind: bootstrap.UserSignIn, Time: at(when), UserName: name, UserID: "AIDA" + name}
+		if last != "" {
+			f.Last = at(last)
+		}
+		return f
+	}
+	announced := &fake.Announcements{Ledger: &fake.Ledger{}}
+	e := announcement.AuditEvent{Key: account + "/A/open", Action: announcement.Opened, ID: "A", Account: account, From: at("2026-05-04T09:00:00Z"), Until: at("2026-05-04T10:00:00Z"), Owner: "carol", Reason: "drill"}
+	if _, err := announced.Append(t.Context(), e); err != nil {
+		t.Fatal(err)
+	}
+	const year = 365 * 24 * time.Hour
+	old := bootstrap.Status{Account: account, FirstEvent: at("2025-01-01T00:00:00Z"), Users: []bootstrap.UserStatus{{Name: "break-glass"}}}
+	fresh, rootless, gone := old, old, old
+	fresh.FirstEvent = at("2026-02-01T00:00:00Z")
+	rootless.NoRootCredentials, gone.NoRootCredentials, gone.Users = true, true, []bootstrap.UserStatus{{Name: "break-glass", Deleted: true}, {Name: "eve"}}
+	none := "neither root nor the break-glass user was used under an announcement in the last 365 days"
+	for name, tt := range map[string]struct {
+		status *bootstrap.Status
+		within time.Duration
+		facts  []bootstrap.Fact
+		digest string // "" none
+		state  bootstrap.State
+		what   string
+	}{
+		"used":                      {&old, year, []bootstrap.Fact{signIn("break-glass", "2026-05-04T09:10:00Z", "")}, "", bootstrap.Done, "break-glass was last used under an announcement on 2026-05-04 09:10 UTC"},
+		"used among other uses":     {&old, year, []bootstrap.Fact{signIn("break-glass", "2026-01-04T09:10:00Z", "2026-05-04T09:10:00Z")}, "", bootstrap.Done, "2026-05-04 09:10 UTC"},
+		"used, but not announced":   {&old, year, []bootstrap.Fact{signIn("break-glass", "2026-05-04T10:10:00Z", "")}, none, bootstrap.Pending, none},
+		"another user was used":     {&old, year, []bootstrap.Fact{signIn("eve", "2026-05-04T09:10:00Z", "")}, none, bootstrap.Pending, none},
+		"used, but long ago":        {&old, 90 * 24 * time.Hour, []bootstrap.Fact{signIn("break-glass", "2026-05-04T09:10:00Z", "")}, "in the last 90 days", bootstrap.Pending, "in the last 90 days"},
+		"not used, known for a day": {&fresh, year, nil, "", bootstrap.NotApplicable, "the first drill is due by 2027-02-01"},
+		"a user without root":       {&rootless, year, nil, none, bootstrap.Pending, none},
+		"neither root nor the user": {&gone, year, nil, "", bootstrap.NotApplicable, "no break-glass user is known"},
+		"no drill is expected":      {&old, 0, nil, "", bootstrap.Unknown, "the setting drill is off"},
+	} {
+		d := digestwork.Drill{Policy: drill.Policy{Within: tt.within, Users: []string{"break-glass"}}, Announcements: announced}
+		notes, err := d.Notes(t.Context(), tt.status, tt.facts, now)
+		if err != nil || len(notes) > 1 || (len(notes) == 1) != (tt.digest != "") || len(notes) == 1 && !strings.Contains(notes[0].Text, tt.digest) {
+			t.Errorf("%s: in the digest is %+v, %v, want %q", name, notes, err, tt.digest)
+		}
+		facts := &fake.Facts{}
+		if _, err := facts.Add(t.Context(), tt.facts); err != nil {
+			t.Fatal(err)
+		}
+		in := daytwo.Input{Status: tt.status}
+		reader := digestwork.DrillReader{Drill: d, Facts: facts, Now: func() time.Time { return now }}
+		if err := reader.Read(t.Context(), account, daytwo.ReadDrill, &in.Answers); err != nil {
+			in.Answers.Missed(daytwo.ReadDrill, err.Error())
+		}
+		if v := daytwo.Judge(daytwo.BreakGlassDrill, &in); v.State != tt.state || !strings.Contains(v.What, tt.what) {
+			t.Errorf("%s: the step is %+v, want %s with %q", name, v, tt.state, tt.what)
+		}
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"rootguard/internal/aws/awshealth"
 	"rootguard/internal/aws/iam"
 	"rootguard/internal/aws/sqs"
+	"rootguard/internal/digestwork"
 	"rootguard/internal/lambdahandler"
 )
 
@@ -38,7 +39,11 @@ func main() {
 	if f.Placer != nil { // after the accounts are discovered, and before most alerts
 		f.Deps.Tasks = append(f.Deps.Tasks, lambdahandler.CheckRoutes(f.Parts.Accounts, f.Config.HubAccount(), f.Placer))
 	}
+	steps := digestwork.DrillReader{
+		Drill: digestwork.Drill{Policy: f.Config.Drill, Announcements: f.Store}, Facts: f.Store, Now: time.Now,
+		Rest: awsdaytwo.New(f.AWS, accounts, time.Now),
+	}
 	f.Deps.Tasks = append(f.Deps.Tasks, lambdahandler.SendDigest(f.Digest()))
-	f.Deps.Tasks = append(f.Deps.Tasks, lambdahandler.CheckDayTwo(f.Parts.Accounts, f.Config.HubAccount(), awsdaytwo.New(f.AWS, accounts, time.Now)))
+	f.Deps.Tasks = append(f.Deps.Tasks, lambdahandler.CheckDayTwo(f.Parts.Accounts, f.Config.HubAccount(), steps))
 	lambda.Start(lambdahandler.New(f.Deps).Handle)
 }
