@@ -72,7 +72,9 @@ func Checks(t *testing.T, newRounds func(t *testing.T) accountcheck.Checks) {
 		Discovery: accountcheck.Discovery{
 			Began: t0, Complete: true, Refused: "no", Unreachable: 2, UnreachableIDs: []string{"1", "2"}, QueueFailures: 1, QueueFailureIDs: []string{"3"}, QueueError: "denied",
 			NoReport: 2, NoReportIDs: []string{"4", "5"}, NoReportWhy: "throttled",
+			Unplaced: 1, UnplacedIDs: []string{"6"},
 		},
+		Routed: accountcheck.Routed{Names: []string{"teams"}, Routes: "r-1"},
 	}
 	unset(t, reflect.ValueOf(full), "Round")
 
