@@ -49,7 +49,7 @@ func AnnounceDeployment(ctx context.Context, j Journal, e AuditEvent, now time.T
 	e.Key = announcementKey(&e)
 	there, err := j.Append(ctx, e)
 	if err != nil {
-		return Announcement{}, fmt.Errorf("storing announcement %s: %w", e.ID, err)
+		return Announcement{Opened: e}, fmt.Errorf("storing announcement %s: %w", e.ID, err) // it may be there
 	}
 	return Announcement{Opened: there}, nil
 }

@@ -121,7 +121,9 @@ func (d *deployment) announces(ctx context.Context, guard *deploy.Stack) (done f
 	}, now)
 	if err != nil {
 		d.warn("the deployment could not be announced, so that it makes an alert of severity high: " + reason(err))
-		return done
+		if a.Opened.ID == "" {
+			return done
+		}
 	}
 	return func(ctx context.Context) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
