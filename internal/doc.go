@@ -9,8 +9,9 @@
 //	aws/organizations  bolt  wire
 //	accountcheck
 //	announcement  incident  mfadeadline  suppression
-//	aws/accessanalyzer  aws/budgets  aws/cloudformation  aws/ec2  aws/s3control  collection  ending  quarantine  ratelimit  redrive  rootsession
-//	aws/eventhistory  aws/securityhub  daytwo  digest  guard
+//	aws/cloudformation  collection  ending  quarantine  ratelimit  redrive  rootsession
+//	aws/accessanalyzer  aws/budgets  aws/ec2  aws/s3control  guard
+//	attempts  aws/eventhistory  aws/securityhub  daytwo  digest
 //	accountfacts  alert  aws/s3  drill  eventrules  evidence  repeats
 //	bootstrap  credentialreport  deploy  detect  eventpattern  replay  worker
 //	aws/awsenv  aws/sdkcall  cloudtrail  deploy/assets  failure  keys  partition  version

@@ -2,10 +2,10 @@ package guard
 
 import (
 	"cmp"
-	"slices"
 	"time"
 
 	"rootguard/internal/alert"
+	"rootguard/internal/attempts"
 	"rootguard/internal/detect"
 	"rootguard/internal/repeats"
 )
@@ -64,7 +64,7 @@ func (s *Settings) decide(ev event, c Claim, sr repeats.Series, now time.Time) d
 		}
 		// Its place was taken by the lease that ran out.
 		d := s.lease(ev, c, repeats.Series{}, now)
-		d.recent, _ = s.tooMany(&sr, f)
+		d.recent, _ = attempts.TooMany(&sr, f, s.FailedSigninsHigh, s.DedupWindow)
 		return d
 	case Released:
 	}
@@ -80,7 +80,7 @@ func (s *Settings) decide(ev event, c Claim, sr repeats.Series, now time.Time) d
 
 	var many bool
 	if detect.IsCounted(f.ID) {
-		many = s.attempt(&sr, ev.claim, f)
+		many = attempts.Counted(&sr, ev.claim, f, s.FailedUserSignins, s.span(f.ID))
 		if !many && n.Alerts == 0 && !n.Quiet && !retry {
 			c.Key, c.State, c.Finding, c.Series = ev.claim, Folded, f, sr.Key
 			return decision{verdict: noted, claim: c, series: sr}
@@ -166,28 +166,8 @@ func (s *Settings) escalates(sr *repeats.Series, claim string, f *detect.Finding
 		return nil, before
 	}
 	sr.NoteAttempt(repeats.Attempt{Claim: claim, At: f.EventTime})
-	recent, many := s.tooMany(sr, f)
+	recent, many := attempts.TooMany(sr, f, s.FailedSigninsHigh, s.DedupWindow)
 	return recent, many || before
-}
-
-// tooMany reports whether failed root sign-ins are too many within a window in which
-// an event lies, and returns their times, in order.
-func (s *Settings) tooMany(sr *repeats.Series, f *detect.Finding) (recent []time.Time, many bool) {
-	if f.ID != detect.RootSigninFailed {
-		return nil, false
-	}
-	for _, a := range repeats.Near(sr.Attempts, f.EventTime, s.DedupWindow) {
-		recent = append(recent, a.At)
-	}
-	slices.SortFunc(recent, time.Time.Compare)
-	n := s.FailedSigninsHigh
-	for i := len(recent) - n; i >= 0; i-- { // the latest first
-		some := recent[i : i+n]
-		if some[n-1].Sub(some[0]) < s.DedupWindow && !some[0].After(f.EventTime) && !some[n-1].Before(f.EventTime) {
-			return some, true
-		}
-	}
-	return recent, false
 }
 
 // undo takes back what a decision to publish did to the ledger, after publishing

@@ -170,7 +170,7 @@ func (g *Guard) Handle(ctx context.Context, rec *cloudtrail.Record) (Result, err
 			res.Outcome.Finding.AddDetail("It came " + late.Round(time.Minute).String() + " after the event.")
 		}
 		var ownerErr error
-		if res.Outcome.Finding, ownerErr = g.keyOwner(ctx, res.Outcome.Finding); ownerErr != nil {
+		if res.Outcome.Finding, ownerErr = g.reader().KeyOwner(ctx, res.Outcome.Finding); ownerErr != nil {
 			later = errors.Join(later, ownerErr)
 		}
 		told, err := g.raiseFound(ctx, res.Outcome.Finding)

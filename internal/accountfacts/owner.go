@@ -1,4 +1,4 @@
-package guard
+package accountfacts
 
 import (
 	"context"
@@ -8,13 +8,13 @@ import (
 	"rootguard/internal/detect"
 )
 
-// keyOwner judges a new access key by what is on record of its user. Where
+// KeyOwner judges a new access key by what is on record of its user. Where
 // nothing is, the finding stays as it is.
-func (g *Guard) keyOwner(ctx context.Context, f detect.Finding) (detect.Finding, error) {
+func (r Reader) KeyOwner(ctx context.Context, f detect.Finding) (detect.Finding, error) {
 	if f.ID != detect.UserAccessKeyCreated {
 		return f, nil
 	}
-	facts, err := g.reader().About(ctx, f.Account, f.Target.UserName, f.Target.UserID)
+	facts, err := r.About(ctx, f.Account, f.Target.UserName, f.Target.UserID)
 	if err != nil {
 		return f, fmt.Errorf("reading what is on record of the user of event %s: %w", f.EventID, err)
 	}
@@ -24,7 +24,7 @@ func (g *Guard) keyOwner(ctx context.Context, f detect.Finding) (detect.Finding,
 		sameUser := k.UserName == f.Target.UserName || f.Target.UserID != "" && k.UserID == f.Target.UserID
 		first = first && (k.Kind != bootstrap.UserKeyCreated || !sameUser || k.EventID == f.EventID || k.Time.After(f.EventTime))
 	}
-	status := bootstrap.Fold(f.Account, facts, g.settings.Bootstrap, f.EventTime)
+	status := bootstrap.Fold(f.Account, facts, r.Options, f.EventTime)
 	for i := range status.Users {
 		u := &status.Users[i]
 		if u.Deleted || u.Name != f.Target.UserName && (f.Target.UserID == "" || u.UserID != f.Target.UserID) {
