@@ -34,7 +34,7 @@ func (announceDeployCmd) Help() string {
 
 As loud as ever stay, announced or not: a change by hand, by another stack, or by another than those named; what removes or disables a rule, target, function, topic, subscription, alarm, schedule, queue, role or table; and any change of topics, subscriptions, table, trail and keys, and of who may become a role of rootguard's.
 
-It needs sts:GetCallerIdentity, dynamodb:BatchGetItem, dynamodb:PutItem and dynamodb:Query on the table, cloudformation:DescribeStacks, and lambda:GetFunctionConfiguration on the function rootguard-rootactivity.
+It needs sts:GetCallerIdentity, dynamodb:BatchGetItem and dynamodb:PutItem on the table, cloudformation:DescribeStacks, and lambda:GetFunctionConfiguration on the function rootguard-rootactivity.
 
 Examples:
   rootguard announce deploy --for 1h --owner alice --reason "upgrade, OPS-17"

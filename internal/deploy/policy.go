@@ -19,7 +19,7 @@ var callerActions = []statement{
 	{"Bucket", []string{"s3:CreateBucket", "s3:ListBucket"}, []string{"arn:aws:s3:::rootguard-assets-ACCOUNT-*"}},
 	{"Archives", []string{"s3:GetObject", "s3:PutObject"}, []string{"arn:aws:s3:::rootguard-assets-ACCOUNT-*/rootguard/*"}},
 	{"Preflight", []string{"events:ListRules", "events:TestEventPattern", "lambda:GetAccountSettings"}, []string{"*"}},
-	{"Announce", []string{"dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:Query"}, []string{"arn:aws:dynamodb:*:ACCOUNT:table/%s-*"}},
+	{"Announce", []string{"dynamodb:BatchGetItem", "dynamodb:PutItem"}, []string{"arn:aws:dynamodb:*:ACCOUNT:table/%s-*"}},
 	{"Receivers", []string{"sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic"}, []string{"arn:aws:sns:*:ACCOUNT:%s-*"}},
 }
 

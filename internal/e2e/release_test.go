@@ -795,7 +795,7 @@ func (c *call) deploys(t *testing.T) access {
 		}
 	case "s3":
 		a.resource = "arn:aws:s3:::" + strings.Trim(c.path, "/")
-		a.action = map[string]string{"HeadBucket": "s3:ListBucket", "ListObjectsV2": "s3:ListBucket", "CreateBucket": "s3:CreateBucket", "HeadObject": "s3:GetObject", "PutObject": "s3:PutObject"}[actionOf(c)]
+		a.action = map[string]string{"HeadBucket": "s3:ListBucket", "GetBucket": "s3:ListBucket", "CreateBucket": "s3:CreateBucket", "HeadObject": "s3:GetObject", "PutObject": "s3:PutObject"}[actionOf(c)]
 	case "sns":
 		a.resource = c.form.Get("TopicArn")
 	case "dynamodb":
