@@ -83,7 +83,12 @@ func newWorld(root string) (*world, error) {
 		return nil, fmt.Errorf("building the command rootguard: %w\n%s", err, out)
 	}
 	var err error
-	if w.moto, err = startMoto(ctx, filepath.Join(w.dir, "moto.log")); err != nil {
+	for range 3 { // another process may take the port before moto does
+		if w.moto, err = startMoto(ctx, filepath.Join(w.dir, "moto.log")); err == nil || ctx.Err() != nil {
+			break
+		}
+	}
+	if err != nil {
 		return nil, err
 	}
 	if w.proxy, err = startProxy(w.moto.url, w.roles); err != nil {
