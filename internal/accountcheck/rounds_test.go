@@ -1106,7 +1106,7 @@ func TestRoundsFaults(t *testing.T) {
 		t.Fatalf("without a fault: %v, %d told", users, told)
 	}
 	// Of one whose reminder was cut off, the next one follows.
-	for n := 1; n <= calls; n++ {
+	for n := 1; n <= calls; n += testenv.Size(1, 3) {
 		for _, f := range testenv.Turn(n, fake.FailBefore, fake.FailAfter, fake.CrashBefore, fake.CrashAfter) {
 			gotUsers, got, _ := run(t, n, f)
 			if diff := cmp.Diff(users, gotUsers); diff != "" || got < told-2 || got > told {

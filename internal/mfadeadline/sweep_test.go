@@ -367,7 +367,7 @@ func TestFaults(t *testing.T) {
 		for _, f := range testenv.Turn(i, kinds...) {
 			run(t, map[int]fake.Fault{i: f})
 		}
-		for j := i + 1; j <= n; j++ {
+		for j := i + 1; j <= n; j += testenv.Size(1, 3) {
 			for _, f := range testenv.Turn(i, kinds...) {
 				run(t, map[int]fake.Fault{i: f, j: kinds[(i+j)%len(kinds)]})
 			}
