@@ -67,7 +67,9 @@ func Compile(ctx context.Context, root, name, goarch string) (string, error) {
 		return "", fmt.Errorf("building function %s: making its folder: %w", name, err)
 	}
 	binary := filepath.Join(dir, "bootstrap")
-	cmd := exec.CommandContext(ctx, goTool, "build", "-tags", "lambda.norpc", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -buildid=", "-o", binary, "./lambdas/"+name) //nolint:gosec // the name is one of the folders below lambdas
+	//nolint:gosec // the name is one of the folders below lambdas
+	cmd := exec.CommandContext(ctx, goTool, "build", "-tags", "lambda.norpc", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -buildid=",
+		"-o", binary, "./lambdas/"+name)
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH="+goarch, "CGO_ENABLED=0", "GOFLAGS=")
 	if out, err := cmd.CombinedOutput(); err != nil {

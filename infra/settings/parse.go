@@ -118,7 +118,8 @@ func (p *parser) misplaced(path string) {
 		p.unknown(Object+".", name, slices.Collect(maps.Keys(p.fields)))
 		return
 	}
-	p.fail(path, nil, "a path is no key of the context: put it into the object "+Object+" in cdk.json, or give a text, a flag or a list as -c "+name+"=VALUE")
+	p.fail(path, nil, "a path is no key of the context: put it into the object "+Object+
+		" in cdk.json, or give a text, a flag or a list as -c "+name+"=VALUE")
 }
 
 // field is how one setting is read. Those of type text, list or flag can be given
@@ -311,7 +312,8 @@ const maxEnvironment = 2400
 func (p *parser) finishEnvironment() {
 	s := &p.settings
 	size := 0
-	for _, list := range [][]string{s.Regions, s.Trails, s.QuarantineExempt, s.AdminRoles, s.DayTwo, s.DrillUsers, slices.Collect(maps.Values(s.AccountNames))} {
+	for _, list := range [][]string{s.Regions, s.Trails, s.QuarantineExempt, s.AdminRoles, s.DayTwo, s.DrillUsers,
+		slices.Collect(maps.Values(s.AccountNames))} {
 		for _, text := range list {
 			size += len(text) + len(`"",`)
 		}
@@ -328,7 +330,8 @@ func (p *parser) finishEnvironment() {
 		size += (len(r.Email) + len(r.SMS) + len(r.HTTPS)) * len(`"receiverID",`+`"receiverID":"filterIDs.",`)
 	}
 	if size > maxEnvironment {
-		p.fail(Object, fmt.Sprintf("%d bytes", size), fmt.Sprintf("accountNames, adminRoles, dayTwo, drill, trails, quarantineExempt, routes and regions together have more than the %d bytes that a function's environment has for them; shorten them", maxEnvironment))
+		p.fail(Object, fmt.Sprintf("%d bytes", size),
+			fmt.Sprintf("accountNames, adminRoles, dayTwo, drill, trails, quarantineExempt, routes and regions together have more than the %d bytes that a function's environment has for them; shorten them", maxEnvironment))
 	}
 }
 
@@ -354,29 +357,35 @@ func (f pattern) check(v string) string {
 }
 
 var (
-	prefixes   = pattern{regexp.MustCompile(`^[a-z][a-z0-9-]{0,19}$`), "use at most 20 lower-case letters, digits and hyphens, a letter first"}
-	regions    = pattern{regexp.MustCompile(`^[a-z]{2,4}(-[a-z]+)+-[0-9]+$`), `use a Region's code, such as "eu-central-1", or "default" for those that every account has; for none, give an empty text or list`}
+	prefixes = pattern{regexp.MustCompile(`^[a-z][a-z0-9-]{0,19}$`), "use at most 20 lower-case letters, digits and hyphens, a letter first"}
+	regions  = pattern{regexp.MustCompile(`^[a-z]{2,4}(-[a-z]+)+-[0-9]+$`),
+		`use a Region's code, such as "eu-central-1", or "default" for those that every account has; for none, give an empty text or list`}
 	phones     = pattern{regexp.MustCompile(`^\+[1-9][0-9]{7,14}$`), `use the international form without spaces, such as "+14155550100"`}
 	accountIDs = pattern{regexp.MustCompile(`^[0-9]{12}$`), "use the account's 12 digits, in quotes"}
 	orgIDs     = pattern{regexp.MustCompile(`^o-[a-z0-9]{10,32}$`), `use the organization's ID, such as "o-a1b2c3d4e5"`}
-	units      = pattern{regexp.MustCompile(`^(r-[a-z0-9]{4,32}|ou-[a-z0-9]{4,32}-[a-z0-9]{8,32})$`), `use the ID of an organizational unit ("ou-…") or of the root ("r-…")`}
+	units      = pattern{regexp.MustCompile(`^(r-[a-z0-9]{4,32}|ou-[a-z0-9]{4,32}-[a-z0-9]{8,32})$`),
+		`use the ID of an organizational unit ("ou-…") or of the root ("r-…")`}
 	routeNames = pattern{regexp.MustCompile(`^[a-z][a-z0-9-]{0,29}$`), "use at most 30 lower-case letters, digits and hyphens, a letter first"}
 	// AWS Organizations API Reference, Tag.
 	tags       = pattern{regexp.MustCompile(`^[^=,\x00-\x1f]{1,128}=[^,\x00-\x1f]{0,256}$`), `use a key and a value, such as "team=payments"`}
 	workspaces = pattern{regexp.MustCompile(`^[TE][A-Z0-9]{6,30}$`), `use the workspace's ID, such as "T0123ABCD"`}
 	channels   = pattern{regexp.MustCompile(`^[CG][A-Z0-9]{6,30}$`), `use the channel's ID, such as "C0123ABCD", not its name`}
 	// Users by name (IAM API Reference, CreateUser) or ARN, and accounts.
-	exempts = pattern{regexp.MustCompile(`^([A-Za-z0-9_+=,.@-]{1,64}|arn:aws[a-z-]*:iam::[0-9]{12}:user/[!-~]+)$`), "use the name or ARN of a user, its unique ID (AIDA…), or the account's 12 digits"}
+	exempts = pattern{regexp.MustCompile(`^([A-Za-z0-9_+=,.@-]{1,64}|arn:aws[a-z-]*:iam::[0-9]{12}:user/[!-~]+)$`),
+		"use the name or ARN of a user, its unique ID (AIDA…), or the account's 12 digits"}
 	// IAM API Reference, CreateUser; a comma separates names.
 	drillUsers = pattern{regexp.MustCompile(`^[A-Za-z0-9_+=.@-]{1,64}$`), "use the name of an IAM user, not its ARN"}
 	// DynamoDB Developer Guide, naming rules.
-	tables = pattern{regexp.MustCompile(`^[a-zA-Z0-9_.-]{3,255}$`), "use the table's name, which the stack's output TableName was, not its ARN"}
+	tables = pattern{regexp.MustCompile(`^[a-zA-Z0-9_.-]{3,255}$`),
+		"use the table's name, which the stack's output TableName was, not its ARN"}
 	// IAM API Reference, CreateRole; a comma separates names.
 	roleNames = pattern{regexp.MustCompile(`^[A-Za-z0-9_+=.@-]{1,64}$`), "use the name of a role or of a permission set, not its ARN"}
 	// IAM API Reference, CreateRole.
-	roles    = pattern{regexp.MustCompile(`^arn:aws[a-z-]*:iam::[0-9]{12}:role/([!-~]+/)?[A-Za-z0-9_+=,.@-]{1,64}$`), `use a role's ARN, such as "arn:aws:iam::123456789012:role/ops"; a user, root or a pattern cannot be an operator`}
+	roles = pattern{regexp.MustCompile(`^arn:aws[a-z-]*:iam::[0-9]{12}:role/([!-~]+/)?[A-Za-z0-9_+=,.@-]{1,64}$`),
+		`use a role's ARN, such as "arn:aws:iam::123456789012:role/ops"; a user, root or a pattern cannot be an operator`}
 	sessions = regexp.MustCompile(`^arn:(aws[a-z-]*):sts::([0-9]{12}):assumed-role/([A-Za-z0-9_+=,.@-]{1,64})/`)
-	trails   = pattern{regexp.MustCompile(`^(arn:aws[a-z-]*:cloudtrail:[a-z0-9-]+:[0-9]{12}:trail/)?[A-Za-z0-9][A-Za-z0-9._-]{2,127}$`), "use the trail's name or ARN"}
+	trails   = pattern{regexp.MustCompile(`^(arn:aws[a-z-]*:cloudtrail:[a-z0-9-]+:[0-9]{12}:trail/)?[A-Za-z0-9][A-Za-z0-9._-]{2,127}$`),
+		"use the trail's name or ARN"}
 )
 
 func checkEmail(v string) string {
@@ -570,7 +579,8 @@ func (p *parser) quarantineExempt(key string, v any) {
 		size += len(e)
 	}
 	if size > maxExempt {
-		p.fail(key, fmt.Sprintf("%d entries", len(exempt)), fmt.Sprintf("shorten it to %d bytes, such as by naming accounts rather than all of their users", maxExempt))
+		p.fail(key, fmt.Sprintf("%d entries", len(exempt)),
+			fmt.Sprintf("shorten it to %d bytes, such as by naming accounts rather than all of their users", maxExempt))
 	}
 	p.settings.QuarantineExempt = exempt
 }
@@ -688,14 +698,16 @@ func (p *parser) route(key string, v any) {
 	case len(r.Accounts) == 0 && !r.Found():
 		p.fail(key+".accounts", nil, "name at least one account, an organizational unit (ou) or a tag (tag)")
 	case r.Found() && r.Name == "":
-		p.fail(key+".name", nil, `give the route a name, such as "payments": alerts carry the name of a route with ou or tag, so that its units and tags can change`)
+		p.fail(key+".name", nil,
+			`give the route a name, such as "payments": alerts carry the name of a route with ou or tag, so that its units and tags can change`)
 	case !r.Found() && r.Name != "":
 		p.fail(key+".name", r.Name, "remove it: only a route with ou or tag has a name")
 	case r.Empty():
 		p.fail(key, nil, "name who gets these alerts: email, sms or https")
 	case n > config.MaxCombinations:
-		p.fail(key+".accounts", fmt.Sprintf("%d accounts", len(r.Accounts)), fmt.Sprintf("a filter of Amazon SNS takes %d combinations of values, and these are %d: name at most %d accounts, or leave severity out",
-			config.MaxCombinations, n, config.MaxCombinations*len(r.Accounts)/n))
+		p.fail(key+".accounts", fmt.Sprintf("%d accounts", len(r.Accounts)),
+			fmt.Sprintf("a filter of Amazon SNS takes %d combinations of values, and these are %d: name at most %d accounts, or leave severity out",
+				config.MaxCombinations, n, config.MaxCombinations*len(r.Accounts)/n))
 	default:
 		p.settings.Routes = append(p.settings.Routes, r)
 	}
@@ -721,7 +733,8 @@ func (p *parser) finishRoutes() {
 		}
 	}
 	if routed > maxRouted {
-		p.fail(Object+".routes", fmt.Sprintf("%d receivers", routed), fmt.Sprintf("name at most %d; a list of addresses, or a queue behind an HTTPS endpoint, is one receiver", maxRouted))
+		p.fail(Object+".routes", fmt.Sprintf("%d receivers", routed),
+			fmt.Sprintf("name at most %d; a list of addresses, or a queue behind an HTTPS endpoint, is one receiver", maxRouted))
 	}
 }
 
@@ -737,9 +750,11 @@ func (p *parser) finishFound() {
 		case names[r.Name]:
 			p.fail(Object+".routes", r.Name, "two routes have this name: choose another")
 		case s.Organization == nil:
-			p.fail(Object+".routes", r.Name, "a route by ou or tag needs the setting organization, since AWS Organizations knows the units and tags of accounts; without one, name accounts")
+			p.fail(Object+".routes", r.Name,
+				"a route by ou or tag needs the setting organization, since AWS Organizations knows the units and tags of accounts; without one, name accounts")
 		case s.Receivers.Empty() && s.Slack == nil:
-			p.fail(Object+".routes", r.Name, "name a receiver of all alerts too (email, sms, https or slack): an account whose unit and tags are not known yet is in no route by ou or tag, and its alerts would reach no one")
+			p.fail(Object+".routes", r.Name,
+				"name a receiver of all alerts too (email, sms, https or slack): an account whose unit and tags are not known yet is in no route by ou or tag, and its alerts would reach no one")
 		}
 		names[r.Name] = true
 	}
@@ -820,7 +835,8 @@ func (p *parser) accountNames(key string, v any) {
 		size += len(name) + len(`"123456789012":"",`)
 	}
 	if size > maxNames {
-		p.fail(key, fmt.Sprintf("%d accounts", len(names)), fmt.Sprintf("shorten it to %d bytes of names, or name only the accounts whose ID says nothing", maxNames))
+		p.fail(key, fmt.Sprintf("%d accounts", len(names)),
+			fmt.Sprintf("shorten it to %d bytes of names, or name only the accounts whose ID says nothing", maxNames))
 	}
 	p.settings.AccountNames = names
 }

@@ -115,7 +115,8 @@ func (s *Settings) Deployable() error {
 	if s.NoReceivers || s.Slack != nil || !s.Receivers.Empty() {
 		return nil
 	}
-	return &Error{Key: Object + ".email", Fix: `no one would receive the alerts, and a deployment would remove the receivers of an earlier one: put the address into cdk.json, as in {"context": {"rootguard": {"email": ["ops@example.com"]}}}, or give it each time with -c email=ops@example.com (make deploy EMAIL=ops@example.com); sms, https and slack are receivers too. If it is meant that there are none, set receivers to "none"`}
+	return &Error{Key: Object + ".email",
+		Fix: `no one would receive the alerts, and a deployment would remove the receivers of an earlier one: put the address into cdk.json, as in {"context": {"rootguard": {"email": ["ops@example.com"]}}}, or give it each time with -c email=ops@example.com (make deploy EMAIL=ops@example.com); sms, https and slack are receivers too. If it is meant that there are none, set receivers to "none"`}
 }
 
 // Route is who gets the alerts of some accounts besides the receivers of all. A

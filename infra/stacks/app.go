@@ -118,9 +118,10 @@ func newManagement(app awscdk.App, s *settings.Settings, rules []eventrules.Rule
 	for _, region := range append([]string{s.Home()}, s.Regions...) {
 		name := jsii.String(s.Prefix + "-member-" + region)
 		stack := awscdk.NewStack(stage, name, &awscdk.StackProps{
-			StackName:   name,
-			Env:         &awscdk.Environment{Account: jsii.String(s.Organization.Management), Region: jsii.String(region)},
-			Description: jsii.String("rootguard: sends the management account's events about root and IAM users to the guard in account " + s.Organization.Hub),
+			StackName: name,
+			Env:       &awscdk.Environment{Account: jsii.String(s.Organization.Management), Region: jsii.String(region)},
+			Description: jsii.String("rootguard: sends the management account's events about root and IAM users to the guard in account " +
+				s.Organization.Hub),
 			Synthesizer: unaided(),
 		})
 		newMember(stack, s, rules)

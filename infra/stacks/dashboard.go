@@ -49,7 +49,8 @@ func (g *guard) found() (findings, latency, records, failures awscloudwatch.IWid
 			})
 		}
 		return graph(titles[0], 12, bySeverity...),
-			graph(titles[1], 12, own(config.MetricAlertLatency, "p50"), own(config.MetricAlertLatency, "p99"), own(config.MetricAlertLatency, "Maximum")),
+			graph(titles[1], 12, own(config.MetricAlertLatency, "p50"), own(config.MetricAlertLatency, "p99"),
+				own(config.MetricAlertLatency, "Maximum")),
 			graph(titles[2], 8, own(config.MetricRecords, "Sum")),
 			graph(titles[3], 8, own(config.MetricPublishErrors, "Sum"))
 	}
@@ -81,11 +82,13 @@ func (g *guard) dashboard() {
 		duration = append(duration, f.MetricDuration(labeled("p99", " p99")))
 	}
 	findings, latency, records, failures := g.found()
-	board := awscloudwatch.NewDashboard(g.stack, jsii.String("Dashboard"), &awscloudwatch.DashboardProps{DashboardName: jsii.String(g.settings.Prefix)})
+	board := awscloudwatch.NewDashboard(g.stack, jsii.String("Dashboard"),
+		&awscloudwatch.DashboardProps{DashboardName: jsii.String(g.settings.Prefix)})
 	board.AddWidgets(awscloudwatch.NewAlarmStatusWidget(&awscloudwatch.AlarmStatusWidgetProps{
 		Title: jsii.String("Is the guard itself well?"), Width: jsii.Number(24), Height: jsii.Number(4), Alarms: &g.alarms.all,
 	}))
 	board.AddWidgets(findings, latency)
 	board.AddWidgets(records, failures, graph("Events that wait in the queues", 8, waiting(g.undelivered), waiting(g.failed)))
-	board.AddWidgets(graph("Invocations", 8, invocations...), graph("Errors and throttles", 8, errors...), graph("Duration, ms", 8, duration...))
+	board.AddWidgets(graph("Invocations", 8, invocations...), graph("Errors and throttles", 8, errors...),
+		graph("Duration, ms", 8, duration...))
 }

@@ -116,7 +116,7 @@ func TestBusPolicy(t *testing.T) {
 		for name, tpl := range set {
 			policies := tpl.of("AWS::Events::EventBusPolicy")
 			hub := name == "rootguard" || name == "twenty-letters-long0"
-			if wanted := hub && slices.Contains([]string{"organization", "management", "govcloud", "quarantine-organization", "quarantine-dry-run"}, scenario); (len(policies) == 1) != wanted {
+			if wanted := hub && slices.Contains([]string{"organization", "management", "govcloud", "quarantine-organization", "quarantine-dry-run", "routed"}, scenario); (len(policies) == 1) != wanted {
 				t.Errorf("%s/%s has %d policies of the event bus", scenario, name, len(policies))
 			}
 			for id, p := range policies {

@@ -126,7 +126,8 @@ func (g *guard) warn() {
 	s, warn := g.settings, awscdk.Annotations_Of(g.stack)
 	if unwatched := s.Unwatched(); len(unwatched) > 0 {
 		warn.AddWarningV2(jsii.String("rootguard:regions"), jsii.String(
-			"calls to Regional services, by root too, are events of their Region alone, and these Regions are not watched: "+strings.Join(unwatched, ", ")+`; leave regions away, or add "default" to it`))
+			"calls to Regional services, by root too, are events of their Region alone, and these Regions are not watched: "+strings.Join(unwatched,
+				", ")+`; leave regions away, or add "default" to it`))
 	}
 	if optIn := s.OptIn(); len(optIn) > 0 {
 		warn.AddInfo(jsii.String("enable these Regions in every account before you deploy there: " + strings.Join(optIn, ", ")))
@@ -136,7 +137,8 @@ func (g *guard) warn() {
 			"no other Region watches this one: what is done to the guard's functions, table, rules or topics is reported by these alone, and that the guard is gone by nothing; expect a heartbeat from it outside AWS"))
 	}
 	if s.Table != "" {
-		warn.AddInfo(jsii.String("the table " + s.Table + " keeps its own settings, its policy of who may write too: CloudFormation changes none of a table that it did not make"))
+		warn.AddInfo(jsii.String("the table " + s.Table +
+			" keeps its own settings, its policy of who may write too: CloudFormation changes none of a table that it did not make"))
 	}
 	g.warnOfReceivers()
 }
@@ -161,7 +163,8 @@ func (g *guard) warnOfReceivers() {
 // CloudWatch and EventBridge may not use it, and their messages would be lost.
 func (g *guard) newKey() awskms.Key {
 	root := awsiam.NewAccountRootPrincipal()
-	viaSNS := conditions{"StringEquals": map[string]any{"kms:ViaService": fmt.Sprintf("sns.%s.%s", *awscdk.Aws_REGION(), *awscdk.Aws_URL_SUFFIX())}}
+	viaSNS := conditions{"StringEquals": map[string]any{"kms:ViaService": fmt.Sprintf("sns.%s.%s", *awscdk.Aws_REGION(),
+		*awscdk.Aws_URL_SUFFIX())}}
 	publishing := []string{"kms:Decrypt", "kms:GenerateDataKey*"}
 	key := awskms.NewKey(g.stack, jsii.String("Key"), &awskms.KeyProps{
 		Description:       jsii.String("Encrypts rootguard's alerts on their way through Amazon SNS"),
@@ -215,7 +218,9 @@ func (g *guard) topics() {
 		g.slack()
 	}
 	if g.unreceived != nil { // now that every topic is known
-		g.alarms.add(alarm{"UnreceivedWaiting", "unreceived", "An HTTPS endpoint did not take alerts; the queue keeps them for 14 days: see the stack's output UnreceivedQueueUrl.", waiting(g.unreceived), false})
+		g.alarms.add(alarm{"UnreceivedWaiting", "unreceived",
+			"An HTTPS endpoint did not take alerts; the queue keeps them for 14 days: see the stack's output UnreceivedQueueUrl.",
+			waiting(g.unreceived), false})
 	}
 }
 
@@ -241,7 +246,8 @@ func (g *guard) keep(topic awssns.Topic, https []awssns.CfnSubscription) {
 // given.
 func (g *guard) slack() {
 	role := awsiam.NewRole(g.stack, jsii.String("ChatRole"), &awsiam.RoleProps{
-		AssumedBy:   awsiam.NewServicePrincipal(jsii.String("chatbot.amazonaws.com"), &awsiam.ServicePrincipalOpts{Conditions: ptr(fromAccount())}),
+		AssumedBy: awsiam.NewServicePrincipal(jsii.String("chatbot.amazonaws.com"),
+			&awsiam.ServicePrincipalOpts{Conditions: ptr(fromAccount())}),
 		Description: jsii.String("Of rootguard's chat channel; has no permissions"),
 	})
 	awschatbot.NewCfnSlackChannelConfiguration(g.stack, jsii.String("SlackChannel"), &awschatbot.CfnSlackChannelConfigurationProps{
@@ -287,7 +293,8 @@ func (g *guard) newTable() awsdynamodb.Table {
 		SortKey:        text(config.TableDueSort),
 		ProjectionType: awsdynamodb.ProjectionType_KEYS_ONLY,
 	})
-	table.Node().DefaultChild().(awsdynamodb.CfnTable).AddPropertyOverride(jsii.String("DeletionProtectionEnabled"), map[string]any{"Ref": protect.LogicalId()})
+	table.Node().DefaultChild().(awsdynamodb.CfnTable).AddPropertyOverride(jsii.String("DeletionProtectionEnabled"),
+		map[string]any{"Ref": protect.LogicalId()})
 	if len(g.settings.Operators) > 0 {
 		table.AddToResourcePolicy(g.writers())
 	}
@@ -345,7 +352,8 @@ var duties = map[string]string{
 // little to reserve any of it.
 func (g *guard) newFunction(name, archive string) awslambda.Function {
 	id := camel(name)
-	logs := awslogs.NewLogGroup(g.stack, jsii.String(id+"Logs"), &awslogs.LogGroupProps{RemovalPolicy: awscdk.RemovalPolicy_RETAIN_ON_UPDATE_OR_DELETE})
+	logs := awslogs.NewLogGroup(g.stack, jsii.String(id+"Logs"),
+		&awslogs.LogGroupProps{RemovalPolicy: awscdk.RemovalPolicy_RETAIN_ON_UPDATE_OR_DELETE})
 	logs.Node().DefaultChild().(awslogs.CfnLogGroup).SetRetentionInDays(jsii.Number(g.settings.LogDays))
 	if name != SecurityHub {
 		g.logs = append(g.logs, logs.LogGroupName())
@@ -417,7 +425,8 @@ func (g *guard) permissions(function, logs string) []awsiam.PolicyStatement {
 	table := *g.table.TableArn()
 	users := arnOf("iam", "", *awscdk.Aws_ACCOUNT_ID(), "user/*")
 	statements = append(statements,
-		allow("Record", []string{"dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"}, []string{table}, nil),
+		allow("Record", []string{"dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem", "dynamodb:PutItem", "dynamodb:Query",
+			"dynamodb:UpdateItem"}, []string{table}, nil),
 		allow("FindDue", []string{"dynamodb:Query"}, []string{table + "/index/" + config.TableDueIndex}, nil),
 		allow("Publish", []string{"sns:Publish"}, g.publishers(), nil),
 	)
@@ -427,7 +436,8 @@ func (g *guard) permissions(function, logs string) []awsiam.PolicyStatement {
 	if function == Quarantine {
 		statements = append(statements, quarantines(g.settings)...)
 		if o := g.settings.Organization; o != nil {
-			statements = append(statements, allow("QuarantineInMembers", []string{"sts:AssumeRole"}, []string{arnOf("iam", "", "*", "role/"+quarantineMemberRole(g.settings))},
+			statements = append(statements, allow("QuarantineInMembers", []string{"sts:AssumeRole"},
+				[]string{arnOf("iam", "", "*", "role/"+quarantineMemberRole(g.settings))},
 				conditions{"StringEquals": map[string]any{"aws:ResourceOrgID": o.ID}}), g.namesAccounts(o))
 		}
 		return statements
@@ -488,7 +498,8 @@ func (g *guard) checking() []awsiam.PolicyStatement {
 	// guard for one member alone do not name.
 	trails := []string{arnOf("cloudtrail", "*", "*", "trail/*")}
 	// Only the guard's own rules are to get its events.
-	heartbeat := conditions{"StringEquals": map[string]any{"events:source": eventrules.HeartbeatSource, "events:detail-type": eventrules.HeartbeatDetailType}}
+	heartbeat := conditions{"StringEquals": map[string]any{"events:source": eventrules.HeartbeatSource,
+		"events:detail-type": eventrules.HeartbeatDetailType}}
 	// No other tag than this one, of no other role than its own.
 	tag := conditions{
 		"ForAllValues:StringEquals": map[string]any{"aws:TagKeys": []string{eventrules.HeartbeatTag}},
@@ -498,12 +509,16 @@ func (g *guard) checking() []awsiam.PolicyStatement {
 		allow("ListTrailsAndRules", []string{"cloudtrail:DescribeTrails", "events:ListRules"}, []string{"*"}, nil),
 		allow("VerifyTrails", []string{"cloudtrail:GetEventSelectors", "cloudtrail:GetTrailStatus"}, trails, nil),
 		allow("VerifyRules", []string{"events:ListTargetsByRule"}, append(rules, arn("events", "rule/"+s.Prefix+"-*")), nil),
-		allow("VerifyFunctions", []string{"lambda:GetFunctionConcurrency", "lambda:GetFunctionConfiguration", "lambda:GetFunctionEventInvokeConfig", "lambda:GetPolicy", "lambda:GetRuntimeManagementConfig"}, names, nil),
-		allow("VerifyQueues", []string{"sqs:GetQueueAttributes"}, append(slices.Clone(forwarded), *g.undelivered.QueueArn(), *g.failed.QueueArn()), nil),
+		allow("VerifyFunctions", []string{"lambda:GetFunctionConcurrency", "lambda:GetFunctionConfiguration",
+			"lambda:GetFunctionEventInvokeConfig", "lambda:GetPolicy", "lambda:GetRuntimeManagementConfig"}, names, nil),
+		allow("VerifyQueues", []string{"sqs:GetQueueAttributes"}, append(slices.Clone(forwarded), *g.undelivered.QueueArn(),
+			*g.failed.QueueArn()), nil),
 		allow("VerifyTopics", []string{"sns:GetDataProtectionPolicy", "sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic"}, topics, nil),
-		allow("VerifyTable", []string{"dynamodb:DescribeContinuousBackups", "dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive", "dynamodb:GetResourcePolicy"}, []string{*g.table.TableArn()}, nil),
+		allow("VerifyTable", []string{"dynamodb:DescribeContinuousBackups", "dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive",
+			"dynamodb:GetResourcePolicy"}, []string{*g.table.TableArn()}, nil),
 		allow("PutHeartbeats", []string{"events:PutEvents"}, []string{arn("events", "event-bus/default")}, heartbeat),
-		allow("RecordHeartbeats", []string{"iam:TagRole"}, []string{arnOf("iam", "", *awscdk.Aws_ACCOUNT_ID(), "role/"+eventrules.SweepRole(s.Prefix))}, tag),
+		allow("RecordHeartbeats", []string{"iam:TagRole"},
+			[]string{arnOf("iam", "", *awscdk.Aws_ACCOUNT_ID(), "role/"+eventrules.SweepRole(s.Prefix))}, tag),
 	}
 	if g.key != nil {
 		statements = append(statements, allow("VerifyKey", []string{"kms:DescribeKey"}, []string{*g.key.KeyArn()}, nil))
@@ -538,7 +553,8 @@ func findRoutes(s *settings.Settings, o *settings.Organization) (statements []aw
 }
 
 func (g *guard) namesAccounts(o *settings.Organization) awsiam.PolicyStatement {
-	return allow("NameAccounts", []string{"organizations:DescribeAccount"}, []string{arnOf("organizations", "", o.Management, "account/"+o.ID+"/*")}, nil)
+	return allow("NameAccounts", []string{"organizations:DescribeAccount"},
+		[]string{arnOf("organizations", "", o.Management, "account/"+o.ID+"/*")}, nil)
 }
 
 func (g *guard) environment(function string) *map[string]*string {

@@ -188,7 +188,8 @@ func routeOf(t *testing.T, d *config.Deployed, subscription *resource) {
 		t.Fatal(err)
 	}
 	want := ""
-	if at(subscription.Properties, "FilterPolicy", config.AttributeAccount) != nil {
+	by := func(attribute string) bool { return at(subscription.Properties, "FilterPolicy", attribute) != nil }
+	if by(config.AttributeAccount) || by(config.AttributeRoute) {
 		want = config.FilterID(string(filter))
 	}
 	protocol, endpoint := subscription.Properties["Protocol"].(string), subscription.Properties["Endpoint"].(string)

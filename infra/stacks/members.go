@@ -49,11 +49,13 @@ func newMember(stack awscdk.Stack, s *settings.Settings, rules []eventrules.Rule
 		Description: jsii.String("Lets rootguard see whether this account's root and users have MFA, and whether its events arrive"),
 		AssumedBy:   awsiam.NewPrincipalWithConditions(awsiam.NewAccountPrincipal(jsii.String(o.Hub)), &guards),
 		InlinePolicies: &map[string]awsiam.PolicyDocument{"read": awsiam.NewPolicyDocument(&awsiam.PolicyDocumentProps{Statements: ptr(append([]awsiam.PolicyStatement{
-			allow("CheckUsers", []string{"iam:GetLoginProfile", "iam:ListMFADevices"}, []string{arnOf("iam", "", *awscdk.Aws_ACCOUNT_ID(), "user/*")}, nil),
+			allow("CheckUsers", []string{"iam:GetLoginProfile", "iam:ListMFADevices"},
+				[]string{arnOf("iam", "", *awscdk.Aws_ACCOUNT_ID(), "user/*")}, nil),
 			allow("CheckAccount", []string{"iam:GetAccountSummary", "iam:ListUsers", "iam:ListVirtualMFADevices"}, []string{"*"}, nil),
 			allow("ReadCredentialReport", credentialReport(), []string{"*"}, nil),
 			checkSets(),
-			allow("CheckQueues", []string{"sqs:GetQueueAttributes"}, []string{arnOf("sqs", "*", *awscdk.Aws_ACCOUNT_ID(), config.ForwardQueue(s.Prefix))}, nil),
+			allow("CheckQueues", []string{"sqs:GetQueueAttributes"},
+				[]string{arnOf("sqs", "*", *awscdk.Aws_ACCOUNT_ID(), config.ForwardQueue(s.Prefix))}, nil),
 		}, dayTwo(s)...))})},
 	})
 	condition(role, once)

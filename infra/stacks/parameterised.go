@@ -44,7 +44,8 @@ var choices = []struct {
 	condition, parameter, holds string // it holds where the parameter has this value; "": any but none
 	choose                      func(*settings.Settings)
 }{
-	{"HasEscalation", deploy.ParamEscalation, "", func(s *settings.Settings) { s.Escalation.Email = []string{standIn[deploy.ParamEscalation]} }},
+	{"HasEscalation", deploy.ParamEscalation, "",
+		func(s *settings.Settings) { s.Escalation.Email = []string{standIn[deploy.ParamEscalation]} }},
 	{"Encrypts", deploy.ParamEncrypt, "true", func(s *settings.Settings) { s.Encrypt = true }},
 	{"HasTable", deploy.ParamTable, "", func(s *settings.Settings) { s.Table = standIn[deploy.ParamTable] }},
 	{"HasMetrics", deploy.ParamMetrics, "true", func(s *settings.Settings) { s.Metrics = true }},
@@ -84,28 +85,39 @@ func parameters(of partition.Partition) map[string]parameter {
 	pattern := func(description, value, exp, constraint string) parameter {
 		return text(description, parameter{"Default": value, "AllowedPattern": exp, "ConstraintDescription": constraint})
 	}
-	email := pattern("Who gets the alerts; the address must confirm the mail that Amazon SNS sends", "", "^"+address+"$", "a plain address, such as ops@example.com")
+	email := pattern("Who gets the alerts; the address must confirm the mail that Amazon SNS sends", "", "^"+address+"$",
+		"a plain address, such as ops@example.com")
 	delete(email, "Default")
 	return map[string]parameter{
-		deploy.ParamEmail:       email,
-		deploy.ParamEscalation:  pattern("Who gets critical alerts besides; empty: no one. Not the address of "+deploy.ParamEmail, "", "^$|^"+address+"$", "a plain address, or nothing"),
-		deploy.ParamGrace:       pattern("Time from console access to the alarm that a user has no MFA", "24h", "^"+durations+"$", "a duration such as 24h or 90m, at most 2160h"),
-		deploy.ParamReminders:   pattern("Times from that alarm to its reminders, shortest first; empty: 1h,24h,72h", "", "^$|^"+durations+"(,"+durations+")*$", "durations such as 1h,24h,72h, shortest first"),
-		deploy.ParamQuietDays:   {"Type": "Number", "Description": "Days without root activity until an account counts as quiet", "Default": 30, "MinValue": 1, "MaxValue": 365},
+		deploy.ParamEmail: email,
+		deploy.ParamEscalation: pattern("Who gets critical alerts besides; empty: no one. Not the address of "+deploy.ParamEmail, "",
+			"^$|^"+address+"$", "a plain address, or nothing"),
+		deploy.ParamGrace: pattern("Time from console access to the alarm that a user has no MFA", "24h", "^"+durations+"$",
+			"a duration such as 24h or 90m, at most 2160h"),
+		deploy.ParamReminders: pattern("Times from that alarm to its reminders, shortest first; empty: 1h,24h,72h", "", "^$|^"+durations+"(,"+
+			durations+")*$", "durations such as 1h,24h,72h, shortest first"),
+		deploy.ParamQuietDays: {"Type": "Number", "Description": "Days without root activity until an account counts as quiet", "Default": 30,
+			"MinValue": 1, "MaxValue": 365},
 		deploy.ParamCreateTrail: yes("true makes a trail of the management events of every Region, for an account that has none"),
 		deploy.ParamTrails:      pattern("Names or ARNs of trails that feed rootguard already, separated by commas: that one is stopped is reported", "", "^[A-Za-z0-9:/._,-]*$", "names or ARNs of trails, separated by commas"),
-		deploy.ParamTable:       pattern("Name of the table that an earlier stack left; empty: a new one", "", "^$|^[a-zA-Z0-9_.-]{3,255}$", "the name of a DynamoDB table, or nothing"),
-		deploy.ParamEncrypt:     yes("true encrypts the topics with a customer key"),
-		deploy.ParamMetrics:     yes("true has the functions write metrics of their own, which CloudWatch bills"),
-		deploy.ParamRegions:     pattern("The Regions that have a forwarder, separated by commas, "+of.Second+" among them; empty: none, for an account with one Region", strings.Join(of.Further(), ","), "^$|^[a-z0-9-]+(,[a-z0-9-]+)*$", "codes of Regions, separated by commas"),
-		deploy.ParamBucket:      text("Bucket with the functions' archives, in the Region of this stack", parameter{"AllowedPattern": "^[a-z0-9.-]{3,63}$"}),
-		deploy.ParamBucketPath:  pattern("What the names of the archives begin with in that bucket", "", "^[A-Za-z0-9/._-]*$", "a prefix such as rootguard/"),
+		deploy.ParamTable: pattern("Name of the table that an earlier stack left; empty: a new one", "", "^$|^[a-zA-Z0-9_.-]{3,255}$",
+			"the name of a DynamoDB table, or nothing"),
+		deploy.ParamEncrypt: yes("true encrypts the topics with a customer key"),
+		deploy.ParamMetrics: yes("true has the functions write metrics of their own, which CloudWatch bills"),
+		deploy.ParamRegions: pattern("The Regions that have a forwarder, separated by commas, "+of.Second+
+			" among them; empty: none, for an account with one Region", strings.Join(of.Further(),
+			","), "^$|^[a-z0-9-]+(,[a-z0-9-]+)*$", "codes of Regions, separated by commas"),
+		deploy.ParamBucket: text("Bucket with the functions' archives, in the Region of this stack",
+			parameter{"AllowedPattern": "^[a-z0-9.-]{3,63}$"}),
+		deploy.ParamBucketPath: pattern("What the names of the archives begin with in that bucket", "", "^[A-Za-z0-9/._-]*$",
+			"a prefix such as rootguard/"),
 	}
 }
 
 // Synthesize makes the parameterised templates of a partition, by name. context are
 // the CDK's feature flags, as in cdk.json. version is what alerts name, or "".
-func Synthesize(of partition.Partition, context map[string]any, archives map[string]string, version string) (map[string]map[string]any, error) {
+func Synthesize(of partition.Partition, context map[string]any, archives map[string]string, version string) (map[string]map[string]any,
+	error) {
 	dir, err := os.MkdirTemp("", "rootguard-templates-")
 	if err != nil {
 		return nil, fmt.Errorf("making a folder for the templates: %w", err)
@@ -116,7 +128,8 @@ func Synthesize(of partition.Partition, context map[string]any, archives map[str
 	if out[deploy.TemplateGuard], err = y.guard(); err != nil {
 		return nil, fmt.Errorf("template %s: %w", deploy.TemplateGuard, err)
 	}
-	for name, region := range map[string]string{deploy.TemplateSecond: of.Second, deploy.TemplateForward: "eu-north-1"} { // the others are like it
+	// the others are like it
+	for name, region := range map[string]string{deploy.TemplateSecond: of.Second, deploy.TemplateForward: "eu-north-1"} {
 		if region == "" || name == deploy.TemplateForward && of.ID != "aws" {
 			continue
 		}
@@ -172,7 +185,8 @@ func (y *synthesizer) forwarder(region string) (map[string]any, error) {
 	const decisive = 1<<0 | 1<<1 // the first two choices; without further Regions there is no forwarder
 	for bits := range all {
 		if made[bits&decisive] == nil {
-			template, err := y.variant(bits&decisive|1<<(len(choices)-1), false, func(app awscdk.App, s *settings.Settings, rules []eventrules.Rule, _ map[string]string) {
+			template, err := y.variant(bits&decisive|1<<(len(choices)-1), false, func(app awscdk.App, s *settings.Settings,
+				rules []eventrules.Rule, _ map[string]string) {
 				newRegion(app, s, rules, region)
 			})
 			if err != nil {
@@ -190,7 +204,8 @@ func (y *synthesizer) forwarder(region string) (map[string]any, error) {
 }
 
 // variant synthesizes the stack that declare declares for a combination.
-func (y *synthesizer) variant(bits int, trail bool, declare func(awscdk.App, *settings.Settings, []eventrules.Rule, map[string]string)) (map[string]any, error) {
+func (y *synthesizer) variant(bits int, trail bool, declare func(awscdk.App, *settings.Settings, []eventrules.Rule,
+	map[string]string)) (map[string]any, error) {
 	s, err := settings.Parse(map[string]any{"partition": y.of.ID, "email": standIn[deploy.ParamEmail]})
 	if err != nil {
 		return nil, fmt.Errorf("choosing settings: %w", err)
@@ -413,7 +428,8 @@ func declare(of partition.Partition, template map[string]any) {
 		}
 		return equals
 	}
-	possible := map[string]map[string]any{hasReminders: is(deploy.ParamReminders, ""), hasTrails: is(deploy.ParamTrails, ""), createsTrail: is(deploy.ParamCreateTrail, "true")}
+	possible := map[string]map[string]any{hasReminders: is(deploy.ParamReminders, ""), hasTrails: is(deploy.ParamTrails, ""),
+		createsTrail: is(deploy.ParamCreateTrail, "true")}
 	for _, c := range choices {
 		possible[c.condition] = is(c.parameter, c.holds)
 	}
@@ -440,7 +456,8 @@ func declare(of partition.Partition, template map[string]any) {
 	}
 	if used[deploy.ParamEmail] && used[deploy.ParamEscalation] {
 		template["Rules"] = map[string]any{"TwoAddresses": map[string]any{"Assertions": []any{map[string]any{
-			"Assert":            map[string]any{"Fn::Not": []any{map[string]any{"Fn::Equals": []any{refTo(deploy.ParamEmail), refTo(deploy.ParamEscalation)}}}},
+			"Assert": map[string]any{"Fn::Not": []any{map[string]any{"Fn::Equals": []any{refTo(deploy.ParamEmail),
+				refTo(deploy.ParamEscalation)}}}},
 			"AssertDescription": deploy.ParamEscalation + " must be another address than " + deploy.ParamEmail + ", or empty",
 		}}}}
 	}

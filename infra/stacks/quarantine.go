@@ -25,9 +25,10 @@ func quarantineMemberRole(s *settings.Settings) string {
 // IAM users to manage their own credentials").
 var enrolls = struct{ anywhere, own, devices, session []string }{
 	anywhere: []string{"iam:GetAccountPasswordPolicy", "iam:ListVirtualMFADevices"},
-	own:      []string{"iam:ChangePassword", "iam:EnableMFADevice", "iam:GetMFADevice", "iam:GetUser", "iam:ListMFADevices", "iam:ResyncMFADevice"},
-	devices:  []string{"iam:CreateVirtualMFADevice"},
-	session:  []string{"sts:GetSessionToken"},
+	own: []string{"iam:ChangePassword", "iam:EnableMFADevice", "iam:GetMFADevice", "iam:GetUser",
+		"iam:ListMFADevices", "iam:ResyncMFADevice"},
+	devices: []string{"iam:CreateVirtualMFADevice"},
+	session: []string{"sts:GetSessionToken"},
 }
 
 // newQuarantinePolicy makes the policy that lets a user do nothing but enable MFA
@@ -69,7 +70,8 @@ func quarantines(s *settings.Settings) []awsiam.PolicyStatement {
 		allow("CheckUsers", []string{"iam:GetLoginProfile", "iam:GetUser", "iam:ListAttachedUserPolicies", "iam:ListMFADevices"}, users, nil),
 		// Whether a boundary or an organization's policy would lock a user in.
 		allow("CheckWayOut", []string{"iam:SimulatePrincipalPolicy"}, users, nil),
-		allow("Quarantine", changes, users, conditions{"ArnEquals": map[string]any{"iam:PolicyARN": arnOf("iam", "", account, "policy/"+quarantineName(s))}}),
+		allow("Quarantine", changes, users,
+			conditions{"ArnEquals": map[string]any{"iam:PolicyARN": arnOf("iam", "", account, "policy/"+quarantineName(s))}}),
 	}
 }
 

@@ -32,7 +32,8 @@ func (g *guard) sendsSecond(direct []eventrules.Rule) {
 		}),
 	})
 	role.AddToPolicy(allow("Send", []string{"events:PutEvents"}, []string{bus}, nil))
-	alive := &awsevents.CfnRule_TargetProperty{Id: jsii.String("second"), Arn: jsii.String(bus), RoleArn: role.RoleArn(), RetryPolicy: soonAgain()}
+	alive := &awsevents.CfnRule_TargetProperty{Id: jsii.String("second"), Arn: jsii.String(bus), RoleArn: role.RoleArn(),
+		RetryPolicy: soonAgain()}
 	newRule(g.stack, s.Prefix+"-heartbeat", eventrules.Alive(s.Prefix, *awscdk.Aws_ACCOUNT_ID()), alive)
 	sending, _ := eventrules.Second(direct, *awscdk.Aws_ACCOUNT_ID(), s.Home())
 	for _, rule := range sending {
@@ -99,10 +100,13 @@ func arrives(stack awscdk.Stack, a *alarms, s *settings.Settings, alive eventrul
 	queue := newQueue(stack, "Heartbeats", "")
 	queue.Node().DefaultChild().(awssqs.CfnQueue).SetMessageRetentionPeriod(jsii.Number(60 * 60))
 	name := s.Prefix + "-" + alive.Name
-	queue.AddToResourcePolicy(allow("RuleSends", []string{"sqs:SendMessage"}, []string{*queue.QueueArn()}, from(arn("events", "rule/"+name)), service(eventBridge)))
-	rule := newRule(stack, name, alive, &awsevents.CfnRule_TargetProperty{Id: jsii.String("queue"), Arn: queue.QueueArn(), RetryPolicy: soonAgain()})
+	queue.AddToResourcePolicy(allow("RuleSends", []string{"sqs:SendMessage"}, []string{*queue.QueueArn()}, from(arn("events", "rule/"+name)),
+		service(eventBridge)))
+	rule := newRule(stack, name, alive, &awsevents.CfnRule_TargetProperty{Id: jsii.String("queue"), Arn: queue.QueueArn(),
+		RetryPolicy: soonAgain()})
 	a.add(alarm{"HeartbeatMissing", "heartbeat",
-		"rootguard in " + s.Home() + " sent no heartbeat for 15 minutes: it does not run, cannot report, or knows of a critical fault. See: rootguard doctor, and \"health\" in the log of the function " + s.Prefix + "-" + Sweep,
+		"rootguard in " + s.Home() +
+			" sent no heartbeat for 15 minutes: it does not run, cannot report, or knows of a critical fault. See: rootguard doctor, and \"health\" in the log of the function " + s.Prefix + "-" + Sweep,
 		awscloudwatch.NewMetric(&awscloudwatch.MetricProps{
 			Namespace: jsii.String("AWS/Events"), MetricName: jsii.String("Invocations"), DimensionsMap: &map[string]*string{"RuleName": rule.Ref()},
 			Statistic: jsii.String("Sum"), Period: minutes(15),
@@ -129,7 +133,8 @@ func custom(rule eventrules.Rule) *awsevents.CfnRule_InputTransformerProperty {
 }
 
 func changed(rule eventrules.Rule) string {
-	return rule.Description + ": <call> of <service> in account <account>, Region <region>, by <type> from <address> with access key <key> at <time>, event <event>. " +
+	return rule.Description +
+		": <call> of <service> in account <account>, Region <region>, by <type> from <address> with access key <key> at <time>, event <event>. " +
 		"Unless you are deploying rootguard, undo it now: until then, root sign-ins and users without MFA can go unreported. Check: rootguard doctor"
 }
 

@@ -49,7 +49,8 @@ func (g *guard) newTrail() string {
 		EnableLogFileValidation:    jsii.Bool(true),
 		IncludeGlobalServiceEvents: jsii.Bool(true),
 		IsMultiRegionTrail:         jsii.Bool(true),
-		EventSelectors:             []any{&awscloudtrail.CfnTrail_EventSelectorProperty{IncludeManagementEvents: jsii.Bool(true), ReadWriteType: jsii.String("All")}},
+		EventSelectors: []any{&awscloudtrail.CfnTrail_EventSelectorProperty{IncludeManagementEvents: jsii.Bool(true),
+			ReadWriteType: jsii.String("All")}},
 	})
 	// The name that it had as another construct: under a new one CloudFormation would
 	// make a second trail of the same name first, and fail.
@@ -59,7 +60,8 @@ func (g *guard) newTrail() string {
 		paths = append(paths, *bucket.ArnForObjects(jsii.String("AWSLogs/" + o.ID + "/*")))
 	}
 	fromTrail := map[string]any{"aws:SourceArn": arn}
-	bucket.AddToResourcePolicy(allow("TrailAsks", []string{"s3:GetBucketAcl"}, []string{*bucket.BucketArn()}, conditions{"StringEquals": fromTrail}, cloudTrail))
+	bucket.AddToResourcePolicy(allow("TrailAsks", []string{"s3:GetBucketAcl"}, []string{*bucket.BucketArn()},
+		conditions{"StringEquals": fromTrail}, cloudTrail))
 	bucket.AddToResourcePolicy(allow("TrailWrites", []string{"s3:PutObject"}, paths,
 		conditions{"StringEquals": map[string]any{"aws:SourceArn": arn, "s3:x-amz-acl": "bucket-owner-full-control"}}, cloudTrail))
 	trail.Node().AddDependency(bucket.Policy())

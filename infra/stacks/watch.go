@@ -34,18 +34,24 @@ func minutes(n float64) awscdk.Duration { return awscdk.Duration_Minutes(jsii.Nu
 // rings until its first run.
 func (g *guard) watch() {
 	a := g.alarms
-	a.add(alarm{"UndeliveredWaiting", "undelivered", "Events wait that could not be delivered to a function. Fix the cause, then: rootguard redrive", waiting(g.undelivered), false})
-	a.add(alarm{"FailedWaiting", "failed", "Events wait that a function failed on three times. Fix the cause, then: rootguard redrive", waiting(g.failed), false})
+	a.add(alarm{"UndeliveredWaiting", "undelivered",
+		"Events wait that could not be delivered to a function. Fix the cause, then: rootguard redrive", waiting(g.undelivered), false})
+	a.add(alarm{"FailedWaiting", "failed", "Events wait that a function failed on three times. Fix the cause, then: rootguard redrive",
+		waiting(g.failed), false})
 	if g.settings.Metrics {
-		a.add(alarm{"PublishErrors", "publish-errors", "Alerts could not be published. They are tried again, and kept in the queue of failed events.", own(config.MetricPublishErrors, "Sum"), false})
+		a.add(alarm{"PublishErrors", "publish-errors",
+			"Alerts could not be published. They are tried again, and kept in the queue of failed events.", own(config.MetricPublishErrors, "Sum"),
+			false})
 	}
 	sum := &awscloudwatch.MetricOptions{Statistic: jsii.String("Sum"), Period: minutes(5)}
 	a.add(alarm{"RootactivityErrors", "errors-" + eventrules.RootActivity,
-		"The function " + eventrules.RootActivity + " ended in errors, as where alerts cannot be published. Lambda tries each event three times, then keeps it in the queue of failed events.",
+		"The function " + eventrules.RootActivity +
+			" ended in errors, as where alerts cannot be published. Lambda tries each event three times, then keeps it in the queue of failed events.",
 		g.functions[eventrules.RootActivity].MetricErrors(sum), false})
 	quarter := &awscloudwatch.MetricOptions{Statistic: jsii.String("Sum"), Period: minutes(15)}
 	sweep := g.functions[Sweep]
-	a.add(alarm{"SweepSilent", "sweep-silent", "The function " + Sweep + " did not run with success for 15 minutes, though it is called every five.",
+	a.add(alarm{"SweepSilent", "sweep-silent", "The function " + Sweep +
+		" did not run with success for 15 minutes, though it is called every five.",
 		awscloudwatch.NewMathExpression(&awscloudwatch.MathExpressionProps{
 			Expression: jsii.String("invocations-errors"), Label: jsii.String("Runs without error"), Period: minutes(15),
 			UsingMetrics: &map[string]awscloudwatch.IMetric{"invocations": sweep.MetricInvocations(quarter), "errors": sweep.MetricErrors(quarter)},

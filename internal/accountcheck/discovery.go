@@ -395,15 +395,17 @@ func (c *discovery) count(n *int) {
 // report reports that accounts are not checked, and why: that is once a day at most.
 func (c *discovery) report(ctx context.Context, is *Discovery) error {
 	raise := func(check, what string) error {
-		if _, err := c.deps.Guard.Raise(ctx, detect.Unhealthy(c.home.Account, c.home.Region, check, what, c.at)); err != nil && !errors.Is(err, guard.ErrBusy) {
+		if _, err := c.deps.Guard.Raise(ctx, detect.Unhealthy(c.home.Account, c.home.Region, check, what, c.at)); err != nil &&
+			!errors.Is(err, guard.ErrBusy) {
 			return err
 		}
 		return nil
 	}
 	var errs []error
 	if is.Refused != "" {
-		errs = append(errs, raise("organization accounts", "AWS Organizations does not list the accounts, so those that sent no event yet are not checked live, and closed ones are not known as such. "+
-			"Only the management account and delegated administrators may ask. It said: "+is.Refused))
+		errs = append(errs, raise("organization accounts",
+			"AWS Organizations does not list the accounts, so those that sent no event yet are not checked live, and closed ones are not known as such. "+
+				"Only the management account and delegated administrators may ask. It said: "+is.Refused))
 	}
 	named := func(n int, ids []string) string {
 		names := strings.Join(ids, ", ")
@@ -413,21 +415,30 @@ func (c *discovery) report(ctx context.Context, is *Discovery) error {
 		return names
 	}
 	if is.Unreachable > 0 {
-		errs = append(errs, raise("live checks", fmt.Sprintf("IAM has not answered for hours about %d of the accounts: %s. What happens there is known from events alone. "+
-			"Check that the member role is deployed there, in its present version, and may be assumed.", is.Unreachable, named(is.Unreachable, is.UnreachableIDs))))
+		errs = append(errs,
+			raise("live checks",
+				fmt.Sprintf("IAM has not answered for hours about %d of the accounts: %s. What happens there is known from events alone. "+
+					"Check that the member role is deployed there, in its present version, and may be assumed.", is.Unreachable, named(is.Unreachable,
+					is.UnreachableIDs))))
 	}
 	if is.QueueFailures > 0 {
-		errs = append(errs, raise("forwarder queues", fmt.Sprintf("Whether events wait that EventBridge could not send to rootguard cannot be seen in %d of the accounts: %s. "+
-			"Deploy the stack set of the members again, to all Regions. Of one of them: %s", is.QueueFailures, named(is.QueueFailures, is.QueueFailureIDs), is.QueueError)))
+		errs = append(errs,
+			raise("forwarder queues",
+				fmt.Sprintf("Whether events wait that EventBridge could not send to rootguard cannot be seen in %d of the accounts: %s. "+
+					"Deploy the stack set of the members again, to all Regions. Of one of them: %s", is.QueueFailures, named(is.QueueFailures,
+					is.QueueFailureIDs), is.QueueError)))
 	}
 	if is.NoReport > 0 {
-		errs = append(errs, raise("credential reports", fmt.Sprintf("IAM gives no credential report of %d of the accounts: %s. Use of root there is not found if its events do not arrive, "+
-			"and users are checked one by one. Check that rootguard's role there, in its present version, and the service control policies allow iam:GenerateCredentialReport and iam:GetCredentialReport. Of one of them: %s",
-			is.NoReport, named(is.NoReport, is.NoReportIDs), is.NoReportWhy)))
+		errs = append(errs,
+			raise("credential reports",
+				fmt.Sprintf("IAM gives no credential report of %d of the accounts: %s. Use of root there is not found if its events do not arrive, "+
+					"and users are checked one by one. Check that rootguard's role there, in its present version, and the service control policies allow iam:GenerateCredentialReport and iam:GetCredentialReport. Of one of them: %s",
+					is.NoReport, named(is.NoReport, is.NoReportIDs), is.NoReportWhy)))
 	}
 	if is.Unplaced > 0 {
-		errs = append(errs, raise(routesHealth, fmt.Sprintf("Which routes by ou or tag %d of the accounts belong to was not found out for a day or longer: %s. "+
-			"The receivers of all alerts get their alerts; those of a route get them as at the last answer. AWS Organizations does not answer about them, or too many ask it in your organization.", is.Unplaced, named(is.Unplaced, is.UnplacedIDs))))
+		errs = append(errs,
+			raise(routesHealth, fmt.Sprintf("Which routes by ou or tag %d of the accounts belong to was not found out for a day or longer: %s. "+
+				"The receivers of all alerts get their alerts; those of a route get them as at the last answer. AWS Organizations does not answer about them, or too many ask it in your organization.", is.Unplaced, named(is.Unplaced, is.UnplacedIDs))))
 	}
 	return errors.Join(errs...)
 }

@@ -51,7 +51,8 @@ func (e *UnreachableError) Unwrap() error { return e.err }
 // progress, where not nil, is called with how many users were checked of how many. What
 // it does not finish is due for the sweep at once; where IAM does not answer it
 // fails with a SilentError.
-func (k *Checker) Enroll(ctx context.Context, iam IAMReader, account string, at time.Time, progress func(checked, of int)) (Enrolled, error) {
+func (k *Checker) Enroll(ctx context.Context, iam IAMReader, account string, at time.Time, progress func(checked, of int)) (Enrolled,
+	error) {
 	var did Enrolled
 	if _, err := k.enroll(ctx, account, true, time.Time{}, at); err != nil {
 		return did, err
@@ -96,7 +97,8 @@ func (k *Checker) enrollRoot(ctx context.Context, iam Roots, account string, at 
 	return nil
 }
 
-func (k *Checker) enrollUsers(ctx context.Context, iam Users, account string, at time.Time, progress func(checked, of int), did *Enrolled) error {
+func (k *Checker) enrollUsers(ctx context.Context, iam Users, account string, at time.Time, progress func(checked, of int),
+	did *Enrolled) error {
 	r, err := k.schedule.round(ctx, account, KindUsers)
 	if err != nil {
 		return err

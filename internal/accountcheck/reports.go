@@ -144,7 +144,8 @@ func rootOf(csv []byte) (root credentialreport.Row, err error) {
 	case err != nil:
 		return root, fmt.Errorf("finding root in the credential report: %w", err)
 	case !found && defects.Count > 0:
-		return root, fmt.Errorf("the credential report has no row of root; %d of its lines cannot be read, such as %s", defects.Count, defects.First[0])
+		return root, fmt.Errorf("the credential report has no row of root; %d of its lines cannot be read, such as %s",
+			defects.Count, defects.First[0])
 	case !found:
 		return root, errors.New("the credential report has no row of root")
 	}

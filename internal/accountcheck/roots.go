@@ -243,7 +243,8 @@ func (p *rootRun) judge(ctx context.Context, r *Check, live bootstrap.LiveFact) 
 
 // problem is what is left of one aspect: none, one that waits, or one that was
 // alerted.
-func (p *rootRun) problem(ctx context.Context, account string, root *Root, aspect *rootAspect, live bootstrap.LiveFact, facts []bootstrap.Fact) (problem RootProblem, exists bool, err error) {
+func (p *rootRun) problem(ctx context.Context, account string, root *Root, aspect *rootAspect, live bootstrap.LiveFact,
+	facts []bootstrap.Fact) (problem RootProblem, exists bool, err error) {
 	if i := slices.IndexFunc(root.Problems, func(one RootProblem) bool { return slices.Contains(aspect.findings, one.Finding) }); i >= 0 {
 		problem, exists = root.Problems[i], true
 	}

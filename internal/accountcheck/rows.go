@@ -87,7 +87,8 @@ type Root struct {
 	Compared time.Time           `json:"compared,omitzero"` // when the facts were last seen to agree with the answer
 	Problems []RootProblem       `json:"problems,omitempty"`
 	Seen     RootSeen            `json:"seen,omitzero"`
-	Entered  time.Time           `json:"entered,omitzero"` // when root's password was last accepted, until it is judged whether a sign-in followed
+	// when root's password was last accepted, until it is judged whether a sign-in followed
+	Entered time.Time `json:"entered,omitzero"`
 }
 
 // RootSeen is when a check last saw root as it should be; zero where none did.

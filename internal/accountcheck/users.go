@@ -241,7 +241,9 @@ type record struct {
 
 // check asks about some users and keeps what is new. silent is set where IAM
 // answered about none of them.
-func (c *userRun) check(ctx context.Context, on *record, users []candidateUser) (silent, err error) { //nolint:funlen,gocognit // each case of a user as a live check may find it
+//
+//nolint:funlen,gocognit // each case of a user as a live check may find it
+func (c *userRun) check(ctx context.Context, on *record, users []candidateUser) (silent, err error) {
 	answers, errs := make([]bootstrap.LiveFact, len(users)), make([]error, len(users))
 	part, cancel := context.WithTimeout(ctx, accountfacts.ChecksTimeout)
 	defer cancel()
@@ -334,7 +336,8 @@ func (c *userRun) check(ctx context.Context, on *record, users []candidateUser) 
 		switch {
 		case open:
 			c.WithoutMFA++
-			if err = c.scheduleUser(ctx, on.account, u.name, gap.Deadline, fresh[i]); err == nil && on.first && gap.Evidence.Live() && c.at.Before(gap.Deadline) {
+			if err = c.scheduleUser(ctx, on.account, u.name, gap.Deadline, fresh[i]); err == nil && on.first && gap.Evidence.Live() &&
+				c.at.Before(gap.Deadline) {
 				// Of one that an event showed, its alert names the deadline.
 				f := detect.MFAPending(on.account, detect.Target{UserName: is.Name, UserID: is.UserID}, gap.From, gap.Deadline)
 				_, err = c.deps.Notices.Collect(ctx, collection.UserNotices, guard.Notice{Finding: f, At: c.at})

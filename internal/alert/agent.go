@@ -26,15 +26,20 @@ var systems = []struct{ mark, name string }{
 // that SDK too. A mark begins a word, whatever its case.
 var tools = []struct{ mark, name string }{
 	{"opentofu/", "OpenTofu"}, {"terraform/", "Terraform"}, {"pulumi-aws/", "Pulumi"}, {"pulumi/", "Pulumi"},
-	{"aws-cdk/", "AWS CDK"}, {"aws-sam-cli/", "AWS SAM CLI"}, {"serverless/", "Serverless"}, {"ansible", "Ansible"}, {"crossplane", "Crossplane"},
-	{"steampipe/", "Steampipe"}, {"prowler/", "Prowler"}, {"cloud-custodian/", "Cloud Custodian"}, {"c7n/", "Cloud Custodian"}, {"pacu/", "Pacu"},
+	{"aws-cdk/", "AWS CDK"}, {"aws-sam-cli/", "AWS SAM CLI"}, {"serverless/", "Serverless"}, {"ansible", "Ansible"},
+	{"crossplane", "Crossplane"},
+	{"steampipe/", "Steampipe"}, {"prowler/", "Prowler"}, {"cloud-custodian/", "Cloud Custodian"}, {"c7n/", "Cloud Custodian"},
+	{"pacu/", "Pacu"},
 	{"awspowershell", "AWS Tools for PowerShell"}, {"aws-cli/", "aws-cli"}, {"s3console/", "the S3 console"}, {"awsconsole", "an AWS console"},
 	{"aws internal", "an AWS service"}, {"aws-internal/", "an AWS service"},
 	{"boto3/", "Boto3"}, {"botocore/", "Botocore"}, {"boto/", "Boto"}, {"aws-sdk-go-v2/", "AWS SDK for Go"}, {"aws-sdk-go/", "AWS SDK for Go"},
 	{"aws-sdk-java/", "AWS SDK for Java"}, {"aws-sdk-nodejs/", "AWS SDK for JavaScript"}, {"aws-sdk-js/", "AWS SDK for JavaScript"},
-	{"aws-sdk-php/", "AWS SDK for PHP"}, {"aws-sdk-php2/", "AWS SDK for PHP"}, {"aws-sdk-ruby3/", "AWS SDK for Ruby"}, {"aws-sdk-ruby2/", "AWS SDK for Ruby"},
-	{"aws-sdk-rust/", "AWS SDK for Rust"}, {"aws-sdk-cpp/", "AWS SDK for C++"}, {"aws-sdk-dotnet", "AWS SDK for .NET"}, {"aws-sdk-swift/", "AWS SDK for Swift"},
-	{"aws-sdk-kotlin/", "AWS SDK for Kotlin"}, {"curl/", "curl"}, {"wget/", "Wget"}, {"python-requests/", "Python Requests"}, {"go-http-client/", "a Go program"},
+	{"aws-sdk-php/", "AWS SDK for PHP"}, {"aws-sdk-php2/", "AWS SDK for PHP"}, {"aws-sdk-ruby3/", "AWS SDK for Ruby"},
+	{"aws-sdk-ruby2/", "AWS SDK for Ruby"},
+	{"aws-sdk-rust/", "AWS SDK for Rust"}, {"aws-sdk-cpp/", "AWS SDK for C++"}, {"aws-sdk-dotnet", "AWS SDK for .NET"},
+	{"aws-sdk-swift/", "AWS SDK for Swift"},
+	{"aws-sdk-kotlin/", "AWS SDK for Kotlin"}, {"curl/", "curl"}, {"wget/", "Wget"}, {"python-requests/", "Python Requests"},
+	{"go-http-client/", "a Go program"},
 	{"postmanruntime/", "Postman"}, {"rootguard", "rootguard"},
 }
 

@@ -187,7 +187,8 @@ func asffOf(a Alert, hub Hub, at time.Time) asffFinding {
 		}
 	}
 	if name := units(clean(f.EventName, asffNames), asffNames); name != "" {
-		call := asffCall{API: name, ServiceName: units(clean(f.EventSource, asffNames), asffNames), FirstSeen: iso(e.first), LastSeen: iso(e.last)}
+		call := asffCall{API: name, ServiceName: units(clean(f.EventSource, asffNames), asffNames),
+			FirstSeen: iso(e.first), LastSeen: iso(e.last)}
 		switch {
 		case ip.Is4():
 			call.CallerType, call.RemoteIPDetails = "remoteIp", &asffRemote{ip.String()}

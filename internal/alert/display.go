@@ -164,7 +164,8 @@ func linkable(word, before, after string) bool {
 	if len(labels) == 1 {
 		return false
 	}
-	if service(word) && !strings.HasSuffix(before, "/") && !strings.HasSuffix(before, "]") && (after == "" || !strings.ContainsAny(after[:1], "/:?#")) {
+	if service(word) && !strings.HasSuffix(before, "/") && !strings.HasSuffix(before, "]") &&
+		(after == "" || !strings.ContainsAny(after[:1], "/:?#")) {
 		return false
 	}
 	if strings.EqualFold(labels[0], "www") {

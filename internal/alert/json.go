@@ -88,7 +88,8 @@ func bound(a Alert) Alert {
 		short.SnoozedBy, short.SnoozedUntil, short.AckFlags = trim(in.SnoozedBy, nameLimit), utc(in.SnoozedUntil), trim(in.AckFlags, nameLimit)
 		short.Opened, short.First, short.AcknowledgedAt = utc(in.Opened), utc(in.First), utc(in.AcknowledgedAt)
 		if r := in.Reopened; r != nil {
-			short.Reopened = &Reopened{Title: trim(r.Title, 2*nameLimit), At: utc(r.At), AcknowledgedBy: trim(r.AcknowledgedBy, nameLimit), AcknowledgedAt: utc(r.AcknowledgedAt)}
+			short.Reopened = &Reopened{Title: trim(r.Title, 2*nameLimit), At: utc(r.At), AcknowledgedBy: trim(r.AcknowledgedBy, nameLimit),
+				AcknowledgedAt: utc(r.AcknowledgedAt)}
 		}
 		a.Incident = &short
 	}
@@ -114,12 +115,14 @@ func BoundFinding(f detect.Finding) detect.Finding {
 	f.Session, f.MFADue.At = trim(f.Session, arnLimit), utc(f.MFADue.At)
 	if an := f.Announced; an != nil {
 		short := *an
-		short.ID, short.Owner, short.Reason, short.Until = trim(an.ID, wordLimit), trim(an.Owner, nameLimit), trim(an.Reason, nameLimit), utc(an.Until)
+		short.ID, short.Owner, short.Reason, short.Until = trim(an.ID, wordLimit), trim(an.Owner, nameLimit), trim(an.Reason,
+			nameLimit), utc(an.Until)
 		f.Announced = &short
 	}
 	f.Actor = detect.Actor{Type: trim(f.Actor.Type, wordLimit), Name: trim(f.Actor.Name, nameLimit), ARN: trim(f.Actor.ARN, arnLimit),
 		PrincipalID: trim(f.Actor.PrincipalID, nameLimit), AccessKeyID: trim(f.Actor.AccessKeyID, nameLimit)}
-	f.Target = detect.Target{UserName: trim(f.Target.UserName, nameLimit), UserID: trim(f.Target.UserID, nameLimit), Resource: trim(f.Target.Resource, 2*nameLimit)}
+	f.Target = detect.Target{UserName: trim(f.Target.UserName, nameLimit), UserID: trim(f.Target.UserID, nameLimit),
+		Resource: trim(f.Target.Resource, 2*nameLimit)}
 	return f
 }
 

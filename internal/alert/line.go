@@ -13,7 +13,8 @@ import (
 //	2026-01-02 03:04:05Z CRITICAL root.signin.no_mfa          123456789012 prod-billing  root from 198.51.100.7  Root sign-in WITHOUT MFA
 func Line(a Alert) string {
 	account, who, what := parts(a)
-	return cut(fmt.Sprintf("%-20s %-8s %-26s %s  %s  %s", stamp(when(a), lineTime), severity(a), findingID(a.Finding.ID), account, who, what), 400)
+	return cut(fmt.Sprintf("%-20s %-8s %-26s %s  %s  %s", stamp(when(a), lineTime), severity(a), findingID(a.Finding.ID), account, who, what),
+		400)
 }
 
 // Pair is the same on two lines, for a terminal on which Line does not fit:

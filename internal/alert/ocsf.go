@@ -300,7 +300,8 @@ func ocsfOf(a Alert) ocsfFinding {
 		TypeUID: detectionFinding*100 + activity.id, TypeName: "Detection Finding: " + activity.name,
 		SeverityID: severity.id, Severity: severity.name, StatusID: status.id, Status: status.name,
 		Time: millis(e.last), Message: e.title,
-		Metadata: ocsfMetadata{Version: ocsfVersion, UID: clean(a.ID, nameLimit), Product: ocsfProduct{Name: "rootguard", VendorName: "rootguard"}, Profiles: []string{"cloud"}},
+		Metadata: ocsfMetadata{Version: ocsfVersion, UID: clean(a.ID, nameLimit), Product: ocsfProduct{Name: "rootguard",
+			VendorName: "rootguard"}, Profiles: []string{"cloud"}},
 		FindingInfo: ocsfInfo{
 			UID: e.uid, Title: e.title, Desc: e.desc, Types: e.types,
 			Analytic: ocsfAnalytic{1, "Rule", clean(string(f.ID), wordLimit), clean(string(f.ID), wordLimit)},
@@ -308,7 +309,8 @@ func ocsfOf(a Alert) ocsfFinding {
 		},
 		Cloud: ocsfCloud{Provider: "AWS", Region: clean(f.Region, wordLimit), Account: ocsfAccountOf(accountID(a), a.AccountName)},
 		Unmapped: ocsfUnmapped{
-			Kind: Kind(clean(string(a.Kind), wordLimit)), Also: cleaned(f.Also), CIS: cleaned(f.CIS), MFA: f.MFA.String(), Actions: safe(a.Actions), ActionsOmitted: a.ActionsOmitted, Late: a.Late,
+			Kind: Kind(clean(string(a.Kind), wordLimit)), Also: cleaned(f.Also), CIS: cleaned(f.CIS), MFA: f.MFA.String(), Actions: safe(a.Actions),
+			ActionsOmitted: a.ActionsOmitted, Late: a.Late,
 		},
 	}
 	if several(a) {
@@ -385,7 +387,8 @@ func (o *ocsfFinding) evidence(a Alert) {
 // resources adds the account, and the user or resource the finding is about.
 func (o *ocsfFinding) resources(f *detect.Finding) {
 	partition, region := partitionOf(f.Region), clean(f.Region, wordLimit)
-	o.Resources = []ocsfResource{{UID: o.Cloud.Account.UID, Name: o.Cloud.Account.Name, Type: "AWS::::Account", Region: region, Partition: partition}}
+	o.Resources = []ocsfResource{{UID: o.Cloud.Account.UID, Name: o.Cloud.Account.Name, Type: "AWS::::Account",
+		Region: region, Partition: partition}}
 	if name, id := clean(f.Target.UserName, 128), clean(f.Target.UserID, 128); name != "" || id != "" {
 		r := ocsfResource{UID: id, Name: name, Type: "AWS::IAM::User", Partition: partition}
 		if name != "" {

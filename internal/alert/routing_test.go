@@ -3,6 +3,7 @@ package alert
 import (
 	"bytes"
 	"encoding/json"
+	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
@@ -148,10 +149,10 @@ func TestOpsgenie(t *testing.T) {
 	reminder.Finding = detect.MFAReminder(missing.Finding, 1, 3, missing.Finding.EventTime)
 	closed.Finding = detect.MFAClosed(missing.Finding, cloudtrail.Yes, "MFA is enabled", missing.Finding.EventTime)
 	first, again, end := of(missing), of(reminder), of(closed)
-	if first.Method != "POST" || first.Path != "/v2/alerts" || first.Body.Alias != missing.Finding.EventID || first.Body.Priority != "P2" || again.Path != first.Path || again.Body.Alias != first.Body.Alias {
+	if first.Method != http.MethodPost || first.Path != "/v2/alerts" || first.Body.Alias != missing.Finding.EventID || first.Body.Priority != "P2" || again.Path != first.Path || again.Body.Alias != first.Body.Alias {
 		t.Errorf("an alert is %+v, and its reminder %+v", first, again)
 	}
-	if end.Method != "POST" || end.Path != "/v2/alerts/"+url.QueryEscape(first.Body.Alias)+"/close?identifierType=alias" {
+	if end.Method != http.MethodPost || end.Path != "/v2/alerts/"+url.QueryEscape(first.Body.Alias)+"/close?identifierType=alias" {
 		t.Errorf("that it is over is %+v", end)
 	}
 	resend, acknowledged := all["root_signin_no_mfa_resend"], all["incident_acknowledged"]
@@ -168,7 +169,7 @@ func TestOpsgenie(t *testing.T) {
 		t.Errorf("an alarm: %+v", plain)
 	}
 	confirm := requested(map[string]any{"Type": "SubscriptionConfirmation", "TopicArn": "arn:x", "SubscribeURL": "https://sns.example.com/?Action=ConfirmSubscription"})
-	if confirm.Method != "GET" || confirm.URL != "https://sns.example.com/?Action=ConfirmSubscription" || confirm.Path != "" {
+	if confirm.Method != http.MethodGet || confirm.URL != "https://sns.example.com/?Action=ConfirmSubscription" || confirm.Path != "" {
 		t.Errorf("the confirmation: %+v", confirm)
 	}
 }

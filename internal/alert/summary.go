@@ -72,7 +72,8 @@ func ItemOf(f *detect.Finding, in *Incident) SummaryItem {
 	case in != nil:
 		title, _, _ := strings.Cut(f.Title, " (repeat ")
 		title = strings.TrimSuffix(title, foundLive)
-		it.Stage, it.Title, it.Incident, it.Repeat, it.Repeats, it.At = StageRepeat, title, in.ID, in.Repeat, in.Repeats, cmp.Or(in.First, in.Opened, f.EventTime)
+		it.Stage, it.Title, it.Incident, it.Repeat, it.Repeats, it.At = StageRepeat, title, in.ID, in.Repeat, in.Repeats, cmp.Or(in.First,
+			in.Opened, f.EventTime)
 	case f.Subject.Phase == detect.PhaseResolved:
 		it.Stage = StageResolved
 	case f.ID == detect.UserMFAPending:
@@ -91,7 +92,8 @@ func ItemOf(f *detect.Finding, in *Incident) SummaryItem {
 
 // worse orders items: the worst first.
 func worse(a, b SummaryItem) int {
-	return cmp.Or(int(b.Severity)-int(a.Severity), cmp.Compare(b.Finding, a.Finding), a.MFADue.At.Compare(b.MFADue.At), cmp.Compare(a.User, b.User), cmp.Compare(a.Title, b.Title))
+	return cmp.Or(int(b.Severity)-int(a.Severity), cmp.Compare(b.Finding, a.Finding), a.MFADue.At.Compare(b.MFADue.At),
+		cmp.Compare(a.User, b.User), cmp.Compare(a.Title, b.Title))
 }
 
 // Sort orders a summary: the account with the most severe findings first, of these
@@ -132,7 +134,8 @@ func (s *Summary) kept(n int) *Summary {
 	if s == nil {
 		return nil
 	}
-	out := Summary{AckFlags: trim(s.AckFlags, nameLimit), AccountCount: s.AccountCount, FindingCount: s.FindingCount, Accounts: make([]SummaryAccount, 0, min(len(s.Accounts), n))}
+	out := Summary{AckFlags: trim(s.AckFlags, nameLimit), AccountCount: s.AccountCount, FindingCount: s.FindingCount,
+		Accounts: make([]SummaryAccount, 0, min(len(s.Accounts), n))}
 	for i := range s.Accounts {
 		if n <= 0 {
 			break
@@ -143,7 +146,8 @@ func (s *Summary) kept(n int) *Summary {
 		n -= few
 		a.Omitted = was.Omitted + len(was.Findings) - few
 		for _, it := range was.Findings[:few] {
-			it.Finding, it.Stage, it.Title, it.Incident = detect.ID(trim(string(it.Finding), wordLimit)), Stage(trim(string(it.Stage), wordLimit)), trim(it.Title, nameLimit), trim(it.Incident, wordLimit)
+			it.Finding, it.Stage, it.Title, it.Incident = detect.ID(trim(string(it.Finding), wordLimit)), Stage(trim(string(it.Stage),
+				wordLimit)), trim(it.Title, nameLimit), trim(it.Incident, wordLimit)
 			it.User, it.UserID, it.At, it.MFADue.At = trim(it.User, nameLimit), trim(it.UserID, wordLimit), utc(it.At), utc(it.MFADue.At)
 			a.Findings = append(a.Findings, it)
 		}
@@ -291,7 +295,8 @@ func (it *SummaryItem) text() string {
 	case StageResolved:
 		return "no longer without MFA"
 	case StageRepeat:
-		text := fmt.Sprintf("[%s] %s, since %s, repeat %d of %d", strings.ToUpper(it.Severity.String()), display(dated(it.Title), 160), full(it.At), it.Repeat, it.Repeats)
+		text := fmt.Sprintf("[%s] %s, since %s, repeat %d of %d", strings.ToUpper(it.Severity.String()), display(dated(it.Title), 160),
+			full(it.At), it.Repeat, it.Repeats)
 		return text + ": rootguard ack " + display(it.Incident, 40)
 	default:
 		text := fmt.Sprintf("[%s] %s", strings.ToUpper(it.Severity.String()), display(dated(it.Title), 160))

@@ -352,7 +352,8 @@ func ack(a Alert) string {
 // has no link: a mail that asks to sign in by one is how phishing looks.
 func forward(a Alert) []string {
 	f := &a.Finding
-	if f.ID != detect.UserMFAMissing || f.MFA != cloudtrail.No || f.Subject.Phase == detect.PhaseResolved || a.Summary != nil && a.Kind == Resend {
+	if f.ID != detect.UserMFAMissing || f.MFA != cloudtrail.No || f.Subject.Phase == detect.PhaseResolved ||
+		a.Summary != nil && a.Kind == Resend {
 		return nil
 	}
 	user := "your IAM user"
@@ -363,7 +364,8 @@ func forward(a Alert) []string {
 	if accountsOf(a) == "" {
 		place, _, _ = strings.Cut("AWS account "+account(a), ", ")
 	}
-	text := "Please protect " + user + " in " + place + " with MFA today, since its password alone opens the account: sign in to the AWS console as always, " +
+	text := "Please protect " + user + " in " + place +
+		" with MFA today, since its password alone opens the account: sign in to the AWS console as always, " +
 		"choose your user name at the top right, Security credentials, Assign MFA device, and follow the steps. " +
 		"If a step is denied, answer this mail. No one needs your password or a code from you."
 	return wrap("Forward: ", text)

@@ -155,7 +155,8 @@ func (an *Announcer) Announce(ctx context.Context, e AuditEvent) (AuditEvent, er
 	if e.From.Before(e.At.Add(-time.Minute)) {
 		return e, failure.Permanent(errors.New("announcing root use: it is to begin in the past, and what was reported is reported"))
 	}
-	e.ID = keys.ShortID(strings.Join([]string{e.Account, e.From.String(), e.Until.String(), e.Owner, e.Reason, e.Actor.ARN, e.At.String()}, "\n"))
+	e.ID = keys.ShortID(strings.Join([]string{e.Account, e.From.String(), e.Until.String(), e.Owner, e.Reason, e.Actor.ARN, e.At.String()},
+		"\n"))
 	e.Key = announcementKey(&e)
 	if err := an.overlap(ctx, &e); err != nil {
 		return e, err
@@ -199,8 +200,10 @@ func (an *Announcer) overlap(ctx context.Context, e *AuditEvent) error {
 // Close ends an announcement before its time and reports so. It counts at once,
 // since it only makes alerts louder. Where someone closed it before, theirs
 // stays, already is true, and that it is reported is made sure.
-func (an *Announcer) Close(ctx context.Context, a Announcement, by detect.Actor, reason string) (closed Announcement, already bool, err error) {
-	e := AuditEvent{Action: Closed, ID: a.Opened.ID, Account: a.Opened.Account, From: a.Opened.From, At: an.now().UTC(), Actor: by, Reason: reason}
+func (an *Announcer) Close(ctx context.Context, a Announcement, by detect.Actor, reason string) (closed Announcement,
+	already bool, err error) {
+	e := AuditEvent{Action: Closed, ID: a.Opened.ID, Account: a.Opened.Account, From: a.Opened.From, At: an.now().UTC(),
+		Actor: by, Reason: reason}
 	e.Key = announcementKey(&e)
 	there, err := an.register.Store.Append(ctx, e)
 	if err != nil {

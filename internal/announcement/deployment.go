@@ -40,7 +40,8 @@ func AnnounceDeployment(ctx context.Context, j Journal, e AuditEvent, now time.T
 	e.Action, e.At = DeploymentOpened, now.UTC()
 	e.From, e.Until = now.Add(-clockSkew).UTC().Truncate(time.Second), e.Until.UTC().Truncate(time.Second)
 	if d := e.Until.Sub(now); d <= 0 || d > MaxDeployment {
-		return Announcement{}, failure.Permanent(fmt.Errorf("announcing a deployment: it is to last %v, and may last %v at most", d.Round(time.Second), MaxDeployment))
+		return Announcement{}, failure.Permanent(fmt.Errorf("announcing a deployment: it is to last %v, and may last %v at most",
+			d.Round(time.Second), MaxDeployment))
 	}
 	if len(e.By) == 0 || slices.Contains(e.By, "") || slices.Contains(e.By, "*") {
 		return Announcement{}, failure.Permanent(errors.New("announcing a deployment: it does not name who deploys"))

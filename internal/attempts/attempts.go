@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	// SprayTime: failed root sign-ins from one address in this many accounts, within this
-	// time, are one finding more.
+	// SprayTime is within how long failed root sign-ins from one address, in as many
+	// accounts as sprayAccounts says, are one finding more.
 	SprayTime     = time.Hour
 	sprayAccounts = 3
 )
@@ -23,7 +23,9 @@ const (
 func Counted(sr *repeats.Series, claim string, f *detect.Finding, enough int, within time.Duration) (many bool) {
 	sr.NoteAttempt(repeats.Attempt{Claim: claim, At: f.EventTime, User: f.Target.UserName, Address: f.SourceIP, Account: f.Account})
 	recent := repeats.Near(sr.Attempts, f.EventTime, within)
-	user, address, account := func(a repeats.Attempt) string { return a.User }, func(a repeats.Attempt) string { return a.Address }, func(a repeats.Attempt) string { return a.Account }
+	user := func(a repeats.Attempt) string { return a.User }
+	address := func(a repeats.Attempt) string { return a.Address }
+	account := func(a repeats.Attempt) string { return a.Account }
 	if f.ID == detect.RootSigninSpraying {
 		accounts := repeats.Distinct(recent, account)
 		if many = len(accounts) >= sprayAccounts; many {

@@ -16,7 +16,8 @@ import (
 )
 
 // Update is guard.Claims'. decide must not use the store.
-func (s *Store) Update(ctx context.Context, claimKey, seriesKey string, decide func(guard.Claim, repeats.Series) (guard.Claim, repeats.Series)) error {
+func (s *Store) Update(ctx context.Context, claimKey, seriesKey string,
+	decide func(guard.Claim, repeats.Series) (guard.Claim, repeats.Series)) error {
 	err := s.write(ctx, func(tx *bbolt.Tx) error {
 		var oldClaim guard.Claim
 		var oldSeries repeats.Series

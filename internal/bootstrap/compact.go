@@ -42,7 +42,8 @@ type Compaction struct {
 // the same user, by name or ID, or root.
 func Compact(account string, facts []Fact, at time.Time) Compaction {
 	c := compactor{
-		users: map[string]map[string]*streak{}, kin: kin{}, changed: map[string]time.Time{}, root: newStreak(time.Time{}), assumed: map[string]bool{},
+		users: map[string]map[string]*streak{}, kin: kin{}, changed: map[string]time.Time{}, root: newStreak(time.Time{}),
+		assumed:    map[string]bool{},
 		userBefore: at.Add(-userSettled), rootBefore: at.Add(-rootSettled),
 		put: map[string]int{}, roles: map[string]*roleStreak{},
 	}

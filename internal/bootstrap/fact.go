@@ -104,13 +104,14 @@ type Fact struct {
 	Admin    bool   `json:"admin,omitempty"`
 	Serial   string `json:"serial,omitempty"`
 
-	AccessKeyID string            `json:"access_key_id,omitempty"`
-	TaskPolicy  string            `json:"task_policy,omitempty"` // of sts:AssumeRoot
-	Until       time.Time         `json:"until,omitzero"`        // of sts:AssumeRoot: when its key expires; of MFAMissingTold: the gap lasted from here until Last, in part at least
-	Reset       cloudtrail.Answer `json:"reset,omitempty"`       // passwordResetRequired
-	MFA         cloudtrail.Answer `json:"mfa,omitempty"`         // MFAUsed of a successful sign-in
-	What        string            `json:"what,omitempty"`        // evidence, for people
-	Live        *LiveFact         `json:"live,omitempty"`
+	AccessKeyID string `json:"access_key_id,omitempty"`
+	TaskPolicy  string `json:"task_policy,omitempty"` // of sts:AssumeRoot
+	// of sts:AssumeRoot: when its key expires; of MFAMissingTold: the gap lasted from here until Last, in part at least
+	Until time.Time         `json:"until,omitzero"`
+	Reset cloudtrail.Answer `json:"reset,omitempty"` // passwordResetRequired
+	MFA   cloudtrail.Answer `json:"mfa,omitempty"`   // MFAUsed of a successful sign-in
+	What  string            `json:"what,omitempty"`  // evidence, for people
+	Live  *LiveFact         `json:"live,omitempty"`
 }
 
 // LiveFact is what IAM said when asked. A nil field was not asked.

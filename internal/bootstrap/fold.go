@@ -390,7 +390,8 @@ func (j *journey) applyUser(f *Fact, ev Evidence) []*user {
 		return nil
 	case f.Kind == UserCreated:
 		return []*user{d.create(f)}
-	case (f.Kind == UserQuarantined || f.Kind == UserReleased) && policyName(f.Policy) != cmp.Or(j.opt.QuarantinePolicy, DefaultQuarantinePolicy):
+	case (f.Kind == UserQuarantined || f.Kind == UserReleased) && policyName(f.Policy) != cmp.Or(j.opt.QuarantinePolicy,
+		DefaultQuarantinePolicy):
 		return nil // another policy
 	}
 	takesRights := f.Kind == GroupLeft || f.Kind == UserReleased || f.Kind == UserPolicyRevoked || f.Kind == UserPolicyGranted && !f.Admin

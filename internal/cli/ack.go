@@ -82,7 +82,8 @@ func (c *ackCmd) given(now time.Time) (ack incident.Ack, err error) {
 	}
 	if c.Snooze != 0 {
 		if d := time.Duration(c.Snooze); d < time.Minute || d > longestSnooze {
-			return ack, usageError{fmt.Sprintf("--snooze %s: it may be put off for 1m to 7d; acknowledge what needs no one to look after it", c.Snooze)}
+			return ack, usageError{fmt.Sprintf("--snooze %s: it may be put off for 1m to 7d; acknowledge what needs no one to look after it",
+				c.Snooze)}
 		}
 		ack.Until = now.Add(time.Duration(c.Snooze)).UTC()
 	}
@@ -134,7 +135,8 @@ func (c ackCmd) Run(ctx context.Context, sys system) error {
 	for i := range all {
 		switch err := all[i].Err; {
 		case errors.Is(err, incident.ErrNoIncident):
-			failed = errors.Join(failed, fmt.Errorf("no incident has the ID %s in the table %s; rootguard incidents lists them", all[i].ID, o.config.Table))
+			failed = errors.Join(failed, fmt.Errorf("no incident has the ID %s in the table %s; rootguard incidents lists them",
+				all[i].ID, o.config.Table))
 		case errors.Is(err, incident.ErrNotResent):
 			failed = errors.Join(failed, fmt.Errorf("%s is not critical, so it is not sent again, and there is nothing to snooze", all[i].ID))
 		default:
@@ -189,7 +191,8 @@ func (c *ackCmd) print(sys system, o *operator, all []incident.Given, single boo
 		case g.Err != nil:
 			continue
 		case g.Already:
-			fmt.Fprintf(&b, "%s  was acknowledged before, %s by %s: %s\n", id, label.Time(in.Ack.At), label.Clean(in.Ack.By), label.Clean(in.Ack.Note))
+			fmt.Fprintf(&b, "%s  was acknowledged before, %s by %s: %s\n", id, label.Time(in.Ack.At), label.Clean(in.Ack.By),
+				label.Clean(in.Ack.Note))
 			continue
 		}
 		about := fmt.Sprintf("%s in account %s, %s", label.Clean(in.Finding.Title), label.Clean(in.Account), plural(int64(in.Events), "event"))

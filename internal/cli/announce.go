@@ -56,7 +56,8 @@ const mostAhead = 30 * 24 * time.Hour
 func (c announceOpenCmd) entry(now time.Time) (e announcement.AuditEvent, err error) {
 	e.Account = string(c.Account)
 	if length := time.Duration(c.For); length > announcement.Max || length < time.Minute {
-		return e, usageError{fmt.Sprintf("--for %s: it may last from 1m to %.0fh; announce what comes after when it comes", c.For, announcement.Max.Hours())}
+		return e, usageError{fmt.Sprintf("--for %s: it may last from 1m to %.0fh; announce what comes after when it comes", c.For,
+			announcement.Max.Hours())}
 	}
 	if e.Owner, err = words("owner", c.Owner, "name who answers for it and can be asked"); err != nil {
 		return e, err
@@ -107,8 +108,9 @@ func (c announceOpenCmd) Run(ctx context.Context, sys system) error {
 	if c.JSON {
 		return writeJSON(sys.stdout, windowOf(&a, sys.now()))
 	}
-	return writeText(sys.stdout, fmt.Sprintf("%s  root use in account %s is announced from %s until %s, and the receivers were notified.\nTo end it before: rootguard announce close --account %s %s\n",
-		sys.paint().bold(e.ID), e.Account, label.Time(e.From), label.Time(e.Until), e.Account, e.ID))
+	return writeText(sys.stdout,
+		fmt.Sprintf("%s  root use in account %s is announced from %s until %s, and the receivers were notified.\nTo end it before: rootguard announce close --account %s %s\n",
+			sys.paint().bold(e.ID), e.Account, label.Time(e.From), label.Time(e.Until), e.Account, e.ID))
 }
 
 type announceListCmd struct {
@@ -182,7 +184,8 @@ func announced(entries []announcement.AuditEvent) []announcement.Announcement {
 func windowOf(a *announcement.Announcement, now time.Time) windowJSON {
 	o := &a.Opened
 	w := windowJSON{
-		Schema: windowSchema, ID: o.ID, Account: o.Account, State: stateOf(a, now), From: o.From, Until: a.End(), Owner: o.Owner, Reason: o.Reason,
+		Schema: windowSchema, ID: o.ID, Account: o.Account, State: stateOf(a, now), From: o.From, Until: a.End(),
+		Owner: o.Owner, Reason: o.Reason,
 		OpenedBy: o.Actor, OpenedAt: o.At,
 	}
 	if isDeployment(a) {
@@ -315,7 +318,8 @@ func (c announceCloseCmd) Run(ctx context.Context, sys system) error {
 	}
 	text := "%s  root use in account %s is no longer announced, and the receivers were notified.\n"
 	if already {
-		text = "%s  root use in account %s was closed before, " + label.Time(closed.EndedEarly.At) + " by " + label.Clean(closed.EndedEarly.Actor.ARN) + ".\n"
+		text = "%s  root use in account %s was closed before, " + label.Time(closed.EndedEarly.At) + " by " +
+			label.Clean(closed.EndedEarly.Actor.ARN) + ".\n"
 	}
 	return writeText(sys.stdout, fmt.Sprintf(text, sys.paint().bold(a.Opened.ID), c.Account))
 }
@@ -332,7 +336,8 @@ func (c announceCloseCmd) closeDeployment(ctx context.Context, sys system, o *op
 	}
 	text := "%s  the deployment of rootguard is no longer announced.\n"
 	if already {
-		text = "%s  the deployment of rootguard was closed before, " + label.Time(closed.EndedEarly.At) + " by " + label.Clean(closed.EndedEarly.Actor.ARN) + ".\n"
+		text = "%s  the deployment of rootguard was closed before, " + label.Time(closed.EndedEarly.At) + " by " +
+			label.Clean(closed.EndedEarly.Actor.ARN) + ".\n"
 	}
 	return writeText(sys.stdout, fmt.Sprintf(text, sys.paint().bold(a.Opened.ID)))
 }
@@ -348,7 +353,8 @@ func (c announceCloseCmd) choose(all []announcement.Announcement, id string, now
 	case len(all) == 1:
 		return all[0], nil
 	case len(all) == 0 && id != "":
-		return announcement.Announcement{}, fmt.Errorf("account %s has no announcement %s; rootguard announce list --account %s --all shows those it has", c.Account, id, c.Account)
+		return announcement.Announcement{},
+			fmt.Errorf("account %s has no announcement %s; rootguard announce list --account %s --all shows those it has", c.Account, id, c.Account)
 	case len(all) == 0:
 		return announcement.Announcement{}, fmt.Errorf("nothing is announced in account %s; rootguard announce list shows where it is", c.Account)
 	}
@@ -356,5 +362,6 @@ func (c announceCloseCmd) choose(all []announcement.Announcement, id string, now
 	for i := range all {
 		ids[i] = all[i].Opened.ID + " (from " + label.Time(all[i].Opened.From) + ")"
 	}
-	return announcement.Announcement{}, usageError{fmt.Sprintf("account %s has several announcements; say which: %s", c.Account, strings.Join(ids, ", "))}
+	return announcement.Announcement{}, usageError{fmt.Sprintf("account %s has several announcements; say which: %s", c.Account,
+		strings.Join(ids, ", "))}
 }

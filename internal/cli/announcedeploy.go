@@ -96,8 +96,9 @@ func (c announceDeployCmd) Run(ctx context.Context, sys system) error {
 	if c.JSON {
 		return writeJSON(sys.stdout, windowOf(&a, sys.now()))
 	}
-	return writeText(sys.stdout, fmt.Sprintf("%s  a deployment of rootguard by %s is announced until %s.\nTo end it before: rootguard announce close --account %s %s\n",
-		sys.paint().bold(a.Opened.ID), label.Clean(strings.Join(e.By, ", ")), label.Time(a.Opened.Until), a.Opened.Account, a.Opened.ID))
+	return writeText(sys.stdout,
+		fmt.Sprintf("%s  a deployment of rootguard by %s is announced until %s.\nTo end it before: rootguard announce close --account %s %s\n",
+			sys.paint().bold(a.Opened.ID), label.Clean(strings.Join(e.By, ", ")), label.Time(a.Opened.Until), a.Opened.Account, a.Opened.ID))
 }
 
 // announces stores that the stacks beside a guard will be updated, and returns what ends the
@@ -128,8 +129,10 @@ func (d *deployment) announces(ctx context.Context, guard *deploy.Stack) (done f
 	return func(ctx context.Context) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 		defer cancel()
-		if _, err := announcement.CloseDeployment(ctx, store, a, detect.Actor{Type: actor.Type, Name: actor.Name, ARN: actor.ARN}, "the deployment ended", d.sys.now()); err != nil {
-			d.warn("the announcement " + a.Opened.ID + " of the deployment could not be ended, and lasts until " + label.Time(a.Opened.Until) + ": " + reason(err))
+		if _, err := announcement.CloseDeployment(ctx, store, a, detect.Actor{Type: actor.Type, Name: actor.Name, ARN: actor.ARN},
+			"the deployment ended", d.sys.now()); err != nil {
+			d.warn("the announcement " + a.Opened.ID + " of the deployment could not be ended, and lasts until " + label.Time(a.Opened.Until) +
+				": " + reason(err))
 		}
 	}
 }

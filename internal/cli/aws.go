@@ -47,7 +47,8 @@ type deployed struct {
 // given names the flags that were given.
 func (d deployed) given() []string {
 	var flags []string
-	for _, f := range []struct{ name, value string }{{"--stack", d.Stack}, {"--table", d.Table}, {"--profile", d.Profile}, {"--region", d.Region}} {
+	for _, f := range []struct{ name, value string }{{"--stack", d.Stack}, {"--table", d.Table}, {"--profile", d.Profile},
+		{"--region", d.Region}} {
 		if f.value != "" {
 			flags = append(flags, f.name)
 		}
@@ -81,7 +82,8 @@ const credentialsTimeout = 20 * time.Second
 // root's sign-ins and IAM's calls, where rootguard is deployed to.
 func loadAWS(ctx context.Context, profile, region string) (aws.Config, error) {
 	// What the SDK logs of its attempts would be mixed with what is for people.
-	options := []func(*awsconfig.LoadOptions) error{awsconfig.WithLogger(logging.Nop{}), awsconfig.WithAPIOptions([]func(*middleware.Stack) error{observe})}
+	options := []func(*awsconfig.LoadOptions) error{awsconfig.WithLogger(logging.Nop{}),
+		awsconfig.WithAPIOptions([]func(*middleware.Stack) error{observe})}
 	if profile != "" {
 		options = append(options, awsconfig.WithSharedConfigProfile(profile))
 	}
@@ -100,7 +102,8 @@ func loadAWS(ctx context.Context, profile, region string) (aws.Config, error) {
 		if last := (*smithy.OperationError)(nil); errors.As(err, &last) && last.Service() == "ec2imds" {
 			err = errors.New("none are configured")
 		}
-		return aws.Config{}, fmt.Errorf("finding AWS credentials: %w; sign in (aws sso login), or name a profile with --profile or AWS_PROFILE", err)
+		return aws.Config{}, fmt.Errorf("finding AWS credentials: %w; sign in (aws sso login), or name a profile with --profile or AWS_PROFILE",
+			err)
 	}
 	return awsenv.WithAttempts(cfg, patience), nil
 }
@@ -239,7 +242,8 @@ func (a acting) settings(ctx context.Context, sys system, cfg aws.Config) (confi
 			return config.Config{}, err // another name would not help
 		}
 		if err != nil {
-			return config.Config{}, fmt.Errorf("%w; name the stack with --stack and its Region with --region, or the table with --table and the topic with --topic", err)
+			return config.Config{},
+				fmt.Errorf("%w; name the stack with --stack and its Region with --region, or the table with --table and the topic with --topic", err)
 		}
 		get = func(name string) string {
 			if own[name] != "" {

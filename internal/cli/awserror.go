@@ -36,7 +36,8 @@ var (
 		"AuthFailure", "IncompleteSignature", "MissingAuthenticationToken", "MissingAuthenticationTokenException", "InvalidToken",
 	}
 	skewedCodes = []string{"RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"}
-	deniedCodes = []string{"Forbidden", "AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "AuthorizationErrorException"}
+	deniedCodes = []string{"Forbidden", "AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError",
+		"AuthorizationErrorException"}
 )
 
 // permission is the one that an answer of AWS names.
@@ -93,7 +94,8 @@ func faultText(op *smithy.OperationError) string {
 		case is(expiredCodes):
 			return "your AWS credentials have expired (" + code + "); sign in again (aws sso login), then run the command again"
 		case is(unknownCodes):
-			return "AWS does not accept your credentials (" + code + "); check the access key, or name a profile with --profile: aws sts get-caller-identity must work"
+			return "AWS does not accept your credentials (" + code +
+				"); check the access key, or name a profile with --profile: aws sts get-caller-identity must work"
 		case is(skewedCodes):
 			return "AWS does not accept the request's time (" + code + "); set this machine's clock"
 		case is(deniedCodes):

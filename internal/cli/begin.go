@@ -21,7 +21,8 @@ func (s system) begin() string {
 		steps = append(steps, [2]string{"rootguard replay AWSLogs", "the log files in this folder"})
 	}
 	home := s.getenv("HOME")
-	if s.getenv("AWS_PROFILE") != "" || s.getenv("AWS_ACCESS_KEY_ID") != "" || home != "" && (is(home, ".aws", "config") || is(home, ".aws", "credentials")) {
+	if s.getenv("AWS_PROFILE") != "" || s.getenv("AWS_ACCESS_KEY_ID") != "" || home != "" && (is(home, ".aws", "config") ||
+		is(home, ".aws", "credentials")) {
 		steps = append(steps,
 			[2]string{"rootguard replay --aws-lookup 90d", "what AWS keeps of your account; it reads only"},
 			[2]string{"rootguard deploy EMAIL --dry-run", "what a deployment would make; it makes nothing"},

@@ -25,7 +25,8 @@ func observed(ctx context.Context, o observer) context.Context {
 // observe has the clients of a configuration tell the context's observer, where it has one.
 func observe(stack *middleware.Stack) error {
 	return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("rootguardObserve",
-		func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
+		func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput,
+			middleware.Metadata, error) {
 			if o, ok := ctx.Value(observerKey{}).(observer); ok {
 				defer o(awsmiddleware.GetServiceID(ctx), awsmiddleware.GetOperationName(ctx), in.Parameters)()
 			}

@@ -176,7 +176,8 @@ func outcome(sys system, parsed *kong.Context, err error) int {
 		fmt.Fprintln(sys.stderr, "rootguard:", text)
 		return exitError
 	case errors.As(err, new(*dynamotypes.ResourceNotFoundException)):
-		fmt.Fprintln(sys.stderr, "rootguard: reading the table: there is no such table in the Region; check --table (or ROOTGUARD_TABLE) and --region, or leave --table out, for the stack to say")
+		fmt.Fprintln(sys.stderr,
+			"rootguard: reading the table: there is no such table in the Region; check --table (or ROOTGUARD_TABLE) and --region, or leave --table out, for the stack to say")
 		return exitError
 	default:
 		text := err.Error()

@@ -153,12 +153,14 @@ func (c *deployCmd) choices() (map[string]string, error) {
 	if c.Reminders != nil && !remindersForm.MatchString(*c.Reminders) {
 		return nil, usageError{fmt.Sprintf("--reminders %q: give hours or minutes separated by commas, such as 1h,24h,72h", *c.Reminders)}
 	}
-	for name, text := range map[string]*string{deploy.ParamReminders: c.Reminders, deploy.ParamTrails: c.ExistingTrails, deploy.ParamTable: c.ExistingTable} {
+	for name, text := range map[string]*string{deploy.ParamReminders: c.Reminders, deploy.ParamTrails: c.ExistingTrails,
+		deploy.ParamTable: c.ExistingTable} {
 		if text != nil {
 			given[name] = *text
 		}
 	}
-	for name, flag := range map[string]*bool{deploy.ParamCreateTrail: c.Trail, deploy.ParamEncrypt: c.Encrypt, deploy.ParamMetrics: c.Metrics} {
+	for name, flag := range map[string]*bool{deploy.ParamCreateTrail: c.Trail, deploy.ParamEncrypt: c.Encrypt,
+		deploy.ParamMetrics: c.Metrics} {
 		if flag != nil {
 			given[name] = strconv.FormatBool(*flag)
 		}
@@ -268,7 +270,8 @@ func writeTemplates(sys system, b *deploy.Bundle, dir string, given map[string]s
 	for _, t := range b.Targets(regions) {
 		fmt.Fprintf(&out, "  %-40s %s.template.json\n", t, b.TemplateOf(t.Region))
 	}
-	fmt.Fprintf(&out, "Parameters: %s is that bucket; %s must be set; when the guard's stack is there, update it with %s=true.\n", deploy.ParamBucket, deploy.ParamEmail, deploy.ParamProtect)
+	fmt.Fprintf(&out, "Parameters: %s is that bucket; %s must be set; when the guard's stack is there, update it with %s=true.\n",
+		deploy.ParamBucket, deploy.ParamEmail, deploy.ParamProtect)
 	return writeText(sys.stdout, out.String())
 }
 
@@ -333,8 +336,9 @@ func (f deployFlags) begin(ctx context.Context, sys system) (*deployment, error)
 	d.stacks = cloudformation.NewDeployer(cfg, "rootguard-"+strconv.FormatInt(sys.now().Unix(), 10), wait)
 	d.deployer = deploy.Deployer{
 		Bundle: bundle, Stacks: d.stacks, Remover: d.stacks,
-		Uploads: s3.NewBucket(sdks3.NewFromConfig(awsenv.WithAttempts(cfg, uploadPatience), func(o *sdks3.Options) { o.UsePathStyle = cfg.BaseEndpoint != nil }), bucket, account, cfg.Region, f.Bucket != ""),
-		Bucket:  bucket, Prefix: "rootguard/", Wait: wait, Progress: d.show,
+		Uploads: s3.NewBucket(sdks3.NewFromConfig(awsenv.WithAttempts(cfg, uploadPatience),
+			func(o *sdks3.Options) { o.UsePathStyle = cfg.BaseEndpoint != nil }), bucket, account, cfg.Region, f.Bucket != ""),
+		Bucket: bucket, Prefix: "rootguard/", Wait: wait, Progress: d.show,
 		URL: func(key string) string {
 			return "https://" + bucket + ".s3." + cfg.Region + "." + suffix + "/" + key
 		},
@@ -414,7 +418,8 @@ func (f deployFlags) run(ctx context.Context, sys system, given map[string]strin
 	if err != nil {
 		return fmt.Errorf("%w; fix it and run the same command again, it goes on from there", err)
 	}
-	if err := writeText(sys.stdout, fmt.Sprintf("deployed rootguard %s: %s\n", d.bundle.Version, plural(int64(len(plan.Sets)), "stack"))); err != nil {
+	if err := writeText(sys.stdout, fmt.Sprintf("deployed rootguard %s: %s\n", d.bundle.Version,
+		plural(int64(len(plan.Sets)), "stack"))); err != nil {
 		return err
 	}
 	return d.after(ctx, plan)
@@ -585,9 +590,11 @@ func (d *deployment) after(ctx context.Context, plan *deploy.Plan) error {
 	case err != nil:
 		return fmt.Errorf("deployed, but whether the receivers confirmed is not known: %w", err)
 	case len(waiting) > 0:
-		return illError{exitWarning, "deployed, but no alert reaches " + strings.Join(waiting, ", ") + ": open the mail of AWS Notifications and confirm, then run rootguard doctor"}
+		return illError{exitWarning, "deployed, but no alert reaches " + strings.Join(waiting, ", ") +
+			": open the mail of AWS Notifications and confirm, then run rootguard doctor"}
 	}
-	return doctorCmd{Stack: d.bundle.Prefix, Profile: d.flags.Profile, Region: d.cfg.Region, Wait: span(min(wait, 10*time.Minute))}.Run(ctx, d.sys)
+	return doctorCmd{Stack: d.bundle.Prefix, Profile: d.flags.Profile, Region: d.cfg.Region, Wait: span(min(wait, 10*time.Minute))}.Run(ctx,
+		d.sys)
 }
 
 // confirm waits until every receiver has confirmed, and returns those that have not.
@@ -627,7 +634,8 @@ func (d *deployment) confirm(ctx context.Context, plan *deploy.Plan, until time.
 		}
 		if !shown {
 			shown = true
-			if err := writeText(d.sys.stdout, "waiting for "+strings.Join(waiting, ", ")+" to confirm, until "+label.Time(until)+": AWS Notifications sent a mail for each\n"); err != nil {
+			if err := writeText(d.sys.stdout, "waiting for "+strings.Join(waiting, ", ")+" to confirm, until "+label.Time(until)+
+				": AWS Notifications sent a mail for each\n"); err != nil {
 				return nil, err
 			}
 		}
@@ -693,13 +701,15 @@ func (c destroyCmd) Run(ctx context.Context, sys system) error {
 	if guard.Parameters[deploy.ParamCreateTrail] == "true" {
 		fmt.Fprintf(&out, "keeps the bucket of the trail %s-trail, which has the account's log; the trail goes, and without any trail AWS records events for 90 days only\n", d.bundle.Prefix)
 	}
-	fmt.Fprintf(&out, "keeps the log groups of the functions: aws logs describe-log-groups --log-group-name-prefix %s- --region %s\n", d.bundle.Prefix, home)
+	fmt.Fprintf(&out, "keeps the log groups of the functions: aws logs describe-log-groups --log-group-name-prefix %s- --region %s\n",
+		d.bundle.Prefix, home)
 	fmt.Fprintf(&out, "keeps the bucket of the archives: aws s3 rb --force s3://%s\n", d.deployer.Bucket)
 	if err := writeText(sys.stdout, out.String()); err != nil || c.DryRun {
 		return err
 	}
 	if !c.Yes {
-		ok, err := ask(ctx, sys, fmt.Sprintf("From then on no use of root in account %s is reported. Remove %s? [y/N] ", d.account, plural(int64(len(there)), "stack")))
+		ok, err := ask(ctx, sys, fmt.Sprintf("From then on no use of root in account %s is reported. Remove %s? [y/N] ", d.account,
+			plural(int64(len(there)), "stack")))
 		if err != nil {
 			return err
 		}

@@ -105,7 +105,8 @@ func (c digestCmd) Run(ctx context.Context, sys system) (err error) {
 }
 
 // deployedCollector reads the deployed table, by the settings that rootguard is deployed with.
-func (c digestCmd) deployedCollector(ctx context.Context, v *view, table *dynamodb.Store, names map[string]string) (digestwork.Collector, error) {
+func (c digestCmd) deployedCollector(ctx context.Context, v *view, table *dynamodb.Store, names map[string]string) (digestwork.Collector,
+	error) {
 	cfg, err := v.deployed(ctx)
 	if err != nil {
 		return digestwork.Collector{}, fmt.Errorf("%w; name the stack with --stack and its Region with --region", err)

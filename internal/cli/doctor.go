@@ -108,7 +108,8 @@ func deployedSettings(ctx context.Context, cfg aws.Config, stack string) (config
 		}
 		return settings, nil
 	}
-	return config.Config{}, fmt.Errorf("no function of the stack %s is in %s: either rootguard is not deployed there (make deploy), or name the stack with --stack or %s and its Region with --region", stack, cfg.Region, stackEnv)
+	return config.Config{},
+		fmt.Errorf("no function of the stack %s is in %s: either rootguard is not deployed there (make deploy), or name the stack with --stack or %s and its Region with --region", stack, cfg.Region, stackEnv)
 }
 
 // deployedVersion is the version that runs in the account.
@@ -196,7 +197,8 @@ func (d *doctor) print(settings config.Config, results []health.Result) error {
 			Version string          `json:"version"` // that is deployed
 			Command string          `json:"command_version"`
 			Checks  []health.Result `json:"checks"`
-		}{doctorSchema, d.sys.now().UTC().Truncate(time.Second), settings.Account, settings.Region, settings.Own.Prefix, deployedVersion(&settings), version.String(), results})
+		}{doctorSchema, d.sys.now().UTC().Truncate(time.Second), settings.Account, settings.Region, settings.Own.Prefix,
+			deployedVersion(&settings), version.String(), results})
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s in account %s, %s\n", d.sys.paint().bold(label.Clean(settings.Own.Prefix)), settings.Account, settings.Region)

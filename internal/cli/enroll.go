@@ -166,7 +166,8 @@ func (c enrollCmd) accounts(ctx context.Context, o *operator) ([]string, error) 
 
 // adopt checks one account. What it has no answer about is in the result; an
 // error ends the command.
-func (c enrollCmd) adopt(ctx context.Context, sys system, o *operator, live accountcheck.IAMReader, account string, progress func(checked, of int)) (adoptedJSON, error) {
+func (c enrollCmd) adopt(ctx context.Context, sys system, o *operator, live accountcheck.IAMReader, account string,
+	progress func(checked, of int)) (adoptedJSON, error) {
 	done := adoptedJSON{Schema: adoptSchema, Account: account, Name: o.config.AccountName(account), State: adoptDone}
 	if c.Organization {
 		recent, err := o.parts.Accounts.Recently(ctx, account, sys.now())

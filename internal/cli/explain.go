@@ -114,7 +114,8 @@ func hanging(line string, width int) string {
 // explainClaim prints a finding and how it was reported.
 func explainClaim(b *strings.Builder, p paint, c guard.Claim, unsent string, width int) {
 	f := c.Finding
-	fmt.Fprintf(b, "%s %s in account %s\n", p.bold("Finding "+string(f.ID)), p.severity(f.Severity.String(), f.Severity.String()), label.Clean(f.Account))
+	fmt.Fprintf(b, "%s %s in account %s\n", p.bold("Finding "+string(f.ID)), p.severity(f.Severity.String(), f.Severity.String()),
+		label.Clean(f.Account))
 	text := alert.Text(alert.Alert{Schema: alert.Schema, ID: c.AlertID, Kind: alert.First, Finding: *f})
 	for line := range strings.Lines(text) {
 		b.WriteString("  " + hanging(strings.TrimRight(line, "\n"), width-2) + "\n")

@@ -40,14 +40,16 @@ func (c findingsCmd) Run(sys system) error {
 		}
 		out := make([]entry, 0, len(entries))
 		for _, e := range entries {
-			out = append(out, entry{e.ID, e.Severity, e.Title, e.Meaning, nonNil(e.CIS), nonNil(detect.CISIn("5.0.0", e.ID, e.CIS)), nonNil(detect.CISIn("7.0.0", e.ID, e.CIS)), nonNil(e.ATTACK), e.NextStep, nonNil(e.Rules)})
+			out = append(out, entry{e.ID, e.Severity, e.Title, e.Meaning, nonNil(e.CIS), nonNil(detect.CISIn("5.0.0", e.ID, e.CIS)),
+				nonNil(detect.CISIn("7.0.0", e.ID, e.CIS)), nonNil(e.ATTACK), e.NextStep, nonNil(e.Rules)})
 		}
 		return writeJSON(sys.stdout, out)
 	case c.Markdown:
 		var b strings.Builder
 		b.WriteString("| Finding | Severity | Meaning | CIS AWS 3.0.0; 5.0.0; 7.0.0 | ATT&CK | Next step | Rule |\n|---|---|---|---|---|---|---|\n")
 		for _, e := range entries {
-			fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s | %s |\n", e.ID, e.Severity, cell(e.Meaning), controls(e, "%[2]s"), strings.Join(e.ATTACK, ", "), cell(e.NextStep), strings.Join(e.Rules, ", "))
+			fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s | %s |\n", e.ID, e.Severity, cell(e.Meaning), controls(e, "%[2]s"),
+				strings.Join(e.ATTACK, ", "), cell(e.NextStep), strings.Join(e.Rules, ", "))
 		}
 		return writeText(sys.stdout, b.String())
 	default:

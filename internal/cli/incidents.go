@@ -83,7 +83,8 @@ func incidentState(in *incident.Incident, now time.Time) string {
 func incidentOf(in *incident.Incident, now time.Time) incidentJSON {
 	f := &in.Finding
 	out := incidentJSON{
-		Schema: incidentSchema, ID: in.ID, Account: in.Account, State: incidentState(in, now), Severity: f.Severity, Title: f.Title, Finding: f.ID,
+		Schema: incidentSchema, ID: in.ID, Account: in.Account, State: incidentState(in, now), Severity: f.Severity,
+		Title: f.Title, Finding: f.ID,
 		EventID: f.EventID, Opened: in.Opened, LastEvent: in.Last, Events: in.Events, Resent: in.Resent,
 	}
 	if in.Ack != nil {
@@ -140,7 +141,8 @@ func (c incidentsCmd) Run(ctx context.Context, sys system) error {
 		if state == "open" {
 			open++
 		}
-		fmt.Fprintf(&b, "%s  account %s  %s  %s\n", p.bold(in.ID), label.Clean(in.Account), p.severity(f.Severity.String(), f.Severity.String()), label.Clean(f.Title))
+		fmt.Fprintf(&b, "%s  account %s  %s  %s\n", p.bold(in.ID), label.Clean(in.Account), p.severity(f.Severity.String(), f.Severity.String()),
+			label.Clean(f.Title))
 		line := plural(int64(in.Events), "event")
 		if !in.Last.IsZero() {
 			line += ", the last of " + label.Time(in.Last)

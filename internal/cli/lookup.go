@@ -77,9 +77,11 @@ func (f lookupFlags) download(ctx context.Context, sys system, st *store) (*look
 	}
 	scope = spool.Scope()
 	if resumed {
-		fmt.Fprintf(sys.stderr, "note: going on with the lookup begun at %s; run the command once more for the events since then\n", label.Time(scope.Until))
+		fmt.Fprintf(sys.stderr, "note: going on with the lookup begun at %s; run the command once more for the events since then\n",
+			label.Time(scope.Until))
 	}
-	fmt.Fprintf(sys.stderr, "note: reading the event history of account %s from %s in %s\n", label.Clean(scope.Account), label.Time(scope.Since), strings.Join(scope.Regions, ", "))
+	fmt.Fprintf(sys.stderr, "note: reading the event history of account %s from %s in %s\n", label.Clean(scope.Account),
+		label.Time(scope.Since), strings.Join(scope.Regions, ", "))
 
 	askers := map[string]eventhistory.Asker{}
 	for _, region := range scope.Regions {

@@ -109,7 +109,8 @@ func (c preflightCmd) Run(ctx context.Context, sys system) error {
 		err := eventbridge.TestPattern(ctx, client, rule.Pattern)
 		switch {
 		case errors.Is(err, eventbridge.ErrRefused):
-			return fmt.Errorf("rule %s-%s: %w; nothing was deployed: choose another prefix in the settings, such as %q, or report this", prefix, rule.Name, err, eventrules.DefaultPrefix)
+			return fmt.Errorf("rule %s-%s: %w; nothing was deployed: choose another prefix in the settings, such as %q, or report this", prefix,
+				rule.Name, err, eventrules.DefaultPrefix)
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case err != nil:
@@ -117,7 +118,8 @@ func (c preflightCmd) Run(ctx context.Context, sys system) error {
 				warn("%d of %d rules were not checked: %s", len(rules)-i, len(rules), fault.text)
 				break
 			}
-			warn("%d of %d rules were not checked: %v; allow events:TestEventPattern, or deploy: EventBridge then says the same", len(rules)-i, len(rules), reason(err))
+			warn("%d of %d rules were not checked: %v; allow events:TestEventPattern, or deploy: EventBridge then says the same",
+				len(rules)-i, len(rules), reason(err))
 		}
 		if err != nil {
 			break

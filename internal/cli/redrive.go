@@ -76,7 +76,8 @@ func (e leftError) Error() string {
 	if len(e.urls) > 1 {
 		queues = "the queues"
 	}
-	return plural(int64(e.n), "malformed message") + " left on " + queues + " " + strings.Join(e.urls, ", ") + "; once you know what they are, delete them with --discard ID"
+	return plural(int64(e.n), "malformed message") + " left on " + queues + " " + strings.Join(e.urls, ", ") +
+		"; once you know what they are, delete them with --discard ID"
 }
 
 // Run redrives.
@@ -101,7 +102,8 @@ func (c redriveCmd) Run(ctx context.Context, sys system) error {
 	g := lambdahandler.Assemble(settings, cfg, sys.now, slog.New(slog.DiscardHandler)).Parts.Guard
 
 	out := redriveOutput{sys: sys, json: c.JSON, progress: progressLine{sys: sys}}
-	opt := redrive.Options{Handler: &lambdahandler.Redriver{Guard: g, Importer: hub, Now: sys.now}, DryRun: c.DryRun, Limit: c.Limit, Report: out.report, Sleep: pause}
+	opt := redrive.Options{Handler: &lambdahandler.Redriver{Guard: g, Importer: hub, Now: sys.now}, DryRun: c.DryRun, Limit: c.Limit,
+		Report: out.report, Sleep: pause}
 	if lease := settings.Settings.Lease; lease > 0 {
 		opt.Timeout = lease * 2 / 3 // over before its claim is anybody else's
 	}
@@ -139,7 +141,8 @@ func (c redriveCmd) kept(discarded map[string]bool) error {
 	if len(kept) == 0 || c.DryRun {
 		return nil
 	}
-	return fmt.Errorf("no malformed message %s was received, so none was discarded; rootguard redrive --dry-run lists them", strings.Join(kept, ", "))
+	return fmt.Errorf("no malformed message %s was received, so none was discarded; rootguard redrive --dry-run lists them",
+		strings.Join(kept, ", "))
 }
 
 // waitingQueue is a queue with its name for people.
@@ -149,7 +152,9 @@ type waitingQueue struct {
 }
 
 // queues are those to empty.
-func (c redriveCmd) queues(ctx context.Context, sys system, cfg aws.Config) ([]waitingQueue, error) { //nolint:gocognit // the output of each queue, in order
+//
+//nolint:gocognit // the output of each queue, in order
+func (c redriveCmd) queues(ctx context.Context, sys system, cfg aws.Config) ([]waitingQueue, error) {
 	of := cfg
 	if c.QueueProfile != "" {
 		if len(c.Queue)+len(c.Forwarder) == 0 {
@@ -274,7 +279,8 @@ func (o *redriveOutput) report(it redrive.Item) error {
 		if rec := it.Event.Record; rec != nil {
 			what += ", event " + rec.EventID
 		}
-		fmt.Fprintf(o.sys.stderr, "%s: %s, %s: %s (left on the queue)\n", it.State, label.Clean(it.Queue), label.Clean(what), label.Clean(it.Err.Error()))
+		fmt.Fprintf(o.sys.stderr, "%s: %s, %s: %s (left on the queue)\n", it.State, label.Clean(it.Queue), label.Clean(what),
+			label.Clean(it.Err.Error()))
 	}
 	if o.json {
 		return writeLine(o.sys.stdout, redrivenOf(it))
@@ -352,7 +358,8 @@ func (o *redriveOutput) summary(c redriveCmd, queues []waitingQueue, sum redrive
 	case sum.Failed > 0:
 		return fmt.Errorf("%s failed and stayed on the queues; fix the cause and run it again", plural(int64(left), "message"))
 	case sum.Busy > 0:
-		return fmt.Errorf("%s stayed on the queues, as another process is handling the event or died doing so; run it again in two minutes", plural(int64(left), "message"))
+		return fmt.Errorf("%s stayed on the queues, as another process is handling the event or died doing so; run it again in two minutes",
+			plural(int64(left), "message"))
 	case sum.Hidden > 0:
 		return fmt.Errorf("%s stayed on the queues, hidden: another process received them, or an answer of SQS was lost on its way; run it again in 6 minutes", plural(int64(sum.Hidden), "message"))
 	case kept != nil:
@@ -372,7 +379,8 @@ func (o *redriveOutput) counts(c redriveCmd, names []string, sum redrive.Summary
 	for _, part := range []struct {
 		n    int
 		what string
-	}{{sum.Waiting, "waiting"}, {sum.Delivered, "delivered"}, {sum.Duplicates, "reported before"}, {sum.Busy, "busy"}, {sum.Failed, "failed"}, {sum.Malformed, "malformed"}, {sum.Discarded, "discarded"}, {sum.Hidden, "hidden"}} {
+	}{{sum.Waiting, "waiting"}, {sum.Delivered, "delivered"}, {sum.Duplicates, "reported before"}, {sum.Busy, "busy"}, {sum.Failed,
+		"failed"}, {sum.Malformed, "malformed"}, {sum.Discarded, "discarded"}, {sum.Hidden, "hidden"}} {
 		if part.n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", part.n, part.what))
 		}

@@ -107,7 +107,8 @@ func (c releaseCmd) Run(ctx context.Context, sys system) error {
 		}
 		return c.print(sys, &out)
 	}
-	if _, err := quarantine.Release(ctx, o.store.Quarantines(), account, c.User, o.actor.ARN, reason, now, out.ExemptUntil); errors.Is(err, quarantine.ErrNotQuarantined) {
+	if _, err := quarantine.Release(ctx, o.store.Quarantines(), account, c.User, o.actor.ARN, reason, now, out.ExemptUntil); errors.Is(err,
+		quarantine.ErrNotQuarantined) {
 		return c.nothing(&was)
 	} else if err != nil {
 		return err
@@ -155,8 +156,9 @@ func (c releaseCmd) print(sys system, r *releaseJSON) error {
 	}
 	how := map[quarantine.State]string{
 		quarantine.Marked: "is about to be quarantined", quarantine.Announced: "is to be quarantined at " + label.Time(r.Since),
-		quarantine.Spared: "is past the last reminder, and not quarantined for a reason that its alert says", quarantine.Attaching: "is being quarantined",
-		quarantine.Active: "is quarantined since " + label.Time(r.Since), quarantine.Releasing: "is being released",
+		quarantine.Spared:    "is past the last reminder, and not quarantined for a reason that its alert says",
+		quarantine.Attaching: "is being quarantined",
+		quarantine.Active:    "is quarantined since " + label.Time(r.Since), quarantine.Releasing: "is being released",
 	}[r.Was]
 	who := fmt.Sprintf("%s of account %s", sys.paint().bold(label.Clean(r.User)), r.Account)
 	alone := "left alone until " + label.Time(r.ExemptUntil)
@@ -166,6 +168,7 @@ func (c releaseCmd) print(sys system, r *releaseJSON) error {
 	case r.State == quarantine.Released:
 		return writeText(sys.stdout, fmt.Sprintf("%s is out of quarantine, and %s. The receivers were notified.\n", who, alone))
 	default:
-		return writeText(sys.stdout, fmt.Sprintf("%s will be out of quarantine within 5 minutes, and %s. The receivers will be notified.\n", who, alone))
+		return writeText(sys.stdout, fmt.Sprintf("%s will be out of quarantine within 5 minutes, and %s. The receivers will be notified.\n", who,
+			alone))
 	}
 }

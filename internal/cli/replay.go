@@ -123,7 +123,8 @@ func (c replayCmd) Run(ctx context.Context, sys system) (err error) { //nolint:f
 	}
 	var b *buckets
 
-	out := &replayOutput{sys: sys, format: format, explain: c.Explain, paint: sys.paint(), line: progressLine{sys: sys}, tally: map[tallyKey]*tally{}, unseen: map[string]unseenSession{}}
+	out := &replayOutput{sys: sys, format: format, explain: c.Explain, paint: sys.paint(), line: progressLine{sys: sys},
+		tally: map[tallyKey]*tally{}, unseen: map[string]unseenSession{}}
 	if c.Problems != "" {
 		f, createErr := os.Create(c.Problems)
 		if createErr != nil {
@@ -441,7 +442,8 @@ func (o *replayOutput) handled(rec *cloudtrail.Record, at replay.Place, res guar
 		})
 	}
 	text := fmt.Sprintf("%s not flagged: %s %s in %s: %s (event %s)", eventTime(rec.EventTime),
-		label.Clean(rec.EventSource), label.Clean(rec.EventName), label.Clean(rec.Account()), label.Clean(res.Outcome.Reason), label.Clean(rec.EventID))
+		label.Clean(rec.EventSource), label.Clean(rec.EventName), label.Clean(rec.Account()), label.Clean(res.Outcome.Reason),
+		label.Clean(rec.EventID))
 	return writeText(o.sys.stdout, o.paint.faint(text)+"\n")
 }
 
@@ -502,7 +504,8 @@ func (o *replayOutput) progress(p replay.Progress) {
 	if p.BytesTotal > 0 {
 		share = fmt.Sprintf(", %d %%", 100*p.Bytes/p.BytesTotal)
 	}
-	o.line.draw(fmt.Sprintf("%d of %s%s, %d records, %d relevant", p.Files, plural(int64(p.FilesTotal), "file"), share, p.Records, p.Candidates))
+	o.line.draw(fmt.Sprintf("%d of %s%s, %d records, %d relevant", p.Files, plural(int64(p.FilesTotal), "file"), share,
+		p.Records, p.Candidates))
 }
 
 // clear takes the progress line away.
@@ -627,7 +630,8 @@ func categories(sum replay.Summary) string {
 	for _, c := range []struct {
 		n    int64
 		name string
-	}{{sum.Data, "data event"}, {sum.NetworkActivity, "network activity event"}, {sum.Insights, "Insights event"}, {sum.Aggregated, "aggregated or other event"}} {
+	}{{sum.Data, "data event"}, {sum.NetworkActivity, "network activity event"}, {sum.Insights, "Insights event"}, {sum.Aggregated,
+		"aggregated or other event"}} {
 		if c.n > 0 {
 			text.WriteString("; " + plural(c.n, c.name))
 		}
@@ -657,7 +661,8 @@ func (o *replayOutput) counts(known map[string]string, rows []summaryRow, total 
 		if n := known[r.Account]; n != "" {
 			account += " " + n
 		}
-		cells = append(cells, []string{label.Clean(account), string(r.Finding), r.Severity.String(), strconv.Itoa(r.Alerts), strconv.Itoa(r.RolledUp), strconv.Itoa(r.Duplicates)})
+		cells = append(cells, []string{label.Clean(account), string(r.Finding), r.Severity.String(), strconv.Itoa(r.Alerts),
+			strconv.Itoa(r.RolledUp), strconv.Itoa(r.Duplicates)})
 	}
 	cells = append(cells, []string{"total", "", "", strconv.Itoa(total.Alerts), strconv.Itoa(total.RolledUp), strconv.Itoa(total.Duplicates)})
 	headings := o.sys.outputWidth() > 0 && tableWidth(cells) > o.sys.outputWidth()

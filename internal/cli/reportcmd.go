@@ -83,7 +83,8 @@ func (c reportCmd) Run(ctx context.Context, sys system) (err error) {
 	if err := report.Write(&page, r); err != nil {
 		return err
 	}
-	return c.write(sys, "report.html", page.Bytes(), fmt.Sprintf("%s, %s", plural(int64(len(r.Accounts)), "account"), plural(int64(len(r.Alerts)), "alert")))
+	return c.write(sys, "report.html", page.Bytes(), fmt.Sprintf("%s, %s", plural(int64(len(r.Accounts)), "account"),
+		plural(int64(len(r.Alerts)), "alert")))
 }
 
 // openIncidents are those that no one has acknowledged, of the accounts, of all
@@ -99,7 +100,8 @@ func openIncidents(ctx context.Context, v *view, accounts []accountID) (open []r
 			continue
 		}
 		f := &in.Finding
-		open = append(open, report.Incident{ID: in.ID, Account: in.Account, Severity: f.Severity, Title: f.Title, Opened: in.Opened, Events: in.Events})
+		open = append(open, report.Incident{ID: in.ID, Account: in.Account, Severity: f.Severity, Title: f.Title,
+			Opened: in.Opened, Events: in.Events})
 	}
 	return open, nil
 }
@@ -120,7 +122,8 @@ func (c reportCmd) evidence(sys system, v *view, statuses []accountStatus) error
 	if err != nil {
 		return err
 	}
-	return c.write(sys, "evidence."+c.Format, out.Bytes(), fmt.Sprintf("%s, %s", plural(int64(len(statuses)), "account"), plural(int64(len(e.Rows)), "row")))
+	return c.write(sys, "evidence."+c.Format, out.Bytes(), fmt.Sprintf("%s, %s", plural(int64(len(statuses)), "account"),
+		plural(int64(len(e.Rows)), "row")))
 }
 
 // write writes to the file that was asked for, or to one of a name, and says so.

@@ -27,7 +27,8 @@ func inS3(path string) bool { return strings.HasPrefix(path, s3.Scheme) }
 // copyBuckets copies the files that paths in S3 name, and returns the paths with
 // the folders of the copies in their stead. A file that cannot be copied is a
 // problem of the input.
-func (f lookupFlags) copyBuckets(ctx context.Context, sys system, st *store, paths []string, span s3.Span, problem func(replay.Problem)) (*buckets, []string, error) {
+func (f lookupFlags) copyBuckets(ctx context.Context, sys system, st *store, paths []string, span s3.Span,
+	problem func(replay.Problem)) (*buckets, []string, error) {
 	b := &buckets{}
 	out := make([]string, len(paths))
 	for i, path := range paths {
@@ -55,7 +56,8 @@ func (f lookupFlags) copyBuckets(ctx context.Context, sys system, st *store, pat
 	return b, out, nil
 }
 
-func copyBucket(ctx context.Context, sys system, client s3.API, source s3.Source, spool *s3.Spool, span s3.Span, problem func(replay.Problem)) error {
+func copyBucket(ctx context.Context, sys system, client s3.API, source s3.Source, spool *s3.Spool, span s3.Span,
+	problem func(replay.Problem)) error {
 	line := progressLine{sys: sys}
 	fmt.Fprintf(sys.stderr, "note: copying log files from %s\n", label.Clean(source.String()))
 	did, err := spool.Fill(ctx, client, s3.Options{
@@ -65,7 +67,8 @@ func copyBucket(ctx context.Context, sys system, client s3.API, source s3.Source
 		},
 		Failed: func(f s3.Failure) {
 			line.clear()
-			problem(replay.Problem{File: s3.Scheme + source.Bucket + "/" + f.Key, Index: -1, Reason: "cannot be copied: " + f.Err.Error(), Lost: true})
+			problem(replay.Problem{File: s3.Scheme + source.Bucket + "/" + f.Key, Index: -1, Reason: "cannot be copied: " + f.Err.Error(),
+				Lost: true})
 		},
 	})
 	line.clear()
@@ -80,10 +83,12 @@ func copyBucket(ctx context.Context, sys system, client s3.API, source s3.Source
 	}
 	if did.Frozen > 0 {
 		problem(replay.Problem{File: source.String(), Index: -1, Lost: true,
-			Reason: plural(did.Frozen, "file") + " in the storage class Glacier or Deep Archive cannot be read: restore them first (aws s3api restore-object)"})
+			Reason: plural(did.Frozen, "file") +
+				" in the storage class Glacier or Deep Archive cannot be read: restore them first (aws s3api restore-object)"})
 	}
 	if did.Objects == 0 && did.Frozen == 0 {
-		return fmt.Errorf("found no file in %s%s; the folder of a trail's files is s3://BUCKET/[PREFIX/]AWSLogs/ACCOUNT/CloudTrail/", source, within(span))
+		return fmt.Errorf("found no file in %s%s; the folder of a trail's files is s3://BUCKET/[PREFIX/]AWSLogs/ACCOUNT/CloudTrail/", source,
+			within(span))
 	}
 	return nil
 }

@@ -60,7 +60,8 @@ func (c statusCmd) Run(ctx context.Context, sys system) (err error) {
 	if c.JSON {
 		return writeJSON(sys.stdout, statuses)
 	}
-	out := statusView{paint: sys.paint(), unicode: sys.unicode(), chosen: !asOf.IsZero(), quietDays: v.policy.QuietDays, width: sys.outputWidth()}
+	out := statusView{paint: sys.paint(), unicode: sys.unicode(), chosen: !asOf.IsZero(), quietDays: v.policy.QuietDays,
+		width: sys.outputWidth()}
 	return writeText(sys.stdout, out.render(statuses))
 }
 
@@ -102,7 +103,8 @@ func (v *statusView) overview(statuses []accountStatus) {
 				awaiting++
 			}
 		}
-		rows = append(rows, []string{s.Account, label.Clean(s.AccountName), ticks.String(), label.Verdict(s.Status), strconv.Itoa(awaiting), label.Time(s.AsOf)})
+		rows = append(rows, []string{s.Account, label.Clean(s.AccountName), ticks.String(), label.Verdict(s.Status),
+			strconv.Itoa(awaiting), label.Time(s.AsOf)})
 	}
 	if v.width > 0 && tableWidth(rows) > v.width {
 		for i := range rows {

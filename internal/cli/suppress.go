@@ -61,7 +61,8 @@ func (c suppressAddCmd) event(now time.Time) (e suppression.AuditEvent, err erro
 		return e, usageError{fmt.Sprintf("--principal %q is none: give an ARN such as arn:aws:iam::%s:role/NAME (no wildcards), a unique ID (AIDA..., AROA...), or any", label.Clean(c.Principal), e.Account)}
 	}
 	if length := time.Duration(c.For); length > suppression.Max || length < time.Minute {
-		return e, usageError{fmt.Sprintf("--for %s: it may last from 1m to %.0fd; add it again when it is over, if it is still needed", c.For, suppression.Max.Hours()/24)}
+		return e, usageError{fmt.Sprintf("--for %s: it may last from 1m to %.0fd; add it again when it is over, if it is still needed", c.For,
+			suppression.Max.Hours()/24)}
 	}
 	if e.Owner, err = words("owner", c.Owner, "name who answers for it and can be asked"); err != nil {
 		return e, err
@@ -101,8 +102,9 @@ func (c suppressAddCmd) Run(ctx context.Context, sys system) error {
 	if c.JSON {
 		return writeJSON(sys.stdout, suppressionOf(&s, 0, sys.now()))
 	}
-	return writeText(sys.stdout, fmt.Sprintf("%s  alerts of %s in account %s are suppressed until %s, and the receivers were notified.\nTo end it before: rootguard suppress remove --account %s %s\n",
-		sys.paint().bold(e.ID), e.Finding, e.Account, label.Time(e.Until), e.Account, e.ID))
+	return writeText(sys.stdout,
+		fmt.Sprintf("%s  alerts of %s in account %s are suppressed until %s, and the receivers were notified.\nTo end it before: rootguard suppress remove --account %s %s\n",
+			sys.paint().bold(e.ID), e.Finding, e.Account, label.Time(e.Until), e.Account, e.ID))
 }
 
 type suppressListCmd struct {
@@ -195,7 +197,8 @@ func (c suppressListCmd) Run(ctx context.Context, sys system) error {
 	p := sys.paint()
 	for i := range out {
 		s := &out[i]
-		fmt.Fprintf(&b, "%s  account %s  %s  %s  %s to %s\n", p.bold(s.ID), s.Account, s.Finding, s.State, label.Time(s.From), label.Time(s.Until))
+		fmt.Fprintf(&b, "%s  account %s  %s  %s  %s to %s\n", p.bold(s.ID), s.Account, s.Finding, s.State,
+			label.Time(s.From), label.Time(s.Until))
 		fmt.Fprintf(&b, "  by %s, used %s\n", label.Clean(s.Principal), times(s.Uses))
 		fmt.Fprintf(&b, "  %s\n", label.Clean(s.Owner+": "+s.Reason))
 		fmt.Fprintf(&b, "  %s\n", p.faint(label.Clean("added "+label.Time(s.From)+" by "+s.AddedBy.ARN)))
@@ -253,7 +256,8 @@ func (c suppressRemoveCmd) Run(ctx context.Context, sys system) error {
 	all := suppression.Of(events)
 	i := slices.IndexFunc(all, func(s suppression.Suppression) bool { return s.Added.ID == id })
 	if i < 0 {
-		return fmt.Errorf("account %s has no suppression %s; rootguard suppress list --account %s --all shows those it has", c.Account, id, c.Account)
+		return fmt.Errorf("account %s has no suppression %s; rootguard suppress list --account %s --all shows those it has",
+			c.Account, id, c.Account)
 	}
 	s := all[i]
 	if s.Removed == nil && !sys.now().Before(s.End()) {
@@ -272,7 +276,8 @@ func (c suppressRemoveCmd) Run(ctx context.Context, sys system) error {
 	}
 	text := "%s  alerts of %s in account %s are no longer suppressed, and the receivers were notified.\n"
 	if already {
-		text = "%s  alerts of %s in account %s: it was removed before, " + label.Time(removed.Removed.At) + " by " + label.Clean(removed.Removed.Actor.ARN) + ".\n"
+		text = "%s  alerts of %s in account %s: it was removed before, " + label.Time(removed.Removed.At) + " by " +
+			label.Clean(removed.Removed.Actor.ARN) + ".\n"
 	}
 	return writeText(sys.stdout, fmt.Sprintf(text, sys.paint().bold(id), s.Added.Finding, c.Account))
 }

@@ -80,7 +80,9 @@ func (m moment) at(flag string, now time.Time) (time.Time, error) {
 	if d, err := parseSpan(strings.ReplaceAll(ago, " ", "")); err == nil {
 		return now.Add(-d).UTC(), nil
 	}
-	return time.Time{}, usageError{fmt.Sprintf("--%s: %q is neither a date (2026-03-02), nor a time (2026-03-02T08:00:00Z), nor so long ago (7d, 24h)", flag, text)}
+	return time.Time{},
+		usageError{fmt.Sprintf("--%s: %q is neither a date (2026-03-02), nor a time (2026-03-02T08:00:00Z), nor so long ago (7d, 24h)", flag,
+			text)}
 }
 
 // accountID is an AWS account ID.

@@ -34,5 +34,6 @@ func (versionCmd) Run(sys system) error {
 	if at != "" {
 		at += "\n"
 	}
-	return writeText(sys.stdout, fmt.Sprintf("rootguard %s\n%swith %s for %s/%s\n", version.String(), at, runtime.Version(), runtime.GOOS, runtime.GOARCH))
+	return writeText(sys.stdout, fmt.Sprintf("rootguard %s\n%swith %s for %s/%s\n", version.String(), at, runtime.Version(),
+		runtime.GOOS, runtime.GOARCH))
 }

@@ -62,7 +62,8 @@ type view struct {
 	incidents func(ctx context.Context, account string) ([]incident.Incident, error) // nil: none are on record
 	dayTwo    func(ctx context.Context, account string) ([]daytwo.Result, error)     // nil: no steps of day two are on record
 	steps     []daytwo.Step                                                          // of day two that are checked, none: those on record
-	deployed  func(ctx context.Context) (config.Config, error)                       // the settings that rootguard is deployed with, nil of a local store
+	// the settings that rootguard is deployed with, nil of a local store
+	deployed func(ctx context.Context) (config.Config, error)
 }
 
 // asDeployed takes over the settings that rootguard is deployed with, and returns
@@ -73,7 +74,8 @@ func (v *view) asDeployed(ctx context.Context, sys system) map[string]string {
 	}
 	c, err := v.deployed(ctx)
 	if err != nil {
-		fmt.Fprintf(sys.stderr, "note: %s; so --grace %.0fh and --quiet-days %d are assumed\n", label.Clean(err.Error()), v.policy.Grace.Hours(), v.policy.QuietDays)
+		fmt.Fprintf(sys.stderr, "note: %s; so --grace %.0fh and --quiet-days %d are assumed\n", label.Clean(err.Error()),
+			v.policy.Grace.Hours(), v.policy.QuietDays)
 		return nil
 	}
 	if v.steps = c.Settings.DayTwo; len(v.steps) == 0 {
@@ -153,7 +155,8 @@ type standing struct {
 
 // look opens the records and reads the statuses of the accounts from them, of
 // all where none is named. Where it fails, it leaves nothing open.
-func (s standing) look(ctx context.Context, sys system, accounts []accountID) (v *view, statuses []accountStatus, asOf time.Time, err error) {
+func (s standing) look(ctx context.Context, sys system, accounts []accountID) (v *view, statuses []accountStatus,
+	asOf time.Time, err error) {
 	if _, err = s.over(bootstrap.DefaultOptions()); err != nil {
 		return nil, nil, asOf, err // before anything is opened
 	}
@@ -215,11 +218,13 @@ func called(accounts []accountID, known map[string]string) ([]accountID, error) 
 		case len(of) == 1:
 			ids[i] = accountID(of[0])
 		case len(of) > 1:
-			return nil, usageError{fmt.Sprintf("%s are called %q: %s; say which by its ID", plural(int64(len(of)), "account"), string(a), strings.Join(of, ", "))}
+			return nil, usageError{fmt.Sprintf("%s are called %q: %s; say which by its ID", plural(int64(len(of)), "account"),
+				string(a), strings.Join(of, ", "))}
 		case len(names) == 0:
 			return nil, usageError{fmt.Sprintf("%q is not an AWS account ID, which has 12 digits, and no account has a name here; name one with --account-name ID=NAME", string(a))}
 		default:
-			return nil, usageError{fmt.Sprintf("%q is neither an AWS account ID, which has 12 digits, nor the name of an account: %s", string(a), list(names))}
+			return nil, usageError{fmt.Sprintf("%q is neither an AWS account ID, which has 12 digits, nor the name of an account: %s", string(a),
+				list(names))}
 		}
 	}
 	return ids, nil

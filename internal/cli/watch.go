@@ -214,7 +214,8 @@ func (w *watcher) run(ctx context.Context) error {
 			return context.Cause(ctx)
 		case err != nil:
 			var wrong usageError
-			if failures++; isDenied(err) || w.last == nil || failures >= watchFailures || errors.As(err, &wrong) || errors.Is(err, bolt.ErrNotStore) {
+			if failures++; isDenied(err) || w.last == nil || failures >= watchFailures || errors.As(err, &wrong) ||
+				errors.Is(err, bolt.ErrNotStore) {
 				return err
 			}
 			text := err.Error()

@@ -12,10 +12,12 @@ import (
 // recordColumns are the columns of CSV that have whole records, in the order in
 // which they are looked for: CloudTrail Lake and Athena, CloudWatch Logs
 // Insights, Splunk and Sumo Logic, LookupEvents, and what people call them.
-var recordColumns = []string{"eventjson", "event_json", "@message", "_raw", "cloudtrailevent", "event.original", "event_original", "message", "raw", "record", "event"}
+var recordColumns = []string{"eventjson", "event_json", "@message", "_raw", "cloudtrailevent", "event.original", "event_original",
+	"message", "raw", "record", "event"}
 
 // csvWords are columns by which CSV is known.
-var csvWords = append([]string{"eventname", "event name", "eventtime", "event time", "eventversion", "useridentity", "@timestamp", "_source", "event id", "eventid"}, recordColumns...)
+var csvWords = append([]string{"eventname", "event name", "eventtime", "event time", "eventversion", "useridentity", "@timestamp",
+	"_source", "event id", "eventid"}, recordColumns...)
 
 // isCSV reports whether the text begins with a line of column names: with one
 // that a table of events has, or with three and as many in the next line.
@@ -129,7 +131,8 @@ func (r *csvReader) header() {
 		}
 	}
 	if slices.Contains(r.names, "event name") || slices.Contains(r.names, "event time") {
-		r.err = &NotRead{Form: "CSV of the console's Event history, which has some columns of each record", Fix: "download the events as JSON there, or use rootguard replay --aws-lookup"}
+		r.err = &NotRead{Form: "CSV of the console's Event history, which has some columns of each record",
+			Fix: "download the events as JSON there, or use rootguard replay --aws-lookup"}
 	} else if !slices.Contains(r.names, "eventname") || !slices.Contains(r.names, "useridentity") {
 		r.err = &NotRead{Form: "CSV without whole records in a column", Fix: "if it is of CloudTrail, " + getLake}
 	}

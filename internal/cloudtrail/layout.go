@@ -549,13 +549,15 @@ func (s *scanner) plain(b []byte, f field) []byte {
 
 // header is what a Filter asks for, of a record that is not odd.
 func (s *scanner) header(b []byte) Header {
-	return Header{EventSource: s.plain(b, eventSource), EventName: s.plain(b, eventName), IdentityType: s.plain(b, identityType), IssuerType: s.plain(b, issuerType)}
+	return Header{EventSource: s.plain(b, eventSource), EventName: s.plain(b, eventName), IdentityType: s.plain(b, identityType),
+		IssuerType: s.plain(b, issuerType)}
 }
 
 // whole reports whether the record surely has no defect besides wrong types. It
 // may report false for one that has none, which Decode then finds out.
 func (s *scanner) whole(b []byte) bool {
-	if len(s.plain(b, eventID)) == 0 || len(s.plain(b, eventSource)) == 0 || len(s.plain(b, eventName)) == 0 || !isTime(s.plain(b, eventTime)) || !isPlausible(s.plain(b, eventTime)) {
+	if len(s.plain(b, eventID)) == 0 || len(s.plain(b, eventSource)) == 0 || len(s.plain(b, eventName)) == 0 ||
+		!isTime(s.plain(b, eventTime)) || !isPlausible(s.plain(b, eventTime)) {
 		return false
 	}
 	if s.is(b, userIdentity) != isObject || emptyObject(s.spans[userIdentity].of(b)) {
@@ -564,13 +566,15 @@ func (s *scanner) whole(b []byte) bool {
 	if s.is(b, identityType) == isString && s.spans[identityType].flags != 0 {
 		return false
 	}
-	if needsARN(string(s.plain(b, identityType))) && (s.is(b, identityARN) != isString || s.spans[identityARN].end-s.spans[identityARN].start == 2) {
+	if needsARN(string(s.plain(b, identityType))) && (s.is(b, identityARN) != isString ||
+		s.spans[identityARN].end-s.spans[identityARN].start == 2) {
 		return false
 	}
 	if s.seen&(1<<sessionContext) == 0 {
 		return true
 	}
-	if s.is(b, creationDate) == isString && (!isTime(s.plain(b, creationDate)) || !isPlausible(s.plain(b, creationDate))) || s.is(b, creationDate) == isNumber {
+	if s.is(b, creationDate) == isString && (!isTime(s.plain(b, creationDate)) || !isPlausible(s.plain(b, creationDate))) ||
+		s.is(b, creationDate) == isNumber {
 		return false
 	}
 	return s.plainAnswer(b, mfaAuthenticated) && s.plainAnswer(b, assumedRoot)

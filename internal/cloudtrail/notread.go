@@ -44,22 +44,27 @@ var markers = map[string]*NotRead{
 	"HostId":             {Form: "a test notification of S3"},
 	"SchemaVersion":      {Form: "findings of GuardDuty or another service"},
 	"digestStartTime":    {Form: "a CloudTrail digest"},
-	"configurationItems": {Form: "AWS Config's items"}, "configurationItem": {Form: "AWS Config's items"}, "configSnapshotId": {Form: "AWS Config's items"},
-	"webaclId":        {Form: "AWS WAF's logs"},
-	"query_name":      {Form: "Route 53 Resolver's query logs"},
-	"firewall_name":   {Form: "AWS Network Firewall's logs"},
-	"schemaVersion":   {Form: "findings of GuardDuty or another service"},
-	"GeneratorId":     {Form: "findings of Security Hub"},
-	"class_uid":       {Form: "OCSF events, as Security Lake has them", Fix: "give the log files of the trail that Security Lake is fed from"},
-	"cloudtrail":      {Form: "fields of the Elastic Common Schema without event.original", Fix: "export event.original (preserve_original_event in the integration), or give the log files of the trail"},
-	"aws.cloudtrail":  {Form: "fields of the Elastic Common Schema without event.original", Fix: "export event.original (preserve_original_event in the integration), or give the log files of the trail"},
+	"configurationItems": {Form: "AWS Config's items"}, "configurationItem": {Form: "AWS Config's items"},
+	"configSnapshotId": {Form: "AWS Config's items"},
+	"webaclId":         {Form: "AWS WAF's logs"},
+	"query_name":       {Form: "Route 53 Resolver's query logs"},
+	"firewall_name":    {Form: "AWS Network Firewall's logs"},
+	"schemaVersion":    {Form: "findings of GuardDuty or another service"},
+	"GeneratorId":      {Form: "findings of Security Hub"},
+	"class_uid": {Form: "OCSF events, as Security Lake has them",
+		Fix: "give the log files of the trail that Security Lake is fed from"},
+	"cloudtrail": {Form: "fields of the Elastic Common Schema without event.original",
+		Fix: "export event.original (preserve_original_event in the integration), or give the log files of the trail"},
+	"aws.cloudtrail": {Form: "fields of the Elastic Common Schema without event.original",
+		Fix: "export event.original (preserve_original_event in the integration), or give the log files of the trail"},
 	"eventname":       {Form: "columns of an Athena query, not whole records", Fix: getAthena, weak: true},
 	"useridentity":    {Form: "columns of an Athena query, not whole records", Fix: getAthena, weak: true},
 	"VarCharValue":    {Form: "columns of an Athena query, not whole records", Fix: getAthena, weak: true},
 	"QueryResultRows": {Form: "columns of a CloudTrail Lake query, not whole records", Fix: getLake, weak: true},
 	"eventName":       {Form: "some columns of records, not whole records", Fix: getLake, weak: true},
 	"userIdentity":    {Form: "some columns of records, not whole records", Fix: getLake, weak: true},
-	"Event name":      {Form: "columns of the console's Event history", Fix: "download the events as JSON, or use rootguard replay --aws-lookup"},
+	"Event name": {Form: "columns of the console's Event history",
+		Fix: "download the events as JSON, or use rootguard replay --aws-lookup"},
 }
 
 // otherMessages are what a service sends another one.
@@ -120,7 +125,8 @@ func known(b []byte) error {
 		return &NotRead{Form: "an S3 server access log"}
 	case len(fields) > 5 && string(fields[0]) == "2" && len(fields[1]) == 12 && bytes.HasPrefix(fields[2], []byte("eni-")):
 		return &NotRead{Form: "VPC flow logs"}
-	case len(fields) > 10 && (isLoadBalancer(fields[0]) && hasClock(fields[1]) || hasClock(fields[0]) && bytes.IndexByte(fields[2], ':') > 0 && bytes.IndexByte(line, '{') < 0):
+	case len(fields) > 10 && (isLoadBalancer(fields[0]) && hasClock(fields[1]) || hasClock(fields[0]) && bytes.IndexByte(fields[2], ':') > 0 &&
+		bytes.IndexByte(line, '{') < 0):
 		return &NotRead{Form: "an access log of Elastic Load Balancing"}
 	default:
 		return nil

@@ -659,7 +659,8 @@ func (r *Reader) categorize(s *scanner, b []byte) bool {
 }
 
 func (r *Record) header() Header {
-	return Header{EventSource: []byte(r.EventSource), EventName: []byte(r.EventName), IdentityType: []byte(r.UserIdentity.Type), IssuerType: []byte(r.UserIdentity.Session.IssuerType)}
+	return Header{EventSource: []byte(r.EventSource), EventName: []byte(r.EventName), IdentityType: []byte(r.UserIdentity.Type),
+		IssuerType: []byte(r.UserIdentity.Session.IssuerType)}
 }
 
 // restOfBroken reports whether what is no record is part of a broken one, which

@@ -227,7 +227,9 @@ func skipDigits(b []byte, i int) int {
 // skipValue skips any value whose first byte is at i, inside depth objects and
 // arrays. It does not recurse: whether each open level is an object is one bit
 // of levels, and 64 of them at a time are put aside.
-func (s *scanner) skipValue(b []byte, i, depth int) int { //nolint:funlen,gocognit // the hot loop of the scanner: calls would cost its speed
+//
+//nolint:funlen,gocognit // the hot loop of the scanner: calls would cost its speed
+func (s *scanner) skipValue(b []byte, i, depth int) int {
 	var (
 		levels uint64 // 1: object, 0: array; the innermost is the lowest bit
 		open   int

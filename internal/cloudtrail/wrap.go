@@ -124,7 +124,8 @@ const shortest = 24
 // recordMarks are in every text that holds a record, also where it was quoted
 // more than once: as it is, in base64 of gzip and of JSON, and what reports a
 // log file elsewhere.
-var recordMarks = [][]byte{[]byte("eventVersion"), []byte("eventSource"), []byte("eventversion"), []byte("H4sI"), []byte("eyJ"), []byte("s3ObjectKey")}
+var recordMarks = [][]byte{[]byte("eventVersion"), []byte("eventSource"), []byte("eventversion"), []byte("H4sI"),
+	[]byte("eyJ"), []byte("s3ObjectKey")}
 
 func hasMark(b []byte) bool {
 	return slices.ContainsFunc(recordMarks, func(mark []byte) bool { return bytes.Contains(b, mark) })
@@ -167,7 +168,8 @@ func isPacked(quoted []byte) bool {
 	case bytes.HasPrefix(text, []byte("H4sI")):
 		_, err := base64.StdEncoding.Decode(make([]byte, 18), text[:20])
 		return err == nil
-	case bytes.HasPrefix(text, []byte("ey")), bytes.HasPrefix(text, []byte("ew")), bytes.HasPrefix(text, []byte("W3")), bytes.HasPrefix(text, []byte("Wy")):
+	case bytes.HasPrefix(text, []byte("ey")), bytes.HasPrefix(text, []byte("ew")), bytes.HasPrefix(text, []byte("W3")),
+		bytes.HasPrefix(text, []byte("Wy")):
 		plain, err := base64.StdEncoding.AppendDecode(nil, text)
 		return err == nil && hasMark(plain)
 	default:

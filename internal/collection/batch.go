@@ -148,7 +148,7 @@ func (b *Batches) SendBatch(ctx context.Context, via guard.Sender, row guard.Gro
 		}
 		c.Key, c.State, c.LeaseUntil = key, guard.Leased, now.Add(b.deps.Lease)
 		c.Attempts++
-		c.Kind, c.AlertID, c.Series = alert.Summarized, guard.AlertID(key), gr.Key
+		c.Kind, c.AlertID, c.Series = alert.Summarized, keys.Alert(key), gr.Key
 		mine = c
 		return c, repeats.Series{}
 	})
@@ -200,7 +200,8 @@ func (b *Batches) SendBatch(ctx context.Context, via guard.Sender, row guard.Gro
 
 // complete ends the lease of a batch, unless another invocation has taken it over.
 func (b *Batches) complete(ctx context.Context, mine *guard.Claim, state guard.ClaimState) error {
-	return guard.Complete(ctx, b.deps.Ledger, mine.Key, "", func(c guard.Claim, _ repeats.Series) (guard.Claim, repeats.Series) { //nolint:wrapcheck // it says which
+	//nolint:wrapcheck // it says which
+	return guard.Complete(ctx, b.deps.Ledger, mine.Key, "", func(c guard.Claim, _ repeats.Series) (guard.Claim, repeats.Series) {
 		switch {
 		case state == guard.Sent && c.Key == "":
 			c = *mine // the row expired

@@ -55,7 +55,7 @@ func (k *Collector) Collect(ctx context.Context, of Name, n guard.Notice) (guard
 	}
 	f := alert.BoundFinding(n.Finding)
 	res := guard.Result{Outcome: detect.Outcome{Kind: detect.Matched, Finding: f}}
-	key := guard.ClaimKey(f.Account, cmp.Or(n.Claim, f.EventID))
+	key := keys.Claim(f.Account, cmp.Or(n.Claim, f.EventID))
 	var was, claim guard.Claim
 	var busy bool
 	err := k.batches.deps.Ledger.Update(ctx, key, "", func(c guard.Claim, _ repeats.Series) (guard.Claim, repeats.Series) {

@@ -176,7 +176,8 @@ func (r *reader) topic(name string, required bool) string {
 	}
 	const fix = "set it to the ARN of an SNS topic, such as arn:aws:sns:us-east-1:111122223333:rootguard-alerts"
 	parts := strings.Split(arn, ":")
-	if len(parts) != 6 || parts[0] != "arn" || parts[1] == "" || parts[2] != "sns" || parts[3] == "" || !isAccount(parts[4]) || parts[5] == "" {
+	if len(parts) != 6 || parts[0] != "arn" || parts[1] == "" || parts[2] != "sns" || parts[3] == "" ||
+		!isAccount(parts[4]) || parts[5] == "" {
 		r.wrong(name, arn, fix)
 		return ""
 	}
@@ -262,7 +263,8 @@ func (r *reader) routes() []accountcheck.Route {
 	}
 	var all []accountcheck.Route
 	if err := json.Unmarshal([]byte(value), &all); err != nil {
-		r.errs = append(r.errs, fmt.Errorf(`%s is no JSON list of routes, such as [{"name":"team","ou":["Workloads"]}]: %w; deploy again: make deploy`, EnvRoutes, err))
+		r.errs = append(r.errs,
+			fmt.Errorf(`%s is no JSON list of routes, such as [{"name":"team","ou":["Workloads"]}]: %w; deploy again: make deploy`, EnvRoutes, err))
 		return nil
 	}
 	return all
@@ -338,7 +340,8 @@ func (r *reader) durations(name string) []time.Duration {
 	for _, value := range r.list(name) {
 		d, err := time.ParseDuration(value)
 		if err != nil || d < is.Shortest || d > is.Longest || len(all) > 0 && d <= all[len(all)-1] {
-			r.wrong(name, r.text(name), fmt.Sprintf("set it to durations between %v and %v, shortest first, such as 1h,24h,72h", is.Shortest, is.Longest))
+			r.wrong(name, r.text(name), fmt.Sprintf("set it to durations between %v and %v, shortest first, such as 1h,24h,72h",
+				is.Shortest, is.Longest))
 			return nil
 		}
 		all = append(all, d)

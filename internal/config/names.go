@@ -16,33 +16,35 @@ const (
 	EnvChatTopicARN       = "ROOTGUARD_CHAT_TOPIC_ARN"       // SNS topic of Amazon Q Developer in chat applications
 	EnvGrace              = "ROOTGUARD_GRACE"                // from console access to user.mfa.missing
 	EnvReminders          = "ROOTGUARD_REMINDERS"            // list: how long after the end of grace to remind, shortest first; or None
-	EnvResend             = "ROOTGUARD_RESEND"               // list: how long after its alert a critical incident is sent again, shortest first; or None
-	EnvQuarantine         = "ROOTGUARD_QUARANTINE"           // "dry-run" or "on": what becomes of users past the last reminder; else nothing
-	EnvQuarantineNotice   = "ROOTGUARD_QUARANTINE_NOTICE"    // from the announcement of a quarantine to it
-	EnvQuarantineDaily    = "ROOTGUARD_QUARANTINE_DAILY"     // users quarantined in 24 hours at most
-	EnvQuarantineExempt   = "ROOTGUARD_QUARANTINE_EXEMPT"    // JSON list: names, ARNs or unique IDs of users, or accounts, never quarantined
-	EnvDrill              = "ROOTGUARD_DRILL"                // within what time root must have been used under an announcement; unset: no drill is expected
-	EnvDrillUsers         = "ROOTGUARD_DRILL_USERS"          // list: IAM users whose use under an announcement is a drill too
-	EnvDigest             = "ROOTGUARD_DIGEST"               // when the digest comes, as package digest reads it; unset: never
-	EnvWindow             = "ROOTGUARD_WINDOW"               // length of a roll-up window
-	EnvLease              = "ROOTGUARD_LEASE"                // of a claim; longer than a publish may take
-	EnvPosture            = "ROOTGUARD_POSTURE"              // how often each account's root is checked
-	EnvQuietDays          = "ROOTGUARD_QUIET_DAYS"           // days without root activity
-	EnvAdminRoles         = "ROOTGUARD_ADMIN_ROLES"          // list: roles or permission sets whose sign-ins are an administrator's
-	EnvDayTwo             = "ROOTGUARD_DAY_TWO"              // list: the steps of day two that are checked
-	EnvRoutes             = "ROOTGUARD_ROUTES"               // JSON list of accountcheck.Route: those by organizational unit or tag
-	EnvAccountNames       = "ROOTGUARD_ACCOUNT_NAMES"        // JSON object: account ID to name
-	EnvOrganizationNames  = "ROOTGUARD_ORGANIZATION_NAMES"   // "true": AWS Organizations is asked for the names not set here
-	EnvPrefix             = "ROOTGUARD_PREFIX"               // begins the names of rootguard's own resources
-	EnvTrails             = "ROOTGUARD_TRAILS"               // names or ARNs of the trails that feed it
-	EnvKeys               = "ROOTGUARD_KEYS"                 // IDs or ARNs of its KMS keys
-	EnvMetrics            = "ROOTGUARD_METRICS"              // "true": CloudWatch makes metrics of what the log says
-	EnvUndeliveredQueue   = "ROOTGUARD_UNDELIVERED_QUEUE"    // URL of the queue of events that rules could not deliver
-	EnvFailedQueue        = "ROOTGUARD_FAILED_QUEUE"         // URL of the queue of events that functions failed on
-	EnvRegions            = "ROOTGUARD_REGIONS"              // list: the further Regions whose events are forwarded
-	EnvDeployed           = "ROOTGUARD_DEPLOYED"             // JSON object, Deployed: what the sweep holds the rest against
-	EnvVersion            = "ROOTGUARD_VERSION"              // of rootguard, which alerts name: v1.4.0 (abc1234)
-	EnvMemberRole         = "ROOTGUARD_MEMBER_ROLE"          // name of the role to assume in other accounts for live checks
+	// list: how long after its alert a critical incident is sent again, shortest first; or None
+	EnvResend           = "ROOTGUARD_RESEND"
+	EnvQuarantine       = "ROOTGUARD_QUARANTINE"        // "dry-run" or "on": what becomes of users past the last reminder; else nothing
+	EnvQuarantineNotice = "ROOTGUARD_QUARANTINE_NOTICE" // from the announcement of a quarantine to it
+	EnvQuarantineDaily  = "ROOTGUARD_QUARANTINE_DAILY"  // users quarantined in 24 hours at most
+	EnvQuarantineExempt = "ROOTGUARD_QUARANTINE_EXEMPT" // JSON list: names, ARNs or unique IDs of users, or accounts, never quarantined
+	// within what time root must have been used under an announcement; unset: no drill is expected
+	EnvDrill             = "ROOTGUARD_DRILL"
+	EnvDrillUsers        = "ROOTGUARD_DRILL_USERS"        // list: IAM users whose use under an announcement is a drill too
+	EnvDigest            = "ROOTGUARD_DIGEST"             // when the digest comes, as package digest reads it; unset: never
+	EnvWindow            = "ROOTGUARD_WINDOW"             // length of a roll-up window
+	EnvLease             = "ROOTGUARD_LEASE"              // of a claim; longer than a publish may take
+	EnvPosture           = "ROOTGUARD_POSTURE"            // how often each account's root is checked
+	EnvQuietDays         = "ROOTGUARD_QUIET_DAYS"         // days without root activity
+	EnvAdminRoles        = "ROOTGUARD_ADMIN_ROLES"        // list: roles or permission sets whose sign-ins are an administrator's
+	EnvDayTwo            = "ROOTGUARD_DAY_TWO"            // list: the steps of day two that are checked
+	EnvRoutes            = "ROOTGUARD_ROUTES"             // JSON list of accountcheck.Route: those by organizational unit or tag
+	EnvAccountNames      = "ROOTGUARD_ACCOUNT_NAMES"      // JSON object: account ID to name
+	EnvOrganizationNames = "ROOTGUARD_ORGANIZATION_NAMES" // "true": AWS Organizations is asked for the names not set here
+	EnvPrefix            = "ROOTGUARD_PREFIX"             // begins the names of rootguard's own resources
+	EnvTrails            = "ROOTGUARD_TRAILS"             // names or ARNs of the trails that feed it
+	EnvKeys              = "ROOTGUARD_KEYS"               // IDs or ARNs of its KMS keys
+	EnvMetrics           = "ROOTGUARD_METRICS"            // "true": CloudWatch makes metrics of what the log says
+	EnvUndeliveredQueue  = "ROOTGUARD_UNDELIVERED_QUEUE"  // URL of the queue of events that rules could not deliver
+	EnvFailedQueue       = "ROOTGUARD_FAILED_QUEUE"       // URL of the queue of events that functions failed on
+	EnvRegions           = "ROOTGUARD_REGIONS"            // list: the further Regions whose events are forwarded
+	EnvDeployed          = "ROOTGUARD_DEPLOYED"           // JSON object, Deployed: what the sweep holds the rest against
+	EnvVersion           = "ROOTGUARD_VERSION"            // of rootguard, which alerts name: v1.4.0 (abc1234)
+	EnvMemberRole        = "ROOTGUARD_MEMBER_ROLE"        // name of the role to assume in other accounts for live checks
 )
 
 // SecurityHub ends the name of the function that subscribes to the alerts, after
@@ -84,8 +86,9 @@ const (
 	AttributeSeverity = "severity" // String: "info" to "critical"
 	AttributeFinding  = "finding"  // String.Array: the finding's ID, then the further ones of the same record
 	AttributeAccount  = "account"  // String: account ID
-	AttributeRoute    = "route"    // String.Array: the names of the routes by ou or tag to which the account belongs; absent where there are none
-	AttributeKind     = "kind"     // String: "first", "roll_up", "escalation", "resend" or "digest"
+	// String.Array: the names of the routes by ou or tag to which the account belongs; absent where there are none
+	AttributeRoute = "route"
+	AttributeKind  = "kind" // String: "first", "roll_up", "escalation", "resend" or "digest"
 )
 
 // SecondTopic is the name of the topic of the second way out, in the Region that

@@ -9,8 +9,9 @@ import (
 
 // Result is how a step is by all checks so far, as it is stored.
 type Result struct {
-	Step    Step            `json:"step"`
-	State   bootstrap.State `json:"state"`              // by the last check that knew: done, pending, regressed, not_applicable; unknown where none did
+	Step Step `json:"step"`
+	// by the last check that knew: done, pending, regressed, not_applicable; unknown where none did
+	State   bootstrap.State `json:"state"`
 	Since   time.Time       `json:"since,omitzero"`     // of that state
 	What    string          `json:"what,omitempty"`     // what shows it
 	Checked time.Time       `json:"checked,omitzero"`   // when

@@ -120,7 +120,8 @@ func (b *Bundle) read(f File) ([]byte, error) {
 		return nil, fmt.Errorf("reading the bundle: %w", err)
 	}
 	if got := Sum(data); got != f.SHA256 {
-		return nil, fmt.Errorf("reading the bundle: %s is not the file that %s names: its SHA-256 is %s, not %s; download the release again", f.File, ManifestFile, got, f.SHA256)
+		return nil, fmt.Errorf("reading the bundle: %s is not the file that %s names: its SHA-256 is %s, not %s; download the release again",
+			f.File, ManifestFile, got, f.SHA256)
 	}
 	return data, nil
 }

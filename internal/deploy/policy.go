@@ -14,7 +14,8 @@ import (
 var callerActions = []statement{
 	{"Stacks", []string{
 		"cloudformation:CreateChangeSet", "cloudformation:DeleteChangeSet", "cloudformation:DeleteStack", "cloudformation:DescribeChangeSet",
-		"cloudformation:DescribeStackEvents", "cloudformation:DescribeStacks", "cloudformation:ExecuteChangeSet", "cloudformation:ListStackResources",
+		"cloudformation:DescribeStackEvents", "cloudformation:DescribeStacks", "cloudformation:ExecuteChangeSet",
+		"cloudformation:ListStackResources",
 	}, []string{"arn:aws:cloudformation:*:ACCOUNT:stack/%s/*", "arn:aws:cloudformation:*:ACCOUNT:stack/%s-*/*"}},
 	{"Bucket", []string{"s3:CreateBucket", "s3:ListBucket"}, []string{"arn:aws:s3:::rootguard-assets-ACCOUNT-*"}},
 	{"Archives", []string{"s3:GetObject", "s3:PutObject"}, []string{"arn:aws:s3:::rootguard-assets-ACCOUNT-*/rootguard/*"}},
@@ -30,49 +31,64 @@ var callerActions = []statement{
 // tags of its own, that is allowed too.
 var ownActions = map[string]statement{
 	"AWS::CloudTrail::Trail": {"Trail", []string{
-		"cloudtrail:AddTags", "cloudtrail:CreateTrail", "cloudtrail:DeleteTrail", "cloudtrail:DescribeTrails", "cloudtrail:GetEventSelectors", "cloudtrail:GetInsightSelectors",
-		"cloudtrail:GetTrail", "cloudtrail:GetTrailStatus", "cloudtrail:ListTags", "cloudtrail:PutEventSelectors", "cloudtrail:StartLogging", "cloudtrail:StopLogging", "cloudtrail:UpdateTrail",
+		"cloudtrail:AddTags", "cloudtrail:CreateTrail", "cloudtrail:DeleteTrail", "cloudtrail:DescribeTrails", "cloudtrail:GetEventSelectors",
+		"cloudtrail:GetInsightSelectors",
+		"cloudtrail:GetTrail", "cloudtrail:GetTrailStatus", "cloudtrail:ListTags", "cloudtrail:PutEventSelectors", "cloudtrail:StartLogging",
+		"cloudtrail:StopLogging", "cloudtrail:UpdateTrail",
 	}, []string{"arn:aws:cloudtrail:*:ACCOUNT:trail/%s-*"}},
 	"AWS::CloudWatch::Alarm": {"Alarms", []string{
-		"cloudwatch:DeleteAlarms", "cloudwatch:DescribeAlarms", "cloudwatch:ListTagsForResource", "cloudwatch:PutMetricAlarm", "cloudwatch:TagResource",
+		"cloudwatch:DeleteAlarms", "cloudwatch:DescribeAlarms", "cloudwatch:ListTagsForResource", "cloudwatch:PutMetricAlarm",
+		"cloudwatch:TagResource",
 	}, []string{"arn:aws:cloudwatch:*:ACCOUNT:alarm:%s-*"}},
 	"AWS::CloudWatch::Dashboard": {"Dashboard", []string{
-		"cloudwatch:DeleteDashboards", "cloudwatch:GetDashboard", "cloudwatch:ListTagsForResource", "cloudwatch:PutDashboard", "cloudwatch:TagResource",
+		"cloudwatch:DeleteDashboards", "cloudwatch:GetDashboard", "cloudwatch:ListTagsForResource", "cloudwatch:PutDashboard",
+		"cloudwatch:TagResource",
 	}, []string{"arn:aws:cloudwatch::ACCOUNT:dashboard/%s"}},
 	"AWS::DynamoDB::Table": {"Table", []string{
-		"dynamodb:CreateTable", "dynamodb:DeleteTable", "dynamodb:DescribeContinuousBackups", "dynamodb:DescribeContributorInsights", "dynamodb:DescribeKinesisStreamingDestination",
-		"dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive", "dynamodb:GetResourcePolicy", "dynamodb:ListTagsOfResource", "dynamodb:UpdateContinuousBackups",
+		"dynamodb:CreateTable", "dynamodb:DeleteTable", "dynamodb:DescribeContinuousBackups", "dynamodb:DescribeContributorInsights",
+		"dynamodb:DescribeKinesisStreamingDestination",
+		"dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive", "dynamodb:GetResourcePolicy", "dynamodb:ListTagsOfResource",
+		"dynamodb:UpdateContinuousBackups",
 		"dynamodb:UpdateTable", "dynamodb:UpdateTimeToLive",
 	}, []string{"arn:aws:dynamodb:*:ACCOUNT:table/%s-*"}},
 	"AWS::Events::Rule": {"Rules", []string{
 		"events:DeleteRule", "events:DescribeRule", "events:ListTargetsByRule", "events:PutRule", "events:PutTargets", "events:RemoveTargets",
 	}, []string{"arn:aws:events:*:ACCOUNT:rule/%s-*"}},
 	"AWS::IAM::Role": {"Roles", []string{
-		"iam:CreateRole", "iam:DeleteRole", "iam:DeleteRolePolicy", "iam:GetRole", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies",
+		"iam:CreateRole", "iam:DeleteRole", "iam:DeleteRolePolicy", "iam:GetRole", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies",
+		"iam:ListRolePolicies",
 		"iam:PassRole", "iam:PutRolePolicy", "iam:UpdateAssumeRolePolicy", "iam:UpdateRole", "iam:UpdateRoleDescription",
 	}, []string{"arn:aws:iam::ACCOUNT:role/%s-*"}},
 	"AWS::KMS::Key": {"Key", []string{ // whose names no ARN has before it is there
-		"kms:CreateKey", "kms:DescribeKey", "kms:EnableKeyRotation", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:ListResourceTags", "kms:PutKeyPolicy",
+		"kms:CreateKey", "kms:DescribeKey", "kms:EnableKeyRotation", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus",
+		"kms:ListResourceTags", "kms:PutKeyPolicy",
 		"kms:ScheduleKeyDeletion", "kms:UpdateKeyDescription",
 	}, []string{"*"}},
 	"AWS::KMS::Alias": {"KeyName", []string{"kms:CreateAlias", "kms:DeleteAlias", "kms:ListAliases", "kms:UpdateAlias"}, []string{"*"}},
 	"AWS::Lambda::Function": {"Functions", []string{
-		"lambda:AddPermission", "lambda:CreateFunction", "lambda:DeleteFunction", "lambda:DeleteFunctionEventInvokeConfig", "lambda:GetFunction", "lambda:GetFunctionCodeSigningConfig",
-		"lambda:GetFunctionConfiguration", "lambda:GetFunctionEventInvokeConfig", "lambda:GetFunctionRecursionConfig", "lambda:GetPolicy", "lambda:GetRuntimeManagementConfig",
-		"lambda:ListTags", "lambda:PutFunctionEventInvokeConfig", "lambda:RemovePermission", "lambda:TagResource", "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration",
+		"lambda:AddPermission", "lambda:CreateFunction", "lambda:DeleteFunction", "lambda:DeleteFunctionEventInvokeConfig", "lambda:GetFunction",
+		"lambda:GetFunctionCodeSigningConfig",
+		"lambda:GetFunctionConfiguration", "lambda:GetFunctionEventInvokeConfig", "lambda:GetFunctionRecursionConfig", "lambda:GetPolicy",
+		"lambda:GetRuntimeManagementConfig",
+		"lambda:ListTags", "lambda:PutFunctionEventInvokeConfig", "lambda:RemovePermission", "lambda:TagResource", "lambda:UpdateFunctionCode",
+		"lambda:UpdateFunctionConfiguration",
 		"lambda:UpdateFunctionEventInvokeConfig",
 	}, []string{"arn:aws:lambda:*:ACCOUNT:function:%s-*"}},
 	"AWS::Logs::LogGroup": {"Logs", []string{
-		"logs:CreateLogGroup", "logs:DeleteLogGroup", "logs:DescribeIndexPolicies", "logs:DescribeLogGroups", "logs:DescribeResourcePolicies", "logs:GetDataProtectionPolicy", "logs:ListTagsForResource",
+		"logs:CreateLogGroup", "logs:DeleteLogGroup", "logs:DescribeIndexPolicies", "logs:DescribeLogGroups", "logs:DescribeResourcePolicies",
+		"logs:GetDataProtectionPolicy", "logs:ListTagsForResource",
 		"logs:PutRetentionPolicy", "logs:TagResource",
 	}, []string{"*"}}, // a log group's name begins with that of its stack, but some of these calls name none
 	"AWS::S3::Bucket": {"TrailBucket", []string{
-		"s3:CreateBucket", "s3:DeleteBucket", "s3:DeleteBucketPolicy", "s3:GetBucketPolicy", "s3:ListBucket", "s3:PutBucketOwnershipControls", "s3:PutBucketPolicy",
+		"s3:CreateBucket", "s3:DeleteBucket", "s3:DeleteBucketPolicy", "s3:GetBucketPolicy", "s3:ListBucket", "s3:PutBucketOwnershipControls",
+		"s3:PutBucketPolicy",
 		"s3:PutBucketPublicAccessBlock", "s3:PutBucketVersioning", "s3:PutEncryptionConfiguration", "s3:PutLifecycleConfiguration",
 	}, []string{"arn:aws:s3:::%s-trailbucket*"}},
 	"AWS::SNS::Topic": {"Topics", []string{
-		"sns:CreateTopic", "sns:DeleteTopic", "sns:GetDataProtectionPolicy", "sns:GetSubscriptionAttributes", "sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic",
-		"sns:ListTagsForResource", "sns:SetSubscriptionAttributes", "sns:SetTopicAttributes", "sns:Subscribe", "sns:TagResource", "sns:Unsubscribe",
+		"sns:CreateTopic", "sns:DeleteTopic", "sns:GetDataProtectionPolicy", "sns:GetSubscriptionAttributes", "sns:GetTopicAttributes",
+		"sns:ListSubscriptionsByTopic",
+		"sns:ListTagsForResource", "sns:SetSubscriptionAttributes", "sns:SetTopicAttributes", "sns:Subscribe",
+		"sns:TagResource", "sns:Unsubscribe",
 	}, []string{"arn:aws:sns:*:ACCOUNT:%s-*"}},
 	"AWS::SQS::Queue": {"Queues", []string{
 		"sqs:CreateQueue", "sqs:DeleteQueue", "sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:ListQueueTags", "sqs:SetQueueAttributes",

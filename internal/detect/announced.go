@@ -149,7 +149,8 @@ func UseEnded(u AnnouncedUse, opener Actor, did string, at time.Time) Finding {
 		f.NextStep = "Nothing to do; announce root use for as short a time as it takes."
 		did = "No use of root was reported under it."
 	}
-	f.Detail = sentence("Announcement "+u.ID+" "+u.span()+", owner "+u.Owner, "opened by "+orUnnamed(opener.ARN, opener.Name), "reason: "+u.Reason) + " " + did
+	f.Detail = sentence("Announcement "+u.ID+" "+u.span()+", owner "+u.Owner, "opened by "+orUnnamed(opener.ARN, opener.Name),
+		"reason: "+u.Reason) + " " + did
 	return f
 }
 

@@ -344,7 +344,8 @@ func passwordPolicy(rec *cloudtrail.Record, req params, f *Finding) string {
 		short = append(short, fmt.Sprintf("passwords need %s characters, not %d", orElse(number(n), "6"), leastPasswordLength))
 	}
 	if n, _ := req.at("passwordReusePrevention").(float64); n < leastPasswordReuse {
-		short = append(short, fmt.Sprintf("the last %s passwords may not be used again, not the last %d", orElse(number(n), "0"), leastPasswordReuse))
+		short = append(short, fmt.Sprintf("the last %s passwords may not be used again, not the last %d",
+			orElse(number(n), "0"), leastPasswordReuse))
 	}
 	if len(short) == 0 {
 		return "the password policy asks for as much as CIS does"

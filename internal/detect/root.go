@@ -347,7 +347,8 @@ var issued = map[string]string{ //nolint:gosec // names of calls
 func rootAtWork(rec *cloudtrail.Record, use cloudtrail.RootUse, assumed *AssumedRoot) Outcome {
 	switch use {
 	case cloudtrail.RootByService:
-		return passed("an AWS service acted, not the root user (invokedBy %s, eventType %s)", orUnnamed(rec.UserIdentity.InvokedBy), orUnnamed(rec.EventType))
+		return passed("an AWS service acted, not the root user (invokedBy %s, eventType %s)", orUnnamed(rec.UserIdentity.InvokedBy),
+			orUnnamed(rec.EventType))
 	case cloudtrail.RootStep:
 		return passed("a step of signing in, not failed; the sign-in has a record of its own")
 	case cloudtrail.RootSession:
@@ -368,7 +369,8 @@ func rootSession(rec *cloudtrail.Record, assumed *AssumedRoot) Outcome {
 	opened := ""
 	if assumed != nil {
 		f.Severity = taskSeverity(assumed.TaskPolicy)
-		opened = sentence("Opened by "+orUnnamed(assumed.By), "task policy "+orUnnamed(taskName(assumed.TaskPolicy)), "AssumeRoot event "+orUnnamed(assumed.EventID))
+		opened = sentence("Opened by "+orUnnamed(assumed.By), "task policy "+orUnnamed(taskName(assumed.TaskPolicy)), "AssumeRoot event "+
+			orUnnamed(assumed.EventID))
 	}
 	f.Title = "Root session used: " + call(rec)
 	f.Detail = orElse(opened, "A short-term root session that sts:AssumeRoot made.")

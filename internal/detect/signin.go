@@ -14,7 +14,8 @@ const (
 // signIn judges sign-ins to the console. The eventType makes a sign-in of a
 // record whose eventSource was lost or masked.
 func signIn(rec *cloudtrail.Record, use cloudtrail.RootUse) Outcome {
-	if rec.EventName == checkMFA && rec.EventSource == cloudtrail.SigninSource && isRoot(&rec.UserIdentity) && rec.SigninResult() == cloudtrail.Failure {
+	if rec.EventName == checkMFA && rec.EventSource == cloudtrail.SigninSource && isRoot(&rec.UserIdentity) &&
+		rec.SigninResult() == cloudtrail.Failure {
 		return matched(passwordRight(rec))
 	}
 	if !rec.IsConsoleSignIn() {
@@ -30,7 +31,8 @@ func signIn(rec *cloudtrail.Record, use cloudtrail.RootUse) Outcome {
 	case rec.UserIdentity.Type == "IAMUser":
 		return userSignIn(rec)
 	default:
-		return passed("a sign-in of type %s: its MFA is the identity provider's, and MFAUsed says nothing of it", orUnnamed(rec.UserIdentity.Type))
+		return passed("a sign-in of type %s: its MFA is the identity provider's, and MFAUsed says nothing of it",
+			orUnnamed(rec.UserIdentity.Type))
 	}
 }
 

@@ -89,7 +89,8 @@ func IsPrincipal(text string) bool {
 		return len(text) >= 16 && len(text) <= 128 && strings.Trim(text, allowed) == ""
 	}
 	_, account, kind, name := principalOf(text)
-	if _, err := strconv.ParseUint(account, 10, 64); err != nil || len(account) != 12 || len(text) > 2048 || strings.ContainsAny(text, "*? \t\n") {
+	if _, err := strconv.ParseUint(account, 10, 64); err != nil || len(account) != 12 || len(text) > 2048 ||
+		strings.ContainsAny(text, "*? \t\n") {
 		return false
 	}
 	iam := strings.Contains(text, ":iam:")

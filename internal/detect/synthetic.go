@@ -22,7 +22,8 @@ func MFAMissing(account string, target Target, since, deadline time.Time, how st
 // MFAFound is MFAMissing of a user of whom a live check found that at a time: how
 // long it has been so is not known.
 func MFAFound(account string, target Target, found, deadline time.Time, how string) Finding {
-	due := fmt.Sprintf("A live check found a console password and no MFA at %s, MFA was due by %s", found.UTC().Format(time.RFC3339), deadline.UTC().Format(time.RFC3339))
+	due := fmt.Sprintf("A live check found a console password and no MFA at %s, MFA was due by %s", found.UTC().Format(time.RFC3339),
+		deadline.UTC().Format(time.RFC3339))
 	return mfaMissing(account, target, deadline, due, how)
 }
 
@@ -55,7 +56,8 @@ func MFAPending(account string, target Target, found, deadline time.Time) Findin
 		found.UTC().Format(time.RFC3339), deadline.UTC().Format(time.RFC3339))
 	f.Account, f.Target, f.MFA, f.MFADue.At = account, target, cloudtrail.No, deadline.UTC()
 	f.EventTime = found.UTC()
-	f.opens(fmt.Sprintf("%s/%s/%s/%s", UserMFAPending, account, orElse(target.UserID, target.UserName), deadline.UTC().Format(time.RFC3339)), found)
+	f.opens(fmt.Sprintf("%s/%s/%s/%s", UserMFAPending, account, orElse(target.UserID, target.UserName), deadline.UTC().Format(time.RFC3339)),
+		found)
 	f.Actor = Actor{Type: "IAMUser", Name: target.UserName, PrincipalID: target.UserID}
 	return f
 }
@@ -64,7 +66,8 @@ func MFAPending(account string, target Target, found, deadline time.Time) Findin
 // The last is critical, and thereby goes to the escalation topic too. Those of
 // one n are one session, so that many are rolled up by themselves.
 func MFAReminder(f Finding, n, of int, at time.Time) Finding {
-	f.Title = fmt.Sprintf("%s, reminder %d of %d: %s", entry(UserMFAMissing).Title, n, of, printable(orUnnamed(f.Target.UserName, f.Target.UserID)))
+	f.Title = fmt.Sprintf("%s, reminder %d of %d: %s", entry(UserMFAMissing).Title, n, of,
+		printable(orUnnamed(f.Target.UserName, f.Target.UserID)))
 	if n == of {
 		f.Severity = Critical
 	}
@@ -253,7 +256,8 @@ func shellWord(name string) string {
 // base is a finding with what all of its kind have in common.
 func base(id ID) Finding {
 	e := entry(id)
-	return Finding{ID: id, Severity: e.Severity, Title: e.Title, CIS: slices.Clone(e.CIS), ATTACK: slices.Clone(e.ATTACK), NextStep: e.NextStep}
+	return Finding{ID: id, Severity: e.Severity, Title: e.Title, CIS: slices.Clone(e.CIS), ATTACK: slices.Clone(e.ATTACK),
+		NextStep: e.NextStep}
 }
 
 // orUnnamed is the first of the names that is not empty.

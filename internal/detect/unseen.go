@@ -42,11 +42,13 @@ func UseUnseen(account string, u RootUse, nearby time.Duration) Finding {
 		check = "Check that a trail there logs management events, and the rules root-activity and root-credentials"
 		if u.Region != "" {
 			what += ", Region " + printable(u.Region)
-			check = "Check first that rootguard has a forwarder in " + printable(u.Region) + ", then that a trail logs management events there, and the rules root-activity and root-credentials"
+			check = "Check first that rootguard has a forwarder in " + printable(u.Region) +
+				", then that a trail logs management events there, and the rules root-activity and root-credentials"
 		}
 		check += ". Calls on data alone, such as reading S3 objects or DynamoDB items, are in no trail's management events and never arrive"
 	}
-	f.Detail = sentence(what, fmt.Sprintf("no event of root with this credential within %s of that reached rootguard", spell(nearby))) + " " + sentence(check)
+	f.Detail = sentence(what, fmt.Sprintf("no event of root with this credential within %s of that reached rootguard", spell(nearby))) + " " +
+		sentence(check)
 	f.Account, f.Region = account, u.Region
 	f.Session = string(u.Credential) + " " + at // each use is alerted by itself
 	f.EventTime = u.At.UTC()

@@ -311,7 +311,8 @@ func (c *composer) incidents() alert.DigestSection {
 	}
 	s := section("incidents", fmt.Sprintf("OPEN INCIDENTS: %d, acknowledge each with rootguard ack", t.OpenIncidents))
 	for _, in := range t.Incidents[:min(len(t.Incidents), shownIncidents)] {
-		s.Lines = append(s.Lines, fmt.Sprintf("%s since %s, %s: %s", alert.Display(in.ID, 40), stamp(in.Opened), c.account(in.Account), alert.Display(in.Title, 90)))
+		s.Lines = append(s.Lines, fmt.Sprintf("%s since %s, %s: %s", alert.Display(in.ID, 40), stamp(in.Opened), c.account(in.Account),
+			alert.Display(in.Title, 90)))
 	}
 	s.More = t.OpenIncidents - len(s.Lines)
 	return s
@@ -324,7 +325,8 @@ func (c *composer) announcements() alert.DigestSection {
 	}
 	s := section("announcements", fmt.Sprintf("ANNOUNCED ROOT USE: %d", t.Announced))
 	for _, an := range t.Announcements[:min(len(t.Announcements), shownAnnouncements)] {
-		s.Lines = append(s.Lines, fmt.Sprintf("%s: %s to %s by %s: %s", c.account(an.Account), stamp(an.From), stamp(an.Until), alert.Display(an.Owner, 40), alert.Display(an.Reason, 60)))
+		s.Lines = append(s.Lines, fmt.Sprintf("%s: %s to %s by %s: %s", c.account(an.Account), stamp(an.From), stamp(an.Until),
+			alert.Display(an.Owner, 40), alert.Display(an.Reason, 60)))
 	}
 	s.More = t.Announced - len(s.Lines)
 	return s

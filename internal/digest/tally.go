@@ -228,9 +228,10 @@ func (t *Tally) users(s *bootstrap.Status, at time.Time) {
 		if name == "" {
 			name = u.UserID
 		}
-		t.Users = keep(t.Users, User{Account: s.Account, Name: short(name), Admin: u.Admin, Deadline: u.GraceDeadline}, keptUsers, func(a, b User) int {
-			return cmp.Or(a.Deadline.Compare(b.Deadline), cmp.Compare(a.Account, b.Account), cmp.Compare(a.Name, b.Name))
-		})
+		t.Users = keep(t.Users, User{Account: s.Account, Name: short(name), Admin: u.Admin, Deadline: u.GraceDeadline},
+			keptUsers, func(a, b User) int {
+				return cmp.Or(a.Deadline.Compare(b.Deadline), cmp.Compare(a.Account, b.Account), cmp.Compare(a.Name, b.Name))
+			})
 	}
 }
 

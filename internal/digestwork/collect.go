@@ -94,7 +94,8 @@ func CollectorOf(cfg *config.Config, store Store, name func(account string) stri
 	}
 	return Collector{
 		Noters: noters, Accounts: store, Checks: store.Checks(), Incidents: store, Announcements: store, Health: store,
-		Hub: cfg.Account, Regions: append([]string{cfg.Region}, cfg.Regions...), Options: cfg.Settings.Bootstrap, Schedule: cfg.Digest, Name: name,
+		Hub: cfg.Account, Regions: append([]string{cfg.Region}, cfg.Regions...), Options: cfg.Settings.Bootstrap,
+		Schedule: cfg.Digest, Name: name,
 	}
 }
 
@@ -169,7 +170,8 @@ func (c *Collector) incidents(ctx context.Context, account string, at time.Time)
 	var open []digest.Incident
 	for i := range all {
 		if in := &all[i]; in.Ack == nil && in.Cycle > 0 {
-			open = append(open, digest.Incident{Account: account, ID: in.ID, Title: in.Finding.Title, Severity: in.Finding.Severity, Opened: in.Opened})
+			open = append(open, digest.Incident{Account: account, ID: in.ID, Title: in.Finding.Title, Severity: in.Finding.Severity,
+				Opened: in.Opened})
 		}
 	}
 	return open, nil
@@ -229,7 +231,8 @@ func (c *Collector) guard(ctx context.Context) *digest.Guard {
 	g.Checked = state.At
 	for i := range state.Episodes {
 		if e := &state.Episodes[i]; e.Due && e.Ended.IsZero() && !e.Once {
-			g.Faults = append(g.Faults, digest.Fault{Check: e.Check, Region: e.Region, Severity: e.Severity, Since: e.Since, Why: e.Why, Fix: e.Fix, Unchecked: e.Unchecked})
+			g.Faults = append(g.Faults, digest.Fault{Check: e.Check, Region: e.Region, Severity: e.Severity, Since: e.Since, Why: e.Why,
+				Fix: e.Fix, Unchecked: e.Unchecked})
 		}
 	}
 	for _, region := range state.Enabled {

@@ -282,7 +282,8 @@ func (s *Sender) note(ctx context.Context, state *State, c *Collection, period t
 
 // Last returns the snapshot of the last digest that was sent, and as of when it was; nil
 // and zero where none is on file.
-func Last(ctx context.Context, states worker.Rows[State], collections worker.Rows[Collection]) (last digest.Snapshot, since time.Time, err error) {
+func Last(ctx context.Context, states worker.Rows[State], collections worker.Rows[Collection]) (last digest.Snapshot,
+	since time.Time, err error) {
 	state, err := states.Get(ctx, stateKey)
 	if err != nil {
 		return nil, since, fmt.Errorf("reading when the last digest was sent: %w", err)

@@ -43,7 +43,8 @@ func (n Suppressed) Notes(ctx context.Context, status *bootstrap.Status, _ []boo
 		if note.Since.IsZero() || end.Before(note.Since) {
 			note.Since = end
 		}
-		texts = append(texts, fmt.Sprintf("%s until %s by %s, %d held back", s.Added.Finding, end.UTC().Format(time.DateOnly), s.Added.Owner, uses))
+		texts = append(texts, fmt.Sprintf("%s until %s by %s, %d held back", s.Added.Finding, end.UTC().Format(time.DateOnly), s.Added.Owner,
+			uses))
 	}
 	if len(texts) == 0 {
 		return nil, nil

@@ -13,6 +13,7 @@ import (
 	"rootguard/internal/digestwork"
 	"rootguard/internal/fake"
 	"rootguard/internal/guard"
+	"rootguard/internal/keys"
 	"rootguard/internal/repeats"
 	"rootguard/internal/suppression"
 )
@@ -40,7 +41,7 @@ func TestSuppressedIsNoted(t *testing.T) {
 	add("D", detect.UserMFARemoved, -3*time.Hour, time.Hour, suppression.Added)
 	add("D", "", -time.Minute, time.Hour, suppression.Removed)
 	for _, event := range []string{"e-1", "e-2"} {
-		key := guard.ClaimKey(account, event)
+		key := keys.Claim(account, event)
 		err := ledger.Update(t.Context(), key, "", func(guard.Claim, repeats.Series) (guard.Claim, repeats.Series) {
 			return guard.Claim{Key: key, State: guard.Withheld, Suppression: "A", Finding: &detect.Finding{Account: account}}, repeats.Series{}
 		})

@@ -73,7 +73,8 @@ type Done struct {
 
 // Run has report called for each row that is due at a time, until one succeeds. report
 // says whether it reported that something is over.
-func (s Schedule) Run(ctx context.Context, at time.Time, report func(ctx context.Context, r Row) (ended bool, err error)) (done Done, err error) {
+func (s Schedule) Run(ctx context.Context, at time.Time, report func(ctx context.Context, r Row) (ended bool, err error)) (done Done,
+	err error) {
 	loop := worker.Loop[Row]{
 		What: s.What, At: at, Now: s.Now, Page: cmp.Or(s.Batch, 64), Batch: 1, Reserve: reserve, Backoff: worker.AfterFailure(),
 		Due:    s.Rows.Due,

@@ -35,7 +35,8 @@ func Direct(prefix string) []Rule {
 					"UpdateStackInstances", "UpdateStackSet",
 				}),
 				changes: slices.Concat(changesRules, []string{
-					"PutFunctionEventInvokeConfig*", "PutRuntimeManagementConfig*", "UpdateFunctionCode*", "UpdateFunctionConfiguration*", "UpdateFunctionEventInvokeConfig*",
+					"PutFunctionEventInvokeConfig*", "PutRuntimeManagementConfig*", "UpdateFunctionCode*", "UpdateFunctionConfiguration*",
+					"UpdateFunctionEventInvokeConfig*",
 					"AttachRolePolicy", "PutRolePermissionsBoundary", "PutRolePolicy", "UpdateAssumeRolePolicy",
 				}),
 				names: []string{"functionName", "name", "roleName", "rule", "stackName", "stackSetName"},
@@ -68,7 +69,8 @@ func Direct(prefix string) []Rule {
 						map[string]any{"eventName": []string{"DeleteTrail", "SetSMSAttributes", "StopLogging"}},
 						map[string]any{"eventName": []string{"UpdateEventBus"}, "requestParameters": map[string]any{"name": []string{"default"}}},
 						// Without targets a mute rule is for every alarm.
-						map[string]any{"eventName": []string{"PutAlarmMuteRule"}, "requestParameters": map[string]any{"muteTargets": map[string]any{"alarmNames": absentField}}},
+						map[string]any{"eventName": []string{"PutAlarmMuteRule"},
+							"requestParameters": map[string]any{"muteTargets": map[string]any{"alarmNames": absentField}}},
 					},
 				},
 			}),

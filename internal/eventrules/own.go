@@ -39,8 +39,9 @@ func Heartbeats(prefix, account string) []Rule {
 				"source": []string{"aws.iam"}, "detail-type": []string{"AWS API Call via CloudTrail"}, "account": []string{account},
 				"detail": map[string]any{
 					"eventSource": []string{"iam.amazonaws.com"}, "eventName": []string{"TagRole"},
-					"errorCode":         []any{map[string]any{"exists": false}},
-					"userIdentity":      map[string]any{"type": []string{"AssumedRole"}, "sessionContext": map[string]any{"sessionIssuer": map[string]any{"userName": role}}},
+					"errorCode": []any{map[string]any{"exists": false}},
+					"userIdentity": map[string]any{"type": []string{"AssumedRole"},
+						"sessionContext": map[string]any{"sessionIssuer": map[string]any{"userName": role}}},
 					"requestParameters": map[string]any{"roleName": role, "tags": map[string]any{"key": []string{HeartbeatTag}}},
 				},
 			}),
@@ -80,7 +81,8 @@ func Second(direct []Rule, account, home string) (sending, reporting []Rule) {
 		report := r
 		if r.Name == SecondWay+locked {
 			// The second Region does not know the key, but gets no other call from home.
-			report.Pattern = patternOf(map[string]any{"source": services("kms"), "detail-type": []string{eventpattern.APICall}, "account": []string{account}, "region": []string{home}})
+			report.Pattern = patternOf(map[string]any{"source": services("kms"), "detail-type": []string{eventpattern.APICall},
+				"account": []string{account}, "region": []string{home}})
 		}
 		reporting = append(reporting, report)
 		r.Description += ": by way of the second Region"

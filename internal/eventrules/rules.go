@@ -213,10 +213,13 @@ func rules(prefix string) []Rule { //nolint:funlen // a list of patterns
 		{"user-sign-in", "An IAM user, or a person by a role, signs in to the console", compact(userSignIn), false, IAMUser},
 		{"user-change", "An IAM user or group, its credentials, MFA or permissions change", compact(userChange), false, IAMUser},
 		{"role-change", "A role, its trust policy or its permissions change", compact(roleChange), false, RootActivity},
-		{"account-change", "The account, its organization, password policy or sign-in policy changes", compact(accountChange), false, RootActivity},
-		{"guard-trail", "A trail, key, bus, alarm or text message that rootguard may need is changed or switched off", compact(guardTrail), false, RootActivity},
+		{"account-change", "The account, its organization, password policy or sign-in policy changes", compact(accountChange), false,
+			RootActivity},
+		{"guard-trail", "A trail, key, bus, alarm or text message that rootguard may need is changed or switched off", compact(guardTrail), false,
+			RootActivity},
 		{"guard-delivery", "The rules, topic, queues or table of rootguard are changed", compact(guardDelivery), false, RootActivity},
-		{"guard-function", "The functions of rootguard, their roles or logs, or the trail's bucket are changed", compact(guardFunction), false, RootActivity},
+		{"guard-function", "The functions of rootguard, their roles or logs, or the trail's bucket are changed", compact(guardFunction), false,
+			RootActivity},
 		{"guard-watch", "The alarms, schedules or stacks of rootguard are changed", compact(guardWatch), false, RootActivity},
 	}
 }

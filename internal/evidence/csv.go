@@ -30,7 +30,8 @@ func WriteCSV(w io.Writer, rows []Row) error {
 }
 
 func (r *Row) fields() []string {
-	fields := []string{r.Account, r.AccountName, stamp(r.AsOf), r.Name, r.Title, r.CISv3, r.CISv5, r.CISv7, r.SecurityHub, r.User, string(r.State), stamp(r.Since)}
+	fields := []string{r.Account, r.AccountName, stamp(r.AsOf), r.Name, r.Title, r.CISv3, r.CISv5, r.CISv7, r.SecurityHub, r.User,
+		string(r.State), stamp(r.Since)}
 	if e := r.Evidence; e != nil {
 		fields = append(fields, e.EventID, stamp(e.Time), e.Actor, e.What)
 	} else {

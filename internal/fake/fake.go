@@ -76,7 +76,8 @@ func (l *Ledger) attempts() (vain int, err error) {
 }
 
 // Update is guard.Claims'.
-func (l *Ledger) Update(ctx context.Context, claimKey, seriesKey string, decide func(guard.Claim, repeats.Series) (guard.Claim, repeats.Series)) error {
+func (l *Ledger) Update(ctx context.Context, claimKey, seriesKey string,
+	decide func(guard.Claim, repeats.Series) (guard.Claim, repeats.Series)) error {
 	return l.locked(ctx, "Ledger.Update", func() error {
 		vain, refused := l.attempts()
 		for range vain {

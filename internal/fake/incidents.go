@@ -91,7 +91,8 @@ type incidentRow struct {
 }
 
 // Amend is incident.Store'.
-func (s *Incidents) Amend(ctx context.Context, account string, from, to time.Time, decide func([]incident.Incident) incident.Incident) error {
+func (s *Incidents) Amend(ctx context.Context, account string, from, to time.Time,
+	decide func([]incident.Incident) incident.Incident) error {
 	return s.Script.call("Incidents.Amend", func() error {
 		s.mu.Lock()
 		defer s.mu.Unlock()

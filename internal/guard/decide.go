@@ -7,6 +7,7 @@ import (
 	"rootguard/internal/alert"
 	"rootguard/internal/attempts"
 	"rootguard/internal/detect"
+	"rootguard/internal/keys"
 	"rootguard/internal/repeats"
 )
 
@@ -145,7 +146,7 @@ func (c *Claim) Held(now time.Time, lease time.Duration) bool {
 func (s *Settings) lease(ev event, c Claim, sr repeats.Series, now time.Time) decision {
 	c.Key, c.State, c.LeaseUntil = ev.claim, Leased, now.Add(s.Lease)
 	c.Attempts++
-	c.AlertID = AlertID(ev.claim)
+	c.AlertID = keys.Alert(ev.claim)
 	if c.Kind == "" {
 		c.Kind = cmp.Or(ev.kind, alert.First)
 	}
@@ -161,7 +162,8 @@ func (s *Settings) lease(ev event, c Claim, sr repeats.Series, now time.Time) de
 
 // escalates notes a failed root sign-in and reports whether it is the one with
 // which they are too many, or was before. recent are the times of these.
-func (s *Settings) escalates(sr *repeats.Series, claim string, f *detect.Finding, n *repeats.Repeated, before bool) (recent []time.Time, escalates bool) {
+func (s *Settings) escalates(sr *repeats.Series, claim string, f *detect.Finding, n *repeats.Repeated, before bool) (recent []time.Time,
+	escalates bool) {
 	if f.ID != detect.RootSigninFailed || n.Escalated && !before {
 		return nil, before
 	}

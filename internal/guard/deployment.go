@@ -90,7 +90,7 @@ func (g *Guard) raiseDeployed(ctx context.Context, f detect.Finding, of deployin
 	res := Result{Outcome: detect.Outcome{Kind: detect.Matched, Finding: f}}
 	note := of.note
 	note.Session = "deployment " + of.id
-	ev := event{claim: ClaimKey(f.Account, "deployment/"+of.id), finding: note}
+	ev := event{claim: keys.Claim(f.Account, "deployment/"+of.id), finding: note}
 	if !of.announced { // those of several stacks, one after the other
 		ev.series, ev.once = keys.Account(f.Account)+"/deployments/"+string(f.ID), true
 	}
@@ -98,7 +98,7 @@ func (g *Guard) raiseDeployed(ctx context.Context, f detect.Finding, of deployin
 	if err != nil && !errors.Is(err, ErrBusy) {
 		return res, fmt.Errorf("reporting the deployment %s: %w", of.id, err)
 	}
-	key := ClaimKey(f.Account, f.EventID)
+	key := keys.Claim(f.Account, f.EventID)
 	duplicate, busy := false, false
 	err = g.deps.Ledger.Update(ctx, key, "", func(c Claim, _ repeats.Series) (Claim, repeats.Series) {
 		duplicate = c.State == Sent || c.State == Folded || c.State == Withheld

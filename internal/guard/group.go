@@ -86,7 +86,8 @@ func LeaveBehind(ctx context.Context, groups Groups, gr *Group, now time.Time) e
 		if cur.Key != "" {
 			return Group{}
 		}
-		return Group{Key: key, Of: gr.Key, First: gr.Sent, Batches: 1, Series: gr.Series, Opened: gr.Opened, Since: now, Until: now, Finding: gr.Finding}
+		return Group{Key: key, Of: gr.Key, First: gr.Sent, Batches: 1, Series: gr.Series, Opened: gr.Opened, Since: now,
+			Until: now, Finding: gr.Finding}
 	})
 	if err != nil {
 		return fmt.Errorf("leaving batch %d of group %s behind: %w", gr.Sent, gr.Key, err)

@@ -176,7 +176,8 @@ func (g *Guard) Handle(ctx context.Context, rec *cloudtrail.Record) (Result, err
 		told, err := g.raiseFound(ctx, res.Outcome.Finding)
 		res.Outcome, res.Disposition, res.Alert, res.Suppression = told.Outcome, told.Disposition, told.Alert, told.Suppression
 		if res.Disposition == Counted {
-			res.Outcome = detect.Outcome{Kind: detect.NotMatched, Reason: "one sign-in of an IAM user failed; it is counted, and reported where several of one user or from one address fail"}
+			res.Outcome = detect.Outcome{Kind: detect.NotMatched,
+				Reason: "one sign-in of an IAM user failed; it is counted, and reported where several of one user or from one address fail"}
 		}
 		err = errors.Join(err, g.spraying(ctx, &told.Outcome.Finding))
 		return res, errors.Join(err, later)
@@ -237,7 +238,7 @@ func (g *Guard) Raise(ctx context.Context, f detect.Finding) (Result, error) {
 	}
 	f, suppression, suppressErr := g.Suppressed(ctx, f)
 	later = errors.Join(later, suppressErr)
-	ev := event{claim: ClaimKey(f.Account, f.EventID), series: seriesKey(&f), finding: alert.BoundFinding(f), suppression: suppression}
+	ev := event{claim: keys.Claim(f.Account, f.EventID), series: seriesKey(&f), finding: alert.BoundFinding(f), suppression: suppression}
 	res, err := g.raise(ctx, ev, nil)
 	res.Outcome.Finding = f
 	return res, errors.Join(err, later)
@@ -271,8 +272,9 @@ type Notice struct {
 // Send publishes a notice, once.
 func (g *Guard) Send(ctx context.Context, n Notice) (Result, error) {
 	f := &n.Finding
-	key := cmp.Or(n.Key, ClaimKey(f.Account, cmp.Or(n.Claim, f.EventID)))
-	return g.raise(ctx, event{claim: key, finding: alert.BoundFinding(*f), kind: n.Kind, limited: n.Limited, digest: n.Digest, summary: n.Summary}, n.Incident)
+	key := cmp.Or(n.Key, keys.Claim(f.Account, cmp.Or(n.Claim, f.EventID)))
+	return g.raise(ctx, event{claim: key, finding: alert.BoundFinding(*f), kind: n.Kind, limited: n.Limited, digest: n.Digest,
+		summary: n.Summary}, n.Incident)
 }
 
 // raise is Raise for an event. of is the incident that its alert is about, nil
@@ -394,8 +396,9 @@ func (g *Guard) send(ctx context.Context, d *decision, a alert.Alert) error {
 // skew is by how much the clocks of two processes may differ.
 const skew = time.Minute
 
-// publishing bounds a publish by what is left of its lease by the clock of any other process, but for the write that follows. A lease shorter than any publish is that of a ledger that its
-// process has alone, which bounds nothing.
+// publishing bounds a publish by what is left of its lease by the clock of any other
+// process, but for the write that follows. A lease shorter than any publish is that of
+// a ledger that its process has alone, which bounds nothing.
 func (g *Guard) publishing(ctx context.Context, d *decision) (context.Context, context.CancelFunc) {
 	lease := g.settings.Lease
 	if lease < time.Second {
@@ -408,12 +411,14 @@ func (g *Guard) publishing(ctx context.Context, d *decision) (context.Context, c
 // even where the caller has given up: without it the alert is sent once more.
 const completeTimeout = 5 * time.Second
 
-func (g *Guard) complete(ctx context.Context, claimKey, seriesKey string, decide func(Claim, repeats.Series) (Claim, repeats.Series)) error {
+func (g *Guard) complete(ctx context.Context, claimKey, seriesKey string,
+	decide func(Claim, repeats.Series) (Claim, repeats.Series)) error {
 	return Complete(ctx, g.deps.Ledger, claimKey, seriesKey, decide)
 }
 
 // Complete stores what became of an event that was claimed, as Claims.Update does.
-func Complete(ctx context.Context, claims Claims, claimKey, seriesKey string, decide func(Claim, repeats.Series) (Claim, repeats.Series)) error {
+func Complete(ctx context.Context, claims Claims, claimKey, seriesKey string,
+	decide func(Claim, repeats.Series) (Claim, repeats.Series)) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), completeTimeout)
 	defer cancel()
 	if err := claims.Update(ctx, claimKey, seriesKey, decide); err != nil {

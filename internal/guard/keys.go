@@ -1,19 +1,12 @@
 package guard
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"strconv"
 	"time"
 
 	"rootguard/internal/detect"
 	"rootguard/internal/keys"
 )
-
-// ClaimKey is the key of an event's claim.
-func ClaimKey(account, eventID string) string {
-	return keys.Account(account) + "/" + keys.Bounded(eventID)
-}
 
 func seriesKey(f *detect.Finding) string {
 	session, account := f.Session, f.Account
@@ -42,10 +35,4 @@ func RollUpKey(gr *Group) string {
 	}
 	group, batch := gr.Next()
 	return "group/" + group + "/" + strconv.Itoa(batch)
-}
-
-// AlertID is the ID of the alert that a claim stands for.
-func AlertID(claimKey string) string {
-	sum := sha256.Sum256([]byte(claimKey))
-	return hex.EncodeToString(sum[:16])
 }

@@ -166,7 +166,7 @@ func (s *Settings) decideRollUp(key string, c Claim, sr repeats.Series, gr *Grou
 	}
 	c.Key, c.State, c.LeaseUntil = key, Leased, now.Add(s.Lease)
 	c.Attempts++
-	c.Kind, c.AlertID, c.Series = alert.RollUp, AlertID(key), cmp.Or(gr.Of, gr.Key)
+	c.Kind, c.AlertID, c.Series = alert.RollUp, keys.Alert(key), cmp.Or(gr.Of, gr.Key)
 	return decision{verdict: publish, claim: c}
 }
 

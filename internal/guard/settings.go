@@ -10,8 +10,9 @@ import (
 // Settings are what an operator may change. New replaces a zero field by its default.
 type Settings struct {
 	DedupWindow time.Duration // event time for which repeats are collected; default 15 min
-	Lease       time.Duration // how long a claim is kept from others: as long as a publish may take, and a minute by which clocks may differ. Default 90 s
-	Bootstrap   bootstrap.Options
+	// how long a claim is kept from others: as long as a publish may take, and a minute by which clocks may differ. Default 90 s
+	Lease     time.Duration
+	Bootstrap bootstrap.Options
 
 	// FailedSigninsHigh is how many failed root sign-ins within Window make an
 	// escalation of severity high; default 5.

@@ -33,7 +33,8 @@ func (g *Guard) RaiseUnseen(ctx context.Context, f detect.Finding, began time.Ti
 		return Result{}, fmt.Errorf("looking up the root session of event %s: %w", f.EventID, err)
 	}
 	if known {
-		return Result{Outcome: detect.Outcome{Kind: detect.NotMatched, Reason: "the beginning of root's session is on record"}, Disposition: Duplicate}, nil
+		return Result{Outcome: detect.Outcome{Kind: detect.NotMatched, Reason: "the beginning of root's session is on record"},
+			Disposition: Duplicate}, nil
 	}
 	return g.Raise(ctx, f)
 }

@@ -14,7 +14,8 @@ import (
 // Deadlines runs the contract of worker.Rows with deadlines. newRows returns empty ones.
 func Deadlines(t *testing.T, newRows func(t *testing.T) worker.Rows[mfadeadline.Deadline]) {
 	t.Helper()
-	Rows(t, newRows, mfadeadline.Deadline{Key: "123456789012/eve", Account: "123456789012", User: "eve", Due: t0, Revision: 3, Unanswered: 2, Failures: 4},
+	Rows(t, newRows, mfadeadline.Deadline{Key: "123456789012/eve", Account: "123456789012", User: "eve", Due: t0, Revision: 3,
+		Unanswered: 2, Failures: 4},
 		func(key string, due time.Time, revision int) mfadeadline.Deadline {
 			return mfadeadline.Deadline{Key: key, Due: due, Revision: revision}
 		}, func(d mfadeadline.Deadline) int { return d.Revision })
@@ -36,7 +37,8 @@ func Quarantines(t *testing.T, newQuarantines func(t *testing.T) quarantine.Rows
 // Ends runs the contract of worker.Rows with rows of what ends. newRows returns empty ones.
 func Ends(t *testing.T, newRows func(t *testing.T) worker.Rows[ending.Row]) {
 	t.Helper()
-	Rows(t, newRows, ending.Row{Key: "123456789012/2025-03-01T12:00:00Z/01234-56789", Account: "123456789012", Due: t0, Revision: 3, Failures: 4},
+	Rows(t, newRows, ending.Row{Key: "123456789012/2025-03-01T12:00:00Z/01234-56789", Account: "123456789012", Due: t0,
+		Revision: 3, Failures: 4},
 		func(key string, due time.Time, revision int) ending.Row {
 			return ending.Row{Key: key, Due: due, Revision: revision}
 		}, func(r ending.Row) int { return r.Revision })

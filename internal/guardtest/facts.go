@@ -27,7 +27,8 @@ func fullFact() bootstrap.Fact {
 		Last: t0.Add(time.Hour), LastEventID: "e-9", Actor: "root", ActorID: "123456789012",
 		Stage: "s", UserName: "eve", UserID: "AIDAEXAMPLE", NewName: "eva", Group: "g", Policy: "p", Admin: true, Serial: "s",
 		AccessKeyID: "ASIAEXAMPLE", TaskPolicy: "t", Until: t0.Add(15 * time.Minute), Reset: cloudtrail.Yes, What: "w",
-		Live: &bootstrap.LiveFact{AccountMFAEnabled: &one, RootVirtualMFA: &yes, ConsoleLogin: &yes, UserID: "AIDAEXAMPLE", MFADevices: []string{"d"}, Gone: true},
+		Live: &bootstrap.LiveFact{AccountMFAEnabled: &one, RootVirtualMFA: &yes, ConsoleLogin: &yes, UserID: "AIDAEXAMPLE",
+			MFADevices: []string{"d"}, Gone: true},
 	}
 }
 
@@ -269,7 +270,8 @@ func FactRows(t *testing.T, newJournal func(t *testing.T) FactsAndRows) {
 	t.Run("by prefix", func(t *testing.T) {
 		j := newJournal(t)
 		check(t, "of none", under(t, j, "a", ""))
-		add(t, j, fact("a", "root/1"), fact("a", "root/2"), fact("a", "root"), fact("a", "roots/1"), fact("a", "roo"), fact("b", "root/3"), fullFact())
+		add(t, j, fact("a", "root/1"), fact("a", "root/2"), fact("a", "root"), fact("a", "roots/1"), fact("a", "roo"),
+			fact("b", "root/3"), fullFact())
 		check(t, "all", under(t, j, "a", ""), "roo", "root", "root/1", "root/2", "roots/1")
 		check(t, "a prefix", under(t, j, "a", "root/"), "root/1", "root/2")
 		check(t, "an ID", under(t, j, "a", "root"), "root", "root/1", "root/2", "roots/1")

@@ -104,7 +104,8 @@ func Incidents(t *testing.T, newIncidents func(t *testing.T) incident.Store) {
 
 	t.Run("a range of time", func(t *testing.T) {
 		s := newIncidents(t)
-		for id, at := range map[string]time.Duration{"before": -61 * time.Second, "first": -time.Minute, "mid": 0, "middle": 0, "last": time.Minute, "after": 61 * time.Second} {
+		for id, at := range map[string]time.Duration{"before": -61 * time.Second, "first": -time.Minute, "mid": 0, "middle": 0,
+			"last": time.Minute, "after": 61 * time.Second} {
 			putIncident(t, s, incidentOf("a", id, t0.Add(at), time.Time{}))
 		}
 		putIncident(t, s, incidentOf("ab", "other", t0, time.Time{}))
@@ -180,7 +181,8 @@ func Incidents(t *testing.T, newIncidents func(t *testing.T) incident.Store) {
 		s := newIncidents(t)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if err := s.Amend(ctx, full.Account, full.Start, full.Start, func([]incident.Incident) incident.Incident { return full }); !errors.Is(err, context.Canceled) {
+		if err := s.Amend(ctx, full.Account, full.Start, full.Start, func([]incident.Incident) incident.Incident { return full }); !errors.Is(err,
+			context.Canceled) {
 			t.Errorf("Amend: %v, want context.Canceled", err)
 		}
 		if _, _, err := s.Find(ctx, full.ID); !errors.Is(err, context.Canceled) {
@@ -202,7 +204,8 @@ func Announcements(t *testing.T, newAnnouncements func(t *testing.T) (announceme
 	from := t0.Truncate(time.Second)
 	entry := func(account, id string, act announcement.Action, from time.Time) announcement.AuditEvent {
 		return announcement.AuditEvent{
-			Key: account + "/" + from.Format(time.RFC3339) + "/" + id + "/" + string(act), Action: act, ID: id, Account: account, From: from, Until: from.Add(time.Hour),
+			Key: account + "/" + from.Format(time.RFC3339) + "/" + id + "/" + string(act), Action: act, ID: id, Account: account, From: from,
+			Until: from.Add(time.Hour),
 			Owner: "alice", Reason: "a \"reason\" é", At: t0, Actor: detect.Actor{Type: "AssumedRole", Name: "Admin/alice", ARN: "arn"},
 		}
 	}
@@ -237,7 +240,8 @@ func Announcements(t *testing.T, newAnnouncements func(t *testing.T) (announceme
 
 	t.Run("a range of time", func(t *testing.T) {
 		s, _ := newAnnouncements(t)
-		for id, at := range map[string]time.Duration{"before": -time.Second, "first": 0, "last": 24 * time.Hour, "after": 24*time.Hour + time.Second} {
+		for id, at := range map[string]time.Duration{"before": -time.Second, "first": 0, "last": 24 * time.Hour,
+			"after": 24*time.Hour + time.Second} {
 			enter(t, s, entry("a", id, announcement.Opened, from.Add(at)))
 		}
 		enter(t, s, entry("a", "first", announcement.Closed, from))

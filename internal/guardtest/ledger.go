@@ -58,7 +58,8 @@ func fullFinding() detect.Finding {
 		Also: []detect.ID{detect.UserCreated}, Account: "123456789012", Region: "us-east-1",
 		EventTime: t0, EventID: "11111111-2222", EventSource: "iam.amazonaws.com", EventName: "CreateUser",
 		ErrorCode: "AccessDenied", SourceIP: "203.0.113.5", UserAgent: "aws-cli/2",
-		Actor:  detect.Actor{Type: "Root", Name: "root", ARN: "arn:aws:iam::123456789012:root", PrincipalID: "123456789012", AccessKeyID: "ASIAEXAMPLE"},
+		Actor: detect.Actor{Type: "Root", Name: "root", ARN: "arn:aws:iam::123456789012:root", PrincipalID: "123456789012",
+			AccessKeyID: "ASIAEXAMPLE"},
 		Target: detect.Target{UserName: "eve", UserID: "AIDAEXAMPLE", Resource: "r"}, MFA: cloudtrail.No,
 		Session: "arn:aws:iam::123456789012:root@2025-03-01T11:00:00Z",
 		CIS:     []string{"1.7"}, ATTACK: []string{"T1078.004"}, NextStep: "Ask.",
@@ -69,8 +70,10 @@ func fullRows() (guard.Claim, repeats.Series) {
 	f, of := fullFinding(), fullFinding()
 	return guard.Claim{
 			Key: "123456789012/11111111-2222", State: guard.Leased, LeaseUntil: t0.Add(45 * time.Second), Attempts: 2,
-			Kind: alert.Escalation, Finding: &f, AlertID: "abc", Series: "123456789012/s/root.activity", DeliveredTo: []string{"topic"}, IncidentPending: true,
-			Group: "123456789012/s/root.activity/2025-03-01T12:00:00Z", Throttled: true, Soon: true, Cut: &guard.Cut{Severity: detect.High, Late: true},
+			Kind: alert.Escalation, Finding: &f, AlertID: "abc", Series: "123456789012/s/root.activity", DeliveredTo: []string{"topic"},
+			IncidentPending: true,
+			Group:           "123456789012/s/root.activity/2025-03-01T12:00:00Z", Throttled: true, Soon: true,
+			Cut: &guard.Cut{Severity: detect.High, Late: true},
 		}, repeats.Series{
 			Key: "123456789012/s/root.activity", Finding: &of,
 			Grants:   []repeats.Grant{{Claim: "c", Time: t0, At: t0.Add(time.Nanosecond), Severity: detect.High, Escalation: true}},
@@ -86,7 +89,8 @@ func fullGroup() guard.Group {
 	}
 	return guard.Group{
 		Key: "123456789012/s/root.activity/2025-03-01T12:00:00Z", Series: "123456789012/s/root.activity",
-		Opened: t0, Until: t0.Add(15 * time.Minute), Batches: 4, Sent: 2, Since: t0.Add(time.Hour), Failures: 3, Retry: t0.Add(20 * time.Minute), Finding: fullFinding(),
+		Opened: t0, Until: t0.Add(15 * time.Minute), Batches: 4, Sent: 2, Since: t0.Add(time.Hour), Failures: 3, Retry: t0.Add(20 * time.Minute),
+		Finding: fullFinding(),
 		Alerted: 1, RollUps: 4, Pending: held, Sending: &held,
 	}
 }
@@ -298,7 +302,8 @@ func Ledger(t *testing.T, newLedger func(t *testing.T) guard.Ledger) {
 		if _, err := l.Due(ctx, t0, 1); !errors.Is(err, context.Canceled) {
 			t.Errorf("Due: %v, want context.Canceled", err)
 		}
-		if err := l.UpdateGroup(ctx, "a/s/g", func(guard.Group) guard.Group { return guard.Group{Key: "a/s/g"} }); !errors.Is(err, context.Canceled) {
+		if err := l.UpdateGroup(ctx, "a/s/g", func(guard.Group) guard.Group { return guard.Group{Key: "a/s/g"} }); !errors.Is(err,
+			context.Canceled) {
 			t.Errorf("UpdateGroup: %v, want context.Canceled", err)
 		}
 		if _, err := l.Count(ctx, "a/s/g", 0, "a/1"); !errors.Is(err, context.Canceled) {

@@ -50,7 +50,8 @@ func Checks(t *testing.T, newRounds func(t *testing.T) accountcheck.Checks) {
 	t.Helper()
 	one, none := 1, 0
 	full := accountcheck.Check{
-		Key: "123456789012/posture", Account: "123456789012", Kind: accountcheck.KindRoot, Due: t0, Revision: 3, Unanswered: 2, Failures: 4, Done: t0.Add(-time.Hour),
+		Key: "123456789012/posture", Account: "123456789012", Kind: accountcheck.KindRoot, Due: t0, Revision: 3, Unanswered: 2, Failures: 4,
+		Done:   t0.Add(-time.Hour),
 		Cursor: "AIDAEVE", Listed: t0.Add(-2 * time.Hour), Suspended: true,
 		Root: accountcheck.Root{
 			Known: &bootstrap.LiveFact{AccountMFAEnabled: &one, AccountAccessKeysPresent: &none}, Compared: t0,
@@ -60,17 +61,20 @@ func Checks(t *testing.T, newRounds func(t *testing.T) accountcheck.Checks) {
 		},
 		QueueFailures: 4, QueueError: "denied", Waited: 3,
 		Witness: accountcheck.Witness{
-			Began: t0.Add(-24 * time.Hour), Next: t0.Add(4 * time.Hour), Requested: t0.Add(-time.Minute), Generated: t0.Add(-4 * time.Hour), Why: "denied",
+			Began: t0.Add(-24 * time.Hour), Next: t0.Add(4 * time.Hour), Requested: t0.Add(-time.Minute), Generated: t0.Add(-4 * time.Hour),
+			Why: "denied",
 			Uses: []accountcheck.RootUse{
 				{RootUse: detect.RootUse{Credential: detect.Password, At: t0.Add(-3 * time.Hour)}, State: accountcheck.UseExplained, Changed: t0},
-				{RootUse: detect.RootUse{Credential: detect.AccessKey, At: t0.Add(-2 * time.Hour), Region: "us-east-1", Service: "s3"}, State: accountcheck.UseAlerted, Changed: t0},
+				{RootUse: detect.RootUse{Credential: detect.AccessKey, At: t0.Add(-2 * time.Hour), Region: "us-east-1", Service: "s3"},
+					State: accountcheck.UseAlerted, Changed: t0},
 			},
 		},
 		DayTwo: accountcheck.DayTwo{Results: []daytwo.Result{
 			{Step: daytwo.SecurityContact, State: bootstrap.Regressed, Since: t0, What: "none", Checked: t0, WasDone: true, Unknown: "denied"},
 		}},
 		Discovery: accountcheck.Discovery{
-			Began: t0, Complete: true, Refused: "no", Unreachable: 2, UnreachableIDs: []string{"1", "2"}, QueueFailures: 1, QueueFailureIDs: []string{"3"}, QueueError: "denied",
+			Began: t0, Complete: true, Refused: "no", Unreachable: 2, UnreachableIDs: []string{"1", "2"}, QueueFailures: 1,
+			QueueFailureIDs: []string{"3"}, QueueError: "denied",
 			NoReport: 2, NoReportIDs: []string{"4", "5"}, NoReportWhy: "throttled",
 			Unplaced: 1, UnplacedIDs: []string{"6"},
 		},

@@ -18,7 +18,8 @@ import (
 // Rows runs the contract of worker.Rows. newRows returns empty ones, full is a row
 // with every field set, row makes one with little more than a key, a time at which
 // it is due and a revision, and revision is that of a row.
-func Rows[T worker.Row](t *testing.T, newRows func(t *testing.T) worker.Rows[T], full T, row func(key string, due time.Time, revision int) T, revision func(T) int) {
+func Rows[T worker.Row](t *testing.T, newRows func(t *testing.T) worker.Rows[T], full T, row func(key string, due time.Time,
+	revision int) T, revision func(T) int) {
 	t.Helper()
 	var none T
 	get := func(t *testing.T, rows worker.Rows[T], key string) T {

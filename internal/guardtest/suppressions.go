@@ -24,7 +24,8 @@ func Suppressions(t *testing.T, newSuppressions func(t *testing.T) (suppression.
 	until := now.Add(time.Hour).Truncate(time.Second)
 	event := func(account, id string, action suppression.Action, until time.Time) suppression.AuditEvent {
 		return suppression.AuditEvent{
-			Key: account + "/" + until.Format(time.RFC3339) + "/" + id + "/" + string(action), Action: action, ID: id, Account: account, Until: until,
+			Key: account + "/" + until.Format(time.RFC3339) + "/" + id + "/" + string(action), Action: action, ID: id,
+			Account: account, Until: until,
 			At: now, Actor: detect.Actor{Type: "AssumedRole", Name: "Admin/alice", ARN: "arn"}, Reason: "a \"reason\" é",
 			Finding: detect.UserAdminGranted, Principal: detect.AnyPrincipal, Owner: "alice",
 		}
@@ -60,7 +61,8 @@ func Suppressions(t *testing.T, newSuppressions func(t *testing.T) (suppression.
 
 	t.Run("a range of time", func(t *testing.T) {
 		s, _ := newSuppressions(t)
-		for id, at := range map[string]time.Duration{"before": -time.Second, "first": 0, "last": suppression.Max, "after": suppression.Max + time.Second} {
+		for id, at := range map[string]time.Duration{"before": -time.Second, "first": 0, "last": suppression.Max,
+			"after": suppression.Max + time.Second} {
 			appended(t, s, event("a", id, suppression.Added, until.Add(at)))
 		}
 		appended(t, s, event("a", "first", suppression.Removed, until))

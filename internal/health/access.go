@@ -68,13 +68,16 @@ func (c *Checker) judgeRole(name string, r *Role) verdict {
 	cli := func(call string) string { return "aws iam " + call + " --role-name " + name }
 	if r.Boundary != c.want.Boundary {
 		if r.Boundary == "" {
-			return warn("The role "+name+" has no permissions boundary, and was deployed with "+c.want.Boundary, cli("put-role-permissions-boundary")+" --permissions-boundary "+c.want.Boundary)
+			return warn("The role "+name+" has no permissions boundary, and was deployed with "+c.want.Boundary,
+				cli("put-role-permissions-boundary")+" --permissions-boundary "+c.want.Boundary)
 		}
-		return surely("The role "+name+" has the permissions boundary "+r.Boundary+", with which it was not deployed: calls that it leaves out are denied",
+		return surely("The role "+name+" has the permissions boundary "+r.Boundary+
+			", with which it was not deployed: calls that it leaves out are denied",
 			cli("delete-role-permissions-boundary"))
 	}
 	if len(r.Attached) > 0 {
-		return surely("The role "+name+" has the policy "+r.Attached[0]+" attached, with which it was not deployed", cli("detach-role-policy")+" --policy-arn "+r.Attached[0])
+		return surely("The role "+name+" has the policy "+r.Attached[0]+" attached, with which it was not deployed", cli("detach-role-policy")+
+			" --policy-arn "+r.Attached[0])
 	}
 	var all []statement
 	for _, policy := range slices.Sorted(maps.Keys(r.Inline)) {
@@ -84,7 +87,8 @@ func (c *Checker) judgeRole(name string, r *Role) verdict {
 		}
 		for i := range statements {
 			if s := &statements[i]; s.Effect != "Allow" {
-				return surely(fmt.Sprintf("The policy %s of the role %s denies, in %s, and rootguard deploys none that does", policy, name, s.named()), c.policyFix(name, policy, len(r.Inline)))
+				return surely(fmt.Sprintf("The policy %s of the role %s denies, in %s, and rootguard deploys none that does", policy, name, s.named()),
+					c.policyFix(name, policy, len(r.Inline)))
 			}
 		}
 		all = append(all, statements...)
@@ -100,7 +104,8 @@ func (c *Checker) judgeRole(name string, r *Role) verdict {
 	}
 	if len(r.Inline) > 1 {
 		names := slices.Sorted(maps.Keys(r.Inline))
-		return fail(fmt.Sprintf("The role %s has %d policies, and was deployed with one: %s", name, len(names), strings.Join(names[:min(len(names), 5)], ", ")),
+		return fail(fmt.Sprintf("The role %s has %d policies, and was deployed with one: %s", name, len(names),
+			strings.Join(names[:min(len(names), 5)], ", ")),
 			"Delete what is not rootguard's: "+cli("delete-role-policy")+" --policy-name NAME")
 	}
 	return c.judgeTrust(name, r.Trust)
@@ -110,7 +115,8 @@ func (c *Checker) judgeRole(name string, r *Role) verdict {
 // by a deployment that changes it.
 func (c *Checker) policyFix(role, policy string, policies int) string {
 	if policies > 1 {
-		return fmt.Sprintf("aws iam delete-role-policy --role-name %s --policy-name %s; where that is the one deployed: %s", role, policy, c.again())
+		return fmt.Sprintf("aws iam delete-role-policy --role-name %s --policy-name %s; where that is the one deployed: %s", role, policy,
+			c.again())
 	}
 	return c.again()
 }
@@ -132,7 +138,8 @@ func (c *Checker) judgeTrust(name, policy string) verdict {
 	trusted := false
 	for i := range statements {
 		s := &statements[i]
-		lambda := s.Effect == "Allow" && !s.inverse() && len(s.Condition) == 0 && slices.Contains(s.Principal.Service, "lambda.amazonaws.com") && covers(s.Action, "sts:AssumeRole")
+		lambda := s.Effect == "Allow" && !s.inverse() && len(s.Condition) == 0 && slices.Contains(s.Principal.Service, "lambda.amazonaws.com") &&
+			covers(s.Action, "sts:AssumeRole")
 		switch {
 		case lambda:
 			trusted = true
@@ -187,7 +194,8 @@ func (c *Checker) judgeBus(b *EventBus, region string, members bool) verdict {
 	for i := range statements {
 		s := &statements[i]
 		if s.Effect != "Allow" {
-			return surely(fmt.Sprintf("The policy of the default event bus of %s denies, in %s: events of other Regions and accounts may not arrive", region, s.named()),
+			return surely(fmt.Sprintf("The policy of the default event bus of %s denies, in %s: events of other Regions and accounts may not arrive",
+				region, s.named()),
 				fmt.Sprintf("aws events remove-permission --region %s --event-bus-name default --statement-id %s", region, s.Sid))
 		}
 		admitted = admitted || s.Sid == sid && covers(s.Action, "events:PutEvents")
@@ -248,11 +256,13 @@ func (c *Checker) judgeTablePolicy(policy string, roles []string) verdict {
 			return warn(fmt.Sprintf("The policy of the table %s lets in others, in %s", c.want.Table, s.named()), remove)
 		}
 		if s.Effect != "Deny" {
-			return surely(fmt.Sprintf("The policy of the table %s lets in others, in %s: rows written from elsewhere can silence alerts", c.want.Table, s.named()), remove)
+			return surely(fmt.Sprintf("The policy of the table %s lets in others, in %s: rows written from elsewhere can silence alerts",
+				c.want.Table, s.named()), remove)
 		}
 		for _, role := range roles {
 			if !spares(s, role) {
-				return surely(fmt.Sprintf("The policy of the table %s denies the role %s, in %s: nothing can be claimed, so no alert is sent", c.want.Table, nameOf(role), s.named()), remove)
+				return surely(fmt.Sprintf("The policy of the table %s denies the role %s, in %s: nothing can be claimed, so no alert is sent",
+					c.want.Table, nameOf(role), s.named()), remove)
 			}
 		}
 		guarded = guarded || covers(s.Action, "dynamodb:PutItem")

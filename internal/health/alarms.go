@@ -51,7 +51,8 @@ func (c *Checker) judgeAlarms(alarms []Alarm) verdict {
 			continue
 		}
 		if !alarms[i].Enabled {
-			faults = append(faults, surely("The alarm "+name+" does not ring: its actions are disabled", cli("enable-alarm-actions")+" --alarm-names "+name))
+			faults = append(faults, surely("The alarm "+name+" does not ring: its actions are disabled",
+				cli("enable-alarm-actions")+" --alarm-names "+name))
 		}
 		for _, topic := range c.topicARNs() {
 			if !slices.Contains(alarms[i].Actions, topic) {

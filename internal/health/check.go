@@ -214,7 +214,8 @@ func (c *check) result(ctx context.Context) Result {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	v := c.run(ctx)
-	r := Result{ID: c.id, Group: c.group, Region: c.region, Proves: c.proves, Outcome: v.outcome, Severity: c.severity, Why: v.why, Fix: v.fix, More: v.more, certain: v.certain, patient: v.patient, once: v.once, enabled: v.enabled}
+	r := Result{ID: c.id, Group: c.group, Region: c.region, Proves: c.proves, Outcome: v.outcome, Severity: c.severity, Why: v.why, Fix: v.fix,
+		More: v.more, certain: v.certain, patient: v.patient, once: v.once, enabled: v.enabled}
 	if v.severity != 0 {
 		r.Severity = v.severity
 	}
@@ -247,7 +248,8 @@ type answers struct {
 }
 
 func (c *Checker) newAnswers() *answers {
-	a := &answers{names: c.functionNames(), functions: map[string]*once[Function]{}, topics: map[string]*once[Topic]{}, receivers: map[string]*once[Receivers]{}}
+	a := &answers{names: c.functionNames(), functions: map[string]*once[Function]{}, topics: map[string]*once[Topic]{},
+		receivers: map[string]*once[Receivers]{}}
 	for _, name := range a.names {
 		full := c.function(name)
 		a.functions[name] = &once[Function]{ask: func(ctx context.Context) (Function, error) { return c.ports.Functions.Function(ctx, full) }}
@@ -269,8 +271,10 @@ func (c *Checker) newAnswers() *answers {
 func (c *Checker) checks(state State, unread error, at time.Time) []check {
 	a := c.newAnswers()
 	all := slices.Concat([]check{c.trail()}, c.rules(), []check{c.bus()}, c.functionChecks(a))
-	return slices.Concat(all, c.heartbeats(state, unread, at, slices.Clone(all)), c.roles(a), c.queues(), c.topicChecks(a), c.receivers(a, state),
-		c.tableChecks(a), []check{c.tableAccess(a)}, []check{c.unsent(at)}, c.alarms(), c.lost(state, at), c.regions(state), c.forwarders(state), c.second(state))
+	return slices.Concat(all, c.heartbeats(state, unread, at, slices.Clone(all)), c.roles(a), c.queues(),
+		c.topicChecks(a), c.receivers(a, state),
+		c.tableChecks(a), []check{c.tableAccess(a)}, []check{c.unsent(at)}, c.alarms(), c.lost(state, at), c.regions(state),
+		c.forwarders(state), c.second(state))
 }
 
 // Inspect makes every check as of a time, and whether the sweep runs besides.

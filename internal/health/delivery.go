@@ -13,7 +13,8 @@ import (
 // again is how what is gone is made again. CloudFormation does not see that, and a
 // stack that was destroyed leaves its table, without which the guard would forget.
 func (c *Checker) anew() string {
-	return fmt.Sprintf(`make destroy; set "table": %q in cdk.json, so that the new stack goes on with the table, which is kept; make deploy`, c.want.Table)
+	return fmt.Sprintf(`make destroy; set "table": %q in cdk.json, so that the new stack goes on with the table, which is kept; make deploy`,
+		c.want.Table)
 }
 
 func (c *Checker) again() string {
@@ -88,29 +89,33 @@ func (c *Checker) topicChecks(a *answers) []check {
 			},
 		}
 	}
-	checks := []check{topic("alerts", c.want.Alerts, "Somebody has confirmed to receive alerts", detect.Critical, func(ctx context.Context, t *Topic) verdict {
-		if t.Confirmed+t.Pending+t.Deleted == 0 && c.want.Chat != "" {
-			if chat, err := found[c.want.Chat].get(ctx); err == nil && chat.Confirmed > 0 {
-				return well() // a channel is all that is wanted
+	checks := []check{topic("alerts", c.want.Alerts, "Somebody has confirmed to receive alerts", detect.Critical,
+		func(ctx context.Context, t *Topic) verdict {
+			if t.Confirmed+t.Pending+t.Deleted == 0 && c.want.Chat != "" {
+				if chat, err := found[c.want.Chat].get(ctx); err == nil && chat.Confirmed > 0 {
+					return well() // a channel is all that is wanted
+				}
 			}
-		}
-		return c.judgeTopic(c.want.Alerts, t)
-	})}
+			return c.judgeTopic(c.want.Alerts, t)
+		})}
 	if c.want.Escalation != "" {
 		checks = append(checks, topic("escalation", c.want.Escalation, "Somebody has confirmed to receive critical alerts", detect.High,
 			func(_ context.Context, t *Topic) verdict { return c.judgeTopic(c.want.Escalation, t) }))
 	}
 	if c.want.Chat != "" {
-		checks = append(checks, topic("chat", c.want.Chat, "A chat channel receives alerts", detect.High, func(_ context.Context, t *Topic) verdict {
-			if t.Confirmed > 0 {
-				return well()
-			}
-			return fail("No chat channel is subscribed to the topic "+nameOf(c.want.Chat), "In the Amazon Q Developer console, configure a channel with this topic")
-		}))
+		checks = append(checks, topic("chat", c.want.Chat, "A chat channel receives alerts", detect.High,
+			func(_ context.Context, t *Topic) verdict {
+				if t.Confirmed > 0 {
+					return well()
+				}
+				return fail("No chat channel is subscribed to the topic "+nameOf(c.want.Chat),
+					"In the Amazon Q Developer console, configure a channel with this topic")
+			}))
 	}
 	if c.want.Key != "" {
 		checks = append(checks, check{
-			id: "key", group: "topics", region: c.want.Region, severity: detect.Critical, every: SlowEvery, proves: "The topics' key can be used", run: c.key,
+			id: "key", group: "topics", region: c.want.Region, severity: detect.Critical, every: SlowEvery, proves: "The topics' key can be used",
+			run: c.key,
 		})
 	}
 	return checks
@@ -139,9 +144,11 @@ func (c *Checker) judgeTopic(arn string, t *Topic) verdict {
 	case t.Pending > 0:
 		return surely("Nobody receives what the topic "+nameOf(arn)+" sends: "+waiting, confirm)
 	case t.Deleted > 0:
-		return surely(fmt.Sprintf("Nobody receives what the topic %s sends: %d subscriptions were removed of late", nameOf(arn), t.Deleted), subscribe)
+		return surely(fmt.Sprintf("Nobody receives what the topic %s sends: %d subscriptions were removed of late", nameOf(arn), t.Deleted),
+			subscribe)
 	default:
-		return surely("Nobody is subscribed to the topic "+nameOf(arn)+": either no receiver is set, or none confirmed within the days for which AWS waits", subscribe)
+		return surely("Nobody is subscribed to the topic "+nameOf(arn)+
+			": either no receiver is set, or none confirmed within the days for which AWS waits", subscribe)
 	}
 }
 
@@ -152,7 +159,8 @@ func (c *Checker) judgeDelivery(arn, policy string) verdict {
 		return well()
 	}
 	return warn("The topic "+nameOf(arn)+" has a delivery policy of its own: HTTPS endpoints may get messages late, or too few attempts",
-		fmt.Sprintf("aws sns set-topic-attributes --region %s --topic-arn %s --attribute-name DeliveryPolicy --attribute-value ''", c.want.Region, arn))
+		fmt.Sprintf("aws sns set-topic-attributes --region %s --topic-arn %s --attribute-name DeliveryPolicy --attribute-value ''", c.want.Region,
+			arn))
 }
 
 // judgeKey holds a topic's key against the one deployed. CloudWatch and EventBridge
@@ -168,11 +176,14 @@ func (c *Checker) judgeKey(topic, key string) verdict {
 	case nameOf(key) == nameOf(c.want.Key):
 		return well()
 	case c.want.Key == "":
-		return verdict{outcome: Failed, severity: detect.High, fix: fix, why: fmt.Sprintf("The topic %s uses the key %s, and rootguard has none: alarms, rules and functions may not be able to use it", topic, key)}
+		return verdict{outcome: Failed, severity: detect.High, fix: fix,
+			why: fmt.Sprintf("The topic %s uses the key %s, and rootguard has none: alarms, rules and functions may not be able to use it", topic,
+				key)}
 	case key == "":
 		return warn("The topic "+topic+" does not encrypt alerts", fix)
 	default:
-		return verdict{outcome: Failed, severity: detect.High, fix: fix, why: fmt.Sprintf("The topic %s uses the key %s and not rootguard's, which alarms and rules can use", topic, key)}
+		return verdict{outcome: Failed, severity: detect.High, fix: fix,
+			why: fmt.Sprintf("The topic %s uses the key %s and not rootguard's, which alarms and rules can use", topic, key)}
 	}
 }
 
@@ -191,7 +202,8 @@ func (c *Checker) key(ctx context.Context) verdict {
 		if !k.Deleted.IsZero() {
 			when = k.Deleted.UTC().Format(time.RFC3339)
 		}
-		return surely("The topics' key cannot be used, and is gone for ever at "+when+": no alert can be published", cli("cancel-key-deletion")+" && "+cli("enable-key"))
+		return surely("The topics' key cannot be used, and is gone for ever at "+when+": no alert can be published", cli("cancel-key-deletion")+
+			" && "+cli("enable-key"))
 	default:
 		return surely("The topics' key cannot be used, it is "+k.State+": no alert can be published", cli("enable-key"))
 	}
@@ -213,7 +225,8 @@ func (c *Checker) tableChecks(a *answers) []check {
 	gone := c.tableGone()
 	update := fmt.Sprintf("--region %s --table-name %s", c.want.Region, name)
 	return []check{{
-		id: "table", group: "table", region: c.want.Region, severity: detect.Critical, every: SlowEvery, proves: "The table and its index of what is due can be used",
+		id: "table", group: "table", region: c.want.Region, severity: detect.Critical, every: SlowEvery,
+		proves: "The table and its index of what is due can be used",
 		run: func(ctx context.Context) verdict {
 			t, err := a.table.get(ctx)
 			if err != nil {
@@ -222,7 +235,8 @@ func (c *Checker) tableChecks(a *answers) []check {
 			return c.judgeTable(&t)
 		},
 	}, {
-		id: "table.protection", group: "table", region: c.want.Region, severity: detect.Medium, every: SlowEvery, proves: "The table is kept from deletion, can be restored, and drops what is old",
+		id: "table.protection", group: "table", region: c.want.Region, severity: detect.Medium, every: SlowEvery,
+		proves: "The table is kept from deletion, can be restored, and drops what is old",
 		run: func(ctx context.Context) verdict {
 			t, err := a.table.get(ctx)
 			if err != nil {
@@ -234,13 +248,16 @@ func (c *Checker) tableChecks(a *answers) []check {
 			}
 			var faults []verdict
 			if !t.DeletionProtection {
-				faults = append(faults, fail("The table "+name+" can be deleted by one call", "aws dynamodb update-table "+update+" --deletion-protection-enabled"))
+				faults = append(faults, fail("The table "+name+" can be deleted by one call", "aws dynamodb update-table "+update+
+					" --deletion-protection-enabled"))
 			}
 			if !p.PointInTimeRecovery {
-				faults = append(faults, fail("The table "+name+" has no point-in-time recovery", "aws dynamodb update-continuous-backups "+update+" --point-in-time-recovery-specification PointInTimeRecoveryEnabled=true"))
+				faults = append(faults, fail("The table "+name+" has no point-in-time recovery", "aws dynamodb update-continuous-backups "+update+
+					" --point-in-time-recovery-specification PointInTimeRecoveryEnabled=true"))
 			}
 			if p.TTL != config.TableTTL {
-				faults = append(faults, fail("The table "+name+" keeps rows that have expired", "aws dynamodb update-time-to-live "+update+" --time-to-live-specification Enabled=true,AttributeName="+config.TableTTL))
+				faults = append(faults, fail("The table "+name+" keeps rows that have expired", "aws dynamodb update-time-to-live "+update+
+					" --time-to-live-specification Enabled=true,AttributeName="+config.TableTTL))
 			}
 			return worst(faults)
 		},
@@ -254,7 +271,8 @@ func (c *Checker) judgeTable(t *Table) verdict {
 	const index = config.TableDueIndex
 	switch {
 	case !t.Inaccessible.IsZero():
-		return surely(fmt.Sprintf("The table %s cannot be used since %s: DynamoDB may not use its key %s. After 7 days it archives the table", name, stamp(t.Inaccessible), t.Key),
+		return surely(fmt.Sprintf("The table %s cannot be used since %s: DynamoDB may not use its key %s. After 7 days it archives the table",
+			name, stamp(t.Inaccessible), t.Key),
 			fmt.Sprintf("aws kms enable-key --region %s --key-id %s; then, where the key is not yours: aws dynamodb update-table %s --sse-specification Enabled=false", c.want.Region, t.Key, update))
 	case t.Status != "ACTIVE" && t.Status != "UPDATING":
 		return fail("The table "+name+" is "+t.Status, "Wait, or see it: aws dynamodb describe-table "+update)
@@ -266,10 +284,12 @@ func (c *Checker) judgeTable(t *Table) verdict {
 	case t.Indexes[index] != "ACTIVE":
 		return fail("The index "+index+" of the table "+name+" is "+t.Indexes[index], "Wait, or see it: aws dynamodb describe-table "+update)
 	case t.Provisioned:
-		return surely("The table "+name+" has a provisioned throughput, beyond which calls are refused", "aws dynamodb update-table "+update+" --billing-mode PAY_PER_REQUEST")
+		return surely("The table "+name+" has a provisioned throughput, beyond which calls are refused", "aws dynamodb update-table "+update+
+			" --billing-mode PAY_PER_REQUEST")
 	case t.ReadLimit > 0 || t.WriteLimit > 0:
 		return surely(fmt.Sprintf("The table %s, or its index, is limited to %d reads and %d writes a second (0: no limit), beyond which calls are refused", name, t.ReadLimit, t.WriteLimit),
-			"aws dynamodb update-table "+update+" --on-demand-throughput MaxReadRequestUnits=-1,MaxWriteRequestUnits=-1, and the same for its index: --global-secondary-index-updates")
+			"aws dynamodb update-table "+update+
+				" --on-demand-throughput MaxReadRequestUnits=-1,MaxWriteRequestUnits=-1, and the same for its index: --global-secondary-index-updates")
 	case t.Key == "" || nameOf(t.Key) == nameOf(c.want.Key):
 		return well()
 	}

@@ -226,7 +226,8 @@ func (e *Episode) days(at time.Time) int { return int(at.Sub(e.Told) / remindEve
 // finding is what a stage shows.
 func (e *Episode) finding(account string, at time.Time, s stage) detect.Finding {
 	fault := detect.Fault{
-		Account: account, Region: e.Region, Check: e.Check, Since: e.Since, Severity: e.Severity, Why: e.Why, Fix: e.Fix, Unchecked: e.Unchecked, Nonce: e.Nonce,
+		Account: account, Region: e.Region, Check: e.Check, Since: e.Since, Severity: e.Severity, Why: e.Why, Fix: e.Fix,
+		Unchecked: e.Unchecked, Nonce: e.Nonce,
 	}
 	switch s {
 	case worse:

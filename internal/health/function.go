@@ -108,13 +108,16 @@ func (c *Checker) judgeFunction(name string, f *Function) verdict {
 	case f.State == "Pending":
 		return fail("The function "+name+" is not ready yet: "+f.Reason, "Wait until a deployment is done")
 	case f.Runtime != runtime:
-		return fail(fmt.Sprintf("The function %s has the runtime %s, for which it is not built", name, f.Runtime), cli("update-function-configuration")+" --runtime "+runtime)
+		return fail(fmt.Sprintf("The function %s has the runtime %s, for which it is not built", name, f.Runtime),
+			cli("update-function-configuration")+" --runtime "+runtime)
 	}
 	if f.VPC != "" {
-		return surely("The function "+name+" is in the VPC "+f.VPC+", from which it may not reach AWS", cli("update-function-configuration")+" --vpc-config SubnetIds=[],SecurityGroupIds=[]")
+		return surely("The function "+name+" is in the VPC "+f.VPC+", from which it may not reach AWS", cli("update-function-configuration")+
+			" --vpc-config SubnetIds=[],SecurityGroupIds=[]")
 	}
 	if f.Timeout < least {
-		return fail(fmt.Sprintf("The function %s is stopped after %s, before it can be done", name, f.Timeout), cli("update-function-configuration")+fmt.Sprintf(" --timeout %d", int(least.Seconds())))
+		return fail(fmt.Sprintf("The function %s is stopped after %s, before it can be done", name, f.Timeout),
+			cli("update-function-configuration")+fmt.Sprintf(" --timeout %d", int(least.Seconds())))
 	}
 	var wrong []string
 	for _, v := range []struct{ name, want string }{
@@ -145,17 +148,21 @@ func (c *Checker) judgeCode(name, full string, f *Function) verdict {
 	}
 	switch want := c.want.Code[name]; {
 	case len(f.Layers) > 0:
-		return surely("The function "+full+" has the layer "+f.Layers[0]+", with which it was not deployed", cli("update-function-configuration")+" --layers []")
+		return surely("The function "+full+" has the layer "+f.Layers[0]+", with which it was not deployed", cli("update-function-configuration")+
+			" --layers []")
 	case f.RuntimeUpdates != "" && f.RuntimeUpdates != "Auto":
-		return fail("The function "+full+" stays on one version of its runtime: updates are "+f.RuntimeUpdates, cli("put-runtime-management-config")+" --update-runtime-on Auto")
+		return fail("The function "+full+" stays on one version of its runtime: updates are "+f.RuntimeUpdates,
+			cli("put-runtime-management-config")+" --update-runtime-on Auto")
 	case f.Handler != handler:
-		return fail("The function "+full+" has the handler "+f.Handler+", and was deployed with "+handler, cli("update-function-configuration")+" --handler "+handler)
+		return fail("The function "+full+" has the handler "+f.Handler+", and was deployed with "+handler, cli("update-function-configuration")+
+			" --handler "+handler)
 	case want == "":
 		return warn("Which code was deployed is not known: rootguard was deployed by an older version", "Deploy again: make deploy")
 	case f.Update == "InProgress":
 		return well() // a deployment changes the code first, and then what was deployed
 	case f.Code != want:
-		return fail("The function "+full+" runs other code than was deployed", "See who called UpdateFunctionCode, then deploy again after a change of the code: CloudFormation leaves alone what it thinks unchanged. To see its hash: "+cli("get-function-configuration")+" --query CodeSha256")
+		return fail("The function "+full+" runs other code than was deployed",
+			"See who called UpdateFunctionCode, then deploy again after a change of the code: CloudFormation leaves alone what it thinks unchanged. To see its hash: "+cli("get-function-configuration")+" --query CodeSha256")
 	}
 	return well()
 }

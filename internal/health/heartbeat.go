@@ -78,7 +78,8 @@ func (c *Checker) heartbeats(state State, unproved error, at time.Time, links []
 	}
 	found := &once[[]Beat]{ask: func(ctx context.Context) ([]Beat, error) { return c.ports.Store.Beats(ctx, recent) }}
 	// Until the first is late there is nothing to say in a run: it is no fault.
-	idle := unproved == nil && !slices.ContainsFunc(state.Beats, func(b Outstanding) bool { return at.Sub(b.At) >= Timely && at.Sub(b.At) <= stale })
+	idle := unproved == nil && !slices.ContainsFunc(state.Beats,
+		func(b Outstanding) bool { return at.Sub(b.At) >= Timely && at.Sub(b.At) <= stale })
 	checks := make([]check, len(Probed()))
 	for i, name := range Probed() {
 		checks[i] = check{
@@ -89,9 +90,12 @@ func (c *Checker) heartbeats(state State, unproved error, at time.Time, links []
 				case unproved != nil:
 					return unanswered(unproved)
 				case latest.IsZero():
-					return verdict{outcome: Unknown, why: "No heartbeat was recorded yet", fix: "The sweep records one within 5 minutes, which comes out within " + minutes(Timely) + ": rootguard doctor --wait 15m"}
+					return verdict{outcome: Unknown, why: "No heartbeat was recorded yet",
+						fix: "The sweep records one within 5 minutes, which comes out within " + minutes(Timely) + ": rootguard doctor --wait 15m"}
 				case len(recent) == 0:
-					return verdict{outcome: Unknown, why: "The last heartbeat was recorded at " + stamp(latest), fix: "See that the function " + c.function(eventrules.Sweep) + " runs every 5 minutes, and records one every " + minutes(HeartbeatEvery) + ": its log says what keeps it"}
+					return verdict{outcome: Unknown, why: "The last heartbeat was recorded at " + stamp(latest), fix: "See that the function " +
+						c.function(eventrules.Sweep) + " runs every 5 minutes, and records one every " + minutes(HeartbeatEvery) +
+						": its log says what keeps it"}
 				}
 				beats, err := found.get(ctx)
 				if err != nil {
@@ -125,13 +129,15 @@ func (c *Checker) judgeBeats(ctx context.Context, function string, beats []Beat,
 			return c.missed(ctx, function, b, links)
 		}
 	}
-	return verdict{outcome: Unknown, why: "The heartbeat is under way", fix: "It comes out within " + minutes(Timely) + ": rootguard doctor --wait 15m"}
+	return verdict{outcome: Unknown, why: "The heartbeat is under way", fix: "It comes out within " + minutes(Timely) +
+		": rootguard doctor --wait 15m"}
 }
 
 // missed names the link that keeps a heartbeat, the first that is not well on its
 // way from CloudTrail to the function.
 func (c *Checker) missed(ctx context.Context, function string, b *Beat, links []check) verdict {
-	why := fmt.Sprintf("The heartbeat of %s, the call iam:TagRole on the role %s, did not come out at the function %s", stamp(b.Put), eventrules.SweepRole(c.want.Prefix), c.function(function))
+	why := fmt.Sprintf("The heartbeat of %s, the call iam:TagRole on the role %s, did not come out at the function %s", stamp(b.Put),
+		eventrules.SweepRole(c.want.Prefix), c.function(function))
 	rule := "heartbeat-" + function
 	for _, id := range []string{"trail", "rule." + rule, "target." + rule, "permission." + function, "function." + function} {
 		i := slices.IndexFunc(links, func(k check) bool { return k.id == id })
@@ -142,7 +148,8 @@ func (c *Checker) missed(ctx context.Context, function string, b *Beat, links []
 			return fail(why+". The reason is the check "+id+": "+r.Why, r.Fix)
 		}
 	}
-	lookup := fmt.Sprintf("aws cloudtrail lookup-events --region %s --lookup-attributes AttributeKey=EventName,AttributeValue=TagRole", c.want.Region)
+	lookup := fmt.Sprintf("aws cloudtrail lookup-events --region %s --lookup-attributes AttributeKey=EventName,AttributeValue=TagRole",
+		c.want.Region)
 	if len(b.Received) == 0 {
 		return fail(why+", nor at any other. The trail, the rules and the functions are as deployed: CloudTrail or EventBridge does not deliver, or the functions cannot write the table",
 			"See whether CloudTrail has the call: "+lookup+" -- then the AWS Health Dashboard, the functions' logs and rootguard redrive --dry-run")
@@ -181,7 +188,8 @@ type heartbeat struct {
 // sweep is the check, for the doctor, that the checks are made without one.
 func (c *Checker) sweep(state State, unread error, at time.Time) check {
 	return check{
-		id: "sweep", group: "heartbeat", region: c.want.Region, severity: detect.Critical, proves: "The function sweep makes these checks every 5 minutes",
+		id: "sweep", group: "heartbeat", region: c.want.Region, severity: detect.Critical,
+		proves: "The function sweep makes these checks every 5 minutes",
 		run: func(context.Context) verdict {
 			name := c.function(eventrules.Sweep)
 			switch {
@@ -190,9 +198,11 @@ func (c *Checker) sweep(state State, unread error, at time.Time) check {
 			case state.At.IsZero():
 				return warn("The function "+name+" has not made these checks yet", "A new stack does within 5 minutes: look again then")
 			case state.At.Sub(at) > apart:
-				return warn("The state of the checks is dated "+stamp(state.At)+", which is yet to come", "Check the clock here, and see who else writes the table "+c.want.Table)
+				return warn("The state of the checks is dated "+stamp(state.At)+", which is yet to come",
+					"Check the clock here, and see who else writes the table "+c.want.Table)
 			case at.Sub(state.At) > silence:
-				return surely("The function "+name+" last made these checks at "+stamp(state.At)+": since then nothing is reminded of, and nothing that fails is reported",
+				return surely("The function "+name+" last made these checks at "+stamp(state.At)+
+					": since then nothing is reminded of, and nothing that fails is reported",
 					"Fix what is reported of rule.schedule-sweep, target.schedule-sweep, permission.sweep and function.sweep; else see the function's log")
 			}
 			return well()

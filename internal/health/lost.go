@@ -115,14 +115,17 @@ func (c *Checker) lost(state State, at time.Time) []check {
 				if len(all) == 0 {
 					return well()
 				}
-				return surely(fmt.Sprintf("%s between %s and %s: %s%s", what, stamp(from), stamp(to), strings.Join(all[:min(len(all), 5)], ", "), more(len(all)-5)), fix)
+				return surely(fmt.Sprintf("%s between %s and %s: %s%s", what, stamp(from), stamp(to), strings.Join(all[:min(len(all), 5)], ", "),
+					more(len(all)-5)), fix)
 			},
 		}
 	}
 	replay := "Fix what else these checks report; what happened in that time is in the trail's log files: rootguard replay s3://BUCKET/PREFIX"
 	return []check{
-		one("rules", "EventBridge lost no event of a rule", "EventBridge could neither deliver events nor keep them in the queue", replay, 0, metrics.rules),
-		one("functions", "No event that a function failed on was lost", "AWS Lambda could not keep events that a function failed on in the queue", replay, len(metrics.rules), metrics.functions),
+		one("rules", "EventBridge lost no event of a rule", "EventBridge could neither deliver events nor keep them in the queue",
+			replay, 0, metrics.rules),
+		one("functions", "No event that a function failed on was lost", "AWS Lambda could not keep events that a function failed on in the queue",
+			replay, len(metrics.rules), metrics.functions),
 		one("topics", "Amazon SNS lost no message", "Amazon SNS could not deliver messages to a receiver",
 			"See which receiver it is: rootguard doctor names those that are gone; of text messages and HTTPS, SNS logs the cause where delivery status logging is on. Sent alerts: rootguard status", len(metrics.rules)+len(metrics.functions), metrics.topics),
 	}

@@ -23,7 +23,8 @@ func (c *Checker) receivers(a *answers, state State) []check {
 	for _, t := range []struct {
 		id, arn  string
 		severity detect.Severity
-	}{{"alerts", c.want.Alerts, detect.Critical}, {"escalation", c.want.Escalation, detect.High}, {"chat", c.want.Chat, detect.High}, {"second", second, detect.High}} {
+	}{{"alerts", c.want.Alerts, detect.Critical}, {"escalation", c.want.Escalation, detect.High}, {"chat", c.want.Chat,
+		detect.High}, {"second", second, detect.High}} {
 		if t.arn == "" {
 			continue
 		}
@@ -91,7 +92,7 @@ func (c *Checker) ours(s *Receiver) bool {
 	return s.Protocol == "lambda" && strings.HasSuffix(s.Endpoint, ":function:"+c.function(config.SecurityHub))
 }
 
-func (c *Checker) judgeReceivers(arn string, r *Receivers) verdict { //nolint:gocognit // one case for each kind of receiver
+func (c *Checker) judgeReceivers(arn string, r *Receivers) verdict { //nolint:funlen,gocognit // one case for each kind of receiver
 	cli := func(call string) string { return "aws sns " + call + " --region " + regionOf(arn) }
 	if r.DataProtection != "" {
 		return surely("The topic "+nameOf(arn)+" has a data protection policy, by which SNS may mask alerts or not deliver them",
@@ -117,7 +118,8 @@ func (c *Checker) judgeReceivers(arn string, r *Receivers) verdict { //nolint:go
 		if route := c.want.Routes[id]; route != "" && arn == c.want.Alerts {
 			if config.FilterID(s.Filter) != route || s.FilterScope == "MessageBody" {
 				return surely(fmt.Sprintf("The receiver %s %s of the topic %s has the filter %.100q, with which it was not deployed: it does not get the alerts of its route", s.Protocol, s.Endpoint, nameOf(arn), s.Filter),
-					cli("set-subscription-attributes")+" --subscription-arn "+s.ARN+" --attribute-name FilterPolicy --attribute-value FILTER, where FILTER is the FilterPolicy that its subscription has in the stack's template: aws cloudformation get-template")
+					cli("set-subscription-attributes")+" --subscription-arn "+s.ARN+
+						" --attribute-name FilterPolicy --attribute-value FILTER, where FILTER is the FilterPolicy that its subscription has in the stack's template: aws cloudformation get-template")
 			}
 			continue
 		}
@@ -156,17 +158,22 @@ func (c *Checker) judgeReceivers(arn string, r *Receivers) verdict { //nolint:go
 			which = " (" + strings.Join(ended[:min(len(ended), 5)], ", ") + ")"
 		}
 		return verdict{outcome: Failed, severity: detect.High,
-			why: fmt.Sprintf("%d of %d receivers of the topic %s are subscribed no more%s, or never confirmed in time; left: %s", gone, len(c.want.Receivers[arn]), nameOf(arn), which, left),
-			fix: cli("subscribe") + " --topic-arn " + arn + " --protocol PROTOCOL --notification-endpoint ENDPOINT, as cdk.json has it; CloudFormation does not make it again. Or take it out of cdk.json, then: make deploy"}
+			why: fmt.Sprintf("%d of %d receivers of the topic %s are subscribed no more%s, or never confirmed in time; left: %s", gone,
+				len(c.want.Receivers[arn]), nameOf(arn), which, left),
+			fix: cli("subscribe") + " --topic-arn " + arn +
+				" --protocol PROTOCOL --notification-endpoint ENDPOINT, as cdk.json has it; CloudFormation does not make it again. Or take it out of cdk.json, then: make deploy"}
 	case len(added) > 0 && arn != c.want.Chat:
-		return warn(fmt.Sprintf("The topic %s has receivers that are not in cdk.json: %s%s", nameOf(arn), strings.Join(added[:min(len(added), 5)], ", "), more(len(added)-5)),
-			"Where you do not know them: "+cli("list-subscriptions-by-topic")+" --topic-arn "+arn+", and: "+cli("unsubscribe")+" --subscription-arn ARN")
+		return warn(fmt.Sprintf("The topic %s has receivers that are not in cdk.json: %s%s", nameOf(arn), strings.Join(added[:min(len(added), 5)],
+			", "), more(len(added)-5)),
+			"Where you do not know them: "+cli("list-subscriptions-by-topic")+" --topic-arn "+arn+", and: "+cli("unsubscribe")+
+				" --subscription-arn ARN")
 	case r.Unprotected != nil:
 		v := unanswered(r.Unprotected)
 		v.outcome = Warning
 		return v
 	case r.More > 0:
-		return warn(fmt.Sprintf("The filters of %d receivers of the topic %s were not read: there are too many", r.More, nameOf(arn)), "See them: "+cli("get-subscription-attributes")+" --subscription-arn ARN")
+		return warn(fmt.Sprintf("The filters of %d receivers of the topic %s were not read: there are too many", r.More, nameOf(arn)),
+			"See them: "+cli("get-subscription-attributes")+" --subscription-arn ARN")
 	}
 	return well()
 }
@@ -175,7 +182,8 @@ func (c *Checker) judgeReceivers(arn string, r *Receivers) verdict { //nolint:go
 // without a login (Amazon SNS API Reference, ConfirmSubscription,
 // AuthenticateOnUnsubscribe).
 func (c *Checker) judgeUnsubscribe(arn string, r *Receivers) verdict {
-	confirm := fmt.Sprintf("aws sns confirm-subscription --region %s --topic-arn %s --authenticate-on-unsubscribe true --token TOKEN", regionOf(arn), arn)
+	confirm := fmt.Sprintf("aws sns confirm-subscription --region %s --topic-arn %s --authenticate-on-unsubscribe true --token TOKEN",
+		regionOf(arn), arn)
 	const where = "; TOKEN is in the address of the mail's link, which is not to be opened"
 	open := make([]string, 0, len(r.List))
 	fix := ""
@@ -205,7 +213,8 @@ func (c *Checker) judgeUnsubscribe(arn string, r *Receivers) verdict {
 	if len(open) == 0 {
 		return well()
 	}
-	return warn(fmt.Sprintf("Whoever gets a message of the topic %s, or a forwarded one, can end the subscription by the link in it: %s%s", nameOf(arn), strings.Join(open[:min(len(open), 5)], ", "), more(len(open)-5)), fix)
+	return warn(fmt.Sprintf("Whoever gets a message of the topic %s, or a forwarded one, can end the subscription by the link in it: %s%s",
+		nameOf(arn), strings.Join(open[:min(len(open), 5)], ", "), more(len(open)-5)), fix)
 }
 
 // judgeTexting reports what keeps text messages from being sent (Amazon SNS
@@ -228,7 +237,8 @@ func (c *Checker) judgeTexting(t *Texting) verdict {
 		return warn("The account is in the SMS sandbox: text messages go to verified numbers only",
 			fmt.Sprintf("Verify each number (aws sns create-sms-sandbox-phone-number --region %s --phone-number NUMBER), or leave the sandbox in the Amazon SNS console", c.want.Region))
 	case limit <= 1:
-		return warn(fmt.Sprintf("The account may spend $%.2f a month on text messages, which is a few of them; the rest is not sent", limit), raise)
+		return warn(fmt.Sprintf("The account may spend $%.2f a month on text messages, which is a few of them; the rest is not sent", limit),
+			raise)
 	}
 	return well()
 }

@@ -50,7 +50,8 @@ func (c *Checker) judgeRegions(enabled, reported []string) verdict {
 	v := well()
 	switch {
 	case len(news) > 0:
-		v = surely("The account has enabled "+strings.Join(news, ", ")+", from where no event is forwarded: what root does there is not seen", regionsFix(news))
+		v = surely("The account has enabled "+strings.Join(news, ", ")+", from where no event is forwarded: what root does there is not seen",
+			regionsFix(news))
 		v.once = true
 	case len(open) > 0:
 		v = warn("No event is forwarded from "+strings.Join(open, ", ")+": what root does there is not seen", regionsFix(open))

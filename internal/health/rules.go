@@ -75,7 +75,8 @@ func (c *Checker) chooseRules() ([]wantedRule, error) {
 	queue := c.queueARN(c.want.Undelivered)
 	var wanted []wantedRule
 	add := func(r eventrules.Rule, targets ...wantedTarget) {
-		wanted = append(wanted, wantedRule{name: r.Name, region: c.want.Region, state: stateOf(r), description: r.Description, pattern: r.Pattern, targets: targets})
+		wanted = append(wanted, wantedRule{name: r.Name, region: c.want.Region, state: stateOf(r), description: r.Description,
+			pattern: r.Pattern, targets: targets})
 	}
 	for _, r := range slices.Concat(rules, eventrules.Heartbeats(c.want.Prefix, c.want.Account)) {
 		add(r, wantedTarget{arn: c.functionARN(r.Function), deadLetters: queue})
@@ -101,8 +102,9 @@ func (c *Checker) chooseRules() ([]wantedRule, error) {
 	}
 	for _, name := range c.scheduled() {
 		wanted = append(wanted, wantedRule{
-			name: "schedule-" + name, region: c.want.Region, state: enabled, schedule: eventrules.Schedule, description: "The schedule of the function " + name,
-			targets: []wantedTarget{{arn: c.functionARN(name), deadLetters: queue}},
+			name: "schedule-" + name, region: c.want.Region, state: enabled, schedule: eventrules.Schedule,
+			description: "The schedule of the function " + name,
+			targets:     []wantedTarget{{arn: c.functionARN(name), deadLetters: queue}},
 		})
 	}
 	return wanted, nil
@@ -222,7 +224,8 @@ func putTarget(rule string, w *wantedRule, t wantedTarget) string {
 	if w.schedule != "" {
 		age, attempts = 5*60, 10
 	}
-	spec := map[string]any{"Id": "function", "Arn": t.arn, "RetryPolicy": map[string]int{"MaximumEventAgeInSeconds": age, "MaximumRetryAttempts": attempts}}
+	spec := map[string]any{"Id": "function", "Arn": t.arn, "RetryPolicy": map[string]int{"MaximumEventAgeInSeconds": age,
+		"MaximumRetryAttempts": attempts}}
 	if t.deadLetters != "" {
 		spec["DeadLetterConfig"] = map[string]string{"Arn": t.deadLetters}
 	}
@@ -259,7 +262,8 @@ func (c *Checker) forwarders(state State) []check { //nolint:funlen,gocognit // 
 			if region == c.want.Second {
 				r = eventrules.Elsewhere(r, c.want.Region)
 			}
-			wanted[i] = wantedRule{name: r.Name, region: region, state: stateOf(r), pattern: r.Pattern, targets: []wantedTarget{{arn: bus, deadLetters: c.arn("sqs", region, queue)}}}
+			wanted[i] = wantedRule{name: r.Name, region: region, state: stateOf(r), pattern: r.Pattern,
+				targets: []wantedTarget{{arn: bus, deadLetters: c.arn("sqs", region, queue)}}}
 		}
 		checks = append(checks, check{
 			id: forwarderOf + region, group: "regions", region: region, severity: detect.High, every: SlowEvery,
@@ -270,7 +274,8 @@ func (c *Checker) forwarders(state State) []check { //nolint:funlen,gocognit // 
 					return unanswered(err)
 				}
 				if len(there) == 0 {
-					none := surely("There is no rule "+prefix+"… in "+region, "Deploy the stack "+stack(region)+", or take "+region+" out of regions in cdk.json")
+					none := surely("There is no rule "+prefix+"… in "+region, "Deploy the stack "+stack(region)+", or take "+region+
+						" out of regions in cdk.json")
 					none.certain, none.patient = !patient, patient
 					return none
 				}

@@ -57,7 +57,8 @@ func (c *Checker) Run(ctx context.Context, raiser Raiser, at time.Time) (slog.Va
 	now, nonce := c.now(), rand.Text()
 	var dated error
 	if state.ahead(at, now) {
-		dated = fmt.Errorf("the state of the checks is dated %s, which is yet to come: another clock is wrong, or someone else writes the table", stamp(state.At))
+		dated = fmt.Errorf("the state of the checks is dated %s, which is yet to come: another clock is wrong, or someone else writes the table",
+			stamp(state.At))
 	}
 	err = c.ports.Store.UpdateHealth(ctx, func(was State) (State, bool) {
 		state = was.observed(at, now, results, exists, nonce)

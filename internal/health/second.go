@@ -88,8 +88,10 @@ func (c *Checker) secondRules() []wantedRule {
 	to := wantedTarget{arn: c.secondTopic(), deadLetters: c.arn("sqs", c.want.Second, config.ForwardQueue(c.want.Prefix)), rewrites: true}
 	var wanted []wantedRule
 	for _, r := range reporting {
-		wanted = append(wanted, wantedRule{name: r.Name, region: c.want.Second, state: stateOf(r), pattern: r.Pattern, targets: []wantedTarget{to}})
+		wanted = append(wanted, wantedRule{name: r.Name, region: c.want.Second, state: stateOf(r), pattern: r.Pattern,
+			targets: []wantedTarget{to}})
 	}
 	alive := eventrules.Alive(c.want.Prefix, c.want.Account)
-	return append(wanted, wantedRule{name: eventrules.SecondWay + alive.Name, region: c.want.Second, state: stateOf(alive), pattern: alive.Pattern, targets: []wantedTarget{{any: true}}})
+	return append(wanted, wantedRule{name: eventrules.SecondWay + alive.Name, region: c.want.Second, state: stateOf(alive),
+		pattern: alive.Pattern, targets: []wantedTarget{{any: true}}})
 }

@@ -52,7 +52,8 @@ func (c *Checker) judgeTrails(trails []Trail) verdict {
 		best := usable[0]
 		if own := slices.IndexFunc(faulty, func(j judged) bool { return c.named(j.Trail) }); own >= 0 {
 			bad := faulty[own]
-			return warn(fmt.Sprintf("The trail %s, which is set as one that feeds rootguard, %s; %s does instead", bad.Name, bad.fault, best.Name), bad.fix)
+			return warn(fmt.Sprintf("The trail %s, which is set as one that feeds rootguard, %s; %s does instead", bad.Name, bad.fault, best.Name),
+				bad.fix)
 		}
 		if best.shortcoming != "" {
 			return warn(fmt.Sprintf("The trail %s %s", best.Name, best.shortcoming), best.fix)
@@ -100,7 +101,8 @@ func (c *Checker) judgeTrail(t *Trail) judged {
 	case !t.MultiRegion && len(c.want.Regions) > 0:
 		j.shortcoming, j.fix = "is of "+t.HomeRegion+" alone, so that sign-ins elsewhere are not seen", update
 	case t.DeliveryError != "":
-		j.shortcoming, j.fix = "cannot write its log files: "+t.DeliveryError, "Mend the policy of the trail's bucket or key: its log files are what rootguard replay reads"
+		j.shortcoming, j.fix = "cannot write its log files: "+
+			t.DeliveryError, "Mend the policy of the trail's bucket or key: its log files are what rootguard replay reads"
 	}
 	return j
 }

@@ -44,7 +44,8 @@ func (c *Checker) unsent(at time.Time) check {
 			switch {
 			case !oldest.IsZero():
 				return surely("A roll-up of alerts has not been sent since "+stamp(oldest),
-					"Read why in the log of the function "+c.function("sweep")+", fix the topics that rootguard doctor names, and see who else writes the table "+c.want.Table)
+					"Read why in the log of the function "+c.function("sweep")+
+						", fix the topics that rootguard doctor names, and see who else writes the table "+c.want.Table)
 			case err != nil:
 				return unanswered(err)
 			}

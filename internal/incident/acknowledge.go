@@ -73,7 +73,8 @@ func (d *Desk) AcknowledgeAll(ctx context.Context, ids []string, ack Ack, home s
 	}
 	given := make([]Given, len(ids))
 	ack.At = d.book.now()
-	ack.Batch = &Batch{ID: keys.ShortID(ack.Actor.ARN + "\n" + ack.At.UTC().Format(time.RFC3339Nano) + "\n" + strings.Join(ids, "\n")), Account: home}
+	ack.Batch = &Batch{ID: keys.ShortID(ack.Actor.ARN + "\n" + ack.At.UTC().Format(time.RFC3339Nano) + "\n" + strings.Join(ids, "\n")),
+		Account: home}
 	worker.Each(len(ids), func(i int) {
 		in, already, err := d.give(ctx, ids[i], ack)
 		given[i] = Given{ids[i], in, already, err}

@@ -524,7 +524,8 @@ func (d *Desk) renotify(ctx context.Context, in *Incident, r *run) error {
 		told.Repeat, told.Repeats = passed, len(after)
 		f := in.Finding
 		f.Title += fmt.Sprintf(" (repeat %d of %d)", passed, told.Repeats)
-		if _, err := d.notices.Collect(ctx, of, guard.Notice{Finding: f, Claim: resendClaim(in, passed), Kind: alert.Resend, Incident: told, At: r.at}); err != nil {
+		if _, err := d.notices.Collect(ctx, of, guard.Notice{Finding: f, Claim: resendClaim(in, passed), Kind: alert.Resend,
+			Incident: told, At: r.at}); err != nil {
 			return err
 		}
 		r.collected++

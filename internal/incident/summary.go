@@ -64,5 +64,6 @@ func summedOf(a *alert.Alert, of *alert.SummaryAccount) detect.Finding {
 }
 
 func listed(of *alert.SummaryAccount, it *alert.SummaryItem) detect.Finding {
-	return detect.Listed(it.Finding, of.Account, detect.Target{UserName: it.User, UserID: it.UserID}, it.MFADue, it.Stage == alert.StageResolved, it.At)
+	return detect.Listed(it.Finding, of.Account, detect.Target{UserName: it.User, UserID: it.UserID}, it.MFADue,
+		it.Stage == alert.StageResolved, it.At)
 }

@@ -25,7 +25,8 @@ func aboutUsers(f *detect.Finding) bool {
 // it takes out.
 func users(a *alert.Alert) (added, removed []string) {
 	if a.Summary == nil {
-		a = &alert.Alert{Summary: &alert.Summary{Accounts: []alert.SummaryAccount{{Findings: []alert.SummaryItem{alert.ItemOf(&a.Finding, nil)}}}}}
+		a = &alert.Alert{Summary: &alert.Summary{Accounts: []alert.SummaryAccount{{Findings: []alert.SummaryItem{alert.ItemOf(&a.Finding,
+			nil)}}}}}
 	}
 	for i := range a.Summary.Accounts {
 		for j := range a.Summary.Accounts[i].Findings {

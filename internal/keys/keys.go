@@ -78,3 +78,12 @@ func ReadID(text string) (id string, ok bool) {
 	}
 	return text[:5] + "-" + text[5:], true
 }
+
+// Claim is the key of the claim of an event.
+func Claim(account, eventID string) string { return Account(account) + "/" + Bounded(eventID) }
+
+// Alert is the ID of the alert that a claim is for.
+func Alert(claim string) string {
+	sum := sha256.Sum256([]byte(claim))
+	return hex.EncodeToString(sum[:16])
+}

@@ -10,15 +10,19 @@ import (
 
 // AccountChecker checks accounts, each in its time.
 type AccountChecker interface {
-	DiscoverAccounts(ctx context.Context, home accountcheck.HubAccount, org accountcheck.Organization, at time.Time) (accountcheck.Discovered, error)
-	CheckRoots(ctx context.Context, roots accountcheck.Roots, forwarders accountcheck.Forwarders, at time.Time) (accountcheck.RootsChecked, error)
-	CheckUsers(ctx context.Context, users accountcheck.Users, reports accountcheck.CredentialReports, at time.Time) (accountcheck.UsersChecked, error)
+	DiscoverAccounts(ctx context.Context, home accountcheck.HubAccount, org accountcheck.Organization, at time.Time) (accountcheck.Discovered,
+		error)
+	CheckRoots(ctx context.Context, roots accountcheck.Roots, forwarders accountcheck.Forwarders, at time.Time) (accountcheck.RootsChecked,
+		error)
+	CheckUsers(ctx context.Context, users accountcheck.Users, reports accountcheck.CredentialReports, at time.Time) (accountcheck.UsersChecked,
+		error)
 	CheckReports(ctx context.Context, reports accountcheck.CredentialReports, at time.Time) (accountcheck.ReportsChecked, error)
 }
 
 // DayTwoChecker checks the steps of day two of accounts.
 type DayTwoChecker interface {
-	CheckDayTwo(ctx context.Context, home accountcheck.HubAccount, reader accountcheck.DayTwoReader, at time.Time) (accountcheck.DayTwoChecked, error)
+	CheckDayTwo(ctx context.Context, home accountcheck.HubAccount, reader accountcheck.DayTwoReader, at time.Time) (accountcheck.DayTwoChecked,
+		error)
 }
 
 // CheckDayTwo is the task of checking the steps of day two.
@@ -35,7 +39,8 @@ func CheckDayTwo(g DayTwoChecker, home accountcheck.HubAccount, reader accountch
 
 // RouteChecker finds to which routes accounts belong.
 type RouteChecker interface {
-	CheckRoutes(ctx context.Context, home accountcheck.HubAccount, placer accountcheck.Placer, at time.Time) (accountcheck.RoutesChecked, error)
+	CheckRoutes(ctx context.Context, home accountcheck.HubAccount, placer accountcheck.Placer, at time.Time) (accountcheck.RoutesChecked,
+		error)
 }
 
 // CheckRoutes is the task of finding to which routes accounts belong. placer is nil
@@ -60,7 +65,8 @@ type IAM interface {
 // AccountTasks are the tasks that check accounts: which there are, how their root
 // users and the queues of their forwarders stand, which IAM users they have, and
 // whether root was used without an event of it. org and forwarders are nil outside an organization.
-func AccountTasks(g AccountChecker, iam IAM, home accountcheck.HubAccount, org accountcheck.Organization, forwarders accountcheck.Forwarders) []Task {
+func AccountTasks(g AccountChecker, iam IAM, home accountcheck.HubAccount, org accountcheck.Organization,
+	forwarders accountcheck.Forwarders) []Task {
 	return []Task{
 		{"discovery", func(ctx context.Context, at time.Time) (slog.Value, error) {
 			did, err := g.DiscoverAccounts(ctx, home, org, at)
@@ -77,8 +83,10 @@ func AccountTasks(g AccountChecker, iam IAM, home accountcheck.HubAccount, org a
 				return slog.Value{}, err
 			}
 			return slog.GroupValue(append([]slog.Attr{
-				slog.Int("accounts", did.Checked), slog.Int("alerted", did.Alerted), slog.Int("resolved", did.Resolved), slog.Int("waiting", did.Waiting),
-				slog.Int("unanswered", did.Unanswered), slog.Int("queues_with_events", did.Backlogged), slog.Int("queue_failures", did.QueueFailures), slog.Bool("more", did.More),
+				slog.Int("accounts", did.Checked), slog.Int("alerted", did.Alerted), slog.Int("resolved", did.Resolved),
+				slog.Int("waiting", did.Waiting),
+				slog.Int("unanswered", did.Unanswered), slog.Int("queues_with_events", did.Backlogged), slog.Int("queue_failures", did.QueueFailures),
+				slog.Bool("more", did.More),
 			}, list("unreachable", did.Unreachable)...)...), err
 		}},
 		{"credential_reports", func(ctx context.Context, at time.Time) (slog.Value, error) {
@@ -87,7 +95,8 @@ func AccountTasks(g AccountChecker, iam IAM, home accountcheck.HubAccount, org a
 				return slog.Value{}, err
 			}
 			return slog.GroupValue(append([]slog.Attr{
-				slog.Int("reports", did.Reports), slog.Int("requested", did.Requested), slog.Int("alerted", did.Alerted), slog.Int("resolved", did.Resolved),
+				slog.Int("reports", did.Reports), slog.Int("requested", did.Requested), slog.Int("alerted", did.Alerted),
+				slog.Int("resolved", did.Resolved),
 				slog.Int("waiting", did.Waiting), slog.Int("unanswered", did.Unanswered), slog.Bool("more", did.More),
 			}, list("unreachable", did.Unreachable)...)...), err
 		}},
@@ -97,8 +106,10 @@ func AccountTasks(g AccountChecker, iam IAM, home accountcheck.HubAccount, org a
 				return slog.Value{}, err
 			}
 			return slog.GroupValue(append([]slog.Attr{
-				slog.Int("accounts", did.Accounts), slog.Int("users", did.Checked), slog.Int("one_by_one", did.Asked), slog.Int("found", did.Found), slog.Int("gone", did.Gone),
-				slog.Int("without_mfa", did.WithoutMFA), slog.Int("unanswered", did.Unanswered), slog.Int("waiting", did.Waiting), slog.Bool("more", did.More),
+				slog.Int("accounts", did.Accounts), slog.Int("users", did.Checked), slog.Int("one_by_one", did.Asked), slog.Int("found", did.Found),
+				slog.Int("gone", did.Gone),
+				slog.Int("without_mfa", did.WithoutMFA), slog.Int("unanswered", did.Unanswered), slog.Int("waiting", did.Waiting),
+				slog.Bool("more", did.More),
 			}, list("unreachable", did.Unreachable)...)...), err
 		}},
 	}

@@ -165,7 +165,8 @@ func (s *subject) contradicts(live bootstrap.LiveFact) string {
 	switch {
 	case live.Gone:
 		return "IAM does not know the user" + lag
-	case !has && (s.event == "CreateLoginProfile" || s.event == "UpdateLoginProfile" || s.event == "ChangePassword" || s.event == "ConsoleLogin"):
+	case !has && (s.event == "CreateLoginProfile" || s.event == "UpdateLoginProfile" || s.event == "ChangePassword" ||
+		s.event == "ConsoleLogin"):
 		return "IAM knows no console password" + lag
 	case has && s.event == "DeleteLoginProfile":
 		return "IAM knows a console password" + lag

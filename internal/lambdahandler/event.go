@@ -89,7 +89,8 @@ func heartbeatIn(detail []byte) string {
 	if !bytes.Contains(detail, []byte("TagRole")) || json.Unmarshal(detail, &rec) != nil {
 		return ""
 	}
-	self := rec.UserIdentity.Type == "AssumedRole" && rec.RequestParameters.RoleName != "" && rec.UserIdentity.SessionContext.SessionIssuer.UserName == rec.RequestParameters.RoleName
+	self := rec.UserIdentity.Type == "AssumedRole" && rec.RequestParameters.RoleName != "" &&
+		rec.UserIdentity.SessionContext.SessionIssuer.UserName == rec.RequestParameters.RoleName
 	if rec.EventSource != "iam.amazonaws.com" || rec.EventName != "TagRole" || rec.ErrorCode != "" || !self {
 		return ""
 	}
@@ -104,7 +105,8 @@ func heartbeatIn(detail []byte) string {
 // Record reads the CloudTrail record of an event that is no schedule's and no heartbeat.
 func (e *Event) Record() (cloudtrail.Record, []cloudtrail.Defect, error) {
 	rec, defects, err := cloudtrail.Decode(e.Detail)
-	if err == nil && rec.EventVersion == "" && rec.EventSource == "" && rec.EventName == "" && rec.UserIdentity == (cloudtrail.UserIdentity{}) {
+	if err == nil && rec.EventVersion == "" && rec.EventSource == "" && rec.EventName == "" &&
+		rec.UserIdentity == (cloudtrail.UserIdentity{}) {
 		err = cloudtrail.ErrNoRecord
 	}
 	if err != nil {

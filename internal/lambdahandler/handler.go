@@ -145,7 +145,8 @@ func (h *Handler) handle(ctx context.Context, payload json.RawMessage, o *outcom
 	o.record, o.defects = &rec, defects
 
 	if !rec.Category.IsCall() { // a rule of one's own, or a redrive, may send such events
-		o.result = guard.Result{Disposition: guard.Ignored, Outcome: detect.Outcome{Kind: detect.Skipped, Reason: "no call: an event of the category " + rec.Category.String()}}
+		o.result = guard.Result{Disposition: guard.Ignored, Outcome: detect.Outcome{Kind: detect.Skipped,
+			Reason: "no call: an event of the category " + rec.Category.String()}}
 		return nil
 	}
 	o.result, err = h.deps.Guard.Handle(ctx, &rec)

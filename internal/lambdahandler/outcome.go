@@ -88,7 +88,7 @@ func (o *outcome) log(ctx context.Context, logger *slog.Logger, now time.Time, d
 }
 
 // about is what was handled, and what became of it.
-func (o *outcome) about() []slog.Attr { //nolint:gocognit // one case for each outcome
+func (o *outcome) about() []slog.Attr { //nolint:funlen,gocognit // one case for each outcome
 	var attrs []slog.Attr
 	text := func(name, value string) {
 		if value != "" {
@@ -155,7 +155,8 @@ func (o *outcome) about() []slog.Attr { //nolint:gocognit // one case for each o
 		attrs = append(attrs, slog.Group("live", live...))
 	}
 	if b := o.beat; b != nil {
-		attrs = append(attrs, slog.Group("heartbeat", slog.String("id", o.event.Heartbeat), slog.String("result", b.result), slog.Float64("latency_ms", ms(b.latency))))
+		attrs = append(attrs, slog.Group("heartbeat", slog.String("id", o.event.Heartbeat), slog.String("result", b.result),
+			slog.Float64("latency_ms", ms(b.latency))))
 	}
 	if s := o.swept; s.Checked+s.Unanswered > 0 || s.More {
 		attrs = append(attrs, slog.Group("sweep", slog.Int("users", s.Checked), slog.Int("alerted", s.Alerted), slog.Int("reminded", s.Reminded),

@@ -67,7 +67,8 @@ func CheckHealth(p HealthChecker, g health.Raiser) Task {
 
 // Quarantiner quarantines users past the last reminder, and releases them.
 type Quarantiner interface {
-	Quarantine(ctx context.Context, live quarantine.UserChecker, policy quarantine.Policy, safety quarantine.Safety, at time.Time) (quarantine.Done, error)
+	Quarantine(ctx context.Context, live quarantine.UserChecker, policy quarantine.Policy, safety quarantine.Safety,
+		at time.Time) (quarantine.Done, error)
 }
 
 // QuarantineUsers is what Quarantine needs of IAM.
@@ -84,7 +85,8 @@ func Quarantine(g Quarantiner, users QuarantineUsers) Task {
 		if did == (quarantine.Done{}) {
 			return slog.Value{}, err
 		}
-		return slog.GroupValue(slog.Int("users", did.Checked), slog.Int("would", did.Would), slog.Int("announced", did.Announced), slog.Int("attached", did.Attached), slog.Int("spared", did.Spared),
+		return slog.GroupValue(slog.Int("users", did.Checked), slog.Int("would", did.Would), slog.Int("announced", did.Announced),
+			slog.Int("attached", did.Attached), slog.Int("spared", did.Spared),
 			slog.Int("released", did.Released), slog.Int("unanswered", did.Unanswered), slog.Bool("more", did.More)), err
 	}}
 }

@@ -406,7 +406,8 @@ func (s *sweep) moveOn(ctx context.Context, l *deadlineCheck) {
 		return d
 	})
 	if err != nil {
-		*l.result = worker.Result{Outcome: worker.Failed, Err: fmt.Errorf("storing when to look at user %s of account %s again: %w", l.User, l.Account, err)}
+		*l.result = worker.Result{Outcome: worker.Failed, Err: fmt.Errorf("storing when to look at user %s of account %s again: %w", l.User,
+			l.Account, err)}
 		return
 	}
 	if moved {
@@ -506,7 +507,10 @@ func (s *sweep) suspended(ctx context.Context, account string) (bool, error) {
 
 // report says what is to be reported users of one name, and sets the time of the
 // next check them. notes are of what was reported, also beside an error.
-func (s *sweep) report(ctx context.Context, account string, users []*bootstrap.UserStatus, told notes, l *deadlineCheck) (notes []bootstrap.Fact, err error) { //nolint:gocognit // one case for each stage of a deadline
+//
+//nolint:gocognit // one case for each stage of a deadline
+func (s *sweep) report(ctx context.Context, account string, users []*bootstrap.UserStatus, told notes,
+	l *deadlineCheck) (notes []bootstrap.Fact, err error) {
 	// The note is of the time that the live check was about, for the gap to be
 	// known by it where facts that come late give it another beginning.
 	raise := func(f detect.Finding, u *bootstrap.UserStatus, gap bootstrap.MFAGap, stage string, count *int) error {

@@ -318,7 +318,8 @@ func New(deps Deps, settings Settings) *Worker {
 // again; and a user out of quarantine is checked once more, so that no
 // invocation that was late leaves a policy on someone who was released.
 func (w *Worker) Quarantine(ctx context.Context, live UserChecker, policy Policy, safety Safety, at time.Time) (Done, error) {
-	q := run{deps: &w.deps, settings: &w.settings, facts: w.facts, live: live, policy: policy, safety: safety, at: at, moved: map[string]bool{}}
+	q := run{deps: &w.deps, settings: &w.settings, facts: w.facts, live: live, policy: policy, safety: safety, at: at,
+		moved: map[string]bool{}}
 	batch := min(w.settings.Batch, quarantineBatch)
 	loop := worker.Loop[Quarantine]{
 		What: "users to quarantine", At: at, Now: w.deps.Now, Backoff: worker.AfterFailure(),

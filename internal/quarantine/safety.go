@@ -40,7 +40,10 @@ const (
 func (q *run) spareReason(ctx context.Context, row *Quarantine, u *bootstrap.UserStatus) (why string, err error) {
 	admin := u != nil && u.Admin
 	if !admin {
-		if admin, err = iam(ctx, func(ctx context.Context) (bool, error) { return q.safety.Administrator(ctx, row.Account, row.User) }); err != nil {
+		if admin, err = iam(ctx, func(ctx context.Context) (bool, error) {
+			return q.safety.Administrator(ctx, row.Account,
+				row.User)
+		}); err != nil {
 			return "", err
 		}
 	}
@@ -228,7 +231,8 @@ func (q *run) attach(ctx context.Context, row Quarantine, u *bootstrap.UserStatu
 	if err != nil {
 		return q.postpone(ctx, row, err)
 	}
-	if err := q.note(ctx, &row, bootstrap.UserQuarantined, "rootguard", "quarantine, for want of MFA since "+row.Deadline.UTC().Format(time.RFC3339)); err != nil {
+	if err := q.note(ctx, &row, bootstrap.UserQuarantined, "rootguard", "quarantine, for want of MFA since "+
+		row.Deadline.UTC().Format(time.RFC3339)); err != nil {
 		return err
 	}
 	row.Effective = q.at

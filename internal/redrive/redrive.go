@@ -228,7 +228,8 @@ func (r *runner) hidden(ctx context.Context, q Queue) (int, error) {
 	}
 }
 
-func (r *runner) drain(ctx context.Context, q Named, left map[string]Message) error { //nolint:gocognit // one loop whose order is what it promises
+//nolint:gocognit // one loop whose order is what it promises
+func (r *runner) drain(ctx context.Context, q Named, left map[string]Message) error {
 	for r.sum.Seen() < r.opt.Limit {
 		if err := context.Cause(ctx); err != nil {
 			r.stopped = true

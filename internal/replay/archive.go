@@ -36,7 +36,8 @@ func (w *worker) readArchive(ctx context.Context, archive string, kind error, de
 	rest := w.log.Rest()
 	w.counted = cloudtrail.Stats{} // the members count, not what they are packed in
 	if depth == maxArchives {
-		w.add(cloudtrail.Entry{Index: -1, Err: fmt.Errorf("archives are inside one another more than %d times; unpack it", maxArchives), Lost: true})
+		w.add(cloudtrail.Entry{Index: -1, Err: fmt.Errorf("archives are inside one another more than %d times; unpack it", maxArchives),
+			Lost: true})
 		return
 	}
 	// A worker's log reads the members, so that the archive needs one of its own.
@@ -101,7 +102,8 @@ func (w *worker) readZip(ctx context.Context, archive string, src io.Reader, dep
 	left := int64(roomy) + maxRatio*size
 	for _, f := range members.File {
 		if f.Name == "[Content_Types].xml" {
-			w.add(cloudtrail.Entry{Index: -1, Err: &cloudtrail.NotRead{Form: "an Office document, such as an Excel workbook", Fix: "export the records as JSON, or CSV with the record in one column"}, Note: true})
+			w.add(cloudtrail.Entry{Index: -1, Err: &cloudtrail.NotRead{Form: "an Office document, such as an Excel workbook",
+				Fix: "export the records as JSON, or CSV with the record in one column"}, Note: true})
 			return nil
 		}
 	}

@@ -48,7 +48,8 @@ func list(paths []string) (listing, error) {
 		info, err := os.Stat(path)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			return listing{}, fmt.Errorf("finding log files: %s does not exist; name a CloudTrail log file, a folder of them, or - for standard input", path)
+			return listing{},
+				fmt.Errorf("finding log files: %s does not exist; name a CloudTrail log file, a folder of them, or - for standard input", path)
 		case err != nil:
 			l.unreadable(path, err)
 		case info.IsDir():

@@ -160,7 +160,8 @@ func (w *worker) readLog(ctx context.Context, path string, src io.Reader, depth 
 			w.readArchive(ctx, path, entry.Err, depth)
 			return
 		}
-		if stats := w.log.Stats(); w.file.file.try && depth == 0 && entry.Lost && !isArchive(entry.Err) && stats.Passed+stats.Held+stats.Other == 0 {
+		if stats := w.log.Stats(); w.file.file.try && depth == 0 && entry.Lost && !isArchive(entry.Err) &&
+			stats.Passed+stats.Held+stats.Other == 0 {
 			w.add(cloudtrail.Entry{Index: -1, Err: errNoLog, Note: true})
 			w.passOver()
 			return
@@ -230,7 +231,9 @@ func (w *worker) finish() {
 	w.count()
 	first, last, future, ahead := w.log.Span()
 	if future > 0 {
-		w.add(cloudtrail.Entry{Index: -1, Err: fmt.Errorf("records dated later than now: %d, the first %s; they do not count as the end of the logs", future, ahead.Format(time.RFC3339))})
+		w.add(cloudtrail.Entry{Index: -1,
+			Err: fmt.Errorf("records dated later than now: %d, the first %s; they do not count as the end of the logs", future,
+				ahead.Format(time.RFC3339))})
 	}
 	c := &w.pool.counts
 	c.Lock()

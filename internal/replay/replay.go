@@ -73,7 +73,8 @@ type Summary struct {
 	SkippedFiles int   `json:"skipped_files"` // of other kinds: digests, Insights, other services' logs, and what has no log's extension
 	UnreadFiles  int   `json:"unread_files"`  // of SkippedFiles, those that may have records in a form that is not read
 	LostRecords  int64 `json:"lost_records"`  // could not be read
-	Other        int64 `json:"other"`         // control messages, EventBridge events that are not CloudTrail's, and what else is known to be no record
+	// control messages, EventBridge events that are not CloudTrail's, and what else is known to be no record
+	Other int64 `json:"other"`
 
 	// Of Records, those of other categories than Management. The last three are no
 	// calls and are not judged.
@@ -253,7 +254,8 @@ func (s *sequencer) count() {
 	defer c.Unlock()
 	s.sum.SkippedFiles, s.sum.passedOver = s.skipped+c.passedOver+c.skipped, c.passedOver
 	s.sum.LostRecords, s.sum.Other = c.stats.Malformed, c.stats.Other
-	s.sum.Data, s.sum.NetworkActivity, s.sum.Insights, s.sum.Aggregated = c.stats.Data, c.stats.NetworkActivity, c.stats.Insights, c.stats.Aggregated
+	s.sum.Data, s.sum.NetworkActivity = c.stats.Data, c.stats.NetworkActivity
+	s.sum.Insights, s.sum.Aggregated = c.stats.Insights, c.stats.Aggregated
 	s.sum.First, s.sum.Last = c.first, c.last
 	if since := s.opt.Since; !since.IsZero() && s.sum.First.Before(since) {
 		s.sum.First = since

@@ -56,7 +56,8 @@ func (p *Passwords) Abandoned(ctx context.Context, account string, since, asOf t
 			at         time.Time
 			event, how string
 		}{{f.Time, f.EventID, f.What}, {f.Last, f.LastEventID, f.LastWhat}} {
-			if n > 0 && entered.event == f.EventID || entered.how != bootstrap.PasswordAccepted || entered.at.Before(since) || entered.at.Add(SignInWait).After(asOf) {
+			if n > 0 && entered.event == f.EventID || entered.how != bootstrap.PasswordAccepted || entered.at.Before(since) ||
+				entered.at.Add(SignInWait).After(asOf) {
 				continue
 			}
 			var keys []string

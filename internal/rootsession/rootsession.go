@@ -11,6 +11,7 @@ import (
 
 	"rootguard/internal/cloudtrail"
 	"rootguard/internal/guard"
+	"rootguard/internal/keys"
 	"rootguard/internal/repeats"
 )
 
@@ -28,12 +29,12 @@ var _ guard.RootSessions = Notes{}
 // beginning is the key of the note that a root session that began at a time is
 // on record.
 func beginning(account string, at time.Time) string {
-	return guard.ClaimKey(account, "root-session/"+at.UTC().Truncate(beginSlot).Format(time.RFC3339))
+	return keys.Claim(account, "root-session/"+at.UTC().Truncate(beginSlot).Format(time.RFC3339))
 }
 
 // attempted is the key of the note that a root sign-in failed at a time.
 func attempted(account string, at time.Time) string {
-	return guard.ClaimKey(account, "root-attempt/"+at.UTC().Truncate(beginSlot).Format(time.RFC3339))
+	return keys.Claim(account, "root-attempt/"+at.UTC().Truncate(beginSlot).Format(time.RFC3339))
 }
 
 // Note notes a failed sign-in of root, and a root session whose beginning a record

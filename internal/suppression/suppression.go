@@ -83,7 +83,8 @@ func (s *Suppression) InForce(at time.Time) bool {
 
 func (s *Suppression) about() detect.Suppressed {
 	a := &s.Added
-	return detect.Suppressed{Account: a.Account, ID: a.ID, Finding: a.Finding, Principal: a.Principal, Until: a.Until, Owner: a.Owner, Reason: a.Reason}
+	return detect.Suppressed{Account: a.Account, ID: a.ID, Finding: a.Finding, Principal: a.Principal, Until: a.Until,
+		Owner: a.Owner, Reason: a.Reason}
 }
 
 // Of puts events together, by when the suppressions were added. A removal without what
@@ -193,7 +194,8 @@ func (d *Desk) Suppress(ctx context.Context, e AuditEvent) (AuditEvent, error) {
 	case e.Account == "" || e.Owner == "" || e.Reason == "":
 		return e, refuse("account, owner and reason are required")
 	}
-	e.ID = keys.ShortID(strings.Join([]string{e.Account, e.Until.String(), string(e.Finding), e.Principal, e.Owner, e.Reason, e.Actor.ARN, e.At.String()}, "\n"))
+	e.ID = keys.ShortID(strings.Join([]string{e.Account, e.Until.String(), string(e.Finding), e.Principal, e.Owner, e.Reason,
+		e.Actor.ARN, e.At.String()}, "\n"))
 	e.Key = eventKey(&e)
 	if err := d.overlap(ctx, &e); err != nil {
 		return e, err
@@ -238,7 +240,8 @@ func (d *Desk) overlap(ctx context.Context, e *AuditEvent) error {
 // only makes alerts louder. Where it was removed before, that event stays, already is
 // true, and that it is reported is made sure.
 func (d *Desk) Remove(ctx context.Context, s Suppression, by detect.Actor, reason string) (removed Suppression, already bool, err error) {
-	e := AuditEvent{Action: Removed, ID: s.Added.ID, Account: s.Added.Account, Until: s.Added.Until, At: d.now().UTC(), Actor: by, Reason: reason}
+	e := AuditEvent{Action: Removed, ID: s.Added.ID, Account: s.Added.Account, Until: s.Added.Until, At: d.now().UTC(),
+		Actor: by, Reason: reason}
 	e.Key = eventKey(&e)
 	there, err := d.store.Append(ctx, e)
 	if err != nil {

@@ -18,6 +18,7 @@ import (
 	"rootguard/internal/failure"
 	"rootguard/internal/fake"
 	"rootguard/internal/guard"
+	"rootguard/internal/keys"
 	"rootguard/internal/suppression"
 	"rootguard/internal/wire"
 )
@@ -176,7 +177,7 @@ func TestSuppressed(t *testing.T) {
 
 func (w *world) claim(t *testing.T, event string) guard.Claim {
 	t.Helper()
-	claims, err := w.ledger.Read(t.Context(), []string{guard.ClaimKey(account, event)})
+	claims, err := w.ledger.Read(t.Context(), []string{keys.Claim(account, event)})
 	if err != nil {
 		t.Fatal(err)
 	}

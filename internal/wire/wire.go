@@ -103,7 +103,8 @@ func (s *Settings) quarantine() quarantine.Settings {
 }
 
 func (s *Settings) accounts() accountcheck.Settings {
-	return accountcheck.Settings{Bootstrap: s.Bootstrap, RootInterval: s.RootInterval, Users: s.UsersPerRun, DayTwo: s.DayTwo, Routes: s.Routes, Batch: s.Batch}
+	return accountcheck.Settings{Bootstrap: s.Bootstrap, RootInterval: s.RootInterval, Users: s.UsersPerRun, DayTwo: s.DayTwo,
+		Routes: s.Routes, Batch: s.Batch}
 }
 
 // Parts are the guard and the workers beside it. Those whose adapters are nil are
@@ -155,12 +156,14 @@ func New(deps Deps, settings Settings) Parts {
 	}
 	var book *incident.Book
 	if deps.Incidents != nil {
-		book = incident.NewBook(deps.Incidents, deps.Now, incident.Settings{Resend: settings.Resend, Batch: settings.Batch, AckFlags: settings.AckFlags})
+		book = incident.NewBook(deps.Incidents, deps.Now, incident.Settings{Resend: settings.Resend, Batch: settings.Batch,
+			AckFlags: settings.AckFlags})
 		core.Incidents = book
 	}
 
 	p.Guard = guard.New(core, settings.guard())
-	p.Passwords = rootsession.NewPasswords(notes, p.Guard, accountfacts.Reader{Facts: deps.Facts, Pages: core.Pages, Options: settings.Bootstrap.WithDefaults()})
+	p.Passwords = rootsession.NewPasswords(notes, p.Guard, accountfacts.Reader{Facts: deps.Facts, Pages: core.Pages,
+		Options: settings.Bootstrap.WithDefaults()})
 	p.Notices = collection.New(batches, p.Guard)
 	users.Guard, users.Notices = p.Guard, p.Notices
 	p.Deadlines = mfadeadline.New(users, settings.deadlines())
@@ -174,11 +177,13 @@ func New(deps Deps, settings Settings) Parts {
 		p.Suppressor = suppression.NewDesk(deps.Suppressions, deps.Expiries, p.Guard, deps.Now, settings.Batch)
 	}
 	if deps.Quarantines != nil {
-		p.Quarantine = quarantine.New(quarantine.Deps{Guard: p.Guard, Facts: deps.Facts, Pages: core.Pages, Rows: deps.Quarantines, Now: deps.Now}, settings.quarantine())
+		p.Quarantine = quarantine.New(quarantine.Deps{Guard: p.Guard, Facts: deps.Facts, Pages: core.Pages, Rows: deps.Quarantines,
+			Now: deps.Now}, settings.quarantine())
 	}
 	if deps.Checks != nil {
 		p.Accounts = accountcheck.New(accountcheck.Deps{
-			Guard: p.Guard, Notices: p.Notices, Passwords: p.Passwords, Facts: deps.Facts, FactRows: deps.FactRows, Checks: deps.Checks, Deadlines: deps.Deadlines, Now: deps.Now,
+			Guard: p.Guard, Notices: p.Notices, Passwords: p.Passwords, Facts: deps.Facts, FactRows: deps.FactRows, Checks: deps.Checks,
+			Deadlines: deps.Deadlines, Now: deps.Now,
 		}, settings.accounts())
 	}
 	return p

@@ -84,7 +84,8 @@ func NewSwept(change ...func(*wire.Settings)) *Swept {
 	w := NewWorld(change...)
 	s := &Swept{World: w, IAM: &LiveUsers{Users: map[string]LiveUser{}}, Deadlines: &fake.Deadlines{Script: w.Script, Conflicts: true}}
 	s.Parts = NewParts(wire.Deps{
-		Detector: DetectorFunc(Nothing), Ledger: w.Ledger, Facts: w.FactRows, FactRows: w.FactRows, Publisher: w.Receivers, Now: w.Clock.Now, Deadlines: s.Deadlines,
+		Detector: DetectorFunc(Nothing), Ledger: w.Ledger, Facts: w.FactRows, FactRows: w.FactRows, Publisher: w.Receivers,
+		Now: w.Clock.Now, Deadlines: s.Deadlines,
 	}, w.Settings)
 	return s
 }
@@ -172,6 +173,7 @@ func (f LiveFunc) User(ctx context.Context, account, name string) (bootstrap.Liv
 // NewSweptLike is a guard over the same stores, with the clock that w has now.
 func NewSweptLike(s *Swept) *Parts {
 	return NewParts(wire.Deps{
-		Detector: DetectorFunc(Nothing), Ledger: s.Ledger, Facts: s.FactRows, FactRows: s.FactRows, Publisher: s.Receivers, Now: s.Clock.Now, Deadlines: s.Deadlines,
+		Detector: DetectorFunc(Nothing), Ledger: s.Ledger, Facts: s.FactRows, FactRows: s.FactRows, Publisher: s.Receivers,
+		Now: s.Clock.Now, Deadlines: s.Deadlines,
 	}, s.Settings)
 }

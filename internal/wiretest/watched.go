@@ -45,7 +45,8 @@ var Opener = detect.Actor{Type: "AssumedRole", Name: "Admin/alice", ARN: "arn:aw
 
 // EntryFor announces root use of Account for a time.
 func EntryFor(from time.Time, length time.Duration) announcement.AuditEvent {
-	return announcement.AuditEvent{Account: Account, From: from, Until: from.Add(length), Owner: "alice", Reason: "renewing the support plan", Actor: Opener}
+	return announcement.AuditEvent{Account: Account, From: from, Until: from.Add(length), Owner: "alice", Reason: "renewing the support plan",
+		Actor: Opener}
 }
 
 // MustAnnounce announces root use.
@@ -153,7 +154,8 @@ func (s *Watched) Only(t *testing.T) incident.Incident {
 }
 
 // Bob acknowledges.
-var Bob = incident.Ack{By: "bob", Actor: detect.Actor{Type: "IAMUser", Name: "bob", ARN: "arn:aws:iam::" + Account + ":user/bob"}, Note: "it was me, OPS-17"}
+var Bob = incident.Ack{By: "bob", Actor: detect.Actor{Type: "IAMUser", Name: "bob", ARN: "arn:aws:iam::" + Account + ":user/bob"},
+	Note: "it was me, OPS-17"}
 
 // MustAcknowledge acknowledges an incident as Bob.
 func (s *Watched) MustAcknowledge(t *testing.T, id string, wantAlready bool) incident.Incident {

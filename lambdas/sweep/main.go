@@ -35,7 +35,8 @@ func main() {
 	f.Deps.Tasks = append(f.Deps.Tasks, lambdahandler.Renotify(f.Parts.Incidents), lambdahandler.Summarize(f.Parts.Announcer),
 		lambdahandler.Expire(f.Parts.Suppressor),
 		lambdahandler.CheckHealth(awshealth.New(&f.Config, f.AWS, time.Now), f.Parts.Guard))
-	f.Deps.Tasks = append(f.Deps.Tasks, lambdahandler.AccountTasks(f.Parts.Accounts, accounts, f.Config.HubAccount(), f.Organization, forwarders)...)
+	f.Deps.Tasks = append(f.Deps.Tasks, lambdahandler.AccountTasks(f.Parts.Accounts, accounts, f.Config.HubAccount(),
+		f.Organization, forwarders)...)
 	if f.Placer != nil { // after the accounts are discovered, and before most alerts
 		f.Deps.Tasks = append(f.Deps.Tasks, lambdahandler.CheckRoutes(f.Parts.Accounts, f.Config.HubAccount(), f.Placer))
 	}

@@ -25,7 +25,8 @@ const maxPages = 10
 
 // Enabled is health.Regions'. One that is being enabled is among them.
 func (c *Client) Enabled(ctx context.Context) ([]string, error) {
-	in := &sdk.ListRegionsInput{MaxResults: aws.Int32(50), RegionOptStatusContains: []types.RegionOptStatus{types.RegionOptStatusEnabled, types.RegionOptStatusEnabledByDefault, types.RegionOptStatusEnabling}}
+	in := &sdk.ListRegionsInput{MaxResults: aws.Int32(50), RegionOptStatusContains: []types.RegionOptStatus{types.RegionOptStatusEnabled,
+		types.RegionOptStatusEnabledByDefault, types.RegionOptStatusEnabling}}
 	regions := []string{}
 	for range maxPages {
 		out, err := c.in().ListRegions(ctx, in)

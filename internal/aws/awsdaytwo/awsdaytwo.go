@@ -116,7 +116,8 @@ func (t topics) Confirmed(ctx context.Context, topicARN string) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("a budget notifies %q, which is no ARN of a topic: %w", topicARN, err)
 	}
-	out, err := sdksns.NewFromConfig(t.env, func(o *sdksns.Options) { o.Region = name.Region }).GetTopicAttributes(ctx, &sdksns.GetTopicAttributesInput{TopicArn: &topicARN})
+	out, err := sdksns.NewFromConfig(t.env, func(o *sdksns.Options) { o.Region = name.Region }).GetTopicAttributes(ctx,
+		&sdksns.GetTopicAttributesInput{TopicArn: &topicARN})
 	if err != nil {
 		return 0, why("topic that a budget notifies", err)
 	}

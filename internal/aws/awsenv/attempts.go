@@ -27,7 +27,8 @@ const attemptID = "rootguardAttempt"
 func WithAttempts(cfg aws.Config, limit time.Duration) aws.Config {
 	cfg = cfg.Copy()
 	cfg.APIOptions = append(slices.Clone(cfg.APIOptions), func(stack *middleware.Stack) error {
-		m := middleware.FinalizeMiddlewareFunc(attemptID, func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
+		m := middleware.FinalizeMiddlewareFunc(attemptID, func(ctx context.Context, in middleware.FinalizeInput,
+			next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
 			one, cancel := context.WithTimeout(ctx, limit)
 			defer cancel()
 			out, meta, err := next.HandleFinalize(one, in)

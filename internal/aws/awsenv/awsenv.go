@@ -32,7 +32,8 @@ func Config(getenv func(string) string) (aws.Config, error) {
 		return aws.Config{}, errors.New("reading AWS settings: AWS_REGION is not set; Lambda sets it")
 	}
 	if id == "" || secret == "" {
-		return aws.Config{}, errors.New("reading AWS settings: AWS_ACCESS_KEY_ID or AWS_SECRET_ACCESS_KEY is not set; Lambda sets them for a function with a role")
+		return aws.Config{},
+			errors.New("reading AWS settings: AWS_ACCESS_KEY_ID or AWS_SECRET_ACCESS_KEY is not set; Lambda sets them for a function with a role")
 	}
 	cfg := aws.Config{
 		Region:        region,

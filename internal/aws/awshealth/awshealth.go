@@ -80,8 +80,10 @@ func New(cfg *config.Config, env aws.Config, now func() time.Time) *health.Check
 	regions := account.New(sync.OnceValue(func() *sdkaccount.Client { return sdkaccount.NewFromConfig(env) }))
 	roles := iamrole.New(sync.OnceValue(func() *sdkiam.Client { return sdkiam.NewFromConfig(env) }))
 	return health.New(health.Ports{
-		Trails: trail.New(cloudtrail.NewFromConfig(env)), Rules: rules, Bus: rules, Recorder: iam.NewHeartbeats(sdkiam.NewFromConfig(env), cfg.Own.Prefix), Functions: lambda.New(sdklambda.NewFromConfig(env)),
-		Queues: sqs.NewQueues(queues), Topics: sns.NewInspector(sdksns.NewFromConfig(env), cfg.Own.Prefix+"-"+config.SecurityHub), Keys: kms.New(sdkkms.NewFromConfig(env)),
+		Trails: trail.New(cloudtrail.NewFromConfig(env)), Rules: rules, Bus: rules, Recorder: iam.NewHeartbeats(sdkiam.NewFromConfig(env),
+			cfg.Own.Prefix), Functions: lambda.New(sdklambda.NewFromConfig(env)),
+		Queues: sqs.NewQueues(queues), Topics: sns.NewInspector(sdksns.NewFromConfig(env), cfg.Own.Prefix+"-"+config.SecurityHub),
+		Keys:   kms.New(sdkkms.NewFromConfig(env)),
 		Tables: dynamodb.NewTables(table), Roles: roles, Alarms: alarms, Metrics: alarms, Regions: regions, RollUps: store, Store: store,
 	}, want, now)
 }

@@ -63,7 +63,8 @@ type reader struct {
 // needs no confirmation; a topic does of its subscriptions.
 func (r *reader) budget(ctx context.Context, name *string) error {
 	var none *types.NotFoundException
-	notifications, err := r.client.DescribeNotificationsForBudget(ctx, &sdk.DescribeNotificationsForBudgetInput{AccountId: r.account, BudgetName: name, MaxResults: aws.Int32(maxNotifications)})
+	notifications, err := r.client.DescribeNotificationsForBudget(ctx, &sdk.DescribeNotificationsForBudgetInput{AccountId: r.account,
+		BudgetName: name, MaxResults: aws.Int32(maxNotifications)})
 	if errors.As(err, &none) {
 		return nil
 	}

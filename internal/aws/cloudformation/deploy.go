@@ -144,7 +144,8 @@ func (d *Deployer) changes(ctx context.Context, client *sdk.Client, page *sdk.De
 		if page.NextToken == nil {
 			return all, nil
 		}
-		next, err := client.DescribeChangeSet(ctx, &sdk.DescribeChangeSetInput{StackName: page.StackId, ChangeSetName: page.ChangeSetId, NextToken: page.NextToken})
+		next, err := client.DescribeChangeSet(ctx, &sdk.DescribeChangeSetInput{StackName: page.StackId, ChangeSetName: page.ChangeSetId,
+			NextToken: page.NextToken})
 		if err != nil {
 			return nil, fmt.Errorf("describing a change set: %w", err)
 		}

@@ -49,7 +49,8 @@ const (
 // serviceOf begins the types of the resources that calls of an eventSource change.
 var serviceOf = map[string]string{
 	"cloudformation.amazonaws.com": "CloudFormation",
-	"cloudtrail.amazonaws.com":     "CloudTrail", "dynamodb.amazonaws.com": "DynamoDB", "events.amazonaws.com": "Events", "iam.amazonaws.com": "IAM",
+	"cloudtrail.amazonaws.com":     "CloudTrail", "dynamodb.amazonaws.com": "DynamoDB", "events.amazonaws.com": "Events",
+	"iam.amazonaws.com": "IAM",
 	"kms.amazonaws.com": "KMS", "lambda.amazonaws.com": "Lambda", "logs.amazonaws.com": "Logs", "monitoring.amazonaws.com": "CloudWatch",
 	"s3.amazonaws.com": "S3", "scheduler.amazonaws.com": "Scheduler", "sns.amazonaws.com": "SNS", "sqs.amazonaws.com": "SQS",
 }
@@ -125,7 +126,8 @@ func ofUpdate(e *types.StackEvent, at time.Time, f *detect.Finding) verdict {
 
 // search reads the events of a stack until one covers a call, and goes on to the one
 // with which that deployment began.
-func (d *Deployments) search(ctx context.Context, stack, region string, verdictOf func(e *types.StackEvent, at time.Time) verdict) (of detect.Deployment, ok bool, err error) {
+func (d *Deployments) search(ctx context.Context, stack, region string, verdictOf func(e *types.StackEvent,
+	at time.Time) verdict) (of detect.Deployment, ok bool, err error) {
 	of.Stack = stack
 	client := sdk.NewFromConfig(d.cfg, func(o *sdk.Options) { o.Region = region })
 	pages := sdk.NewDescribeStackEventsPaginator(client, &sdk.DescribeStackEventsInput{StackName: &stack}) // latest first

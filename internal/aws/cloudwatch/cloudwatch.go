@@ -40,7 +40,8 @@ const (
 
 // Alarms is health.Alarms'.
 func (c *Client) Alarms(ctx context.Context, prefix string) ([]health.Alarm, error) {
-	in := &sdk.DescribeAlarmsInput{AlarmNamePrefix: &prefix, AlarmTypes: []types.AlarmType{types.AlarmTypeMetricAlarm}, MaxRecords: aws.Int32(100)}
+	in := &sdk.DescribeAlarmsInput{AlarmNamePrefix: &prefix, AlarmTypes: []types.AlarmType{types.AlarmTypeMetricAlarm},
+		MaxRecords: aws.Int32(100)}
 	alarms := []health.Alarm{}
 	for range maxPages {
 		out, err := c.in().DescribeAlarms(ctx, in)
@@ -60,7 +61,8 @@ func (c *Client) Alarms(ctx context.Context, prefix string) ([]health.Alarm, err
 
 // Mutes is health.Alarms'. It fails where there are more rules than it reads.
 func (c *Client) Mutes(ctx context.Context) ([]health.Mute, error) {
-	in := &sdk.ListAlarmMuteRulesInput{Statuses: []types.AlarmMuteRuleStatus{types.AlarmMuteRuleStatusActive, types.AlarmMuteRuleStatusScheduled}, MaxRecords: aws.Int32(100)}
+	in := &sdk.ListAlarmMuteRulesInput{Statuses: []types.AlarmMuteRuleStatus{types.AlarmMuteRuleStatusActive,
+		types.AlarmMuteRuleStatusScheduled}, MaxRecords: aws.Int32(100)}
 	var names []string
 	for range maxPages {
 		out, err := c.in().ListAlarmMuteRules(ctx, in)
@@ -108,7 +110,8 @@ func (c *Client) Sums(ctx context.Context, of []health.Metric, from, to time.Tim
 			m, id := &of[i], fmt.Sprintf("m%d", i)
 			ids[id] = i
 			in.MetricDataQueries = append(in.MetricDataQueries, types.MetricDataQuery{Id: &id, MetricStat: &types.MetricStat{
-				Metric: &types.Metric{Namespace: &m.Namespace, MetricName: &m.Name, Dimensions: []types.Dimension{{Name: &m.Dimension, Value: &m.Value}}},
+				Metric: &types.Metric{Namespace: &m.Namespace, MetricName: &m.Name,
+					Dimensions: []types.Dimension{{Name: &m.Dimension, Value: &m.Value}}},
 				Period: aws.Int32(period), Stat: aws.String("Sum"),
 			}})
 		}

@@ -49,10 +49,10 @@
 // Claims, and incidents about which nothing is due, expire ClaimTTL after they were
 // last written, groups that hold nothing unsent, and deadlines and quarantines
 // without a time, WindowTTL after, heartbeats BeatTTL after, the count of a second ten
-// minutes after it, what is on record of a suppression suppression.KeptFor after its end. A fact that was removed, since others replace it, has expired a day
-// before: no function may delete a row. Other facts, accounts,
-// rounds, announcements and the state of the checks never do, nor does a group
-// before what it holds was sent. DynamoDB deletes expired items days later, so
+// minutes after it, what is on record of a suppression suppression.KeptFor after its
+// end. A fact that was removed, since others replace it, has expired a day before: no
+// function may delete a row. Other facts, accounts, rounds, announcements and the
+// state of the checks never do, nor does a group before what it holds was sent. DynamoDB deletes expired items days later, so
 // reads drop them. A table of an earlier version also has an item TURN, which
 // nothing reads.
 //

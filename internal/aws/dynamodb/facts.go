@@ -46,7 +46,9 @@ func (s *Store) Add(ctx context.Context, facts []bootstrap.Fact) (added int, err
 
 // addFact stores a fact as new, which it mostly is, and merges it where it is
 // not: the refusal carries the stored one.
-func (s *Store) addFact(ctx context.Context, k key, f bootstrap.Fact) (fresh bool, err error) { //nolint:gocognit // the answers of one conditional write
+//
+//nolint:gocognit // the answers of one conditional write
+func (s *Store) addFact(ctx context.Context, k key, f bootstrap.Fact) (fresh bool, err error) {
 	was, value := row{}, f
 	tried := map[string]bool{}
 	for attempt := 1; attempt <= attempts; attempt++ {

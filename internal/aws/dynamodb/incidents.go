@@ -137,7 +137,10 @@ func (s *Store) IncidentsBetween(ctx context.Context, account string, from, to t
 	if err != nil {
 		return nil, err
 	}
-	incidents = slices.DeleteFunc(incidents, func(in incident.Incident) bool { return in.Key == "" || in.Start.Before(from) || in.Start.After(to) })
+	incidents = slices.DeleteFunc(incidents, func(in incident.Incident) bool {
+		return in.Key == "" ||
+			in.Start.Before(from) || in.Start.After(to)
+	})
 	slices.SortFunc(incidents, func(a, b incident.Incident) int { return cmp.Or(a.Opened.Compare(b.Opened), cmp.Compare(a.Key, b.Key)) })
 	return incidents, nil
 }

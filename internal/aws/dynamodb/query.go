@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"rootguard/internal/guard"
+	"rootguard/internal/keys"
 )
 
 // Accounts returns every account that has facts or findings or is checked, in
@@ -49,16 +50,16 @@ func (s *Store) Claim(ctx context.Context, eventID string) ([]guard.Claim, error
 	if err != nil {
 		return nil, err
 	}
-	keys := make([]key, len(accounts))
+	wanted := make([]key, len(accounts))
 	for i, account := range accounts {
-		keys[i] = claimRow(guard.ClaimKey(account, eventID))
+		wanted[i] = claimRow(keys.Claim(account, eventID))
 	}
-	rows, err := s.read(ctx, keys...)
+	rows, err := s.read(ctx, wanted...)
 	if err != nil {
 		return nil, err
 	}
 	var found []guard.Claim
-	for _, k := range keys {
+	for _, k := range wanted {
 		var c guard.Claim
 		r := rows[k]
 		if err := r.decode(s.now(), &c); err != nil {

@@ -48,7 +48,8 @@ func (s *Store) Take(ctx context.Context, second time.Time, past, limit int) (to
 
 // count changes the count of a second under a condition, and returns the number
 // of the token that is taken by it. ok is false where the condition does not hold.
-func (s *Store) count(ctx context.Context, second time.Time, update, condition string, numbers map[string]int) (token int, ok bool, err error) {
+func (s *Store) count(ctx context.Context, second time.Time, update, condition string, numbers map[string]int) (token int, ok bool,
+	err error) {
 	values := map[string]types.AttributeValue{":expires": number(second.Add(secondTTL).Unix())}
 	for name, n := range numbers {
 		values[name] = number(int64(n))

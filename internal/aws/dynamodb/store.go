@@ -58,7 +58,8 @@ func New(client *sdk.Client, table string, now func() time.Time) *Store {
 // Update is guard.Claims'. It fails where others keep changing the same rows
 // for several seconds, and repeats decide until then. decide must return rows
 // under the keys it was given, or under none.
-func (s *Store) Update(ctx context.Context, claimKey, seriesKey string, decide func(guard.Claim, repeats.Series) (guard.Claim, repeats.Series)) error {
+func (s *Store) Update(ctx context.Context, claimKey, seriesKey string,
+	decide func(guard.Claim, repeats.Series) (guard.Claim, repeats.Series)) error {
 	keys := []key{claimRow(claimKey)}
 	if seriesKey != "" {
 		keys = append(keys, seriesRow(seriesKey))
@@ -95,7 +96,8 @@ func (s *Store) Update(ctx context.Context, claimKey, seriesKey string, decide f
 }
 
 // decided asks decide about what was read, and returns the rows to write.
-func (s *Store) decided(claimKey, seriesKey string, rows map[key]row, decide func(guard.Claim, repeats.Series) (guard.Claim, repeats.Series)) (write []row, account string, err error) {
+func (s *Store) decided(claimKey, seriesKey string, rows map[key]row, decide func(guard.Claim, repeats.Series) (guard.Claim,
+	repeats.Series)) (write []row, account string, err error) {
 	var c guard.Claim
 	var sr repeats.Series
 	now := s.now()
@@ -111,7 +113,8 @@ func (s *Store) decided(claimKey, seriesKey string, rows map[key]row, decide fun
 	}
 	c, sr = decide(c, sr)
 	if (c.Key != "" && c.Key != claimKey) || (sr.Key != "" && sr.Key != seriesKey) {
-		return nil, "", failure.Permanent(fmt.Errorf("storing claim %q and series %q: only %q and %q were read", c.Key, sr.Key, claimKey, seriesKey))
+		return nil, "", failure.Permanent(fmt.Errorf("storing claim %q and series %q: only %q and %q were read", c.Key,
+			sr.Key, claimKey, seriesKey))
 	}
 	if c.Key != "" {
 		r, err := rowOf(claimRow(claimKey), c)
@@ -176,7 +179,8 @@ func (s *Store) put(ctx context.Context, r *row, version string) error {
 
 // due reads the shards of one kind, and returns what is due of it in order,
 // also beside the error that reports rows which cannot be decoded.
-func due[T any](ctx context.Context, s *Store, kind string, at time.Time, limit int, isDue func(T) bool, order func(a, b T) int) ([]T, error) {
+func due[T any](ctx context.Context, s *Store, kind string, at time.Time, limit int, isDue func(T) bool, order func(a, b T) int) ([]T,
+	error) {
 	if limit <= 0 {
 		return []T{}, nil
 	}
@@ -195,7 +199,8 @@ func due[T any](ctx context.Context, s *Store, kind string, at time.Time, limit 
 }
 
 // dueOf is due for one partition of the index.
-func dueOf[T any](ctx context.Context, s *Store, shard string, at time.Time, limit int, isDue func(T) bool) (due []T, malformed, err error) {
+func dueOf[T any](ctx context.Context, s *Store, shard string, at time.Time, limit int, isDue func(T) bool) (due []T, malformed,
+	err error) {
 	malformed, err = pages(ctx, s, shard, at, limit, func(page []T) (bool, error) {
 		for _, one := range page {
 			if isDue(one) {
@@ -210,7 +215,8 @@ func dueOf[T any](ctx context.Context, s *Store, shard string, at time.Time, lim
 // pages calls fn with the rows of one partition of the index whose time has come,
 // a page of at most size at a time, until it wants no more. The index lags behind the
 // table, so it only says where to look. malformed is of rows that cannot be decoded.
-func pages[T any](ctx context.Context, s *Store, shard string, at time.Time, size int, fn func(page []T) (more bool, err error)) (malformed, err error) {
+func pages[T any](ctx context.Context, s *Store, shard string, at time.Time, size int, fn func(page []T) (more bool, err error)) (malformed,
+	err error) {
 	in := &sdk.QueryInput{
 		TableName:                 &s.table,
 		IndexName:                 ptr(config.TableDueIndex),

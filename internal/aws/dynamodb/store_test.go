@@ -24,6 +24,7 @@ import (
 	"rootguard/internal/guard"
 	"rootguard/internal/guardtest"
 	"rootguard/internal/incident"
+	"rootguard/internal/keys"
 	"rootguard/internal/mfadeadline"
 	"rootguard/internal/quarantine"
 	"rootguard/internal/repeats"
@@ -659,7 +660,7 @@ func TestClaim(t *testing.T) {
 	s, server, _ := local(t, time.Now)
 	raise := func(account, eventID string) {
 		t.Helper()
-		key := guard.ClaimKey(account, eventID)
+		key := keys.Claim(account, eventID)
 		err := s.Update(t.Context(), key, "", func(guard.Claim, repeats.Series) (guard.Claim, repeats.Series) {
 			return guard.Claim{Key: key, State: guard.Sent, Finding: &detect.Finding{Account: account, EventID: eventID}}, repeats.Series{}
 		})

@@ -84,7 +84,8 @@ func (t *Tables) Protection(ctx context.Context, name string) (health.Protection
 	if err != nil {
 		return p, absent("reading the time to live of table "+name, err)
 	}
-	if d := ttl.TimeToLiveDescription; d != nil && (d.TimeToLiveStatus == types.TimeToLiveStatusEnabled || d.TimeToLiveStatus == types.TimeToLiveStatusEnabling) {
+	if d := ttl.TimeToLiveDescription; d != nil && (d.TimeToLiveStatus == types.TimeToLiveStatusEnabled ||
+		d.TimeToLiveStatus == types.TimeToLiveStatusEnabling) {
 		p.TTL = deref(d.AttributeName)
 	}
 	backups, err := t.client.DescribeContinuousBackups(ctx, &sdk.DescribeContinuousBackupsInput{TableName: &name})

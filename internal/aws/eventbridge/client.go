@@ -47,7 +47,8 @@ func (c *Client) Rules(ctx context.Context, region, prefix string) ([]health.Rul
 		}
 		for i := range out.Rules {
 			r := &out.Rules[i]
-			rules = append(rules, health.Rule{Name: deref(r.Name), ARN: deref(r.Arn), State: string(r.State), Pattern: deref(r.EventPattern), Schedule: deref(r.ScheduleExpression)})
+			rules = append(rules, health.Rule{Name: deref(r.Name), ARN: deref(r.Arn), State: string(r.State), Pattern: deref(r.EventPattern),
+				Schedule: deref(r.ScheduleExpression)})
 		}
 		if in.NextToken = out.NextToken; deref(in.NextToken) == "" {
 			return rules, nil

@@ -93,7 +93,8 @@ func (c *Client) Users(ctx context.Context) ([]accountcheck.ListedUser, error) {
 			return nil, classed("listing users", err)
 		}
 		for i := range page.Users {
-			users = append(users, accountcheck.ListedUser{Name: aws.ToString(page.Users[i].UserName), ID: aws.ToString(page.Users[i].UserId), Created: aws.ToTime(page.Users[i].CreateDate)})
+			users = append(users, accountcheck.ListedUser{Name: aws.ToString(page.Users[i].UserName), ID: aws.ToString(page.Users[i].UserId),
+				Created: aws.ToTime(page.Users[i].CreateDate)})
 		}
 	}
 	return users, nil

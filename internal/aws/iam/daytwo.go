@@ -55,7 +55,8 @@ func (c *Client) PasswordPolicy(ctx context.Context) (daytwo.Policy, error) {
 		return daytwo.Policy{}, errors.New("getting the password policy: the answer lacks it")
 	}
 	p := out.PasswordPolicy
-	return daytwo.Policy{Set: true, Length: int(aws.ToInt32(p.MinimumPasswordLength)), Remembers: int(aws.ToInt32(p.PasswordReusePrevention))}, nil
+	return daytwo.Policy{Set: true, Length: int(aws.ToInt32(p.MinimumPasswordLength)), Remembers: int(aws.ToInt32(p.PasswordReusePrevention))},
+		nil
 }
 
 // Root is Client.Root for an account.

@@ -27,7 +27,8 @@ func NewHeartbeats(client *sdk.Client, prefix string) *Heartbeats {
 
 // Record is health.Recorder's. The value of the tag is replaced (IAM API Reference, TagRole).
 func (h *Heartbeats) Record(ctx context.Context, id string) error {
-	_, err := h.client.TagRole(ctx, &sdk.TagRoleInput{RoleName: &h.role, Tags: []types.Tag{{Key: aws.String(eventrules.HeartbeatTag), Value: &id}}})
+	_, err := h.client.TagRole(ctx, &sdk.TagRoleInput{RoleName: &h.role,
+		Tags: []types.Tag{{Key: aws.String(eventrules.HeartbeatTag), Value: &id}}})
 	if err != nil {
 		return classed("tagging role "+h.role, err)
 	}

@@ -32,9 +32,11 @@ func (c *Client) CredentialReport(ctx context.Context) (accountcheck.CredentialR
 	case out.GeneratedTime == nil || len(out.Content) == 0:
 		return accountcheck.CredentialReport{}, errors.New("getting the credential report: the answer lacks its time or its content")
 	case out.ReportFormat != "" && out.ReportFormat != types.ReportFormatTypeTextCsv:
-		return accountcheck.CredentialReport{}, fmt.Errorf("getting the credential report: its format is %q, not %s", out.ReportFormat, types.ReportFormatTypeTextCsv)
+		return accountcheck.CredentialReport{}, fmt.Errorf("getting the credential report: its format is %q, not %s", out.ReportFormat,
+			types.ReportFormatTypeTextCsv)
 	}
-	return accountcheck.CredentialReport{State: accountcheck.ReportReady, Generated: aws.ToTime(out.GeneratedTime).UTC(), CSV: out.Content}, nil
+	return accountcheck.CredentialReport{State: accountcheck.ReportReady, Generated: aws.ToTime(out.GeneratedTime).UTC(), CSV: out.Content},
+		nil
 }
 
 // RequestCredentialReport has IAM make the account's credential report (IAM API

@@ -87,7 +87,8 @@ func (n *Names) Name(account string) string {
 func (n *Names) ask(account string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
-	out, err := n.client.DescribeAccount(ctx, &sdk.DescribeAccountInput{AccountId: &account}, func(o *sdk.Options) { o.Retryer = aws.NopRetryer{} })
+	out, err := n.client.DescribeAccount(ctx, &sdk.DescribeAccountInput{AccountId: &account},
+		func(o *sdk.Options) { o.Retryer = aws.NopRetryer{} })
 	if err != nil {
 		return "", fmt.Errorf("describing account: %w", err)
 	}

@@ -34,7 +34,8 @@ type Bucket struct {
 // NewBucket returns the bucket of a name in the account and Region. One
 // that is given is not made, and nothing of it is changed.
 func NewBucket(client *sdk.Client, name, account, region string, given bool) *Bucket {
-	return &Bucket{client.HeadBucket, client.CreateBucket, client.HeadObject, client.ListObjectsV2, client.PutObject, name, account, region, given}
+	return &Bucket{client.HeadBucket, client.CreateBucket, client.HeadObject, client.ListObjectsV2, client.PutObject,
+		name, account, region, given}
 }
 
 // Prepare is deploy.Uploads'. Amazon S3 makes every new bucket private and encrypted;
@@ -64,7 +65,8 @@ func (b *Bucket) said(ctx context.Context, err error) error {
 	if !isStatus(err, http.StatusBadRequest) && !isStatus(err, http.StatusForbidden) {
 		return err
 	}
-	if _, named := b.list(ctx, &sdk.ListObjectsV2Input{Bucket: &b.name, MaxKeys: aws.Int32(1), ExpectedBucketOwner: &b.account}); named != nil {
+	if _, named := b.list(ctx, &sdk.ListObjectsV2Input{Bucket: &b.name, MaxKeys: aws.Int32(1),
+		ExpectedBucketOwner: &b.account}); named != nil {
 		return named
 	}
 	return err
@@ -74,7 +76,8 @@ func (b *Bucket) said(ctx context.Context, err error) error {
 // the caller is.
 func isRefused(err error) bool {
 	var api smithy.APIError
-	return errors.As(err, &api) && (api.ErrorCode() == "AccessDenied" || api.ErrorCode() == "Forbidden" || api.ErrorCode() == "AllAccessDisabled")
+	return errors.As(err, &api) && (api.ErrorCode() == "AccessDenied" || api.ErrorCode() == "Forbidden" ||
+		api.ErrorCode() == "AllAccessDisabled")
 }
 
 func (b *Bucket) make(ctx context.Context) error {
@@ -111,8 +114,9 @@ func (b *Bucket) Has(ctx context.Context, key string) (bool, error) {
 // Put is deploy.Uploads'.
 func (b *Bucket) Put(ctx context.Context, key string, data []byte) error {
 	_, err := b.put(ctx, &sdk.PutObjectInput{
-		Bucket: &b.name, Key: &key, Body: bytes.NewReader(data), ExpectedBucketOwner: &b.account, ChecksumAlgorithm: types.ChecksumAlgorithmSha256,
-		ContentLength: aws.Int64(int64(len(data))),
+		Bucket: &b.name, Key: &key, Body: bytes.NewReader(data), ExpectedBucketOwner: &b.account,
+		ChecksumAlgorithm: types.ChecksumAlgorithmSha256,
+		ContentLength:     aws.Int64(int64(len(data))),
 	})
 	if err != nil {
 		return fmt.Errorf("uploading s3://%s/%s: %w", b.name, key, err)

@@ -69,12 +69,13 @@ func (l *lister) folder(ctx context.Context, prefix string) error {
 		return l.days(ctx, m[1], prefix)
 	}
 	var below []string
-	err := l.pages(ctx, &sdk.ListObjectsV2Input{Prefix: &prefix, Delimiter: aws.String("/")}, func(page *sdk.ListObjectsV2Output) (bool, error) {
-		for _, common := range page.CommonPrefixes {
-			below = append(below, aws.ToString(common.Prefix))
-		}
-		return true, l.objects(page.Contents)
-	})
+	err := l.pages(ctx, &sdk.ListObjectsV2Input{Prefix: &prefix, Delimiter: aws.String("/")},
+		func(page *sdk.ListObjectsV2Output) (bool, error) {
+			for _, common := range page.CommonPrefixes {
+				below = append(below, aws.ToString(common.Prefix))
+			}
+			return true, l.objects(page.Contents)
+		})
 	if err != nil {
 		return err
 	}

@@ -29,7 +29,8 @@ func Parse(path string) (Source, error) {
 	rest, ok := strings.CutPrefix(path, Scheme)
 	bucket, prefix, _ := strings.Cut(rest, "/")
 	if !ok || bucket == "" || strings.Trim(bucket, "abcdefghijklmnopqrstuvwxyz0123456789.-_ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
-		return Source{}, fmt.Errorf("%q is no path in S3: give s3://BUCKET or s3://BUCKET/PREFIX, such as s3://my-trail/AWSLogs/111122223333/", path)
+		return Source{}, fmt.Errorf("%q is no path in S3: give s3://BUCKET or s3://BUCKET/PREFIX, such as s3://my-trail/AWSLogs/111122223333/",
+			path)
 	}
 	return Source{Bucket: bucket, Prefix: prefix}, nil
 }

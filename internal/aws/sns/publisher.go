@@ -149,7 +149,8 @@ func (p *Publisher) routes(ctx context.Context, a *alert.Alert) (types.MessageAt
 	worker.Each(len(accounts), func(i int) { found[i], errs[i] = p.router.RoutesOf(ctx, accounts[i]) })
 	for i, err := range errs {
 		if err != nil {
-			p.logger.Warn("routes of an account not read: its alert goes to the receivers of all alerts alone", "account", accounts[i], "alert", a.ID, "error", err.Error())
+			p.logger.Warn("routes of an account not read: its alert goes to the receivers of all alerts alone", "account", accounts[i], "alert",
+				a.ID, "error", err.Error())
 			break
 		}
 	}
@@ -226,7 +227,8 @@ func attributesOf(a alert.Alert) (map[string]types.MessageAttributeValue, error)
 	attributes := map[string]types.MessageAttributeValue{
 		config.AttributeFinding: {DataType: &list, StringValue: &findings},
 	}
-	for name, value := range map[string]string{config.AttributeSeverity: severity, config.AttributeKind: kind, config.AttributeAccount: account} {
+	for name, value := range map[string]string{config.AttributeSeverity: severity, config.AttributeKind: kind,
+		config.AttributeAccount: account} {
 		if value != "" {
 			attributes[name] = types.MessageAttributeValue{DataType: &text, StringValue: &value}
 		}

@@ -54,8 +54,10 @@ func (i *Inspector) Topic(ctx context.Context, arn string) (health.Topic, error)
 	case err != nil:
 		return health.Topic{}, fmt.Errorf("reading the attributes of %s: %w", arn, err)
 	}
-	t := health.Topic{Key: out.Attributes["KmsMasterKeyId"], Policy: out.Attributes["Policy"], DeliveryPolicy: out.Attributes["DeliveryPolicy"]}
-	for name, into := range map[string]*int{"SubscriptionsConfirmed": &t.Confirmed, "SubscriptionsPending": &t.Pending, "SubscriptionsDeleted": &t.Deleted} {
+	t := health.Topic{Key: out.Attributes["KmsMasterKeyId"], Policy: out.Attributes["Policy"],
+		DeliveryPolicy: out.Attributes["DeliveryPolicy"]}
+	for name, into := range map[string]*int{"SubscriptionsConfirmed": &t.Confirmed, "SubscriptionsPending": &t.Pending,
+		"SubscriptionsDeleted": &t.Deleted} {
 		if *into, err = strconv.Atoi(out.Attributes[name]); err != nil {
 			return health.Topic{}, fmt.Errorf("reading the attributes of %s: %s: %w", arn, name, err)
 		}

@@ -88,7 +88,8 @@ func (q *Queue) Release(ctx context.Context, m redrive.Message) error {
 // Waiting is about how many messages are visible, and how many are hidden since
 // someone received them.
 func (q *Queue) Waiting(ctx context.Context) (visible, hidden int, err error) {
-	names := []types.QueueAttributeName{types.QueueAttributeNameApproximateNumberOfMessages, types.QueueAttributeNameApproximateNumberOfMessagesNotVisible}
+	names := []types.QueueAttributeName{types.QueueAttributeNameApproximateNumberOfMessages,
+		types.QueueAttributeNameApproximateNumberOfMessagesNotVisible}
 	out, err := q.client.GetQueueAttributes(ctx, &sdk.GetQueueAttributesInput{QueueUrl: &q.url, AttributeNames: names})
 	if err != nil {
 		return 0, 0, fmt.Errorf("counting messages of %s: %w", q.url, err)

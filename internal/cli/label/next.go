@@ -67,7 +67,8 @@ func advice(s *bootstrap.Status, step *bootstrap.StepStatus) Advice {
 		a.Path = credentialsPage + "Console sign-in > Update console password"
 	case bootstrap.AdminMFA:
 		a.Do = fmt.Sprintf("Sign in as %s and add an MFA device.", cmp.Or(admin, "the administrator"))
-		a.Path = credentialsPage + "Multi-factor authentication (MFA) > Assign MFA device; for another user: " + usersPage[len("Console: "):] + cmp.Or(admin, "the user") + " > Security credentials"
+		a.Path = credentialsPage + "Multi-factor authentication (MFA) > Assign MFA device; for another user: " +
+			usersPage[len("Console: "):] + cmp.Or(admin, "the user") + " > Security credentials"
 	case bootstrap.RootQuiet:
 		a.Do = "Leave root alone: sign out of it, and work as the administrator."
 		if step.Note != "" {

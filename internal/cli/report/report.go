@@ -339,7 +339,8 @@ func (p *page) finish(counts map[detect.Severity]int) {
 		p.Script = template.JS(pageScript) //nolint:gosec // a constant of this package
 		scripts = " script-src " + hash(pageScript) + ";"
 	}
-	p.CSP = "default-src 'none';" + scripts + " style-src " + hash(string(p.Style)) + " " + hash(string(p.FilterCSS)) + "; img-src data:; base-uri 'none'; form-action 'none'"
+	p.CSP = "default-src 'none';" + scripts + " style-src " + hash(string(p.Style)) + " " + hash(string(p.FilterCSS)) +
+		"; img-src data:; base-uri 'none'; form-action 'none'"
 }
 
 // worse reports whether s ranks above the severity of that name.

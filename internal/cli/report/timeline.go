@@ -247,7 +247,8 @@ func marks(parts []part, s detect.Severity, rows []row) []mark {
 	for _, k := range keys {
 		c := columns[k]
 		n := len(c.rows)
-		m := mark{X: math.Round(c.sum/float64(n)*10) / 10, R: math.Round(min(4.5+1.6*math.Log2(float64(n)), 13)*10) / 10, Count: n, Row: c.rows[n-1]}
+		m := mark{X: math.Round(c.sum/float64(n)*10) / 10, R: math.Round(min(4.5+1.6*math.Log2(float64(n)), 13)*10) / 10,
+			Count: n, Row: c.rows[n-1]}
 		if m.R >= 7.5 {
 			m.Number = shortCount(n)
 		}

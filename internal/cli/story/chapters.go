@@ -73,7 +73,8 @@ func (t *teller) secondUser() {
 	t.signIn(signedIn, a, "ConsoleLogin", "Success", loginData("Yes", adminApp))
 	t.createUser(at(1, "08:52:13"), a, "dana", danaID)
 	t.createLoginProfile(at(1, "08:52:15"), a, "dana", true)
-	t.call(at(1, "08:53:01"), a, "iam", "AttachUserPolicy", params{"userName": "dana", "policyArn": "arn:aws:iam::aws:policy/ReadOnlyAccess"}, nil)
+	t.call(at(1, "08:53:01"), a, "iam", "AttachUserPolicy", params{"userName": "dana", "policyArn": "arn:aws:iam::aws:policy/ReadOnlyAccess"},
+		nil)
 
 	d := user("dana", danaID, "ASIAJQABLZS4DANAEXAM", at(1, "09:15:48"), "false", home, otherBrowser)
 	mistyped := d
@@ -85,13 +86,15 @@ func (t *teller) secondUser() {
 	// Tries to make a user and may not: nothing happened.
 	denied := t.call(at(8, "10:05:00"), d, "iam", "CreateUser", nil, nil)
 	denied.ErrorCode = "AccessDenied"
-	denied.ErrorMessage = "User: " + d.ARN + " is not authorized to perform: iam:CreateUser on resource: arn:aws:iam::" + Account + ":user/dana-bot because no identity-based policy allows the iam:CreateUser action"
+	denied.ErrorMessage = "User: " + d.ARN + " is not authorized to perform: iam:CreateUser on resource: arn:aws:iam::" + Account +
+		":user/dana-bot because no identity-based policy allows the iam:CreateUser action"
 }
 
 // everydayLife is the noise of a month, with the near-misses in it.
 func (t *teller) everydayLife() {
 	instance := func(created time.Time) who {
-		return role(Account, "web-server", "i-0a1b2c3d4e5f67890", "AROADBQP57FF2WEBEXAMPLE", webKey, created, "192.0.2.81", "aws-sdk-go-v2/1.41.0 os/linux lang/go#1.26")
+		return role(Account, "web-server", "i-0a1b2c3d4e5f67890", "AROADBQP57FF2WEBEXAMPLE", webKey, created, "192.0.2.81",
+			"aws-sdk-go-v2/1.41.0 os/linux lang/go#1.26")
 	}
 	deploy := user("ci-deploy", deployID, deployKey, time.Time{}, "", runner, cli)
 	admin := user("admin", adminID, adminKey, time.Time{}, "", office, terraform)
@@ -102,14 +105,17 @@ func (t *teller) everydayLife() {
 		t.read(morning.Add(2*time.Second), web, "ssm", "GetParameter", params{"name": "/web/database-url", "withDecryption": true})
 		kms := web
 		kms.InvokedBy, kms.ip, kms.agent = "ssm.amazonaws.com", "ssm.amazonaws.com", "ssm.amazonaws.com"
-		t.read(morning.Add(3*time.Second), kms, "kms", "Decrypt", params{"encryptionAlgorithm": "SYMMETRIC_DEFAULT", "encryptionContext": params{"PARAMETER_ARN": "arn:aws:ssm:us-east-1:" + Account + ":parameter/web/database-url"}})
-		service := t.call(morning.Add(time.Minute), who{identity: identity{Type: "AWSService", InvokedBy: "ec2.amazonaws.com"}, ip: "ec2.amazonaws.com", agent: "ec2.amazonaws.com"},
+		t.read(morning.Add(3*time.Second), kms, "kms", "Decrypt", params{"encryptionAlgorithm": "SYMMETRIC_DEFAULT",
+			"encryptionContext": params{"PARAMETER_ARN": "arn:aws:ssm:us-east-1:" + Account + ":parameter/web/database-url"}})
+		service := t.call(morning.Add(time.Minute), who{identity: identity{Type: "AWSService", InvokedBy: "ec2.amazonaws.com"},
+			ip: "ec2.amazonaws.com", agent: "ec2.amazonaws.com"},
 			"sts", "AssumeRole", params{"roleArn": "arn:aws:iam::" + Account + ":role/web-server", "roleSessionName": "i-0a1b2c3d4e5f67890"},
 			params{"credentials": params{"accessKeyId": webKey, "expiration": date(morning.Add(6 * time.Hour))}})
 		service.RecipientAccountID, service.TLSDetails = Account, nil
 		if day%3 == 0 {
 			when := morning.Add(4 * time.Hour)
-			t.call(when, deploy, "lambda", "UpdateFunctionCode20150331v2", params{"functionName": "checkout", "publish": false, "dryRun": false}, params{"functionName": "checkout", "runtime": "provided.al2023"})
+			t.call(when, deploy, "lambda", "UpdateFunctionCode20150331v2", params{"functionName": "checkout", "publish": false, "dryRun": false},
+				params{"functionName": "checkout", "runtime": "provided.al2023"})
 			t.read(when.Add(9*time.Second), deploy, "lambda", "GetFunction20150331v2", params{"functionName": "checkout"})
 		}
 		if day%5 == 0 {
@@ -124,7 +130,8 @@ func (t *teller) everydayLife() {
 		params{"serverId": "s-01234567890abcdef", "userName": "supplier", "role": "arn:aws:iam::" + Account + ":role/transfer"},
 		params{"serverId": "s-01234567890abcdef", "userName": "supplier"})
 	// Who signs in by SSO has MFA at the identity provider; MFAUsed says nothing.
-	sso := role(Account, "AWSReservedSSO_ViewOnly_0123456789abcdef", "sam@example.com", "AROADBQP57FF2SSOEXAMPLE", "", at(15, "07:45:12"), office, browser)
+	sso := role(Account, "AWSReservedSSO_ViewOnly_0123456789abcdef", "sam@example.com", "AROADBQP57FF2SSOEXAMPLE", "",
+		at(15, "07:45:12"), office, browser)
 	t.signIn(at(15, "07:45:12"), sso, "ConsoleLogin", "Success", loginData("No", ""))
 }
 
@@ -182,7 +189,8 @@ func (t *teller) takeover() {
 	t.read(at(day, "02:49:00"), s, "ec2", "DescribeInstanceTypes", nil)
 	for i := range 3 {
 		refused := t.call(at(day, "02:51:00").Add(time.Duration(i*30)*time.Second), s, "ec2", "RunInstances",
-			params{"instancesSet": params{"items": []params{{"minCount": 20, "maxCount": 20}}}, "instanceType": "p5." + strconv.Itoa(48>>i) + "xlarge"}, nil)
+			params{"instancesSet": params{"items": []params{{"minCount": 20, "maxCount": 20}}}, "instanceType": "p5." +
+				strconv.Itoa(48>>i) + "xlarge"}, nil)
 		refused.ErrorCode = "Client.VcpuLimitExceeded"
 		refused.ErrorMessage = "You have requested more vCPU capacity than your current vCPU limit of 0 allows for the instance bucket that the specified instance type belongs to."
 	}
@@ -191,7 +199,8 @@ func (t *teller) takeover() {
 // mine is the burst: in each of ten Regions a key pair, a security group and
 // instances, 40 calls in four minutes. A second trail delivers some of them again.
 func (t *teller) mine(begin time.Time, by func(int) who) {
-	regions := []string{"us-east-1", "us-east-2", "us-west-2", "ca-central-1", "eu-west-1", "eu-central-1", "eu-north-1", "ap-northeast-1", "ap-southeast-2", "sa-east-1"}
+	regions := []string{"us-east-1", "us-east-2", "us-west-2", "ca-central-1", "eu-west-1", "eu-central-1", "eu-north-1", "ap-northeast-1",
+		"ap-southeast-2", "sa-east-1"}
 	for i, region := range regions {
 		when := begin.Add(time.Duration(i*24) * time.Second)
 		group := "sg-0123456789abcde" + strconv.Itoa(10+i)
@@ -201,8 +210,11 @@ func (t *teller) mine(begin time.Time, by func(int) who) {
 		}{
 			{"ImportKeyPair", params{"keyName": "sync", "publicKeyMaterial": "c3NoLXJzYSBFWEFNUExF"}, params{"keyName": "sync"}},
 			{"CreateSecurityGroup", params{"groupName": "sync", "groupDescription": "sync"}, params{"groupId": group}},
-			{"AuthorizeSecurityGroupIngress", params{"groupId": group, "ipPermissions": params{"items": []params{{"ipProtocol": "tcp", "fromPort": 22, "toPort": 22, "ipRanges": params{"items": []params{{"cidrIp": "0.0.0.0/0"}}}}}}}, params{"_return": true}},
-			{"RunInstances", params{"instancesSet": params{"items": []params{{"minCount": 4, "maxCount": 4, "keyName": "sync"}}}, "instanceType": "g6.12xlarge"}, params{"reservationId": "r-0123456789abcde" + strconv.Itoa(10+i)}},
+			{"AuthorizeSecurityGroupIngress",
+				params{"groupId": group, "ipPermissions": params{"items": []params{{"ipProtocol": "tcp", "fromPort": 22, "toPort": 22,
+					"ipRanges": params{"items": []params{{"cidrIp": "0.0.0.0/0"}}}}}}}, params{"_return": true}},
+			{"RunInstances", params{"instancesSet": params{"items": []params{{"minCount": 4, "maxCount": 4, "keyName": "sync"}}},
+				"instanceType": "g6.12xlarge"}, params{"reservationId": "r-0123456789abcde" + strconv.Itoa(10+i)}},
 		} {
 			r := t.call(when.Add(time.Duration(j*3)*time.Second), by(i+j), "ec2", c.name, c.request, c.response)
 			r.AWSRegion = region
@@ -218,19 +230,23 @@ func (t *teller) mine(begin time.Time, by func(int) who) {
 // sts:AssumeRoot. The member's records do not say assumedRoot; the key shows.
 func (t *teller) aftermath() {
 	const day = 37
-	responder := role(Security, "incident-response", "riley", "AROADBQP57FF2RESPEXAMPLE", "ASIADBQP57FF2RESPXMP", at(day, "03:20:00"), opsRoom, cli)
+	responder := role(Security, "incident-response", "riley", "AROADBQP57FF2RESPEXAMPLE", "ASIADBQP57FF2RESPXMP", at(day, "03:20:00"), opsRoom,
+		cli)
 	t.read(at(day, "03:20:30"), responder, "organizations", "DescribeOrganization", nil)
 
 	assumed := at(day, "03:21:08")
 	t.call(assumed, responder, "sts", "AssumeRoot",
-		params{"targetPrincipal": Account, "taskPolicyArn": params{"arn": "arn:aws:iam::aws:policy/root-task/IAMDeleteRootUserCredentials"}, "durationSeconds": 900},
-		params{"credentials": params{"accessKeyId": assumedKey, "sessionToken": "EXAMPLETOKEN", "expiration": date(assumed.Add(15 * time.Minute))}, "sourceIdentity": "riley"})
+		params{"targetPrincipal": Account, "taskPolicyArn": params{"arn": "arn:aws:iam::aws:policy/root-task/IAMDeleteRootUserCredentials"},
+			"durationSeconds": 900},
+		params{"credentials": params{"accessKeyId": assumedKey, "sessionToken": "EXAMPLETOKEN",
+			"expiration": date(assumed.Add(15 * time.Minute))}, "sourceIdentity": "riley"})
 	member := root(assumed, assumedKey, "false", opsRoom, cli)
 	t.read(at(day, "03:21:40"), member, "iam", "ListAccessKeys", nil)
 	t.call(at(day, "03:22:15"), member, "iam", "DeleteAccessKey", params{"accessKeyId": leakedKey}, nil)
 	t.call(at(day, "03:22:40"), member, "iam", "DeleteLoginProfile", nil, nil)
 
-	inMember := role(Account, "OrganizationAccountAccessRole", "riley", "AROADBQP57FF2ORGAEXAMPLE", "ASIADBQP57FF2ORGAXMP", at(day, "03:24:00"), opsRoom, cli)
+	inMember := role(Account, "OrganizationAccountAccessRole", "riley", "AROADBQP57FF2ORGAEXAMPLE", "ASIADBQP57FF2ORGAXMP",
+		at(day, "03:24:00"), opsRoom, cli)
 	t.call(at(day, "03:24:50"), inMember, "cloudtrail", "StartLogging", params{"name": trailName}, nil)
 	t.call(at(day, "03:25:31"), inMember, "iam", "DeleteLoginProfile", params{"userName": "support-sync"}, nil)
 	t.call(at(day, "03:25:40"), inMember, "iam", "DetachUserPolicy", params{"userName": "support-sync", "policyArn": adminPolicy}, nil)
@@ -242,14 +258,18 @@ func (t *teller) aftermath() {
 func (t *teller) identityCenter() {
 	const day = 39
 	const adminSet = "AWSReservedSSO_AdministratorAccess_0f1e2d3c4b5a6978"
-	manager := role(Security, "incident-response", "riley", "AROADBQP57FF2RESPEXAMPLE", "ASIADBQP57FF2RESPXM2", at(day, "09:00:00"), opsRoom, browser)
+	manager := role(Security, "incident-response", "riley", "AROADBQP57FF2RESPEXAMPLE", "ASIADBQP57FF2RESPXM2", at(day, "09:00:00"), opsRoom,
+		browser)
 	t.call(at(day, "09:04:10"), manager, "sso", "CreateAccountAssignment",
-		params{"instanceArn": "arn:aws:sso:::instance/ssoins-0123456789abcdef", "targetType": "AWS_ACCOUNT", "targetId": Account, "principalType": "USER",
+		params{"instanceArn": "arn:aws:sso:::instance/ssoins-0123456789abcdef", "targetType": "AWS_ACCOUNT",
+			"targetId": Account, "principalType": "USER",
 			"permissionSetArn": "arn:aws:sso:::permissionSet/ssoins-0123456789abcdef/ps-0123456789abcdef"}, nil)
 
-	service := role(Account, "AWSServiceRoleForSSO", "SSO-PROVISIONING", "AROADBQP57FF2SSOPEXAMPLE", "ASIADBQP57FF2SSOPXMP", at(day, "09:04:12"), "sso.amazonaws.com", "sso.amazonaws.com")
+	service := role(Account, "AWSServiceRoleForSSO", "SSO-PROVISIONING", "AROADBQP57FF2SSOPEXAMPLE", "ASIADBQP57FF2SSOPXMP",
+		at(day, "09:04:12"), "sso.amazonaws.com", "sso.amazonaws.com")
 	service.InvokedBy = "sso.amazonaws.com"
-	t.call(at(day, "09:04:13"), service, "iam", "CreateRole", params{"path": "/aws-reserved/sso.amazonaws.com/", "roleName": adminSet, "maxSessionDuration": 43200}, nil)
+	t.call(at(day, "09:04:13"), service, "iam", "CreateRole", params{"path": "/aws-reserved/sso.amazonaws.com/", "roleName": adminSet,
+		"maxSessionDuration": 43200}, nil)
 	t.call(at(day, "09:04:14"), service, "iam", "AttachRolePolicy", params{"roleName": adminSet, "policyArn": adminPolicy}, nil)
 
 	signedIn := at(day, "09:10:37")

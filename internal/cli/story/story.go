@@ -111,11 +111,13 @@ func role(account, roleName, sessionName, roleID, key string, created time.Time,
 		path = "aws-reserved/sso.amazonaws.com/"
 	}
 	return who{identity: identity{
-		Type: "AssumedRole", PrincipalID: roleID + ":" + sessionName, ARN: "arn:aws:sts::" + account + ":assumed-role/" + roleName + "/" + sessionName,
+		Type: "AssumedRole", PrincipalID: roleID + ":" + sessionName, ARN: "arn:aws:sts::" + account + ":assumed-role/" +
+			roleName + "/" + sessionName,
 		AccountID: account, AccessKeyID: key,
 		SessionContext: &session{
-			SessionIssuer: &issuer{Type: "Role", PrincipalID: roleID, ARN: "arn:aws:iam::" + account + ":role/" + path + roleName, AccountID: account, UserName: roleName},
-			Attributes:    sessionAttributes{CreationDate: created, MFAAuthenticated: "false"},
+			SessionIssuer: &issuer{Type: "Role", PrincipalID: roleID, ARN: "arn:aws:iam::" + account + ":role/" + path + roleName,
+				AccountID: account, UserName: roleName},
+			Attributes: sessionAttributes{CreationDate: created, MFAAuthenticated: "false"},
 		},
 	}, ip: ip, agent: agent}
 }

@@ -94,7 +94,8 @@ type pkg struct {
 }
 
 func find(ctx context.Context, name string) (p pkg, err error) {
-	raw, err := exec.CommandContext(ctx, "go", "list", "-json=Dir,ImportPath,GoFiles,TestImports,XTestImports", name).Output() //nolint:gosec // a package of the caller's
+	//nolint:gosec // a package of the caller's
+	raw, err := exec.CommandContext(ctx, "go", "list", "-json=Dir,ImportPath,GoFiles,TestImports,XTestImports", name).Output()
 	if err != nil {
 		return p, fmt.Errorf("finding package %s: %w", name, err)
 	}
@@ -182,7 +183,8 @@ func (p *pkg) one(ctx context.Context, dir string, c *change, limit time.Duratio
 	if err := errors.Join(os.WriteFile(file, c.text, 0o600), os.WriteFile(overlay, replace, 0o600)); err != nil {
 		return "", fmt.Errorf("writing a change: %w", err)
 	}
-	build := exec.CommandContext(ctx, "go", "test", "-c", "-vet=off", "-overlay", overlay, "-o", test, p.by.ImportPath) //nolint:gosec // a package of the caller's
+	//nolint:gosec // a package of the caller's
+	build := exec.CommandContext(ctx, "go", "test", "-c", "-vet=off", "-overlay", overlay, "-o", test, p.by.ImportPath)
 	build.Dir = p.Dir
 	if err := build.Run(); err != nil {
 		return uncompilable, context.Cause(ctx)

@@ -116,7 +116,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case call == "GetAlternateContact" && !is.SecurityContact:
 		fail(w, http.StatusNotFound, "ResourceNotFoundException", "No contact of the inputted alternate contact type found.")
 	case call == "GetAlternateContact":
-		_, _ = fmt.Fprint(w, `{"AlternateContact":{"AlternateContactType":"SECURITY","EmailAddress":"security@example.com","Name":"n","PhoneNumber":"1","Title":"t"}}`)
+		_, _ = fmt.Fprint(w,
+			`{"AlternateContact":{"AlternateContactType":"SECURITY","EmailAddress":"security@example.com","Name":"n","PhoneNumber":"1","Title":"t"}}`)
 	case call == "GetPublicAccessBlock" && (is.S3 == nil || r.Header.Get("X-Amz-Account-Id") != account):
 		failXML(w, http.StatusNotFound, "NoSuchPublicAccessBlockConfiguration", "The public access block configuration was not found")
 	case call == "GetPublicAccessBlock":
@@ -124,14 +125,18 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		for _, name := range slices.Sorted(maps.Keys(is.S3)) {
 			fmt.Fprintf(&settings, "<%[1]s>%[2]v</%[1]s>", name, is.S3[name])
 		}
-		_, _ = fmt.Fprintf(w, `<PublicAccessBlockConfiguration xmlns="http://awss3control.amazonaws.com/doc/2018-08-20/">%s</PublicAccessBlockConfiguration>`, &settings)
+		_, _ = fmt.Fprintf(w,
+			`<PublicAccessBlockConfiguration xmlns="http://awss3control.amazonaws.com/doc/2018-08-20/">%s</PublicAccessBlockConfiguration>`,
+			&settings)
 	case call == "GetEbsEncryptionByDefault":
-		_, _ = fmt.Fprintf(w, `<GetEbsEncryptionByDefaultResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"><requestId>r</requestId><ebsEncryptionByDefault>%v</ebsEncryptionByDefault></GetEbsEncryptionByDefaultResponse>`, is.EBS)
+		_, _ = fmt.Fprintf(w,
+			`<GetEbsEncryptionByDefaultResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"><requestId>r</requestId><ebsEncryptionByDefault>%v</ebsEncryptionByDefault></GetEbsEncryptionByDefaultResponse>`, is.EBS)
 	case call == "ListAnalyzers":
 		analyzers := []map[string]string{}
 		for _, name := range slices.Sorted(maps.Keys(is.Analyzers)) {
 			kind, status, _ := strings.Cut(is.Analyzers[name], " ")
-			analyzers = append(analyzers, map[string]string{"name": name, "type": kind, "status": status, "arn": "a", "createdAt": "2026-03-01T12:00:00Z"})
+			analyzers = append(analyzers, map[string]string{"name": name, "type": kind, "status": status, "arn": "a",
+				"createdAt": "2026-03-01T12:00:00Z"})
 		}
 		write(w, map[string]any{"analyzers": analyzers})
 	case strings.HasPrefix(call, "Describe"):
@@ -178,7 +183,8 @@ func (a *Account) budgets(w http.ResponseWriter, call string, body []byte) {
 	case i < 0:
 		fail(w, http.StatusBadRequest, "NotFoundException", "no such budget")
 	case call == "DescribeNotificationsForBudget":
-		write(w, map[string]any{"Notifications": []map[string]any{{"NotificationType": "ACTUAL", "ComparisonOperator": "GREATER_THAN", "Threshold": 80}}})
+		write(w, map[string]any{"Notifications": []map[string]any{{"NotificationType": "ACTUAL", "ComparisonOperator": "GREATER_THAN",
+			"Threshold": 80}}})
 	default:
 		var all []map[string]string
 		for _, e := range a.Budgets[i].Emails {
@@ -197,7 +203,10 @@ func write(w http.ResponseWriter, v any) {
 
 func failXML(w http.ResponseWriter, status int, code, message string) {
 	w.WriteHeader(status)
-	_, _ = fmt.Fprintf(w, `<ErrorResponse><Errors><Error><Code>%s</Code><Message>%s</Message></Error></Errors><RequestId>r</RequestId></ErrorResponse>`, code, message) //nolint:gosec // XML for a test's own client
+	//nolint:gosec // XML for a test's own client
+	_, _ = fmt.Fprintf(w,
+		`<ErrorResponse><Errors><Error><Code>%s</Code><Message>%s</Message></Error></Errors><RequestId>r</RequestId></ErrorResponse>`, code,
+		message)
 }
 
 func fail(w http.ResponseWriter, status int, code, message string) {

@@ -103,7 +103,8 @@ func (d *Deployment) names() []string {
 // New starts a server that ends with the test.
 func New(tb testing.TB, d Deployment) *Server {
 	tb.Helper()
-	s := &Server{Logging: true, Rules: map[string]*Rule{}, Functions: map[string]*Function{}, Key: "Enabled", Refuse: map[string]string{}, Watch: cloudwatchtest.New(tb), d: d}
+	s := &Server{Logging: true, Rules: map[string]*Rule{}, Functions: map[string]*Function{}, Key: "Enabled", Refuse: map[string]string{},
+		Watch: cloudwatchtest.New(tb), d: d}
 	for _, name := range d.Alarms {
 		s.Watch.Alarms[d.Prefix+"-"+name] = cloudwatchtest.Alarm{Actions: d.Topics}
 	}
@@ -128,9 +129,11 @@ func New(tb testing.TB, d Deployment) *Server {
 		s.Rules[at+prefix+r.Name] = &Rule{State: state, Pattern: r.Pattern, Schedule: schedule, Targets: targets}
 	}
 	to := func(r eventrules.Rule, schedule string) {
-		add("", d.Prefix+"-", r, schedule, Target{ARN: arn("lambda", d.Region, "function:"+d.Prefix+"-"+r.Function), DeadLetters: queue(d.Undelivered)})
-		permitted[r.Function] = append(permitted[r.Function], `{"Effect":"Allow","Principal":{"Service":"events.amazonaws.com"},"Action":"lambda:InvokeFunction","Condition":{"ArnLike":{"AWS:SourceArn":"`+
-			arn("events", d.Region, "rule/"+d.Prefix+"-"+r.Name)+`"}}}`)
+		add("", d.Prefix+"-", r, schedule, Target{ARN: arn("lambda", d.Region, "function:"+d.Prefix+"-"+r.Function),
+			DeadLetters: queue(d.Undelivered)})
+		permitted[r.Function] = append(permitted[r.Function],
+			`{"Effect":"Allow","Principal":{"Service":"events.amazonaws.com"},"Action":"lambda:InvokeFunction","Condition":{"ArnLike":{"AWS:SourceArn":"`+
+				arn("events", d.Region, "rule/"+d.Prefix+"-"+r.Name)+`"}}}`)
 	}
 	for _, r := range append(slices.Clone(rules), eventrules.Heartbeats(d.Prefix, d.Account)...) {
 		to(r, "")
@@ -140,7 +143,8 @@ func New(tb testing.TB, d Deployment) *Server {
 			to(eventrules.Rule{Name: "schedule-" + name, Function: name}, eventrules.Schedule)
 		}
 		s.Functions[d.Prefix+"-"+name] = &Function{
-			State: "Active", Environment: maps.Clone(d.Environment), Policy: `{"Statement":[` + strings.Join(permitted[name], ",") + `]}`, OnFailure: queue(d.Failed),
+			State: "Active", Environment: maps.Clone(d.Environment), Policy: `{"Statement":[` + strings.Join(permitted[name], ",") + `]}`,
+			OnFailure: queue(d.Failed),
 		}
 	}
 	topics := make([]Target, len(d.Topics))
@@ -166,7 +170,8 @@ func New(tb testing.TB, d Deployment) *Server {
 			add("", d.Prefix+"-", r, "", Target{ARN: bus, DeadLetters: queue(d.Undelivered)})
 		}
 		for _, r := range reporting {
-			add(second+"/", d.Prefix+"-", r, "", Target{ARN: arn("sns", second, config.SecondTopic(d.Prefix)), DeadLetters: undelivered, Template: `"text"`})
+			add(second+"/", d.Prefix+"-", r, "", Target{ARN: arn("sns", second, config.SecondTopic(d.Prefix)), DeadLetters: undelivered,
+				Template: `"text"`})
 		}
 		add("", d.Prefix+"-", alive, "", Target{ARN: bus})
 		add(second+"/", config.SecondRule(d.Prefix), alive, "", Target{ARN: arn("sqs", second, "heartbeats")})
@@ -176,7 +181,8 @@ func New(tb testing.TB, d Deployment) *Server {
 			if region == second {
 				r = eventrules.Elsewhere(r, d.Region)
 			}
-			add(region+"/", d.Prefix+"-forward-", r, "", Target{ARN: arn("events", d.Region, "event-bus/default"), DeadLetters: arn("sqs", region, d.Prefix+"-forward-undelivered")})
+			add(region+"/", d.Prefix+"-forward-", r, "", Target{ARN: arn("events", d.Region, "event-bus/default"), DeadLetters: arn("sqs", region,
+				d.Prefix+"-forward-undelivered")})
 		}
 	}
 	web := httptest.NewServer(s)
@@ -189,7 +195,8 @@ func New(tb testing.TB, d Deployment) *Server {
 // knows the functions' roles alone: see package iamtest.
 func (s *Server) Env() map[string]string {
 	return map[string]string{
-		"AWS_ENDPOINT_URL_CLOUDTRAIL": s.URL, "AWS_ENDPOINT_URL_EVENTBRIDGE": s.URL, "AWS_ENDPOINT_URL_LAMBDA": s.URL, "AWS_ENDPOINT_URL_KMS": s.URL,
+		"AWS_ENDPOINT_URL_CLOUDTRAIL": s.URL, "AWS_ENDPOINT_URL_EVENTBRIDGE": s.URL, "AWS_ENDPOINT_URL_LAMBDA": s.URL,
+		"AWS_ENDPOINT_URL_KMS":     s.URL,
 		"AWS_ENDPOINT_URL_ACCOUNT": s.URL, "AWS_ENDPOINT_URL_CLOUDWATCH": s.Watch.URL,
 	}
 }
@@ -289,7 +296,8 @@ func (s *Server) answer(call, function, region string, body []byte) (out any, co
 		rules := []map[string]string{}
 		for name, r := range s.Rules {
 			if bare, ok := strings.CutPrefix(name, region); ok && strings.HasPrefix(bare, in.NamePrefix) {
-				rules = append(rules, map[string]string{"Name": bare, "Arn": "arn:" + bare, "State": r.State, "EventPattern": r.Pattern, "ScheduleExpression": r.Schedule})
+				rules = append(rules, map[string]string{"Name": bare, "Arn": "arn:" + bare, "State": r.State, "EventPattern": r.Pattern,
+					"ScheduleExpression": r.Schedule})
 			}
 		}
 		return map[string]any{"Rules": rules}, ""
@@ -380,7 +388,9 @@ func (s *Server) iam(w http.ResponseWriter, r *http.Request) {
 	defer s.Unlock()
 	refuse := func(code string) {
 		w.WriteHeader(http.StatusBadRequest)
-		fmt.Fprintf(w, "<ErrorResponse><Error><Type>Sender</Type><Code>%s</Code><Message>refused: %s</Message></Error></ErrorResponse>", code, call) //nolint:gosec // XML for a test's own client
+		//nolint:gosec // XML for a test's own client
+		fmt.Fprintf(w, "<ErrorResponse><Error><Type>Sender</Type><Code>%s</Code><Message>refused: %s</Message></Error></ErrorResponse>", code,
+			call)
 	}
 	w.Header().Set("Content-Type", "text/xml")
 	f := s.Functions[name]
@@ -434,5 +444,6 @@ func (s *Server) iam(w http.ResponseWriter, r *http.Request) {
 		refuse("InvalidAction")
 		return
 	}
-	fmt.Fprintf(w, "<%[1]sResponse><%[1]sResult>%[2]s</%[1]sResult></%[1]sResponse>", call, b.String()) //nolint:gosec // XML for a test's own client
+	//nolint:gosec // XML for a test's own client
+	fmt.Fprintf(w, "<%[1]sResponse><%[1]sResult>%[2]s</%[1]sResult></%[1]sResponse>", call, b.String())
 }

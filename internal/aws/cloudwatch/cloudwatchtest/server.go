@@ -57,7 +57,8 @@ type Server struct {
 // New starts a server that ends with the test.
 func New(tb testing.TB) *Server {
 	tb.Helper()
-	s := &Server{Alarms: map[string]Alarm{}, Mutes: map[string]Mute{}, Data: map[string][]Datapoint{}, Refuse: map[string]string{}, Internal: map[string]bool{}}
+	s := &Server{Alarms: map[string]Alarm{}, Mutes: map[string]Mute{}, Data: map[string][]Datapoint{}, Refuse: map[string]string{},
+		Internal: map[string]bool{}}
 	web := httptest.NewServer(s)
 	tb.Cleanup(web.Close)
 	s.URL = web.URL

@@ -96,7 +96,8 @@ type Server struct {
 // New starts a server that ends with the test.
 func New(tb testing.TB) *Server {
 	tb.Helper()
-	s := &Server{under: map[string]bool{}, tables: map[string]*table{}, tokens: map[string][32]byte{}, calls: map[string]int{}, faults: map[string][]Fault{}, nth: map[int]Fault{}}
+	s := &Server{under: map[string]bool{}, tables: map[string]*table{}, tokens: map[string][32]byte{}, calls: map[string]int{},
+		faults: map[string][]Fault{}, nth: map[int]Fault{}}
 	web := httptest.NewServer(s)
 	tb.Cleanup(web.Close)
 	s.URL = web.URL
@@ -753,14 +754,16 @@ func (s *Server) query(body []byte) (any, error) {
 		}
 	}
 	u := newUsed()
-	terms, err := parseAll(between.ReplaceAllString(in.KeyConditionExpression, "$1 BETWEEN $2 TO $3"), in.ExpressionAttributeNames, in.ExpressionAttributeValues, u)
+	terms, err := parseAll(between.ReplaceAllString(in.KeyConditionExpression, "$1 BETWEEN $2 TO $3"), in.ExpressionAttributeNames,
+		in.ExpressionAttributeValues, u)
 	if err == nil {
 		err = u.all(in.ExpressionAttributeNames, in.ExpressionAttributeValues)
 	}
 	if err != nil {
 		return nil, invalid("%v", err)
 	}
-	if terms[0].name != ix.hash || terms[0].op != "=" || terms[0].value.S == nil || len(terms) > 2 || (len(terms) == 2 && terms[1].name != ix.rng) {
+	if terms[0].name != ix.hash || terms[0].op != "=" || terms[0].value.S == nil || len(terms) > 2 ||
+		(len(terms) == 2 && terms[1].name != ix.rng) {
 		return nil, invalid("query condition missed key schema element, or is not about the keys")
 	}
 	bound := s.PageMax

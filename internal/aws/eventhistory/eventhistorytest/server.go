@@ -186,7 +186,8 @@ func (s *Server) page(region string, req *request) (out any, code string) {
 	to := min(from+size, len(found))
 	events := []map[string]any{}
 	for _, e := range found[min(from, to):to] {
-		events = append(events, map[string]any{"EventId": e.id, "EventName": e.name, "EventSource": e.source, "EventTime": e.at.Unix(), "Username": e.user, "CloudTrailEvent": e.record})
+		events = append(events, map[string]any{"EventId": e.id, "EventName": e.name, "EventSource": e.source, "EventTime": e.at.Unix(),
+			"Username": e.user, "CloudTrailEvent": e.record})
 	}
 	answer := map[string]any{"Events": events}
 	if to < len(found) {

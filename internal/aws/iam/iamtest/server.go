@@ -94,7 +94,8 @@ type Server struct {
 // New starts a server that ends with the test.
 func New(tb testing.TB, home string) *Server {
 	tb.Helper()
-	s := &Server{Home: home, accounts: map[string]Account{}, roles: map[string]bool{}, faults: map[string][]string{}, reports: map[string]report{}, Now: time.Now}
+	s := &Server{Home: home, accounts: map[string]Account{}, roles: map[string]bool{}, faults: map[string][]string{},
+		reports: map[string]report{}, Now: time.Now}
 	web := httptest.NewServer(s)
 	tb.Cleanup(web.Close)
 	s.URL = web.URL
@@ -206,7 +207,8 @@ func (s *Server) do(r *http.Request) (string, *apiError) {
 	case "ListOrganizationsFeatures":
 		features := s.accounts[account].Features
 		if features == nil {
-			return "", &apiError{http.StatusBadRequest, "OrganizationNotFound", "The request failed because your account is not a member of an organization."}
+			return "", &apiError{http.StatusBadRequest, "OrganizationNotFound",
+				"The request failed because your account is not a member of an organization."}
 		}
 		var members strings.Builder
 		for _, f := range features {
@@ -261,11 +263,12 @@ func (s *Server) do(r *http.Request) (string, *apiError) {
 // TagRoleEvent is the EventBridge event of a call by which a role tagged itself, as
 // CloudTrail records it.
 func TagRoleEvent(account, role, key, value string) []byte {
-	return fmt.Appendf(nil, `{"version":"0","id":"t","detail-type":"AWS API Call via CloudTrail","source":"aws.iam","account":%[1]q,"time":"2026-03-01T12:00:00Z","region":"us-east-1","resources":[],"detail":{`+
-		`"eventVersion":"1.11","userIdentity":{"type":"AssumedRole","principalId":"AROASWEEP:%[2]s","arn":"arn:aws:sts::%[1]s:assumed-role/%[2]s/%[2]s","accountId":%[1]q,"accessKeyId":"ASIASWEEP",`+
-		`"sessionContext":{"sessionIssuer":{"type":"Role","principalId":"AROASWEEP","arn":"arn:aws:iam::%[1]s:role/%[2]s","accountId":%[1]q,"userName":%[2]q},"attributes":{"creationDate":"2026-03-01T11:00:00Z","mfaAuthenticated":"false"}}},`+
-		`"eventTime":"2026-03-01T12:00:00Z","eventSource":"iam.amazonaws.com","eventName":"TagRole","awsRegion":"us-east-1","sourceIPAddress":"192.0.2.1","userAgent":"aws-sdk-go-v2","requestParameters":{"roleName":%[2]q,"tags":[{"key":%[3]q,"value":%[4]q}]},`+
-		`"responseElements":null,"requestID":"r","eventID":"tag-%[4]s","readOnly":false,"eventType":"AwsApiCall","managementEvent":true,"recipientAccountId":%[1]q,"eventCategory":"Management"}}`, account, role, key, value)
+	return fmt.Appendf(nil,
+		`{"version":"0","id":"t","detail-type":"AWS API Call via CloudTrail","source":"aws.iam","account":%[1]q,"time":"2026-03-01T12:00:00Z","region":"us-east-1","resources":[],"detail":{`+
+			`"eventVersion":"1.11","userIdentity":{"type":"AssumedRole","principalId":"AROASWEEP:%[2]s","arn":"arn:aws:sts::%[1]s:assumed-role/%[2]s/%[2]s","accountId":%[1]q,"accessKeyId":"ASIASWEEP",`+
+			`"sessionContext":{"sessionIssuer":{"type":"Role","principalId":"AROASWEEP","arn":"arn:aws:iam::%[1]s:role/%[2]s","accountId":%[1]q,"userName":%[2]q},"attributes":{"creationDate":"2026-03-01T11:00:00Z","mfaAuthenticated":"false"}}},`+
+			`"eventTime":"2026-03-01T12:00:00Z","eventSource":"iam.amazonaws.com","eventName":"TagRole","awsRegion":"us-east-1","sourceIPAddress":"192.0.2.1","userAgent":"aws-sdk-go-v2","requestParameters":{"roleName":%[2]q,"tags":[{"key":%[3]q,"value":%[4]q}]},`+
+			`"responseElements":null,"requestID":"r","eventID":"tag-%[4]s","readOnly":false,"eventType":"AwsApiCall","managementEvent":true,"recipientAccountId":%[1]q,"eventCategory":"Management"}}`, account, role, key, value)
 }
 
 // rolePolicies are the calls about a role's policies. IAM returns documents
@@ -284,7 +287,8 @@ func (s *Server) rolePolicies(action, account string, form url.Values) (string, 
 		if !exists {
 			return "", &apiError{http.StatusNotFound, "NoSuchEntity", "The role policy with name " + policy + " cannot be found."}
 		}
-		return "<RoleName>" + escape(name) + "</RoleName><PolicyName>" + escape(policy) + "</PolicyName><PolicyDocument>" + url.PathEscape(document) + "</PolicyDocument>", nil
+		return "<RoleName>" + escape(name) + "</RoleName><PolicyName>" + escape(policy) + "</PolicyName><PolicyDocument>" +
+			url.PathEscape(document) + "</PolicyDocument>", nil
 	case "ListRolePolicies":
 		for _, policy := range slices.Sorted(maps.Keys(role.Inline)) {
 			members = append(members, escape(policy))
@@ -303,7 +307,8 @@ func (s *Server) policies(action, account, name string, user User, form url.Valu
 	arn := form.Get("PolicyArn")
 	switch action {
 	case "GetUser":
-		return "<User><Path>" + cmp.Or(user.Path, "/") + "</Path><UserName>" + escape(name) + "</UserName><UserId>" + cmp.Or(user.ID, UserID(name)) + "</UserId><Arn>" + user.arn(account, name) +
+		return "<User><Path>" + cmp.Or(user.Path, "/") + "</Path><UserName>" + escape(name) + "</UserName><UserId>" +
+			cmp.Or(user.ID, UserID(name)) + "</UserId><Arn>" + user.arn(account, name) +
 			"</Arn><CreateDate>2025-03-01T12:00:00Z</CreateDate></User>", nil
 	case "AttachUserPolicy":
 		if !slices.Contains(user.Policies, arn) {
@@ -347,9 +352,10 @@ func (s *Server) simulate(account string, form url.Values) (string, *apiError) {
 			if user.Bounded {
 				boundary = fmt.Sprintf("<PermissionsBoundaryDecisionDetail><AllowedByPermissionsBoundary>%v</AllowedByPermissionsBoundary></PermissionsBoundaryDecisionDetail>", denied != "boundary")
 			}
-			members = append(members, fmt.Sprintf("<EvalActionName>%s</EvalActionName><EvalResourceName>%s</EvalResourceName><EvalDecision>%s</EvalDecision>%s"+
-				"<OrganizationsDecisionDetail><AllowedByOrganizations>%v</AllowedByOrganizations></OrganizationsDecisionDetail>",
-				escape(action), escape(form.Get("ResourceArns.member.1")), decision, boundary, denied != "organization"))
+			members = append(members,
+				fmt.Sprintf("<EvalActionName>%s</EvalActionName><EvalResourceName>%s</EvalResourceName><EvalDecision>%s</EvalDecision>%s"+
+					"<OrganizationsDecisionDetail><AllowedByOrganizations>%v</AllowedByOrganizations></OrganizationsDecisionDetail>",
+					escape(action), escape(form.Get("ResourceArns.member.1")), decision, boundary, denied != "organization"))
 		}
 		return s.page("EvaluationResults", members, form.Get("Marker"))
 	}
@@ -383,8 +389,9 @@ func (s *Server) users(account, marker string) (string, *apiError) {
 		if id == "" {
 			id = UserID(name)
 		}
-		members = append(members, fmt.Sprintf("<Path>/</Path><UserName>%s</UserName><UserId>%s</UserId><Arn>arn:aws:iam::%s:user/%s</Arn><CreateDate>%s</CreateDate>",
-			escape(name), escape(id), account, escape(name), all[name].created().Format(time.RFC3339)))
+		members = append(members,
+			fmt.Sprintf("<Path>/</Path><UserName>%s</UserName><UserId>%s</UserId><Arn>arn:aws:iam::%s:user/%s</Arn><CreateDate>%s</CreateDate>",
+				escape(name), escape(id), account, escape(name), all[name].created().Format(time.RFC3339)))
 	}
 	return s.page("Users", members, marker)
 }
@@ -395,7 +402,9 @@ func UserID(name string) string { return "AIDA" + strings.ToUpper(name) }
 func (s *Server) devices(name string, serials []string, marker string) (string, *apiError) {
 	members := make([]string, 0, len(serials))
 	for _, serial := range serials {
-		members = append(members, fmt.Sprintf("<UserName>%s</UserName><SerialNumber>%s</SerialNumber><EnableDate>2025-03-01T12:00:00Z</EnableDate>", escape(name), escape(serial)))
+		members = append(members,
+			fmt.Sprintf("<UserName>%s</UserName><SerialNumber>%s</SerialNumber><EnableDate>2025-03-01T12:00:00Z</EnableDate>",
+				escape(name), escape(serial)))
 	}
 	return s.page("MFADevices", members, marker)
 }
@@ -409,7 +418,8 @@ func (s *Server) virtual(all []Virtual, form url.Values) (string, *apiError) {
 		}
 		text := "<SerialNumber>" + escape(v.Serial) + "</SerialNumber>"
 		if v.User != "" {
-			text += "<User><UserId>u</UserId><Arn>" + escape(v.User) + "</Arn><CreateDate>2025-03-01T12:00:00Z</CreateDate></User><EnableDate>2025-03-01T12:00:00Z</EnableDate>"
+			text += "<User><UserId>u</UserId><Arn>" + escape(v.User) +
+				"</Arn><CreateDate>2025-03-01T12:00:00Z</CreateDate></User><EnableDate>2025-03-01T12:00:00Z</EnableDate>"
 		}
 		members = append(members, text)
 	}

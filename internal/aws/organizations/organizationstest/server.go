@@ -37,7 +37,8 @@ type Server struct {
 // New starts a server that ends with the test.
 func New(tb testing.TB) *Server {
 	tb.Helper()
-	s := &Server{names: map[string]string{}, states: map[string]string{}, units: map[string]unit{}, parent: map[string]string{}, tags: map[string][]string{}}
+	s := &Server{names: map[string]string{}, states: map[string]string{}, units: map[string]unit{}, parent: map[string]string{},
+		tags: map[string][]string{}}
 	web := httptest.NewServer(s)
 	tb.Cleanup(web.Close)
 	s.URL = web.URL
@@ -223,7 +224,8 @@ func (s *Server) place(call, id, token string) (int, map[string]any) {
 	case call == "DescribeOrganizationalUnit" && !known:
 		return failed("OrganizationalUnitNotFoundException")
 	case call == "DescribeOrganizationalUnit":
-		return http.StatusOK, map[string]any{"OrganizationalUnit": map[string]any{"Id": id, "Name": is.name, "Arn": "arn:aws:organizations::111111111111:ou/o-a1b2c3d4e5/" + id}}
+		return http.StatusOK, map[string]any{"OrganizationalUnit": map[string]any{"Id": id, "Name": is.name,
+			"Arn": "arn:aws:organizations::111111111111:ou/o-a1b2c3d4e5/" + id}}
 	case call == "ListParents" && !member && !known:
 		return failed("ChildNotFoundException")
 	case call == "ListTagsForResource" && !member:

@@ -41,7 +41,8 @@ type Server struct {
 // New starts a server that ends with the test.
 func New(tb testing.TB, bucket string) *Server {
 	tb.Helper()
-	s := &Server{Bucket: bucket, Region: "eu-west-1", objects: map[string][]byte{}, classes: map[string]string{}, calls: map[string][]string{}, faults: map[string][]Fault{}}
+	s := &Server{Bucket: bucket, Region: "eu-west-1", objects: map[string][]byte{}, classes: map[string]string{}, calls: map[string][]string{},
+		faults: map[string][]Fault{}}
 	web := httptest.NewServer(s)
 	tb.Cleanup(web.Close)
 	s.URL = web.URL
@@ -215,7 +216,8 @@ func (s *Server) list(w http.ResponseWriter, prefix, delimiter, startAfter, toke
 		if s.classes[key] != "" {
 			class = s.classes[key]
 		}
-		out.Contents = append(out.Contents, content{Key: encoded(key), ETag: etag(s.objects[key]), StorageClass: class, Size: len(s.objects[key])})
+		out.Contents = append(out.Contents, content{Key: encoded(key), ETag: etag(s.objects[key]), StorageClass: class,
+			Size: len(s.objects[key])})
 		last = key
 	}
 	w.Header().Set("Content-Type", "application/xml")

@@ -252,7 +252,8 @@ func (s *Server) describe(w http.ResponseWriter, form url.Values) bool {
 	case "ListSubscriptionsByTopic":
 		b.WriteString("<Subscriptions>")
 		for i, one := range t.confirmed() {
-			fmt.Fprintf(&b, "<member><SubscriptionArn>%s:%d</SubscriptionArn><Protocol>%s</Protocol><Endpoint>%s</Endpoint></member>", topic, i, one.Protocol, text(one.Endpoint))
+			fmt.Fprintf(&b, "<member><SubscriptionArn>%s:%d</SubscriptionArn><Protocol>%s</Protocol><Endpoint>%s</Endpoint></member>", topic, i,
+				one.Protocol, text(one.Endpoint))
 		}
 		for _, endpoint := range t.Waiting {
 			fmt.Fprintf(&b, "<member><SubscriptionArn>PendingConfirmation</SubscriptionArn><Protocol>email</Protocol><Endpoint>%s</Endpoint></member>", endpoint)
@@ -265,7 +266,8 @@ func (s *Server) describe(w http.ResponseWriter, form url.Values) bool {
 			return true
 		}
 		entries("Attributes", map[string]string{
-			"FilterPolicy": all[number].Filter, "ConfirmationWasAuthenticated": strconv.FormatBool(!all[number].ByLink), "PendingConfirmation": "false",
+			"FilterPolicy": all[number].Filter, "ConfirmationWasAuthenticated": strconv.FormatBool(!all[number].ByLink),
+			"PendingConfirmation": "false",
 		})
 	case "GetDataProtectionPolicy":
 		b.WriteString("<DataProtectionPolicy>" + text(t.DataProtection) + "</DataProtectionPolicy>")

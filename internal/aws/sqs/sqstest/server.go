@@ -237,7 +237,8 @@ func (s *Server) receive(queue []*message, req request) (out any, code string) {
 		sum := md5.Sum([]byte(m.body)) //nolint:gosec // SQS sends it as a checksum
 		got = append(got, map[string]any{
 			"MessageId": m.id, "Body": m.body, "ReceiptHandle": m.receipt, "MD5OfBody": hex.EncodeToString(sum[:]),
-			"Attributes": map[string]string{"SentTimestamp": strconv.FormatInt(m.sent.UnixMilli(), 10), "ApproximateReceiveCount": strconv.Itoa(m.receives)},
+			"Attributes": map[string]string{"SentTimestamp": strconv.FormatInt(m.sent.UnixMilli(), 10),
+				"ApproximateReceiveCount": strconv.Itoa(m.receives)},
 		})
 	}
 	return map[string]any{"Messages": got}, ""
