@@ -469,7 +469,7 @@ func TestTenThousandAccounts(t *testing.T) {
 	t.Parallel()
 	l := newLand()
 	l.rounds.Conflicts, l.home.Members = false, true
-	n := testenv.Size(10000, 3000)
+	n := testenv.Size(10000, 1000)
 	for i := range n {
 		id := fmt.Sprintf("%012d", i)
 		l.rounds.Others = append(l.rounds.Others, id)
@@ -1024,7 +1024,7 @@ func TestTenThousandUsers(t *testing.T) {
 	t.Parallel()
 	l := newLand(func(s *wire.Settings) { s.Burst = map[detect.ID]int{} })
 	l.deadlines.Conflicts, l.rounds.Conflicts, l.Ledger.Conflicts = false, false, false
-	n := testenv.Size(10000, 4000)
+	n := testenv.Size(10000, 1000)
 	for i := range n {
 		l.iam.users[home] = append(l.iam.users[home], iamUser{fmt.Sprintf("user%05d", i), fmt.Sprintf("AIDA%05d", i*7919%n), wiretest.LiveUser{Password: i%10 == 0, MFA: false}, time.Time{}})
 	}
@@ -1106,7 +1106,7 @@ func TestRoundsFaults(t *testing.T) {
 		t.Fatalf("without a fault: %v, %d told", users, told)
 	}
 	// Of one whose reminder was cut off, the next one follows.
-	for n := 1; n <= calls; n += testenv.Size(1, 3) {
+	for n := 1; n <= calls; n += testenv.Size(1, 9) {
 		for _, f := range testenv.Turn(n, fake.FailBefore, fake.FailAfter, fake.CrashBefore, fake.CrashAfter) {
 			gotUsers, got, _ := run(t, n, f)
 			if diff := cmp.Diff(users, gotUsers); diff != "" || got < told-2 || got > told {

@@ -1,0 +1,119 @@
+package detect
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestDeploys(t *testing.T) {
+	byStack := Finding{ID: GuardTampered, OfNewVersion: true, EventSource: cloudFormation, EventName: "ExecuteChangeSet"}
+	for name, tt := range map[string]struct {
+		change func(*Finding)
+		want   bool
+	}{
+		"a change set":          {func(*Finding) {}, true},
+		"an update":             {func(f *Finding) { f.EventName = "UpdateStack" }, true},
+		"another call on it":    {func(f *Finding) { f.EventName = "DeleteStack" }, false},
+		"a call of that name":   {func(f *Finding) { f.EventSource = "lambda.amazonaws.com" }, false},
+		"one that failed":       {func(f *Finding) { f.ErrorCode = "AccessDenied" }, false},
+		"what no version makes": {func(f *Finding) { f.OfNewVersion = false }, false},
+		"another finding":       {func(f *Finding) { f.ID = RootActivity }, false},
+		"more than one finding": {func(f *Finding) { f.Also = []ID{RootActivity} }, false},
+	} {
+		f := byStack
+		tt.change(&f)
+		if got := Deploys(&f); got != tt.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+func TestDeployedBy(t *testing.T) {
+	role := Finding{Account: acme, Actor: Actor{ARN: "arn:aws:sts::111122223333:assumed-role/deploy-eu/sam"}}
+	user := Finding{Account: acme, Actor: Actor{ARN: "arn:aws:iam::111122223333:user/ops/ann"}}
+	for _, tt := range []struct {
+		by   string
+		f    *Finding
+		want bool
+	}{
+		{"arn:aws:iam::111122223333:role/ci/deploy-eu", &role, true},
+		{"arn:aws:sts::111122223333:assumed-role/deploy-eu/another", &role, true},
+		{"arn:aws:iam::111122223333:role/deploy", &role, false},
+		{"arn:aws:iam::444455556666:role/deploy-eu", &role, false},
+		{"arn:aws:iam::111122223333:user/deploy-eu", &role, false},
+		{"deploy-eu", &role, true}, {"deploy-*", &role, true}, {"deploy", &role, false}, {"*", &role, false}, {"", &role, false},
+		{"arn:aws:iam::111122223333:user/ops/ann", &user, true}, {"arn:aws:iam::111122223333:user/bob", &user, false},
+		{"ann", &user, false}, {"a*", &user, false}, // names are of roles
+		{"deploy-eu", &Finding{Account: beta, Actor: role.Actor}, false},
+		{"root", &Finding{Account: acme, Actor: Actor{ARN: "arn:aws:iam::111122223333:root"}}, false},
+	} {
+		if got := DeployedBy([]string{"other", tt.by}, tt.f); got != tt.want {
+			t.Errorf("%q of %s: %v", tt.by, tt.f.Actor.ARN, got)
+		}
+	}
+}
+
+func TestDeployed(t *testing.T) {
+	at := time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
+	f := Finding{ID: GuardTampered, Severity: Critical, Account: acme, Actor: Actor{Name: "deploy/sam"}}
+	known := Deployment{Stack: "rootguard", Event: "e-1", Began: at}
+	announced := &AnnouncedDeployment{ID: "ABCDE-12345", Version: "v1.4.0", Owner: "sam", Reason: "upgrade", Until: at.Add(time.Hour)}
+	for _, tt := range []struct {
+		name     string
+		d        Deployment
+		a        *AnnouncedDeployment
+		severity Severity
+		title    string
+		says     []string
+		not      string
+	}{
+		{"announced", known, announced, Low, "rootguard was deployed by deploy/sam", []string{"stack event e-1", "ABCDE-12345 by sam, version v1.4.0", "until 2026-03-01T10:00:00Z", "reason: upgrade"}, "No one had"},
+		{"not announced", known, nil, High, "rootguard was deployed by deploy/sam, not announced", []string{"updated rootguard's own stack rootguard from 2026-03-01T09:00:00Z", "No one had announced it."}, "version"},
+		{"made", Deployment{Stack: "rootguard", Created: true}, nil, Low, "rootguard was deployed by deploy/sam", []string{"made rootguard's own stack rootguard"}, "stack event"},
+		{"of an unknown version", known, &AnnouncedDeployment{ID: "A", Owner: "sam"}, Low, "rootguard was deployed by deploy/sam", []string{"Announcement A by sam"}, "version"},
+	} {
+		got := Deployed(f, tt.d, tt.a)
+		if got.Severity != tt.severity || got.Title != tt.title || got.Target.Resource != "stack rootguard" || !strings.Contains(got.NextStep, "rootguard doctor") {
+			t.Errorf("%s: %s %q about %s, next %q", tt.name, got.Severity, got.Title, got.Target.Resource, got.NextStep)
+		}
+		for _, text := range tt.says {
+			if !strings.Contains(got.Detail, text) {
+				t.Errorf("%s: no %q in %q", tt.name, text, got.Detail)
+			}
+		}
+		if strings.Contains(got.Detail, tt.not) {
+			t.Errorf("%s: %q in %q", tt.name, tt.not, got.Detail)
+		}
+	}
+}
+
+func TestDayTwo(t *testing.T) {
+	at := time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
+	ebs := RegressedStep{Name: "ebs-encryption", Title: "EBS is encrypted", What: "default is off", Fix: "turn it on"}
+	s3 := RegressedStep{Name: "s3-block", Title: "S3 is closed", What: "it is open", Fix: "close it"}
+	one, two := DayTwo(acme, []RegressedStep{ebs}, at), DayTwo(acme, []RegressedStep{ebs, s3}, at)
+	if one.Title != "Day two regressed: ebs-encryption" || two.Title != "Day two regressed: 2 steps" || two.Target.Resource != "ebs-encryption, s3-block" {
+		t.Errorf("%q, %q of %s", one.Title, two.Title, two.Target.Resource)
+	}
+	if !strings.Contains(two.Detail, "S3 is closed: was done, and is not any more; it is open") || !strings.Contains(two.NextStep, "s3-block: close it") {
+		t.Errorf("%q, %q", two.Detail, two.NextStep)
+	}
+	if DayTwo(acme, []RegressedStep{ebs}, at.Add(time.Hour)).EventID != one.EventID || DayTwo(acme, []RegressedStep{ebs}, at.Add(24*time.Hour)).EventID == one.EventID {
+		t.Error("the ID is not that of the day")
+	}
+}
+
+func TestDigestFinding(t *testing.T) {
+	at := time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
+	f := Digest(acme, "3 accounts", at)
+	if !strings.HasSuffix(f.Title, ": 3 accounts") || !f.EventTime.Equal(at) || Digest(acme, "4 accounts", at).EventID != f.EventID || Digest(acme, "3 accounts", at.Add(time.Hour)).EventID == f.EventID {
+		t.Errorf("%q at %s is %s", f.Title, f.EventTime, f.EventID)
+	}
+	f.Detail = ""
+	f.AddDetail("One.")
+	f.AddDetail("Two.")
+	if f.Detail != "One. Two." {
+		t.Errorf("%q", f.Detail)
+	}
+}
