@@ -15,6 +15,8 @@
 //	batches          group key + 0x00 + batch number (4 bytes) + 0x00 + claim key -> that
 //	                 claim key; without it, that the batch is sealed
 //	facts            one bucket an account: fact ID -> bootstrap.Fact
+//	regions          account -> the Regions in which events of it were read, a list;
+//	                 not there before the first
 //
 // An account's bucket is named "=" + the account, as a bucket's name cannot be
 // empty. A time in a key is 12 bytes that sort as the times do: the seconds

@@ -49,6 +49,7 @@ var (
 	factsBucket         = []byte("facts")
 	seriesBucket        = []byte("series")  // since schema 2
 	batchesBucket       = []byte("batches") // since schema 2
+	regionsBucket       = []byte("regions") // made when something is stored; none is no damage
 
 	schemaKey = []byte("schema")
 )

@@ -226,6 +226,12 @@ func (c replayCmd) Run(ctx context.Context, sys system) (err error) { //nolint:f
 	if err := out.finish(ctx, parts, st, until, accounts); err != nil {
 		return err
 	}
+	if len(opt.Accounts) > 0 {
+		maps.DeleteFunc(sum.Regions, func(account string, _ []string) bool { return !slices.Contains(opt.Accounts, account) })
+	}
+	if err := st.AddRegions(ctx, sum.Regions); err != nil {
+		return err
+	}
 	if err := st.Commit(); err != nil {
 		return err
 	}

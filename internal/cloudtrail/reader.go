@@ -617,7 +617,7 @@ func (r *Reader) deliver(s *scanner, b []byte) (Entry, bool) {
 	index := int(r.stats.Records)
 	r.stats.Records++
 	isCall := r.categorize(s, b)
-	r.span.of(s.plain(b, recipientAccountID))
+	r.span.of(s.plain(b, recipientAccountID), s.plain(b, awsRegion))
 	if !s.odd {
 		r.span.track(s.plain(b, eventTime))
 		if r.filter != nil && (!isCall || !r.filter(s.header(b))) {

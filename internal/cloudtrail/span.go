@@ -2,6 +2,7 @@ package cloudtrail
 
 import (
 	"bytes"
+	"slices"
 	"time"
 )
 
@@ -27,8 +28,10 @@ type timeSpan struct {
 	future      int64 // records that are all the same
 	ahead       stamp // the first of them
 
-	account  accountID // of the record before
-	accounts map[accountID]bool
+	account  accountID  // of the record before
+	region   regionName // the same
+	accounts map[accountID]regionSet
+	regions  []regionName // by their place in a regionSet
 }
 
 // accountID is the ID of an account, 12 digits.
@@ -38,22 +41,76 @@ type accountID [12]byte
 // in an organization.
 const maxAccounts = 100_000
 
-// of takes in a record's recipientAccountId.
-func (s *timeSpan) of(account []byte) {
-	if len(account) != len(s.account) || accountID(account) == s.account {
+// regionName is the name of a Region, filled up with zeros: the longest has 14 bytes.
+type regionName [16]byte
+
+// regionSet has a bit for each Region of a log. What is more than maxRegions is left out.
+type regionSet uint64
+
+const maxRegions = 64
+
+// of takes in a record's recipientAccountId and awsRegion. Most are those of the record
+// before.
+func (s *timeSpan) of(account, region []byte) {
+	if len(account) != len(s.account) {
 		return
 	}
-	s.account = accountID(account)
-	s.add(s.account)
+	var in regionName
+	if isRegion(region) {
+		copy(in[:], region)
+	}
+	if accountID(account) == s.account && in == s.region {
+		return
+	}
+	s.account, s.region = accountID(account), in
+	s.add(s.account, s.set(in))
 }
 
-func (s *timeSpan) add(account accountID) {
+// isRegion reports whether a text has the form of a Region's name, such as us-east-1.
+func isRegion(text []byte) bool {
+	if n := len(text); n > len(regionName{}) || n < 4 || text[n-1] < '0' || text[n-1] > '9' || text[n-2] != '-' {
+		return false
+	}
+	for _, c := range text[:len(text)-2] {
+		if c != '-' && (c < 'a' || c > 'z') {
+			return false
+		}
+	}
+	return text[0] != '-'
+}
+
+// set is the set of one Region, none for the zero one.
+func (s *timeSpan) set(region regionName) regionSet {
+	if region == (regionName{}) {
+		return 0
+	}
+	i := slices.Index(s.regions, region)
+	if i < 0 {
+		if i = len(s.regions); i >= maxRegions {
+			return 0
+		}
+		s.regions = append(s.regions, region)
+	}
+	return 1 << i
+}
+
+func (s *timeSpan) add(account accountID, in regionSet) {
 	if s.accounts == nil {
-		s.accounts = map[accountID]bool{}
+		s.accounts = map[accountID]regionSet{}
 	}
-	if len(s.accounts) < maxAccounts {
-		s.accounts[account] = true
+	if known, found := s.accounts[account]; found || len(s.accounts) < maxAccounts {
+		s.accounts[account] = known | in
 	}
+}
+
+// names are the Regions of a set, in no order.
+func (s *timeSpan) names(in regionSet) (names []string) {
+	for i := range s.regions {
+		if in&(1<<i) != 0 {
+			names = append(names, string(bytes.TrimRight(s.regions[i][:], "\x00")))
+		}
+	}
+	return names
 }
 
 // track takes in a record's eventTime. Most are close to the one before.
@@ -104,8 +161,14 @@ func (s *timeSpan) join(in *timeSpan) {
 		s.ahead = in.ahead
 	}
 	s.future += in.future
-	for account := range in.accounts {
-		s.add(account)
+	for account, of := range in.accounts {
+		var here regionSet
+		for i := range in.regions {
+			if of&(1<<i) != 0 {
+				here |= s.set(in.regions[i])
+			}
+		}
+		s.add(account, here)
 	}
 }
 
@@ -125,6 +188,15 @@ func (r *Reader) Accounts() []string {
 		accounts = append(accounts, string(account[:]))
 	}
 	return accounts
+}
+
+// Regions are those that the records of each account are of, as Accounts.
+func (r *Reader) Regions() map[string][]string {
+	all := make(map[string][]string, len(r.span.accounts))
+	for account, in := range r.span.accounts {
+		all[string(account[:])] = r.span.names(in)
+	}
+	return all
 }
 
 // NoneAfter sets the time after which no record can be, since it is not yet.

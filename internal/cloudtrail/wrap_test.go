@@ -5,8 +5,10 @@ import (
 	"encoding/base64"
 	"encoding/csv"
 	"errors"
+	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -283,9 +285,56 @@ func TestSpan(t *testing.T) {
 		if diff := cmp.Diff([]string{"123456789012"}, r.Accounts()); diff != "" {
 			t.Errorf("accounts (-want +got):\n%s", diff)
 		}
+		if diff := cmp.Diff(map[string][]string{"123456789012": {"us-east-1"}}, r.Regions()); diff != "" {
+			t.Errorf("Regions (-want +got):\n%s", diff)
+		}
 		if stats := r.Stats(); stats.NetworkActivity != 1 || stats.Records != 7 {
 			t.Errorf("stats %+v", stats)
 		}
+	}
+}
+
+// TestRegions holds that the Regions of a log are those of all its records by account,
+// those that are held back and those in a log inside it included, and nothing else.
+func TestRegions(t *testing.T) {
+	t.Parallel()
+	of := func(account, region string) string {
+		return fmt.Sprintf(`{"eventSource":"ec2.amazonaws.com","eventName":"RunInstances","eventID":"e","recipientAccountId":%q,"awsRegion":%q}`, account, region)
+	}
+	log := `{"Records":[` + strings.Join([]string{
+		of("111111111111", "us-east-1"), of("222222222222", "us-east-1"), of("111111111111", "eu-west-1"), of("111111111111", "us-gov-west-1"),
+		of("111111111111", "us-isob-east-1"), of("111111111111", "us-east-1"), of("222222222222", "<b>-1"), of("222222222222", "us-east-1a"),
+		of("222222222222", "-east-1"), of("222222222222", "a-very-long-region-1"), of("333333333333", ""), of("no account", "us-west-2"),
+	}, ",") + `]}` + `{"Message":` + quote(of("222222222222", "sa-east-1")) + `}`
+	r := NewReader(strings.NewReader(log), func(Header) bool { return false })
+	for {
+		if _, err := r.Next(); err != nil {
+			break
+		}
+	}
+	got := r.Regions()
+	for _, regions := range got {
+		slices.Sort(regions)
+	}
+	want := map[string][]string{
+		"111111111111": {"eu-west-1", "us-east-1", "us-gov-west-1", "us-isob-east-1"}, "222222222222": {"sa-east-1", "us-east-1"}, "333333333333": nil,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("Regions (-want +got):\n%s", diff)
+	}
+
+	var many strings.Builder
+	for i := range 2 * maxRegions {
+		many.WriteString(of("111111111111", fmt.Sprintf("x%c-%c-1", 'a'+i/26, 'a'+i%26)))
+	}
+	r.Reset(strings.NewReader(many.String()))
+	for {
+		if _, err := r.Next(); err != nil {
+			break
+		}
+	}
+	if n := len(r.Regions()["111111111111"]); n != maxRegions {
+		t.Errorf("of many Regions %d are kept, want %d", n, maxRegions)
 	}
 }
 

@@ -55,9 +55,9 @@ type counts struct {
 
 	stats       cloudtrail.Stats
 	first, last time.Time
-	accounts    map[string]bool
-	passedOver  int // logs that are known to be something else, by their content
-	skipped     int // members of archives that are, by their names
+	regions     map[string]map[string]bool // by account
+	passedOver  int                        // logs that are known to be something else, by their content
+	skipped     int                        // members of archives that are, by their names
 }
 
 // farAhead is how far after now a record can be, by a clock that is not right.
@@ -248,11 +248,18 @@ func (w *worker) finish() {
 	if last.After(c.last) {
 		c.last = last
 	}
-	if c.accounts == nil {
-		c.accounts = map[string]bool{}
+	if c.regions == nil {
+		c.regions = map[string]map[string]bool{}
 	}
-	for _, account := range w.log.Accounts() {
-		c.accounts[account] = true
+	for account, regions := range w.log.Regions() {
+		of := c.regions[account]
+		if of == nil {
+			of = map[string]bool{}
+			c.regions[account] = of
+		}
+		for _, region := range regions {
+			of[region] = true
+		}
 	}
 }
 

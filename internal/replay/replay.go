@@ -91,6 +91,10 @@ type Summary struct {
 	// Accounts are those that the logs are of, also without a candidate.
 	Accounts []string `json:"-"`
 
+	// Regions are those of the records of each account, relevant or not, and also
+	// outside of Since and Until. An account of which no record names one has none.
+	Regions map[string][]string `json:"-"`
+
 	passedOver int // of Files, those that are no logs by their content
 }
 
@@ -143,7 +147,11 @@ func Run(ctx context.Context, opt Options, handle func(ctx context.Context, rec 
 	}
 	s.count()
 	p.counts.Lock()
-	s.sum.Accounts = slices.Sorted(maps.Keys(p.counts.accounts))
+	s.sum.Accounts = slices.Sorted(maps.Keys(p.counts.regions))
+	s.sum.Regions = map[string][]string{}
+	for account, regions := range p.counts.regions {
+		s.sum.Regions[account] = slices.Sorted(maps.Keys(regions))
+	}
 	p.counts.Unlock()
 	if opt.Progress != nil {
 		opt.Progress(s.sum.Progress)
