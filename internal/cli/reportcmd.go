@@ -10,7 +10,11 @@ import (
 	"path/filepath"
 	"slices"
 
+	"rootguard/internal/aws/dynamodb"
 	"rootguard/internal/cli/report"
+	"rootguard/internal/config"
+	"rootguard/internal/digest"
+	"rootguard/internal/digestwork"
 	"rootguard/internal/evidence"
 	"rootguard/internal/version"
 )
@@ -79,12 +83,54 @@ func (c reportCmd) Run(ctx context.Context, sys system) (err error) {
 			return err
 		}
 	}
+	if r.Coverage, err = v.coverage(ctx, statuses, c.AsOf == ""); err != nil {
+		return err
+	}
 	var page bytes.Buffer
 	if err := report.Write(&page, r); err != nil {
 		return err
 	}
 	return c.write(sys, "report.html", page.Bytes(), fmt.Sprintf("%s, %s", plural(int64(len(r.Accounts)), "account"),
 		plural(int64(len(r.Alerts)), "alert")))
+}
+
+// coverage is which Regions are covered, or of logs, in which events were read; zero
+// where that is not known. What is deployed is as of now.
+func (v *view) coverage(ctx context.Context, statuses []accountStatus, now bool) (c report.Coverage, err error) {
+	switch of := v.records.(type) {
+	case *store:
+		c.Read = map[string][]string{}
+		for i := range statuses {
+			regions, err := of.Regions(ctx, statuses[i].Account)
+			if err != nil {
+				return c, err
+			}
+			if len(regions) > 0 {
+				c.Read[statuses[i].Account] = regions
+			}
+		}
+	case *dynamodb.Store:
+		if v.config == nil || !now {
+			break
+		}
+		names := map[string]string{}
+		for i := range statuses {
+			names[statuses[i].Account] = statuses[i].AccountName
+		}
+		c = deployedCoverage(ctx, v.config, of, func(account string) string { return names[account] })
+	}
+	return c, nil
+}
+
+// deployedCoverage is of the digest's source, so that both say the same.
+func deployedCoverage(ctx context.Context, cfg *config.Config, table digestwork.Store, name func(account string) string) report.Coverage {
+	collector := digestwork.CollectorOf(cfg, table, name)
+	g := collector.Guard(ctx)
+	c := report.Coverage{Deployed: true, Covered: collector.Regions, Open: g.Regions, Checked: g.Checked, Notes: digest.AccountGaps(g, name)}
+	for _, why := range g.Failed {
+		c.Notes = append(c.Notes, "Could not be read: "+why)
+	}
+	return c
 }
 
 // openIncidents are those that no one has acknowledged, of the accounts, of all

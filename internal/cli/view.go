@@ -64,6 +64,7 @@ type view struct {
 	steps     []daytwo.Step                                                          // of day two that are checked, none: those on record
 	// the settings that rootguard is deployed with, nil of a local store
 	deployed func(ctx context.Context) (config.Config, error)
+	config   *config.Config // what deployed returned to asDeployed, nil: it failed
 }
 
 // asDeployed takes over the settings that rootguard is deployed with, and returns
@@ -78,6 +79,7 @@ func (v *view) asDeployed(ctx context.Context, sys system) map[string]string {
 			v.policy.Grace.Hours(), v.policy.QuietDays)
 		return nil
 	}
+	v.config = &c
 	if v.steps = c.Settings.DayTwo; len(v.steps) == 0 {
 		v.dayTwo = nil // what is on record is of settings that are no more
 	}

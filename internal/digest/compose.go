@@ -347,18 +347,7 @@ func (c *composer) notes(of *Noted) alert.DigestSection {
 
 func (c *composer) coverage() alert.DigestSection {
 	g := c.in.Guard
-	var lines []string
-	add := func(n Counted, what string) {
-		if n.Count > 0 {
-			lines = append(lines, fmt.Sprintf("%s %s: %s", one(n.Count, "account"), what, c.named(n)))
-		}
-	}
-	add(g.Unreachable, "that IAM has not answered about for hours")
-	add(g.QueueFailures, "whose forwarders cannot be checked")
-	add(g.NoReport, "without a credential report")
-	if g.Refused != "" {
-		lines = append(lines, "AWS Organizations does not list the accounts: "+alert.Display(g.Refused, 120))
-	}
+	lines := c.accountGaps()
 	if n := len(g.Regions); n > 0 {
 		lines = append(lines, fmt.Sprintf("%s without a forwarder: %s", one(n, "enabled Region"), some(g.Regions, 12)))
 	}
@@ -371,6 +360,29 @@ func (c *composer) coverage() alert.DigestSection {
 	s := section("coverage", "NOT COVERED, or not in full", lines[:min(len(lines), shownGaps)]...)
 	s.More = len(lines) - len(s.Lines)
 	return s
+}
+
+// AccountGaps are lines on the accounts that are not covered, or not in full: four at
+// most, each with three accounts at most.
+func AccountGaps(g *Guard, name func(account string) string) []string {
+	c := composer{in: Input{Guard: g, Name: name}}
+	return c.accountGaps()
+}
+
+func (c *composer) accountGaps() (lines []string) {
+	g := c.in.Guard
+	add := func(n Counted, what string) {
+		if n.Count > 0 {
+			lines = append(lines, fmt.Sprintf("%s %s: %s", one(n.Count, "account"), what, c.named(n)))
+		}
+	}
+	add(g.Unreachable, "that IAM has not answered about for hours")
+	add(g.QueueFailures, "whose forwarders cannot be checked")
+	add(g.NoReport, "without a credential report")
+	if g.Refused != "" {
+		lines = append(lines, "AWS Organizations does not list the accounts: "+alert.Display(g.Refused, 120))
+	}
+	return lines
 }
 
 func (c *composer) named(n Counted) string {

@@ -205,7 +205,7 @@ func (c *Collector) input(ctx context.Context, t *digest.Tally, since, at time.T
 		in.Topics[topic] = title
 	}
 	if c.Health != nil {
-		in.Guard = c.guard(ctx)
+		in.Guard = c.Guard(ctx)
 	}
 	for _, s := range c.Sources {
 		extra, err := s.Section(ctx, since, at)
@@ -221,8 +221,9 @@ func (c *Collector) input(ctx context.Context, t *digest.Tally, since, at time.T
 	return in
 }
 
-// guard is what is known of rootguard itself. What cannot be read is said in it.
-func (c *Collector) guard(ctx context.Context) *digest.Guard {
+// Guard is what is known of rootguard itself. What cannot be read is said in it. It
+// needs Health.
+func (c *Collector) Guard(ctx context.Context) *digest.Guard {
 	var g digest.Guard
 	state, err := c.Health.Health(ctx)
 	if err != nil {

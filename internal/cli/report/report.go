@@ -37,6 +37,8 @@ type Report struct {
 	// are known: a store of logs has none.
 	Incidents    []Incident
 	HasIncidents bool
+
+	Coverage Coverage // zero: it is not known, and not shown
 }
 
 // Incident is an incident that no one has acknowledged.
@@ -104,6 +106,8 @@ type page struct {
 	Awaiting   int // users who can sign in and have no MFA
 	Open       bool
 
+	Regions *regions // nil: not shown
+
 	Script       template.JS // "" of few accounts
 	Detailed     []section   // the first of Sections
 	Brief        bool        // some accounts are not among them
@@ -142,6 +146,7 @@ type section struct {
 	Alerts    int
 	Incidents int    // that are open
 	Worst     string // severity of the worst alert
+	Regions   string // of logs, in which Regions events were read; "" where it is not known
 	HasAlerts bool
 }
 
@@ -260,6 +265,7 @@ func newPage(r Report) page {
 		p.Sections = append(p.Sections, s)
 	}
 
+	p.Regions = newRegions(&r.Coverage, p.Sections)
 	p.Detailed = p.Sections[:min(len(p.Sections), maxDetails)]
 	p.Brief = len(p.Detailed) < len(p.Sections)
 	slices.SortStableFunc(p.AwaitingRows, func(a, b awaitingRow) int { return a.GraceDeadline.Compare(b.GraceDeadline) })
