@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -195,6 +196,9 @@ var argument = regexp.MustCompile(`^\[?<([a-z-]+)>(?: \.\.\.)?\]?: `)
 // dashed is how kong says that a flag's value begins with a dash.
 var dashed = regexp.MustCompile(`^(--[a-z-]+): expected .* value but got "(-[^"]*)" \((?:short|long) flag\)`)
 
+// unknown is how kong says that there is no such flag.
+var unknown = regexp.MustCompile(`^unknown flag --([A-Za-z-]+)`)
+
 // usage says what was wrong with the command line, and where to read on.
 func usage(sys system, parsed *kong.Context, err error) int {
 	command := "rootguard"
@@ -207,6 +211,9 @@ func usage(sys system, parsed *kong.Context, err error) int {
 		if _, err := time.ParseDuration(m[2]); err == nil {
 			text = m[1] + ": " + strconv.Quote(m[2]) + " is not a length of time such as 36h, 7d or 2w"
 		}
+	}
+	if m := unknown.FindStringSubmatch(text); m != nil && parsed != nil && parsed.Selected() != nil {
+		text = cmp.Or(settingOf(parsed.Selected().Name, m[1]), text)
 	}
 	fmt.Fprintln(sys.stderr, "rootguard:", label.CleanText(text))
 	fmt.Fprintf(sys.stderr, "Try '%s --help'.\n", command)

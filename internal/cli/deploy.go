@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdkeventbridge "github.com/aws/aws-sdk-go-v2/service/eventbridge"
@@ -30,6 +31,7 @@ import (
 	"rootguard/internal/aws/s3"
 	"rootguard/internal/aws/sns"
 	"rootguard/internal/cli/label"
+	"rootguard/internal/config"
 	"rootguard/internal/deploy"
 	"rootguard/internal/deploy/assets"
 	"rootguard/internal/partition"
@@ -65,6 +67,42 @@ type deployCmd struct {
 	PolicyOf accountID `placeholder:"ACCOUNT" help:"Print the IAM policy that deploying to an account needs, and call AWS for nothing."`
 
 	deployFlags
+}
+
+// settingOf says how a setting is deployed that a command has no flag for, as people
+// spell flags; "" where there is no such setting, or the command deploys nothing.
+func settingOf(command, flag string) string {
+	if command != "deploy" && command != "upgrade" {
+		return ""
+	}
+	plain := func(name string) string { return strings.ToLower(strings.ReplaceAll(name, "-", "")) }
+	all := config.Settings()
+	i := slices.IndexFunc(all, func(s config.Setting) bool { return s.Key != "" && plain(s.Key) == plain(flag) })
+	if i < 0 {
+		return ""
+	}
+	switch key := all[i].Key; key {
+	case "email":
+		return fmt.Sprintf("unknown flag --%s: the receiver is no flag: rootguard deploy ops@example.com", flag)
+	case "escalation", "grace", "reminders", "quietDays", "trail", "encrypt", "metrics", "regions":
+		return fmt.Sprintf("unknown flag --%s: rootguard deploy --%s changes this setting", flag, dashes(key))
+	case "trails", "table":
+		return fmt.Sprintf("unknown flag --%s: this setting is rootguard deploy --existing-%s", flag, key)
+	default:
+		return fmt.Sprintf(`unknown flag --%s: the setting %s is the CDK's alone: write "%s" into the object "rootguard" of cdk.json and run make deploy; internal/docs/settings.md says how`, flag, key, key)
+	}
+}
+
+// dashes is a key of the settings as a flag is spelled.
+func dashes(key string) string {
+	var b strings.Builder
+	for _, c := range key {
+		if unicode.IsUpper(c) {
+			b.WriteByte('-')
+		}
+		b.WriteRune(unicode.ToLower(c))
+	}
+	return b.String()
 }
 
 type upgradeCmd struct {
