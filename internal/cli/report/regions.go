@@ -65,7 +65,8 @@ func deployedRegions(c *Coverage) *regions {
 	open = slices.DeleteFunc(slices.Compact(open), func(region string) bool { return slices.Contains(covered, region) })
 	r := &regions{Notes: c.Notes}
 	if len(open) > 0 {
-		r.Lines = append(r.Lines, "No event is forwarded from: "+named(open)+". What root does there is not seen. Add them to the setting regions and deploy, or disable them where AWS allows it.")
+		r.Lines = append(r.Lines, "No event is forwarded from: "+named(open)+
+			". What root does there is not seen. Add them to the setting regions and deploy, or disable them where AWS allows it.")
 	} else {
 		r.Lines = append(r.Lines, "Events reach rootguard from every Region that an account has by default"+enabled(c)+".")
 	}
