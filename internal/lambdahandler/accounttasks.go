@@ -27,14 +27,12 @@ type DayTwoChecker interface {
 
 // CheckDayTwo is the task of checking the steps of day two.
 func CheckDayTwo(g DayTwoChecker, home accountcheck.HubAccount, reader accountcheck.DayTwoReader) Task {
-	return Task{Name: "day_two", Run: func(ctx context.Context, at time.Time) (slog.Value, error) {
-		did, err := g.CheckDayTwo(ctx, home, reader, at)
-		if did == (accountcheck.DayTwoChecked{}) {
-			return slog.Value{}, err
-		}
-		return slog.GroupValue(slog.Int("accounts", did.Accounts), slog.Int("regressed", did.Regressed), slog.Int("alerted", did.Alerted),
-			slog.Int("unanswered", did.Unanswered), slog.Bool("more", did.More)), err
-	}}
+	return taskOf("day_two", func(ctx context.Context, at time.Time) (accountcheck.DayTwoChecked, error) {
+		return g.CheckDayTwo(ctx, home, reader, at)
+	}, func(did accountcheck.DayTwoChecked) []slog.Attr {
+		return []slog.Attr{slog.Int("accounts", did.Accounts), slog.Int("regressed", did.Regressed), slog.Int("alerted", did.Alerted),
+			slog.Int("unanswered", did.Unanswered), slog.Bool("more", did.More)}
+	})
 }
 
 // RouteChecker finds to which routes accounts belong.
@@ -46,14 +44,12 @@ type RouteChecker interface {
 // CheckRoutes is the task of finding to which routes accounts belong. placer is nil
 // where no route asks for it.
 func CheckRoutes(g RouteChecker, home accountcheck.HubAccount, placer accountcheck.Placer) Task {
-	return Task{Name: "routes", Run: func(ctx context.Context, at time.Time) (slog.Value, error) {
-		did, err := g.CheckRoutes(ctx, home, placer, at)
-		if did == (accountcheck.RoutesChecked{}) {
-			return slog.Value{}, err
-		}
-		return slog.GroupValue(slog.Int("accounts", did.Accounts), slog.Int("changed", did.Changed), slog.Int("unanswered", did.Unanswered),
-			slog.Bool("throttled", did.Throttled), slog.Bool("more", did.More)), err
-	}}
+	return taskOf("routes", func(ctx context.Context, at time.Time) (accountcheck.RoutesChecked, error) {
+		return g.CheckRoutes(ctx, home, placer, at)
+	}, func(did accountcheck.RoutesChecked) []slog.Attr {
+		return []slog.Attr{slog.Int("accounts", did.Accounts), slog.Int("changed", did.Changed), slog.Int("unanswered", did.Unanswered),
+			slog.Bool("throttled", did.Throttled), slog.Bool("more", did.More)}
+	})
 }
 
 // IAM is all that IAM is asked about accounts.
@@ -68,15 +64,13 @@ type IAM interface {
 func AccountTasks(g AccountChecker, iam IAM, home accountcheck.HubAccount, org accountcheck.Organization,
 	forwarders accountcheck.Forwarders) []Task {
 	return []Task{
-		{"discovery", func(ctx context.Context, at time.Time) (slog.Value, error) {
-			did, err := g.DiscoverAccounts(ctx, home, org, at)
-			if did == (accountcheck.Discovered{}) {
-				return slog.Value{}, err
-			}
-			return slog.GroupValue(append([]slog.Attr{
+		taskOf("discovery", func(ctx context.Context, at time.Time) (accountcheck.Discovered, error) {
+			return g.DiscoverAccounts(ctx, home, org, at)
+		}, func(did accountcheck.Discovered) []slog.Attr {
+			return append([]slog.Attr{
 				slog.Int("accounts", did.Accounts), slog.Int("enrolled", did.Enrolled), slog.Int("dropped", did.Dropped), slog.Bool("more", did.More),
-			}, some("refused", did.Refused)...)...), err
-		}},
+			}, some("refused", did.Refused)...)
+		}),
 		{"root_checks", func(ctx context.Context, at time.Time) (slog.Value, error) {
 			did, err := g.CheckRoots(ctx, iam, forwarders, at)
 			if did.Checked+did.Unanswered == 0 && !did.More {

@@ -15,13 +15,9 @@ type DigestSender interface {
 
 // SendDigest is the task of sending the digest.
 func SendDigest(s DigestSender) Task {
-	return Task{Name: "digest", Run: func(ctx context.Context, at time.Time) (slog.Value, error) {
-		did, err := s.Run(ctx, at)
-		if did == (digestwork.Result{}) {
-			return slog.Value{}, err
-		}
-		return slog.GroupValue(slog.Int("accounts", did.Accounts), slog.Bool("sent", did.Sent), slog.Bool("more", did.More)), err
-	}}
+	return taskOf("digest", s.Run, func(did digestwork.Result) []slog.Attr {
+		return []slog.Attr{slog.Int("accounts", did.Accounts), slog.Bool("sent", did.Sent), slog.Bool("more", did.More)}
+	})
 }
 
 // Digest is the sender of the digest, over the function's store. It makes no request.

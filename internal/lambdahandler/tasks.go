@@ -12,6 +12,18 @@ import (
 	"rootguard/internal/quarantine"
 )
 
+// taskOf is a task that does something and returns counts of it, of which attrs makes
+// the log's line. There is none where all are zero.
+func taskOf[T comparable](name string, do func(context.Context, time.Time) (T, error), attrs func(T) []slog.Attr) Task {
+	return Task{Name: name, Run: func(ctx context.Context, at time.Time) (slog.Value, error) {
+		did, err := do(ctx, at)
+		if did == *new(T) {
+			return slog.Value{}, err
+		}
+		return slog.GroupValue(attrs(did)...), err
+	}}
+}
+
 // Renotifier sends again what no one has acknowledged.
 type Renotifier interface {
 	Renotify(ctx context.Context, at time.Time) (incident.Renotified, error)
@@ -19,13 +31,9 @@ type Renotifier interface {
 
 // Renotify is the task of sending incidents again.
 func Renotify(g Renotifier) Task {
-	return Task{Name: "incidents", Run: func(ctx context.Context, at time.Time) (slog.Value, error) {
-		did, err := g.Renotify(ctx, at)
-		if did == (incident.Renotified{}) {
-			return slog.Value{}, err
-		}
-		return slog.GroupValue(slog.Int("resent", did.Resent), slog.Int("noted", did.Noted), slog.Bool("more", did.More)), err
-	}}
+	return taskOf("incidents", g.Renotify, func(did incident.Renotified) []slog.Attr {
+		return []slog.Attr{slog.Int("resent", did.Resent), slog.Int("noted", did.Noted), slog.Bool("more", did.More)}
+	})
 }
 
 // Summarizer says what became of announced root use.
@@ -46,13 +54,9 @@ func Expire(g Expirer) Task { return ended("suppressions", g.Expire) }
 
 // ended is a task of reporting that something is over.
 func ended(name string, report func(ctx context.Context, at time.Time) (ending.Done, error)) Task {
-	return Task{Name: name, Run: func(ctx context.Context, at time.Time) (slog.Value, error) {
-		did, err := report(ctx, at)
-		if did == (ending.Done{}) {
-			return slog.Value{}, err
-		}
-		return slog.GroupValue(slog.Int("ended", did.Ended), slog.Bool("more", did.More)), err
-	}}
+	return taskOf(name, report, func(did ending.Done) []slog.Attr {
+		return []slog.Attr{slog.Int("ended", did.Ended), slog.Bool("more", did.More)}
+	})
 }
 
 // HealthChecker checks that the guard works, and reports what does not.
@@ -80,15 +84,13 @@ type QuarantineUsers interface {
 
 // Quarantine is the task of quarantining and releasing users.
 func Quarantine(g Quarantiner, users QuarantineUsers) Task {
-	return Task{Name: "quarantine", Run: func(ctx context.Context, at time.Time) (slog.Value, error) {
-		did, err := g.Quarantine(ctx, users, users, users, at)
-		if did == (quarantine.Done{}) {
-			return slog.Value{}, err
-		}
-		return slog.GroupValue(slog.Int("users", did.Checked), slog.Int("would", did.Would), slog.Int("announced", did.Announced),
+	return taskOf("quarantine", func(ctx context.Context, at time.Time) (quarantine.Done, error) {
+		return g.Quarantine(ctx, users, users, users, at)
+	}, func(did quarantine.Done) []slog.Attr {
+		return []slog.Attr{slog.Int("users", did.Checked), slog.Int("would", did.Would), slog.Int("announced", did.Announced),
 			slog.Int("attached", did.Attached), slog.Int("spared", did.Spared),
-			slog.Int("released", did.Released), slog.Int("unanswered", did.Unanswered), slog.Bool("more", did.More)), err
-	}}
+			slog.Int("released", did.Released), slog.Int("unanswered", did.Unanswered), slog.Bool("more", did.More)}
+	})
 }
 
 // Compacter removes the facts that others make superfluous.
@@ -98,11 +100,7 @@ type Compacter interface {
 
 // Compact is the task of removing superfluous facts.
 func Compact(g Compacter) Task {
-	return Task{Name: "facts", Run: func(ctx context.Context, at time.Time) (slog.Value, error) {
-		did, err := g.CompactFacts(ctx, at)
-		if did == (accountcheck.Compacted{}) {
-			return slog.Value{}, err
-		}
-		return slog.GroupValue(slog.Int("accounts", did.Accounts), slog.Int("removed", did.Removed), slog.Bool("more", did.More)), err
-	}}
+	return taskOf("facts", g.CompactFacts, func(did accountcheck.Compacted) []slog.Attr {
+		return []slog.Attr{slog.Int("accounts", did.Accounts), slog.Int("removed", did.Removed), slog.Bool("more", did.More)}
+	})
 }
