@@ -73,13 +73,16 @@ type Announcement struct {
 }
 
 // End is when it ends, or ended.
-func (a *Announcement) End() time.Time {
+func (a *Announcement) End() time.Time { return a.end(a.Opened.From.Add(Max), 0) }
+
+// end is when it ends, at the latest at a time, or so much after it was closed.
+func (a *Announcement) end(latest time.Time, after time.Duration) time.Time {
 	end := a.Opened.Until
-	if longest := a.Opened.From.Add(Max); end.After(longest) {
-		end = longest
+	if end.After(latest) {
+		end = latest
 	}
-	if a.EndedEarly != nil && a.EndedEarly.At.Before(end) {
-		end = a.EndedEarly.At
+	if c := a.EndedEarly; c != nil && c.At.Add(after).Before(end) {
+		end = c.At.Add(after)
 	}
 	return end
 }

@@ -82,13 +82,7 @@ func (r Register) Deploying(ctx context.Context, account string, at time.Time) (
 	all := DeploymentsOf(entries)
 	for i := range all {
 		a := &all[i]
-		end := a.Opened.Until
-		if most := a.Opened.At.Add(MaxDeployment); end.After(most) {
-			end = most
-		}
-		if c := a.EndedEarly; c != nil && c.At.Add(clockSkew).Before(end) {
-			end = c.At.Add(clockSkew)
-		}
+		end := a.end(a.Opened.At.Add(MaxDeployment), clockSkew)
 		if at.Before(a.Opened.From) || !at.Before(end) {
 			continue
 		}

@@ -313,15 +313,20 @@ func (c announceCloseCmd) Run(ctx context.Context, sys system) error {
 	if err != nil {
 		return err
 	}
+	return c.closed(sys, &closed, already, "root use in account "+string(c.Account), ", and the receivers were notified")
+}
+
+// closed prints that an announcement of something is closed, and what came of that, or
+// that it was before.
+func (c announceCloseCmd) closed(sys system, a *announcement.Announcement, already bool, what, came string) error {
 	if c.JSON {
-		return writeJSON(sys.stdout, windowOf(&closed, sys.now()))
+		return writeJSON(sys.stdout, windowOf(a, sys.now()))
 	}
-	text := "%s  root use in account %s is no longer announced, and the receivers were notified.\n"
+	state := "is no longer announced" + came
 	if already {
-		text = "%s  root use in account %s was closed before, " + label.Time(closed.EndedEarly.At) + " by " +
-			label.Clean(closed.EndedEarly.Actor.ARN) + ".\n"
+		state = "was closed before, " + label.Time(a.EndedEarly.At) + " by " + label.Clean(a.EndedEarly.Actor.ARN)
 	}
-	return writeText(sys.stdout, fmt.Sprintf(text, sys.paint().bold(a.Opened.ID), c.Account))
+	return writeText(sys.stdout, sys.paint().bold(a.Opened.ID)+"  "+what+" "+state+".\n")
 }
 
 // closeDeployment ends the announcement of a deployment.
@@ -331,15 +336,7 @@ func (c announceCloseCmd) closeDeployment(ctx context.Context, sys system, o *op
 	if err != nil {
 		return err
 	}
-	if c.JSON {
-		return writeJSON(sys.stdout, windowOf(&closed, sys.now()))
-	}
-	text := "%s  the deployment of rootguard is no longer announced.\n"
-	if already {
-		text = "%s  the deployment of rootguard was closed before, " + label.Time(closed.EndedEarly.At) + " by " +
-			label.Clean(closed.EndedEarly.Actor.ARN) + ".\n"
-	}
-	return writeText(sys.stdout, fmt.Sprintf(text, sys.paint().bold(a.Opened.ID)))
+	return c.closed(sys, &closed, already, "the deployment of rootguard", "")
 }
 
 // choose is the announcement of an ID, or the only one that is not over.

@@ -14,7 +14,6 @@ import (
 	"rootguard/internal/aws/dynamodb"
 	"rootguard/internal/cli/label"
 	"rootguard/internal/deploy"
-	"rootguard/internal/detect"
 )
 
 type announceDeployCmd struct {
@@ -129,8 +128,7 @@ func (d *deployment) announces(ctx context.Context, guard *deploy.Stack) (done f
 	return func(ctx context.Context) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 		defer cancel()
-		if _, err := announcement.CloseDeployment(ctx, store, a, detect.Actor{Type: actor.Type, Name: actor.Name, ARN: actor.ARN},
-			"the deployment ended", d.sys.now()); err != nil {
+		if _, err := announcement.CloseDeployment(ctx, store, a, actor, "the deployment ended", d.sys.now()); err != nil {
 			d.warn("the announcement " + a.Opened.ID + " of the deployment could not be ended, and lasts until " + label.Time(a.Opened.Until) +
 				": " + reason(err))
 		}
