@@ -83,10 +83,7 @@ type Swept struct {
 func NewSwept(change ...func(*wire.Settings)) *Swept {
 	w := NewWorld(change...)
 	s := &Swept{World: w, IAM: &LiveUsers{Users: map[string]LiveUser{}}, Deadlines: &fake.Deadlines{Script: w.Script, Conflicts: true}}
-	s.Parts = NewParts(wire.Deps{
-		Detector: DetectorFunc(Nothing), Ledger: w.Ledger, Facts: w.FactRows, FactRows: w.FactRows, Publisher: w.Receivers,
-		Now: w.Clock.Now, Deadlines: s.Deadlines,
-	}, w.Settings)
+	s.Parts = NewSweptLike(s)
 	return s
 }
 
@@ -143,12 +140,7 @@ func (s *Swept) Titles() []string {
 // WantTitles compares the alerts so far.
 func (s *Swept) WantTitles(t *testing.T, want ...string) {
 	t.Helper()
-	if want == nil {
-		want = []string{}
-	}
-	if diff := cmp.Diff(want, s.Titles()); diff != "" {
-		t.Errorf("alerts (-want +got):\n%s", diff)
-	}
+	wantAlerts(t, want, s.Titles())
 }
 
 // The titles of the alerts about eve.
@@ -170,7 +162,7 @@ func (f LiveFunc) User(ctx context.Context, account, name string) (bootstrap.Liv
 	return f(ctx, account, name)
 }
 
-// NewSweptLike is a guard over the same stores, with the clock that w has now.
+// NewSweptLike is a guard over the same stores, with the clock that s has now.
 func NewSweptLike(s *Swept) *Parts {
 	return NewParts(wire.Deps{
 		Detector: DetectorFunc(Nothing), Ledger: s.Ledger, Facts: s.FactRows, FactRows: s.FactRows, Publisher: s.Receivers,

@@ -184,10 +184,5 @@ func (s *Watched) IncidentLines() []string {
 // WantIncidentLines compares the alerts so far.
 func (s *Watched) WantIncidentLines(t *testing.T, want ...string) {
 	t.Helper()
-	if want == nil {
-		want = []string{}
-	}
-	if diff := cmp.Diff(want, s.IncidentLines()); diff != "" {
-		t.Errorf("alerts (-want +got):\n%s", diff)
-	}
+	wantAlerts(t, want, s.IncidentLines())
 }

@@ -181,10 +181,15 @@ func (w *World) Lines() []string {
 // WantLines compares the alerts so far.
 func (w *World) WantLines(t *testing.T, want ...string) {
 	t.Helper()
+	wantAlerts(t, want, w.Lines())
+}
+
+func wantAlerts(t *testing.T, want, got []string) {
+	t.Helper()
 	if want == nil {
 		want = []string{}
 	}
-	if diff := cmp.Diff(want, w.Lines()); diff != "" {
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("alerts (-want +got):\n%s", diff)
 	}
 }

@@ -134,9 +134,6 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) do(r *http.Request) (int, map[string]any) {
-	failed := func(code string) (int, map[string]any) {
-		return http.StatusBadRequest, map[string]any{"__type": code, "Message": code}
-	}
 	var in struct{ AccountId, NextToken, ChildId, OrganizationalUnitId, ResourceId string }
 	if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
 		return failed("SerializationException")
@@ -171,6 +168,10 @@ func (s *Server) do(r *http.Request) (int, map[string]any) {
 	return http.StatusOK, map[string]any{"Account": account(in.AccountId, name, "ACTIVE")}
 }
 
+func failed(code string) (int, map[string]any) {
+	return http.StatusBadRequest, map[string]any{"__type": code, "Message": code}
+}
+
 func account(id, name, state string) map[string]any {
 	return map[string]any{
 		"Id": id, "Name": name, "Arn": "arn:aws:organizations::111111111111:account/o-a1b2c3d4e5/" + id,
@@ -183,7 +184,7 @@ func (s *Server) list(token string) (int, map[string]any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.refuse != "" {
-		return http.StatusBadRequest, map[string]any{"__type": s.refuse, "Message": s.refuse}
+		return failed(s.refuse)
 	}
 	page := []map[string]any{}
 	for _, id := range slices.Sorted(maps.Keys(s.names)) {
@@ -205,9 +206,6 @@ func (s *Server) list(token string) (int, map[string]any) {
 // place answers about where an account or a unit is, and its tags. Lists begin with an
 // empty page, as they may.
 func (s *Server) place(call, id, token string) (int, map[string]any) {
-	failed := func(code string) (int, map[string]any) {
-		return http.StatusBadRequest, map[string]any{"__type": code, "Message": code}
-	}
 	s.mu.Lock()
 	s.placed = append(s.placed, call+" "+id)
 	refuse, stall := s.refuse, s.stall
