@@ -42,7 +42,7 @@ run: build ## replay the bundled story (or LOGS=path), print alerts and status, 
 	$(BUILD)/rootguard report --store $(BUILD)/run.db -o $(BUILD)/report.html && \
 	exit $$status
 
-# A process under the race detector sleeps a second at its end, unless told not to.
+# A process under the race detector sleeps a second at its end, unless GORACE says otherwise.
 # What vet would find, make lint finds: govet is among golangci-lint's standard linters.
 RACE := GORACE=atexit_sleep_ms=0 $(GO) test -race -vet=off -timeout 20m
 
