@@ -266,11 +266,11 @@ func (m *rootModel) judge(aspect string) {
 				ended = !w.wrong(&c)
 			}
 		}
-		told, lost := 0, 0
+		reported, lost := 0, 0
 		for _, c := range m.changes {
 			if slices.Contains(w.calls, c.call) && c.at.After(right.Add(-settledFor)) && c.at.Before(end) {
 				if c.timely() {
-					told++
+					reported++
 				} else {
 					lost++
 				}
@@ -288,9 +288,9 @@ func (m *rootModel) judge(aspect string) {
 			begin.Format(time.RFC3339), lasted, right.Format(time.RFC3339), alerts, m.changes); {
 		case n > 1:
 			m.rt.Errorf("%d alerts: %s", n, what)
-		case n > 0 && lost == 0 && told > 0:
+		case n > 0 && lost == 0 && reported > 0:
 			m.rt.Errorf("alerted though its event arrived: %s", what)
-		case n == 0 && told == 0 && ended && lasted >= 2*time.Hour && right.Add(settledFor).After(m.lastChange(w.calls, begin)):
+		case n == 0 && reported == 0 && ended && lasted >= 2*time.Hour && right.Add(settledFor).After(m.lastChange(w.calls, begin)):
 			m.rt.Errorf("lost: %s", what)
 		}
 	}

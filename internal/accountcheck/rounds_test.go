@@ -422,12 +422,12 @@ func TestPostureCases(t *testing.T) {
 				}
 			}
 			if diff := cmp.Diff(tc.want, got); diff != "" {
-				t.Errorf("told (-want +got):\n%s", diff)
+				t.Errorf("alerts (-want +got):\n%s", diff)
 			}
 			before := len(l.Receivers.Published())
 			l.pass(t, 48*time.Hour)
 			if n := len(l.Receivers.Published()); n != before {
-				t.Errorf("told again: %v", l.Lines()[before:])
+				t.Errorf("alerted again: %v", l.Lines()[before:])
 			}
 		})
 	}
@@ -542,12 +542,12 @@ func TestUndelivered(t *testing.T) {
 	}
 	want := func(details ...string) {
 		t.Helper()
-		told := l.Receivers.Published()[before:]
-		if len(told) != len(details) {
-			t.Fatalf("%d alerts, want %d: %v", len(told), len(details), l.Lines()[before:])
+		reported := l.Receivers.Published()[before:]
+		if len(reported) != len(details) {
+			t.Fatalf("%d alerts, want %d: %v", len(reported), len(details), l.Lines()[before:])
 		}
 		for i, detail := range details {
-			f := told[i].Finding
+			f := reported[i].Finding
 			if f.ID != detect.GuardUnhealthy || f.Account != member || !strings.Contains(f.Detail, detail) {
 				t.Errorf("alert %d: %+v, want %q", i, f, detail)
 			}
@@ -614,16 +614,16 @@ func TestUnseenQueues(t *testing.T) {
 	}
 	broken[members[0]] = "denied"
 	l.pass(t, 49*time.Hour)
-	told := l.Receivers.Published()
-	if len(told) < 1 || len(told) > 2 {
-		t.Fatalf("%d alerts in two days: %v", len(told), l.Lines())
+	reported := l.Receivers.Published()
+	if len(reported) < 1 || len(reported) > 2 {
+		t.Fatalf("%d alerts in two days: %v", len(reported), l.Lines())
 	}
-	f := told[0].Finding
+	f := reported[0].Finding
 	if f.ID != detect.GuardUnhealthy || f.Account != home || f.Target.Resource != "forwarder queues" || !strings.Contains(f.Detail, "in 30 of the accounts: 222222222200, ") ||
 		!strings.Contains(f.Detail, "and 20 more") || !strings.Contains(f.Detail, "there is no queue https://q") {
 		t.Errorf("alert: %+v", f)
 	}
-	before := len(told)
+	before := len(reported)
 	clear(broken)
 	l.pass(t, 50*time.Hour)
 	if n := len(l.Receivers.Published()); n > before+1 {
@@ -823,7 +823,7 @@ func TestPostureModel(t *testing.T) {
 	testenv.Check(t, 100, func(rt *rapid.T) {
 		l := newLand()
 		faults, wrong := 0, rootUser{password: 1}
-		var told, closed, episodes int
+		var reported, closed, episodes int
 		for range rapid.IntRange(1, 3).Draw(rt, "episodes") {
 			l.iam.roots[home] = good
 			calm := func(hours int) {
@@ -847,19 +847,19 @@ func TestPostureModel(t *testing.T) {
 			for range 3 {
 				l.pass(rt, time.Hour)
 			}
-			told, closed = 0, 0
+			reported, closed = 0, 0
 			for _, a := range l.Receivers.Published() {
 				switch {
 				case strings.HasSuffix(a.Finding.EventID, "/closed"):
 					closed++
 				case a.Finding.ID == detect.RootMFARemoved:
-					told++
+					reported++
 				default:
 					rt.Errorf("%s", a.Finding.Title)
 				}
 			}
-			if told < episodes || told > episodes+faults || closed < episodes-1 || closed > episodes-1+faults {
-				rt.Errorf("%d episodes: %d told, %d closed, %d faults", episodes, told, closed, faults)
+			if reported < episodes || reported > episodes+faults || closed < episodes-1 || closed > episodes-1+faults {
+				rt.Errorf("%d episodes: %d reported, %d closed, %d faults", episodes, reported, closed, faults)
 			}
 		}
 	})
@@ -922,7 +922,7 @@ func TestReconcile(t *testing.T) {
 	l.pass(t, 60*time.Hour)
 	got := l.Lines()
 	if len(got) < 4 || !strings.Contains(got[3], "AIDASAFE") {
-		t.Errorf("told %v", got)
+		t.Errorf("alerts %v", got)
 	}
 
 	// Users who are gone close, and who has the name of one is another.
@@ -1014,7 +1014,7 @@ func TestReconcileUnanswered(t *testing.T) {
 	wantUsers(t, l.users(t, home), "deaf pending_mfa", "other pending_mfa")
 	l.pass(t, 26*time.Hour)
 	if n := strings.Count(strings.Join(l.Lines(), " "), "user.mfa.missing"); n < 2 {
-		t.Errorf("told %v", l.Lines())
+		t.Errorf("alerts %v", l.Lines())
 	}
 }
 
@@ -1058,7 +1058,7 @@ func TestTenThousandUsers(t *testing.T) {
 // and holds that in the end all is as if nothing had been.
 func TestRoundsFaults(t *testing.T) {
 	t.Parallel()
-	run := func(t *testing.T, n int, f fake.Fault) (users []string, told int, calls int) {
+	run := func(t *testing.T, n int, f fake.Fault) (users []string, reported int, calls int) {
 		t.Helper()
 		l := newLand()
 		l.organization(member, "333333333333")
@@ -1101,16 +1101,16 @@ func TestRoundsFaults(t *testing.T) {
 		}
 		return users, len(ids), calls
 	}
-	users, told, calls := run(t, 0, fake.None)
-	if told != 10 || strings.Join(users, ", ") != "eve missing, bob missing, sam on" { // root, a use of it, and two users that the first check found, with two reminders each
-		t.Fatalf("without a fault: %v, %d told", users, told)
+	users, reported, calls := run(t, 0, fake.None)
+	if reported != 10 || strings.Join(users, ", ") != "eve missing, bob missing, sam on" { // root, a use of it, and two users that the first check found, with two reminders each
+		t.Fatalf("without a fault: %v, %d reported", users, reported)
 	}
 	// Of one whose reminder was cut off, the next one follows.
 	for n := 1; n <= calls; n += testenv.Size(1, 9) {
 		for _, f := range testenv.Turn(n, fake.FailBefore, fake.FailAfter, fake.CrashBefore, fake.CrashAfter) {
 			gotUsers, got, _ := run(t, n, f)
-			if diff := cmp.Diff(users, gotUsers); diff != "" || got < told-2 || got > told {
-				t.Errorf("%s of call %d: %d told, want %d; users (-want +got):\n%s", f, n, got, told, diff)
+			if diff := cmp.Diff(users, gotUsers); diff != "" || got < reported-2 || got > reported {
+				t.Errorf("%s of call %d: %d reported, want %d; users (-want +got):\n%s", f, n, got, reported, diff)
 			}
 		}
 	}
@@ -1130,19 +1130,19 @@ func TestRoundsOverlap(t *testing.T) {
 		}
 		wg.Wait()
 	}
-	told := map[string]int{}
+	reported := map[string]int{}
 	for _, a := range l.Receivers.Published() {
 		for _, one := range alert.Each(a) {
-			told[one.Finding.EventID]++
+			reported[one.Finding.EventID]++
 		}
 	}
-	for id, n := range told {
+	for id, n := range reported {
 		if n != 1 {
-			t.Errorf("%s was told %d times", id, n)
+			t.Errorf("%s was reported %d times", id, n)
 		}
 	}
-	if len(told) != 5 { // two problems of root, and a user that the first check found, with one reminder
-		t.Errorf("told %v", told)
+	if len(reported) != 5 { // two problems of root, and a user that the first check found, with one reminder
+		t.Errorf("alerts %v", reported)
 	}
 }
 

@@ -54,14 +54,14 @@ func TestSilentAccountsStarve(t *testing.T) {
 					if a.Finding.ID == detect.UserMFAMissing && a.Finding.Account == wiretest.Account {
 						late := s.Clock.Now().Sub(deadline)
 						if late > 10*time.Minute {
-							t.Errorf("%d silent accounts of %d users: eve, of a healthy account, is told of %v after her deadline (run %d)", silent, users, late.Round(time.Minute), run)
+							t.Errorf("%d silent accounts of %d users: eve, of a healthy account, is reported %v after her deadline (run %d)", silent, users, late.Round(time.Minute), run)
 						}
 						return
 					}
 				}
 				s.Clock.Advance(5 * time.Minute)
 			}
-			t.Errorf("%d silent accounts: eve is not told of within two days", silent)
+			t.Errorf("%d silent accounts: eve is not reported within two days", silent)
 		})
 	}
 }

@@ -283,7 +283,7 @@ func (an *Announcer) Summarize(ctx context.Context, at time.Time) (ending.Done, 
 }
 
 // summarize reports the announcement that a row is of.
-func (an *Announcer) summarize(ctx context.Context, r ending.Row) (told bool, err error) {
+func (an *Announcer) summarize(ctx context.Context, r ending.Row) (reported bool, err error) {
 	from, err := r.Time()
 	if err != nil {
 		return false, failure.Permanent(fmt.Errorf("reading when the announcement of summary %s began: %w", r.Key, err))
@@ -299,7 +299,7 @@ func (an *Announcer) summarize(ctx context.Context, r ending.Row) (told bool, er
 	return an.publishSummary(ctx, &known[i])
 }
 
-func (an *Announcer) publishSummary(ctx context.Context, a *Announcement) (told bool, err error) {
+func (an *Announcer) publishSummary(ctx context.Context, a *Announcement) (reported bool, err error) {
 	if c := a.EndedEarly; c != nil {
 		if err := an.publish(ctx, detect.UseClosed(a.use(), c.Actor, c.Reason, c.At)); err != nil {
 			return false, err

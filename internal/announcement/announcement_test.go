@@ -139,10 +139,10 @@ func TestAnnounceIsToldFirst(t *testing.T) {
 				break
 			}
 			s.Script.Restart()
-			told := len(s.IncidentLines()) > 0
+			reported := len(s.IncidentLines()) > 0
 			f := s.MustHandle(t, s.SignIn(0, from), guard.Alerted).Outcome.Finding
-			if f.Severity != detect.Critical && !told {
-				t.Errorf("%v at call %d: lowered, and nobody was told", fault, call)
+			if f.Severity != detect.Critical && !reported {
+				t.Errorf("%v at call %d: lowered, and no one was notified", fault, call)
 			}
 			s.Clock.Advance(2 * time.Hour)
 			summaries := 0
@@ -375,7 +375,7 @@ func TestRecapIsBounded(t *testing.T) {
 		t.Errorf("without time: %+v, %v", got, err)
 	}
 	if got, err := s.Renotify(ctx, now); err != nil || got != (incident.Renotified{}) {
-		t.Errorf("nothing to insist on: %+v, %v", got, err)
+		t.Errorf("nothing to send again: %+v, %v", got, err)
 	}
 	s.MustSummarize(t, n)
 	s.MustSummarize(t, 0)

@@ -90,7 +90,7 @@ type model struct {
 	published []alert.Alert
 	copies    map[string]int           // by alert ID
 	allowed   map[string]int           // copies after the first, by alert ID, that faults account for
-	told      map[step]map[string]bool // alert IDs
+	reported  map[step]map[string]bool // alert IDs
 	firstTold map[step]time.Time
 	//
 	unnoted map[step]int // reported by runs that a fault kept from noting it
@@ -121,7 +121,7 @@ type process struct {
 	faulted   bool
 	leased    map[string]string // alert ID by claim key
 	out       map[string]bool   // alerts that went out and are not marked sent, by claim key
-	told      []step
+	reported  []step
 }
 
 func (m *model) process(skew time.Duration) *process {
@@ -442,18 +442,18 @@ func (m *model) tell(p *process, a alert.Alert) {
 	if since := now.Sub(u.gaps[one.gap-1]); since < m.settings.Bootstrap.Grace-maxSkew && !m.late {
 		m.rt.Errorf("%q %v after its password", f.Title, since)
 	}
-	if m.told[one] == nil {
-		m.told[one], m.firstTold[one] = map[string]bool{}, now
+	if m.reported[one] == nil {
+		m.reported[one], m.firstTold[one] = map[string]bool{}, now
 	}
-	m.told[one][a.ID] = true
+	m.reported[one][a.ID] = true
 	most := 1 + m.unnoted[one]
 	if m.firstTold[one].Before(u.gaps[one.gap-1].Add(m.settings.Bootstrap.Grace - maxSkew)) {
 		most++ // that one was about the time before, of whose end no record had come
 	}
-	if n := len(m.told[one]); n > most {
-		m.rt.Errorf("%+v was told as %d different alerts", one, n)
+	if n := len(m.reported[one]); n > most {
+		m.rt.Errorf("%+v was alerted as %d different alerts", one, n)
 	}
-	p.told = append(p.told, one)
+	p.reported = append(p.reported, one)
 }
 
 func (m *model) skewed() time.Duration {
@@ -506,7 +506,7 @@ func (m *model) run(what string, depth int) {
 	defer func() {
 		m.running = m.running[:len(m.running)-1]
 		if p.faulted {
-			for _, one := range p.told {
+			for _, one := range p.reported {
 				m.unnoted[one]++
 			}
 		}
@@ -664,8 +664,8 @@ func (m *model) calm(every time.Duration, times int) {
 			due := deadline.Add(after)
 			one.stage = fmt.Sprintf("reminder %d", i+1)
 			first := m.firstTold[step{name, one.gap, ""}]
-			if due.After(begun) && due.After(first) && !due.After(end) && m.told[one] == nil {
-				m.rt.Errorf("%s was told of at %v, and not by %s, which was due at %v", name, first, one.stage, due)
+			if due.After(begun) && due.After(first) && !due.After(end) && m.reported[one] == nil {
+				m.rt.Errorf("%s was reported at %v, and not by %s, which was due at %v", name, first, one.stage, due)
 			}
 		}
 	}
@@ -678,8 +678,8 @@ func (m *model) wantTold(by time.Time) {
 			continue
 		}
 		since := u.gaps[len(u.gaps)-1]
-		if !since.Add(m.settings.Bootstrap.Grace).After(by) && m.told[step{name, len(u.gaps), ""}] == nil {
-			m.rt.Errorf("%s is without MFA since %v and nobody was told by %v", name, since, m.clock.Now())
+		if !since.Add(m.settings.Bootstrap.Grace).After(by) && m.reported[step{name, len(u.gaps), ""}] == nil {
+			m.rt.Errorf("%s is without MFA since %v and no one was notified by %v", name, since, m.clock.Now())
 		}
 	}
 }
@@ -718,7 +718,7 @@ func TestAcceptance(t *testing.T) {
 			gone: map[string]bool{}, handled: map[*cloudtrail.Record]int{},
 			refused: rapid.SampledFrom([]int{0, 3, 2 * fake.MaxRefused}).Draw(rt, "refused"),
 			users:   map[string]*truth{}, silent: map[string]bool{}, events: map[string]int{},
-			copies: map[string]int{}, allowed: map[string]int{}, told: map[step]map[string]bool{}, counted: map[string]bool{}, collected: map[notice][]alert.Stage{}, listed: map[notice][]alert.Stage{}, firstTold: map[step]time.Time{}, unnoted: map[step]int{},
+			copies: map[string]int{}, allowed: map[string]int{}, reported: map[step]map[string]bool{}, counted: map[string]bool{}, collected: map[notice][]alert.Stage{}, listed: map[notice][]alert.Stage{}, firstTold: map[step]time.Time{}, unnoted: map[step]int{},
 		}
 		for i := range rapid.IntRange(1, 4).Draw(rt, "users") {
 			m.names = append(m.names, fmt.Sprintf("user%d", i))
@@ -765,20 +765,20 @@ func TestAcceptance(t *testing.T) {
 		m.calm(5*time.Hour, 30) // longer than any pause of the sweep
 
 		for name, u := range m.users {
-			told, unsure := map[int]bool{}, 0
-			for one := range m.told {
-				if one.user == name && !told[one.gap] {
-					told[one.gap] = true
+			reported, unsure := map[int]bool{}, 0
+			for one := range m.reported {
+				if one.user == name && !reported[one.gap] {
+					reported[one.gap] = true
 				}
 			}
-			for gap := range told {
+			for gap := range reported {
 				// Of what a run reported in which something went wrong there may be no note.
 				if slices.ContainsFunc(stages(&settings), func(s string) bool { return m.unnoted[step{name, gap, s}] > 0 }) {
 					unsure++
 				}
 			}
-			if n := len(u.closed); !m.late && (n > len(told) || n < len(told)-unsure) {
-				rt.Errorf("%s was told of %d times without MFA, and %d were closed: %v", name, len(told), n, u.closed)
+			if n := len(u.closed); !m.late && (n > len(reported) || n < len(reported)-unsure) {
+				rt.Errorf("%s was reported %d times without MFA, and %d were closed: %v", name, len(reported), n, u.closed)
 			}
 		}
 		due, err := m.deadlines.Due(context.Background(), m.clock.Now().Add(10000*time.Hour), 100)
@@ -798,7 +798,7 @@ func TestAcceptance(t *testing.T) {
 			once[a.ID] = true
 		}
 		if diff := cmp.Diff(m.events, covered); diff != "" {
-			rt.Errorf("findings of records (-made +told):\n%s", diff)
+			rt.Errorf("findings of records (-made +alerted):\n%s", diff)
 		}
 	})
 }

@@ -173,13 +173,13 @@ func (g *Guard) Handle(ctx context.Context, rec *cloudtrail.Record) (Result, err
 		if res.Outcome.Finding, ownerErr = g.reader().KeyOwner(ctx, res.Outcome.Finding); ownerErr != nil {
 			later = errors.Join(later, ownerErr)
 		}
-		told, err := g.raiseFound(ctx, res.Outcome.Finding)
-		res.Outcome, res.Disposition, res.Alert, res.Suppression = told.Outcome, told.Disposition, told.Alert, told.Suppression
+		reported, err := g.raiseFound(ctx, res.Outcome.Finding)
+		res.Outcome, res.Disposition, res.Alert, res.Suppression = reported.Outcome, reported.Disposition, reported.Alert, reported.Suppression
 		if res.Disposition == Counted {
 			res.Outcome = detect.Outcome{Kind: detect.NotMatched,
 				Reason: "one sign-in of an IAM user failed; it is counted, and reported where several of one user or from one address fail"}
 		}
-		err = errors.Join(err, g.spraying(ctx, &told.Outcome.Finding))
+		err = errors.Join(err, g.spraying(ctx, &reported.Outcome.Finding))
 		return res, errors.Join(err, later)
 	case len(facts) > 0:
 		res.Disposition = Recorded

@@ -359,8 +359,8 @@ func TestWindows(t *testing.T) {
 	of := func(s step, change func(*detect.Finding)) step { change(&s.f); return s }
 	flush := func(minute float64, n int) step { return step{flush: at(minute), n: n} }
 	for name, tt := range map[string]struct {
-		steps []step
-		told  []string
+		steps    []step
+		reported []string
 	}{
 		"the last moment of a window, and the first after it": {
 			[]step{root(1, 0, guard.Alerted), root(2, 14.99, guard.RolledUp), flush(14.99, 0), flush(15, 1), flush(15, 0)},
@@ -427,7 +427,7 @@ func TestWindows(t *testing.T) {
 					w.MustHandle(t, w.Record(s.f), s.want)
 				}
 			}
-			w.WantLines(t, tt.told...)
+			w.WantLines(t, tt.reported...)
 		})
 	}
 }
@@ -444,8 +444,8 @@ func TestBurst(t *testing.T) {
 		w.MustHandle(t, w.CreateUser(i, wiretest.T0.Add(time.Duration(i)*time.Second)), want)
 	}
 	w.MustFlush(t, wiretest.T0.Add(time.Hour), 1)
-	if told := w.Lines(); len(told) != 11 || told[10] != "roll_up info event-000 x4" {
-		t.Errorf("alerts: %v", told)
+	if reported := w.Lines(); len(reported) != 11 || reported[10] != "roll_up info event-000 x4" {
+		t.Errorf("alerts: %v", reported)
 	}
 }
 
@@ -491,8 +491,8 @@ func failedSignin(n int, at time.Time) detect.Finding {
 
 func TestFailedSigninsEscalate(t *testing.T) {
 	for name, tt := range map[string]struct {
-		minutes []float64
-		told    []string
+		minutes  []float64
+		reported []string
 	}{
 		"four": {
 			[]float64{0, 1, 2, 3},
@@ -529,7 +529,7 @@ func TestFailedSigninsEscalate(t *testing.T) {
 			if _, err := w.Flush(t.Context(), wiretest.T0.Add(24*time.Hour)); err != nil {
 				t.Fatal(err)
 			}
-			w.WantLines(t, tt.told...)
+			w.WantLines(t, tt.reported...)
 			for _, a := range w.Receivers.Published() {
 				if a.Kind == alert.Escalation && (!a.FirstTime.Before(a.LastTime) || a.LastTime.Sub(a.FirstTime) >= 15*time.Minute) {
 					t.Errorf("escalation from %v to %v", a.FirstTime, a.LastTime)
@@ -558,8 +558,8 @@ func TestEscalationSurvives(t *testing.T) {
 				t.Fatal("Handle hid the fault")
 			}
 			w.SettleAll(t, []*cloudtrail.Record{rec})
-			told := w.Lines()
-			if diff := cmp.Diff([]string{"first medium event-000", "escalation high event-004 x5", "roll_up high event-000 x3"}, told); diff != "" {
+			reported := w.Lines()
+			if diff := cmp.Diff([]string{"first medium event-000", "escalation high event-004 x5", "roll_up high event-000 x3"}, reported); diff != "" {
 				t.Errorf("alerts (-want +got):\n%s", diff)
 			}
 			series, err := w.Ledger.Series()

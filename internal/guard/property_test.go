@@ -145,7 +145,7 @@ func TestEveryEventIsToldOnce(t *testing.T) {
 
 		covered, extra := w.Covered(rt)
 		if diff := cmp.Diff(seen, covered); diff != "" {
-			rt.Errorf("told (-events +told):\n%s\n%s", diff, strings.Join(w.Lines(), "\n"))
+			rt.Errorf("alerts (-events +alerted):\n%s\n%s", diff, strings.Join(w.Lines(), "\n"))
 		}
 		if extra > faults {
 			rt.Errorf("%d extra copies for %d faults", extra, faults)

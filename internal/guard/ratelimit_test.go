@@ -41,7 +41,7 @@ func TestNoToken(t *testing.T) {
 	}
 	got := w.Receivers.Published()
 	if len(got) != 1 || got[0].Kind != alert.RollUp || !got[0].Late || got[0].Count != 1 || got[0].Finding.EventID != rec.EventID || got[0].Finding.Severity != detect.High {
-		t.Errorf("told: %+v", got)
+		t.Errorf("alerts: %+v", got)
 	}
 	w.MustHandle(t, rec, guard.Duplicate)
 }
@@ -58,7 +58,7 @@ func TestTokenComesLater(t *testing.T) {
 		t.Fatal(err)
 	}
 	if covered, extra := w.Covered(t); covered["root.activity s"] != 3 || extra != 0 || w.Receivers.Published()[0].Kind != alert.First || w.Receivers.Published()[1].Late {
-		t.Errorf("told: %v", w.Lines())
+		t.Errorf("alerts: %v", w.Lines())
 	}
 }
 
@@ -94,8 +94,8 @@ func TestUrgentNeedsNoToken(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	told := w.Receivers.Published()
-	if last := told[len(told)-1]; len(told) != 6 || last.Kind != alert.Escalation {
+	reported := w.Receivers.Published()
+	if last := reported[len(reported)-1]; len(reported) != 6 || last.Kind != alert.Escalation {
 		t.Errorf("published: %v", w.Lines())
 	}
 }
@@ -126,7 +126,7 @@ func TestSevererIsToldSoon(t *testing.T) {
 		if _, err := w.Flush(t.Context(), wiretest.T0.Add(time.Hour)); err != nil {
 			t.Fatal(err)
 		}
-		if told := w.Receivers.Published(); len(told) != 2 || told[1].Count != 1 || told[1].Finding.Severity != tt.second.Severity {
+		if reported := w.Receivers.Published(); len(reported) != 2 || reported[1].Count != 1 || reported[1].Finding.Severity != tt.second.Severity {
 			t.Errorf("%s: published %v", tt.name, w.Lines())
 		}
 	}
@@ -175,7 +175,7 @@ func TestOverdueNeedsNoToken(t *testing.T) {
 	if want := []time.Duration{10 * time.Second, time.Second}; !slices.Equal(*asked, want) {
 		t.Errorf("asked to wait %v, want %v", *asked, want)
 	}
-	if told := w.Receivers.Published(); len(told) != 1 || told[0].Finding.Session != "old" {
+	if reported := w.Receivers.Published(); len(reported) != 1 || reported[0].Finding.Session != "old" {
 		t.Errorf("published: %v", w.Lines())
 	}
 }
@@ -295,7 +295,7 @@ func TestCrashWhileWaiting(t *testing.T) {
 	w.Clock.Advance(w.Settings.Lease)
 	w.MustHandle(t, rec, guard.Alerted)
 	if covered, extra := w.Covered(t); covered["root.activity s"] != 1 || extra != 0 {
-		t.Errorf("told: %v", w.Lines())
+		t.Errorf("alerts: %v", w.Lines())
 	}
 }
 
@@ -315,7 +315,7 @@ func TestNoTokenWhileRollUpIsDue(t *testing.T) {
 	}
 	covered, extra := w.Covered(t)
 	if covered["root.activity s"] != 4 || extra != 0 {
-		t.Errorf("told: %v", w.Lines())
+		t.Errorf("alerts: %v", w.Lines())
 	}
 }
 
@@ -346,6 +346,6 @@ func TestFlushLeavesTheRest(t *testing.T) {
 		t.Errorf("the rest: %d, %v", n, err)
 	}
 	if covered, extra := w.Covered(t); extra != 0 || len(covered) != 5 {
-		t.Errorf("told: %v", w.Lines())
+		t.Errorf("alerts: %v", w.Lines())
 	}
 }

@@ -117,7 +117,7 @@ func TestBatchFaults(t *testing.T) {
 }
 
 // TestTwoAcknowledgeAtOnce holds that of many who acknowledge at once one is first, and
-// that each other is told who, without an error.
+// that each other is notified who, without an error.
 func TestTwoAcknowledgeAtOnce(t *testing.T) {
 	s := wiretest.NewWatched()
 	id := s.Opened(t, 1)[0]
@@ -142,7 +142,7 @@ func TestTwoAcknowledgeAtOnce(t *testing.T) {
 	}
 	wg.Wait()
 	if first != 1 || len(by) != 1 || len(s.Notes()) != 1 {
-		t.Errorf("%d were first, told of %v, notes %q", first, by, s.Notes())
+		t.Errorf("%d were first, notified of %v, notes %q", first, by, s.Notes())
 	}
 }
 

@@ -266,14 +266,14 @@ func (b *Book) Attach(ctx context.Context, a *alert.Alert) (*alert.Incident, err
 }
 
 func (b *Book) attach(ctx context.Context, a *alert.Alert) (*alert.Incident, error) {
-	var told *alert.Incident
+	var reported *alert.Incident
 	over := a.Finding.Subject.Phase == detect.PhaseResolved
 	if aboutUsers(&a.Finding) && a.Kind != alert.RollUp {
 		_, removed := users(a)
 		over = len(removed) > 0
 	}
 	if !belongs(&a.Finding) && !over {
-		return told, nil
+		return reported, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, attachTimeout)
 	defer cancel()
@@ -304,7 +304,7 @@ func (b *Book) attach(ctx context.Context, a *alert.Alert) (*alert.Incident, err
 		default:
 			changed = in.resolve(&a.Finding, now)
 		}
-		told = b.settings.view(&in)
+		reported = b.settings.view(&in)
 		if !changed {
 			return Incident{}
 		}
@@ -313,7 +313,7 @@ func (b *Book) attach(ctx context.Context, a *alert.Alert) (*alert.Incident, err
 	if err != nil {
 		return nil, fmt.Errorf("storing the incident of alert %s: %w", a.ID, err)
 	}
-	return told, nil
+	return reported, nil
 }
 
 // count adds an alert to an incident and reports whether it was not there yet.
@@ -520,12 +520,12 @@ func (d *Desk) renotify(ctx context.Context, in *Incident, r *run) error {
 		if r.collected == 0 && !d.guard.TokenFor(ctx, in.Due, r.at) {
 			return guard.ErrRateLimited // what is new comes first
 		}
-		told := d.book.settings.view(in)
-		told.Repeat, told.Repeats = passed, len(after)
+		reported := d.book.settings.view(in)
+		reported.Repeat, reported.Repeats = passed, len(after)
 		f := in.Finding
-		f.Title += fmt.Sprintf(" (repeat %d of %d)", passed, told.Repeats)
+		f.Title += fmt.Sprintf(" (repeat %d of %d)", passed, reported.Repeats)
 		if _, err := d.notices.Collect(ctx, of, guard.Notice{Finding: f, Claim: resendClaim(in, passed), Kind: alert.Resend,
-			Incident: told, At: r.at}); err != nil {
+			Incident: reported, At: r.at}); err != nil {
 			return err
 		}
 		r.collected++

@@ -33,11 +33,11 @@ type modelRound struct {
 	resent   map[int]map[string]bool
 }
 
-// TestEveryCriticalIncidentIsInsistedOn runs random events, copies, resends,
+// TestEveryCriticalIncidentIsSentAgain runs random events, copies, resends,
 // acknowledgements, faults and crashes against a simple model: what is critical
 // and not acknowledged is sent again when its time has come, neither before nor
 // after someone acknowledged it, and once, but for one more copy a fault.
-func TestEveryCriticalIncidentIsInsistedOn(t *testing.T) {
+func TestEveryCriticalIncidentIsSentAgain(t *testing.T) {
 	t.Parallel()
 	testenv.Check(t, 100, func(rt *rapid.T) {
 		s := wiretest.NewWatched(func(g *wire.Settings) { g.Batch = rapid.IntRange(1, 3).Draw(rt, "batch") })
@@ -98,7 +98,7 @@ func TestEveryCriticalIncidentIsInsistedOn(t *testing.T) {
 				p.of.latest = s.Clock.Now()
 			}
 		}
-		var told []pending
+		var reported []pending
 		event := func(k int, critical bool) {
 			n := k*100 + next[k]
 			next[k]++
@@ -108,7 +108,7 @@ func TestEveryCriticalIncidentIsInsistedOn(t *testing.T) {
 				p.of = &modelRound{resent: map[int]map[string]bool{}}
 				rounds[k] = append(rounds[k], p.of)
 			}
-			told = append(told, p)
+			reported = append(reported, p)
 			handle(p)
 		}
 		// overdue is what should have been sent again by now.
@@ -134,13 +134,13 @@ func TestEveryCriticalIncidentIsInsistedOn(t *testing.T) {
 					}
 					// It may have been reported before the handling of its record went through.
 					if passed > 0 && slices.Max(append(slices.Collect(maps.Keys(r.resent)), 0)) < passed {
-						rt.Errorf("session %d was told of at %v, and repeat %d has not come by %v", k, r.latest, passed, s.Clock.Now())
+						rt.Errorf("session %d was reported at %v, and repeat %d has not come by %v", k, r.latest, passed, s.Clock.Now())
 					}
 				}
 			}
 		}
 		interrupted := false // since the last that went through
-		insist := func() bool {
+		renotify := func() bool {
 			_, err := s.Renotify(context.Background(), s.Clock.Now())
 			interrupted = err != nil
 			return err == nil
@@ -153,7 +153,7 @@ func TestEveryCriticalIncidentIsInsistedOn(t *testing.T) {
 				s.Script.Inject(at, rapid.SampledFrom([]fake.Fault{fake.FailBefore, fake.FailAfter, fake.CrashBefore, fake.CrashAfter}).Draw(rt, "fault"))
 			}
 			k := rapid.IntRange(0, sessions-1).Draw(rt, "session")
-			switch rapid.SampledFrom([]string{"event", "activity", "copy", "redeliver", "insist", "insist", "ack", "clock", "clock"}).Draw(rt, "operation") {
+			switch rapid.SampledFrom([]string{"event", "activity", "copy", "redeliver", "renotify", "renotify", "ack", "clock", "clock"}).Draw(rt, "operation") {
 			case "event":
 				if rs := rounds[k]; len(rs) == 0 || rs[len(rs)-1].acked {
 					event(k, true)
@@ -161,8 +161,8 @@ func TestEveryCriticalIncidentIsInsistedOn(t *testing.T) {
 			case "activity":
 				event(k, false)
 			case "copy":
-				if len(told) > 0 {
-					handle(rapid.SampledFrom(told).Draw(rt, "copy"))
+				if len(reported) > 0 {
+					handle(rapid.SampledFrom(reported).Draw(rt, "copy"))
 				}
 			case "redeliver":
 				again := failed
@@ -170,14 +170,14 @@ func TestEveryCriticalIncidentIsInsistedOn(t *testing.T) {
 				for _, p := range again {
 					handle(p)
 				}
-			case "insist":
-				insist()
+			case "renotify":
+				renotify()
 				if at > 0 {
 					break
 				}
 				s.Clock.Advance(s.Settings.Lease + time.Second) // of what died before
-				if !insist() {
-					rt.Errorf("insisting fails though nothing does")
+				if !renotify() {
+					rt.Errorf("sending again fails though nothing does")
 				}
 				overdue()
 			case "ack":
@@ -217,8 +217,8 @@ func TestEveryCriticalIncidentIsInsistedOn(t *testing.T) {
 		}
 		for range 20 {
 			s.Clock.Advance(5 * time.Minute)
-			if !insist() {
-				rt.Fatalf("insisting fails at the end")
+			if !renotify() {
+				rt.Fatalf("sending again fails at the end")
 			}
 			overdue()
 		}
@@ -238,9 +238,9 @@ func TestEveryCriticalIncidentIsInsistedOn(t *testing.T) {
 				}
 			}
 		}
-		for _, p := range told {
+		for _, p := range reported {
 			if p.of != nil && !alerts[p.rec.EventID] {
-				rt.Errorf("%s was never told of", p.rec.EventID)
+				rt.Errorf("%s was never reported", p.rec.EventID)
 			}
 		}
 		for _, in := range wiretest.Must(s.Incidents.All()) {
@@ -248,7 +248,7 @@ func TestEveryCriticalIncidentIsInsistedOn(t *testing.T) {
 				rt.Errorf("incident of %v is still due at %v, at %v after %d failures: %+v", in.Start, in.Due, s.Clock.Now(), in.Failures, in)
 			}
 			if in.Ack != nil && !in.Ack.Notified {
-				rt.Errorf("the acknowledgement of round %d was not told", in.Cycle)
+				rt.Errorf("the acknowledgement of round %d was not reported", in.Cycle)
 			}
 		}
 	})

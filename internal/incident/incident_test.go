@@ -166,8 +166,8 @@ func TestResends(t *testing.T) {
 	s.MustRenotify(t, incident.Renotified{Resent: 1})
 	s.Clock.Advance(100 * time.Hour)
 	s.MustRenotify(t, incident.Renotified{})
-	told := []string{"first critical root.signin #1", "resend critical root.signin (repeat 1 of 2) #1", "resend critical root.signin (repeat 2 of 2) #1"}
-	s.WantIncidentLines(t, told...)
+	reported := []string{"first critical root.signin #1", "resend critical root.signin (repeat 1 of 2) #1", "resend critical root.signin (repeat 2 of 2) #1"}
+	s.WantIncidentLines(t, reported...)
 	for i, a := range s.Receivers.Published() {
 		text := alert.Text(a)
 		for _, want := range []string{"rootguard ack " + id + " --note", "incident " + id + ", 1 event since Sat 2025-03-01 12:00:00 UTC"} {
@@ -193,9 +193,9 @@ func TestResends(t *testing.T) {
 	}
 	s.Clock.Advance(100 * time.Hour)
 	s.MustRenotify(t, incident.Renotified{})
-	told = append(told, "first high root.activity #2", "first critical root.mfa.removed #3", "resend critical root.mfa.removed (repeat 1 of 2) #3",
+	reported = append(reported, "first high root.activity #2", "first critical root.mfa.removed #3", "resend critical root.mfa.removed (repeat 1 of 2) #3",
 		"first info Incident acknowledged: "+id+" #3")
-	s.WantIncidentLines(t, told...)
+	s.WantIncidentLines(t, reported...)
 
 	// The output for the second names the first, and nothing is sent again.
 	second := wiretest.Bob
@@ -282,16 +282,16 @@ func TestIncidentFaults(t *testing.T) {
 				}
 				t.Fatalf("%v at call %d: still fails", fault, call)
 			}
-			insist := func() error { _, err := s.Renotify(t.Context(), s.Clock.Now()); return err }
+			renotify := func() error { _, err := s.Renotify(t.Context(), s.Clock.Now()); return err }
 			again(func() error { _, err := s.Handle(t.Context(), rec); return err })
 			opened := s.Only(t).Opened
 			s.Clock.Advance(opened.Add(15 * time.Minute).Sub(s.Clock.Now()))
-			again(insist)
+			again(renotify)
 			s.Clock.Advance(opened.Add(time.Hour).Sub(s.Clock.Now()))
-			again(insist)
+			again(renotify)
 			again(func() error { _, _, err := s.Acknowledge(t.Context(), s.Only(t).ID, wiretest.Bob); return err })
 			s.Clock.Advance(time.Hour)
-			again(insist)
+			again(renotify)
 			if !broken && len(s.Script.Calls()) < call {
 				if call < 20 {
 					t.Errorf("there were only %d calls", call)

@@ -22,7 +22,7 @@ func (d *Deadlines) MissingMFA(ctx context.Context, account string, asOf time.Ti
 	if err != nil {
 		return 0, fmt.Errorf("reading facts of account %s: %w", account, err)
 	}
-	told := notesOf(facts)
+	reported := notesOf(facts)
 	var notes []bootstrap.Fact
 	var errs []error
 	status := bootstrap.Fold(account, facts, d.settings.Bootstrap, asOf)
@@ -30,7 +30,7 @@ func (d *Deadlines) MissingMFA(ctx context.Context, account string, asOf time.Ti
 		u := &status.Users[i]
 		for _, gap := range u.MFAGaps {
 			f, ok := missing(account, u, gap, asOf)
-			if !ok || told.have(u, gap, "") {
+			if !ok || reported.have(u, gap, "") {
 				continue
 			}
 			res, err := d.deps.Guard.Raise(ctx, f)

@@ -52,14 +52,14 @@ func TestMissingMFA(t *testing.T) {
 					t.Errorf("time %d: %d alerts, %v, want %d", i+1, n, err, want)
 				}
 			}
-			told := w.Receivers.Published()
-			if len(told) != tt.want {
-				t.Fatalf("%d alerts, want %d", len(told), tt.want)
+			reported := w.Receivers.Published()
+			if len(reported) != tt.want {
+				t.Fatalf("%d alerts, want %d", len(reported), tt.want)
 			}
 			if tt.want == 0 {
 				return
 			}
-			last := told[len(told)-1]
+			last := reported[len(reported)-1]
 			f := last.Finding
 			if f.ID != detect.UserMFAMissing || f.Account != wiretest.Account || f.Target.UserName != "eve" || f.Target.UserID != "AIDAEVE" || last.Kind != alert.First {
 				t.Errorf("alert: %+v", last)
@@ -149,7 +149,7 @@ func TestMissingMFAIsToldOnce(t *testing.T) {
 		}, wire.Settings{Bootstrap: bootstrap.Options{Grace: 36 * time.Hour}})
 		missing(t, longer, 50, 0)
 	})
-	t.Run("another gap is told", func(t *testing.T) {
+	t.Run("another gap is reported", func(t *testing.T) {
 		w := wiretest.NewWorld()
 		w.MustHandle(t, wiretest.IAMCall("CreateLoginProfile", "eve", wiretest.T0), guard.Recorded)
 		missing(t, w.Parts, 30, 1)
@@ -158,7 +158,7 @@ func TestMissingMFAIsToldOnce(t *testing.T) {
 		missing(t, w.Parts, 80, 1)
 		missing(t, w.Parts, 90, 0)
 	})
-	t.Run("another user of the name is told of", func(t *testing.T) {
+	t.Run("another user of the name is reported", func(t *testing.T) {
 		w := wiretest.NewWorld()
 		w.MustHandle(t, wiretest.IAMCall("CreateLoginProfile", "eve", wiretest.T0), guard.Recorded)
 		missing(t, w.Parts, 30, 1)

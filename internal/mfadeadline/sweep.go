@@ -364,13 +364,13 @@ func (s *sweep) account(ctx context.Context, a *accountChecks, answers []bootstr
 	}
 
 	facts := a.facts.of(a.checks)
-	users, told := s.folder.Users(account, facts, s.at), notesOf(facts)
+	users, reported := s.folder.Users(account, facts, s.at), notesOf(facts)
 	var notes []bootstrap.Fact
 	for _, l := range a.checks {
 		if l.done || l.result.Outcome != worker.Left {
 			continue
 		}
-		more, err := s.report(ctx, account, users[l.User], told, l)
+		more, err := s.report(ctx, account, users[l.User], reported, l)
 		notes = append(notes, more...)
 		if l.done = err == nil; !l.done {
 			*l.result = guard.ResultOf(err) // where it is busy, another sweep reports it
@@ -509,7 +509,7 @@ func (s *sweep) suspended(ctx context.Context, account string) (bool, error) {
 // next check them. notes are of what was reported, also beside an error.
 //
 //nolint:gocognit // one case for each stage of a deadline
-func (s *sweep) report(ctx context.Context, account string, users []*bootstrap.UserStatus, told notes,
+func (s *sweep) report(ctx context.Context, account string, users []*bootstrap.UserStatus, reported notes,
 	l *deadlineCheck) (notes []bootstrap.Fact, err error) {
 	// The note is of the time that the live check was about, for the gap to be
 	// known by it where facts that come late give it another beginning.
@@ -533,8 +533,8 @@ func (s *sweep) report(ctx context.Context, account string, users []*bootstrap.U
 		for _, gap := range u.MFAGaps {
 			f := missingMFA(account, u, gap)
 			ended := !gap.To.IsZero()
-			switch first := told.have(u, gap, ""); {
-			case ended && first && !told.have(u, gap, resolvedStage):
+			switch first := reported.have(u, gap, ""); {
+			case ended && first && !reported.have(u, gap, resolvedStage):
 				mfa, how := resolution(u)
 				if err := raise(detect.MFAClosed(f, mfa, how, gap.To), u, gap, resolvedStage, &s.Resolved); err != nil {
 					return notes, err
@@ -548,7 +548,7 @@ func (s *sweep) report(ctx context.Context, account string, users []*bootstrap.U
 				switch stage := reminderStage(passed); {
 				case !first:
 					err = raise(f, u, gap, "", &s.Alerted)
-				case passed > 0 && !told.have(u, gap, stage):
+				case passed > 0 && !reported.have(u, gap, stage):
 					after := gap.Deadline.Add(s.settings.Reminders[passed-1])
 					err = raise(detect.MFAReminder(f, passed, len(s.settings.Reminders), after), u, gap, stage, &s.Reminded)
 				}

@@ -46,15 +46,15 @@ func TestSweepRemindsAndCloses(t *testing.T) {
 	s.MustSweep(t, mfadeadline.Swept{Checked: 1, Reminded: 1})
 	s.Clock.Advance(24 * time.Hour)
 	s.MustSweep(t, mfadeadline.Swept{Checked: 1})
-	told := []string{wiretest.MissingTitle, wiretest.ReminderTitle("high", 1), wiretest.ReminderTitle("high", 2), wiretest.ReminderTitle("critical", 3)}
-	s.WantTitles(t, told...)
+	reported := []string{wiretest.MissingTitle, wiretest.ReminderTitle("high", 1), wiretest.ReminderTitle("high", 2), wiretest.ReminderTitle("critical", 3)}
+	s.WantTitles(t, reported...)
 
 	s.Call(t, "EnableMFADevice")
 	s.Clock.Advance(time.Minute)
 	s.MustSweep(t, mfadeadline.Swept{}) // IAM may not show the device yet
 	s.Clock.Advance(4 * time.Minute)
 	s.MustSweep(t, mfadeadline.Swept{Checked: 1, Resolved: 1})
-	s.WantTitles(t, append(told, wiretest.ClosedTitle)...)
+	s.WantTitles(t, append(reported, wiretest.ClosedTitle)...)
 	s.Clock.Advance(1000 * time.Hour)
 	s.MustSweep(t, mfadeadline.Swept{})
 	last := s.Receivers.Published()[4]
@@ -129,7 +129,7 @@ func TestSweepFollows(t *testing.T) {
 		s.MustSweep(t, mfadeadline.Swept{Checked: 1, Alerted: 1})
 		s.WantTitles(t, "high IAM user still without MFA: eva")
 	})
-	t.Run("a password that no record told of", func(t *testing.T) {
+	t.Run("a password that no record reported", func(t *testing.T) {
 		s := wiretest.NewSwept()
 		s.Call(t, "CreateUser")
 		s.Apply("CreateLoginProfile", "eve")
@@ -334,13 +334,13 @@ func TestFaults(t *testing.T) {
 		sweep()
 
 		copies := map[string]int{}
-		var told []string
+		var reported []string
 		for i, a := range s.Receivers.Published() {
 			if copies[a.ID]++; copies[a.ID] == 1 {
-				told = append(told, s.Titles()[i])
+				reported = append(reported, s.Titles()[i])
 			}
 		}
-		if diff := cmp.Diff(want, told); diff != "" {
+		if diff := cmp.Diff(want, reported); diff != "" {
 			t.Errorf("%v: alerts (-want +got):\n%s", plan, diff)
 		}
 		calls = s.Script.Calls()
@@ -353,7 +353,7 @@ func TestFaults(t *testing.T) {
 				spare++
 			}
 		}
-		if extra := len(s.Receivers.Published()) - len(told); extra > spare {
+		if extra := len(s.Receivers.Published()) - len(reported); extra > spare {
 			t.Errorf("%v: %d copies, and the faults account for %d: %v", plan, extra, spare, s.Titles())
 		}
 		return calls
@@ -426,7 +426,7 @@ func TestSweepMany(t *testing.T) {
 	alerted := 0
 	for _, at := range []time.Duration{24 * time.Hour, 25 * time.Hour} {
 		s.Clock = fake.NewClock(wiretest.T0.Add(at))
-		runs, looked, told := 0, 0, 0
+		runs, looked, reported := 0, 0, 0
 		for {
 			got, err := s.Sweep(t.Context(), s.IAM, wiretest.T0.Add(at))
 			if err != nil {
@@ -435,13 +435,13 @@ func TestSweepMany(t *testing.T) {
 			if got.Checked > most {
 				t.Errorf("a run looked at %d users", got.Checked)
 			}
-			runs, looked, told = runs+1, looked+got.Checked, told+got.Alerted+got.Reminded
+			runs, looked, reported = runs+1, looked+got.Checked, reported+got.Alerted+got.Reminded
 			if !got.More {
 				break
 			}
 		}
-		if runs != (accounts*each+most-1)/most || looked != accounts*each || told != accounts*each {
-			t.Errorf("%d runs looked at %d users and told of %d", runs, looked, told)
+		if runs != (accounts*each+most-1)/most || looked != accounts*each || reported != accounts*each {
+			t.Errorf("%d runs looked at %d users and reported %d", runs, looked, reported)
 		}
 		// What was collected waits some minutes for a run that goes on.
 		s.Clock.Advance(10 * time.Minute)

@@ -226,8 +226,8 @@ func (m *Marks) Mark(ctx context.Context, account string, u *bootstrap.UserStatu
 	}
 	key := keys.User(account, u.Name)
 	return m.rows.Update(ctx, key, func(q Quarantine) Quarantine {
-		told := q.State == Would && s.Mode == DryRun && q.Since.Equal(gap.From)
-		if q.pending() || q.State == Releasing || told || at.Before(q.ExemptUntil) {
+		reported := q.State == Would && s.Mode == DryRun && q.Since.Equal(gap.From)
+		if q.pending() || q.State == Releasing || reported || at.Before(q.ExemptUntil) {
 			return Quarantine{}
 		}
 		return Quarantine{

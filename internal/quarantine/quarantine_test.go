@@ -578,7 +578,7 @@ func TestReleaseFollows(t *testing.T) {
 			}
 			l.wantAttached(t)
 			if got := l.Titles()[n:]; len(got) != 1 || !strings.HasSuffix(got[0], "released from quarantine: eva") {
-				t.Errorf("told %v", got)
+				t.Errorf("alerts %v", got)
 			}
 		})
 	}

@@ -64,7 +64,7 @@ func (s *Watched) MustSummarize(t *testing.T, want int) {
 	t.Helper()
 	got, err := s.Summarize(t.Context(), s.Clock.Now())
 	if err != nil {
-		t.Fatalf("recapping: %v", err)
+		t.Fatalf("summarizing: %v", err)
 	}
 	if diff := cmp.Diff(ending.Done{Ended: want}, got); diff != "" {
 		t.Errorf("at %v (-want +got):\n%s", s.Clock.Now(), diff)
@@ -126,7 +126,7 @@ func (s *Watched) MustRenotify(t *testing.T, want incident.Renotified) {
 	t.Helper()
 	got, err := s.Renotify(t.Context(), s.Clock.Now())
 	if err != nil {
-		t.Fatalf("insisting: %v", err)
+		t.Fatalf("sending again: %v", err)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("at %v (-want +got):\n%s", s.Clock.Now(), diff)
