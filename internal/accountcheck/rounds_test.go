@@ -1024,7 +1024,7 @@ func TestTenThousandUsers(t *testing.T) {
 	t.Parallel()
 	l := newLand(func(s *wire.Settings) { s.Burst = map[detect.ID]int{} })
 	l.deadlines.Conflicts, l.rounds.Conflicts, l.Ledger.Conflicts = false, false, false
-	n := testenv.Size(10000, 1000)
+	n := testenv.Size(10000, 4000)
 	for i := range n {
 		l.iam.users[home] = append(l.iam.users[home], iamUser{fmt.Sprintf("user%05d", i), fmt.Sprintf("AIDA%05d", i*7919%n), wiretest.LiveUser{Password: i%10 == 0, MFA: false}, time.Time{}})
 	}

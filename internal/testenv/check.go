@@ -16,12 +16,12 @@ const seed = 20240229
 
 // raceShare is which part of a property's cases the race detector runs: it makes
 // each five to ten times as slow.
-const raceShare = 10
+const raceShare = 5
 
 // checking is held while a property reads rapid's flags, which are the process's.
 var checking sync.Mutex
 
-// Check runs a property over n random cases, or a tenth of them under the race
+// Check runs a property over n random cases, or a fifth of them under the race
 // detector. -rapid.checks and RAPID_CHECKS, whose default is 100, scale that: with
 // 2000 there are 20 times as many, whatever watches. -rapid.seed and RAPID_SEED give
 // another seed, 0 a random one. It may run beside others.
