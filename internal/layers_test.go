@@ -93,7 +93,7 @@ var mayImport = map[string][]string{
 	"aws/ec2":            {"aws/awsenv", "daytwo"},
 	"aws/eventbridge":    {"eventrules", "health"},
 	"aws/eventhistory":   {"aws/sdkcall", "eventrules"},
-	"aws/iam":            {"accountcheck", "bootstrap", "cloudtrail", "daytwo", "eventrules", "failure", "health", "mfadeadline", "quarantine"},
+	"aws/iam":            {"accountcheck", "aws/sdkcall", "bootstrap", "cloudtrail", "daytwo", "deploy", "eventrules", "failure", "health", "mfadeadline", "quarantine"},
 	"aws/iamrole":        {"health"},
 	"aws/kms":            {"health"},
 	"aws/lambda":         {"health"},

@@ -19,6 +19,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdkeventbridge "github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	sdkiam "github.com/aws/aws-sdk-go-v2/service/iam"
 	sdklambda "github.com/aws/aws-sdk-go-v2/service/lambda"
 	sdks3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	sdksns "github.com/aws/aws-sdk-go-v2/service/sns"
@@ -27,6 +28,7 @@ import (
 	"rootguard/internal/aws/awsenv"
 	"rootguard/internal/aws/cloudformation"
 	"rootguard/internal/aws/eventbridge"
+	"rootguard/internal/aws/iam"
 	"rootguard/internal/aws/lambda"
 	"rootguard/internal/aws/s3"
 	"rootguard/internal/aws/sns"
@@ -109,7 +111,7 @@ type upgradeCmd struct {
 	deployFlags
 }
 
-const deployPermissions = `It needs the permissions that rootguard deploy --policy-of ACCOUNT prints, as an IAM policy.`
+const deployPermissions = `It needs the permissions that rootguard deploy --policy-of ACCOUNT prints, as an IAM policy. Before it makes anything it compares them with your policies, if you have iam:SimulatePrincipalPolicy and, as a role, iam:GetRole on yourself, and warns of what is missing.`
 
 // Help has examples.
 func (deployCmd) Help() string {
@@ -410,14 +412,14 @@ func (f deployFlags) run(ctx context.Context, sys system, given map[string]strin
 	if upgrade && (guard.Status == "" || guard.Parameters[deploy.ParamEmail] == "") {
 		return fmt.Errorf("there is no stack %s that rootguard deploy made: deploy it with rootguard deploy EMAIL", home)
 	}
-	if f.DryRun {
-		return d.dryRun(ctx, given, guard)
-	}
 	if err := d.preflight(ctx, given, guard); err != nil {
 		return err
 	}
 	if err := (preflightCmd{Prefix: d.bundle.Prefix, Profile: f.Profile, Region: d.cfg.Region}).Run(ctx, sys); err != nil {
 		return err
+	}
+	if f.DryRun {
+		return d.dryRun(ctx, given, guard)
 	}
 	plan, err := d.deployer.Plan(ctx, deploy.Choices{Parameters: given})
 	d.progress.clear()
@@ -476,6 +478,14 @@ func (d *deployment) preflight(ctx context.Context, given map[string]string, gua
 	warnings, err := d.deployer.Room(ctx, quotas{d.cfg}, regions)
 	if err != nil {
 		return err
+	}
+	switch missing, err := d.deployer.Missing(ctx, iam.NewPermissions(sdkiam.NewFromConfig(d.cfg), d.caller), d.account); {
+	case err != nil && ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil: // no one needs to be allowed to ask
+		_, _ = fmt.Fprintln(d.sys.stderr, "note: whether your policies allow a deployment was not checked: "+label.Clean(reason(err)))
+	case missing != "":
+		warnings = append(warnings, missing)
 	}
 	for _, w := range warnings {
 		_, _ = fmt.Fprintln(d.sys.stderr, "warning: "+label.Clean(w))

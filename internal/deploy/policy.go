@@ -120,6 +120,15 @@ type statement struct {
 // give them any permission. Give it to a pipeline's role that only the deployment
 // of a reviewed release can assume, or add a permissions boundary.
 func (b *Bundle) Policy(account string) ([]byte, error) {
+	all, err := b.statements(account)
+	if err != nil {
+		return nil, err
+	}
+	return write(all)
+}
+
+// statements are the policy's.
+func (b *Bundle) statements(account string) ([]allow, error) {
 	types := map[string]bool{}
 	for _, f := range b.Templates {
 		text, err := b.read(f)
@@ -143,7 +152,7 @@ func (b *Bundle) Policy(account string) ([]byte, error) {
 			types[of] = true
 		}
 	}
-	return policyOf(b.Manifest, account, types)
+	return statementsOf(b.Manifest, account, types), nil
 }
 
 // FullPolicy is the policy for a bundle with resources of every type that is known here.
@@ -152,24 +161,23 @@ func FullPolicy(of Manifest, account string) ([]byte, error) {
 	for name := range ownActions {
 		types[name] = true
 	}
-	return policyOf(of, account, types)
+	return write(statementsOf(of, account, types))
 }
 
-func policyOf(m Manifest, account string, types map[string]bool) ([]byte, error) {
-	type allow struct {
-		Sid, Effect      string
-		Action, Resource []string
-	}
-	policy := struct {
-		Version   string
-		Statement []allow
-	}{Version: "2012-10-17"}
+// allow is a statement as IAM reads it.
+type allow struct {
+	Sid, Effect      string
+	Action, Resource []string
+}
+
+func statementsOf(m Manifest, account string, types map[string]bool) []allow {
+	var all []allow
 	add := func(s statement) {
 		resources := make([]string, len(s.resources))
 		for i, r := range s.resources {
 			resources[i] = strings.NewReplacer("%s", m.Prefix, "ACCOUNT", account, "arn:aws:", "arn:"+m.Partition+":").Replace(r)
 		}
-		policy.Statement = append(policy.Statement, allow{s.sid, "Allow", s.actions, resources})
+		all = append(all, allow{s.sid, "Allow", s.actions, resources})
 	}
 	for _, s := range callerActions {
 		add(s)
@@ -177,7 +185,14 @@ func policyOf(m Manifest, account string, types map[string]bool) ([]byte, error)
 	for _, of := range slices.Sorted(maps.Keys(types)) {
 		add(ownActions[of])
 	}
-	text, err := json.MarshalIndent(policy, "", "  ")
+	return all
+}
+
+func write(all []allow) ([]byte, error) {
+	text, err := json.MarshalIndent(struct {
+		Version   string
+		Statement []allow
+	}{"2012-10-17", all}, "", "  ")
 	if err != nil {
 		return nil, fmt.Errorf("writing the policy: %w", err)
 	}

@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -26,6 +27,15 @@ type Quotas interface {
 	// Executions are how many functions may run at once in a Region, those excepted
 	// that are reserved for others.
 	Executions(ctx context.Context, region string) (int, error)
+}
+
+// Permissions are what the caller's own policies allow.
+type Permissions interface {
+	// Source is the ARN of the user or role whose policies they are; an error says why
+	// there is none, or none is known.
+	Source(ctx context.Context) (string, error)
+	// Denied are those of the actions that the policies do not allow on a resource.
+	Denied(ctx context.Context, source string, actions []string, resource string) ([]string, error)
 }
 
 // ClosedError says that a policy of the organization closes Regions.
@@ -116,6 +126,52 @@ func (d *Deployer) Room(ctx context.Context, q Quotas, regions []string) ([]stri
 		all[len(targets)] = fmt.Sprintf("only %d functions may run at once in %s besides those with reserved concurrency: in a flood of events alerts come late; raise it under Service Quotas, AWS Lambda, Concurrent executions", n, d.Bundle.Home())
 	}
 	return slices.DeleteFunc(all, func(s string) bool { return s == "" }), ctx.Err()
+}
+
+// Missing compares what Policy allows with what the caller's policies do, and returns a
+// sentence if some of it is missing. That is a warning alone: the simulator does not know
+// of everything that may allow a call. An error says why nothing is known.
+func (d *Deployer) Missing(ctx context.Context, p Permissions, account string) (string, error) {
+	needed, err := d.Bundle.statements(account)
+	if err != nil {
+		return "", err
+	}
+	source, err := p.Source(ctx)
+	if err != nil {
+		return "", err
+	}
+	denied := make([][]string, len(needed))
+	errs := make([]error, len(needed))
+	err = each(ctx, len(needed), func(ctx context.Context, i int) error {
+		denied[i], errs[i] = p.Denied(ctx, source, needed[i].Action, d.example(needed[i].Resource[0]))
+		return nil
+	})
+	if err := cmp.Or(err, cmp.Or(errs...)); err != nil {
+		return "", err
+	}
+	missing := slices.Sorted(slices.Values(slices.Concat(denied...)))
+	if missing = slices.Compact(missing); len(missing) == 0 {
+		return "", nil
+	}
+	const most = 8 // the policy has them all
+	list := strings.Join(missing[:min(len(missing), most)], ", ")
+	if more := len(missing) - most; more > 0 {
+		list += fmt.Sprintf(" and %d more", more)
+	}
+	return fmt.Sprintf("your policies may not allow all that a deployment calls, and where a call is denied the stack is rolled back: %s; rootguard deploy --policy-of %s prints a policy that suffices", list, account), nil
+}
+
+// example is a resource of those that a pattern means: in the guard's Region.
+func (d *Deployer) example(pattern string) string {
+	parts := strings.SplitN(pattern, ":", 6)
+	if len(parts) != 6 {
+		return pattern
+	}
+	if parts[3] == "*" {
+		parts[3] = d.Bundle.Home()
+	}
+	parts[5] = strings.ReplaceAll(parts[5], "*", "example")
+	return strings.Join(parts, ":")
 }
 
 // rules counts the rules of a Region's template, those with a condition too.

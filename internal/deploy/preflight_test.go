@@ -3,7 +3,9 @@ package deploy_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/fstest"
 
@@ -104,6 +106,74 @@ func TestRoom(t *testing.T) {
 		for i, part := range tt.want {
 			if !strings.Contains(got[i], part) {
 				t.Errorf("%s: %q does not say %q", name, got[i], part)
+			}
+		}
+	}
+}
+
+// permissions deny some actions, or answer with an error.
+type permissions struct {
+	denied []string
+	noOne  error // of Source
+	err    error // of Denied
+	asked  map[string][]string
+	mu     *sync.Mutex
+}
+
+func (p *permissions) Source(context.Context) (string, error) {
+	return "arn:aws:iam::111122223333:role/ci", p.noOne
+}
+
+func (p *permissions) Denied(_ context.Context, source string, actions []string, resource string) ([]string, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if source != "arn:aws:iam::111122223333:role/ci" {
+		return nil, errors.New("another source")
+	}
+	p.asked[resource] = append(p.asked[resource], actions...)
+	return slices.DeleteFunc(slices.Clone(actions), func(a string) bool { return !slices.Contains(p.denied, a) }), p.err
+}
+
+func TestMissing(t *testing.T) {
+	t.Parallel()
+	const types = `{"Resources": {"A": {"Type": "AWS::IAM::Policy"}, "B": {"Type": "AWS::SNS::Topic"}}}`
+	roles := []string{"iam:CreateRole", "iam:DeleteRole", "iam:DeleteRolePolicy", "iam:GetRole", "iam:GetRolePolicy", "iam:PassRole", "iam:PutRolePolicy", "iam:UpdateRole", "sns:Subscribe"}
+	for name, tt := range map[string]struct {
+		permissions permissions
+		want, err   string
+	}{
+		"all allowed":     {permissions{}, "", ""},
+		"another's":       {permissions{denied: []string{"lambda:CreateFunction"}}, "", ""},
+		"one, and twice":  {permissions{denied: []string{"s3:GetObject", "iam:CreateRole"}}, "is rolled back: iam:CreateRole, s3:GetObject; rootguard deploy --policy-of 111122223333 prints", ""},
+		"more than eight": {permissions{denied: roles}, "iam:UpdateRole and 1 more;", ""},
+		"root":            {permissions{noOne: errors.New("root has no policies")}, "", "root has no policies"},
+		"not to be asked": {permissions{err: errors.New("AccessDenied")}, "", "AccessDenied"},
+	} {
+		b, err := deploy.ReadBundle(bundle(t, func(files fstest.MapFS, m *deploy.Manifest) {
+			files["guard.template.json"].Data, m.Templates[0].SHA256 = []byte(types), deploy.Sum([]byte(types))
+		}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := deployer(t, newCloud())
+		d.Bundle = b
+		tt.permissions.mu, tt.permissions.asked = new(sync.Mutex), map[string][]string{}
+		got, err := d.Missing(t.Context(), &tt.permissions, "111122223333")
+		if (err == nil) != (tt.err == "") || err != nil && err.Error() != tt.err || !strings.Contains(got, tt.want) || (got == "") != (tt.want == "") {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+		if name != "all allowed" {
+			continue
+		}
+		for resource, action := range map[string]string{
+			"arn:aws:iam::111122223333:role/rootguard-example":                      "iam:CreateRole",
+			"arn:aws:sns:us-east-1:111122223333:rootguard-example":                  "sns:Subscribe",
+			"arn:aws:cloudformation:us-east-1:111122223333:stack/rootguard/example": "cloudformation:CreateChangeSet",
+			"arn:aws:s3:::rootguard-assets-111122223333-example/rootguard/example":  "s3:PutObject",
+			"*": "events:ListRules",
+		} {
+			if !slices.Contains(tt.permissions.asked[resource], action) {
+				t.Errorf("%s was not asked of %s: %v", action, resource, tt.permissions.asked)
 			}
 		}
 	}
