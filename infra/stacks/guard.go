@@ -513,6 +513,8 @@ func (g *guard) checking() []awsiam.PolicyStatement {
 			"lambda:GetFunctionEventInvokeConfig", "lambda:GetPolicy", "lambda:GetRuntimeManagementConfig"}, names, nil),
 		allow("VerifyQueues", []string{"sqs:GetQueueAttributes"}, append(slices.Clone(forwarded), *g.undelivered.QueueArn(),
 			*g.failed.QueueArn()), nil),
+		// To tell malformed messages from events that a redrive delivers.
+		allow("ReadWaiting", []string{"sqs:ReceiveMessage"}, []string{*g.undelivered.QueueArn(), *g.failed.QueueArn()}, nil),
 		allow("VerifyTopics", []string{"sns:GetDataProtectionPolicy", "sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic"}, topics, nil),
 		allow("VerifyTable", []string{"dynamodb:DescribeContinuousBackups", "dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive",
 			"dynamodb:GetResourcePolicy"}, []string{*g.table.TableArn()}, nil),

@@ -102,6 +102,7 @@ func TestChecking(t *testing.T) {
 		"sns:ListSubscriptionsByTopic":        second + ", AWS::SNS::Topic",
 		"sqs:GetQueueAttributes":              "AWS::SQS::Queue, AWS::SQS::Queue, " + queues,
 		"sqs:GetQueueUrl":                     queues,
+		"sqs:ReceiveMessage":                  "AWS::SQS::Queue, AWS::SQS::Queue",
 	}, extra); diff != "" {
 		t.Errorf("the sweep (-want +got):\n%s", diff)
 	}
@@ -138,7 +139,7 @@ func TestChecking(t *testing.T) {
 
 // provesBy reports whether an action is for looking after the guard.
 func provesBy(action string) bool {
-	for _, prefix := range []string{"account:", "cloudtrail:", "cloudwatch:", "dynamodb:Describe", "dynamodb:GetResourcePolicy", "iam:GetRole", "iam:ListAttachedRole", "iam:ListRole", "events:", "iam:Tag", "kms:Describe", "lambda:", "sns:Get", "sns:List", "sqs:Get"} {
+	for _, prefix := range []string{"account:", "cloudtrail:", "cloudwatch:", "dynamodb:Describe", "dynamodb:GetResourcePolicy", "iam:GetRole", "iam:ListAttachedRole", "iam:ListRole", "events:", "iam:Tag", "kms:Describe", "lambda:", "sns:Get", "sns:List", "sqs:Get", "sqs:Receive"} {
 		if strings.HasPrefix(action, prefix) {
 			return true
 		}

@@ -68,7 +68,7 @@ func (c doctorCmd) Run(ctx context.Context, sys system) error {
 	if err != nil {
 		return err
 	}
-	d := doctor{cmd: c, sys: sys, checks: awshealth.New(&settings, cfg, sys.now), progress: progressLine{sys: sys}}
+	d := doctor{cmd: c, sys: sys, checks: awshealth.New(&settings, cfg, sys.now, nil), progress: progressLine{sys: sys}}
 	until := sys.now().Add(time.Duration(c.Wait))
 	for {
 		results := d.examine(ctx)

@@ -49,6 +49,7 @@ type Fault struct {
 	Since         time.Time
 	Why, Fix      string
 	Unchecked     bool
+	Quiet         bool // nothing else reminds of it, so that its fix is shown here
 }
 
 // Counted is a number of accounts, and the first of them.
@@ -426,14 +427,18 @@ func (c *composer) guard() alert.DigestSection {
 		}
 		return a.Since.Compare(b.Since)
 	})
-	for _, f := range faults[:min(len(faults), shownFaults)] {
+	shown := faults[:min(len(faults), shownFaults)]
+	for _, f := range shown {
 		line := "since " + stamp(f.Since) + ": " + alert.Display(f.Why, 160)
 		if f.Unchecked {
 			line = alert.Display(f.Check, 40) + " not checked " + line
 		}
 		s.Lines = append(s.Lines, line)
+		if f.Quiet && f.Fix != "" {
+			s.Lines = append(s.Lines, "Fix: "+alert.Display(f.Fix, 160))
+		}
 	}
-	if more := len(faults) - len(s.Lines); more > 0 {
+	if more := len(faults) - len(shown); more > 0 {
 		s.Lines = append(s.Lines, "and "+one(more, "more failing check"))
 	}
 	beat := "The last heartbeat came through at " + stamp(g.Heartbeat)

@@ -92,6 +92,11 @@ func small() Input {
 		Guard: &Guard{
 			Faults: []Fault{
 				{Check: "queue.failed", Severity: detect.Medium, Since: now.Add(-3 * time.Hour), Why: "2 events wait in the queue rootguard-failed", Fix: "rootguard redrive"},
+				{
+					Check: "queue.undelivered", Severity: detect.High, Since: now.Add(-75 * time.Hour), Quiet: true,
+					Why: "2 malformed messages wait, the oldest for 3 days: https://sqs.us-east-1.amazonaws.com/111122223333/rootguard-UndeliveredF3CF66A9-Ab12Cd34Ef56",
+					Fix: "See each with rootguard redrive --dry-run; once you know what it is, delete it: rootguard redrive --discard 0f4d5b8e-6f3c-4c55-9d6a-0c8f3a1b2c3d",
+				},
 				{Check: "topic.chat", Severity: detect.Critical, Since: now.Add(-time.Hour), Why: "The topic rootguard-chat does not exist"},
 				{Check: "alarms", Severity: detect.Medium, Since: now.Add(-time.Hour), Why: "It could not be checked: AccessDenied", Unchecked: true},
 			},

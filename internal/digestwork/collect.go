@@ -233,7 +233,7 @@ func (c *Collector) Guard(ctx context.Context) *digest.Guard {
 	for i := range state.Episodes {
 		if e := &state.Episodes[i]; e.Due && e.Ended.IsZero() && !e.Once {
 			g.Faults = append(g.Faults, digest.Fault{Check: e.Check, Region: e.Region, Severity: e.Severity, Since: e.Since, Why: e.Why,
-				Fix: e.Fix, Unchecked: e.Unchecked})
+				Fix: e.Fix, Unchecked: e.Unchecked, Quiet: e.Quiet})
 		}
 	}
 	for _, region := range state.Enabled {

@@ -38,6 +38,7 @@ type Result struct {
 	certain bool     // one check is enough
 	patient bool     // a deployment may be about to make it
 	once    bool     // it is news once: there are no reminders, and no word when it is over
+	quiet   bool     // the digest names it: there are no reminders
 	enabled []string // the Regions that the account has enabled, where this is about them
 }
 
@@ -69,6 +70,7 @@ type Expected struct {
 	Boundary  string              // ARN of the roles' permissions boundary, or ""
 	Further   []string            // Regions that every account of the partition has, besides the guard's own
 	OptIn     bool                // accounts of the partition can enable more Regions
+	Digest    bool                // a digest names what fails
 }
 
 // Ports are what a Checker looks through.
@@ -77,6 +79,7 @@ type Ports struct {
 	Rules     Rules
 	Functions Functions
 	Queues    Queues
+	Messages  Messages // nil: messages are only counted
 	Topics    Topics
 	Keys      Keys
 	Tables    Tables
@@ -126,6 +129,7 @@ type verdict struct {
 	certain  bool
 	patient  bool
 	once     bool
+	quiet    bool
 	enabled  []string // Regions, of the check of them
 }
 
@@ -215,7 +219,7 @@ func (c *check) result(ctx context.Context) Result {
 	defer cancel()
 	v := c.run(ctx)
 	r := Result{ID: c.id, Group: c.group, Region: c.region, Proves: c.proves, Outcome: v.outcome, Severity: c.severity, Why: v.why, Fix: v.fix,
-		More: v.more, certain: v.certain, patient: v.patient, once: v.once, enabled: v.enabled}
+		More: v.more, certain: v.certain, patient: v.patient, once: v.once, quiet: v.quiet, enabled: v.enabled}
 	if v.severity != 0 {
 		r.Severity = v.severity
 	}

@@ -30,7 +30,7 @@ func (c *Checker) queues() []check {
 				if url == "" {
 					return warn("Which queue it is is not known: rootguard was deployed by an older version", "Deploy again: make deploy")
 				}
-				return c.queue(ctx, "", url, "rootguard redrive")
+				return c.homeQueue(ctx, url)
 			},
 		}
 	}
@@ -40,8 +40,52 @@ func (c *Checker) queues() []check {
 	}
 }
 
+// homeQueue is the verdict of a queue whose messages may be read. Where all that wait
+// are malformed no redrive helps: the digest names them until they are gone.
+func (c *Checker) homeQueue(ctx context.Context, url string) verdict {
+	const redrive = "rootguard redrive"
+	q, err := c.ports.Queues.Queue(ctx, "", url)
+	if err == nil && q.Visible > 0 && c.ports.Messages != nil {
+		// Where they cannot be read, or not all, an event may be among them.
+		if m, err := c.ports.Messages.Malformed(ctx, url); err == nil && m.Count > 0 && m.Count == m.Read && m.Read >= q.Visible {
+			return c.judgeMalformed(url, &m)
+		}
+	}
+	return c.judgeQueue(q, err, url, redrive)
+}
+
+func (c *Checker) judgeMalformed(url string, m *Malformed) verdict {
+	what := "malformed messages wait, the oldest"
+	if m.Count == 1 {
+		what = "malformed message waits,"
+	}
+	v := fail(fmt.Sprintf("%d %s for %s: %s", m.Count, what, age(c.now().Sub(m.Oldest)), url),
+		"See each with rootguard redrive --dry-run; once you know what it is, delete it: rootguard redrive --discard "+m.ID)
+	v.quiet = c.want.Digest
+	return v
+}
+
+// age is how long something has waited, for people.
+func age(d time.Duration) string {
+	const day = 24 * time.Hour
+	switch n := int(d / time.Hour); {
+	case d < time.Hour:
+		return "less than an hour"
+	case n == 1:
+		return "1 hour"
+	case d < 2*day:
+		return fmt.Sprintf("%d hours", n)
+	default:
+		return fmt.Sprintf("%d days", d/day)
+	}
+}
+
 func (c *Checker) queue(ctx context.Context, region, queue, redrive string) verdict {
 	q, err := c.ports.Queues.Queue(ctx, region, queue)
+	return c.judgeQueue(q, err, queue, redrive)
+}
+
+func (c *Checker) judgeQueue(q Queue, err error, queue, redrive string) verdict {
 	name := queue[strings.LastIndexByte(queue, '/')+1:]
 	switch {
 	case err != nil:

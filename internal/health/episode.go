@@ -56,6 +56,8 @@ type Episode struct {
 	Fix      string          `json:"fix,omitempty"`
 
 	Once         bool            `json:"once,omitempty"`  // neither reminded of nor closed
+	Quiet        bool            `json:"quiet,omitempty"` // not reminded of: the digest names it
+	Loud         int             `json:"loud,omitempty"`  // runs in a row since that found more than the digest should have
 	Due          bool            `json:"due,omitempty"`   // it lasted long enough to be reported
 	Nonce        string          `json:"nonce,omitempty"` // random, from when it was Due
 	Told         time.Time       `json:"told,omitzero"`   // of the run that reported it
@@ -167,6 +169,14 @@ func (s *State) ill(at time.Time, r *Result, unchecked bool) {
 	e := &s.Episodes[i]
 	e.Runs, e.Well = e.Runs+1, 0
 	e.Severity, e.Why, e.Fix, e.Once = r.Severity, r.Why, r.Fix, r.once && !unchecked
+	switch {
+	case r.quiet && !unchecked:
+		e.Quiet, e.Loud = true, 0
+	case e.Quiet:
+		if e.Loud++; e.Loud >= FailingRuns { // counts of messages are late
+			e.Quiet, e.Loud = false, 0
+		}
+	}
 	enough := FailingRuns
 	switch {
 	case unchecked:
@@ -215,7 +225,7 @@ func (e *Episode) stages(at time.Time) []stage {
 	case e.Once:
 	case !e.Ended.IsZero():
 		all = append(all, closing)
-	case !e.Told.IsZero() && e.days(at) > e.Reminded:
+	case !e.Quiet && !e.Told.IsZero() && e.days(at) > e.Reminded:
 		all = append(all, reminder)
 	}
 	return all

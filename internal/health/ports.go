@@ -116,6 +116,21 @@ type Queues interface {
 // Queue is about how many messages are in a queue.
 type Queue struct{ Visible, Hidden int }
 
+// Messages reads what waits in a queue, and leaves it there.
+type Messages interface {
+	// Malformed reads messages of a queue, by its URL, and says which hold no event.
+	Malformed(ctx context.Context, url string) (Malformed, error)
+}
+
+// Malformed are the messages of a queue that hold no event, which no redrive can
+// deliver.
+type Malformed struct {
+	Read   int       // messages that were read; more may wait
+	Count  int       // of these, malformed ones
+	Oldest time.Time // when the oldest of those was sent to the queue
+	ID     string    // its
+}
+
 // Topics describes SNS topics.
 type Topics interface {
 	Topic(ctx context.Context, arn string) (Topic, error)

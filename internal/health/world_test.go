@@ -39,6 +39,7 @@ type world struct {
 	targets   map[string][]health.Target // by Region and rule
 	functions map[string]health.Function
 	queues    map[string]health.Queue
+	malformed map[string]health.Malformed // by queue; where there is none, each message is an event
 	topics    map[string]health.Topic
 	keys      map[string]health.Key
 	tables    map[string]health.Table
@@ -80,7 +81,8 @@ func newWorldWith(t *testing.T, quarantine bool) *world {
 		trails: []health.Trail{{Name: "main", ARN: "arn:aws:cloudtrail:us-east-1:111122223333:trail/main", HomeRegion: home, MultiRegion: true,
 			GlobalServiceEvents: true, Logging: true, Reads: true, Writes: true}},
 		rules: map[string][]health.Rule{}, targets: map[string][]health.Target{}, functions: map[string]health.Function{},
-		queues: map[string]health.Queue{home + "/undelivered": {}, home + "/failed": {}, further + "/rootguard-forward-undelivered": {}},
+		queues:    map[string]health.Queue{home + "/undelivered": {}, home + "/failed": {}, further + "/rootguard-forward-undelivered": {}},
+		malformed: map[string]health.Malformed{},
 		topics: map[string]health.Topic{
 			alerts: {Confirmed: 1, Key: keyARN, Policy: topicPolicy}, escal: {Confirmed: 1, Key: keyARN, Policy: topicPolicy}, chat: {Confirmed: 1, Key: keyARN, Policy: topicPolicy}, second: {Confirmed: 1},
 		},
@@ -108,7 +110,7 @@ func newWorldWith(t *testing.T, quarantine bool) *world {
 		want: health.Expected{
 			Partition: "aws", Region: home, Account: account, Prefix: "rootguard", Table: "table", Alerts: alerts, Escalation: escal, Chat: chat,
 			Key: keyARN, Undelivered: queues + "undelivered", Failed: queues + "failed", Regions: []string{further}, Second: further,
-			Deployed: true, Code: map[string]string{}, Alarms: []string{"rootguard-failed", "rootguard-no-sign"}, SMS: true, Further: []string{further}, OptIn: true,
+			Deployed: true, Code: map[string]string{}, Alarms: []string{"rootguard-failed", "rootguard-no-sign"}, SMS: true, Further: []string{further}, OptIn: true, Digest: true,
 			Receivers: map[string][]string{
 				alerts: {config.ReceiverID("email", "ops@example.com"), config.ReceiverID("sms", "+15555550100")}, escal: {config.ReceiverID("https", "https://hooks.example.com/x")},
 				second: {config.ReceiverID("email", "ops@example.com")},
@@ -204,7 +206,7 @@ const (
 )
 
 func (w *world) checker() *health.Checker {
-	return health.New(health.Ports{Trails: w, Rules: w, Functions: w, Queues: w, Topics: w, Keys: w, Tables: w, Roles: w, Alarms: (*bells)(w), Metrics: w, Regions: w, Bus: w, Recorder: w, RollUps: w, Store: w.store}, w.want, w.clock.Now)
+	return health.New(health.Ports{Trails: w, Rules: w, Functions: w, Queues: w, Messages: w, Topics: w, Keys: w, Tables: w, Roles: w, Alarms: (*bells)(w), Metrics: w, Regions: w, Bus: w, Recorder: w, RollUps: w, Store: w.store}, w.want, w.clock.Now)
 }
 
 // Due is health.RollUps'.
@@ -274,6 +276,11 @@ func (w *world) Queue(_ context.Context, region, queue string) (health.Queue, er
 		region = home
 	}
 	return found(w, "Queue", w.queues, region+"/"+queue[strings.LastIndexByte(queue, '/')+1:])
+}
+
+// Malformed is health.Messages'.
+func (w *world) Malformed(_ context.Context, url string) (health.Malformed, error) {
+	return w.malformed[home+"/"+url[strings.LastIndexByte(url, '/')+1:]], w.call("Malformed")
 }
 
 func (w *world) Topic(_ context.Context, arn string) (health.Topic, error) {

@@ -44,6 +44,13 @@ func (r *Redriver) Read(body []byte) (redrive.Event, error) {
 	return out, nil
 }
 
+// Readable fails where the body of a message of a queue holds no event, so that no
+// redrive can deliver it.
+func Readable(body []byte) error {
+	_, err := (&Redriver{}).Read(body)
+	return err
+}
+
 // Handle is redrive.Handler's.
 func (r *Redriver) Handle(ctx context.Context, ev redrive.Event) (guard.Result, error) {
 	if len(ev.Alerts) > 0 {

@@ -34,7 +34,7 @@ func main() {
 	f.Deps.First = append(f.Deps.First, lambdahandler.Compact(f.Parts.Accounts))
 	f.Deps.Tasks = append(f.Deps.Tasks, lambdahandler.Renotify(f.Parts.Incidents), lambdahandler.Summarize(f.Parts.Announcer),
 		lambdahandler.Expire(f.Parts.Suppressor),
-		lambdahandler.CheckHealth(awshealth.New(&f.Config, f.AWS, time.Now), f.Parts.Guard))
+		lambdahandler.CheckHealth(awshealth.New(&f.Config, f.AWS, time.Now, lambdahandler.Readable), f.Parts.Guard))
 	f.Deps.Tasks = append(f.Deps.Tasks, lambdahandler.AccountTasks(f.Parts.Accounts, accounts, f.Config.HubAccount(),
 		f.Organization, forwarders)...)
 	if f.Placer != nil { // after the accounts are discovered, and before most alerts

@@ -37,8 +37,9 @@ import (
 )
 
 // New returns the checks of a guard that is deployed with the settings. It makes
-// no request.
-func New(cfg *config.Config, env aws.Config, now func() time.Time) *health.Checker {
+// no request. read fails where the body of a queue's message holds no event; where it
+// is nil, messages are only counted.
+func New(cfg *config.Config, env aws.Config, now func() time.Time, read func(body []byte) error) *health.Checker {
 	env = awsenv.WithAttempts(env, attempt)
 	table := sdkdynamodb.NewFromConfig(env)
 	bus := func(region string) *sdkeventbridge.Client {
@@ -69,7 +70,7 @@ func New(cfg *config.Config, env aws.Config, now func() time.Time) *health.Check
 		want.Key = cfg.Own.Keys[0]
 	}
 	store := dynamodb.New(table, cfg.Table, now)
-	want.Organization = cfg.MemberRole != ""
+	want.Organization, want.Digest = cfg.MemberRole != "", cfg.Digest.On()
 	deployed(cfg, &want)
 	if p, ok := partition.Of(cfg.Partition); ok {
 		want.Further = slices.DeleteFunc(p.Regions, func(region string) bool { return region == cfg.Region })
@@ -79,11 +80,15 @@ func New(cfg *config.Config, env aws.Config, now func() time.Time) *health.Check
 	alarms := cloudwatch.New(sync.OnceValue(func() *sdkcloudwatch.Client { return sdkcloudwatch.NewFromConfig(env) }))
 	regions := account.New(sync.OnceValue(func() *sdkaccount.Client { return sdkaccount.NewFromConfig(env) }))
 	roles := iamrole.New(sync.OnceValue(func() *sdkiam.Client { return sdkiam.NewFromConfig(env) }))
+	var messages health.Messages
+	if read != nil {
+		messages = sqs.NewMessages(queues(""), read)
+	}
 	return health.New(health.Ports{
 		Trails: trail.New(cloudtrail.NewFromConfig(env)), Rules: rules, Bus: rules, Recorder: iam.NewHeartbeats(sdkiam.NewFromConfig(env),
 			cfg.Own.Prefix), Functions: lambda.New(sdklambda.NewFromConfig(env)),
 		Queues: sqs.NewQueues(queues), Topics: sns.NewInspector(sdksns.NewFromConfig(env), cfg.Own.Prefix+"-"+config.SecurityHub),
-		Keys:   kms.New(sdkkms.NewFromConfig(env)),
+		Keys: kms.New(sdkkms.NewFromConfig(env)), Messages: messages,
 		Tables: dynamodb.NewTables(table), Roles: roles, Alarms: alarms, Metrics: alarms, Regions: regions, RollUps: store, Store: store,
 	}, want, now)
 }

@@ -86,7 +86,7 @@ func TestWell(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	checks := awshealth.New(&cfg, aws, time.Now)
+	checks := awshealth.New(&cfg, aws, time.Now, nil)
 	at := time.Now()
 	for i := range 2 {
 		if _, err := checks.Run(t.Context(), nil, at.Add(time.Duration(i)*5*time.Minute)); err != nil {

@@ -44,9 +44,14 @@ func New(client *sdk.Client, url string) *Queue { return &Queue{client: client, 
 
 // Receive is redrive.Queue's.
 func (q *Queue) Receive(ctx context.Context) ([]redrive.Message, error) {
+	return q.receive(ctx, int32(hide/time.Second), int32(wait/time.Second))
+}
+
+// receive hides what it returns, and waits for it, for so many seconds.
+func (q *Queue) receive(ctx context.Context, hidden, waiting int32) ([]redrive.Message, error) {
 	out, err := q.client.ReceiveMessage(ctx, &sdk.ReceiveMessageInput{
 		QueueUrl: &q.url, MaxNumberOfMessages: maxBatch,
-		VisibilityTimeout: int32(hide / time.Second), WaitTimeSeconds: int32(wait / time.Second),
+		VisibilityTimeout: hidden, WaitTimeSeconds: waiting,
 		MessageSystemAttributeNames: []types.MessageSystemAttributeName{
 			types.MessageSystemAttributeNameSentTimestamp, types.MessageSystemAttributeNameApproximateReceiveCount,
 		},
