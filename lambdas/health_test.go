@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 
 	"rootguard/internal/aws/awshealth/awshealthtest"
 	"rootguard/internal/aws/iam/iamtest"
+	"rootguard/internal/config"
 	"rootguard/internal/eventrules"
 	"rootguard/internal/lambdatest"
 )
@@ -116,4 +118,57 @@ func TestHealth(t *testing.T) {
 	}
 	told("[HIGH] Guardrail unhealthy: EventBridge rule root-sign-in", "[HIGH] Guardrail unhealthy: no heartbeat from function iamuser",
 		"[INFO] Guardrail healthy again: EventBridge rule root-sign-in", "[INFO] Guardrail healthy again: heartbeat of function iamuser")
+}
+
+// TestMalformedMessages holds that messages which hold no event are alerted once by
+// the sweep as deployed, and stay where they are.
+func TestMalformedMessages(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t)
+	c.env[config.EnvDigest] = "weekly monday 08:00 Europe/Berlin"
+	at := time.Now().UTC().Truncate(time.Second)
+	var clock atomic.Int64 // of the queues, which hide what is read for a second
+	clock.Store(at.Unix())
+	c.queues.Now = func() time.Time { return time.Unix(clock.Load(), 0) }
+	functions := map[string]*lambdatest.Function{"rootactivity": c.start(t, "rootactivity"), "iamuser": c.start(t, "iamuser")}
+	sweep := c.start(t, "sweep")
+	recorded := make(chan []byte, 10)
+	c.iam.Tagged = func(role, key, value string) { recorded <- iamtest.TagRoleEvent(account, role, key, value) }
+	run := func(after time.Duration) {
+		t.Helper()
+		at = at.Add(after)
+		clock.Store(at.Unix())
+		handled(t, sweep, fmt.Appendf(nil, `{"version":"0","id":"t","detail-type":"Scheduled Event","source":"aws.events","time":%q,"detail":{}}`, at.Format(time.RFC3339)))
+		for len(recorded) > 0 {
+			e := <-recorded
+			for _, f := range functions {
+				handled(t, f, e)
+			}
+		}
+	}
+	told := func(want ...string) {
+		t.Helper()
+		got := []string{}
+		for _, m := range c.topic.On(topic) {
+			if subject, _, _ := strings.Cut(m.Subject, " - "); strings.Contains(subject, "events could not be handled") {
+				got = append(got, subject)
+			}
+		}
+		if diff := cmp.Diff(append([]string{}, want...), got); diff != "" {
+			t.Fatalf("alerts (-want +got):\n%s", diff)
+		}
+	}
+	run(0)
+	c.queues.Send("failed", `{"requestPayload":"no event"}`)
+	for range 3 {
+		run(5 * time.Minute)
+	}
+	told("[HIGH] Guardrail unhealthy: events could not be handled")
+	for range 3 {
+		run(24 * time.Hour)
+	}
+	told("[HIGH] Guardrail unhealthy: events could not be handled")
+	if n := len(c.queues.Bodies("failed")); n != 1 {
+		t.Errorf("%d messages on the queue, want 1", n)
+	}
 }
