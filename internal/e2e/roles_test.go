@@ -458,5 +458,20 @@ func TestRarePermissions(t *testing.T) {
 		if n := c.waiting("FailedQueueUrl"); n != "2" {
 			t.Errorf("%s messages on the queue of failures, want 2", n)
 		}
+		// The sweep reads them: no redrive delivers them.
+		now := time.Now()
+		for i := range 2 {
+			c.handled(c.tick(now.Add(time.Duration(i) * 5 * time.Minute)))
+		}
+		if got := lines(c.alerts()); !slices.Contains(got, "guard.unhealthy high queue.failed") {
+			t.Errorf("alerts: %v", got)
+		}
+		if len(c.calls("sqs", "ReceiveMessage")) == 0 {
+			t.Error("the messages were not read")
+		}
+		time.Sleep(time.Second) // for which they are hidden
+		if n := c.waiting("FailedQueueUrl"); n != "2" {
+			t.Errorf("%s messages on the queue of failures after they were read, want 2", n)
+		}
 	})
 }
