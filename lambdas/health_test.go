@@ -38,7 +38,8 @@ func TestHealth(t *testing.T) {
 	run := func() map[string]any {
 		t.Helper()
 		before := len(sweep.Logs())
-		handled(t, sweep, fmt.Appendf(nil, `{"version":"0","id":"t","detail-type":"Scheduled Event","source":"aws.events","time":%q,"detail":{}}`, at.Format(time.RFC3339)))
+		handled(t, sweep, fmt.Appendf(nil, `{"version":"0","id":"t","detail-type":"Scheduled Event","source":"aws.events","time":%q,"detail":{}}`,
+			at.Format(time.RFC3339)))
 		at = at.Add(5 * time.Minute)
 		for len(recorded) > 0 {
 			e := <-recorded
@@ -96,7 +97,8 @@ func TestHealth(t *testing.T) {
 			NextStep string `json:"next_step"`
 		}
 	}
-	if err := json.Unmarshal([]byte(c.topic.On(topic)[0].Default()), &a); err != nil || !strings.Contains(a.Finding.NextStep, "aws events enable-rule --region us-east-1 --name rootguard-root-sign-in") {
+	if err := json.Unmarshal([]byte(c.topic.On(topic)[0].Default()), &a); err != nil || !strings.Contains(a.Finding.NextStep,
+		"aws events enable-rule --region us-east-1 --name rootguard-root-sign-in") {
 		t.Errorf("%v: the alert's next step is %q", err, a.Finding.NextStep)
 	}
 	for range 3 {
@@ -138,7 +140,8 @@ func TestMalformedMessages(t *testing.T) {
 		t.Helper()
 		at = at.Add(after)
 		clock.Store(at.Unix())
-		handled(t, sweep, fmt.Appendf(nil, `{"version":"0","id":"t","detail-type":"Scheduled Event","source":"aws.events","time":%q,"detail":{}}`, at.Format(time.RFC3339)))
+		handled(t, sweep, fmt.Appendf(nil, `{"version":"0","id":"t","detail-type":"Scheduled Event","source":"aws.events","time":%q,"detail":{}}`,
+			at.Format(time.RFC3339)))
 		for len(recorded) > 0 {
 			e := <-recorded
 			for _, f := range functions {

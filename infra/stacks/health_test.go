@@ -117,7 +117,8 @@ func TestChecking(t *testing.T) {
 			}
 			if at(s, "Action") == "iam:TagRole" {
 				tagged = reflect.DeepEqual(at(s, "Condition"), map[string]any{
-					"ForAllValues:StringEquals": map[string]any{"aws:TagKeys": []any{eventrules.HeartbeatTag}}, "Null": map[string]any{"aws:TagKeys": "false"},
+					"ForAllValues:StringEquals": map[string]any{"aws:TagKeys": []any{eventrules.HeartbeatTag}},
+					"Null":                      map[string]any{"aws:TagKeys": "false"},
 				})
 			}
 			if at(s, "Action") == "events:PutEvents" {
@@ -139,7 +140,9 @@ func TestChecking(t *testing.T) {
 
 // provesBy reports whether an action is for looking after the guard.
 func provesBy(action string) bool {
-	for _, prefix := range []string{"account:", "cloudtrail:", "cloudwatch:", "dynamodb:Describe", "dynamodb:GetResourcePolicy", "iam:GetRole", "iam:ListAttachedRole", "iam:ListRole", "events:", "iam:Tag", "kms:Describe", "lambda:", "sns:Get", "sns:List", "sqs:Get", "sqs:Receive"} {
+	for _, prefix := range []string{"account:", "cloudtrail:", "cloudwatch:", "dynamodb:Describe", "dynamodb:GetResourcePolicy", "iam:GetRole",
+		"iam:ListAttachedRole", "iam:ListRole", "events:", "iam:Tag", "kms:Describe", "lambda:", "sns:Get", "sns:List",
+		"sqs:Get", "sqs:Receive"} {
 		if strings.HasPrefix(action, prefix) {
 			return true
 		}

@@ -31,7 +31,8 @@ func status(account, states string, users ...bootstrap.UserStatus) bootstrap.Sta
 	s := bootstrap.Status{Account: account, AsOf: now, Users: users, LastEvent: now.Add(-time.Hour)}
 	s.Bootstrapped = true
 	for i, step := range bootstrap.Steps() {
-		state := map[byte]bootstrap.State{'d': bootstrap.Done, 'p': bootstrap.Pending, 'r': bootstrap.Regressed, 'n': bootstrap.NotApplicable, 'u': bootstrap.Unknown}[states[i]]
+		state := map[byte]bootstrap.State{'d': bootstrap.Done, 'p': bootstrap.Pending, 'r': bootstrap.Regressed, 'n': bootstrap.NotApplicable,
+			'u': bootstrap.Unknown}[states[i]]
 		s.Steps = append(s.Steps, bootstrap.StepStatus{Step: step, State: state, Since: now.Add(-time.Duration(i+1) * 24 * time.Hour)})
 		s.Bootstrapped = s.Bootstrapped && (state == bootstrap.Done || state == bootstrap.NotApplicable)
 	}
@@ -76,8 +77,11 @@ func small() Input {
 	with.MFA = bootstrap.MFAOn
 	last := snapshot(status(id(1), "ddddddd"), status(id(2), "dpppppp"), status(id(4), "ppppppp"))
 	accounts := []Account{
-		{Status: status(id(1), "rddddrd", root, gone), Incidents: []Incident{{Account: id(1), ID: "7K4Q2-X2M9P", Title: "Root sign-in WITHOUT MFA", Severity: detect.Critical, Opened: now.Add(-50 * time.Hour)}}},
-		{Status: status(id(2), "ddddpnu", user("bob", now.Add(5*time.Hour)), with), Announcements: []Announcement{{Account: id(2), Owner: "carol", Reason: "change the support plan", From: now.Add(-time.Hour), Until: now.Add(time.Hour)}}},
+		{Status: status(id(1), "rddddrd", root, gone),
+			Incidents: []Incident{{Account: id(1), ID: "7K4Q2-X2M9P", Title: "Root sign-in WITHOUT MFA", Severity: detect.Critical,
+				Opened: now.Add(-50 * time.Hour)}}},
+		{Status: status(id(2), "ddddpnu", user("bob", now.Add(5*time.Hour)), with), Announcements: []Announcement{{Account: id(2), Owner: "carol",
+			Reason: "change the support plan", From: now.Add(-time.Hour), Until: now.Add(time.Hour)}}},
 		{Status: status(id(3), "dddnnnd"), Notes: []Note{{Topic: Drill, Account: id(3), Text: "root was never used under an announcement"}}},
 		{Status: status(id(4), "ddddddd")},
 	}
@@ -88,10 +92,12 @@ func small() Input {
 	return Input{
 		At: now, Since: now.Add(-7 * 24 * time.Hour), Schedule: weekly, Tally: tally(last, accounts...),
 		Name: func(a string) string { return names[a] }, Topics: map[Topic]string{Drill: "BREAK-GLASS DRILL OVERDUE"},
-		Extra: []alert.DigestSection{{ID: "suppressions", Title: "SUPPRESSED: 2 findings", Lines: []string{"user.created in dev, 4 times, until 2026-12-24"}}},
+		Extra: []alert.DigestSection{{ID: "suppressions", Title: "SUPPRESSED: 2 findings",
+			Lines: []string{"user.created in dev, 4 times, until 2026-12-24"}}},
 		Guard: &Guard{
 			Faults: []Fault{
-				{Check: "queue.failed", Severity: detect.Medium, Since: now.Add(-3 * time.Hour), Why: "2 events wait in the queue rootguard-failed", Fix: "rootguard redrive"},
+				{Check: "queue.failed", Severity: detect.Medium, Since: now.Add(-3 * time.Hour), Why: "2 events wait in the queue rootguard-failed",
+					Fix: "rootguard redrive"},
 				{
 					Check: "queue.undelivered", Severity: detect.High, Since: now.Add(-75 * time.Hour), Quiet: true,
 					Why: "2 malformed messages wait, the oldest for 3 days: https://sqs.us-east-1.amazonaws.com/111122223333/rootguard-UndeliveredF3CF66A9-Ab12Cd34Ef56",
@@ -100,7 +106,8 @@ func small() Input {
 				{Check: "topic.chat", Severity: detect.Critical, Since: now.Add(-time.Hour), Why: "The topic rootguard-chat does not exist"},
 				{Check: "alarms", Severity: detect.Medium, Since: now.Add(-time.Hour), Why: "It could not be checked: AccessDenied", Unchecked: true},
 			},
-			Checked: now, Heartbeat: now.Add(-12 * time.Minute), Unreachable: Counted{5, []string{id(7), id(8), id(9), id(10)}}, Regions: []string{"af-south-1", "me-central-1"},
+			Checked: now, Heartbeat: now.Add(-12 * time.Minute), Unreachable: Counted{5, []string{id(7), id(8), id(9), id(10)}},
+			Regions: []string{"af-south-1", "me-central-1"},
 			Refused: "AccessDeniedException: ask https://evil.example", Failed: []string{"the suppressions: timeout"},
 		},
 	}
@@ -153,7 +160,8 @@ func many() Input {
 
 func published(in Input) alert.Alert {
 	title, d := Compose(in)
-	return alert.Alert{Schema: alert.Schema, ID: "a-1", Kind: alert.Scheduled, AccountName: "security", Finding: detect.Digest("999999999999", title, at("2026-11-30T07:00:00Z")), Digest: d}
+	return alert.Alert{Schema: alert.Schema, ID: "a-1", Kind: alert.Scheduled, AccountName: "security", Finding: detect.Digest("999999999999",
+		title, at("2026-11-30T07:00:00Z")), Digest: d}
 }
 
 func TestGolden(t *testing.T) {
@@ -178,7 +186,8 @@ func TestGolden(t *testing.T) {
 			if err := json.Unmarshal(chat, &n); err != nil {
 				t.Fatal(err)
 			}
-			got := "--- subject\n" + alert.Subject(a) + "\n--- text\n" + alert.Text(a) + "--- chat\n" + n.Content.Title + "\n" + n.Content.Description + "\n" + strings.Join(n.Content.NextSteps, "\n") + "\n"
+			got := "--- subject\n" + alert.Subject(a) + "\n--- text\n" + alert.Text(a) + "--- chat\n" + n.Content.Title + "\n" +
+				n.Content.Description + "\n" + strings.Join(n.Content.NextSteps, "\n") + "\n"
 			file := filepath.Join("testdata", name+".golden")
 			if *update {
 				if err := os.WriteFile(file, []byte(got), 0o600); err != nil {

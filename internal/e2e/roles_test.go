@@ -403,7 +403,8 @@ func TestRarePermissions(t *testing.T) {
 		eve := c.createUser("eve")
 		eve.setPassword()
 		c.handled(c.deliver(c.event("iam.amazonaws.com", "CreateUser", map[string]any{
-			"userIdentity":      map[string]any{"type": "Root", "principalId": c.d.account, "arn": "arn:aws:iam::" + c.d.account + ":root", "accountId": c.d.account},
+			"userIdentity": map[string]any{"type": "Root", "principalId": c.d.account, "arn": "arn:aws:iam::" + c.d.account + ":root",
+				"accountId": c.d.account},
 			"requestParameters": map[string]any{"userName": eve.name},
 			"responseElements":  map[string]any{"user": map[string]any{"userName": eve.name, "userId": eve.id}},
 		})))
@@ -423,11 +424,14 @@ func TestRarePermissions(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.handled(c.deliver(c.event("signin.amazonaws.com", "ConsoleLogin", map[string]any{
-			"eventType": "AwsConsoleSignIn", "responseElements": map[string]any{"ConsoleLogin": "Success"}, "additionalEventData": map[string]any{"MFAUsed": "No"},
+			"eventType": "AwsConsoleSignIn", "responseElements": map[string]any{"ConsoleLogin": "Success"},
+			"additionalEventData": map[string]any{"MFAUsed": "No"},
 			"userIdentity": map[string]any{
-				"type": "AssumedRole", "principalId": "AROAX:sam", "arn": "arn:aws:sts::" + c.d.account + ":assumed-role/" + role + "/sam", "accountId": c.d.account,
+				"type": "AssumedRole", "principalId": "AROAX:sam", "arn": "arn:aws:sts::" + c.d.account + ":assumed-role/" + role + "/sam",
+				"accountId": c.d.account,
 				"sessionContext": map[string]any{"sessionIssuer": map[string]any{
-					"type": "Role", "principalId": "AROAX", "arn": "arn:aws:iam::" + c.d.account + ":role" + path + role, "accountId": c.d.account, "userName": role,
+					"type": "Role", "principalId": "AROAX", "arn": "arn:aws:iam::" + c.d.account + ":role" + path + role, "accountId": c.d.account,
+					"userName": role,
 				}},
 			},
 		})))

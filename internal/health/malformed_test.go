@@ -62,7 +62,8 @@ func TestMalformed(t *testing.T) {
 	r.mustRun(2)
 	r.wantTold(failedTold)
 	first := r.publisher.Published()[0].Finding
-	if !strings.Contains(first.Detail, malformedWhy+"less than an hour: "+queues+"failed") || !strings.Contains(first.NextStep, "rootguard redrive --discard "+failedID) {
+	if !strings.Contains(first.Detail, malformedWhy+"less than an hour: "+queues+"failed") || !strings.Contains(first.NextStep,
+		"rootguard redrive --discard "+failedID) {
 		t.Errorf("alert: %s | %s", first.Detail, first.NextStep)
 	}
 	r.days(7)

@@ -84,22 +84,26 @@ func newWorldWith(t *testing.T, quarantine bool) *world {
 		queues:    map[string]health.Queue{home + "/undelivered": {}, home + "/failed": {}, further + "/rootguard-forward-undelivered": {}},
 		malformed: map[string]health.Malformed{},
 		topics: map[string]health.Topic{
-			alerts: {Confirmed: 1, Key: keyARN, Policy: topicPolicy}, escal: {Confirmed: 1, Key: keyARN, Policy: topicPolicy}, chat: {Confirmed: 1, Key: keyARN, Policy: topicPolicy}, second: {Confirmed: 1},
+			alerts: {Confirmed: 1, Key: keyARN, Policy: topicPolicy}, escal: {Confirmed: 1, Key: keyARN, Policy: topicPolicy},
+			chat: {Confirmed: 1, Key: keyARN, Policy: topicPolicy}, second: {Confirmed: 1},
 		},
 		receivers: map[string]health.Receivers{
 			alerts: {List: []health.Receiver{
 				{ARN: alerts + ":1", Protocol: "email", Endpoint: "ops@example.com", Authenticated: true},
 				{ARN: alerts + ":2", Protocol: "sms", Endpoint: "+15555550100", Filter: `{"severity": ["high", "critical"]}`},
-				{ARN: alerts + ":3", Protocol: "lambda", Endpoint: "arn:aws:lambda:us-east-1:111122223333:function:rootguard-securityhub", Filter: `{"severity":[{"exists":true}]}`},
+				{ARN: alerts + ":3", Protocol: "lambda", Endpoint: "arn:aws:lambda:us-east-1:111122223333:function:rootguard-securityhub",
+					Filter: `{"severity":[{"exists":true}]}`},
 			}},
 			escal:  {List: []health.Receiver{{ARN: escal + ":1", Protocol: "https", Endpoint: "https://hooks.example.com/x", Authenticated: true}}},
 			second: {List: []health.Receiver{{ARN: second + ":1", Protocol: "email", Endpoint: "ops@example.com", Authenticated: true}}},
 			chat:   {List: []health.Receiver{{ARN: chat + ":1", Protocol: "https", Endpoint: "https://chatbot.example.com"}}},
 		},
-		texting: health.Texting{Limit: "50"}, enabled: []string{home, further}, buses: map[string]health.EventBus{}, sums: map[string]float64{}, hangs: map[string]bool{},
+		texting: health.Texting{Limit: "50"}, enabled: []string{home, further}, buses: map[string]health.EventBus{}, sums: map[string]float64{},
+		hangs: map[string]bool{},
 		roles: map[string]health.Role{}, alarms: map[string]health.Alarm{
-			"rootguard-failed":     {Name: "rootguard-failed", Enabled: true, Actions: []string{alerts, escal, chat}},
-			"rootguard-no-sign":    {Name: "rootguard-no-sign", Enabled: true, Actions: []string{alerts, escal, chat, "arn:aws:sns:us-east-1:111122223333:more"}},
+			"rootguard-failed": {Name: "rootguard-failed", Enabled: true, Actions: []string{alerts, escal, chat}},
+			"rootguard-no-sign": {Name: "rootguard-no-sign", Enabled: true, Actions: []string{alerts, escal, chat,
+				"arn:aws:sns:us-east-1:111122223333:more"}},
 			"rootguard-by-another": {Name: "rootguard-by-another"},
 		},
 		keys:    map[string]health.Key{keyARN: {State: "Enabled"}},
@@ -110,9 +114,11 @@ func newWorldWith(t *testing.T, quarantine bool) *world {
 		want: health.Expected{
 			Partition: "aws", Region: home, Account: account, Prefix: "rootguard", Table: "table", Alerts: alerts, Escalation: escal, Chat: chat,
 			Key: keyARN, Undelivered: queues + "undelivered", Failed: queues + "failed", Regions: []string{further}, Second: further,
-			Deployed: true, Code: map[string]string{}, Alarms: []string{"rootguard-failed", "rootguard-no-sign"}, SMS: true, Further: []string{further}, OptIn: true, Digest: true,
+			Deployed: true, Code: map[string]string{}, Alarms: []string{"rootguard-failed", "rootguard-no-sign"}, SMS: true,
+			Further: []string{further}, OptIn: true, Digest: true,
 			Receivers: map[string][]string{
-				alerts: {config.ReceiverID("email", "ops@example.com"), config.ReceiverID("sms", "+15555550100")}, escal: {config.ReceiverID("https", "https://hooks.example.com/x")},
+				alerts: {config.ReceiverID("email", "ops@example.com"), config.ReceiverID("sms", "+15555550100")},
+				escal:  {config.ReceiverID("https", "https://hooks.example.com/x")},
 				second: {config.ReceiverID("email", "ops@example.com")},
 			},
 		},
@@ -134,12 +140,15 @@ func newWorldWith(t *testing.T, quarantine bool) *world {
 			state = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
 		}
 		name := prefix + r.Name
-		w.rules[region] = append(w.rules[region], health.Rule{Name: name, ARN: "arn:aws:events:" + region + ":" + account + ":rule/" + name, State: state, Pattern: r.Pattern, Schedule: schedule})
+		w.rules[region] = append(w.rules[region], health.Rule{Name: name, ARN: "arn:aws:events:" + region + ":" + account + ":rule/" + name,
+			State: state, Pattern: r.Pattern, Schedule: schedule})
 		w.targets[region+"/"+name] = targets
 	}
 	permit := func(r eventrules.Rule) {
-		policies[r.Function] = append(policies[r.Function], `{"Sid":"`+r.Name+`","Effect":"Allow","Principal":{"Service":"events.amazonaws.com"},"Action":"lambda:InvokeFunction","Resource":"`+lambda+r.Function+
-			`","Condition":{"StringEquals":{"AWS:SourceAccount":"`+account+`"},"ArnLike":{"AWS:SourceArn":"arn:aws:events:us-east-1:`+account+`:rule/rootguard-`+r.Name+`"}}}`)
+		policies[r.Function] = append(policies[r.Function], `{"Sid":"`+r.Name+
+			`","Effect":"Allow","Principal":{"Service":"events.amazonaws.com"},"Action":"lambda:InvokeFunction","Resource":"`+lambda+r.Function+
+			`","Condition":{"StringEquals":{"AWS:SourceAccount":"`+account+`"},"ArnLike":{"AWS:SourceArn":"arn:aws:events:us-east-1:`+account+
+			`:rule/rootguard-`+r.Name+`"}}}`)
 	}
 	for _, r := range append(slices.Clone(rules), eventrules.Heartbeats("rootguard", account)...) {
 		put(home, "rootguard-", r, "", health.Target{ARN: lambda + r.Function, DeadLetters: sqs + "undelivered"})
@@ -149,21 +158,25 @@ func newWorldWith(t *testing.T, quarantine bool) *world {
 	const queue = "arn:aws:sqs:eu-north-1:111122223333:rootguard-forward-undelivered"
 	sending, reporting := eventrules.Second(direct, account, home)
 	for _, r := range sending {
-		put(home, "rootguard-", r, "", health.Target{ARN: "arn:aws:events:eu-north-1:111122223333:event-bus/default", DeadLetters: sqs + "undelivered"})
+		put(home, "rootguard-", r, "", health.Target{ARN: "arn:aws:events:eu-north-1:111122223333:event-bus/default",
+			DeadLetters: sqs + "undelivered"})
 	}
 	for _, r := range reporting {
 		put(further, "rootguard-", r, "", health.Target{ARN: second, DeadLetters: queue, Rewrites: true})
 	}
 	alive := eventrules.Alive("rootguard", account)
 	put(home, "rootguard-", alive, "", health.Target{ARN: "arn:aws:events:eu-north-1:111122223333:event-bus/default"})
-	put(further, "rootguard-second-", alive, "", health.Target{ARN: "arn:aws:sqs:eu-north-1:111122223333:rootguard-forward-eu-north-1-Heartbeats1234"})
+	put(further, "rootguard-second-", alive, "",
+		health.Target{ARN: "arn:aws:sqs:eu-north-1:111122223333:rootguard-forward-eu-north-1-Heartbeats1234"})
 	for _, r := range rules {
 		r = eventrules.Elsewhere(r, home)
-		put(further, "rootguard-forward-", r, "", health.Target{ARN: "arn:aws:events:us-east-1:111122223333:event-bus/default", DeadLetters: queue})
+		put(further, "rootguard-forward-", r, "", health.Target{ARN: "arn:aws:events:us-east-1:111122223333:event-bus/default",
+			DeadLetters: queue})
 	}
 	for _, r := range direct {
 		put(home, "rootguard-", r, "", health.Target{ARN: alerts, DeadLetters: sqs + "undelivered", Rewrites: true},
-			health.Target{ARN: escal, DeadLetters: sqs + "undelivered", Rewrites: true}, health.Target{ARN: chat, DeadLetters: sqs + "undelivered", Rewrites: true})
+			health.Target{ARN: escal, DeadLetters: sqs + "undelivered", Rewrites: true}, health.Target{ARN: chat, DeadLetters: sqs + "undelivered",
+				Rewrites: true})
 	}
 	for _, name := range names {
 		if name == "sweep" || name == "quarantine" {
@@ -206,7 +219,8 @@ const (
 )
 
 func (w *world) checker() *health.Checker {
-	return health.New(health.Ports{Trails: w, Rules: w, Functions: w, Queues: w, Messages: w, Topics: w, Keys: w, Tables: w, Roles: w, Alarms: (*bells)(w), Metrics: w, Regions: w, Bus: w, Recorder: w, RollUps: w, Store: w.store}, w.want, w.clock.Now)
+	return health.New(health.Ports{Trails: w, Rules: w, Functions: w, Queues: w, Messages: w, Topics: w, Keys: w, Tables: w, Roles: w,
+		Alarms: (*bells)(w), Metrics: w, Regions: w, Bus: w, Recorder: w, RollUps: w, Store: w.store}, w.want, w.clock.Now)
 }
 
 // Due is health.RollUps'.
@@ -425,7 +439,8 @@ func (w *world) route(filter, scope string) {
 	w.want.Routes = map[string]string{id: config.FilterID(routeFilter)}
 	w.want.Receivers[alerts] = append(w.want.Receivers[alerts], id)
 	r := w.receivers[alerts]
-	r.List = append(r.List, health.Receiver{ARN: alerts + ":4", Protocol: "email", Endpoint: "team@example.com", Filter: filter, FilterScope: scope, Authenticated: true})
+	r.List = append(r.List, health.Receiver{ARN: alerts + ":4", Protocol: "email", Endpoint: "team@example.com", Filter: filter,
+		FilterScope: scope, Authenticated: true})
 	w.receivers[alerts] = r
 }
 
@@ -443,5 +458,6 @@ func (w *world) alarm(name string, change func(*health.Alarm)) {
 // of a pattern.
 func operatorsOnly(roles string) string {
 	return `{"Statement":[{"Sid":"OperatorsOnly","Effect":"Deny","Principal":"*","Action":["dynamodb:PutItem","dynamodb:UpdateItem","dynamodb:DeleteItem"],"Resource":"` + tableARN +
-		`","Condition":{"ArnNotLike":{"aws:PrincipalArn":["arn:aws:iam::111122223333:role/operator","arn:aws:iam::111122223333:role/` + roles + `"]}}}]}`
+		`","Condition":{"ArnNotLike":{"aws:PrincipalArn":["arn:aws:iam::111122223333:role/operator","arn:aws:iam::111122223333:role/` + roles +
+		`"]}}}]}`
 }

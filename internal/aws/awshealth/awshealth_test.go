@@ -39,8 +39,10 @@ func TestWell(t *testing.T) {
 	queues.Queue("undelivered")
 	url := queues.Queue("failed")
 	d := awshealthtest.Deployment{
-		Account: "111122223333", Region: "us-east-1", Prefix: "rootguard", Topics: []string{topic}, Key: key, Undelivered: "undelivered", Failed: "failed", Regions: further("aws"), Quarantine: true,
-		Alarms: []string{"failed"}, Receivers: config.Receivers{Alerts: []string{config.ReceiverID("email", "1@example.com")}, Second: []string{config.ReceiverID("email", "1@example.com")}},
+		Account: "111122223333", Region: "us-east-1", Prefix: "rootguard", Topics: []string{topic}, Key: key, Undelivered: "undelivered",
+		Failed: "failed", Regions: further("aws"), Quarantine: true,
+		Alarms: []string{"failed"}, Receivers: config.Receivers{Alerts: []string{config.ReceiverID("email", "1@example.com")},
+			Second: []string{config.ReceiverID("email", "1@example.com")}},
 		Environment: map[string]string{config.EnvTable: table, config.EnvTopicARN: topic, config.EnvPrefix: "rootguard", config.EnvKeys: key},
 	}
 	put := 0
@@ -61,14 +63,16 @@ func TestWell(t *testing.T) {
 	server.Put = func(e awshealthtest.Event) {
 		var detail struct{ Prefix string }
 		put++
-		if err := json.Unmarshal([]byte(e.Detail), &detail); err != nil || e.Source != eventrules.HeartbeatSource || e.DetailType != eventrules.HeartbeatDetailType || detail.Prefix != "rootguard" {
+		if err := json.Unmarshal([]byte(e.Detail), &detail); err != nil || e.Source != eventrules.HeartbeatSource ||
+			e.DetailType != eventrules.HeartbeatDetailType || detail.Prefix != "rootguard" {
 			t.Errorf("%+v: %v", e, err)
 		}
 	}
 	server.Unlock()
 	env := map[string]string{
 		"AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
-		"AWS_ENDPOINT_URL_DYNAMODB": tables.URL, "AWS_ENDPOINT_URL_SNS": topics.URL, "AWS_ENDPOINT_URL_SQS": queues.URL, "AWS_ENDPOINT_URL_IAM": users.URL,
+		"AWS_ENDPOINT_URL_DYNAMODB": tables.URL, "AWS_ENDPOINT_URL_SNS": topics.URL, "AWS_ENDPOINT_URL_SQS": queues.URL,
+		"AWS_ENDPOINT_URL_IAM": users.URL,
 	}
 	for name, value := range server.Env() {
 		env[name] = value
