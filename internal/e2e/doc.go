@@ -50,7 +50,8 @@
 // A release's binary has a moto of its own, which updates stacks as AWS does by what is
 // in testdata/moto: moto itself loses what it cannot update. The binary runs alone in an
 // empty folder; ROOTGUARD_SNAPSHOT names one of `make snapshot` to test in place of one
-// that is built here. The release before is the same binary with another bundle.
+// that is built here. The release before is the same binary with another bundle, or the
+// one that ROOTGUARD_PREVIOUS names.
 //
 // # Adding a case
 //
