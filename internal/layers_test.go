@@ -64,7 +64,7 @@ var mayImport = map[string][]string{
 	"guard":            {"accountfacts", "alert", "attempts", "bootstrap", "cloudtrail", "detect", "keys", "repeats", "worker"},
 	"rootsession":      {"accountfacts", "bootstrap", "cloudtrail", "detect", "guard", "keys", "repeats"},
 	"collection":       {"alert", "detect", "guard", "keys", "repeats"},
-	"incident":         {"alert", "collection", "detect", "guard", "keys", "worker"},
+	"incident":         {"alert", "collection", "detect", "failure", "guard", "keys", "worker"},
 	"ending":           {"guard", "keys", "worker"},
 	"announcement":     {"alert", "detect", "ending", "failure", "guard", "keys", "worker"},
 	"mfadeadline":      {"accountfacts", "bootstrap", "cloudtrail", "collection", "detect", "guard", "keys", "worker"},

@@ -33,11 +33,26 @@ const (
 	collectMost = 45 * time.Minute
 )
 
+// Resend is a round of an incident that is to be sent again.
+type Resend struct {
+	Incident string // its ID
+	Cycle    int    // 0 where that is not known
+}
+
+// Incidents knows what operators acknowledge.
+type Incidents interface {
+	// Unacknowledged reports of each whether no one has acknowledged it or put it off
+	// and no round of the incident came after it.
+	Unacknowledged(ctx context.Context, resends []Resend) ([]bool, error)
+}
+
 // Deps are what Batches work with.
 type Deps struct {
 	Ledger guard.Ledger
-	Now    func() time.Time
-	Lease  time.Duration // the guard's; 0 is its default
+	// Incidents says what is not to be sent again after all; nil where no one acknowledges.
+	Incidents Incidents
+	Now       func() time.Time
+	Lease     time.Duration // the guard's; 0 is its default
 	// AccountName is an account's name for people, "" where it is not known; nil where
 	// none is.
 	AccountName func(account string) string
@@ -172,10 +187,19 @@ func (b *Batches) SendBatch(ctx context.Context, via guard.Sender, row guard.Gro
 		return release(fmt.Errorf("reading the events of collection %s: %w", group, err))
 	}
 	parts := b.compose(gr, claims, mine.Cut.Alerts)
+	// As late as can be, and for each attempt: what was acknowledged while it waited is not sent.
+	if err := b.withdraw(ctx, parts); err != nil {
+		return release(err)
+	}
 	errs := make([]error, len(parts))
 	reached := true // each part that failed has reached some receiver
+	left := 0
 	for i := range parts {
-		n := parts[i]
+		if len(parts[i]) == 0 {
+			continue // the others keep their numbers, which name their claims
+		}
+		left++
+		n := b.part(gr, parts[i])
 		n.Key, n.Limited = key+"/"+strconv.Itoa(i), name(gr) == Resends
 		res, err := via.Send(ctx, n)
 		if errs[i] = err; res.Disposition == guard.Alerted {
@@ -185,17 +209,51 @@ func (b *Batches) SendBatch(ctx context.Context, via guard.Sender, row guard.Gro
 	}
 	if err := errors.Join(errs...); err != nil {
 		if gr.Of == "" && reached {
-			if left := guard.LeaveBehind(ctx, b.deps.Ledger, gr, b.deps.Now()); left != nil {
-				return release(errors.Join(err, left))
+			if leaveErr := guard.LeaveBehind(ctx, b.deps.Ledger, gr, b.deps.Now()); leaveErr != nil {
+				return release(errors.Join(err, leaveErr))
 			}
-			err = errors.Join(err, b.noteSent(ctx, gr, len(parts), at))
+			err = errors.Join(err, b.noteSent(ctx, gr, left, at))
 		}
 		return release(err)
 	}
 	if err := b.complete(ctx, &mine, guard.Sent); err != nil {
 		return sent, err
 	}
-	return sent, b.noteSent(ctx, gr, len(parts), at)
+	return sent, b.noteSent(ctx, gr, left, at)
+}
+
+// withdraw takes the resends out of the parts of a batch whose incidents were
+// acknowledged since they were collected.
+func (b *Batches) withdraw(ctx context.Context, parts [][]guard.Claim) error {
+	var resends []Resend
+	for _, claims := range parts {
+		for i := range claims {
+			if in := claims[i].Incident; in != nil {
+				resends = append(resends, Resend{in.ID, claims[i].Cycle})
+			}
+		}
+	}
+	if len(resends) == 0 || b.deps.Incidents == nil {
+		return nil
+	}
+	wanted, err := b.deps.Incidents.Unacknowledged(ctx, resends)
+	if err != nil {
+		return fmt.Errorf("reading again what is sent again: %w", err)
+	}
+	for n, claims := range parts {
+		left := claims[:0]
+		for i := range claims {
+			if claims[i].Incident != nil {
+				ok := wanted[0]
+				if wanted = wanted[1:]; !ok {
+					continue
+				}
+			}
+			left = append(left, claims[i])
+		}
+		parts[n] = left
+	}
+	return nil
 }
 
 // complete ends the lease of a batch, unless another invocation has taken it over.
@@ -236,8 +294,8 @@ func (b *Batches) noteSent(ctx context.Context, gr *guard.Group, alerts int, at 
 	return nil
 }
 
-// compose makes the alerts of a batch, at most some where its accounts are more.
-func (b *Batches) compose(gr *guard.Group, claims []guard.Claim, most int) []guard.Notice {
+// compose divides a batch into alerts, at most some where its accounts are more.
+func (b *Batches) compose(gr *guard.Group, claims []guard.Claim, most int) [][]guard.Claim {
 	claims = current(claims)
 	byAccount := map[string][]guard.Claim{}
 	for _, c := range claims {
@@ -245,19 +303,19 @@ func (b *Batches) compose(gr *guard.Group, claims []guard.Claim, most int) []gua
 	}
 	of := name(gr)
 	accounts := slices.Sorted(maps.Keys(byAccount))
-	var parts []guard.Notice
+	var parts [][]guard.Claim
 	switch {
 	case len(claims) == 0:
 	case of == RootNotices && len(accounts) == 1, of == Resends && len(claims) <= 2:
 		for i := range claims {
-			parts = append(parts, b.part(gr, claims[i:i+1]))
+			parts = append(parts, slices.Clone(claims[i:i+1]))
 		}
 	case of == UserNotices && len(accounts) <= most:
 		for _, account := range accounts {
-			parts = append(parts, b.part(gr, byAccount[account]))
+			parts = append(parts, byAccount[account])
 		}
 	default:
-		parts = append(parts, b.part(gr, claims))
+		parts = append(parts, claims)
 	}
 	return parts
 }
@@ -296,7 +354,7 @@ func current(claims []guard.Claim) []guard.Claim {
 func (b *Batches) part(gr *guard.Group, claims []guard.Claim) guard.Notice {
 	if len(claims) == 1 {
 		c := &claims[0]
-		return guard.Notice{Finding: *c.Finding, Kind: c.Kind, Incident: c.Incident}
+		return guard.Notice{Finding: *c.Finding, Kind: cmp.Or(c.Kind, alert.First), Incident: c.Incident}
 	}
 	s := &alert.Summary{FindingCount: len(claims)}
 	at := map[string]int{}

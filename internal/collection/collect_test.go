@@ -291,3 +291,49 @@ func TestTopicGone(t *testing.T) {
 		}
 	}
 }
+
+// TestAcknowledgedUsersAreNotRepeated: of a mail that waits, what repeats an incident
+// that was acknowledged meanwhile is left out, and no other user.
+func TestAcknowledgedUsersAreNotRepeated(t *testing.T) {
+	for _, acked := range []bool{false, true} {
+		c := deadlinesOf(t, 1, 1)
+		c.days(t, 3, 5*time.Minute)
+		last := c.mails[len(c.mails)-1]
+		if last.Incident == nil {
+			t.Fatalf("the last reminder: %s", last.Finding.Title)
+		}
+		c.clock.Advance(25 * time.Hour)
+		repeat := last.Finding
+		repeat.Title += " (repeat 2 of 2)"
+		early := detect.MFAMissing(hub, detect.Target{UserName: "early"}, begin.Add(-24*time.Hour), c.clock.Now().Add(-time.Hour), "")
+		late := detect.MFAMissing(hub, detect.Target{UserName: "late"}, begin.Add(-24*time.Hour), c.clock.Now(), "")
+		for _, n := range []guard.Notice{
+			{Finding: early}, {Finding: repeat, Incident: last.Incident, Cycle: 1, Kind: alert.Resend, Claim: "again"}, {Finding: late},
+		} {
+			if _, err := c.Notices.Collect(t.Context(), collection.UserNotices, n); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if acked {
+			if _, _, err := c.Incidents.Acknowledge(t.Context(), last.Incident.ID, incident.Ack{By: "ann"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n, err := c.Notices.Send(t.Context(), collection.UserNotices, c.clock.Now(), false); n != 1 || err != nil {
+			t.Fatalf("sent %d, %v", n, err)
+		}
+		all := c.pub.Published()
+		var users []string
+		for _, it := range all[len(all)-1].Summary.Accounts[0].Findings {
+			users = append(users, it.User)
+		}
+		slices.Sort(users)
+		wantUsers := []string{"early", "late"}
+		if !acked {
+			wantUsers = append(wantUsers, last.Finding.Target.UserName)
+		}
+		if !slices.Equal(users, wantUsers) {
+			t.Errorf("acknowledged %v: the mail is about %v, want %v", acked, users, wantUsers)
+		}
+	}
+}

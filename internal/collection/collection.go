@@ -71,7 +71,7 @@ func (k *Collector) Collect(ctx context.Context, of Name, n guard.Notice) (guard
 			return guard.Claim{}, repeats.Series{}
 		}
 		claim.Key, claim.State, claim.LeaseUntil, claim.Finding, claim.Group = key, guard.Folded, time.Time{}, &f, of.key()
-		claim.Kind, claim.Incident = n.Kind, n.Incident
+		claim.Kind, claim.Incident, claim.Cycle = n.Kind, n.Incident, n.Cycle
 		return claim, repeats.Series{}
 	})
 	switch {

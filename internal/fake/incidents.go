@@ -147,23 +147,24 @@ func (s *Incidents) rows(want func(incident.Incident) bool) ([]incident.Incident
 }
 
 // Find is incident.Store'.
-func (s *Incidents) Find(ctx context.Context, id string) (in incident.Incident, found bool, err error) {
+func (s *Incidents) Find(ctx context.Context, ids []string) (found map[string]incident.Incident, err error) {
 	err = s.Script.call("Incidents.Find", func() error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if err := ctx.Err(); err != nil {
-			return fmt.Errorf("looking for incident %s: %w", id, err)
+			return fmt.Errorf("looking for incidents: %w", err)
 		}
-		some, err := s.rows(func(in incident.Incident) bool { return in.ID == id })
-		if err == nil && len(some) > 0 {
-			in, found = some[0], true
+		some, err := s.rows(func(in incident.Incident) bool { return slices.Contains(ids, in.ID) })
+		found = make(map[string]incident.Incident, len(some))
+		for _, in := range some {
+			found[in.ID] = in
 		}
 		return err
 	})
 	if err != nil {
-		return incident.Incident{}, false, err
+		return nil, err
 	}
-	return in, found, nil
+	return found, nil
 }
 
 // DueIncidents is incident.Store'.

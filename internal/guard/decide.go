@@ -147,9 +147,8 @@ func (s *Settings) lease(ev event, c Claim, sr repeats.Series, now time.Time) de
 	c.Key, c.State, c.LeaseUntil = ev.claim, Leased, now.Add(s.Lease)
 	c.Attempts++
 	c.AlertID = keys.Alert(ev.claim)
-	if c.Kind == "" {
-		c.Kind = cmp.Or(ev.kind, alert.First)
-	}
+	// A notice about several may be about one by the time that it is sent once more.
+	c.Kind = cmp.Or(ev.kind, c.Kind, alert.First)
 	if c.Kind == alert.Escalation {
 		ev.finding.Severity = max(ev.finding.Severity, detect.High)
 	}

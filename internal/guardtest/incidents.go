@@ -68,14 +68,14 @@ func Incidents(t *testing.T, newIncidents func(t *testing.T) incident.Store) {
 		if diff := cmp.Diff([]incident.Incident{full}, incidents(t, s, full.Account, full.Start, full.Start)); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
-		got, found, err := s.Find(t.Context(), full.ID)
+		got, found, err := incident.One(t.Context(), s, full.ID)
 		if err != nil || !found {
 			t.Fatalf("found %v, %v", found, err)
 		}
 		if diff := cmp.Diff(full, got); diff != "" {
 			t.Errorf("by ID (-want +got):\n%s", diff)
 		}
-		if got, found, err := s.Find(t.Context(), "7K4Q2-X2M90"); found || err != nil {
+		if got, found, err := incident.One(t.Context(), s, "7K4Q2-X2M90"); found || err != nil {
 			t.Errorf("another ID: %+v, %v", got, err)
 		}
 		due, err := s.DueIncidents(t.Context(), full.Due, 10)
@@ -84,6 +84,23 @@ func Incidents(t *testing.T, newIncidents func(t *testing.T) incident.Store) {
 		}
 		if diff := cmp.Diff([]incident.Incident{full}, due); diff != "" {
 			t.Errorf("due (-want +got):\n%s", diff)
+		}
+	})
+
+	t.Run("several by ID", func(t *testing.T) {
+		s := newIncidents(t)
+		other := incidentOf("210987654321", "7K4Q2-X2M91", t0.Add(time.Hour), time.Time{})
+		putIncident(t, s, full)
+		putIncident(t, s, other)
+		found, err := s.Find(t.Context(), []string{other.ID, full.ID, "7K4Q2-X2M90", other.ID})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(map[string]incident.Incident{full.ID: full, other.ID: other}, found); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		if found, err := s.Find(t.Context(), nil); len(found) != 0 || err != nil {
+			t.Errorf("none: %v, %v", found, err)
 		}
 	})
 
@@ -143,7 +160,7 @@ func Incidents(t *testing.T, newIncidents func(t *testing.T) incident.Store) {
 		settled := incidentOf("ab", "first", t0, time.Time{})
 		putIncident(t, s, settled)
 		check(at, 10, "second", "third")
-		if _, found, err := s.Find(t.Context(), "first"); !found || err != nil {
+		if _, found, err := incident.One(t.Context(), s, "first"); !found || err != nil {
 			t.Errorf("one that is not due any more: found %v, %v", found, err)
 		}
 	})
@@ -172,7 +189,7 @@ func Incidents(t *testing.T, newIncidents func(t *testing.T) incident.Store) {
 			})
 		}
 		wg.Wait()
-		if got, _, err := s.Find(t.Context(), full.ID); err != nil || got.Events != n*each {
+		if got, _, err := incident.One(t.Context(), s, full.ID); err != nil || got.Events != n*each {
 			t.Errorf("%d events, want %d (%v)", got.Events, n*each, err)
 		}
 	})
@@ -185,13 +202,13 @@ func Incidents(t *testing.T, newIncidents func(t *testing.T) incident.Store) {
 			context.Canceled) {
 			t.Errorf("Amend: %v, want context.Canceled", err)
 		}
-		if _, _, err := s.Find(ctx, full.ID); !errors.Is(err, context.Canceled) {
+		if _, _, err := incident.One(ctx, s, full.ID); !errors.Is(err, context.Canceled) {
 			t.Errorf("Find: %v, want context.Canceled", err)
 		}
 		if _, err := s.DueIncidents(ctx, t0, 1); !errors.Is(err, context.Canceled) {
 			t.Errorf("Unsettled: %v, want context.Canceled", err)
 		}
-		if _, found, err := s.Find(t.Context(), full.ID); found || err != nil {
+		if _, found, err := incident.One(t.Context(), s, full.ID); found || err != nil {
 			t.Errorf("stored: %v, %v", found, err)
 		}
 	})

@@ -73,7 +73,8 @@ func fullRows() (guard.Claim, repeats.Series) {
 			Kind: alert.Escalation, Finding: &f, AlertID: "abc", Series: "123456789012/s/root.activity", DeliveredTo: []string{"topic"},
 			IncidentPending: true,
 			Group:           "123456789012/s/root.activity/2025-03-01T12:00:00Z", Throttled: true, Soon: true,
-			Cut: &guard.Cut{Severity: detect.High, Late: true},
+			Cut:      &guard.Cut{Severity: detect.High, Late: true},
+			Incident: &alert.Incident{ID: "7K4Q2-X2M9P", Repeat: 1, Repeats: 2}, Cycle: 3,
 		}, repeats.Series{
 			Key: "123456789012/s/root.activity", Finding: &of,
 			Grants:   []repeats.Grant{{Claim: "c", Time: t0, At: t0.Add(time.Nanosecond), Severity: detect.High, Escalation: true}},

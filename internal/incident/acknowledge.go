@@ -8,7 +8,9 @@ import (
 	"strings"
 	"time"
 
+	"rootguard/internal/collection"
 	"rootguard/internal/detect"
+	"rootguard/internal/failure"
 	"rootguard/internal/guard"
 	"rootguard/internal/keys"
 	"rootguard/internal/worker"
@@ -99,7 +101,7 @@ func (d *Desk) AcknowledgeAll(ctx context.Context, ids []string, ack Ack, home s
 
 // give stores an acknowledgement or a snooze.
 func (d *Desk) give(ctx context.Context, id string, ack Ack) (in Incident, already bool, err error) {
-	in, found, err := d.book.store.Find(ctx, id)
+	in, found, err := One(ctx, d.book.store, id)
 	if err != nil {
 		return Incident{}, false, fmt.Errorf("looking for incident %s: %w", id, err)
 	}
@@ -131,6 +133,25 @@ func (d *Desk) give(ctx context.Context, id string, ack Ack) (in Incident, alrea
 		err = fmt.Errorf("putting off %s: %w", id, ErrNotResent)
 	}
 	return in, already, err
+}
+
+// Unacknowledged is collection.Incidents'. What cannot be read is sent: one mail too many is
+// the lesser harm.
+func (b *Book) Unacknowledged(ctx context.Context, resends []collection.Resend) ([]bool, error) {
+	ids := make([]string, len(resends))
+	for i := range resends {
+		ids[i] = resends[i].Incident
+	}
+	found, err := b.store.Find(ctx, ids)
+	if err != nil && failure.Retryable(err) {
+		return nil, fmt.Errorf("looking for %d incidents: %w", len(ids), err)
+	}
+	open := make([]bool, len(resends))
+	for i, r := range resends {
+		in, ok := found[r.Incident]
+		open[i] = !ok || in.Ack == nil && (r.Cycle == 0 || r.Cycle == in.Cycle)
+	}
+	return open, nil
 }
 
 // unsent is the acknowledgement or the snooze about which no note was sent yet.
@@ -260,7 +281,7 @@ func (d *Desk) takeWritten(ctx context.Context) error {
 // by a run that died, is known by the version of its row, also where another alert
 // has opened the incident again since.
 func (d *Desk) take(ctx context.Context, w Written) error {
-	in, found, err := d.book.store.Find(ctx, w.Incident)
+	in, found, err := One(ctx, d.book.store, w.Incident)
 	if err != nil {
 		return fmt.Errorf("looking for incident %s: %w", w.Incident, err)
 	}

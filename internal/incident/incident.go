@@ -222,7 +222,10 @@ type Book struct {
 	settings Settings
 }
 
-var _ guard.Incidents = (*Book)(nil)
+var (
+	_ guard.Incidents      = (*Book)(nil)
+	_ collection.Incidents = (*Book)(nil)
+)
 
 // NewBook returns a Book over a store.
 func NewBook(store Store, now func() time.Time, settings Settings) *Book {
@@ -525,7 +528,7 @@ func (d *Desk) renotify(ctx context.Context, in *Incident, r *run) error {
 		f := in.Finding
 		f.Title += fmt.Sprintf(" (repeat %d of %d)", passed, reported.Repeats)
 		if _, err := d.notices.Collect(ctx, of, guard.Notice{Finding: f, Claim: resendClaim(in, passed), Kind: alert.Resend,
-			Incident: reported, At: r.at}); err != nil {
+			Incident: reported, Cycle: cycle, At: r.at}); err != nil {
 			return err
 		}
 		r.collected++

@@ -129,7 +129,14 @@ func New(deps Deps, settings Settings) Parts {
 		Detector: deps.Detector, Ledger: deps.Ledger, Facts: deps.Facts, Publisher: deps.Publisher, Now: deps.Now,
 		Limiter: deps.Limiter, Deployments: deps.Deployments, AccountName: deps.AccountName, Live: deps.Deadlines != nil,
 	}
-	batches := collection.NewBatches(collection.Deps{Ledger: deps.Ledger, Now: deps.Now, Lease: settings.Lease, AccountName: deps.AccountName})
+	collect := collection.Deps{Ledger: deps.Ledger, Now: deps.Now, Lease: settings.Lease, AccountName: deps.AccountName}
+	var book *incident.Book
+	if deps.Incidents != nil {
+		book = incident.NewBook(deps.Incidents, deps.Now, incident.Settings{Resend: settings.Resend, Batch: settings.Batch,
+			AckFlags: settings.AckFlags})
+		core.Incidents, collect.Incidents = book, book
+	}
+	batches := collection.NewBatches(collect)
 	notes := rootsession.Notes{Claims: deps.Ledger}
 	core.Batches, core.RootSessions = batches, notes
 	if deps.FactRows != nil {
@@ -153,12 +160,6 @@ func New(deps Deps, settings Settings) Parts {
 	}
 	if deps.Suppressions != nil {
 		core.Suppressions = suppression.Register{Store: deps.Suppressions, Now: deps.Now}
-	}
-	var book *incident.Book
-	if deps.Incidents != nil {
-		book = incident.NewBook(deps.Incidents, deps.Now, incident.Settings{Resend: settings.Resend, Batch: settings.Batch,
-			AckFlags: settings.AckFlags})
-		core.Incidents = book
 	}
 
 	p.Guard = guard.New(core, settings.guard())

@@ -3,6 +3,7 @@ package dynamodb
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -96,26 +97,41 @@ func (s *Store) point(ctx context.Context, in *incident.Incident, now time.Time)
 }
 
 // Find is incident.Store'.
-func (s *Store) Find(ctx context.Context, id string) (in incident.Incident, found bool, err error) {
-	pointer := pointerRow(id)
-	rows, err := s.read(ctx, pointer)
+func (s *Store) Find(ctx context.Context, ids []string) (map[string]incident.Incident, error) {
+	pointers := make([]key, 0, len(ids))
+	for _, id := range slices.Compact(slices.Sorted(slices.Values(ids))) {
+		pointers = append(pointers, pointerRow(id))
+	}
+	rows, err := s.read(ctx, pointers...)
 	if err != nil {
-		return in, false, err
+		return nil, err
 	}
-	var incidentKey string
-	at := rows[pointer]
-	if err := at.decode(s.now(), &incidentKey); err != nil || incidentKey == "" {
-		return in, false, err
+	var unreadable []error
+	keys := make([]key, 0, len(rows))
+	for _, pointer := range pointers {
+		r := rows[pointer]
+		var incidentKey string
+		if err := r.decode(s.now(), &incidentKey); err != nil {
+			unreadable = append(unreadable, err)
+		}
+		if incidentKey != "" {
+			keys = append(keys, timedRow(incidentPrefix, incidentKey))
+		}
 	}
-	k := timedRow(incidentPrefix, incidentKey)
-	if rows, err = s.read(ctx, k); err != nil {
-		return in, false, err
+	if rows, err = s.read(ctx, keys...); err != nil {
+		return nil, err
 	}
-	r := rows[k]
-	if err := r.decode(s.now(), &in); err != nil {
-		return in, false, err
+	found := make(map[string]incident.Incident, len(keys))
+	for _, k := range keys {
+		r := rows[k]
+		var in incident.Incident
+		if err := r.decode(s.now(), &in); err != nil {
+			unreadable = append(unreadable, err)
+		} else if in.Key != "" {
+			found[in.ID] = in
+		}
 	}
-	return in, in.Key != "", nil
+	return found, errors.Join(unreadable...)
 }
 
 // DueIncidents is incident.Store'.

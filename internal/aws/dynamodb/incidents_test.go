@@ -2,17 +2,21 @@ package dynamodb_test
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	sdk "github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/google/go-cmp/cmp"
 
 	"rootguard/internal/announcement"
 	"rootguard/internal/aws/dynamodb"
 	"rootguard/internal/aws/dynamodb/dynamotest"
+	"rootguard/internal/collection"
 	"rootguard/internal/detect"
 	"rootguard/internal/failure"
 	"rootguard/internal/guard"
@@ -65,7 +69,7 @@ func TestAmendFaults(t *testing.T) {
 			if (err == nil) != tt.ok {
 				t.Errorf("got %v, want success %v", err, tt.ok)
 			}
-			in, found, err := s.Find(t.Context(), "7K4Q2-X2M9P")
+			in, found, err := incident.One(t.Context(), s, "7K4Q2-X2M9P")
 			if err != nil || !found || in.Events != tt.events {
 				t.Errorf("%d events, %v, want %d", in.Events, err, tt.events)
 			}
@@ -84,7 +88,7 @@ func TestAmendFaults(t *testing.T) {
 		if err := amend(t, s, bump); err != nil {
 			t.Fatal(err)
 		}
-		if in, _, err := s.Find(t.Context(), "7K4Q2-X2M9P"); err != nil || in.Events != 2 {
+		if in, _, err := incident.One(t.Context(), s, "7K4Q2-X2M9P"); err != nil || in.Events != 2 {
 			t.Errorf("%d events, %v, want 2", in.Events, err)
 		}
 	})
@@ -109,6 +113,35 @@ func TestAmendFaults(t *testing.T) {
 			t.Errorf("got %v, want a permanent error", err)
 		}
 	})
+}
+
+// TestUnreadableIncident holds that a row that cannot be read hides no other one from
+// who looks for both.
+func TestUnreadableIncident(t *testing.T) {
+	s, server, table := local(t, fixed)
+	for _, id := range []string{"7K4Q2-X2M9P", "7K4Q2-X2M91"} {
+		in := anIncident(t0)
+		in.ID = id
+		in.Key = strings.TrimSuffix(in.Key, "7K4Q2-X2M9P") + id
+		if err := amend(t, s, func([]incident.Incident) incident.Incident { return in }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text := func(v string) types.AttributeValue { return &types.AttributeValueMemberS{Value: v} }
+	if _, err := dynamotest.Client(server.URL).PutItem(t.Context(), &sdk.PutItemInput{TableName: &table, Item: map[string]types.AttributeValue{
+		"pk": text("ACCOUNT#a"), "sk": text("INCIDENT#2025-03-01T12:00:00Z/7K4Q2-X2M9P"), "doc": text(`{"key":5`), "ver": text("v"),
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	found, err := s.Find(t.Context(), []string{"7K4Q2-X2M9P", "7K4Q2-X2M91"})
+	if len(found) != 1 || found["7K4Q2-X2M91"].ID == "" || err == nil || failure.Retryable(err) {
+		t.Errorf("found %v, %v", found, err)
+	}
+	resends := []collection.Resend{{Incident: "7K4Q2-X2M9P"}, {Incident: "7K4Q2-X2M91"}}
+	book := incident.NewBook(s, time.Now, incident.Settings{})
+	if got, err := book.Unacknowledged(t.Context(), resends); err != nil || !slices.Equal(got, []bool{true, true}) {
+		t.Errorf("to be sent again: %v, %v", got, err)
+	}
 }
 
 // TestIncidentRows holds that an incident is in the index while it is due, and
@@ -138,7 +171,7 @@ func TestIncidentRows(t *testing.T) {
 		}
 	}
 	later.Store(int64(dynamodb.ClaimTTL))
-	if _, found, err := s.Find(t.Context(), "7K4Q2-X2M9P"); found || err != nil {
+	if _, found, err := incident.One(t.Context(), s, "7K4Q2-X2M9P"); found || err != nil {
 		t.Errorf("one that expired: found %v, %v", found, err)
 	}
 	if all, err := s.Incidents(t.Context(), "a"); len(all) != 0 || err != nil {
@@ -153,7 +186,7 @@ func TestIncidentRows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, found, err := s.Find(t.Context(), "7K4Q2-X2M9P"); !found || err != nil {
+	if _, found, err := incident.One(t.Context(), s, "7K4Q2-X2M9P"); !found || err != nil {
 		t.Errorf("written again: found %v, %v", found, err)
 	}
 }

@@ -99,7 +99,7 @@ func TestOldRows(t *testing.T) {
 	}
 	want("eve's second reminder is due, and bob's grace still runs", "first user.mfa.missing eve")
 
-	open, found, err := u.store.Find(t.Context(), "45XWK-RMF80")
+	open, found, err := incident.One(t.Context(), u.store, "45XWK-RMF80")
 	if err != nil || !found || open.Ack != nil {
 		t.Fatalf("the incident: found %v, %+v, %v", found, open, err)
 	}

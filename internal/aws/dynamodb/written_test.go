@@ -85,7 +85,7 @@ func TestWrittenByHand(t *testing.T) {
 			t.Errorf("writing %s again: %v", other, err)
 		}
 	}
-	if in, found, err := s.Find(t.Context(), id); !found || err != nil || in.Account != "a" {
+	if in, found, err := incident.One(t.Context(), s, id); !found || err != nil || in.Account != "a" {
 		t.Errorf("found by its ID: %+v, %v, %v", in, found, err)
 	}
 	// Another version of the row stays.
@@ -101,7 +101,7 @@ func TestWrittenByHand(t *testing.T) {
 		}
 	}
 	written(0)
-	if in, found, err := s.Find(t.Context(), id); !found || err != nil || in.ID != id {
+	if in, found, err := incident.One(t.Context(), s, id); !found || err != nil || in.ID != id {
 		t.Errorf("found by its ID, when it is cleared: %+v, %v, %v", in, found, err)
 	}
 	if _, err := client.UpdateItem(t.Context(), byHand(t, table, id)); err != nil {
