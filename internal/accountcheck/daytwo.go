@@ -16,8 +16,8 @@ import (
 
 // DayTwoReader asks an account what shows steps of day two.
 type DayTwoReader interface {
-	// Read asks one thing and keeps the answer. The error says for people why there
-	// is none.
+	// Read asks one thing, as of answers.At, and keeps the answer. The error says for
+	// people why there is none.
 	Read(ctx context.Context, account string, what daytwo.Read, answers *daytwo.Answers) error
 }
 
@@ -103,6 +103,7 @@ func (d *dayTwoRun) batch(ctx context.Context, due []Check) {
 	reads := daytwo.Reads(d.settings.DayTwo)
 	answers := make([]daytwo.Answers, len(due))
 	worker.Each(len(due), func(i int) {
+		answers[i].At = d.at
 		for _, what := range reads {
 			one, cancel := context.WithTimeout(ctx, dayTwoTimeout)
 			err := d.reader.Read(one, due[i].Account, what, &answers[i])

@@ -8,6 +8,8 @@ import (
 
 // Answers are what an account answered. A nil field was not asked, or not answered.
 type Answers struct {
+	At time.Time // of the check
+
 	Contact   *Contact
 	Policy    *Policy
 	Root      *Root
@@ -99,11 +101,10 @@ type EBS struct {
 	Default bool
 }
 
-// Drill is the last drill on record, and what is expected at a time.
+// Drill is the last drill on record, and what is expected.
 type Drill struct {
 	Policy drill.Policy
 	Last   drill.Last
-	At     time.Time
 }
 
 // Missed notes that a read got no answer, and why.

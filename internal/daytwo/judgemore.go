@@ -173,7 +173,7 @@ func judgeDrill(in *Input) Verdict {
 	if d == nil {
 		return unknown("what is on record was not read")
 	}
-	switch state, what := d.Policy.Judge(in.Status, d.Last, d.At); state {
+	switch state, what := d.Policy.Judge(in.Status, d.Last, in.Answers.At); state {
 	case drill.Done:
 		return done("%s", what)
 	case drill.Overdue:

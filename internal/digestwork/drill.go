@@ -97,7 +97,6 @@ type DrillReader struct {
 	Drill Drill
 	Facts guard.Facts
 	Rest  accountcheck.DayTwoReader
-	Now   func() time.Time
 }
 
 // Read is accountcheck.DayTwoReader's.
@@ -112,11 +111,10 @@ func (r DrillReader) Read(ctx context.Context, account string, what daytwo.Read,
 	if err != nil {
 		return fmt.Errorf("reading facts of account %s: %w", account, err)
 	}
-	at := r.Now().UTC()
-	last, err := r.Drill.last(ctx, account, facts, at)
+	last, err := r.Drill.last(ctx, account, facts, answers.At)
 	if err != nil {
 		return err
 	}
-	answers.Drill = &daytwo.Drill{Policy: r.Drill.Policy, Last: last, At: at}
+	answers.Drill = &daytwo.Drill{Policy: r.Drill.Policy, Last: last}
 	return nil
 }

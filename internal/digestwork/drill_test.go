@@ -132,8 +132,8 @@ func TestDrillOfAUser(t *testing.T) {
 		if _, err := facts.Add(t.Context(), tt.facts); err != nil {
 			t.Fatal(err)
 		}
-		in := daytwo.Input{Status: tt.status}
-		reader := digestwork.DrillReader{Drill: d, Facts: facts, Now: func() time.Time { return now }}
+		in := daytwo.Input{Status: tt.status, Answers: daytwo.Answers{At: now}}
+		reader := digestwork.DrillReader{Drill: d, Facts: facts}
 		if err := reader.Read(t.Context(), account, daytwo.ReadDrill, &in.Answers); err != nil {
 			in.Answers.Missed(daytwo.ReadDrill, err.Error())
 		}

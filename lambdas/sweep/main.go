@@ -41,7 +41,7 @@ func main() {
 		f.Deps.Tasks = append(f.Deps.Tasks, lambdahandler.CheckRoutes(f.Parts.Accounts, f.Config.HubAccount(), f.Placer))
 	}
 	steps := digestwork.DrillReader{
-		Drill: digestwork.Drill{Policy: f.Config.Drill, Announcements: f.Store}, Facts: f.Store, Now: time.Now,
+		Drill: digestwork.Drill{Policy: f.Config.Drill, Announcements: f.Store}, Facts: f.Store,
 		Rest: awsdaytwo.New(f.AWS, accounts, time.Now),
 	}
 	f.Deps.Tasks = append(f.Deps.Tasks, lambdahandler.SendDigest(f.Digest()))
