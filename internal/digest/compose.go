@@ -124,20 +124,46 @@ func (c *composer) title(n *alert.DigestCounts) string {
 		}
 	}
 	add(n.FailingChecks, one(n.FailingChecks, "failing check"))
+	if c.noHeartbeat() {
+		parts = append(parts, "no heartbeat")
+	}
 	add(n.OpenIncidents, one(n.OpenIncidents, "open incident"))
 	add(n.Regressed, fmt.Sprintf("%d of %s regressed", n.Regressed, one(n.Accounts, "account")))
 	add(n.AwaitingMFA, one(n.AwaitingMFA, "user")+" without MFA")
+	gaps := c.gaps(n)
+	add(gaps, one(gaps, "gap")+" in coverage")
+	add(n.Drills, one(n.Drills, "overdue drill"))
 	if len(parts) == 0 {
 		switch {
 		case n.Accounts == 0:
 			return "no account on record yet"
-		case n.InProgress > 0:
+		case n.InProgress > 0, c.in.Guard == nil, c.in.Guard.Checked.IsZero():
 			return fmt.Sprintf("%d of %s bootstrapped", n.Bootstrapped, one(n.Accounts, "account"))
 		default:
 			return fmt.Sprintf("all well, %s bootstrapped", one(n.Accounts, "account"))
 		}
 	}
 	return strings.Join(parts, ", ")
+}
+
+// gaps is how much the digest does not speak for: what is not covered, and what was not
+// read.
+func (c *composer) gaps(n *alert.DigestCounts) int {
+	g := c.in.Guard
+	if g == nil {
+		return 0
+	}
+	gaps := n.NotCovered + len(g.Failed)
+	if g.Refused != "" {
+		gaps++
+	}
+	return gaps
+}
+
+// noHeartbeat reports whether the checks ran and no heartbeat came through.
+func (c *composer) noHeartbeat() bool {
+	g := c.in.Guard
+	return g != nil && !g.Checked.IsZero() && g.Heartbeat.IsZero()
 }
 
 // one is a number and its noun: "1 account", "2 accounts".
@@ -418,6 +444,8 @@ func (c *composer) guard() alert.DigestSection {
 		title = fmt.Sprintf("ROOTGUARD ITSELF: %s, see rootguard doctor", one(len(g.Faults), "failing check"))
 	case g.Checked.IsZero():
 		title = "ROOTGUARD ITSELF: not checked yet"
+	case c.noHeartbeat():
+		title = "ROOTGUARD ITSELF: NO HEARTBEAT, the other checks pass"
 	}
 	s := section("guard", title)
 	faults := slices.Clone(g.Faults)

@@ -205,6 +205,45 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+// TestAllWell holds that a digest says that all is well only where each of its parts is.
+func TestAllWell(t *testing.T) {
+	title := func(in Input) string {
+		text, _ := Compose(in)
+		return text
+	}
+	if got := title(well()); got != "all well, 1 account bootstrapped" {
+		t.Errorf("the title is %q", got)
+	}
+	for _, tt := range []struct {
+		name, want string
+		change     func(*Input)
+	}{
+		{"a failing check", "1 failing check", func(in *Input) { in.Guard.Faults = []Fault{{Check: "trail"}} }},
+		{"no heartbeat", "no heartbeat", func(in *Input) { in.Guard.Heartbeat = time.Time{} }},
+		{"no check yet", "1 of 1 account bootstrapped", func(in *Input) { in.Guard = &Guard{} }},
+		{"from logs", "1 of 1 account bootstrapped", func(in *Input) { in.Guard = nil }},
+		{"an account without an answer", "2 gaps in coverage", func(in *Input) { in.Guard.Unreachable = Counted{2, []string{id(7), id(8)}} }},
+		{"a Region without a forwarder", "1 gap in coverage", func(in *Input) { in.Guard.Regions = []string{"af-south-1"} }},
+		{"no list of accounts", "1 gap in coverage", func(in *Input) { in.Guard.Refused = "AccessDeniedException" }},
+		{"a part that was not read", "1 gap in coverage", func(in *Input) { in.Guard.Failed = []string{"the suppressions: timeout"} }},
+		{"an overdue drill", "1 overdue drill", func(in *Input) {
+			in.Tally = tally(nil, Account{Status: status(id(1), "ddddddd"), Notes: []Note{{Topic: Drill, Account: id(1), Text: "never"}}})
+		}},
+		{"an open incident", "1 open incident", func(in *Input) {
+			in.Tally = tally(nil, Account{Status: status(id(1), "ddddddd"), Incidents: []Incident{{Account: id(1), ID: "X"}}})
+		}},
+		{"a user without MFA", "1 user without MFA", func(in *Input) { in.Tally = tally(nil, Account{Status: status(id(1), "ddddddd", user("bob", now))}) }},
+		{"a step that regressed", "1 of 1 account regressed", func(in *Input) { in.Tally = tally(nil, Account{Status: status(id(1), "rdddddd")}) }},
+		{"a step that is not done", "0 of 1 account bootstrapped", func(in *Input) { in.Tally = tally(nil, Account{Status: status(id(1), "pdddddd")}) }},
+	} {
+		in := well()
+		tt.change(&in)
+		if got := title(in); got != tt.want {
+			t.Errorf("%s: the title is %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
+
 // TestBounded holds that a digest of ten thousand accounts in trouble is a mail that a
 // person reads, and a message and a row that AWS takes.
 func TestBounded(t *testing.T) {
