@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -105,21 +104,18 @@ func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // TestAWSScripts runs the command as a user does who has rootguard deployed.
 func TestAWSScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/aws",
-		RequireExplicitExec: true,
-		RequireUniqueNames:  true,
+	runScripts(t, testscript.Params{
+		Dir: "testdata/aws",
 		Setup: func(env *testscript.Env) error {
 			c := newCloud(t)
 			env.Values["cloud"] = c
 			for name, value := range map[string]string{
-				"HOME": filepath.Join(env.WorkDir, "home"), "XDG_DATA_HOME": "", "ROOTGUARD_STORE": "", "LC_ALL": "C.UTF-8",
 				"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "eu-west-1", "AWS_EC2_METADATA_DISABLED": "true",
 				"AWS_ENDPOINT_URL_DYNAMODB": c.dynamo.URL, "AWS_ENDPOINT_URL_SQS": c.sqs.URL, "AWS_ENDPOINT_URL_SNS": c.sns.URL,
 				"AWS_ENDPOINT_URL_CLOUDTRAIL": c.history.URL, "AWS_ENDPOINT_URL_CLOUDFORMATION": c.api.URL,
 				"AWS_ENDPOINT_URL_SECURITYHUB": c.hub.URL, "AWS_ENDPOINT_URL_LAMBDA": c.api.URL, "AWS_ENDPOINT_URL_STS": c.api.URL,
 				"AWS_ENDPOINT_URL_IAM": c.iam.URL, "AWS_ENDPOINT_URL_S3": c.logs.URL, "AWS_ENDPOINT_URL_ORGANIZATIONS": c.org.URL,
-				"TABLE": c.table, "TOPIC": topicARN, "GORACE": "atexit_sleep_ms=0",
+				"TABLE": c.table, "TOPIC": topicARN,
 			} {
 				env.Setenv(name, value)
 			}

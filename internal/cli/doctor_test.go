@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"maps"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -137,16 +136,14 @@ func (h *hospital) breaks(ts *testscript.TestScript, fix bool, args []string) {
 // TestDoctorScripts runs the doctor as a user does.
 func TestDoctorScripts(t *testing.T) {
 	at := func(ts *testscript.TestScript) *hospital { return ts.Value("hospital").(*hospital) }
-	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/doctor",
-		RequireExplicitExec: true,
-		RequireUniqueNames:  true,
+	runScripts(t, testscript.Params{
+		Dir: "testdata/doctor",
 		Setup: func(env *testscript.Env) error {
 			h := newHospital(t)
 			env.Values["hospital"] = h
 			for name, value := range map[string]string{
-				"HOME": filepath.Join(env.WorkDir, "home"), "LC_ALL": "C.UTF-8", "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
-				"AWS_REGION": "eu-west-1", "AWS_EC2_METADATA_DISABLED": "true", "GORACE": "atexit_sleep_ms=0",
+				"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
+				"AWS_REGION": "eu-west-1", "AWS_EC2_METADATA_DISABLED": "true",
 			} {
 				env.Setenv(name, value)
 			}

@@ -2,33 +2,84 @@ package cli
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"rootguard/internal/testenv"
 )
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"rootguard": func() { os.Exit(Main()) }})
 }
 
+// plainCommand builds the command without the race detector, under which each start of it
+// takes four times as long, and returns its path.
+var plainCommand = sync.OnceValues(func() (string, error) {
+	path, err := filepath.Abs("../../.build/scripts/rootguard")
+	if err != nil {
+		return "", err
+	}
+	if out, err := exec.Command("go", "build", "-buildvcs=false", "-o", path, "../cmd/rootguard").CombinedOutput(); err != nil { //nolint:noctx // built once, for all tests
+		return "", fmt.Errorf("building the command: %w\n%s", err, out)
+	}
+	return path, nil
+})
+
+// runScripts runs the scripts of a folder. Under the race detector, the first use of
+// each subcommand in a script is watched, and the others are not.
+func runScripts(t *testing.T, p testscript.Params) {
+	t.Helper()
+	p.RequireExplicitExec, p.RequireUniqueNames = true, true
+	setup := p.Setup
+	p.Setup = func(env *testscript.Env) error {
+		env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
+		env.Setenv("XDG_DATA_HOME", "")
+		env.Setenv("ROOTGUARD_STORE", "")
+		env.Setenv("LC_ALL", "C.UTF-8")
+		if testenv.Race {
+			if err := watchFirst(t, env); err != nil {
+				return err
+			}
+		}
+		return setup(env)
+	}
+	testscript.Run(t, p)
+}
+
+// watchFirst puts a "rootguard" before the others of a script's PATH that starts the
+// test binary for the first use of each subcommand, and else the plain command.
+func watchFirst(t *testing.T, env *testscript.Env) error {
+	t.Helper()
+	plain, err := plainCommand()
+	if err != nil {
+		return err
+	}
+	watched, err := exec.LookPath("rootguard") // testscript.Main put it there
+	if err != nil {
+		return err
+	}
+	dir := t.TempDir()
+	chooser := fmt.Sprintf("#!/bin/sh\nif mkdir %q/used-\"$1\" 2>/dev/null; then exec %q \"$@\"; fi\nexec %q \"$@\"\n", dir, watched, plain)
+	if err := os.WriteFile(filepath.Join(dir, "rootguard"), []byte(chooser), 0o700); err != nil {
+		return err
+	}
+	env.Setenv("PATH", dir+string(filepath.ListSeparator)+env.Getenv("PATH"))
+	env.Setenv("GORACE", "atexit_sleep_ms=0") // else each command ends with a second's sleep
+	return nil
+}
+
 // TestScripts runs the command as a user does.
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script",
-		RequireExplicitExec: true,
-		RequireUniqueNames:  true,
-		Setup: func(env *testscript.Env) error {
-			env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
-			env.Setenv("XDG_DATA_HOME", "")
-			env.Setenv("ROOTGUARD_STORE", "")
-			env.Setenv("LC_ALL", "C.UTF-8")
-			env.Setenv("GORACE", "atexit_sleep_ms=0") // else each command ends with a second's sleep
-			return nil
-		},
+	runScripts(t, testscript.Params{
+		Dir:   "testdata/script",
+		Setup: func(*testscript.Env) error { return nil },
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exitCode,
 		},

@@ -5,7 +5,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -18,10 +17,8 @@ import (
 
 // TestPreflight runs the command against an EventBridge that can refuse.
 func TestPreflight(t *testing.T) {
-	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/preflight",
-		RequireExplicitExec: true,
-		RequireUniqueNames:  true,
+	runScripts(t, testscript.Params{
+		Dir: "testdata/preflight",
 		Setup: func(env *testscript.Env) error {
 			bus := eventbridgetest.New(t)
 			env.Values["bus"] = bus
@@ -39,8 +36,8 @@ func TestPreflight(t *testing.T) {
 			}))
 			t.Cleanup(organization.Close)
 			for name, value := range map[string]string{
-				"HOME": filepath.Join(env.WorkDir, "home"), "LC_ALL": "C.UTF-8", "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
-				"AWS_REGION": "eu-west-1", "AWS_EC2_METADATA_DISABLED": "true", "AWS_MAX_ATTEMPTS": "1", "GORACE": "atexit_sleep_ms=0",
+				"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
+				"AWS_REGION": "eu-west-1", "AWS_EC2_METADATA_DISABLED": "true", "AWS_MAX_ATTEMPTS": "1",
 				"AWS_ENDPOINT_URL_EVENTBRIDGE": bus.URL, "AWS_ENDPOINT_URL_ORGANIZATIONS": organization.URL,
 			} {
 				env.Setenv(name, value)
