@@ -71,13 +71,16 @@ fuzz: ## run each fuzz target for FUZZTIME (30s)
 CHECKS ?= 20000
 # SEED is where the random cases begin; empty is one by chance, which is printed.
 SEED ?=
-# The packages whose tests draw random cases, or leave some out under the race detector.
-SOAKED = $(filter-out ./internal/testenv ./$(NESTED),$(shell grep -rlE --include='*_test.go' 'testenv[.](Check|Size|Turn|Race)' infra internal lambdas | xargs -n1 dirname | sort -u | sed 's,^,./,'))
+# The packages with tests that draw random cases, or leave something to this target;
+# which of their tests those are, internal/cmd/soaked finds.
+SOAKED = $(filter-out ./internal/testenv ./internal/cmd/soaked ./$(NESTED),$(shell grep -rlE --include='*_test.go' 'testenv[.](Check|Size|Soak|Turn)' infra internal lambdas | xargs -n1 dirname | sort -u | sed 's,^,./,'))
 
-soak: ## all that the race detector is too slow for, and each property in CHECKS (20000) random cases from SEED (by chance)
+soak: ## what takes too long for make test, and each property in CHECKS (20000) random cases from SEED (by chance)
+	@mkdir -p $(BUILD)
+	@$(GO) build -o $(BUILD)/soaked ./internal/cmd/soaked
 	@seed=$(or $(SEED),$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')); \
 	echo "make soak CHECKS=$(CHECKS) SEED=$$seed"; \
-	$(GO) test -vet=off -timeout 240m $(SOAKED) -rapid.checks=$(CHECKS) -rapid.seed=$$seed && \
+	$(GO) test -vet=off -timeout 240m -exec $(abspath $(BUILD)/soaked) $(SOAKED) -rapid.checks=$(CHECKS) -rapid.seed=$$seed && \
 	cd $(NESTED) && $(GO) test -vet=off -timeout 240m . -rapid.checks=$(CHECKS) -rapid.seed=$$seed
 
 # PKG has one package mutated; N is how many changes are tried of it, for at most 10 minutes.

@@ -69,6 +69,16 @@ func set(t *testing.T, one *flag.Flag, value string) {
 	}
 }
 
+// Soak leaves a test, or a part of one, to make soak where the race detector watches:
+// what takes long in one goroutine, or in processes that it does not see. Each test
+// that calls this, Check, Size or Turn is run by make soak, see internal/cmd/soaked.
+func Soak(tb testing.TB) {
+	tb.Helper()
+	if Race {
+		tb.Skip("left to make soak: it takes long and the race detector would see little")
+	}
+}
+
 // Size is how large a test makes its load: full, or small under the race detector.
 func Size(full, small int) int {
 	if Race {
