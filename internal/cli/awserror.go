@@ -1,12 +1,14 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -24,8 +26,63 @@ type awsFault struct {
 	text string // what it is, and the fix
 }
 
-// in is an error's text with the fault in people's words.
-func (f awsFault) in(err error) string { return strings.Replace(err.Error(), f.raw, f.text, 1) }
+// inWords is an error's text with AWS's faults in people's words. What failed for one
+// reason in several places, such as each stack of a deployment, is one sentence.
+func inWords(err error) string {
+	text := err.Error()
+	faults := faultsOf(err)
+	for _, f := range faults {
+		text = strings.Replace(text, f.raw, f.text, 1)
+	}
+	type sentence struct {
+		before, fault, after string
+		alike                int
+	}
+	var all []*sentence
+	for line := range strings.SplitSeq(text, "\n") {
+		s := &sentence{before: line}
+		for _, f := range faults {
+			if before, after, ok := strings.Cut(line, f.text); ok {
+				*s = sentence{before: before, fault: f.text, after: after}
+				break
+			}
+		}
+		i := slices.IndexFunc(all, func(earlier *sentence) bool { return s.fault != "" && earlier.fault == s.fault })
+		if i < 0 {
+			all = append(all, s)
+			continue
+		}
+		all[i].alike++
+		all[i].after = cmp.Or(all[i].after, s.after)
+	}
+	lines := make([]string, len(all))
+	for i, s := range all {
+		if s.alike > 0 {
+			s.fault += "; " + plural(int64(s.alike), "more call") + " failed alike"
+		}
+		lines[i] = s.before + s.fault + s.after
+	}
+	return strings.Join(lines, "\n")
+}
+
+// faultsOf finds all faults in a tree of errors.
+func faultsOf(err error) []awsFault {
+	switch e := err.(type) { //nolint:errorlint // each error of the tree is looked at by itself
+	case *smithy.OperationError:
+		if text := faultText(e); text != "" {
+			return []awsFault{{e.Error(), text}}
+		}
+	case interface{ Unwrap() error }:
+		return faultsOf(e.Unwrap())
+	case interface{ Unwrap() []error }:
+		var all []awsFault
+		for _, one := range e.Unwrap() {
+			all = append(all, faultsOf(one)...)
+		}
+		return all
+	}
+	return nil
+}
 
 // Error codes that services share (IAM API Reference and the like, "Common Error
 // Types"; Amazon S3 API Reference, "Error responses").
@@ -39,6 +96,13 @@ var (
 	deniedCodes = []string{"Forbidden", "AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError",
 		"AuthorizationErrorException"}
 )
+
+// actionsOfS3 are the permissions that calls of Amazon S3 need, whose answers name
+// none (Amazon S3 User Guide, "Required permissions for Amazon S3 API operations").
+var actionsOfS3 = map[string]string{
+	"CreateBucket": "s3:CreateBucket", "GetObject": "s3:GetObject", "HeadBucket": "s3:ListBucket", "HeadObject": "s3:GetObject",
+	"ListObjectsV2": "s3:ListBucket", "PutObject": "s3:PutObject",
+}
 
 // permission is the one that an answer of AWS names.
 var permission = regexp.MustCompile(`not authorized to perform: ([a-z0-9-]+:[A-Za-z0-9]+)`)
@@ -101,6 +165,9 @@ func faultText(op *smithy.OperationError) string {
 		case is(deniedCodes):
 			if m := permission.FindStringSubmatch(api.ErrorMessage()); m != nil {
 				return "you have no permission " + m[1] + " (" + code + "); ask for it, or name a profile that has it with --profile"
+			}
+			if action := actionsOfS3[op.Operation()]; action != "" && op.Service() == "S3" {
+				return "you have no permission " + action + " (" + code + "); ask for it, or name a profile that has it with --profile"
 			}
 			return "you may not call " + call + " (" + code + "); ask for the permission, or name a profile that has it with --profile"
 		case op.Service() == "S3" && code == "BadRequest": // of a HEAD, which has no more to say

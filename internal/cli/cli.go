@@ -181,11 +181,7 @@ func outcome(sys system, parsed *kong.Context, err error) int {
 			"rootguard: reading the table: there is no such table in the Region; check --table (or ROOTGUARD_TABLE) and --region, or leave --table out, for the stack to say")
 		return exitError
 	default:
-		text := err.Error()
-		if fault, ok := awsFaultOf(err); ok {
-			text = fault.in(err)
-		}
-		fmt.Fprintln(sys.stderr, "rootguard:", label.CleanText(text))
+		fmt.Fprintln(sys.stderr, "rootguard:", label.CleanText(inWords(err)))
 		return exitError
 	}
 }

@@ -372,7 +372,7 @@ func (f deployFlags) begin(ctx context.Context, sys system) (*deployment, error)
 	}
 	cfg = awsenv.WithAttempts(cfg, changePatience)
 	d.cfg = cfg
-	wait := func(ctx context.Context) error { return pause(ctx, pollEvery) }
+	wait := func(ctx context.Context) error { return sys.wait(ctx, pollEvery) }
 	d.stacks = cloudformation.NewDeployer(cfg, "rootguard-"+strconv.FormatInt(sys.now().Unix(), 10), wait)
 	d.deployer = deploy.Deployer{
 		Bundle: bundle, Stacks: d.stacks, Remover: d.stacks,
@@ -688,7 +688,7 @@ func (d *deployment) confirm(ctx context.Context, plan *deploy.Plan, until time.
 			}
 		}
 		d.progress.draw(plural(int64(len(waiting)), "receiver") + " to confirm")
-		if err := pause(ctx, pollEvery); err != nil {
+		if err := d.sys.wait(ctx, pollEvery); err != nil {
 			return waiting, err
 		}
 	}
@@ -736,7 +736,8 @@ func (c destroyCmd) Run(ctx context.Context, sys system) error {
 		}
 	}
 	if len(there) == 0 {
-		return writeText(sys.stdout, "there is nothing to remove\n")
+		return writeText(sys.stdout, fmt.Sprintf("there is nothing to remove: account %s has no stack %s and no forwarder; for another account name its profile with --profile\n",
+			d.account, deploy.Target{Region: d.bundle.Home(), Name: d.bundle.Prefix}))
 	}
 	var out strings.Builder
 	for _, t := range there {

@@ -109,7 +109,7 @@ func deployedSettings(ctx context.Context, cfg aws.Config, stack string) (config
 		return settings, nil
 	}
 	return config.Config{},
-		fmt.Errorf("no function of the stack %s is in %s: either rootguard is not deployed there (make deploy), or name the stack with --stack or %s and its Region with --region", stack, cfg.Region, stackEnv)
+		fmt.Errorf("no function of the stack %s is in %s: either rootguard is not deployed there (rootguard deploy EMAIL, or make deploy), or name the stack with --stack or %s and its Region with --region", stack, cfg.Region, stackEnv)
 }
 
 // deployedVersion is the version that runs in the account.

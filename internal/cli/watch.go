@@ -218,11 +218,7 @@ func (w *watcher) run(ctx context.Context) error {
 				errors.Is(err, bolt.ErrNotStore) {
 				return err
 			}
-			text := err.Error()
-			if fault, ok := awsFaultOf(err); ok {
-				text = fault.in(err)
-			}
-			w.say(fmt.Sprintf("note: %s; reading again in %s\n", label.CleanText(text), w.every))
+			w.say(fmt.Sprintf("note: %s; reading again in %s\n", label.CleanText(inWords(err)), w.every))
 		default:
 			failures = 0
 			if err := w.show(&s, quietDays); err != nil {

@@ -446,7 +446,7 @@ func (d *Deployer) delete(ctx context.Context, targets []Target, report func(Tar
 			return nil
 		}
 		if err := d.Remover.Delete(ctx, targets[i]); err != nil {
-			return fmt.Errorf("deleting stack %s: %w", targets[i], err)
+			return err //nolint:wrapcheck // it names the stack
 		}
 		if stack, err = d.settled(ctx, targets[i]); err != nil {
 			return err
@@ -519,10 +519,14 @@ func (d *Deployer) finish(ctx context.Context, t Target, report func(Target, str
 // failure says why an operation failed, as far as CloudFormation does.
 func (d *Deployer) failure(ctx context.Context, s Stack, doing string) error {
 	reasons, err := d.Remover.Failures(ctx, s.Target)
-	if err != nil || len(reasons) == 0 {
+	is := fmt.Sprintf("%s stack %s: it is %s", doing, s.Target, cmp.Or(s.Status, "gone"))
+	if err != nil {
+		return fmt.Errorf("%s: %s; its events may say more: %w", is, cmp.Or(s.Reason, "CloudFormation gives no reason"), err)
+	}
+	if len(reasons) == 0 {
 		reasons = []string{cmp.Or(s.Reason, "CloudFormation gives no reason")}
 	}
-	return fmt.Errorf("%s stack %s: it is %s: %s", doing, s.Target, cmp.Or(s.Status, "gone"), strings.Join(reasons, "; "))
+	return fmt.Errorf("%s: %s", is, strings.Join(reasons, "; "))
 }
 
 func (d *Deployer) report(e Event) {
