@@ -131,6 +131,7 @@ func (d *Deployments) search(ctx context.Context, stack, region string, verdictO
 	of.Stack = stack
 	client := sdk.NewFromConfig(d.cfg, func(o *sdk.Options) { o.Region = region })
 	pages := sdk.NewDescribeStackEventsPaginator(client, &sdk.DescribeStackEventsInput{StackName: &stack}) // latest first
+	var rollback *types.StackEvent
 	for range maxPages {
 		if !pages.HasMorePages() {
 			break
@@ -152,20 +153,35 @@ func (d *Deployments) search(ctx context.Context, stack, region string, verdictO
 					ok = true
 				}
 			}
-			if began(e) {
+			switch {
+			case began(e):
 				of.Event, of.Began, of.Created = aws.ToString(e.EventId), at, e.ResourceStatus == types.ResourceStatusCreateInProgress
 				return of, true, nil
+			case !onStack(e):
+			case rollback != nil && strings.HasSuffix(string(e.ResourceStatus), "_FAILED"):
+				// It was asked for, with RollbackStack or ContinueUpdateRollback, and is an operation of its own.
+				of.Event, of.Began = aws.ToString(rollback.EventId), aws.ToTime(rollback.Timestamp)
+				return of, true, nil
+			case strings.HasSuffix(string(e.ResourceStatus), "ROLLBACK_IN_PROGRESS"):
+				rollback = e
 			}
 		}
 	}
 	return of, ok, nil
 }
 
+// onStack reports whether an event is about the stack itself.
+func onStack(e *types.StackEvent) bool {
+	return aws.ToString(e.ResourceType) == "AWS::CloudFormation::Stack" && aws.ToString(e.PhysicalResourceId) == aws.ToString(e.StackId)
+}
+
 // began reports whether an event is the first of an operation on its stack: of the
 // stack itself, the status that an operation begins with (AWS CloudFormation User Guide,
-// "Stack status codes").
+// "Stack status codes"). The rollback of an update that fails is part of it, and has no
+// such beginning; one that is asked for follows a status that ends in _FAILED (AWS
+// CloudFormation API Reference, RollbackStack and ContinueUpdateRollback).
 func began(e *types.StackEvent) bool {
-	return aws.ToString(e.ResourceType) == "AWS::CloudFormation::Stack" && aws.ToString(e.PhysicalResourceId) == aws.ToString(e.StackId) &&
+	return onStack(e) &&
 		(e.ResourceStatus == types.ResourceStatusUpdateInProgress || e.ResourceStatus == types.ResourceStatusCreateInProgress ||
 			e.ResourceStatus == types.ResourceStatusDeleteInProgress || e.ResourceStatus == types.ResourceStatusImportInProgress)
 }

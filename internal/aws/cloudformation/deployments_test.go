@@ -32,6 +32,13 @@ func TestCovers(t *testing.T) {
 	}
 	stacks := map[string][]string{
 		"us-east-1/rootguard": {
+			// A rollback that was asked for, of an update that was left as it failed.
+			begun("UPDATE_ROLLBACK_COMPLETE", "done", -3*time.Hour-2*time.Minute),
+			event(-3*time.Hour-time.Minute, "AWS::Lambda::Function", "rootguard-digest", ""),
+			begun("UPDATE_ROLLBACK_IN_PROGRESS", "asked-for", -3*time.Hour),
+			begun("UPDATE_FAILED", "failed", -2*time.Hour-2*time.Minute),
+			event(-2*time.Hour-time.Minute, "AWS::Lambda::Function", "rootguard-digest", ""),
+			begun("UPDATE_IN_PROGRESS", "to-fail", -2*time.Hour),
 			event(-time.Hour, "AWS::Lambda::Function", "rootguard-iamuser", ""),
 			event(0, "AWS::CloudFormation::Stack", stackID, ""),
 			event(time.Minute, "AWS::IAM::Policy", "rootg-Rootac-1ABC", `{"PolicyName":"p","Roles":["`+role+`"]}`),
@@ -76,10 +83,14 @@ func TestCovers(t *testing.T) {
 		f.EventName, f.EventTime = "ExecuteChangeSet", at.Add(after)
 		return f
 	}
+	later := func(f detect.Finding, after time.Duration) detect.Finding { f.EventTime = at.Add(after); return f }
+	digest := finding("lambda", "us-east-1", "rootguard-digest")
 	for name, tc := range map[string]struct {
 		f    detect.Finding
 		want string
 	}{
+		"an update that fails":       {later(digest, 2*time.Hour+time.Minute), "rootguard to-fail"},
+		"its rollback, as asked for": {later(digest, 3*time.Hour+time.Minute), "rootguard asked-for"},
 		"a function":                 {finding("lambda", "us-east-1", "rootguard-rootactivity"), "rootguard began"},
 		"by its ARN":                 {finding("lambda", "us-east-1", "arn:aws:lambda:us-east-1:111122223333:function:rootguard-rootactivity"), "rootguard began"},
 		"a role, by its policy":      {finding("iam", "us-east-1", role), "rootguard began"},
