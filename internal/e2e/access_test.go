@@ -33,14 +33,22 @@ var derivations = map[string]func(c *call, account string) ([]access, error){
 	"monitoring": cloudwatchAccesses,
 	"sns": ofParameter("TopicArn", map[string]string{"Publish": "", "GetTopicAttributes": "", "ListSubscriptionsByTopic": "", "GetDataProtectionPolicy": "ResourceArn",
 		"GetSubscriptionAttributes": "*", "GetSMSAttributes": "*", "GetSMSSandboxAccountStatus": "*"}),
-	"sqs":         sqsAccesses,
-	"iam":         iamAccesses,
-	"sts":         ofParameter("RoleArn", map[string]string{"AssumeRole": ""}),
-	"lambda":      lambdaAccesses,
-	"events":      eventsAccesses,
-	"cloudtrail":  ofParameter("", map[string]string{"DescribeTrails": "*", "GetTrailStatus": "Name", "GetEventSelectors": "TrailName"}),
-	"kms":         ofParameter("KeyId", map[string]string{"DescribeKey": ""}),
-	"securityhub": securityhubAccesses,
+	"sqs":            sqsAccesses,
+	"iam":            iamAccesses,
+	"sts":            ofParameter("RoleArn", map[string]string{"AssumeRole": ""}),
+	"lambda":         lambdaAccesses,
+	"events":         eventsAccesses,
+	"cloudtrail":     ofParameter("", map[string]string{"DescribeTrails": "*", "GetTrailStatus": "Name", "GetEventSelectors": "TrailName"}),
+	"kms":            ofParameter("KeyId", map[string]string{"DescribeKey": ""}),
+	"securityhub":    securityhubAccesses,
+	"cloudformation": cloudformationAccesses,
+}
+
+func cloudformationAccesses(c *call, account string) ([]access, error) {
+	if c.action != "DescribeStackEvents" {
+		return nil, errUnknown
+	}
+	return []access{{action: "cloudformation:" + c.action, resource: arnIn("cloudformation", c.region, account, "stack/"+c.form.Get("StackName")+"/0f1e")}}, nil
 }
 
 var errUnknown = errors.New("it is not known here")
