@@ -11,6 +11,7 @@ import (
 	"rootguard/internal/config"
 	"rootguard/internal/daytwo"
 	"rootguard/internal/detect"
+	"rootguard/internal/testenv"
 )
 
 // TestDayTwo runs the sweep as deployed with every step of day two, in the guard's
@@ -19,6 +20,7 @@ import (
 // denies leaves its steps unknown.
 func TestDayTwo(t *testing.T) {
 	t.Parallel()
+	testenv.Soak(t)
 	const role = "rootguard-member"
 	c := newCloud(t)
 	services := awsdaytwotest.New(t, account)

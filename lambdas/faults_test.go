@@ -96,7 +96,8 @@ func (c *cloud) stillDue(tb testing.TB) int {
 // TestSweepsOverlap has several processes sweep the same users at the same time.
 func TestSweepsOverlap(t *testing.T) {
 	t.Parallel()
-	n := testenv.Size(40, 20)
+	testenv.Soak(t)
+	const n = 40
 	c := newCloud(t)
 	c.due(t, account, n)
 	sweeps := make([]*lambdatest.Function, 4)
@@ -143,9 +144,10 @@ func TestSweepsOverlap(t *testing.T) {
 // DynamoDB, before or after it is done. The next sweep shows all the same.
 func TestSweepIsKilled(t *testing.T) {
 	t.Parallel()
+	testenv.Soak(t)
 	requests, copied := 0, 0
-	for n := 1; requests == 0; n += testenv.Size(1, 5) { // the race detector sees nothing in other processes
-		for _, done := range testenv.Turn(n, false, true) {
+	for n := 1; requests == 0; n++ {
+		for _, done := range []bool{false, true} {
 			c := newCloud(t)
 			c.due(t, account, 1)
 			f := c.start(t, "sweep")
@@ -179,7 +181,7 @@ func TestSweepIsKilled(t *testing.T) {
 		t.Errorf("a sweep makes only %d requests", requests)
 	}
 	// Between the alert and its mark are a read and a write, which is not done.
-	if copied < testenv.Size(1, 0) || copied > 3 {
+	if copied < 1 || copied > 3 {
 		t.Errorf("%d copies came in all", copied)
 	}
 }
@@ -216,7 +218,8 @@ func (c *cloud) leasesEnd(t *testing.T) {
 // memory. BenchmarkSweep has many more.
 func TestSweepOfMany(t *testing.T) {
 	t.Parallel()
-	n := testenv.Size(600, 60)
+	testenv.Soak(t)
+	const n = 600
 	c := newCloud(t)
 	c.due(t, account, n)
 	f, err := lambdatest.Start(t.Context(), lambdatest.Options{Binary: binary(t, "sweep"), Env: c.env, Timeout: 4 * time.Minute})

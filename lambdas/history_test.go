@@ -121,7 +121,8 @@ func sweeps(tb testing.TB, c *cloud, runs int, times func(run int) time.Time) in
 // the sweeps, none of which takes the memory that the history would.
 func TestHistoryGrows(t *testing.T) {
 	t.Parallel()
-	days := testenv.Size(90, 45)
+	testenv.Soak(t)
+	const days = 90
 	c, p := newCloud(t), &past{users: 10}
 	now := time.Now()
 	facts := p.begin(now.Add(-time.Duration(days) * 24 * time.Hour))

@@ -697,6 +697,7 @@ func (c *cloud) titles(t *testing.T) []string {
 // it until it has MFA.
 func TestSweep(t *testing.T) {
 	t.Parallel()
+	testenv.Soak(t)
 	const (
 		created  = "IAM user created: eve"
 		password = "Console password created for IAM user: eve"
@@ -778,6 +779,7 @@ func scheduled(at time.Time) []byte {
 // time, and closed; an account that is closed is dropped.
 func TestLooks(t *testing.T) {
 	t.Parallel()
+	testenv.Soak(t)
 	const role = "rootguard-member"
 	c := newCloud(t)
 	c.env[config.EnvMemberRole] = role

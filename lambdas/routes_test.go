@@ -8,6 +8,7 @@ import (
 	"rootguard/internal/accountcheck"
 	"rootguard/internal/config"
 	"rootguard/internal/detect"
+	"rootguard/internal/testenv"
 )
 
 // TestRoutes runs the deployed functions with routes by unit and tag: an alert names
@@ -15,6 +16,7 @@ import (
 // that answers or not.
 func TestRoutes(t *testing.T) {
 	t.Parallel()
+	testenv.Soak(t)
 	const role, payments = "rootguard-member", "ou-a1b2-11111111"
 	c := newCloud(t)
 	c.env[config.EnvRoutes] = `[{"name":"payments","ou":["Payments"]},{"name":"data","tag":["team=data"]}]`
