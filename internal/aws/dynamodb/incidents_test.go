@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/google/go-cmp/cmp"
@@ -253,5 +254,45 @@ func TestUnderIsPaged(t *testing.T) {
 		if errors.Is(err, enough) != (stop <= n) || got != min(stop, n) || server.Calls("Query")-before != queries {
 			t.Errorf("stopped at %d: %v, %d handed on, %d queries, want %d", stop, err, got, server.Calls("Query")-before, queries)
 		}
+	}
+}
+
+// asked notes what the client would retry for, and retries nothing.
+type asked struct {
+	aws.Retryer
+	errs []error
+}
+
+func (a *asked) IsErrorRetryable(err error) bool {
+	a.errs = append(a.errs, err)
+	return false
+}
+
+// TestWhoRetries holds that the client makes no request twice of its own accord, so
+// that tests may count them: an answer that was given is not lost.
+func TestWhoRetries(t *testing.T) {
+	server := dynamotest.New(t)
+	client := dynamotest.Client(server.URL)
+	options := client.Options()
+	retryer := &asked{Retryer: options.Retryer}
+	options.Retryer = retryer
+	s := dynamodb.New(sdk.New(options), dynamotest.Table(t, client), fixed)
+	const n = 120
+	for i := range n {
+		finding := &detect.Finding{Account: "a", EventTime: t0, Announced: &detect.Announced{ID: "x"}}
+		if err := put(s, guard.Claim{Key: "a/e" + strconv.Itoa(i), State: guard.Sent, Finding: finding}, repeats.Series{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list := func() (got int, err error) {
+		err = s.ClaimsDuring(t.Context(), "x", func(guard.Claim) error { got++; return nil })
+		return got, err
+	}
+	if got, err := list(); got != n || err != nil || len(retryer.errs) > 0 {
+		t.Errorf("%d of %d, %v; the client would have retried for %v", got, n, err, retryer.errs)
+	}
+	server.Inject("Query", 1, dynamotest.Fault{Code: "InternalServerError"})
+	if _, err := list(); err == nil || len(retryer.errs) != 1 {
+		t.Errorf("a request that fails: %v; the client would have retried for %v", err, retryer.errs)
 	}
 }

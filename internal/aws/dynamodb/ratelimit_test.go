@@ -61,6 +61,18 @@ func num(n int64) types.AttributeValue {
 
 func TestTokens(t *testing.T) {
 	l := newLimited(t)
+	checkTokens(t, l.Store)
+	for _, it := range l.server.Items(l.table) {
+		second, err := time.Parse(time.RFC3339, it.Str(config.TableSortKey))
+		if expires := it[config.TableTTL].N; err != nil || expires == nil || *expires != strconv.FormatInt(second.Add(10*time.Minute).Unix(), 10) {
+			t.Errorf("a row that is kept: %v, %v", it, err)
+		}
+	}
+}
+
+// checkTokens takes tokens of several seconds.
+func checkTokens(t *testing.T, l *dynamodb.Store) {
+	t.Helper()
 	later := second0.Add(time.Second)
 	for i, tt := range []struct {
 		second      time.Time
@@ -86,12 +98,13 @@ func TestTokens(t *testing.T) {
 			t.Errorf("%d: token %d, %v, %v; want %d, %v", i, token, ok, err, tt.want, tt.ok)
 		}
 	}
-	for _, it := range l.server.Items(l.table) {
-		second, err := time.Parse(time.RFC3339, it.Str(config.TableSortKey))
-		if expires := it[config.TableTTL].N; err != nil || expires == nil || *expires != strconv.FormatInt(second.Add(10*time.Minute).Unix(), 10) {
-			t.Errorf("a row that is kept: %v, %v", it, err)
-		}
-	}
+}
+
+// TestMotoTurns is TestTokens against another DynamoDB, where dynamotest.EndpointEnv
+// names one: `make e2e` has it run against moto.
+func TestMotoTurns(t *testing.T) {
+	client := dynamotest.Client(dynamotest.Endpoint(t))
+	checkTokens(t, dynamodb.New(client, dynamotest.Table(t, client), func() time.Time { return second0 }))
 }
 
 // TestTokensCost holds that a token is one request, and never more than two.

@@ -2,14 +2,20 @@ package sqs_test
 
 import (
 	"context"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sdk "github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"rootguard/internal/aws/sqs"
 	"rootguard/internal/aws/sqs/sqstest"
 	"rootguard/internal/cloudtrail"
 	"rootguard/internal/guard"
 	"rootguard/internal/redrive"
+	"rootguard/internal/testenv"
 )
 
 // accepting handles every message.
@@ -50,5 +56,35 @@ func TestLostReceipt(t *testing.T) {
 	now, waits = now.Add(7*time.Minute), 0
 	if sum := run(); sum != (redrive.Summary{Delivered: 3}) || waits != 0 || len(server.Bodies("failed")) != 0 {
 		t.Errorf("7 minutes later: got %+v after %d waits, want 3 delivered", sum, waits)
+	}
+}
+
+// once retries nothing, and has a test fail with the error that would be retried for.
+type once struct {
+	aws.Retryer
+	t *testing.T
+}
+
+func (o once) IsErrorRetryable(err error) bool {
+	o.t.Errorf("a request would be sent again for: %v", err)
+	return false
+}
+
+// TestFlake receives from fresh queues again and again: no answer gets lost on its way
+// through the client, which would hide messages from the one that is to have them.
+func TestFlake(t *testing.T) {
+	body := strings.Repeat("x", 3000)
+	for range testenv.Size(3, 30) {
+		server := sqstest.New(t)
+		options := client(server).Options()
+		options.Retryer = once{options.Retryer, t}
+		c := sdk.New(options)
+		for i := range 60 {
+			name := "q" + strconv.Itoa(i)
+			got, err := sqs.New(c, server.Send(name, body, body, body)).Receive(t.Context())
+			if err != nil || len(got) != 3 || server.Hidden(name) != 3 {
+				t.Fatalf("queue %d: %d of 3 messages, %v; %d are hidden", i, len(got), err, server.Hidden(name))
+			}
+		}
 	}
 }
