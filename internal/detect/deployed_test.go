@@ -117,3 +117,49 @@ func TestDigestFinding(t *testing.T) {
 		t.Errorf("%q", f.Detail)
 	}
 }
+
+// TestOfNewVersion pairs each call that CloudFormation makes for a new version with one
+// of the same name, or near it, that switches something off.
+func TestOfNewVersion(t *testing.T) {
+	fn, policy := fields{"functionName": "rootguard-sweep"}, fields{"roleName": "rootguard-SweepRole", "policyName": "p"}
+	with := func(of fields, name string, value any) fields {
+		f := fields{name: value}
+		for k, v := range of {
+			f[k] = v
+		}
+		return f
+	}
+	rule, schedule := fields{"name": "rootguard-root"}, fields{"name": "rootguard-sweep"}
+	for _, tt := range []struct {
+		call       string
+		parameters fields
+		want       bool
+	}{
+		{"events:PutRule", with(rule, "eventPattern", "{}"), true},
+		{"events:PutRule", with(rule, "state", "ENABLED"), true},
+		{"events:PutRule", with(rule, "state", "DISABLED"), false},
+		{"events:PutTargets", fields{"rule": "rootguard-root"}, true},
+		{"events:RemoveTargets", fields{"rule": "rootguard-root"}, false},
+		{"events:DisableRule", rule, false},
+		{"events:DeleteRule", rule, false},
+		{"lambda:UpdateFunctionCode20150331v2", fn, true},
+		{"lambda:UpdateFunctionConfiguration20150331v2", fn, true},
+		{"lambda:PutFunctionConcurrency20171031", with(fn, "reservedConcurrentExecutions", 1), true},
+		{"lambda:PutFunctionConcurrency20171031", with(fn, "reservedConcurrentExecutions", 0), false},
+		{"lambda:RemovePermission20150331v2", fn, true}, // a new one comes in its place
+		{"lambda:DeleteFunction20150331", fn, false},
+		{"iam:PutRolePolicy", policy, true},
+		{"iam:DeleteRolePolicy", policy, true},
+		{"iam:DeleteRole", policy, false},
+		{"scheduler:UpdateSchedule", with(schedule, "state", "ENABLED"), true},
+		{"scheduler:UpdateSchedule", with(schedule, "state", "DISABLED"), false},
+		{"sns:SetSubscriptionAttributes", fields{"subscriptionArn": "arn:aws:sns:us-east-1:1:rootguard-ops:1b2c", "attributeName": "FilterPolicy"}, false},
+		{"cloudformation:UpdateStack", fields{"stackName": "rootguard"}, true},
+		{"cloudformation:DeleteStack", fields{"stackName": "rootguard"}, false},
+	} {
+		o := new(Detector).Detect(record(tt.call, cfn, req(tt.parameters)).decode(t), nil)
+		if o.Kind != Matched || o.Finding.ID != GuardTampered || o.Finding.OfNewVersion != tt.want {
+			t.Errorf("%s of %v: %v %s, of a new version %v, want %v", tt.call, tt.parameters, o.Kind, o.Finding.ID, o.Finding.OfNewVersion, tt.want)
+		}
+	}
+}
