@@ -1,4 +1,9 @@
 // Package failure says which errors a retry can cure.
+//
+// An adapter marks with Permanent what the service will refuse every time, such as a
+// row that cannot be decoded. Every other error may pass, and what it was about stays
+// due. Where several errors are joined, one that may pass is enough for a retry: an
+// alert too many is better than one too few.
 package failure
 
 type permanentError struct{ err error }

@@ -1,4 +1,9 @@
 // Package keys makes the parts of the keys under which rows are stored, and the times in them.
+//
+// Records hold names of any length and content. Account and User escape them, so that
+// no name runs into the part after it; Bounded keeps a key within what every store
+// takes. Dated leaves out times that JSON cannot hold. An ID for people (ShortID,
+// ReadID) is two groups of five letters and digits, read in either case.
 package keys
 
 import (

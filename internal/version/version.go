@@ -1,4 +1,7 @@
 // Package version knows which version of rootguard a binary is of.
+//
+// A release has it from the linker, a binary built from a checkout its commit from the
+// Go toolchain. Functions get no release: the same code must make the same archive.
 package version
 
 import "runtime/debug"

@@ -1,4 +1,9 @@
-// Package account looks up which Regions the account has enabled.
+// Package account asks AWS Account Management about one account: which Regions it has
+// enabled, for doctor and the health check, and whether it has a security contact, for
+// the steps of day two.
+//
+// Every call is about the account whose credentials it is made with. The Regions that
+// are being enabled count as enabled.
 package account
 
 import (

@@ -1,4 +1,9 @@
 // Package budgets looks up whether a budget of AWS Budgets reports to a receiver.
+//
+// A budget without a notification, and a notification to a topic without a confirmed
+// subscription, reach no one. So the notifications of each budget are read, and for
+// topics also who subscribes to them. An account without any budget is an answer and no
+// error.
 package budgets
 
 import (

@@ -1,4 +1,10 @@
-// Package cloudformation looks up what a deployed stack reports.
+// Package cloudformation is rootguard's use of AWS CloudFormation.
+//
+// A Deployer makes change sets for rootguard's own stacks, starts them and removes the
+// stacks: `rootguard deploy` and `rootguard undeploy` work by it. Deployments say
+// whether a call on one of rootguard's resources was part of an update of its stacks,
+// so that an update is one note and not an alert for each resource. Outputs are what a
+// deployed stack says of itself, by which the other commands find it.
 package cloudformation
 
 import (

@@ -1,4 +1,8 @@
 // Package cloudwatch looks up alarms, what mutes them, and metrics.
+//
+// It serves the health check: an alarm that is muted, or has no action, reports
+// nothing, and a metric without data has the sum 0. Names are searched by their prefix;
+// metrics are read some hundred a call.
 package cloudwatch
 
 import (

@@ -1,4 +1,7 @@
 // Package ec2 looks up whether new volumes of Amazon EBS are encrypted.
+//
+// The setting is one of a Region. Only that of the Region that is asked is read: this is
+// one step of day two, and not an inventory.
 package ec2
 
 import (

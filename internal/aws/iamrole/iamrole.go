@@ -1,4 +1,8 @@
 // Package iamrole looks up what an IAM role allows, and who may assume it.
+//
+// The health check compares the roles of rootguard's functions with what was deployed:
+// inline policies, attached ones, boundary and trust. A role with more inline policies
+// than rootguard's have is not read whole.
 package iamrole
 
 import (

@@ -1,4 +1,7 @@
 // Package kms looks up whether a key can be used.
+//
+// rootguard's topics, queues and table may be encrypted with a key of the operator. One
+// that is disabled or about to be deleted stops alerts, which the health check reports.
 package kms
 
 import (

@@ -1,4 +1,8 @@
 // Package lambda looks up how a deployed function is set, and calls it.
+//
+// The commands find the guard by the environment of its functions, so that they work
+// with the settings that are in force. The health check compares code, settings and what
+// is done with failed events with what was deployed.
 package lambda
 
 import (

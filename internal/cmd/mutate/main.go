@@ -1,7 +1,7 @@
 // Command mutate measures how much of a package's code its tests hold: it makes
 // small changes to the code, one at a time, and counts those that no test notices.
 //
-//	mutate [-n 100] [-seed 1] [-for 10m] [-grace 20s] [-min 0] [-by PACKAGE] PACKAGE...
+//	mutate [-n 100] [-seed 1] [-for 10m] [-grace 20s] [-checks 0] [-min 0] [-by PACKAGE] PACKAGE...
 //
 // A change that does not compile counts for nothing: `go test` exits with 1 there as
 // where a test fails, which tools that check that alone take for a test's merit. Nor
@@ -20,6 +20,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -40,6 +41,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	seed := flags.Uint64("seed", 1, "of the chance by which they are drawn")
 	most := flags.Duration("for", 10*time.Minute, "how long to try changes of a package; the rest is not tried")
 	grace := flags.Duration("grace", 20*time.Second, "how much longer than three times what they take as it is the tests may take")
+	checks := flags.Int("checks", 0, "how many random cases of each property are tried; 0 is as many as the tests say")
 	by := flags.String("by", "", "the package whose tests are run; default: each package's own")
 	least := flags.Float64("min", 0, "the share of changes that tests must notice, in percent")
 	if err := flags.Parse(args); err != nil {
@@ -54,7 +56,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		if err != nil {
 			return err
 		}
-		p.by = &p
+		p.by, p.checks = &p, *checks
 		if *by != "" {
 			tested, err := find(ctx, *by)
 			if err != nil {
@@ -92,7 +94,8 @@ type pkg struct {
 
 	TestImports, XTestImports []string
 
-	by *pkg // whose tests are run
+	by     *pkg // whose tests are run
+	checks int  // random cases of each property, if not 0
 }
 
 func find(ctx context.Context, name string) (p pkg, err error) {
@@ -195,6 +198,9 @@ func (p *pkg) one(ctx context.Context, dir string, c *change, limit time.Duratio
 	args := []string{"-test.failfast"}
 	if slices.Contains(slices.Concat(p.by.TestImports, p.by.XTestImports), "pgregory.net/rapid") {
 		args = append(args, "-rapid.nofailfile") // a case that a change fails is none to keep
+		if p.checks > 0 {
+			args = append(args, "-rapid.checks="+strconv.Itoa(p.checks))
+		}
 	}
 	tests := exec.CommandContext(bounded, test, args...) //nolint:gosec // made here
 	tests.Dir, tests.WaitDelay = p.by.Dir, time.Second

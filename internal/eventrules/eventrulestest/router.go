@@ -1,4 +1,9 @@
 // Package eventrulestest delivers records to rules as EventBridge does, for tests.
+//
+// A Router compiles the deployed patterns by the matcher of package eventpattern. It
+// knows the bus of each Region, and that read-only management events reach those rules
+// alone that ask for them (Amazon EventBridge User Guide, "AWS service events delivered
+// via AWS CloudTrail").
 package eventrulestest
 
 import (
