@@ -79,7 +79,7 @@ func TestReconcileByReportAsks(t *testing.T) {
 		{"MFA gone", func(l *land, _ *reportsFake) { l.iam.users[home][0].MFA = false }, 1, bootstrap.MFAPending},
 		{"password gone", func(l *land, _ *reportsFake) { l.iam.users[home][0].Password = false }, 1, bootstrap.MFANotNeeded},
 		{"renamed", func(l *land, _ *reportsFake) { l.iam.users[home][0].name = "evelyn" }, 1, bootstrap.MFAOn},
-		{"made anew under the name after the report", func(l *land, f *reportsFake) {
+		{"made again under the name after the report", func(l *land, f *reportsFake) {
 			f.spoil = func(csv string) string { return strings.Replace(csv, "eve,20", "eve,19", 1) }
 		}, 1, bootstrap.MFAOn},
 		{"no report", func(_ *land, f *reportsFake) { f.deny = errDenied }, 2, bootstrap.MFAOn},

@@ -55,7 +55,7 @@ func TestJudgedByEventTime(t *testing.T) {
 	}
 	f = wiretest.Finding(detect.GuardTampered, detect.Critical, "AIDA", 11, from.Add(time.Minute))
 	if f := s.MustHandle(t, s.Record(f), guard.Alerted).Outcome.Finding; f.Announced != nil {
-		t.Errorf("what somebody else did: %+v", f)
+		t.Errorf("what another did: %+v", f)
 	}
 	undated := s.SignIn(12, time.Time{})
 	if f := s.MustHandle(t, undated, guard.Alerted).Outcome.Finding; f.Severity != detect.Critical {
@@ -123,9 +123,9 @@ func TestUnknownAnnouncementsLowerNothing(t *testing.T) {
 	s.MustHandle(t, rec, guard.Duplicate)
 }
 
-// TestAnnounceIsToldFirst makes every call of announcing go wrong in every way:
+// TestAnnounceIsReportedFirst makes every call of announcing go wrong in every way:
 // nothing counts that no one was reported.
-func TestAnnounceIsToldFirst(t *testing.T) {
+func TestAnnounceIsReportedFirst(t *testing.T) {
 	for _, fault := range []fake.Fault{fake.FailBefore, fake.FailAfter, fake.CrashBefore, fake.CrashAfter} {
 		for call := 1; ; call++ {
 			s := wiretest.NewWatched()

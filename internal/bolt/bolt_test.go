@@ -191,7 +191,7 @@ func TestQueries(t *testing.T) {
 	closeStore(t, readOnly)
 }
 
-func TestClaimsEndsWhereItIsTold(t *testing.T) {
+func TestClaimsEndsWhereItIsStopped(t *testing.T) {
 	s := newStore(t)
 	for i := range 3 {
 		k := strconv.Itoa(i)

@@ -59,7 +59,7 @@ func TestAboutIsEnough(t *testing.T) {
 
 // TestAboutLeavesOthersOut: one pass is enough where no one was renamed.
 func TestAboutLeavesOthersOut(t *testing.T) {
-	facts := factsOf(t, []told{
+	facts := factsOf(t, []reported{
 		at(0, createUser("alice", aliceID)), at(1, createUser("bob", "AIDABOB")), at(2, signIn(iamUser("bob", "AIDABOB"), "Yes")),
 		at(3, setPassword("alice", false)), at(4, createGroup("ops")), at(5, join("ops", "alice")), at(6, join("ops", "bob")), at(7, signIn(root, "Yes")),
 		checked(8, LiveFact{UserID: aliceID, Gone: true}), checked(9, LiveFact{UserID: "AIDABOB", Gone: true}),

@@ -101,7 +101,7 @@ func TestCompactionChangesNoStatus(t *testing.T) {
 // TestCompactionIsBounded: what is left of years of sign-ins depends on what
 // changed and not on how often one signed in.
 func TestCompactionIsBounded(t *testing.T) {
-	story := []told{at(0, createUser("alice", aliceID)), at(1, setPassword("alice", false)), at(2, enableMFA("alice", app))}
+	story := []reported{at(0, createUser("alice", aliceID)), at(1, setPassword("alice", false)), at(2, enableMFA("alice", app))}
 	for day := range 400 {
 		h := float64(24 * day)
 		story = append(story, at(h+3, signIn(iamUser("alice", aliceID), "Yes")),
@@ -137,7 +137,7 @@ func TestCompactionIsBounded(t *testing.T) {
 // and what comes after does not move it on: a deadline stays where it is.
 func TestLateDividesAStreak(t *testing.T) {
 	store := kept{}
-	story := []told{at(0, createUser("alice", aliceID)), at(1, setPassword("alice", false))}
+	story := []reported{at(0, createUser("alice", aliceID)), at(1, setPassword("alice", false))}
 	for day := range 30 {
 		story = append(story, at(float64(24*day+2), signIn(iamUser("alice", aliceID), "No")))
 	}
@@ -169,7 +169,7 @@ func TestLateDividesAStreak(t *testing.T) {
 // TestYoungFactsStay: an event that comes two days late finds what followed it.
 func TestYoungFactsStay(t *testing.T) {
 	alice := iamUser("alice", aliceID)
-	story := []told{at(0, createUser("alice", aliceID)), at(1, setPassword("alice", false)), at(2, enableMFA("alice", app)),
+	story := []reported{at(0, createUser("alice", aliceID)), at(1, setPassword("alice", false)), at(2, enableMFA("alice", app)),
 		at(10, signIn(alice, "Yes")), at(11, signIn(alice, "Yes")), at(12, signIn(alice, "Yes")), at(13, signIn(alice, "Yes"))}
 	late := at(10.5, disableMFA("alice", app))
 	store := kept{}
@@ -185,7 +185,7 @@ func TestYoungFactsStay(t *testing.T) {
 // TestRootChecksAreCompacted holds that of live checks of root with one answer the
 // first is left, and that another answer is kept too.
 func TestRootChecksAreCompacted(t *testing.T) {
-	var story []told
+	var story []reported
 	for hour := range 24 * 30 {
 		mfa := 0
 		if hour >= 24*20 {
@@ -208,7 +208,7 @@ func TestRootChecksAreCompacted(t *testing.T) {
 // TestStreakIsOfNoSession holds that a streak of root's sessions names the key of
 // none of them, however many follow.
 func TestStreakIsOfNoSession(t *testing.T) {
-	var story []told
+	var story []reported
 	for day, key := range []string{"ASIA1", "ASIA2", "ASIA3", "ASIA4"} {
 		story = append(story, at(float64(24*day), rootList(key, after(float64(24*day)))))
 	}

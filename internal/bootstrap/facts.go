@@ -76,9 +76,9 @@ func LiveFactOf(account string, at time.Time, live LiveFact) Fact {
 	}
 }
 
-// MFAMissingToldFact notes that a user's gap was alerted. stage says of
+// MFAMissingAlertedFact notes that a user's gap was alerted. stage says of
 // which alert about it, "" being the first.
-func MFAMissingToldFact(account string, u *UserStatus, gap MFAGap, stage string) Fact {
+func MFAMissingAlertedFact(account string, u *UserStatus, gap MFAGap, stage string) Fact {
 	id := string(MFAMissingTold) + "/" + cmp.Or(u.UserID, u.Name) + "/" + gap.Deadline.UTC().Format(time.RFC3339)
 	if stage != "" {
 		id += "/" + stage

@@ -121,8 +121,8 @@ func TestFactsOf(t *testing.T) {
 			Account: account, ID: "user_policy_granted/e1", Kind: UserPolicyGranted, Time: after(1), EventID: "e1", Actor: "Operator/ops", UserName: "alice", Policy: "x", What: "PutUserPolicy (x)"}}},
 		{"group joined", join("ops", "alice"), []Fact{{
 			Account: account, ID: "group_joined/e1", Kind: GroupJoined, Time: after(1), EventID: "e1", Actor: "Operator/ops", UserName: "alice", Group: "ops", What: "AddUserToGroup (ops)"}}},
-		{"group joined, not told which", iamCall(operator, "AddUserToGroup", fields{"userName": "alice"}), nil},
-		{"group policy, not told of which", iamCall(operator, "AttachGroupPolicy", fields{"policyArn": adminARN}), nil},
+		{"group joined, not named", iamCall(operator, "AddUserToGroup", fields{"userName": "alice"}), nil},
+		{"group policy, of which is not known", iamCall(operator, "AttachGroupPolicy", fields{"policyArn": adminARN}), nil},
 		{"group renamed", iamCall(operator, "UpdateGroup", fields{"groupName": "ops", "newGroupName": "sre"}), []Fact{{
 			Account: account, ID: "group_renamed/e1", Kind: GroupRenamed, Time: after(1), EventID: "e1", Actor: "Operator/ops", Group: "ops", NewName: "sre", What: "UpdateGroup"}}},
 		{"group moved", iamCall(operator, "UpdateGroup", fields{"groupName": "ops", "newPath": "/x/"}), nil},
@@ -274,7 +274,7 @@ func callOf(t *testing.T, key string) cloudtrail.Record {
 }
 
 func TestFactSurvivesAStore(t *testing.T) {
-	for _, f := range append(factsOf(t, []told{
+	for _, f := range append(factsOf(t, []reported{
 		at(1, assumeRoot("ASIAT")), at(2, rootList("ASIA1", after(2))), at(3, setPassword("alice", true)), at(4, signIn(alice, "No")),
 	}), LiveFactOf(account, after(5), LiveFact{UserID: aliceID, ConsoleLogin: ptr(true), MFADevices: []string{app}})) {
 		text, err := json.Marshal(f)
@@ -297,7 +297,7 @@ func TestQuarantineFact(t *testing.T) {
 	made := func(kind FactKind, hours float64) Fact {
 		return QuarantineFact(account, kind, "alice", aliceID, quarantineARN, "c1", after(hours), "rootguard", "why")
 	}
-	facts := append(factsOf(t, []told{at(1, createUser("alice", aliceID)), at(2, attach("alice", quarantineARN))}),
+	facts := append(factsOf(t, []reported{at(1, createUser("alice", aliceID)), at(2, attach("alice", quarantineARN))}),
 		made(UserQuarantined, 2.1), made(UserQuarantined, 2.2))
 	u := Fold(account, facts, DefaultOptions(), after(3)).Users[0]
 	if u.Quarantined == nil || !u.Quarantined.Time.Equal(after(2)) || u.Quarantined.Actor != "Operator/ops" {
@@ -307,7 +307,7 @@ func TestQuarantineFact(t *testing.T) {
 		t.Error("quarantined by a policy that is not the one")
 	}
 	if a, b := made(UserQuarantined, 2.1), made(UserQuarantined, 2.2); a.ID != b.ID || !Merge(a, b).Time.Equal(a.Time) || !Merge(b, a).Time.Equal(a.Time) {
-		t.Errorf("told twice: %+v, %+v", a, b)
+		t.Errorf("reported twice: %+v, %+v", a, b)
 	}
 	facts = append(facts, made(UserReleased, 3))
 	if u := Fold(account, facts, DefaultOptions(), after(4)).Users[0]; u.Quarantined != nil {

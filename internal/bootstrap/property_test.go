@@ -17,7 +17,7 @@ import (
 	"rootguard/internal/cloudtrail"
 )
 
-// world is a small AWS account that does what it is told, keeps its true state,
+// world is a small AWS account that obeys, keeps its true state,
 // and writes the records CloudTrail would write. It knows nothing of facts.
 type world struct {
 	tb       testing.TB
@@ -30,7 +30,7 @@ type world struct {
 	roles    map[string]*door // of those that are there
 	carried  bool             // there was an administrator once
 	devices  map[string]bool  // root's
-	told     bool             // something reported root's MFA
+	reported bool             // something reported root's MFA
 	everOn   bool             // root had MFA once
 	rootUsed []time.Time      // the true root at work
 	signedIn time.Time        // the administrator, for the first time
@@ -251,17 +251,17 @@ func (w *world) step(rt *rapid.T) {
 		delete(g.policies, adminARN)
 		w.emit(iamCall(operator, "DetachGroupPolicy", fields{"groupName": group, "policyArn": adminARN}))
 	case what == 19:
-		w.told, w.everOn = true, w.everOn || len(w.devices) > 0
+		w.reported, w.everOn = true, w.everOn || len(w.devices) > 0
 		w.rootUsed = append(w.rootUsed, w.now)
 		w.emit(signIn(root, map[bool]string{true: "Yes", false: "No"}[len(w.devices) > 0]))
 	case what == 20 && w.devices[serial]:
 		delete(w.devices, serial)
-		w.told = true
+		w.reported = true
 		w.rootUsed = append(w.rootUsed, w.now)
 		w.emit(rootDisableMFA(serial))
 	case what == 20:
 		w.devices[serial] = true
-		w.told, w.everOn = true, true
+		w.reported, w.everOn = true, true
 		w.rootUsed = append(w.rootUsed, w.now)
 		w.emit(rootEnableMFA(serial))
 	case what == 21:
@@ -297,7 +297,7 @@ func (w *world) step(rt *rapid.T) {
 	case what == 24 && has:
 		w.live = append(w.live, LiveFactOf(account, w.now, LiveFact{UserID: u.id, UserName: u.name, ConsoleLogin: ptr(u.password), MFADevices: slices.Sorted(maps.Keys(u.devices))}))
 	case what == 24:
-		w.told, w.everOn = true, w.everOn || len(w.devices) > 0
+		w.reported, w.everOn = true, w.everOn || len(w.devices) > 0
 		w.live = append(w.live, LiveFactOf(account, w.now, LiveFact{AccountMFAEnabled: ptr(min(len(w.devices), 1)), AccountAccessKeysPresent: ptr(0)}))
 	}
 	w.settle()
@@ -330,9 +330,9 @@ func TestOrderAndRepeatsDoNotMatter(t *testing.T) {
 		w.records = w.records[min(lost, len(w.records)):]
 		asOf := w.now.Add(rapid.SampledFrom([]time.Duration{-time.Hour, 0, 25 * time.Hour, 40 * 24 * time.Hour}).Draw(rt, "as of"))
 
-		told := w.history()
+		reported := w.history()
 		unique := map[string]Fact{}
-		for _, f := range told {
+		for _, f := range reported {
 			if old, ok := unique[f.ID]; ok {
 				f = Merge(old, f)
 			}
@@ -343,11 +343,11 @@ func TestOrderAndRepeatsDoNotMatter(t *testing.T) {
 		})
 		want := Fold(account, sorted, withNamedRole(), asOf)
 
-		more := rapid.SliceOfN(rapid.IntRange(0, max(len(told)-1, 0)), 0, 20).Draw(rt, "repeated")
-		arrived := slices.Clone(told)
-		if len(told) > 0 {
+		more := rapid.SliceOfN(rapid.IntRange(0, max(len(reported)-1, 0)), 0, 20).Draw(rt, "repeated")
+		arrived := slices.Clone(reported)
+		if len(reported) > 0 {
 			for _, i := range more {
-				arrived = append(arrived, told[i])
+				arrived = append(arrived, reported[i])
 			}
 		}
 		arrived = rapid.Permutation(arrived).Draw(rt, "arrival")
@@ -380,11 +380,11 @@ func TestStatusIsTheTruth(t *testing.T) {
 
 		wantMFA := Unknown
 		switch {
-		case w.told && len(w.devices) > 0:
+		case w.reported && len(w.devices) > 0:
 			wantMFA = Done
-		case w.told && w.everOn:
+		case w.reported && w.everOn:
 			wantMFA = Regressed
-		case w.told:
+		case w.reported:
 			wantMFA = Pending
 		}
 		if got := stepOf(t, st, RootMFA); got.State != wantMFA {
@@ -489,6 +489,6 @@ func (w *world) compare(rt *rapid.T, p *person, got UserStatus, asOf time.Time, 
 		have.MFAGaps = append(have.MFAGaps, g)
 	}
 	if diff := gocmp.Diff(want, have); diff != "" {
-		rt.Errorf("user %s (-true +told):\n%s", p.id, diff)
+		rt.Errorf("user %s (-true +reported):\n%s", p.id, diff)
 	}
 }

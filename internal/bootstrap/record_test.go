@@ -179,17 +179,17 @@ func (c call) record(tb testing.TB, at time.Time, eventID string) cloudtrail.Rec
 }
 
 // reported is a call, or a live check, at a time of the story.
-type told struct {
+type reported struct {
 	hours float64
 	call  call
 	live  *LiveFact
 }
 
-func at(hours float64, c call) told          { return told{hours: hours, call: c} }
-func checked(hours float64, l LiveFact) told { return told{hours: hours, live: &l} }
+func at(hours float64, c call) reported          { return reported{hours: hours, call: c} }
+func checked(hours float64, l LiveFact) reported { return reported{hours: hours, live: &l} }
 
 // factsOf are the facts of a story, event n being "e00n".
-func factsOf(tb testing.TB, story []told) []Fact {
+func factsOf(tb testing.TB, story []reported) []Fact {
 	tb.Helper()
 	var facts []Fact
 	for i, s := range story {
@@ -203,7 +203,7 @@ func factsOf(tb testing.TB, story []told) []Fact {
 	return facts
 }
 
-func fold(tb testing.TB, hours float64, story ...told) Status {
+func fold(tb testing.TB, hours float64, story ...reported) Status {
 	tb.Helper()
 	st := Fold(account, factsOf(tb, story), DefaultOptions(), after(hours))
 	checkStatus(tb, st)

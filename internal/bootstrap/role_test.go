@@ -90,7 +90,7 @@ func TestRoleFacts(t *testing.T) {
 		{"everything inline", inlineRole(adminSet, "AwsSSOInlinePolicy", everything), all},
 		{"little inline", inlineRole(adminSet, "AwsSSOInlinePolicy", little), some},
 		{"signed in", enters(adminSet), signedIn},
-		{"signed in, issuer not told", signIn(noIssuer, "No"), signedIn},
+		{"signed in, issuer not reported", signIn(noIssuer, "No"), signedIn},
 		{"a role that only has such a name", signIn(madeUp, "No"), nil},
 		{"a session that root issued", signIn(byRoot, "No"), nil},
 		{"another kind of identity", signIn(elsewhere, "No"), nil},
@@ -112,8 +112,8 @@ func TestRoleFacts(t *testing.T) {
 }
 
 // setUp is Identity Center making an administrator's role in the account.
-func setUp(hours float64) []told {
-	return []told{at(hours, roleCall("CreateRole", adminSet)), at(hours, grantRole(adminSet, adminARN))}
+func setUp(hours float64) []reported {
+	return []reported{at(hours, roleCall("CreateRole", adminSet)), at(hours, grantRole(adminSet, adminARN))}
 }
 
 func roleLive(hours float64, role string, admin bool) Fact {
@@ -123,55 +123,55 @@ func roleLive(hours float64, role string, admin bool) Fact {
 func TestFederatedAdministrator(t *testing.T) {
 	const days = 24
 	rootless := checked(0.5, LiveFact{AccountMFAEnabled: ptr(0), AccountPasswordPresent: ptr(0), AccountAccessKeysPresent: ptr(0)})
-	safeRoot := []told{at(0.1, rootEnableMFA(rootKey)), checked(0.5, LiveFact{AccountMFAEnabled: ptr(1), AccountPasswordPresent: ptr(1), AccountAccessKeysPresent: ptr(0)})}
-	alice := func(more ...told) []told {
+	safeRoot := []reported{at(0.1, rootEnableMFA(rootKey)), checked(0.5, LiveFact{AccountMFAEnabled: ptr(1), AccountPasswordPresent: ptr(1), AccountAccessKeysPresent: ptr(0)})}
+	alice := func(more ...reported) []reported {
 		return append(admin(at(3.1, signIn(alice, "No")), at(3.2, changePassword("alice", aliceID)), at(3.3, enableMFA("alice", app))), more...)
 	}
 	for _, tc := range []struct {
 		name  string
-		story []told
+		story []reported
 		live  []Fact
 		roles []string // that the settings name
 		asOf  float64
 		want  string // states of the steps, one letter each
 		note  string // of admin_user
 	}{
-		{"as AWS advises", slices.Concat(safeRoot, setUp(1), []told{at(2, enters(adminSet))}), nil, nil, 2 + 30*days, "dddd--d", "federated: permission set AdministratorAccess of IAM Identity Center"},
-		{"root is still to be left alone", slices.Concat(safeRoot, setUp(1), []told{at(2, enters(adminSet))}), nil, nil, 3, "dddd--p", "federated"},
-		{"a member without root credentials", slices.Concat([]told{rootless}, setUp(1), []told{at(2, enters(adminSet))}), nil, nil, 3, "-ddd---", "federated"},
-		{"root's credentials are removed centrally, by logs alone", slices.Concat(setUp(1), []told{at(2, enters(adminSet)), at(3, assumeRoot("ASIAT")),
+		{"as AWS advises", slices.Concat(safeRoot, setUp(1), []reported{at(2, enters(adminSet))}), nil, nil, 2 + 30*days, "dddd--d", "federated: permission set AdministratorAccess of IAM Identity Center"},
+		{"root is still to be left alone", slices.Concat(safeRoot, setUp(1), []reported{at(2, enters(adminSet))}), nil, nil, 3, "dddd--p", "federated"},
+		{"a member without root credentials", slices.Concat([]reported{rootless}, setUp(1), []reported{at(2, enters(adminSet))}), nil, nil, 3, "-ddd---", "federated"},
+		{"root's credentials are removed centrally, by logs alone", slices.Concat(setUp(1), []reported{at(2, enters(adminSet)), at(3, assumeRoot("ASIAT")),
 			at(3, iamCall(rootSession("ASIAT", after(3)), "DeleteLoginProfile", nil))}), nil, nil, 4, "-?dd--p", "federated"},
-		{"root's credentials are removed centrally, the keys checked", slices.Concat(setUp(1), []told{at(2, enters(adminSet)), at(3, assumeRoot("ASIAT")),
+		{"root's credentials are removed centrally, the keys checked", slices.Concat(setUp(1), []reported{at(2, enters(adminSet)), at(3, assumeRoot("ASIAT")),
 			at(3, iamCall(rootSession("ASIAT", after(3)), "DeleteLoginProfile", nil)), checked(4, LiveFact{AccountPasswordPresent: ptr(0), AccountAccessKeysPresent: ptr(0)})}), nil, nil, 5, "-ddd---", "federated"},
-		{"root has a password again", []told{checked(1, LiveFact{AccountPasswordPresent: ptr(1), AccountMFAEnabled: ptr(0)}), at(2, iamCall(assumedRootSession("ASIAT", after(2)), "DeleteLoginProfile", nil)),
+		{"root has a password again", []reported{checked(1, LiveFact{AccountPasswordPresent: ptr(1), AccountMFAEnabled: ptr(0)}), at(2, iamCall(assumedRootSession("ASIAT", after(2)), "DeleteLoginProfile", nil)),
 			at(3, iamCall(assumedRootSession("ASIAU", after(2)), "CreateLoginProfile", nil))}, nil, nil, 5, "r?ppppp", "was seen yet"},
 		{"assigned, and not signed in", setUp(1), nil, nil, 3, "??ppppp", "no sign-in by a federated administrator"},
-		{"signed in without rights", []told{at(1, roleCall("CreateRole", viewSet)), at(2, enters(viewSet))}, nil, nil, 3, "??ppppp", "was seen yet"},
-		{"rights from before the log", []told{at(2, enters(adminSet))}, nil, nil, 3, "???????", "whether role " + adminSet + " has administrator rights is not in the log"},
-		{"rights from before the log, found live", []told{at(2, enters(adminSet))}, []Fact{roleLive(2, adminSet, true)}, nil, 3, "??dd--p", "federated"},
-		{"no such rights, found live", []told{at(2, enters(adminSet))}, []Fact{roleLive(2, adminSet, false)}, nil, 3, "??ppppp", "was seen yet"},
-		{"a role of one's own", []told{at(2, enters("Operator"))}, nil, nil, 3, "??ppppp", "was seen yet"},
-		{"a role that the settings name", []told{at(2, enters("Operator"))}, nil, []string{"Operator"}, 3, "??dd--p", "federated: role Operator, an administrator by the setting adminRoles"},
-		{"a permission set that the settings name", []told{at(2, enters(viewSet))}, nil, []string{"View_Only"}, 3, "??dd--p", "permission set View_Only of IAM Identity Center, an administrator by the setting"},
-		{"another that the settings name", []told{at(2, enters(viewSet))}, nil, []string{"View"}, 3, "???????", "whether role"},
-		{"everything inline", []told{at(1, roleCall("CreateRole", viewSet)), at(1, inlineRole(viewSet, "x", everything)), at(2, enters(viewSet))}, nil, nil, 3, "??dd--p", "View_Only"},
-		{"inline replaced by little", []told{at(1, inlineRole(viewSet, "x", everything)), at(2, enters(viewSet)), at(3, inlineRole(viewSet, "x", little))}, nil, nil, 4, "??rd--p", "whether role " + viewSet},
-		{"rights taken away", slices.Concat(setUp(1), []told{at(2, enters(adminSet)), at(3, revokeRole(adminSet, adminARN))}), nil, nil, 4, "??rd--p", "no federated administrator has signed in"},
-		{"rights that were found live taken away", []told{at(2, enters(adminSet)), at(3, revokeRole(adminSet, adminARN))}, []Fact{roleLive(2, adminSet, true)}, nil, 4, "??rd--p", "whether role"},
-		{"rights gone, found live", slices.Concat(setUp(1), []told{at(2, enters(adminSet))}), []Fact{roleLive(3, adminSet, false)}, nil, 4, "??rd--p", "is left"},
-		{"role deleted", slices.Concat(setUp(1), []told{at(2, enters(adminSet)), at(3, roleCall("DeleteRole", adminSet))}), nil, nil, 4, "??rd--p", "is left"},
-		{"role deleted and made again, not entered", slices.Concat(setUp(1), []told{at(2, enters(adminSet)), at(3, roleCall("DeleteRole", adminSet))}, setUp(4)), nil, nil, 5, "??rd--p", "is left"},
-		{"role deleted and made again", slices.Concat(setUp(1), []told{at(2, enters(adminSet)), at(3, roleCall("DeleteRole", adminSet))}, setUp(4), []told{at(5, enters(adminSet))}), nil, nil, 6, "??dd--p", "federated"},
-		{"an answer older than the change", slices.Concat(setUp(1), []told{at(1.01, enters(adminSet))}), []Fact{roleLive(1.02, adminSet, false)}, nil, 4, "??dd--p", "federated"},
-		{"rights come after the sign-in", slices.Concat([]told{at(1, enters(adminSet))}, []told{at(2, grantRole(adminSet, adminARN))}), nil, nil, 3, "??dd--p", "federated"},
+		{"signed in without rights", []reported{at(1, roleCall("CreateRole", viewSet)), at(2, enters(viewSet))}, nil, nil, 3, "??ppppp", "was seen yet"},
+		{"rights from before the log", []reported{at(2, enters(adminSet))}, nil, nil, 3, "???????", "whether role " + adminSet + " has administrator rights is not in the log"},
+		{"rights from before the log, found live", []reported{at(2, enters(adminSet))}, []Fact{roleLive(2, adminSet, true)}, nil, 3, "??dd--p", "federated"},
+		{"no such rights, found live", []reported{at(2, enters(adminSet))}, []Fact{roleLive(2, adminSet, false)}, nil, 3, "??ppppp", "was seen yet"},
+		{"a role of one's own", []reported{at(2, enters("Operator"))}, nil, nil, 3, "??ppppp", "was seen yet"},
+		{"a role that the settings name", []reported{at(2, enters("Operator"))}, nil, []string{"Operator"}, 3, "??dd--p", "federated: role Operator, an administrator by the setting adminRoles"},
+		{"a permission set that the settings name", []reported{at(2, enters(viewSet))}, nil, []string{"View_Only"}, 3, "??dd--p", "permission set View_Only of IAM Identity Center, an administrator by the setting"},
+		{"another that the settings name", []reported{at(2, enters(viewSet))}, nil, []string{"View"}, 3, "???????", "whether role"},
+		{"everything inline", []reported{at(1, roleCall("CreateRole", viewSet)), at(1, inlineRole(viewSet, "x", everything)), at(2, enters(viewSet))}, nil, nil, 3, "??dd--p", "View_Only"},
+		{"inline replaced by little", []reported{at(1, inlineRole(viewSet, "x", everything)), at(2, enters(viewSet)), at(3, inlineRole(viewSet, "x", little))}, nil, nil, 4, "??rd--p", "whether role " + viewSet},
+		{"rights taken away", slices.Concat(setUp(1), []reported{at(2, enters(adminSet)), at(3, revokeRole(adminSet, adminARN))}), nil, nil, 4, "??rd--p", "no federated administrator has signed in"},
+		{"rights that were found live taken away", []reported{at(2, enters(adminSet)), at(3, revokeRole(adminSet, adminARN))}, []Fact{roleLive(2, adminSet, true)}, nil, 4, "??rd--p", "whether role"},
+		{"rights gone, found live", slices.Concat(setUp(1), []reported{at(2, enters(adminSet))}), []Fact{roleLive(3, adminSet, false)}, nil, 4, "??rd--p", "is left"},
+		{"role deleted", slices.Concat(setUp(1), []reported{at(2, enters(adminSet)), at(3, roleCall("DeleteRole", adminSet))}), nil, nil, 4, "??rd--p", "is left"},
+		{"role deleted and made again, not entered", slices.Concat(setUp(1), []reported{at(2, enters(adminSet)), at(3, roleCall("DeleteRole", adminSet))}, setUp(4)), nil, nil, 5, "??rd--p", "is left"},
+		{"role deleted and made again", slices.Concat(setUp(1), []reported{at(2, enters(adminSet)), at(3, roleCall("DeleteRole", adminSet))}, setUp(4), []reported{at(5, enters(adminSet))}), nil, nil, 6, "??dd--p", "federated"},
+		{"an answer older than the change", slices.Concat(setUp(1), []reported{at(1.01, enters(adminSet))}), []Fact{roleLive(1.02, adminSet, false)}, nil, 4, "??dd--p", "federated"},
+		{"rights come after the sign-in", slices.Concat([]reported{at(1, enters(adminSet))}, []reported{at(2, grantRole(adminSet, adminARN))}), nil, nil, 3, "??dd--p", "federated"},
 
-		{"IAM first", alice(slices.Concat(setUp(4), []told{at(5, enters(adminSet))})...), nil, nil, 6, "??ddddp", "IAM user alice"},
-		{"the bootstrap administrator makes way", alice(slices.Concat(setUp(4), []told{at(5, enters(adminSet)), at(6, removePassword("alice")), at(6, deleteUser("alice"))})...), nil, nil, 7, "??dd--p", "federated"},
-		{"it makes way too early", alice(slices.Concat(setUp(4), []told{at(5, deleteUser("alice")), at(6, enters(adminSet))})...), nil, nil, 7, "??dd--p", "federated"},
+		{"IAM first", alice(slices.Concat(setUp(4), []reported{at(5, enters(adminSet))})...), nil, nil, 6, "??ddddp", "IAM user alice"},
+		{"the bootstrap administrator makes way", alice(slices.Concat(setUp(4), []reported{at(5, enters(adminSet)), at(6, removePassword("alice")), at(6, deleteUser("alice"))})...), nil, nil, 7, "??dd--p", "federated"},
+		{"it makes way too early", alice(slices.Concat(setUp(4), []reported{at(5, deleteUser("alice")), at(6, enters(adminSet))})...), nil, nil, 7, "??dd--p", "federated"},
 		{"it makes way for one of unknown rights", alice(at(5, enters(adminSet)), at(6, deleteUser("alice"))), nil, nil, 7, "??rdddp", "whether role " + adminSet},
 		{"it makes way for one without rights", alice(at(4, roleCall("CreateRole", viewSet)), at(5, enters(viewSet)), at(6, deleteUser("alice"))), nil, nil, 7, "??rdddp", "is left"},
-		{"federated first", slices.Concat(setUp(0.5), []told{at(0.7, enters(adminSet))}, admin()), nil, nil, 5, "??dd--p", "federated"},
-		{"back to IAM, without MFA", slices.Concat(setUp(0.5), []told{at(0.7, enters(adminSet))}, admin(at(4, roleCall("DeleteRole", adminSet)))), nil, nil, 5, "??ddrrp", "IAM user alice"},
+		{"federated first", slices.Concat(setUp(0.5), []reported{at(0.7, enters(adminSet))}, admin()), nil, nil, 5, "??dd--p", "federated"},
+		{"back to IAM, without MFA", slices.Concat(setUp(0.5), []reported{at(0.7, enters(adminSet))}, admin(at(4, roleCall("DeleteRole", adminSet)))), nil, nil, 5, "??ddrrp", "IAM user alice"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			opt := DefaultOptions()
@@ -237,14 +237,14 @@ func TestRoleStreaks(t *testing.T) {
 func TestRoleStreaksEnd(t *testing.T) {
 	const day = 24
 	for name, tc := range map[string]struct {
-		story []told
+		story []reported
 		live  []Fact
 	}{
-		"deleted and made again": {story: slices.Concat(setUp(0), []told{at(1, enters(adminSet)), at(2, roleCall("DeleteRole", adminSet))}, setUp(3),
-			[]told{at(day, enters(adminSet)), at(2*day, enters(adminSet)), at(3*day, enters(adminSet))})},
-		"an answer older than the change": {story: []told{at(1, enters(adminSet)), at(1, grantRole(adminSet, adminARN))},
+		"deleted and made again": {story: slices.Concat(setUp(0), []reported{at(1, enters(adminSet)), at(2, roleCall("DeleteRole", adminSet))}, setUp(3),
+			[]reported{at(day, enters(adminSet)), at(2*day, enters(adminSet)), at(3*day, enters(adminSet))})},
+		"an answer older than the change": {story: []reported{at(1, enters(adminSet)), at(1, grantRole(adminSet, adminARN))},
 			live: []Fact{roleLive(1.01, adminSet, false), roleLive(day, adminSet, false), roleLive(2*day, adminSet, false)}},
-		"rights granted between": {story: []told{at(1, enters(adminSet)), at(day+1, grantRole(adminSet, adminARN))},
+		"rights granted between": {story: []reported{at(1, enters(adminSet)), at(day+1, grantRole(adminSet, adminARN))},
 			live: []Fact{roleLive(1, adminSet, false), roleLive(2*day, adminSet, false), roleLive(3*day, adminSet, false)}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -271,7 +271,7 @@ func TestRoleCheckedFact(t *testing.T) {
 }
 
 func TestSignInRoles(t *testing.T) {
-	facts := factsOf(t, []told{at(1, enters(viewSet)), at(2, enters(adminSet)), at(3, enters(adminSet)), at(4, enters("Operator")), at(5, signIn(alice, "Yes")), at(6, grantRole("AWSReservedSSO_X_0000000000000000", adminARN))})
+	facts := factsOf(t, []reported{at(1, enters(viewSet)), at(2, enters(adminSet)), at(3, enters(adminSet)), at(4, enters("Operator")), at(5, signIn(alice, "Yes")), at(6, grantRole("AWSReservedSSO_X_0000000000000000", adminARN))})
 	if got, want := SignInRoles(facts), []string{adminSet, viewSet}; !slices.Equal(got, want) {
 		t.Errorf("SignInRoles = %v, want %v", got, want)
 	}

@@ -73,7 +73,7 @@ func alerts(t failer, store string, records ...string) []string {
 func sorted(lines []string) []string { return slices.Sorted(slices.Values(lines)) }
 
 // Roll-ups reported on the way are the same as those reported at the end.
-func TestRollUpsAreToldNearTheirPlace(t *testing.T) {
+func TestRollUpsAreReportedNearTheirPlace(t *testing.T) {
 	var log bytes.Buffer
 	if err := story.Write(&log); err != nil {
 		t.Fatal(err)

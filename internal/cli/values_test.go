@@ -87,7 +87,7 @@ func TestAccountName(t *testing.T) {
 	}
 }
 
-func TestSpanIsToldAsPeopleGiveIt(t *testing.T) {
+func TestSpanIsWrittenAsPeopleGiveIt(t *testing.T) {
 	for _, text := range []string{"30m", "1h30m", "25h", "48h", "3d", "31d", "90s", "10s"} {
 		var s span
 		if err := s.UnmarshalText([]byte(text)); err != nil {

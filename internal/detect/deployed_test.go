@@ -163,3 +163,27 @@ func TestOfNewVersion(t *testing.T) {
 		}
 	}
 }
+
+// TestAbandonedSignIn: who enters root's password and gets no further knows it.
+func TestAbandonedSignIn(t *testing.T) {
+	f := Abandoned(acme, time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), "e-1", time.Hour)
+	if f.Severity != High || f.NextStep != stepPasswordKnown || f.ID != RootSigninFailed || f.EventName != checkMFA {
+		t.Errorf("%+v", f)
+	}
+}
+
+// TestCalledByAService: a call that a service makes for a person names the service, and
+// one that a person makes names none.
+func TestCalledByAService(t *testing.T) {
+	for _, tt := range []struct {
+		by   fields
+		want string
+	}{{cfn, " Called by cloudformation.amazonaws.com."}, {role, ""}} {
+		o := new(Detector).Detect(record("cloudtrail:StopEventDataStoreIngestion", tt.by,
+			req(fields{"eventDataStore": "arn:aws:cloudtrail:us-east-1:111122223333:eventdatastore/0f1e"})).decode(t), nil)
+		if o.Kind != Matched || o.Finding.ID != EventStoreStopped || !strings.HasSuffix(o.Finding.Detail, tt.want) ||
+			strings.Contains(o.Finding.Detail, "alled by") != (tt.want != "") {
+			t.Errorf("by %v: %v %s %q", tt.by, o.Kind, o.Finding.ID, o.Finding.Detail)
+		}
+	}
+}

@@ -91,7 +91,7 @@ func TestQuarantined(t *testing.T) {
 		}
 		later := Quarantined(account, Target{UserName: "eve"}, deadline.Add(time.Hour), tt.stage, cycle, at.Add(time.Hour), time.Time{})
 		if later.EventID != f.EventID || later.Session != f.Session {
-			t.Errorf("%s: told again later, it is another event: %s, %s", tt.stage, f.EventID, later.EventID)
+			t.Errorf("%s: reported again later, it is another event: %s, %s", tt.stage, f.EventID, later.EventID)
 		}
 		ids[f.EventID], ids[f.Session] = true, true
 	}

@@ -70,7 +70,7 @@ func TestIgnoredRecordTouchesNothing(t *testing.T) {
 	})}, wire.Settings{})
 	ctx := t.Context()
 	if n := testing.AllocsPerRun(100, func() { _, _ = g.Handle(ctx, rec) }); n > 0 {
-		t.Errorf("%v allocations for a record that matters to nobody", n)
+		t.Errorf("%v allocations for a record that matters to no one", n)
 	}
 }
 

@@ -23,10 +23,10 @@ import (
 	"rootguard/internal/wire"
 )
 
-// TestEveryEventIsToldOnce runs random events, copies, faults, crashes, stalls
+// TestEveryEventIsAlertedOnce runs random events, copies, faults, crashes, stalls
 // and flushes, some of them in the middle of another's publish, and compares
 // what was reported with the plain set of events.
-func TestEveryEventIsToldOnce(t *testing.T) {
+func TestEveryEventIsAlertedOnce(t *testing.T) {
 	t.Parallel()
 	testenv.Check(t, 100, func(rt *rapid.T) {
 		w := wiretest.NewWorld(func(s *wire.Settings) {

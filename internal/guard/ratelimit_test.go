@@ -100,9 +100,9 @@ func TestUrgentNeedsNoToken(t *testing.T) {
 	}
 }
 
-// TestSevererIsToldSoon holds that what is more severe than all that was alerted
+// TestSevererIsAlertedSoon holds that what is more severe than all that was alerted
 // does not wait for the end of its window.
-func TestSevererIsToldSoon(t *testing.T) {
+func TestSevererIsAlertedSoon(t *testing.T) {
 	for _, tt := range []struct {
 		name          string
 		first, second detect.Finding
@@ -259,9 +259,9 @@ func TestAskedOnce(t *testing.T) {
 	}
 }
 
-// TestMayBeTold holds that an event whose alert may have gone out is never counted
+// TestMayBeAlerted holds that an event whose alert may have gone out is never counted
 // in a roll-up besides.
-func TestMayBeTold(t *testing.T) {
+func TestMayBeAlerted(t *testing.T) {
 	w := wiretest.NewWorld()
 	rec := w.Record(wiretest.Finding(detect.RootActivity, detect.High, "s", 1, wiretest.T0))
 	w.Receivers.Refuse = func(alert.Alert) error { return errors.New("SNS is down") }

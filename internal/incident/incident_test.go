@@ -347,9 +347,9 @@ func TestIncidentStoreDown(t *testing.T) {
 	s.WantIncidentLines(t, "first critical root.signin", "resend critical root.signin (repeat 1 of 2) #1")
 }
 
-// TestInsistOverlaps runs resends while others are on their way, and acknowledges
+// TestRenotifyOverlaps runs resends while others are on their way, and acknowledges
 // in between.
-func TestInsistOverlaps(t *testing.T) {
+func TestRenotifyOverlaps(t *testing.T) {
 	s := wiretest.NewWatched()
 	s.MustHandle(t, s.SignIn(0, wiretest.T0), guard.Alerted)
 	s.Clock.Advance(15 * time.Minute)
@@ -420,9 +420,9 @@ func TestSweepsIncidents(t *testing.T) {
 	}
 }
 
-// TestInsistWaitsForAToken holds that resends give way to what is new for a few
+// TestRenotifyWaitsForAToken holds that resends give way to what is new for a few
 // minutes, and take no more than one token each.
-func TestInsistWaitsForAToken(t *testing.T) {
+func TestRenotifyWaitsForAToken(t *testing.T) {
 	s := wiretest.NewWatched()
 	s.MustHandle(t, s.SignIn(0, wiretest.T0), guard.Alerted)
 	s.Clock.Advance(15 * time.Minute)
@@ -479,9 +479,9 @@ func TestReadID(t *testing.T) {
 	}
 }
 
-// TestInsistIsBounded holds that one run sends one alert for all incidents that are
+// TestRenotifyIsBounded holds that one run sends one alert for all incidents that are
 // due, keeps to its time, and that they stay due where it cannot be sent.
-func TestInsistIsBounded(t *testing.T) {
+func TestRenotifyIsBounded(t *testing.T) {
 	t.Parallel()
 	s := wiretest.NewWatched(func(g *wire.Settings) { g.Batch = 7 })
 	const n = 130
@@ -527,9 +527,9 @@ func TestInsistIsBounded(t *testing.T) {
 	}
 }
 
-// TestToldAcknowledgementIsNotDueAgain loses the answer of each call of the run that
+// TestReportedAcknowledgementIsNotDueAgain loses the answer of each call of the run that
 // sends the note of an acknowledgement: what was stored then must not be put off.
-func TestToldAcknowledgementIsNotDueAgain(t *testing.T) {
+func TestReportedAcknowledgementIsNotDueAgain(t *testing.T) {
 	for at := 1; at <= 12; at++ {
 		s := wiretest.NewWatched()
 		s.MustHandle(t, s.Removed(1, wiretest.T0, wiretest.T0), guard.Alerted)

@@ -605,7 +605,7 @@ func TestChores(t *testing.T) {
 	due := t0.Add(36 * time.Hour)
 	broken := errors.New("broken")
 	var did []string
-	chore := func(name string, says slog.Value, err error) Task {
+	task := func(name string, says slog.Value, err error) Task {
 		return Task{Name: name, Run: func(ctx context.Context, at time.Time) (slog.Value, error) {
 			if end, ok := ctx.Deadline(); !ok || !end.After(time.Now()) || !at.Equal(due) {
 				t.Errorf("%s runs at %v until %v, %v", name, at, end, ok)
@@ -618,7 +618,7 @@ func TestChores(t *testing.T) {
 		}}
 	}
 	r.handler.deps.Now = time.Now
-	r.handler.deps.Tasks = []Task{chore("slow", slog.Value{}, nil), chore("bad", slog.Value{}, broken), chore("good", slog.GroupValue(slog.Int("n", 7)), nil)}
+	r.handler.deps.Tasks = []Task{task("slow", slog.Value{}, nil), task("bad", slog.Value{}, broken), task("good", slog.GroupValue(slog.Int("n", 7)), nil)}
 	ctx, cancel := context.WithTimeout(t.Context(), reserve+200*time.Millisecond)
 	defer cancel()
 	err := r.handler.Handle(ctx, json.RawMessage(`{"id":"s","detail-type":"Scheduled Event","source":"aws.events","time":"`+due.Format(time.RFC3339)+`","detail":{}}`))
@@ -686,14 +686,14 @@ func TestRounds(t *testing.T) {
 		}
 	}
 	log := r.logged(t)
-	for chore, want := range map[string]map[string]any{
+	for task, want := range map[string]map[string]any{
 		"discovery":          {"accounts": 3.0, "enrolled": 2.0, "dropped": 0.0, "more": false, "refused": "denied"},
 		"root_checks":        {"accounts": 2.0, "alerted": 1.0, "resolved": 0.0, "waiting": 0.0, "unanswered": 1.0, "queues_with_events": 2.0, "queue_failures": 1.0, "more": false, "unreachable": []any{"222222222222"}},
 		"user_checks":        {"accounts": 1.0, "users": 9.0, "one_by_one": 2.0, "found": 0.0, "gone": 0.0, "without_mfa": 4.0, "unanswered": 0.0, "waiting": 0.0, "more": true},
 		"credential_reports": {"reports": 2.0, "requested": 0.0, "alerted": 1.0, "resolved": 0.0, "waiting": 0.0, "unanswered": 1.0, "more": false, "unreachable": []any{"222222222222"}},
 	} {
-		if diff := cmp.Diff(any(want), log[chore]); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", chore, diff)
+		if diff := cmp.Diff(any(want), log[task]); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", task, diff)
 		}
 	}
 }

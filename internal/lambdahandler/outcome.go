@@ -216,20 +216,20 @@ func (o *outcome) metrics(now time.Time, directives bool) []slog.Attr {
 		plain.Metrics = append(plain.Metrics, metric{config.MetricAlertLatency, "Milliseconds"})
 		values = append(values, slog.Float64(config.MetricAlertLatency, ms(o.latency)))
 	}
-	told := int64(0)
+	reported := int64(0)
 	for severity := range o.tally.findings {
 		n := o.tally.findings[severity].Load()
 		if n == 0 {
 			continue
 		}
-		told += n
+		reported += n
 		name := config.FindingsOf(detect.Severity(severity).String())
 		plain.Metrics = append(plain.Metrics, metric{name, "Count"})
 		values = append(values, slog.Int64(name, n))
 	}
-	if told > 0 {
+	if reported > 0 {
 		plain.Metrics = append(plain.Metrics, metric{config.MetricFindings, "Count"})
-		values = append(values, slog.Int64(config.MetricFindings, told))
+		values = append(values, slog.Int64(config.MetricFindings, reported))
 	}
 	if !directives {
 		return values

@@ -35,9 +35,9 @@ func TestChoresOfTheGuard(t *testing.T) {
 		return broken
 	}
 	for _, tt := range []struct {
-		chore Task
-		name  string
-		want  string
+		task Task
+		name string
+		want string
 	}{
 		{Renotify(renotifier(func(at time.Time) (incident.Renotified, error) { return incident.Renotified{}, check(at) })), "incidents", "<nil>"},
 		{Renotify(renotifier(func(at time.Time) (incident.Renotified, error) {
@@ -48,9 +48,9 @@ func TestChoresOfTheGuard(t *testing.T) {
 			return ending.Done{Ended: 3}, check(at)
 		})), "announcements", "[ended=3 more=false]"},
 	} {
-		did, err := tt.chore.Run(t.Context(), at)
-		if tt.chore.Name != tt.name || did.String() != tt.want || !errors.Is(err, broken) {
-			t.Errorf("%s: %v, %v, want %s: %s", tt.chore.Name, did, err, tt.name, tt.want)
+		did, err := tt.task.Run(t.Context(), at)
+		if tt.task.Name != tt.name || did.String() != tt.want || !errors.Is(err, broken) {
+			t.Errorf("%s: %v, %v, want %s: %s", tt.task.Name, did, err, tt.name, tt.want)
 		}
 		if nothing := did.Equal(slog.Value{}); nothing != (tt.want == "<nil>") {
 			t.Errorf("%v is nothing: %v", did, nothing)

@@ -37,7 +37,7 @@ func (d *Deadlines) MissingMFA(ctx context.Context, account string, asOf time.Ti
 			if err != nil {
 				errs = append(errs, err)
 			} else {
-				notes = append(notes, bootstrap.MFAMissingToldFact(account, u, gap, ""))
+				notes = append(notes, bootstrap.MFAMissingAlertedFact(account, u, gap, ""))
 			}
 			if res.Reported() {
 				alerts++

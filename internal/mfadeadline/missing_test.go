@@ -108,9 +108,9 @@ func TestManyUsersMissMFA(t *testing.T) {
 	}
 }
 
-// TestMissingMFAIsToldOnce holds that facts which come late, or a new length of
+// TestMissingMFAIsReportedOnce holds that facts which come late, or a new length of
 // grace, do not report one gap again.
-func TestMissingMFAIsToldOnce(t *testing.T) {
+func TestMissingMFAIsReportedOnce(t *testing.T) {
 	hour := func(h float64) time.Time { return wiretest.T0.Add(time.Duration(h * float64(time.Hour))) }
 	missing := func(t *testing.T, g *wiretest.Parts, asOf float64, want int) {
 		t.Helper()

@@ -521,7 +521,7 @@ func (s *sweep) report(ctx context.Context, account string, users []*bootstrap.U
 		if res.Reported() {
 			*count++
 		}
-		note := bootstrap.MFAMissingToldFact(account, u, gap, stage)
+		note := bootstrap.MFAMissingAlertedFact(account, u, gap, stage)
 		note.Until = s.at.Add(-consistencyDelay)
 		if !gap.To.IsZero() {
 			note.Until = gap.To

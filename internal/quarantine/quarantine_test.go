@@ -231,7 +231,7 @@ func TestQuarantineDryRun(t *testing.T) {
 	l.pass(t, 25*time.Hour)
 	l.since(t, wouldTitle, announced, doneTitle)
 
-	// Back in the dry run whoever is quarantined stays so, and gets out as before.
+	// Back in the dry run a user who is quarantined stays so, and gets out as before.
 	l.set(quarantineDryRun)
 	l.pass(t, 48*time.Hour)
 	l.wantAttached(t, "eve")

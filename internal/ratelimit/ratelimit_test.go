@@ -254,19 +254,19 @@ func (d detector) Detect(rec *cloudtrail.Record, _ *detect.AssumedRoot) detect.O
 
 // publisher notes when each alert was published, and about what.
 type publisher struct {
-	mu    sync.Mutex
-	at    []time.Time
-	told  map[string]int // events by account
-	alone int            // accounts reported in an alert of their own
+	mu       sync.Mutex
+	at       []time.Time
+	reported map[string]int // events by account
+	alone    int            // accounts reported in an alert of their own
 }
 
 func (p *publisher) Publish(_ context.Context, a alert.Alert) error {
 	p.mu.Lock()
 	p.at = append(p.at, time.Now())
 	if a.Kind == alert.RollUp {
-		p.told[a.Finding.Account] += a.Count
+		p.reported[a.Finding.Account] += a.Count
 	} else {
-		p.told[a.Finding.Account]++
+		p.reported[a.Finding.Account]++
 		p.alone++
 	}
 	p.mu.Unlock()
@@ -322,7 +322,7 @@ func TestFlood(t *testing.T) {
 func flood(t *testing.T, functions int, severity detect.Severity, shared *seconds, handling, overall time.Duration) *publisher {
 	t.Helper()
 	const accounts = 10_000
-	pub := &publisher{told: map[string]int{}}
+	pub := &publisher{reported: map[string]int{}}
 	synctest.Test(t, func(t *testing.T) {
 		const work = 28 * time.Second
 		l := newLedger(5 * time.Millisecond)
@@ -377,13 +377,13 @@ func flood(t *testing.T, functions int, severity detect.Severity, shared *second
 			}
 			wg.Wait()
 		}
-		t.Logf("handled in %v, %d alerted at once; all told after %v, at most %d e-mails a second", handled, pub.alone, time.Since(began), pub.fastest())
-		if len(pub.told) != accounts || len(l.unsent) > 0 {
-			t.Errorf("%d accounts were told of, %d windows are still held", len(pub.told), len(l.unsent))
+		t.Logf("handled in %v, %d alerted at once; all reported after %v, at most %d e-mails a second", handled, pub.alone, time.Since(began), pub.fastest())
+		if len(pub.reported) != accounts || len(l.unsent) > 0 {
+			t.Errorf("%d accounts were reported, %d windows are still held", len(pub.reported), len(l.unsent))
 		}
-		for account, n := range pub.told {
+		for account, n := range pub.reported {
 			if n != 1 {
-				t.Errorf("account %s: told of %d sign-ins", account, n)
+				t.Errorf("account %s: %d sign-ins reported", account, n)
 			}
 		}
 		if took := time.Since(began); took > overall {
@@ -463,7 +463,7 @@ func runModel(t *testing.T, events []occurrence, shared *poisoned, hostile bool)
 	}
 	synctest.Test(t, func(t *testing.T) {
 		l := newLedger(time.Millisecond)
-		pub := &publisher{told: map[string]int{}}
+		pub := &publisher{reported: map[string]int{}}
 		newGuard := func(ahead time.Duration, severity detect.Severity) *guard.Guard {
 			now := func() time.Time { return time.Now().Add(ahead) }
 			return guard.New(guard.Deps{
@@ -497,8 +497,8 @@ func runModel(t *testing.T, events []occurrence, shared *poisoned, hostile bool)
 			}
 			cancel()
 		}
-		if len(l.unsent) > 0 || len(pub.told) != len(events) {
-			fail("%d of %d accounts published, %d windows unsent", len(pub.told), len(events), len(l.unsent))
+		if len(l.unsent) > 0 || len(pub.reported) != len(events) {
+			fail("%d of %d accounts published, %d windows unsent", len(pub.reported), len(events), len(l.unsent))
 		}
 		if n := pub.fastest(); !hostile && n > ratelimit.PerSecond+1 {
 			fail("%d published in one second", n)

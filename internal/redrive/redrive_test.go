@@ -331,14 +331,14 @@ func TestOnce(t *testing.T) {
 					r.queues[1].Return()
 					_, _ = redrive.Run(t.Context(), r.options())
 				}
-				told := map[string]int{} // by event
+				reported := map[string]int{} // by event
 				ids := map[string]bool{}
 				for _, a := range r.publisher.Published() {
-					told[a.Finding.EventID]++
+					reported[a.Finding.EventID]++
 					ids[a.ID] = true
 				}
-				if len(told) != 3 || len(ids) != 3 {
-					t.Errorf("told of %v in alerts %v, want three events in three", told, ids)
+				if len(reported) != 3 || len(ids) != 3 {
+					t.Errorf("%v reported in alerts %v, want three events in three", reported, ids)
 				}
 				extra := len(r.publisher.Published()) - 3
 				atPublish := step == "Publisher.Publish" && (f == fake.FailAfter || f == fake.CrashAfter)

@@ -226,9 +226,9 @@ func (l limited) guarded(pub guard.Publisher, now func() time.Time, sleep func(c
 	}, wire.Settings{}).Guard
 }
 
-// TestTurnSilence has someone keep every token taken: what is critical is published
+// TestAllTokensTaken has someone keep every token taken: what is critical is published
 // all the same, at once, and a roll-up by the second sweep after it is due.
-func TestTurnSilence(t *testing.T) {
+func TestAllTokensTaken(t *testing.T) {
 	l := newLimited(t)
 	now := second0
 	pub := &fake.Publisher{}
@@ -264,8 +264,8 @@ func TestTurnSilence(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if told := pub.Published(); len(told) != 2 || told[1].Kind != alert.RollUp {
-		t.Errorf("%d published after %v", len(told), now.Sub(began))
+	if reported := pub.Published(); len(reported) != 2 || reported[1].Kind != alert.RollUp {
+		t.Errorf("%d published after %v", len(reported), now.Sub(began))
 	}
 }
 

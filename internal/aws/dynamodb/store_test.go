@@ -384,7 +384,7 @@ func TestExpiry(t *testing.T) {
 	var offset atomic.Int64
 	s, server, table := local(t, func() time.Time { return t0.Add(time.Duration(offset.Load())) })
 	at := func(d time.Duration) { offset.Store(int64(d)) }
-	for _, gr := range []guard.Group{{Key: "a/s/told"}, {Key: "a/s/unsent", Until: t0, Batches: 1}} {
+	for _, gr := range []guard.Group{{Key: "a/s/sent"}, {Key: "a/s/unsent", Until: t0, Batches: 1}} {
 		if err := put(s, guard.Claim{Key: "a/" + gr.Key, State: guard.Sent, Finding: &detect.Finding{Account: "a"}}, repeats.Series{Key: gr.Key}); err != nil {
 			t.Fatal(err)
 		}
@@ -399,9 +399,9 @@ func TestExpiry(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := map[string]int64{
-		"CLAIM#a/a/s/told": t0.Add(dynamodb.ClaimTTL).Unix(), "CLAIM#a/a/s/unsent": t0.Add(dynamodb.ClaimTTL).Unix(),
-		"WINDOW#a/s/told": t0.Add(dynamodb.WindowTTL).Unix(), "BATCH#0": t0.Add(dynamodb.ClaimTTL).Unix(),
-		"SERIES#a/s/told": t0.Add(dynamodb.WindowTTL).Unix(), "SERIES#a/s/unsent": t0.Add(dynamodb.WindowTTL).Unix(),
+		"CLAIM#a/a/s/sent": t0.Add(dynamodb.ClaimTTL).Unix(), "CLAIM#a/a/s/unsent": t0.Add(dynamodb.ClaimTTL).Unix(),
+		"WINDOW#a/s/sent": t0.Add(dynamodb.WindowTTL).Unix(), "BATCH#0": t0.Add(dynamodb.ClaimTTL).Unix(),
+		"SERIES#a/s/sent": t0.Add(dynamodb.WindowTTL).Unix(), "SERIES#a/s/unsent": t0.Add(dynamodb.WindowTTL).Unix(),
 	}
 	for _, item := range server.Items(table) {
 		sk := item.Str("sk")
@@ -427,11 +427,11 @@ func TestExpiry(t *testing.T) {
 		return c.Key, w.Key
 	}
 	at(dynamodb.WindowTTL - time.Second)
-	if c, w := see("a/a/s/told", "a/s/told"); c == "" || w == "" {
+	if c, w := see("a/a/s/sent", "a/s/sent"); c == "" || w == "" {
 		t.Errorf("a second before the series expires: claim %q, window %q", c, w)
 	}
 	at(dynamodb.WindowTTL)
-	if c, w := see("a/a/s/told", "a/s/told"); c == "" || w != "" {
+	if c, w := see("a/a/s/sent", "a/s/sent"); c == "" || w != "" {
 		t.Errorf("when the series expired: claim %q, window %q", c, w)
 	}
 	at(dynamodb.ClaimTTL - time.Second)
@@ -449,10 +449,10 @@ func TestExpiry(t *testing.T) {
 		t.Errorf("due: %v, %v, want the unsent one", due, err)
 	}
 	// An expired row that DynamoDB has not deleted yet is written over.
-	if err := put(s, guard.Claim{Key: "a/a/s/told", Attempts: 9}, repeats.Series{Key: "a/s/told"}); err != nil {
+	if err := put(s, guard.Claim{Key: "a/a/s/sent", Attempts: 9}, repeats.Series{Key: "a/s/sent"}); err != nil {
 		t.Error(err)
 	}
-	if c, w := see("a/a/s/told", "a/s/told"); c == "" || w == "" {
+	if c, w := see("a/a/s/sent", "a/s/sent"); c == "" || w == "" {
 		t.Errorf("written again: claim %q, window %q", c, w)
 	}
 }
@@ -610,7 +610,7 @@ func TestRequests(t *testing.T) {
 // it has changed since, is returned as it is.
 func TestDueReadsTheTable(t *testing.T) {
 	s, server, table := local(t, fixed)
-	const due, told = 1, 0 // batches
+	const due, sent = 1, 0 // batches
 	set := func(key string, until time.Time, batches int) {
 		t.Helper()
 		if err := putGroup(s, guard.Group{Key: key, Until: until, Batches: batches}); err != nil {
@@ -631,7 +631,7 @@ func TestDueReadsTheTable(t *testing.T) {
 		if item.Str("due_shard") == part {
 			keys = append(keys, key)
 		} else {
-			set(key, t0, told)
+			set(key, t0, sent)
 		}
 	}
 	if len(keys) < 4 || len(keys) == 60 {
@@ -644,7 +644,7 @@ func TestDueReadsTheTable(t *testing.T) {
 		}
 		set(keys[0], t0.Add(time.Hour), due)
 		for _, key := range keys[1 : len(keys)-1] {
-			set(key, t0, told)
+			set(key, t0, sent)
 		}
 	})
 	got, err := s.Due(t.Context(), t0, 1)

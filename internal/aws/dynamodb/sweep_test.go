@@ -107,7 +107,7 @@ func (s *sweepers) add(tb testing.TB, account string, n int) {
 }
 
 // reported are the users reported, by how often, alone or in a roll-up.
-func (s *sweepers) told(t *testing.T) (alerts, users int) {
+func (s *sweepers) reported(t *testing.T) (alerts, users int) {
 	t.Helper()
 	ids := map[string]bool{}
 	for _, a := range s.pub.Published() {
@@ -169,8 +169,8 @@ func TestManyUsersAreDue(t *testing.T) {
 	if _, err := s.parts().Notices.Send(t.Context(), collection.UserNotices, time.Now().Add(10*time.Minute), false); err != nil {
 		t.Fatal(err)
 	}
-	if alerts, users := s.told(t); users != n || alerts > 2*runs {
-		t.Errorf("%d alerts told of %d users, want %d", alerts, users, n)
+	if alerts, users := s.reported(t); users != n || alerts > 2*runs {
+		t.Errorf("%d alerts report %d users, want %d", alerts, users, n)
 	}
 	if due, err := s.store.Deadlines().Due(t.Context(), at, 5); err != nil || len(due) != 0 {
 		t.Errorf("still due: %+v, %v", due, err)
@@ -212,8 +212,8 @@ func TestRowsThatCannotBeRead(t *testing.T) {
 			t.Errorf("%s: %d, %v", name, n, err)
 		}
 	}
-	if alerts, users := s.told(t); alerts != 1 || users != 13 {
-		t.Errorf("%d alerts told of %d users", alerts, users)
+	if alerts, users := s.reported(t); alerts != 1 || users != 13 {
+		t.Errorf("%d alerts report %d users", alerts, users)
 	}
 }
 
@@ -257,7 +257,7 @@ func TestEveryRequestOfASweepFails(t *testing.T) {
 			}
 		}
 		if missing < 1 || missing > 2 || missing == 2 && len(plan) == 0 {
-			t.Errorf("%v: told %d times", plan, missing)
+			t.Errorf("%v: reported %d times", plan, missing)
 		}
 		due, err := store.Deadlines().Due(t.Context(), clock.Now(), 5)
 		if err != nil || len(due) != 0 {

@@ -155,7 +155,7 @@ func (q *Quarantine) Barred(ctx context.Context, account, user string) (why stri
 		return "", fmt.Errorf("getting user %s: the answer has no ARN", user)
 	}
 	arn := *found.User.Arn // with the user's path
-	told := map[string]bool{}
+	reported := map[string]bool{}
 	pages := sdk.NewSimulatePrincipalPolicyPaginator(c.client, &sdk.SimulatePrincipalPolicyInput{
 		PolicySourceArn: &arn, ActionNames: needed, ResourceArns: []string{arn},
 		ContextEntries: []types.ContextEntry{
@@ -170,7 +170,7 @@ func (q *Quarantine) Barred(ctx context.Context, account, user string) (why stri
 		}
 		for _, r := range page.EvaluationResults {
 			action := aws.ToString(r.EvalActionName)
-			told[action] = true
+			reported[action] = true
 			switch {
 			case r.PermissionsBoundaryDecisionDetail != nil && !r.PermissionsBoundaryDecisionDetail.AllowedByPermissionsBoundary:
 				why = cmp.Or(why, "The permissions boundary of the user does not allow "+action)
@@ -182,7 +182,7 @@ func (q *Quarantine) Barred(ctx context.Context, account, user string) (why stri
 		}
 	}
 	for _, action := range needed {
-		if !told[action] {
+		if !reported[action] {
 			return "", fmt.Errorf("simulating the policies of user %s: the answer does not say whether %s is allowed", user, action)
 		}
 	}
