@@ -87,6 +87,7 @@ func samples() map[string]Alert {
 	said := detect.Announced{ID: "3F9D0-KQ7TB", Owner: "alice@example.com", Reason: "renewing the support plan, ticket OPS-17", Until: at("2026-01-02T05:00:00Z")}
 	mfa := rootConsole
 	mfa.ID, mfa.Title, mfa.MFA = detect.RootSignin, "Root sign-in with MFA", cloudtrail.Yes
+	mfa.NextStep = detect.Catalogue()[slices.IndexFunc(detect.Catalogue(), func(e detect.Entry) bool { return e.ID == mfa.ID })].NextStep
 	known := detect.Announce(mfa, said)
 	notLowered := detect.Announce(rootConsole, said)
 	opener := detect.Actor{Type: "AssumedRole", Name: "Admin/alice", ARN: "arn:aws:sts::210987654321:assumed-role/Admin/alice"}

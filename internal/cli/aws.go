@@ -32,6 +32,7 @@ const stackEnv = "ROOTGUARD_STACK"
 // The outputs of the deployed stack.
 const (
 	outputTable       = "TableName"
+	outputTopic       = "TopicArn"
 	outputUndelivered = "UndeliveredQueueUrl"
 	outputFailed      = "FailedQueueUrl"
 )

@@ -450,6 +450,7 @@ func (f deployFlags) run(ctx context.Context, sys system, given map[string]strin
 		}
 		return errors.Join(err, discarded)
 	}
+	d.farewell(ctx, plan)
 	ended := func(context.Context) {}
 	d.deployer.Updating = func(ctx context.Context, guard deploy.Stack) { ended = d.announces(ctx, &guard) }
 	err = d.deployer.Apply(ctx, plan)
@@ -463,6 +464,47 @@ func (f deployFlags) run(ctx context.Context, sys system, given map[string]strin
 		return err
 	}
 	return d.after(ctx, plan)
+}
+
+// farewell notifies an address that this deployment takes off, while it still can be: AWS
+// does not, and an address that hears no more may be what someone wants. Where it cannot,
+// it warns.
+func (d *deployment) farewell(ctx context.Context, plan *deploy.Plan) {
+	for _, of := range []struct{ parameter, what string }{{deploy.ParamEmail, "alerts"}, {deploy.ParamEscalation, "critical alerts"}} {
+		was, now := plan.Before.Parameters[of.parameter], plan.Parameters[of.parameter]
+		if was == "" || was == now {
+			continue
+		}
+		text := fmt.Sprintf("From now on %s gets no more %s of rootguard in account %s: a deployment by %s at %s takes the address off%s.\n\n"+
+			"If you do not know of this, ask them: it is the last mail that this address gets.\n", defanged(was), of.what, d.account, d.caller,
+			label.Time(d.sys.now()), map[bool]string{true: " and puts " + defanged(now) + " in its place"}[now != ""])
+		if err := d.publish(ctx, plan.Before, of.parameter == deploy.ParamEmail, "rootguard: this address gets no more "+of.what, text); err != nil {
+			d.warn(was + " could not be notified that it gets no more " + of.what + ", write to them yourself: " + reason(err))
+		}
+	}
+}
+
+// publish publishes to the topic of all alerts, or else to that of critical ones.
+func (d *deployment) publish(ctx context.Context, guard deploy.Stack, all bool, subject, text string) error {
+	topics, err := d.stacks.Topics(ctx, guard.Target)
+	if err != nil {
+		return err
+	}
+	for _, arn := range topics {
+		if (arn == guard.Outputs[outputTopic]) != all {
+			continue
+		}
+		_, err := sdksns.NewFromConfig(d.cfg).Publish(ctx, &sdksns.PublishInput{TopicArn: &arn, Subject: &subject, Message: &text})
+		if err != nil {
+			return fmt.Errorf("publishing to %s: %w", arn, err)
+		}
+	}
+	return nil
+}
+
+// defanged is an address as a mail does not make a link of it.
+func defanged(address string) string {
+	return strings.NewReplacer("@", "[@]", ".", "[.]").Replace(address)
 }
 
 // preflight finds out which Regions are open to the account, and whether its quotas

@@ -26,6 +26,9 @@ type denying struct {
 	fails  bool // updates do
 	deny   string
 	needed map[string]bool // actions of the calls so far
+
+	escalation string // the address of critical alerts
+	published  []string
 }
 
 // newDenying has a guard and a forwarder where deployed is set.
@@ -76,6 +79,9 @@ func (d *denying) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		action = service + ":" + operation
 	}
 	d.needed[action] = true
+	if action == "sns:Publish" {
+		d.published = append(d.published, r.FormValue("TopicArn")+" "+r.FormValue("Subject")+"\n"+r.FormValue("Message"))
+	}
 	if action == d.deny {
 		text := "User: arn:aws:iam::111122223333:user/ops/alice is not authorized to perform: " + action +
 			" on resource: x because no identity-based policy allows the " + action + " action"
@@ -162,8 +168,10 @@ func (d *denying) serveStacks(w http.ResponseWriter, r *http.Request, operation,
 		result = "<Stacks><member><StackName>" + r.FormValue("StackName") + "</StackName><CreationTime>2025-03-01T12:00:00Z</CreationTime><StackStatus>" +
 			d.there[stack] + "</StackStatus><Parameters><member><ParameterKey>" + deploy.ParamEmail +
 			"</ParameterKey><ParameterValue>ops@example.com</ParameterValue></member><member><ParameterKey>" + deploy.ParamRegions +
-			"</ParameterKey><ParameterValue>us-east-2</ParameterValue></member></Parameters><Outputs><member><OutputKey>" + outputTable +
-			"</OutputKey><OutputValue>rootguard-Table</OutputValue></member></Outputs></member></Stacks>"
+			"</ParameterKey><ParameterValue>us-east-2</ParameterValue></member><member><ParameterKey>" + deploy.ParamEscalation +
+			"</ParameterKey><ParameterValue>" + d.escalation + "</ParameterValue></member></Parameters><Outputs><member><OutputKey>" + outputTable +
+			"</OutputKey><OutputValue>rootguard-Table</OutputValue></member><member><OutputKey>" + outputTopic +
+			"</OutputKey><OutputValue>arn:aws:sns:us-east-1:111122223333:rootguard-Topic</OutputValue></member></Outputs></member></Stacks>"
 	case "CreateChangeSet":
 		if d.there[stack] == "" {
 			d.there[stack] = "REVIEW_IN_PROGRESS"
@@ -181,11 +189,21 @@ func (d *denying) serveStacks(w http.ResponseWriter, r *http.Request, operation,
 	case "DescribeStackEvents":
 		result = "<StackEvents></StackEvents>"
 	case "ListStackResources":
-		result = "<StackResourceSummaries><member><LogicalResourceId>Topic</LogicalResourceId><ResourceType>AWS::SNS::Topic</ResourceType>" +
-			"<PhysicalResourceId>arn:aws:sns:" + region + ":111122223333:rootguard-Topic</PhysicalResourceId><ResourceStatus>CREATE_COMPLETE</ResourceStatus>" +
-			"<LastUpdatedTimestamp>2025-03-01T12:00:00Z</LastUpdatedTimestamp></member></StackResourceSummaries>"
+		result = "<StackResourceSummaries>"
+		for _, topic := range []string{"Topic", "EscalationTopic"} {
+			if topic == "Topic" || d.escalation != "" {
+				result += topicOf(region, topic)
+			}
+		}
+		result += "</StackResourceSummaries>"
 	}
 	_, _ = fmt.Fprintf(w, "<%[1]sResponse><%[1]sResult>%[2]s</%[1]sResult></%[1]sResponse>", operation, result)
+}
+
+func topicOf(region, name string) string {
+	return "<member><LogicalResourceId>" + name + "</LogicalResourceId><ResourceType>AWS::SNS::Topic</ResourceType><PhysicalResourceId>arn:aws:sns:" +
+		region + ":111122223333:rootguard-" + name + "</PhysicalResourceId><ResourceStatus>CREATE_COMPLETE</ResourceStatus>" +
+		"<LastUpdatedTimestamp>2025-03-01T12:00:00Z</LastUpdatedTimestamp></member>"
 }
 
 // run runs the command against it.
@@ -229,6 +247,7 @@ func TestDeployDenied(t *testing.T) {
 			only: []string{"cloudformation:DescribeStackEvents"}},
 		{name: "wait", args: with("upgrade", "--wait", "1s"), deployed: true, code: exitWarning,
 			only: []string{"cloudformation:ListStackResources", "sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic"}},
+		{name: "another address", args: with("deploy", "new@example.com", "--no-wait"), deployed: true, only: []string{"sns:Publish"}},
 		{name: "destroy", args: with("destroy"), deployed: true},
 	} {
 		begin := func() *denying {
@@ -270,6 +289,12 @@ func TestDeployDenied(t *testing.T) {
 			switch action {
 			case "s3:GetObject": // the archives are then uploaded again
 				if code != exitOK || text != "" {
+					t.Errorf("%s without %s: exit code %d\n%s%s", tt.name, action, code, stdout, stderr)
+				}
+				continue
+			case "sns:Publish": // the deployment goes on
+				if code != exitOK || !strings.HasPrefix(text, "warning: ops@example.com could not be notified that it gets no more alerts, write to them yourself: ") ||
+					!strings.Contains(text, action) {
 					t.Errorf("%s without %s: exit code %d\n%s%s", tt.name, action, code, stdout, stderr)
 				}
 				continue
@@ -356,6 +381,40 @@ func TestWrongRegion(t *testing.T) {
 		}
 		if code != tt.code || strings.Count(text, "\n") != 1 || !strings.Contains(text, " in "+tt.region) || !strings.Contains(text, tt.want) {
 			t.Errorf("%v: exit code %d\n%s%s", tt.args, code, stdout, stderr)
+		}
+	}
+}
+
+// TestAddressTakenOff holds that an address which a deployment takes off gets a last mail,
+// on its own topic, and no one else one.
+func TestAddressTakenOff(t *testing.T) {
+	bundle := emptyBundle(t)
+	for _, tt := range []struct {
+		args []string
+		want []string // a topic and what it says
+	}{
+		{[]string{"deploy", "ops@example.com"}, nil},
+		{[]string{"upgrade"}, nil},
+		{[]string{"deploy", "new@example.com"}, []string{
+			"rootguard-Topic rootguard: this address gets no more alerts\nFrom now on ops[@]example[.]com gets no more alerts of rootguard in account 111122223333: a deployment by arn:aws:iam::111122223333:user/ops/alice at ",
+			" takes the address off and puts new[@]example[.]com in its place.",
+		}},
+		{[]string{"deploy", "--escalation", ""}, []string{
+			"rootguard-EscalationTopic rootguard: this address gets no more critical alerts\nFrom now on ciso[@]example[.]com gets no more critical alerts ", " takes the address off.\n",
+		}},
+		{[]string{"deploy", "new@example.com", "--dry-run"}, nil},
+	} {
+		d := newDenying(true)
+		d.escalation = "ciso@example.com"
+		code, stdout, stderr := d.run(t, append(tt.args, "--yes", "--no-wait", "--assets", bundle)...)
+		text := strings.Join(d.published, "\n")
+		if code != exitOK || len(d.published) != min(1, len(tt.want)) || strings.Contains(stderr, "warning") {
+			t.Errorf("%v: exit code %d, published %q\n%s%s", tt.args, code, d.published, stdout, stderr)
+		}
+		for _, want := range tt.want {
+			if !strings.Contains(text, want) {
+				t.Errorf("%v: published %q, want %q", tt.args, text, want)
+			}
 		}
 	}
 }

@@ -21,7 +21,7 @@ var callerActions = []statement{
 	{"Archives", []string{"s3:GetObject", "s3:PutObject"}, []string{"arn:aws:s3:::rootguard-assets-ACCOUNT-*/rootguard/*"}},
 	{"Preflight", []string{"events:ListRules", "events:TestEventPattern", "lambda:GetAccountSettings"}, []string{"*"}},
 	{"Announce", []string{"dynamodb:BatchGetItem", "dynamodb:PutItem"}, []string{"arn:aws:dynamodb:*:ACCOUNT:table/%s-*"}},
-	{"Receivers", []string{"sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic"}, []string{"arn:aws:sns:*:ACCOUNT:%s-*"}},
+	{"Receivers", []string{"sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic", "sns:Publish"}, []string{"arn:aws:sns:*:ACCOUNT:%s-*"}},
 }
 
 // ownActions are what CloudFormation calls with the caller's permissions to make,

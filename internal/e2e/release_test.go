@@ -758,6 +758,7 @@ var unusedByRelease = map[string]string{
 	"cloudformation:ListStackResources":  waiting,
 	"sns:GetTopicAttributes":             waiting,
 	"sns:ListSubscriptionsByTopic":       waiting,
+	"sns:Publish":                        "to notify an address that is taken off: the cases change none",
 }
 
 const waiting = "to wait until the receivers confirm: the cases do not wait"
