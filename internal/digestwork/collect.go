@@ -51,10 +51,11 @@ type Source interface {
 	Section(ctx context.Context, since, at time.Time) (alert.DigestSection, error)
 }
 
-// Noter adds notes on one account, by its status and its facts: they are counted and listed by topic.
+// Noter adds notes on one account, by its status and its facts: they are counted and
+// listed by topic. since is zero where there is no digest before.
 type Noter interface {
 	Title() (topic digest.Topic, title string)
-	Notes(ctx context.Context, status *bootstrap.Status, facts []bootstrap.Fact, at time.Time) ([]digest.Note, error)
+	Notes(ctx context.Context, status *bootstrap.Status, facts []bootstrap.Fact, since, at time.Time) ([]digest.Note, error)
 }
 
 // Collector reads what a digest is made of. All but Accounts may be nil: then nothing
@@ -110,14 +111,14 @@ const (
 
 // page takes a page of accounts into a tally, in their order. An account that cannot
 // be read ends it: the next attempt begins with it.
-func (c *Collector) page(ctx context.Context, t *digest.Tally, accounts []string, last digest.Snapshot, at time.Time) error {
+func (c *Collector) page(ctx context.Context, t *digest.Tally, accounts []string, last digest.Snapshot, since, at time.Time) error {
 	read := make([]digest.Account, len(accounts))
 	known := make([]bool, len(accounts))
 	errs := make([]error, len(accounts))
 	worker.Each(len(accounts), func(i int) {
 		one, cancel := context.WithTimeout(ctx, accountTimeout)
 		defer cancel()
-		read[i], known[i], errs[i] = c.account(one, accounts[i], at)
+		read[i], known[i], errs[i] = c.account(one, accounts[i], since, at)
 	})
 	if err := errors.Join(errs...); err != nil {
 		return err
@@ -131,7 +132,7 @@ func (c *Collector) page(ctx context.Context, t *digest.Tally, accounts []string
 }
 
 // account reads one account; known is false of one that is closed or has left.
-func (c *Collector) account(ctx context.Context, account string, at time.Time) (a digest.Account, known bool, err error) {
+func (c *Collector) account(ctx context.Context, account string, since, at time.Time) (a digest.Account, known bool, err error) {
 	if c.Checks != nil {
 		suspended, err := accountcheck.Schedule{Checks: c.Checks}.Suspended(ctx, account)
 		if err != nil || suspended {
@@ -150,7 +151,7 @@ func (c *Collector) account(ctx context.Context, account string, at time.Time) (
 		return a, false, err
 	}
 	for _, n := range c.Noters {
-		notes, err := n.Notes(ctx, &a.Status, facts, at)
+		notes, err := n.Notes(ctx, &a.Status, facts, since, at)
 		if err != nil {
 			return a, false, err //nolint:wrapcheck // it says what of which account
 		}
@@ -300,7 +301,7 @@ func (c *Collector) Preview(ctx context.Context, last digest.Snapshot, since, at
 	}
 	var t digest.Tally
 	for page := range slices.Chunk(accounts, accountsPage) {
-		if err := c.page(ctx, &t, page, last, at); err != nil {
+		if err := c.page(ctx, &t, page, last, since, at); err != nil {
 			return "", nil, err
 		}
 	}

@@ -357,7 +357,7 @@ type noter struct{}
 
 func (noter) Title() (digest.Topic, string) { return "daytwo", "STEPS OF DAY TWO OPEN" }
 
-func (noter) Notes(_ context.Context, status *bootstrap.Status, facts []bootstrap.Fact, _ time.Time) ([]digest.Note, error) {
+func (noter) Notes(_ context.Context, status *bootstrap.Status, facts []bootstrap.Fact, _, _ time.Time) ([]digest.Note, error) {
 	if len(facts) == 0 {
 		return nil, errors.New("no facts")
 	}

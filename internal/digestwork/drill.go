@@ -35,7 +35,7 @@ func (Drill) Title() (topic digest.Topic, title string) {
 }
 
 // Notes is Noter's.
-func (d Drill) Notes(ctx context.Context, status *bootstrap.Status, facts []bootstrap.Fact, at time.Time) ([]digest.Note, error) {
+func (d Drill) Notes(ctx context.Context, status *bootstrap.Status, facts []bootstrap.Fact, _, at time.Time) ([]digest.Note, error) {
 	if state, _ := d.Policy.Judge(status, drill.Last{}, at); state != drill.Overdue {
 		return nil, nil // nothing to try, or not for long enough: no drill need be looked for
 	}

@@ -77,7 +77,7 @@ func TestDrill(t *testing.T) {
 	// What cannot be read is no drill that was made.
 	failing := digestwork.Drill{Policy: drill.Policy{Within: 365 * 24 * time.Hour}, Announcements: &fake.Announcements{Script: failingScript("Announcements.Entries")}}
 	status := bootstrap.Status{Account: never, FirstEvent: at("2025-01-01T00:00:00Z")}
-	if _, err := failing.Notes(t.Context(), &status, nil, at("2026-11-26T08:00:00Z")); !errors.Is(err, fake.ErrFault) {
+	if _, err := failing.Notes(t.Context(), &status, nil, time.Time{}, at("2026-11-26T08:00:00Z")); !errors.Is(err, fake.ErrFault) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -124,7 +124,7 @@ func TestDrillOfAUser(t *testing.T) {
 		"no drill is expected":      {&old, 0, nil, "", bootstrap.Unknown, "the setting drill is off"},
 	} {
 		d := digestwork.Drill{Policy: drill.Policy{Within: tt.within, Users: []string{"break-glass"}}, Announcements: announced}
-		notes, err := d.Notes(t.Context(), tt.status, tt.facts, now)
+		notes, err := d.Notes(t.Context(), tt.status, tt.facts, time.Time{}, now)
 		if err != nil || len(notes) > 1 || (len(notes) == 1) != (tt.digest != "") || len(notes) == 1 && !strings.Contains(notes[0].Text, tt.digest) {
 			t.Errorf("%s: in the digest is %+v, %v, want %q", name, notes, err, tt.digest)
 		}

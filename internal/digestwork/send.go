@@ -110,7 +110,7 @@ func (s *Sender) Run(ctx context.Context, at time.Time) (done Result, err error)
 	if err != nil {
 		return done, err
 	}
-	if done.Accounts, done.More, err = s.collect(ctx, &c, last); err != nil || done.More {
+	if done.Accounts, done.More, err = s.collect(ctx, &c, last, state.AsOf); err != nil || done.More {
 		return done, err
 	}
 	done.Sent, err = s.send(ctx, &c, &state, period, at)
@@ -163,7 +163,7 @@ func (s *Sender) collection(ctx context.Context, state *State, period, at time.T
 }
 
 // collect goes on with a collection until it is whole or the time is up, and stores it.
-func (s *Sender) collect(ctx context.Context, c *Collection, last digest.Snapshot) (accounts int, more bool, err error) {
+func (s *Sender) collect(ctx context.Context, c *Collection, last digest.Snapshot, since time.Time) (accounts int, more bool, err error) {
 	if c.Whole {
 		return 0, false, nil
 	}
@@ -183,7 +183,7 @@ func (s *Sender) collect(ctx context.Context, c *Collection, last digest.Snapsho
 		if single > 0 {
 			page = rest[:1]
 		}
-		if failed = s.page(ctx, &c.Tally, page, last, c.At); failed != nil {
+		if failed = s.page(ctx, &c.Tally, page, last, since, c.At); failed != nil {
 			if len(page) > 1 && ctx.Err() == nil {
 				single = len(page)
 				continue
