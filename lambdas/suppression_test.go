@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"rootguard/internal/bootstrap"
+	"rootguard/internal/config"
 	"rootguard/internal/detect"
+	"rootguard/internal/digest"
 	"rootguard/internal/suppression"
 )
 
@@ -27,12 +29,13 @@ func (c *cloud) adminGranted(eventID, session string) []byte {
 
 // TestSuppressed follows a suppression through the deployed functions: what it is of
 // sends nothing and is counted, two at once each; what is critical is sent, as is what
-// comes when it is over; its end is reported with the count. Beside the others, a
+// comes when it is over; its end is reported with the count, which is in the digest too. Beside the others, a
 // finding that may be suppressed costs one query.
 func TestSuppressed(t *testing.T) {
 	t.Parallel()
 	c := newCloud(t)
 	c.escalate(escalation)
+	c.env[config.EnvDigest] = "daily 08:00"
 	f, second, root, sweep := c.start(t, "iamuser"), c.start(t, "iamuser"), c.start(t, "rootactivity"), c.start(t, "sweep")
 	now := time.Now()
 	c.eventAge = 0
@@ -99,5 +102,15 @@ func TestSuppressed(t *testing.T) {
 	}
 	if len(ended) != 1 || !strings.Contains(ended[0], "It held back 3 alerts.") {
 		t.Errorf("its end: %q", ended)
+	}
+	s, err := digest.Parse(c.env[config.EnvDigest])
+	if err != nil {
+		t.Fatal(err)
+	}
+	tick(t, sweep, s.Next(now.Add(66*time.Minute)))
+	_, mails := c.digests(t)
+	if text := strings.Join(strings.Fields(strings.Join(mails, " ")), " "); !strings.Contains(text, "ALERTS SUPPRESSED: 1 account") ||
+		!strings.Contains(text, "user.admin_granted ended "+now.Add(time.Hour).UTC().Format(time.DateOnly)+", owner alice: 3 held back") {
+		t.Errorf("the digest after it:\n%s", strings.Join(mails, "\n"))
 	}
 }
