@@ -169,12 +169,12 @@ func TestJudge(t *testing.T) {
 		{daytwo.Trail, "one that does not say", trails(off, dark), users, unknown, "denied"},
 		{daytwo.Trail, "one that does not say beside one that logs all", trails(dark, whole), users, done, "trail whole"},
 
-		{daytwo.Budget, "by e-mail", budgets(daytwo.Budgets{Count: 1, Emails: 2}), users, done, "2 notifications by e-mail"},
+		{daytwo.Budget, "by e-mail", budgets(daytwo.Budgets{Count: 1, Emails: 2}), users, done, "1 budget, 2 notifications by e-mail"},
 		{daytwo.Budget, "by a topic", budgets(daytwo.Budgets{Count: 1, Confirmed: 1, Pending: 1}), users, done, "confirmed subscription"},
 		{daytwo.Budget, "by a topic without a receiver", budgets(daytwo.Budgets{Count: 1, Pending: 1}), users, missing, "no subscription is confirmed"},
 		{daytwo.Budget, "by a topic that does not answer", budgets(daytwo.Budgets{Count: 1, Pending: 1, Unknown: []string{"denied"}}), users, unknown, "denied"},
 		{daytwo.Budget, "more than were read", budgets(daytwo.Budgets{Count: 10, More: true}), users, unknown, "more budgets"},
-		{daytwo.Budget, "no receiver", budgets(daytwo.Budgets{Count: 3}), users, missing, "no budget of 3"},
+		{daytwo.Budget, "no receiver", budgets(daytwo.Budgets{Count: 3}), users, missing, "3 budgets, none with a receiver"},
 		{daytwo.Budget, "no budget", budgets(daytwo.Budgets{}), users, missing, "there is no budget"},
 
 		{daytwo.AccessAnalyzer, "active", daytwo.Answers{Analyzers: &daytwo.Analyzers{Active: []string{"a"}, Inactive: []string{"b"}}}, users, done, "active: a"},

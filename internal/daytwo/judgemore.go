@@ -1,6 +1,7 @@
 package daytwo
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -101,15 +102,23 @@ func judgeTrail(in *Input) Verdict {
 	}
 }
 
+// count is a number and its noun: "1 budget", "2 budgets".
+func count(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
+}
+
 func judgeBudget(in *Input) Verdict {
 	b := in.Answers.Budgets
 	switch {
 	case b == nil:
 		return unknown("the budgets were not read")
 	case b.Emails > 0:
-		return done("%d budgets, %d notifications by e-mail", b.Count, b.Emails)
+		return done("%s, %s by e-mail", count(b.Count, "budget"), count(b.Emails, "notification"))
 	case b.Confirmed > 0:
-		return done("%d budgets, %d notifications to a topic with a confirmed subscription", b.Count, b.Confirmed)
+		return done("%s, %s to a topic with a confirmed subscription", count(b.Count, "budget"), count(b.Confirmed, "notification"))
 	case len(b.Unknown) > 0:
 		return unknown("%s", b.Unknown[0])
 	case b.More:
@@ -117,9 +126,9 @@ func judgeBudget(in *Input) Verdict {
 	case b.Count == 0:
 		return missing("there is no budget")
 	case b.Pending > 0:
-		return missing("%d budgets notify topics of which no subscription is confirmed", b.Count)
+		return missing("%s, and of the topics that are notified no subscription is confirmed", count(b.Count, "budget"))
 	default:
-		return missing("no budget of %d has a receiver", b.Count)
+		return missing("%s, none with a receiver", count(b.Count, "budget"))
 	}
 }
 

@@ -237,7 +237,7 @@ func TestChecks(t *testing.T) {
 		}, detect.Critical, "x:Y", "Allow"},
 
 		"events wait":             {func(w *world) { w.queues[home+"/undelivered"] = health.Queue{Visible: 3} }, []string{"queue.undelivered failed"}, detect.High, "About 3 events wait", "rootguard redrive"},
-		"failed events wait":      {func(w *world) { w.queues[home+"/failed"] = health.Queue{Visible: 1, Hidden: 2} }, []string{"queue.failed failed"}, detect.High, "About 1 events wait", "rootguard redrive"},
+		"failed events wait":      {func(w *world) { w.queues[home+"/failed"] = health.Queue{Visible: 1, Hidden: 2} }, []string{"queue.failed failed"}, detect.High, "About 1 event waits in the queue failed; it is kept for 14 days", "rootguard redrive"},
 		"events are redriven":     {func(w *world) { w.queues[home+"/failed"] = health.Queue{Hidden: 2} }, []string{"queue.failed warning"}, detect.High, "being redriven", "6 minutes"},
 		"a queue is gone":         {func(w *world) { delete(w.queues, home+"/failed") }, []string{"queue.failed failed"}, detect.High, "There is no queue failed", "make deploy"},
 		"a queue cannot be asked": {func(w *world) { w.fails["Queue"] = denied }, []string{"queue.eu-north-1 unknown", "queue.failed unknown", "queue.undelivered unknown"}, detect.High, "x:Y", "Allow"},
@@ -246,7 +246,7 @@ func TestChecks(t *testing.T) {
 		"nobody is subscribed": {func(w *world) {
 			w.topics[alerts] = health.Topic{Policy: topicPolicy, Key: keyARN}
 			w.topics[chat] = health.Topic{Policy: topicPolicy, Key: keyARN}
-		}, []string{"topic.alerts failed", "topic.chat failed"}, detect.Critical, "Nobody is subscribed", "aws sns subscribe --region us-east-1 --topic-arn " + alerts + " --protocol email --notification-endpoint ADDRESS, then confirm"},
+		}, []string{"topic.alerts failed", "topic.chat failed"}, detect.Critical, "No one is subscribed", "aws sns subscribe --region us-east-1 --topic-arn " + alerts + " --protocol email --notification-endpoint ADDRESS, then confirm"},
 		"a channel alone is": {func(w *world) { w.topics[alerts] = health.Topic{Policy: topicPolicy, Key: keyARN} }, nil, 0, "", ""},
 		"nobody has confirmed": {func(w *world) {
 			w.topics[alerts] = health.Topic{Policy: topicPolicy, Pending: 1, Waiting: []string{"email ops@example.com"}, Key: keyARN}

@@ -91,10 +91,13 @@ func (c *Checker) judgeQueue(q Queue, err error, queue, redrive string) verdict 
 	case err != nil:
 		return of(err, surely("There is no queue "+name+": what cannot be delivered or handled is lost", c.again()))
 	case q.Visible > 0:
-		return fail(fmt.Sprintf("About %d events wait in the queue %s; each is kept for 14 days", q.Visible, name),
-			"See them with "+redrive+" --dry-run, fix the cause, then: "+redrive)
+		what := fmt.Sprintf("About %d events wait in the queue %s; each is kept for 14 days", q.Visible, name)
+		if q.Visible == 1 {
+			what = "About 1 event waits in the queue " + name + "; it is kept for 14 days"
+		}
+		return fail(what, "See them with "+redrive+" --dry-run, fix the cause, then: "+redrive)
 	case q.Hidden > 0:
-		return warn(fmt.Sprintf("About %d events of the queue %s are being redriven", q.Hidden, name), "Look again in 6 minutes")
+		return warn(fmt.Sprintf("Events of the queue %s are being redriven, about %d", name, q.Hidden), "Check again in 6 minutes")
 	}
 	return well()
 }
@@ -186,12 +189,11 @@ func (c *Checker) judgeTopic(arn string, t *Topic) verdict {
 	case t.Confirmed > 0:
 		return well()
 	case t.Pending > 0:
-		return surely("Nobody receives what the topic "+nameOf(arn)+" sends: "+waiting, confirm)
+		return surely("No one receives what the topic "+nameOf(arn)+" sends: "+waiting, confirm)
 	case t.Deleted > 0:
-		return surely(fmt.Sprintf("Nobody receives what the topic %s sends: %d subscriptions were removed of late", nameOf(arn), t.Deleted),
-			subscribe)
+		return surely("No one receives what the topic "+nameOf(arn)+" sends: its subscriptions were removed of late", subscribe)
 	default:
-		return surely("Nobody is subscribed to the topic "+nameOf(arn)+
+		return surely("No one is subscribed to the topic "+nameOf(arn)+
 			": either no receiver is set, or none confirmed within the days for which AWS waits", subscribe)
 	}
 }
