@@ -29,7 +29,7 @@ func accesses(c *call, account string) ([]access, error) {
 // derivations are by the service that requests are signed for.
 var derivations = map[string]func(c *call, account string) ([]access, error){
 	"dynamodb":   dynamodbAccesses,
-	"account":    ofParameter("", map[string]string{"ListRegions": "*"}),
+	"account":    accountAccesses,
 	"monitoring": cloudwatchAccesses,
 	"sns": ofParameter("TopicArn", map[string]string{"Publish": "", "GetTopicAttributes": "", "ListSubscriptionsByTopic": "", "GetDataProtectionPolicy": "ResourceArn",
 		"GetSubscriptionAttributes": "*", "GetSMSAttributes": "*", "GetSMSSandboxAccountStatus": "*"}),
@@ -42,6 +42,15 @@ var derivations = map[string]func(c *call, account string) ([]access, error){
 	"kms":            ofParameter("KeyId", map[string]string{"DescribeKey": ""}),
 	"securityhub":    securityhubAccesses,
 	"cloudformation": cloudformationAccesses,
+
+	"organizations":   organizationsAccesses,
+	"access-analyzer": ofParameter("", map[string]string{"ListAnalyzers": "*"}),
+	"ec2":             ofParameter("", map[string]string{"GetEbsEncryptionByDefault": "*"}),
+	"s3":              ofParameter("", map[string]string{"GetAccountPublicAccessBlock": "*"}),
+	// Each read of budgets is one action, on a budget (Service Authorization Reference, AWS Budget Service).
+	"budgets": func(_ *call, account string) ([]access, error) {
+		return []access{{action: "budgets:ViewBudget", resource: arnIn("budgets", "", account, "budget/any")}}, nil
+	},
 }
 
 func cloudformationAccesses(c *call, account string) ([]access, error) {
@@ -80,6 +89,41 @@ func ofParameter(usual string, actions map[string]string) func(*call, string) ([
 			return nil, fmt.Errorf("its %s is %q, which is no ARN", name, a.resource)
 		}
 		return []access{a}, nil
+	}
+}
+
+func accountAccesses(c *call, account string) ([]access, error) {
+	switch c.action {
+	case "ListRegions":
+		return []access{{action: "account:ListRegions", resource: "*"}}, nil
+	case "GetAlternateContact":
+		return []access{{action: "account:GetAlternateContact", resource: arnIn("account", "", account, "account")}}, nil
+	default:
+		return nil, errUnknown
+	}
+}
+
+// organizationsAccesses are on accounts and units of the caller's organization, of which
+// the caller is the management account.
+func organizationsAccesses(c *call, account string) ([]access, error) {
+	var in struct{ AccountId, ChildId, OrganizationalUnitId, ResourceId string }
+	if err := json.Unmarshal(c.body, &in); err != nil {
+		return nil, err
+	}
+	a := access{action: "organizations:" + c.action, resource: "*"}
+	id := in.AccountId + in.ChildId + in.OrganizationalUnitId + in.ResourceId
+	switch c.action {
+	case "ListAccounts":
+		return []access{a}, nil
+	case "DescribeAccount", "ListParents", "DescribeOrganizationalUnit", "ListTagsForResource":
+		kind := "account/"
+		if strings.HasPrefix(id, "ou-") {
+			kind = "ou/"
+		}
+		a.resource = arnIn("organizations", "", account, kind+c.organization+"/"+id)
+		return []access{a}, nil
+	default:
+		return nil, errUnknown
 	}
 }
 
@@ -159,7 +203,8 @@ func sqsAccesses(c *call, account string) ([]access, error) {
 func iamAccesses(c *call, account string) ([]access, error) {
 	a := access{action: "iam:" + c.action, resource: "*"}
 	switch c.action {
-	case "GetAccountSummary", "GenerateCredentialReport", "GetCredentialReport", "ListUsers", "ListVirtualMFADevices":
+	case "GetAccountSummary", "GenerateCredentialReport", "GetCredentialReport", "ListUsers", "ListVirtualMFADevices", "GetAccountPasswordPolicy",
+		"ListOrganizationsFeatures":
 	case "GetLoginProfile", "GetUser", "ListMFADevices", "ListAttachedUserPolicies", "AttachUserPolicy", "DetachUserPolicy":
 		if c.form.Get("UserName") == "" {
 			return nil, errors.New("it names no user")
@@ -313,6 +358,16 @@ func TestAccesses(t *testing.T) {
 		{"iam", "TagRole", "POST", "/", "RoleName=r&Tags.member.1.Key=k&Tags.member.1.Value=v", []access{{"iam:TagRole", "arn:aws:iam::111122223333:role/r", map[string]string{"aws:TagKeys": "k"}}}},
 		{"iam", "TagRole", "POST", "/", "RoleName=r&Tags.member.1.Key=k&Tags.member.2.Key=l", nil},
 		{"sts", "AssumeRole", "POST", "/", "RoleArn=" + role, []access{{"sts:AssumeRole", role, nil}}},
+		{"organizations", "ListAccounts", "POST", "/", `{}`, []access{{"organizations:ListAccounts", "*", nil}}},
+		{"organizations", "ListParents", "POST", "/", `{"ChildId": "444455556666"}`, []access{{"organizations:ListParents", "arn:aws:organizations::111122223333:account/o-a1/444455556666", nil}}},
+		{"organizations", "ListParents", "POST", "/", `{"ChildId": "ou-a1-b2"}`, []access{{"organizations:ListParents", "arn:aws:organizations::111122223333:ou/o-a1/ou-a1-b2", nil}}},
+		{"organizations", "ListTagsForResource", "POST", "/", `{"ResourceId": "444455556666"}`, []access{{"organizations:ListTagsForResource", "arn:aws:organizations::111122223333:account/o-a1/444455556666", nil}}},
+		{"organizations", "ListRoots", "POST", "/", `{}`, nil},
+		{"account", "GetAlternateContact", "POST", "/getAlternateContact", `{}`, []access{{"account:GetAlternateContact", "arn:aws:account::111122223333:account", nil}}},
+		{"account", "GetContactInformation", "POST", "/getContactInformation", `{}`, nil},
+		{"budgets", "DescribeSubscribersForNotification", "POST", "/", `{}`, []access{{"budgets:ViewBudget", "arn:aws:budgets::111122223333:budget/any", nil}}},
+		{"access-analyzer", "ListAnalyzers", "GET", "/analyzer", "", []access{{"access-analyzer:ListAnalyzers", "*", nil}}},
+		{"access-analyzer", "", "GET", "/other", "", nil},
 		{"lambda", "", "GET", "/2015-03-31/functions/f/configuration", "", []access{{"lambda:GetFunctionConfiguration", "arn:aws:lambda:us-east-1:111122223333:function:f", nil}}},
 		{"lambda", "", "GET", "/2019-09-30/functions/f/concurrency", "", []access{{"lambda:GetFunctionConcurrency", "arn:aws:lambda:us-east-1:111122223333:function:f", nil}}},
 		{"lambda", "", "GET", "/2019-09-25/functions/f/event-invoke-config", "", []access{{"lambda:GetFunctionEventInvokeConfig", "arn:aws:lambda:us-east-1:111122223333:function:f", nil}}},
@@ -351,7 +406,7 @@ func TestAccesses(t *testing.T) {
 		{"securityhub", "", "POST", "/findings", `{}`, nil},
 		{"s3", "", "GET", "/", "", nil},
 	} {
-		c := &call{service: tt.service, action: tt.action, region: region, method: tt.method, path: tt.path, body: []byte(tt.body)}
+		c := &call{service: tt.service, action: tt.action, region: region, organization: "o-a1", method: tt.method, path: tt.path, body: []byte(tt.body)}
 		if !strings.HasPrefix(tt.body, "{") && c.action != "" {
 			form, err := url.ParseQuery(tt.body)
 			if err != nil {

@@ -41,6 +41,9 @@ const cdkPackage = "aws-cdk@2.1148.1"
 // sharedAccount is moto's own, which callers without a role of another are in.
 const sharedAccount = "123456789012"
 
+// hubAccount is the management account of the organization, in which the guard is.
+const hubAccount = "222222222222"
+
 // sharedSettings are those of the deployment that tests share, as in cdk.json.
 const sharedSettings = `{
 	"email": ["ops@example.com"],
@@ -55,6 +58,7 @@ type deployment struct {
 	account string
 	aws     aws.Config
 	stacks  map[string]*stack // by Region
+	members *stack            // with the stack set for an organization's accounts
 	dir     string
 
 	alerts, escalations string // URLs of queues that are subscribed to the topics
@@ -102,7 +106,10 @@ func (w *world) deployment(t *testing.T, settings string, before func(context.Co
 		return d
 	}
 	account := sharedAccount
-	if settings != sharedSettings {
+	switch {
+	case strings.Contains(settings, hubAccount):
+		account = hubAccount
+	case settings != sharedSettings:
 		account = fmt.Sprintf("2%011d", len(w.deployments)+1)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
@@ -160,6 +167,10 @@ func (w *world) deploy(ctx context.Context, account, settings string, before fun
 		}
 		if err := d.complete(ctx, s, w.moto.log.Name()); err != nil {
 			return nil, fmt.Errorf("completing stack %s: %w", s.name, err)
+		}
+		if strings.HasSuffix(s.name, "-members") {
+			d.members = s
+			continue
 		}
 		d.stacks[s.region] = s
 	}
@@ -338,6 +349,8 @@ var passedOver = map[string]string{
 	"AWS::SQS::QueuePolicy":          "",
 	"AWS::Lambda::EventInvokeConfig": "",
 	"AWS::CloudWatch::Alarm":         "moto's alarms do not ring; a test of the template holds them",
+	"AWS::Events::EventBusPolicy":    "moto checks no policy",
+	"AWS::CloudFormation::StackSet":  "moto has none; deployment.member reads what it makes",
 	"AWS::S3::BucketPolicy":          "of the bucket of cdk bootstrap; moto checks no policy",
 }
 

@@ -36,9 +36,12 @@
 //     the policies of their deployed roles, and refuses the rest as AWS does; what
 //     Lambda does with a role, its log and its queue of failures, is held to them
 //     too. What is refused fails the test, and an action that a role allows and no
-//     case uses fails the run. Unproven are who may assume a role, the policies of
-//     topics, queues, keys and buses, what the command calls, and, since no case
-//     has an organization, what is allowed for and in its accounts.
+//     case uses fails the run. Of an organization, what a function does in a member
+//     account is held to the role in the stack set's template, since moto makes no stack
+//     sets. Unproven are who may assume a role, the policies of topics, queues, keys and
+//     buses, what quarantines in members need, and what the command calls.
+//   - It knows neither IAM Access Analyzer, nor the receivers of budgets, nor
+//     whether an organization manages root access: the tests answer.
 //   - Its log groups' ARNs lack the ":*" of CloudFormation's, and its CloudFormation
 //     leaves the key off topics: statements and topics are read as AWS has them.
 //   - Its threads can interleave two conditional writes, so the proxy lets one
@@ -71,7 +74,8 @@
 // table, empty queues, no IAM users and no faults. A test that changes what is
 // deployed (a rule, a subscription) changes it back; it fails where a rule is
 // left otherwise. A test that needs other settings has a deployment of its own,
-// in an account of its own, from deployedWith; that takes some 10 seconds.
+// in an account of its own, from deployedWith; that takes some 10 seconds. organized
+// is one for an organization, with day two, the drill, routes and Security Hub.
 //
 // The clock is the time in the schedule's event: tick(at) is the only way in
 // which time passes. Records are of a minute or two ago, each a second after the one before.

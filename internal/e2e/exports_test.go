@@ -37,8 +37,8 @@ func (c *cloud) export(alerts ...received) {
 
 // TestSecurityHub has an alert be a finding of Security Hub, once.
 func TestSecurityHub(t *testing.T) {
-	c := deployedWith(t, `{"email": "ops@example.com", "regions": [], "securityHub": true}`)
-	const others = "111122223333"
+	c, o := organized(t)
+	others := o.plain
 	event := c.rootSignIn(others, "No", "Success", nil)
 	c.handled(c.deliver(event))
 	got := c.alerts()

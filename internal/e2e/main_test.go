@@ -46,7 +46,9 @@ type world struct {
 
 	mu          sync.Mutex
 	deployments map[string]*deployment // by settings
-	binaries    map[string]string      // of functions, by name
+
+	organization *organization
+	binaries     map[string]string // of functions, by name
 }
 
 var (
@@ -73,7 +75,7 @@ func newWorld(root string) (*world, error) {
 	if err := os.MkdirAll(w.dir, 0o750); err != nil {
 		return nil, fmt.Errorf("making the folder of the emulation: %w", err)
 	}
-	w.roles = &roles{callers: map[string]*principal{}, granted: map[grant]bool{}}
+	w.roles = &roles{callers: map[string]*principal{}, granted: map[grant]bool{}, organizations: map[string]string{}}
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	w.command = filepath.Join(w.dir, "rootguard")

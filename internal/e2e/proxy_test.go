@@ -35,6 +35,9 @@ type call struct {
 	path      string
 	body      []byte
 	form      url.Values // of services with the query protocol
+
+	by           string // the account of the caller, of a function or the operator
+	organization string // the ID of that account's, "" of none
 }
 
 // fault is what becomes of calls of one kind.
@@ -108,6 +111,12 @@ func (p *proxy) stop() { _ = p.server.Close() }
 // Version 4 signing process"): key/date/region/service.
 var credential = regexp.MustCompile(`Credential=([^/]+)/[0-9]+/([^/]+)/([^/]+)/`)
 
+// paths are the actions of services whose requests do not name them.
+var paths = map[string]string{
+	"account/listRegions": "ListRegions", "account/getAlternateContact": "GetAlternateContact", "access-analyzer/analyzer": "ListAnalyzers",
+	"s3/v20180820/configuration/publicAccessBlock": "GetAccountPublicAccessBlock",
+}
+
 func readCall(r *http.Request) (*call, error) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
@@ -129,8 +138,8 @@ func readCall(r *http.Request) (*call, error) {
 		c.action = c.form.Get("Action")
 	case cloudwatchtest.IsCall(r):
 		c.action = c.path[strings.LastIndexByte(c.path, '/')+1:]
-	case c.path == "/listRegions":
-		c.action = "ListRegions"
+	case paths[c.service+c.path] != "":
+		c.action = paths[c.service+c.path]
 	}
 	return c, nil
 }
@@ -400,7 +409,12 @@ func (c *cloud) corrected() {
 	confirmed := regexp.MustCompile(`(<key>SubscriptionsConfirmed</key>\s*<value>)[0-9]*(</value>)`)
 	c.fault(fault{service: "sns", action: "GetTopicAttributes", times: always, edit: func(body []byte) []byte {
 		arn := string(topic.Find(body))
-		subscribed, err := sns.NewFromConfig(c.d.in(strings.Split(arn, ":")[3])).ListSubscriptionsByTopic(c.ctx, &sns.ListSubscriptionsByTopicInput{TopicArn: &arn})
+		parts := strings.Split(arn, ":")
+		cfg := c.d.in(parts[3])
+		if parts[4] != c.d.account {
+			cfg = c.world.as(c.t, parts[4])
+		}
+		subscribed, err := sns.NewFromConfig(cfg).ListSubscriptionsByTopic(c.ctx, &sns.ListSubscriptionsByTopicInput{TopicArn: &arn})
 		if err != nil {
 			c.t.Errorf("listing the subscriptions of %s: %v", arn, err)
 			return body

@@ -39,6 +39,17 @@ type roles struct {
 	callers map[string]*principal // by access key
 	granted map[grant]bool        // whether a case used it
 	denied  []string
+
+	organizations map[string]string // their IDs, by account
+}
+
+// belong has accounts be of an organization.
+func (r *roles) belong(id string, accounts ...string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, account := range accounts {
+		r.organizations[account] = id
+	}
 }
 
 // register has calls signed with the key be those of a principal.
@@ -65,6 +76,9 @@ func (r *roles) refused(c *call) string {
 	action := c.service + ":" + c.action
 	r.mu.Lock()
 	p := r.callers[c.accessKey]
+	if p != nil {
+		c.by, c.organization = p.account, r.organizations[p.account]
+	}
 	r.mu.Unlock()
 	switch {
 	case p == nil:
@@ -77,6 +91,13 @@ func (r *roles) refused(c *call) string {
 	if err != nil {
 		r.deny("function %s: %v", p.function, err)
 		return action
+	}
+	if c.service == "sts" {
+		r.mu.Lock()
+		if id := r.organizations[strings.Split(needs[0].resource, ":")[4]]; id != "" {
+			needs[0].context = map[string]string{"aws:ResourceOrgID": id}
+		}
+		r.mu.Unlock()
 	}
 	if c.service == "sns" && c.action == "Publish" {
 		// Amazon SNS Developer Guide, "Key management": of who publishes to an encrypted topic.
