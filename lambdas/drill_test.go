@@ -11,6 +11,7 @@ import (
 	"rootguard/internal/daytwo"
 	"rootguard/internal/detect"
 	"rootguard/internal/digest"
+	"rootguard/internal/testenv"
 )
 
 // TestDrill runs the deployed functions with the setting drill, in two accounts whose
@@ -19,6 +20,7 @@ import (
 // it has its drill too. When the time passes again, both are overdue.
 func TestDrill(t *testing.T) {
 	t.Parallel()
+	testenv.Soak(t)
 	const role = "rootguard-member"
 	c := newCloud(t)
 	c.env[config.EnvMemberRole] = role
