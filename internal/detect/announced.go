@@ -22,7 +22,7 @@ type Announced struct {
 	Severity Severity `json:"original_severity"`
 }
 
-// IsRootUse reports whether a finding reports root at work: of a sign-in, a
+// IsRootUse reports whether a finding reports root use: of a sign-in, a
 // call, or a session of sts:AssumeRoot, whatever else it reports.
 func IsRootUse(f *Finding) bool {
 	return atWork(f.ID) || slices.ContainsFunc(f.Also, atWork)
@@ -45,7 +45,7 @@ func UsedIn(f *Finding) string {
 	return orElse(member, f.Account)
 }
 
-// Announce makes of a finding of root at work the same under an announcement. It
+// Announce makes of a finding of root use the same under an announcement. It
 // takes away what makes it alarming that root did it, and no more:
 //
 //   - a sign-in with MFA, a call and a root session become low;
@@ -120,7 +120,7 @@ func UseAnnounced(u AnnouncedUse, by Actor, at time.Time) Finding {
 	f := u.finding(by, "rootguard announce open", at)
 	f.Title += " by " + printable(u.Owner)
 	f.Detail = sentence("Announcement "+u.ID+" "+u.span()+", owner "+u.Owner, "reason: "+u.Reason) +
-		" Alerts of root at work in that time are lowered, and say so."
+		" Alerts of root use in that time are lowered, and name this announcement."
 	return f
 }
 

@@ -22,7 +22,7 @@ const (
 
 	stepRoots = "Sign in to each account as root, add MFA and delete root's access keys. The full list: rootguard report --aws."
 
-	stepRepeats = "Find out what each is, fix it, and say so: rootguard ack ID. All that are open: rootguard incidents."
+	stepRepeats = "Find out what each is and fix it, then acknowledge it: rootguard ack ID. All that are open: rootguard incidents."
 
 	stepNothing = "Nothing to do."
 )
