@@ -51,7 +51,7 @@ type Incident struct {
 	Reopened *Reopened `json:"reopened,omitempty"` // after the latest of Acks
 
 	// Users are those without MFA that an incident about them is still about.
-	Users []string `json:"users,omitempty"` // by unique ID, or by name where that is not known
+	Users []string `json:"users,omitempty"` // by unique ID, or by name where that is not known, see listedAs
 
 	Due      time.Time `json:"due,omitzero"`       // when something is to be sent about it; zero: never
 	Failures int       `json:"failures,omitempty"` // attempts in a row to send that failed

@@ -7,6 +7,7 @@ import (
 
 	"rootguard/internal/alert"
 	"rootguard/internal/detect"
+	"rootguard/internal/keys"
 )
 
 // The IAM users of an account who lack MFA are one incident, so that an
@@ -31,7 +32,7 @@ func users(a *alert.Alert) (added, removed []string) {
 	for i := range a.Summary.Accounts {
 		for j := range a.Summary.Accounts[i].Findings {
 			it := &a.Summary.Accounts[i].Findings[j]
-			switch user := cmp.Or(it.UserID, it.User); {
+			switch user := listedAs(cmp.Or(it.UserID, it.User)); {
 			case it.Stage == alert.StageResolved:
 				removed = append(removed, user)
 			case it.Severity >= detect.Critical:
@@ -42,11 +43,27 @@ func users(a *alert.Alert) (added, removed []string) {
 	return added, removed
 }
 
+// maxUser bounds how a user is listed: an account may have 5,000 (IAM User Guide, "IAM
+// and AWS STS quotas"), with names of up to 64 characters, and all of them lie in one
+// row. IDs have 21.
+const maxUser = 24
+
+// listedAs is a user's ID or name where it is short, else an ID that is made of it.
+func listedAs(user string) string {
+	if len(user) <= maxUser {
+		return user
+	}
+	return keys.ShortID(user)
+}
+
 // attachUsers enters an alert about users without MFA in the incident of their
 // account, and reports whether it changed. What was resolved begins again with the
 // next user.
 func (s *Settings) attachUsers(in *Incident, a *alert.Alert, now time.Time) (changed bool) {
 	added, removed := users(a)
+	for i := range in.Users {
+		in.Users[i] = listedAs(in.Users[i]) // the version before listed them as they are
+	}
 	if in.Events == 0 && len(added) == 0 {
 		return false // nothing critical was reported
 	}
