@@ -73,3 +73,19 @@ func TestAboutLeavesOthersOut(t *testing.T) {
 		t.Errorf("%d passes (-want +got):\n%s", passes, diff)
 	}
 }
+
+// TestAboutPicksOnce: the second pass, which a rename calls for, leaves no fact of the
+// first.
+func TestAboutPicksOnce(t *testing.T) {
+	facts := factsOf(t, []reported{
+		at(0, createUser("alice", aliceID)), at(1, setPassword("alice", false)), at(2, rename("alice", "al")), at(3, enableMFA("al", app)),
+	})
+	got, passes := picked(facts, 10, "al")
+	ids := map[string]bool{}
+	for _, f := range got {
+		ids[f.ID] = true
+	}
+	if passes != 2 || len(got) != len(facts) || len(ids) != len(facts) {
+		t.Errorf("%d passes picked %d facts, %d different ones, want all %d once in 2", passes, len(got), len(ids), len(facts))
+	}
+}

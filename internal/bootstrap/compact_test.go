@@ -220,3 +220,20 @@ func TestStreakIsOfNoSession(t *testing.T) {
 		t.Errorf("the streak is %+v", f)
 	}
 }
+
+// TestStreakIsOfOneName: sign-ins of one ID under another name, of which no rename is on
+// record, are a streak of their own, since the name is what the status shows.
+func TestStreakIsOfOneName(t *testing.T) {
+	story := []reported{at(0, createUser("alice", aliceID)), at(1, setPassword("alice", false))}
+	for n, name := range []string{"alice", "alice", "alice", "al", "al", "al"} {
+		story = append(story, at(float64(2+n), signIn(iamUser(name, aliceID), "No")))
+	}
+	c := Compact(account, factsOf(t, story), after(24*90))
+	names := map[string]int{}
+	for _, f := range c.Put {
+		names[f.UserName]++
+	}
+	if diff := gocmp.Diff(map[string]int{"alice": 1, "al": 1}, names); diff != "" {
+		t.Errorf("streaks by name (-want +got):\n%s\n%+v", diff, c.Put)
+	}
+}

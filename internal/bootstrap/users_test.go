@@ -177,6 +177,7 @@ func TestUsers(t *testing.T) {
 		{"live: a password that no record reported", 10, []reported{at(1, createUser("alice", aliceID)), checked(4, LiveFact{UserID: aliceID, UserName: "alice", ConsoleLogin: ptr(true)})}, []string{"alice alice created:1 console pending_mfa:4 due:28 gap:4-"}},
 		{"live: a user that no record reported", 10, []reported{checked(4, LiveFact{UserID: bobID, UserName: "bob", ConsoleLogin: ptr(true)})}, []string{"bob bob console pending_mfa:4 due:28 gap:4-"}},
 		{"live: only that the user is there", 10, []reported{checked(4, LiveFact{UserID: bobID, UserName: "bob"})}, []string{"bob bob unknown"}},
+		{"live: there in the second in which it was deleted", 10, user(at(3, deleteUser("alice")), checked(3, LiveFact{UserID: aliceID, UserName: "alice", ConsoleLogin: ptr(true)})), []string{"alice alice created:1 deleted:3 not_needed:3 gap:2-3"}},
 		{"live: gone", 100, user(checked(4, LiveFact{UserID: aliceID, Gone: true})), []string{"alice alice created:1 deleted:4 not_needed:4 gap:2-4"}},
 		{"live: gone by name", 100, user(checked(4, LiveFact{UserName: "alice", Gone: true})), []string{"alice alice created:1 deleted:4 not_needed:4 gap:2-4"}},
 		{"live: the one of that name before is gone", 10, user(checked(4, LiveFact{UserID: alice2, UserName: "alice", Gone: true})), []string{"alice alice created:1 console pending_mfa:2 due:26 gap:2-"}},
