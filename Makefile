@@ -59,7 +59,7 @@ cover: ## statement coverage of the pure packages; fails below 95 %
 	@cat $(BUILD)/cover.txt
 	@awk '{ for (i = 1; i <= NF; i++) if ($$i == "coverage:" && $$(i+1) + 0 < 95) { print "below 95 %: " $$2; bad = 1 } } END { exit bad }' $(BUILD)/cover.txt
 
-PURE := ./internal/cloudtrail ./internal/eventpattern ./internal/detect ./internal/bootstrap ./internal/repeats ./internal/alert
+PURE := ./internal/cloudtrail ./internal/eventpattern ./internal/eventrules ./internal/detect ./internal/bootstrap ./internal/repeats ./internal/alert
 
 fuzz: ## run each fuzz target for FUZZTIME (30s)
 	@set -e; for pkg in $$($(GO) list ./...); do \

@@ -74,7 +74,7 @@ func TestBatchFaults(t *testing.T) {
 			s := wiretest.NewWatched()
 			ids := s.Opened(t, 3)
 			begun := len(s.Script.Calls())
-			s.Script.Inject(begun+call, fault)
+			s.Script.Inject(call, fault)
 			given, err := s.AcknowledgeAll(t.Context(), ids, wiretest.Bob, wiretest.Account)
 			calls := len(s.Script.Calls())
 			s.Script.Restart()
@@ -231,7 +231,7 @@ func TestWrittenByHand(t *testing.T) {
 			s.Incidents.Write(id, " Alice\n", "")
 			s.Incidents.Write("00000-00000", "Mallory", "no such incident")
 			begun := len(s.Script.Calls())
-			s.Script.Inject(begun+call, fault)
+			s.Script.Inject(call, fault)
 			_, _ = s.Renotify(t.Context(), s.Clock.Now())
 			ran := len(s.Script.Calls())-begun < call
 			s.Script.Restart()

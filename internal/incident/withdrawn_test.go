@@ -8,6 +8,7 @@ import (
 
 	"rootguard/internal/alert"
 	"rootguard/internal/collection"
+	"rootguard/internal/detect"
 	"rootguard/internal/fake"
 	"rootguard/internal/guard"
 	"rootguard/internal/incident"
@@ -192,4 +193,48 @@ func TestIncidentsCannotBeRead(t *testing.T) {
 	renotified(t, s)
 	wantResends(t, s, ids[1:])
 	s.MustRenotify(t, incident.Renotified{})
+}
+
+// TestReportedIsTheDesksToSay: who acknowledges cannot say that the note went out.
+func TestReportedIsTheDesksToSay(t *testing.T) {
+	s := wiretest.NewWatched()
+	ids := s.Opened(t, 1)
+	ack := wiretest.Bob
+	ack.Notified = true
+	if _, _, err := s.Acknowledge(t.Context(), ids[0], ack); err != nil {
+		t.Fatal(err)
+	}
+	if notes := s.Notes(); len(notes) != 1 {
+		t.Errorf("notes: %v", notes)
+	}
+}
+
+// TestSummaryNamesItsIncidents: a mail about users of two accounts names the incident of
+// each, under which it is stored for as long as there are tables.
+func TestSummaryNamesItsIncidents(t *testing.T) {
+	s := wiretest.NewWatched()
+	sum := alert.Summary{AccountCount: 2, FindingCount: 2}
+	var all []detect.Finding
+	for _, account := range []string{"111111111111", "222222222222"} {
+		due := detect.MFADue{At: wiretest.T0, Reminder: 3, Reminders: 3}
+		it := alert.SummaryItem{Finding: detect.UserMFAMissing, Severity: detect.Critical, Stage: alert.StageReminder, At: wiretest.T0,
+			User: "eve", UserID: "AIDA" + account, MFADue: due}
+		sum.Accounts = append(sum.Accounts, alert.SummaryAccount{Account: account, Findings: []alert.SummaryItem{it}})
+		all = append(all, detect.Listed(it.Finding, account, detect.Target{UserName: it.User, UserID: it.UserID}, due, false, it.At))
+	}
+	if _, err := s.Guard.Send(t.Context(), guard.Notice{Finding: detect.Summed("users/1/111111111111", all), Kind: alert.Summarized,
+		Summary: &sum}); err != nil {
+		t.Fatal(err)
+	}
+	stored := s.All(t)
+	sent := s.Last().Summary.Accounts
+	if len(stored) != 2 || len(sent) != 2 {
+		t.Fatalf("%d incidents of %d accounts", len(stored), len(sent))
+	}
+	for _, in := range stored {
+		i := slices.IndexFunc(sent, func(of alert.SummaryAccount) bool { return of.Account == in.Account })
+		if sent[i].Incident != in.ID || in.Key != in.Account+"/2000-01-01T00:00:00Z/"+in.ID {
+			t.Errorf("the mail names %q of account %s, and %q is stored as %s", sent[i].Incident, in.Account, in.ID, in.Key)
+		}
+	}
 }
