@@ -163,7 +163,7 @@ diff: ## what a deploy would change
 GUARD = $(shell node -p 'const s = require("./cdk.json").context.rootguard || {}; s.table ? "" : s.prefix || "rootguard"')
 # The CDK asks for no approval where it deploys stacks side by side: make diff shows what would change.
 deploy: build ## deploy to the account of your AWS credentials; EMAIL=ops@example.com
-	$(BUILD)/rootguard preflight
+	$(BUILD)/rootguard preflight$(if $(EMAIL), --email $(EMAIL))
 	$(CDK) deploy --all --concurrency 10 --require-approval never $(CONTEXT)
 	$(if $(GUARD),$(CDK) deploy $(GUARD) --app cdk.out --exclusively --require-approval never --parameters $(GUARD):ProtectTable=true)
 

@@ -478,7 +478,8 @@ func (d *deployment) farewell(ctx context.Context, plan *deploy.Plan) {
 		text := fmt.Sprintf("From now on %s gets no more %s of rootguard in account %s: a deployment by %s at %s takes the address off%s.\n\n"+
 			"If you do not know of this, ask them: it is the last mail that this address gets.\n", defanged(was), of.what, d.account, d.caller,
 			label.Time(d.sys.now()), map[bool]string{true: " and puts " + defanged(now) + " in its place"}[now != ""])
-		if err := d.publish(ctx, plan.Before, of.parameter == deploy.ParamEmail, "rootguard: this address gets no more "+of.what, text); err != nil {
+		err := d.publish(ctx, plan.Before, of.parameter == deploy.ParamEmail, "rootguard: this address gets no more "+of.what, text)
+		if err != nil {
 			d.warn(was + " could not be notified that it gets no more " + of.what + ", write to them yourself: " + reason(err))
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -28,6 +30,7 @@ type denying struct {
 	needed map[string]bool // actions of the calls so far
 
 	escalation string // the address of critical alerts
+	receivers  []string
 	published  []string
 }
 
@@ -105,6 +108,14 @@ func (d *denying) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "cloudformation":
 		d.serveStacks(w, r, operation, region)
 	default:
+		if action == "sns:ListSubscriptionsByTopic" {
+			var all strings.Builder
+			for _, address := range d.receivers {
+				fmt.Fprintf(&all, "<member><Protocol>email</Protocol><Endpoint>%s</Endpoint><SubscriptionArn>PendingConfirmation</SubscriptionArn></member>", address)
+			}
+			_, _ = fmt.Fprintf(w, "<R><ListSubscriptionsByTopicResult><Subscriptions>%s</Subscriptions></ListSubscriptionsByTopicResult></R>", all.String())
+			return
+		}
 		answer(w, action, r)
 	}
 }
@@ -123,8 +134,6 @@ func answer(w http.ResponseWriter, action string, r *http.Request) {
 		result = "<IsTruncated>false</IsTruncated><EvaluationResults></EvaluationResults>"
 	case "sns:GetTopicAttributes":
 		result = "<Attributes><entry><key>SubscriptionsConfirmed</key><value>0</value></entry><entry><key>SubscriptionsDeleted</key><value>0</value></entry><entry><key>SubscriptionsPending</key><value>1</value></entry></Attributes>"
-	case "sns:ListSubscriptionsByTopic":
-		result = "<Subscriptions></Subscriptions>"
 	case "lambda:GetAccountSettings":
 		_, _ = io.WriteString(w, `{"AccountLimit":{"UnreservedConcurrentExecutions":1000}}`)
 		return
@@ -189,13 +198,11 @@ func (d *denying) serveStacks(w http.ResponseWriter, r *http.Request, operation,
 	case "DescribeStackEvents":
 		result = "<StackEvents></StackEvents>"
 	case "ListStackResources":
-		result = "<StackResourceSummaries>"
-		for _, topic := range []string{"Topic", "EscalationTopic"} {
-			if topic == "Topic" || d.escalation != "" {
-				result += topicOf(region, topic)
-			}
+		result = topicOf(region, "Topic")
+		if d.escalation != "" {
+			result += topicOf(region, "EscalationTopic")
 		}
-		result += "</StackResourceSummaries>"
+		result = "<StackResourceSummaries>" + result + "</StackResourceSummaries>"
 	}
 	_, _ = fmt.Fprintf(w, "<%[1]sResponse><%[1]sResult>%[2]s</%[1]sResult></%[1]sResponse>", operation, result)
 }
@@ -414,6 +421,44 @@ func TestAddressTakenOff(t *testing.T) {
 		for _, want := range tt.want {
 			if !strings.Contains(text, want) {
 				t.Errorf("%v: published %q, want %q", tt.args, text, want)
+			}
+		}
+	}
+}
+
+// TestPreflightNamesWhoLeaves holds that before make deploy each address is named that
+// gets alerts now, and is not in the settings or on the command line.
+func TestPreflightNamesWhoLeaves(t *testing.T) {
+	settings := filepath.Join(t.TempDir(), "cdk.json")
+	text := `{"context": {"email": "b@example.com,c@example.com", "rootguard": {"email": ["a@example.com"], "routes": [{"name": "x", "email": ["r@example.com"]}]}}}`
+	if err := os.WriteFile(settings, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const goes = "gets no more alerts after this deployment"
+	for _, tt := range []struct {
+		name      string
+		receivers []string
+		deployed  bool
+		deny      string
+		args      []string
+		want      []string // a part of each line
+	}{
+		{"all stay", []string{"a@example.com", "b@example.com", "c@example.com", "r@example.com"}, true, "", nil, nil},
+		{"one goes", []string{"a@example.com", "old@example.com"}, true, "", nil, []string{"warning: old@example.com " + goes}},
+		{"by EMAIL", []string{"a@example.com", "make@example.com"}, true, "", []string{"--email", "make@example.com"}, nil},
+		{"nothing there", []string{"old@example.com"}, false, "", nil, nil},
+		{"no settings", []string{"old@example.com"}, true, "", []string{"--cdk", "no-such-file"}, nil},
+		{"denied", nil, true, "sns:ListSubscriptionsByTopic", nil, []string{"warning: whether a receiver goes was not checked: listing the subscriptions of "}},
+	} {
+		d := newDenying(tt.deployed)
+		d.receivers, d.deny = tt.receivers, tt.deny
+		code, stdout, stderr := d.run(t, append([]string{"preflight", "--cdk", settings}, tt.args...)...)
+		if code != exitOK || strings.Count(stderr, "\n") != len(tt.want) || tt.deny != "" && !strings.Contains(stderr, "you have no permission "+tt.deny) {
+			t.Errorf("%s: exit code %d\n%s%s", tt.name, code, stdout, stderr)
+		}
+		for _, want := range tt.want {
+			if !strings.Contains(stderr, want) {
+				t.Errorf("%s: %q, want %q", tt.name, stderr, want)
 			}
 		}
 	}

@@ -10,27 +10,34 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	sdkeventbridge "github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	sdkorganizations "github.com/aws/aws-sdk-go-v2/service/organizations"
+	sdksns "github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/smithy-go"
 
+	"rootguard/internal/aws/cloudformation"
 	"rootguard/internal/aws/eventbridge"
 	"rootguard/internal/aws/organizations"
+	"rootguard/internal/aws/sns"
+	"rootguard/internal/cli/label"
+	"rootguard/internal/deploy"
 	"rootguard/internal/eventrules"
 )
 
 type preflightCmd struct {
-	Prefix  string `placeholder:"PREFIX" help:"The prefix that will be deployed. Default: that of the settings, else rootguard."`
-	CDK     string `placeholder:"FILE" default:"cdk.json" help:"Where the settings are. A file that is not there has none."`
-	Profile string `group:"aws" placeholder:"NAME" help:"A profile of your AWS configuration, as for the AWS CLI ($$AWS_PROFILE)."`
-	Region  string `group:"aws" placeholder:"REGION" help:"Where the stack will be. Default: us-east-1, in AWS GovCloud (US) us-gov-west-1, in China cn-north-1, in the European Sovereign Cloud eusc-de-east-1."`
+	Prefix  string   `placeholder:"PREFIX" help:"The prefix that will be deployed. Default: that of the settings, else rootguard."`
+	CDK     string   `placeholder:"FILE" default:"cdk.json" help:"Where the settings are. A file that is not there has none."`
+	Email   []string `placeholder:"EMAIL" help:"Receivers besides those of the settings, as make deploy EMAIL=ops@example.com has them."`
+	Profile string   `group:"aws" placeholder:"NAME" help:"A profile of your AWS configuration, as for the AWS CLI ($$AWS_PROFILE)."`
+	Region  string   `group:"aws" placeholder:"REGION" help:"Where the stack will be. Default: us-east-1, in AWS GovCloud (US) us-gov-west-1, in China cn-north-1, in the European Sovereign Cloud eusc-de-east-1."`
 }
 
 // Help has examples.
 func (preflightCmd) Help() string {
-	return `Asks EventBridge whether it takes the pattern of each rule, before anything is deployed: a rule that is refused rolls the whole stack back. For a trail of an organization, checks that CloudTrail has trusted access. make deploy begins with it.
+	return `Asks EventBridge whether it takes the pattern of each rule, before anything is deployed: a rule that is refused rolls the whole stack back. For a trail of an organization, checks that CloudTrail has trusted access. Names each address that gets alerts now and is in the settings no more: its subscription goes with the deployment. make deploy begins with it.
 
-It makes nothing. It needs events:TestEventPattern, and for an organization organizations:ListAWSServiceAccessForOrganization. What cannot be asked is a warning, since the deployment shows it too.
+It makes nothing. It needs events:TestEventPattern; for the addresses cloudformation:DescribeStacks, cloudformation:ListStackResources and sns:ListSubscriptionsByTopic; for an organization organizations:ListAWSServiceAccessForOrganization. What cannot be asked is a warning, since the deployment shows it too.
 
 Examples:
   rootguard preflight
@@ -44,6 +51,9 @@ type planned struct {
 	Prefix       string          `json:"prefix"`
 	Trail        any             `json:"trail"`
 	Organization json.RawMessage `json:"organization"`
+
+	there bool     // the file is
+	mails []string // that it has anywhere
 }
 
 // readPlanned reads the settings that a file of the CDK has.
@@ -65,6 +75,11 @@ func readPlanned(name string) (planned, error) {
 		return planned{}, fmt.Errorf("reading the settings in %s: %w", name, err)
 	}
 	p := file.Context.Rootguard
+	var all struct{ Context any }
+	if err := json.Unmarshal(text, &all); err != nil {
+		return planned{}, fmt.Errorf("reading the settings in %s: %w", name, err)
+	}
+	p.there, p.mails = true, mailsIn(all.Context)
 	if file.Context.Prefix != "" {
 		p.Prefix = file.Context.Prefix
 	}
@@ -72,6 +87,57 @@ func readPlanned(name string) (planned, error) {
 		p.Trail = file.Context.Trail
 	}
 	return p, nil
+}
+
+// mailsIn are the addresses in a value of JSON, at any depth.
+func mailsIn(v any) []string {
+	var all []string
+	switch v := v.(type) {
+	case string:
+		for _, word := range strings.FieldsFunc(v, func(r rune) bool { return r == ',' || r == ' ' }) {
+			if strings.Contains(word, "@") {
+				all = append(all, word)
+			}
+		}
+	case []any:
+		for _, one := range v {
+			all = append(all, mailsIn(one)...)
+		}
+	case map[string]any:
+		for _, one := range v {
+			all = append(all, mailsIn(one)...)
+		}
+	}
+	return all
+}
+
+// leaving are the addresses that get alerts by the stack that is there, and that are not
+// among those of the settings.
+func leaving(ctx context.Context, cfg aws.Config, stack string, stay []string) ([]string, error) {
+	stacks := cloudformation.NewDeployer(cfg, "", nil)
+	target := deploy.Target{Region: cfg.Region, Name: stack}
+	if there, err := stacks.Stack(ctx, target); err != nil || there.Status == "" {
+		return nil, err
+	}
+	topics, err := stacks.Topics(ctx, target)
+	if err != nil {
+		return nil, err
+	}
+	inspector := sns.NewInspector(sdksns.NewFromConfig(cfg), "")
+	var all []string
+	for _, arn := range topics {
+		receivers, err := inspector.Receivers(ctx, arn)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range receivers.List {
+			if r.Protocol == "email" && !r.Deleted && !slices.Contains(stay, r.Endpoint) {
+				all = append(all, r.Endpoint)
+			}
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all), nil
 }
 
 // Run asks.
@@ -126,6 +192,18 @@ func (c preflightCmd) Run(ctx context.Context, sys system) error {
 		}
 		if i == len(rules)-1 {
 			_, _ = fmt.Fprintf(sys.stdout, "EventBridge takes all %d rules of prefix %s\n", len(rules), prefix)
+		}
+	}
+	if p.there {
+		gone, err := leaving(ctx, cfg, prefix, slices.Concat(p.mails, c.Email))
+		switch {
+		case err != nil && ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil:
+			warn("whether a receiver goes was not checked: %s", inWords(err))
+		}
+		for _, address := range gone {
+			warn("%s gets no more alerts after this deployment: the address is not in the settings; AWS does not notify it", label.Clean(address))
 		}
 	}
 	if len(p.Organization) == 0 || fmt.Sprint(p.Trail) != "true" {

@@ -35,10 +35,13 @@ func TestPreflight(t *testing.T) {
 				_, _ = fmt.Fprintf(w, `{"EnabledServicePrincipals":[{"ServicePrincipal":"sso.amazonaws.com"},{"ServicePrincipal":%q}]}`, trusted.Load())
 			}))
 			t.Cleanup(organization.Close)
+			stacks := httptest.NewServer(newDenying(false))
+			t.Cleanup(stacks.Close)
 			for name, value := range map[string]string{
 				"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
 				"AWS_REGION": "eu-west-1", "AWS_EC2_METADATA_DISABLED": "true", "AWS_MAX_ATTEMPTS": "1",
 				"AWS_ENDPOINT_URL_EVENTBRIDGE": bus.URL, "AWS_ENDPOINT_URL_ORGANIZATIONS": organization.URL,
+				"AWS_ENDPOINT_URL_CLOUDFORMATION": stacks.URL,
 			} {
 				env.Setenv(name, value)
 			}
