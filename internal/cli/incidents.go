@@ -16,6 +16,7 @@ type incidentsCmd struct {
 	alwaysAWS
 	deployed
 	Account accountID `placeholder:"ID" help:"Only of this account."`
+	Since   moment    `placeholder:"WHEN" help:"Those with an event since then (2026-03-02, 30d), acknowledged ones too, and no others."`
 	All     bool      `help:"Also those that are acknowledged, or are not critical, and older than a week."`
 	JSON    bool      `help:"Print a JSON array."`
 }
@@ -28,6 +29,7 @@ It needs dynamodb:Query on the table and cloudformation:DescribeStacks.
 
 Examples:
   rootguard incidents
+  rootguard incidents --since 7d                          # the week's review
   rootguard incidents --json | jq '.[] | select(.state == "open").id'`
 }
 
@@ -109,6 +111,11 @@ const recent = 7 * 24 * time.Hour
 
 // Run lists.
 func (c incidentsCmd) Run(ctx context.Context, sys system) error {
+	since, err := c.Since.at("since", sys.now())
+	if err != nil {
+		return err
+	}
+	ahead(sys, "since", since)
 	store, where, err := c.open(ctx, sys)
 	if err != nil {
 		return err
@@ -118,7 +125,10 @@ func (c incidentsCmd) Run(ctx context.Context, sys system) error {
 		return err
 	}
 	now := sys.now()
-	if !c.All {
+	switch {
+	case !since.IsZero():
+		all = slices.DeleteFunc(all, func(in incident.Incident) bool { return in.Last.Before(since) && in.Opened.Before(since) })
+	case !c.All:
 		all = slices.DeleteFunc(all, func(in incident.Incident) bool { return !awaited(&in) && in.Opened.Before(now.Add(-recent)) })
 	}
 	if c.JSON {
