@@ -47,6 +47,7 @@ type cloud struct {
 	ids   int
 	dated time.Time // of the latest record
 	heard []received
+	texts []string // of the rules that go around the functions
 	bus   [][]byte // what functions put on it, and what CloudTrail records of them
 
 	barredOnes map[string]bool       // functions that rules may not call
@@ -353,6 +354,12 @@ func (c *cloud) handled(ds []delivery) {
 func (c *cloud) alerts() []received {
 	c.t.Helper()
 	for _, m := range c.drain(c.d.alerts) {
+		var n notification
+		var text string
+		if json.Unmarshal([]byte(m), &n) == nil && json.Unmarshal([]byte(n.Message), &text) == nil {
+			c.texts = append(c.texts, text)
+			continue
+		}
 		c.heard = append(c.heard, c.read(m))
 	}
 	return slices.Clone(c.heard)

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"rootguard/internal/aws/cloudformation/cloudformationtest"
 )
 
@@ -17,7 +19,7 @@ func TestUpgradeIsOneNote(t *testing.T) {
 	stacks := cloudformationtest.New(t, c.d.account)
 	c.fault(fault{service: "cloudformation", action: "DescribeStackEvents", times: always, serve: stacks})
 	function, subscription := "rootguard-rootactivity", c.output("TopicArn")+":0f1e"
-	begun := time.Now().Add(-30 * time.Second)
+	begun := c.next() // by the clock of the records
 	stacks.Add(region, "rootguard",
 		cloudformationtest.Event{ID: "began-1", At: begun, Status: "UPDATE_IN_PROGRESS"},
 		cloudformationtest.Event{ID: "f", At: begun.Add(time.Second), Type: "AWS::Lambda::Function", Physical: function, Status: "UPDATE_IN_PROGRESS"},
@@ -46,4 +48,16 @@ func TestUpgradeIsOneNote(t *testing.T) {
 	c.handled(c.deliver(change("stack", "sns", "Unsubscribe", map[string]any{"subscriptionArn": subscription})))
 	c.handled(c.deliver(change("mallory", "lambda", "UpdateFunctionCode20150331v2", map[string]any{"functionName": function})))
 	c.wantAlerts("guard.tampered high stack rootguard", "guard.tampered critical "+subscription, "guard.tampered critical "+function)
+
+	// The rules that go around the functions, which an upgrade replaces, say that one began,
+	// and nothing of what CloudFormation then changes, unless it removes.
+	var began []string
+	for _, text := range c.texts {
+		_, what, _ := strings.Cut(text, ": ")
+		what, _, _ = strings.Cut(what, " of ")
+		began = append(began, what)
+	}
+	if diff := cmp.Diff([]string{"ExecuteChangeSet", "Unsubscribe", "UpdateFunctionCode20150331v2"}, began); diff != "" {
+		t.Errorf("texts (-want +got):\n%s\n%q", diff, c.texts)
+	}
 }
