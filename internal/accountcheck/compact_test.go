@@ -114,6 +114,7 @@ func TestCompactFacts(t *testing.T) {
 // TestCompactFactsInParts has more facts than a run holds in memory.
 func TestCompactFactsInParts(t *testing.T) {
 	t.Parallel()
+	testenv.Soak(t)
 	const users, days = 60, 170 // more than 20,000
 	c := newCompacting(t, history(users, days, wiretest.T0.Add(-days*24*time.Hour)))
 	runs := 0
@@ -134,7 +135,8 @@ func TestCompactFactsInParts(t *testing.T) {
 // again meanwhile.
 func TestCompactFactsFaults(t *testing.T) {
 	t.Parallel()
-	days := testenv.Size(150, 40)
+	testenv.Soak(t)
+	const days = 150
 	facts := history(2, days, wiretest.T0.Add(-time.Duration(days)*24*time.Hour))
 	for _, f := range []fake.Fault{fake.FailBefore, fake.FailAfter, fake.CrashBefore, fake.CrashAfter} {
 		hit := true

@@ -10,6 +10,7 @@ import (
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/cloudtrail"
 	"rootguard/internal/detect"
+	"rootguard/internal/testenv"
 )
 
 // rootRecord is a call about root's own device, key or password.
@@ -50,6 +51,7 @@ func (l *land) seenLive(id detect.ID) (n int) {
 // does not explain weeks later that the other is gone.
 func TestOneDeviceOfTwoHidesTheLast(t *testing.T) {
 	t.Parallel()
+	testenv.Soak(t)
 	for _, first := range []string{"passkey", "phone"} {
 		t.Run(first+" removed first", func(t *testing.T) {
 			l := newLand()
@@ -104,6 +106,7 @@ func TestOneKeyOfTwo(t *testing.T) {
 // TestRootHistories holds what events before and between checks explain.
 func TestRootHistories(t *testing.T) {
 	t.Parallel()
+	testenv.Soak(t)
 	const (
 		missing, removed = detect.RootMFAMissing, detect.RootMFARemoved
 		present, created = detect.RootAccessKeyPresent, detect.RootAccessKeyCreated

@@ -584,6 +584,7 @@ func TestUndelivered(t *testing.T) {
 // the stack set of the members goes to a new account or Region, it is so.
 func TestUnseenQueues(t *testing.T) {
 	t.Parallel()
+	testenv.Soak(t)
 	l := newLand()
 	var members []string
 	for i := range 30 {
@@ -895,6 +896,7 @@ func wantUsers(t *testing.T, got []string, want ...string) {
 }
 
 func TestReconcile(t *testing.T) {
+	testenv.Soak(t)
 	const (
 		pending = "medium user.mfa.pending " + home + " IAM user has no MFA yet: old"
 		missing = "high user.mfa.missing " + home + " IAM user still without MFA: old"
@@ -1253,6 +1255,7 @@ func TestOutsideOrganization(t *testing.T) {
 // TestClosedAccount holds that users of an account that is closed are not asked
 // about for ever, and are found again if it is back.
 func TestClosedAccount(t *testing.T) {
+	testenv.Soak(t)
 	l := newLand()
 	l.organization(member)
 	l.user(member, "bob", true, false)

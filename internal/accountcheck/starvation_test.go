@@ -71,8 +71,9 @@ func TestSilentAccountsStarve(t *testing.T) {
 // puts the schedule's event into the queue of failures, whose alarm then rings for ever.
 func TestSilentAccountsFailEverySweep(t *testing.T) {
 	t.Parallel()
+	testenv.Soak(t)
 	s := wiretest.NewSwept()
-	for a := range testenv.Size(100, 20) {
+	for a := range 100 {
 		for u := range 8 {
 			rec := wiretest.IAMCall("CreateLoginProfile", fmt.Sprintf("user%d", u), s.Clock.Now())
 			rec.RecipientAccountID = fmt.Sprintf("%012d", a)
@@ -100,6 +101,7 @@ func TestSilentAccountsFailEverySweep(t *testing.T) {
 // are no error of a run; and that those of an account of which nothing is answered
 // are left to the discovery of accounts.
 func TestSilentUserIsReported(t *testing.T) {
+	testenv.Soak(t)
 	for name, tt := range map[string]struct {
 		deaf, down bool
 		check      string
@@ -135,6 +137,7 @@ func TestSilentUserIsReported(t *testing.T) {
 // TestFailingAccountsHoldNoneBack: alerts of thirty accounts cannot be sent to a
 // topic. That of another one, due after them, is sent all the same, at its time.
 func TestFailingAccountsHoldNoneBack(t *testing.T) {
+	testenv.Soak(t)
 	l := newLand()
 	accounts := []string{}
 	for i := range 31 {

@@ -392,6 +392,7 @@ func TestWitnessMembers(t *testing.T) {
 // TestWitnessUnhealthy holds that accounts without a report are named, once a day,
 // and asked less and less often; and that nothing is alerted for lack of one.
 func TestWitnessUnhealthy(t *testing.T) {
+	testenv.Soak(t)
 	for name, spoil := range map[string]func(*reportsFake){
 		"denied":        func(f *reportsFake) { f.deny = errors.New("AccessDenied: explicit deny in a service control policy") },
 		"in the making": func(f *reportsFake) { f.takes = 1000 * time.Hour },

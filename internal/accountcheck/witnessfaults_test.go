@@ -6,12 +6,14 @@ import (
 
 	"rootguard/internal/accountcheck"
 	"rootguard/internal/fake"
+	"rootguard/internal/testenv"
 )
 
 // TestWitnessFaults cuts off each step of a use of root whose event is lost, or
 // late, at each of its calls, in each way, and holds that in the end it is
 // alerted once, and closed once.
 func TestWitnessFaults(t *testing.T) {
+	testenv.Soak(t)
 	ready := func(t *testing.T, l *land) { // the next run alerts the use
 		t.Helper()
 		for len(l.witness(t).Uses) == 0 || l.witnessRow(t).Due.After(l.Clock.Now().Add(5*time.Minute)) {

@@ -109,6 +109,7 @@ func TestPagerDuty(t *testing.T) {
 // TestOpsgenie runs the documented code over messages of Amazon SNS with real alerts:
 // what is about one thing has one alias, and is closed under it.
 func TestOpsgenie(t *testing.T) {
+	testenv.Soak(t)
 	node, err := exec.LookPath("node")
 	testenv.Need(t, err == nil, "node, which runs the documented JavaScript")
 	type request struct {

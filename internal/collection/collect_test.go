@@ -251,6 +251,7 @@ func TestAckOfAnAccountsUsers(t *testing.T) {
 // TestTopicGone: where one receiver of several is gone, what is collected later goes
 // out to the others, and where all are gone all of it stays due.
 func TestTopicGone(t *testing.T) {
+	testenv.Soak(t)
 	c := newCountry(5, 2)
 	took := map[string]int{}
 	gone := errors.New("escalation: NotFound")

@@ -235,8 +235,9 @@ func (c *country) checkDays(tb testing.TB, days int) {
 // MFA each, 10 roots without MFA and two root access keys, of which no one acknowledges
 // or fixes any: at most 12 mails a day, and all of it is said.
 func TestWeek(t *testing.T) {
+	testenv.Soak(t)
 	c := newCountry(40, 12)
-	c.days(t, 7, time.Duration(testenv.Size(5, 15))*time.Minute)
+	c.days(t, 7, 5*time.Minute)
 	t.Logf("\n%s", c.table(7))
 	c.checkDays(t, 7)
 
@@ -305,6 +306,7 @@ func TestWeek(t *testing.T) {
 // TestWeekOfArrivals has the accounts join one after another, so that their deadlines are
 // spread over a day, and a root lose its MFA later on: that alone makes an alert.
 func TestWeekOfArrivals(t *testing.T) {
+	testenv.Soak(t)
 	c := newCountry(40, 12)
 	all := c.accounts
 	c.accounts = all[:1]
@@ -320,7 +322,7 @@ func TestWeekOfArrivals(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	step := time.Duration(testenv.Size(5, 15)) * time.Minute
+	const step = 5 * time.Minute
 	c.days(t, 3, step)
 	before := len(c.mails)
 	c.noMFA[all[0]] = true

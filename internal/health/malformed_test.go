@@ -9,6 +9,7 @@ import (
 
 	"rootguard/internal/fake"
 	"rootguard/internal/health"
+	"rootguard/internal/testenv"
 )
 
 const (
@@ -88,6 +89,7 @@ func TestMalformed(t *testing.T) {
 // wait, and what no digest names.
 func TestNotOnlyMalformed(t *testing.T) {
 	t.Parallel()
+	testenv.Soak(t)
 	for name, tt := range map[string]struct {
 		change func(r *rig)
 		quiet  bool
@@ -147,6 +149,7 @@ func TestEventJoins(t *testing.T) {
 // alert malformed messages once.
 func TestMalformedOnce(t *testing.T) {
 	t.Parallel()
+	testenv.Soak(t)
 	r := newRig(t)
 	r.wait(1, 0, t0)
 	r.mustRun(1)

@@ -101,6 +101,7 @@ const (
 // TestEpisode follows what is certain from its beginning to its end.
 func TestEpisode(t *testing.T) {
 	t.Parallel()
+	testenv.Soak(t)
 	r := newRig(t)
 	r.mustRun(3)
 	r.wantTold()
@@ -648,6 +649,7 @@ func TestBroken(t *testing.T) {
 // one after it, too; and one that the settings leave out is not.
 func TestRegionEnabled(t *testing.T) {
 	t.Parallel()
+	testenv.Soak(t)
 	const opted = "Guardrail unhealthy: regions low"
 	r := newRig(t)
 	r.want.Further = append(r.want.Further, "eu-west-1")
@@ -661,7 +663,7 @@ func TestRegionEnabled(t *testing.T) {
 	if f := r.publisher.Published()[0].Finding; !strings.Contains(fmt.Sprintf("%+v", f), "me-south-1") {
 		t.Errorf("%+v", f)
 	}
-	r.mustRun(testenv.Size(2*288, 300))
+	r.mustRun(2 * 288)
 	r.wantTold(opted) // no reminder, and no word when it is no news any more
 	r.enabled = append(r.enabled, "af-south-1")
 	r.mustRun(73)
@@ -714,6 +716,7 @@ func TestLostOnce(t *testing.T) {
 // protection 2, of a Region's queue 2.
 func TestCallsADay(t *testing.T) {
 	t.Parallel()
+	testenv.Soak(t)
 	r := newRig(t)
 	commercial, _ := partition.Of("aws")
 	r.want.Regions = commercial.Further()

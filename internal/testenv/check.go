@@ -70,8 +70,9 @@ func set(t *testing.T, one *flag.Flag, value string) {
 }
 
 // Soak leaves a test, or a part of one, to make soak where the race detector watches:
-// what takes long in one goroutine, or in processes that it does not see. Each test
-// that calls this, Check, Size or Turn is run by make soak, see internal/cmd/soaked.
+// what takes long, and runs in processes that it does not see or has only goroutines
+// that other tests start too. Each test that calls this, Check, Size or Turn is run by
+// make soak, see internal/cmd/soaked.
 func Soak(tb testing.TB) {
 	tb.Helper()
 	if Race {

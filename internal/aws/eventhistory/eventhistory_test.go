@@ -287,6 +287,7 @@ func TestSpool(t *testing.T) {
 
 // TestResume interrupts a download after every request and goes on.
 func TestResume(t *testing.T) {
+	testenv.Soak(t)
 	whole := history(t)
 	s, _, err := eventhistory.Open(t.TempDir(), scope())
 	if err != nil {
