@@ -232,7 +232,7 @@ func TestDirect(t *testing.T) {
 					if at(text, "version") != "1.0" || at(text, "source") != "custom" {
 						t.Errorf("Amazon Q would not show %v", text)
 					}
-					text = at(text, "content", "description")
+					text = fmt.Sprint(at(text, "content", "title"), ": ", at(text, "content", "description"))
 				}
 				if text, ok := text.(string); !ok || !strings.Contains(text, rule.Description+": <call> of <service> in account <account>") {
 					t.Errorf("%s gets %v", name, forms[topic])

@@ -124,17 +124,24 @@ func publishes(topic awssns.Topic) {
 // nothing in it that a caller can choose, such as the name of a session or of a
 // resource, which could be a link: there is no function here to make it harmless.
 func plainText(rule eventrules.Rule) *awsevents.CfnRule_InputTransformerProperty {
-	return transformed(`"[CRITICAL] ` + changed(rule) + `"`)
+	title, detail := changed(rule)
+	return transformed(`"` + title + ": " + detail + `"`)
 }
 
 // custom is the same for Amazon Q, which shows no plain text.
 func custom(rule eventrules.Rule) *awsevents.CfnRule_InputTransformerProperty {
-	return transformed(`{"version": "1.0", "source": "custom", "content": {"textType": "client-markdown", "title": "[CRITICAL] rootguard itself is changed", "description": "` + changed(rule) + `"}}`)
+	title, detail := changed(rule)
+	return transformed(`{"version": "1.0", "source": "custom", "content": {"textType": "client-markdown", "title": "` + title + `", "description": "` + detail + `"}}`)
 }
 
-func changed(rule eventrules.Rule) string {
-	return rule.Description +
-		": <call> of <service> in account <account>, Region <region>, by <type> from <address> with access key <key> at <time>, event <event>. " +
+// changed is what a rule reports: in a few words, and what to do.
+func changed(rule eventrules.Rule) (title, detail string) {
+	detail = "<call> of <service> in account <account>, Region <region>, by <type> from <address> with access key <key> at <time>, event <event>. "
+	if rule.Name == eventrules.Deployed || rule.Name == eventrules.SecondWay+eventrules.Deployed {
+		return "[NOTE] " + rule.Description, detail +
+			"If you are deploying rootguard, an alert that names who deployed follows within minutes, and there is nothing to do. If you are not, or none follows, undo the deployment: it can silence rootguard. Check: rootguard doctor"
+	}
+	return "[CRITICAL] " + rule.Description, detail +
 		"Unless you are deploying rootguard, undo it now: until then, root sign-ins and users without MFA can go unreported. Check: rootguard doctor"
 }
 

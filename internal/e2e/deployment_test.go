@@ -53,11 +53,12 @@ func TestUpgradeIsOneNote(t *testing.T) {
 	// and nothing of what CloudFormation then changes, unless it removes.
 	var began []string
 	for _, text := range c.texts {
-		_, what, _ := strings.Cut(text, ": ")
+		word, what, _ := strings.Cut(text, ": ")
+		word, _, _ = strings.Cut(word, " ")
 		what, _, _ = strings.Cut(what, " of ")
-		began = append(began, what)
+		began = append(began, word+" "+what)
 	}
-	if diff := cmp.Diff([]string{"ExecuteChangeSet", "Unsubscribe", "UpdateFunctionCode20150331v2"}, began); diff != "" {
+	if diff := cmp.Diff([]string{"[NOTE] ExecuteChangeSet", "[CRITICAL] Unsubscribe", "[CRITICAL] UpdateFunctionCode20150331v2"}, began); diff != "" {
 		t.Errorf("texts (-want +got):\n%s\n%q", diff, c.texts)
 	}
 }

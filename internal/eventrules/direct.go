@@ -15,8 +15,8 @@ const cloudFormation = "cloudformation.amazonaws.com"
 // Direct are the rules that go around the functions and the table, to topics
 // alone: they report who removes, disables, denies or replaces what rootguard is
 // made of. What removes is always reported; what changes is, unless CloudFormation
-// makes the call, since deployments do. anyone who starts a deployment of rootguard's
-// stacks is reported: the rules are for the alert that nothing of the guard sends.
+// makes the call, since deployments do. Who starts a deployment of rootguard's stacks is
+// reported too, by a rule of its own: one that replaces the functions can be an attack.
 //
 // Each call on rules matches two of them, and two of RulesFor: none of these
 // rules is alone in watching itself. The prefix must be one that RulesFor takes.
@@ -31,8 +31,7 @@ func Direct(prefix string) []Rule {
 				always: slices.Concat(rules, []string{
 					"DeleteFunction", "DeleteFunction2*", "DeleteFunctionEventInvokeConfig*", "PutFunctionConcurrency*", "RemovePermission*",
 					"DeleteRole", "DeleteRolePolicy", "DetachRolePolicy",
-					"DeleteStack", "DeleteStackInstances", "DeleteStackSet", "ExecuteChangeSet", "StopStackSetOperation", "UpdateStack",
-					"UpdateStackInstances", "UpdateStackSet",
+					"DeleteStack", "DeleteStackInstances", "DeleteStackSet", "StopStackSetOperation",
 				}),
 				changes: slices.Concat(changesRules, []string{
 					"PutFunctionEventInvokeConfig*", "PutRuntimeManagementConfig*", "UpdateFunctionCode*", "UpdateFunctionConfiguration*",
@@ -58,6 +57,14 @@ func Direct(prefix string) []Rule {
 					"subscriptionArn", "tableName", "topicArn"},
 			}.pattern(prefix),
 		},
+		{
+			Name: Deployed, Description: "A deployment of rootguard begins",
+			Pattern: direct{
+				sources: []string{"cloudformation"},
+				always:  []string{"ExecuteChangeSet", "UpdateStack", "UpdateStackInstances", "UpdateStackSet"},
+				names:   []string{"stackName", "stackSetName"},
+			}.pattern(prefix),
+		},
 		// No name of rootguard's is in these.
 		{
 			Name: "guard-cut-off", Description: "A trail, the event bus, all alarms or all text messages are switched off or changed",
@@ -77,6 +84,10 @@ func Direct(prefix string) []Rule {
 		},
 	}
 }
+
+// Deployed is the name of the rule about what begins a deployment, which is most often
+// the operator's own.
+const Deployed = "guard-deployed"
 
 // locked is the name of the rule about the key.
 const locked = "guard-locked"
@@ -119,18 +130,23 @@ func (d direct) pattern(prefix string) string {
 		}
 		one = append(one, map[string]any{"requestParameters": v})
 	}
-	return patternOf(map[string]any{
+	pattern := map[string]any{
 		"source": services(d.sources...), "detail-type": []string{eventpattern.APICall},
 		"detail": map[string]any{
 			"errorCode": absentField,
 			"$or":       one,
 		},
-		// Another $or: each of the two leads to wildcards of its own.
-		"$or": []any{
-			map[string]any{"detail": map[string]any{"eventName": calls(d.always)}},
-			map[string]any{"detail": map[string]any{"eventName": calls(d.changes), "sourceIPAddress": notBy(cloudFormation)}},
-		},
-	})
+	}
+	if len(d.changes) == 0 {
+		pattern["detail"].(map[string]any)["eventName"] = calls(d.always)
+		return patternOf(pattern)
+	}
+	// Another $or: each of the two leads to wildcards of its own.
+	pattern["$or"] = []any{
+		map[string]any{"detail": map[string]any{"eventName": calls(d.always)}},
+		map[string]any{"detail": map[string]any{"eventName": calls(d.changes), "sourceIPAddress": notBy(cloudFormation)}},
+	}
+	return patternOf(pattern)
 }
 
 var absentField = []any{map[string]any{"exists": false}}

@@ -58,6 +58,7 @@ func TestDirect(t *testing.T) {
 		function     = "rootguard-rootactivity"
 		removed      = "guard-removed"
 		muted        = "guard-muted"
+		deployed     = "guard-deployed"
 		cutOff       = "guard-cut-off"
 		locked       = "guard-locked"
 	)
@@ -91,10 +92,12 @@ func TestDirect(t *testing.T) {
 		{"iam:DetachRolePolicy", m{"roleName": "admin"}, nil, false},
 		{"iam:TagRole", m{"roleName": role}, nil, false},
 		{"cloudformation:DeleteStack", m{"stackName": "rootguard"}, []string{removed}, false},
-		{"cloudformation:UpdateStack", m{"stackName": "rootguard"}, []string{removed}, false},
-		{"cloudformation:ExecuteChangeSet", m{"changeSetName": "cdk-deploy-change-set", "stackName": "arn:aws:cloudformation:us-east-1:111122223333:stack/rootguard/1"}, []string{removed}, false},
+		{"cloudformation:UpdateStack", m{"stackName": "rootguard"}, []string{deployed}, false},
+		{"cloudformation:ExecuteChangeSet", m{"changeSetName": "cdk-deploy-change-set", "stackName": "arn:aws:cloudformation:us-east-1:111122223333:stack/rootguard/1"}, []string{deployed}, false},
 		{"cloudformation:CreateChangeSet", m{"stackName": "rootguard"}, nil, false},
-		{"cloudformation:UpdateStackSet", m{"stackSetName": "rootguard-members"}, []string{removed}, false},
+		{"cloudformation:ExecuteChangeSet", m{"changeSetName": "x", "stackName": "billing"}, nil, false},
+		{"cloudformation:UpdateStackInstances", m{"stackSetName": "rootguard-members"}, []string{deployed}, false},
+		{"cloudformation:UpdateStackSet", m{"stackSetName": "rootguard-members"}, []string{deployed}, false},
 		{"cloudformation:DeleteStackSet", m{"stackSetName": "rootguard-members:1"}, []string{removed}, false},
 		{"cloudformation:DeleteStackInstances", m{"stackSetName": "rootguard-members"}, []string{removed}, false},
 		{"cloudformation:StopStackSetOperation", m{"stackSetName": "rootguard-members"}, []string{removed}, false},
