@@ -125,7 +125,7 @@ $(GOLANGCI): Makefile
 
 snapshot: $(GORELEASER) ## what a release would hold, into .build/dist
 	GITHUB_REPOSITORY_OWNER=$${GITHUB_REPOSITORY_OWNER:-rootguard} $(GORELEASER) check
-	GITHUB_REPOSITORY_OWNER=$${GITHUB_REPOSITORY_OWNER:-rootguard} $(GORELEASER) release --snapshot --clean
+	GITHUB_REPOSITORY_OWNER=$${GITHUB_REPOSITORY_OWNER:-rootguard} $(GORELEASER) release --snapshot --clean --timeout 3h
 
 reproducible: $(GORELEASER) ## build the release twice and compare each file's hash
 	$(MAKE) snapshot && cp $(BUILD)/dist/checksums.txt $(BUILD)/checksums.first.txt
