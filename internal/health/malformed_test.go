@@ -3,7 +3,6 @@ package health_test
 import (
 	"errors"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -154,19 +153,8 @@ func TestMalformedOnce(t *testing.T) {
 	r.wait(1, 0, t0)
 	r.mustRun(1)
 	r.store.Conflicts = true
-	at := r.at.Add(step)
 	r.clock.Advance(step)
-	var wg sync.WaitGroup
-	for range 4 {
-		other := r.checker()
-		wg.Go(func() {
-			if _, err := other.Run(t.Context(), r.guard, at); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	wg.Wait()
-	r.at = at
+	r.overlap(4, r.at.Add(step))
 	r.days(2)
 	r.wantTold(failedTold)
 

@@ -414,6 +414,22 @@ func TestFuture(t *testing.T) {
 	r.wantTold(stopped, "Guardrail unhealthy: function.sweep critical")
 }
 
+// overlap has n runs at a time at once.
+func (r *rig) overlap(n int, at time.Time) {
+	r.t.Helper()
+	var wg sync.WaitGroup
+	for range n {
+		other := r.checker()
+		wg.Go(func() {
+			if _, err := other.Run(r.t.Context(), r.guard, at); err != nil {
+				r.t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	r.at = at
+}
+
 // TestOverlap holds that runs at the same time report a thing once.
 func TestOverlap(t *testing.T) {
 	r := newRig(t)
@@ -421,18 +437,7 @@ func TestOverlap(t *testing.T) {
 	r.trails[0].Logging = false
 	r.rule(home, "rootguard-root-sign-in").State = "DISABLED"
 	r.store.Conflicts = true
-	at := r.at.Add(step)
-	var wg sync.WaitGroup
-	for range 6 {
-		other := r.checker()
-		wg.Go(func() {
-			if _, err := other.Run(t.Context(), r.guard, at); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	wg.Wait()
-	r.at = at
+	r.overlap(6, r.at.Add(step))
 	r.mustRun(3)
 	told := r.told() // in the order in which the runs came to them
 	slices.Sort(told)

@@ -222,7 +222,7 @@ func TestSummaryNamesItsIncidents(t *testing.T) {
 		sum.Accounts = append(sum.Accounts, alert.SummaryAccount{Account: account, Findings: []alert.SummaryItem{it}})
 		all = append(all, detect.Listed(it.Finding, account, detect.Target{UserName: it.User, UserID: it.UserID}, due, false, it.At))
 	}
-	if _, err := s.Guard.Send(t.Context(), guard.Notice{Finding: detect.Summed("users/1/111111111111", all), Kind: alert.Summarized,
+	if _, err := s.Send(t.Context(), guard.Notice{Finding: detect.Summed("users/1/111111111111", all), Kind: alert.Summarized,
 		Summary: &sum}); err != nil {
 		t.Fatal(err)
 	}
