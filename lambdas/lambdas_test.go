@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -796,26 +795,8 @@ func TestLooks(t *testing.T) {
 	c.rest.Lock()
 	c.rest.BusPolicy = `{"Statement":[{"Sid":"rootguard-members","Effect":"Allow","Principal":"*","Action":"events:PutEvents","Resource":"*"}]}`
 	c.rest.Unlock()
-	sweep, rootactivity, iamuser := c.start(t, "sweep"), c.start(t, "rootactivity"), c.start(t, "iamuser")
-	recorded := make(chan []byte, 10) // the sweep's heartbeat, as CloudTrail records it
-	c.iam.Tagged = func(role, key, value string) { recorded <- iamtest.TagRoleEvent(account, role, key, value) }
-	now := time.Now()
-	var clock atomic.Int64 // of IAM, in s since 1970
-	clock.Store(now.Unix())
-	c.iam.Now = func() time.Time { return time.Unix(clock.Load(), 0) }
-	pass := func(hours int) {
-		t.Helper()
-		for range hours * 2 {
-			now = now.Add(30 * time.Minute)
-			clock.Store(now.Unix())
-			handled(t, sweep, scheduled(now))
-			for len(recorded) > 0 {
-				event := <-recorded
-				handled(t, rootactivity, event)
-				handled(t, iamuser, event)
-			}
-		}
-	}
+	p := c.passes(t)
+	pass := p.hours
 	want := func(want ...string) {
 		t.Helper()
 		got := []string{}
@@ -833,7 +814,7 @@ func TestLooks(t *testing.T) {
 			t.Errorf("alerts (-want +got):\n%s", diff)
 		}
 	}
-	handled(t, sweep, scheduled(now))
+	handled(t, p.sweep, scheduled(p.now))
 	pass(3)
 	evePending, bobPending := "medium user.mfa.pending hub eve", "medium user.mfa.pending billing bob"
 	rootMFA, rootKey := "critical root.mfa.missing hub ", "critical root.access_key.present billing "
@@ -847,7 +828,7 @@ func TestLooks(t *testing.T) {
 	if roots == 0 {
 		t.Errorf("no e-mail names both roots")
 	}
-	log := sweep.Logs()[0]
+	log := p.sweep.Logs()[0]
 	if group, _ := log["user_checks"].(map[string]any); group["users"] != 2.0 || group["found"] != 2.0 || group["without_mfa"] != 1.0 {
 		t.Errorf("line of log: %v", log)
 	}
@@ -880,7 +861,7 @@ func TestLooks(t *testing.T) {
 	c.names.SetState(member, "SUSPENDED")
 	c.iam.Set(member, iamtest.Account{})
 	pass(48)
-	due, err := c.store.Checks().Of(accountcheck.KindRoot).Due(t.Context(), now.Add(1000*time.Hour), 10)
+	due, err := c.store.Checks().Of(accountcheck.KindRoot).Due(t.Context(), p.now.Add(1000*time.Hour), 10)
 	if err != nil || len(due) != 1 || due[0].Account != account {
 		t.Errorf("looked at: %+v, %v", due, err)
 	}
