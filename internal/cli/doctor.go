@@ -202,7 +202,11 @@ func (d *doctor) print(settings config.Config, results []health.Result) error {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s in account %s, %s\n", d.sys.paint().bold(label.Clean(settings.Own.Prefix)), settings.Account, settings.Region)
-	fmt.Fprintf(&b, "version %s; this command is %s\n\n", label.Clean(deployedVersion(&settings)), version.String())
+	fmt.Fprintf(&b, "version %s; this command is %s\n", label.Clean(deployedVersion(&settings)), version.String())
+	if changes := version.Changes(); changes != "" {
+		b.WriteString("what changed up to it: " + changes + "\n")
+	}
+	b.WriteByte('\n')
 	for len(results) > 0 {
 		group := results[0].Group
 		of := func(r health.Result) bool { return r.Group == group }

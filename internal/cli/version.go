@@ -12,7 +12,9 @@ type versionCmd struct{}
 
 // Help has an example.
 func (versionCmd) Help() string {
-	return `Example:
+	return `Of a release it also prints where its changes are listed.
+
+Example:
   rootguard version`
 }
 
@@ -33,6 +35,9 @@ func (versionCmd) Run(sys system) error {
 	}
 	if at != "" {
 		at += "\n"
+	}
+	if changes := version.Changes(); changes != "" {
+		at += "changes: " + changes + "\n"
 	}
 	return writeText(sys.stdout, fmt.Sprintf("rootguard %s\n%swith %s for %s/%s\n", version.String(), at, runtime.Version(),
 		runtime.GOOS, runtime.GOARCH))

@@ -12,7 +12,10 @@ const Unknown = "dev"
 
 // Set by the linker: -X rootguard/internal/version.release=v1.4.0. Functions know
 // their commit by this alone, since the same code must make the same archive.
-var release, commit string
+var release, commit, changes string
+
+// Changes is the address of the list of a release's changes, "" of what is none.
+func Changes() string { return changes }
 
 // String is "v1.4.0 (abc1234)": the release and the commit that it is of. A binary that
 // was built from a checkout has the commit alone, or is Unknown.
