@@ -25,12 +25,12 @@ func TestReleaseKnowsItself(t *testing.T) {
 	if len(names) != 3 {
 		t.Fatalf("the configuration sets %v, want a release, its commit and its changes", names)
 	}
-	flags := "-s -w"
+	flags := []string{"-s", "-w"}
 	for _, name := range names {
-		flags += " -X " + name[1] + "=" + name[1][len("rootguard/internal/version."):][:3] + "x"
+		flags = append(flags, "-X", name[1]+"="+strings.TrimPrefix(name[1], "rootguard/internal/version.")[:3]+"x")
 	}
 	binary := filepath.Join(t.TempDir(), "rootguard")
-	build := exec.CommandContext(t.Context(), "go", "build", "-ldflags", flags, "-o", binary, "./internal/cmd/rootguard")
+	build := exec.CommandContext(t.Context(), "go", "build", "-ldflags", strings.Join(flags, " "), "-o", binary, "./internal/cmd/rootguard")
 	build.Dir = root
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("building: %v\n%s", err, out)
