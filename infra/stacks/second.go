@@ -1,6 +1,8 @@
 package stacks
 
 import (
+	"strings"
+
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
@@ -137,7 +139,7 @@ func custom(rule eventrules.Rule) *awsevents.CfnRule_InputTransformerProperty {
 // changed is what a rule reports: in a few words, and what to do.
 func changed(rule eventrules.Rule) (title, detail string) {
 	detail = "<call> of <service> in account <account>, Region <region>, by <type> from <address> with access key <key> at <time>, event <event>. "
-	if rule.Name == eventrules.Deployed || rule.Name == eventrules.SecondWay+eventrules.Deployed {
+	if strings.TrimPrefix(rule.Name, eventrules.SecondWay) == eventrules.Deployed {
 		return "[NOTE] " + rule.Description, detail +
 			"If you are deploying rootguard, an alert that names who deployed follows within minutes, and there is nothing to do. If you are not, or none follows, undo the deployment: it can silence rootguard. Check: rootguard doctor"
 	}

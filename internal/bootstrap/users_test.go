@@ -126,7 +126,7 @@ func TestUsers(t *testing.T) {
 		{"quarantined again", 100, user(at(97, attach("alice", quarantineARN)), at(98, detach("alice", quarantineARN)), at(99, attach("alice", quarantineARN))), []string{"alice alice created:1 console missing:26 due:26 gap:2- quarantined:99"}},
 		{"quarantined, renamed", 100, user(at(98, attach("alice", quarantineARN)), at(99, rename("alice", "al"))), []string{"al alice was:alice created:1 console missing:26 due:26 gap:2- quarantined:98"}},
 		{"quarantined, deleted", 100, user(at(98, attach("alice", quarantineARN)), at(99, deleteUser("alice"))), []string{"alice alice created:1 deleted:99 not_needed:99 gap:2-99"}},
-		{"quarantine does not make a user that nobody knows gone", 100, []reported{at(98, detach("alice", quarantineARN))}, nil},
+		{"quarantine does not make a user that no one knows gone", 100, []reported{at(98, detach("alice", quarantineARN))}, nil},
 
 		{"re-created", 10, user(at(3, deleteUser("alice")), at(4, createUser("alice", alice2))), []string{"alice alice created:1 deleted:3 not_needed:3 gap:2-3", "alice ann created:4 not_needed:4"}},
 		{"re-created, and only then with MFA", 10, user(at(3, deleteUser("alice")), at(4, createUser("alice", alice2)), at(5, setPassword("alice", false)), at(6, enableMFA("alice", app))),

@@ -25,6 +25,7 @@ import (
 	sdksns "github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
+	"rootguard/internal/alert"
 	"rootguard/internal/aws/awsenv"
 	"rootguard/internal/aws/cloudformation"
 	"rootguard/internal/aws/eventbridge"
@@ -466,6 +467,9 @@ func (f deployFlags) run(ctx context.Context, sys system, given map[string]strin
 	return d.after(ctx, plan)
 }
 
+// longestAddress is more than any address has: addressForm takes 64 characters, an @ and 189.
+const longestAddress = 256
+
 // farewell notifies an address that this deployment takes off, while it still can be: AWS
 // does not, and an address that hears no more may be what someone wants. Where it cannot,
 // it warns.
@@ -476,8 +480,8 @@ func (d *deployment) farewell(ctx context.Context, plan *deploy.Plan) {
 			continue
 		}
 		text := fmt.Sprintf("From now on %s gets no more %s of rootguard in account %s: a deployment by %s at %s takes the address off%s.\n\n"+
-			"If you do not know of this, ask them: it is the last mail that this address gets.\n", defanged(was), of.what, d.account, d.caller,
-			label.Time(d.sys.now()), map[bool]string{true: " and puts " + defanged(now) + " in its place"}[now != ""])
+			"If you do not know of this, ask them: it is the last mail that this address gets.\n", alert.Display(was, longestAddress), of.what, d.account, d.caller,
+			label.Time(d.sys.now()), map[bool]string{true: " and puts " + alert.Display(now, longestAddress) + " in its place"}[now != ""])
 		err := d.publish(ctx, plan.Before, of.parameter == deploy.ParamEmail, "rootguard: this address gets no more "+of.what, text)
 		if err != nil {
 			d.warn(was + " could not be notified that it gets no more " + of.what + ", write to them yourself: " + reason(err))
@@ -503,11 +507,6 @@ func (d *deployment) publish(ctx context.Context, guard deploy.Stack, all bool, 
 	return nil
 }
 
-// defanged is an address as a mail does not make a link of it.
-func defanged(address string) string {
-	return strings.NewReplacer("@", "[@]", ".", "[.]").Replace(address)
-}
-
 // preflight finds out which Regions are open to the account, and whether its quotas
 // suffice; what may not suffice is a warning, since a quota may have been raised.
 func (d *deployment) preflight(ctx context.Context, given map[string]string, guard deploy.Stack) error {
@@ -531,7 +530,7 @@ func (d *deployment) preflight(ctx context.Context, given map[string]string, gua
 		warnings = append(warnings, missing)
 	}
 	for _, w := range warnings {
-		_, _ = fmt.Fprintln(d.sys.stderr, "warning: "+label.Clean(w))
+		d.warn(w)
 	}
 	return nil
 }

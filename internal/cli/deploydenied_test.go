@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -29,6 +30,8 @@ type denying struct {
 	deny   string
 	needed map[string]bool // actions of the calls so far
 
+	caller     string // what follows the account in the ARN; "" is a user's
+	lacks      string // an action that the caller's policies do not allow
 	escalation string // the address of critical alerts
 	receivers  []string
 	published  []string
@@ -116,7 +119,7 @@ func (d *denying) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			_, _ = fmt.Fprintf(w, "<R><ListSubscriptionsByTopicResult><Subscriptions>%s</Subscriptions></ListSubscriptionsByTopicResult></R>", all.String())
 			return
 		}
-		answer(w, action, r)
+		d.answer(w, action, r)
 	}
 }
 
@@ -125,13 +128,21 @@ func answerError(w io.Writer, code, message string) {
 }
 
 // answer answers what is asked of other services than those that a deployment changes.
-func answer(w http.ResponseWriter, action string, r *http.Request) {
+func (d *denying) answer(w http.ResponseWriter, action string, r *http.Request) {
 	result := ""
 	switch action {
 	case "sts:GetCallerIdentity":
-		result = "<Arn>arn:aws:iam::111122223333:user/ops/alice</Arn><Account>111122223333</Account>"
+		result = "<Arn>arn:aws:iam::111122223333:" + cmp.Or(d.caller, "user/ops/alice") + "</Arn><Account>111122223333</Account>"
 	case "iam:SimulatePrincipalPolicy":
-		result = "<IsTruncated>false</IsTruncated><EvaluationResults></EvaluationResults>"
+		var decisions strings.Builder
+		for i := 1; r.Form.Has(fmt.Sprintf("ActionNames.member.%d", i)); i++ {
+			asked, decision := r.FormValue(fmt.Sprintf("ActionNames.member.%d", i)), "allowed"
+			if asked == d.lacks {
+				decision = "implicitDeny"
+			}
+			fmt.Fprintf(&decisions, "<member><EvalActionName>%s</EvalActionName><EvalDecision>%s</EvalDecision></member>", asked, decision)
+		}
+		result = "<IsTruncated>false</IsTruncated><EvaluationResults>" + decisions.String() + "</EvaluationResults>"
 	case "sns:GetTopicAttributes":
 		result = "<Attributes><entry><key>SubscriptionsConfirmed</key><value>0</value></entry><entry><key>SubscriptionsDeleted</key><value>0</value></entry><entry><key>SubscriptionsPending</key><value>1</value></entry></Attributes>"
 	case "lambda:GetAccountSettings":

@@ -240,18 +240,15 @@ func (b *Batches) withdraw(ctx context.Context, parts [][]guard.Claim) error {
 	if err != nil {
 		return fmt.Errorf("reading again what is sent again: %w", err)
 	}
-	for n, claims := range parts {
-		left := claims[:0]
-		for i := range claims {
-			if claims[i].Incident != nil {
-				ok := wanted[0]
-				if wanted = wanted[1:]; !ok {
-					continue
-				}
+	next := 0
+	for n := range parts {
+		parts[n] = slices.DeleteFunc(parts[n], func(c guard.Claim) bool {
+			if c.Incident == nil {
+				return false
 			}
-			left = append(left, claims[i])
-		}
-		parts[n] = left
+			next++
+			return !wanted[next-1]
+		})
 	}
 	return nil
 }

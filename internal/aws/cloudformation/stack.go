@@ -1,7 +1,7 @@
 // Package cloudformation is rootguard's use of AWS CloudFormation.
 //
 // A Deployer makes change sets for rootguard's own stacks, starts them and removes the
-// stacks: `rootguard deploy` and `rootguard undeploy` work by it. Deployments say
+// stacks: `rootguard deploy` and `rootguard destroy` work by it. Deployments say
 // whether a call on one of rootguard's resources was part of an update of its stacks,
 // so that an update is one note and not an alert for each resource. Outputs are what a
 // deployed stack says of itself, by which the other commands find it.

@@ -75,8 +75,9 @@ func NewMessages(client *sdk.Client, read func(body []byte) error) *Messages {
 func (m *Messages) Malformed(ctx context.Context, url string) (health.Malformed, error) {
 	var found health.Malformed
 	seen := map[string]bool{}
+	queue := New(m.client, url)
 	for range peeks {
-		batch, err := New(m.client, url).receive(ctx, peek, 0)
+		batch, err := queue.receive(ctx, peek, 0)
 		if err != nil {
 			return health.Malformed{}, err
 		}
