@@ -42,9 +42,9 @@ type Ledger struct {
 
 	mu      sync.Mutex
 	index   map[string]bool // what was due at the last Due
-	claims  map[string][]byte
-	series  map[string][]byte
-	groups  map[string][]byte
+	claims  table[guard.Claim]
+	series  table[repeats.Series]
+	groups  table[guard.Group]
 	batches map[batchKey]*batch
 }
 
@@ -80,25 +80,20 @@ func (l *Ledger) Update(ctx context.Context, claimKey, seriesKey string,
 	decide func(guard.Claim, repeats.Series) (guard.Claim, repeats.Series)) error {
 	return l.locked(ctx, "Ledger.Update", func() error {
 		vain, refused := l.attempts()
-		for range vain {
-			c, sr, err := l.read(claimKey, seriesKey)
-			if err != nil {
-				return err
-			}
-			decide(c, sr)
+		var c guard.Claim
+		var sr repeats.Series
+		for range vain + 1 {
+			wasClaim, _ := l.claims.get(claimKey)
+			wasSeries, _ := l.series.get(seriesKey)
+			c, sr = decide(wasClaim, wasSeries)
 		}
 		if refused != nil {
 			return fmt.Errorf("storing claim %s: %w", claimKey, refused)
 		}
-		c, sr, err := l.read(claimKey, seriesKey)
-		if err != nil {
+		if err := l.claims.put(c.Key, c); err != nil {
 			return err
 		}
-		c, sr = decide(c, sr)
-		if err := write(&l.claims, c.Key, c); err != nil {
-			return err
-		}
-		return write(&l.series, sr.Key, sr)
+		return l.series.put(sr.Key, sr)
 	})
 }
 
@@ -114,48 +109,12 @@ func (l *Ledger) locked(ctx context.Context, name string, do func() error) error
 	})
 }
 
-func (l *Ledger) read(claimKey, seriesKey string) (c guard.Claim, sr repeats.Series, err error) {
-	if err := readRow(l.claims, claimKey, &c); err != nil {
-		return c, sr, err
-	}
-	err = readRow(l.series, seriesKey, &sr)
-	return c, sr, err
-}
-
-func readRow(rows map[string][]byte, key string, to any) error {
-	raw, ok := rows[key]
-	if !ok {
-		return nil
-	}
-	if err := json.Unmarshal(raw, to); err != nil {
-		return fmt.Errorf("decoding row %s: %w", key, err)
-	}
-	return nil
-}
-
-// write stores a row, unless its key is "".
-func write(rows *map[string][]byte, key string, row any) error {
-	raw, err := json.Marshal(row)
-	if err != nil {
-		return fmt.Errorf("encoding row %s: %w", key, err)
-	}
-	if *rows == nil {
-		*rows = map[string][]byte{}
-	}
-	if key != "" {
-		(*rows)[key] = raw
-	}
-	return nil
-}
-
 // Read is guard.Claims'.
 func (l *Ledger) Read(ctx context.Context, keys []string) (claims []guard.Claim, err error) {
 	err = l.locked(ctx, "Ledger.Read", func() error {
 		claims = make([]guard.Claim, len(keys))
 		for i, key := range keys {
-			if err := readRow(l.claims, key, &claims[i]); err != nil {
-				return err
-			}
+			claims[i], _ = l.claims.get(key)
 		}
 		return nil
 	})
@@ -168,16 +127,13 @@ func (l *Ledger) UpdateGroup(ctx context.Context, key string, decide func(guard.
 		vain, refused := l.attempts()
 		var gr guard.Group
 		for range vain + 1 {
-			var was guard.Group
-			if err := readRow(l.groups, key, &was); err != nil {
-				return err
-			}
+			was, _ := l.groups.get(key)
 			gr = decide(was)
 		}
 		if refused != nil {
 			return fmt.Errorf("storing group %s: %w", key, refused)
 		}
-		return write(&l.groups, gr.Key, gr)
+		return l.groups.put(gr.Key, gr)
 	})
 }
 
@@ -219,11 +175,7 @@ func (l *Ledger) batch(group string, number int) *batch {
 // Due is guard.Groups'.
 func (l *Ledger) Due(ctx context.Context, at time.Time, limit int) (due []guard.Group, err error) {
 	err = l.locked(ctx, "Ledger.Due", func() error {
-		all, err := rows[guard.Group](l.groups)
-		if err != nil {
-			return err
-		}
-		due = slices.DeleteFunc(all, func(gr guard.Group) bool { return !gr.Unsent() || gr.Due().After(at) })
+		due = l.groups.find(func(gr *guard.Group) bool { return gr.Unsent() && !gr.Due().After(at) })
 		if l.Lag {
 			index := make(map[string]bool, len(due))
 			for i := range due {
@@ -245,24 +197,24 @@ func (l *Ledger) Due(ctx context.Context, at time.Time, limit int) (due []guard.
 }
 
 // Claims returns every claim, in the order of the keys.
-func (l *Ledger) Claims() ([]guard.Claim, error) {
+func (l *Ledger) Claims() []guard.Claim {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return rows[guard.Claim](l.claims)
+	return l.claims.all()
 }
 
 // Series returns every series, in the order of the keys.
-func (l *Ledger) Series() ([]repeats.Series, error) {
+func (l *Ledger) Series() []repeats.Series {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return rows[repeats.Series](l.series)
+	return l.series.all()
 }
 
 // Groups returns every group, in the order of the keys.
-func (l *Ledger) Groups() ([]guard.Group, error) {
+func (l *Ledger) Groups() []guard.Group {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return rows[guard.Group](l.groups)
+	return l.groups.all()
 }
 
 // Facts is a guard.Facts in memory. The zero value is ready.
@@ -402,21 +354,6 @@ func (j *Facts) Remove(ctx context.Context, facts []bootstrap.Fact) (removed int
 		return 0, err
 	}
 	return removed, nil
-}
-
-func rows[T any](raw map[string][]byte) ([]T, error) {
-	keys := make([]string, 0, len(raw))
-	for k := range raw {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	all := make([]T, len(keys))
-	for i, k := range keys {
-		if err := json.Unmarshal(raw[k], &all[i]); err != nil {
-			return nil, fmt.Errorf("decoding row %s: %w", k, err)
-		}
-	}
-	return all, nil
 }
 
 // Publisher keeps what was published. The zero value is ready.

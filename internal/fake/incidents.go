@@ -3,7 +3,6 @@ package fake
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -31,7 +30,7 @@ type Incidents struct {
 	Conflicts bool
 
 	mu      sync.Mutex
-	all     map[string]incidentRow
+	all     table[incident.Incident]
 	written map[string]incident.Written // by incident
 	version map[string]int              // of the row of each
 }
@@ -84,12 +83,6 @@ func (s *Incidents) Clear(ctx context.Context, w incident.Written) error {
 	})
 }
 
-// incidentRow is an incident as it is stored, and as it is searched.
-type incidentRow struct {
-	raw []byte
-	in  incident.Incident
-}
-
 // Amend is incident.Store'.
 func (s *Incidents) Amend(ctx context.Context, account string, from, to time.Time,
 	decide func([]incident.Incident) incident.Incident) error {
@@ -99,51 +92,24 @@ func (s *Incidents) Amend(ctx context.Context, account string, from, to time.Tim
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("storing an incident of %s: %w", account, err)
 		}
-		found := func() ([]incident.Incident, error) {
-			return s.rows(func(in incident.Incident) bool {
+		found := func() []incident.Incident {
+			return s.rows(func(in *incident.Incident) bool {
 				return in.Account == account && !in.Start.Before(from) && !in.Start.After(to)
 			})
 		}
-		some, err := found()
-		if err != nil {
-			return err
-		}
 		if s.Conflicts {
-			decide(some)
-			if some, err = found(); err != nil {
-				return err
-			}
+			decide(found())
 		}
-		in := decide(some)
-		if in.Key == "" {
-			return nil
-		}
-		raw, err := json.Marshal(in)
-		if err != nil {
-			return fmt.Errorf("encoding incident %s: %w", in.Key, err)
-		}
-		if s.all == nil {
-			s.all = map[string]incidentRow{}
-		}
-		s.all[in.Key] = incidentRow{raw, in}
-		return nil
+		in := decide(found())
+		return s.all.put(in.Key, in)
 	})
 }
 
-// rows are the incidents that are wanted, by Start, each a copy.
-func (s *Incidents) rows(want func(incident.Incident) bool) ([]incident.Incident, error) {
-	raw := map[string][]byte{}
-	for key, row := range s.all {
-		if want(row.in) {
-			raw[key] = row.raw
-		}
-	}
-	some, err := rows[incident.Incident](raw)
-	if err != nil {
-		return nil, err
-	}
+// rows are the incidents that are wanted, by Start.
+func (s *Incidents) rows(want func(*incident.Incident) bool) []incident.Incident {
+	some := s.all.find(want)
 	slices.SortStableFunc(some, func(a, b incident.Incident) int { return a.Start.Compare(b.Start) })
-	return some, nil
+	return some
 }
 
 // Find is incident.Store'.
@@ -154,12 +120,12 @@ func (s *Incidents) Find(ctx context.Context, ids []string) (found map[string]in
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("looking for incidents: %w", err)
 		}
-		some, err := s.rows(func(in incident.Incident) bool { return slices.Contains(ids, in.ID) })
+		some := s.rows(func(in *incident.Incident) bool { return slices.Contains(ids, in.ID) })
 		found = make(map[string]incident.Incident, len(some))
 		for _, in := range some {
 			found[in.ID] = in
 		}
-		return err
+		return nil
 	})
 	if err != nil {
 		return nil, err
@@ -175,9 +141,7 @@ func (s *Incidents) DueIncidents(ctx context.Context, at time.Time, limit int) (
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("listing incidents: %w", err)
 		}
-		if due, err = s.rows(func(in incident.Incident) bool { return !in.Due.IsZero() && !in.Due.After(at) }); err != nil {
-			return err
-		}
+		due = s.rows(func(in *incident.Incident) bool { return !in.Due.IsZero() && !in.Due.After(at) })
 		slices.SortFunc(due, func(a, b incident.Incident) int { return cmp.Or(a.Due.Compare(b.Due), cmp.Compare(a.Key, b.Key)) })
 		due = due[:min(limit, len(due))]
 		return nil
@@ -189,10 +153,10 @@ func (s *Incidents) DueIncidents(ctx context.Context, at time.Time, limit int) (
 }
 
 // All returns every incident, by Start.
-func (s *Incidents) All() ([]incident.Incident, error) {
+func (s *Incidents) All() []incident.Incident {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.rows(func(incident.Incident) bool { return true })
+	return s.rows(func(*incident.Incident) bool { return true })
 }
 
 // Announcements is a announcement.Store in memory, over the claims of a Ledger.
@@ -201,7 +165,7 @@ type Announcements struct {
 	Ledger *Ledger
 
 	mu  sync.Mutex
-	all map[string][]byte
+	all table[announcement.AuditEvent]
 }
 
 // Append is announcement.Store'.
@@ -212,20 +176,12 @@ func (s *Announcements) Append(ctx context.Context, e announcement.AuditEvent) (
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("storing entry %s: %w", e.Key, err)
 		}
-		raw, found := s.all[e.Key]
-		if !found {
-			var err error
-			if raw, err = json.Marshal(e); err != nil {
-				return fmt.Errorf("encoding entry %s: %w", e.Key, err)
+		if _, found := s.all.get(e.Key); !found {
+			if err := s.all.put(e.Key, e); err != nil {
+				return err
 			}
-			if s.all == nil {
-				s.all = map[string][]byte{}
-			}
-			s.all[e.Key] = raw
 		}
-		if err := json.Unmarshal(raw, &there); err != nil {
-			return fmt.Errorf("decoding entry %s: %w", e.Key, err)
-		}
+		there, _ = s.all.get(e.Key)
 		return nil
 	})
 	if err != nil {
@@ -242,12 +198,8 @@ func (s *Announcements) Entries(ctx context.Context, account string, from, to ti
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("listing announcements of %s: %w", account, err)
 		}
-		all, err := rows[announcement.AuditEvent](s.all)
-		if err != nil {
-			return err
-		}
-		some = slices.DeleteFunc(all, func(e announcement.AuditEvent) bool {
-			return e.Account != account || e.From.Before(from) || e.From.After(to)
+		some = s.all.find(func(e *announcement.AuditEvent) bool {
+			return e.Account == account && !e.From.Before(from) && !e.From.After(to)
 		})
 		slices.SortStableFunc(some, func(a, b announcement.AuditEvent) int { return a.From.Compare(b.From) })
 		return nil
@@ -264,11 +216,7 @@ func (s *Announcements) ClaimsDuring(ctx context.Context, announcement string, f
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("listing what was done under %s: %w", announcement, err)
 		}
-		claims, err := s.Ledger.Claims()
-		if err != nil {
-			return err
-		}
-		claims = slices.DeleteFunc(claims, func(c guard.Claim) bool {
+		claims := slices.DeleteFunc(s.Ledger.Claims(), func(c guard.Claim) bool {
 			return c.Finding == nil || c.Finding.Announced == nil || c.Finding.Announced.ID != announcement
 		})
 		slices.SortStableFunc(claims, func(a, b guard.Claim) int { return a.Finding.EventTime.Compare(b.Finding.EventTime) })
@@ -287,7 +235,7 @@ type Suppressions struct {
 	Ledger *Ledger
 
 	mu  sync.Mutex
-	all map[string][]byte
+	all table[suppression.AuditEvent]
 }
 
 // Append is suppression.Store's.
@@ -298,19 +246,12 @@ func (s *Suppressions) Append(ctx context.Context, e suppression.AuditEvent) (th
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("storing suppression %s: %w", e.Key, err)
 		}
-		raw, found := s.all[e.Key]
-		if !found {
-			if raw, err = json.Marshal(e); err != nil {
-				return fmt.Errorf("encoding suppression %s: %w", e.Key, err)
+		if _, found := s.all.get(e.Key); !found {
+			if err := s.all.put(e.Key, e); err != nil {
+				return err
 			}
-			if s.all == nil {
-				s.all = map[string][]byte{}
-			}
-			s.all[e.Key] = raw
 		}
-		if err := json.Unmarshal(raw, &there); err != nil {
-			return fmt.Errorf("decoding suppression %s: %w", e.Key, err)
-		}
+		there, _ = s.all.get(e.Key)
 		return nil
 	})
 	if err != nil {
@@ -327,12 +268,8 @@ func (s *Suppressions) Events(ctx context.Context, account string, from, to time
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("listing suppressions of %s: %w", account, err)
 		}
-		all, err := rows[suppression.AuditEvent](s.all)
-		if err != nil {
-			return err
-		}
-		some = slices.DeleteFunc(all, func(e suppression.AuditEvent) bool {
-			return e.Account != account || e.Until.Before(from) || e.Until.After(to)
+		some = s.all.find(func(e *suppression.AuditEvent) bool {
+			return e.Account == account && !e.Until.Before(from) && !e.Until.After(to)
 		})
 		slices.SortStableFunc(some, func(a, b suppression.AuditEvent) int { return a.Until.Compare(b.Until) })
 		return nil
@@ -349,13 +286,12 @@ func (s *Suppressions) Uses(ctx context.Context, id string) (uses int, err error
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("counting what %s held back: %w", id, err)
 		}
-		claims, err := s.Ledger.Claims()
-		for i := range claims {
-			if c := &claims[i]; c.State == guard.Withheld && c.Suppression == id {
+		for _, c := range s.Ledger.Claims() {
+			if c.State == guard.Withheld && c.Suppression == id {
 				uses++
 			}
 		}
-		return err
+		return nil
 	})
 	if err != nil {
 		return 0, err

@@ -3,7 +3,6 @@ package fake
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -45,15 +44,8 @@ type Rows[T worker.Row] struct {
 	Lag bool
 
 	mu    sync.Mutex
-	all   map[string]dueRow
+	all   table[T]
 	index map[string]time.Time // when the rows were due at the last Due
-}
-
-// dueRow is a row, and what it is found by: decoding ten thousand to find the few
-// that are due would take most of a test's time.
-type dueRow struct {
-	raw []byte
-	due time.Time
 }
 
 // name is the rows' in a Script: "Deadlines" of mfadeadline.Deadline.
@@ -74,21 +66,12 @@ func (r *Rows[T]) Get(ctx context.Context, key string) (row T, err error) {
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("reading %s: %w", key, err)
 		}
-		row, err = r.row(key)
-		return err
+		row, _ = r.all.get(key)
+		return nil
 	})
 	if err != nil {
 		var none T
 		return none, err
-	}
-	return row, nil
-}
-
-func (r *Rows[T]) row(key string) (row T, err error) {
-	if was, ok := r.all[key]; ok {
-		if err := json.Unmarshal(was.raw, &row); err != nil {
-			return row, fmt.Errorf("decoding %s: %w", key, err)
-		}
 	}
 	return row, nil
 }
@@ -101,30 +84,16 @@ func (r *Rows[T]) Update(ctx context.Context, key string, decide func(T) T) erro
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("storing %s: %w", key, err)
 		}
-		was, err := r.row(key)
-		if err != nil {
-			return err
-		}
+		was, _ := r.all.get(key)
 		if r.Conflicts {
 			decide(was)
+			was, _ = r.all.get(key)
 		}
 		now := decide(was)
-		switch now.RowKey() {
-		case "":
-			return nil
-		case key:
-		default:
+		if k := now.RowKey(); k != "" && k != key {
 			return failure.Permanent(fmt.Errorf("storing %q: only %q was read", now.RowKey(), key))
 		}
-		raw, err := json.Marshal(now)
-		if err != nil {
-			return fmt.Errorf("encoding %s: %w", key, err)
-		}
-		if r.all == nil {
-			r.all = map[string]dueRow{}
-		}
-		r.all[key] = dueRow{raw, now.RowDue()}
-		return nil
+		return r.all.put(now.RowKey(), now)
 	})
 }
 
@@ -139,23 +108,23 @@ func (r *Rows[T]) Due(ctx context.Context, at time.Time, limit int) (due []T, er
 		isDue := func(due time.Time) bool { return !due.IsZero() && !due.After(at) }
 		shown := r.index
 		if r.Lag {
-			r.index = make(map[string]time.Time, len(r.all))
+			r.index = make(map[string]time.Time, len(r.all.rows))
+			for key, row := range r.all.rows {
+				r.index[key] = row.RowDue()
+			}
 		}
 		var keys []string
-		for key, row := range r.all {
-			if isDue(row.due) && (!r.Lag || isDue(shown[key])) {
+		for key, row := range r.all.rows {
+			if isDue(row.RowDue()) && (!r.Lag || isDue(shown[key])) {
 				keys = append(keys, key)
 			}
-			if r.Lag {
-				r.index[key] = row.due
-			}
 		}
-		slices.SortFunc(keys, func(a, b string) int { return cmp.Or(r.all[a].due.Compare(r.all[b].due), cmp.Compare(a, b)) })
+		slices.SortFunc(keys, func(a, b string) int {
+			return cmp.Or(r.all.rows[a].RowDue().Compare(r.all.rows[b].RowDue()), cmp.Compare(a, b))
+		})
 		due = make([]T, min(limit, len(keys)))
 		for i := range due {
-			if due[i], err = r.row(keys[i]); err != nil {
-				return err
-			}
+			due[i], _ = r.all.get(keys[i])
 		}
 		return nil
 	})
@@ -224,7 +193,7 @@ func (r *Checks) Accounts(ctx context.Context) (accounts []string, err error) {
 		accounts = slices.Clone(r.Others)
 		for _, rows := range r.kinds {
 			rows.mu.Lock()
-			for key := range rows.all {
+			for key := range rows.all.rows {
 				account, _, _ := strings.Cut(key, "/")
 				accounts = append(accounts, account)
 			}

@@ -121,15 +121,15 @@ func TestEveryStepFails(t *testing.T) {
 		if diff := cmp.Diff(map[string]int{"user.created s": 1}, covered); diff != "" {
 			t.Errorf("covered (-want +got):\n%s", diff)
 		}
-		if diff := cmp.Diff(map[guard.ClaimState]int{guard.Sent: 1}, w.States(t)); diff != "" {
+		if diff := cmp.Diff(map[guard.ClaimState]int{guard.Sent: 1}, w.States()); diff != "" {
 			t.Errorf("claims (-want +got):\n%s", diff)
 		}
 		facts, err := w.FactRows.Facts(t.Context(), wiretest.Account)
 		if err != nil || len(facts) == 0 {
 			t.Errorf("%d facts, %v", len(facts), err)
 		}
-		if series, err := w.Ledger.Series(); err != nil || len(series) != 1 || len(series[0].Grants) != 1 {
-			t.Errorf("series %+v, %v", series, err)
+		if series := w.Ledger.Series(); len(series) != 1 || len(series[0].Grants) != 1 {
+			t.Errorf("series %+v", series)
 		}
 		w.MustHandle(t, rec, guard.Duplicate)
 	}
@@ -203,7 +203,7 @@ func TestEveryStepOfARollUpFails(t *testing.T) {
 					if extra > 1 {
 						t.Errorf("%d extra copies", extra)
 					}
-					if states := w.States(t); states[guard.Sent] == 0 || states[guard.Sent]+states[guard.Folded] != events {
+					if states := w.States(); states[guard.Sent] == 0 || states[guard.Sent]+states[guard.Folded] != events {
 						t.Errorf("claims: %v", states)
 					}
 				})
@@ -562,10 +562,9 @@ func TestEscalationSurvives(t *testing.T) {
 			if diff := cmp.Diff([]string{"first medium event-000", "escalation high event-004 x5", "roll_up high event-000 x3"}, reported); diff != "" {
 				t.Errorf("alerts (-want +got):\n%s", diff)
 			}
-			series, err := w.Ledger.Series()
-			series = slices.DeleteFunc(series, func(s repeats.Series) bool { return strings.HasSuffix(s.Key, string(detect.RootSigninSpraying)) })
-			if err != nil || len(series) != 1 || len(series[0].Attempts) != 5 || len(series[0].Grants) != 2 {
-				t.Errorf("series %+v, %v", series, err)
+			series := slices.DeleteFunc(w.Ledger.Series(), func(s repeats.Series) bool { return strings.HasSuffix(s.Key, string(detect.RootSigninSpraying)) })
+			if len(series) != 1 || len(series[0].Attempts) != 5 || len(series[0].Grants) != 2 {
+				t.Errorf("series %+v", series)
 			}
 			if a := w.Receivers.Published()[1]; !a.FirstTime.Equal(wiretest.T0) || !a.LastTime.Equal(wiretest.T0.Add(4*time.Minute)) {
 				t.Errorf("escalation from %v to %v", a.FirstTime, a.LastTime)
@@ -744,7 +743,7 @@ func TestStalledInvocation(t *testing.T) {
 			if _, err := w.Handle(t.Context(), rec); (err != nil) != fails {
 				t.Fatalf("Handle: %v", err)
 			}
-			if diff := cmp.Diff(map[guard.ClaimState]int{guard.Sent: 1}, w.States(t)); diff != "" {
+			if diff := cmp.Diff(map[guard.ClaimState]int{guard.Sent: 1}, w.States()); diff != "" {
 				t.Errorf("claims (-want +got):\n%s", diff)
 			}
 			w.MustHandle(t, rec, guard.Duplicate)
@@ -855,10 +854,7 @@ func TestExpiredRow(t *testing.T) {
 	if n, err := g.Flush(t.Context(), wiretest.T0.Add(time.Hour)); n != 1 || err != nil {
 		t.Errorf("Flush: %d, %v", n, err)
 	}
-	claims, err := w.Ledger.Claims()
-	if err != nil {
-		t.Fatal(err)
-	}
+	claims := w.Ledger.Claims()
 	for _, c := range claims {
 		if c.Key == "" || (c.State != guard.Sent && c.State != guard.Folded) {
 			t.Errorf("claim %+v", c)
@@ -1154,18 +1150,9 @@ func TestRowsAreBounded(t *testing.T) {
 			}
 		}
 	}
-	claims, err := w.Ledger.Claims()
-	if err != nil {
-		t.Fatal(err)
-	}
-	groups, err := w.Ledger.Groups()
-	if err != nil {
-		t.Fatal(err)
-	}
-	series, err := w.Ledger.Series()
-	if err != nil {
-		t.Fatal(err)
-	}
+	claims := w.Ledger.Claims()
+	groups := w.Ledger.Groups()
+	series := w.Ledger.Series()
 	if len(claims) != 121 || held != 119 || len(groups) != 1 || groups[0].Batches != 2 || len(series) != 1 {
 		t.Fatalf("%d claims, %d groups, %d series, %d held: not what is to be measured", len(claims), len(groups), len(series), held)
 	}

@@ -52,7 +52,7 @@ func TestAcknowledgeAll(t *testing.T) {
 	}
 	s.Clock.Advance(100 * time.Hour)
 	s.MustRenotify(t, incident.Renotified{})
-	for _, in := range s.All(t) {
+	for _, in := range s.Incidents.All() {
 		if in.Ack == nil || !in.Ack.Notified || !in.Due.IsZero() {
 			t.Errorf("left: %+v", in)
 		}
@@ -79,7 +79,7 @@ func TestBatchFaults(t *testing.T) {
 			calls := len(s.Script.Calls())
 			s.Script.Restart()
 			acked := 0
-			for _, in := range s.All(t) {
+			for _, in := range s.Incidents.All() {
 				if in.Ack != nil {
 					acked++
 				}
@@ -101,7 +101,7 @@ func TestBatchFaults(t *testing.T) {
 			if n := len(slices.Compact(slices.Clone(notes))); acked > 0 && (n != 1 || len(notes) > 2) || acked == 0 && n > 0 {
 				t.Errorf("%v at call %d: %d acknowledged, notes %q", fault, call, acked, notes)
 			}
-			for _, in := range s.All(t) {
+			for _, in := range s.Incidents.All() {
 				if in.Ack != nil && (!in.Ack.Notified || !in.Due.IsZero()) {
 					t.Errorf("%v at call %d left %+v", fault, call, in)
 				}

@@ -226,7 +226,7 @@ func TestSummaryNamesItsIncidents(t *testing.T) {
 		Summary: &sum}); err != nil {
 		t.Fatal(err)
 	}
-	stored := s.All(t)
+	stored := s.Incidents.All()
 	sent := s.Last().Summary.Accounts
 	if len(stored) != 2 || len(sent) != 2 {
 		t.Fatalf("%d incidents of %d accounts", len(stored), len(sent))

@@ -24,7 +24,7 @@ func (s *Watched) Opened(t *testing.T, n int) (ids []string) {
 	for i := range n {
 		s.MustHandle(t, s.Removed(i, T0.Add(time.Duration(i)*time.Hour), T0), guard.Alerted)
 	}
-	for _, in := range s.All(t) {
+	for _, in := range s.Incidents.All() {
 		ids = append(ids, in.ID)
 	}
 	return ids
@@ -133,20 +133,10 @@ func (s *Watched) MustRenotify(t *testing.T, want incident.Renotified) {
 	}
 }
 
-// All are the incidents.
-func (s *Watched) All(t *testing.T) []incident.Incident {
-	t.Helper()
-	all, err := s.Incidents.All()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return all
-}
-
 // Only is the one incident that there is.
 func (s *Watched) Only(t *testing.T) incident.Incident {
 	t.Helper()
-	all := s.All(t)
+	all := s.Incidents.All()
 	if len(all) != 1 {
 		t.Fatalf("%d incidents, want 1: %+v", len(all), all)
 	}
