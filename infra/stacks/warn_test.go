@@ -7,11 +7,13 @@ import (
 	"testing"
 
 	"rootguard/infra/settings"
+	"rootguard/internal/testenv"
 )
 
 // TestWarning holds that a deployment warns of alerts that reach no one and of
 // Regions that are not watched.
 func TestWarning(t *testing.T) {
+	testenv.Soak(t)
 	all(t) // or skips
 	flags, err := featureFlags()
 	if err != nil {

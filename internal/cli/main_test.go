@@ -33,9 +33,10 @@ var plainCommand = sync.OnceValues(func() (string, error) {
 })
 
 // runScripts runs the scripts of a folder. Under the race detector, the first use of
-// each subcommand in a script is watched, and the others are not.
+// each subcommand with the same flags is watched, and the others are not.
 func runScripts(t *testing.T, p testscript.Params) {
 	t.Helper()
+	used := t.TempDir()
 	p.RequireExplicitExec, p.RequireUniqueNames = true, true
 	setup := p.Setup
 	p.Setup = func(env *testscript.Env) error {
@@ -44,7 +45,7 @@ func runScripts(t *testing.T, p testscript.Params) {
 		env.Setenv("ROOTGUARD_STORE", "")
 		env.Setenv("LC_ALL", "C.UTF-8")
 		if testenv.Race {
-			if err := watchFirst(t, env); err != nil {
+			if err := watchFirst(t, env, used); err != nil {
 				return err
 			}
 		}
@@ -54,8 +55,9 @@ func runScripts(t *testing.T, p testscript.Params) {
 }
 
 // watchFirst puts a "rootguard" before the others of a script's PATH that starts the
-// test binary for the first use of each subcommand, and else the plain command.
-func watchFirst(t *testing.T, env *testscript.Env) error {
+// test binary for the first use of each subcommand with the same flags, by what is in
+// the folder used, and else the plain command.
+func watchFirst(t *testing.T, env *testscript.Env, used string) error {
 	t.Helper()
 	plain, err := plainCommand()
 	if err != nil {
@@ -66,7 +68,12 @@ func watchFirst(t *testing.T, env *testscript.Env) error {
 		return err
 	}
 	dir := t.TempDir()
-	chooser := fmt.Sprintf("#!/bin/sh\nif mkdir %q/used-\"$1\" 2>/dev/null; then exec %q \"$@\"; fi\nexec %q \"$@\"\n", dir, watched, plain)
+	chooser := fmt.Sprintf(`#!/bin/sh
+use=${1%%%%/*}
+for arg; do case $arg in -*) arg=${arg%%%%=*}; use=$use${arg%%%%/*};; esac; done
+if mkdir %q/"$use" 2>/dev/null; then exec %q "$@"; fi
+exec %q "$@"
+`, used, watched, plain)
 	if err := os.WriteFile(filepath.Join(dir, "rootguard"), []byte(chooser), 0o700); err != nil {
 		return err
 	}

@@ -550,7 +550,6 @@ func TestReaderAWSLogs(t *testing.T) {
 	t.Parallel()
 	a, b, c := rec("A"), rec("B"), rec("C")
 	ab := zip(t, logs("DATA_MESSAGE", a, b))
-	bomb := zip(t, `{"logEvents":[`+strings.Repeat(" ", maxUnzipped+firstBuffer)+`{"id":"1","message":`+quote(a)+"}]}")
 	tests := []struct {
 		name, log string
 		want      []string
@@ -569,7 +568,6 @@ func TestReaderAWSLogs(t *testing.T) {
 		{"no data", `{"awslogs":{}}{"awslogs":{"data":1}}{"awslogs":null}` + a, []string{"0 awslogs.data is no string LOST", "1 awslogs.data is no string LOST", "2 " + ErrNoRecord.Error() + " LOST", "3 A"}},
 		{"in itself", awsLogs(awsLogs(ab)) + c, []string{"0 A", "1 B", "2 C"}},
 		{"in itself too often", awsLogs(awsLogs(awsLogs(awsLogs(awsLogs(awsLogs(awsLogs(ab))))))) + c, []string{"0 awslogs.data: wrapped more than 6 times LOST", "1 C"}},
-		{"too long", awsLogs(bomb) + b, []string{"0 awslogs.data: no record can be read: it has more than 64 MiB LOST", "1 B"}},
 		{"in a record", with(t, a, `"requestParameters":null`, `"awslogs":{"data":"x"}`), []string{"0 A"}},
 	}
 	for _, test := range tests {

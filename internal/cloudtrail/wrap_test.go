@@ -241,7 +241,6 @@ func TestReaderWrapsHostile(t *testing.T) {
 		{"lists open without end", strings.Repeat(`{"data":[`, 10_000), []string{"0 nested deeper than 10000 LOST"}},
 		{"compressed too often", zip(t, zip(t, zip(t, zip(t, a)))), []string{"-1 no record can be read: compressed more than 3 times over LOST"}},
 		{"broken zstd", zstdOf(t, a)[:40], []string{"-1 no record can be read: unexpected EOF LOST"}},
-		{"zstd bomb", zstdOf(t, strings.Repeat(" ", maxUnpacked+(8<<20))), []string{"-1 no record can be read: it unpacks to more than 100 times its size LOST"}},
 		{"broken CSV", "eventjson\n\"" + strings.ReplaceAll(a, `"`, `""`) + "\"\n", []string{"0 A"}},
 	}
 	for _, test := range tests {
@@ -256,6 +255,34 @@ func TestReaderWrapsHostile(t *testing.T) {
 			}
 			if stats.Records != stats.Passed+stats.Held+stats.Malformed {
 				t.Errorf("counts do not add up: %+v", stats)
+			}
+		})
+	}
+}
+
+// TestReaderBombs holds that what unpacks to far more than it is is given up.
+func TestReaderBombs(t *testing.T) {
+	testenv.Soak(t)
+	bomb := zip(t, `{"logEvents":[`+strings.Repeat(" ", maxUnzipped+firstBuffer)+`{"id":"1","message":`+quote(rec("A"))+"}]}")
+	for _, test := range []struct {
+		name, log string
+		want      []string
+	}{
+		{"zstd", zstdOf(t, strings.Repeat(" ", maxUnpacked+(8<<20))), []string{"-1 no record can be read: it unpacks to more than 100 times its size LOST"}},
+		{"in awslogs", awsLogs(bomb) + rec("B"), []string{"0 awslogs.data: no record can be read: it has more than 64 MiB LOST", "1 B"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			for how, src := range map[string]io.Reader{"at once": strings.NewReader(test.log), "by byte": iotest.OneByteReader(strings.NewReader(test.log))} {
+				got, stats := read(t, src, nil)
+				for k := range got {
+					got[k] = position.ReplaceAllString(got[k], "")
+				}
+				if diff := cmp.Diff(test.want, got); diff != "" {
+					t.Errorf("%s: entries (-want +got):\n%s", how, diff)
+				}
+				if stats.Records != stats.Passed+stats.Held+stats.Malformed {
+					t.Errorf("%s: counts do not add up: %+v", how, stats)
+				}
 			}
 		})
 	}

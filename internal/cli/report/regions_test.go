@@ -123,6 +123,7 @@ func TestRegionsAreBounded(t *testing.T) {
 // TestRegionsInChromium reads the section of logs and of the deployed rootguard on a
 // desktop, on a phone and in dark mode.
 func TestRegionsInChromium(t *testing.T) {
+	testenv.Soak(t)
 	b := newBrowser(t)
 	aws, _ := partition.Of("aws")
 	logs := sample(3, 6)
@@ -130,7 +131,7 @@ func TestRegionsInChromium(t *testing.T) {
 	for i := range logs.Accounts {
 		logs.Coverage.Read[logs.Accounts[i].Status.Account] = aws.Regions[:3+i]
 	}
-	many := organization(testenv.Size(320, 40), 6)
+	many := organization(320, 6)
 	many.Coverage.Read = map[string][]string{}
 	for i := range many.Accounts {
 		many.Coverage.Read[many.Accounts[i].Status.Account] = aws.Regions[:1+i%16]

@@ -7,10 +7,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"rootguard/internal/testenv"
 )
 
 // TestMutate has a module of which each kind of outcome is known.
 func TestMutate(t *testing.T) {
+	testenv.Soak(t)
 	dir := t.TempDir()
 	for name, text := range map[string]string{
 		"go.mod": "module m\n\ngo 1.24\n",
