@@ -43,6 +43,7 @@ func TestUpgradeIsOneNote(t *testing.T) {
 			t.Parallel()
 			c := newCloud(t)
 			c.escalate(escalation)
+			binary(t, "rootactivity") // which may take minutes, and the events lie near now
 			now := time.Now()
 			stacks := cloudformationtest.New(t, account)
 			c.env["AWS_ENDPOINT_URL_CLOUDFORMATION"] = stacks.URL

@@ -128,12 +128,12 @@ func TestMalformedMessages(t *testing.T) {
 	t.Parallel()
 	c := newCloud(t)
 	c.env[config.EnvDigest] = "weekly monday 08:00 Europe/Berlin"
-	at := time.Now().UTC().Truncate(time.Second)
+	functions := map[string]*lambdatest.Function{"rootactivity": c.start(t, "rootactivity"), "iamuser": c.start(t, "iamuser")}
+	sweep := c.start(t, "sweep")
+	at := time.Now().UTC().Truncate(time.Second) // after the compiler
 	var clock atomic.Int64 // of the queues, which hide what is read for a second
 	clock.Store(at.Unix())
 	c.queues.Now = func() time.Time { return time.Unix(clock.Load(), 0) }
-	functions := map[string]*lambdatest.Function{"rootactivity": c.start(t, "rootactivity"), "iamuser": c.start(t, "iamuser")}
-	sweep := c.start(t, "sweep")
 	recorded := make(chan []byte, 10)
 	c.iam.Tagged = func(role, key, value string) { recorded <- iamtest.TagRoleEvent(account, role, key, value) }
 	run := func(after time.Duration) {

@@ -35,12 +35,13 @@ type quarantined struct {
 
 func newQuarantined(t *testing.T, mode string) *quarantined {
 	t.Helper()
-	q := &quarantined{cloud: newCloud(t), at: time.Now()}
+	q := &quarantined{cloud: newCloud(t)}
 	q.env[config.EnvResend] = "168h" // of reminders that no one acknowledges
 	if mode != "" {
 		q.env[config.EnvQuarantine], q.env[config.EnvQuarantineNotice] = mode, "24h"
 	}
 	q.users, q.sweep, q.fn = q.start(t, "iamuser"), q.start(t, "sweep"), q.start(t, "quarantine")
+	q.at = time.Now() // after the functions were compiled, which may take minutes
 	q.eve(iamtest.User{Password: true, ID: "AIDAEVE"})
 	handled(t, q.users, q.createUser("e-1"))
 	handled(t, q.users, q.createLoginProfile("e-2"))
