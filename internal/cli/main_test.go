@@ -33,7 +33,7 @@ var plainCommand = sync.OnceValues(func() (string, error) {
 })
 
 // runScripts runs the scripts of a folder. Under the race detector, the first use of
-// each subcommand with the same flags is watched, and the others are not.
+// each subcommand is watched, and the others are not.
 func runScripts(t *testing.T, p testscript.Params) {
 	t.Helper()
 	used := t.TempDir()
@@ -55,8 +55,8 @@ func runScripts(t *testing.T, p testscript.Params) {
 }
 
 // watchFirst puts a "rootguard" before the others of a script's PATH that starts the
-// test binary for the first use of each subcommand with the same flags, by what is in
-// the folder used, and else the plain command.
+// test binary for the first use of each subcommand, by what is in the folder used, and
+// else the plain command.
 func watchFirst(t *testing.T, env *testscript.Env, used string) error {
 	t.Helper()
 	plain, err := plainCommand()
@@ -68,12 +68,7 @@ func watchFirst(t *testing.T, env *testscript.Env, used string) error {
 		return err
 	}
 	dir := t.TempDir()
-	chooser := fmt.Sprintf(`#!/bin/sh
-use=${1%%%%/*}
-for arg; do case $arg in -*) arg=${arg%%%%=*}; use=$use${arg%%%%/*};; esac; done
-if mkdir %q/"$use" 2>/dev/null; then exec %q "$@"; fi
-exec %q "$@"
-`, used, watched, plain)
+	chooser := fmt.Sprintf("#!/bin/sh\nif mkdir %q/used-\"${1%%%%/*}\" 2>/dev/null; then exec %q \"$@\"; fi\nexec %q \"$@\"\n", used, watched, plain)
 	if err := os.WriteFile(filepath.Join(dir, "rootguard"), []byte(chooser), 0o700); err != nil {
 		return err
 	}
