@@ -9,7 +9,7 @@ import (
 	"rootguard/internal/guard"
 )
 
-// Enrolled says the status of an account that was adopted.
+// Enrolled says the status of an account that was enrolled.
 type Enrolled struct {
 	Root       bootstrap.LiveFact
 	Problems   []RootProblem // of root; one that is not reported yet is checked again first
@@ -39,7 +39,7 @@ func (k *Checker) Recently(ctx context.Context, account string, at time.Time) (b
 	return true, nil
 }
 
-// UnreachableError is that IAM did not answer about an account that is to be adopted.
+// UnreachableError is that IAM did not answer about an account that is to be enrolled.
 type UnreachableError struct{ err error }
 
 func (e *UnreachableError) Error() string { return e.err.Error() }
@@ -50,7 +50,7 @@ func (e *UnreachableError) Unwrap() error { return e.err }
 // behind the last user that it checked; done again, it finds nothing new.
 // progress, where not nil, is called with how many users were checked of how many. What
 // it does not finish is due for the sweep at once; where IAM does not answer it
-// fails with a SilentError.
+// fails with an UnreachableError.
 func (k *Checker) Enroll(ctx context.Context, iam IAMReader, account string, at time.Time, progress func(checked, of int)) (Enrolled,
 	error) {
 	var did Enrolled

@@ -1293,14 +1293,14 @@ func TestClosedAccount(t *testing.T) {
 	}
 }
 
-func TestAdopt(t *testing.T) {
+func TestEnroll(t *testing.T) {
 	l := newLand()
 	l.iam.roots[member] = rootUser{password: 1, keys: 1}
 	for i := range 250 {
 		l.user(member, fmt.Sprintf("user%03d", i), i < 20, i < 5)
 	}
 	var progress []string
-	adopt := func(ctx context.Context) (accountcheck.Enrolled, error) {
+	enroll := func(ctx context.Context) (accountcheck.Enrolled, error) {
 		return l.Enroll(ctx, l.iam, member, l.Clock.Now(), func(checked, of int) { progress = append(progress, fmt.Sprint(checked, "/", of)) })
 	}
 	// Interrupted after the first hundred, it goes on behind them.
@@ -1313,7 +1313,7 @@ func TestAdopt(t *testing.T) {
 	if !errors.Is(err, context.Canceled) {
 		t.Fatalf("interrupted: %v", err)
 	}
-	got, err := adopt(t.Context())
+	got, err := enroll(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -1333,7 +1333,7 @@ func TestAdopt(t *testing.T) {
 	// Done again it finds nothing new; root's problems are reported when they are settled.
 	l.Clock.Advance(20 * time.Minute)
 	facts := len(l.facts(t, member))
-	got, err = adopt(t.Context())
+	got, err = enroll(t.Context())
 	if err != nil || got.Users != 250 || got.Found != 0 || got.Tracked != 0 || got.WithoutMFA != 15 || len(got.Problems) != 2 {
 		t.Errorf("%+v, %v", got, err)
 	}
@@ -1350,7 +1350,7 @@ func TestAdopt(t *testing.T) {
 		"critical root.mfa.missing "+member+" Root has no MFA (seen live, no event)")
 
 	l.iam.down[member] = true
-	if _, err := adopt(t.Context()); !errors.Is(err, errDenied) {
+	if _, err := enroll(t.Context()); !errors.Is(err, errDenied) {
 		t.Errorf("of one that does not answer: %v", err)
 	}
 }

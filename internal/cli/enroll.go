@@ -16,8 +16,8 @@ import (
 type enrollCmd struct {
 	alwaysAWS
 	acting
-	Accounts     []accountID `arg:"" optional:"" name:"account" predictor:"account" help:"Accounts to adopt; none: the one that rootguard is deployed in."`
-	Organization bool        `help:"Adopt all active accounts of the organization, but for those that were checked within the last hour."`
+	Accounts     []accountID `arg:"" optional:"" name:"account" predictor:"account" help:"Accounts to enroll; none: the one that rootguard is deployed in."`
+	Organization bool        `help:"Enroll all active accounts of the organization, but for those that were checked within the last hour."`
 	JSON         bool        `help:"Print one JSON object a line and nothing else on standard output."`
 }
 
@@ -37,20 +37,20 @@ Examples:
   rootguard enroll --organization --json | jq 'select(.without_mfa > 0)'`
 }
 
-// adoptSchema and adoptSummarySchema are the versions of the JSON.
+// enrollSchema and enrollSummarySchema are the versions of the JSON, whose names are published.
 const (
-	adoptSchema        = "rootguard.adopt/1"
-	adoptSummarySchema = "rootguard.adopt_summary/1"
+	enrollSchema        = "rootguard.adopt/1"
+	enrollSummarySchema = "rootguard.adopt_summary/1"
 )
 
-// The states of an account that is adopted.
+// The states of an account that is enrolled. The JSON keeps the word of its first version.
 const (
-	adoptDone   = "adopted"
-	adoptRecent = "recent"        // checked within the last hour
-	adoptLeft   = "left to sweep" // not answered about
+	enrollDone   = "adopted"
+	enrollRecent = "recent"        // checked within the last hour
+	enrollLeft   = "left to sweep" // not answered about
 )
 
-type adoptedJSON struct {
+type enrolledJSON struct {
 	Schema      string    `json:"schema"`
 	Account     string    `json:"account"`
 	Name        string    `json:"name,omitempty"`
@@ -72,7 +72,7 @@ type rootJSON struct {
 	Password   *bool `json:"password"`
 }
 
-type adoptSummary struct {
+type enrollSummary struct {
 	Schema      string `json:"schema"`
 	Accounts    int    `json:"accounts"`
 	Recent      int    `json:"recent"`
@@ -82,10 +82,10 @@ type adoptSummary struct {
 	DeadlineSet int    `json:"deadlines_set"`
 }
 
-// Run adopts.
+// Run enrolls the accounts.
 func (c enrollCmd) Run(ctx context.Context, sys system) error {
 	if c.Organization && len(c.Accounts) > 0 {
-		return usageError{"--organization adopts all accounts; name some, or give --organization"}
+		return usageError{"--organization enrolls all accounts; name some, or give --organization"}
 	}
 	o, err := c.operator(ctx, sys)
 	if err != nil {
@@ -108,11 +108,11 @@ func (c enrollCmd) Run(ctx context.Context, sys system) error {
 
 	progress := progressLine{sys: sys}
 	defer progress.clear()
-	sum := adoptSummary{Schema: adoptSummarySchema, Accounts: len(accounts)}
+	sum := enrollSummary{Schema: enrollSummarySchema, Accounts: len(accounts)}
 	for i, account := range accounts {
 		where := fmt.Sprintf("account %d of %d", i+1, len(accounts))
 		progress.draw(where)
-		done, err := c.adopt(ctx, sys, o, live, account, func(checked, of int) {
+		done, err := c.enroll(ctx, sys, o, live, account, func(checked, of int) {
 			progress.draw(fmt.Sprintf("%s: %d of %s", where, checked, plural(int64(of), "user")))
 		})
 		progress.clear()
@@ -130,7 +130,7 @@ func (c enrollCmd) Run(ctx context.Context, sys system) error {
 	return c.summary(sys, &sum)
 }
 
-// accounts are those to adopt, in order.
+// accounts are those to enroll, in order.
 func (c enrollCmd) accounts(ctx context.Context, o *operator) ([]string, error) {
 	if !c.Organization {
 		accounts := make([]string, 0, len(c.Accounts))
@@ -164,18 +164,18 @@ func (c enrollCmd) accounts(ctx context.Context, o *operator) ([]string, error) 
 	return accounts, nil
 }
 
-// adopt checks one account. What it has no answer about is in the result; an
+// enroll checks one account. What it has no answer about is in the result; an
 // error ends the command.
-func (c enrollCmd) adopt(ctx context.Context, sys system, o *operator, live accountcheck.IAMReader, account string,
-	progress func(checked, of int)) (adoptedJSON, error) {
-	done := adoptedJSON{Schema: adoptSchema, Account: account, Name: o.config.AccountName(account), State: adoptDone}
+func (c enrollCmd) enroll(ctx context.Context, sys system, o *operator, live accountcheck.IAMReader, account string,
+	progress func(checked, of int)) (enrolledJSON, error) {
+	done := enrolledJSON{Schema: enrollSchema, Account: account, Name: o.config.AccountName(account), State: enrollDone}
 	if c.Organization {
 		recent, err := o.parts.Accounts.Recently(ctx, account, sys.now())
 		if err != nil {
 			return done, err
 		}
 		if recent {
-			done.State = adoptRecent
+			done.State = enrollRecent
 			return done, nil
 		}
 	}
@@ -189,7 +189,7 @@ func (c enrollCmd) adopt(ctx context.Context, sys system, o *operator, live acco
 	case ctx.Err() != nil:
 		return done, fmt.Errorf("stopped at account %s: %w; the same command goes on there", account, ctx.Err())
 	case errors.As(err, &silent):
-		done.State, done.Error = adoptLeft, silent.Error()
+		done.State, done.Error = enrollLeft, silent.Error()
 		return done, nil
 	default:
 		return done, err
@@ -207,11 +207,11 @@ func rootOf(l *bootstrap.LiveFact) *rootJSON {
 	return &rootJSON{MFA: yes(l.AccountMFAEnabled), AccessKeys: yes(l.AccountAccessKeysPresent), Password: yes(l.AccountPasswordPresent)}
 }
 
-func (s *adoptSummary) add(a *adoptedJSON) {
+func (s *enrollSummary) add(a *enrolledJSON) {
 	switch a.State {
-	case adoptRecent:
+	case enrollRecent:
 		s.Recent++
-	case adoptLeft:
+	case enrollLeft:
 		s.Left++
 	}
 	s.Users += a.Users
@@ -219,7 +219,7 @@ func (s *adoptSummary) add(a *adoptedJSON) {
 	s.DeadlineSet += a.DeadlineSet
 }
 
-func (c enrollCmd) print(sys system, a *adoptedJSON) error {
+func (c enrollCmd) print(sys system, a *enrolledJSON) error {
 	if c.JSON {
 		return writeLine(sys.stdout, a)
 	}
@@ -229,9 +229,9 @@ func (c enrollCmd) print(sys system, a *adoptedJSON) error {
 	}
 	var said string
 	switch a.State {
-	case adoptRecent:
+	case enrollRecent:
 		said = "checked within the last hour"
-	case adoptLeft:
+	case enrollLeft:
 		said = "left to the sweep"
 	default:
 		parts := []string{rootText(a.Root) + "; " + plural(int64(a.Users), "user")}
@@ -268,7 +268,7 @@ func rootText(r *rootJSON) string {
 	}
 }
 
-func (c enrollCmd) summary(sys system, sum *adoptSummary) error {
+func (c enrollCmd) summary(sys system, sum *enrollSummary) error {
 	if c.JSON {
 		return writeLine(sys.stdout, sum)
 	}
