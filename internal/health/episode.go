@@ -55,14 +55,14 @@ type Episode struct {
 	Why      string          `json:"why"`
 	Fix      string          `json:"fix,omitempty"`
 
-	Once         bool            `json:"once,omitempty"`  // neither reminded of nor closed
-	Quiet        bool            `json:"quiet,omitempty"` // not reminded of: the digest names it
-	Loud         int             `json:"loud,omitempty"`  // runs in a row since that found more than the digest should have
-	Due          bool            `json:"due,omitempty"`   // it lasted long enough to be reported
-	Nonce        string          `json:"nonce,omitempty"` // random, from when it was Due
-	Told         time.Time       `json:"told,omitzero"`   // of the run that reported it
-	ToldSeverity detect.Severity `json:"told_severity,omitempty"`
-	Reminded     int             `json:"reminded,omitempty"` // days after Told
+	Once            bool            `json:"once,omitempty"`  // neither reminded of nor closed
+	Quiet           bool            `json:"quiet,omitempty"` // not reminded of: the digest names it
+	Loud            int             `json:"loud,omitempty"`  // runs in a row since that found more than the digest should have
+	Due             bool            `json:"due,omitempty"`   // it lasted long enough to be reported
+	Nonce           string          `json:"nonce,omitempty"` // random, from when it was Due
+	Alerted         time.Time       `json:"told,omitzero"`   // of the run that reported it
+	AlertedSeverity detect.Severity `json:"told_severity,omitempty"`
+	Reminded        int             `json:"reminded,omitempty"` // days after Alerted
 }
 
 // is reports whether both are the same episode.
@@ -147,9 +147,9 @@ func (s State) observed(at, now time.Time, results []Result, exists map[string]b
 			s.Enabled = r.enabled
 		}
 	}
-	s.Episodes = slices.DeleteFunc(s.Episodes, func(e Episode) bool { return !e.Ended.IsZero() && (!e.Due || e.Once && !e.Told.IsZero()) })
+	s.Episodes = slices.DeleteFunc(s.Episodes, func(e Episode) bool { return !e.Ended.IsZero() && (!e.Due || e.Once && !e.Alerted.IsZero()) })
 	for i := range s.Episodes {
-		if e := &s.Episodes[i]; e.Due && e.Told.IsZero() && e.Nonce == "" {
+		if e := &s.Episodes[i]; e.Due && e.Alerted.IsZero() && e.Nonce == "" {
 			e.Nonce = nonce
 		}
 	}
@@ -158,7 +158,7 @@ func (s State) observed(at, now time.Time, results []Result, exists map[string]b
 
 func (s *State) ill(at time.Time, r *Result, unchecked bool) {
 	i := s.open(r.ID, unchecked)
-	if i >= 0 && r.once && s.Episodes[i].Once && !s.Episodes[i].Told.IsZero() && s.Episodes[i].Why != r.Why {
+	if i >= 0 && r.once && s.Episodes[i].Once && !s.Episodes[i].Alerted.IsZero() && s.Episodes[i].Why != r.Why {
 		s.Episodes[i].Ended = at // that news was reported, and this is other news
 		i = -1
 	}
@@ -216,22 +216,22 @@ func (e *Episode) stages(at time.Time) []stage {
 	if !e.Due {
 		return all
 	}
-	if e.Told.IsZero() {
+	if e.Alerted.IsZero() {
 		all = append(all, first)
-	} else if !e.Once && e.Severity > e.ToldSeverity && e.Ended.IsZero() {
+	} else if !e.Once && e.Severity > e.AlertedSeverity && e.Ended.IsZero() {
 		all = append(all, worse)
 	}
 	switch {
 	case e.Once:
 	case !e.Ended.IsZero():
 		all = append(all, closing)
-	case !e.Quiet && !e.Told.IsZero() && e.days(at) > e.Reminded:
+	case !e.Quiet && !e.Alerted.IsZero() && e.days(at) > e.Reminded:
 		all = append(all, reminder)
 	}
 	return all
 }
 
-func (e *Episode) days(at time.Time) int { return int(at.Sub(e.Told) / remindEvery) }
+func (e *Episode) days(at time.Time) int { return int(at.Sub(e.Alerted) / remindEvery) }
 
 // finding is what a stage shows.
 func (e *Episode) finding(account string, at time.Time, s stage) detect.Finding {
@@ -253,7 +253,7 @@ func (e *Episode) finding(account string, at time.Time, s stage) detect.Finding 
 
 // reported is the state after a stage of an episode was reported. What another run has
 // noted meanwhile stays.
-func (s *State) told(of *Episode, at time.Time, st stage) {
+func (s *State) reported(of *Episode, at time.Time, st stage) {
 	i := slices.IndexFunc(s.Episodes, func(e Episode) bool { return e.is(of) })
 	if i < 0 {
 		return
@@ -261,12 +261,12 @@ func (s *State) told(of *Episode, at time.Time, st stage) {
 	e := &s.Episodes[i]
 	switch st {
 	case first:
-		if e.Told.IsZero() {
-			e.Told = at
+		if e.Alerted.IsZero() {
+			e.Alerted = at
 		}
-		e.ToldSeverity = max(e.ToldSeverity, of.Severity)
+		e.AlertedSeverity = max(e.AlertedSeverity, of.Severity)
 	case worse:
-		e.ToldSeverity = max(e.ToldSeverity, of.Severity)
+		e.AlertedSeverity = max(e.AlertedSeverity, of.Severity)
 	case reminder:
 		e.Reminded = max(e.Reminded, of.days(at))
 	case closing:

@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	failedTold   = "Guardrail unhealthy: queue.failed high"
+	failedAlert  = "Guardrail unhealthy: queue.failed high"
 	failedOver   = "Guardrail healthy again: queue.failed info"
 	failedID     = "0f4d5b8e-6f3c-4c55-9d6a-0c8f3a1b2c3d"
 	malformedWhy = "1 malformed message waits, for "
@@ -60,28 +60,28 @@ func TestMalformed(t *testing.T) {
 	r.mustRun(1)
 	r.wait(1, 0, r.clock.Now())
 	r.mustRun(2)
-	r.wantTold(failedTold)
+	r.wantAlerts(failedAlert)
 	first := r.publisher.Published()[0].Finding
 	if !strings.Contains(first.Detail, malformedWhy+"less than an hour: "+queues+"failed") || !strings.Contains(first.NextStep,
 		"rootguard redrive --discard "+failedID) {
 		t.Errorf("alert: %s | %s", first.Detail, first.NextStep)
 	}
 	r.days(7)
-	r.wantTold(failedTold)
+	r.wantAlerts(failedAlert)
 	if e := r.failedEpisode(); !e.Quiet || e.Why != malformedWhy+"7 days: "+queues+"failed" {
 		t.Errorf("what the digest names: %+v", e)
 	}
 	r.wait(3, 0, r.at) // more of them change the digest alone
 	r.days(2)
-	r.wantTold(failedTold)
+	r.wantAlerts(failedAlert)
 
 	r.wait(0, 0, time.Time{})
 	r.mustRun(2)
-	r.wantTold(failedTold, failedOver)
+	r.wantAlerts(failedAlert, failedOver)
 	r.days(1)
 	r.wait(1, 0, r.clock.Now())
 	r.days(2)
-	r.wantTold(failedTold, failedOver, failedTold) // new ones
+	r.wantAlerts(failedAlert, failedOver, failedAlert) // new ones
 }
 
 // TestNotOnlyMalformed holds what is reminded of each day: all in which an event may
@@ -111,8 +111,8 @@ func TestNotOnlyMalformed(t *testing.T) {
 			tt.change(r)
 			r.mustRun(3)
 			r.days(2)
-			if quiet := len(r.told()) == 1; quiet != tt.quiet {
-				t.Errorf("alerts: %v", r.told())
+			if quiet := len(r.alerts()) == 1; quiet != tt.quiet {
+				t.Errorf("alerts: %v", r.alerts())
 			}
 			if e := r.failedEpisode(); e.Quiet != tt.quiet {
 				t.Errorf("left to the digest: %+v", e)
@@ -135,13 +135,13 @@ func TestEventJoins(t *testing.T) {
 		r.wait(1, 0, t0)
 		r.mustRun(1)
 	}
-	r.wantTold(failedTold)
+	r.wantAlerts(failedAlert)
 	r.wait(1, 1, t0)
 	r.mustRun(2)
-	r.wantTold(failedTold, "Guardrail unhealthy: queue.failed, for 3 days high")
+	r.wantAlerts(failedAlert, "Guardrail unhealthy: queue.failed, for 3 days high")
 	r.wait(1, 0, t0)
 	r.days(3)
-	r.wantTold(failedTold, "Guardrail unhealthy: queue.failed, for 3 days high")
+	r.wantAlerts(failedAlert, "Guardrail unhealthy: queue.failed, for 3 days high")
 }
 
 // TestMalformedOnce holds that sweeps at once, and ones that could not publish or died,
@@ -156,7 +156,7 @@ func TestMalformedOnce(t *testing.T) {
 	r.clock.Advance(step)
 	r.overlap(4, r.at.Add(step))
 	r.days(2)
-	r.wantTold(failedTold)
+	r.wantAlerts(failedAlert)
 
 	for _, f := range []fake.Fault{fake.FailBefore, fake.FailAfter, fake.CrashBefore, fake.CrashAfter} {
 		over := false
@@ -183,7 +183,7 @@ func TestMalformedOnce(t *testing.T) {
 				ids[a.ID]++
 			}
 			if len(ids) != 1 {
-				t.Errorf("%v at call %d: alerts %v", f, n, r.told())
+				t.Errorf("%v at call %d: alerts %v", f, n, r.alerts())
 			}
 			for id, copies := range ids {
 				if copies > 2 { // a crash after publishing costs one

@@ -76,19 +76,19 @@ func (c *Checker) Run(ctx context.Context, raiser Raiser, at time.Time) (slog.Va
 	if err != nil {
 		return slog.Value{}, fmt.Errorf("storing the state of the checks: %w", err)
 	}
-	told, err := c.tell(ctx, raiser, state, at)
-	return summary(results, told, unproved, c.alive(ctx, state, err, at)), errors.Join(err, unsentOf(results), dated)
+	reported, err := c.report(ctx, raiser, state, at)
+	return summary(results, reported, unproved, c.alive(ctx, state, err, at)), errors.Join(err, unsentOf(results), dated)
 }
 
 // reporting is a stage of an episode that was reported.
-type telling struct {
+type reporting struct {
 	episode Episode
 	stage   stage
 }
 
 // report raises what is to be reported, and notes it.
-func (c *Checker) tell(ctx context.Context, raiser Raiser, state State, at time.Time) ([]telling, error) {
-	var told []telling
+func (c *Checker) report(ctx context.Context, raiser Raiser, state State, at time.Time) ([]reporting, error) {
+	var reported []reporting
 	var errs []error
 	failures := 0
 episodes:
@@ -100,21 +100,21 @@ episodes:
 			case errors.Is(err, guard.ErrBusy): // another run is reporting it
 				continue episodes
 			case err != nil:
-				errs = append(errs, fmt.Errorf("telling of check %s: %w", e.Check, err))
+				errs = append(errs, fmt.Errorf("reporting check %s: %w", e.Check, err))
 				if failures++; failures >= hopeless {
 					break episodes
 				}
 				continue episodes
 			}
 			failures = 0
-			told = append(told, telling{*e, s})
+			reported = append(reported, reporting{*e, s})
 		}
 	}
-	if len(told) > 0 {
+	if len(reported) > 0 {
 		err := c.ports.Store.UpdateHealth(ctx, func(now State) (State, bool) {
 			now.Episodes = slices.Clone(now.Episodes)
-			for i := range told {
-				now.told(&told[i].episode, at, told[i].stage)
+			for i := range reported {
+				now.reported(&reported[i].episode, at, reported[i].stage)
 			}
 			return now, true
 		})
@@ -122,11 +122,11 @@ episodes:
 			errs = append(errs, fmt.Errorf("noting what was reported of the checks: %w", err))
 		}
 	}
-	return told, errors.Join(errs...)
+	return reported, errors.Join(errs...)
 }
 
 // summary is what a run came to, for the log.
-func summary(results []Result, told []telling, unproved error, sign heartbeat) slog.Value {
+func summary(results []Result, reported []reporting, unproved error, sign heartbeat) slog.Value {
 	of := map[Outcome][]string{}
 	for _, r := range results {
 		of[r.Outcome] = append(of[r.Outcome], r.ID)
@@ -147,7 +147,7 @@ func summary(results []Result, told []telling, unproved error, sign heartbeat) s
 		attrs = append(attrs, slog.Any("withheld", sign.withheld))
 	}
 	counts := map[stage]int{}
-	for _, t := range told {
+	for _, t := range reported {
 		counts[t.stage]++
 	}
 	for _, s := range []struct {

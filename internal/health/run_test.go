@@ -77,7 +77,7 @@ func (r *rig) mustRun(n int) {
 }
 
 // reported are the titles of the alerts so far, with their severity.
-func (r *rig) told() []string {
+func (r *rig) alerts() []string {
 	all := []string{}
 	for _, a := range r.publisher.Published() {
 		all = append(all, a.Finding.Title+" "+a.Finding.Severity.String())
@@ -85,9 +85,9 @@ func (r *rig) told() []string {
 	return all
 }
 
-func (r *rig) wantTold(want ...string) {
+func (r *rig) wantAlerts(want ...string) {
 	r.t.Helper()
-	if diff := cmp.Diff(append([]string{}, want...), r.told()); diff != "" {
+	if diff := cmp.Diff(append([]string{}, want...), r.alerts()); diff != "" {
 		r.t.Fatalf("alerts (-want +got):\n%s", diff)
 	}
 }
@@ -104,27 +104,27 @@ func TestEpisode(t *testing.T) {
 	testenv.Soak(t)
 	r := newRig(t)
 	r.mustRun(3)
-	r.wantTold()
+	r.wantAlerts()
 	r.trails[0].Logging = false
 	r.mustRun(1)
-	r.wantTold(stopped)
+	r.wantAlerts(stopped)
 	a := r.publisher.Published()[0]
 	if a.Finding.ID != detect.GuardUnhealthy || a.Finding.Account != account || a.Finding.Region != home || !strings.Contains(a.Finding.NextStep, "start-logging") || !a.Finding.EventTime.Equal(r.at) {
 		t.Errorf("%+v", a.Finding)
 	}
 	r.mustRun(287) // to a day after it was reported, but for one run
-	r.wantTold(stopped)
+	r.wantAlerts(stopped)
 	r.mustRun(1)
-	r.wantTold(stopped, trailOff+", for 1 day critical")
+	r.wantAlerts(stopped, trailOff+", for 1 day critical")
 	r.mustRun(288)
-	r.wantTold(stopped, trailOff+", for 1 day critical", trailOff+", for 2 days critical")
+	r.wantAlerts(stopped, trailOff+", for 1 day critical", trailOff+", for 2 days critical")
 	r.trails[0].Logging = true
 	r.mustRun(1)
-	if n := len(r.told()); n != 3 {
-		t.Errorf("closed after one run that was well: %v", r.told())
+	if n := len(r.alerts()); n != 3 {
+		t.Errorf("closed after one run that was well: %v", r.alerts())
 	}
 	r.mustRun(2)
-	r.wantTold(stopped, trailOff+", for 1 day critical", trailOff+", for 2 days critical", trailOK)
+	r.wantAlerts(stopped, trailOff+", for 1 day critical", trailOff+", for 2 days critical", trailOK)
 	state, err := r.store.Health(t.Context())
 	if err != nil || len(state.Episodes) != 0 {
 		t.Errorf("an episode that is over is kept: %+v, %v", state.Episodes, err)
@@ -133,8 +133,8 @@ func TestEpisode(t *testing.T) {
 	// The same again is another episode.
 	r.trails[0].Logging = false
 	r.mustRun(1)
-	if n := len(r.told()); n != 5 {
-		t.Errorf("a second episode: %v", r.told())
+	if n := len(r.alerts()); n != 5 {
+		t.Errorf("a second episode: %v", r.alerts())
 	}
 }
 
@@ -148,17 +148,17 @@ func TestDamped(t *testing.T) {
 		queue(0)
 		r.mustRun(1)
 	}
-	r.wantTold()
+	r.wantAlerts()
 	queue(1)
 	r.mustRun(2)
-	r.wantTold("Guardrail unhealthy: queue.failed high")
+	r.wantAlerts("Guardrail unhealthy: queue.failed high")
 	for range 10 { // on and off
 		queue(0)
 		r.mustRun(1)
 		queue(1)
 		r.mustRun(1)
 	}
-	r.wantTold("Guardrail unhealthy: queue.failed high")
+	r.wantAlerts("Guardrail unhealthy: queue.failed high")
 }
 
 func TestUnknown(t *testing.T) {
@@ -166,24 +166,24 @@ func TestUnknown(t *testing.T) {
 	r.mustRun(1)
 	r.fails["Trails"] = errors.New("ThrottlingException: slow down")
 	r.mustRun(2)
-	r.wantTold()
+	r.wantAlerts()
 	delete(r.fails, "Trails")
 	r.mustRun(1)
 	r.fails["Trails"] = errors.New("AccessDeniedException")
 	r.mustRun(2)
-	r.wantTold()
+	r.wantAlerts()
 	r.mustRun(1)
-	r.wantTold("Guardrail cannot be checked: trail medium")
+	r.wantAlerts("Guardrail cannot be checked: trail medium")
 	// It can be checked again, and is found to fail.
 	delete(r.fails, "Trails")
 	r.trails[0].Logging = false
 	r.mustRun(2)
-	r.wantTold("Guardrail cannot be checked: trail medium", stopped, "Guardrail can be checked again: trail info")
+	r.wantAlerts("Guardrail cannot be checked: trail medium", stopped, "Guardrail can be checked again: trail info")
 	// What cannot be checked is not taken for well.
 	r.fails["Trails"] = errors.New("AccessDeniedException")
 	r.mustRun(2)
-	if n := len(r.told()); n != 3 {
-		t.Errorf("told %v", r.told())
+	if n := len(r.alerts()); n != 3 {
+		t.Errorf("alerts: %v", r.alerts())
 	}
 }
 
@@ -193,11 +193,11 @@ func TestWorse(t *testing.T) {
 	r.mustRun(2)
 	r.topics[alerts] = health.Topic{Policy: topicPolicy, Deleted: 1, Key: keyARN}
 	r.mustRun(2)
-	r.wantTold("Guardrail unhealthy: topic.alerts high", "Guardrail unhealthy: topic.alerts critical")
+	r.wantAlerts("Guardrail unhealthy: topic.alerts high", "Guardrail unhealthy: topic.alerts critical")
 	r.topics[alerts] = health.Topic{Policy: topicPolicy, Confirmed: 1, Key: "alias/aws/sns"}
 	r.mustRun(3)
-	if n := len(r.told()); n != 2 {
-		t.Errorf("milder, and told again: %v", r.told())
+	if n := len(r.alerts()); n != 2 {
+		t.Errorf("milder, and alerted again: %v", r.alerts())
 	}
 }
 
@@ -209,15 +209,15 @@ func TestHeartbeatMissing(t *testing.T) {
 	r.mustRun(3) // one heartbeat, at 12:00
 	r.deaf["rootactivity"] = true
 	r.mustRun(3) // the next at 12:15, late at 12:25
-	r.wantTold()
+	r.wantAlerts()
 	r.mustRun(1)
-	r.wantTold(missing)
+	r.wantAlerts(missing)
 	r.deaf["rootactivity"] = false
 	r.mustRun(1) // 12:35: that of 12:30 was missed too, and is not late yet
 	r.mustRun(1)
-	r.wantTold(missing)
+	r.wantAlerts(missing)
 	r.mustRun(4) // that of 12:45 came
-	r.wantTold(missing, "Guardrail healthy again: heartbeat.rootactivity info")
+	r.wantAlerts(missing, "Guardrail healthy again: heartbeat.rootactivity info")
 }
 
 // TestHeartbeatEvery holds how often there is one, and that a run that comes again
@@ -250,7 +250,7 @@ func TestHeartbeatOld(t *testing.T) {
 		r.at = r.at.Add(2 * time.Hour)
 		r.mustRun(1)
 	}
-	r.wantTold()
+	r.wantAlerts()
 }
 
 // TestHeartbeatNotRecorded holds that what proves nothing is not taken for well.
@@ -259,7 +259,7 @@ func TestHeartbeatNotRecorded(t *testing.T) {
 	r.mustRun(3)
 	r.fails["Record"] = errors.New("AccessDenied: iam:TagRole")
 	r.mustRun(3)
-	r.wantTold("Guardrail cannot be checked: heartbeat.rootactivity medium", "Guardrail cannot be checked: heartbeat.iamuser medium")
+	r.wantAlerts("Guardrail cannot be checked: heartbeat.rootactivity medium", "Guardrail cannot be checked: heartbeat.iamuser medium")
 	if !strings.Contains(r.value.String(), "iam:TagRole") {
 		t.Errorf("the log does not say why: %v", r.value)
 	}
@@ -352,7 +352,7 @@ func TestCalls(t *testing.T) {
 		t.Errorf("before it is due: %v", r.calls)
 	}
 	r.mustRun(2)
-	r.wantTold("Guardrail unhealthy: failures.iamuser high")
+	r.wantAlerts("Guardrail unhealthy: failures.iamuser high")
 	if r.calls["Function"] != 10 || r.calls["Targets"] != targets+homeTargets(r.world) {
 		t.Errorf("while one function is not well: %v", r.calls)
 	}
@@ -381,7 +381,7 @@ func TestRepeated(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	r.wantTold()
+	r.wantAlerts()
 	if r.calls["Record"] != recorded {
 		t.Error("a repeated run records another heartbeat")
 	}
@@ -389,14 +389,14 @@ func TestRepeated(t *testing.T) {
 	if _, err := r.runs.Run(t.Context(), r.guard, r.at.Add(10*time.Second)); err != nil {
 		t.Fatal(err)
 	}
-	r.wantTold()
+	r.wantAlerts()
 	// One of before is no run either.
 	if _, err := r.runs.Run(t.Context(), r.guard, r.at.Add(-step)); err != nil {
 		t.Fatal(err)
 	}
-	r.wantTold()
+	r.wantAlerts()
 	r.mustRun(1)
-	r.wantTold("Guardrail unhealthy: queue.failed high")
+	r.wantAlerts("Guardrail unhealthy: queue.failed high")
 }
 
 // TestFuture holds that a run of a time to come keeps no later run from counting.
@@ -411,7 +411,7 @@ func TestFuture(t *testing.T) {
 	if err := r.run(); err == nil || !strings.Contains(err.Error(), "yet to come") {
 		t.Errorf("a state of the time to come: %v", err)
 	}
-	r.wantTold(stopped, "Guardrail unhealthy: function.sweep critical")
+	r.wantAlerts(stopped, "Guardrail unhealthy: function.sweep critical")
 }
 
 // overlap has n runs at a time at once.
@@ -439,9 +439,9 @@ func TestOverlap(t *testing.T) {
 	r.store.Conflicts = true
 	r.overlap(6, r.at.Add(step))
 	r.mustRun(3)
-	told := r.told() // in the order in which the runs came to them
-	slices.Sort(told)
-	if diff := cmp.Diff([]string{"Guardrail unhealthy: rule.root-sign-in high", stopped}, told); diff != "" {
+	sent := r.alerts() // in the order in which the runs came to them
+	slices.Sort(sent)
+	if diff := cmp.Diff([]string{"Guardrail unhealthy: rule.root-sign-in high", stopped}, sent); diff != "" {
 		t.Errorf("alerts (-want +got):\n%s", diff)
 	}
 }
@@ -524,11 +524,11 @@ func TestTopicDown(t *testing.T) {
 			t.Error("an alert that could not be sent is no error")
 		}
 	}
-	r.wantTold()
+	r.wantAlerts()
 	r.keys[keyARN] = health.Key{State: "Enabled"}
 	down = false
 	r.mustRun(2)
-	r.wantTold("Guardrail unhealthy: key critical", "Guardrail healthy again: key info")
+	r.wantAlerts("Guardrail unhealthy: key critical", "Guardrail healthy again: key info")
 }
 
 // TestManyFail holds that a run in which nothing can be reported ends soon.
@@ -545,7 +545,7 @@ func TestManyFail(t *testing.T) {
 	}
 	r.publisher.Refuse = nil
 	r.mustRun(1)
-	if n := len(r.told()); n < 10 {
+	if n := len(r.alerts()); n < 10 {
 		t.Errorf("only %d alerts of %d faults; the rest is to be rolled up", n, len(r.rules[home]))
 	}
 }
@@ -556,11 +556,11 @@ func TestGone(t *testing.T) {
 	r.mustRun(1)
 	r.rules[further] = nil
 	r.mustRun(6) // it is checked every half hour
-	r.wantTold("Guardrail unhealthy: forwarder.eu-north-1 high", "Guardrail unhealthy: second.rules high")
+	r.wantAlerts("Guardrail unhealthy: forwarder.eu-north-1 high", "Guardrail unhealthy: second.rules high")
 	r.want.Regions, r.want.Second = nil, ""
 	r.runs = r.checker()
 	r.mustRun(1)
-	r.wantTold("Guardrail unhealthy: forwarder.eu-north-1 high", "Guardrail unhealthy: second.rules high",
+	r.wantAlerts("Guardrail unhealthy: forwarder.eu-north-1 high", "Guardrail unhealthy: second.rules high",
 		"Guardrail healthy again: forwarder.eu-north-1 info", "Guardrail healthy again: second.rules info")
 }
 
@@ -572,21 +572,21 @@ func TestNewRegion(t *testing.T) {
 	r.rules[further] = nil
 	delete(r.queues, queue)
 	r.mustRun(8)
-	r.wantTold()
+	r.wantAlerts()
 	r.rules[further], r.queues[queue] = rules, health.Queue{}
 	r.mustRun(2)
-	r.wantTold()
+	r.wantAlerts()
 	r.rules[further] = nil
 	delete(r.queues, queue)
 	r.mustRun(6)
-	r.wantTold("Guardrail unhealthy: forwarder.eu-north-1 high", "Guardrail unhealthy: queue.eu-north-1 high", "Guardrail unhealthy: second.rules high")
+	r.wantAlerts("Guardrail unhealthy: forwarder.eu-north-1 high", "Guardrail unhealthy: queue.eu-north-1 high", "Guardrail unhealthy: second.rules high")
 
 	r = newRig(t)
 	r.rules[further] = nil
 	r.mustRun(11)
-	r.wantTold()
+	r.wantAlerts()
 	r.mustRun(1)
-	r.wantTold("Guardrail unhealthy: forwarder.eu-north-1 high", "Guardrail unhealthy: second.rules high")
+	r.wantAlerts("Guardrail unhealthy: forwarder.eu-north-1 high", "Guardrail unhealthy: second.rules high")
 }
 
 // TestDeploying holds that what a deployment adds may come a run later than the
@@ -599,17 +599,17 @@ func TestDeploying(t *testing.T) {
 	r.removeRule(home, name)
 	delete(r.functions, "rootguard-iamuser")
 	r.mustRun(1)
-	r.wantTold()
+	r.wantAlerts()
 	r.rules[home], r.functions["rootguard-iamuser"] = rules, f
 	if targets != nil {
 		r.targets[home+"/"+name] = targets
 	}
 	r.mustRun(2)
-	r.wantTold()
+	r.wantAlerts()
 	delete(r.functions, "rootguard-iamuser")
 	r.mustRun(7)
-	if len(r.told()) == 0 {
-		t.Error("a function that is gone is not told of")
+	if len(r.alerts()) == 0 {
+		t.Error("a function that is gone raises no alert")
 	}
 }
 
@@ -627,7 +627,7 @@ func TestDeadline(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.wantTold(stopped)
+	r.wantAlerts(stopped)
 	if !strings.Contains(value.String(), "queue.failed") {
 		t.Errorf("the log does not name what was not answered: %v", value)
 	}
@@ -661,20 +661,20 @@ func TestRegionEnabled(t *testing.T) {
 	r.enabled = append(r.enabled, "eu-west-1")
 	r.runs = r.checker()
 	r.mustRun(80)
-	r.wantTold()
+	r.wantAlerts()
 	r.enabled = append(r.enabled, "me-south-1")
 	r.mustRun(73) // six hours, and one run
-	r.wantTold(opted)
+	r.wantAlerts(opted)
 	if f := r.publisher.Published()[0].Finding; !strings.Contains(fmt.Sprintf("%+v", f), "me-south-1") {
 		t.Errorf("%+v", f)
 	}
 	r.mustRun(2 * 288)
-	r.wantTold(opted) // no reminder, and no word when it is no news any more
+	r.wantAlerts(opted) // no reminder, and no word when it is no news any more
 	r.enabled = append(r.enabled, "af-south-1")
 	r.mustRun(73)
 	r.enabled = append(r.enabled, "il-central-1")
 	r.mustRun(73)
-	r.wantTold(opted, opted, opted)
+	r.wantAlerts(opted, opted, opted)
 }
 
 // TestLostOnce holds that each moment's metrics are read by one run alone, that a
@@ -684,23 +684,23 @@ func TestLostOnce(t *testing.T) {
 	const lost = "Guardrail unhealthy: lost.rules high"
 	r := newRig(t)
 	r.mustRun(13)
-	r.wantTold()
+	r.wantAlerts()
 	r.fails["Sums"] = errors.New("ThrottlingException")
 	r.mustRun(13)
 	delete(r.fails, "Sums")
 	r.sums["rootguard-root-sign-in"] = 1
 	r.mustRun(1)
 	r.sums["rootguard-root-sign-in"] = 0
-	told := r.told()
-	if !slices.Contains(told, lost) {
-		t.Fatalf("told %v", told)
+	sent := r.alerts()
+	if !slices.Contains(sent, lost) {
+		t.Fatalf("alerts: %v", sent)
 	}
 	r.mustRun(36)
-	if n := len(slices.DeleteFunc(r.told(), func(s string) bool { return s != lost })); n != 1 {
-		t.Errorf("told %v", r.told())
+	if n := len(slices.DeleteFunc(r.alerts(), func(s string) bool { return s != lost })); n != 1 {
+		t.Errorf("alerts: %v", r.alerts())
 	}
-	if !slices.Contains(r.told(), "Guardrail healthy again: lost.rules info") {
-		t.Errorf("told %v", r.told())
+	if !slices.Contains(r.alerts(), "Guardrail healthy again: lost.rules info") {
+		t.Errorf("alerts: %v", r.alerts())
 	}
 	r.at = r.at.Add(50 * time.Hour) // no run for two days
 	r.mustRun(1)
@@ -747,7 +747,7 @@ func TestCallsADay(t *testing.T) {
 	r.mustRun(12)
 	clear(r.calls)
 	r.mustRun(288)
-	r.wantTold()
+	r.wantAlerts()
 	cost := map[string]int{"Function": 5, "Role": 4, "Receivers": 4, "Protection": 2, "Queue": 2}
 	total := 0
 	for name, n := range r.calls {

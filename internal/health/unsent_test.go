@@ -28,7 +28,7 @@ func TestUnsent(t *testing.T) {
 		if err := c.run(); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		c.wantTold()
+		c.wantAlerts()
 	}
 
 	for name, w := range map[string]guard.Group{
@@ -42,15 +42,15 @@ func TestUnsent(t *testing.T) {
 		if err := q.run(); err == nil || !strings.Contains(err.Error(), "alerts are not sent") {
 			t.Errorf("%s: %v", name, err)
 		}
-		q.wantTold("Guardrail unhealthy: rollups critical")
+		q.wantAlerts("Guardrail unhealthy: rollups critical")
 		q.unsent = nil
 		q.mustRun(2)
-		q.wantTold("Guardrail unhealthy: rollups critical", "Guardrail healthy again: rollups info")
+		q.wantAlerts("Guardrail unhealthy: rollups critical", "Guardrail healthy again: rollups info")
 	}
 
 	r.unsent, r.fails["Due"] = nil, errors.New("AccessDeniedException")
 	r.mustRun(2)
-	r.wantTold()
+	r.wantAlerts()
 	if got := r.inspect(t)["rollups"]; got.Outcome != health.Unknown {
 		t.Errorf("a table that does not answer: %+v", got)
 	}
@@ -74,7 +74,7 @@ func TestStateSetAhead(t *testing.T) {
 			t.Errorf("run %d, %v ahead: %v", i, ahead, err)
 		}
 	}
-	r.wantTold("Guardrail unhealthy: trail critical")
+	r.wantAlerts("Guardrail unhealthy: trail critical")
 	r.mustRun(1) // the state has its own time again
 
 	// A run that Lambda makes again while a later one is done adds nothing.
@@ -97,21 +97,21 @@ func TestClaimMadeBefore(t *testing.T) {
 	r.mustRun(1)
 	r.trails = nil
 	r.mustRun(1)
-	told := r.publisher.Published()
-	if len(told) != 1 {
-		t.Fatalf("told: %v", r.told())
+	sent := r.publisher.Published()
+	if len(sent) != 1 {
+		t.Fatalf("alerts: %v", r.alerts())
 	}
 	state, err := r.store.Health(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	nonce := state.Episodes[0].Nonce
-	if len(nonce) < 20 || !strings.Contains(told[0].Finding.EventID, "/"+nonce+"/") {
-		t.Errorf("the event ID %s can be known before, nonce %q", told[0].Finding.EventID, nonce)
+	if len(nonce) < 20 || !strings.Contains(sent[0].Finding.EventID, "/"+nonce+"/") {
+		t.Errorf("the event ID %s can be known before, nonce %q", sent[0].Finding.EventID, nonce)
 	}
 	r.mustRun(3)
 	if state, _ = r.store.Health(t.Context()); state.Episodes[0].Nonce != nonce {
 		t.Error("one outage has two nonces")
 	}
-	r.wantTold("Guardrail unhealthy: trail critical")
+	r.wantAlerts("Guardrail unhealthy: trail critical")
 }
