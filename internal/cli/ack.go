@@ -16,7 +16,7 @@ import (
 
 type ackCmd struct {
 	alwaysAWS
-	acting
+	writeFlags
 	IDs     []string  `arg:"" optional:"" name:"incident" help:"The incidents' IDs, as their alerts have them."`
 	Account accountID `placeholder:"ID" help:"All of this account that are not acknowledged, instead of IDs."`
 	Finding []string  `placeholder:"FINDING" help:"All that are about this finding, such as user.mfa.missing, instead of IDs; may be repeated."`

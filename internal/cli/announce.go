@@ -26,7 +26,7 @@ const announcePermissions = `It needs sts:GetCallerIdentity, dynamodb:BatchGetIt
 
 type announceOpenCmd struct {
 	alwaysAWS
-	acting
+	writeFlags
 	Account accountID `required:"" placeholder:"ID" help:"The account in which root will be used."`
 	For     span      `required:"" placeholder:"2h" help:"How long; 24h at most."`
 	Reason  string    `required:"" placeholder:"TEXT" help:"Why, for all who get alerts. Name a ticket."`
@@ -115,7 +115,7 @@ func (c announceOpenCmd) Run(ctx context.Context, sys system) error {
 
 type announceListCmd struct {
 	alwaysAWS
-	deployed
+	stackFlags
 	Account accountID `placeholder:"ID" help:"Only of this account."`
 	All     bool      `help:"Also what is over: all that was ever announced."`
 	JSON    bool      `help:"Print a JSON array."`
@@ -259,7 +259,7 @@ func (c announceListCmd) Run(ctx context.Context, sys system) error {
 
 type announceCloseCmd struct {
 	alwaysAWS
-	acting
+	writeFlags
 	ID      string    `arg:"" optional:"" help:"Which announcement. Default: the one of the account that is not over."`
 	Account accountID `required:"" placeholder:"ID" help:"The account that it is of."`
 	Reason  string    `placeholder:"TEXT" help:"Why, for all who get alerts."`

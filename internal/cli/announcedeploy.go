@@ -18,7 +18,7 @@ import (
 
 type announceDeployCmd struct {
 	alwaysAWS
-	acting
+	writeFlags
 	For     span     `required:"" placeholder:"1h" help:"How long; 4h at most."`
 	Reason  string   `required:"" placeholder:"TEXT" help:"Why, for all who get alerts. Name a ticket."`
 	Owner   string   `required:"" placeholder:"WHO" help:"Who answers for it and can be asked."`

@@ -37,8 +37,8 @@ const (
 	outputFailed      = "FailedQueueUrl"
 )
 
-// deployed are the flags that say where rootguard is deployed.
-type deployed struct {
+// stackFlags are the flags that say where rootguard is deployed.
+type stackFlags struct {
 	Stack   string `group:"aws" placeholder:"NAME" help:"The deployed stack ($$ROOTGUARD_STACK). Default: rootguard."`
 	Table   string `group:"aws" placeholder:"NAME" help:"The stack's DynamoDB table ($$ROOTGUARD_TABLE). Default: the stack says."`
 	Profile string `group:"aws" placeholder:"NAME" help:"A profile of your AWS configuration, as for the AWS CLI ($$AWS_PROFILE)."`
@@ -46,7 +46,7 @@ type deployed struct {
 }
 
 // given names the flags that were given.
-func (d deployed) given() []string {
+func (d stackFlags) given() []string {
 	var flags []string
 	for _, f := range []struct{ name, value string }{{"--stack", d.Stack}, {"--table", d.Table}, {"--profile", d.Profile},
 		{"--region", d.Region}} {
@@ -57,7 +57,7 @@ func (d deployed) given() []string {
 	return flags
 }
 
-func (d deployed) stack(sys system) string {
+func (d stackFlags) stack(sys system) string {
 	for _, name := range []string{d.Stack, strings.TrimSpace(sys.getenv(stackEnv))} {
 		if name != "" {
 			return name
@@ -67,7 +67,7 @@ func (d deployed) stack(sys system) string {
 }
 
 // table is the table's name as the user gave it, "" where the stack is to say.
-func (d deployed) table(sys system) string {
+func (d stackFlags) table(sys system) string {
 	if d.Table != "" {
 		return d.Table
 	}
@@ -124,7 +124,7 @@ func homeRegion(region string) string {
 }
 
 // outputs are what the stack says of itself.
-func (d deployed) outputs(ctx context.Context, sys system, cfg aws.Config, instead string) (map[string]string, error) {
+func (d stackFlags) outputs(ctx context.Context, sys system, cfg aws.Config, instead string) (map[string]string, error) {
 	out, err := cloudformation.Outputs(ctx, sdkcloudformation.NewFromConfig(cfg), d.stack(sys))
 	if errors.Is(err, cloudformation.ErrNoStack) {
 		return nil, fmt.Errorf("%w in %s; name it with --stack or %s and its Region with --region, or %s", err, cfg.Region, stackEnv, instead)
@@ -139,7 +139,7 @@ func (d deployed) outputs(ctx context.Context, sys system, cfg aws.Config, inste
 }
 
 // output is one output of the stack.
-func (d deployed) output(sys system, outputs map[string]string, key, instead string) (string, error) {
+func (d stackFlags) output(sys system, outputs map[string]string, key, instead string) (string, error) {
 	if outputs[key] == "" {
 		return "", fmt.Errorf("the stack %s has no output %s, so it is not one of rootguard; %s", d.stack(sys), key, instead)
 	}
@@ -147,7 +147,7 @@ func (d deployed) output(sys system, outputs map[string]string, key, instead str
 }
 
 // tableName is the deployed table's, as the user or else the stack says.
-func (d deployed) tableName(ctx context.Context, sys system, cfg aws.Config) (string, error) {
+func (d stackFlags) tableName(ctx context.Context, sys system, cfg aws.Config) (string, error) {
 	if table := d.table(sys); table != "" {
 		return table, nil
 	}
@@ -160,7 +160,7 @@ func (d deployed) tableName(ctx context.Context, sys system, cfg aws.Config) (st
 }
 
 // open opens the deployed table. where is its name and Region.
-func (d deployed) open(ctx context.Context, sys system) (store *dynamodb.Store, where string, err error) {
+func (d stackFlags) open(ctx context.Context, sys system) (store *dynamodb.Store, where string, err error) {
 	cfg, err := loadAWS(ctx, d.Profile, d.Region)
 	if err != nil {
 		return nil, "", err
@@ -173,7 +173,7 @@ func (d deployed) open(ctx context.Context, sys system) (store *dynamodb.Store, 
 }
 
 // view opens the deployed table to be read.
-func (d deployed) view(ctx context.Context, sys system) (*view, error) {
+func (d stackFlags) view(ctx context.Context, sys system) (*view, error) {
 	cfg, err := loadAWS(ctx, d.Profile, d.Region)
 	if err != nil {
 		return nil, err
@@ -203,7 +203,7 @@ func (d deployed) view(ctx context.Context, sys system) (*view, error) {
 }
 
 // functionEnv is the environment of one of the stack's functions, which all have the same.
-func (d deployed) functionEnv(ctx context.Context, sys system, cfg aws.Config) (map[string]string, error) {
+func (d stackFlags) functionEnv(ctx context.Context, sys system, cfg aws.Config) (map[string]string, error) {
 	env, err := lambda.Environment(ctx, sdklambda.NewFromConfig(cfg), d.stack(sys)+"-"+eventrules.RootActivity)
 	if _, ok := awsFaultOf(err); ok {
 		return nil, err
@@ -214,15 +214,15 @@ func (d deployed) functionEnv(ctx context.Context, sys system, cfg aws.Config) (
 	return env, nil
 }
 
-// acting are the flags of a command that does what the deployed functions do.
-type acting struct {
-	deployed
+// writeFlags are the flags of a command that does what the deployed functions do.
+type writeFlags struct {
+	stackFlags
 	Topic string `group:"aws" placeholder:"ARN" help:"The topic of alerts ($$ROOTGUARD_TOPIC_ARN). Default: the stack's function says. With --table and --topic all settings are from the environment, under the names that the function has them."`
 }
 
 // settings are those of the deployed function, so that what is done is judged
 // and reported as there.
-func (a acting) settings(ctx context.Context, sys system, cfg aws.Config) (config.Config, error) {
+func (a writeFlags) settings(ctx context.Context, sys system, cfg aws.Config) (config.Config, error) {
 	table, topic := a.table(sys), a.Topic
 	if topic == "" {
 		topic = strings.TrimSpace(sys.getenv(config.EnvTopicARN))

@@ -318,7 +318,7 @@ func inHub(ts *testscript.TestScript, _ bool, args []string) {
 // hubOff has Security Hub not enabled: [!] huboff.
 func hubOff(ts *testscript.TestScript, neg bool, _ []string) { cloudOf(ts).hub.Disable(!neg) }
 
-// setRoot says how an account's root stands: root ACCOUNT MFA KEYS PASSWORD, each 0 or 1.
+// setRoot sets the status of an account's root: root ACCOUNT MFA KEYS PASSWORD, each 0 or 1.
 func setRoot(ts *testscript.TestScript, _ bool, args []string) {
 	c := cloudOf(ts)
 	a := c.known[args[0]]

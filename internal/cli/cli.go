@@ -31,8 +31,8 @@ const (
 	exitFailed    = 5 // doctor: something does not work
 )
 
-// grammar is the command line.
-type grammar struct {
+// commandLine is the command line.
+type commandLine struct {
 	Replay     replayCmd     `cmd:"" help:"Replay CloudTrail logs and print what rootguard would have reported."`
 	Status     statusCmd     `cmd:"" help:"Show the status of accounts: a checklist with evidence."`
 	Report     reportCmd     `cmd:"" help:"Write a self-contained HTML page of accounts and findings."`
@@ -97,7 +97,7 @@ type exit int
 func run(ctx context.Context, args []string, sys system) (code int) {
 	ctx, sys, stop := watchCalls(ctx, sys)
 	defer stop()
-	var g grammar
+	var g commandLine
 	parser, err := kong.New(&g,
 		kong.Name("rootguard"),
 		kong.Description(description),
@@ -157,7 +157,7 @@ func outcome(sys system, parsed *kong.Context, err error) int {
 	var wrong usageError
 	var malformed malformedError
 	var left leftError
-	var ill illError
+	var ill unhealthyError
 	switch {
 	case err == nil:
 		return exitOK

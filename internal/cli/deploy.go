@@ -680,7 +680,7 @@ func (d *deployment) after(ctx context.Context, plan *deploy.Plan) error {
 	case err != nil:
 		return fmt.Errorf("deployed, but whether the receivers confirmed is not known: %w", err)
 	case len(waiting) > 0:
-		return illError{exitWarning, "deployed, but no alert reaches " + strings.Join(waiting, ", ") +
+		return unhealthyError{exitWarning, "deployed, but no alert reaches " + strings.Join(waiting, ", ") +
 			": open the mail of AWS Notifications and confirm, then run rootguard doctor"}
 	}
 	return doctorCmd{Stack: d.bundle.Prefix, Profile: d.flags.Profile, Region: d.cfg.Region, Wait: span(min(wait, 10*time.Minute))}.Run(ctx,

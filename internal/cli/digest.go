@@ -17,7 +17,7 @@ import (
 )
 
 type digestCmd struct {
-	place
+	sourceFlags
 	policy
 	names
 	AsOf  moment `name:"as-of" placeholder:"WHEN" help:"Show it as of then (2026-03-02, 7d). Default: the newest fact of the store; with --aws now."`
@@ -61,7 +61,7 @@ func (c digestCmd) Run(ctx context.Context, sys system) (err error) {
 	if err != nil {
 		return err
 	}
-	v, err := c.look(ctx, sys)
+	v, err := c.openRecords(ctx, sys)
 	if err != nil {
 		return err
 	}

@@ -47,13 +47,13 @@ Examples:
 Exit codes: 0 all is well; 1 error; 2 wrong usage; 4 warnings, or something could not be checked; 5 something does not work.`
 }
 
-// illError says that not all is well.
-type illError struct {
+// unhealthyError says that not all is well.
+type unhealthyError struct {
 	code int
 	text string
 }
 
-func (e illError) Error() string { return e.text }
+func (e unhealthyError) Error() string { return e.text }
 
 const waitEvery = 15 * time.Second
 
@@ -63,7 +63,7 @@ func (c doctorCmd) Run(ctx context.Context, sys system) error {
 	if err != nil {
 		return err
 	}
-	stack := deployed{Stack: c.Stack}.stack(sys)
+	stack := stackFlags{Stack: c.Stack}.stack(sys)
 	settings, err := deployedSettings(ctx, cfg, stack)
 	if err != nil {
 		return err
@@ -180,7 +180,7 @@ func verdictOf(results []health.Result) error {
 	if code == exitOK {
 		return nil
 	}
-	return illError{code, strings.Join(parts, ", ")}
+	return unhealthyError{code, strings.Join(parts, ", ")}
 }
 
 // doctorSchema is the version of the JSON.

@@ -15,7 +15,7 @@ import (
 
 type enrollCmd struct {
 	alwaysAWS
-	acting
+	writeFlags
 	Accounts     []accountID `arg:"" optional:"" name:"account" predictor:"account" help:"Accounts to enroll; none: the one that rootguard is deployed in."`
 	Organization bool        `help:"Enroll all active accounts of the organization, but for those that were checked within the last hour."`
 	JSON         bool        `help:"Print one JSON object a line and nothing else on standard output."`

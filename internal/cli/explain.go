@@ -19,7 +19,7 @@ type explainCmd struct {
 	Event string   `arg:"" name:"event-id" help:"eventID of the record."`
 	Paths []string `arg:"" optional:"" name:"path" predictor:"path" help:"Logs to find the record in: files, folders, or - for standard input."`
 
-	place
+	sourceFlags
 }
 
 // Help has examples.
@@ -35,7 +35,7 @@ Examples:
 // Run explains.
 func (c explainCmd) Run(ctx context.Context, sys system) (err error) {
 	c.Event = strings.TrimSpace(c.Event)
-	v, err := c.look(ctx, sys)
+	v, err := c.openRecords(ctx, sys)
 	if err != nil {
 		return err
 	}
@@ -158,7 +158,7 @@ func (c explainCmd) search(ctx context.Context, sys system, v *view, b *strings.
 		return 0, err
 	}
 	p := sys.paint()
-	opt := replay.Options{Paths: c.Paths, Stdin: sys.stdin, Now: sys.now, Problem: func(p replay.Problem) { wrong.tell(sys.stderr, p) }}
+	opt := replay.Options{Paths: c.Paths, Stdin: sys.stdin, Now: sys.now, Problem: func(p replay.Problem) { wrong.report(sys.stderr, p) }}
 	_, err = replay.Run(ctx, opt, func(ctx context.Context, rec *cloudtrail.Record, at replay.Place) error {
 		if rec.EventID != c.Event && rec.Addendum.CopyID != c.Event {
 			return nil
@@ -189,7 +189,7 @@ func (c explainCmd) search(ctx context.Context, sys system, v *view, b *strings.
 	return found, err
 }
 
-// indented is a record for people to read, as it stands where it cannot be indented.
+// indented is a record for people to read, unchanged where it cannot be indented.
 func indented(raw []byte) string {
 	var b bytes.Buffer
 	if json.Indent(&b, raw, "", "  ") != nil {

@@ -14,7 +14,7 @@ import (
 
 type incidentsCmd struct {
 	alwaysAWS
-	deployed
+	stackFlags
 	Account accountID `placeholder:"ID" help:"Only of this account."`
 	Since   moment    `placeholder:"WHEN" help:"Those with an event since then (2026-03-02, 30d), acknowledged ones too, and no others."`
 	All     bool      `help:"Also those that are acknowledged, or are not critical, and older than a week."`

@@ -35,7 +35,7 @@ type operator struct {
 }
 
 // operator finds out who the user is, and puts the deployed guard together.
-func (a acting) operator(ctx context.Context, sys system) (*operator, error) {
+func (a writeFlags) operator(ctx context.Context, sys system) (*operator, error) {
 	cfg, err := loadAWS(ctx, a.Profile, a.Region)
 	if err != nil {
 		return nil, err

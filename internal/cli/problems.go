@@ -18,7 +18,7 @@ type problems struct{ lost, used int64 }
 func (n *problems) count() int64 { return n.lost + n.used }
 
 // report counts a problem, and names it unless there were many.
-func (n *problems) tell(w io.Writer, p replay.Problem) {
+func (n *problems) report(w io.Writer, p replay.Problem) {
 	what := "skipped"
 	if p.Lost {
 		n.lost++

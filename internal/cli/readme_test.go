@@ -229,7 +229,7 @@ func anchors(text string) []string {
 // commands are the names of the commands.
 func commands(t *testing.T) []string {
 	t.Helper()
-	parser, err := kong.New(&grammar{}, kong.Name("rootguard"))
+	parser, err := kong.New(&commandLine{}, kong.Name("rootguard"))
 	if err != nil {
 		t.Fatal(err)
 	}

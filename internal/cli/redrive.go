@@ -28,7 +28,7 @@ import (
 const queuesEnv = "ROOTGUARD_QUEUES"
 
 type redriveCmd struct {
-	acting
+	writeFlags
 	Queue     []string `group:"aws" sep:"," placeholder:"URL" help:"A queue to empty, by URL or name; may be repeated ($$ROOTGUARD_QUEUES, separated by commas). Default: both queues of the stack."`
 	Forwarder []string `group:"aws" sep:"," placeholder:"REGION" help:"Also empty the queue of the stack that forwards this Region's events; may be repeated."`
 

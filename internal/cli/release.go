@@ -17,7 +17,7 @@ import (
 
 type releaseCmd struct {
 	alwaysAWS
-	acting
+	writeFlags
 	User    string    `arg:"" help:"The IAM user's name."`
 	Account accountID `required:"" placeholder:"ID" help:"The user's account."`
 	Reason  string    `required:"" placeholder:"TEXT" help:"Why, for all who get alerts."`

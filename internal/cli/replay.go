@@ -494,7 +494,7 @@ func (o *replayOutput) problem(p replay.Problem) {
 		o.err = errors.Join(o.err, writeLine(o.problemFile, p))
 	}
 	o.clear()
-	o.problems.tell(o.sys.stderr, p)
+	o.problems.report(o.sys.stderr, p)
 }
 
 // note names what was passed over.
@@ -594,7 +594,7 @@ func (o *replayOutput) summary(c replayCmd, st *store, sum replay.Summary, anyAc
 			Store  string         `json:"store"`
 		}{summarySchema, sum, rows, st.path})
 	case formatOCSF, formatOCSF16, formatASFF:
-		fmt.Fprintln(o.sys.stderr, o.told(c, total))
+		fmt.Fprintln(o.sys.stderr, o.reported(c, total))
 	default:
 		err = writeText(o.sys.stdout, o.table(c, st, sum, rows, total, anyAccount))
 	}
@@ -622,7 +622,7 @@ func (o *replayOutput) table(c replayCmd, st *store, sum replay.Summary, rows []
 		read += fmt.Sprintf("; %s of other kinds passed over", plural(int64(sum.SkippedFiles), "file"))
 	}
 	b.WriteString(strings.Join(wrap(read+".", o.sys.outputWidth()), "\n") + "\n")
-	b.WriteString(o.told(c, total) + "\n")
+	b.WriteString(o.reported(c, total) + "\n")
 	fmt.Fprintf(&b, "Store: %s\n", st.path)
 	if anyAccount {
 		fmt.Fprintf(&b, "Next: rootguard status%s\n", st.flags(o.sys))
@@ -646,7 +646,7 @@ func categories(sum replay.Summary) string {
 }
 
 // reported says how much was reported.
-func (o *replayOutput) told(c replayCmd, total summaryRow) string {
+func (o *replayOutput) reported(c replayCmd, total summaryRow) string {
 	switch {
 	case total.Alerts+o.rollUps > 0:
 		return fmt.Sprintf("%s sent, %s of repeats.", plural(int64(total.Alerts), "alert"), plural(int64(o.rollUps), "roll-up"))

@@ -24,7 +24,7 @@ type reportCmd struct {
 	Evidence bool   `help:"What auditors ask for instead: each account and control of the CIS AWS Foundations Benchmark (v3, v5, v7) and Security Hub, with its status, since when, and the event that shows it."`
 	Format   string `enum:"html,csv" default:"html" placeholder:"html" help:"html, or csv, which is of the evidence alone. Default: html."`
 
-	standing
+	statusFlags
 	Since   moment      `placeholder:"WHEN" help:"Only alerts since then (2026-03-02, 30d)."`
 	Account []accountID `placeholder:"ID" predictor:"account" help:"Only this account; may be repeated."`
 }
@@ -56,7 +56,7 @@ func (c reportCmd) Run(ctx context.Context, sys system) (err error) {
 	if !since.IsZero() && c.Evidence {
 		return usageError{"--since is about alerts, which the evidence has none of"}
 	}
-	v, statuses, asOf, err := c.look(ctx, sys, c.Account)
+	v, statuses, asOf, err := c.openRecords(ctx, sys, c.Account)
 	if err != nil {
 		return err
 	}

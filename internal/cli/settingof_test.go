@@ -13,7 +13,7 @@ import (
 // flags that rootguard deploy has.
 func TestSettingOf(t *testing.T) {
 	t.Parallel()
-	parser, err := kong.New(&grammar{}, kong.ExplicitGroups([]kong.Group{{Key: "aws", Title: "AWS"}}))
+	parser, err := kong.New(&commandLine{}, kong.ExplicitGroups([]kong.Group{{Key: "aws", Title: "AWS"}}))
 	if err != nil {
 		t.Fatal(err)
 	}

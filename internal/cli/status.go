@@ -16,7 +16,7 @@ import (
 type statusCmd struct {
 	Accounts []accountRef `arg:"" optional:"" name:"account" predictor:"account" help:"Accounts to show, by ID or name; none: all of the store."`
 
-	standing
+	statusFlags
 	watchFlags
 	JSON bool `help:"Print a JSON array of statuses."`
 }
@@ -52,7 +52,7 @@ func (c statusCmd) Run(ctx context.Context, sys system) (err error) {
 	if c.Watch {
 		return c.watch(ctx, sys)
 	}
-	v, statuses, asOf, err := c.look(ctx, sys, ids(c.Accounts))
+	v, statuses, asOf, err := c.openRecords(ctx, sys, ids(c.Accounts))
 	if err != nil {
 		return err
 	}

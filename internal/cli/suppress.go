@@ -22,7 +22,7 @@ type suppressCmd struct {
 
 type suppressAddCmd struct {
 	alwaysAWS
-	acting
+	writeFlags
 	Account   accountID `required:"" placeholder:"ID" help:"The account whose alerts are suppressed."`
 	Finding   string    `required:"" placeholder:"FINDING" help:"Which finding (rootguard findings lists them)."`
 	Principal string    `required:"" placeholder:"ARN" help:"Whose: the ARN of a user, role, session or root, a unique ID (AIDA..., AROA...), or any."`
@@ -109,7 +109,7 @@ func (c suppressAddCmd) Run(ctx context.Context, sys system) error {
 
 type suppressListCmd struct {
 	alwaysAWS
-	deployed
+	stackFlags
 	Account accountID `placeholder:"ID" help:"Only of this account."`
 	All     bool      `help:"Also what is over, for the 400 days that it stays on record."`
 	JSON    bool      `help:"Print a JSON array."`
@@ -218,7 +218,7 @@ func times(n int) string {
 
 type suppressRemoveCmd struct {
 	alwaysAWS
-	acting
+	writeFlags
 	ID      string    `arg:"" help:"Which suppression (rootguard suppress list)."`
 	Account accountID `required:"" placeholder:"ID" help:"The account that it is of."`
 	Reason  string    `placeholder:"TEXT" help:"Why, for all who get alerts."`

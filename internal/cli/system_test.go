@@ -162,7 +162,7 @@ func TestTablesFitTheTerminal(t *testing.T) {
 		t.Errorf("on a narrow terminal the words are others:\n%s", narrow)
 	}
 	if !strings.Contains(wide, "Root user is left alone for 30 days             regressed since 2026-04-08 02:34:18 UTC\n") {
-		t.Error("on a wide terminal a state does not stand beside its step")
+		t.Error("on a wide terminal a state is not beside its step")
 	}
 }
 

@@ -6,7 +6,7 @@ import (
 )
 
 // wrap breaks text at spaces into lines of at most so many characters; a word
-// that is longer stands on a line of its own. A width below 1 breaks nothing.
+// that is longer has a line of its own. A width below 1 breaks nothing.
 func wrap(text string, width int) []string {
 	if width < 1 || utf8.RuneCountInString(text) <= width {
 		return []string{text}

@@ -114,16 +114,16 @@ func (s *store) view() *view {
 	}
 }
 
-// place says which records a command is about: those of the local store, or of AWS.
-type place struct {
+// sourceFlags say which records a command is about: those of the local store, or of AWS.
+type sourceFlags struct {
 	storeFlag
 	storyFlag
 	AWS bool `name:"aws" group:"aws" help:"Read the deployed table instead of the local store."`
-	deployed
+	stackFlags
 }
 
-// look opens the records to be read.
-func (p place) look(ctx context.Context, sys system) (*view, error) {
+// openRecords opens the records to be read.
+func (p sourceFlags) openRecords(ctx context.Context, sys system) (*view, error) {
 	if !p.AWS {
 		if flags := p.given(); len(flags) > 0 {
 			return nil, usageError{strings.Join(flags, " and ") + " " + are(len(flags)) + " about the deployed table: add --aws"}
@@ -147,17 +147,17 @@ func are(n int) string {
 	return "are"
 }
 
-// standing are the flags of a command that shows the status of accounts.
-type standing struct {
-	place
+// statusFlags are the flags of a command that shows the status of accounts.
+type statusFlags struct {
+	sourceFlags
 	policy
 	names
 	AsOf moment `name:"as-of" placeholder:"WHEN" help:"Show the status of accounts as of then (2026-03-02, 7d). Default: the newest fact of each, since logs cannot speak for later; with --aws now."`
 }
 
-// look opens the records and reads the statuses of the accounts from them, of
+// openRecords opens the records and reads the statuses of the accounts from them, of
 // all where none is named. Where it fails, it leaves nothing open.
-func (s standing) look(ctx context.Context, sys system, accounts []accountID) (v *view, statuses []accountStatus,
+func (s statusFlags) openRecords(ctx context.Context, sys system, accounts []accountID) (v *view, statuses []accountStatus,
 	asOf time.Time, err error) {
 	if _, err = s.over(bootstrap.DefaultOptions()); err != nil {
 		return nil, nil, asOf, err // before anything is opened
@@ -166,7 +166,7 @@ func (s standing) look(ctx context.Context, sys system, accounts []accountID) (v
 		return nil, nil, asOf, err
 	}
 	ahead(sys, "as-of", asOf)
-	if v, err = s.place.look(ctx, sys); err != nil {
+	if v, err = s.sourceFlags.openRecords(ctx, sys); err != nil {
 		return nil, nil, asOf, err
 	}
 	if asOf.IsZero() && v.live {

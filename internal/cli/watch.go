@@ -75,7 +75,7 @@ func (f watchFlags) every() time.Duration {
 
 // watch follows one account. Ctrl-C ends it without an error.
 func (c statusCmd) watch(ctx context.Context, sys system) error {
-	read := func(ctx context.Context) (accountStatus, int, error) { return c.read(ctx, sys, c.standing) }
+	read := func(ctx context.Context) (accountStatus, int, error) { return c.read(ctx, sys, c.statusFlags) }
 	if c.AWSLookup > 0 {
 		dir, err := os.MkdirTemp("", "rootguard-watch-*")
 		if err != nil {
@@ -95,8 +95,8 @@ func (c statusCmd) watch(ctx context.Context, sys system) error {
 }
 
 // read reads the status of the account once.
-func (c statusCmd) read(ctx context.Context, sys system, from standing) (s accountStatus, quietDays int, err error) {
-	v, statuses, _, err := from.look(ctx, sys, ids(c.Accounts))
+func (c statusCmd) read(ctx context.Context, sys system, from statusFlags) (s accountStatus, quietDays int, err error) {
+	v, statuses, _, err := from.openRecords(ctx, sys, ids(c.Accounts))
 	if err != nil {
 		return s, 0, err
 	}
@@ -137,8 +137,8 @@ func (c statusCmd) readHistory(ctx context.Context, sys system, path string) (ac
 	if err := c.checkLive(ctx, sys, path); err != nil {
 		return accountStatus{}, 0, err
 	}
-	from := c.standing
-	from.place = place{storeFlag: storeFlag{Store: path}}
+	from := c.statusFlags
+	from.sourceFlags = sourceFlags{storeFlag: storeFlag{Store: path}}
 	return c.read(ctx, sys, from)
 }
 

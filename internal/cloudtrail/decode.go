@@ -265,7 +265,7 @@ func answerOf(s string) Answer {
 	}
 }
 
-// text is a text field as it stands, without a defect where it is none.
+// text is a text field unchanged, without a defect where it is none.
 func (in *reading) text(f field) string {
 	raw, kind := in.value(f)
 	if kind != isString {

@@ -353,7 +353,7 @@ func wrapperMember(key []byte) field {
 	}
 }
 
-// span is where a value stands in the scanned bytes.
+// span is where a value is in the scanned bytes.
 type span struct {
 	start, end int32
 	flags      textFlags // of a string
@@ -362,7 +362,7 @@ type span struct {
 func (p span) of(b []byte) []byte { return b[p.start:p.end] }
 
 // scanner walks over one record: it checks that it is JSON and notes where the
-// fields stand. The fast path and Decode both rest on it.
+// fields are. The fast path and Decode both rest on it.
 type scanner struct {
 	spans  [fieldCount]span // of the fields that are seen
 	seen   uint64
@@ -374,7 +374,7 @@ type scanner struct {
 	odd     bool
 	tooDeep bool
 
-	// list is the list that scan stopped at, listAt where its bracket stands, and
+	// list is the list that scan stopped at, listAt where its bracket is, and
 	// inside how many objects.
 	list   field
 	listAt int

@@ -386,7 +386,7 @@ func (r *Reader) object(f *frame) (Entry, bool) {
 	case wrapped && s.is(b, lambdaLogs) == isObject:
 		return r.unpack(s, b)
 	default:
-		return r.look(b)
+		return r.unwrap(b)
 	}
 }
 
@@ -527,9 +527,9 @@ func (r *Reader) noObject(f *frame, c byte) (Entry, bool) {
 	}
 	if n < 0 {
 		err := s.fault(r.buf[r.pos:r.end], n)
-		told := r.restOfBroken()
+		reported := r.restOfBroken()
 		r.resync(f, 0, r.at()+int64(malformedAt(n)))
-		if told {
+		if reported {
 			return Entry{}, false
 		}
 		return r.malformed(err), true
@@ -540,7 +540,7 @@ func (r *Reader) noObject(f *frame, c byte) (Entry, bool) {
 	case r.restOfBroken():
 		return Entry{}, false
 	case f.place == inList || f.place == inArray && c == '[':
-		return r.look(b)
+		return r.unwrap(b)
 	case c != '"':
 		return r.malformed(fmt.Errorf("record is %v, not an object", kindOf[c])), true
 	}
@@ -577,7 +577,7 @@ func (r *Reader) quoted(s *scanner, b []byte, f field) (Entry, bool) {
 	case in.is(inner, bridgeDetailType) == isString:
 		return r.bridged(in, inner)
 	default:
-		return r.look(inner)
+		return r.unwrap(inner)
 	}
 }
 

@@ -33,7 +33,7 @@ type Record struct {
 	AdditionalEventData json.RawMessage
 	ServiceEventDetails json.RawMessage
 
-	// Raw is the whole record as it stood in the log.
+	// Raw is the whole record as it was in the log.
 	Raw json.RawMessage
 }
 

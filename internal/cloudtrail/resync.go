@@ -81,10 +81,10 @@ func (r *Reader) recordBegins(p place) bool {
 	return bytes.HasPrefix(ahead[skipSpace(ahead, 1):], []byte(p.begins()))
 }
 
-// stray reports a byte that cannot stand where it stands, and skips to what can.
+// stray reports a byte that is not allowed at its place, and skips to one that is.
 func (r *Reader) stray(f *frame) (Entry, bool) {
-	entry, told := Entry{Index: -1}, r.resynced
-	if !told {
+	entry, reported := Entry{Index: -1}, r.resynced
+	if !reported {
 		entry.Err = fmt.Errorf("invalid JSON: unexpected %q at byte %d", r.buf[r.pos], r.at())
 	}
 	if f.place == atTop {
@@ -93,5 +93,5 @@ func (r *Reader) stray(f *frame) (Entry, bool) {
 	} else {
 		r.resync(f, 0, r.at())
 	}
-	return entry, !told
+	return entry, !reported
 }

@@ -15,7 +15,7 @@ const MaxDepth = 10_000
 // incomplete where b ends before it does, or malformed(i) where it is not JSON.
 const incomplete = -1
 
-// malformed says that b[i] cannot stand where it stands.
+// malformed says that b[i] is not allowed at its place.
 func malformed(i int) int { return -2 - i }
 
 // malformedAt is the i of a malformed(i).
@@ -34,11 +34,11 @@ const (
 	topBits  = 0x8080808080808080
 )
 
-// needLook marks with its top bit each byte of w that ends a string or needs a
+// special marks with its top bit each byte of w that ends a string or needs a
 // closer look: a quote, a backslash, a control character or a byte beyond
 // ASCII. Above a marked byte it may mark others wrongly, below never. Flipping
 // the second bit makes the quote (0x22) follow the control characters.
-func needLook(w uint64) uint64 {
+func special(w uint64) uint64 {
 	return (((w ^ 0x02*eachByte) - 0x21*eachByte) | ((w ^ '\\'*eachByte) - eachByte) | w) & topBits
 }
 
@@ -48,7 +48,7 @@ func needLook(w uint64) uint64 {
 func skipString(b []byte, i int) (int, textFlags) {
 	for i+16 <= len(b) {
 		at := b[i : i+16 : len(b)]
-		low, high := needLook(binary.LittleEndian.Uint64(at)), needLook(binary.LittleEndian.Uint64(at[8:]))
+		low, high := special(binary.LittleEndian.Uint64(at)), special(binary.LittleEndian.Uint64(at[8:]))
 		if low|high == 0 {
 			i += 16
 			continue
@@ -81,7 +81,7 @@ func skipOddString(b []byte, i int) (int, textFlags) {
 			return malformed(i), flags
 		case c < utf8.RuneSelf:
 			if i++; i+8 <= len(b) {
-				i += bits.TrailingZeros64(needLook(binary.LittleEndian.Uint64(b[i:]))) >> 3
+				i += bits.TrailingZeros64(special(binary.LittleEndian.Uint64(b[i:]))) >> 3
 			}
 		default:
 			r, size := utf8.DecodeRune(b[i:])

@@ -23,10 +23,10 @@ const (
 	packedPiece           // a JSON string that is a log in base64
 )
 
-// look reads what is inside the value b, which is no record. Most exports wrap
+// unwrap reads what is inside the value b, which is no record. Most exports wrap
 // records: each has names of its own for that, and none changes the record, so
 // that it does not matter here what the names are.
-func (r *Reader) look(b []byte) (Entry, bool) {
+func (r *Reader) unwrap(b []byte) (Entry, bool) {
 	r.form, r.pieces = nil, r.pieces[:0]
 	r.search(b, "", 0)
 	switch {
@@ -177,7 +177,7 @@ func isPacked(quoted []byte) bool {
 	}
 }
 
-// piece reads the next of what look found.
+// piece reads the next of what unwrap found.
 func (r *Reader) piece() (Entry, bool) {
 	p := r.pieces[0]
 	r.pieces = r.pieces[1:]

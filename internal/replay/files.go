@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Stdin is the path that stands for standard input, in Options.Paths and in
+// Stdin is the path that means standard input, in Options.Paths and in
 // what a replay says about it.
 const Stdin = "-"
 

@@ -101,7 +101,7 @@ type Summary struct {
 // NoLogs reports whether not one file was a log, whatever was in it.
 func (s *Summary) NoLogs() bool { return s.FilesTotal <= s.passedOver }
 
-// Place is where a record stands.
+// Place is where a record is.
 type Place struct {
 	File  string
 	Index int // in the file, from 0
@@ -161,11 +161,11 @@ func Run(ctx context.Context, opt Options, handle func(ctx context.Context, rec 
 
 // sequencer is the one goroutine that calls what Options and Run name.
 type sequencer struct {
-	opt    *Options
-	pool   *pool
-	handle func(ctx context.Context, rec *cloudtrail.Record, at Place) error
-	sum    Summary
-	told   time.Time // when Progress was last called
+	opt      *Options
+	pool     *pool
+	handle   func(ctx context.Context, rec *cloudtrail.Record, at Place) error
+	sum      Summary
+	reported time.Time // when Progress was last called
 
 	skipped int // files, by their names
 }
@@ -176,7 +176,7 @@ func (s *sequencer) run(ctx context.Context) error {
 		ticker := time.NewTicker(progressEvery)
 		defer ticker.Stop()
 		tick = ticker.C
-		s.told = s.opt.Now()
+		s.reported = s.opt.Now()
 	}
 	for reading := range s.pool.order {
 		for open := true; open; {
@@ -280,8 +280,8 @@ func (s *sequencer) progress() {
 	if s.opt.Progress == nil {
 		return
 	}
-	if now := s.opt.Now(); now.Sub(s.told) >= progressEvery {
-		s.told = now
+	if now := s.opt.Now(); now.Sub(s.reported) >= progressEvery {
+		s.reported = now
 		s.count()
 		s.opt.Progress(s.sum.Progress)
 	}
