@@ -264,7 +264,7 @@ func (p *parser) finish() {
 	p.finishEnvironment()
 }
 
-// allRegions stands in a list for the Regions that every account has, so that
+// allRegions means in a list the Regions that every account has, so that
 // opt-in Regions can be added to them.
 const allRegions = "default"
 

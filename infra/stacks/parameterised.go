@@ -55,7 +55,7 @@ var choices = []struct {
 	}},
 }
 
-// standIn are values that stand for a parameter while templates are synthesized.
+// standIn are values that replace a parameter while templates are synthesized.
 var standIn = map[string]string{
 	deploy.ParamEmail:      "stand-in-alerts@rootguard.invalid",
 	deploy.ParamEscalation: "stand-in-escalation@rootguard.invalid",

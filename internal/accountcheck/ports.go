@@ -7,7 +7,7 @@ import (
 	"rootguard/internal/bootstrap"
 )
 
-// Roots asks IAM how the root user of an account stands.
+// Roots asks IAM for the status of the root user of an account.
 type Roots interface {
 	AccountSummary(ctx context.Context, account string) (bootstrap.LiveFact, error)
 }

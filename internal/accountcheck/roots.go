@@ -302,7 +302,7 @@ func (p *rootRun) record(ctx context.Context, account string, live bootstrap.Liv
 	return nil
 }
 
-// rootSteps are how the steps stand that a live check of root can change.
+// rootSteps are the statuses of the steps that a live check of root can change.
 func (p *rootRun) rootSteps(account string, facts []bootstrap.Fact) []any {
 	status := bootstrap.Fold(account, facts, p.settings.Bootstrap, p.at)
 	steps := []any{status.NoRootCredentials}

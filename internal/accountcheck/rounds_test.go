@@ -247,7 +247,7 @@ func (l *land) status(t *testing.T, of string) bootstrap.Status {
 	return bootstrap.Fold(of, l.facts(t, of), l.Settings.Bootstrap, l.Clock.Now())
 }
 
-// step is how a step about root stands.
+// step is the status of a step about root.
 func (l *land) step(t *testing.T, of string, step bootstrap.Step) bootstrap.State {
 	t.Helper()
 	for _, s := range l.status(t, of).Steps {

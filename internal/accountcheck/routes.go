@@ -90,7 +90,7 @@ type Routed struct {
 	Routes string   `json:"routes,omitempty"` // the routes that were asked about, see routesID
 }
 
-// routesID stands for what routes ask, so that other routes are noticed.
+// routesID identifies what routes ask, so that other routes are noticed.
 func routesID(routes []Route) string {
 	h := fnv.New64a()
 	for i := range routes {

@@ -40,7 +40,7 @@ type metadata struct {
 // AmazonQ is the alert as a custom notification of Amazon Q Developer in chat
 // applications, under 16 KiB: a title of at most 200 characters, a description
 // of at most about 4,000. Alerts of one session in one account share a thread.
-// Text from a log is defanged, and stands in code spans or has lost what Markdown,
+// Text from a log is defanged, and is in code spans or has lost what Markdown,
 // Slack and Teams act on: emphasis, links, mentions.
 func AmazonQ(a Alert) ([]byte, error) {
 	f := &a.Finding

@@ -32,7 +32,7 @@ func cut(s string, limit int) string {
 	return strings.TrimRight(kept, " ") + "..."
 }
 
-// dotted is where in a word a dot stands between letters or digits, -1 where none does.
+// dotted is where in a word a dot is between letters or digits, -1 where none does.
 func dotted(word string) int {
 	for i := 1; i < len(word)-1; i++ {
 		after, _ := utf8.DecodeRuneInString(word[i+1:])
@@ -145,7 +145,7 @@ func ascii(s string, limit int) string {
 			to, known = string(r), true
 		case unicode.IsSpace(r):
 			to, known = " ", true
-		case unicode.Is(unicode.Mn, r): // a combining mark: its letter stands before it
+		case unicode.Is(unicode.Mn, r): // a combining mark: its letter is before it
 			continue
 		case !known && !unknown:
 			to = "?"

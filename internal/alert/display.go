@@ -157,7 +157,7 @@ func run(s string) int {
 	return len(s)
 }
 
-// linkable reports whether a word may become a link, by itself or by what stands
+// linkable reports whether a word may become a link, by itself or by what is
 // before and after it.
 func linkable(word, before, after string) bool {
 	labels := strings.Split(word, ".")

@@ -154,7 +154,7 @@ func typesOf(f *detect.Finding) []string {
 	return types
 }
 
-// address is the caller's address, or the name of the service that stands in its
+// address is the caller's address, or the name of the service that is in its
 // place in a record; one of them at most.
 func address(f *detect.Finding) (ip netip.Addr, service string) {
 	if ip, err := netip.ParseAddr(f.SourceIP); err == nil && ip.Zone() == "" {

@@ -171,7 +171,7 @@ var ocsfRules = rules{
 var ocsfRequired = []string{"activity_id", "category_uid", "class_uid", "type_uid", "severity_id", "status_id", "time", "message", "metadata", "metadata.version", "metadata.product", "metadata.product.vendor_name",
 	"finding_info", "finding_info.title", "finding_info.uid", "finding_info.analytic.type_id", "cloud", "cloud.provider", "cloud.account", "resources"}
 
-// ocsfCall are the rules of the object api, which stands in two places.
+// ocsfCall are the rules of the object api, which is in two places.
 func ocsfCall() rules {
 	all := rules{}
 	for _, path := range []string{"api", "evidences[].api"} {

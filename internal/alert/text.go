@@ -227,7 +227,7 @@ func about(f *detect.Finding) []string {
 	return lines
 }
 
-// mfa says how it stands with MFA where that is what the finding is about.
+// mfa says what is known of MFA where that is what the finding is about.
 func mfa(a Alert) string {
 	if a.Summary != nil {
 		return "" // its title and its list say so

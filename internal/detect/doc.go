@@ -7,7 +7,7 @@
 //
 // Catalogue has a row for each kind of finding: severity, controls, what to do next,
 // how repeats are alerted, which deployed rules deliver its records, and the function
-// that judges them. The rows and their IDs stand in the file of their subject: root.go,
+// that judges them. The rows and their IDs are in the file of their subject: root.go,
 // user.go, calls.go and guard.go.
 //
 // What no record shows, rootguard finds by checks and makes a finding of: MFAMissing,

@@ -8,7 +8,7 @@ import (
 )
 
 // ID names a kind of finding. IDs are part of the alert schema: never reused,
-// never renamed. Each stands with its row of the catalogue, beside the rules that
+// never renamed. Each is beside its row of the catalogue, beside the rules that
 // make it: root.go, user.go, calls.go and guard.go.
 type ID string
 
@@ -72,7 +72,7 @@ type MFADue struct {
 	Reminders int       `json:"reminders,omitempty"` // the last of them is critical
 }
 
-// Finding is one thing a person must know. It stands alone: an alert needs nothing else.
+// Finding is one thing a person must know. It is complete: an alert needs nothing else.
 type Finding struct {
 	ID       ID       `json:"id"`
 	Severity Severity `json:"severity"`

@@ -467,7 +467,7 @@ func (c *cloud) status(account string, asOf time.Time) bootstrap.Status {
 	return bootstrap.Fold(account, facts, bootstrap.DefaultOptions(), asOf)
 }
 
-// user is how a user of the guard's own account stands, from the facts in the table.
+// user is the status of a user of the guard's own account, from the facts in the table.
 func (c *cloud) user(name string, asOf time.Time) bootstrap.UserStatus {
 	c.t.Helper()
 	status := c.status(c.d.account, asOf)

@@ -27,7 +27,7 @@ const (
 // Complexity is how many beginnings of the pattern's wildcards one value of an
 // event can match at the same time, at worst. For each field, the wildcards of
 // all alternatives of $or count together, since the engine puts them into one
-// automaton: there they share what stands before their first star, but nothing
+// automaton: there they share what is before their first star, but nothing
 // after it, even where they are the same. It fails where Compile does.
 func Complexity(pattern []byte) (int, error) {
 	if _, err := Compile(pattern); err != nil {

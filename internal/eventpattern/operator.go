@@ -142,7 +142,7 @@ func wildcard(arg any) (test, error) {
 	if err != nil {
 		return nil, err
 	}
-	parts := []string{""} // what stands between the stars
+	parts := []string{""} // what is between the stars
 	for i := 0; i < len(s); i++ {
 		switch {
 		case s[i] == '*' && i > 0 && s[i-1] == '*' && parts[len(parts)-1] == "":

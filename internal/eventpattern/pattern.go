@@ -56,7 +56,7 @@ const (
 // within prefix and suffix), wildcard, anything-but (of values, prefix, suffix,
 // wildcard, equals-ignore-case), numeric, cidr and exists; $or holds alternatives.
 // Numbers are equal by value, as EventBridge's rule engine compares them: 300
-// and 3.0e2 are. exists stands alone among a field's values.
+// and 3.0e2 are. exists is the only one of a field's values.
 func Compile(pattern []byte) (*Pattern, error) {
 	root, err := parsePattern(pattern)
 	if err != nil {
@@ -197,7 +197,7 @@ func compileObject(path []string, o object) (node, error) {
 	return n, n.disjoint(path)
 }
 
-// disjoint refuses a field that stands both in an alternative of $or and beside
+// disjoint refuses a field that is both in an alternative of $or and beside
 // the $or, or in two of them: EventBridge's documents do not say what that means.
 func (n *node) disjoint(path []string) error {
 	seen := map[string]bool{}

@@ -1,4 +1,4 @@
-// Package iam asks IAM how an account or a user stands, where the records of
+// Package iam asks IAM for the status of an account or a user, where the records of
 // CloudTrail cannot report or came too late to.
 package iam
 
@@ -25,7 +25,7 @@ type Client struct{ client *sdk.Client }
 // New returns a Client of the account that the SDK client's credentials belong to.
 func New(client *sdk.Client) *Client { return &Client{client} }
 
-// AccountSummary is how the account's root user stands. GetAccountSummary is the
+// AccountSummary is the status of the account's root user. GetAccountSummary is the
 // only call that counts passkeys too (IAM API Reference). Where root has MFA,
 // ListVirtualMFADevices is asked too; that only shows the kind of device, so
 // where it fails RootVirtualMFA stays nil and the rest counts.
