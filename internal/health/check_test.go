@@ -48,17 +48,17 @@ func TestQuarantine(t *testing.T) {
 				"target.guard-policy failed", "target.schedule-quarantine failed",
 			}
 		}
-		if diff := cmp.Diff(want, ill(w.inspect(t))); diff != "" {
+		if diff := cmp.Diff(want, failing(w.inspect(t))); diff != "" {
 			t.Errorf("deployed %v (-want +got):\n%s", deployed, diff)
 		}
 	}
-	if bad := ill(newWorldWith(t, true).inspect(t)); len(bad) > 0 {
+	if bad := failing(newWorldWith(t, true).inspect(t)); len(bad) > 0 {
 		t.Errorf("switched off, before the function is gone: %v", bad)
 	}
 }
 
-// ill are those that are not ok, as "id outcome".
-func ill(results map[string]health.Result) []string {
+// failing are those that are not ok, as "id outcome".
+func failing(results map[string]health.Result) []string {
 	bad := []string{}
 	for _, id := range slices.Sorted(maps.Keys(results)) {
 		if r := results[id]; r.Outcome != health.OK {
@@ -71,7 +71,7 @@ func ill(results map[string]health.Result) []string {
 func TestWell(t *testing.T) {
 	w := newWorld(t)
 	results := w.inspect(t)
-	if bad := ill(results); len(bad) > 0 {
+	if bad := failing(results); len(bad) > 0 {
 		for _, r := range results {
 			if r.Outcome != health.OK {
 				t.Logf("%s: %s", r.ID, r.Why)
@@ -122,7 +122,7 @@ func TestLeast(t *testing.T) {
 	for _, r := range append(eventrules.Direct("rootguard"), eventrules.DirectKey(keyARN)) {
 		w.targets[home+"/rootguard-"+r.Name] = w.targets[home+"/rootguard-"+r.Name][:1]
 	}
-	if bad := ill(w.inspect(t)); len(bad) > 0 {
+	if bad := failing(w.inspect(t)); len(bad) > 0 {
 		t.Errorf("a guard with one topic and Region: %v", bad)
 	}
 }
@@ -534,7 +534,7 @@ func TestChecks(t *testing.T) {
 			w := newWorld(t)
 			tc.change(w)
 			results := w.inspect(t)
-			bad := ill(results)
+			bad := failing(results)
 			if diff := cmp.Diff(append([]string{}, slices.Sorted(slices.Values(tc.bad))...), bad); diff != "" {
 				t.Fatalf("checks that are not ok (-want +got):\n%s", diff)
 			}

@@ -136,7 +136,7 @@ func (c *Checker) topicChecks(a *answers) []check {
 			},
 		}
 	}
-	checks := []check{topic("alerts", c.want.Alerts, "Somebody has confirmed to receive alerts", detect.Critical,
+	checks := []check{topic("alerts", c.want.Alerts, "A receiver of alerts is confirmed", detect.Critical,
 		func(ctx context.Context, t *Topic) verdict {
 			if t.Confirmed+t.Pending+t.Deleted == 0 && c.want.Chat != "" {
 				if chat, err := found[c.want.Chat].get(ctx); err == nil && chat.Confirmed > 0 {
@@ -146,7 +146,7 @@ func (c *Checker) topicChecks(a *answers) []check {
 			return c.judgeTopic(c.want.Alerts, t)
 		})}
 	if c.want.Escalation != "" {
-		checks = append(checks, topic("escalation", c.want.Escalation, "Somebody has confirmed to receive critical alerts", detect.High,
+		checks = append(checks, topic("escalation", c.want.Escalation, "A receiver of critical alerts is confirmed", detect.High,
 			func(_ context.Context, t *Topic) verdict { return c.judgeTopic(c.want.Escalation, t) }))
 	}
 	if c.want.Chat != "" {

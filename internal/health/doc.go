@@ -68,7 +68,7 @@
 //
 // A check that fails opens an episode, which is reported once as guard.unhealthy,
 // at once where what was seen is certain and else after FailingRuns in a row, and
-// reminded of once a day. When it has been well for WellRuns, a note closes it. What
+// reminded of once a day. When it has been healthy for HealthyRuns, a note closes it. What
 // could not be checked for UnknownRuns in a row is reported too. Malformed messages
 // alone in a queue are not reminded of: the digest names them. A further Region's
 // forwarder, which is deployed after the guard, is waited for for NewRuns as long

@@ -10,7 +10,7 @@ import (
 // How many runs in a row decide, where one check is not enough.
 const (
 	FailingRuns = 2
-	WellRuns    = 2
+	HealthyRuns = 2
 	UnknownRuns = 3
 	// NewRuns are for what was never there: an hour, in which a deployment comes to
 	// the last of many Regions.
@@ -46,9 +46,9 @@ type Episode struct {
 	Unchecked bool      `json:"unchecked,omitempty"`
 	Since     time.Time `json:"since"` // of the first run that found it so
 
-	Runs  int       `json:"runs"`           // that found it so
-	Well  int       `json:"well,omitempty"` // in a row, after them
-	Ended time.Time `json:"ended,omitzero"` // its closing is to be reported
+	Runs    int       `json:"runs"`           // that found it so
+	Healthy int       `json:"well,omitempty"` // in a row, after them
+	Ended   time.Time `json:"ended,omitzero"` // its closing is to be reported
 
 	// Of the latest run that found it so.
 	Severity detect.Severity `json:"severity"`
@@ -90,8 +90,8 @@ func (s *State) made(tiers map[time.Duration]bool, at time.Time) {
 	}
 }
 
-// apart is how far apart runs are that count as two.
-const apart = time.Minute
+// minRunGap is how far apart runs are that count as two.
+const minRunGap = time.Minute
 
 // repeats reports whether a run is the latest one again, overlapped by it, or too
 // soon after it to say more. One that is far behind is not: the clock was wrong
@@ -101,12 +101,12 @@ const apart = time.Minute
 // anyone who wrote it would keep the checks from being recorded.
 func (s *State) repeats(at, now time.Time) bool {
 	behind := s.At.Sub(at)
-	return !s.At.IsZero() && behind > -apart && behind < silence && !s.ahead(at, now)
+	return !s.At.IsZero() && behind > -minRunGap && behind < maxRunGap && !s.ahead(at, now)
 }
 
 // ahead reports whether the latest run is dated later than it can have been.
 func (s *State) ahead(at, now time.Time) bool {
-	return s.At.Sub(at) > apart && s.At.Sub(now) > apart
+	return s.At.Sub(at) > minRunGap && s.At.Sub(now) > minRunGap
 }
 
 // observed is the state after a run. exists are the checks that there are; one
@@ -121,13 +121,13 @@ func (s State) observed(at, now time.Time, results []Result, exists map[string]b
 		r := &results[i]
 		switch r.Outcome {
 		case Failed:
-			s.ill(at, r, false)
-			s.fine(at, r.ID, true)
+			s.failed(at, r, false)
+			s.passed(at, r.ID, true)
 		case Unknown:
-			s.ill(at, r, true) // and it is not known to be well
+			s.failed(at, r, true) // and it is not known to be healthy
 		case OK, Warning:
-			s.fine(at, r.ID, false)
-			s.fine(at, r.ID, true)
+			s.passed(at, r.ID, false)
+			s.passed(at, r.ID, true)
 		}
 	}
 	for i := range s.Episodes {
@@ -156,7 +156,7 @@ func (s State) observed(at, now time.Time, results []Result, exists map[string]b
 	return s
 }
 
-func (s *State) ill(at time.Time, r *Result, unchecked bool) {
+func (s *State) failed(at time.Time, r *Result, unchecked bool) {
 	i := s.open(r.ID, unchecked)
 	if i >= 0 && r.once && s.Episodes[i].Once && !s.Episodes[i].Alerted.IsZero() && s.Episodes[i].Why != r.Why {
 		s.Episodes[i].Ended = at // that news was reported, and this is other news
@@ -167,7 +167,7 @@ func (s *State) ill(at time.Time, r *Result, unchecked bool) {
 		s.Episodes = append(s.Episodes, Episode{Check: r.ID, Region: r.Region, Unchecked: unchecked, Since: at})
 	}
 	e := &s.Episodes[i]
-	e.Runs, e.Well = e.Runs+1, 0
+	e.Runs, e.Healthy = e.Runs+1, 0
 	e.Severity, e.Why, e.Fix, e.Once = r.Severity, r.Why, r.Fix, r.once && !unchecked
 	switch {
 	case r.quiet && !unchecked:
@@ -187,15 +187,15 @@ func (s *State) ill(at time.Time, r *Result, unchecked bool) {
 	e.Due = e.Due || r.certain || e.Runs >= enough
 }
 
-// fine counts a run in which a check did not come out so. An episode that is not
+// passed counts a run in which a check did not come out so. An episode that is not
 // to be reported is over at once.
-func (s *State) fine(at time.Time, check string, unchecked bool) {
+func (s *State) passed(at time.Time, check string, unchecked bool) {
 	i := s.open(check, unchecked)
 	if i < 0 {
 		return
 	}
 	e := &s.Episodes[i]
-	if e.Well++; e.Well >= WellRuns || !e.Due {
+	if e.Healthy++; e.Healthy >= HealthyRuns || !e.Due {
 		e.Ended = at
 	}
 }

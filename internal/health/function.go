@@ -102,9 +102,9 @@ func (c *Checker) judgeFunction(name string, f *Function) verdict {
 	case f.Reserved != nil && *f.Reserved == 0:
 		return surely("The function "+name+" may not run: its reserved concurrency is 0", cli("delete-function-concurrency"))
 	case f.State == "Failed":
-		return surely("The function "+name+" cannot run: "+f.Reason, "Mend what Lambda names, then: make deploy")
+		return surely("The function "+name+" cannot run: "+f.Reason, "Fix what Lambda names, then: make deploy")
 	case f.Update == "Failed":
-		return fail("The last change of the function "+name+" failed: "+f.UpdateWhy, "Mend what Lambda names, then: make deploy")
+		return fail("The last change of the function "+name+" failed: "+f.UpdateWhy, "Fix what Lambda names, then: make deploy")
 	case f.State == "Pending":
 		return fail("The function "+name+" is not ready yet: "+f.Reason, "Wait until a deployment is done")
 	case f.Runtime != runtime:

@@ -23,11 +23,11 @@ const (
 	// trails, of which 96 a day are few, and a link that is broken is known within
 	// half an hour.
 	HeartbeatEvery = 15 * time.Minute
-	// silence is how long there may be no run of the sweep: two may fail.
-	silence = 15 * time.Minute
+	// maxRunGap is how long there may be no run of the sweep: two may fail.
+	maxRunGap = 15 * time.Minute
 	// stale is how old the latest heartbeat is where the sweep did not run for a
 	// while, or could record none.
-	stale = HeartbeatEvery + Timely + silence
+	stale = HeartbeatEvery + Timely + maxRunGap
 	// outstanding is how many of the latest heartbeats a state names.
 	outstanding = 6
 )
@@ -42,7 +42,7 @@ const heartbeatOf = "heartbeat."
 // the minute alone.
 func (s *State) heartbeatDue(at time.Time) bool {
 	for _, b := range s.Beats {
-		if ago := at.Sub(b.At); ago > -HeartbeatEvery && ago < HeartbeatEvery-apart {
+		if ago := at.Sub(b.At); ago > -HeartbeatEvery && ago < HeartbeatEvery-minRunGap {
 			return false
 		}
 	}
@@ -197,10 +197,10 @@ func (c *Checker) sweep(state State, unread error, at time.Time) check {
 				return unanswered(unread)
 			case state.At.IsZero():
 				return warn("The function "+name+" has not made these checks yet", "A new stack does within 5 minutes: look again then")
-			case state.At.Sub(at) > apart:
+			case state.At.Sub(at) > minRunGap:
 				return warn("The state of the checks is dated "+stamp(state.At)+", which is yet to come",
 					"Check the clock here, and see who else writes the table "+c.want.Table)
-			case at.Sub(state.At) > silence:
+			case at.Sub(state.At) > maxRunGap:
 				return surely("The function "+name+" last made these checks at "+stamp(state.At)+
 					": since then nothing is reminded of, and nothing that fails is reported",
 					"Fix what is reported of rule.schedule-sweep, target.schedule-sweep, permission.sweep and function.sweep; else see the function's log")

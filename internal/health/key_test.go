@@ -20,7 +20,7 @@ func TestNoKey(t *testing.T) {
 		delete(w.functions[name].Environment, config.EnvKeys)
 	}
 	results := w.inspect(t)
-	if bad := ill(results); len(bad) > 0 {
+	if bad := failing(results); len(bad) > 0 {
 		t.Errorf("checks that are not ok: %v", bad)
 	}
 	if r, there := results["key"]; there {

@@ -102,7 +102,7 @@ func (c *Checker) judgeTrail(t *Trail) judged {
 		j.shortcoming, j.fix = "is of "+t.HomeRegion+" alone, so that sign-ins elsewhere are not seen", update
 	case t.DeliveryError != "":
 		j.shortcoming, j.fix = "cannot write its log files: "+
-			t.DeliveryError, "Mend the policy of the trail's bucket or key: its log files are what rootguard replay reads"
+			t.DeliveryError, "Fix the policy of the trail's bucket or key: its log files are what rootguard replay reads"
 	}
 	return j
 }

@@ -43,9 +43,9 @@ func users(a *alert.Alert) (added, removed []string) {
 	return added, removed
 }
 
-// maxUser bounds how a user is listed: an account may have 5,000 (IAM User Guide, "IAM
-// and AWS STS quotas"), with names of up to 64 characters, and all of them lie in one
-// row. IDs have 21.
+// maxUser bounds how a user is listed: an account may have 5,000, with names of up to 64
+// characters and IDs of up to 128 (IAM User Guide, "IAM and AWS STS quotas"), and all
+// of them lie in one row. An ID of today has 21, such as AIDAJQABLZS4A3QDU576Q.
 const maxUser = 24
 
 // listedAs is a user's ID or name where it is short, else an ID that is made of it.
