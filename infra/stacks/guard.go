@@ -302,7 +302,7 @@ func (g *guard) newTable() awsdynamodb.Table {
 }
 
 // writers denies every write of a row, whatever permissions a caller has, to all
-// but the functions and the operators. Whoever would undo that needs a call that
+// but the functions and the operators. A caller who would undo that needs a call that
 // CloudTrail records as a management event, and the rules report. Reads, and all
 // that administers the table, are as they were, so that nothing is locked out:
 // CloudFormation writes no rows, and DynamoDB needs no permission to expire them.
@@ -513,7 +513,7 @@ func (g *guard) checking() []awsiam.PolicyStatement {
 			"lambda:GetFunctionEventInvokeConfig", "lambda:GetPolicy", "lambda:GetRuntimeManagementConfig"}, names, nil),
 		allow("VerifyQueues", []string{"sqs:GetQueueAttributes"}, append(slices.Clone(forwarded), *g.undelivered.QueueArn(),
 			*g.failed.QueueArn()), nil),
-		// To tell malformed messages from events that a redrive delivers.
+		// To separate malformed messages from events that a redrive delivers.
 		allow("ReadWaiting", []string{"sqs:ReceiveMessage"}, []string{*g.undelivered.QueueArn(), *g.failed.QueueArn()}, nil),
 		allow("VerifyTopics", []string{"sns:GetDataProtectionPolicy", "sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic"}, topics, nil),
 		allow("VerifyTable", []string{"dynamodb:DescribeContinuousBackups", "dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive",

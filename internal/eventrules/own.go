@@ -9,7 +9,7 @@ import (
 )
 
 // The event that the guard puts on the bus while it works. Its source is none of
-// AWS's, so that no rule takes it for one of CloudTrail. Whoever may put events can
+// AWS's, so that no rule takes it for one of CloudTrail. A caller who may put events can
 // write one, which is why no function is called by it.
 const (
 	HeartbeatSource     = "rootguard"

@@ -538,7 +538,7 @@ func TestCorpus(t *testing.T) {
 	t.Logf("%d records matter, all delivered; of %d irrelevant %d delivered (%.2f %%): %v; %d have no eventSource",
 		matter, irrelevant, extra, 100*float64(extra)/float64(irrelevant), extras, noSource)
 	if matter == 0 || irrelevant == 0 {
-		t.Error("the corpus has nothing to tell")
+		t.Error("the corpus has no such record")
 	}
 	if extra*100 > 2*irrelevant {
 		t.Errorf("%d of %d irrelevant records are delivered, more than 2 %%", extra, irrelevant)
