@@ -130,7 +130,7 @@ func (r *pass) store(ctx context.Context, was *Check, now Check) (stored bool) {
 		return now
 	})
 	if err != nil {
-		r.failRound(was, fmt.Errorf("storing when to look at account %s again: %w", was.Account, err))
+		r.failRound(was, fmt.Errorf("storing when to check account %s again: %w", was.Account, err))
 		return false
 	}
 	if stored {

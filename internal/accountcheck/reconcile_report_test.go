@@ -15,7 +15,7 @@ import (
 
 // checks is how many users were asked about one by one.
 func (f *iamFake) checks() (n int) {
-	for who, times := range f.looked {
+	for who, times := range f.checked {
 		if strings.Contains(who, "/") {
 			n += times
 		}
@@ -111,7 +111,7 @@ func TestReconcileByReportAsks(t *testing.T) {
 				}
 			}
 			if got := l.iam.checks() - before; got != tt.asked {
-				t.Errorf("%d users were asked about, want %d: %v", got, tt.asked, l.iam.looked)
+				t.Errorf("%d users were asked about, want %d: %v", got, tt.asked, l.iam.checked)
 			}
 			users := l.status(t, home).Users
 			i := slices.IndexFunc(users, func(u bootstrap.UserStatus) bool { return u.UserID == "AIDAEVE" })

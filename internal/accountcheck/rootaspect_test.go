@@ -154,7 +154,7 @@ func TestRootHistories(t *testing.T) {
 			l.Clock.Advance(time.Minute)
 			l.rootChange("DeactivateMFADevice", deviceRequest("old"), `{}`)
 		}, rootUser{password: 1}, []detect.ID{removed}},
-		{"both removed, of which events tell", good, func(l *land) {
+		{"both removed, which events show", good, func(l *land) {
 			l.rootChange("EnableMFADevice", deviceRequest("new"), `{}`)
 			l.Clock.Advance(time.Minute)
 			l.rootChange("DeactivateMFADevice", deviceRequest("old"), `{}`)
@@ -293,7 +293,7 @@ func TestRecheckRoot(t *testing.T) {
 			for row(l).Due.Sub(l.Clock.Now()) < 10*time.Minute {
 				l.pass(t, 5*time.Minute)
 			}
-			checks, soon := l.iam.looked[home], l.Clock.Now().Add(5*time.Minute+time.Second)
+			checks, soon := l.iam.checked[home], l.Clock.Now().Add(5*time.Minute+time.Second)
 			change(l)
 			if r := row(l); !r.Due.Equal(soon) || !r.Root.Compared.IsZero() {
 				t.Errorf("the row: %+v, want it to be due at %v", r, soon)
@@ -305,11 +305,11 @@ func TestRecheckRoot(t *testing.T) {
 				t.Errorf("the row: %+v, want it to be due at %v", r, soon)
 			}
 			l.pass(t, 10*time.Minute)
-			if n := l.iam.looked[home] - checks; n < 1 || n > 2 {
+			if n := l.iam.checked[home] - checks; n < 1 || n > 2 {
 				t.Errorf("root was checked %d times", n)
 			}
 			l.pass(t, 3*time.Hour)
-			if n := l.iam.looked[home] - checks; n > 5 {
+			if n := l.iam.checked[home] - checks; n > 5 {
 				t.Errorf("root was checked %d times in three hours", n)
 			}
 		})
@@ -484,7 +484,7 @@ func TestRootProblemWaits(t *testing.T) {
 		l := newLand()
 		l.pass(t, 3*time.Hour)
 		l.iam.roots[home] = rootUser{password: 1}
-		for n := l.iam.looked[home]; l.iam.looked[home] == n; {
+		for n := l.iam.checked[home]; l.iam.checked[home] == n; {
 			l.pass(t, 5*time.Minute)
 		}
 		if got := l.step(t, home, bootstrap.RootMFA); got != bootstrap.Done {
@@ -496,9 +496,9 @@ func TestRootProblemWaits(t *testing.T) {
 		l := waits()
 		l.rootCall("CreateAccessKey", 10*time.Minute)
 		l.rootCall("DeleteAccessKey", 9*time.Minute)
-		n := l.iam.looked[home]
+		n := l.iam.checked[home]
 		l.pass(t, 5*time.Minute)
-		if l.iam.looked[home] == n {
+		if l.iam.checked[home] == n {
 			t.Fatal("root was not checked again")
 		}
 		l.wantLive(t)

@@ -61,18 +61,18 @@ type iamFake struct {
 	down     map[string]bool // accounts that it does not answer about
 	deaf     map[string]bool // users that it does not answer about
 	unlisted map[string]bool // users that it knows and does not list
-	looked   map[string]int  // checks by "account" or "account/user"
+	checked  map[string]int  // checks by "account" or "account/user"
 	lists    int
 }
 
 func newIAM() *iamFake {
-	return &iamFake{roots: map[string]rootUser{}, users: map[string][]iamUser{}, down: map[string]bool{}, deaf: map[string]bool{}, unlisted: map[string]bool{}, looked: map[string]int{}}
+	return &iamFake{roots: map[string]rootUser{}, users: map[string][]iamUser{}, down: map[string]bool{}, deaf: map[string]bool{}, unlisted: map[string]bool{}, checked: map[string]int{}}
 }
 
 func (f *iamFake) AccountSummary(ctx context.Context, of string) (bootstrap.LiveFact, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.looked[of]++
+	f.checked[of]++
 	if root, ok := f.roots[of]; ok && !f.down[of] && ctx.Err() == nil {
 		return root.answer(), nil
 	}
@@ -98,7 +98,7 @@ func (f *iamFake) Users(ctx context.Context, of string) ([]accountcheck.ListedUs
 func (f *iamFake) User(_ context.Context, of, name string) (bootstrap.LiveFact, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.looked[of+"/"+name]++
+	f.checked[of+"/"+name]++
 	if f.down[of] || f.deaf[name] {
 		return bootstrap.LiveFact{}, wiretest.ErrThrottled
 	}
@@ -271,7 +271,7 @@ func (l *land) rootCall(name string, ago time.Duration) {
 	}
 }
 
-func TestPosture(t *testing.T) {
+func TestRootChecks(t *testing.T) {
 	const (
 		missing = "critical root.mfa.missing " + home + " Root has no MFA (seen live, no event)"
 		removed = "critical root.mfa.removed " + home + " Root MFA removed (seen live, no event)"
@@ -366,8 +366,8 @@ func TestAbandoned(t *testing.T) {
 	}
 }
 
-// TestPostureCases holds what is reported about root, and what is not.
-func TestPostureCases(t *testing.T) {
+// TestRootCheckCases holds what is reported about root, and what is not.
+func TestRootCheckCases(t *testing.T) {
 	const tail = " (seen live, no event)"
 	for _, tc := range []struct {
 		name   string
@@ -385,9 +385,9 @@ func TestPostureCases(t *testing.T) {
 		{"a key there ever was", rootUser{mfa: 1, keys: 1, password: 1}, nil, rootUser{mfa: 1, keys: 1, password: 1}, []detect.ID{detect.RootAccessKeyPresent}},
 		{"the event of the key came before", good, func(l *land) { l.rootCall("CreateAccessKey", 0) }, rootUser{mfa: 1, keys: 1, password: 1}, nil},
 		{"the event of the removal came before", good, func(l *land) { l.rootCall("DeactivateMFADevice", 0) }, rootUser{password: 1}, nil},
-		{"the event of the removal came after the first look", good, func(l *land) {
+		{"the event of the removal came after the first check", good, func(l *land) {
 			l.iam.roots[home] = rootUser{password: 1}
-			for l.iam.looked[home] < 4 {
+			for l.iam.checked[home] < 4 {
 				l.pass(sure{}, 5*time.Minute)
 			}
 			l.rootCall("DeactivateMFADevice", 8*time.Minute)
@@ -396,9 +396,9 @@ func TestPostureCases(t *testing.T) {
 			l.rootCall("CreateAccessKey", 20*time.Second)
 			l.rootCall("DeleteAccessKey", 0)
 		}, rootUser{mfa: 1, keys: 1, password: 1}, []detect.ID{detect.RootAccessKeyCreated}},
-		{"it is over before it is looked at again", good, func(l *land) {
+		{"it is over before it is checked again", good, func(l *land) {
 			l.iam.roots[home] = rootUser{keys: 1, password: 1}
-			for l.iam.looked[home] < 4 {
+			for l.iam.checked[home] < 4 {
 				l.pass(sure{}, 5*time.Minute)
 			}
 		}, good, nil},
@@ -407,7 +407,7 @@ func TestPostureCases(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			l := newLand()
 			l.iam.roots[home] = tc.before
-			for l.iam.looked[home] < 3 {
+			for l.iam.checked[home] < 3 {
 				l.pass(t, 5*time.Minute)
 			}
 			if tc.do != nil {
@@ -433,16 +433,16 @@ func TestPostureCases(t *testing.T) {
 	}
 }
 
-// TestPostureSilent holds that an account that IAM does not answer about keeps
+// TestRootCheckUnreachable holds that an account that IAM does not answer about keeps
 // no other back, is asked less often, and is named once a day.
-func TestPostureSilent(t *testing.T) {
+func TestRootCheckUnreachable(t *testing.T) {
 	l := newLand()
 	l.organization(member, "333333333333")
 	l.iam.down[member] = true
 	l.pass(t, 3*time.Hour)
 	l.want(t)
-	if l.iam.looked["333333333333"] < 2 {
-		t.Errorf("the other was looked at %d times", l.iam.looked["333333333333"])
+	if l.iam.checked["333333333333"] < 2 {
+		t.Errorf("the other was checked %d times", l.iam.checked["333333333333"])
 	}
 	for end := l.Clock.Now().Add(36 * time.Hour); len(l.Receivers.Published()) == 0 && l.Clock.Now().Before(end); {
 		l.pass(t, time.Hour)
@@ -452,7 +452,7 @@ func TestPostureSilent(t *testing.T) {
 	if a := l.Receivers.Published()[0]; !strings.Contains(a.Finding.Detail, "1 of the accounts: "+member) {
 		t.Errorf("the alert: %s", a.Finding.Detail)
 	}
-	if n := l.iam.looked[member]; n > 45 {
+	if n := l.iam.checked[member]; n > 45 {
 		t.Errorf("it was asked about %d times", n)
 	}
 	l.iam.down[member] = false
@@ -493,18 +493,18 @@ func TestTenThousandAccounts(t *testing.T) {
 		perRun = append(perRun, did.Checked)
 	}
 	if perRun[0] != n+1 { // those that are new at once, as far as the time goes
-		t.Errorf("the first run looked at %d", perRun[0])
+		t.Errorf("the first run checked %d", perRun[0])
 	}
 	for i := range n {
-		if id := fmt.Sprintf("%012d", i); l.iam.looked[id] < 2 || l.iam.looked[id] > 4 {
-			t.Fatalf("%s was looked at %d times in two hours", id, l.iam.looked[id])
+		if id := fmt.Sprintf("%012d", i); l.iam.checked[id] < 2 || l.iam.checked[id] > 4 {
+			t.Fatalf("%s was checked %d times in two hours", id, l.iam.checked[id])
 		}
 	}
 	if most := slices.Max(perRun[1:]); most > 2*n/12 {
-		t.Errorf("runs looked at %v", perRun)
+		t.Errorf("runs checked %v", perRun)
 	}
 	if perRun = perRun[13:]; slices.Min(perRun) < n/12/2 {
-		t.Errorf("runs of the second hour looked at %v", perRun)
+		t.Errorf("runs of the second hour checked %v", perRun)
 	}
 	l.want(t)
 }
@@ -709,16 +709,16 @@ func TestSlowAnswers(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			l, iam := prepared(t, 60)
 			iam.hangs = func(a string) bool { return a < "222222222240" }
-			looked := 0
+			checked := 0
 			for range 4 {
 				run(t, func(ctx context.Context, at time.Time) error {
 					did, err := l.CheckRoots(ctx, iam, nil, at)
-					looked += did.Checked
+					checked += did.Checked
 					return err
 				})
 			}
-			if looked != 20 {
-				t.Errorf("looked at %d of the 20 accounts that answer", looked)
+			if checked != 20 {
+				t.Errorf("checked %d of the 20 accounts that answer", checked)
 			}
 		})
 	})
@@ -796,8 +796,8 @@ func (hangingForwarders) Undelivered(ctx context.Context, _ string) ([]accountch
 	return nil, ctx.Err()
 }
 
-// TestPostureStops holds that a run without time leaves what it cannot do.
-func TestPostureStops(t *testing.T) {
+// TestRootCheckStops holds that a run without time leaves what it cannot do.
+func TestRootCheckStops(t *testing.T) {
 	l := newLand()
 	l.pass(t, 5*time.Minute)
 	late := l.Clock.Now().Add(10 * time.Hour)
@@ -816,10 +816,10 @@ func TestPostureStops(t *testing.T) {
 	}
 }
 
-// TestPostureModel changes root at random, with and without events, with faults
+// TestRootCheckModel changes root at random, with and without events, with faults
 // and runs that overlap, and holds that each problem that no event reported is
 // reported, once, and closed.
-func TestPostureModel(t *testing.T) {
+func TestRootCheckModel(t *testing.T) {
 	t.Parallel()
 	testenv.Check(t, 100, func(rt *rapid.T) {
 		l := newLand()
@@ -959,10 +959,10 @@ func TestReconcileQuiet(t *testing.T) {
 	if facts != 31 {
 		t.Errorf("%d facts", facts)
 	}
-	rounds := l.iam.looked[home+"/user01"]
+	rounds := l.iam.checked[home+"/user01"]
 	l.pass(t, 20*time.Hour)
 	l.pass(t, 52*time.Hour)
-	if n := l.iam.looked[home+"/user01"] - rounds; n < 2 || n > 4 { // has no password: the sweep does not ask
+	if n := l.iam.checked[home+"/user01"] - rounds; n < 2 || n > 4 { // has no password: the sweep does not ask
 		t.Errorf("user01 was checked %d times in three days", n)
 	}
 	news := 0
@@ -1033,21 +1033,21 @@ func TestTenThousandUsers(t *testing.T) {
 	if _, err := l.DiscoverAccounts(t.Context(), l.home, nil, l.Clock.Now()); err != nil {
 		t.Fatal(err)
 	}
-	runs, looked, without := 0, 0, 0
+	runs, checked, without := 0, 0, 0
 	for more := true; more; runs++ {
 		l.Clock.Advance(5 * time.Minute)
 		did, err := l.CheckUsers(t.Context(), l.iam, nil, l.Clock.Now())
 		if err != nil || did.Checked > 2000 {
 			t.Fatalf("%+v, %v", did, err)
 		}
-		looked, without = looked+did.Checked, without+did.WithoutMFA
+		checked, without = checked+did.Checked, without+did.WithoutMFA
 		more = did.More
 	}
-	if runs != n/2000 || looked != n || without != n/10 || l.iam.lists != runs {
-		t.Errorf("%d runs looked at %d users, %d without MFA, in %d listings", runs, looked, without, l.iam.lists)
+	if runs != n/2000 || checked != n || without != n/10 || l.iam.lists != runs {
+		t.Errorf("%d runs checked %d users, %d without MFA, in %d listings", runs, checked, without, l.iam.lists)
 	}
 	for i := range n {
-		if got := l.iam.looked[fmt.Sprintf("%s/user%05d", home, i)]; got != 1 {
+		if got := l.iam.checked[fmt.Sprintf("%s/user%05d", home, i)]; got != 1 {
 			t.Fatalf("user%05d was checked %d times", i, got)
 		}
 	}
@@ -1148,17 +1148,17 @@ func TestRoundsOverlap(t *testing.T) {
 	}
 }
 
-func TestCensus(t *testing.T) {
+func TestDiscovery(t *testing.T) {
 	l := newLand()
 	at := l.Clock.Now
-	census := func(want accountcheck.Discovered) {
+	discover := func(want accountcheck.Discovered) {
 		t.Helper()
 		got, err := l.DiscoverAccounts(t.Context(), l.home, l.org, at())
 		if err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("census at %v (-want +got):\n%s", at(), diff)
+			t.Errorf("discovered at %v (-want +got):\n%s", at(), diff)
 		}
 	}
 	rounds := func(want ...string) {
@@ -1180,23 +1180,23 @@ func TestCensus(t *testing.T) {
 		}
 		slices.Sort(both)
 		if diff := cmp.Diff(both, got); diff != "" {
-			t.Errorf("looked at (-want +got):\n%s", diff)
+			t.Errorf("checked (-want +got):\n%s", diff)
 		}
 	}
 	l.organization("111111111111", member, "333333333333", "444444444444")
 	l.org.active["333333333333"] = false
 	l.rounds.Others = []string{"555555555555"} // on record, and not in the organization
-	census(accountcheck.Discovered{Accounts: 5, Enrolled: 4, Dropped: 2})
+	discover(accountcheck.Discovered{Accounts: 5, Enrolled: 4, Dropped: 2})
 	rounds(home, "111111111111", member, "444444444444")
-	census(accountcheck.Discovered{}) // not due
+	discover(accountcheck.Discovered{}) // not due
 	l.Clock.Advance(37 * time.Hour)
-	census(accountcheck.Discovered{Accounts: 5})
+	discover(accountcheck.Discovered{Accounts: 5})
 
 	// One is closed, one is active again, one is left out of the list.
 	l.org.active[member], l.org.active["333333333333"] = false, true
 	delete(l.org.active, "444444444444")
 	l.Clock.Advance(37 * time.Hour)
-	census(accountcheck.Discovered{Accounts: 4, Enrolled: 1, Dropped: 2})
+	discover(accountcheck.Discovered{Accounts: 4, Enrolled: 1, Dropped: 2})
 	rounds(home, "111111111111", "333333333333")
 
 	// A list that cannot be had drops no one, and is reported once.
@@ -1204,16 +1204,16 @@ func TestCensus(t *testing.T) {
 	l.org.active = map[string]bool{}
 	l.Clock.Advance(37 * time.Hour)
 	for range 2 {
-		census(accountcheck.Discovered{Refused: l.org.refuse.Error()})
+		discover(accountcheck.Discovered{Refused: l.org.refuse.Error()})
 		l.Clock.Advance(5 * time.Minute)
 	}
-	census(accountcheck.Discovered{Accounts: 6, Refused: l.org.refuse.Error()})
+	discover(accountcheck.Discovered{Accounts: 6, Refused: l.org.refuse.Error()})
 	l.want(t, "high guard.unhealthy "+home+" Guardrail unhealthy: organization accounts")
 	rounds(home, "111111111111", "333333333333")
 }
 
-// TestCensusToken holds that a list begins again where its token has expired.
-func TestCensusToken(t *testing.T) {
+// TestDiscoveryToken holds that a list begins again where its token has expired.
+func TestDiscoveryToken(t *testing.T) {
 	l := newLand()
 	l.organization("111111111111", member, "333333333333", "444444444444")
 	l.org.expired = true
@@ -1246,8 +1246,8 @@ func TestOutsideOrganization(t *testing.T) {
 	l.home.Members = false
 	l.rounds.Others = []string{member}
 	l.pass(t, 40*time.Hour)
-	if l.iam.looked[member] != 0 || l.iam.looked[home] < 30 {
-		t.Errorf("looked %v", l.iam.looked)
+	if l.iam.checked[member] != 0 || l.iam.checked[home] < 30 {
+		t.Errorf("checked %v", l.iam.checked)
 	}
 	l.want(t)
 }
@@ -1281,9 +1281,9 @@ func TestClosedAccount(t *testing.T) {
 	if due() != 0 {
 		t.Errorf("%d deadlines", due())
 	}
-	asked := l.iam.looked[member] + l.iam.looked[member+"/bob"]
+	asked := l.iam.checked[member] + l.iam.checked[member+"/bob"]
 	l.pass(t, 48*time.Hour)
-	if n := l.iam.looked[member] + l.iam.looked[member+"/bob"]; n != asked {
+	if n := l.iam.checked[member] + l.iam.checked[member+"/bob"]; n != asked {
 		t.Errorf("asked about %d times more", n-asked)
 	}
 	l.org.active[member], l.iam.down[member] = true, false
@@ -1317,8 +1317,8 @@ func TestEnroll(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.Users != 150 || l.iam.looked[member+"/user000"] != 1 {
-		t.Errorf("%+v; user000 checked %d times", got, l.iam.looked[member+"/user000"])
+	if got.Users != 150 || l.iam.checked[member+"/user000"] != 1 {
+		t.Errorf("%+v; user000 checked %d times", got, l.iam.checked[member+"/user000"])
 	}
 	if diff := cmp.Diff([]string{"100/250", "200/250", "250/250"}, progress); diff != "" {
 		t.Errorf("progress (-want +got):\n%s", diff)

@@ -22,7 +22,7 @@ var _ guard.FactsHook = Schedule{}
 func (s Schedule) round(ctx context.Context, account string, kind Kind) (Check, error) {
 	r, err := s.Checks.Of(kind).Get(ctx, checkKey(account, kind))
 	if err != nil {
-		return Check{}, fmt.Errorf("reading when to look at account %s: %w", account, err)
+		return Check{}, fmt.Errorf("reading when to check account %s: %w", account, err)
 	}
 	return r, nil
 }
@@ -40,7 +40,7 @@ func (s Schedule) revise(ctx context.Context, account string, kind Kind, change 
 		return now
 	})
 	if err != nil {
-		return fmt.Errorf("storing when to look at account %s: %w", account, err)
+		return fmt.Errorf("storing when to check account %s: %w", account, err)
 	}
 	return nil
 }

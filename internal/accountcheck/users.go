@@ -508,7 +508,7 @@ func (c *userRun) reschedule(ctx context.Context, account, user string, next fun
 		return d
 	})
 	if err != nil {
-		return fmt.Errorf("storing when to look at user %s of account %s: %w", user, account, err)
+		return fmt.Errorf("storing when to check user %s of account %s: %w", user, account, err)
 	}
 	if wrote {
 		c.Tracked++

@@ -83,7 +83,7 @@ func TestRootSessionsAreOfTheMember(t *testing.T) {
 	s.Clock.Advance(2 * time.Hour)
 	s.MustSummarize(t, 1)
 	if f := s.Last().Finding; !strings.Contains(f.Detail, "1 call in 1 session. Calls: sts:AssumeRoot 1.") {
-		t.Errorf("recap: %q", f.Detail)
+		t.Errorf("summary: %q", f.Detail)
 	}
 }
 
@@ -229,9 +229,9 @@ func TestAnnounceRefuses(t *testing.T) {
 	}
 }
 
-// TestRecap holds what a summary says, that it waits for what comes late, and that
+// TestSummary holds what a summary says, that it waits for what comes late, and that
 // it is reported once.
-func TestRecap(t *testing.T) {
+func TestSummary(t *testing.T) {
 	s := wiretest.NewWatched()
 	from := s.Clock.Now()
 	a := s.MustAnnounce(t, from, time.Hour)
@@ -254,7 +254,7 @@ func TestRecap(t *testing.T) {
 		"; reason: renewing the support plan. Root: 1 sign-in, 5 calls in 2 sessions. Calls: iam:Call1 2, iam:Call2 2, iam:Call0 1." +
 		" Findings: root.activity 4, root.mfa.removed 1, root.signin 1. Not lowered: 1, which have alerts of their own."
 	if f.Title != "Announced root use ended" || f.Severity != detect.Info || !f.EventTime.Equal(from.Add(time.Hour)) {
-		t.Errorf("recap: %+v", f)
+		t.Errorf("summary: %+v", f)
 	}
 	if diff := cmp.Diff(want, f.Detail); diff != "" {
 		t.Errorf("detail (-want +got):\n%s", diff)
@@ -347,9 +347,9 @@ func TestCloseFaults(t *testing.T) {
 	}
 }
 
-// TestRecapIsBounded holds that a run gives up where all would fail, keeps to its
+// TestSummaryIsBounded holds that a run gives up where all would fail, keeps to its
 // time, and that what it leaves is reported by the next one.
-func TestRecapIsBounded(t *testing.T) {
+func TestSummaryIsBounded(t *testing.T) {
 	s := wiretest.NewWatched(func(g *wire.Settings) { g.Batch = 3 })
 	const n = 9
 	for i := range n {
@@ -398,8 +398,8 @@ func (u *under) ClaimsDuring(_ context.Context, announcement string, fn func(gua
 	return nil
 }
 
-// TestRecapOfAScript holds that a summary reads only so much, and says so.
-func TestRecapOfAScript(t *testing.T) {
+// TestSummaryOfAScript holds that a summary reads only so much, and says so.
+func TestSummaryOfAScript(t *testing.T) {
 	for n, more := range map[int]bool{20_000: false, 1_000_000: true} {
 		s := wiretest.NewWatched()
 		u := &under{Announcements: s.Announcements, n: n}

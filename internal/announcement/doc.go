@@ -1,7 +1,7 @@
 // Package announcement lowers the alerts of root use that was announced, and
 // reports what root did.
 //
-// Whoever may write an announcement can make rootguard quieter. Announce therefore
+// A caller who may write an announcement can make rootguard quieter. Announce therefore
 // publishes first that it is opened, to the escalation topic too, and stores last
 // the event that makes it count: a crash between leaves an alert about nothing,
 // never an announcement without an alert. Close stores first and publishes then,

@@ -16,7 +16,7 @@ const (
 	rootSettled = 30 * 24 * time.Hour
 
 	// quietBreak is how far apart two uses of root may be to count as one streak.
-	// It is below two days, the least of Options.QuietDays that can be told apart from
+	// It is below two days, the least of Options.QuietDays that can be distinguished from
 	// daily use.
 	quietBreak = 36 * time.Hour
 )

@@ -255,7 +255,7 @@ func (d *directory) learn(u *user, id string) {
 	}
 }
 
-// call gives the user a name. Whoever had it until then must have lost it.
+// call gives the user a name. The user that had it until then must have lost it.
 func (d *directory) call(u *user, name string, t time.Time) {
 	if name == "" || u.end == certain {
 		return

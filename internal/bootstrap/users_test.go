@@ -143,7 +143,7 @@ func TestUsers(t *testing.T) {
 
 		{"from before the log: a sign-in with MFA", 100, []reported{at(1, signIn(alice, "Yes"))}, []string{"alice alice console on:1 signin:1"}},
 		{"from before the log: a sign-in without", 10, []reported{at(1, signIn(alice, "No"))}, []string{"alice alice console pending_mfa:1 due:25 gap:1- signin:1"}},
-		{"from before the log: a sign-in that does not tell", 100, []reported{at(1, signIn(alice, ""))}, []string{"alice alice console unknown signin:1"}},
+		{"from before the log: a sign-in that does not say", 100, []reported{at(1, signIn(alice, ""))}, []string{"alice alice console unknown signin:1"}},
 		{"from before the log: MFA enabled", 100, []reported{at(1, enableMFA("alice", app))}, []string{"alice on:1 devices:1"}},
 		{"from before the log: MFA removed", 10, []reported{at(1, disableMFA("alice", app))}, []string{"alice unknown"}},
 		{"from before the log: password set, MFA removed", 10, []reported{at(1, updatePassword("alice", false)), at(2, disableMFA("alice", app))}, []string{"alice console unknown"}},

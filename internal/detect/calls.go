@@ -276,7 +276,7 @@ func signingCertificate(rec *cloudtrail.Record, req params, f *Finding) string {
 	if !root || name != "" && name != "AWS ROOT USER" {
 		return "a signing certificate of an IAM user, not of root"
 	}
-	f.Detail = "Whoever has its private key signs as root where certificates are still taken, and it does not expire with a session."
+	f.Detail = "A caller with its private key signs as root where certificates are still taken, and it does not expire with a session."
 	f.Target.Resource = paramsOf(rec.ResponseElements).str("certificate", "certificateId")
 	return ""
 }

@@ -18,7 +18,7 @@ func header(rec *cloudtrail.Record) cloudtrail.Header {
 func checkOutcome(tb testing.TB, rec *cloudtrail.Record, o Outcome) {
 	tb.Helper()
 	if o.Kind != Skipped && !Candidate(header(rec)) {
-		tb.Errorf("a record that a rule looks at is no candidate: %s %s by %s", rec.EventSource, rec.EventName, rec.UserIdentity.Type)
+		tb.Errorf("a record that a rule checks is no candidate: %s %s by %s", rec.EventSource, rec.EventName, rec.UserIdentity.Type)
 	}
 	if o.Kind != Matched {
 		if o.Reason == "" {

@@ -84,7 +84,7 @@ func (f fields) decode(t *testing.T) *cloudtrail.Record {
 }
 
 // verdict is a record and what is made of it: "critical root.signin+…| title", or
-// "- reason" of one that a rule let pass, or "skipped".
+// "- reason" of one that a rule ignored, or "skipped".
 type verdict struct {
 	name   string
 	record fields
@@ -182,7 +182,7 @@ func TestRootActivity(t *testing.T) {
 		{"OAuth token by IAM", signin("CreateOAuth2TokenWithIAM", root, read), "high root.activity | Root activity: OAuth token issued"},
 		{"OAuth token by token exchange", signin("CreateOAuth2TokenWithTokenExchange", root, read), "high root.activity | Root activity: OAuth token issued"},
 		{"bearer token", signin("CreateBearerToken", root, read), "high root.activity | Root activity: bearer token issued"},
-		{"OAuth token looked into", signin("IntrospectOAuth2TokenWithIAM", root, read), "- root only read; what counts is whether the sign-in of its session is on record"},
+		{"OAuth token inspected", signin("IntrospectOAuth2TokenWithIAM", root, read), "- root only read; what counts is whether the sign-in of its session is on record"},
 		{"write with credentials that root issued", record("ec2:RunInstances", byIssued), "high root.activity | Root activity: ec2:RunInstances"},
 		{"sign-in token from credentials that root issued", signin("GetSigninToken", byIssued, read), "high root.activity | Root activity: sign-in token issued"},
 		{"write with credentials that a user issued", record("ec2:RunInstances", byFederated), "skipped"},

@@ -127,7 +127,7 @@ type Kind uint8
 // The kinds of outcome.
 const (
 	Skipped    Kind = iota // not a record any rule checks
-	NotMatched             // a rule looked and let it pass, Reason says why
+	NotMatched             // a rule checked and ignored it, Reason says why
 	Matched                // Finding is set
 )
 

@@ -106,7 +106,7 @@ func ofStep(c Control, s *bootstrap.StepStatus) Row {
 // hardware is the row about the kind of root's device, from the one about whether
 // there is any. Of a device that is "a passkey, security key or hardware TOTP
 // token" each kind is hardware to the benchmark but a synced passkey, which no
-// record tells apart: that is unknown.
+// record distinguishes: that is unknown.
 func hardware(mfa Row) Row {
 	r := mfa
 	r.Control = rootHardware

@@ -58,8 +58,8 @@ type IAM interface {
 	accountcheck.CredentialReports
 }
 
-// AccountTasks are the tasks that check accounts: which there are, how their root
-// users and the queues of their forwarders stand, which IAM users they have, and
+// AccountTasks are the tasks that check accounts: which there are, the status of their root
+// users and of the queues of their forwarders, which IAM users they have, and
 // whether root was used without an event of it. org and forwarders are nil outside an organization.
 func AccountTasks(g AccountChecker, iam IAM, home accountcheck.HubAccount, org accountcheck.Organization,
 	forwarders accountcheck.Forwarders) []Task {

@@ -639,19 +639,19 @@ func TestChores(t *testing.T) {
 
 // looker is a Looker that did what it says.
 type looker struct {
-	censused   accountcheck.Discovered
-	postured   accountcheck.RootsChecked
-	reconciled accountcheck.UsersChecked
-	witnessed  accountcheck.ReportsChecked
-	err        error
+	discovered   accountcheck.Discovered
+	rootsChecked accountcheck.RootsChecked
+	reconciled   accountcheck.UsersChecked
+	witnessed    accountcheck.ReportsChecked
+	err          error
 }
 
 func (l looker) DiscoverAccounts(context.Context, accountcheck.HubAccount, accountcheck.Organization, time.Time) (accountcheck.Discovered, error) {
-	return l.censused, l.err
+	return l.discovered, l.err
 }
 
 func (l looker) CheckRoots(context.Context, accountcheck.Roots, accountcheck.Forwarders, time.Time) (accountcheck.RootsChecked, error) {
-	return l.postured, l.err
+	return l.rootsChecked, l.err
 }
 
 func (l looker) CheckReports(context.Context, accountcheck.CredentialReports, time.Time) (accountcheck.ReportsChecked, error) {

@@ -39,13 +39,13 @@ func usersOf(f *bootstrap.Fact) []string {
 	return users
 }
 
-// of are the facts about the users of some looks, in the order they were added:
+// of are the facts about the users of some checks, in the order they were added:
 // also what they were called before, and others of the same names.
-func (a *accountFacts) of(looks []*deadlineCheck) []bootstrap.Fact {
+func (a *accountFacts) of(checks []*deadlineCheck) []bootstrap.Fact {
 	wanted := make([]bool, len(a.facts))
 	seen := map[string]bool{}
 	var todo []string
-	for _, l := range looks {
+	for _, l := range checks {
 		todo = append(todo, l.User)
 	}
 	n := 0

@@ -61,7 +61,7 @@ var _ guard.FactsHook = Tracker{}
 // way knows that there are facts it has not seen.
 func (t Tracker) Added(ctx context.Context, facts []bootstrap.Fact) error {
 	var errs []error
-	look := func(account, user string, at time.Time, begin bool) {
+	schedule := func(account, user string, at time.Time, begin bool) {
 		if user == "" {
 			return
 		}
@@ -84,16 +84,16 @@ func (t Tracker) Added(ctx context.Context, facts []bootstrap.Fact) error {
 		grace, soon := f.Time.Add(t.grace), f.Time.Add(consistencyDelay)
 		switch f.Kind {
 		case bootstrap.UserCreated, bootstrap.PasswordSet, bootstrap.PasswordReset, bootstrap.PasswordChanged, bootstrap.MFADeactivated:
-			look(f.Account, user, grace, true)
+			schedule(f.Account, user, grace, true)
 		case bootstrap.UserSignIn:
 			if f.MFA == cloudtrail.No {
-				look(f.Account, user, grace, true)
+				schedule(f.Account, user, grace, true)
 			}
 		case bootstrap.MFAEnabled, bootstrap.PasswordRemoved, bootstrap.UserDeleted:
-			look(f.Account, user, soon, false)
+			schedule(f.Account, user, soon, false)
 		case bootstrap.UserRenamed:
-			look(f.Account, f.NewName, soon, true)
-			look(f.Account, user, soon, false)
+			schedule(f.Account, f.NewName, soon, true)
+			schedule(f.Account, user, soon, false)
 		default:
 		}
 	}
@@ -178,7 +178,7 @@ type Deps struct {
 	Marker   Marker   // nil where no one is marked
 }
 
-// Deadlines reports users without MFA beyond their deadline.
+// Deadlines reports users without MFA past their deadline.
 type Deadlines struct {
 	deps     Deps
 	settings Settings
@@ -204,7 +204,7 @@ type Swept struct {
 }
 
 // Sweep checks the users whose time has come: it asks IAM, and reports those
-// who have a console password and no MFA beyond their deadline, then reminds of
+// who have a console password and no MFA past their deadline, then reminds of
 // them at Settings.Reminders, and in the end notes that it is over. Each is reported
 // once, also by sweeps that overlap: by its claim, and by a note in the facts. What
 // a sweep finds goes out together, as collection.UserNotices.
@@ -406,7 +406,7 @@ func (s *sweep) moveOn(ctx context.Context, l *deadlineCheck) {
 		return d
 	})
 	if err != nil {
-		*l.result = worker.Result{Outcome: worker.Failed, Err: fmt.Errorf("storing when to look at user %s of account %s again: %w", l.User,
+		*l.result = worker.Result{Outcome: worker.Failed, Err: fmt.Errorf("storing when to check user %s of account %s again: %w", l.User,
 			l.Account, err)}
 		return
 	}
@@ -419,7 +419,7 @@ func (s *sweep) moveOn(ctx context.Context, l *deadlineCheck) {
 }
 
 // ask checks users live and returns what IAM said of each account. It settles the
-// looks that are too early for IAM to show all that changed, and those that IAM
+// checks that are too early for IAM to show all that changed, and those that IAM
 // gave no answer to. Those that it had no time for it leaves as they are.
 func (s *sweep) ask(ctx context.Context, accounts []*accountChecks) [][]bootstrap.Fact {
 	var checks []*userCheck
@@ -435,7 +435,7 @@ func (s *sweep) ask(ctx context.Context, accounts []*accountChecks) [][]bootstra
 				l.next, l.done = at.Add(consistencyDelay), true
 				continue
 			}
-			checks = append(checks, &userCheck{look: l, account: i, name: u.Name, reach: s.reach(a.account)})
+			checks = append(checks, &userCheck{due: l, account: i, name: u.Name, reach: s.reach(a.account)})
 		}
 	}
 	checkUsers(ctx, s.live, checks)
@@ -454,13 +454,13 @@ func (s *sweep) answered(ctx context.Context, a *accountChecks, checks []*userCh
 		var err error
 		if closed, err = s.suspended(ctx, a.account); err != nil {
 			for _, c := range checks {
-				*c.look.result = worker.Result{Outcome: worker.Failed, Err: err}
+				*c.due.result = worker.Result{Outcome: worker.Failed, Err: err}
 			}
 			return nil
 		}
 	}
 	for _, c := range checks {
-		l := c.look
+		l := c.due
 		switch {
 		case c.err == nil:
 			// What came after may be in the answer or not: its record will show.
@@ -489,7 +489,7 @@ func (s *sweep) unanswered(ctx context.Context, c *userCheck, times int) error {
 	if times < accountfacts.AlertAfter || s.deps.Accounts == nil {
 		return nil
 	}
-	account := c.look.Account
+	account := c.due.Account
 	if answers, err := s.deps.Accounts.Answers(ctx, account); err != nil || !answers {
 		return err //nolint:wrapcheck // it says which account
 	}
@@ -572,7 +572,7 @@ func (s *sweep) mark(ctx context.Context, account string, u *bootstrap.UserStatu
 }
 
 // reminder is the number of the latest reminder due, 0 for none, and when to
-// look again.
+// check again.
 func (s *Settings) reminder(deadline, at time.Time) (passed int, next time.Time) {
 	for i, after := range s.Reminders {
 		if due := deadline.Add(after); due.After(at) {

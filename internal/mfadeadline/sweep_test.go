@@ -426,22 +426,22 @@ func TestSweepMany(t *testing.T) {
 	alerted := 0
 	for _, at := range []time.Duration{24 * time.Hour, 25 * time.Hour} {
 		s.Clock = fake.NewClock(wiretest.T0.Add(at))
-		runs, looked, reported := 0, 0, 0
+		runs, checked, reported := 0, 0, 0
 		for {
 			got, err := s.Sweep(t.Context(), s.IAM, wiretest.T0.Add(at))
 			if err != nil {
 				t.Fatal(err)
 			}
 			if got.Checked > most {
-				t.Errorf("a run looked at %d users", got.Checked)
+				t.Errorf("a run checked %d users", got.Checked)
 			}
-			runs, looked, reported = runs+1, looked+got.Checked, reported+got.Alerted+got.Reminded
+			runs, checked, reported = runs+1, checked+got.Checked, reported+got.Alerted+got.Reminded
 			if !got.More {
 				break
 			}
 		}
-		if runs != (accounts*each+most-1)/most || looked != accounts*each || reported != accounts*each {
-			t.Errorf("%d runs looked at %d users and reported %d", runs, looked, reported)
+		if runs != (accounts*each+most-1)/most || checked != accounts*each || reported != accounts*each {
+			t.Errorf("%d runs checked %d users and reported %d", runs, checked, reported)
 		}
 		// What was collected waits some minutes for a run that goes on.
 		s.Clock.Advance(10 * time.Minute)

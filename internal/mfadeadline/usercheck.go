@@ -64,7 +64,7 @@ func (s *sweep) reach(account string) *reachability {
 
 // userCheck is a live check of one user.
 type userCheck struct {
-	look    *deadlineCheck
+	due     *deadlineCheck
 	account int // index of the account
 	name    string
 	reach   *reachability
@@ -85,7 +85,7 @@ func checkUsers(ctx context.Context, live UserChecker, checks []*userCheck) {
 	}
 	order := slices.Clone(checks)
 	slices.SortStableFunc(order, func(a, b *userCheck) int {
-		return cmp.Or(cmp.Compare(a.look.Unanswered, b.look.Unanswered), cmp.Compare(turns[a], turns[b]))
+		return cmp.Or(cmp.Compare(a.due.Unanswered, b.due.Unanswered), cmp.Compare(turns[a], turns[b]))
 	})
 	part, cancel := context.WithTimeout(ctx, accountfacts.ChecksTimeout)
 	defer cancel()
@@ -101,7 +101,7 @@ func checkUsers(ctx context.Context, live UserChecker, checks []*userCheck) {
 		}
 		one, cancel := context.WithTimeout(part, accountfacts.CheckTimeout)
 		defer cancel()
-		if c.answer, c.err = live.User(one, c.look.Account, c.name); c.err != nil && part.Err() != nil {
+		if c.answer, c.err = live.User(one, c.due.Account, c.name); c.err != nil && part.Err() != nil {
 			c.err = errNoTime
 			return
 		}

@@ -90,7 +90,7 @@ func (s *Settings) exempts(account, user, id string) bool {
 // State is how far a quarantine has come.
 type State string
 
-// The states. The zero value is a user about whom nothing is to be done.
+// The states. The zero value is a user with nothing to do.
 const (
 	Marked    State = "marked"      // by Sweep: past the last reminder
 	Would     State = "would"       // reported by a dry run
@@ -153,7 +153,7 @@ const ReleaseFor = 7 * 24 * time.Hour
 const (
 	// recheckInterval is how often a quarantined user is checked, events apart.
 	recheckInterval = time.Hour
-	// verifyAfter is when it is looked once more whether a user is out of
+	// verifyAfter is when it is checked once more whether a user is out of
 	// quarantine: an invocation that had decided otherwise is over by then.
 	verifyAfter = 10 * time.Minute
 
@@ -237,7 +237,7 @@ func (m *Marks) Mark(ctx context.Context, account string, u *bootstrap.UserStatu
 	})
 }
 
-// Added has Run check users soon of whom facts report that they may be out of
+// Added has Run check users soon about which facts report that they may be out of
 // quarantine.
 func (m *Marks) Added(ctx context.Context, facts []bootstrap.Fact) error {
 	if m.settings.Mode == Off {
@@ -461,7 +461,7 @@ func (q *run) store(ctx context.Context, was int, row Quarantine) error {
 	return nil
 }
 
-// postpone looks again later, since IAM failed, and reports it if it goes on.
+// postpone checks again later, since IAM failed, and reports it if it goes on.
 func (q *run) postpone(ctx context.Context, row Quarantine, failed error) error {
 	if err := ctx.Err(); err != nil {
 		return failed // it is due for the next run
@@ -676,7 +676,7 @@ func (q *run) release(ctx context.Context, row Quarantine, u *bootstrap.UserStat
 	return q.store(ctx, row.Revision, row)
 }
 
-// verify looks once more at a user who is not in quarantine.
+// verify checks once more a user who is not in quarantine.
 func (q *run) verify(ctx context.Context, row Quarantine) error {
 	was, err := iam(ctx, func(ctx context.Context) (bool, error) { return q.policy.Detach(ctx, row.Account, row.User) })
 	if err != nil {
