@@ -67,7 +67,7 @@ func inWords(err error) string {
 
 // faultsOf finds all faults in a tree of errors.
 func faultsOf(err error) []awsFault {
-	switch e := err.(type) { //nolint:errorlint // each error of the tree is looked at by itself
+	switch e := err.(type) { //nolint:errorlint // each error of the tree is checked by itself
 	case *smithy.OperationError:
 		if text := faultText(e); text != "" {
 			return []awsFault{{e.Error(), text}}

@@ -51,7 +51,7 @@ type commandLine struct {
 	Release    releaseCmd    `cmd:"" help:"Let an IAM user out of the quarantine of the deployed rootguard."`
 	Explain    explainCmd    `cmd:"" help:"Show what became of one event, and why."`
 	Findings   findingsCmd   `cmd:"" help:"List every finding, with what it means and what to do."`
-	Story      storyCmd      `cmd:"" help:"Print the bundled example log, to look at or to replay."`
+	Story      storyCmd      `cmd:"" help:"Print the bundled example log, to read or to replay."`
 	Completion completionCmd `cmd:"" help:"Print a script that completes commands in your shell."`
 	Man        manCmd        `cmd:"" hidden:"" help:"Print the manual page."`
 	Version    versionCmd    `cmd:"" help:"Print what was built, from what, with what."`

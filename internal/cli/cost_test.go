@@ -37,33 +37,33 @@ const (
 // What is assumed. The units are of the requests that the functions make: a
 // scheduled call is 11 queries of an index, of half a unit each, and some rows. A check of an account is a third of a second with others beside it.
 const (
-	writesAnEvent = 12  // request units
-	readsAnEvent  = 6   // request units
-	readsARound   = 12  // of the schedule, 5 of them about the guard itself
-	writesARound  = 2   // the state of the checks, and a third of a heartbeat and its two receipts
-	beatsEvery    = 15  // minutes, of the recorded heartbeats, each of which comes out at two functions
-	asksRegion    = 2   // requests, for the queue of a further Region and for what is in it
-	slowEvery     = 30  // minutes, of that
-	checksARound  = 5   // billed requests by which the guard is checked: queues, topics, the queue that counts heartbeats
-	looksAccount  = 750 // at root once an hour, at the users once a day
-	writesALook   = 3   // request units
-	readsALook    = 4   // request units
-	gbSecondsLook = 0.02
-	daysMonth     = 30 // in which each account's steps of day two are checked once
-	writesADay    = 4  // request units, of the row and its place in the index
-	readsADay     = 50 // the row, and all of the account's facts
-	gbSecondsDay  = 0.10
-	digestsMonth  = 4  // weekly
-	readsADigest  = 54 // all of an account's facts, its incidents, its announcements and how it is checked
-	gbSecondsItem = 0.01
-	gbSecondsCall = 0.05 // 256 MB for 200 ms
-	logBytesCall  = 1500
-	eventsAccount = 125 // root used twice for 50 calls, and 25 changes of users, roles and the account
-	readsAccount  = 600 // of root's console in these two uses
-	writesARead   = 2   // its fact, which the reads of an hour share
-	readsARead    = 4   // that, its key, and whether the session's sign-in is on record
-	alertsAccount = 12
-	minutesMonth  = 30 * 24 * 60
+	writesAnEvent  = 12  // request units
+	readsAnEvent   = 6   // request units
+	readsARound    = 12  // of the schedule, 5 of them about the guard itself
+	writesARound   = 2   // the state of the checks, and a third of a heartbeat and its two receipts
+	beatsEvery     = 15  // minutes, of the recorded heartbeats, each of which comes out at two functions
+	asksRegion     = 2   // requests, for the queue of a further Region and for what is in it
+	slowEvery      = 30  // minutes, of that
+	checksARound   = 5   // billed requests by which the guard is checked: queues, topics, the queue that counts heartbeats
+	checksAccount  = 750 // at root once an hour, at the users once a day
+	writesACheck   = 3   // request units
+	readsACheck    = 4   // request units
+	gbSecondsCheck = 0.02
+	daysMonth      = 30 // in which each account's steps of day two are checked once
+	writesADay     = 4  // request units, of the row and its place in the index
+	readsADay      = 50 // the row, and all of the account's facts
+	gbSecondsDay   = 0.10
+	digestsMonth   = 4  // weekly
+	readsADigest   = 54 // all of an account's facts, its incidents, its announcements and how it is checked
+	gbSecondsItem  = 0.01
+	gbSecondsCall  = 0.05 // 256 MB for 200 ms
+	logBytesCall   = 1500
+	eventsAccount  = 125 // root used twice for 50 calls, and 25 changes of users, roles and the account
+	readsAccount   = 600 // of root's console in these two uses
+	writesARead    = 2   // its fact, which the reads of an hour share
+	readsARead     = 4   // that, its key, and whether the session's sign-in is on record
+	alertsAccount  = 12
+	minutesMonth   = 30 * 24 * 60
 )
 
 // bill is what the templates make that costs money whether anything happens or not.
@@ -168,9 +168,9 @@ func costs(d bill, regions, metricReads int) (text string, dollars []float64) {
 		func(n float64) float64 {
 			return (rounds*readsARound + n*(eventsAccount*readsAnEvent+readsAccount*readsARead)) * readPrice
 		})
-	row(fmt.Sprintf("Looks: N × %d × (%d writes, %d reads and %.2f GB-s)", looksAccount, writesALook, readsALook, gbSecondsLook),
+	row(fmt.Sprintf("Checks: N × %d × (%d writes, %d reads and %.2f GB-s)", checksAccount, writesACheck, readsACheck, gbSecondsCheck),
 		func(n float64) float64 {
-			return n * looksAccount * (writesALook*writePrice + readsALook*readPrice + gbSecondsLook*computePrice)
+			return n * checksAccount * (writesACheck*writePrice + readsACheck*readPrice + gbSecondsCheck*computePrice)
 		})
 	row(fmt.Sprintf("Day two, with all steps: N × %d × (%d writes, %d reads and %.2f GB-s)", daysMonth, writesADay, readsADay, gbSecondsDay),
 		func(n float64) float64 {
@@ -180,8 +180,8 @@ func costs(d bill, regions, metricReads int) (text string, dollars []float64) {
 		return n * digestsMonth * (readsADigest*readPrice + gbSecondsItem*computePrice)
 	})
 	queuesAccount := regions + 1 // in which its events wait that could not be forwarded, one in each Region
-	row(fmt.Sprintf("Queues of other accounts: (N − 1) × %d × %d × $0.40 a million", looksAccount, queuesAccount), func(n float64) float64 {
-		return (n - 1) * looksAccount * float64(queuesAccount) * queuePrice
+	row(fmt.Sprintf("Queues of other accounts: (N − 1) × %d × %d × $0.40 a million", checksAccount, queuesAccount), func(n float64) float64 {
+		return (n - 1) * checksAccount * float64(queuesAccount) * queuePrice
 	})
 	row(fmt.Sprintf("Queues of further Regions: %s × %d × %d × $0.40 a million", grouped(minutesMonth/slowEvery), regions, asksRegion),
 		fixed(minutesMonth/slowEvery*float64(regions)*asksRegion*queuePrice))

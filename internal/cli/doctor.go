@@ -32,7 +32,7 @@ type doctorCmd struct {
 
 // Help has examples.
 func (doctorCmd) Help() string {
-	return `Looks at each link from CloudTrail to a person: a trail that logs management events; every rule's state, pattern and target; the functions, their code and roles, who may call them and where what they fail on goes; queues, topics and each subscription, the key, the table and its policy, the event buses, the alarms and what mutes them; what was lost in the last hour; the Regions that forward, and those enabled that do not. It checks that the latest heartbeat, a call that the function sweep has CloudTrail record every 15 minutes, came out at the functions, and when; and that the sweep, which makes the same checks every 5 minutes, still runs. What does not work comes with the command or the step that fixes it.
+	return `Checks each link from CloudTrail to a person: a trail that logs management events; every rule's state, pattern and target; the functions, their code and roles, who may call them and where what they fail on goes; queues, topics and each subscription, the key, the table and its policy, the event buses, the alarms and what mutes them; what was lost in the last hour; the Regions that forward, and those enabled that do not. It checks that the latest heartbeat, a call that the function sweep has CloudTrail record every 15 minutes, came out at the functions, and when; and that the sweep, which makes the same checks every 5 minutes, still runs. What does not work comes with the command or the step that fixes it.
 
 It changes nothing.
 

@@ -101,13 +101,13 @@ func TestRollUpsAreReportedNearTheirPlace(t *testing.T) {
 	}
 	const rollUp, later = `"kind":"roll_up"`, "IAM user created: dana"
 	if place(ordered, rollUp) > place(ordered, later) {
-		t.Error("the first day's roll-up is not told before the second day's alerts")
+		t.Error("the first day's roll-up is not printed before the second day's alerts")
 	}
 	if place(atEnd, rollUp) < place(atEnd, later) {
-		t.Error("in a log that is out of order a roll-up is told before the end")
+		t.Error("in a log that is out of order a roll-up is printed before the end")
 	}
 	if again := alerts(t, filepath.Join(dir, "o.db"), append(slices.Clone(records), far)...); len(again) > 0 {
-		t.Errorf("a second replay tells %q", again)
+		t.Errorf("a second replay prints %q", again)
 	}
 }
 

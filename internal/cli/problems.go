@@ -46,7 +46,7 @@ func (n *problems) rest(w io.Writer, hint string) {
 	}
 }
 
-// notes are about files that were passed over.
+// notes are about files that were skipped.
 type notes struct {
 	shown int
 	more  int             // that were not shown

@@ -26,7 +26,7 @@ import (
 	"rootguard/internal/testenv"
 )
 
-var update = flag.Bool("update", false, "write README's tables and its picture anew")
+var update = flag.Bool("update", false, "write README's tables and its picture again")
 
 // docs is where the documentation is that is longer than the README.
 const docs = "internal/docs/"

@@ -37,7 +37,7 @@ type redriveCmd struct {
 	Discard []string `sep:"," placeholder:"ID" help:"Delete the malformed message of this ID, which a run before named; may be repeated."`
 
 	DryRun bool `help:"Only list what waits."`
-	Limit  int  `default:"10000" placeholder:"10000" help:"Look at so many messages at most."`
+	Limit  int  `default:"10000" placeholder:"10000" help:"Read so many messages at most."`
 	JSON   bool `help:"Print one JSON object a line and nothing else on standard output."`
 }
 

@@ -52,7 +52,7 @@ type replayCmd struct {
 func (replayCmd) Help() string {
 	return `What was reported once is in the store and is not reported again: replaying the same files twice changes nothing. Repeats of one finding in one session are rolled up into one alert with a count.
 
-With --format json, each line of standard output is an object with a "schema": "rootguard.alert/1" for an alert, "rootguard.verdict/1" for a record that was let pass (--explain), and one "rootguard.summary/1" as the last line. With ocsf and asff each line is a finding of OCSF's class Detection Finding, or of the AWS Security Finding Format for the account's own Security Hub, and nothing else; what updates a finding has the ID of that finding. Without it, findings come as they are found, then a table counts them.
+With --format json, each line of standard output is an object with a "schema": "rootguard.alert/1" for an alert, "rootguard.verdict/1" for a record that a rule ignored (--explain), and one "rootguard.summary/1" as the last line. With ocsf and asff each line is a finding of OCSF's class Detection Finding, or of the AWS Security Finding Format for the account's own Security Hub, and nothing else; what updates a finding has the ID of that finding. Without it, findings come as they are found, then a table counts them.
 
 It reads whole records wherever they are: CloudTrail's log files; single records, JSON lines and arrays; EventBridge events and archives; the output of LookupEvents, CloudWatch Logs (subscriptions, exports to S3, aws logs tail, filter-log-events, Logs Insights), SNS, SQS, Kinesis, Firehose and CloudTrail Lake; exports of Elastic, OpenSearch, Splunk, Datadog, Wazuh, Panther, Sumo Logic, Loki and others that keep the record; CSV with the record in a column; Athena's columns as JSON. Compressed with gzip, zstd or bzip2, in zip and tar archives, in UTF-8 or UTF-16. What it cannot read (Parquet, OCSF, some columns of records) is named, with a way to get the records. Network activity, Insights and aggregated events are counted and not judged.
 
@@ -260,7 +260,7 @@ const maxUnplaced = 10_000
 func noLogs(paths []string, skipped int) error {
 	text := "found no CloudTrail log file in " + strings.Join(paths, ", ")
 	if skipped > 0 {
-		text += fmt.Sprintf("; passed over %s of other kinds, such as digests and hidden files", plural(int64(skipped), "file"))
+		text += fmt.Sprintf("; skipped %s of other kinds, such as digests and hidden files", plural(int64(skipped), "file"))
 	}
 	return errors.New(text)
 }
@@ -497,7 +497,7 @@ func (o *replayOutput) problem(p replay.Problem) {
 	o.problems.report(o.sys.stderr, p)
 }
 
-// note names what was passed over.
+// note names what was skipped.
 func (o *replayOutput) note(n replay.Note) {
 	n.File = o.file(n.File)
 	o.clear()
@@ -619,7 +619,7 @@ func (o *replayOutput) table(c replayCmd, st *store, sum replay.Summary, rows []
 	}
 	read += categories(sum)
 	if sum.SkippedFiles > 0 {
-		read += fmt.Sprintf("; %s of other kinds passed over", plural(int64(sum.SkippedFiles), "file"))
+		read += fmt.Sprintf("; %s of other kinds skipped", plural(int64(sum.SkippedFiles), "file"))
 	}
 	b.WriteString(strings.Join(wrap(read+".", o.sys.outputWidth()), "\n") + "\n")
 	b.WriteString(o.reported(c, total) + "\n")

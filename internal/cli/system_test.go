@@ -134,7 +134,7 @@ func TestTablesFitTheTerminal(t *testing.T) {
 	if !strings.Contains(replayed, "2026-04-08 02:36:52Z CRITICAL root.signin.no_mfa  111122223333 example-prod\n    Root sign-in WITHOUT MFA, root from 198.51.100.77\n") {
 		t.Errorf("an alert is not on two lines:\n%s", replayed)
 	}
-	told, table, _ := strings.Cut(replayed, "\n\n")
+	summary, table, _ := strings.Cut(replayed, "\n\n")
 	_, catalogue, _ := terminalOf(t, 80, nil, "findings")
 	catalogue = escapes.ReplaceAllString(catalogue, "")
 	_, explained, _ := terminalOf(t, 80, nil, "explain", "--store", store, "661f5d36-2f17-4d81-ad23-a1591e4f12ed")
@@ -148,7 +148,7 @@ func TestTablesFitTheTerminal(t *testing.T) {
 	_, wide, _ := terminalOf(t, 200, nil, "status", "--store", store)
 	_, narrow, _ := terminalOf(t, 80, nil, "status", "--store", store)
 	wide, narrow = escapes.ReplaceAllString(wide, ""), escapes.ReplaceAllString(narrow, "")
-	for _, line := range strings.Split(strings.Join([]string{told, table, narrow, catalogue, explained}, "\n"), "\n") {
+	for _, line := range strings.Split(strings.Join([]string{summary, table, narrow, catalogue, explained}, "\n"), "\n") {
 		if strings.Contains(line, store) || strings.Contains(line, " aws cloudtrail ") { // left whole, to be copied
 			continue
 		}

@@ -98,7 +98,7 @@ func TestSpanIsWrittenAsPeopleGiveIt(t *testing.T) {
 			want = "1m30s"
 		}
 		if got := s.String(); got != want {
-			t.Errorf("%s is told as %s", text, got)
+			t.Errorf("%s is printed as %s", text, got)
 		}
 	}
 }

@@ -17,7 +17,7 @@ type NotRead struct {
 
 func (e *NotRead) Error() string {
 	if e.Fix == "" {
-		return "passed over: " + e.Form + ", not CloudTrail records"
+		return "skipped: " + e.Form + ", not CloudTrail records"
 	}
 	return "not read: " + e.Form + "; " + e.Fix
 }

@@ -143,7 +143,7 @@ type Reader struct {
 	pieces []piece  // found inside the value before pos, to be read next
 	text   []byte   // of the piece that is read
 	form   *NotRead // what the value before pos is, where that is known
-	passed bool     // something was passed over in a list
+	passed bool     // something was skipped in a list
 
 	unpacked *Reader // of a record in a string, an awslogs.data and the like; nil until there is one
 	inData   bool    // unpacked is not at its end

@@ -187,7 +187,7 @@ func FuzzArchive(f *testing.F) {
 	})
 }
 
-// TestOtherServices holds that other services' folders are passed over with one
+// TestOtherServices holds that other services' folders are skipped with one
 // note each, and that those of CloudTrail are read.
 func TestOtherServices(t *testing.T) {
 	t.Parallel()
@@ -218,10 +218,10 @@ func TestOtherServices(t *testing.T) {
 		t.Errorf("problems %v, summary %+v (-want +got):\n%s", problems, sum, diff)
 	}
 	if diff := cmp.Diff([]string{
-		"AWSLogs/111111111111/Config: passed over: AWS Config's items, not CloudTrail records (1)",
-		"AWSLogs/111111111111/NewService: passed over: logs of NewService, not CloudTrail records (1)",
-		"AWSLogs/111111111111/elasticloadbalancing: passed over: access logs of Elastic Load Balancing, not CloudTrail records (2)",
-		"AWSLogs/o-abc/111111111111/vpcflowlogs: passed over: VPC flow logs, not CloudTrail records (1)",
+		"AWSLogs/111111111111/Config: skipped: AWS Config's items, not CloudTrail records (1)",
+		"AWSLogs/111111111111/NewService: skipped: logs of NewService, not CloudTrail records (1)",
+		"AWSLogs/111111111111/elasticloadbalancing: skipped: access logs of Elastic Load Balancing, not CloudTrail records (2)",
+		"AWSLogs/o-abc/111111111111/vpcflowlogs: skipped: VPC flow logs, not CloudTrail records (1)",
 	}, notes); diff != "" {
 		t.Errorf("notes (-want +got):\n%s", diff)
 	}

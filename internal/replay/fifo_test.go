@@ -15,7 +15,7 @@ import (
 )
 
 // TestRunPipe holds that a named pipe is read like standard input: nothing that
-// it is waited for holds up the end. In a folder it is passed over.
+// it is waited for holds up the end. In a folder it is skipped.
 func TestRunPipe(t *testing.T) {
 	t.Parallel()
 	root := tree(t, map[string]string{"a.json": plain("a")})

@@ -156,7 +156,7 @@ func (l *listing) passOver(folder, service string) {
 	})
 	l.skipped += files
 	if files > 0 {
-		l.notes = append(l.notes, Note{File: folder, Reason: "passed over: " + service + ", not CloudTrail records", Files: files})
+		l.notes = append(l.notes, Note{File: folder, Reason: "skipped: " + service + ", not CloudTrail records", Files: files})
 	}
 }
 

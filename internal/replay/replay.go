@@ -33,7 +33,7 @@ type Options struct {
 
 	Progress func(Progress)   // at most every 100 ms, and once at the end; never concurrently
 	Problem  func(Problem)    // as found; never concurrently with itself, Progress or handle
-	Note     func(Note)       // the same, of what is passed over
+	Note     func(Note)       // the same, of what is skipped
 	Now      func() time.Time // the clock that Progress goes by; nil: time.Now
 }
 
@@ -47,7 +47,7 @@ type Problem struct {
 }
 
 // Note says of a file or folder that it is something else than CloudTrail
-// records, and was passed over.
+// records, and was skipped.
 type Note struct {
 	File   string
 	Reason string

@@ -105,7 +105,7 @@ func TestWell(t *testing.T) {
 		t.Errorf("only %d checks", len(results))
 	}
 	if !slices.ContainsFunc(results, func(r health.Result) bool { return r.ID == "function.quarantine" }) {
-		t.Error("the function of quarantine is not looked at")
+		t.Error("the function of quarantine is not checked")
 	}
 	for _, r := range results {
 		if r.Outcome != health.OK {

@@ -198,7 +198,7 @@ type Progress struct {
 
 // Fill downloads what is not yet there, Region by Region. report is called after
 // each page.
-func (s *Spool) Fill(ctx context.Context, regions map[string]Asker, tell func(Progress)) error {
+func (s *Spool) Fill(ctx context.Context, regions map[string]Asker, report func(Progress)) error {
 	type pass struct {
 		region string
 		q      Question
@@ -216,7 +216,7 @@ func (s *Spool) Fill(ctx context.Context, regions map[string]Asker, tell func(Pr
 	at := Progress{Total: len(passes)}
 	for _, p := range passes {
 		at.Region, at.Question = p.region, p.q
-		if err := s.pass(ctx, regions[p.region], &at, tell); err != nil {
+		if err := s.pass(ctx, regions[p.region], &at, report); err != nil {
 			return fmt.Errorf("reading the event history of %s: %w", p.region, err)
 		}
 	}
@@ -224,7 +224,7 @@ func (s *Spool) Fill(ctx context.Context, regions map[string]Asker, tell func(Pr
 }
 
 // pass asks one question to its end.
-func (s *Spool) pass(ctx context.Context, region Asker, at *Progress, tell func(Progress)) error {
+func (s *Spool) pass(ctx context.Context, region Asker, at *Progress, report func(Progress)) error {
 	name := at.Region + " " + at.Question.String()
 	p := s.cursor.Passes[name]
 	until, token := s.cursor.Scope.Until, ""
@@ -256,7 +256,7 @@ func (s *Spool) pass(ctx context.Context, region Asker, at *Progress, tell func(
 			return err
 		}
 		at.Events, at.Reached = s.cursor.Events, p.Before
-		tell(*at)
+		report(*at)
 	}
 	at.Questions++
 	at.Events = s.cursor.Events

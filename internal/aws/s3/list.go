@@ -51,7 +51,7 @@ type lister struct {
 }
 
 // List calls found for each log file of the source whose folder is of the span,
-// in no particular order. Folders of other services are passed over unlisted.
+// in no particular order. Folders of other services are skipped unlisted.
 // Where it fails, what was found so far is in the Listing.
 func List(ctx context.Context, page ListObjects, source Source, span Span, found func(Object) error) (Listing, error) {
 	l := &lister{page: page, source: source, span: span, found: found}

@@ -49,7 +49,7 @@ func (f *Forwarders) Undelivered(ctx context.Context, account string) (stuck []a
 	}
 	credentials, err := f.credentials(account)
 	if err != nil {
-		return nil, fmt.Errorf("looking at the queues of account %s: %w", account, err)
+		return nil, fmt.Errorf("checking the queues of account %s: %w", account, err)
 	}
 	// Side by side: far Regions take a quarter of a second each, and one that hangs
 	// is to leave the others their time.

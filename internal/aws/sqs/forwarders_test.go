@@ -21,7 +21,7 @@ import (
 )
 
 // TestForwarders checks a queue of one name in two Regions, which this server
-// does not tell apart: each is asked.
+// does not distinguish: each is asked.
 func TestForwarders(t *testing.T) {
 	const queue = "rootguard-forward-undelivered"
 	server := sqstest.New(t)
@@ -40,7 +40,7 @@ func TestForwarders(t *testing.T) {
 			}), nil
 		})
 	}
-	look := func(partition, account string, wantErr string, want ...accountcheck.Undelivered) {
+	check := func(partition, account string, wantErr string, want ...accountcheck.Undelivered) {
 		t.Helper()
 		got, err := forwarders(partition).Undelivered(t.Context(), account)
 		if wantErr == "" && err != nil || wantErr != "" && (err == nil || !strings.Contains(err.Error(), wantErr)) {
@@ -56,24 +56,24 @@ func TestForwarders(t *testing.T) {
 			{Region: "eu-north-1", Queue: "https://sqs.eu-north-1.amazonaws.com/222222222222/" + queue, Events: events},
 		}
 	}
-	look("aws", "222222222222", "", at(0)...) // there are none
+	check("aws", "222222222222", "", at(0)...) // there are none
 	server.Queue(queue)
-	look("aws", "222222222222", "")
+	check("aws", "222222222222", "")
 	server.Send(queue, "one", "two")
-	look("aws", "222222222222", "", at(2)...)
-	look("aws-eusc", "222222222222", "", accountcheck.Undelivered{Region: "us-east-1", Queue: "https://sqs.us-east-1.amazonaws.eu/222222222222/" + queue, Events: 2},
+	check("aws", "222222222222", "", at(2)...)
+	check("aws-eusc", "222222222222", "", accountcheck.Undelivered{Region: "us-east-1", Queue: "https://sqs.us-east-1.amazonaws.eu/222222222222/" + queue, Events: 2},
 		accountcheck.Undelivered{Region: "eu-north-1", Queue: "https://sqs.eu-north-1.amazonaws.eu/222222222222/" + queue, Events: 2})
-	look("aws-cn", "222222222222", "", accountcheck.Undelivered{Region: "us-east-1", Queue: "https://sqs.us-east-1.amazonaws.com.cn/222222222222/" + queue, Events: 2},
+	check("aws-cn", "222222222222", "", accountcheck.Undelivered{Region: "us-east-1", Queue: "https://sqs.us-east-1.amazonaws.com.cn/222222222222/" + queue, Events: 2},
 		accountcheck.Undelivered{Region: "eu-north-1", Queue: "https://sqs.eu-north-1.amazonaws.com.cn/222222222222/" + queue, Events: 2})
 	server.Inject("GetQueueAttributes", 1, sqstest.Fault{Status: http.StatusForbidden, Code: "AccessDenied"})
 	if got, err := forwarders("aws").Undelivered(t.Context(), "222222222222"); len(got) != 1 || err == nil || !strings.Contains(err.Error(), "AccessDenied") || strings.Contains(err.Error(), got[0].Queue) {
 		t.Errorf("where one Region denies: %+v, %v", got, err)
 	}
-	look("aws", "333333333333", "no role")
+	check("aws", "333333333333", "no role")
 	assumed = nil
-	look("aws", "111111111111", "")
+	check("aws", "111111111111", "")
 	if assumed != nil {
-		t.Errorf("the guard's own account was looked at")
+		t.Errorf("the guard's own account was checked")
 	}
 }
 

@@ -23,7 +23,7 @@ const (
 
 // firstDay is the bootstrap: root signs in, gets MFA, makes the first
 // administrator and is not used again; the administrator settles in.
-func (t *teller) firstDay() {
+func (t *builder) firstDay() {
 	begin := at(0, "08:58:11")
 	r := root(begin, "ASIAIOSFODNN7ROOTEX1", "false", office, browser)
 	t.signIn(begin, r, "ConsoleLogin", "Success", loginData("No", ""))
@@ -67,7 +67,7 @@ func (t *teller) firstDay() {
 }
 
 // secondUser is dana, who gets console access and never MFA.
-func (t *teller) secondUser() {
+func (t *builder) secondUser() {
 	signedIn := at(1, "08:40:00")
 	a := user("admin", adminID, "ASIAI44QH8DHBADMINE3", signedIn, "true", office, browser)
 	t.signIn(signedIn, a, "ConsoleLogin", "Success", loginData("Yes", adminApp))
@@ -91,7 +91,7 @@ func (t *teller) secondUser() {
 }
 
 // everydayLife is the noise of a month, with the near-misses in it.
-func (t *teller) everydayLife() {
+func (t *builder) everydayLife() {
 	instance := func(created time.Time) who {
 		return role(Account, "web-server", "i-0a1b2c3d4e5f67890", "AROADBQP57FF2WEBEXAMPLE", webKey, created, "192.0.2.81",
 			"aws-sdk-go-v2/1.41.0 os/linux lang/go#1.26")
@@ -136,19 +136,19 @@ func (t *teller) everydayLife() {
 }
 
 // createUser adds the call that makes an IAM user.
-func (t *teller) createUser(when time.Time, by who, name, id string) {
+func (t *builder) createUser(when time.Time, by who, name, id string) {
 	t.call(when, by, "iam", "CreateUser", params{"userName": name}, params{"user": params{
 		"path": "/", "userName": name, "userId": id, "arn": "arn:aws:iam::" + Account + ":user/" + name, "createDate": date(when)}})
 }
 
 // createLoginProfile adds the call that gives a user a console password.
-func (t *teller) createLoginProfile(when time.Time, by who, name string, reset bool) {
+func (t *builder) createLoginProfile(when time.Time, by who, name string, reset bool) {
 	t.call(when, by, "iam", "CreateLoginProfile", params{"userName": name, "passwordResetRequired": reset},
 		params{"loginProfile": params{"userName": name, "passwordResetRequired": reset, "createDate": date(when)}})
 }
 
 // takeover is the attack: guesses, a stolen mailbox, and what is done with root.
-func (t *teller) takeover() {
+func (t *builder) takeover() {
 	const day = 37
 	guess := root(time.Time{}, "", "", stranger, otherBrowser)
 	guess.ARN = ""
@@ -198,7 +198,7 @@ func (t *teller) takeover() {
 
 // mine is the burst: in each of ten Regions a key pair, a security group and
 // instances, 40 calls in four minutes. A second trail delivers some of them again.
-func (t *teller) mine(begin time.Time, by func(int) who) {
+func (t *builder) mine(begin time.Time, by func(int) who) {
 	regions := []string{"us-east-1", "us-east-2", "us-west-2", "ca-central-1", "eu-west-1", "eu-central-1", "eu-north-1", "ap-northeast-1",
 		"ap-southeast-2", "sa-east-1"}
 	for i, region := range regions {
@@ -228,7 +228,7 @@ func (t *teller) mine(begin time.Time, by func(int) who) {
 
 // aftermath is the response team, working as the member's root user through
 // sts:AssumeRoot. The member's records do not say assumedRoot; the key shows.
-func (t *teller) aftermath() {
+func (t *builder) aftermath() {
 	const day = 37
 	responder := role(Security, "incident-response", "riley", "AROADBQP57FF2RESPEXAMPLE", "ASIADBQP57FF2RESPXMP", at(day, "03:20:00"), opsRoom,
 		cli)
@@ -255,7 +255,7 @@ func (t *teller) aftermath() {
 
 // identityCenter is the move to IAM Identity Center: it makes an administrator's
 // role in the account, sam signs in by it, and the IAM users of the first days go.
-func (t *teller) identityCenter() {
+func (t *builder) identityCenter() {
 	const day = 39
 	const adminSet = "AWSReservedSSO_AdministratorAccess_0f1e2d3c4b5a6978"
 	manager := role(Security, "incident-response", "riley", "AROADBQP57FF2RESPEXAMPLE", "ASIADBQP57FF2RESPXM2", at(day, "09:00:00"), opsRoom,

@@ -46,20 +46,20 @@ const (
 	intruderID = "AIDAI44QH8DHBSYNEXMPL"
 )
 
-// teller collects the records.
-type teller struct{ records []record }
+// builder collects the records.
+type builder struct{ records []record }
 
 // Write writes the story as one CloudTrail log file, {"Records":[…]}.
 func Write(w io.Writer) error {
-	if err := json.NewEncoder(w).Encode(map[string][]record{"Records": tell()}); err != nil {
+	if err := json.NewEncoder(w).Encode(map[string][]record{"Records": records()}); err != nil {
 		return fmt.Errorf("writing the story: %w", err)
 	}
 	return nil
 }
 
-// report shows the whole story, in the order of its log file.
-func tell() []record {
-	var t teller
+// records are the whole story, in the order of its log file.
+func records() []record {
+	var t builder
 	t.firstDay()
 	t.secondUser()
 	t.everydayLife()
@@ -123,7 +123,7 @@ func role(account, roleName, sessionName, roleID, key string, created time.Time,
 }
 
 // call adds an API call and returns it for what is particular to it.
-func (t *teller) call(when time.Time, by who, service, name string, request, response any) *record {
+func (t *builder) call(when time.Time, by who, service, name string, request, response any) *record {
 	n := len(t.records)
 	host := service + ".us-east-1.amazonaws.com"
 	if service == "iam" {
@@ -145,12 +145,12 @@ func (t *teller) call(when time.Time, by who, service, name string, request, res
 }
 
 // read adds a call that changes nothing.
-func (t *teller) read(when time.Time, by who, service, name string, request any) {
+func (t *builder) read(when time.Time, by who, service, name string, request any) {
 	t.call(when, by, service, name, request, nil).ReadOnly = true
 }
 
 // signIn adds an event of the sign-in service.
-func (t *teller) signIn(when time.Time, by who, name, result string, data map[string]any) {
+func (t *builder) signIn(when time.Time, by who, name, result string, data map[string]any) {
 	r := t.call(when, by, "signin", name, nil, params{name: result})
 	r.EventType = "AwsConsoleSignIn"
 	r.AdditionalEventData = data

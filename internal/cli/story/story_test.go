@@ -31,7 +31,7 @@ func TestWriteIsTheSameEveryTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(a.Bytes(), b.Bytes()) {
-		t.Error("two tellings differ")
+		t.Error("two stories differ")
 	}
 }
 

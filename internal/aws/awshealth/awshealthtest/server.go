@@ -1,5 +1,5 @@
 // Package awshealthtest is the AWS that a deployed rootguard is in, for tests of
-// what looks after it: CloudTrail's trails, EventBridge's rules and bus, Lambda's
+// what watches it: CloudTrail's trails, EventBridge's rules and bus, Lambda's
 // functions and KMS's keys, over HTTP, so that the real SDK clients are what is
 // tested. Queues, topics and tables are in packages sqstest, snstest and dynamotest.
 package awshealthtest
