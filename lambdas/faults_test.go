@@ -172,7 +172,7 @@ func TestSweepIsKilled(t *testing.T) {
 			}
 			users, _, copies := c.missing(t)
 			if users != 1 || copies > 1 || c.stillDue(t) != 0 {
-				t.Errorf("killed at request %d, done %v: %d users told of, %d copies, %d still due", n, done, users, copies, c.stillDue(t))
+				t.Errorf("killed at request %d, done %v: %d users alerted, %d copies, %d still due", n, done, users, copies, c.stillDue(t))
 			}
 			copied += copies
 		}
@@ -234,7 +234,7 @@ func TestSweepOfMany(t *testing.T) {
 	}
 	handled(t, f, scheduled(at.Add(20*time.Minute)))
 	if users, alerts, copies := c.missing(t); users != n || alerts > 11+runs || copies != 0 {
-		t.Errorf("%d runs told of %d users in %d alerts, %d copies; want %d in ten and a roll-up a run, and none", runs, users, alerts, copies, n)
+		t.Errorf("%d runs alerted %d users in %d alerts, %d copies; want %d in ten and a roll-up a run, and none", runs, users, alerts, copies, n)
 	}
 	rss, err := f.MaxRSS()
 	if err != nil {
@@ -260,7 +260,7 @@ func TestUndeliveredAtMember(t *testing.T) {
 	c.iam.Set(member, iamtest.Account{Summary: well})
 	sweep := c.start(t, "sweep")
 	now := time.Date(2025, 3, 5, 0, 0, 0, 0, time.UTC)
-	pass := func(hours int) (told []string) {
+	pass := func(hours int) (alerts []string) {
 		t.Helper()
 		for range hours * 2 {
 			now = now.Add(30 * time.Minute)
@@ -268,18 +268,18 @@ func TestUndeliveredAtMember(t *testing.T) {
 		}
 		for _, a := range c.alerts(t) {
 			if f := a.Finding; f.Target.Resource == "queue.forward" {
-				told = append(told, fmt.Sprintf("%s %s %s %s", f.ID, a.AccountName, f.Region, strings.TrimPrefix(f.Detail, "Events of this account that ")))
+				alerts = append(alerts, fmt.Sprintf("%s %s %s %s", f.ID, a.AccountName, f.Region, strings.TrimPrefix(f.Detail, "Events of this account that ")))
 			}
 		}
-		return told
+		return alerts
 	}
-	if told := pass(2); len(told) != 0 {
-		t.Errorf("told %q", told)
+	if alerts := pass(2); len(alerts) != 0 {
+		t.Errorf("alerts: %q", alerts)
 	}
 	c.queues.Send(config.ForwardQueue("rootguard"), "an event")
-	told := pass(3)
-	if len(told) != 2 || !strings.HasPrefix(told[0], "guard.unhealthy billing us-east-1 EventBridge could not send to rootguard wait in a queue, about 1.") ||
-		!strings.Contains(told[1], "--queue https://sqs.eu-north-1.amazonaws.com/"+member+"/rootguard-forward-undelivered") {
-		t.Errorf("told %q", told)
+	alerts := pass(3)
+	if len(alerts) != 2 || !strings.HasPrefix(alerts[0], "guard.unhealthy billing us-east-1 EventBridge could not send to rootguard wait in a queue, about 1.") ||
+		!strings.Contains(alerts[1], "--queue https://sqs.eu-north-1.amazonaws.com/"+member+"/rootguard-forward-undelivered") {
+		t.Errorf("alerts: %q", alerts)
 	}
 }

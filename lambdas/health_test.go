@@ -54,7 +54,7 @@ func TestHealth(t *testing.T) {
 		did, _ := logs[0]["health"].(map[string]any)
 		return did
 	}
-	told := func(want ...string) {
+	alerted := func(want ...string) {
 		t.Helper()
 		for _, arn := range []string{topic, escalation} {
 			got := []string{}
@@ -72,7 +72,7 @@ func TestHealth(t *testing.T) {
 			t.Fatalf("run %d of a guard that is well: %v", i, did)
 		}
 	}
-	told()
+	alerted()
 	logs := functions["iamuser"].Logs()
 	if got, _ := logs[len(logs)-1]["heartbeat"].(map[string]any); got["result"] != "recorded" || logs[len(logs)-1]["HeartbeatLatency"] == nil {
 		t.Errorf("log of a heartbeat: %v", logs[len(logs)-1])
@@ -91,7 +91,7 @@ func TestHealth(t *testing.T) {
 	c.rest.Rules["rootguard-root-sign-in"].State = "DISABLED"
 	c.rest.Unlock()
 	run()
-	told("[HIGH] Guardrail unhealthy: EventBridge rule root-sign-in")
+	alerted("[HIGH] Guardrail unhealthy: EventBridge rule root-sign-in")
 	var a struct {
 		Finding struct {
 			NextStep string `json:"next_step"`
@@ -104,7 +104,7 @@ func TestHealth(t *testing.T) {
 	for range 3 {
 		run()
 	}
-	told("[HIGH] Guardrail unhealthy: EventBridge rule root-sign-in", "[HIGH] Guardrail unhealthy: no heartbeat from function iamuser")
+	alerted("[HIGH] Guardrail unhealthy: EventBridge rule root-sign-in", "[HIGH] Guardrail unhealthy: no heartbeat from function iamuser")
 	for len(onBus) > 0 {
 		<-onBus
 	}
@@ -118,7 +118,7 @@ func TestHealth(t *testing.T) {
 	for range 4 {
 		run()
 	}
-	told("[HIGH] Guardrail unhealthy: EventBridge rule root-sign-in", "[HIGH] Guardrail unhealthy: no heartbeat from function iamuser",
+	alerted("[HIGH] Guardrail unhealthy: EventBridge rule root-sign-in", "[HIGH] Guardrail unhealthy: no heartbeat from function iamuser",
 		"[INFO] Guardrail healthy again: EventBridge rule root-sign-in", "[INFO] Guardrail healthy again: heartbeat of function iamuser")
 }
 
@@ -149,7 +149,7 @@ func TestMalformedMessages(t *testing.T) {
 			}
 		}
 	}
-	told := func(want ...string) {
+	alerted := func(want ...string) {
 		t.Helper()
 		got := []string{}
 		for _, m := range c.topic.On(topic) {
@@ -166,11 +166,11 @@ func TestMalformedMessages(t *testing.T) {
 	for range 3 {
 		run(5 * time.Minute)
 	}
-	told("[HIGH] Guardrail unhealthy: events could not be handled")
+	alerted("[HIGH] Guardrail unhealthy: events could not be handled")
 	for range 3 {
 		run(24 * time.Hour)
 	}
-	told("[HIGH] Guardrail unhealthy: events could not be handled")
+	alerted("[HIGH] Guardrail unhealthy: events could not be handled")
 	if n := len(c.queues.Bodies("failed")); n != 1 {
 		t.Errorf("%d messages on the queue, want 1", n)
 	}

@@ -130,17 +130,17 @@ func TestAnnounced(t *testing.T) {
 	}
 	tick(t, sweep, now.Add(66*time.Minute))
 	tick(t, sweep, now.Add(66*time.Minute))
-	var recaps []string
+	var summaries []string
 	for _, a := range c.alerts(t) {
 		if a.Finding.Title == "Announced root use ended" {
-			recaps = append(recaps, a.Finding.Detail)
+			summaries = append(summaries, a.Finding.Detail)
 		}
 	}
 	want := fmt.Sprintf("Announcement %s from %s until %s, owner alice; opened by (not named); reason: OPS-17. Root: 2 sign-ins, 0 calls in 0 sessions."+
 		" Findings: root.signin 1, root.signin.no_mfa 1. Not lowered: 1, which have alerts of their own.",
 		e.ID, e.From.Format(time.RFC3339), e.Until.Format(time.RFC3339))
-	if len(recaps) != 1 || recaps[0] != want {
-		t.Errorf("recaps: %q\nwant %q", recaps, want)
+	if len(summaries) != 1 || summaries[0] != want {
+		t.Errorf("summaries: %q\nwant %q", summaries, want)
 	}
 }
 

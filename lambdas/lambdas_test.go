@@ -747,7 +747,7 @@ func TestSweep(t *testing.T) {
 	handled(t, sweep, []byte(schedule))
 	want(t, c, created, password, missing, added, closed)
 	if due, err := c.store.Deadlines().Due(t.Context(), time.Now().Add(10000*time.Hour), 5); err != nil || len(due) != 0 {
-		t.Errorf("still to be looked at: %+v, %v", due, err)
+		t.Errorf("still to be checked: %+v, %v", due, err)
 	}
 	logs := sweep.Logs()
 	group := func(i int) map[string]any { g, _ := logs[i]["sweep"].(map[string]any); return g }
@@ -773,10 +773,10 @@ func scheduled(at time.Time) []byte {
 	return fmt.Appendf(nil, `{"version":"0","id":"t","detail-type":"Scheduled Event","source":"aws.events","time":%q,"detail":{}}`, at.UTC().Format(time.RFC3339))
 }
 
-// TestLooks follows a first deployment: root and users that were there before it,
+// TestFirstDeployment follows a first deployment: root and users that were there before it,
 // in the guard's own account and in a member's, are found, reported when it is
 // time, and closed; an account that is closed is dropped.
-func TestLooks(t *testing.T) {
+func TestFirstDeployment(t *testing.T) {
 	t.Parallel()
 	testenv.Soak(t)
 	const role = "rootguard-member"
@@ -846,9 +846,9 @@ func TestLooks(t *testing.T) {
 	pass(2)
 	want(rootMFA, rootKey, evePending, bobPending, eve, bob, bob, "info root.mfa.missing hub ", "info user.mfa.missing hub eve")
 	pass(25)
-	told := strings.Join(c.findings(t), "\n")
-	if !strings.Contains(told, "user.mfa.missing/"+member+"/AIDABOB/") || strings.Contains(told, "guard.unhealthy") {
-		t.Errorf("alerts:\n%s", told)
+	alerted := strings.Join(c.findings(t), "\n")
+	if !strings.Contains(alerted, "user.mfa.missing/"+member+"/AIDABOB/") || strings.Contains(alerted, "guard.unhealthy") {
+		t.Errorf("alerts:\n%s", alerted)
 	}
 
 	// What is on record is not recorded again.
@@ -863,7 +863,7 @@ func TestLooks(t *testing.T) {
 	pass(48)
 	due, err := c.store.Checks().Of(accountcheck.KindRoot).Due(t.Context(), p.now.Add(1000*time.Hour), 10)
 	if err != nil || len(due) != 1 || due[0].Account != account {
-		t.Errorf("looked at: %+v, %v", due, err)
+		t.Errorf("checked: %+v, %v", due, err)
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 )
 
 // TestRoutes runs the deployed functions with routes by unit and tag: an alert names
-// the routes of its account as AWS Organizations last told them, and goes out whether
+// the routes of its account as AWS Organizations last reported them, and goes out whether
 // that answers or not.
 func TestRoutes(t *testing.T) {
 	t.Parallel()

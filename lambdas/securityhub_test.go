@@ -33,10 +33,10 @@ func TestSecurityHub(t *testing.T) {
 	hub := securityhubtest.New(t, account)
 	c.env["AWS_ENDPOINT_URL_SECURITYHUB"] = hub.URL
 	root, export := c.start(t, "rootactivity"), c.start(t, "securityhub")
-	var told int
+	var sent int
 	deliver := func(f func(*testing.T, *lambdatest.Function, []byte)) {
 		t.Helper()
-		for _, m := range c.topic.On(topic)[told:] {
+		for _, m := range c.topic.On(topic)[sent:] {
 			f(t, export, notification(t, m, time.Now()))
 		}
 	}
@@ -65,7 +65,7 @@ func TestSecurityHub(t *testing.T) {
 	if resource := found[0]["Resources"].([]any)[0].(map[string]any); resource["Id"] != "AWS::::Account:"+member {
 		t.Errorf("resource: %v", resource)
 	}
-	told = len(c.topic.On(topic))
+	sent = len(c.topic.On(topic))
 
 	// What no retry cures says so, and is kept by Lambda all the same.
 	hub.Refuse("rootguard/root.signin.no_mfa/"+account+"/e-2", "InvalidInput")

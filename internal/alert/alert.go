@@ -107,7 +107,7 @@ type Published struct {
 // Escalates reports whether an alert is for those too who get only the worst
 // alone: a critical one, what says that one is less, root use being announced, alerts
 // being suppressed or an incident being looked after, and whatever is reported about rootguard's own health,
-// since the way to everybody else may be what is ill.
+// since the way to the other receivers may be what fails.
 func Escalates(a Alert) bool {
 	f := &a.Finding
 	return f.Severity >= detect.Critical || (f.ID == detect.RootUseAnnounced || f.ID == detect.AlertsSuppressed) && f.Severity > detect.Info ||

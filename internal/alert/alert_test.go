@@ -21,7 +21,7 @@ import (
 	"rootguard/internal/testenv"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "write the golden files again")
 
 const browser = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/134.0.0.0 Safari/537.36 Edg/134.0.0.0"
 
@@ -222,7 +222,7 @@ func TestGolden(t *testing.T) {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(string(want), b.String()); diff != "" {
-				t.Errorf("golden file differs (-want +got); -update writes it anew:\n%s", diff)
+				t.Errorf("golden file differs (-want +got); -update writes it again:\n%s", diff)
 			}
 			check(t, a)
 		})
@@ -341,7 +341,7 @@ func checkJSON(tb testing.TB, a Alert) {
 	}
 	events := func(a Alert) int { _, n := rest(a, 0); return n }
 	if events(back) != events(a) {
-		tb.Errorf("body tells of %d events in actions, the alert of %d", events(back), events(a))
+		tb.Errorf("body has %d events in actions, the alert of %d", events(back), events(a))
 	}
 }
 
@@ -722,7 +722,7 @@ func TestSchemaIsDocumented(t *testing.T) {
 				t.Errorf("%s.%s has no JSON name", typ, field.Name)
 			}
 			if !words[name] {
-				t.Errorf("doc.go does not tell of %q", name)
+				t.Errorf("doc.go does not name %q", name)
 			}
 			ft := field.Type
 			if ft.Kind() == reflect.Slice || ft.Kind() == reflect.Pointer {

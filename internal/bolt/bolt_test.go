@@ -426,9 +426,9 @@ func TestHandlingAgainAlertsNothing(t *testing.T) {
 			if diff := cmp.Diff(map[guard.Disposition]int{guard.Duplicate: 250}, run()); diff != "" {
 				t.Errorf("again (-want +got):\n%s", diff)
 			}
-			told := pub.Published()
-			if len(told) != 2 || told[1].Kind != alert.RollUp || told[1].Count != 249 {
-				t.Errorf("%d alerts: %+v", len(told), told)
+			sent := pub.Published()
+			if len(sent) != 2 || sent[1].Kind != alert.RollUp || sent[1].Count != 249 {
+				t.Errorf("%d alerts: %+v", len(sent), sent)
 			}
 		})
 	}
@@ -472,17 +472,17 @@ func TestDeathInABatch(t *testing.T) {
 		if _, err := g.Flush(t.Context(), t0.Add(time.Hour)); err != nil {
 			t.Fatal(err)
 		}
-		told := map[string]int{}
+		sent := map[string]int{}
 		counted := 0
 		for _, a := range out.Published() {
-			if told[a.ID]++; told[a.ID] == 1 {
+			if sent[a.ID]++; sent[a.ID] == 1 {
 				counted += max(1, a.Count)
 			}
 		}
 		if counted != records {
-			t.Errorf("died after %d: told of %d events, want %d", died, counted, records)
+			t.Errorf("died after %d: alerted %d events, want %d", died, counted, records)
 		}
-		for id, n := range told {
+		for id, n := range sent {
 			if n > 2 {
 				t.Errorf("died after %d: alert %s was sent %d times", died, id, n)
 			}

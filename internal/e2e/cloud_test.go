@@ -427,7 +427,7 @@ func (c *cloud) waiting(output string) string {
 		QueueUrl: aws.String(c.output(output)), AttributeNames: []sqstypes.QueueAttributeName{sqstypes.QueueAttributeNameApproximateNumberOfMessages},
 	})
 	if err != nil {
-		c.t.Fatalf("looking at the queue %s: %v", output, err)
+		c.t.Fatalf("checking the queue %s: %v", output, err)
 	}
 	return out.Attributes["ApproximateNumberOfMessages"]
 }

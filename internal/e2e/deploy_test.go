@@ -357,7 +357,7 @@ var passedOver = map[string]string{
 // unsupported is what moto logs of a type that its CloudFormation passes over.
 var unsupported = regexp.MustCompile(`No Moto CloudFormation support for (\S+)`)
 
-// complete makes what moto's CloudFormation passed over, and fails on a type
+// complete makes what moto's CloudFormation skipped, and fails on a type
 // that passedOver does not name.
 func (d *deployment) complete(ctx context.Context, s *stack, motoLog string) error {
 	log, err := os.ReadFile(motoLog)

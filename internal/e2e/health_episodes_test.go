@@ -26,7 +26,7 @@ func TestHealthEpisodes(t *testing.T) {
 		}
 	}
 	var want []string
-	told := func(of, severity string) {
+	alerted := func(of, severity string) {
 		t.Helper()
 		want = append(want, "guard.unhealthy "+of+" "+severity)
 		all := c.alerts()
@@ -67,7 +67,7 @@ func TestHealthEpisodes(t *testing.T) {
 	}
 	rule("rootguard-root-sign-in", false)
 	runs(2)
-	told("rule.root-sign-in", "high")
+	alerted("rule.root-sign-in", "high")
 	fix := "aws events enable-rule --region " + region + " --name rootguard-root-sign-in"
 	if step := c.alerts()[0].Finding.NextStep; step != fix {
 		t.Errorf("the next step is %q, want %q", step, fix)
@@ -75,29 +75,29 @@ func TestHealthEpisodes(t *testing.T) {
 	doctor(5, "fix: "+fix)
 	rule("rootguard-root-sign-in", true)
 	runs(2)
-	told("rule.root-sign-in", "info")
+	alerted("rule.root-sign-in", "info")
 
 	trails := cloudtrail.NewFromConfig(c.d.aws)
 	if _, err := trails.StopLogging(c.ctx, &cloudtrail.StopLoggingInput{Name: aws.String("management-events")}); err != nil {
 		t.Fatal(err)
 	}
 	runs(1)
-	told("trail", "critical")
+	alerted("trail", "critical")
 	if _, err := trails.StartLogging(c.ctx, &cloudtrail.StartLoggingInput{Name: aws.String("management-events")}); err != nil {
 		t.Fatal(err)
 	}
 	runs(2)
-	told("trail", "info")
+	alerted("trail", "info")
 
 	// No event comes out at one function, which nothing but the heartbeat shows.
 	rule("rootguard-heartbeat-iamuser", false)
 	runs(1)
-	told("rule.heartbeat-iamuser", "high")
+	alerted("rule.heartbeat-iamuser", "high")
 	runs(5) // a heartbeat each 15 minutes, that is late after 10
-	told("heartbeat.iamuser", "high")
+	alerted("heartbeat.iamuser", "high")
 	rule("rootguard-heartbeat-iamuser", true)
 	runs(2)
-	told("rule.heartbeat-iamuser", "info")
+	alerted("rule.heartbeat-iamuser", "info")
 	runs(5)
-	told("heartbeat.iamuser", "info")
+	alerted("heartbeat.iamuser", "info")
 }

@@ -56,7 +56,7 @@ func TestAnnouncedRootUse(t *testing.T) {
 	want := []string{announced, "root.signin low " + account, "root.use.announced info " + account}
 	c.wantAlerts(want...)
 	if f := c.alerts()[2].Finding; f.Title != "Announced root use ended" || !strings.Contains(f.Detail, "Root: 1 sign-in,") {
-		t.Errorf("recap: %s: %s", f.Title, f.Detail)
+		t.Errorf("summary: %s: %s", f.Title, f.Detail)
 	}
 
 	// Outside, though it comes late: as loud as ever.

@@ -307,7 +307,7 @@ func TestDayTwo(t *testing.T) {
 	}
 }
 
-// TestMembers has the functions look into member accounts by the roles that are
+// TestMembers has the functions check member accounts by the roles that are
 // deployed, for what events there say.
 func TestMembers(t *testing.T) {
 	c, o := organized(t)

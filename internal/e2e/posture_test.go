@@ -101,14 +101,14 @@ func TestRootRegression(t *testing.T) {
 	pass(2 * time.Hour)
 	step(bootstrap.RootMFA, bootstrap.Regressed)
 	step(bootstrap.RootKeysAbsent, bootstrap.Regressed)
-	told := map[string]int{}
+	alerted := map[string]int{}
 	for _, a := range c.found() {
-		told[string(a.Finding.ID)]++
+		alerted[string(a.Finding.ID)]++
 		if !strings.Contains(a.Finding.Detail, "No event was delivered") {
 			t.Errorf("%s says: %s", a.Finding.ID, a.Finding.Detail)
 		}
 	}
-	if diff := cmp.Diff(map[string]int{"root.mfa.removed": 1, "root.access_key.created": 1}, told); diff != "" {
+	if diff := cmp.Diff(map[string]int{"root.mfa.removed": 1, "root.access_key.created": 1}, alerted); diff != "" {
 		t.Errorf("alerts (-want +got):\n%s", diff)
 	}
 

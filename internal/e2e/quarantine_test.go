@@ -169,19 +169,19 @@ func TestQuarantine(t *testing.T) {
 	eve, frank := q.users["eve"], q.users["frank"]
 
 	q.announced("eve", "frank", "heidi")
-	told := []string{"announced high eve", "announced high frank", "announced high heidi"}
-	q.want(told...)
+	alerted := []string{"announced high eve", "announced high frank", "announced high heidi"}
+	q.want(alerted...)
 	q.run(time.Hour)
-	q.want(told...)
+	q.want(alerted...)
 	q.attached()
 	q.run(time.Hour + 10*time.Minute)
-	told = append(told, "done high eve", "done high frank", "done high heidi")
-	q.want(told...)
+	alerted = append(alerted, "done high eve", "done high frank", "done high heidi")
+	q.want(alerted...)
 	q.attached("eve", "frank", "heidi")
 	q.dated = q.last.Add(time.Hour + 10*time.Minute)
 	q.recorded()
 	q.run(time.Hour + 20*time.Minute)
-	q.want(told...)
+	q.want(alerted...)
 
 	if text := q.rootguard("status", "--aws"); text.code != 0 || text.stderr != "" || strings.Count(text.stdout, "quarantined since ") != 3 {
 		t.Errorf("status --aws: %+v", text)
@@ -193,8 +193,8 @@ func TestQuarantine(t *testing.T) {
 	q.dated = q.last.Add(time.Hour + 30*time.Minute)
 	q.handled(q.deliver(frank.enableMFA()))
 	q.run(time.Hour + 45*time.Minute)
-	told = append(told, "user.released info frank")
-	q.want(told...)
+	alerted = append(alerted, "user.released info frank")
+	q.want(alerted...)
 	q.attached("eve", "heidi")
 	q.statusSays("frank", false)
 
@@ -205,8 +205,8 @@ func TestQuarantine(t *testing.T) {
 	}
 	q.handled(q.deliver(q.event("iam.amazonaws.com", "DetachUserPolicy", map[string]any{"requestParameters": map[string]any{"userName": name, "policyArn": policy}})))
 	q.run(2*time.Hour + 30*time.Minute)
-	told = append(told, "guard.tampered critical "+policy, "user.released info heidi")
-	q.want(told...)
+	alerted = append(alerted, "guard.tampered critical "+policy, "user.released info heidi")
+	q.want(alerted...)
 	q.attached("eve")
 
 	// The command, which has the real clock.
@@ -218,8 +218,8 @@ func TestQuarantine(t *testing.T) {
 	if done := q.rootguard(args...); done.code != 0 || done.stderr != "" || !strings.Contains(done.stdout, "eve of account "+q.d.account+" is out of quarantine") {
 		t.Errorf("release: %+v", done)
 	}
-	told = append(told, "user.released info eve")
-	q.want(told...)
+	alerted = append(alerted, "user.released info eve")
+	q.want(alerted...)
 	q.attached()
 	q.statusSays("eve", false)
 	if again := q.rootguard(args...); again.code != 1 || again.stdout != "" || !strings.Contains(again.stderr, "neither quarantined nor about to be: it was released before") {
@@ -236,16 +236,16 @@ func TestQuarantine(t *testing.T) {
 	for _, after := range []time.Duration{20 * time.Minute, day, 6 * day} {
 		q.run(released + after)
 	}
-	q.want(told...)
+	q.want(alerted...)
 	q.attached()
 	q.run(released + 7*day + 5*time.Minute)
 	q.run(released + 7*day + 10*time.Minute)
-	told = append(told, "announced high eve", "announced high heidi")
-	q.want(told...)
+	alerted = append(alerted, "announced high eve", "announced high heidi")
+	q.want(alerted...)
 	eve.enableMFA() // its event gets lost
 	q.run(released + 7*day + 2*time.Hour)
-	told = append(told, "user.released info eve", "done high heidi")
-	q.want(told...)
+	alerted = append(alerted, "user.released info eve", "done high heidi")
+	q.want(alerted...)
 	q.attached("heidi")
 	for _, action := range []string{"AttachUserPolicy", "DetachUserPolicy"} {
 		for _, made := range q.calls("iam", action) {
@@ -284,13 +284,13 @@ func (q *quarantined) statusSays(name string, want bool) {
 func TestQuarantineFaults(t *testing.T) {
 	q := pastReminders(t, quarantineOn, "eve")
 	q.announced("eve")
-	told := []string{"announced high eve"}
-	q.want(told...)
+	alerted := []string{"announced high eve"}
+	q.want(alerted...)
 
 	// Attached, and neither the function nor anybody else hears of it.
 	lost := q.fault(fault{service: "iam", action: "AttachUserPolicy", times: always, after: true})
 	q.handled(q.tick(q.last.Add(70 * time.Minute)))
-	q.want(told...)
+	q.want(alerted...)
 	q.attached("eve")
 	q.repair(lost)
 	down := q.fault(fault{service: "sns", action: "Publish", times: always, status: http.StatusInternalServerError, code: "InternalError"})
@@ -301,11 +301,11 @@ func TestQuarantineFaults(t *testing.T) {
 	}) {
 		t.Errorf("with SNS down: %+v", got)
 	}
-	q.want(told...)
+	q.want(alerted...)
 	q.repair(down)
 	q.run(90 * time.Minute)
-	told = append(told, "done high eve")
-	q.want(told...)
+	alerted = append(alerted, "done high eve")
+	q.want(alerted...)
 
 	q.dated = q.last.Add(100 * time.Minute)
 	q.handled(q.deliver(q.users["eve"].enableMFA()))
@@ -316,8 +316,8 @@ func TestQuarantineFaults(t *testing.T) {
 	for _, after := range []time.Duration{130 * time.Minute, 150 * time.Minute, 2 * day} {
 		q.run(after)
 	}
-	told = append(told, "user.released info eve")
-	q.want(told...)
+	alerted = append(alerted, "user.released info eve")
+	q.want(alerted...)
 	q.attached()
 }
 

@@ -607,7 +607,7 @@ func (e *emulation) cloud(t *testing.T, w *world, d *deployment) *cloud {
 	return c
 }
 
-// refresh reads what is deployed, and makes what moto passed over.
+// refresh reads what is deployed, and makes what moto skipped.
 func (d *deployment) refresh(ctx context.Context, motoLog string) error {
 	d.stacks = map[string]*stack{}
 	for _, at := range append(strings.Split(regionsOfRelease, ","), region) {

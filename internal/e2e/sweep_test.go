@@ -33,22 +33,22 @@ func TestSweepsOverlap(t *testing.T) {
 	wg.Go(sweep)
 	publishing.wait(t)
 	wg.Go(sweep)
-	time.Sleep(time.Second) // it is on its way, or done but for the user being told
+	time.Sleep(time.Second) // it is on its way, or done but for the alert about the user
 	publishing.release()
 	wg.Wait()
 	sweep()
-	told := map[string]int{}
+	alerted := map[string]int{}
 	for _, a := range c.alerts()[n:] {
 		for _, one := range alert.Each(a.Alert) {
-			told[fmt.Sprintf("%s %s %s", one.Finding.ID, one.Finding.Severity, one.Finding.Target.UserName)]++
+			alerted[fmt.Sprintf("%s %s %s", one.Finding.ID, one.Finding.Severity, one.Finding.Target.UserName)]++
 		}
 	}
 	for i := range n {
-		if line := fmt.Sprintf("user.mfa.missing high user%d", i); told[line] != 1 {
-			t.Errorf("%q came %d times", line, told[line])
+		if line := fmt.Sprintf("user.mfa.missing high user%d", i); alerted[line] != 1 {
+			t.Errorf("%q came %d times", line, alerted[line])
 		}
 	}
-	if len(told) != n {
-		t.Errorf("alerts: %v", told)
+	if len(alerted) != n {
+		t.Errorf("alerts: %v", alerted)
 	}
 }

@@ -73,7 +73,7 @@ type Expected struct {
 	Digest    bool                // a digest names what fails
 }
 
-// Ports are what a Checker looks through.
+// Ports are what a Checker reads.
 type Ports struct {
 	Trails    Trails
 	Rules     Rules
@@ -139,7 +139,7 @@ func warn(why, fix string) verdict { return verdict{outcome: Warning, why: why, 
 
 func fail(why, fix string) verdict { return verdict{outcome: Failed, why: why, fix: fix} }
 
-// surely is a failure that needs no second look: no deployment makes it, as one
+// surely is a failure that needs no second check: no deployment makes it, as one
 // makes what is not there yet, and it does not pass by itself.
 func surely(why, fix string) verdict {
 	return verdict{outcome: Failed, why: why, fix: fix, certain: true}

@@ -1,4 +1,4 @@
-// Package health proves that rootguard works, by looking: that every link of
+// Package health checks that rootguard works: that every link of
 // the chain from CloudTrail to a person is there and as deployed, and that a
 // recorded call comes out at the functions.
 //

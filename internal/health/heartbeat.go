@@ -196,7 +196,7 @@ func (c *Checker) sweep(state State, unread error, at time.Time) check {
 			case unread != nil:
 				return unanswered(unread)
 			case state.At.IsZero():
-				return warn("The function "+name+" has not made these checks yet", "A new stack does within 5 minutes: look again then")
+				return warn("The function "+name+" has not made these checks yet", "A new stack does within 5 minutes: check again then")
 			case state.At.Sub(at) > minRunGap:
 				return warn("The state of the checks is dated "+stamp(state.At)+", which is yet to come",
 					"Check the clock here, and see who else writes the table "+c.want.Table)

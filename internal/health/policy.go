@@ -36,7 +36,7 @@ func (v *values) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
-// principal is whom a statement of a resource's policy is about.
+// principal is who a statement of a resource's policy is about.
 type principal struct {
 	All     bool // "*"
 	AWS     oneOrMore[string]

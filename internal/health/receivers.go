@@ -213,7 +213,7 @@ func (c *Checker) judgeUnsubscribe(arn string, r *Receivers) verdict {
 	if len(open) == 0 {
 		return well()
 	}
-	return warn(fmt.Sprintf("Whoever gets a message of the topic %s, or a forwarded one, can end the subscription by the link in it: %s%s",
+	return warn(fmt.Sprintf("Anyone who gets a message of the topic %s, or a forwarded one, can end the subscription by the link in it: %s%s",
 		nameOf(arn), strings.Join(open[:min(len(open), 5)], ", "), more(len(open)-5)), fix)
 }
 

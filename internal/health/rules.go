@@ -212,7 +212,7 @@ func (c *Checker) target(ctx context.Context, region, prefix string, w *wantedRu
 	}
 	if len(targets) > len(w.targets) {
 		return warn(fmt.Sprintf("The rule %s has %d targets, of which rootguard made %d", name, len(targets), len(w.targets)),
-			fmt.Sprintf("Look at them: aws events list-targets-by-rule --region %s --rule %s", w.region, name))
+			fmt.Sprintf("Check them: aws events list-targets-by-rule --region %s --rule %s", w.region, name))
 	}
 	return well()
 }

@@ -20,7 +20,7 @@ type RollUps interface {
 const (
 	unsentID = "rollups"
 	// unsentListed is how many roll-ups that are due are read. Those of old events are
-	// due at once, and may stand before one that has waited for long.
+	// due at once, and may be before one that has waited for long.
 	unsentListed = 50
 )
 

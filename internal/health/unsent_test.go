@@ -10,7 +10,7 @@ import (
 	"rootguard/internal/health"
 )
 
-// TestUnsent holds that a roll-up that no one sends is critical at the first look,
+// TestUnsent holds that a roll-up that no one sends is critical at the first check,
 // and an error of the run besides, and that one that came late is not.
 func TestUnsent(t *testing.T) {
 	r := newRig(t)

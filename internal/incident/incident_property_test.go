@@ -187,7 +187,7 @@ func TestEveryCriticalIncidentIsSentAgain(t *testing.T) {
 				r := rs[len(rs)-1]
 				in, _, err := s.Acknowledge(context.Background(), all[i].ID, wiretest.Bob)
 				switch {
-				case in.Ack == nil || in.Cycle != len(rs): // nothing came of it, or it was before the alert was enlisted
+				case in.Ack == nil || in.Cycle != len(rs): // nothing came of it, or it was before the alert was attached
 				case err == nil:
 					r.acked = true
 				default:
