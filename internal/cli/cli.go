@@ -157,15 +157,15 @@ func outcome(sys system, parsed *kong.Context, err error) int {
 	var wrong usageError
 	var malformed malformedError
 	var left leftError
-	var ill unhealthyError
+	var unhealthy unhealthyError
 	switch {
 	case err == nil:
 		return exitOK
 	case errors.As(err, &wrong):
 		return usage(sys, parsed, err)
-	case errors.As(err, &ill):
+	case errors.As(err, &unhealthy):
 		fmt.Fprintln(sys.stderr, "rootguard:", err)
-		return ill.code
+		return unhealthy.code
 	case errors.As(err, &malformed), errors.As(err, &left):
 		fmt.Fprintln(sys.stderr, "rootguard:", err)
 		return exitMalformed

@@ -75,11 +75,11 @@ func (c doctorCmd) Run(ctx context.Context, sys system) error {
 		if ctx.Err() != nil {
 			return d.interrupted(settings, results)
 		}
-		ill := verdictOf(results)
-		if ill == nil || !sys.now().Add(waitEvery).Before(until) {
-			return errors.Join(d.print(settings, results), ill)
+		unhealthy := verdictOf(results)
+		if unhealthy == nil || !sys.now().Add(waitEvery).Before(until) {
+			return errors.Join(d.print(settings, results), unhealthy)
 		}
-		d.progress.draw(ill.Error() + "; checking again until " + label.Time(until))
+		d.progress.draw(unhealthy.Error() + "; checking again until " + label.Time(until))
 		err := pause(ctx, waitEvery)
 		d.progress.clear()
 		if err != nil {
