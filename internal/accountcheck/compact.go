@@ -72,12 +72,12 @@ func (c *compaction) account(ctx context.Context, r Check) {
 	part, of := partOf(r.Cursor)
 	facts, of, err := c.part(ctx, r.Account, part, of)
 	if err != nil {
-		c.failRound(&r, fmt.Errorf("reading facts of account %s: %w", r.Account, err))
+		c.failCheck(&r, fmt.Errorf("reading facts of account %s: %w", r.Account, err))
 		return
 	}
 	plan := bootstrap.Compact(r.Account, facts, c.at)
 	if _, err := c.deps.Facts.Add(ctx, plan.Put); err != nil {
-		c.failRound(&r, fmt.Errorf("storing facts of account %s: %w", r.Account, err))
+		c.failCheck(&r, fmt.Errorf("storing facts of account %s: %w", r.Account, err))
 		return
 	}
 	left := len(plan.Drop)
@@ -88,7 +88,7 @@ func (c *compaction) account(ctx context.Context, r Check) {
 		removed, err := c.deps.FactRows.Remove(ctx, batch)
 		c.Removed += removed
 		if err != nil {
-			c.failRound(&r, fmt.Errorf("removing facts of account %s: %w", r.Account, err))
+			c.failCheck(&r, fmt.Errorf("removing facts of account %s: %w", r.Account, err))
 			return
 		}
 		left -= len(batch)

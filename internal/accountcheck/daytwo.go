@@ -70,7 +70,7 @@ func (k *Checker) CheckDayTwo(ctx context.Context, home HubAccount, reader DayTw
 
 // dayTwoChosen makes an account due where it was last checked for other steps.
 func (k *Checker) dayTwoChosen(ctx context.Context, account string, at time.Time) error {
-	r, err := k.schedule.round(ctx, account, KindDayTwo)
+	r, err := k.schedule.read(ctx, account, KindDayTwo)
 	if err != nil || r.Key != "" && (!r.Due.After(at) || r.Done.IsZero() || k.sameSteps(&r)) {
 		return err
 	}
@@ -129,7 +129,7 @@ func (d *dayTwoRun) batch(ctx context.Context, due []Check) {
 func (d *dayTwoRun) account(ctx context.Context, r Check, answers *daytwo.Answers, reads int) {
 	facts, err := d.deps.Facts.Facts(ctx, r.Account)
 	if err != nil {
-		d.failRound(&r, fmt.Errorf("reading facts of account %s: %w", r.Account, err))
+		d.failCheck(&r, fmt.Errorf("reading facts of account %s: %w", r.Account, err))
 		return
 	}
 	status := d.facts.Fold(r.Account, facts, d.at)
@@ -141,7 +141,7 @@ func (d *dayTwoRun) account(ctx context.Context, r Check, answers *daytwo.Answer
 		res, err := d.deps.Guard.Raise(ctx, dayTwoFinding(r.Account, now.DayTwo.Results, regressed, d.at))
 		if err != nil {
 			if !errors.Is(err, guard.ErrBusy) { // else another run is reporting it
-				d.failRound(&r, err)
+				d.failCheck(&r, err)
 			}
 			return
 		}

@@ -56,7 +56,7 @@ type Discovered struct {
 func (k *Checker) DiscoverAccounts(ctx context.Context, home HubAccount, org Organization, at time.Time) (Discovered, error) {
 	c := discovery{pass: pass{Checker: k, at: at}, home: home, org: org}
 	var err error
-	if c.row, err = c.schedule.round(ctx, home.Account, KindDiscovery); err != nil {
+	if c.row, err = c.schedule.read(ctx, home.Account, KindDiscovery); err != nil {
 		return Discovered{}, err
 	}
 	if c.row.Due.After(at) {
@@ -222,7 +222,7 @@ func (c *discovery) known(ctx context.Context, account string, is *Discovery) (g
 	if account != c.home.Account && !c.home.Members {
 		return gaps{}, nil // nothing can be asked there
 	}
-	r, err := c.schedule.round(ctx, account, KindRoot)
+	r, err := c.schedule.read(ctx, account, KindRoot)
 	switch {
 	case err != nil:
 		return gaps{}, err
@@ -239,11 +239,11 @@ func (c *discovery) known(ctx context.Context, account string, is *Discovery) (g
 	if r.QueueFailures >= queueChecks {
 		of.queueError = r.QueueError
 	}
-	if r, err = c.schedule.round(ctx, account, KindUsers); err != nil {
+	if r, err = c.schedule.read(ctx, account, KindUsers); err != nil {
 		return of, err
 	}
 	of.unreachable = r.Unanswered >= accountfacts.AlertAfter
-	r, err = c.schedule.round(ctx, account, KindReport)
+	r, err = c.schedule.read(ctx, account, KindReport)
 	switch {
 	case err != nil:
 		return of, err
@@ -254,13 +254,13 @@ func (c *discovery) known(ctx context.Context, account string, is *Discovery) (g
 	}
 	fresh := false // of a kind that no setting asked for until now
 	if len(c.settings.DayTwo) > 0 {
-		if r, err = c.schedule.round(ctx, account, KindDayTwo); err != nil {
+		if r, err = c.schedule.read(ctx, account, KindDayTwo); err != nil {
 			return of, err
 		}
 		fresh = r.Due.IsZero()
 	}
 	if len(c.settings.Routes) > 0 {
-		if r, err = c.schedule.round(ctx, account, KindRoutes); err != nil {
+		if r, err = c.schedule.read(ctx, account, KindRoutes); err != nil {
 			return of, err
 		}
 		of.unplaced = unplaced(&r, c.at)
@@ -289,7 +289,7 @@ func (c *discovery) enroll(ctx context.Context, account string, began time.Time)
 	return err
 }
 
-// enroll gives an account its rounds, where it has none. Its root and its users are
+// enroll gives an account its checks, where it has none. Its root and its users are
 // checked at once, so that all that the first checks find can be reported together, and
 // from then on at a time of its own. fresh is false where it had one.
 func (k *Checker) enroll(ctx context.Context, account string, atOnce bool, began, at time.Time) (fresh bool, err error) {

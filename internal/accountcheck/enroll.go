@@ -31,7 +31,7 @@ type IAMReader interface {
 // within the hour before a time.
 func (k *Checker) Recently(ctx context.Context, account string, at time.Time) (bool, error) {
 	for _, kind := range []Kind{KindRoot, KindUsers} {
-		r, err := k.schedule.round(ctx, account, kind)
+		r, err := k.schedule.read(ctx, account, kind)
 		if err != nil || r.Done.IsZero() || r.Cursor != "" || at.Sub(r.Done) > time.Hour {
 			return false, err
 		}
@@ -74,7 +74,7 @@ func (k *Checker) Enroll(ctx context.Context, iam IAMReader, account string, at 
 }
 
 func (k *Checker) enrollRoot(ctx context.Context, iam Roots, account string, at time.Time, did *Enrolled) error {
-	r, err := k.schedule.round(ctx, account, KindRoot)
+	r, err := k.schedule.read(ctx, account, KindRoot)
 	if err != nil {
 		return err
 	}
@@ -90,7 +90,7 @@ func (k *Checker) enrollRoot(ctx context.Context, iam Roots, account string, at 
 		return err
 	}
 	did.Root = live
-	if r, err = k.schedule.round(ctx, account, KindRoot); err != nil {
+	if r, err = k.schedule.read(ctx, account, KindRoot); err != nil {
 		return err
 	}
 	did.Problems = r.Root.Problems
@@ -99,7 +99,7 @@ func (k *Checker) enrollRoot(ctx context.Context, iam Roots, account string, at 
 
 func (k *Checker) enrollUsers(ctx context.Context, iam Users, account string, at time.Time, progress func(checked, of int),
 	did *Enrolled) error {
-	r, err := k.schedule.round(ctx, account, KindUsers)
+	r, err := k.schedule.read(ctx, account, KindUsers)
 	if err != nil {
 		return err
 	}

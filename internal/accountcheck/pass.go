@@ -36,39 +36,39 @@ func jitter(account string, every time.Duration) time.Duration {
 	return time.Duration(h.Sum64() % uint64(every)) //nolint:gosec // below every
 }
 
-// noAnswer puts a round off that got no answer.
+// noAnswer puts a check off that got no answer.
 func (r *Check) noAnswer(at time.Time) {
 	r.Unanswered++
 	r.Due = at.Add(worker.Unreachable().After(r.Key, r.Unanswered))
 }
 
-// checksPage is how many batches of rounds are listed at a time.
+// checksPage is how many batches of checks are listed at a time.
 const checksPage = 8
 
-// pass is one run through the rounds of a kind.
+// pass is one run through the checks of a kind.
 type pass struct {
 	*Checker
 	at   time.Time
 	halt bool // the rest would fail too, or is too much
 	more bool
 
-	errs   []error          // beside the rounds
-	failed map[string]error // rounds that could not be handled, by key
-	moved  map[string]bool  // rounds that are not due any more, by key
+	errs   []error          // beside the checks
+	failed map[string]error // checks that could not be handled, by key
+	moved  map[string]bool  // checks that are not due any more, by key
 }
 
-// fail notes what went wrong beside the rounds.
+// fail notes what went wrong beside the checks.
 func (r *pass) fail(err error) { r.errs = append(r.errs, err) }
 
-// failRound notes that a round could not be handled: it is put off.
-func (r *pass) failRound(round *Check, err error) {
+// failCheck notes that a check could not be handled: it is put off.
+func (r *pass) failCheck(was *Check, err error) {
 	if r.failed == nil {
 		r.failed = map[string]error{}
 	}
-	r.failed[round.Key] = errors.Join(r.failed[round.Key], err)
+	r.failed[was.Key] = errors.Join(r.failed[was.Key], err)
 }
 
-// err is what went wrong where one round was handled outside of a walk.
+// err is what went wrong where one check was handled outside of a walk.
 func (r *pass) err() error {
 	errs := slices.Clone(r.errs)
 	for _, key := range slices.Sorted(maps.Keys(r.failed)) {
@@ -77,7 +77,7 @@ func (r *pass) err() error {
 	return errors.Join(errs...)
 }
 
-// walk hands the rounds that are due to do, a batch at a time, the earliest
+// walk hands the checks that are due to do, a batch at a time, the earliest
 // first, until none is left or the time is up.
 func (r *pass) walk(ctx context.Context, kind Kind, batch int, do func(ctx context.Context, due []Check)) error {
 	loop := worker.Loop[Check]{
@@ -117,7 +117,7 @@ func (r *pass) walk(ctx context.Context, kind Kind, batch int, do func(ctx conte
 	return errors.Join(append(r.errs, run.Err())...)
 }
 
-// store writes what became of a round, unless the row changed since it was
+// store writes what became of a check, unless the row changed since it was
 // read: then another run did the same, or the account was dropped meanwhile.
 // Where it goes on, the row that was read becomes the row that was written.
 func (r *pass) store(ctx context.Context, was *Check, now Check) (stored bool) {
@@ -130,7 +130,7 @@ func (r *pass) store(ctx context.Context, was *Check, now Check) (stored bool) {
 		return now
 	})
 	if err != nil {
-		r.failRound(was, fmt.Errorf("storing when to check account %s again: %w", was.Account, err))
+		r.failCheck(was, fmt.Errorf("storing when to check account %s again: %w", was.Account, err))
 		return false
 	}
 	if stored {

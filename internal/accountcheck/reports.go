@@ -161,7 +161,7 @@ func (w *reportRun) account(ctx context.Context, r Check, a *rootReport) {
 	}
 	if err := w.judge(ctx, &now); err != nil {
 		if !errors.Is(err, guard.ErrBusy) { // else another run is reporting it
-			w.failRound(&r, err)
+			w.failCheck(&r, err)
 		}
 		return
 	}

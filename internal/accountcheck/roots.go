@@ -85,8 +85,8 @@ type answer struct {
 	live   bootstrap.LiveFact
 	failed error
 
-	stuck  []Undelivered
-	unread error
+	undelivered []Undelivered
+	unread      error
 }
 
 func (p *rootRun) batch(ctx context.Context, due []Check) {
@@ -99,7 +99,7 @@ func (p *rootRun) batch(ctx context.Context, due []Check) {
 		if p.forwarders != nil && a.failed == nil { // else the role cannot be assumed
 			one, cancel := context.WithTimeout(one, queuesTimeout)
 			defer cancel()
-			a.stuck, a.unread = p.forwarders.Undelivered(one, due[i].Account)
+			a.undelivered, a.unread = p.forwarders.Undelivered(one, due[i].Account)
 		}
 	})
 	for i := range due {
@@ -117,7 +117,7 @@ func (p *rootRun) batch(ctx context.Context, due []Check) {
 	}
 }
 
-// account settles the round of one account. What goes wrong leaves it due.
+// account settles the check of one account. What goes wrong leaves it due.
 func (p *rootRun) account(ctx context.Context, r Check, a *answer) {
 	now := r
 	if a.failed != nil {
@@ -131,7 +131,7 @@ func (p *rootRun) account(ctx context.Context, r Check, a *answer) {
 	}
 	if err := errors.Join(p.undelivered(ctx, &now, a), p.judge(ctx, &now, a.live), p.abandoned(ctx, &now)); err != nil {
 		if !errors.Is(err, guard.ErrBusy) { // else another run is reporting it
-			p.failRound(&r, err)
+			p.failCheck(&r, err)
 		}
 		return
 	}
@@ -168,7 +168,7 @@ const queueChecks = 3
 func (p *rootRun) undelivered(ctx context.Context, r *Check, a *answer) error {
 	var errs []error
 	unread := a.unread
-	for _, u := range a.stuck {
+	for _, u := range a.undelivered {
 		if u.Events == 0 {
 			unread = cmp.Or(unread, fmt.Errorf("there is no queue %s: what EventBridge cannot send to rootguard is lost", u.Queue))
 			continue

@@ -155,7 +155,7 @@ const (
 // routesChanged has accounts discovered at once, and so placed, where the guard's own
 // account was placed by other routes.
 func (k *Checker) routesChanged(ctx context.Context, hub string, at time.Time) error {
-	r, err := k.schedule.round(ctx, hub, KindRoutes)
+	r, err := k.schedule.read(ctx, hub, KindRoutes)
 	if err != nil || r.Key != "" && (!r.Due.After(at) || r.Unanswered > 0 || r.Routed.Routes == routesID(k.settings.Routes)) {
 		return err
 	}
@@ -249,7 +249,7 @@ func (r *routesRun) names(d *Check, place Placement, err error) []string {
 // RoutesOf are the names of the routes to which an account belongs, as it was last
 // placed; none where it was not yet.
 func (s Schedule) RoutesOf(ctx context.Context, account string) ([]string, error) {
-	r, err := s.round(ctx, account, KindRoutes)
+	r, err := s.read(ctx, account, KindRoutes)
 	return r.Routed.Names, err
 }
 

@@ -12,9 +12,9 @@ import (
 
 // Checks keeps when which account is to be checked.
 type Checks interface {
-	// Of are the rounds of a kind. Those of KindDiscovery are never listed as due.
+	// Of are the checks of a kind. Those of KindDiscovery are never listed as due.
 	Of(kind Kind) worker.Rows[Check]
-	// Accounts returns every account on record, in order: those with a round are.
+	// Accounts returns every account on record, in order: those with a check are.
 	Accounts(ctx context.Context) ([]string, error)
 }
 
@@ -28,7 +28,7 @@ func checkKey(account string, kind Kind) string {
 	return keys.Account(account) + "/" + string(kind)
 }
 
-// Kind is what is done in a round.
+// Kind is what is done in a check.
 type Kind string
 
 // The kinds of check. KindDiscovery is one row, of the guard's own account, and
@@ -81,7 +81,7 @@ type Check struct {
 	Discovery Discovery `json:"census,omitzero"`
 }
 
-// Root is what the rounds know of an account's root user.
+// Root is what the checks know of an account's root user.
 type Root struct {
 	Known    *bootstrap.LiveFact `json:"known,omitempty"`   // the last answer
 	Compared time.Time           `json:"compared,omitzero"` // when the facts were last seen to agree with the answer

@@ -18,8 +18,8 @@ type Schedule struct{ Checks Checks }
 
 var _ guard.FactsHook = Schedule{}
 
-// round reads a round, the zero value where there is none.
-func (s Schedule) round(ctx context.Context, account string, kind Kind) (Check, error) {
+// read reads a check, the zero value where there is none.
+func (s Schedule) read(ctx context.Context, account string, kind Kind) (Check, error) {
 	r, err := s.Checks.Of(kind).Get(ctx, checkKey(account, kind))
 	if err != nil {
 		return Check{}, fmt.Errorf("reading when to check account %s: %w", account, err)
@@ -27,7 +27,7 @@ func (s Schedule) round(ctx context.Context, account string, kind Kind) (Check, 
 	return r, nil
 }
 
-// revise changes a round of an account, if change says that there is something to write.
+// revise changes a check of an account, if change says that there is something to write.
 func (s Schedule) revise(ctx context.Context, account string, kind Kind, change func(Check) (now Check, write bool)) error {
 	key := checkKey(account, kind)
 	err := s.Checks.Of(kind).Update(ctx, key, func(r Check) Check {
@@ -48,14 +48,14 @@ func (s Schedule) revise(ctx context.Context, account string, kind Kind, change 
 // Suspended reports whether an account is known to be closed, or to have left the
 // organization, so that IAM will not answer about it again.
 func (s Schedule) Suspended(ctx context.Context, account string) (bool, error) {
-	r, err := s.round(ctx, account, KindRoot)
+	r, err := s.read(ctx, account, KindRoot)
 	return r.Suspended, err
 }
 
 // Discovered is what the last discovery of accounts found, so far as it has come; the
 // zero value where there was none. hub is the guard's own account.
 func (s Schedule) Discovered(ctx context.Context, hub string) (Discovery, error) {
-	r, err := s.round(ctx, hub, KindDiscovery)
+	r, err := s.read(ctx, hub, KindDiscovery)
 	return r.Discovery, err
 }
 
@@ -63,7 +63,7 @@ func (s Schedule) Discovered(ctx context.Context, hub string) (Discovery, error)
 // last check of each.
 func (s Schedule) Answers(ctx context.Context, account string) (bool, error) {
 	for _, kind := range []Kind{KindRoot, KindUsers} {
-		if r, err := s.round(ctx, account, kind); err != nil || r.Unanswered > 0 || r.Done.IsZero() {
+		if r, err := s.read(ctx, account, kind); err != nil || r.Unanswered > 0 || r.Done.IsZero() {
 			return false, err
 		}
 	}

@@ -130,7 +130,7 @@ func (c *userRun) account(ctx context.Context, r Check) {
 	}
 	facts, err := c.deps.Facts.Facts(ctx, r.Account)
 	if err != nil {
-		c.failRound(&r, fmt.Errorf("reading facts of account %s: %w", r.Account, err))
+		c.failCheck(&r, fmt.Errorf("reading facts of account %s: %w", r.Account, err))
 		return
 	}
 	on := record{account: r.Account, first: r.Done.IsZero(), facts: facts, changed: accountfacts.Changes(facts), reported: report.generated}
@@ -152,7 +152,7 @@ func (c *userRun) account(ctx context.Context, r Check) {
 			silent, err := c.check(ctx, &on, part)
 			switch {
 			case err != nil:
-				c.failRound(&r, err)
+				c.failCheck(&r, err)
 				return
 			case silent != nil:
 				c.unreachable(ctx, r, silent)

@@ -106,7 +106,7 @@ func AboutRoot(f *bootstrap.Fact) bool {
 // the time count too: to pass over them would be to take their users off the index.
 func (r Reader) Fold(account string, facts []bootstrap.Fact, at time.Time) bootstrap.Status {
 	for i := range facts {
-		if facts[i].Kind != bootstrap.MFAMissingTold && facts[i].Time.After(at) {
+		if facts[i].Kind != bootstrap.MFAMissingAlerted && facts[i].Time.After(at) {
 			at = facts[i].Time
 		}
 	}

@@ -68,9 +68,9 @@ const (
 
 	Live FactKind = "live"
 
-	// MFAMissingTold notes that an MFAGap was alerted. No status depends
+	// MFAMissingAlerted notes that an MFAGap was alerted. No status depends
 	// on it.
-	MFAMissingTold FactKind = "mfa_missing_told"
+	MFAMissingAlerted FactKind = "mfa_missing_told"
 )
 
 // Fact is the part of one record, or of one live check, that a status is made
@@ -84,7 +84,7 @@ type Fact struct {
 	EventID string    `json:"event_id,omitempty"`
 
 	// Last is the latest of a fact that many events share (root activity in
-	// one session); Time and EventID are then the earliest. Of MFAMissingTold it
+	// one session); Time and EventID are then the earliest. Of MFAMissingAlerted it
 	// is when it was alerted.
 	Last        time.Time `json:"last,omitzero"`
 	LastEventID string    `json:"last_event_id,omitempty"`
@@ -93,7 +93,7 @@ type Fact struct {
 	Actor   string `json:"actor,omitempty"`    // for people
 	ActorID string `json:"actor_id,omitempty"` // principalId
 
-	Stage string `json:"stage,omitempty"` // of MFAMissingTold: "" of the first alert, else which later one
+	Stage string `json:"stage,omitempty"` // of MFAMissingAlerted: "" of the first alert, else which later one
 
 	UserName string `json:"user_name,omitempty"`
 	UserID   string `json:"user_id,omitempty"`
@@ -106,7 +106,7 @@ type Fact struct {
 
 	AccessKeyID string `json:"access_key_id,omitempty"`
 	TaskPolicy  string `json:"task_policy,omitempty"` // of sts:AssumeRoot
-	// of sts:AssumeRoot: when its key expires; of MFAMissingTold: the gap lasted from here until Last, in part at least
+	// of sts:AssumeRoot: when its key expires; of MFAMissingAlerted: the gap lasted from here until Last, in part at least
 	Until time.Time         `json:"until,omitzero"`
 	Reset cloudtrail.Answer `json:"reset,omitempty"` // passwordResetRequired
 	MFA   cloudtrail.Answer `json:"mfa,omitempty"`   // MFAUsed of a successful sign-in

@@ -79,14 +79,14 @@ func LiveFactOf(account string, at time.Time, live LiveFact) Fact {
 // MFAMissingAlertedFact notes that a user's gap was alerted. stage says of
 // which alert about it, "" being the first.
 func MFAMissingAlertedFact(account string, u *UserStatus, gap MFAGap, stage string) Fact {
-	id := string(MFAMissingTold) + "/" + cmp.Or(u.UserID, u.Name) + "/" + gap.Deadline.UTC().Format(time.RFC3339)
+	id := string(MFAMissingAlerted) + "/" + cmp.Or(u.UserID, u.Name) + "/" + gap.Deadline.UTC().Format(time.RFC3339)
 	if stage != "" {
 		id += "/" + stage
 	}
 	return Fact{
 		Account:  account,
 		ID:       id,
-		Kind:     MFAMissingTold,
+		Kind:     MFAMissingAlerted,
 		Stage:    stage,
 		Time:     gap.From,
 		Until:    gap.Deadline,

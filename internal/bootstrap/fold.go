@@ -80,7 +80,7 @@ func momentsOf(account string, facts []Fact) []moment {
 	index := make(map[string]int, len(facts))
 	for i := range facts {
 		f := &facts[i]
-		if f.Account != account || f.Time.IsZero() || f.Kind == MFAMissingTold {
+		if f.Account != account || f.Time.IsZero() || f.Kind == MFAMissingAlerted {
 			continue
 		}
 		if at, ok := index[f.ID]; ok {

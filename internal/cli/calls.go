@@ -22,7 +22,7 @@ func observed(ctx context.Context, o observer) context.Context {
 	return context.WithValue(ctx, observerKey{}, o)
 }
 
-// observe has the clients of a configuration tell the context's observer, where it has one.
+// observe has the clients of a configuration notify the context's observer, where it has one.
 func observe(stack *middleware.Stack) error {
 	return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("rootguardObserve",
 		func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput,

@@ -543,17 +543,17 @@ var _ deploy.Quotas = quotas{}
 // Rules is deploy.Quotas'.
 func (q quotas) Rules(ctx context.Context, region string) (int, error) {
 	n, err := eventbridge.CountRules(ctx, sdkeventbridge.NewFromConfig(q.cfg, func(o *sdkeventbridge.Options) { o.Region = region }))
-	return n, said(err)
+	return n, unwrapped(err)
 }
 
 // Executions is deploy.Quotas'.
 func (q quotas) Executions(ctx context.Context, region string) (int, error) {
 	n, err := lambda.Unreserved(ctx, sdklambda.NewFromConfig(q.cfg, func(o *sdklambda.Options) { o.Region = region }))
-	return n, said(err)
+	return n, unwrapped(err)
 }
 
-// said is an error in AWS's words alone.
-func said(err error) error {
+// unwrapped is an error in AWS's words alone.
+func unwrapped(err error) error {
 	if err == nil {
 		return nil
 	}

@@ -227,12 +227,12 @@ func (c enrollCmd) print(sys system, a *enrolledJSON) error {
 	if a.Name != "" {
 		name = a.Name + " (" + a.Account + ")"
 	}
-	var said string
+	var text string
 	switch a.State {
 	case enrollRecent:
-		said = "checked within the last hour"
+		text = "checked within the last hour"
 	case enrollLeft:
-		said = "left to the sweep"
+		text = "left to the sweep"
 	default:
 		parts := []string{rootText(a.Root) + "; " + plural(int64(a.Users), "user")}
 		for _, part := range []struct {
@@ -243,9 +243,9 @@ func (c enrollCmd) print(sys system, a *enrolledJSON) error {
 				parts = append(parts, fmt.Sprintf("%d %s", part.n, part.what))
 			}
 		}
-		said = strings.Join(parts, ", ")
+		text = strings.Join(parts, ", ")
 	}
-	return writeText(sys.stdout, label.Clean(name)+": "+said+"\n")
+	return writeText(sys.stdout, label.Clean(name)+": "+text+"\n")
 }
 
 // rootText says the status of root, what is wrong first.

@@ -234,23 +234,23 @@ func (in *reading) str(f field) string {
 // answer is a field that is true or false.
 func (in *reading) answer(f field) Answer {
 	raw, kind := in.value(f)
-	said := Unknown
+	answer := Unknown
 	switch kind {
 	case 0, isNull:
 		return Unknown
 	case isBool:
-		said = answerOf(string(raw))
+		answer = answerOf(string(raw))
 	case isString:
-		said = answerOf(unquoteString(raw))
+		answer = answerOf(unquoteString(raw))
 	default: // neither
 	}
 	switch {
-	case said == Unknown:
+	case answer == Unknown:
 		in.defect(specs[f].name, fmt.Sprintf("%v, neither true nor false; left unknown", kind))
 	case kind&specs[f].kinds == 0:
-		in.defect(specs[f].name, fmt.Sprintf("%v, not a boolean; read as %v", kind, said))
+		in.defect(specs[f].name, fmt.Sprintf("%v, not a boolean; read as %v", kind, answer))
 	}
-	return said
+	return answer
 }
 
 // answerOf reads true, false, yes and no in any case.

@@ -585,8 +585,8 @@ func (s *scanner) plainAnswer(b []byte, f field) bool {
 	if s.is(b, f) != isString {
 		return true
 	}
-	said := s.plain(b, f)
-	return string(said) == "true" || string(said) == "false"
+	text := s.plain(b, f)
+	return string(text) == "true" || string(text) == "false"
 }
 
 func emptyObject(b []byte) bool { return b[skipSpace(b, 1)] == '}' }

@@ -33,7 +33,7 @@ const (
 	collectMost = 45 * time.Minute
 )
 
-// Resend is a round of an incident that is to be sent again.
+// Resend is a cycle of an incident that is to be sent again.
 type Resend struct {
 	Incident string // its ID
 	Cycle    int    // 0 where that is not known
@@ -42,7 +42,7 @@ type Resend struct {
 // Incidents knows what operators acknowledge.
 type Incidents interface {
 	// Unacknowledged reports of each whether no one has acknowledged it or put it off
-	// and no round of the incident came after it.
+	// and no cycle of the incident came after it.
 	Unacknowledged(ctx context.Context, resends []Resend) ([]bool, error)
 }
 

@@ -264,7 +264,7 @@ type Notice struct {
 	Kind     alert.Kind      // "" is First
 	Limited  bool            // it has its rate limit token
 	Incident *alert.Incident // that it is about; nil: the one that the finding belongs to, if any
-	Cycle    int             // of one that is collected: the round of the incident that is sent again
+	Cycle    int             // of one that is collected: the cycle of the incident that is sent again
 	At       time.Time       // of one that is collected: as of when, where that is later than the clock
 	Digest   *alert.Digest   // that it carries, if any
 	Summary  *alert.Summary  // of several, the list

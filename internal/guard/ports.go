@@ -175,7 +175,7 @@ type Claim struct {
 	// Suppression is the ID of the suppression that a Withheld event is a use of.
 	Suppression string `json:"suppression,omitempty"`
 	// Incident is of a notice that is collected: the one that is sent again, and Cycle
-	// the round of it, 0 in rows of version 2.
+	// the cycle of it, 0 in rows of version 2.
 	Incident *alert.Incident `json:"incident,omitempty"`
 	Cycle    int             `json:"cycle,omitempty"`
 	// Cut is of a roll-up alone.

@@ -45,8 +45,8 @@ func unset(t *testing.T, v reflect.Value, path string) {
 	}
 }
 
-// Checks runs the contract of accountcheck.Rounds. newRounds returns an empty one.
-func Checks(t *testing.T, newRounds func(t *testing.T) accountcheck.Checks) {
+// Checks runs the contract of accountcheck.Checks. newChecks returns an empty one.
+func Checks(t *testing.T, newChecks func(t *testing.T) accountcheck.Checks) {
 	t.Helper()
 	one, none := 1, 0
 	full := accountcheck.Check{
@@ -84,7 +84,7 @@ func Checks(t *testing.T, newRounds func(t *testing.T) accountcheck.Checks) {
 
 	Rows(t, func(t *testing.T) worker.Rows[accountcheck.Check] {
 		t.Helper()
-		return newRounds(t).Of(accountcheck.KindRoot)
+		return newChecks(t).Of(accountcheck.KindRoot)
 	}, full,
 		func(key string, due time.Time, revision int) accountcheck.Check {
 			account, _, _ := strings.Cut(key, "/")
@@ -92,7 +92,7 @@ func Checks(t *testing.T, newRounds func(t *testing.T) accountcheck.Checks) {
 		}, func(r accountcheck.Check) int { return r.Revision })
 
 	t.Run("due, of each kind", func(t *testing.T) {
-		r := newRounds(t)
+		r := newChecks(t)
 		at := t0.Add(time.Hour)
 		add := func(account string, kind accountcheck.Kind, due time.Time, revision int) {
 			row := accountcheck.Check{Key: account + "/" + string(kind), Account: account, Kind: kind, Due: due, Revision: revision}
@@ -149,7 +149,7 @@ func Checks(t *testing.T, newRounds func(t *testing.T) accountcheck.Checks) {
 	})
 
 	t.Run("a canceled context lists no accounts", func(t *testing.T) {
-		r := newRounds(t)
+		r := newChecks(t)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		if _, err := r.Accounts(ctx); !errors.Is(err, context.Canceled) {

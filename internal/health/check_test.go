@@ -155,7 +155,7 @@ func TestChecks(t *testing.T) {
 		}, []string{"trail warning"}, detect.Critical, "cannot be seen from here", "In the account that owns it: aws cloudtrail get-event-selectors"},
 		"a stopped trail, whose selectors are its owner's": {func(w *world) { w.trails[0].Unseen, w.trails[0].Logging = denied, false },
 			[]string{"trail failed"}, detect.Critical, "does not log", "start-logging"},
-		"a trail to be set anew may log data events": {func(w *world) { w.trails[0].Writes = false }, []string{"trail failed"}, detect.Critical, "no management events that write",
+		"a trail to be set again may log data events": {func(w *world) { w.trails[0].Writes = false }, []string{"trail failed"}, detect.Critical, "no management events that write",
 			"See what it logs: aws cloudtrail get-event-selectors"},
 		"trails cannot be listed": {func(w *world) { w.fails["Trails"] = denied }, []string{"trail unknown"}, detect.Critical, "x:Y", "Allow"},
 		"a second trail that is stopped": {func(w *world) {

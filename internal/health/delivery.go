@@ -10,15 +10,15 @@ import (
 	"rootguard/internal/detect"
 )
 
-// again is how what is gone is made again. CloudFormation does not see that, and a
+// recreate is how what is gone is made again. CloudFormation does not see that, and a
 // stack that was destroyed leaves its table, without which the guard would forget.
-func (c *Checker) anew() string {
+func (c *Checker) recreate() string {
 	return fmt.Sprintf(`make destroy; set "table": %q in cdk.json, so that the new stack goes on with the table, which is kept; make deploy`,
 		c.want.Table)
 }
 
 func (c *Checker) again() string {
-	return "make deploy; where CloudFormation finds no change: " + c.anew()
+	return "make deploy; where CloudFormation finds no change: " + c.recreate()
 }
 
 // queues are the checks of the home Region's queues.
@@ -121,7 +121,7 @@ func (c *Checker) topicChecks(a *answers) []check {
 			run: func(ctx context.Context) verdict {
 				t, err := found[arn].get(ctx)
 				if err != nil {
-					return of(err, surely("There is no topic "+nameOf(arn)+": alerts go nowhere", c.anew()))
+					return of(err, surely("There is no topic "+nameOf(arn)+": alerts go nowhere", c.recreate()))
 				}
 				if v := judge(ctx, &t); v.outcome != OK {
 					return v
@@ -240,7 +240,7 @@ func (c *Checker) key(ctx context.Context) verdict {
 	}
 	switch {
 	case err != nil:
-		return of(err, surely("There is no key "+c.want.Key+": no alert can be published", c.anew()))
+		return of(err, surely("There is no key "+c.want.Key+": no alert can be published", c.recreate()))
 	case k.State == "Enabled":
 		return well()
 	case k.State == "PendingDeletion" || !k.Deleted.IsZero():

@@ -35,7 +35,7 @@ func (c *Checker) receivers(a *answers, state State) []check {
 					return warn("There is no topic "+nameOf(t.arn)+" in "+c.want.Second, "See second.topic") // it is deployed after the guard
 				}
 				if err != nil {
-					return of(err, surely("There is no topic "+nameOf(t.arn)+": alerts go nowhere", c.anew()))
+					return of(err, surely("There is no topic "+nameOf(t.arn)+": alerts go nowhere", c.recreate()))
 				}
 				return judge(&r)
 			}

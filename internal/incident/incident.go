@@ -28,23 +28,23 @@ type Incident struct {
 	Dated   bool      `json:"dated"` // Start is known from the session itself
 	Start   time.Time `json:"start"` // of the session
 
-	Finding detect.Finding `json:"finding"`          // what is sent again: what opened the round, before the first one the most severe
+	Finding detect.Finding `json:"finding"`          // what is sent again: what opened the cycle, before the first one the most severe
 	Opened  time.Time      `json:"opened"`           // when its first alert was made
 	First   time.Time      `json:"first,omitzero"`   // of the earliest event
 	Last    time.Time      `json:"last,omitzero"`    // of the latest event
 	Events  int            `json:"events"`           // reported
 	Alerts  []string       `json:"alerts,omitempty"` // IDs of the latest alerts, so that none is counted twice
 
-	// A round begins with a critical alert that finds nothing to be resent: Since
-	// is then, Resent counts what was sent again. Round 0 is nothing critical yet.
+	// A cycle begins with a critical alert that finds nothing to be resent: Since
+	// is then, Resent counts what was sent again. Cycle 0 is nothing critical yet.
 	Cycle  int       `json:"round,omitempty"`
 	Since  time.Time `json:"since,omitzero"`
 	Resent int       `json:"resent,omitempty"`
 
-	Ack  *Ack  `json:"ack,omitempty"`  // of this round, or of an incident without any
-	Acks []Ack `json:"acks,omitempty"` // of earlier rounds, the latest
+	Ack  *Ack  `json:"ack,omitempty"`  // of this cycle, or of an incident without any
+	Acks []Ack `json:"acks,omitempty"` // of earlier cycles, the latest
 
-	// Snooze is who put the resends of this round off, and until when. From then
+	// Snooze is who put the resends of this cycle off, and until when. From then
 	// on it is sent again until it is acknowledged.
 	Snooze *Ack `json:"snooze,omitempty"`
 
@@ -258,7 +258,7 @@ func NewDesk(book *Book, g Guard, notices Collector, written WrittenAcks) *Desk 
 	return &Desk{book, g, notices, written}
 }
 
-// Attach counts an alert in the incident that it belongs to, and begins a round
+// Attach counts an alert in the incident that it belongs to, and begins a cycle
 // of resends where it is critical and none is under way. It is nil where the
 // alert belongs to none. To do so again changes nothing.
 func (b *Book) Attach(ctx context.Context, a *alert.Alert) (*alert.Incident, error) {

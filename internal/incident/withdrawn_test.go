@@ -136,7 +136,7 @@ func TestAcknowledgedWhileItWaits(t *testing.T) {
 				s.MustAcknowledge(t, ids[0], false)
 				s.MustHandle(t, s.Removed(9, wiretest.T0, wiretest.T0.Add(time.Hour)), guard.Alerted)
 				renotified(t, s)
-				wantResends(t, s) // of the round that was acknowledged
+				wantResends(t, s) // of the cycle that was acknowledged
 				s.Clock.Advance(15 * time.Minute)
 				renotified(t, s)
 				wantResends(t, s, ids)

@@ -58,7 +58,7 @@ type notes map[string][]*bootstrap.Fact
 func notesOf(facts []bootstrap.Fact) notes {
 	notes := notes{}
 	for i := range facts {
-		if f := &facts[i]; f.Kind == bootstrap.MFAMissingTold {
+		if f := &facts[i]; f.Kind == bootstrap.MFAMissingAlerted {
 			notes[f.UserName] = append(notes[f.UserName], f)
 			if f.UserID != "" {
 				notes[f.UserID] = append(notes[f.UserID], f)

@@ -440,11 +440,11 @@ func (s *sweep) ask(ctx context.Context, accounts []*accountChecks) [][]bootstra
 	}
 	checkUsers(ctx, s.live, checks)
 
-	said := make([][]bootstrap.Fact, len(accounts))
+	answers := make([][]bootstrap.Fact, len(accounts))
 	for i, a := range accounts {
-		said[i] = s.answered(ctx, a, slices.DeleteFunc(slices.Clone(checks), func(c *userCheck) bool { return c.account != i }))
+		answers[i] = s.answered(ctx, a, slices.DeleteFunc(slices.Clone(checks), func(c *userCheck) bool { return c.account != i }))
 	}
-	return said
+	return answers
 }
 
 // answered takes in what IAM said of the users of an account.

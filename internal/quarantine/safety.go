@@ -231,7 +231,7 @@ func (q *run) attach(ctx context.Context, row Quarantine, u *bootstrap.UserStatu
 	if err != nil {
 		return q.postpone(ctx, row, err)
 	}
-	if err := q.note(ctx, &row, bootstrap.UserQuarantined, "rootguard", "quarantine, for want of MFA since "+
+	if err := q.note(ctx, &row, bootstrap.UserQuarantined, "rootguard", "quarantine, for lack of MFA since "+
 		row.Deadline.UTC().Format(time.RFC3339)); err != nil {
 		return err
 	}

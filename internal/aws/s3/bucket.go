@@ -44,7 +44,7 @@ func (b *Bucket) Prepare(ctx context.Context) error {
 	_, err := b.head(ctx, &sdk.HeadBucketInput{Bucket: &b.name, ExpectedBucketOwner: &b.account})
 	switch {
 	case isStatus(err, http.StatusForbidden):
-		if err = b.said(ctx, err); !isRefused(err) { // but the credentials, or the clock
+		if err = b.explained(ctx, err); !isRefused(err) { // but the credentials, or the clock
 			return fmt.Errorf("checking bucket %s: %w", b.name, err)
 		}
 		return fmt.Errorf("bucket %s is of another account, or you may not list it: name one of your own: %w", b.name, err)
@@ -53,15 +53,15 @@ func (b *Bucket) Prepare(ctx context.Context) error {
 	case isStatus(err, http.StatusNotFound):
 		return b.make(ctx)
 	case err != nil:
-		return fmt.Errorf("checking bucket %s: %w", b.name, b.said(ctx, err))
+		return fmt.Errorf("checking bucket %s: %w", b.name, b.explained(ctx, err))
 	}
 	return nil
 }
 
-// said is the error that Amazon S3 gives where it has room to say which: the answer to a
+// explained is the error that Amazon S3 gives where it has room to say which: the answer to a
 // HEAD has no body, and so no code (Amazon S3 API Reference, HeadBucket), so it is asked
 // to list one key. Where that works, the error stays as it was.
-func (b *Bucket) said(ctx context.Context, err error) error {
+func (b *Bucket) explained(ctx context.Context, err error) error {
 	if !isStatus(err, http.StatusBadRequest) && !isStatus(err, http.StatusForbidden) {
 		return err
 	}
@@ -107,7 +107,7 @@ func (b *Bucket) Has(ctx context.Context, key string) (bool, error) {
 		// Reference, HeadObject); the upload then says whether that is allowed.
 		return false, nil
 	default:
-		return false, fmt.Errorf("checking s3://%s/%s: %w", b.name, key, b.said(ctx, err))
+		return false, fmt.Errorf("checking s3://%s/%s: %w", b.name, key, b.explained(ctx, err))
 	}
 }
 

@@ -9,7 +9,7 @@
 //
 //   - A Security Hub that is down, throttles or is not enabled holds no alert back
 //     and repeats none. A second publisher in the guard would: as long as it
-//     fails, an event's claim is not settled, and a window's roll-up, behind which
+//     fails, an event's claim is not completed, and a window's roll-up, behind which
 //     others wait, is not sent.
 //   - Nothing is lost. Amazon SNS delivers to a function at least once, and tries
 //     for 23 days where Lambda cannot be reached; what it gives up, it leaves in

@@ -43,7 +43,7 @@ func NewForwarders(cfg *config.Config, env aws.Config, credentials func(account 
 }
 
 // Undelivered is accountcheck.Forwarders'.
-func (f *Forwarders) Undelivered(ctx context.Context, account string) (stuck []accountcheck.Undelivered, err error) {
+func (f *Forwarders) Undelivered(ctx context.Context, account string) (undelivered []accountcheck.Undelivered, err error) {
 	if account == f.own {
 		return []accountcheck.Undelivered{}, nil
 	}
@@ -72,10 +72,10 @@ func (f *Forwarders) Undelivered(ctx context.Context, account string) (stuck []a
 	wg.Wait()
 	for _, one := range found {
 		if one.Queue != "" {
-			stuck = append(stuck, one)
+			undelivered = append(undelivered, one)
 		}
 	}
-	return stuck, errors.Join(errs...)
+	return undelivered, errors.Join(errs...)
 }
 
 // url is that of the queue (Amazon SQS Developer Guide, "Queue and message
