@@ -125,5 +125,13 @@ func (k *Collector) Send(ctx context.Context, of Name, at time.Time, more bool) 
 	if until := at.Add(collectWait); more && until.Before(gr.Since.Add(collectMost)) {
 		return 0, k.batches.wait(ctx, &gr, until)
 	}
-	return k.batches.SendBatch(ctx, k.guard, gr, at)
+	for left := min(2, gr.Batches-gr.Sent); ; left-- { // what an earlier run could not send holds back nothing
+		n, err := k.batches.SendBatch(ctx, k.guard, gr, at)
+		if sent += n; err != nil || left <= 1 {
+			return sent, err
+		}
+		if gr, err = k.batches.read(ctx, of); err != nil || gr.Sent >= gr.Batches || gr.Due().After(at) {
+			return sent, err
+		}
+	}
 }

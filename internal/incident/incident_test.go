@@ -440,6 +440,25 @@ func TestRenotifyWaitsForAToken(t *testing.T) {
 	s.WantIncidentLines(t, "first critical root.signin #1", "resend critical root.signin (repeat 1 of 2) #1")
 }
 
+// TestInterruptedResendHoldsNoOtherBack holds that what is due later is not late for
+// what an earlier run closed and could not send.
+func TestInterruptedResendHoldsNoOtherBack(t *testing.T) {
+	s := wiretest.NewWatched()
+	s.MustHandle(t, s.Removed(0, wiretest.T0, wiretest.T0), guard.Alerted)
+	s.Clock.Advance(10 * time.Minute)
+	s.MustHandle(t, s.Removed(1, wiretest.T0.Add(time.Hour), wiretest.T0), guard.Alerted)
+	s.Clock.Advance(5 * time.Minute)
+	s.Script.Fail("Ledger.Read", 1)
+	if _, err := s.Renotify(t.Context(), s.Clock.Now()); err == nil {
+		t.Error("sending again did not fail")
+	}
+	s.WantIncidentLines(t, "first critical root.mfa.removed #1", "first critical root.mfa.removed #1")
+	s.Clock.Advance(10 * time.Minute)
+	s.MustRenotify(t, incident.Renotified{Resent: 2})
+	s.WantIncidentLines(t, "first critical root.mfa.removed #1", "first critical root.mfa.removed #1",
+		"resend critical root.mfa.removed (repeat 1 of 2) #1", "resend critical root.mfa.removed (repeat 1 of 2) #1")
+}
+
 // TestOverdueResendNeedsNoToken holds that no one can mute a resend by taking all tokens.
 func TestOverdueResendNeedsNoToken(t *testing.T) {
 	s := wiretest.NewWatched()
