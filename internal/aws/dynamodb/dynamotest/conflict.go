@@ -55,9 +55,15 @@ func touched(op string, body []byte) (ids []string) {
 // but two single writes never do (Amazon DynamoDB Developer Guide, "Managing complex
 // workflows with DynamoDB transactions", "Transaction conflict handling").
 func (s *Server) alone(op string, body []byte) (any, error) {
-	ids := touched(op, body)
 	transaction := op == "TransactWriteItems"
+	var ids []string
+	if transaction {
+		ids = touched(op, body)
+	}
 	s.mu.Lock()
+	if !transaction && len(s.under) > 0 { // else no one is in its way
+		ids = touched(op, body)
+	}
 	reasons := make([]map[string]any, 0, len(ids))
 	conflict := false
 	for _, id := range ids {

@@ -4,6 +4,7 @@
 package dynamotest
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -58,13 +59,7 @@ type table struct {
 	index
 	indexes map[string]index // by name; each projects keys only
 	items   map[string]Item
-	parts   map[part]map[string]Item // the items of each partition, by their id
-}
-
-// part is a partition of the table or of an index.
-type part struct {
-	index
-	hash string
+	parts   partitions
 }
 
 // Server is a DynamoDB with tables in memory.
@@ -157,7 +152,11 @@ func (s *Server) Items(name string) []Item {
 	if t == nil {
 		return nil
 	}
-	return t.sorted(t.index, slices.Collect(maps.Values(t.items)))
+	items := slices.Collect(maps.Values(t.items))
+	slices.SortFunc(items, func(a, b Item) int {
+		return cmp.Or(strings.Compare(a.Str(t.hash), b.Str(t.hash)), strings.Compare(a.Str(t.rng), b.Str(t.rng)))
+	})
+	return items
 }
 
 type apiError struct {
@@ -375,7 +374,7 @@ func (s *Server) createTable(body []byte) (any, error) {
 	if s.tables[in.TableName] != nil {
 		return nil, &apiError{code: "ResourceInUseException", message: in.TableName}
 	}
-	t := &table{index: in.KeySchema.index(), indexes: map[string]index{}, items: map[string]Item{}, parts: map[part]map[string]Item{}}
+	t := &table{index: in.KeySchema.index(), indexes: map[string]index{}, items: map[string]Item{}, parts: partitions{}}
 	for _, g := range in.GlobalSecondaryIndexes {
 		if g.Projection.ProjectionType != "KEYS_ONLY" {
 			return nil, invalid("this server projects keys only")
@@ -700,30 +699,10 @@ func (s *Server) transactWriteItems(body []byte) (any, error) {
 func (t *table) put(id string, item Item) {
 	was := t.items[id]
 	t.items[id] = item
-	for _, ix := range append(slices.Collect(maps.Values(t.indexes)), t.index) {
-		delete(t.parts[part{ix, was.Str(ix.hash)}], id)
-		if item.Str(ix.hash) == "" || item.Str(ix.rng) == "" {
-			continue
-		}
-		of := part{ix, item.Str(ix.hash)}
-		if t.parts[of] == nil {
-			t.parts[of] = map[string]Item{}
-		}
-		t.parts[of][id] = item
+	t.parts.replace(t.index, t, was, item)
+	for _, ix := range t.indexes {
+		t.parts.replace(ix, t, was, item)
 	}
-}
-
-// sorted sorts items by the keys of an index.
-func (t *table) sorted(ix index, all []Item) []Item {
-	keys := make(map[string]Item, len(all))
-	for _, item := range all {
-		keys[strings.Join([]string{item.Str(ix.hash), item.Str(ix.rng), item.Str(t.hash), item.Str(t.rng)}, "\x00")] = item
-	}
-	sorted := make([]Item, 0, len(all))
-	for _, key := range slices.Sorted(maps.Keys(keys)) {
-		sorted = append(sorted, keys[key])
-	}
-	return sorted
 }
 
 func (s *Server) query(body []byte) (any, error) {
@@ -770,23 +749,27 @@ func (s *Server) query(body []byte) (any, error) {
 	if in.Limit > 0 && (bound == 0 || in.Limit < bound) {
 		bound = in.Limit
 	}
+	of := part{ix, *terms[0].value.S}
+	start := ""
+	if in.ExclusiveStartKey != nil {
+		if of.hash != in.ExclusiveStartKey.Str(ix.hash) {
+			return nil, invalid("the provided starting key is outside query boundaries based on provided conditions")
+		}
+		start = t.order(ix, in.ExclusiveStartKey) // the key's item need not exist any more
+	}
 	found := []Item{}
-	started := in.ExclusiveStartKey == nil
 	bytes := 0
 	var last Item
-	items := slices.Collect(maps.Values(t.parts[part{ix, *terms[0].value.S}]))
-	for _, item := range t.sorted(ix, slices.DeleteFunc(items, func(item Item) bool { return !meets(terms, item) })) {
-		if !started {
-			started = after(t, ix, item, in.ExclusiveStartKey)
-			if !started {
-				continue
-			}
+	for _, e := range t.parts.after(of, terms, start) {
+		if !meets(terms, e.item) {
+			break // those that do are one after another
 		}
-		bytes += size(item)
+		bytes += size(e.item)
 		if (bound > 0 && len(found) == bound) || (len(found) > 0 && bytes > maxPage) {
 			last = t.keyOf(found[len(found)-1], ix)
 			break
 		}
+		item := e.item
 		if in.IndexName != "" {
 			item = t.keyOf(item, ix)
 		}
@@ -797,15 +780,4 @@ func (s *Server) query(body []byte) (any, error) {
 		out["LastEvaluatedKey"] = last
 	}
 	return out, nil
-}
-
-// after reports whether an item comes after a key in the order of an index. The
-// key's item need not exist any more.
-func after(t *table, ix index, item, key Item) bool {
-	for _, name := range []string{ix.hash, ix.rng, t.hash, t.rng} {
-		if c := strings.Compare(item.Str(name), key.Str(name)); c != 0 {
-			return c > 0
-		}
-	}
-	return false
 }
