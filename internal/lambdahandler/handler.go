@@ -133,7 +133,12 @@ func (h *Handler) handle(ctx context.Context, payload json.RawMessage, o *outcom
 		}
 		ctx = incident.AsOf(ctx, at)
 		first := h.tasks(ctx, o, at, h.deps.First, len(h.deps.Tasks)+2)
-		return errors.Join(first, h.sweep(ctx, o, at), h.tasks(ctx, o, at, h.deps.Tasks, 1), h.flush(ctx, o, at))
+		swept := h.sweep(ctx, o, at, len(h.deps.Tasks)+2)
+		rest := errors.Join(h.tasks(ctx, o, at, h.deps.Tasks, 1), h.flush(ctx, o, at))
+		if swept == nil && o.swept.More { // its share was short, and no other needs what is left
+			swept = h.sweep(ctx, o, at, 1)
+		}
+		return errors.Join(first, swept, rest)
 	}
 	if ev.Heartbeat != "" {
 		return h.heartbeat(ctx, o)
@@ -185,13 +190,16 @@ func (h *Handler) heartbeat(ctx context.Context, o *outcome) error {
 	return nil
 }
 
-func (h *Handler) sweep(ctx context.Context, o *outcome, at time.Time) (err error) {
+// sweep checks users in one of n parts of the time left, and adds to what was swept.
+func (h *Handler) sweep(ctx context.Context, o *outcome, at time.Time, n int) error {
 	if h.deps.Sweeper == nil {
 		return nil
 	}
-	share, cancel := h.share(ctx, len(h.deps.Tasks)+2)
+	share, cancel := h.share(ctx, n)
 	defer cancel()
-	if o.swept, err = h.deps.Sweeper.Sweep(share, h.deps.Users, at); err != nil {
+	swept, err := h.deps.Sweeper.Sweep(share, h.deps.Users, at)
+	o.swept = o.swept.With(swept)
+	if err != nil {
 		return fmt.Errorf("sweeping: %w", err)
 	}
 	return nil

@@ -549,7 +549,8 @@ func (s sweeper) Sweep(ctx context.Context, live mfadeadline.UserChecker, at tim
 }
 
 // TestSweep holds that a schedule sweeps and then sends roll-ups, the one also
-// where the other fails, and that an event does not sweep.
+// where the other fails, that it goes on with what a sweep left that did not fail,
+// and that an event does not sweep.
 func TestSweep(t *testing.T) {
 	tick := json.RawMessage(`{"id":"s","detail-type":"Scheduled Event","source":"aws.events","detail":{}}`)
 	asked := users(func(context.Context, string, string) (bootstrap.LiveFact, error) {
@@ -557,14 +558,16 @@ func TestSweep(t *testing.T) {
 	})
 	r := newRig(asked)
 	sweeps, broken := 0, errors.New("broken")
-	var result mfadeadline.Swept
+	var result, rest mfadeadline.Swept
 	var failure error
 	r.handler.deps.Sweeper = sweeper(func(ctx context.Context, live mfadeadline.UserChecker, at time.Time) (mfadeadline.Swept, error) {
 		sweeps++
 		if l, err := live.User(ctx, account, "eve"); err != nil || !l.Gone || !at.Equal(r.clock.Now()) {
 			t.Errorf("swept at %v with users who answer %+v, %v", at, l, err)
 		}
-		return result, failure
+		did := result
+		result = rest
+		return did, failure
 	})
 	run := func(payload json.RawMessage, wantSweeps int) map[string]any {
 		t.Helper()
@@ -581,11 +584,13 @@ func TestSweep(t *testing.T) {
 	}
 	run(wrapped(createUser("e-1")), 1)
 	result = mfadeadline.Swept{Checked: 5, Alerted: 1, Reminded: 2, Resolved: 1, Unanswered: 1, More: true}
-	want := map[string]any{"users": 5.0, "alerted": 1.0, "reminded": 2.0, "resolved": 1.0, "unanswered": 1.0, "more": true}
-	if diff := cmp.Diff(want, run(tick, 2)["sweep"]); diff != "" {
+	rest = mfadeadline.Swept{Checked: 3, Alerted: 2, Reminded: 1, Resolved: 4, Unanswered: 3}
+	want := map[string]any{"users": 8.0, "alerted": 3.0, "reminded": 3.0, "resolved": 5.0, "unanswered": 4.0, "more": false}
+	if diff := cmp.Diff(want, run(tick, 3)["sweep"]); diff != "" {
 		t.Errorf("log (-want +got):\n%s", diff)
 	}
 	failure = broken
+	result.More = true
 	err := r.ledger.UpdateGroup(t.Context(), "a/s/1", func(guard.Group) guard.Group {
 		return guard.Group{Key: "a/s/1", Opened: t0.Add(-time.Hour), Until: t0, Pending: guard.Held{Count: 3},
 			Finding: detect.Finding{ID: detect.RootActivity, Severity: detect.High, Account: account}}
@@ -593,7 +598,7 @@ func TestSweep(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if log := run(tick, 3); log["level"] != "ERROR" || log["roll_ups"] != 1.0 || log["Findings"] != 3.0 || log["FindingsHigh"] != 3.0 {
+	if log := run(tick, 4); log["level"] != "ERROR" || log["roll_ups"] != 1.0 || log["Findings"] != 3.0 || log["FindingsHigh"] != 3.0 {
 		t.Errorf("log: %v", log)
 	}
 }

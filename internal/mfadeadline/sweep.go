@@ -29,9 +29,9 @@ const (
 	// had no time for all.
 	manyNotices = 100
 
-	// sweepPage is how many batches are listed at a time. The facts of an account
-	// are read once for all of them.
-	sweepPage = 8
+	// sweepPage is how many batches are listed at a time: all of a sweep's, by default.
+	// The facts of an account are read once for all of them.
+	sweepPage = 32
 
 	// reserve is what must be left of the context's time for one more batch.
 	reserve = 12 * time.Second
@@ -203,6 +203,12 @@ type Swept struct {
 	More       bool // some are due that were left to the next sweep
 }
 
+// With is what two sweeps did, of which the other came later.
+func (s Swept) With(later Swept) Swept {
+	return Swept{s.Checked + later.Checked, s.Alerted + later.Alerted, s.Reminded + later.Reminded, s.Resolved + later.Resolved,
+		s.Unanswered + later.Unanswered, later.More}
+}
+
 // Sweep checks the users whose time has come: it asks IAM, and reports those
 // who have a console password and no MFA past their deadline, then reminds of
 // them at Settings.Reminders, and in the end notes that it is over. Each is reported
@@ -365,21 +371,19 @@ func (s *sweep) account(ctx context.Context, a *accountChecks, answers []bootstr
 
 	facts := a.facts.of(a.checks)
 	users, reported := s.folder.Users(account, facts, s.at), notesOf(facts)
-	var notes []bootstrap.Fact
-	for _, l := range a.checks {
-		if l.done || l.result.Outcome != worker.Left {
-			continue
+	noted := make([][]bootstrap.Fact, len(a.checks))
+	worker.Each(len(a.checks), func(i int) {
+		l := a.checks[i]
+		if l.done || l.result.Outcome != worker.Left || ctx.Err() != nil {
+			return
 		}
-		more, err := s.report(ctx, account, users[l.User], reported, l)
-		notes = append(notes, more...)
+		var err error
+		noted[i], err = s.report(ctx, account, users[l.User], reported, l)
 		if l.done = err == nil; !l.done {
 			*l.result = guard.ResultOf(err) // where it is busy, another sweep reports it
 		}
-		if ctx.Err() != nil {
-			break
-		}
-	}
-	if len(notes) > 0 {
+	})
+	if notes := slices.Concat(noted...); len(notes) > 0 {
 		if _, err := s.deps.Facts.Add(ctx, notes); err != nil {
 			a.fail(fmt.Errorf("noting what was reported of account %s: %w", account, err))
 			return
@@ -519,7 +523,9 @@ func (s *sweep) report(ctx context.Context, account string, users []*bootstrap.U
 			return err
 		}
 		if res.Reported() {
+			s.mu.Lock()
 			*count++
+			s.mu.Unlock()
 		}
 		note := bootstrap.MFAMissingAlertedFact(account, u, gap, stage)
 		note.Until = s.at.Add(-consistencyDelay)
