@@ -2,7 +2,6 @@ package alert
 
 import (
 	"cmp"
-	"regexp"
 	"strings"
 )
 
@@ -45,7 +44,7 @@ var tools = []struct{ mark, name string }{
 
 const unknownClient = "unknown client"
 
-var version = regexp.MustCompile(`^[0-9]{1,4}(\.[0-9]{1,4})?`)
+var version = pattern(`^[0-9]{1,4}(\.[0-9]{1,4})?`)
 
 // agent names the client of a user agent as a person knows it: "Edge 134 on
 // Windows", "aws-cli 2.15". The caller writes the user agent, so that nothing
@@ -70,7 +69,7 @@ func agent(ua string) string {
 		if !ok {
 			continue
 		}
-		if v := version.FindString(after); v != "" && strings.HasSuffix(t.mark, "/") {
+		if v := version().FindString(after); v != "" && strings.HasSuffix(t.mark, "/") {
 			return t.name + " " + v
 		}
 		return t.name

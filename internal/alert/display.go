@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"regexp"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -61,31 +62,37 @@ func narrow(s string) string {
 	}, s)
 }
 
+// pattern is a regular expression, compiled when it is used first: every function
+// starts with this package, and few invocations write an alert.
+func pattern(expr string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expr) })
+}
+
 // schemes begin what programs open without "//".
-var schemes = regexp.MustCompile(`(?i)\b(mailto|tel|callto|skype|facetime|sip|sips|xmpp|javascript|vbscript|data|file|blob|ms-[a-z]+):`)
+var schemes = pattern(`(?i)\b(mailto|tel|callto|skype|facetime|sip|sips|xmpp|javascript|vbscript|data|file|blob|ms-[a-z]+):`)
 
 // shares are paths to a server's share, which Outlook links.
-var shares = regexp.MustCompile(`\\\\+`)
+var shares = pattern(`\\\\+`)
 
 // Numbers that phones offer to call: one with a country code, one as North America
 // writes it, and one of ten or eleven digits that stands alone.
 var (
-	dialed  = regexp.MustCompile(`\+[\s(.]*[0-9][0-9\s().\p{Pd}/]{5,}[0-9]`)
-	grouped = regexp.MustCompile(`(^|[^\w.+\p{Pd}/:])((?:1[\s.\p{Pd}/]?)?\(?[0-9]{3}\)?[\s.\p{Pd}/]{0,2}[0-9]{3}[\s.\p{Pd}/][0-9]{4})\b`)
-	alone   = regexp.MustCompile(`(^|[\s,(])([0-9]{10,11})($|[\s,.;)])`)
-	digits3 = regexp.MustCompile(`[0-9]{1,3}`)
+	dialed  = pattern(`\+[\s(.]*[0-9][0-9\s().\p{Pd}/]{5,}[0-9]`)
+	grouped = pattern(`(^|[^\w.+\p{Pd}/:])((?:1[\s.\p{Pd}/]?)?\(?[0-9]{3}\)?[\s.\p{Pd}/]{0,2}[0-9]{3}[\s.\p{Pd}/][0-9]{4})\b`)
+	alone   = pattern(`(^|[\s,(])([0-9]{10,11})($|[\s,.;)])`)
+	digits3 = pattern(`[0-9]{1,3}`)
 )
 
 // defang breaks what could become a link, in a way that is plain to see and can be
 // undone by eye: "[.]", "[@]", "[:]", "[-]". s is clean.
 func defang(s string) string {
 	s = strings.ReplaceAll(s, "://", "[:]//")
-	s = schemes.ReplaceAllString(s, "$1[:]")
-	s = shares.ReplaceAllString(s, `\`)
+	s = schemes().ReplaceAllString(s, "$1[:]")
+	s = shares().ReplaceAllString(s, `\`)
 	s = ats(s)
 	s = hosts(s)
-	s = dialed.ReplaceAllStringFunc(s, undial)
-	for _, number := range []*regexp.Regexp{grouped, alone} {
+	s = dialed().ReplaceAllStringFunc(s, undial)
+	for _, number := range []*regexp.Regexp{grouped(), alone()} {
 		for number.MatchString(s) { // neighbors share what is between them
 			s = number.ReplaceAllStringFunc(s, func(m string) string {
 				part := number.FindStringSubmatch(m)
@@ -102,7 +109,7 @@ func undial(number string) string {
 	if strings.HasPrefix(number, "+") {
 		front = "[+]"
 	}
-	return front + strings.Join(digits3.FindAllString(strings.Map(func(r rune) rune {
+	return front + strings.Join(digits3().FindAllString(strings.Map(func(r rune) rune {
 		if r < '0' || r > '9' {
 			return ' '
 		}
@@ -228,9 +235,9 @@ func octets(labels []string) bool {
 	return true
 }
 
-var serviceName = regexp.MustCompile(`^[a-z][a-z0-9-]{1,40}\.amazonaws\.com(\.cn)?$`)
+var serviceName = pattern(`^[a-z][a-z0-9-]{1,40}\.amazonaws\.com(\.cn)?$`)
 
 // service reports whether a host is the name of an AWS service as records have it
 // ("cloudformation.amazonaws.com"): one label, below which AWS lets no customer
 // name anything.
-func service(host string) bool { return serviceName.MatchString(host) }
+func service(host string) bool { return serviceName().MatchString(host) }

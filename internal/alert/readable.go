@@ -3,7 +3,6 @@ package alert
 import (
 	"cmp"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -162,11 +161,11 @@ func describe(id string) (words, wrong string) {
 }
 
 // stamped finds the times that findings have in their text.
-var stamped = regexp.MustCompile(`\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z\b`)
+var stamped = pattern(`\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z\b`)
 
 // dated writes the times in a text as the lines of Text have theirs.
 func dated(s string) string {
-	return stamped.ReplaceAllStringFunc(s, func(text string) string {
+	return stamped().ReplaceAllStringFunc(s, func(text string) string {
 		t, err := time.Parse(time.RFC3339, text)
 		if err != nil {
 			return text

@@ -73,7 +73,7 @@ func TestOneDateFormat(t *testing.T) {
 		if i := strings.LastIndex(text, string(a.Finding.ID)+" | event"); i >= 0 {
 			text = text[:i]
 		}
-		if at := stamped.FindString(text + Subject(a)); at != "" {
+		if at := stamped().FindString(text + Subject(a)); at != "" {
 			t.Errorf("%s has a time as %s:\n%s", name, at, text)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -60,7 +61,9 @@ func (f *Finding) UnmarshalJSON(text []byte) error {
 
 // formerly is what a later finding added to the EventID of the one that opened its
 // subject.
-var formerly = regexp.MustCompile(`/(closed|ended|(reminder|day)-[0-9]+|worse-[a-z]+)$`)
+var formerly = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`/(closed|ended|(reminder|day)-[0-9]+|worse-[a-z]+)$`)
+})
 
 // formerSubject is the subject by an EventID of a finding that was stored without.
 func formerSubject(id ID, eventID string) (s Subject) {
@@ -68,7 +71,7 @@ func formerSubject(id ID, eventID string) (s Subject) {
 		return s
 	}
 	s.ID = eventID
-	if at := formerly.FindStringIndex(s.ID); at != nil {
+	if at := formerly().FindStringIndex(s.ID); at != nil {
 		s.Phase = PhaseUpdated
 		if suffix := s.ID[at[0]:]; suffix == "/closed" || suffix == "/ended" {
 			s.Phase = PhaseResolved
