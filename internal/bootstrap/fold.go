@@ -74,9 +74,10 @@ type moment struct {
 	fact   *Fact
 }
 
-// momentsOf merges equal facts and puts them into the order of the fold.
+// momentsOf merges equal facts and puts them into the order of the fold. The others
+// it does not copy, for there may be very many.
 func momentsOf(account string, facts []Fact) []moment {
-	unique := make([]Fact, 0, len(facts))
+	unique := make([]*Fact, 0, len(facts))
 	index := make(map[string]int, len(facts))
 	for i := range facts {
 		f := &facts[i]
@@ -84,15 +85,15 @@ func momentsOf(account string, facts []Fact) []moment {
 			continue
 		}
 		if at, ok := index[f.ID]; ok {
-			unique[at] = Merge(unique[at], *f)
+			merged := Merge(*unique[at], *f)
+			unique[at] = &merged
 			continue
 		}
 		index[f.ID] = len(unique)
-		unique = append(unique, *f)
+		unique = append(unique, f)
 	}
 	moments := make([]moment, 0, len(unique))
-	for i := range unique {
-		f := &unique[i]
+	for _, f := range unique {
 		m := moment{at: f.Time, rank: rankOf(f), fact: f}
 		moments = append(moments, m)
 		if lasts(f.Kind) && f.Last.After(f.Time) {
