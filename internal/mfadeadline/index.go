@@ -9,18 +9,25 @@ type accountFacts struct {
 	users map[string][]int // indexes into facts, by every name and unique ID they have
 }
 
+// newAccountFacts takes the facts over.
 func newAccountFacts(facts []bootstrap.Fact) *accountFacts {
-	a := &accountFacts{users: map[string][]int{}}
-	a.add(facts)
+	a := &accountFacts{facts: facts, users: map[string][]int{}}
+	a.index(0)
 	return a
 }
 
 func (a *accountFacts) add(facts []bootstrap.Fact) {
-	for i := range facts {
-		for _, user := range usersOf(&facts[i]) {
-			a.users[user] = append(a.users[user], len(a.facts))
+	from := len(a.facts)
+	a.facts = append(a.facts, facts...)
+	a.index(from)
+}
+
+// index makes the facts findable from one on.
+func (a *accountFacts) index(from int) {
+	for i := from; i < len(a.facts); i++ {
+		for _, user := range usersOf(&a.facts[i]) {
+			a.users[user] = append(a.users[user], i)
 		}
-		a.facts = append(a.facts, facts[i])
 	}
 }
 
