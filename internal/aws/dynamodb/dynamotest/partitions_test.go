@@ -15,7 +15,7 @@ func TestPartitions(t *testing.T) {
 	t.Parallel()
 	due := index{"shard", "due"}
 	tab := &table{index: index{"pk", "sk"}, indexes: map[string]index{"due": due}, items: map[string]Item{}, parts: partitions{}}
-	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same in each run
+	random := rand.New(rand.NewPCG(1, 2)) // the same in each run
 	str := func(prefix string, n int) AV {
 		s := prefix + strconv.Itoa(random.IntN(n))
 		return AV{S: &s}
