@@ -163,7 +163,7 @@ func BenchmarkSweep(b *testing.B) {
 		}
 		users, alerts, copies := c.missing(b)
 		if users != 2*each || copies != 0 {
-			b.Errorf("%d users were told of, with %d copies", users, copies)
+			b.Errorf("%d users were reported, with %d copies", users, copies)
 		}
 		b.Logf("%d users in %d alerts by %d runs, the longest %v, %.0f users/s, %.1f requests of the table and %.1f of IAM a user, at most %.0f MB",
 			users, alerts, runs, longest.Round(100*time.Millisecond), 2*each/took.Seconds(), float64(rows)/(2*each), float64(calls)/(2*each), mb(rss))

@@ -131,7 +131,7 @@ func TestMalformedMessages(t *testing.T) {
 	functions := map[string]*lambdatest.Function{"rootactivity": c.start(t, "rootactivity"), "iamuser": c.start(t, "iamuser")}
 	sweep := c.start(t, "sweep")
 	at := time.Now().UTC().Truncate(time.Second) // after the compiler
-	var clock atomic.Int64 // of the queues, which hide what is read for a second
+	var clock atomic.Int64                       // of the queues, which hide what is read for a second
 	clock.Store(at.Unix())
 	c.queues.Now = func() time.Time { return time.Unix(clock.Load(), 0) }
 	recorded := make(chan []byte, 10)
