@@ -25,6 +25,7 @@ import (
 	"rootguard/internal/guard"
 	"rootguard/internal/guardtest"
 	"rootguard/internal/repeats"
+	"rootguard/internal/testenv"
 )
 
 var t0 = time.Date(2025, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -653,7 +654,7 @@ func TestDamagedPages(t *testing.T) {
 	}
 	met := 0
 	for _, batch := range []int{0, 2} {
-		for page := 2; page < len(whole)/4096; page += 3 {
+		for page := 2; page < len(whole)/4096; page += testenv.Size(3, 12) {
 			path := filepath.Join(dir, fmt.Sprintf("bad%d-%d.db", batch, page))
 			bad := slices.Clone(whole)
 			for i := page * 4096; i < (page+1)*4096; i++ {

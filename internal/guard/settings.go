@@ -1,8 +1,6 @@
 package guard
 
 import (
-	"maps"
-	"sync"
 	"time"
 
 	"rootguard/internal/bootstrap"
@@ -81,11 +79,8 @@ func (s Settings) withDefaults() Settings {
 
 func (s Settings) burst(id detect.ID) int { return max(1, s.Burst[id]) }
 
-// bursts are those of the findings each of whose events is worth an alert. Each caller
-// gets a copy: who wires a guard may change it.
-func bursts() map[detect.ID]int { return maps.Clone(defaultBursts()) }
-
-var defaultBursts = sync.OnceValue(func() map[detect.ID]int {
+// bursts are those of the findings each of whose events is worth an alert.
+func bursts() map[detect.ID]int {
 	of := map[detect.ID]int{}
 	for _, e := range detect.Catalogue() {
 		if e.Repeats == detect.Each {
@@ -93,4 +88,4 @@ var defaultBursts = sync.OnceValue(func() map[detect.ID]int {
 		}
 	}
 	return of
-})
+}

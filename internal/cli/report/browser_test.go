@@ -156,7 +156,7 @@ const visibleFindings = `[...document.querySelectorAll('.finding')].filter(e => 
 
 func TestPageInChromium(t *testing.T) {
 	b := newBrowser(t)
-	for _, size := range []struct{ accounts, alerts int }{{0, 0}, {1, 0}, {1, 30}, {3, 60}, {50, testenv.Size(5000, 500)}} {
+	for _, size := range []struct{ accounts, alerts int }{{0, 0}, {1, 0}, {1, 30}, {3, 60}, {50, testenv.Size(5000, 100)}} {
 		t.Run(fmt.Sprintf("%d accounts %d alerts", size.accounts, size.alerts), func(t *testing.T) {
 			b.complaints, b.requests = nil, nil
 			b.screen(t, 1280, 1700, "light")
