@@ -41,16 +41,7 @@ func TestCollectFaults(t *testing.T) {
 			c.script.Restart()
 			c.clock.Advance(5 * time.Minute)
 		}
-		ids := map[string]bool{}
-		copies := 0
-		c.mails = slices.DeleteFunc(c.mails, func(m mail) bool {
-			again := ids[m.ID]
-			if ids[m.ID] = true; again {
-				copies++
-			}
-			return again
-		})
-		if copies > 1 {
+		if copies := c.withoutCopies(); copies > 1 {
 			t.Errorf("%s of call %d: %d copies", f, n, copies)
 		}
 		return c.notices(), calls
@@ -66,6 +57,65 @@ func TestCollectFaults(t *testing.T) {
 				if got[what] != 1 {
 					t.Errorf("%s of call %d: %s was sent %d times", f, n, what, got[what])
 				}
+			}
+		}
+	}
+}
+
+// withoutCopies drops mails with the ID of an earlier one, and counts them.
+func (c *country) withoutCopies() (copies int) {
+	ids := map[string]bool{}
+	c.mails = slices.DeleteFunc(c.mails, func(m mail) bool {
+		again := ids[m.ID]
+		if ids[m.ID] = true; again {
+			copies++
+		}
+		return again
+	})
+	return copies
+}
+
+// TestPausedSweep pauses a sweep before each of its calls, while others run whole:
+// each notice goes out in one alert.
+func TestPausedSweep(t *testing.T) {
+	t.Parallel()
+	life := func(t *testing.T, pause int) (said map[string]int, calls int) {
+		t.Helper()
+		c := newCountry(1, 1)
+		c.days(t, 1, time.Hour)
+		var paused bool
+		before := len(c.script.Calls())
+		c.script.Before(func(n int) {
+			if n-before != pause || paused {
+				return
+			}
+			paused = true
+			for range 2 {
+				c.clock.Advance(5 * time.Minute)
+				_ = c.sweep()
+			}
+		})
+		for i := range 8 {
+			_ = c.sweep()
+			if i == 1 {
+				calls = len(c.script.Calls()) - before
+			}
+			c.clock.Advance(5 * time.Minute)
+		}
+		if copies := c.withoutCopies(); copies > 1 { // a lease ends before a publish that is paused
+			t.Errorf("paused before call %d: %d copies", pause, copies)
+		}
+		return c.notices(), calls
+	}
+	want, calls := life(t, -1)
+	if len(want) < 2 {
+		t.Fatalf("without a pause: %v", want)
+	}
+	for pause := range calls {
+		got, _ := life(t, pause)
+		for what := range want {
+			if got[what] != 1 {
+				t.Errorf("paused before call %d: %s was sent %d times", pause, what, got[what])
 			}
 		}
 	}

@@ -118,7 +118,8 @@ func (g *Guard) Count(ctx context.Context, c *Claim, fresh bool, at time.Time) e
 // count puts an event into its group, whose roll-up is due from then on. fresh says
 // that the claim was folded just now. An event may be counted again at any time, and
 // is in one batch: they are tried in order, and a batch that is sealed says whether
-// it has the event.
+// it has the event. A fresh one may be in the batch before the latest: while this
+// invocation was paused, another may have counted it there and sent it.
 //
 // of is the finding that the event repeats, nil where that is not known. at is as of
 // when it is counted, where that is later than the clock.
@@ -143,7 +144,7 @@ func (g *Guard) count(ctx context.Context, c *Claim, of *detect.Finding, fresh b
 			return fmt.Errorf("opening group %s: %w", c.Group, err)
 		}
 		if fresh {
-			sealed = max(sealed, cur.Batches-1)
+			sealed = max(sealed, cur.Batches-2)
 		}
 		for sealed = max(sealed, cur.oldest()); sealed < cur.Batches; sealed++ {
 			counted, err := g.deps.Ledger.Count(ctx, c.Group, sealed, c.Key)
