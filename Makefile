@@ -112,7 +112,7 @@ e2e: ## deploy to an emulated AWS (moto) with the CDK and drive it there; cfn-li
 		python3 -m venv $(VENV) && $(VENV)/bin/pip install --quiet '$(MOTO)' '$(CFN_LINT)' || { echo "error: moto and cfn-lint could not be installed into $(VENV); put moto_server and cfn-lint on the PATH: pip install '$(MOTO)' '$(CFN_LINT)'" >&2; exit 1; }; \
 	fi; \
 	export PATH ROOTGUARD_E2E=1; \
-	$(GO) test -count=1 -run '^Test(CfnLint|Bundle)' ./infra ./infra/stacks && $(GO) test -count=1 -timeout 25m ./internal/e2e
+	$(GO) test -count=1 -run '^Test(CfnLint|Bundle)' ./infra ./infra/stacks && $(GO) test -count=1 -timeout 45m ./internal/e2e
 
 lint: $(GOLANGCI) ## golangci-lint, pinned
 	$(GOLANGCI) run ./...
