@@ -54,6 +54,24 @@ func read(tb testing.TB, src io.Reader, filter Filter) ([]string, Stats) {
 	}
 }
 
+// wantEntries reads a log at once and by single bytes, and holds its entries, without
+// positions, and its counts.
+func wantEntries(t *testing.T, log string, want []string) {
+	t.Helper()
+	for how, src := range map[string]io.Reader{"at once": strings.NewReader(log), "by byte": iotest.OneByteReader(strings.NewReader(log))} {
+		got, stats := read(t, src, nil)
+		for k := range got {
+			got[k] = position.ReplaceAllString(got[k], "")
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: entries (-want +got):\n%s", how, diff)
+		}
+		if stats.Records != stats.Passed+stats.Held+stats.Malformed || stats.Bytes < int64(len(log)) {
+			t.Errorf("%s: counts do not add up: %+v", how, stats)
+		}
+	}
+}
+
 // rec is a record without a defect.
 func rec(name string) string { return strings.Replace(signIn, "ConsoleLogin", name, 1) }
 
@@ -573,18 +591,7 @@ func TestReaderAWSLogs(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			for how, src := range map[string]io.Reader{"at once": strings.NewReader(test.log), "by byte": iotest.OneByteReader(strings.NewReader(test.log))} {
-				got, stats := read(t, src, nil)
-				for k := range got {
-					got[k] = position.ReplaceAllString(got[k], "")
-				}
-				if diff := cmp.Diff(test.want, got); diff != "" {
-					t.Errorf("%s: entries (-want +got):\n%s", how, diff)
-				}
-				if stats.Records != stats.Passed+stats.Held+stats.Malformed || stats.Bytes < int64(len(test.log)) {
-					t.Errorf("%s: counts do not add up: %+v", how, stats)
-				}
-			}
+			wantEntries(t, test.log, test.want)
 		})
 	}
 }

@@ -272,18 +272,7 @@ func TestReaderBombs(t *testing.T) {
 		{"in awslogs", awsLogs(bomb) + rec("B"), []string{"0 awslogs.data: no record can be read: it has more than 64 MiB LOST", "1 B"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			for how, src := range map[string]io.Reader{"at once": strings.NewReader(test.log), "by byte": iotest.OneByteReader(strings.NewReader(test.log))} {
-				got, stats := read(t, src, nil)
-				for k := range got {
-					got[k] = position.ReplaceAllString(got[k], "")
-				}
-				if diff := cmp.Diff(test.want, got); diff != "" {
-					t.Errorf("%s: entries (-want +got):\n%s", how, diff)
-				}
-				if stats.Records != stats.Passed+stats.Held+stats.Malformed {
-					t.Errorf("%s: counts do not add up: %+v", how, stats)
-				}
-			}
+			wantEntries(t, test.log, test.want)
 		})
 	}
 }
