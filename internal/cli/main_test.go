@@ -68,7 +68,7 @@ func watchFirst(t *testing.T, env *testscript.Env, used string) error {
 		return err
 	}
 	dir := t.TempDir()
-	chooser := fmt.Sprintf("#!/bin/sh\nif mkdir %q/used-\"${1%%%%/*}\" 2>/dev/null; then exec %q \"$@\"; fi\nexec %q \"$@\"\n", used, watched, plain)
+	chooser := fmt.Sprintf("#!/bin/sh\nif mkdir %q/used-\"$1\" 2>/dev/null; then exec %q \"$@\"; fi\nexec %q \"$@\"\n", used, watched, plain)
 	if err := os.WriteFile(filepath.Join(dir, "rootguard"), []byte(chooser), 0o700); err != nil {
 		return err
 	}

@@ -8,7 +8,7 @@ import (
 )
 
 // ID names a kind of finding. IDs are part of the alert schema: never reused,
-// never renamed. Each is beside its row of the catalogue, beside the rules that
+// never renamed. Each is with its row of the catalogue, beside the rules that
 // make it: root.go, user.go, calls.go and guard.go.
 type ID string
 

@@ -176,13 +176,8 @@ func (s *Announcements) Append(ctx context.Context, e announcement.AuditEvent) (
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("storing entry %s: %w", e.Key, err)
 		}
-		if _, found := s.all.get(e.Key); !found {
-			if err := s.all.put(e.Key, e); err != nil {
-				return err
-			}
-		}
-		there, _ = s.all.get(e.Key)
-		return nil
+		there, err = s.all.add(e.Key, e)
+		return err
 	})
 	if err != nil {
 		return announcement.AuditEvent{}, err
@@ -246,13 +241,8 @@ func (s *Suppressions) Append(ctx context.Context, e suppression.AuditEvent) (th
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("storing suppression %s: %w", e.Key, err)
 		}
-		if _, found := s.all.get(e.Key); !found {
-			if err := s.all.put(e.Key, e); err != nil {
-				return err
-			}
-		}
-		there, _ = s.all.get(e.Key)
-		return nil
+		there, err = s.all.add(e.Key, e)
+		return err
 	})
 	if err != nil {
 		return suppression.AuditEvent{}, err

@@ -32,6 +32,17 @@ func (t *table[T]) put(key string, row T) error {
 	return nil
 }
 
+// add stores a row, unless there is one under its key, and returns the one that is there.
+func (t *table[T]) add(key string, row T) (there T, err error) {
+	if _, found := t.rows[key]; !found {
+		if err := t.put(key, row); err != nil {
+			return there, err
+		}
+	}
+	there, _ = t.get(key)
+	return there, nil
+}
+
 // get is the row of a key, or the zero value.
 func (t *table[T]) get(key string) (row T, found bool) {
 	if row, found = t.rows[key]; found {

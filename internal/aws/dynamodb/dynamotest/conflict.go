@@ -56,12 +56,9 @@ func touched(op string, body []byte) (ids []string) {
 // workflows with DynamoDB transactions", "Transaction conflict handling").
 func (s *Server) alone(op string, body []byte) (any, error) {
 	transaction := op == "TransactWriteItems"
-	var ids []string
-	if transaction {
-		ids = touched(op, body)
-	}
 	s.mu.Lock()
-	if !transaction && len(s.under) > 0 { // else no one is in its way
+	var ids []string
+	if transaction || len(s.under) > 0 { // else no one is in its way
 		ids = touched(op, body)
 	}
 	reasons := make([]map[string]any, 0, len(ids))
