@@ -3,6 +3,7 @@ package dynamodb
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"rootguard/internal/failure"
 
@@ -37,17 +38,12 @@ func classed(doing string, err error) error {
 // conflict reports whether a write did not take place, or may not have, because
 // of another one or of too many, so that reading again and deciding again helps.
 func conflict(err error) bool {
-	var (
-		condition  *types.ConditionalCheckFailedException
-		other      *types.TransactionConflictException
-		inProgress *types.TransactionInProgressException
-		canceled   *types.TransactionCanceledException
-	)
-	if errors.As(err, &condition) || errors.As(err, &other) || errors.As(err, &inProgress) {
-		return true
-	}
+	var canceled *types.TransactionCanceledException
 	if !errors.As(err, &canceled) {
-		return false
+		// By code: the SDK gives an error a type only where the operation's model names it.
+		var api smithy.APIError
+		return errors.As(err, &api) && slices.Contains([]string{"ConditionalCheckFailedException",
+			"TransactionConflictException", "TransactionInProgressException"}, api.ErrorCode())
 	}
 	some := false
 	for _, r := range canceled.CancellationReasons {
