@@ -219,6 +219,27 @@ func TestLayers(t *testing.T) {
 	}
 }
 
+// TestFunctionsBuildNoSchemas holds how soon a function starts. A module of the SDK that
+// has a package schemas builds the model of its service's whole API whenever a process
+// starts, which took more time than all else that the functions do then.
+func TestFunctionsBuildNoSchemas(t *testing.T) {
+	functions := 0
+	for _, p := range list(t) {
+		if name, ok := strings.CutPrefix(p.ImportPath, "rootguard/lambdas/"); !ok || strings.Contains(name, "/") {
+			continue
+		}
+		functions++
+		for _, dep := range p.Deps {
+			if module, ok := strings.CutSuffix(dep, "/schemas"); ok {
+				t.Errorf("%s links %s: require the last version of %s without it", p.ImportPath, dep, module)
+			}
+		}
+	}
+	if functions == 0 {
+		t.Error("no function was found below rootguard/lambdas")
+	}
+}
+
 var update = flag.Bool("update", false, "write the picture of the layers into doc.go")
 
 // TestPicture holds the picture in doc.go to mayImport.
