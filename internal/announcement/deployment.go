@@ -28,15 +28,15 @@ func DeploymentsOf(entries []AuditEvent) []Announcement {
 	return of(entries, DeploymentOpened, DeploymentClosed)
 }
 
-// Journal keeps entries. Store is one.
-type Journal interface {
+// AuditLog keeps entries. Store is one.
+type AuditLog interface {
 	Append(ctx context.Context, e AuditEvent) (AuditEvent, error)
 }
 
 // AnnounceDeployment stores that rootguard will be deployed: Account, which is rootguard's,
 // Until, Owner, Reason, Actor, By and perhaps Version of the entry say what. It begins
 // now. Nothing is published: the note about the deployment says who announced it.
-func AnnounceDeployment(ctx context.Context, j Journal, e AuditEvent, now time.Time) (Announcement, error) {
+func AnnounceDeployment(ctx context.Context, j AuditLog, e AuditEvent, now time.Time) (Announcement, error) {
 	e.Action, e.At = DeploymentOpened, now.UTC()
 	e.From, e.Until = now.Add(-clockSkew).UTC().Truncate(time.Second), e.Until.UTC().Truncate(time.Second)
 	if d := e.Until.Sub(now); d <= 0 || d > MaxDeployment {
@@ -58,7 +58,7 @@ func AnnounceDeployment(ctx context.Context, j Journal, e AuditEvent, now time.T
 // CloseDeployment ends the announcement of a deployment before its time. What
 // CloudFormation does within minutes after that still belongs to it, since it counts by
 // CloudTrail's clock. Where someone closed it before, theirs stays.
-func CloseDeployment(ctx context.Context, j Journal, a Announcement, by detect.Actor, reason string, now time.Time) (Announcement, error) {
+func CloseDeployment(ctx context.Context, j AuditLog, a Announcement, by detect.Actor, reason string, now time.Time) (Announcement, error) {
 	o := &a.Opened
 	e := AuditEvent{Action: DeploymentClosed, ID: o.ID, Account: o.Account, From: o.From, At: now.UTC(), Actor: by, Reason: reason}
 	e.Key = announcementKey(&e)

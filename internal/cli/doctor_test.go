@@ -60,7 +60,7 @@ func (h *hospital) swept(ts *testscript.TestScript, neg bool, _ []string) {
 // begin is swept. Where it is not whole, the function iamuser had no heartbeat.
 func (h *hospital) begin(ctx context.Context, whole bool) error {
 	at, id := time.Now().Add(-health.Timely), rand.Text()
-	if err := h.store.AddBeat(ctx, health.Beat{ID: id, At: at, Put: at}); err != nil {
+	if err := h.store.AddHeartbeat(ctx, health.Heartbeat{ID: id, At: at, Put: at}); err != nil {
 		return err
 	}
 	for _, name := range health.Probed() {
@@ -72,7 +72,7 @@ func (h *hospital) begin(ctx context.Context, whole bool) error {
 		}
 	}
 	return h.store.UpdateHealth(ctx, func(s health.State) (health.State, bool) {
-		s.At, s.Beats = time.Now().Add(-5*time.Minute), []health.Outstanding{{ID: id, At: at}}
+		s.At, s.Heartbeats = time.Now().Add(-5*time.Minute), []health.Outstanding{{ID: id, At: at}}
 		return s, true
 	})
 }

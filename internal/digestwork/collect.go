@@ -42,7 +42,7 @@ type Announcements interface {
 // Health is what the checks of rootguard itself found.
 type Health interface {
 	Health(ctx context.Context) (health.State, error)
-	Beats(ctx context.Context, ids []string) ([]health.Beat, error)
+	Heartbeats(ctx context.Context, ids []string) ([]health.Heartbeat, error)
 }
 
 // Source adds a section about all accounts together. since is zero where there is no
@@ -262,11 +262,11 @@ func (c *Collector) Guard(ctx context.Context) *digest.Guard {
 // heartbeat is when the last heartbeat that came out at every function did; zero where
 // none that is on file did.
 func (c *Collector) heartbeat(ctx context.Context, state *health.State) (last time.Time, err error) {
-	ids := make([]string, 0, len(state.Beats))
-	for _, b := range state.Beats {
+	ids := make([]string, 0, len(state.Heartbeats))
+	for _, b := range state.Heartbeats {
 		ids = append(ids, b.ID)
 	}
-	beats, err := c.Health.Beats(ctx, ids)
+	beats, err := c.Health.Heartbeats(ctx, ids)
 	if err != nil {
 		return last, err //nolint:wrapcheck // the caller says of what
 	}

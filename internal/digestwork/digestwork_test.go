@@ -291,14 +291,14 @@ func TestContents(t *testing.T) {
 		}
 	}
 	ctx := t.Context()
-	beat := health.Beat{ID: "beat", At: day.Add(-20 * time.Minute), Received: map[string]time.Time{}}
-	half := health.Beat{ID: "half", At: day.Add(-5 * time.Minute), Received: map[string]time.Time{health.Probed()[0]: day.Add(-4 * time.Minute)}}
+	beat := health.Heartbeat{ID: "beat", At: day.Add(-20 * time.Minute), Received: map[string]time.Time{}}
+	half := health.Heartbeat{ID: "half", At: day.Add(-5 * time.Minute), Received: map[string]time.Time{health.Probed()[0]: day.Add(-4 * time.Minute)}}
 	for i, f := range health.Probed() {
 		beat.Received[f] = day.Add(time.Duration(i-19) * time.Minute)
 	}
-	if err := errors.Join(w.health.AddBeat(ctx, beat), w.health.AddBeat(ctx, half), w.health.UpdateHealth(ctx, func(s health.State) (health.State, bool) {
+	if err := errors.Join(w.health.AddHeartbeat(ctx, beat), w.health.AddHeartbeat(ctx, half), w.health.UpdateHealth(ctx, func(s health.State) (health.State, bool) {
 		s.At = day
-		s.Beats = []health.Outstanding{{ID: "beat"}, {ID: "half"}}
+		s.Heartbeats = []health.Outstanding{{ID: "beat"}, {ID: "half"}}
 		s.Enabled = []string{"us-east-1", "af-south-1"}
 		s.Episodes = []health.Episode{
 			{Check: "queue.failed", Due: true, Since: day.Add(-time.Hour), Severity: detect.High, Why: "3 events wait in rootguard-failed"},

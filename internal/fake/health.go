@@ -72,9 +72,9 @@ func (h *Health) UpdateHealth(ctx context.Context, decide func(health.State) (he
 	})
 }
 
-// AddBeat is health.Store's.
-func (h *Health) AddBeat(ctx context.Context, b health.Beat) error {
-	return h.Script.call("Health.AddBeat", func() error {
+// AddHeartbeat is health.Store's.
+func (h *Health) AddHeartbeat(ctx context.Context, b health.Heartbeat) error {
+	return h.Script.call("Health.AddHeartbeat", func() error {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		if err := ctx.Err(); err != nil {
@@ -84,7 +84,7 @@ func (h *Health) AddBeat(ctx context.Context, b health.Beat) error {
 	})
 }
 
-func (h *Health) keep(b health.Beat) error {
+func (h *Health) keep(b health.Heartbeat) error {
 	raw, err := json.Marshal(b)
 	if err != nil {
 		return fmt.Errorf("encoding a heartbeat: %w", err)
@@ -96,16 +96,16 @@ func (h *Health) keep(b health.Beat) error {
 	return nil
 }
 
-// Beats is health.Store's.
-func (h *Health) Beats(ctx context.Context, ids []string) (beats []health.Beat, err error) {
-	err = h.Script.call("Health.Beats", func() error {
+// Heartbeats is health.Store's.
+func (h *Health) Heartbeats(ctx context.Context, ids []string) (beats []health.Heartbeat, err error) {
+	err = h.Script.call("Health.Heartbeats", func() error {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("reading heartbeats: %w", err)
 		}
 		for _, id := range ids {
-			var b health.Beat
+			var b health.Heartbeat
 			if raw := h.beats[id]; raw == nil {
 				continue
 			} else if err := json.Unmarshal(raw, &b); err != nil {
@@ -119,7 +119,7 @@ func (h *Health) Beats(ctx context.Context, ids []string) (beats []health.Beat, 
 }
 
 // Received notes that a heartbeat came to a function.
-func (h *Health) Received(ctx context.Context, id, function string, at time.Time) (b health.Beat, known bool, err error) {
+func (h *Health) Received(ctx context.Context, id, function string, at time.Time) (b health.Heartbeat, known bool, err error) {
 	err = h.Script.call("Health.Received", func() error {
 		h.mu.Lock()
 		defer h.mu.Unlock()

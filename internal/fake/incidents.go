@@ -26,7 +26,7 @@ var (
 // Incidents is a incident.Store in memory. The zero value is ready.
 type Incidents struct {
 	Script *Script
-	// Conflicts makes every Amend call decide once in vain.
+	// Conflicts makes every UpdateIncidents call decide once in vain.
 	Conflicts bool
 
 	mu      sync.Mutex
@@ -83,10 +83,10 @@ func (s *Incidents) Clear(ctx context.Context, w incident.Written) error {
 	})
 }
 
-// Amend is incident.Store'.
-func (s *Incidents) Amend(ctx context.Context, account string, from, to time.Time,
+// UpdateIncidents is incident.Store'.
+func (s *Incidents) UpdateIncidents(ctx context.Context, account string, from, to time.Time,
 	decide func([]incident.Incident) incident.Incident) error {
-	return s.Script.call("Incidents.Amend", func() error {
+	return s.Script.call("Incidents.UpdateIncidents", func() error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if err := ctx.Err(); err != nil {

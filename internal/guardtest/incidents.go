@@ -24,7 +24,7 @@ func incidentOf(account, id string, start, due time.Time) incident.Incident {
 
 func putIncident(t *testing.T, s incident.Store, in incident.Incident) {
 	t.Helper()
-	err := s.Amend(t.Context(), in.Account, in.Start, in.Start, func([]incident.Incident) incident.Incident { return in })
+	err := s.UpdateIncidents(t.Context(), in.Account, in.Start, in.Start, func([]incident.Incident) incident.Incident { return in })
 	if err != nil {
 		t.Fatalf("storing %q: %v", in.Key, err)
 	}
@@ -32,7 +32,7 @@ func putIncident(t *testing.T, s incident.Store, in incident.Incident) {
 
 func incidents(t *testing.T, s incident.Store, account string, from, to time.Time) (found []incident.Incident) {
 	t.Helper()
-	err := s.Amend(t.Context(), account, from, to, func(some []incident.Incident) incident.Incident {
+	err := s.UpdateIncidents(t.Context(), account, from, to, func(some []incident.Incident) incident.Incident {
 		found = some
 		return incident.Incident{}
 	})
@@ -107,7 +107,7 @@ func Incidents(t *testing.T, newIncidents func(t *testing.T) incident.Store) {
 	t.Run("what decide does to its arguments is not stored", func(t *testing.T) {
 		s := newIncidents(t)
 		putIncident(t, s, full)
-		err := s.Amend(t.Context(), full.Account, full.Start, full.Start, func(some []incident.Incident) incident.Incident {
+		err := s.UpdateIncidents(t.Context(), full.Account, full.Start, full.Start, func(some []incident.Incident) incident.Incident {
 			some[0].Ack.By, some[0].Alerts[0] = "scribbled", "scribbled"
 			return incident.Incident{}
 		})
@@ -173,7 +173,7 @@ func Incidents(t *testing.T, newIncidents func(t *testing.T) incident.Store) {
 			wg.Go(func() {
 				for range each {
 					err := retry(t.Context(), func(ctx context.Context) error {
-						return s.Amend(ctx, full.Account, full.Start, full.Start, func(some []incident.Incident) incident.Incident {
+						return s.UpdateIncidents(ctx, full.Account, full.Start, full.Start, func(some []incident.Incident) incident.Incident {
 							in := full
 							if in.Events = 0; len(some) > 0 {
 								in = some[0]
@@ -198,9 +198,9 @@ func Incidents(t *testing.T, newIncidents func(t *testing.T) incident.Store) {
 		s := newIncidents(t)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if err := s.Amend(ctx, full.Account, full.Start, full.Start, func([]incident.Incident) incident.Incident { return full }); !errors.Is(err,
+		if err := s.UpdateIncidents(ctx, full.Account, full.Start, full.Start, func([]incident.Incident) incident.Incident { return full }); !errors.Is(err,
 			context.Canceled) {
-			t.Errorf("Amend: %v, want context.Canceled", err)
+			t.Errorf("UpdateIncidents: %v, want context.Canceled", err)
 		}
 		if _, _, err := incident.One(ctx, s, full.ID); !errors.Is(err, context.Canceled) {
 			t.Errorf("Find: %v, want context.Canceled", err)

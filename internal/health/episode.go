@@ -22,15 +22,15 @@ const remindEvery = 24 * time.Hour
 
 // State is what is known from one run to the next.
 type State struct {
-	At       time.Time     `json:"at"`              // of the latest run
-	Slow     time.Time     `json:"slow,omitzero"`   // of the latest that made all the checks of SlowEvery
-	Hourly   time.Time     `json:"hourly,omitzero"` // as above
-	Rarely   time.Time     `json:"rarely,omitzero"` // as above
-	Lost     time.Time     `json:"lost,omitzero"`   // until when the metrics of what was lost were read
-	Beats    []Outstanding `json:"beats,omitzero"`  // the latest heartbeats
-	Episodes []Episode     `json:"episodes,omitzero"`
-	Regions  []string      `json:"regions,omitzero"` // whose forwarder was there once
-	Enabled  []string      `json:"enabled,omitzero"` // Regions that the account had at the latest check of them
+	At         time.Time     `json:"at"`              // of the latest run
+	Slow       time.Time     `json:"slow,omitzero"`   // of the latest that made all the checks of SlowEvery
+	Hourly     time.Time     `json:"hourly,omitzero"` // as above
+	Rarely     time.Time     `json:"rarely,omitzero"` // as above
+	Lost       time.Time     `json:"lost,omitzero"`   // until when the metrics of what was lost were read
+	Heartbeats []Outstanding `json:"beats,omitzero"`  // the latest heartbeats
+	Episodes   []Episode     `json:"episodes,omitzero"`
+	Regions    []string      `json:"regions,omitzero"` // whose forwarder was there once
+	Enabled    []string      `json:"enabled,omitzero"` // Regions that the account had at the latest check of them
 }
 
 // Outstanding names a heartbeat that was put.

@@ -41,7 +41,7 @@ const heartbeatOf = "heartbeat."
 // heartbeatDue reports whether a run records a heartbeat. Schedules are exact to
 // the minute alone.
 func (s *State) heartbeatDue(at time.Time) bool {
-	for _, b := range s.Beats {
+	for _, b := range s.Heartbeats {
 		if ago := at.Sub(b.At); ago > -HeartbeatEvery && ago < HeartbeatEvery-minRunGap {
 			return false
 		}
@@ -51,9 +51,9 @@ func (s *State) heartbeatDue(at time.Time) bool {
 
 // record makes a heartbeat that CloudTrail records, after it is on file. at is the
 // time of the run.
-func (c *Checker) record(ctx context.Context, at time.Time) (Beat, error) {
-	b := Beat{ID: rand.Text(), At: at, Put: c.now()}
-	if err := c.ports.Store.AddBeat(ctx, b); err != nil {
+func (c *Checker) record(ctx context.Context, at time.Time) (Heartbeat, error) {
+	b := Heartbeat{ID: rand.Text(), At: at, Put: c.now()}
+	if err := c.ports.Store.AddHeartbeat(ctx, b); err != nil {
 		return b, fmt.Errorf("noting a heartbeat: %w", err)
 	}
 	if err := c.ports.Recorder.Record(ctx, b.ID); err != nil {
@@ -68,7 +68,7 @@ func (c *Checker) record(ctx context.Context, at time.Time) (Beat, error) {
 func (c *Checker) heartbeats(state State, unproved error, at time.Time, links []check) []check {
 	var recent []string // the IDs, the latest first
 	var latest time.Time
-	for _, b := range slices.Backward(state.Beats) {
+	for _, b := range slices.Backward(state.Heartbeats) {
 		if at.Sub(b.At) <= stale {
 			recent = append(recent, b.ID)
 		}
@@ -76,9 +76,9 @@ func (c *Checker) heartbeats(state State, unproved error, at time.Time, links []
 			latest = b.At
 		}
 	}
-	found := &once[[]Beat]{ask: func(ctx context.Context) ([]Beat, error) { return c.ports.Store.Beats(ctx, recent) }}
+	found := &once[[]Heartbeat]{ask: func(ctx context.Context) ([]Heartbeat, error) { return c.ports.Store.Heartbeats(ctx, recent) }}
 	// Until the first is late there is nothing to say in a run: it is no fault.
-	idle := unproved == nil && !slices.ContainsFunc(state.Beats,
+	idle := unproved == nil && !slices.ContainsFunc(state.Heartbeats,
 		func(b Outstanding) bool { return at.Sub(b.At) >= Timely && at.Sub(b.At) <= stale })
 	checks := make([]check, len(Probed()))
 	for i, name := range Probed() {
@@ -101,16 +101,16 @@ func (c *Checker) heartbeats(state State, unproved error, at time.Time, links []
 				if err != nil {
 					return unanswered(err)
 				}
-				return c.judgeBeats(ctx, name, beats, at, links)
+				return c.judgeHeartbeats(ctx, name, beats, at, links)
 			},
 		}
 	}
 	return checks
 }
 
-// judgeBeats judges a function by the latest heartbeat that came, or that should have.
-func (c *Checker) judgeBeats(ctx context.Context, function string, beats []Beat, at time.Time, links []check) verdict {
-	slices.SortFunc(beats, func(a, b Beat) int { return b.At.Compare(a.At) })
+// judgeHeartbeats judges a function by the latest heartbeat that came, or that should have.
+func (c *Checker) judgeHeartbeats(ctx context.Context, function string, beats []Heartbeat, at time.Time, links []check) verdict {
+	slices.SortFunc(beats, func(a, b Heartbeat) int { return b.At.Compare(a.At) })
 	for i := range beats {
 		b := &beats[i]
 		came, ok := b.Received[function]
@@ -135,7 +135,7 @@ func (c *Checker) judgeBeats(ctx context.Context, function string, beats []Beat,
 
 // missed names the link that keeps a heartbeat, the first that is not well on its
 // way from CloudTrail to the function.
-func (c *Checker) missed(ctx context.Context, function string, b *Beat, links []check) verdict {
+func (c *Checker) missed(ctx context.Context, function string, b *Heartbeat, links []check) verdict {
 	why := fmt.Sprintf("The heartbeat of %s, the call iam:TagRole on the role %s, did not come out at the function %s", stamp(b.Put),
 		eventrules.SweepRole(c.want.Prefix), c.function(function))
 	rule := "heartbeat-" + function

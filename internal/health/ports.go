@@ -250,8 +250,8 @@ type Regions interface {
 	Enabled(ctx context.Context) ([]string, error)
 }
 
-// Beat is one recorded heartbeat.
-type Beat struct {
+// Heartbeat is one recorded heartbeat.
+type Heartbeat struct {
 	ID       string               `json:"id"`
 	At       time.Time            `json:"at"`                 // of the run
 	Put      time.Time            `json:"put"`                // by the clock, before it was made
@@ -266,10 +266,10 @@ type Store interface {
 	// one transaction. decide is pure and may be called again after a conflict; store
 	// is false where there is nothing to store.
 	UpdateHealth(ctx context.Context, decide func(State) (now State, store bool)) error
-	// AddBeat keeps a heartbeat for some hours.
-	AddBeat(ctx context.Context, b Beat) error
-	// Beats returns the heartbeats of the IDs that there are.
-	Beats(ctx context.Context, ids []string) ([]Beat, error)
+	// AddHeartbeat keeps a heartbeat for some hours.
+	AddHeartbeat(ctx context.Context, b Heartbeat) error
+	// Heartbeats returns the heartbeats of the IDs that there are.
+	Heartbeats(ctx context.Context, ids []string) ([]Heartbeat, error)
 }
 
 // Raiser reports a finding, once.

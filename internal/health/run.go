@@ -34,7 +34,7 @@ func (c *Checker) Run(ctx context.Context, raiser Raiser, at time.Time) (slog.Va
 		seen, cancel = context.WithDeadline(ctx, end.Add(-min(after, end.Sub(c.now())/2)))
 		defer cancel()
 	}
-	var beat Beat
+	var beat Heartbeat
 	var unproved error
 	if !state.repeats(at, c.now()) && state.heartbeatDue(at) {
 		beat, unproved = c.record(seen, at)
@@ -68,8 +68,8 @@ func (c *Checker) Run(ctx context.Context, raiser Raiser, at time.Time) (slog.Va
 		state.made(tiers, at)
 		state.Lost = c.readUntil(was, results, at)
 		if beat.ID != "" && unproved == nil {
-			state.Beats = append(slices.Clone(state.Beats), Outstanding{ID: beat.ID, At: at})
-			state.Beats = state.Beats[max(0, len(state.Beats)-outstanding):]
+			state.Heartbeats = append(slices.Clone(state.Heartbeats), Outstanding{ID: beat.ID, At: at})
+			state.Heartbeats = state.Heartbeats[max(0, len(state.Heartbeats)-outstanding):]
 		}
 		return state, true
 	})

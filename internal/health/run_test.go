@@ -235,8 +235,8 @@ func TestHeartbeatEvery(t *testing.T) {
 		t.Errorf("%d in an hour", r.calls["Record"])
 	}
 	state, err := r.store.Health(t.Context())
-	if err != nil || len(state.Beats) != 4 {
-		t.Errorf("%+v, %v", state.Beats, err)
+	if err != nil || len(state.Heartbeats) != 4 {
+		t.Errorf("%+v, %v", state.Heartbeats, err)
 	}
 }
 

@@ -214,7 +214,7 @@ const (
 		{"Sid":"FindDue","Effect":"Allow","Action":"dynamodb:Query","Resource":"` + tableARN + `/index/due"},
 		{"Sid":"Publish","Effect":"Allow","Action":"sns:Publish","Resource":["` + alerts + `","` + escal + `","` + chat + `"]},
 		{"Sid":"KeepFailed","Effect":"Allow","Action":"sqs:SendMessage","Resource":"arn:aws:sqs:us-east-1:111122223333:failed"},
-		{"Sid":"Beat","Effect":"Allow","Action":"events:PutEvents","Resource":"*","Condition":{"StringEquals":{"events:source":"rootguard"}}},
+		{"Sid":"Heartbeat","Effect":"Allow","Action":"events:PutEvents","Resource":"*","Condition":{"StringEquals":{"events:source":"rootguard"}}},
 		{"Sid":"EncryptAlerts","Effect":"Allow","Action":["kms:Decrypt","kms:GenerateDataKey"],"Resource":"` + keyARN + `"}]}`
 )
 

@@ -287,7 +287,7 @@ func (b *Book) attach(ctx context.Context, a *alert.Alert) (*alert.Incident, err
 		}
 	}
 	mine := incidentOf(a, now)
-	err := b.store.Amend(ctx, mine.Account, mine.Start.Add(-sessionSkew), mine.Start.Add(sessionSkew), func(found []Incident) Incident {
+	err := b.store.UpdateIncidents(ctx, mine.Account, mine.Start.Add(-sessionSkew), mine.Start.Add(sessionSkew), func(found []Incident) Incident {
 		in := mine
 		if i := slices.IndexFunc(found, func(one Incident) bool { return one.Key == mine.Key }); i >= 0 {
 			in = found[i]
@@ -386,7 +386,7 @@ func (s *Settings) view(in *Incident) *alert.Incident {
 
 // amend changes an incident that exists. decide returns false to leave it as it is.
 func (b *Book) amend(ctx context.Context, in *Incident, decide func(*Incident) bool) error {
-	err := b.store.Amend(ctx, in.Account, in.Start, in.Start, func(found []Incident) Incident {
+	err := b.store.UpdateIncidents(ctx, in.Account, in.Start, in.Start, func(found []Incident) Incident {
 		i := slices.IndexFunc(found, func(one Incident) bool { return one.Key == in.Key })
 		if i < 0 {
 			in.Due = time.Time{}

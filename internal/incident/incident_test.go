@@ -326,7 +326,7 @@ func TestIncidentFaults(t *testing.T) {
 func TestIncidentStoreDown(t *testing.T) {
 	s := wiretest.NewWatched()
 	rec := s.SignIn(0, wiretest.T0)
-	s.Script.Fail("Incidents.Amend", 2)
+	s.Script.Fail("Incidents.UpdateIncidents", 2)
 	if _, err := s.Handle(t.Context(), rec); !errors.Is(err, fake.ErrFault) {
 		t.Fatalf("got %v, want the fault", err)
 	}

@@ -7,12 +7,12 @@ import (
 
 // Store keeps incidents.
 type Store interface {
-	// Amend calls decide with the incidents of an account whose Start lies
+	// UpdateIncidents calls decide with the incidents of an account whose Start lies
 	// between two times, both included, by Start, and stores the one that it
 	// returns under its key, in one transaction with what is under that key. decide
 	// is pure and may be called again after a conflict. One returned with an empty
 	// Key is not stored. An incident of a new key is findable by its ID from then on.
-	Amend(ctx context.Context, account string, from, to time.Time, decide func([]Incident) Incident) error
+	UpdateIncidents(ctx context.Context, account string, from, to time.Time, decide func([]Incident) Incident) error
 	// Find returns the incidents of IDs, by ID, but for those that there are none of. A
 	// Permanent error is about rows that cannot be read; the others are returned beside it.
 	Find(ctx context.Context, ids []string) (map[string]Incident, error)

@@ -57,9 +57,9 @@ type Task struct {
 	Run func(ctx context.Context, at time.Time) (slog.Value, error)
 }
 
-// Beats notes the heartbeats that come. known is false of one that is not on file.
-type Beats interface {
-	Received(ctx context.Context, id, function string, at time.Time) (b health.Beat, known bool, err error)
+// Heartbeats notes the heartbeats that come. known is false of one that is not on file.
+type Heartbeats interface {
+	Received(ctx context.Context, id, function string, at time.Time) (b health.Heartbeat, known bool, err error)
 }
 
 // Facts keeps what a live check found.
@@ -69,19 +69,19 @@ type Facts interface {
 
 // Deps are what a Handler works with.
 type Deps struct {
-	Guard   Guard          // its Publisher must be Counted
-	Users   Users          // nil: users are not checked live
-	Roots   Roots          // nil: root users are not checked live
-	Sets    PermissionSets // nil: roles of permission sets are not checked live
-	Sweeper Sweeper        // of the function whose schedule sweeps, which has Users too; else nil
-	Tasks   []Task         // of the same function, in the order in which they are done
-	First   []Task         // those that are done before the sweep
-	Facts   Facts
-	Beats   Beats        // nil: of a function at which no heartbeat comes out
-	Name    string       // the function's, for Beats: "iamuser"
-	Metrics bool         // CloudWatch makes metrics of the values in the log
-	Logger  *slog.Logger // of JSON, or CloudWatch finds no metrics in it
-	Now     func() time.Time
+	Guard      Guard          // its Publisher must be Counted
+	Users      Users          // nil: users are not checked live
+	Roots      Roots          // nil: root users are not checked live
+	Sets       PermissionSets // nil: roles of permission sets are not checked live
+	Sweeper    Sweeper        // of the function whose schedule sweeps, which has Users too; else nil
+	Tasks      []Task         // of the same function, in the order in which they are done
+	First      []Task         // those that are done before the sweep
+	Facts      Facts
+	Heartbeats Heartbeats   // nil: of a function at which no heartbeat comes out
+	Name       string       // the function's, for Heartbeats: "iamuser"
+	Metrics    bool         // CloudWatch makes metrics of the values in the log
+	Logger     *slog.Logger // of JSON, or CloudWatch finds no metrics in it
+	Now        func() time.Time
 }
 
 // Handler handles invocations. It is safe for concurrent use.
@@ -174,10 +174,10 @@ func (h *Handler) handle(ctx context.Context, payload json.RawMessage, o *outcom
 // and is no error.
 func (h *Handler) heartbeat(ctx context.Context, o *outcome) error {
 	o.beat = &arrived{result: "nothing waits for it here"}
-	if h.deps.Beats == nil {
+	if h.deps.Heartbeats == nil {
 		return nil
 	}
-	b, known, err := h.deps.Beats.Received(ctx, o.event.Heartbeat, h.deps.Name, h.deps.Now())
+	b, known, err := h.deps.Heartbeats.Received(ctx, o.event.Heartbeat, h.deps.Name, h.deps.Now())
 	switch {
 	case err != nil:
 		o.beat.result = "not recorded"

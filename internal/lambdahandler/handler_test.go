@@ -798,8 +798,8 @@ func heartbeat(id string) json.RawMessage {
 func TestHeartbeat(t *testing.T) {
 	r := newRig(nil)
 	store := &fake.Health{}
-	r.handler.deps.Beats, r.handler.deps.Name = store, "iamuser"
-	if err := store.AddBeat(t.Context(), health.Beat{ID: "b-1", At: t0, Put: t0}); err != nil {
+	r.handler.deps.Heartbeats, r.handler.deps.Name = store, "iamuser"
+	if err := store.AddHeartbeat(t.Context(), health.Heartbeat{ID: "b-1", At: t0, Put: t0}); err != nil {
 		t.Fatal(err)
 	}
 	for i := range 2 {
@@ -813,7 +813,7 @@ func TestHeartbeat(t *testing.T) {
 		}
 		r.clock.Advance(time.Minute)
 	}
-	if beats, err := store.Beats(t.Context(), []string{"b-1"}); err != nil || !beats[0].Received["iamuser"].Equal(t0.Add(10*time.Second)) {
+	if beats, err := store.Heartbeats(t.Context(), []string{"b-1"}); err != nil || !beats[0].Received["iamuser"].Equal(t0.Add(10*time.Second)) {
 		t.Errorf("%+v, %v", beats, err)
 	}
 	if err := r.handler.Handle(t.Context(), heartbeat("b-2")); err != nil {
@@ -824,7 +824,7 @@ func TestHeartbeat(t *testing.T) {
 	}
 
 	// What differs is a record as any other: it is handled, and proves nothing.
-	if err := store.AddBeat(t.Context(), health.Beat{ID: "b-3", At: t0, Put: t0}); err != nil {
+	if err := store.AddHeartbeat(t.Context(), health.Heartbeat{ID: "b-3", At: t0, Put: t0}); err != nil {
 		t.Fatal(err)
 	}
 	for name, change := range map[string][2]string{
@@ -845,7 +845,7 @@ func TestHeartbeat(t *testing.T) {
 			t.Errorf("%s: log %v", name, log)
 		}
 	}
-	if beats, err := store.Beats(t.Context(), []string{"b-3"}); err != nil || len(beats[0].Received) != 0 {
+	if beats, err := store.Heartbeats(t.Context(), []string{"b-3"}); err != nil || len(beats[0].Received) != 0 {
 		t.Errorf("%+v, %v", beats, err)
 	}
 	if n := len(r.publisher.Published()); n != 0 {
@@ -860,7 +860,7 @@ func TestHeartbeat(t *testing.T) {
 	if log := r.logged(t); log["HeartbeatLatency"] != nil {
 		t.Errorf("log %v", log)
 	}
-	r.handler.deps.Beats = nil
+	r.handler.deps.Heartbeats = nil
 	if err := r.handler.Handle(t.Context(), heartbeat("b-1")); err != nil {
 		t.Error(err)
 	}
@@ -881,8 +881,8 @@ func TestHeartbeat(t *testing.T) {
 func TestForgedHeartbeat(t *testing.T) {
 	r := newRig(nil)
 	store := &fake.Health{}
-	r.handler.deps.Beats, r.handler.deps.Name = store, "iamuser"
-	if err := store.AddBeat(t.Context(), health.Beat{ID: "b-1", At: t0, Put: t0}); err != nil {
+	r.handler.deps.Heartbeats, r.handler.deps.Name = store, "iamuser"
+	if err := store.AddHeartbeat(t.Context(), health.Heartbeat{ID: "b-1", At: t0, Put: t0}); err != nil {
 		t.Fatal(err)
 	}
 	forged := json.RawMessage(`{"id":"h","detail-type":"rootguard Heartbeat","source":"rootguard","account":"` + account + `","detail":{"id":"b-1","prefix":"rootguard"}}`)
@@ -893,7 +893,7 @@ func TestForgedHeartbeat(t *testing.T) {
 	if err := r.handler.Handle(t.Context(), json.RawMessage(own)); err != nil {
 		t.Error(err)
 	}
-	if beats, err := store.Beats(t.Context(), []string{"b-1"}); err != nil || len(beats[0].Received) != 0 {
+	if beats, err := store.Heartbeats(t.Context(), []string{"b-1"}); err != nil || len(beats[0].Received) != 0 {
 		t.Errorf("%+v, %v", beats, err)
 	}
 }

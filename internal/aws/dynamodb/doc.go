@@ -22,7 +22,7 @@
 //	ACCOUNTS         ACCOUNT#<id>  that the account is known
 //	RATELIMIT        <second>      how many rate limit tokens of a second are taken: see internal/ratelimit
 //	HEALTH           STATE         health.State of the guard itself
-//	HEALTH           BEAT#<id>     health.Beat
+//	HEALTH           BEAT#<id>     health.Heartbeat
 //	DIGEST           DIGEST#state     digestwork.State
 //	DIGEST           DIGEST#<period>  digestwork.Collection of the digest that is due then
 //
@@ -48,7 +48,7 @@
 //
 // Claims, and incidents about which nothing is due, expire ClaimTTL after they were
 // last written, groups that hold nothing unsent, and deadlines and quarantines
-// without a time, WindowTTL after, heartbeats BeatTTL after, the count of a second ten
+// without a time, WindowTTL after, heartbeats HeartbeatTTL after, the count of a second ten
 // minutes after it, what is on record of a suppression suppression.KeptFor after its
 // end. A fact that was removed, since others replace it, has expired a day before: no
 // function may delete a row. Other facts, accounts, rounds, announcements and the

@@ -10,8 +10,8 @@ import (
 
 var _ health.Store = (*Store)(nil)
 
-// BeatTTL is how long a heartbeat is kept: for longer than any check looks back.
-const BeatTTL = 6 * time.Hour
+// HeartbeatTTL is how long a heartbeat is kept: for longer than any check looks back.
+const HeartbeatTTL = 6 * time.Hour
 
 // Health is health.Store's.
 func (s *Store) Health(ctx context.Context) (state health.State, err error) {
@@ -29,32 +29,32 @@ func (s *Store) UpdateHealth(ctx context.Context, decide func(health.State) (hea
 	return rewrite(ctx, s, healthRow, 0, decide)
 }
 
-// AddBeat is health.Store's.
-func (s *Store) AddBeat(ctx context.Context, b health.Beat) error {
-	r, err := rowOf(beatRow(b.ID), b)
+// AddHeartbeat is health.Store's.
+func (s *Store) AddHeartbeat(ctx context.Context, b health.Heartbeat) error {
+	r, err := rowOf(heartbeatRow(b.ID), b)
 	if err != nil {
 		return err
 	}
-	r.expires = s.now().Add(BeatTTL).Unix()
+	r.expires = s.now().Add(HeartbeatTTL).Unix()
 	if err := s.put(ctx, &r, ""); err != nil {
 		return classed("storing heartbeat "+b.ID, err)
 	}
 	return nil
 }
 
-// Beats is health.Store's.
-func (s *Store) Beats(ctx context.Context, ids []string) ([]health.Beat, error) {
+// Heartbeats is health.Store's.
+func (s *Store) Heartbeats(ctx context.Context, ids []string) ([]health.Heartbeat, error) {
 	keys := make([]key, len(ids))
 	for i, id := range ids {
-		keys[i] = beatRow(id)
+		keys[i] = heartbeatRow(id)
 	}
 	rows, err := s.read(ctx, keys...)
 	if err != nil {
 		return nil, err
 	}
-	beats := make([]health.Beat, 0, len(ids))
+	beats := make([]health.Heartbeat, 0, len(ids))
 	for _, k := range keys {
-		var b health.Beat
+		var b health.Heartbeat
 		r := rows[k]
 		if err := r.decode(s.now(), &b); err != nil {
 			return nil, err
@@ -68,8 +68,8 @@ func (s *Store) Beats(ctx context.Context, ids []string) ([]health.Beat, error) 
 
 // Received notes when a heartbeat came to a function, the first time. known is
 // false of one that was not put, or long ago.
-func (s *Store) Received(ctx context.Context, id, function string, at time.Time) (b health.Beat, known bool, err error) {
-	err = rewrite(ctx, s, beatRow(id), BeatTTL, func(was health.Beat) (health.Beat, bool) {
+func (s *Store) Received(ctx context.Context, id, function string, at time.Time) (b health.Heartbeat, known bool, err error) {
+	err = rewrite(ctx, s, heartbeatRow(id), HeartbeatTTL, func(was health.Heartbeat) (health.Heartbeat, bool) {
 		b, known = was, was.ID != ""
 		if _, twice := was.Received[function]; twice || !known {
 			return was, false

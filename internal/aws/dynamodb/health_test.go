@@ -86,12 +86,12 @@ func TestHealthFaults(t *testing.T) {
 	}
 }
 
-func TestBeats(t *testing.T) {
+func TestHeartbeats(t *testing.T) {
 	clock := fake.NewClock(t0)
 	s, server, table := local(t, clock.Now)
 	ctx := t.Context()
-	b := health.Beat{ID: "b-1", At: t0, Put: t0.Add(time.Second)}
-	if err := s.AddBeat(ctx, b); err != nil {
+	b := health.Heartbeat{ID: "b-1", At: t0, Put: t0.Add(time.Second)}
+	if err := s.AddHeartbeat(ctx, b); err != nil {
 		t.Fatal(err)
 	}
 	if _, known, err := s.Received(ctx, "made-up", "iamuser", t0); known || err != nil {
@@ -109,22 +109,22 @@ func TestBeats(t *testing.T) {
 		}
 	}
 	b.Received = map[string]time.Time{"iamuser": t0.Add(2 * time.Second), "rootactivity": t0.Add(3 * time.Second)}
-	got, err := s.Beats(ctx, []string{"b-1", "b-2"})
-	if diff := cmp.Diff([]health.Beat{b}, got); diff != "" || err != nil {
+	got, err := s.Heartbeats(ctx, []string{"b-1", "b-2"})
+	if diff := cmp.Diff([]health.Heartbeat{b}, got); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
 	if it := server.Items(table)[0]; it.Num("expires") == "" || it.Str("due_shard") != "" {
 		t.Errorf("item: %v", it)
 	}
-	clock.Advance(dynamodb.BeatTTL)
-	if got, err := s.Beats(ctx, []string{"b-1"}); err != nil || len(got) != 0 {
+	clock.Advance(dynamodb.HeartbeatTTL)
+	if got, err := s.Heartbeats(ctx, []string{"b-1"}); err != nil || len(got) != 0 {
 		t.Errorf("after its time: %v, %v", got, err)
 	}
 	if _, known, err := s.Received(ctx, "b-1", "iamuser", clock.Now()); known || err != nil {
 		t.Errorf("one of long ago: %v, %v", known, err)
 	}
 	server.Inject("PutItem", 4, dynamotest.Fault{Code: "AccessDeniedException"})
-	if err := s.AddBeat(ctx, health.Beat{ID: "b-3"}); err == nil || !strings.Contains(err.Error(), "b-3") {
+	if err := s.AddHeartbeat(ctx, health.Heartbeat{ID: "b-3"}); err == nil || !strings.Contains(err.Error(), "b-3") {
 		t.Errorf("denied: %v", err)
 	}
 }

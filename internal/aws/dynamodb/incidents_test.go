@@ -29,14 +29,14 @@ func anIncident(due time.Time) incident.Incident {
 	return incident.Incident{Key: "a/2025-03-01T12:00:00Z/7K4Q2-X2M9P", ID: "7K4Q2-X2M9P", Account: "a", Start: t0, Due: due}
 }
 
-func amend(t *testing.T, s *dynamodb.Store, decide func([]incident.Incident) incident.Incident) error {
+func update(t *testing.T, s *dynamodb.Store, decide func([]incident.Incident) incident.Incident) error {
 	t.Helper()
-	return s.Amend(t.Context(), "a", t0.Add(-time.Minute), t0.Add(time.Minute), decide)
+	return s.UpdateIncidents(t.Context(), "a", t0.Add(-time.Minute), t0.Add(time.Minute), decide)
 }
 
-// TestAmendFaults holds that a write whose answer got lost is not decided about
+// TestUpdateIncidentsFaults holds that a write whose answer got lost is not decided about
 // again, that what passes is tried again, and that all else is reported.
-func TestAmendFaults(t *testing.T) {
+func TestUpdateIncidentsFaults(t *testing.T) {
 	const throttled = "ProvisionedThroughputExceededException"
 	bump := func(found []incident.Incident) incident.Incident {
 		in := anIncident(t0)
@@ -61,11 +61,11 @@ func TestAmendFaults(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s, server, _ := local(t, fixed)
-			if err := amend(t, s, bump); err != nil {
+			if err := update(t, s, bump); err != nil {
 				t.Fatal(err)
 			}
 			server.Inject(tt.op, tt.times, tt.fault)
-			err := amend(t, s, bump)
+			err := update(t, s, bump)
 			server.Recover(tt.op)
 			if (err == nil) != tt.ok {
 				t.Errorf("got %v, want success %v", err, tt.ok)
@@ -81,12 +81,12 @@ func TestAmendFaults(t *testing.T) {
 		var other atomic.Bool
 		server.Before(func(op string) {
 			if op == "PutItem" && other.CompareAndSwap(false, true) {
-				if err := amend(t, s, bump); err != nil {
+				if err := update(t, s, bump); err != nil {
 					t.Errorf("the other: %v", err)
 				}
 			}
 		})
-		if err := amend(t, s, bump); err != nil {
+		if err := update(t, s, bump); err != nil {
 			t.Fatal(err)
 		}
 		if in, _, err := incident.One(t.Context(), s, "7K4Q2-X2M9P"); err != nil || in.Events != 2 {
@@ -96,7 +96,7 @@ func TestAmendFaults(t *testing.T) {
 	t.Run("it cannot be made findable", func(t *testing.T) {
 		s, server, table := local(t, fixed)
 		server.Inject("PutItem", 50, dynamotest.Fault{Code: "AccessDeniedException"})
-		if err := amend(t, s, bump); err == nil {
+		if err := update(t, s, bump); err == nil {
 			t.Error("no error")
 		}
 		if items := server.Items(table); len(items) != 0 {
@@ -105,7 +105,7 @@ func TestAmendFaults(t *testing.T) {
 	})
 	t.Run("too large", func(t *testing.T) {
 		s, _, _ := local(t, fixed)
-		err := amend(t, s, func([]incident.Incident) incident.Incident {
+		err := update(t, s, func([]incident.Incident) incident.Incident {
 			in := anIncident(t0)
 			in.Finding.Detail = strings.Repeat("x", 401<<10)
 			return in
@@ -124,7 +124,7 @@ func TestUnreadableIncident(t *testing.T) {
 		in := anIncident(t0)
 		in.ID = id
 		in.Key = strings.TrimSuffix(in.Key, "7K4Q2-X2M9P") + id
-		if err := amend(t, s, func([]incident.Incident) incident.Incident { return in }); err != nil {
+		if err := update(t, s, func([]incident.Incident) incident.Incident { return in }); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -151,7 +151,7 @@ func TestIncidentRows(t *testing.T) {
 	var later atomic.Int64
 	s, server, table := local(t, func() time.Time { return t0.Add(time.Duration(later.Load())) })
 	for _, due := range []time.Time{t0, {}} {
-		if err := amend(t, s, func([]incident.Incident) incident.Incident { return anIncident(due) }); err != nil {
+		if err := update(t, s, func([]incident.Incident) incident.Incident { return anIncident(due) }); err != nil {
 			t.Fatal(err)
 		}
 		for _, item := range server.Items(table) {
@@ -178,7 +178,7 @@ func TestIncidentRows(t *testing.T) {
 	if all, err := s.Incidents(t.Context(), "a"); len(all) != 0 || err != nil {
 		t.Errorf("one that expired is listed: %+v, %v", all, err)
 	}
-	err := amend(t, s, func(found []incident.Incident) incident.Incident {
+	err := update(t, s, func(found []incident.Incident) incident.Incident {
 		if len(found) > 0 {
 			t.Errorf("decide sees what expired: %+v", found)
 		}

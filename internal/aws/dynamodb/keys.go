@@ -22,7 +22,7 @@ const (
 	userPrefix        = "USER#"
 	roundPrefix       = "ROUND#"
 	healthPartition   = "HEALTH"
-	beatPrefix        = "BEAT#"
+	heartbeatPrefix        = "BEAT#"
 	limiterPartition  = "RATELIMIT"
 	quarantinePrefix  = "QUARANTINE#"
 	digestPartition   = "DIGEST"
@@ -92,7 +92,7 @@ func accountRow(account string) key  { return key{accountsPartition, sortKey(acc
 // healthRow holds the state of all checks.
 var healthRow = key{healthPartition, "STATE"}
 
-func beatRow(id string) key { return key{healthPartition, sortKey(beatPrefix, id)} }
+func heartbeatRow(id string) key { return key{healthPartition, sortKey(heartbeatPrefix, id)} }
 
 func partition(account string) string { return fit(accountPrefix+account, maxPartitionKey) }
 

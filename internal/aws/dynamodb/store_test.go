@@ -596,9 +596,9 @@ func TestRequests(t *testing.T) {
 		{"its count", func() error { _, err := s.Count(t.Context(), "a/s/f/1", 0, "a/2"); return err }, map[string]int{"UpdateItem": 1}},
 		{"whether it was announced", func() error { _, err := s.Entries(t.Context(), "a", t0.Add(-announcement.Max), t0); return err }, map[string]int{"Query": 1}},
 		{"the first alert of an incident", func() error {
-			return amend(t, s, func([]incident.Incident) incident.Incident { return anIncident(t0) })
+			return update(t, s, func([]incident.Incident) incident.Incident { return anIncident(t0) })
 		}, map[string]int{"Query": 1, "PutItem": 2}},
-		{"a further one", func() error { return amend(t, s, func(in []incident.Incident) incident.Incident { return in[0] }) }, map[string]int{"Query": 1, "PutItem": 1}},
+		{"a further one", func() error { return update(t, s, func(in []incident.Incident) incident.Incident { return in[0] }) }, map[string]int{"Query": 1, "PutItem": 1}},
 		{"nothing due", func() error { _, err := s.Due(t.Context(), time.Now(), 10); return err }, map[string]int{"Query": 4}},
 	} {
 		if diff := cmp.Diff(tt.want, measure(tt.do)); diff != "" {

@@ -60,7 +60,7 @@ func TestWrittenByHand(t *testing.T) {
 	const id = "7K4Q2-X2M9P"
 	s, server, table := local(t, fixed)
 	client := dynamotest.Client(server.URL)
-	if err := amend(t, s, func([]incident.Incident) incident.Incident { return anIncident(t0) }); err != nil {
+	if err := update(t, s, func([]incident.Incident) incident.Incident { return anIncident(t0) }); err != nil {
 		t.Fatal(err)
 	}
 	written := func(want int) []incident.Written {
@@ -126,7 +126,7 @@ func TestWrittenByHand(t *testing.T) {
 // TestWrittenRow holds that the row of an ID keeps its expiry when it is cleared.
 func TestWrittenRow(t *testing.T) {
 	s, server, table := local(t, func() time.Time { return t0 })
-	if err := amend(t, s, func([]incident.Incident) incident.Incident { return anIncident(t0) }); err != nil {
+	if err := update(t, s, func([]incident.Incident) incident.Incident { return anIncident(t0) }); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := dynamotest.Client(server.URL).UpdateItem(t.Context(), byHand(t, table, "7K4Q2-X2M9P")); err != nil {
