@@ -22,7 +22,7 @@ const (
 	userPrefix        = "USER#"
 	roundPrefix       = "ROUND#"
 	healthPartition   = "HEALTH"
-	heartbeatPrefix        = "BEAT#"
+	heartbeatPrefix   = "BEAT#"
 	limiterPartition  = "RATELIMIT"
 	quarantinePrefix  = "QUARANTINE#"
 	digestPartition   = "DIGEST"
