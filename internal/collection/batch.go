@@ -193,6 +193,7 @@ func (b *Batches) SendBatch(ctx context.Context, via guard.Sender, row guard.Gro
 	}
 	errs := make([]error, len(parts))
 	reached := true // each part that failed has reached some receiver
+	waits := false  // for the end of a part's lease, whose holder was interrupted or is at it
 	left := 0
 	for i := range parts {
 		if len(parts[i]) == 0 {
@@ -202,12 +203,16 @@ func (b *Batches) SendBatch(ctx context.Context, via guard.Sender, row guard.Gro
 		n := b.part(gr, parts[i])
 		n.Key, n.Limited = key+"/"+strconv.Itoa(i), name(gr) == Resends
 		res, err := via.Send(ctx, n)
+		if errors.Is(err, guard.ErrBusy) {
+			waits, reached = true, false
+			continue
+		}
 		if errs[i] = err; res.Disposition == guard.Alerted {
 			sent++
 		}
 		reached = reached && (err == nil || len(guard.DeliveredTo(err)) > 0)
 	}
-	if err := errors.Join(errs...); err != nil {
+	if err := errors.Join(errs...); err != nil || waits {
 		if gr.Of == "" && reached {
 			if leaveErr := guard.LeaveBehind(ctx, b.deps.Ledger, gr, b.deps.Now()); leaveErr != nil {
 				return release(errors.Join(err, leaveErr))

@@ -121,6 +121,51 @@ func TestPausedSweep(t *testing.T) {
 	}
 }
 
+// TestSweepAfterAnInterruptedOne: what an interrupted sweep still has leased a second
+// later is no failure of the next one, and goes out when the lease is over.
+func TestSweepAfterAnInterruptedOne(t *testing.T) {
+	t.Parallel()
+	life := func(t *testing.T, n int, f fake.Fault) (said map[string]int, calls int) {
+		t.Helper()
+		c := newCountry(1, 1)
+		c.days(t, 1, time.Hour)
+		before := len(c.script.Calls())
+		if n > 0 {
+			c.script.Inject(n, f)
+		}
+		for i := range 10 {
+			if err := c.sweep(); err != nil && i != 0 {
+				t.Errorf("%s of call %d: sweep %d after it: %v", f, n, i, err)
+			}
+			if i == 0 {
+				calls = len(c.script.Calls()) - before
+			}
+			c.script.Restart()
+			if i == 0 {
+				c.clock.Advance(time.Second)
+			} else {
+				c.clock.Advance(5 * time.Minute)
+			}
+		}
+		c.withoutCopies()
+		return c.notices(), calls
+	}
+	want, calls := life(t, 0, fake.None)
+	if len(want) < 2 {
+		t.Fatalf("without a fault: %v", want)
+	}
+	for n := 1; n <= calls; n++ {
+		for _, f := range []fake.Fault{fake.FailBefore, fake.FailAfter, fake.CrashBefore, fake.CrashAfter} {
+			got, _ := life(t, n, f)
+			for what := range want {
+				if got[what] != 1 {
+					t.Errorf("%s of call %d: %s was sent %d times", f, n, what, got[what])
+				}
+			}
+		}
+	}
+}
+
 // deadlinesOf has the users of accounts found by the first check, and goes on to their
 // deadline.
 func deadlinesOf(t *testing.T, accounts, users int) *country {
