@@ -373,15 +373,16 @@ func TestReaderWrapsMemory(t *testing.T) {
 		"one line, no list": {"", pad, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			n := testenv.Size(6000, 2000)
+			step := testenv.Size(1000, 250) // records, of more than 2,000 bytes each
+			n := step * testenv.Size(6, 2)
 			read := 0
-			r := NewReader(repeated(form[0], form[1], n, form[2]), func(Header) bool { read++; return read%1000 == 0 })
+			r := NewReader(repeated(form[0], form[1], n, form[2]), func(Header) bool { read++; return read%step == 0 })
 			var first, m runtime.MemStats
 			for seen := 0; ; seen++ {
 				entry, err := r.Next()
 				if errors.Is(err, io.EOF) {
-					if seen < n/1000 {
-						t.Errorf("%d records passed, want %d", seen, n/1000)
+					if seen < n/step {
+						t.Errorf("%d records passed, want %d", seen, n/step)
 					}
 					return
 				}
@@ -393,8 +394,8 @@ func TestReaderWrapsMemory(t *testing.T) {
 				if seen == 0 {
 					first = m
 				}
-				if grown := int64(m.HeapAlloc) - int64(first.HeapAlloc); grown > 2<<20 {
-					t.Fatalf("%d bytes more are live after %d records than after 1000", grown, read)
+				if grown := int64(m.HeapAlloc) - int64(first.HeapAlloc); grown > int64(step)*2000 {
+					t.Fatalf("%d bytes more are live after %d records than after %d", grown, read, step)
 				}
 			}
 		})

@@ -50,7 +50,7 @@ func TestCollectFaults(t *testing.T) {
 	if len(want) < 10+10 {
 		t.Fatalf("without a fault: %v", want)
 	}
-	for n := 1; n <= calls; n += testenv.Size(1, 3) {
+	for n := 1; n <= calls; n += testenv.Size(1, 5) {
 		for _, f := range testenv.Turn(n, fake.FailBefore, fake.FailAfter, fake.CrashBefore, fake.CrashAfter) {
 			got, _ := life(t, n, f)
 			for what := range want {

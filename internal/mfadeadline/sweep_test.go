@@ -367,7 +367,8 @@ func TestFaults(t *testing.T) {
 		for _, f := range testenv.Turn(i, kinds...) {
 			run(t, map[int]fake.Fault{i: f})
 		}
-		for j := i + 1; j <= n; j += testenv.Size(1, 3) {
+		step := testenv.Size(1, 9)
+		for j := i + 1 + i%step; j <= n; j += step {
 			for _, f := range testenv.Turn(i, kinds...) {
 				run(t, map[int]fake.Fault{i: f, j: kinds[(i+j)%len(kinds)]})
 			}
@@ -410,8 +411,8 @@ func TestRecordDuringSweep(t *testing.T) {
 // end every user was checked, reported and reminded of.
 func TestSweepMany(t *testing.T) {
 	t.Parallel()
-	each, most := 500, testenv.Size(3000, 1000)
-	accounts := testenv.Size(20, 4)
+	each, most := 500, testenv.Size(3000, 500)
+	accounts := testenv.Size(20, 2)
 	s := wiretest.NewSwept(func(s *wire.Settings) { s.Batch, s.SweepUsers = 500, most })
 	s.Deadlines.Conflicts, s.Ledger.Conflicts = false, false
 	for a := range accounts {

@@ -1,6 +1,7 @@
 package quarantine_test
 
 import (
+	"rootguard/internal/testenv"
 	"rootguard/internal/wiretest"
 
 	"context"
@@ -333,8 +334,8 @@ func TestQuarantineFaults(t *testing.T) {
 		}, nil, 3, 9},
 	}
 	for _, step := range steps {
-		for _, fault := range []fake.Fault{fake.FailBefore, fake.FailAfter, fake.CrashBefore, fake.CrashAfter} {
-			for n := 1; ; n++ {
+		for n, over := 1, false; !over; n++ {
+			for _, fault := range testenv.Turn(n, fake.FailBefore, fake.FailAfter, fake.CrashBefore, fake.CrashAfter) {
 				l := newLocked(t, quarantineOn)
 				step.prepare(t, l)
 				before := len(l.Script.Calls())
@@ -344,7 +345,8 @@ func TestQuarantineFaults(t *testing.T) {
 					if n <= step.calls {
 						t.Errorf("%s makes only %d calls", step.name, n-1)
 					}
-					break
+					over = true
+					continue
 				}
 				l.Script.Restart()
 				for range 3 {

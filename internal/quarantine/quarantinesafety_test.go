@@ -1,6 +1,7 @@
 package quarantine_test
 
 import (
+	"rootguard/internal/testenv"
 	"rootguard/internal/wiretest"
 
 	"fmt"
@@ -58,11 +59,11 @@ func (l *locked) titled(text string) (n int) {
 // policy off, and so does Release.
 func TestAttachedAndForgotten(t *testing.T) {
 	t.Parallel()
-	for _, mode := range []func(*wire.Settings){quarantineOn, quarantineDryRun} {
+	for turn, mode := range []func(*wire.Settings){quarantineOn, quarantineDryRun} {
 		for _, fault := range []fake.Fault{fake.FailBefore, fake.FailAfter, fake.CrashBefore, fake.CrashAfter} {
 			tried := 0
 			for n := 1; ; n++ {
-				for _, release := range []bool{false, true} {
+				for _, release := range testenv.Turn(n+turn, false, true) {
 					l := newLocked(t, quarantineOn)
 					l.run(t, quarantine.Done{Announced: 1})
 					l.Clock.Advance(24*time.Hour + time.Minute)
@@ -71,7 +72,7 @@ func TestAttachedAndForgotten(t *testing.T) {
 					_, _ = l.Quarantine(t.Context(), l.IAM, l.policy, l.policy, l.Clock.Now())
 					l.Script.Restart()
 					if len(l.Script.Calls())-before < n {
-						if tried < 2 {
+						if tried < testenv.Size(2, 1) {
 							t.Errorf("%v: %d faults with the policy attached and its row not complete", fault, tried)
 						}
 						tried = -1
