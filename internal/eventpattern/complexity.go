@@ -30,11 +30,11 @@ const (
 // automaton: there they share what is before their first star, but nothing
 // after it, even where they are the same. It fails where Compile does.
 func Complexity(pattern []byte) (int, error) {
-	if _, err := Compile(pattern); err != nil {
-		return 0, err
-	}
 	root, err := parsePattern(pattern)
 	if err != nil {
+		return 0, err
+	}
+	if _, err := compile(root); err != nil {
 		return 0, err
 	}
 	m := meter{steps: maxSteps, measured: map[string]int{}}

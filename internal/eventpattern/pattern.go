@@ -62,6 +62,10 @@ func Compile(pattern []byte) (*Pattern, error) {
 	if err != nil {
 		return nil, err
 	}
+	return compile(root)
+}
+
+func compile(root object) (*Pattern, error) {
 	n, err := compileObject(nil, root)
 	if err != nil {
 		return nil, fmt.Errorf("compiling pattern: %w", err)

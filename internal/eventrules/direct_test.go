@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"rootguard/internal/eventpattern"
@@ -30,12 +31,27 @@ func callEvent(t *testing.T, call string, parameters map[string]any, more map[st
 	return raw
 }
 
+// patterns are those that were compiled before, by their text.
+var patterns sync.Map
+
+// compiled compiles a pattern, once: the tests ask each rule about many events.
+func compiled(pattern string) (*eventpattern.Pattern, error) {
+	if p, ok := patterns.Load(pattern); ok {
+		return p.(*eventpattern.Pattern), nil
+	}
+	p, err := eventpattern.Compile([]byte(pattern))
+	if err == nil {
+		patterns.Store(pattern, p)
+	}
+	return p, err
+}
+
 // through are the names of the rules that let an event through.
 func through(t *testing.T, rules []Rule, event []byte) []string {
 	t.Helper()
 	var names []string
 	for _, r := range rules {
-		p, err := eventpattern.Compile([]byte(r.Pattern))
+		p, err := compiled(r.Pattern)
 		if err != nil {
 			t.Fatalf("rule %s: %v", r.Name, err)
 		}
