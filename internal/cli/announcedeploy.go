@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -41,7 +40,7 @@ Examples:
 }
 
 // namedDeployer is how --by names who deploys.
-var namedDeployer = regexp.MustCompile(`^([A-Za-z0-9+=,.@_-]{1,64}|[A-Za-z0-9+=,.@_-]{3,63}\*|arn:aws[a-z-]*:(iam::[0-9]{12}:(role|user)/[\x21-\x29\x2b-\x7e]{1,512}|sts::[0-9]{12}:assumed-role/[A-Za-z0-9+=,.@_-]{1,64}/[A-Za-z0-9+=,.@_-]{1,64}))$`)
+var namedDeployer = pattern(`^([A-Za-z0-9+=,.@_-]{1,64}|[A-Za-z0-9+=,.@_-]{3,63}\*|arn:aws[a-z-]*:(iam::[0-9]{12}:(role|user)/[\x21-\x29\x2b-\x7e]{1,512}|sts::[0-9]{12}:assumed-role/[A-Za-z0-9+=,.@_-]{1,64}/[A-Za-z0-9+=,.@_-]{1,64}))$`)
 
 // entry is what to announce.
 func (c announceDeployCmd) entry(now time.Time) (e announcement.AuditEvent, err error) {
@@ -58,7 +57,7 @@ func (c announceDeployCmd) entry(now time.Time) (e announcement.AuditEvent, err 
 		return e, err
 	}
 	for _, by := range c.By {
-		if !namedDeployer.MatchString(by) {
+		if !namedDeployer().MatchString(by) {
 			return e, usageError{fmt.Sprintf("--by %q: give the ARN of a role or user, or a role's name; * may stand at the end, after 3 characters at least", by)}
 		}
 	}

@@ -124,7 +124,6 @@ func TestAWSScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"quarantine": quarantineCmd,
 
-			"exits":   exitCode,
 			"seed":    seedTable,
 			"daytwo":  seedDayTwo,
 			"queue":   sendFiles,

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -105,7 +104,7 @@ var actionsOfS3 = map[string]string{
 }
 
 // permission is the one that an answer of AWS names.
-var permission = regexp.MustCompile(`not authorized to perform: ([a-z0-9-]+:[A-Za-z0-9]+)`)
+var permission = pattern(`not authorized to perform: ([a-z0-9-]+:[A-Za-z0-9]+)`)
 
 // noPages is a client to which a web page is no list of files: what Amazon S3 says in
 // XML, the SDK takes from a page as a bucket with nothing in it.
@@ -163,7 +162,7 @@ func faultText(op *smithy.OperationError) string {
 		case is(skewedCodes):
 			return "AWS does not accept the request's time (" + code + "); set this machine's clock"
 		case is(deniedCodes):
-			if m := permission.FindStringSubmatch(api.ErrorMessage()); m != nil {
+			if m := permission().FindStringSubmatch(api.ErrorMessage()); m != nil {
 				return "you have no permission " + m[1] + " (" + code + "); ask for it, or name a profile that has it with --profile"
 			}
 			if action := actionsOfS3[op.Operation()]; action != "" && op.Service() == "S3" {

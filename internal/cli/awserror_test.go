@@ -73,7 +73,7 @@ func TestAWSFaults(t *testing.T) {
 		}
 		for variable, value := range map[string]string{
 			"AWS_ENDPOINT_URL": server.URL, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1",
-			"AWS_EC2_METADATA_DISABLED": "true", "AWS_MAX_ATTEMPTS": "1", "HOME": t.TempDir(), "AWS_PROFILE": "",
+			"AWS_EC2_METADATA_DISABLED": "true", "AWS_MAX_ATTEMPTS": "1", "HOME": t.TempDir(), "AWS_PROFILE": "", "AWS_CA_BUNDLE": "",
 		} {
 			t.Setenv(variable, value)
 		}

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"strconv"
 	"time"
@@ -187,13 +186,13 @@ func outcome(sys system, parsed *kong.Context, err error) int {
 }
 
 // argument is how kong names one that it could not read, such as "[<account> ...]: ".
-var argument = regexp.MustCompile(`^\[?<([a-z-]+)>(?: \.\.\.)?\]?: `)
+var argument = pattern(`^\[?<([a-z-]+)>(?: \.\.\.)?\]?: `)
 
 // dashed is how kong says that a flag's value begins with a dash.
-var dashed = regexp.MustCompile(`^(--[a-z-]+): expected .* value but got "(-[^"]*)" \((?:short|long) flag\)`)
+var dashed = pattern(`^(--[a-z-]+): expected .* value but got "(-[^"]*)" \((?:short|long) flag\)`)
 
 // unknown is how kong says that there is no such flag.
-var unknown = regexp.MustCompile(`^unknown flag --([A-Za-z-]+)`)
+var unknown = pattern(`^unknown flag --([A-Za-z-]+)`)
 
 // usage says what was wrong with the command line, and where to read on.
 func usage(sys system, parsed *kong.Context, err error) int {
@@ -201,14 +200,14 @@ func usage(sys system, parsed *kong.Context, err error) int {
 	if parsed != nil && parsed.Selected() != nil {
 		command = parsed.Selected().FullPath()
 	}
-	text := argument.ReplaceAllString(err.Error(), "$1: ")
-	if m := dashed.FindStringSubmatch(text); m != nil {
+	text := argument().ReplaceAllString(err.Error(), "$1: ")
+	if m := dashed().FindStringSubmatch(text); m != nil {
 		text = m[1] + ": " + strconv.Quote(m[2]) + " is read as a flag; a value that begins with - is given as " + m[1] + "=" + m[2]
 		if _, err := time.ParseDuration(m[2]); err == nil {
 			text = m[1] + ": " + strconv.Quote(m[2]) + " is not a length of time such as 36h, 7d or 2w"
 		}
 	}
-	if m := unknown.FindStringSubmatch(text); m != nil && parsed != nil && parsed.Selected() != nil {
+	if m := unknown().FindStringSubmatch(text); m != nil && parsed != nil && parsed.Selected() != nil {
 		text = cmp.Or(settingOf(parsed.Selected().Name, m[1]), text)
 	}
 	fmt.Fprintln(sys.stderr, "rootguard:", label.CleanText(text))

@@ -10,7 +10,6 @@ import (
 	"net/mail"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -149,14 +148,14 @@ Exit codes: as of rootguard deploy.`
 
 // The forms of what goes into a parameter.
 var (
-	graceForm     = regexp.MustCompile(`^[1-9][0-9]{0,3}[hm]$`)
-	remindersForm = regexp.MustCompile(`^([1-9][0-9]{0,3}[hm](,[1-9][0-9]{0,3}[hm])*)?$`)
+	graceForm     = pattern(`^[1-9][0-9]{0,3}[hm]$`)
+	remindersForm = pattern(`^([1-9][0-9]{0,3}[hm](,[1-9][0-9]{0,3}[hm])*)?$`)
 	// No quote, backslash or comma: the template has it within JSON.
-	addressForm = regexp.MustCompile(`^[A-Za-z0-9.!#$%&*+/=?^_{|}~-]{1,64}@[A-Za-z0-9.-]{3,189}$`)
+	addressForm = pattern(`^[A-Za-z0-9.!#$%&*+/=?^_{|}~-]{1,64}@[A-Za-z0-9.-]{3,189}$`)
 )
 
 func address(flag, text string) error {
-	if a, err := mail.ParseAddress(text); err != nil || a.Address != text || !addressForm.MatchString(text) {
+	if a, err := mail.ParseAddress(text); err != nil || a.Address != text || !addressForm().MatchString(text) {
 		return usageError{fmt.Sprintf("%s %q: use a plain address, such as ops@example.com", flag, text)}
 	}
 	return nil
@@ -180,7 +179,7 @@ func (c *deployCmd) choices() (map[string]string, error) {
 		given[deploy.ParamEscalation] = *c.Escalation
 	}
 	if c.Grace != "" {
-		if !graceForm.MatchString(c.Grace) {
+		if !graceForm().MatchString(c.Grace) {
 			return nil, usageError{fmt.Sprintf("--grace %q: give hours or minutes, such as 24h or 90m", c.Grace)}
 		}
 		given[deploy.ParamGrace] = c.Grace
@@ -191,7 +190,7 @@ func (c *deployCmd) choices() (map[string]string, error) {
 		}
 		given[deploy.ParamQuietDays] = strconv.Itoa(c.QuietDays)
 	}
-	if c.Reminders != nil && !remindersForm.MatchString(*c.Reminders) {
+	if c.Reminders != nil && !remindersForm().MatchString(*c.Reminders) {
 		return nil, usageError{fmt.Sprintf("--reminders %q: give hours or minutes separated by commas, such as 1h,24h,72h", *c.Reminders)}
 	}
 	for name, text := range map[string]*string{deploy.ParamReminders: c.Reminders, deploy.ParamTrails: c.ExistingTrails,

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"rootguard/internal/deploy"
+	"rootguard/internal/testenv"
 )
 
 // denying is an AWS in which rootguard may be deployed, and which denies one action.
@@ -231,7 +232,7 @@ func (d *denying) run(t *testing.T, args ...string) (code int, stdout, stderr st
 	defer server.Close()
 	for variable, value := range map[string]string{
 		"AWS_ENDPOINT_URL": server.URL, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1",
-		"AWS_EC2_METADATA_DISABLED": "true", "AWS_MAX_ATTEMPTS": "1", "HOME": t.TempDir(), "AWS_PROFILE": "",
+		"AWS_EC2_METADATA_DISABLED": "true", "AWS_MAX_ATTEMPTS": "1", "HOME": t.TempDir(), "AWS_PROFILE": "", "AWS_CA_BUNDLE": "",
 	} {
 		t.Setenv(variable, value)
 	}
@@ -283,6 +284,9 @@ func TestDeployDenied(t *testing.T) {
 		for action := range all.needed {
 			if action == "sts:GetCallerIdentity" || tt.only != nil && !slices.Contains(tt.only, action) {
 				continue
+			}
+			if tt.only == nil && tested[action] && testenv.Size(0, 1) == 1 {
+				continue // it was denied to another command
 			}
 			tested[action] = true
 			d := begin()

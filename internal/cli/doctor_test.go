@@ -153,7 +153,6 @@ func TestDoctorScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits":  exitCode,
 			"swept":  func(ts *testscript.TestScript, neg bool, args []string) { at(ts).swept(ts, neg, args) },
 			"breaks": func(ts *testscript.TestScript, neg bool, args []string) { at(ts).breaks(ts, neg, args) },
 		},

@@ -1,14 +1,17 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -39,6 +42,10 @@ func runScripts(t *testing.T, p testscript.Params) {
 	used := t.TempDir()
 	p.RequireExplicitExec, p.RequireUniqueNames = true, true
 	setup := p.Setup
+	if p.Cmds == nil {
+		p.Cmds = map[string]func(*testscript.TestScript, bool, []string){}
+	}
+	p.Cmds["exits"], p.Cmds["refuses"] = exitCode, refuses
 	p.Setup = func(env *testscript.Env) error {
 		env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
 		env.Setenv("XDG_DATA_HOME", "")
@@ -68,7 +75,7 @@ func watchFirst(t *testing.T, env *testscript.Env, used string) error {
 		return err
 	}
 	dir := t.TempDir()
-	chooser := fmt.Sprintf("#!/bin/sh\nif mkdir %q/used-\"$1\" 2>/dev/null; then exec %q \"$@\"; fi\nexec %q \"$@\"\n", used, watched, plain)
+	chooser := fmt.Sprintf("#!/bin/sh\n[ -d %[1]q/used-\"$1\" ] || ! mkdir %[1]q/used-\"$1\" 2>/dev/null || exec %[2]q \"$@\"\nexec %[3]q \"$@\"\n", used, watched, plain)
 	if err := os.WriteFile(filepath.Join(dir, "rootguard"), []byte(chooser), 0o700); err != nil {
 		return err
 	}
@@ -82,9 +89,6 @@ func TestScripts(t *testing.T) {
 	runScripts(t, testscript.Params{
 		Dir:   "testdata/script",
 		Setup: func(*testscript.Env) error { return nil },
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exitCode,
-		},
 	})
 }
 
@@ -105,5 +109,21 @@ func exitCode(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if got != want {
 		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// refuses runs a command line that is wrong by itself, within this process, where it is
+// watched: refuses rootguard [ARG…]. It must say so before it asks AWS anything: each
+// call of a context that is over fails. It sees neither the script's folder nor, of the
+// script's environment, what the library that parses it reads.
+func refuses(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 || args[0] != "rootguard" {
+		ts.Fatalf("usage: refuses rootguard [args...]")
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	sys := system{stdin: strings.NewReader(""), stdout: ts.Stdout(), stderr: ts.Stderr(), getenv: ts.Getenv, now: time.Now}
+	if got := run(ctx, args[1:], sys); got != exitUsage {
+		ts.Fatalf("exit code %d, want %d", got, exitUsage)
 	}
 }

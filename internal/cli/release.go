@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"time"
 
 	sdklambda "github.com/aws/aws-sdk-go-v2/service/lambda"
@@ -58,7 +57,7 @@ type releaseJSON struct {
 }
 
 // userNames are the names that IAM users may have (IAM API Reference, CreateUser).
-var userNames = regexp.MustCompile(`^[\w+=,.@-]{1,64}$`)
+var userNames = pattern(`^[\w+=,.@-]{1,64}$`)
 
 // Run releases.
 func (c releaseCmd) Run(ctx context.Context, sys system) error {
@@ -73,7 +72,7 @@ func (c releaseCmd) Run(ctx context.Context, sys system) error {
 	switch {
 	case length < time.Hour || length > 30*24*time.Hour:
 		return usageError{fmt.Sprintf("--for %s: it must be between 1h and 30d", c.For)}
-	case !userNames.MatchString(c.User):
+	case !userNames().MatchString(c.User):
 		return usageError{fmt.Sprintf("%q is no name of an IAM user: give the name alone, without path or ARN", c.User)}
 	}
 	o, err := c.operator(ctx, sys)

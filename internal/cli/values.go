@@ -5,13 +5,20 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
 // span is a duration that may also be given in days and weeks: "36h", "7d", "2w".
 type span time.Duration
 
-var daysForm = regexp.MustCompile(`^([0-9]+)([dw])$`)
+// pattern is a regular expression, compiled when it is used first: each start of the
+// command would else wait for those of every other.
+func pattern(expr string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expr) })
+}
+
+var daysForm = pattern(`^([0-9]+)([dw])$`)
 
 // String is the span as people give it.
 func (s span) String() string {
@@ -41,7 +48,7 @@ func (s *span) UnmarshalText(text []byte) error {
 }
 
 func parseSpan(text string) (time.Duration, error) {
-	if m := daysForm.FindStringSubmatch(text); m != nil {
+	if m := daysForm().FindStringSubmatch(text); m != nil {
 		n, err := strconv.Atoi(m[1])
 		unit := 24 * time.Hour
 		if m[2] == "w" {
