@@ -47,6 +47,7 @@ func TestApp(t *testing.T) {
 	run := app(t)
 
 	t.Run("synthesizes without credentials", func(t *testing.T) {
+		testenv.Soak(t) // it compiles each function; TestBuild and the stacks' tests have the parts
 		dir, out, err := run(`{"email": "ops@example.com"}`)
 		if err != nil {
 			t.Fatalf("%v\n%s", err, out)

@@ -156,8 +156,11 @@ const visibleFindings = `[...document.querySelectorAll('.finding')].filter(e => 
 
 func TestPageInChromium(t *testing.T) {
 	b := newBrowser(t)
-	for _, size := range []struct{ accounts, alerts int }{{0, 0}, {1, 0}, {1, 30}, {3, 60}, {50, testenv.Size(5000, 100)}} {
+	for n, size := range []struct{ accounts, alerts int }{{0, 0}, {1, 0}, {1, 30}, {3, 60}, {50, testenv.Size(5000, 100)}} {
 		t.Run(fmt.Sprintf("%d accounts %d alerts", size.accounts, size.alerts), func(t *testing.T) {
+			if n%2 == 1 {
+				testenv.Soak(t)
+			}
 			b.complaints, b.requests = nil, nil
 			b.screen(t, 1280, 1700, "light")
 			url := b.open(t, sample(size.accounts, size.alerts))
