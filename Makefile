@@ -44,7 +44,8 @@ run: build ## replay the bundled story (or LOGS=path), print alerts and status, 
 
 # A process under the race detector sleeps a second at its end, unless GORACE says otherwise.
 # What vet would find, make lint finds: govet is among golangci-lint's standard linters.
-RACE := GORACE=atexit_sleep_ms=0 $(GO) test -race -vet=off -timeout 20m
+# One package more than there are cores: some tests wait, as for processes that they start.
+RACE = GORACE=atexit_sleep_ms=0 $(GO) test -race -vet=off -timeout 20m -p $(shell expr `getconf _NPROCESSORS_ONLN` + 1)
 
 test: ## run every test, with the race detector; random cases are the same each time
 	$(RACE) ./...
