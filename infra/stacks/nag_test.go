@@ -14,6 +14,8 @@ import (
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
 	"github.com/cdklabs/cdk-nag-go/cdknag/v2"
+
+	"rootguard/internal/testenv"
 )
 
 // accepted are findings of cdk-nag that stay, each with the reason, by rule.
@@ -56,6 +58,12 @@ type nagLine struct {
 }
 
 var packs = []string{"AwsSolutions", "Serverless"}
+
+// nagged reports whether cdk-nag checks a scenario: under the race detector, which does
+// not see it, those that together have every resource.
+func nagged(scenario string) bool {
+	return slices.Contains([]string{"full", "quarantine-organization"}, scenario) || testenv.Size(1, 0) == 1
+}
 
 // nag has cdk-nag check an app when it is synthesized; its reports are beside the
 // templates. It is slow, so that of forwarders that are alike, see
@@ -123,6 +131,9 @@ func (s stackSet) readNag(dir string) error {
 func TestNag(t *testing.T) {
 	used := map[string]bool{}
 	for scenario, set := range all(t) {
+		if !nagged(scenario) {
+			continue
+		}
 		for name, tpl := range set {
 			compliant := map[string]int{}
 			for _, line := range tpl.nag {
