@@ -110,7 +110,7 @@ func burst(tb testing.TB, server *dynamotest.Server, table string, n int) (faile
 // transactions that meet on a row conflict.
 func TestHotSession(t *testing.T) {
 	t.Parallel()
-	for _, n := range []int{100, testenv.Size(1000, 200)} {
+	for _, n := range []int{testenv.Size(100, 50), testenv.Size(1000, 150)} {
 		t.Run(strconv.Itoa(n), func(t *testing.T) {
 			server := dynamotest.New(t)
 			table := dynamotest.Table(t, dynamotest.Client(server.URL))
