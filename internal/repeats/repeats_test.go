@@ -92,7 +92,7 @@ func TestGrant(t *testing.T) {
 // behind it, and that one beside it still does.
 func TestRevoke(t *testing.T) {
 	quiet := func() []Quiet {
-		return []Quiet{{at(15), detect.High, true}, {at(45), detect.Low, false}}
+		return []Quiet{{at(15), detect.High, true}, {at(45), detect.Medium, true}}
 	}
 	one := granted("a", 20, 20, detect.High)
 	beside := granted("b", 22, 22, detect.Low)
@@ -103,7 +103,7 @@ func TestRevoke(t *testing.T) {
 		want   Series
 	}{
 		{"the only one", Series{Grants: []Grant{one}, Quiet: quiet()}, "a", Series{Grants: []Grant{}, Quiet: quiet()[1:]}},
-		{"one of two", Series{Grants: []Grant{one, beside}, Quiet: quiet()}, "a", Series{Grants: []Grant{beside}, Quiet: []Quiet{{at(15), detect.Low, false}, {at(45), detect.Low, false}}}},
+		{"one of two", Series{Grants: []Grant{one, beside}, Quiet: quiet()}, "a", Series{Grants: []Grant{beside}, Quiet: []Quiet{{at(15), detect.Low, false}, {at(45), detect.Medium, true}}}},
 		{"one that was not granted", Series{Grants: []Grant{one}, Quiet: quiet()}, "z", Series{Grants: []Grant{one}, Quiet: quiet()}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
