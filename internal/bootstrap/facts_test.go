@@ -125,7 +125,10 @@ func TestFactsOf(t *testing.T) {
 		{"group policy, of which is not known", iamCall(operator, "AttachGroupPolicy", fields{"policyArn": adminARN}), nil},
 		{"group renamed", iamCall(operator, "UpdateGroup", fields{"groupName": "ops", "newGroupName": "sre"}), []Fact{{
 			Account: account, ID: "group_renamed/e1", Kind: GroupRenamed, Time: after(1), EventID: "e1", Actor: "Operator/ops", Group: "ops", NewName: "sre", What: "UpdateGroup"}}},
+		{"group renamed to itself", iamCall(operator, "UpdateGroup", fields{"groupName": "ops", "newGroupName": "ops"}), nil},
 		{"group moved", iamCall(operator, "UpdateGroup", fields{"groupName": "ops", "newPath": "/x/"}), nil},
+		{"user renamed to itself", rename("alice", "alice"), nil},
+		{"user moved", iamCall(operator, "UpdateUser", fields{"userName": "alice", "newPath": "/x/"}), nil},
 		{"nobody named", iamCall(operator, "DeleteUser", nil), nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
