@@ -148,7 +148,7 @@ func (q *run) reserve(ctx context.Context, row Quarantine) (ok bool, err error) 
 	q.begun--
 	q.mu.Unlock()
 	if q.at.Sub(last) >= day {
-		what := fmt.Sprintf("%d users were quarantined in 24 hours, which is the limit. User %s waits, and all others. "+
+		what := fmt.Sprintf("Users quarantined in 24 hours: %d, which is the limit. User %s waits, and all others. "+
 			"If so many are to be quarantined, raise quarantineDaily; if not, set quarantine to dry-run and find out why they are", s.PerDay, row.User)
 		if _, err := q.deps.Guard.Raise(ctx, detect.Unhealthy(row.Account, "", "quarantine limit", what, q.at)); err != nil {
 			return false, err
