@@ -37,9 +37,9 @@ func (h *held) Send(ctx context.Context, n guard.Notice) (guard.Result, error) {
 	return h.Guard.Send(ctx, n)
 }
 
-func newHeld() *held {
+func newHeld(incidents collection.Incidents) *held {
 	h := &held{clock: fake.NewClock(begin), pub: &fake.Publisher{}, ledger: &fake.Ledger{}}
-	batches := collection.NewBatches(collection.Deps{Ledger: h.ledger, Now: h.clock.Now})
+	batches := collection.NewBatches(collection.Deps{Ledger: h.ledger, Now: h.clock.Now, Incidents: incidents})
 	h.Guard = guard.New(guard.Deps{Detector: &detect.Detector{}, Ledger: h.ledger, Facts: &fake.Facts{}, Publisher: h.pub, Now: h.clock.Now, Batches: batches}, guard.Settings{})
 	h.Collector = collection.New(batches, h)
 	return h
@@ -82,7 +82,7 @@ func TestCadence(t *testing.T) {
 		{collection.Resends, time.Minute, 0},
 	} {
 		t.Run(fmt.Sprintf("%s, %v apart", tt.of, tt.apart), func(t *testing.T) {
-			h := newHeld()
+			h := newHeld(nil)
 			for i := range 5 {
 				if i > 0 {
 					h.clock.Advance(tt.apart)
@@ -119,7 +119,7 @@ func TestCadence(t *testing.T) {
 
 // TestWaitForTheRun holds how long what is collected waits for a run that collects more.
 func TestWaitForTheRun(t *testing.T) {
-	h := newHeld()
+	h := newHeld(nil)
 	h.collect(t, collection.RootNotices, guard.RolledUp, missing(hub, "one"))
 	for range 7 {
 		h.sent(t, collection.RootNotices, true, 0)
@@ -169,7 +169,7 @@ func TestHowManyAlerts(t *testing.T) {
 		{"three incidents", collection.Resends, 0, of(3, 1), []int{3}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			h := newHeld()
+			h := newHeld(nil)
 			for i := range tt.before {
 				h.collect(t, tt.of, guard.RolledUp, missing(hub, fmt.Sprintf("before-%d", i)))
 				h.sent(t, tt.of, false, 1)
@@ -215,7 +215,7 @@ func TestWhatIsLeftOfASubject(t *testing.T) {
 		"opened and resolved, and another user opened": {[]detect.Finding{opened, other, closed}, []string{other.Title}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := newHeld()
+			h := newHeld(nil)
 			h.collect(t, collection.UserNotices, guard.RolledUp, tt.all...)
 			h.sent(t, collection.UserNotices, false, len(tt.want))
 			var got []string
@@ -234,7 +234,7 @@ func TestWhatIsLeftOfASubject(t *testing.T) {
 // TestSuppressedIsNotCollected holds that what is suppressed stays on record and goes out
 // in no mail, and that what is critical or sent again does.
 func TestSuppressedIsNotCollected(t *testing.T) {
-	h := newHeld()
+	h := newHeld(nil)
 	h.suppression, h.err = "3F9D0-KQ7TB", errors.New("half of them could not be read")
 	low := missing(hub, "eve")
 	for range 2 {
@@ -265,7 +265,7 @@ func TestSuppressedIsNotCollected(t *testing.T) {
 // TestHeldIsNotCollected holds that what another invocation is sending is not taken from
 // it, until its lease is over.
 func TestHeldIsNotCollected(t *testing.T) {
-	h := newHeld()
+	h := newHeld(nil)
 	f := missing(hub, "eve")
 	h.pub.Refuse = func(alert.Alert) error {
 		_, err := h.Collect(t.Context(), collection.UserNotices, guard.Notice{Finding: f})
