@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -357,7 +358,7 @@ func TestNote(t *testing.T) {
 	}
 	w := reportRun{pass: pass{at: nine}}
 	for i := range 12 {
-		w.missing(&Check{Account: fmt.Sprint(i)}, errors.New(strings.Repeat("x", 400)))
+		w.missing(&Check{Account: strconv.Itoa(i)}, errors.New(strings.Repeat("x", 400)))
 	}
 	if w.Unanswered != 12 || len(w.Unreachable) != 10 {
 		t.Errorf("%d accounts, %d named", w.Unanswered, len(w.Unreachable))
