@@ -1,12 +1,14 @@
 package accountcheck_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
 
 	"rootguard/internal/accountcheck"
 	"rootguard/internal/bootstrap"
+	"rootguard/internal/daytwo"
 	"rootguard/internal/fake"
 )
 
@@ -100,5 +102,52 @@ func TestAnswers(t *testing.T) {
 		if _, err := s.Suspended(t.Context(), account); !errors.Is(err, fake.ErrFault) {
 			t.Errorf("%s, and it cannot be read: %v", name, err)
 		}
+	}
+}
+
+// TestOtherSteps holds when the guard's own account is checked at once, since the settings
+// choose other steps of day two than at its last check.
+func TestOtherSteps(t *testing.T) {
+	const hub = "111122223333"
+	at := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
+	before, later := at.Add(-time.Minute), at.Add(time.Hour)
+	results := func(steps ...daytwo.Step) (some []daytwo.Result) {
+		for _, step := range steps {
+			some = append(some, daytwo.Result{Step: step})
+		}
+		return some
+	}
+	for _, tt := range []struct {
+		name      string
+		due, done time.Time
+		steps     []daytwo.Result
+		want      time.Time
+	}{
+		{"the same", later, before, results(daytwo.Trail, daytwo.Budget), later},
+		{"another", later, before, results(daytwo.Trail, daytwo.CentralRoot), at},
+		{"fewer", later, before, results(daytwo.Trail), at},
+		{"more", later, before, results(daytwo.Trail, daytwo.Budget, daytwo.CentralRoot), at},
+		{"another, and it is due", before, before, results(daytwo.Trail), before},
+		{"another, and it was never checked", later, time.Time{}, nil, later},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			checks := &fake.Checks{}
+			rows := checks.Of(accountcheck.KindDayTwo)
+			row := accountcheck.Check{Key: accountcheck.DayTwoKey(hub), Account: hub, Kind: accountcheck.KindDayTwo, Due: tt.due, Done: tt.done, Revision: 1,
+				DayTwo: accountcheck.DayTwo{Results: tt.steps}}
+			if err := rows.Update(t.Context(), row.Key, func(accountcheck.Check) accountcheck.Check { return row }); err != nil {
+				t.Fatal(err)
+			}
+			k := accountcheck.New(accountcheck.Deps{Checks: checks, Now: time.Now}, accountcheck.Settings{DayTwo: []daytwo.Step{daytwo.Trail, daytwo.Budget}})
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second) // too short to check any
+			defer cancel()
+			if got, err := k.CheckDayTwo(ctx, accountcheck.HubAccount{Account: hub}, nil, at); err != nil || got.Accounts != 0 {
+				t.Errorf("%+v, %v", got, err)
+			}
+			got, err := rows.Get(t.Context(), row.Key)
+			if err != nil || !got.Due.Equal(tt.want) || (got.Revision == 1) != tt.want.Equal(tt.due) {
+				t.Errorf("due at %v, revision %d, %v, want %v", got.Due, got.Revision, err, tt.want)
+			}
+		})
 	}
 }

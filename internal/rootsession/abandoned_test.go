@@ -66,7 +66,7 @@ func TestAbandoned(t *testing.T) {
 		return f
 	}
 	single := with(func(f *bootstrap.Fact) { f.Last, f.LastEventID = f.Time, f.EventID })
-	for _, tt := range []struct {
+	for i, tt := range []struct {
 		name    string
 		fact    bootstrap.Fact
 		signIns []*cloudtrail.Record
@@ -81,6 +81,8 @@ func TestAbandoned(t *testing.T) {
 		{"not accepted", with(func(f *bootstrap.Fact) { f.What = "CheckMfa" }), nil, time.Time{}, time.Hour, []string{"last"}},
 		{"at last not accepted", with(func(f *bootstrap.Fact) { f.LastWhat = "CheckMfa" }), nil, time.Time{}, time.Hour, []string{"first"}},
 		{"as long ago as is judged", single, nil, entered, time.Hour, []string{"first"}},
+		{"two days ago", single, nil, entered.Add(48*time.Hour - rootsession.AbandonedFor), 48 * time.Hour, []string{"first"}},
+		{"longer than two days ago", single, nil, entered.Add(48*time.Hour + time.Second - rootsession.AbandonedFor), 48*time.Hour + time.Second, nil},
 		{"longer ago", single, nil, entered.Add(time.Second), time.Hour, nil},
 		{"of another kind", with(func(f *bootstrap.Fact) { f.Kind = bootstrap.RootActivity }), nil, time.Time{}, time.Hour, nil},
 		{"a sign-in at once", single, []*cloudtrail.Record{signedIn(entered, false)}, time.Time{}, time.Hour, nil},
@@ -93,7 +95,8 @@ func TestAbandoned(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			facts, ledger, g := &fake.Facts{}, &fake.Ledger{}, &raised{}
-			if _, err := facts.Add(t.Context(), []bootstrap.Fact{tt.fact}); err != nil {
+			other := bootstrap.Fact{Account: wiretest.Account, ID: "root_activity/x", Kind: bootstrap.RootActivity, Time: entered.Add(-time.Hour)}
+			if _, err := facts.Add(t.Context(), []bootstrap.Fact{other, tt.fact}); err != nil {
 				t.Fatal(err)
 			}
 			notes := rootsession.Notes{Claims: ledger}
@@ -102,7 +105,11 @@ func TestAbandoned(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			passwords := rootsession.NewPasswords(notes, g, accountfacts.Reader{Facts: facts})
+			reader := accountfacts.Reader{Facts: facts}
+			if i%2 == 1 {
+				reader.Pages = facts // in parts
+			}
+			passwords := rootsession.NewPasswords(notes, g, reader)
 			for _, want := range []int{len(tt.want), 0} { // each is alerted once
 				if n, err := passwords.Abandoned(t.Context(), wiretest.Account, tt.since, entered.Add(tt.asOf)); n != want || err != nil {
 					t.Errorf("%d alerts, %v, want %d", n, err, want)
@@ -166,6 +173,9 @@ func TestNotes(t *testing.T) {
 		{"a sign-in that failed begins none", signedIn(at, true), false, at, false, 1},
 		{"a sign-in that failed at no time", signedIn(time.Time{}, true), false, at, false, 0},
 		{"a sign-in at no time", signedIn(time.Time{}, false), false, at, false, 0},
+		{"a sign-in at no time, in a session that does say", call(func(r *cloudtrail.Record) {
+			r.EventTime, r.EventSource, r.EventName = time.Time{}, cloudtrail.SigninSource, "ConsoleLogin"
+		}), true, at, true, 1},
 		{"a call that is reported", call(func(*cloudtrail.Record) {}), true, at, true, 1},
 		{"a call that is not", call(func(*cloudtrail.Record) {}), false, at, false, 0},
 		{"a call of no session", call(func(r *cloudtrail.Record) { r.UserIdentity.Session.CreationDate = time.Time{} }), true, at, false, 0},
