@@ -14,7 +14,7 @@ import (
 	"rootguard/internal/guard"
 )
 
-// acknowledged are the incidents that someone looks after.
+// acknowledged are the incidents that an operator acknowledged.
 type acknowledged struct {
 	ids []string
 	err error

@@ -33,7 +33,7 @@ func (s *suppressing) Covers(_ context.Context, f detect.Finding) (string, error
 	return "3F9D0-KQ7TB", nil
 }
 
-// sessions is guard.RootSessions that says what it is told to.
+// sessions is guard.RootSessions with given answers.
 type sessions struct {
 	known bool
 	err   error

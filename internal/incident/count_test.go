@@ -16,7 +16,7 @@ import (
 // session is the session of root to which the alerts of these tests belong.
 const session = wiretest.Account + "@2025-03-01T12:00:00Z"
 
-// entered enters alerts in a book of its own whose clock stands at T0 and 1 h.
+// entered enters alerts in a book of its own whose clock shows T0 and 1 h.
 func entered(t *testing.T, alerts ...alert.Alert) (*fake.Incidents, *incident.Book, []*alert.Incident) {
 	t.Helper()
 	store := &fake.Incidents{Script: &fake.Script{}, Conflicts: true}

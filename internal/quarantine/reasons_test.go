@@ -12,7 +12,7 @@ import (
 	"rootguard/internal/wiretest"
 )
 
-// TestWhyCalledOff holds what a user and the operators are told of why a quarantine that
+// TestWhyCalledOff holds what a user and the operators read about why a quarantine that
 // was announced is called off, and whether the user has MFA.
 func TestWhyCalledOff(t *testing.T) {
 	for name, tt := range map[string]struct {
