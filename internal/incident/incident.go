@@ -287,7 +287,8 @@ func (b *Book) attach(ctx context.Context, a *alert.Alert) (*alert.Incident, err
 		}
 	}
 	mine := incidentOf(a, now)
-	err := b.store.UpdateIncidents(ctx, mine.Account, mine.Start.Add(-sessionSkew), mine.Start.Add(sessionSkew), func(found []Incident) Incident {
+	from, to := mine.Start.Add(-sessionSkew), mine.Start.Add(sessionSkew)
+	err := b.store.UpdateIncidents(ctx, mine.Account, from, to, func(found []Incident) Incident {
 		in := mine
 		if i := slices.IndexFunc(found, func(one Incident) bool { return one.Key == mine.Key }); i >= 0 {
 			in = found[i]
