@@ -120,6 +120,7 @@ func Assemble(cfg config.Config, env aws.Config, now func() time.Time, logger *s
 		a(&deps, cfg, env)
 	}
 	parts := wire.New(deps, cfg.Settings)
-	return Function{Parts: parts, Deps: Deps{Guard: parts.Guard, Facts: store, Heartbeats: store, Metrics: cfg.Metrics, Logger: logger, Now: now},
+	return Function{Parts: parts,
+		Deps:   Deps{Guard: parts.Guard, Facts: store, Heartbeats: store, Metrics: cfg.Metrics, Logger: logger, Now: now},
 		Config: cfg, AWS: env, Store: store, AccountName: accountName, Organization: members, Placer: placer}
 }

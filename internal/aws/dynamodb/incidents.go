@@ -16,7 +16,8 @@ import (
 // UpdateIncidents is incident.Store's. It fails where others keep changing the same row for
 // several seconds, and repeats decide until then. decide must return an incident
 // that is among those it was given, or whose Start lies between the times.
-func (s *Store) UpdateIncidents(ctx context.Context, account string, from, to time.Time, decide func([]incident.Incident) incident.Incident) error {
+func (s *Store) UpdateIncidents(ctx context.Context, account string, from, to time.Time,
+	decide func([]incident.Incident) incident.Incident) error {
 	tried := ""
 	var last error
 	for attempt := 1; attempt <= attempts; attempt++ {
