@@ -139,3 +139,30 @@ func TestSendOverlaps(t *testing.T) {
 		life(t, pause)
 	}
 }
+
+// TestNextBatchWaits holds that what was collected behind a batch that failed goes out no
+// sooner than the day's alerts allow.
+func TestNextBatchWaits(t *testing.T) {
+	h := newHeld(nil)
+	for i := range 4 {
+		h.collect(t, collection.UserNotices, guard.RolledUp, missing(hub, fmt.Sprintf("user-%d", i)))
+		h.sent(t, collection.UserNotices, false, 1)
+	}
+	refused := errors.New("no topic takes it")
+	h.pub.Refuse = func(alert.Alert) error { return refused }
+	h.collect(t, collection.UserNotices, guard.RolledUp, missing(hub, "fifth"))
+	if _, err := h.Collector.Send(t.Context(), collection.UserNotices, h.clock.Now(), false); !errors.Is(err, refused) {
+		t.Fatal(err)
+	}
+	h.pub.Refuse = nil
+	h.collect(t, collection.UserNotices, guard.RolledUp, missing(hub, "sixth"))
+	h.clock.Advance(time.Hour)
+	h.sent(t, collection.UserNotices, false, 1)
+	h.clock.Advance(6*time.Hour - time.Second)
+	h.sent(t, collection.UserNotices, false, 0)
+	h.clock.Advance(time.Second)
+	h.sent(t, collection.UserNotices, false, 1)
+	if a := h.pub.Published()[5]; a.Finding.Target.UserName != "sixth" {
+		t.Errorf("the last is about %s", a.Finding.Target.UserName)
+	}
+}
