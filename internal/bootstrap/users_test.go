@@ -181,6 +181,8 @@ func TestUsers(t *testing.T) {
 		{"live: gone", 100, user(checked(4, LiveFact{UserID: aliceID, Gone: true})), []string{"alice alice created:1 deleted:4 not_needed:4 gap:2-4"}},
 		{"live: gone by name", 100, user(checked(4, LiveFact{UserName: "alice", Gone: true})), []string{"alice alice created:1 deleted:4 not_needed:4 gap:2-4"}},
 		{"live: the one of that name before is gone", 10, user(checked(4, LiveFact{UserID: alice2, UserName: "alice", Gone: true})), []string{"alice alice created:1 console pending_mfa:2 due:26 gap:2-"}},
+		{"live: gone in the second in which it took the name", 10, user(at(4, createUser("alice", alice2)), checked(4, LiveFact{UserID: alice2, UserName: "alice", Gone: true})),
+			[]string{"alice alice created:1 deleted:4 not_needed:4 gap:2-4", "alice ann created:4 deleted:4 not_needed:4"}},
 		{"live: a stranger is gone", 10, []reported{checked(4, LiveFact{UserName: "bob", Gone: true})}, nil},
 		{"live: gone twice", 10, user(checked(4, LiveFact{UserID: aliceID, Gone: true}), checked(5, LiveFact{UserID: aliceID, Gone: true})), []string{"alice alice created:1 deleted:4 not_needed:4 gap:2-4"}},
 		{"live: renamed", 10, user(checked(4, LiveFact{UserID: aliceID, UserName: "al"}), at(5, enableMFA("al", app))), []string{"al alice was:alice created:1 console on:5 devices:1 gap:2-5"}},
