@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 
 // parts are what a sweep works with, each as the test wants it to be.
 type parts struct {
+	mu        sync.Mutex
 	collected []detect.Finding
 	more      []bool // of each Send
 	raised    []detect.Finding
@@ -28,6 +30,8 @@ type parts struct {
 }
 
 func (p *parts) Collect(_ context.Context, _ collection.Name, n guard.Notice) (guard.Result, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.collected = append(p.collected, n.Finding)
 	return guard.Result{Disposition: guard.RolledUp}, nil
 }
@@ -38,6 +42,8 @@ func (p *parts) Send(_ context.Context, _ collection.Name, _ time.Time, more boo
 }
 
 func (p *parts) Raise(_ context.Context, f detect.Finding) (guard.Result, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.raised = append(p.raised, f)
 	return guard.Result{Disposition: guard.Alerted}, p.refused
 }
