@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -20,6 +21,7 @@ import (
 // parts are what a sweep works with, each as the test wants it to be.
 type parts struct {
 	mu        sync.Mutex
+	facts     *fake.Facts
 	collected []detect.Finding
 	more      []bool // of each Send
 	raised    []detect.Finding
@@ -27,6 +29,7 @@ type parts struct {
 	answers   bool  // IAM answers about the account
 	suspended bool
 	down      bool // IAM does not answer about users
+	asked     []string
 }
 
 func (p *parts) Collect(_ context.Context, _ collection.Name, n guard.Notice) (guard.Result, error) {
@@ -52,6 +55,9 @@ func (p *parts) Answers(context.Context, string) (bool, error)   { return p.answ
 func (p *parts) Suspended(context.Context, string) (bool, error) { return p.suspended, nil }
 
 func (p *parts) User(_ context.Context, _, name string) (bootstrap.LiveFact, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.asked = append(p.asked, name)
 	if p.down {
 		return bootstrap.LiveFact{}, wiretest.ErrThrottled
 	}
@@ -64,6 +70,7 @@ func (p *parts) User(_ context.Context, _, name string) (bootstrap.LiveFact, err
 func (p *parts) overdue(t *testing.T, n, unanswered int, change func(*mfadeadline.Settings)) (*mfadeadline.Deadlines, *fake.Deadlines, time.Time) {
 	t.Helper()
 	rows, facts := &fake.Deadlines{}, &fake.Facts{}
+	p.facts = facts
 	due := wiretest.T0.Add(24 * time.Hour)
 	for i := range n {
 		user := fmt.Sprintf("user-%03d", i)
@@ -137,5 +144,36 @@ func TestUserWithoutAnAnswer(t *testing.T) {
 				t.Errorf("row: %+v, %v", row, err)
 			}
 		})
+	}
+}
+
+// TestTooEarlyToAsk holds that a user whose MFA has just changed is checked
+// when IAM can be trusted to show it, and keeps no other of its account back, nor does
+// one of whom nothing is known.
+func TestTooEarlyToAsk(t *testing.T) {
+	for since, early := range map[time.Duration]bool{5*time.Minute - time.Second: true, 5 * time.Minute: false} {
+		p := &parts{}
+		d, rows, at := p.overdue(t, 3, 0, func(*mfadeadline.Settings) {})
+		changed := bootstrap.Fact{Account: wiretest.Account, ID: "mfa_deactivated/x", Kind: bootstrap.MFADeactivated, Time: at.Add(-since), EventID: "x", UserName: "user-000", UserID: "AIDAuser-000", What: "DeactivateMFADevice"}
+		if _, err := p.facts.Add(t.Context(), []bootstrap.Fact{changed}); err != nil {
+			t.Fatal(err)
+		}
+		gone := mfadeadline.Deadline{Key: wiretest.Account + "/gone", Account: wiretest.Account, User: "gone", Due: wiretest.T0, Revision: 1} // the first
+		if err := rows.Update(t.Context(), gone.Key, func(mfadeadline.Deadline) mfadeadline.Deadline { return gone }); err != nil {
+			t.Fatal(err)
+		}
+		want, asked := mfadeadline.Swept{Checked: 4, Alerted: 3}, []string{"user-000", "user-001", "user-002"}
+		if early {
+			want.Alerted, asked = 2, asked[1:]
+		}
+		if got, err := d.Sweep(t.Context(), p, at); err != nil || got != want {
+			t.Errorf("changed %v before: %+v, %v, want %+v", since, got, err, want)
+		}
+		if got := slices.Sorted(slices.Values(p.asked)); !slices.Equal(got, asked) {
+			t.Errorf("changed %v before: asked about %v, want %v", since, got, asked)
+		}
+		if row, err := rows.Get(t.Context(), wiretest.Account+"/user-000"); err != nil || row.Due.Equal(at.Add(time.Second)) != early {
+			t.Errorf("changed %v before: due at %v, %v", since, row.Due, err)
+		}
 	}
 }
