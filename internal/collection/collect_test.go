@@ -155,7 +155,7 @@ func TestSweepAfterAnInterruptedOne(t *testing.T) {
 		t.Fatalf("without a fault: %v", want)
 	}
 	for n := 1; n <= calls; n++ {
-		for _, f := range []fake.Fault{fake.FailBefore, fake.FailAfter, fake.CrashBefore, fake.CrashAfter} {
+		for _, f := range testenv.Turn(n/2, fake.FailAfter, fake.FailBefore, fake.CrashAfter, fake.CrashBefore) {
 			got, _ := life(t, n, f)
 			for what := range want {
 				if got[what] != 1 {
