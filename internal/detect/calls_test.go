@@ -173,3 +173,29 @@ func TestLateDelivery(t *testing.T) {
 		}
 	}
 }
+
+// TestCallsNameWhat holds what an alert about a call names as its resource, and its detail.
+func TestCallsNameWhat(t *testing.T) {
+	attach := req(fields{"roleName": "r", "policyArn": "arn:aws:iam::aws:policy/AdministratorAccess"})
+	for _, tt := range []verdict{
+		{"administrator", record("iam:AttachRolePolicy", role, attach), "role r | Policy arn:aws:iam::aws:policy/AdministratorAccess."},
+		{"trust", record("iam:CreateRole", role, req(fields{"roleName": "r", "assumeRolePolicyDocument": policy(t, fields{"Principal": "*"})})), "role r | Its trust policy names every principal of every account, under no condition."},
+		{"certificate", record("iam:UploadSigningCertificate", root, resp(fields{"certificate": fields{"certificateId": "CERT1"}})), "CERT1 | A caller with its private key signs as root where certificates are still taken, and it does not expire with a session."},
+		{"leaves", record("organizations:LeaveOrganization", role), "account 111122223333 | The organization's policies, its trail and rootguard's roles no longer reach the account."},
+		{"removed", record("organizations:RemoveAccountFromOrganization", role, req(fields{"accountId": "444455556666"})), "account 444455556666 | The organization's policies, its trail and rootguard's roles no longer reach the account."},
+		{"removed, denied, account not said", record("organizations:RemoveAccountFromOrganization", role, denied), " | The call was denied; User is not authorized."},
+		{"closed", record("organizations:CloseAccount", role, req(fields{"accountId": "444455556666"})), "account 444455556666 | Its resources stop; it can be opened again within 90 days, and is gone after that."},
+		{"closed itself", record("account:CloseAccount", root), "account 111122223333 | Its resources stop; it can be opened again within 90 days, and is gone after that."},
+		{"contact", record("account:PutAlternateContact", role, req(fields{"alternateContactType": "SECURITY"})), " | AWS writes about abuse and leaked keys to the new contact; CloudTrail does not show who that is."},
+		{"contact of a member", record("account:DeleteAlternateContact", role, req(fields{"alternateContactType": "SECURITY", "accountId": "444455556666"})), "account 444455556666 | What AWS writes about abuse and leaked keys goes to the root mailbox alone."},
+		{"Region", record("account:EnableRegion", role, req(fields{"regionName": "af-south-1"})), "af-south-1 | Resources can be made there, and events there reach rootguard only where it forwards them."},
+		{"store", record("cloudtrail:StopEventDataStoreIngestion", role, req(fields{"eventDataStore": "arn:aws:cloudtrail:us-east-1:111122223333:eventdatastore/abc"})), "arn:aws:cloudtrail:us-east-1:111122223333:eventdatastore/abc | What is done from now on is not in it."},
+		{"policy deleted", record("iam:DeleteAccountPasswordPolicy", role), " | Passwords of IAM users now need 8 characters, and old ones may be used again."},
+		{"policy", record("iam:UpdateAccountPasswordPolicy", role, req(fields{"minimumPasswordLength": 8, "passwordReusePrevention": 3})), " | Less than CIS asks for; passwords need 8 characters, not 14; the last 3 passwords may not be used again, not the last 24."},
+	} {
+		f := new(Detector).Detect(tt.record.decode(t), nil).Finding
+		if got := f.Target.Resource + " | " + f.Detail; got != tt.want {
+			t.Errorf("%s: got %s, want %s", tt.name, got, tt.want)
+		}
+	}
+}
