@@ -89,3 +89,19 @@ func TestAboutPicksOnce(t *testing.T) {
 		t.Errorf("%d passes picked %d facts, %d different ones, want all %d once in 2", passes, len(got), len(ids), len(facts))
 	}
 }
+
+// TestAboutKeepsWhatHasNoName: a fact that has its user by the ID alone is kept until a
+// later page shows whose ID it is.
+func TestAboutKeepsWhatHasNoName(t *testing.T) {
+	got, _ := picked([]Fact{
+		{ID: "1", Kind: PasswordSet, UserID: aliceID}, {ID: "2", Kind: PasswordSet, UserID: "AIDABOB"},
+		{ID: "3", Kind: PasswordSet, UserID: aliceID, UserName: "alice"},
+	}, 1, "alice")
+	var ids []string
+	for i := range got {
+		ids = append(ids, got[i].ID)
+	}
+	if diff := gocmp.Diff([]string{"1", "3"}, ids); diff != "" {
+		t.Errorf("facts of alice (-want +got):\n%s", diff)
+	}
+}
