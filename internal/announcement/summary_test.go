@@ -94,7 +94,7 @@ func TestWhatRootDid(t *testing.T) {
 	}
 }
 
-// TestClosedByTheSame holds that who closes twice at one moment closed it, that whoever
+// TestClosedByTheSame holds that who closes twice at one moment closed it, that the one who
 // comes second did not, and that none is ended later by it.
 func TestClosedByTheSame(t *testing.T) {
 	s := wiretest.NewWatched()

@@ -9,7 +9,7 @@ import (
 )
 
 // TestSyntheticFindings holds what a reader sees first of each finding that no record
-// shows, and what tells it from the others: severity, title, event ID, session, phase
+// shows, and how it differs from the others: severity, title, event ID, session, phase
 // and beginning of its subject, the event's time, actor and command.
 func TestSyntheticFindings(t *testing.T) {
 	const account, cycle = "111122223333", "2026-03-03T09:00:00Z"

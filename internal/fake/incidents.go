@@ -83,7 +83,7 @@ func (s *Incidents) Clear(ctx context.Context, w incident.Written) error {
 	})
 }
 
-// UpdateIncidents is incident.Store'.
+// UpdateIncidents is incident.Store's.
 func (s *Incidents) UpdateIncidents(ctx context.Context, account string, from, to time.Time,
 	decide func([]incident.Incident) incident.Incident) error {
 	return s.Script.call("Incidents.UpdateIncidents", func() error {
@@ -112,7 +112,7 @@ func (s *Incidents) rows(want func(*incident.Incident) bool) []incident.Incident
 	return some
 }
 
-// Find is incident.Store'.
+// Find is incident.Store's.
 func (s *Incidents) Find(ctx context.Context, ids []string) (found map[string]incident.Incident, err error) {
 	err = s.Script.call("Incidents.Find", func() error {
 		s.mu.Lock()
@@ -133,7 +133,7 @@ func (s *Incidents) Find(ctx context.Context, ids []string) (found map[string]in
 	return found, nil
 }
 
-// DueIncidents is incident.Store'.
+// DueIncidents is incident.Store's.
 func (s *Incidents) DueIncidents(ctx context.Context, at time.Time, limit int) (due []incident.Incident, err error) {
 	err = s.Script.call("Incidents.DueIncidents", func() error {
 		s.mu.Lock()

@@ -65,7 +65,7 @@ func (p *parts) User(_ context.Context, _, name string) (bootstrap.LiveFact, err
 	return bootstrap.LiveFact{UserName: name, UserID: "AIDA" + name, ConsoleLogin: &yes}, nil
 }
 
-// overdue has n users whose deadline is over by an hour, and of whom IAM gave no answer
+// overdue has n users whose deadline is over by an hour, and about which IAM gave no answer
 // so often.
 func (p *parts) overdue(t *testing.T, n, unanswered int, change func(*mfadeadline.Settings)) (*mfadeadline.Deadlines, *fake.Deadlines, time.Time) {
 	t.Helper()
@@ -149,7 +149,7 @@ func TestUserWithoutAnAnswer(t *testing.T) {
 
 // TestTooEarlyToAsk holds that a user whose MFA has just changed is checked
 // when IAM can be trusted to show it, and keeps no other of its account back, nor does
-// one of whom nothing is known.
+// one about which nothing is known.
 func TestTooEarlyToAsk(t *testing.T) {
 	for since, early := range map[time.Duration]bool{5*time.Minute - time.Second: true, 5 * time.Minute: false} {
 		p := &parts{}
