@@ -14,7 +14,7 @@
 //	attempts  aws/eventhistory  aws/securityhub  daytwo  digest
 //	accountfacts  alert  aws/s3  drill  eventrules  evidence  repeats
 //	bootstrap  credentialreport  deploy  detect  eventpattern  replay  worker
-//	aws/awsenv  aws/sdkcall  cloudtrail  deploy/assets  failure  keys  partition  version
+//	aws/awsenv  aws/sdkcall  cloudtrail  deploy/assets  failure  keys  lazyre  partition  version
 //
 // cloudtrail, partition, eventpattern, eventrules, credentialreport, detect, bootstrap,
 // alert and digest are pure: no SDK, no clock, no files, no logger, so every decision can be

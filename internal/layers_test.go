@@ -50,13 +50,14 @@ var mayImport = map[string][]string{
 	"cloudtrail":       {},
 	"partition":        {},
 	"keys":             {},
+	"lazyre":           {},
 	"failure":          {},
 	"worker":           {"failure"},
 	"eventpattern":     {"cloudtrail"},
 	"eventrules":       {"eventpattern"},
-	"detect":           {"cloudtrail"},
+	"detect":           {"cloudtrail", "lazyre"},
 	"bootstrap":        {"cloudtrail"},
-	"alert":            {"cloudtrail", "detect"},
+	"alert":            {"cloudtrail", "detect", "lazyre"},
 	"credentialreport": {"cloudtrail"},
 	"accountfacts":     {"bootstrap", "detect"},
 	"repeats":          {"detect"},
@@ -137,7 +138,7 @@ var mayImport = map[string][]string{
 }
 
 // pure packages must repeat a decision from its input alone.
-var pure = []string{"cloudtrail", "daytwo", "partition", "keys", "eventpattern", "eventrules", "detect", "bootstrap", "repeats", "alert", "digest", "credentialreport"}
+var pure = []string{"cloudtrail", "daytwo", "partition", "keys", "lazyre", "eventpattern", "eventrules", "detect", "bootstrap", "repeats", "alert", "digest", "credentialreport"}
 
 // impure is what a pure package does not import. klauspost/compress itself uses
 // some of it, so this is about the package's own imports.

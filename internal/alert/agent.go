@@ -3,6 +3,8 @@ package alert
 import (
 	"cmp"
 	"strings"
+
+	"rootguard/internal/lazyre"
 )
 
 // browsers in the order in which their marks decide: those built on another
@@ -44,7 +46,7 @@ var tools = []struct{ mark, name string }{
 
 const unknownClient = "unknown client"
 
-var version = pattern(`^[0-9]{1,4}(\.[0-9]{1,4})?`)
+var version = lazyre.New(`^[0-9]{1,4}(\.[0-9]{1,4})?`)
 
 // agent names the client of a user agent as a person knows it: "Edge 134 on
 // Windows", "aws-cli 2.15". The caller writes the user agent, so that nothing

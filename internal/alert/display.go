@@ -4,11 +4,12 @@ import (
 	"net/netip"
 	"regexp"
 	"strings"
-	"sync"
 	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/net/publicsuffix"
+
+	"rootguard/internal/lazyre"
 )
 
 // Display makes text from a log, or text that may hold some, safe to show to a
@@ -62,25 +63,19 @@ func narrow(s string) string {
 	}, s)
 }
 
-// pattern is a regular expression, compiled when it is used first: every function
-// starts with this package, and few invocations write an alert.
-func pattern(expr string) func() *regexp.Regexp {
-	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expr) })
-}
-
 // schemes begin what programs open without "//".
-var schemes = pattern(`(?i)\b(mailto|tel|callto|skype|facetime|sip|sips|xmpp|javascript|vbscript|data|file|blob|ms-[a-z]+):`)
+var schemes = lazyre.New(`(?i)\b(mailto|tel|callto|skype|facetime|sip|sips|xmpp|javascript|vbscript|data|file|blob|ms-[a-z]+):`)
 
 // shares are paths to a server's share, which Outlook links.
-var shares = pattern(`\\\\+`)
+var shares = lazyre.New(`\\\\+`)
 
 // Numbers that phones offer to call: one with a country code, one as North America
 // writes it, and one of ten or eleven digits that stands alone.
 var (
-	dialed  = pattern(`\+[\s(.]*[0-9][0-9\s().\p{Pd}/]{5,}[0-9]`)
-	grouped = pattern(`(^|[^\w.+\p{Pd}/:])((?:1[\s.\p{Pd}/]?)?\(?[0-9]{3}\)?[\s.\p{Pd}/]{0,2}[0-9]{3}[\s.\p{Pd}/][0-9]{4})\b`)
-	alone   = pattern(`(^|[\s,(])([0-9]{10,11})($|[\s,.;)])`)
-	digits3 = pattern(`[0-9]{1,3}`)
+	dialed  = lazyre.New(`\+[\s(.]*[0-9][0-9\s().\p{Pd}/]{5,}[0-9]`)
+	grouped = lazyre.New(`(^|[^\w.+\p{Pd}/:])((?:1[\s.\p{Pd}/]?)?\(?[0-9]{3}\)?[\s.\p{Pd}/]{0,2}[0-9]{3}[\s.\p{Pd}/][0-9]{4})\b`)
+	alone   = lazyre.New(`(^|[\s,(])([0-9]{10,11})($|[\s,.;)])`)
+	digits3 = lazyre.New(`[0-9]{1,3}`)
 )
 
 // defang breaks what could become a link, in a way that is plain to see and can be
@@ -235,7 +230,7 @@ func octets(labels []string) bool {
 	return true
 }
 
-var serviceName = pattern(`^[a-z][a-z0-9-]{1,40}\.amazonaws\.com(\.cn)?$`)
+var serviceName = lazyre.New(`^[a-z][a-z0-9-]{1,40}\.amazonaws\.com(\.cn)?$`)
 
 // service reports whether a host is the name of an AWS service as records have it
 // ("cloudformation.amazonaws.com"): one label, below which AWS lets no customer

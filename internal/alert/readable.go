@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"rootguard/internal/detect"
+	"rootguard/internal/lazyre"
 )
 
 // readable is the alert as people read it: a roll-up of what rootguard itself found is
@@ -161,7 +162,7 @@ func describe(id string) (words, wrong string) {
 }
 
 // stamped finds the times that findings have in their text.
-var stamped = pattern(`\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z\b`)
+var stamped = lazyre.New(`\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z\b`)
 
 // dated writes the times in a text as the lines of Text have theirs.
 func dated(s string) string {

@@ -13,6 +13,7 @@ import (
 	"rootguard/internal/aws/dynamodb"
 	"rootguard/internal/cli/label"
 	"rootguard/internal/deploy"
+	"rootguard/internal/lazyre"
 )
 
 type announceDeployCmd struct {
@@ -40,7 +41,7 @@ Examples:
 }
 
 // namedDeployer is how --by names who deploys.
-var namedDeployer = pattern(`^([A-Za-z0-9+=,.@_-]{1,64}|[A-Za-z0-9+=,.@_-]{3,63}\*|arn:aws[a-z-]*:(iam::[0-9]{12}:(role|user)/[\x21-\x29\x2b-\x7e]{1,512}|sts::[0-9]{12}:assumed-role/[A-Za-z0-9+=,.@_-]{1,64}/[A-Za-z0-9+=,.@_-]{1,64}))$`)
+var namedDeployer = lazyre.New(`^([A-Za-z0-9+=,.@_-]{1,64}|[A-Za-z0-9+=,.@_-]{3,63}\*|arn:aws[a-z-]*:(iam::[0-9]{12}:(role|user)/[\x21-\x29\x2b-\x7e]{1,512}|sts::[0-9]{12}:assumed-role/[A-Za-z0-9+=,.@_-]{1,64}/[A-Za-z0-9+=,.@_-]{1,64}))$`)
 
 // entry is what to announce.
 func (c announceDeployCmd) entry(now time.Time) (e announcement.AuditEvent, err error) {

@@ -16,6 +16,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"rootguard/internal/aws/awsenv"
+	"rootguard/internal/lazyre"
 )
 
 // awsFault is what went wrong between the command and AWS, where it is of a kind
@@ -104,7 +105,7 @@ var actionsOfS3 = map[string]string{
 }
 
 // permission is the one that an answer of AWS names.
-var permission = pattern(`not authorized to perform: ([a-z0-9-]+:[A-Za-z0-9]+)`)
+var permission = lazyre.New(`not authorized to perform: ([a-z0-9-]+:[A-Za-z0-9]+)`)
 
 // noPages is a client to which a web page is no list of files: what Amazon S3 says in
 // XML, the SDK takes from a page as a bucket with nothing in it.

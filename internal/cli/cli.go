@@ -18,6 +18,7 @@ import (
 
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/cli/label"
+	"rootguard/internal/lazyre"
 )
 
 // The exit codes.
@@ -186,13 +187,13 @@ func outcome(sys system, parsed *kong.Context, err error) int {
 }
 
 // argument is how kong names one that it could not read, such as "[<account> ...]: ".
-var argument = pattern(`^\[?<([a-z-]+)>(?: \.\.\.)?\]?: `)
+var argument = lazyre.New(`^\[?<([a-z-]+)>(?: \.\.\.)?\]?: `)
 
 // dashed is how kong says that a flag's value begins with a dash.
-var dashed = pattern(`^(--[a-z-]+): expected .* value but got "(-[^"]*)" \((?:short|long) flag\)`)
+var dashed = lazyre.New(`^(--[a-z-]+): expected .* value but got "(-[^"]*)" \((?:short|long) flag\)`)
 
 // unknown is how kong says that there is no such flag.
-var unknown = pattern(`^unknown flag --([A-Za-z-]+)`)
+var unknown = lazyre.New(`^unknown flag --([A-Za-z-]+)`)
 
 // usage says what was wrong with the command line, and where to read on.
 func usage(sys system, parsed *kong.Context, err error) int {

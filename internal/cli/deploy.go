@@ -36,6 +36,7 @@ import (
 	"rootguard/internal/config"
 	"rootguard/internal/deploy"
 	"rootguard/internal/deploy/assets"
+	"rootguard/internal/lazyre"
 	"rootguard/internal/partition"
 )
 
@@ -148,10 +149,10 @@ Exit codes: as of rootguard deploy.`
 
 // The forms of what goes into a parameter.
 var (
-	graceForm     = pattern(`^[1-9][0-9]{0,3}[hm]$`)
-	remindersForm = pattern(`^([1-9][0-9]{0,3}[hm](,[1-9][0-9]{0,3}[hm])*)?$`)
+	graceForm     = lazyre.New(`^[1-9][0-9]{0,3}[hm]$`)
+	remindersForm = lazyre.New(`^([1-9][0-9]{0,3}[hm](,[1-9][0-9]{0,3}[hm])*)?$`)
 	// No quote, backslash or comma: the template has it within JSON.
-	addressForm = pattern(`^[A-Za-z0-9.!#$%&*+/=?^_{|}~-]{1,64}@[A-Za-z0-9.-]{3,189}$`)
+	addressForm = lazyre.New(`^[A-Za-z0-9.!#$%&*+/=?^_{|}~-]{1,64}@[A-Za-z0-9.-]{3,189}$`)
 )
 
 func address(flag, text string) error {

@@ -11,6 +11,7 @@ import (
 	"rootguard/internal/aws/lambda"
 	"rootguard/internal/cli/label"
 	"rootguard/internal/lambdahandler"
+	"rootguard/internal/lazyre"
 	"rootguard/internal/quarantine"
 )
 
@@ -57,7 +58,7 @@ type releaseJSON struct {
 }
 
 // userNames are the names that IAM users may have (IAM API Reference, CreateUser).
-var userNames = pattern(`^[\w+=,.@-]{1,64}$`)
+var userNames = lazyre.New(`^[\w+=,.@-]{1,64}$`)
 
 // Run releases.
 func (c releaseCmd) Run(ctx context.Context, sys system) error {

@@ -2,23 +2,17 @@ package cli
 
 import (
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
+
+	"rootguard/internal/lazyre"
 )
 
 // span is a duration that may also be given in days and weeks: "36h", "7d", "2w".
 type span time.Duration
 
-// pattern is a regular expression, compiled when it is used first: each start of the
-// command would else wait for those of every other.
-func pattern(expr string) func() *regexp.Regexp {
-	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expr) })
-}
-
-var daysForm = pattern(`^([0-9]+)([dw])$`)
+var daysForm = lazyre.New(`^([0-9]+)([dw])$`)
 
 // String is the span as people give it.
 func (s span) String() string {

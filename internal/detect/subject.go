@@ -2,10 +2,10 @@ package detect
 
 import (
 	"encoding/json"
-	"regexp"
 	"strings"
-	"sync"
 	"time"
+
+	"rootguard/internal/lazyre"
 )
 
 // Phase is how far a subject has come by a finding about it.
@@ -61,9 +61,7 @@ func (f *Finding) UnmarshalJSON(text []byte) error {
 
 // formerly is what a later finding added to the EventID of the one that opened its
 // subject.
-var formerly = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`/(closed|ended|(reminder|day)-[0-9]+|worse-[a-z]+)$`)
-})
+var formerly = lazyre.New(`/(closed|ended|(reminder|day)-[0-9]+|worse-[a-z]+)$`)
 
 // formerSubject is the subject by an EventID of a finding that was stored without.
 func formerSubject(id ID, eventID string) (s Subject) {
