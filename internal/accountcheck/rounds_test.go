@@ -1024,9 +1024,10 @@ func TestReconcileUnanswered(t *testing.T) {
 // it, and that each user is checked once and none left out.
 func TestTenThousandUsers(t *testing.T) {
 	t.Parallel()
+	testenv.Soak(t)
 	l := newLand(func(s *wire.Settings) { s.Burst = map[detect.ID]int{} })
 	l.deadlines.Conflicts, l.rounds.Conflicts, l.Ledger.Conflicts = false, false, false
-	n := testenv.Size(10000, 4000)
+	const n = 10_000
 	for i := range n {
 		l.iam.users[home] = append(l.iam.users[home], iamUser{fmt.Sprintf("user%05d", i), fmt.Sprintf("AIDA%05d", i*7919%n), wiretest.LiveUser{Password: i%10 == 0, MFA: false}, time.Time{}})
 	}

@@ -657,16 +657,19 @@ var attacks = []string{
 
 func TestHostile(t *testing.T) {
 	for i, s := range attacks {
-		for _, n := range testenv.Turn(i, 0, 1, 5_000) {
-			check(t, hostile(s, n))
+		rollUp := func(actions int) func() Alert { return func() Alert { return hostile(s, actions) } }
+		scheduled := func() Alert {
+			a := hostile(s, 0)
+			a.Kind, a.Digest = Scheduled, &Digest{}
+			fill(reflect.ValueOf(a.Digest).Elem(), s)
+			for i := range a.Digest.Sections {
+				a.Digest.Sections[i].More = i
+			}
+			return a
 		}
-		a := hostile(s, 0)
-		a.Kind, a.Digest = Scheduled, &Digest{}
-		fill(reflect.ValueOf(a.Digest).Elem(), s)
-		for i := range a.Digest.Sections {
-			a.Digest.Sections[i].More = i
+		for _, made := range testenv.Turn(i, rollUp(0), rollUp(1), rollUp(5_000), scheduled) {
+			check(t, made())
 		}
-		check(t, a)
 	}
 }
 

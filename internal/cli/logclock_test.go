@@ -137,7 +137,7 @@ func sameAlerts(t failer, dir string, records []string) {
 func TestRollUpOnTheWayWaitsForLateRecords(t *testing.T) {
 	t.Parallel()
 	start := time.Date(2026, 3, 2, 9, 30, 0, 0, time.UTC)
-	for late := time.Minute; late <= disorder; late += time.Duration(testenv.Size(1, 3)) * time.Minute {
+	for late := time.Minute; late <= disorder; late += time.Duration(testenv.Size(1, 5)) * time.Minute {
 		sameAlerts(t, t.TempDir(), []string{
 			rootCall(0, rootSessions[0], start),
 			rootCall(1, rootSessions[0], start.Add(time.Minute)),

@@ -29,17 +29,15 @@ var plainCommand = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if out, err := exec.Command("go", "build", "-buildvcs=false", "-o", path, "../cmd/rootguard").CombinedOutput(); err != nil { //nolint:noctx // built once, for all tests
+	if out, err := exec.Command("go", "build", "-buildvcs=false", "-ldflags=-s -w", "-o", path, "../cmd/rootguard").CombinedOutput(); err != nil { //nolint:noctx // built once, for all tests
 		return "", fmt.Errorf("building the command: %w\n%s", err, out)
 	}
 	return path, nil
 })
 
-// runScripts runs the scripts of a folder. Under the race detector, the first use of
-// each subcommand is watched, and the others are not.
+// runScripts runs the scripts of a folder, with the plain command under the race detector.
 func runScripts(t *testing.T, p testscript.Params) {
 	t.Helper()
-	used := t.TempDir()
 	p.RequireExplicitExec, p.RequireUniqueNames = true, true
 	setup := p.Setup
 	if p.Cmds == nil {
@@ -52,36 +50,36 @@ func runScripts(t *testing.T, p testscript.Params) {
 		env.Setenv("ROOTGUARD_STORE", "")
 		env.Setenv("LC_ALL", "C.UTF-8")
 		if testenv.Race {
-			if err := watchFirst(t, env, used); err != nil {
+			plain, err := plainCommand()
+			if err != nil {
 				return err
 			}
+			env.Setenv("PATH", filepath.Dir(plain)+string(filepath.ListSeparator)+env.Getenv("PATH"))
+			env.Setenv("GORACE", "atexit_sleep_ms=0") // else each watched command ends with a second's sleep
 		}
 		return setup(env)
 	}
 	testscript.Run(t, p)
 }
 
-// watchFirst puts a "rootguard" before the others of a script's PATH that starts the
-// test binary for the first use of each subcommand, by what is in the folder used, and
-// else the plain command.
-func watchFirst(t *testing.T, env *testscript.Env, used string) error {
-	t.Helper()
-	plain, err := plainCommand()
-	if err != nil {
-		return err
+// underRace are the subcommands that exits has run under the race detector: the first use
+// of each is watched.
+var underRace sync.Map
+
+// binaryOf is what to start for a script's "rootguard": the test binary for the first use
+// of each subcommand, which testscript.Main put on the PATH of the tests.
+func binaryOf(args []string) (string, error) {
+	if !testenv.Race || args[0] != "rootguard" {
+		return args[0], nil
 	}
-	watched, err := exec.LookPath("rootguard") // testscript.Main put it there
-	if err != nil {
-		return err
+	subcommand := ""
+	if len(args) > 1 {
+		subcommand = args[1]
 	}
-	dir := t.TempDir()
-	chooser := fmt.Sprintf("#!/bin/sh\n[ -d %[1]q/used-\"$1\" ] || ! mkdir %[1]q/used-\"$1\" 2>/dev/null || exec %[2]q \"$@\"\nexec %[3]q \"$@\"\n", used, watched, plain)
-	if err := os.WriteFile(filepath.Join(dir, "rootguard"), []byte(chooser), 0o700); err != nil {
-		return err
+	if _, again := underRace.LoadOrStore(subcommand, true); again {
+		return args[0], nil
 	}
-	env.Setenv("PATH", dir+string(filepath.ListSeparator)+env.Getenv("PATH"))
-	env.Setenv("GORACE", "atexit_sleep_ms=0") // else each command ends with a second's sleep
-	return nil
+	return exec.LookPath(args[0])
 }
 
 // TestScripts runs the command as a user does.
@@ -99,8 +97,10 @@ func exitCode(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	want, err := strconv.Atoi(args[0])
 	ts.Check(err)
+	path, err := binaryOf(args[1:])
+	ts.Check(err)
 	got := 0
-	if err := ts.Exec(args[1], args[2:]...); err != nil {
+	if err := ts.Exec(path, args[2:]...); err != nil {
 		var exited *exec.ExitError
 		if !errors.As(err, &exited) {
 			ts.Fatalf("running %s: %v", args[1], err)

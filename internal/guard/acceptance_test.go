@@ -706,7 +706,7 @@ const settle = 6 * time.Minute
 // transactions are refused for conflicts.
 func TestAcceptance(t *testing.T) {
 	t.Parallel()
-	testenv.Check(t, testenv.Size(100, 60), func(rt *rapid.T) {
+	testenv.Check(t, testenv.Size(100, 40), func(rt *rapid.T) {
 		settings := wire.DefaultSettings()
 		settings.Burst = map[detect.ID]int{detect.UserMFAMissing: 1 << 20}
 		settings.Batch = rapid.IntRange(1, 4).Draw(rt, "batch")

@@ -367,7 +367,7 @@ func TestFaults(t *testing.T) {
 		for _, f := range testenv.Turn(i, kinds...) {
 			run(t, map[int]fake.Fault{i: f})
 		}
-		step := testenv.Size(1, 9)
+		step := testenv.Size(1, 17)
 		for j := i + 1 + i%step; j <= n; j += step {
 			for _, f := range testenv.Turn(i, kinds...) {
 				run(t, map[int]fake.Fault{i: f, j: kinds[(i+j)%len(kinds)]})

@@ -59,8 +59,8 @@ func (l *locked) titled(text string) (n int) {
 // policy off, and so does Release.
 func TestAttachedAndForgotten(t *testing.T) {
 	t.Parallel()
-	for turn, mode := range []func(*wire.Settings){quarantineOn, quarantineDryRun} {
-		for _, fault := range []fake.Fault{fake.FailBefore, fake.FailAfter, fake.CrashBefore, fake.CrashAfter} {
+	for turn, fault := range []fake.Fault{fake.FailBefore, fake.FailAfter, fake.CrashBefore, fake.CrashAfter} {
+		for _, mode := range testenv.Turn(turn/2, quarantineOn, quarantineDryRun) {
 			tried := 0
 			for n := 1; ; n++ {
 				for _, release := range testenv.Turn(n+turn, false, true) {

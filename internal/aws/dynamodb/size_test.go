@@ -15,6 +15,7 @@ import (
 	"rootguard/internal/fake"
 	"rootguard/internal/guard"
 	"rootguard/internal/incident"
+	"rootguard/internal/testenv"
 	"rootguard/internal/wire"
 )
 
@@ -27,6 +28,7 @@ func TestRowsOfALargeAccount(t *testing.T) {
 		n       = 5000
 		limit   = 400 << 10
 	)
+	testenv.Soak(t)
 	server := dynamotest.New(t)
 	client := dynamotest.Client(server.URL)
 	table := dynamotest.Table(t, client)

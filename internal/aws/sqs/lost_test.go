@@ -74,7 +74,7 @@ func (o once) IsErrorRetryable(err error) bool {
 // through the client, which would hide messages from the one that is to have them.
 func TestFlake(t *testing.T) {
 	body := strings.Repeat("x", 3000)
-	for range testenv.Size(3, 30) {
+	for range testenv.Size(3, 8) {
 		server := sqstest.New(t)
 		options := client(server).Options()
 		options.Retryer = once{options.Retryer, t}
