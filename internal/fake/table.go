@@ -17,8 +17,11 @@ type table[T any] struct {
 	raw  map[string][]byte // each row as it was stored
 }
 
-// put stores a row, unless its key is "".
+// put stores a row. One without a key is a decision to leave all as it is.
 func (t *table[T]) put(key string, row T) error {
+	if key == "" {
+		return nil
+	}
 	raw, err := json.Marshal(row)
 	if err != nil {
 		return fmt.Errorf("encoding row %s: %w", key, err)
@@ -33,9 +36,7 @@ func (t *table[T]) put(key string, row T) error {
 	if t.rows == nil {
 		t.rows, t.raw = map[string]T{}, map[string][]byte{}
 	}
-	if key != "" {
-		t.rows[key], t.raw[key] = stored, raw
-	}
+	t.rows[key], t.raw[key] = stored, raw
 	return nil
 }
 
