@@ -69,6 +69,25 @@ func TestNotGone(t *testing.T) {
 	if len(back.MFAGaps) != 1 || !back.MFAGaps[0].From.Equal(after(1)) || !back.MFAGaps[0].To.IsZero() || back.MFA != MFAPending {
 		t.Errorf("back: %s %+v", back.MFA, back.MFAGaps)
 	}
+
+	// What was over before it was said to be gone remains so, and there may be none.
+	enrolled := LiveFact{UserName: "alice", UserID: aliceID, ConsoleLogin: ptr(true), MFADevices: []string{app}}
+	for name, tt := range map[string]struct {
+		before []LiveFact
+		gaps   int
+	}{
+		"enrolled at once":  {[]LiveFact{enrolled}, 0},
+		"enrolled later on": {[]LiveFact{exposed, enrolled}, 1},
+	} {
+		facts := []Fact{}
+		for i, one := range append(tt.before, LiveFact{UserName: "alice", UserID: aliceID, Gone: true}, enrolled) {
+			facts = append(facts, LiveFactOf(account, after(float64(1+i)), one))
+		}
+		u := Fold(account, facts, DefaultOptions(), after(9)).Users[0]
+		if u.Deleted || u.MFA != MFAOn || len(u.MFAGaps) != tt.gaps || tt.gaps == 1 && !u.MFAGaps[0].To.Equal(after(2)) {
+			t.Errorf("%s: %s, deleted %v, %+v", name, u.MFA, u.Deleted, u.MFAGaps)
+		}
+	}
 }
 
 func TestOptionsWithDefaults(t *testing.T) {

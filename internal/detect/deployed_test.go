@@ -170,6 +170,12 @@ func TestAbandonedSignIn(t *testing.T) {
 	if f.Severity != High || f.NextStep != stepPasswordKnown || f.ID != RootSigninFailed || f.EventName != checkMFA {
 		t.Errorf("%+v", f)
 	}
+	if f.Account != acme || f.EventID != "e-1" || f.EventTime.IsZero() || f.EventSource != "signin.amazonaws.com" || f.Actor != (Actor{Type: "Root", Name: "root"}) {
+		t.Errorf("%+v", f)
+	}
+	if f.Title != "Root password entered, and no sign-in followed" || !strings.Contains(f.Detail, "did not finish within an hour") {
+		t.Errorf("%q: %q", f.Title, f.Detail)
+	}
 }
 
 // TestCalledByAService: a call that a service makes for a person names the service, and

@@ -68,7 +68,13 @@ func TestByPrincipal(t *testing.T) {
 			t.Errorf("%s: %q is no principal", tt.name, tt.principal)
 		}
 	}
+	for _, text := range []string{"AIDA" + strings.Repeat("A", 12), "AROA" + strings.Repeat("9", 124)} {
+		if !detect.IsPrincipal(text) {
+			t.Errorf("%q is no principal", text)
+		}
+	}
 	for _, text := range []string{
+		"AIDA" + strings.Repeat("A", 11), "AROA" + strings.Repeat("9", 125),
 		"", "Any", "alice", "*", "AIDA", "AIDAEXAMPLEALICE000*", "arn:aws:iam::123456789012:user/", "arn:aws:iam::123456789012:user/*", "arn:aws:iam::1234:user/a", "arn:aws:iam::12345678901a:user/a",
 		"arn:aws:iam::123456789012:group/a", "arn:aws:sts::123456789012:assumed-role/Terraform", "arn:aws:sts::123456789012:role/a", "arn:aws:iam::123456789012:root/x",
 		"arn:aws:s3:::123456789012", "arn:aws:iam::123456789012:role/a b", "arn:aws:iam::" + account + ":role/" + strings.Repeat("a", 3000),

@@ -118,9 +118,7 @@ var guardCalls = map[string][]guardCall{
 		{"DeleteTopic", []string{"topicArn"}, always(removes), "Without the topic no alert reaches anybody.", nil},
 		{"Unsubscribe", []string{"subscriptionArn"}, always(removes), "A receiver gets no more alerts.", nil},
 		{"SetTopicAttributes", []string{"topicArn"}, always(changes), "The topic may now refuse alerts or deliver them otherwise.", nil},
-		{"SetSubscriptionAttributes", []string{"subscriptionArn"},
-			when(changes, func(p params) bool { return strings.HasPrefix(p.str("attributeName"), "FilterPolicy") }),
-			"A filter can keep alerts from a receiver.", nil},
+		{"SetSubscriptionAttributes", []string{"subscriptionArn"}, always(changes), "A filter can keep alerts from a receiver.", nil},
 		{"RemovePermission", []string{"topicArn"}, always(changes), "The topic may now refuse alerts.", nil},
 		{"AddPermission", []string{"topicArn"}, always(changes), "The topic may now refuse alerts, or take them from others.", nil},
 		{"PutDataProtectionPolicy", []string{"resourceArn"}, always(changes), "The topic may now drop alerts for what they contain.", nil},
@@ -135,7 +133,7 @@ var guardCalls = map[string][]guardCall{
 	},
 	"dynamodb.amazonaws.com": {
 		{"DeleteTable", []string{"tableName"}, always(removes), "The status and the record of what was alerted are lost.", nil},
-		{"UpdateTable", []string{"tableName"}, when(changes, starvesTable),
+		{"UpdateTable", []string{"tableName"}, always(changes),
 			"The table can now be deleted, or refuse what the functions read and write.", nil},
 		{"PutResourcePolicy", []string{"resourceArn"}, always(changes),
 			"The functions may now be denied the table: nothing would be claimed, and nothing alerted.", nil},
@@ -432,16 +430,6 @@ func limitsSMS(p params) string {
 		return ""
 	}
 	return "text messages"
-}
-
-// starvesTable reports whether UpdateTable takes the table's protection, or may
-// keep the functions from reading and writing it: by its throughput, its key, or
-// an index that is gone.
-func starvesTable(p params) bool {
-	if p.isFalse("deletionProtectionEnabled") || p.has("onDemandThroughput") || p.has("provisionedThroughput") || p.has("sSESpecification") {
-		return true
-	}
-	return slices.ContainsFunc(p.list("globalSecondaryIndexUpdates"), func(u params) bool { return u.has("delete") || u.has("update") })
 }
 
 // narrowsTrail reports whether UpdateTrail makes the trail record less of what

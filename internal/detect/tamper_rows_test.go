@@ -26,6 +26,7 @@ func TestTamperingRows(t *testing.T) {
 		{"dynamodb:DeleteResourcePolicy", fields{"resourceArn": table}, fields{"resourceArn": "arn:aws:dynamodb:us-east-1:111122223333:table/rootguardian"}},
 		{"dynamodb:UpdateTable", fields{"tableName": "rootguard-TableCD117FA1-1ABC", "onDemandThroughput": fields{"maxWriteRequestUnits": 1}}, fields{"tableName": "orders"}},
 		{"dynamodb:UpdateTable", fields{"tableName": table, "globalSecondaryIndexUpdates": []fields{{"delete": fields{"indexName": "due"}}}}, nil},
+		{"dynamodb:UpdateTable", fields{"tableName": table, "globalSecondaryIndexUpdates": []fields{{"create": fields{"indexName": "x"}}, {"update": fields{"indexName": "due"}}}}, nil},
 		{"dynamodb:UpdateTable", fields{"tableName": table, "sSESpecification": fields{"kMSMasterKeyId": "foreign"}}, nil},
 		{"dynamodb:UpdateTable", fields{"tableName": table, "tableClass": "STANDARD_INFREQUENT_ACCESS"}, nil},
 		{"dynamodb:UpdateTimeToLive", fields{"tableName": "rootguard-TableCD117FA1-1ABC"}, fields{"tableName": "orders"}},
