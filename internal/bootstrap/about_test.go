@@ -96,12 +96,14 @@ func TestAboutKeepsWhatHasNoName(t *testing.T) {
 	got, _ := picked([]Fact{
 		{ID: "1", Kind: PasswordSet, UserID: aliceID}, {ID: "2", Kind: PasswordSet, UserID: "AIDABOB"},
 		{ID: "3", Kind: PasswordSet, UserID: aliceID, UserName: "alice"},
+		{ID: "4", Kind: Live, UserName: "alice"}, // a check whose answer was lost
+		{ID: "5", Kind: PasswordSet, UserName: "alice", Live: &LiveFact{UserName: "bob"}}, {ID: "6", Kind: Live, UserName: "alice", Live: &LiveFact{UserName: "bob"}},
 	}, 1, "alice")
 	var ids []string
 	for i := range got {
 		ids = append(ids, got[i].ID)
 	}
-	if diff := gocmp.Diff([]string{"1", "3"}, ids); diff != "" {
+	if diff := gocmp.Diff([]string{"1", "3", "4", "5"}, ids); diff != "" {
 		t.Errorf("facts of alice (-want +got):\n%s", diff)
 	}
 }

@@ -221,6 +221,35 @@ func TestStreakIsOfNoSession(t *testing.T) {
 	}
 }
 
+// TestSettled holds when facts are old enough: what came within 48 hours of a user, and
+// within 30 days of root, is left as it is.
+func TestSettled(t *testing.T) {
+	for name, tt := range map[string]struct {
+		event   reported
+		settled time.Duration
+	}{
+		"a user": {at(1, signIn(iamUser("alice", aliceID), "Yes")), 48 * time.Hour},
+		"root":   {at(1, rootList("ASIA1", after(1))), 30 * 24 * time.Hour},
+	} {
+		facts := factsOf(t, []reported{at(0, tt.event.call), tt.event})
+		for age, want := range map[time.Duration]bool{tt.settled: false, tt.settled + time.Second: true} {
+			if c := Compact(account, facts, after(1).Add(age)); len(c.Put) > 0 != want {
+				t.Errorf("%s, %s old: %d facts are put in the place of %d", name, age, len(c.Put), len(facts))
+			}
+		}
+	}
+}
+
+// TestStreakKeepsItsID: whatever the next event is called.
+func TestStreakKeepsItsID(t *testing.T) {
+	facts := factsOf(t, []reported{at(0, signIn(iamUser("alice", aliceID), "Yes")), at(1, signIn(iamUser("alice", aliceID), "Yes"))})
+	facts[1].ID, facts[1].EventID = string(facts[1].Kind)+"/zzz", "zzz"
+	c := Compact(account, facts, after(24*90))
+	if want := streakPrefix(facts[0].Kind) + facts[0].EventID + "/"; len(c.Put) != 1 || !strings.HasPrefix(c.Put[0].ID, want) {
+		t.Errorf("put %+v, want one whose ID begins %q", c.Put, want)
+	}
+}
+
 // TestStreakIsOfOneName: sign-ins of one ID under another name, of which no rename is on
 // record, are a streak of their own, since the name is what the status shows.
 func TestStreakIsOfOneName(t *testing.T) {

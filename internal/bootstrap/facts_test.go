@@ -103,6 +103,11 @@ func TestFactsOf(t *testing.T) {
 			Last: after(1), LastEventID: "e1", LastWhat: "iam:CreateAccessKey", Actor: "root", What: "iam:CreateAccessKey",
 		}, {
 			Account: account, ID: "root_key_created/e1", Kind: RootKeyCreated, Time: after(1), EventID: "e1", Actor: "root", AccessKeyID: "AKIAR", What: "CreateAccessKey"}}},
+		{"root's MFA device", rootEnableMFA(app), []Fact{{
+			Account: account, ID: "root_activity/" + account + "/-/2026-03-02T10", Kind: RootActivity, Time: after(1), EventID: "e1",
+			Last: after(1), LastEventID: "e1", LastWhat: "iam:EnableMFADevice", Actor: "root", What: "iam:EnableMFADevice",
+		}, {
+			Account: account, ID: "root_mfa_enabled/e1", Kind: RootMFAEnabled, Time: after(1), EventID: "e1", Actor: "root", Serial: app, What: "EnableMFADevice (authenticator app)"}}},
 		{"a user's access key", iamCall(operator, "CreateAccessKey", fields{"userName": "alice"}), []Fact{{
 			Account: account, ID: "user_key_created/e1", Kind: UserKeyCreated, Time: after(1), EventID: "e1", Actor: "Operator/ops", UserName: "alice", What: "CreateAccessKey"}}},
 		{"password with reset", setPassword("alice", true), []Fact{{

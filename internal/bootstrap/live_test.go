@@ -44,6 +44,12 @@ func TestMFAActive(t *testing.T) {
 			}
 		}
 	}
+	gone := LiveFact{UserName: "alice", UserID: aliceID, Gone: true}
+	for name, u := range map[string]*UserStatus{"not on record": nil, "deleted": {Name: "alice", UserID: aliceID, MFA: MFANotNeeded, Deleted: true}} {
+		if !u.Agrees(gone) || u.Agrees(answers[0]) {
+			t.Errorf("%s: is gone, %v; is there, %v", name, u.Agrees(gone), u.Agrees(answers[0]))
+		}
+	}
 	if (&UserStatus{Name: "alice", UserID: "AIDAOTHER", MFA: MFANotNeeded}).Agrees(answers[0]) {
 		t.Error("another of the name agrees")
 	}
