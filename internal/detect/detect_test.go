@@ -244,6 +244,17 @@ func TestRootCredentials(t *testing.T) {
 	})
 }
 
+// TestEmailOfMember: the account whose root address changes is the member that the call
+// names, and else the caller's own.
+func TestEmailOfMember(t *testing.T) {
+	for want, parameters := range map[string]fields{"account 444455556666": {"accountId": "444455556666"}, "": {}} {
+		f := new(Detector).Detect(record("account:AcceptPrimaryEmailUpdate", role, req(parameters)).decode(t), nil).Finding
+		if f.ID != RootEmailChanged || f.Target.Resource != want {
+			t.Errorf("%v: %s of %q, want %q", parameters, f.ID, f.Target.Resource, want)
+		}
+	}
+}
+
 func TestRootMFADevice(t *testing.T) {
 	for serial, want := range map[string]string{
 		"arn:aws:iam::111122223333:u2f/root-account/key-1":      "Device: passkey/security key arn:aws:iam::111122223333:u2f/root-account/key-1.",

@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +18,23 @@ const (
 func listedUser(account, name string, id ID, reminder, reminders int, resolved bool) Finding {
 	at := time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
 	return Listed(id, account, Target{UserName: name}, MFADue{At: at, Reminder: reminder, Reminders: reminders}, resolved, at.Add(time.Hour))
+}
+
+// TestSummedTags holds that a summary has the controls and techniques of all it lists.
+func TestSummedTags(t *testing.T) {
+	one, other := listedUser(acme, "a", UserMFAMissing, 0, 0, false), listedUser(acme, "b", UserMFAPending, 0, 0, false)
+	one.CIS, one.ATTACK, other.CIS, other.ATTACK = []string{"1.10"}, []string{"T1098"}, []string{"9.9", "1.10"}, []string{"T9999"}
+	f := Summed("1", []Finding{one, other})
+	for _, tag := range []string{"1.10", "9.9"} {
+		if strings.Count(" "+strings.Join(f.CIS, " ")+" ", " "+tag+" ") != 1 {
+			t.Errorf("CIS %v, want %s once", f.CIS, tag)
+		}
+	}
+	for _, tag := range []string{"T1098", "T9999"} {
+		if !slices.Contains(f.ATTACK, tag) {
+			t.Errorf("ATT&CK %v, want %s", f.ATTACK, tag)
+		}
+	}
 }
 
 func TestSummedUsers(t *testing.T) {
