@@ -35,7 +35,8 @@ var plainCommand = sync.OnceValues(func() (string, error) {
 	return path, nil
 })
 
-// runScripts runs the scripts of a folder, with the plain command under the race detector.
+// runScripts runs the scripts of a folder. Under the race detector, the first use of each
+// subcommand by exits is watched, and all others run the plain command.
 func runScripts(t *testing.T, p testscript.Params) {
 	t.Helper()
 	p.RequireExplicitExec, p.RequireUniqueNames = true, true
