@@ -868,3 +868,50 @@ func TestVersion(t *testing.T) {
 		t.Errorf("%s, %v", body, err)
 	}
 }
+
+// TestActionOf: an action names whom or what a call is about, the user before all else, and
+// of a failed sign-in by root where it came from.
+func TestActionOf(t *testing.T) {
+	failed := detect.Finding{ID: detect.RootSigninFailed, EventSource: "signin.amazonaws.com", EventName: "ConsoleLogin", SourceIP: "203.0.113.5"}
+	used := failed
+	used.ID = detect.RootActivity
+	unplaced := failed
+	unplaced.SourceIP = ""
+	named := failed
+	named.Target = detect.Target{UserName: "eve", UserID: "AIDAEVE", Resource: "bucket x"}
+	byID := named
+	byID.Target.UserName = ""
+	resource := byID
+	resource.Target.UserID = ""
+	for name, tt := range map[string]struct {
+		of   detect.Finding
+		want string
+	}{
+		"failed": {failed, "from 203.0.113.5"}, "root used": {used, ""}, "no address": {unplaced, ""},
+		"a user": {named, "eve"}, "a user by ID": {byID, "AIDAEVE"}, "a resource": {resource, "bucket x"},
+	} {
+		if a := ActionOf(&tt.of); a.Target != tt.want || a.Name != "signin:ConsoleLogin" {
+			t.Errorf("%s: %+v, want target %q", name, a, tt.want)
+		}
+	}
+}
+
+// TestLists: a roll-up lists its targets where rootguard itself found them all.
+func TestLists(t *testing.T) {
+	found := detect.Finding{ID: detect.UserMFAMissing, Subject: detect.Subject{ID: "eve"}}
+	for name, tt := range map[string]struct {
+		actions []Action
+		kind    Kind
+		want    bool
+	}{
+		"targets alone":      {[]Action{{Target: "eve"}, {Target: "bob"}}, RollUp, true},
+		"a call among them":  {[]Action{{Target: "eve"}, {Name: "iam:CreateUser", Target: "bob"}}, RollUp, false},
+		"one without target": {[]Action{{Target: "eve"}, {}}, RollUp, false},
+		"none":               {nil, RollUp, false},
+		"no roll-up":         {[]Action{{Target: "eve"}}, First, false},
+	} {
+		if got := lists(Alert{Kind: tt.kind, Finding: found, Actions: tt.actions}); got != tt.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}

@@ -178,6 +178,53 @@ func TestAbandonedSignIn(t *testing.T) {
 	}
 }
 
+func TestAccountOf(t *testing.T) {
+	for principal, want := range map[string]string{
+		acme: acme, "arn:aws:iam::" + acme + ":root": acme, "arn:aws:iam::" + acme: acme, "arn:aws:iam:" + acme: "", "arn": "",
+		"*": "", "arn:aws:s3:::bucket": "", "urn:aws:iam::" + acme + ":root": "", "11112222333": "", "11112222333x": "",
+	} {
+		if got := accountOf(principal); got != want {
+			t.Errorf("%q: %q, want %q", principal, got, want)
+		}
+	}
+}
+
+func TestInWords(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		time.Hour: "an hour", 2 * time.Hour: "120 minutes", time.Minute: "1 minutes", 90 * time.Second: "1m30s", 0: "0s", -time.Minute: "-1m0s",
+	} {
+		if got := inWords(d); got != want {
+			t.Errorf("%s: %q, want %q", d, got, want)
+		}
+	}
+}
+
+// TestNarrowedSelector: a selector of management events that is narrowed to some event
+// sources, however it names them, takes neither reads nor writes for good.
+func TestNarrowedSelector(t *testing.T) {
+	management := fields{"field": "eventCategory", "equals": []any{"Management"}}
+	for name, tt := range map[string]struct {
+		more          fields
+		reads, writes bool
+	}{
+		"all":         {nil, true, true},
+		"reads":       {fields{"field": "readOnly", "equals": []any{"true"}}, true, false},
+		"writes":      {fields{"field": "readOnly", "equals": []any{"false"}}, false, true},
+		"equals":      {fields{"field": "eventSource", "equals": []any{"kms.amazonaws.com"}}, false, false},
+		"starts with": {fields{"field": "eventSource", "startsWith": []any{"kms"}}, false, false},
+		"ends with":   {fields{"field": "eventSource", "endsWith": []any{"amazonaws.com"}}, false, false},
+		"excludes":    {fields{"field": "eventSource", "notEquals": []any{"kms.amazonaws.com"}}, true, true},
+	} {
+		selector := []any{map[string]any(management)}
+		if tt.more != nil {
+			selector = append(selector, map[string]any(tt.more))
+		}
+		if reads, writes := managementOf(params{"fieldSelectors": selector}); reads != tt.reads || writes != tt.writes {
+			t.Errorf("%s: reads %v, writes %v", name, reads, writes)
+		}
+	}
+}
+
 // TestCalledByAService: a call that a service makes for a person names the service, and
 // one that a person makes names none.
 func TestCalledByAService(t *testing.T) {

@@ -255,6 +255,27 @@ func TestEmailOfMember(t *testing.T) {
 	}
 }
 
+// TestMFARemovedOnPurpose: in a session of sts:AssumeRoot, root's MFA device goes as a step
+// of removing all of root's credentials; root itself has no such task.
+func TestMFARemovedOnPurpose(t *testing.T) {
+	const task = "The session's task is to delete this account's root credentials."
+	for name, tt := range map[string]struct {
+		by      fields
+		assumed *AssumedRoot
+		step    bool
+		task    bool
+	}{
+		"that task":    {rootTemp, &AssumedRoot{TaskPolicy: "arn:aws:iam::aws:policy/root-task/IAMDeleteRootUserCredentials"}, true, true},
+		"another task": {rootTemp, &AssumedRoot{TaskPolicy: "arn:aws:iam::aws:policy/root-task/S3UnlockBucketPolicy"}, true, false},
+		"root itself":  {root, nil, false, false},
+	} {
+		f := new(Detector).Detect(record("iam:DeactivateMFADevice", tt.by, req(fields{"serialNumber": "GAHT12345678"})).decode(t), tt.assumed).Finding
+		if f.ID != RootMFARemoved || f.NextStep == stepCredentialsRemoved != tt.step || strings.Contains(f.Detail, task) != tt.task {
+			t.Errorf("%s: %s, %q, next %q", name, f.ID, f.Detail, f.NextStep)
+		}
+	}
+}
+
 func TestRootMFADevice(t *testing.T) {
 	for serial, want := range map[string]string{
 		"arn:aws:iam::111122223333:u2f/root-account/key-1":      "Device: passkey/security key arn:aws:iam::111122223333:u2f/root-account/key-1.",

@@ -2,6 +2,7 @@ package incident_test
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -235,6 +236,57 @@ func TestSummaryNamesItsIncidents(t *testing.T) {
 		i := slices.IndexFunc(sent, func(of alert.SummaryAccount) bool { return of.Account == in.Account })
 		if sent[i].Incident != in.ID || in.Key != in.Account+"/2000-01-01T00:00:00Z/"+in.ID {
 			t.Errorf("the mail names %q of account %s, and %q is stored as %s", sent[i].Incident, in.Account, in.ID, in.Key)
+		}
+	}
+}
+
+// TestResolvedBeginsAgain: the incident of an account's users remembers when it was
+// resolved before, for as many times as an incident keeps.
+func TestResolvedBeginsAgain(t *testing.T) {
+	s := wiretest.NewWatched()
+	report := func(n int, stage alert.Stage, severity detect.Severity) {
+		t.Helper()
+		due := detect.MFADue{At: wiretest.T0, Reminder: 3, Reminders: 3}
+		it := alert.SummaryItem{Finding: detect.UserMFAMissing, Severity: severity, Stage: stage, At: s.Clock.Now(), User: "eve", UserID: "AIDAEVE", MFADue: due}
+		all := []detect.Finding{detect.Listed(it.Finding, wiretest.Account, detect.Target{UserName: it.User, UserID: it.UserID}, due, stage == alert.StageResolved, it.At)}
+		sum := alert.Summary{AccountCount: 1, FindingCount: 1, Accounts: []alert.SummaryAccount{{Account: wiretest.Account, Findings: []alert.SummaryItem{it}}}}
+		if _, err := s.Send(t.Context(), guard.Notice{Finding: detect.Summed(fmt.Sprintf("users/%d/%s", n, wiretest.Account), all), Kind: alert.Summarized, Summary: &sum}); err != nil {
+			t.Fatal(err)
+		}
+		s.Clock.Advance(24 * time.Hour)
+	}
+	for n := range 20 {
+		report(2*n, alert.StageReminder, detect.Critical)
+		in := s.Only(t)
+		if want := min(n, 16); in.Ack != nil || len(in.Acks) != want {
+			t.Fatalf("reported %d times: acknowledged by %+v, before by %d, want %d", n+1, in.Ack, len(in.Acks), want)
+		}
+		report(2*n+1, alert.StageResolved, detect.Info)
+		if in = s.Only(t); in.Ack == nil {
+			t.Fatalf("resolved %d times, and open", n+1)
+		}
+	}
+}
+
+// TestNoteOfAcknowledgementIsTriedSoon: the note of an acknowledgement, given by the command
+// or in the table, that does not go out has failed once at most, so that the back-off is short.
+func TestNoteOfAcknowledgementIsTriedSoon(t *testing.T) {
+	for name, tt := range map[string]struct {
+		acknowledge func(s *wiretest.Watched, id string)
+		failures    int
+	}{
+		"by the command": {func(s *wiretest.Watched, id string) { _, _, _ = s.Acknowledge(t.Context(), id, wiretest.Bob) }, 0},
+		"in the table": {func(s *wiretest.Watched, id string) {
+			s.Incidents.Write(id, "alice", "")
+			_, _ = s.Renotify(t.Context(), s.Clock.Now())
+		}, 1},
+	} {
+		s := wiretest.NewWatched()
+		id := s.Opened(t, 1)[0]
+		s.Receivers.Refuse = func(alert.Alert) error { return errors.New("the topic is down") }
+		tt.acknowledge(s, id)
+		if in := s.Only(t); in.Ack == nil || in.Ack.Notified || in.Due.IsZero() || in.Failures != tt.failures {
+			t.Errorf("%s: acknowledged by %+v, due %s, %d failures, want %d", name, in.Ack, in.Due, in.Failures, tt.failures)
 		}
 	}
 }
