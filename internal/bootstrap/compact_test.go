@@ -266,3 +266,23 @@ func TestStreakIsOfOneName(t *testing.T) {
 		t.Errorf("streaks by name (-want +got):\n%s\n%+v", diff, c.Put)
 	}
 }
+
+// TestRootSignInsAreCompacted: of root's sign-ins on one day, one fact is left.
+func TestRootSignInsAreCompacted(t *testing.T) {
+	var story []reported
+	for hour := range 6 {
+		story = append(story, at(float64(hour), signIn(root, "Yes")))
+	}
+	facts := factsOf(t, story)
+	store := kept{}
+	store.add(facts...)
+	store.compact(after(24*90), len(facts))
+	if n := len(store); n != 1 {
+		t.Errorf("%d of %d sign-ins are left", n, len(facts))
+	}
+	for _, f := range store {
+		if f.Kind != RootSignIn || !f.Time.Equal(after(0)) || !f.Last.Equal(after(5)) {
+			t.Errorf("left: %+v", f)
+		}
+	}
+}
