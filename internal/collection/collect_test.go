@@ -223,6 +223,27 @@ func TestFewAccountsHaveAMailEach(t *testing.T) {
 	want(t, c.since(begin.Add(23*time.Hour)), "summary high 3 IAM users still without MFA", "summary high 3 IAM users still without MFA")
 }
 
+// TestMailIsOfTheWorstAccount: one mail about several accounts has that of the most users
+// without MFA for its account, which is the first it lists.
+func TestMailIsOfTheWorstAccount(t *testing.T) {
+	c := newCountry(5, 0)
+	for i, users := range []int{1, 1, 3, 2, 1} {
+		for n := range users {
+			f := detect.MFAMissing(c.accounts[i], detect.Target{UserName: fmt.Sprintf("user-%d", n)}, begin.Add(-24*time.Hour), begin, "")
+			if _, err := c.Notices.Collect(t.Context(), collection.UserNotices, guard.Notice{Finding: f}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if _, err := c.Notices.Send(t.Context(), collection.UserNotices, c.clock.Now(), false); err != nil {
+		t.Fatal(err)
+	}
+	all := c.pub.Published()
+	if a := all[len(all)-1]; len(all) != 1 || a.Summary == nil || a.Summary.AccountCount != 5 || a.Summary.Accounts[0].Account != c.accounts[2] || a.Finding.Account != c.accounts[2] {
+		t.Errorf("%d mails, the last of account %s: %+v", len(all), a.Finding.Account, a.Summary)
+	}
+}
+
 // TestWaitingMail: after some mails in a day the next one waits, with the latest of each
 // user, and without those who have MFA by then.
 func TestWaitingMail(t *testing.T) {
