@@ -915,3 +915,25 @@ func TestLists(t *testing.T) {
 		}
 	}
 }
+
+func TestBoundKeepsTwoHundredActions(t *testing.T) {
+	a := Alert{Kind: RollUp}
+	for range 300 {
+		a.Actions = append(a.Actions, Action{Name: "iam:CreateUser", Target: "eve", Count: 1})
+	}
+	if b := bound(a); len(b.Actions) != 200 || b.ActionsOmitted != 100 || len(a.Actions) != 300 {
+		t.Errorf("%d actions of %d are kept, %d are omitted", len(b.Actions), len(a.Actions), b.ActionsOmitted)
+	}
+}
+
+// TestDefangSchemes: a scheme that no one knows may be some program's, also before a host
+// without a dot.
+func TestDefangSchemes(t *testing.T) {
+	for text, want := range map[string]string{
+		"zoomy://intranet": "zoomy[:]//intranet", "a://b c://d": "a[:]//b c[:]//d", "tel:5": "tel[:]5", "at 10:30": "at 10:30", "a:/b": "a:/b",
+	} {
+		if got := defang(text); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}

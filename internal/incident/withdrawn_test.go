@@ -258,13 +258,14 @@ func TestResolvedBeginsAgain(t *testing.T) {
 	for n := range 20 {
 		report(2*n, alert.StageReminder, detect.Critical)
 		in := s.Only(t)
-		if want := min(n, 16); in.Ack != nil || len(in.Acks) != want {
-			t.Fatalf("reported %d times: acknowledged by %+v, before by %d, want %d", n+1, in.Ack, len(in.Acks), want)
+		if want := min(n, 16); in.Ack != nil || len(in.Acks) != want || in.Reopened != nil || in.Events != 1 || !in.First.Equal(in.Last) {
+			t.Fatalf("reported %d times: acknowledged by %+v, before by %d, want %d; reopened %v, %d events since %s", n+1, in.Ack, len(in.Acks), want, in.Reopened, in.Events, in.First)
 		}
 		report(2*n+1, alert.StageResolved, detect.Info)
-		if in = s.Only(t); in.Ack == nil {
-			t.Fatalf("resolved %d times, and open", n+1)
+		if in = s.Only(t); in.Ack == nil || !in.Ack.Notified || !in.Due.IsZero() {
+			t.Fatalf("resolved %d times: acknowledged by %+v, due %s", n+1, in.Ack, in.Due)
 		}
+		s.MustRenotify(t, incident.Renotified{}) // no one needs a note that it is over
 	}
 }
 
@@ -289,4 +290,31 @@ func TestNoteOfAcknowledgementIsTriedSoon(t *testing.T) {
 			t.Errorf("%s: acknowledged by %+v, due %s, %d failures, want %d", name, in.Ack, in.Due, in.Failures, tt.failures)
 		}
 	}
+}
+
+// TestCuredIsResolved: the end of what a live check found settles its incident without an
+// acknowledgement, and the end of another leaves it open.
+func TestCuredIsResolved(t *testing.T) {
+	s := wiretest.NewWatched()
+	send := func(f detect.Finding) {
+		t.Helper()
+		if _, err := s.Send(t.Context(), guard.Notice{Finding: f}); err != nil {
+			t.Fatal(err)
+		}
+		s.Clock.Advance(time.Minute)
+	}
+	began := s.Clock.Now()
+	removed := detect.RootLive(detect.RootMFARemoved, wiretest.Account, began)
+	send(removed)
+	send(detect.RootCured(detect.RootLive(detect.RootMFARemoved, wiretest.Account, began.Add(-time.Hour)), s.Clock.Now()))
+	if in := s.Only(t); in.Ack != nil || in.Due.IsZero() {
+		t.Fatalf("the end of another: acknowledged by %+v, due %s", in.Ack, in.Due)
+	}
+	send(detect.RootCured(removed, s.Clock.Now()))
+	in := s.Only(t)
+	if in.Ack == nil || in.Ack.Actor.Name != "rootguard" || in.Ack.Note == "" || !in.Due.IsZero() {
+		t.Errorf("cured: acknowledged by %+v, due %s", in.Ack, in.Due)
+	}
+	s.Clock.Advance(24 * time.Hour)
+	s.MustRenotify(t, incident.Renotified{})
 }
