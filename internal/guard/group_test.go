@@ -350,3 +350,52 @@ func TestLateBatch(t *testing.T) {
 	w.MustFlush(t, w.Clock.Now().Add(time.Hour), 0)
 	w.WantLines(t, "first high event-000", "roll_up high event-000 x1", "roll_up high event-000 x5")
 }
+
+// TestRollUpWithoutAnAlertWaitsForItsIncident: where no alert was sent, the roll-up alone
+// can name the incident, so it waits once for the store of incidents, and no longer.
+// After an alert it does not wait: that has named it.
+func TestRollUpWithoutAnAlertWaitsForItsIncident(t *testing.T) {
+	for name, tt := range map[string]struct {
+		alerted bool
+		down    int // calls
+		sent    []int
+	}{
+		"no alert, down once":   {false, 1, []int{0, 1}},
+		"no alert, down longer": {false, 3, []int{0, 1}},
+		"no alert":              {false, 0, []int{1, 0}},
+		"after an alert":        {true, 1, []int{1, 0}},
+	} {
+		s := wiretest.NewWatched()
+		if tt.alerted {
+			s.MustHandle(t, s.Activity(0, wiretest.T0, wiretest.T0), guard.Alerted)
+		} else {
+			s.Denied()
+		}
+		s.MustHandle(t, s.Activity(1, wiretest.T0, wiretest.T0.Add(time.Second)), guard.RolledUp)
+		s.Token = nil
+		s.Script.Fail("Incidents.UpdateIncidents", tt.down)
+		for i, want := range tt.sent {
+			at := wiretest.T0.Add(time.Duration(i+1) * time.Hour)
+			if sent, _ := s.Flush(t.Context(), at); sent != want {
+				t.Errorf("%s: flush %d sent %d, want %d", name, i+1, sent, want)
+			}
+			s.Clock.Advance(time.Hour)
+		}
+	}
+}
+
+// TestFlushInterrupted: a flush that had no time says so, and leaves what is due.
+func TestFlushInterrupted(t *testing.T) {
+	w := wiretest.NewWorld()
+	call := func(n int) *cloudtrail.Record {
+		return w.Record(wiretest.Finding(detect.RootActivity, detect.High, "s", n, wiretest.T0.Add(time.Duration(n)*time.Minute)))
+	}
+	w.MustHandle(t, call(0), guard.Alerted)
+	w.MustHandle(t, call(1), guard.RolledUp)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if n, err := w.Flush(ctx, w.Clock.Now().Add(time.Hour)); n != 0 || !errors.Is(err, context.Canceled) {
+		t.Errorf("%d roll-ups, %v", n, err)
+	}
+	w.MustFlush(t, w.Clock.Now().Add(time.Hour), 1)
+}
