@@ -13,6 +13,7 @@ import (
 	"rootguard/internal/fake"
 	"rootguard/internal/guard"
 	"rootguard/internal/incident"
+	"rootguard/internal/wire"
 	"rootguard/internal/wiretest"
 )
 
@@ -213,7 +214,7 @@ func TestReportedIsTheDesksToSay(t *testing.T) {
 // TestSummaryNamesItsIncidents: a mail about users of two accounts names the incident of
 // each, under which it is stored for as long as there are tables.
 func TestSummaryNamesItsIncidents(t *testing.T) {
-	s := wiretest.NewWatched()
+	s := wiretest.NewWatched(func(w *wire.Settings) { w.AckFlags = "--region us-east-1" })
 	sum := alert.Summary{AccountCount: 2, FindingCount: 2}
 	var all []detect.Finding
 	for _, account := range []string{"111111111111", "222222222222"} {
@@ -231,6 +232,9 @@ func TestSummaryNamesItsIncidents(t *testing.T) {
 	sent := s.Last().Summary.Accounts
 	if len(stored) != 2 || len(sent) != 2 {
 		t.Fatalf("%d incidents of %d accounts", len(stored), len(sent))
+	}
+	if flags := s.Last().Summary.AckFlags; flags != "--region us-east-1" {
+		t.Errorf("acknowledged with %q", flags)
 	}
 	for _, in := range stored {
 		i := slices.IndexFunc(sent, func(of alert.SummaryAccount) bool { return of.Account == in.Account })
@@ -290,6 +294,16 @@ func TestNoteOfAcknowledgementIsTriedSoon(t *testing.T) {
 			t.Errorf("%s: acknowledged by %+v, due %s, %d failures, want %d", name, in.Ack, in.Due, in.Failures, tt.failures)
 		}
 	}
+}
+
+// TestOneResendAlone: a cycle of one resend has that one.
+func TestOneResendAlone(t *testing.T) {
+	s := wiretest.NewWatched(func(w *wire.Settings) { w.Resend = []time.Duration{15 * time.Minute} })
+	s.Opened(t, 1)
+	s.Clock.Advance(16 * time.Minute)
+	s.MustRenotify(t, incident.Renotified{Resent: 1})
+	s.Clock.Advance(24 * time.Hour)
+	s.MustRenotify(t, incident.Renotified{})
 }
 
 // TestCuredIsResolved: the end of what a live check found settles its incident without an
