@@ -937,3 +937,12 @@ func TestDefangSchemes(t *testing.T) {
 		}
 	}
 }
+
+// TestPlainUnderscore: one within a word emphasizes nothing in Slack, at its ends it may.
+func TestPlainUnderscore(t *testing.T) {
+	for text, want := range map[string]string{"a_b": "a_b", "1_2_3": "1_2_3", "_a": "‗a", "a_": "a‗", "a_ b": "a‗ b", "a__b": "a‗‗b"} {
+		if got := plain(text, 80); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
