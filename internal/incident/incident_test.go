@@ -1,8 +1,6 @@
 package incident_test
 
 import (
-	"rootguard/internal/wiretest"
-
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +19,7 @@ import (
 	"rootguard/internal/incident"
 	"rootguard/internal/keys"
 	"rootguard/internal/wire"
+	"rootguard/internal/wiretest"
 )
 
 // TestOneSessionIsOneIncident holds that a sign-in and what is done in its
@@ -572,4 +571,93 @@ func TestReportedAcknowledgementIsNotDueAgain(t *testing.T) {
 			t.Errorf("call %d: the incident is due at %v after %d failures, acknowledged by %+v", at, in.Due, in.Failures, in.Ack)
 		}
 	}
+}
+
+// TestResolvedBeginsAgain: the incident of an account's users remembers when it was
+// resolved before, for as many times as an incident keeps.
+func TestResolvedBeginsAgain(t *testing.T) {
+	s := wiretest.NewWatched()
+	report := func(n int, stage alert.Stage, severity detect.Severity) {
+		t.Helper()
+		due := detect.MFADue{At: wiretest.T0, Reminder: 3, Reminders: 3}
+		it := alert.SummaryItem{Finding: detect.UserMFAMissing, Severity: severity, Stage: stage, At: s.Clock.Now(), User: "eve", UserID: "AIDAEVE", MFADue: due}
+		all := []detect.Finding{detect.Listed(it.Finding, wiretest.Account, detect.Target{UserName: it.User, UserID: it.UserID}, due, stage == alert.StageResolved, it.At)}
+		sum := alert.Summary{AccountCount: 1, FindingCount: 1, Accounts: []alert.SummaryAccount{{Account: wiretest.Account, Findings: []alert.SummaryItem{it}}}}
+		if _, err := s.Send(t.Context(), guard.Notice{Finding: detect.Summed(fmt.Sprintf("users/%d/%s", n, wiretest.Account), all), Kind: alert.Summarized, Summary: &sum}); err != nil {
+			t.Fatal(err)
+		}
+		s.Clock.Advance(24 * time.Hour)
+	}
+	for n := range 20 {
+		report(2*n, alert.StageReminder, detect.Critical)
+		in := s.Only(t)
+		if want := min(n, 16); in.Ack != nil || len(in.Acks) != want || in.Reopened != nil || in.Events != 1 || !in.First.Equal(in.Last) {
+			t.Fatalf("reported %d times: acknowledged by %+v, before by %d, want %d; reopened %v, %d events since %s", n+1, in.Ack, len(in.Acks), want, in.Reopened, in.Events, in.First)
+		}
+		report(2*n+1, alert.StageResolved, detect.Info)
+		if in = s.Only(t); in.Ack == nil || !in.Ack.Notified || !in.Due.IsZero() {
+			t.Fatalf("resolved %d times: acknowledged by %+v, due %s", n+1, in.Ack, in.Due)
+		}
+		s.MustRenotify(t, incident.Renotified{}) // no one needs a note that it is over
+	}
+}
+
+// TestNoteOfAcknowledgementIsTriedSoon: the note of an acknowledgement, given by the command
+// or in the table, that does not go out has failed once at most, so that the back-off is short.
+func TestNoteOfAcknowledgementIsTriedSoon(t *testing.T) {
+	for name, tt := range map[string]struct {
+		acknowledge func(s *wiretest.Watched, id string)
+		failures    int
+	}{
+		"by the command": {func(s *wiretest.Watched, id string) { _, _, _ = s.Acknowledge(t.Context(), id, wiretest.Bob) }, 0},
+		"in the table": {func(s *wiretest.Watched, id string) {
+			s.Incidents.Write(id, "alice", "")
+			_, _ = s.Renotify(t.Context(), s.Clock.Now())
+		}, 1},
+	} {
+		s := wiretest.NewWatched()
+		id := s.Opened(t, 1)[0]
+		s.Receivers.Refuse = func(alert.Alert) error { return errors.New("the topic is down") }
+		tt.acknowledge(s, id)
+		if in := s.Only(t); in.Ack == nil || in.Ack.Notified || in.Due.IsZero() || in.Failures != tt.failures {
+			t.Errorf("%s: acknowledged by %+v, due %s, %d failures, want %d", name, in.Ack, in.Due, in.Failures, tt.failures)
+		}
+	}
+}
+
+// TestOneResendAlone: a cycle of one resend has that one.
+func TestOneResendAlone(t *testing.T) {
+	s := wiretest.NewWatched(func(w *wire.Settings) { w.Resend = []time.Duration{15 * time.Minute} })
+	s.Opened(t, 1)
+	s.Clock.Advance(16 * time.Minute)
+	s.MustRenotify(t, incident.Renotified{Resent: 1})
+	s.Clock.Advance(24 * time.Hour)
+	s.MustRenotify(t, incident.Renotified{})
+}
+
+// TestCuredIsResolved: the end of what a live check found settles its incident without an
+// acknowledgement, and the end of another leaves it open.
+func TestCuredIsResolved(t *testing.T) {
+	s := wiretest.NewWatched()
+	send := func(f detect.Finding) {
+		t.Helper()
+		if _, err := s.Send(t.Context(), guard.Notice{Finding: f}); err != nil {
+			t.Fatal(err)
+		}
+		s.Clock.Advance(time.Minute)
+	}
+	began := s.Clock.Now()
+	removed := detect.RootLive(detect.RootMFARemoved, wiretest.Account, began)
+	send(removed)
+	send(detect.RootCured(detect.RootLive(detect.RootMFARemoved, wiretest.Account, began.Add(-time.Hour)), s.Clock.Now()))
+	if in := s.Only(t); in.Ack != nil || in.Due.IsZero() {
+		t.Fatalf("the end of another: acknowledged by %+v, due %s", in.Ack, in.Due)
+	}
+	send(detect.RootCured(removed, s.Clock.Now()))
+	in := s.Only(t)
+	if in.Ack == nil || in.Ack.Actor.Name != "rootguard" || in.Ack.Note == "" || !in.Due.IsZero() {
+		t.Errorf("cured: acknowledged by %+v, due %s", in.Ack, in.Due)
+	}
+	s.Clock.Advance(24 * time.Hour)
+	s.MustRenotify(t, incident.Renotified{})
 }
