@@ -66,6 +66,65 @@ func TestAcknowledgeAll(t *testing.T) {
 	}
 }
 
+// TestTwoBatchesWait: of two batches whose notes are late, each note lists its own
+// incidents alone.
+func TestTwoBatchesWait(t *testing.T) {
+	s := wiretest.NewWatched()
+	ids := s.Opened(t, 5)
+	s.Receivers.Refuse = func(alert.Alert) error { return errors.New("the topic is down") }
+	for _, some := range [][]string{ids[:2], ids[2:4]} {
+		if _, err := s.AcknowledgeAll(t.Context(), some, wiretest.Bob, wiretest.Account); err == nil {
+			t.Fatal("the note went out though the topic is down")
+		}
+	}
+	if _, _, err := s.Acknowledge(t.Context(), ids[4], wiretest.Bob); err == nil {
+		t.Fatal("the note went out though the topic is down")
+	}
+	s.Receivers.Refuse = nil
+	before := len(s.Receivers.Published())
+	for range 4 {
+		s.Clock.Advance(time.Hour)
+		if _, err := s.Renotify(t.Context(), s.Clock.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var notes [][]int // which incidents each names
+	for _, a := range s.Receivers.Published()[before:] {
+		var named []int
+		for i, id := range ids {
+			if strings.Contains(a.Finding.Detail, id) {
+				named = append(named, i)
+			}
+		}
+		if len(named) > 1 {
+			notes = append(notes, named)
+		}
+	}
+	slices.SortFunc(notes, slices.Compare)
+	if len(notes) != 2 || !slices.Equal(notes[0], []int{0, 1}) || !slices.Equal(notes[1], []int{2, 3}) {
+		t.Errorf("the notes name %v, want 0 and 1, and 2 and 3", notes)
+	}
+}
+
+// TestSnoozeWithoutCycle: what was not critical is not sent again, so there is nothing to
+// put off; it can be acknowledged.
+func TestSnoozeWithoutCycle(t *testing.T) {
+	s := wiretest.NewWatched()
+	s.MustHandle(t, s.Activity(1, wiretest.T0, wiretest.T0), guard.Alerted)
+	id := s.Only(t).ID
+	snooze := wiretest.Bob
+	snooze.Until = s.Clock.Now().Add(time.Hour)
+	if _, _, err := s.Acknowledge(t.Context(), id, snooze); !errors.Is(err, incident.ErrNotResent) {
+		t.Errorf("put off: %v", err)
+	}
+	if in := s.MustAcknowledge(t, id, false); in.Ack == nil {
+		t.Error("not acknowledged")
+	}
+	if _, already, err := s.Acknowledge(t.Context(), id, snooze); !already || err != nil {
+		t.Errorf("put off once it is acknowledged: %v, %v", already, err)
+	}
+}
+
 // TestBatchFaults makes every call of acknowledging several go wrong in every way.
 // The note comes, about all that were acknowledged, at most once more than it should.
 func TestBatchFaults(t *testing.T) {

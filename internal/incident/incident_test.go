@@ -625,6 +625,27 @@ func TestNoteOfAcknowledgementIsTriedSoon(t *testing.T) {
 	}
 }
 
+// TestUsersAreListedShort: a user is listed by its ID or name where that is short, and by an
+// ID that is made of it else, since all of an account's lie in one row.
+func TestUsersAreListedShort(t *testing.T) {
+	s := wiretest.NewWatched()
+	short, long := strings.Repeat("a", 24), strings.Repeat("b", 25)
+	sum := alert.Summary{AccountCount: 1, FindingCount: 2, Accounts: []alert.SummaryAccount{{Account: wiretest.Account}}}
+	var all []detect.Finding
+	for _, id := range []string{short, long} {
+		due := detect.MFADue{At: wiretest.T0, Reminder: 3, Reminders: 3}
+		it := alert.SummaryItem{Finding: detect.UserMFAMissing, Severity: detect.Critical, Stage: alert.StageReminder, At: wiretest.T0, User: "eve", UserID: id, MFADue: due}
+		sum.Accounts[0].Findings = append(sum.Accounts[0].Findings, it)
+		all = append(all, detect.Listed(it.Finding, wiretest.Account, detect.Target{UserName: it.User, UserID: id}, due, false, it.At))
+	}
+	if _, err := s.Send(t.Context(), guard.Notice{Finding: detect.Summed("users/1", all), Kind: alert.Summarized, Summary: &sum}); err != nil {
+		t.Fatal(err)
+	}
+	if in := s.Only(t); !slices.Equal(in.Users, []string{short, keys.ShortID(long)}) {
+		t.Errorf("listed: %q", in.Users)
+	}
+}
+
 // TestOneResendAlone: a cycle of one resend has that one.
 func TestOneResendAlone(t *testing.T) {
 	s := wiretest.NewWatched(func(w *wire.Settings) { w.Resend = []time.Duration{15 * time.Minute} })

@@ -232,6 +232,9 @@ func TestSummaryNamesItsIncidents(t *testing.T) {
 	if len(stored) != 2 || len(sent) != 2 {
 		t.Fatalf("%d incidents of %d accounts", len(stored), len(sent))
 	}
+	if in := s.Last().Incident; in != nil {
+		t.Errorf("a mail about two accounts is of incident %+v", in)
+	}
 	if flags := s.Last().Summary.AckFlags; flags != "--region us-east-1" {
 		t.Errorf("acknowledged with %q", flags)
 	}
