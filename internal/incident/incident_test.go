@@ -573,28 +573,39 @@ func TestReportedAcknowledgementIsNotDueAgain(t *testing.T) {
 	}
 }
 
+// mail sends a summary of users of one account, all at one stage, a day before the next.
+func mail(t *testing.T, s *wiretest.Watched, n int, stage alert.Stage, users ...string) {
+	t.Helper()
+	severity := detect.Critical
+	if stage == alert.StageResolved {
+		severity = detect.Info
+	}
+	sum := alert.Summary{AccountCount: 1, FindingCount: len(users), Accounts: []alert.SummaryAccount{{Account: wiretest.Account}}}
+	var all []detect.Finding
+	for _, id := range users {
+		due := detect.MFADue{At: wiretest.T0, Reminder: 3, Reminders: 3}
+		it := alert.SummaryItem{Finding: detect.UserMFAMissing, Severity: severity, Stage: stage, At: s.Clock.Now(), User: "eve", UserID: id, MFADue: due}
+		sum.Accounts[0].Findings = append(sum.Accounts[0].Findings, it)
+		all = append(all, detect.Listed(it.Finding, wiretest.Account, detect.Target{UserName: it.User, UserID: id}, due, stage == alert.StageResolved, it.At))
+	}
+	notice := guard.Notice{Finding: detect.Summed(fmt.Sprintf("users/%d/%s", n, wiretest.Account), all), Kind: alert.Summarized, Summary: &sum}
+	if _, err := s.Send(t.Context(), notice); err != nil {
+		t.Fatal(err)
+	}
+	s.Clock.Advance(24 * time.Hour)
+}
+
 // TestResolvedBeginsAgain: the incident of an account's users remembers when it was
 // resolved before, for as many times as an incident keeps.
 func TestResolvedBeginsAgain(t *testing.T) {
 	s := wiretest.NewWatched()
-	report := func(n int, stage alert.Stage, severity detect.Severity) {
-		t.Helper()
-		due := detect.MFADue{At: wiretest.T0, Reminder: 3, Reminders: 3}
-		it := alert.SummaryItem{Finding: detect.UserMFAMissing, Severity: severity, Stage: stage, At: s.Clock.Now(), User: "eve", UserID: "AIDAEVE", MFADue: due}
-		all := []detect.Finding{detect.Listed(it.Finding, wiretest.Account, detect.Target{UserName: it.User, UserID: it.UserID}, due, stage == alert.StageResolved, it.At)}
-		sum := alert.Summary{AccountCount: 1, FindingCount: 1, Accounts: []alert.SummaryAccount{{Account: wiretest.Account, Findings: []alert.SummaryItem{it}}}}
-		if _, err := s.Send(t.Context(), guard.Notice{Finding: detect.Summed(fmt.Sprintf("users/%d/%s", n, wiretest.Account), all), Kind: alert.Summarized, Summary: &sum}); err != nil {
-			t.Fatal(err)
-		}
-		s.Clock.Advance(24 * time.Hour)
-	}
 	for n := range 20 {
-		report(2*n, alert.StageReminder, detect.Critical)
+		mail(t, s, 2*n, alert.StageReminder, "AIDAEVE")
 		in := s.Only(t)
 		if want := min(n, 16); in.Ack != nil || len(in.Acks) != want || in.Reopened != nil || in.Events != 1 || !in.First.Equal(in.Last) {
 			t.Fatalf("reported %d times: acknowledged by %+v, before by %d, want %d; reopened %v, %d events since %s", n+1, in.Ack, len(in.Acks), want, in.Reopened, in.Events, in.First)
 		}
-		report(2*n+1, alert.StageResolved, detect.Info)
+		mail(t, s, 2*n+1, alert.StageResolved, "AIDAEVE")
 		if in = s.Only(t); in.Ack == nil || !in.Ack.Notified || !in.Due.IsZero() {
 			t.Fatalf("resolved %d times: acknowledged by %+v, due %s", n+1, in.Ack, in.Due)
 		}
@@ -630,19 +641,41 @@ func TestNoteOfAcknowledgementIsTriedSoon(t *testing.T) {
 func TestUsersAreListedShort(t *testing.T) {
 	s := wiretest.NewWatched()
 	short, long := strings.Repeat("a", 24), strings.Repeat("b", 25)
-	sum := alert.Summary{AccountCount: 1, FindingCount: 2, Accounts: []alert.SummaryAccount{{Account: wiretest.Account}}}
-	var all []detect.Finding
-	for _, id := range []string{short, long} {
-		due := detect.MFADue{At: wiretest.T0, Reminder: 3, Reminders: 3}
-		it := alert.SummaryItem{Finding: detect.UserMFAMissing, Severity: detect.Critical, Stage: alert.StageReminder, At: wiretest.T0, User: "eve", UserID: id, MFADue: due}
-		sum.Accounts[0].Findings = append(sum.Accounts[0].Findings, it)
-		all = append(all, detect.Listed(it.Finding, wiretest.Account, detect.Target{UserName: it.User, UserID: id}, due, false, it.At))
-	}
-	if _, err := s.Send(t.Context(), guard.Notice{Finding: detect.Summed("users/1", all), Kind: alert.Summarized, Summary: &sum}); err != nil {
-		t.Fatal(err)
-	}
+	mail(t, s, 1, alert.StageReminder, short, long)
 	if in := s.Only(t); !slices.Equal(in.Users, []string{short, keys.ShortID(long)}) {
 		t.Errorf("listed: %q", in.Users)
+	}
+}
+
+// TestOneOfTwoUsersResolved: the incident of an account's users is over with the last of
+// them, and one who was in none changes nothing.
+func TestOneOfTwoUsersResolved(t *testing.T) {
+	s := wiretest.NewWatched()
+	for n, tt := range []struct {
+		stage alert.Stage
+		users []string
+		left  []string
+	}{
+		{alert.StageReminder, []string{"AIDAEVE", "AIDABOB"}, []string{"AIDAEVE", "AIDABOB"}},
+		{alert.StageResolved, []string{"AIDASAM"}, []string{"AIDAEVE", "AIDABOB"}},
+		{alert.StageResolved, []string{"AIDAEVE"}, []string{"AIDABOB"}},
+		{alert.StageResolved, []string{"AIDABOB"}, nil},
+	} {
+		mail(t, s, n, tt.stage, tt.users...)
+		if in := s.Only(t); (in.Ack == nil) != (len(tt.left) > 0) || !slices.Equal(in.Users, tt.left) {
+			t.Errorf("mail %d: acknowledged by %+v, %v are left, want %v", n, in.Ack, in.Users, tt.left)
+		}
+	}
+}
+
+// TestResolvedAfterAcknowledgement: who acknowledged remains the one, and no user is left.
+func TestResolvedAfterAcknowledgement(t *testing.T) {
+	s := wiretest.NewWatched()
+	mail(t, s, 0, alert.StageReminder, "AIDAEVE")
+	s.MustAcknowledge(t, s.Only(t).ID, false)
+	mail(t, s, 1, alert.StageResolved, "AIDAEVE")
+	if in := s.Only(t); in.Ack == nil || in.Ack.By != wiretest.Bob.By || len(in.Users) != 0 {
+		t.Errorf("acknowledged by %+v, %v are left", in.Ack, in.Users)
 	}
 }
 
