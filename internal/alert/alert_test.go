@@ -869,8 +869,8 @@ func TestVersion(t *testing.T) {
 	}
 }
 
-// TestActionOf: an action names whom or what a call is about, the user before all else, and
-// of a failed sign-in by root where it came from.
+// TestActionOf: an action names the user that a call is about, else the resource, and of a
+// failed sign-in by root the source IP.
 func TestActionOf(t *testing.T) {
 	failed := detect.Finding{ID: detect.RootSigninFailed, EventSource: "signin.amazonaws.com", EventName: "ConsoleLogin", SourceIP: "203.0.113.5"}
 	used := failed

@@ -239,8 +239,11 @@ func TestMailIsOfTheWorstAccount(t *testing.T) {
 		t.Fatal(err)
 	}
 	all := c.pub.Published()
-	if a := all[len(all)-1]; len(all) != 1 || a.Summary == nil || a.Summary.AccountCount != 5 || a.Summary.Accounts[0].Account != c.accounts[2] || a.Finding.Account != c.accounts[2] {
-		t.Errorf("%d mails, the last of account %s: %+v", len(all), a.Finding.Account, a.Summary)
+	if len(all) != 1 {
+		t.Fatalf("%d mails, want 1", len(all))
+	}
+	if a := all[0]; a.Summary == nil || a.Summary.AccountCount != 5 || a.Summary.Accounts[0].Account != c.accounts[2] || a.Finding.Account != c.accounts[2] {
+		t.Errorf("a mail of account %s: %+v", a.Finding.Account, a.Summary)
 	}
 }
 

@@ -244,8 +244,8 @@ func TestRootCredentials(t *testing.T) {
 	})
 }
 
-// TestEmailOfMember: the account whose root address changes is the member that the call
-// names, and else the caller's own.
+// TestEmailOfMember: the target is the member account that the call names; a call that
+// names none is about the account itself, and has no other target.
 func TestEmailOfMember(t *testing.T) {
 	for want, parameters := range map[string]fields{"account 444455556666": {"accountId": "444455556666"}, "": {}} {
 		f := new(Detector).Detect(record("account:AcceptPrimaryEmailUpdate", role, req(parameters)).decode(t), nil).Finding

@@ -573,20 +573,25 @@ func TestReportedAcknowledgementIsNotDueAgain(t *testing.T) {
 	}
 }
 
+// withoutMFA is a user as a summary lists it, and the finding that it is of.
+func withoutMFA(account, id string, stage alert.Stage, at time.Time) (alert.SummaryItem, detect.Finding) {
+	it := alert.SummaryItem{Finding: detect.UserMFAMissing, Severity: detect.Critical, Stage: stage, At: at, User: "eve", UserID: id,
+		MFADue: detect.MFADue{At: wiretest.T0, Reminder: 3, Reminders: 3}}
+	if stage == alert.StageResolved {
+		it.Severity = detect.Info
+	}
+	return it, detect.Listed(it.Finding, account, detect.Target{UserName: it.User, UserID: id}, it.MFADue, stage == alert.StageResolved, at)
+}
+
 // mail sends a summary of users of one account, all at one stage, a day before the next.
 func mail(t *testing.T, s *wiretest.Watched, n int, stage alert.Stage, users ...string) {
 	t.Helper()
-	severity := detect.Critical
-	if stage == alert.StageResolved {
-		severity = detect.Info
-	}
 	sum := alert.Summary{AccountCount: 1, FindingCount: len(users), Accounts: []alert.SummaryAccount{{Account: wiretest.Account}}}
 	var all []detect.Finding
 	for _, id := range users {
-		due := detect.MFADue{At: wiretest.T0, Reminder: 3, Reminders: 3}
-		it := alert.SummaryItem{Finding: detect.UserMFAMissing, Severity: severity, Stage: stage, At: s.Clock.Now(), User: "eve", UserID: id, MFADue: due}
+		it, finding := withoutMFA(wiretest.Account, id, stage, s.Clock.Now())
 		sum.Accounts[0].Findings = append(sum.Accounts[0].Findings, it)
-		all = append(all, detect.Listed(it.Finding, wiretest.Account, detect.Target{UserName: it.User, UserID: id}, due, stage == alert.StageResolved, it.At))
+		all = append(all, finding)
 	}
 	notice := guard.Notice{Finding: detect.Summed(fmt.Sprintf("users/%d/%s", n, wiretest.Account), all), Kind: alert.Summarized, Summary: &sum}
 	if _, err := s.Send(t.Context(), notice); err != nil {

@@ -217,11 +217,9 @@ func TestSummaryNamesItsIncidents(t *testing.T) {
 	sum := alert.Summary{AccountCount: 2, FindingCount: 2}
 	var all []detect.Finding
 	for _, account := range []string{"111111111111", "222222222222"} {
-		due := detect.MFADue{At: wiretest.T0, Reminder: 3, Reminders: 3}
-		it := alert.SummaryItem{Finding: detect.UserMFAMissing, Severity: detect.Critical, Stage: alert.StageReminder, At: wiretest.T0,
-			User: "eve", UserID: "AIDA" + account, MFADue: due}
+		it, finding := withoutMFA(account, "AIDA"+account, alert.StageReminder, wiretest.T0)
 		sum.Accounts = append(sum.Accounts, alert.SummaryAccount{Account: account, Findings: []alert.SummaryItem{it}})
-		all = append(all, detect.Listed(it.Finding, account, detect.Target{UserName: it.User, UserID: it.UserID}, due, false, it.At))
+		all = append(all, finding)
 	}
 	if _, err := s.Send(t.Context(), guard.Notice{Finding: detect.Summed("users/1/111111111111", all), Kind: alert.Summarized,
 		Summary: &sum}); err != nil {
