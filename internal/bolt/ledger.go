@@ -152,6 +152,23 @@ func (s *Store) Count(ctx context.Context, group string, number int, claim strin
 	return counted, nil
 }
 
+// Counted is guard.Groups'.
+func (s *Store) Counted(ctx context.Context, group string, from, to int, claim string) (number int, found bool, err error) {
+	err = s.read(ctx, func(tx *bbolt.Tx) error {
+		for number = from; number < to; number++ {
+			if tx.Bucket(batchesBucket).Get(append(batchPrefix(group, number), bounded(claim)...)) != nil {
+				found = true
+				return nil
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, false, fmt.Errorf("looking for claim %s: %w", claim, err)
+	}
+	return number, found, nil
+}
+
 // Seal is guard.Groups'.
 func (s *Store) Seal(ctx context.Context, group string, number int) (claims []string, err error) {
 	err = s.write(ctx, func(tx *bbolt.Tx) error {

@@ -39,10 +39,21 @@ func (h *held) Send(ctx context.Context, n guard.Notice) (guard.Result, error) {
 
 func newHeld(incidents collection.Incidents) *held {
 	h := &held{clock: fake.NewClock(begin), pub: &fake.Publisher{}, ledger: &fake.Ledger{}}
+	h.start(incidents)
+	return h
+}
+
+// another is another process over the same ledger.
+func (h *held) another() *held {
+	o := &held{clock: h.clock, pub: h.pub, ledger: h.ledger}
+	o.start(nil)
+	return o
+}
+
+func (h *held) start(incidents collection.Incidents) {
 	batches := collection.NewBatches(collection.Deps{Ledger: h.ledger, Now: h.clock.Now, Incidents: incidents})
 	h.Guard = guard.New(guard.Deps{Detector: &detect.Detector{}, Ledger: h.ledger, Facts: &fake.Facts{}, Publisher: h.pub, Now: h.clock.Now, Batches: batches}, guard.Settings{})
 	h.Collector = collection.New(batches, h)
-	return h
 }
 
 func (h *held) collect(t *testing.T, of collection.Name, want guard.Disposition, all ...detect.Finding) {
@@ -282,5 +293,120 @@ func TestHeldIsNotCollected(t *testing.T) {
 	h.sent(t, collection.UserNotices, false, 0)
 	if n := len(h.pub.Published()); n != 1 {
 		t.Errorf("%d alerts", n)
+	}
+}
+
+// TestPausedCollect pauses a process before each of its calls about a notice, while
+// others collect it too and send several mails: it is in one of them, whether or not the
+// process has collected before.
+func TestPausedCollect(t *testing.T) {
+	for _, of := range []collection.Name{collection.UserNotices, collection.RootNotices, collection.Resends} {
+		for _, warm := range []bool{false, true} {
+			life := func(pause int) (calls int) {
+				h := newHeld(nil)
+				h.ledger.Script = &fake.Script{}
+				n := 0
+				other := func(by *held) {
+					n++
+					by.clock.Advance(24 * time.Hour)
+					by.collect(t, of, guard.RolledUp, missing(hub, fmt.Sprintf("other-%d", n)))
+					if _, err := by.Collector.Send(t.Context(), of, by.clock.Now(), false); err != nil {
+						t.Error(err)
+					}
+				}
+				for range 3 {
+					other(h)
+				}
+				if !warm {
+					h = h.another()
+				}
+				x := missing(hub, "x")
+				before, paused := len(h.ledger.Script.Calls()), false
+				h.ledger.Script.Before(func(call int) {
+					if call-before != pause || paused {
+						return
+					}
+					paused = true
+					for range 4 {
+						o := h.another()
+						if _, err := o.Collect(t.Context(), of, guard.Notice{Finding: x}); err != nil {
+							t.Error(err)
+						}
+						other(o)
+					}
+				})
+				if _, err := h.Collect(t.Context(), of, guard.Notice{Finding: x}); err != nil {
+					t.Error(err)
+				}
+				calls = len(h.ledger.Script.Calls()) - before
+				h.clock.Advance(24 * time.Hour)
+				if _, err := h.Collector.Send(t.Context(), of, h.clock.Now(), false); err != nil {
+					t.Error(err)
+				}
+				named := map[string]int{}
+				for _, a := range h.pub.Published() {
+					for _, one := range alert.Each(a) {
+						named[one.Finding.Target.UserName]++
+					}
+				}
+				if named["x"] != 1 || len(named) != n+1 {
+					t.Errorf("%s, warm %v, paused before call %d: %v, want each once", of, warm, pause, named)
+				}
+				return calls
+			}
+			for pause := range life(-1) {
+				life(pause)
+			}
+		}
+	}
+}
+
+// TestLookingBack: the first notice after a mail is looked for in earlier ones, and those
+// that follow cost a claim, a look at their collection and a count.
+func TestLookingBack(t *testing.T) {
+	h := newHeld(nil)
+	h.ledger.Script = &fake.Script{}
+	for i := range 3 {
+		h.collect(t, collection.RootNotices, guard.RolledUp, missing(hub, fmt.Sprintf("user-%d", i)))
+		h.sent(t, collection.RootNotices, false, 1)
+	}
+	for i, h := range []*held{h, h, h.another(), h, h} {
+		before := len(h.ledger.Script.Calls())
+		h.collect(t, collection.RootNotices, guard.RolledUp, missing(hub, fmt.Sprintf("later-%d", i)))
+		want := []string{"Ledger.Update", "Ledger.UpdateGroup", "Ledger.Count"}
+		if i == 0 || i == 2 {
+			want = []string{"Ledger.Update", "Ledger.UpdateGroup", "Ledger.Counted", "Ledger.Count"}
+		}
+		if got := h.ledger.Script.Calls()[before:]; !slices.Equal(got, want) {
+			t.Errorf("notice %d: %v, want %v", i, got, want)
+		}
+	}
+}
+
+// TestNoticeAfterItsCollectionsFirstMailsExpired: a process dies between the claim of a
+// notice and its count, in a collection whose first batches are gone by then. The next
+// process does not count it in one of them.
+func TestNoticeAfterItsCollectionsFirstMailsExpired(t *testing.T) {
+	h := newHeld(nil)
+	h.ledger.Script = &fake.Script{}
+	first := int(begin.Unix() / 60)
+	for i := range 3 {
+		h.collect(t, collection.RootNotices, guard.RolledUp, missing(hub, fmt.Sprintf("user-%d", i)))
+		h.sent(t, collection.RootNotices, false, 1)
+		h.clock.Advance(24 * time.Hour)
+	}
+	h.ledger.Expire("collected/roots", first)
+	h.ledger.Script.Inject(2, fake.CrashBefore)
+	x := guard.Notice{Finding: missing(hub, "x")}
+	if _, err := h.Collect(t.Context(), collection.RootNotices, x); !errors.Is(err, fake.ErrCrash) {
+		t.Fatalf("got %v, want a crash", err)
+	}
+	h.ledger.Script.Restart()
+	next := h.another()
+	next.collect(t, collection.RootNotices, guard.Duplicate, x.Finding)
+	next.sent(t, collection.RootNotices, false, 1)
+	all := h.pub.Published()
+	if got := all[len(all)-1].Finding.Target.UserName; got != "x" {
+		t.Errorf("the last mail is about %q, want x", got)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"rootguard/internal/alert"
@@ -32,7 +33,7 @@ func (of Name) key() string { return prefix + string(of) }
 // Guard takes what is collected as it takes any finding. It is a *guard.Guard.
 type Guard interface {
 	Suppressed(ctx context.Context, f detect.Finding) (_ detect.Finding, suppression string, err error)
-	Count(ctx context.Context, c *guard.Claim, fresh bool, at time.Time) error
+	Count(ctx context.Context, c *guard.Claim, of *detect.Finding, from int, at time.Time) (batch int, err error)
 	Send(ctx context.Context, n guard.Notice) (guard.Result, error)
 }
 
@@ -40,10 +41,15 @@ type Guard interface {
 type Collector struct {
 	batches *Batches
 	guard   Guard
+
+	mu     sync.Mutex
+	latest map[Name]int // the number of the latest batch that a notice was counted in here
 }
 
 // New returns a Collector over Batches, which the guard has too.
-func New(batches *Batches, g Guard) *Collector { return &Collector{batches, g} }
+func New(batches *Batches, g Guard) *Collector {
+	return &Collector{batches: batches, guard: g, latest: map[Name]int{}}
+}
 
 // Collect notes a notice, once, which Send sends with the others of its collection.
 // The finding's Account and EventID, or the notice's Claim, say which it is.
@@ -58,6 +64,7 @@ func (k *Collector) Collect(ctx context.Context, of Name, n guard.Notice) (guard
 	key := keys.Claim(f.Account, cmp.Or(n.Claim, f.EventID))
 	var was, claim guard.Claim
 	var busy bool
+	from := k.counted(of, 0) // before the claim is folded: from then on another may count it
 	err := k.batches.deps.Ledger.Update(ctx, key, "", func(c guard.Claim, _ repeats.Series) (guard.Claim, repeats.Series) {
 		was, claim, busy = c, c, false
 		switch {
@@ -90,7 +97,20 @@ func (k *Collector) Collect(ctx context.Context, of Name, n guard.Notice) (guard
 	default:
 		res.Disposition = guard.RolledUp
 	}
-	return res, errors.Join(k.guard.Count(ctx, &claim, !handled(&was), n.At), later)
+	if handled(&was) {
+		from = 0
+	}
+	batch, err := k.guard.Count(ctx, &claim, nil, from, n.At)
+	k.counted(of, batch)
+	return res, errors.Join(err, later)
+}
+
+// counted notes that a notice is in a batch, and returns the latest in which any is.
+func (k *Collector) counted(of Name, batch int) (latest int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.latest[of] = max(k.latest[of], batch)
+	return k.latest[of]
 }
 
 // handled reports whether a claim's event needs no alert any more.

@@ -150,6 +150,24 @@ func (l *Ledger) Count(ctx context.Context, group string, number int, claim stri
 	return counted, err
 }
 
+// Counted is guard.Groups'.
+func (l *Ledger) Counted(ctx context.Context, group string, from, to int, claim string) (number int, found bool, err error) {
+	err = l.locked(ctx, "Ledger.Counted", func() error {
+		for number = from; number < to && !found; number++ {
+			b := l.batches[batchKey{group, number}]
+			switch {
+			case b == nil: // it expired
+			case !b.sealed:
+				return fmt.Errorf("batch %d of group %s is not sealed", number, group)
+			default:
+				found = b.claims[claim]
+			}
+		}
+		return nil
+	})
+	return number - 1, found, err
+}
+
 // Seal is guard.Groups'.
 func (l *Ledger) Seal(ctx context.Context, group string, number int) (claims []string, err error) {
 	err = l.locked(ctx, "Ledger.Seal", func() error {
@@ -159,6 +177,13 @@ func (l *Ledger) Seal(ctx context.Context, group string, number int) (claims []s
 		return nil
 	})
 	return claims, err
+}
+
+// Expire removes a batch.
+func (l *Ledger) Expire(group string, number int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.batches, batchKey{group, number})
 }
 
 func (l *Ledger) batch(group string, number int) *batch {

@@ -340,6 +340,12 @@ func (p *process) Count(ctx context.Context, group string, batch int, claim stri
 	return counted, err
 }
 
+// Counted is guard.Groups'.
+func (p *process) Counted(ctx context.Context, group string, from, to int, claim string) (batch int, found bool, err error) {
+	err = p.call(func() error { batch, found, err = p.m.ledger.Counted(ctx, group, from, to, claim); return err }, never)
+	return batch, found, err
+}
+
 // Seal is guard.Groups'.
 func (p *process) Seal(ctx context.Context, group string, batch int) (claims []string, err error) {
 	err = p.call(func() error { claims, err = p.m.ledger.Seal(ctx, group, batch); return err }, never)

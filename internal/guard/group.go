@@ -96,34 +96,37 @@ func LeaveBehind(ctx context.Context, groups Groups, gr *Group, now time.Time) e
 }
 
 // recounted is in how many of the latest batches of a group that goes on for years an
-// event is looked for that may not have been counted.
+// event is looked for that may be counted already.
 const recounted = 50
 
-// oldest is the first batch in which an event may be that is counted again.
-func (gr *Group) oldest() int {
-	if gr.First == 0 {
-		return 0
+// oldest is the first batch in which an event may be, where it is in none before from.
+func (gr *Group) oldest(from int) int {
+	if from == 0 && gr.First > 0 {
+		from = gr.Batches - recounted
 	}
-	return max(gr.First, gr.Batches-recounted)
+	return max(gr.First, min(from, gr.Batches-1))
 }
 
 // maxCounts bounds how often a batch may be sealed before an event is in it.
 const maxCounts = 8
 
-// Count puts the claim of a notice into its group, as count does.
-func (g *Guard) Count(ctx context.Context, c *Claim, fresh bool, at time.Time) error {
-	return g.count(ctx, c, nil, fresh, at)
+// fold counts an event in its group.
+func (g *Guard) fold(ctx context.Context, d *decision) error {
+	_, err := g.Count(ctx, &d.claim, d.of, 0, time.Time{})
+	return err
 }
 
-// count puts an event into its group, whose roll-up is due from then on. fresh says
-// that the claim was folded just now. An event may be counted again at any time, and
-// is in one batch: they are tried in order, and a batch that is sealed says whether
-// it has the event. A fresh one may be in the batch before the latest: while this
-// invocation was paused, another may have counted it there and sent it.
+// Count puts an event into its group, whose roll-up is due from then on, and returns
+// the batch that it is in. An event may be counted again at any time, and is in one
+// batch: they are tried in order, and one that is sealed says whether it has the event.
+// One whose claim was folded just now is no exception: while this invocation was
+// paused, another may have counted it and sent its batch and others.
 //
-// of is the finding that the event repeats, nil where that is not known. at is as of
-// when it is counted, where that is later than the clock.
-func (g *Guard) count(ctx context.Context, c *Claim, of *detect.Finding, fresh bool, at time.Time) error {
+// of is the finding that the event repeats, nil where that is not known. from is a batch
+// that the group had before the claim was folded, so that the event is in none before
+// it; 0 where none is known. at is as of when it is counted, where that is later than
+// the clock.
+func (g *Guard) Count(ctx context.Context, c *Claim, of *detect.Finding, from int, at time.Time) (batch int, err error) {
 	sealed := 0 // batches that take no more
 	for range maxCounts {
 		var cur Group
@@ -141,22 +144,27 @@ func (g *Guard) count(ctx context.Context, c *Claim, of *detect.Finding, fresh b
 			return cur
 		})
 		if err != nil {
-			return fmt.Errorf("opening group %s: %w", c.Group, err)
+			return 0, fmt.Errorf("opening group %s: %w", c.Group, err)
 		}
-		if fresh {
-			sealed = max(sealed, cur.Batches-2)
+		sealed = max(sealed, cur.oldest(from))
+		if sealed < cur.Sent {
+			batch, found, err := g.deps.Ledger.Counted(ctx, c.Group, sealed, cur.Sent, c.Key)
+			if err != nil || found {
+				return batch, err //nolint:wrapcheck // it says for which claim
+			}
+			sealed = cur.Sent
 		}
-		for sealed = max(sealed, cur.oldest()); sealed < cur.Batches; sealed++ {
+		for ; sealed < cur.Batches; sealed++ {
 			counted, err := g.deps.Ledger.Count(ctx, c.Group, sealed, c.Key)
 			if err != nil {
-				return fmt.Errorf("counting event %s: %w", c.Key, err)
+				return 0, fmt.Errorf("counting event %s: %w", c.Key, err)
 			}
 			if counted {
-				return nil
+				return sealed, nil
 			}
 		}
 	}
-	return fmt.Errorf("counting event %s: %w", c.Key, errSealed)
+	return 0, fmt.Errorf("counting event %s: %w", c.Key, errSealed)
 }
 
 var errSealed = errors.New("its group was reported again and again meanwhile")

@@ -351,6 +351,45 @@ func TestLateBatch(t *testing.T) {
 	w.WantLines(t, "first high event-000", "roll_up high event-000 x1", "roll_up high event-000 x5")
 }
 
+// TestPausedCount pauses an invocation before each of its calls about an event that is
+// rolled up, while others handle a copy of it and send several roll-ups of its group: it
+// is in one of them.
+func TestPausedCount(t *testing.T) {
+	life := func(pause int) (calls int) {
+		w := wiretest.NewWorld()
+		n := 0
+		late := func() *cloudtrail.Record { // of the window of the first
+			n++
+			return w.Record(wiretest.Finding(detect.RootActivity, detect.High, "s", n, wiretest.T0.Add(time.Duration(n)*time.Second)))
+		}
+		w.MustHandle(t, late(), guard.Alerted)
+		rec := late()
+		before, paused := len(w.Script.Calls()), false
+		w.Script.Before(func(call int) {
+			if call-before != pause || paused {
+				return
+			}
+			paused = true
+			for range 4 {
+				_ = wiretest.Must(w.Handle(t.Context(), rec))
+				_ = wiretest.Must(w.Handle(t.Context(), late()))
+				w.Clock.Advance(time.Hour)
+				w.MustFlush(t, w.Clock.Now(), 1)
+			}
+		})
+		_ = wiretest.Must(w.Handle(t.Context(), rec))
+		calls = len(w.Script.Calls()) - before
+		w.SettleAll(t, nil)
+		if covered, extra := w.Covered(t); covered["root.activity s"] != n || extra != 0 {
+			t.Errorf("paused before call %d: alerts report %v of %d events, %d copies", pause, covered, n, extra)
+		}
+		return calls
+	}
+	for pause := range life(-1) {
+		life(pause)
+	}
+}
+
 // TestRollUpWithoutAnAlertWaitsForItsIncident: where no alert was sent, the roll-up alone
 // can name the incident, so it waits once for the store of incidents, and no longer.
 // After an alert it does not wait: that has named it.

@@ -244,6 +244,15 @@ func (g *Guard) Raise(ctx context.Context, f detect.Finding) (Result, error) {
 	return res, errors.Join(err, later)
 }
 
+// spraying counts a failed root sign-in among those of all accounts from its address.
+func (g *Guard) spraying(ctx context.Context, f *detect.Finding) error {
+	if f.ID != detect.RootSigninFailed || f.SourceIP == "" {
+		return nil
+	}
+	_, err := g.Raise(ctx, detect.Spraying(*f))
+	return err
+}
+
 // Suppressed is the suppression that holds back a finding's alerts, "" for none. Where
 // that cannot be looked up the finding says so.
 func (g *Guard) Suppressed(ctx context.Context, f detect.Finding) (_ detect.Finding, suppression string, err error) {
@@ -297,7 +306,7 @@ func (g *Guard) raise(ctx context.Context, ev event, of *alert.Incident) (Result
 			}
 			if throttled {
 				res.Disposition = RolledUp
-				return res, g.count(ctx, &d.claim, nil, true, time.Time{})
+				return res, g.fold(ctx, &d)
 			}
 		}
 		a := g.alertOf(&d)
@@ -317,7 +326,7 @@ func (g *Guard) raise(ctx context.Context, ev event, of *alert.Incident) (Result
 		return res, unlisted
 	case fold:
 		res.Disposition = RolledUp
-		return res, g.count(ctx, &d.claim, d.of, true, time.Time{})
+		return res, g.fold(ctx, &d)
 	case noted:
 		res.Disposition = Counted
 	case withhold:
@@ -325,7 +334,7 @@ func (g *Guard) raise(ctx context.Context, ev event, of *alert.Incident) (Result
 	case duplicate:
 		res.Disposition = Duplicate
 		if d.claim.Group != "" { // who folded it may have died before it was counted
-			return res, g.count(ctx, &d.claim, nil, false, time.Time{})
+			return res, g.fold(ctx, &d)
 		}
 		if d.claim.IncidentPending {
 			return res, g.attachLate(ctx, &d)

@@ -117,6 +117,9 @@ type Groups interface {
 	// called and by how many at the same time: it waits for no other call. It is
 	// false where the batch is sealed and does not have it.
 	Count(ctx context.Context, group string, batch int, claim string) (counted bool, err error)
+	// Counted looks for the claim of an event in the batches from a number up to, and not
+	// including, another, which are all sealed. One that expired has none.
+	Counted(ctx context.Context, group string, from, to int, claim string) (batch int, found bool, err error)
 	// Seal ends a batch and returns the claims in it, in order. It takes no more, so
 	// that to seal it again returns the same.
 	Seal(ctx context.Context, group string, batch int) (claims []string, err error)

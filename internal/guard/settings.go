@@ -3,6 +3,7 @@ package guard
 import (
 	"time"
 
+	"rootguard/internal/attempts"
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/detect"
 )
@@ -88,4 +89,12 @@ func bursts() map[detect.ID]int {
 		}
 	}
 	return of
+}
+
+// span is how long the window of a finding's groups is.
+func (s *Settings) span(id detect.ID) time.Duration {
+	if id == detect.RootSigninSpraying {
+		return attempts.SprayTime
+	}
+	return s.DedupWindow
 }

@@ -79,18 +79,25 @@ func TestUnsent(t *testing.T) {
 		gr     Group
 		unsent bool
 		since  time.Time
+		from   int // a batch that it had before the event came
 		oldest int
 	}{
-		{"nothing", Group{Until: at(15), Batches: 2, Sent: 2}, false, at(15), 0},
-		{"a batch, due later than it was opened", Group{Until: at(15), Since: at(3), Batches: 1}, true, at(15), 0},
-		{"a batch of an event that came late", Group{Until: at(15), Since: at(40), Batches: 1}, true, at(40), 0},
-		{"what version 1 holds", Group{Until: at(15), Pending: Held{Count: 1, Since: at(20)}}, true, at(20), 0},
-		{"what version 1 was sending", Group{Until: at(15), Since: at(5), Pending: Held{Count: 1, Since: at(20)}, Sending: &Held{Since: at(18)}}, true, at(18), 0},
-		{"a collection", Group{First: 100, Batches: 150, Sent: 150}, false, time.Time{}, 100},
-		{"a collection that goes on for years", Group{First: 100, Batches: 151, Sent: 150}, true, time.Time{}, 101},
+		{"nothing", Group{Until: at(15), Batches: 2, Sent: 2}, false, at(15), 0, 0},
+		{"a batch, due later than it was opened", Group{Until: at(15), Since: at(3), Batches: 1}, true, at(15), 0, 0},
+		{"a batch of an event that came late", Group{Until: at(15), Since: at(40), Batches: 1}, true, at(40), 0, 0},
+		{"what version 1 holds", Group{Until: at(15), Pending: Held{Count: 1, Since: at(20)}}, true, at(20), 0, 0},
+		{"what version 1 was sending", Group{Until: at(15), Since: at(5), Pending: Held{Count: 1, Since: at(20)}, Sending: &Held{Since: at(18)}}, true, at(18), 0, 0},
+		{"many batches", Group{Batches: 100, Sent: 100}, false, time.Time{}, 0, 0},
+		{"a collection", Group{First: 100, Batches: 150, Sent: 150}, false, time.Time{}, 0, 100},
+		{"a collection that goes on for years", Group{First: 100, Batches: 151, Sent: 150}, true, time.Time{}, 0, 101},
+		{"one of which a batch is known", Group{First: 100, Batches: 190, Sent: 190}, false, time.Time{}, 120, 120},
+		{"one of which the latest is known", Group{First: 100, Batches: 151, Sent: 150}, true, time.Time{}, 150, 150},
+		{"one that expired and began again", Group{First: 200, Batches: 201, Sent: 200}, true, time.Time{}, 150, 200},
+		{"one of which more is known than there is", Group{First: 100, Batches: 110, Sent: 109}, true, time.Time{}, 150, 109},
 	} {
-		if tt.gr.Unsent() != tt.unsent || !tt.gr.UnsentSince().Equal(tt.since) || tt.gr.oldest() != tt.oldest {
-			t.Errorf("%s: unsent %v since %v, from batch %d, want %v since %v, from batch %d", tt.name, tt.gr.Unsent(), tt.gr.UnsentSince(), tt.gr.oldest(), tt.unsent, tt.since, tt.oldest)
+		if tt.gr.Unsent() != tt.unsent || !tt.gr.UnsentSince().Equal(tt.since) || tt.gr.oldest(tt.from) != tt.oldest {
+			t.Errorf("%s: unsent %v since %v, from batch %d, want %v since %v, from batch %d", tt.name, tt.gr.Unsent(), tt.gr.UnsentSince(),
+				tt.gr.oldest(tt.from), tt.unsent, tt.since, tt.oldest)
 		}
 	}
 }

@@ -310,6 +310,9 @@ func Ledger(t *testing.T, newLedger func(t *testing.T) guard.Ledger) {
 		if _, err := l.Count(ctx, "a/s/g", 0, "a/1"); !errors.Is(err, context.Canceled) {
 			t.Errorf("Count: %v, want context.Canceled", err)
 		}
+		if _, _, err := l.Counted(ctx, "a/s/g", 0, 1, "a/1"); !errors.Is(err, context.Canceled) {
+			t.Errorf("Counted: %v, want context.Canceled", err)
+		}
 		if _, err := l.Seal(ctx, "a/s/g", 0); !errors.Is(err, context.Canceled) {
 			t.Errorf("Seal: %v, want context.Canceled", err)
 		}
@@ -363,6 +366,34 @@ func testBatches(t *testing.T, l guard.Ledger) {
 	seal("a/s/f/1", 1, "a/3", "a/6")
 	seal("a/s/f/1", 2)
 	count("a/s/f/1", 2, "a/7", false)
+	seal("a/s/f/3", 3)
+	for _, tt := range []struct {
+		group    string
+		from, to int
+		claim    string
+		want     int // -1: none
+	}{
+		{"a/s/f/1", 0, 3, "a/1", 0},
+		{"a/s/f/1", 0, 1, "a/1", 0},
+		{"a/s/f/1", 0, 3, long, 0},
+		{"a/s/f/1", 0, 3, "a/6", 1},
+		{"a/s/f/1", 1, 2, "a/6", 1},
+		{"a/s/f/1", 0, 1, "a/6", -1},
+		{"a/s/f/1", 2, 3, "a/6", -1},
+		{"a/s/f/1", 1, 1, "a/6", -1},
+		{"a/s/f/1", 0, 3, "a/7", -1},
+		{"a/s/f/1", 0, 3, "a/4", -1}, // of another group
+		{"a/s/f/3", 0, 4, "a/1", -1}, // of batches that are not there
+		{"a/s/f/3", 0, 300, "a/1", -1},
+	} {
+		batch, found, err := l.Counted(t.Context(), tt.group, tt.from, tt.to, tt.claim)
+		if err != nil || found != (tt.want >= 0) || found && batch != tt.want {
+			t.Errorf("%q in batches %d to %d of %q: %d, %v, %v, want %d", tt.claim, tt.from, tt.to, tt.group, batch, found, err, tt.want)
+		}
+	}
+	if counted, err := l.Count(t.Context(), "a/s/f/3", 0, "a/1"); err != nil || !counted { // looking for it made none
+		t.Errorf("counting in a batch that was looked into: %v, %v", counted, err)
+	}
 	seal("a/s/f/10", 0, "a/4")
 	seal("a/s/f", 0, "a/5")
 }

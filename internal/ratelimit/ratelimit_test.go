@@ -211,6 +211,18 @@ func (l *ledger) Count(_ context.Context, group string, number int, claim string
 	return l.batches[key][claim], nil
 }
 
+func (l *ledger) Counted(_ context.Context, group string, from, to int, claim string) (number int, found bool, err error) {
+	time.Sleep(l.latency)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for number = from; number < to; number++ {
+		if l.batches[fmt.Sprint(group, " ", number)][claim] {
+			return number, true, nil
+		}
+	}
+	return 0, false, nil
+}
+
 func (l *ledger) Seal(_ context.Context, group string, number int) ([]string, error) {
 	time.Sleep(l.latency)
 	l.mu.Lock()

@@ -96,6 +96,27 @@ func (s *Store) Count(ctx context.Context, group string, batch int, claim string
 	return true, nil
 }
 
+// Counted is guard.Groups'. It reads with strong consistency.
+func (s *Store) Counted(ctx context.Context, group string, from, to int, claim string) (batch int, found bool, err error) {
+	var keys []key
+	numbers := map[key]int{}
+	for batch = from; batch < to; batch++ {
+		k := batchRow(group, batch, partOf(claim))
+		keys = append(keys, k)
+		numbers[k] = batch
+	}
+	rows, err := s.read(ctx, keys...)
+	if err != nil {
+		return 0, false, fmt.Errorf("looking for claim %s: %w", claim, err)
+	}
+	for k := range rows {
+		if slices.Contains(rows[k].events, claim) {
+			return numbers[k], true, nil
+		}
+	}
+	return 0, false, nil
+}
+
 // Seal is guard.Groups'.
 func (s *Store) Seal(ctx context.Context, group string, batch int) ([]string, error) {
 	var parts [batchParts][]string

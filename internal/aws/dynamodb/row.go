@@ -40,6 +40,7 @@ type row struct {
 	expires int64  // epoch seconds; 0: never
 	shard   string // "": not in the index
 	due     string
+	events  []string // of a part of a batch, as it is read
 }
 
 // rowOf encodes a value. Its version is new.
@@ -98,6 +99,9 @@ func rowFrom(item map[string]types.AttributeValue) row {
 		key:     key{textOf(item[config.TablePartitionKey]), textOf(item[config.TableSortKey])},
 		doc:     textOf(item[docAttribute]),
 		version: textOf(item[versionAttribute]),
+	}
+	if set, ok := item[eventsAttribute].(*types.AttributeValueMemberSS); ok {
+		r.events = set.Value
 	}
 	if n, ok := item[config.TableTTL].(*types.AttributeValueMemberN); ok {
 		if at, err := strconv.ParseFloat(n.Value, 64); err == nil && at > 0 && at < math.MaxInt64 {
@@ -177,7 +181,8 @@ func (s *Store) readBatch(ctx context.Context, keys []key, into map[key]row) err
 		want[i] = k.attributes()
 	}
 	ask := map[string]types.KeysAndAttributes{s.table: {Keys: want, ConsistentRead: ptr(true)}}
-	for attempt := 1; ; attempt++ {
+	left := len(want)
+	for attempt := 1; ; attempt++ { // those in which nothing is read
 		out, err := s.client.BatchGetItem(ctx, &sdk.BatchGetItemInput{RequestItems: ask})
 		if err != nil {
 			return classed("reading "+keys[0].sk, err)
@@ -188,6 +193,9 @@ func (s *Store) readBatch(ctx context.Context, keys []key, into map[key]row) err
 		}
 		if ask = out.UnprocessedKeys; len(ask) == 0 {
 			return nil
+		}
+		if n := len(ask[s.table].Keys); n < left {
+			left, attempt = n, 1
 		}
 		if attempt == attempts {
 			return fmt.Errorf("reading %s: DynamoDB left keys unread %d times", keys[0].sk, attempts)

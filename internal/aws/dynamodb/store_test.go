@@ -594,6 +594,7 @@ func TestRequests(t *testing.T) {
 			return s.UpdateGroup(t.Context(), "a/s/f/1", func(guard.Group) guard.Group { return guard.Group{} })
 		}, map[string]int{"BatchGetItem": 1}},
 		{"its count", func() error { _, err := s.Count(t.Context(), "a/s/f/1", 0, "a/2"); return err }, map[string]int{"UpdateItem": 1}},
+		{"a look for it in 50 batches", func() error { _, _, err := s.Counted(t.Context(), "a/s/f/1", 0, 50, "a/2"); return err }, map[string]int{"BatchGetItem": 1}},
 		{"whether it was announced", func() error { _, err := s.Entries(t.Context(), "a", t0.Add(-announcement.Max), t0); return err }, map[string]int{"Query": 1}},
 		{"the first alert of an incident", func() error {
 			return update(t, s, func([]incident.Incident) incident.Incident { return anIncident(t0) })
