@@ -12,9 +12,10 @@
 //	aws/cloudformation  collection  ending  quarantine  ratelimit  redrive  rootsession
 //	aws/accessanalyzer  aws/budgets  aws/ec2  aws/s3control  guard
 //	attempts  aws/eventhistory  aws/securityhub  daytwo  digest
-//	accountfacts  alert  aws/s3  drill  eventrules  evidence  repeats
-//	bootstrap  credentialreport  deploy  detect  eventpattern  replay  worker
-//	aws/awsenv  aws/sdkcall  cloudtrail  deploy/assets  failure  keys  lazyre  partition  version
+//	accountfacts  alert  drill  eventrules  evidence  repeats
+//	aws/s3  bootstrap  credentialreport  detect  eventpattern  replay
+//	cloudtrail  deploy  worker
+//	aws/awsenv  aws/sdkcall  deploy/assets  failure  gunzip  keys  lazyre  partition  version
 //
 // cloudtrail, partition, eventpattern, eventrules, credentialreport, detect, bootstrap,
 // alert and digest are pure: no SDK, no clock, no files, no logger, so every decision can be

@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/klauspost/compress/gzip"
+	"rootguard/internal/gunzip"
 )
 
 // MaxRecord is the most bytes of JSON a Reader takes for one record, many times
@@ -124,7 +124,7 @@ type Reader struct {
 	stats  Stats
 
 	buffered *bufio.Reader
-	unzip    *gzip.Reader
+	unzip    *gunzip.Reader
 	src      io.Reader // one of the two
 	srcErr   error     // what src ended with
 

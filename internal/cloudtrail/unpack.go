@@ -8,8 +8,9 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+
+	"rootguard/internal/gunzip"
 )
 
 const (
@@ -35,7 +36,7 @@ func (r *Reader) start() {
 	if magic, _ := r.buffered.Peek(2); string(magic) == gzipMagic {
 		var err error
 		if r.unzip == nil {
-			r.unzip, err = gzip.NewReader(r.buffered)
+			r.unzip, err = gunzip.NewReader(r.buffered)
 		} else {
 			err = r.unzip.Reset(r.buffered)
 		}
@@ -127,7 +128,7 @@ func unpacker(b []byte) func(io.Reader) (io.Reader, error) {
 	case bytes.HasPrefix(b, []byte(gzipMagic)):
 		return func(src io.Reader) (io.Reader, error) {
 			in := &counted{src: src}
-			unzip, err := gzip.NewReader(in)
+			unzip, err := gunzip.NewReader(in)
 			if err != nil {
 				return nil, fmt.Errorf("reading gzip header: %w", noEOF(err))
 			}
