@@ -2,6 +2,7 @@ package incident_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -222,6 +223,55 @@ func TestWrittenIsBounded(t *testing.T) {
 		s.MustRenotify(t, incident.Renotified{})
 		if in := s.Only(t); in.Ack == nil || in.Ack.By != tt.wantBy || in.Ack.Note != tt.wantNote || in.Ack.Actor.Name != tt.wantBy || !in.Ack.At.Equal(s.Clock.Now()) {
 			t.Errorf("%q, %q is taken as %+v", tt.by, tt.note, in.Ack)
+		}
+	}
+}
+
+// usersAlert is an alert about users of the account, of whom those that begin with a
+// hyphen are resolved.
+func usersAlert(id string, users ...string) alert.Alert {
+	a := alert.Alert{ID: id, Kind: alert.Summarized, Summary: &alert.Summary{AccountCount: 1, FindingCount: len(users)}}
+	of := alert.SummaryAccount{Account: wiretest.Account}
+	var all []detect.Finding
+	for _, user := range users {
+		name, resolved := strings.CutPrefix(user, "-")
+		stage := alert.StageReminder
+		if resolved {
+			stage = alert.StageResolved
+		}
+		it, finding := withoutMFA(wiretest.Account, name, stage, wiretest.T0)
+		of.Findings = append(of.Findings, it)
+		all = append(all, finding)
+	}
+	a.Summary.Accounts = []alert.SummaryAccount{of}
+	a.Finding = detect.Summed("users/"+id, all)
+	return a
+}
+
+// TestUsersAlertAgain: an alert that one receiver has late changes nothing of what came
+// since.
+func TestUsersAlertAgain(t *testing.T) {
+	for name, tt := range map[string]struct {
+		alerts []alert.Alert
+		users  []string
+		over   bool
+	}{
+		"one of two is resolved":           {[]alert.Alert{usersAlert("1", "x", "y"), usersAlert("2", "-x")}, []string{"y"}, false},
+		"and both are reported again":      {[]alert.Alert{usersAlert("1", "x", "y"), usersAlert("2", "-x"), usersAlert("1", "x", "y")}, []string{"y"}, false},
+		"and the other is resolved":        {[]alert.Alert{usersAlert("1", "x", "y"), usersAlert("2", "-x"), usersAlert("1", "x", "y"), usersAlert("3", "-y")}, nil, true},
+		"all that is over, again":          {[]alert.Alert{usersAlert("1", "x"), usersAlert("2", "-x"), usersAlert("1", "x")}, nil, true},
+		"resolved, reported, and resolved": {[]alert.Alert{usersAlert("1", "x", "y"), usersAlert("2", "-x"), usersAlert("3", "x"), usersAlert("2", "-x")}, []string{"x", "y"}, false},
+		"resolved in the same":             {[]alert.Alert{usersAlert("1", "x", "y", "-x")}, []string{"y"}, false},
+	} {
+		store, _, said := entered(t, tt.alerts...)
+		in := store.All()[0]
+		if slices.Sort(in.Users); !slices.Equal(in.Users, tt.users) || (in.Ack != nil) != tt.over {
+			t.Errorf("%s: about %q, over %v, want %q, %v", name, in.Users, in.Ack != nil, tt.users, tt.over)
+		}
+		for i, a := range tt.alerts {
+			if a.Summary.AckFlags != "--region us-east-1" || said[i] == nil || said[i].ID != in.ID {
+				t.Errorf("%s: alert %d is acknowledged with %q, and is of %+v", name, i, a.Summary.AckFlags, said[i])
+			}
 		}
 	}
 }

@@ -325,9 +325,7 @@ func (s *Settings) count(in *Incident, a *alert.Alert, now time.Time) bool {
 	if slices.Contains(in.Alerts, a.ID) {
 		return false
 	}
-	if in.Alerts = append(in.Alerts, a.ID); len(in.Alerts) > keptAlerts {
-		in.Alerts = slices.Delete(in.Alerts, 0, len(in.Alerts)-keptAlerts)
-	}
+	in.list(a)
 	if in.Events == 0 {
 		in.Finding, in.Opened = a.Finding, now
 	}
@@ -357,6 +355,13 @@ func (s *Settings) count(in *Incident, a *alert.Alert, now time.Time) bool {
 		in.Due = now.Add(s.Resend[0])
 	}
 	return true
+}
+
+// list notes that an alert is in an incident.
+func (in *Incident) list(a *alert.Alert) {
+	if in.Alerts = append(in.Alerts, a.ID); len(in.Alerts) > keptAlerts {
+		in.Alerts = slices.Delete(in.Alerts, 0, len(in.Alerts)-keptAlerts)
+	}
 }
 
 // resolve notes that what the incident is about is over, in place of a person.

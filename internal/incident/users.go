@@ -64,29 +64,32 @@ func (s *Settings) attachUsers(in *Incident, a *alert.Alert, now time.Time) (cha
 	for i := range in.Users {
 		in.Users[i] = listedAs(in.Users[i]) // the version before listed them as they are
 	}
-	if in.Events == 0 && len(added) == 0 {
+	switch {
+	case in.Events == 0 && len(added) == 0:
 		return false // nothing critical was reported
+	case slices.Contains(in.Alerts, a.ID):
+		return false // what one receiver has late may be over
 	}
-	if len(added) > 0 && in.Ack != nil && in.Ack.By == resolvedBy && !slices.Contains(in.Alerts, a.ID) {
+	if len(added) > 0 && in.Ack != nil && in.Ack.By == resolvedBy {
 		in.Acks = append(in.Acks, *in.Ack)
 		in.Acks = in.Acks[max(0, len(in.Acks)-keptAcks):]
 		in.Ack, in.Reopened, in.Events, in.First, in.Last, in.Users = nil, nil, 0, time.Time{}, time.Time{}, nil
 	}
 	for _, user := range added {
 		if !slices.Contains(in.Users, user) {
-			in.Users, changed = append(in.Users, user), true
+			in.Users = append(in.Users, user)
 		}
 	}
-	if n := len(in.Users); len(removed) > 0 {
-		in.Users = slices.DeleteFunc(in.Users, func(user string) bool { return slices.Contains(removed, user) })
-		changed = changed || len(in.Users) != n
-	}
+	n := len(in.Users)
+	in.Users = slices.DeleteFunc(in.Users, func(user string) bool { return slices.Contains(removed, user) })
 	switch {
 	case len(added) > 0:
-		return s.count(in, a, now) || changed
-	case changed && len(in.Users) == 0:
-		return in.resolve(&a.Finding, now) || changed
-	default:
-		return changed
+		return s.count(in, a, now)
+	case len(in.Users) == n:
+		return false
+	case len(in.Users) == 0:
+		in.resolve(&a.Finding, now)
 	}
+	in.list(a)
+	return true
 }
