@@ -26,6 +26,13 @@ type held struct {
 	ledger      *fake.Ledger
 	suppression string
 	err         error
+	from        []int // of each Count
+}
+
+// Count notes from where a notice is looked for.
+func (h *held) Count(ctx context.Context, c *guard.Claim, of *detect.Finding, from int, at time.Time) (int, error) {
+	h.from = append(h.from, from)
+	return h.Guard.Count(ctx, c, of, from, at)
 }
 
 func (h *held) Suppressed(_ context.Context, f detect.Finding) (detect.Finding, string, error) {
@@ -361,25 +368,78 @@ func TestPausedCollect(t *testing.T) {
 	}
 }
 
-// TestLookingBack: the first notice after a mail is looked for in earlier ones, and those
-// that follow cost a claim, a look at their collection and a count.
+// TestLookingBack: the first notice after a mail is looked for in earlier ones, from the
+// latest that the process knows of, and those that follow cost a claim, a look at their
+// collection and a count. One that is collected again may be in any.
 func TestLookingBack(t *testing.T) {
 	h := newHeld(nil)
 	h.ledger.Script = &fake.Script{}
+	first := int(begin.Unix() / 60)
 	for i := range 3 {
 		h.collect(t, collection.RootNotices, guard.RolledUp, missing(hub, fmt.Sprintf("user-%d", i)))
 		h.sent(t, collection.RootNotices, false, 1)
 	}
-	for i, h := range []*held{h, h, h.another(), h, h} {
+	calls := func(of *held, want guard.Disposition, user string, looksBack bool, from int) {
+		t.Helper()
 		before := len(h.ledger.Script.Calls())
-		h.collect(t, collection.RootNotices, guard.RolledUp, missing(hub, fmt.Sprintf("later-%d", i)))
-		want := []string{"Ledger.Update", "Ledger.UpdateGroup", "Ledger.Count"}
-		if i == 0 || i == 2 {
-			want = []string{"Ledger.Update", "Ledger.UpdateGroup", "Ledger.Counted", "Ledger.Count"}
+		of.collect(t, collection.RootNotices, want, missing(hub, user))
+		wantCalls := []string{"Ledger.Update", "Ledger.UpdateGroup", "Ledger.Counted", "Ledger.Count"}
+		if !looksBack {
+			wantCalls = slices.Delete(wantCalls, 2, 3)
+		}
+		if got := h.ledger.Script.Calls()[before:]; !slices.Equal(got, wantCalls) || of.from[len(of.from)-1] != from {
+			t.Errorf("%s: %v from %d, want %v from %d", user, got, of.from[len(of.from)-1], wantCalls, from)
+		}
+	}
+	calls(h, guard.RolledUp, "a", true, first+2)
+	calls(h, guard.RolledUp, "b", false, first+3)
+	other := h.another()
+	calls(other, guard.RolledUp, "c", true, 0)
+	calls(other, guard.RolledUp, "d", false, first+3)
+	calls(other, guard.Duplicate, "a", true, 0)
+}
+
+// TestCallsOfAMail holds what one mail costs, and that what is kept of earlier ones is
+// bounded.
+func TestCallsOfAMail(t *testing.T) {
+	h := newHeld(nil)
+	h.ledger.Script = &fake.Script{}
+	for i := range 12 {
+		h.collect(t, collection.RootNotices, guard.RolledUp, missing(hub, fmt.Sprintf("user-%d", i)))
+		before := len(h.ledger.Script.Calls())
+		h.sent(t, collection.RootNotices, false, 1)
+		want := []string{
+			"Ledger.UpdateGroup",                          // is it due
+			"Ledger.Update", "Ledger.Seal", "Ledger.Read", // the batch
+			"Ledger.Update", "Ledger.Update", // the alert: claimed, and sent
+			"Ledger.Update", "Ledger.UpdateGroup", // the batch: sent
 		}
 		if got := h.ledger.Script.Calls()[before:]; !slices.Equal(got, want) {
-			t.Errorf("notice %d: %v, want %v", i, got, want)
+			t.Errorf("mail %d: %v, want %v", i, got, want)
 		}
+	}
+	if err := h.ledger.UpdateGroup(t.Context(), "collected/roots", func(gr guard.Group) guard.Group {
+		if len(gr.Published) != 5 {
+			t.Errorf("the times of %d mails are kept", len(gr.Published))
+		}
+		return guard.Group{}
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestMailAfterOneThatFailed: what failed is sent by the next run, without waiting for a
+// lease, also where it failed before any of it was sent.
+func TestMailAfterOneThatFailed(t *testing.T) {
+	for _, call := range []string{"Ledger.Seal", "Ledger.Read"} {
+		h := newHeld(nil)
+		h.ledger.Script = &fake.Script{}
+		h.collect(t, collection.RootNotices, guard.RolledUp, missing(hub, "a"))
+		h.ledger.Script.Fail(call, 1)
+		if n, err := h.Collector.Send(t.Context(), collection.RootNotices, h.clock.Now(), false); n != 0 || !errors.Is(err, fake.ErrFault) {
+			t.Errorf("%s fails: sent %d, %v", call, n, err)
+		}
+		h.sent(t, collection.RootNotices, false, 1)
 	}
 }
 
