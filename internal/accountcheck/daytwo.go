@@ -150,12 +150,12 @@ func (d *dayTwoRun) account(ctx context.Context, r Check, answers *daytwo.Answer
 		}
 	}
 	d.Unanswered += len(answers.Unanswered)
-	if reads > 0 && len(answers.Unanswered) == reads && r.Unanswered < dayTwoRetries {
+	if reads > 0 && len(answers.Unanswered) == reads && r.UnansweredChecks < dayTwoRetries {
 		now.noAnswer(d.at)
 		d.store(ctx, &r, now)
 		return
 	}
-	now.Unanswered, now.Done, now.Due = 0, d.at, nextCheck(r.Account, daily, d.at)
+	now.UnansweredChecks, now.Done, now.Due = 0, d.at, nextCheck(r.Account, daily, d.at)
 	if d.store(ctx, &r, now) {
 		d.Accounts++
 		d.Regressed += len(regressed)

@@ -123,12 +123,12 @@ func (c *discovery) members(ctx context.Context, now *Check) error {
 			return nil //nolint:nilerr // the time was too short for an answer
 		}
 		c.Refused = err.Error()
-		if now.Unanswered++; now.Unanswered < refusals {
+		if now.UnansweredChecks++; now.UnansweredChecks < refusals {
 			now.Cursor, now.Due = "", c.at.Add(firstRetry) // again: a token may have expired
 			c.over = true
 			return nil
 		}
-		now.Unanswered, now.Discovery.Refused, now.Cursor = 0, err.Error(), recordStage
+		now.UnansweredChecks, now.Discovery.Refused, now.Cursor = 0, err.Error(), recordStage
 		return nil
 	}
 	err = c.all(len(page), func(i int) error {
@@ -142,7 +142,7 @@ func (c *discovery) members(ctx context.Context, now *Check) error {
 	}
 	c.Accounts += len(page)
 	if now.Cursor = memberStage + next; next == "" {
-		now.Discovery.Complete, now.Cursor, now.Unanswered = true, recordStage, 0
+		now.Discovery.Complete, now.Cursor, now.UnansweredChecks = true, recordStage, 0
 	}
 	return nil
 }
@@ -232,7 +232,7 @@ func (c *discovery) known(ctx context.Context, account string, is *Discovery) (g
 		return gaps{}, nil
 	case r.Key == "":
 		return gaps{}, c.enroll(ctx, account, time.Time{})
-	case r.Unanswered >= accountfacts.AlertAfter:
+	case r.UnansweredChecks >= accountfacts.AlertAfter:
 		return gaps{unreachable: true}, nil
 	}
 	var of gaps
@@ -242,14 +242,14 @@ func (c *discovery) known(ctx context.Context, account string, is *Discovery) (g
 	if r, err = c.schedule.read(ctx, account, KindUsers); err != nil {
 		return of, err
 	}
-	of.unreachable = r.Unanswered >= accountfacts.AlertAfter
+	of.unreachable = r.UnansweredChecks >= accountfacts.AlertAfter
 	r, err = c.schedule.read(ctx, account, KindReport)
 	switch {
 	case err != nil:
 		return of, err
 	case r.Key == "": // of a version that had none
 		return of, c.enroll(ctx, account, time.Time{})
-	case r.Unanswered >= accountfacts.AlertAfter:
+	case r.UnansweredChecks >= accountfacts.AlertAfter:
 		of.noReport = r.Witness.Why
 	}
 	fresh := false // of a kind that no setting asked for until now
@@ -309,7 +309,7 @@ func (k *Checker) enroll(ctx context.Context, account string, atOnce bool, began
 					r.Due = at.Add(jitter(account, every))
 				}
 			}
-			other := kind == KindRoutes && r.Due.After(at) && r.Unanswered == 0 && r.Routed.Routes != routesID(k.settings.Routes)
+			other := kind == KindRoutes && r.Due.After(at) && r.UnansweredChecks == 0 && r.Routed.Routes != routesID(k.settings.Routes)
 			if other {
 				r.Due = at
 			}
@@ -342,7 +342,7 @@ func (c *discovery) drop(ctx context.Context, account string) error {
 	dropped := false
 	err := c.schedule.revise(ctx, account, KindRoot, func(r Check) (Check, bool) {
 		dropped = !r.Suspended
-		r.Due, r.Suspended, r.Unanswered, r.Root = time.Time{}, true, 0, Root{}
+		r.Due, r.Suspended, r.UnansweredChecks, r.Root = time.Time{}, true, 0, Root{}
 		r.QueueFailures, r.QueueError = 0, ""
 		return r, dropped
 	})
@@ -354,7 +354,7 @@ func (c *discovery) drop(ctx context.Context, account string) error {
 	}
 	err = c.schedule.revise(ctx, account, KindUsers, func(r Check) (Check, bool) {
 		was := r.Due
-		r.Due, r.Cursor, r.Unanswered = time.Time{}, "", 0
+		r.Due, r.Cursor, r.UnansweredChecks = time.Time{}, "", 0
 		return r, !was.IsZero()
 	})
 	if err != nil {
@@ -362,7 +362,7 @@ func (c *discovery) drop(ctx context.Context, account string) error {
 	}
 	err = c.schedule.revise(ctx, account, KindReport, func(r Check) (Check, bool) {
 		was := r.Due
-		r.Due, r.Unanswered, r.Witness = time.Time{}, 0, Witness{}
+		r.Due, r.UnansweredChecks, r.Witness = time.Time{}, 0, Witness{}
 		return r, !was.IsZero()
 	})
 	if err != nil {
@@ -371,7 +371,7 @@ func (c *discovery) drop(ctx context.Context, account string) error {
 	if len(c.settings.DayTwo) > 0 {
 		err = c.schedule.revise(ctx, account, KindDayTwo, func(r Check) (Check, bool) {
 			was := r.Due
-			r.Due, r.Unanswered, r.DayTwo = time.Time{}, 0, DayTwo{}
+			r.Due, r.UnansweredChecks, r.DayTwo = time.Time{}, 0, DayTwo{}
 			return r, !was.IsZero()
 		})
 	}
@@ -381,7 +381,7 @@ func (c *discovery) drop(ctx context.Context, account string) error {
 	// It stays in its routes: what its last records report is for those who had it.
 	return c.schedule.revise(ctx, account, KindRoutes, func(r Check) (Check, bool) {
 		was := r.Due
-		r.Due, r.Unanswered = time.Time{}, 0
+		r.Due, r.UnansweredChecks = time.Time{}, 0
 		return r, !was.IsZero()
 	})
 }

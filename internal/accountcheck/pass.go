@@ -38,8 +38,8 @@ func jitter(account string, every time.Duration) time.Duration {
 
 // noAnswer puts a check off that got no answer.
 func (r *Check) noAnswer(at time.Time) {
-	r.Unanswered++
-	r.Due = at.Add(worker.Unreachable().After(r.Key, r.Unanswered))
+	r.UnansweredChecks++
+	r.Due = at.Add(worker.Unreachable().After(r.Key, r.UnansweredChecks))
 }
 
 // checksPage is how many batches of checks are listed at a time.
@@ -84,7 +84,7 @@ func (r *pass) walk(ctx context.Context, kind Kind, batch int, do func(ctx conte
 		What: fmt.Sprintf("accounts due for %s", kind), At: r.at, Now: r.deps.Now, Backoff: worker.AfterFailure(),
 		Page: checksPage * batch, Batch: batch, Reserve: reserve,
 		Due: r.deps.Checks.Of(kind).Due,
-		Row: func(d *Check) (string, int) { return d.Key, max(d.Failures, d.Unanswered) },
+		Row: func(d *Check) (string, int) { return d.Key, max(d.Failures, d.UnansweredChecks) },
 		Do: func(ctx context.Context, _ int, due []Check) []worker.Result {
 			results := make([]worker.Result, len(due))
 			if r.halt {

@@ -184,10 +184,10 @@ func (w *reportRun) note(r *Check, a *rootReport) {
 	switch {
 	case a.failed != nil:
 		w.missing(r, a.failed)
-		x.Next = w.at.Add(worker.Unreachable().After(r.Key, r.Unanswered))
+		x.Next = w.at.Add(worker.Unreachable().After(r.Key, r.UnansweredChecks))
 	case !a.generated.IsZero():
 		w.Reports++
-		r.Unanswered, r.Done = 0, w.at
+		r.UnansweredChecks, r.Done = 0, w.at
 		x.Requested, x.Why = time.Time{}, ""
 		x.Generated = a.generated
 		// A minute later, since its age is by the clock of IAM.
@@ -211,7 +211,7 @@ func (w *reportRun) note(r *Check, a *rootReport) {
 
 // missing notes why there is no report.
 func (w *reportRun) missing(r *Check, why error) {
-	r.Unanswered++
+	r.UnansweredChecks++
 	r.Witness.Why = fmt.Sprintf("%.300s", strings.Join(strings.Fields(why.Error()), " "))
 	w.Unanswered++
 	if len(w.Unreachable) < namedAccounts {

@@ -135,7 +135,7 @@ func (p *rootRun) account(ctx context.Context, r Check, a *answer) {
 		}
 		return
 	}
-	now.Unanswered, now.Done = 0, p.at
+	now.UnansweredChecks, now.Done = 0, p.at
 	if p.store(ctx, &r, now) {
 		p.Checked++
 	}

@@ -156,7 +156,7 @@ const (
 // account was placed by other routes.
 func (k *Checker) routesChanged(ctx context.Context, hub string, at time.Time) error {
 	r, err := k.schedule.read(ctx, hub, KindRoutes)
-	if err != nil || r.Key != "" && (!r.Due.After(at) || r.Unanswered > 0 || r.Routed.Routes == routesID(k.settings.Routes)) {
+	if err != nil || r.Key != "" && (!r.Due.After(at) || r.UnansweredChecks > 0 || r.Routed.Routes == routesID(k.settings.Routes)) {
 		return err
 	}
 	return k.schedule.revise(ctx, hub, KindDiscovery, func(r Check) (Check, bool) {
@@ -214,7 +214,7 @@ func (r *routesRun) account(ctx context.Context, d *Check) {
 		r.store(ctx, d, now)
 		return
 	}
-	now.Routed.Routes, now.Unanswered, now.Done, now.Due = r.routes, 0, r.at, nextCheck(d.Account, daily, r.at)
+	now.Routed.Routes, now.UnansweredChecks, now.Done, now.Due = r.routes, 0, r.at, nextCheck(d.Account, daily, r.at)
 	if r.store(ctx, d, now) {
 		r.Accounts++
 	}
@@ -256,5 +256,5 @@ func (s Schedule) RoutesOf(ctx context.Context, account string) ([]string, error
 // unplaced reports whether an account's routes are not known for too long: there was no
 // answer, or not its turn.
 func unplaced(r *Check, at time.Time) bool {
-	return r.Unanswered >= accountfacts.AlertAfter || !r.Due.IsZero() && at.Sub(r.Due) > daily
+	return r.UnansweredChecks >= accountfacts.AlertAfter || !r.Due.IsZero() && at.Sub(r.Due) > daily
 }

@@ -45,14 +45,14 @@ const (
 
 // Check says when an account is to be checked, and how far that has come.
 type Check struct {
-	Key        string    `json:"key"` // "account/kind"
-	Account    string    `json:"account"`
-	Kind       Kind      `json:"kind"`
-	Due        time.Time `json:"due,omitzero"`         // zero: the account is not checked
-	Revision   int       `json:"revision"`             // of the row, which begins at 1
-	Unanswered int       `json:"unanswered,omitempty"` // checks in a row to which there was no answer
-	Failures   int       `json:"failures,omitempty"`   // attempts in a row that failed otherwise
-	Done       time.Time `json:"done,omitzero"`        // when it was last checked to the end
+	Key              string    `json:"key"` // "account/kind"
+	Account          string    `json:"account"`
+	Kind             Kind      `json:"kind"`
+	Due              time.Time `json:"due,omitzero"`         // zero: the account is not checked
+	Revision         int       `json:"revision"`             // of the row, which begins at 1
+	UnansweredChecks int       `json:"unanswered,omitempty"` // checks in a row to which there was no answer
+	Failures         int       `json:"failures,omitempty"`   // attempts in a row that failed otherwise
+	Done             time.Time `json:"done,omitzero"`        // when it was last checked to the end
 
 	// Cursor is how far a check that takes several runs has come, "" between two:
 	// the key of the last user checked, of KindFacts the part, or of a discovery of accounts see there.

@@ -119,8 +119,8 @@ func TestUnplacedTooLong(t *testing.T) {
 		want bool
 	}{
 		{Check{}, false},
-		{Check{Unanswered: 5, Due: nine}, false},
-		{Check{Unanswered: 6, Due: nine}, true},
+		{Check{UnansweredChecks: 5, Due: nine}, false},
+		{Check{UnansweredChecks: 6, Due: nine}, true},
 		{Check{Due: nine.Add(-daily)}, false},
 		{Check{Due: nine.Add(-daily - time.Second)}, true},
 	} {
@@ -333,7 +333,7 @@ func TestNote(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := reportRun{pass: pass{at: nine}}
-			r := Check{Key: account + "/witness", Account: account, Unanswered: tt.unanswered, Witness: tt.has}
+			r := Check{Key: account + "/witness", Account: account, UnansweredChecks: tt.unanswered, Witness: tt.has}
 			w.note(&r, &tt.answer)
 			tt.want.Next = nine.Add(tt.next)
 			if tt.next == 0 {
@@ -348,8 +348,8 @@ func TestNote(t *testing.T) {
 			} else if isRead {
 				unanswered = 0
 			}
-			if r.Unanswered != unanswered || r.Done.Equal(nine) != isRead || (w.Reports == 1) != isRead || (w.Unanswered == 1) != tt.missing || slices.Contains(w.Unreachable, account) != tt.missing {
-				t.Errorf("%d without an answer, done at %v: %+v", r.Unanswered, r.Done, w.ReportsChecked)
+			if r.UnansweredChecks != unanswered || r.Done.Equal(nine) != isRead || (w.Reports == 1) != isRead || (w.Unanswered == 1) != tt.missing || slices.Contains(w.Unreachable, account) != tt.missing {
+				t.Errorf("%d without an answer, done at %v: %+v", r.UnansweredChecks, r.Done, w.ReportsChecked)
 			}
 			if begun := tt.has.Requested.IsZero() && !tt.want.Requested.IsZero(); (w.Requested == 1) != begun {
 				t.Errorf("%d were asked for", w.Requested)

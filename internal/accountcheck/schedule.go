@@ -63,7 +63,7 @@ func (s Schedule) Discovered(ctx context.Context, hub string) (Discovery, error)
 // last check of each.
 func (s Schedule) Answers(ctx context.Context, account string) (bool, error) {
 	for _, kind := range []Kind{KindRoot, KindUsers} {
-		if r, err := s.read(ctx, account, kind); err != nil || r.Unanswered > 0 || r.Done.IsZero() {
+		if r, err := s.read(ctx, account, kind); err != nil || r.UnansweredChecks > 0 || r.Done.IsZero() {
 			return false, err
 		}
 	}

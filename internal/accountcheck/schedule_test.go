@@ -77,8 +77,8 @@ func TestAnswers(t *testing.T) {
 		"both were checked":             {accountcheck.Check{Done: done}, accountcheck.Check{Done: done}, true, false},
 		"root was not":                  {accountcheck.Check{}, accountcheck.Check{Done: done}, false, false},
 		"users were not":                {accountcheck.Check{Done: done}, accountcheck.Check{}, false, false},
-		"there was no answer of root":   {accountcheck.Check{Done: done, Unanswered: 1}, accountcheck.Check{Done: done}, false, false},
-		"there was no answer of users":  {accountcheck.Check{Done: done}, accountcheck.Check{Done: done, Unanswered: 1}, false, false},
+		"there was no answer of root":   {accountcheck.Check{Done: done, UnansweredChecks: 1}, accountcheck.Check{Done: done}, false, false},
+		"there was no answer of users":  {accountcheck.Check{Done: done}, accountcheck.Check{Done: done, UnansweredChecks: 1}, false, false},
 		"suspended, and checked before": {accountcheck.Check{Done: done, Suspended: true}, accountcheck.Check{Done: done}, true, true},
 	} {
 		script := &fake.Script{}

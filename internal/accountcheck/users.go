@@ -110,7 +110,7 @@ func (c *userRun) account(ctx context.Context, r Check) {
 	report, wait := c.report(ctx, &r)
 	if wait {
 		now := r
-		now.Unanswered = 0
+		now.UnansweredChecks = 0
 		now.Waited, now.Due = r.Waited+1, c.at.Add(reportPoll)
 		if c.store(ctx, &r, now) {
 			c.Waiting++
@@ -162,7 +162,7 @@ func (c *userRun) account(ctx context.Context, r Check) {
 			c.left -= asked
 		}
 		now := r
-		now.Unanswered = 0
+		now.UnansweredChecks = 0
 		now.Due = c.at // still, but behind those that have waited for longer
 		if len(todo) == 0 {
 			now.Cursor, now.Waited, now.Done, now.Due = "", 0, c.at, nextCheck(r.Account, daily, c.at)

@@ -15,7 +15,7 @@ import (
 func Deadlines(t *testing.T, newRows func(t *testing.T) worker.Rows[mfadeadline.Deadline]) {
 	t.Helper()
 	Rows(t, newRows, mfadeadline.Deadline{Key: "123456789012/eve", Account: "123456789012", User: "eve", Due: t0, Revision: 3,
-		Unanswered: 2, Failures: 4},
+		UnansweredChecks: 2, Failures: 4},
 		func(key string, due time.Time, revision int) mfadeadline.Deadline {
 			return mfadeadline.Deadline{Key: key, Due: due, Revision: revision}
 		}, func(d mfadeadline.Deadline) int { return d.Revision })
@@ -27,7 +27,7 @@ func Quarantines(t *testing.T, newQuarantines func(t *testing.T) quarantine.Rows
 	Rows(t, newQuarantines, quarantine.Quarantine{
 		Key: "123456789012/eve", Account: "123456789012", User: "eve", UserID: "AIDAEVE", State: quarantine.Releasing, Due: t0, Revision: 3,
 		Cycle: "c", Since: t0.Add(-time.Hour), Deadline: t0.Add(time.Hour), Effective: t0.Add(2 * time.Hour), Attached: true,
-		By: "ops", Why: "why", MFA: cloudtrail.Yes, ExemptUntil: t0.Add(3 * time.Hour), Unanswered: 2, Failures: 4,
+		By: "ops", Why: "why", MFA: cloudtrail.Yes, ExemptUntil: t0.Add(3 * time.Hour), UnansweredChecks: 2, Failures: 4,
 		Recent: map[string]time.Time{"123456789012/eve/c": t0.Add(-time.Minute)},
 	}, func(key string, due time.Time, revision int) quarantine.Quarantine {
 		return quarantine.Quarantine{Key: key, Due: due, Revision: revision}

@@ -50,7 +50,7 @@ func Checks(t *testing.T, newChecks func(t *testing.T) accountcheck.Checks) {
 	t.Helper()
 	one, none := 1, 0
 	full := accountcheck.Check{
-		Key: "123456789012/posture", Account: "123456789012", Kind: accountcheck.KindRoot, Due: t0, Revision: 3, Unanswered: 2, Failures: 4,
+		Key: "123456789012/posture", Account: "123456789012", Kind: accountcheck.KindRoot, Due: t0, Revision: 3, UnansweredChecks: 2, Failures: 4,
 		Done:   t0.Add(-time.Hour),
 		Cursor: "AIDAEVE", Listed: t0.Add(-2 * time.Hour), Suspended: true,
 		Root: accountcheck.Root{

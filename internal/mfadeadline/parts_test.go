@@ -74,7 +74,7 @@ func (p *parts) overdue(t *testing.T, n, unanswered int, change func(*mfadeadlin
 	due := wiretest.T0.Add(24 * time.Hour)
 	for i := range n {
 		user := fmt.Sprintf("user-%03d", i)
-		d := mfadeadline.Deadline{Key: wiretest.Account + "/" + user, Account: wiretest.Account, User: user, Due: due, Revision: 1, Unanswered: unanswered}
+		d := mfadeadline.Deadline{Key: wiretest.Account + "/" + user, Account: wiretest.Account, User: user, Due: due, Revision: 1, UnansweredChecks: unanswered}
 		if err := rows.Update(t.Context(), d.Key, func(mfadeadline.Deadline) mfadeadline.Deadline { return d }); err != nil {
 			t.Fatal(err)
 		}
@@ -140,7 +140,7 @@ func TestUserWithoutAnAnswer(t *testing.T) {
 				t.Errorf("%s: %q", p.raised[0].Title, p.raised[0].Detail)
 			}
 			row, err := rows.Get(t.Context(), wiretest.Account+"/user-000")
-			if err != nil || row.Unanswered != tt.unanswered || row.Due.IsZero() != tt.suspended || (row.Failures > 0) != (tt.refused != nil) {
+			if err != nil || row.UnansweredChecks != tt.unanswered || row.Due.IsZero() != tt.suspended || (row.Failures > 0) != (tt.refused != nil) {
 				t.Errorf("row: %+v, %v", row, err)
 			}
 		})

@@ -227,7 +227,7 @@ func (d *Deadlines) Sweep(ctx context.Context, live UserChecker, at time.Time) (
 		What: "users due", At: at, Now: d.deps.Now, Backoff: worker.AfterFailure(),
 		Page: sweepPage * d.settings.Batch, Batch: d.settings.Batch, Most: d.settings.Users, Reserve: reserve,
 		Due:    d.deps.Rows.Due,
-		Row:    func(d *Deadline) (string, int) { return d.Key, max(d.Failures, d.Unanswered) },
+		Row:    func(d *Deadline) (string, int) { return d.Key, max(d.Failures, d.UnansweredChecks) },
 		Do:     s.batch,
 		PutOff: s.putOff,
 	}
@@ -405,7 +405,7 @@ func (s *sweep) moveOn(ctx context.Context, l *deadlineCheck) {
 		if moved = d.Revision == l.Revision; !moved {
 			return Deadline{}
 		}
-		d.Due, d.Unanswered, d.Failures = l.next, l.Unanswered, 0
+		d.Due, d.UnansweredChecks, d.Failures = l.next, l.UnansweredChecks, 0
 		d.Revision++
 		return d
 	})
@@ -469,16 +469,16 @@ func (s *sweep) answered(ctx context.Context, a *accountChecks, checks []*userCh
 		case c.err == nil:
 			// What came after may be in the answer or not: its record will show.
 			said = append(said, bootstrap.LiveFactOf(a.account, s.at.Add(-consistencyDelay), c.answer))
-			l.Unanswered = 0
+			l.UnansweredChecks = 0
 		case closed:
 			l.next, l.done = time.Time{}, true // no one can sign in to it, and its users are found again should it be back
 		case errors.Is(c.err, errNoTime):
 			*l.result = worker.Result{Outcome: worker.Again}
 		default:
-			l.Unanswered++
-			l.next, l.done = s.at.Add(worker.Unreachable().After(l.Key, l.Unanswered)), true
+			l.UnansweredChecks++
+			l.next, l.done = s.at.Add(worker.Unreachable().After(l.Key, l.UnansweredChecks)), true
 			s.Unanswered++
-			if err := s.unanswered(ctx, c, l.Unanswered); err != nil {
+			if err := s.unanswered(ctx, c, l.UnansweredChecks); err != nil {
 				*l.result, l.done = guard.ResultOf(err), false
 			}
 		}

@@ -85,7 +85,7 @@ func checkUsers(ctx context.Context, live UserChecker, checks []*userCheck) {
 	}
 	order := slices.Clone(checks)
 	slices.SortStableFunc(order, func(a, b *userCheck) int {
-		return cmp.Or(cmp.Compare(a.due.Unanswered, b.due.Unanswered), cmp.Compare(turns[a], turns[b]))
+		return cmp.Or(cmp.Compare(a.due.UnansweredChecks, b.due.UnansweredChecks), cmp.Compare(turns[a], turns[b]))
 	})
 	part, cancel := context.WithTimeout(ctx, accountfacts.ChecksTimeout)
 	defer cancel()

@@ -112,17 +112,17 @@ type Quarantine struct {
 	Due      time.Time `json:"due,omitzero"` // when it is to be checked; zero: never
 	Revision int       `json:"revision"`     // of the row, which begins at 1
 
-	Cycle       string            `json:"cycle,omitempty"`    // shows one quarantine of the user from another
-	Since       time.Time         `json:"since,omitzero"`     // without MFA since
-	Deadline    time.Time         `json:"deadline,omitzero"`  // until when that was tolerated
-	Effective   time.Time         `json:"effective,omitzero"` // when the policy is to be attached, or was
-	Attached    bool              `json:"attached,omitempty"`
-	By          string            `json:"by,omitempty"`  // who released, "" of rootguard itself
-	Why         string            `json:"why,omitempty"` // of the release, or of Spared
-	MFA         cloudtrail.Answer `json:"mfa,omitempty"` // of the user, as of the release
-	ExemptUntil time.Time         `json:"exempt_until,omitzero"`
-	Unanswered  int               `json:"unanswered,omitempty"` // checks in a row in which IAM failed
-	Failures    int               `json:"failures,omitempty"`   // attempts in a row that failed otherwise
+	Cycle            string            `json:"cycle,omitempty"`    // shows one quarantine of the user from another
+	Since            time.Time         `json:"since,omitzero"`     // without MFA since
+	Deadline         time.Time         `json:"deadline,omitzero"`  // until when that was tolerated
+	Effective        time.Time         `json:"effective,omitzero"` // when the policy is to be attached, or was
+	Attached         bool              `json:"attached,omitempty"`
+	By               string            `json:"by,omitempty"`  // who released, "" of rootguard itself
+	Why              string            `json:"why,omitempty"` // of the release, or of Spared
+	MFA              cloudtrail.Answer `json:"mfa,omitempty"` // of the user, as of the release
+	ExemptUntil      time.Time         `json:"exempt_until,omitzero"`
+	UnansweredChecks int               `json:"unanswered,omitempty"` // checks in a row in which IAM failed
+	Failures         int               `json:"failures,omitempty"`   // attempts in a row that failed otherwise
 
 	// Recent is of the one row, with the key "limit", that counts quarantined users:
 	// when each was, by row and cycle. Its Since is when the limit was last reported.
@@ -196,7 +196,7 @@ func Release(ctx context.Context, rows Rows, account, user, by, why string, at, 
 			return Quarantine{}
 		}
 		q.State, q.By, q.Why, q.MFA, q.ExemptUntil = Releasing, by, why, cloudtrail.Unknown, until
-		q.Due, q.Unanswered = at.Truncate(time.Second), 0 // a schedule's time has no parts of a second
+		q.Due, q.UnansweredChecks = at.Truncate(time.Second), 0 // a schedule's time has no parts of a second
 		q.Revision++
 		return q
 	})
@@ -325,7 +325,7 @@ func (w *Worker) Quarantine(ctx context.Context, live UserChecker, policy Policy
 		What: "users to quarantine", At: at, Now: w.deps.Now, Backoff: worker.AfterFailure(),
 		Page: batch, Batch: batch, Reserve: quarantineReserve,
 		Due:    w.deps.Rows.Due,
-		Row:    func(row *Quarantine) (string, int) { return row.Key, max(row.Failures, row.Unanswered) },
+		Row:    func(row *Quarantine) (string, int) { return row.Key, max(row.Failures, row.UnansweredChecks) },
 		Do:     q.batch,
 		PutOff: q.putOff,
 	}
@@ -466,11 +466,11 @@ func (q *run) postpone(ctx context.Context, row Quarantine, failed error) error 
 	if err := ctx.Err(); err != nil {
 		return failed // it is due for the next run
 	}
-	row.Due = q.at.Add(worker.Unreachable().After(row.Key, row.Unanswered+1))
-	row.Unanswered++
+	row.Due = q.at.Add(worker.Unreachable().After(row.Key, row.UnansweredChecks+1))
+	row.UnansweredChecks++
 	q.count(&q.Unanswered)
-	if row.Unanswered >= accountfacts.AlertAfter {
-		what := fmt.Sprintf("User %s cannot be checked, quarantined or released, %d times in a row: %v", row.User, row.Unanswered, failed)
+	if row.UnansweredChecks >= accountfacts.AlertAfter {
+		what := fmt.Sprintf("User %s cannot be checked, quarantined or released, %d times in a row: %v", row.User, row.UnansweredChecks, failed)
 		if _, err := q.deps.Guard.Raise(ctx, detect.Unhealthy(row.Account, "", "quarantine of "+row.User, what, q.at)); err != nil {
 			return err
 		}
@@ -499,7 +499,7 @@ func (q *run) judge(ctx context.Context, row Quarantine, u *bootstrap.UserStatus
 		return q.postpone(ctx, row, err)
 	}
 	switch {
-	case live.Gone && (row.State == Active || row.State == Attaching) && u != nil && row.Unanswered < accountfacts.AlertAfter:
+	case live.Gone && (row.State == Active || row.State == Attaching) && u != nil && row.UnansweredChecks < accountfacts.AlertAfter:
 		return q.postpone(ctx, row, errUserWentAway)
 	case live.Gone:
 		return q.end(ctx, row, "The user does not exist any more", cloudtrail.Unknown)
@@ -528,7 +528,7 @@ func (q *run) judge(ctx context.Context, row Quarantine, u *bootstrap.UserStatus
 		return q.store(ctx, row.Revision, row)
 	case mode == On && row.State == Announced && !q.at.After(row.Effective.Add(announcementExpiry)):
 		if q.at.Before(row.Effective) {
-			row.Due, row.Unanswered = row.Effective, 0
+			row.Due, row.UnansweredChecks = row.Effective, 0
 			return q.store(ctx, row.Revision, row)
 		}
 		return q.attach(ctx, row, u)
@@ -586,7 +586,7 @@ func (q *run) would(ctx context.Context, row Quarantine) error {
 	if err := q.alert(ctx, &row, detect.QuarantineWould, &q.Would); err != nil {
 		return err
 	}
-	row.State, row.Due, row.Unanswered = Would, time.Time{}, 0
+	row.State, row.Due, row.UnansweredChecks = Would, time.Time{}, 0
 	return q.store(ctx, row.Revision, row)
 }
 
@@ -596,7 +596,7 @@ func (q *run) announce(ctx context.Context, row Quarantine) error {
 	if err := q.alert(ctx, &row, detect.QuarantineAnnounced, &q.Announced); err != nil {
 		return err
 	}
-	row.State, row.Due, row.Unanswered = Announced, row.Effective, 0
+	row.State, row.Due, row.UnansweredChecks = Announced, row.Effective, 0
 	return q.store(ctx, row.Revision, row)
 }
 
@@ -625,7 +625,7 @@ func (q *run) stay(ctx context.Context, row Quarantine) error {
 		row.ExemptUntil = q.at.Add(ReleaseFor)
 		return q.end(ctx, row, "The policy was taken off the user, and not by rootguard", cloudtrail.No)
 	}
-	row.Due, row.Unanswered = q.at.Add(recheckInterval), 0
+	row.Due, row.UnansweredChecks = q.at.Add(recheckInterval), 0
 	return q.store(ctx, row.Revision, row)
 }
 
@@ -637,7 +637,7 @@ func (q *run) end(ctx context.Context, row Quarantine, why string, mfa cloudtrai
 		row.State, row.Why, row.Due = "", "", time.Time{}
 		return q.store(ctx, was, row)
 	}
-	row.State, row.By, row.Why, row.MFA, row.Due, row.Unanswered = Releasing, "", why, mfa, q.at, 0
+	row.State, row.By, row.Why, row.MFA, row.Due, row.UnansweredChecks = Releasing, "", why, mfa, q.at, 0
 	return q.store(ctx, was, row) // and then it is due at once
 }
 
@@ -646,7 +646,7 @@ func (q *run) release(ctx context.Context, row Quarantine, u *bootstrap.UserStat
 	if err != nil {
 		return q.postpone(ctx, row, err)
 	}
-	if !was && row.Attached && u != nil && row.Unanswered < accountfacts.AlertAfter {
+	if !was && row.Attached && u != nil && row.UnansweredChecks < accountfacts.AlertAfter {
 		live, err := iam(ctx, func(ctx context.Context) (bootstrap.LiveFact, error) { return q.live.User(ctx, row.Account, row.User) })
 		if err == nil && live.Gone {
 			err = errUserWentAway
@@ -672,7 +672,7 @@ func (q *run) release(ctx context.Context, row Quarantine, u *bootstrap.UserStat
 	if res.Reported() {
 		q.count(&q.Released)
 	}
-	row.State, row.Attached, row.Due, row.Unanswered = Released, false, q.at.Add(verifyAfter), 0
+	row.State, row.Attached, row.Due, row.UnansweredChecks = Released, false, q.at.Add(verifyAfter), 0
 	return q.store(ctx, row.Revision, row)
 }
 
@@ -682,7 +682,7 @@ func (q *run) verify(ctx context.Context, row Quarantine) error {
 	if err != nil {
 		return q.postpone(ctx, row, err)
 	}
-	row.Due, row.Unanswered = time.Time{}, 0
+	row.Due, row.UnansweredChecks = time.Time{}, 0
 	if was {
 		row.Due = q.at.Add(verifyAfter)
 	}

@@ -67,8 +67,8 @@ func TestChecksOfAQuarantinedUser(t *testing.T) {
 	l.run(t, quarantine.Done{Announced: 1})
 	due := func(state quarantine.State, after time.Duration) {
 		t.Helper()
-		if q, want := l.row(t, "eve"), l.Clock.Now().Add(after); q.State != state || !q.Due.Equal(want) || q.Unanswered != 0 || q.Failures != 0 {
-			t.Errorf("%q due at %v, %d unanswered, %d failures, want %q at %v", q.State, q.Due, q.Unanswered, q.Failures, state, want)
+		if q, want := l.row(t, "eve"), l.Clock.Now().Add(after); q.State != state || !q.Due.Equal(want) || q.UnansweredChecks != 0 || q.Failures != 0 {
+			t.Errorf("%q due at %v, %d unanswered, %d failures, want %q at %v", q.State, q.Due, q.UnansweredChecks, q.Failures, state, want)
 		}
 	}
 	due(quarantine.Announced, 24*time.Hour)

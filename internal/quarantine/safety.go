@@ -106,7 +106,7 @@ func (q *run) spare(ctx context.Context, row Quarantine, why string) error {
 			q.count(&q.Spared)
 		}
 	}
-	row.State, row.Why, row.Due, row.Unanswered = Spared, why, q.at.Add(spareRecheck), 0
+	row.State, row.Why, row.Due, row.UnansweredChecks = Spared, why, q.at.Add(spareRecheck), 0
 	return q.store(ctx, row.Revision, row)
 }
 
@@ -239,6 +239,6 @@ func (q *run) attach(ctx context.Context, row Quarantine, u *bootstrap.UserStatu
 	if err := q.alert(ctx, &row, detect.QuarantineDone, &q.Attached); err != nil {
 		return err
 	}
-	row.State, row.Attached, row.Due, row.Unanswered = Active, true, q.at.Add(recheckInterval), 0
+	row.State, row.Attached, row.Due, row.UnansweredChecks = Active, true, q.at.Add(recheckInterval), 0
 	return q.store(ctx, row.Revision, row)
 }
