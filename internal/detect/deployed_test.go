@@ -191,7 +191,7 @@ func TestAccountOf(t *testing.T) {
 
 func TestInWords(t *testing.T) {
 	for d, want := range map[time.Duration]string{
-		time.Hour: "an hour", 2 * time.Hour: "120 minutes", time.Minute: "1 minutes", 90 * time.Second: "1m30s", 0: "0s", -time.Minute: "-1m0s",
+		time.Hour: "an hour", 2 * time.Hour: "120 minutes", time.Minute: "a minute", 2 * time.Minute: "2 minutes", 90 * time.Second: "1m30s", 0: "0s", -time.Minute: "-1m0s",
 	} {
 		if got := inWords(d); got != want {
 			t.Errorf("%s: %q, want %q", d, got, want)

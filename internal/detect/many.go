@@ -58,6 +58,8 @@ func inWords(d time.Duration) string {
 	switch {
 	case d == time.Hour:
 		return "an hour"
+	case d == time.Minute:
+		return "a minute"
 	case d > 0 && d%time.Minute == 0:
 		return fmt.Sprintf("%d minutes", int(d/time.Minute))
 	default:
