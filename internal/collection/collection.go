@@ -101,7 +101,9 @@ func (k *Collector) Collect(ctx context.Context, of Name, n guard.Notice) (guard
 		from = 0
 	}
 	batch, err := k.guard.Count(ctx, &claim, nil, from, n.At)
-	k.counted(of, batch)
+	if err == nil {
+		k.counted(of, batch)
+	}
 	return res, errors.Join(err, later)
 }
 

@@ -123,8 +123,8 @@ func (g *Guard) fold(ctx context.Context, d *decision) error {
 // paused, another may have counted it and sent its batch and others.
 //
 // of is the finding that the event repeats, nil where that is not known. from is a batch
-// that the group had before the claim was folded, so that the event is in none before
-// it; 0 where none is known. at is as of when it is counted, where that is later than
+// that the group had before the claim was folded, as this returned it for another event,
+// so that the event is in none before it; 0 where none is known. at is as of when it is counted, where that is later than
 // the clock.
 func (g *Guard) Count(ctx context.Context, c *Claim, of *detect.Finding, from int, at time.Time) (batch int, err error) {
 	sealed := 0 // batches that take no more
