@@ -31,6 +31,7 @@ type Incidents struct {
 
 	mu      sync.Mutex
 	all     table[incident.Incident]
+	stored  int                         // how often a row was stored
 	written map[string]incident.Written // by incident
 	version map[string]int              // of the row of each
 }
@@ -101,8 +102,18 @@ func (s *Incidents) UpdateIncidents(ctx context.Context, account string, from, t
 			decide(found())
 		}
 		in := decide(found())
+		if in.Key != "" {
+			s.stored++
+		}
 		return s.all.put(in.Key, in)
 	})
+}
+
+// Stored is how often a row was stored.
+func (s *Incidents) Stored() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stored
 }
 
 // rows are the incidents that are wanted, by Start.

@@ -275,3 +275,52 @@ func TestUsersAlertAgain(t *testing.T) {
 		}
 	}
 }
+
+// TestUsersIncidentNames: the incident of one user is named after the user, that of more
+// after how many they are.
+func TestUsersIncidentNames(t *testing.T) {
+	for name, tt := range map[string]struct{ users, title string }{
+		"one": {"x", "IAM user still without MFA, reminder 3 of 3: eve"},
+		"two": {"x y", "2 IAM users still without MFA, last reminder"},
+	} {
+		store, _, _ := entered(t, usersAlert("1", strings.Fields(tt.users)...))
+		if got := store.All()[0].Finding.Title; got != tt.title {
+			t.Errorf("%s: %q, want %q", name, got, tt.title)
+		}
+	}
+}
+
+// TestNothingIsStoredTwice: what is done again writes no row.
+func TestNothingIsStoredTwice(t *testing.T) {
+	for name, again := range map[string]func(t *testing.T, s *wiretest.Watched, id string){
+		"an alert": func(t *testing.T, s *wiretest.Watched, _ string) {
+			t.Helper()
+			all := s.Receivers.Published()
+			book := incident.NewBook(s.Incidents, s.Clock.Now, incident.Settings{})
+			if in, err := book.Attach(t.Context(), &all[0]); err != nil || in == nil {
+				t.Errorf("attached: %+v, %v", in, err)
+			}
+		},
+		"an acknowledgement": func(t *testing.T, s *wiretest.Watched, id string) { t.Helper(); s.MustAcknowledge(t, id, true) },
+		"one that is written by hand": func(t *testing.T, s *wiretest.Watched, id string) {
+			t.Helper()
+			s.Incidents.Write(id, "alice", "")
+			s.MustRenotify(t, incident.Renotified{})
+		},
+		"a run": func(t *testing.T, s *wiretest.Watched, _ string) {
+			t.Helper()
+			s.MustRenotify(t, incident.Renotified{})
+		},
+	} {
+		s := wiretest.NewWatched()
+		id := s.Opened(t, 1)[0]
+		s.MustAcknowledge(t, id, false)
+		before := s.Incidents.Stored()
+		if before == 0 {
+			t.Fatal("nothing is stored at all")
+		}
+		if again(t, s, id); s.Incidents.Stored() != before {
+			t.Errorf("%s: stored %d times more", name, s.Incidents.Stored()-before)
+		}
+	}
+}
