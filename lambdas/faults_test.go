@@ -26,7 +26,7 @@ import (
 func (c *cloud) due(tb testing.TB, of string, n int) {
 	tb.Helper()
 	g := wire.New(wire.Deps{
-		Detector: &detect.Detector{}, Ledger: c.store, Facts: c.store, Deadlines: c.store.Deadlines(), Publisher: &fake.Publisher{}, Now: time.Now,
+		Detector: &detect.Detector{}, Claims: c.store, Facts: c.store, Deadlines: c.store.Deadlines(), Publisher: &fake.Publisher{}, Now: time.Now,
 	}, wire.Settings{}).Guard
 	at := time.Now().Add(-24*time.Hour - 30*time.Minute)
 	users := map[string]iamtest.User{}

@@ -52,7 +52,7 @@ func newCompacting(t *testing.T, facts []bootstrap.Fact) *compacting {
 	t.Helper()
 	l := newLand()
 	l.Parts = wiretest.NewParts(wire.Deps{
-		Detector: wiretest.DetectorFunc(wiretest.Nothing), Ledger: l.Ledger, Facts: l.FactRows, FactRows: l.FactRows, Publisher: l.Receivers, Now: l.Clock.Now,
+		Detector: wiretest.DetectorFunc(wiretest.Nothing), Claims: l.Claims, Facts: l.FactRows, FactRows: l.FactRows, Publisher: l.Receivers, Now: l.Clock.Now,
 		Deadlines: l.deadlines, Checks: l.rounds,
 	}, l.Settings)
 	if _, err := l.FactRows.Add(t.Context(), facts); err != nil {

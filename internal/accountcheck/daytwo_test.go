@@ -83,7 +83,7 @@ func newBench(t *testing.T, steps ...daytwo.Step) *bench {
 // choose deploys other settings.
 func (b *bench) choose(steps ...daytwo.Step) {
 	b.accounts = wire.New(wire.Deps{
-		Detector: &detect.Detector{}, Ledger: &fake.Ledger{}, Facts: b.facts, Publisher: b.publisher, Now: b.clock.Now,
+		Detector: &detect.Detector{}, Claims: &fake.Claims{}, Facts: b.facts, Publisher: b.publisher, Now: b.clock.Now,
 		Deadlines: &fake.Deadlines{}, Checks: b.checks,
 	}, wire.Settings{DayTwo: steps}).Accounts
 }

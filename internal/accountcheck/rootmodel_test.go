@@ -181,7 +181,7 @@ func TestRootModel(t *testing.T) {
 	testenv.Check(t, 100, func(rt *rapid.T) {
 		m := &rootModel{land: newLand(), rt: rt}
 		m.lags = rapid.SliceOfN(rapid.IntRange(0, int(iamLag/time.Second)), 1, 30).Draw(rt, "lags")
-		m.rounds.Conflicts, m.Ledger.Conflicts = false, false
+		m.rounds.Conflicts, m.Claims.Conflicts = false, false
 		m.Clock.Advance(time.Duration(rapid.IntRange(0, 3600).Draw(rt, "begins")) * time.Second)
 		first := rootState{since: m.Clock.Now(), password: rapid.Bool().Draw(rt, "password")}
 		for i := range rapid.IntRange(1, 2).Draw(rt, "devices") {

@@ -165,7 +165,7 @@ func newLand(change ...func(*wire.Settings)) *land {
 	}
 	l.iam.roots[home] = good
 	l.Parts = wiretest.NewParts(wire.Deps{
-		Detector: &detect.Detector{}, Ledger: w.Ledger, Facts: w.FactRows, FactRows: w.FactRows, Publisher: w.Receivers, Now: w.Clock.Now, Deadlines: l.deadlines, Checks: l.rounds,
+		Detector: &detect.Detector{}, Claims: w.Claims, Facts: w.FactRows, FactRows: w.FactRows, Publisher: w.Receivers, Now: w.Clock.Now, Deadlines: l.deadlines, Checks: l.rounds,
 	}, w.Settings)
 	return l
 }
@@ -679,7 +679,7 @@ func TestSlowAnswers(t *testing.T) {
 		t.Helper()
 		l := newLand()
 		l.Parts = wiretest.NewParts(wire.Deps{
-			Detector: &detect.Detector{}, Ledger: l.Ledger, Facts: l.FactRows, FactRows: l.FactRows, Publisher: l.Receivers, Now: time.Now, Deadlines: l.deadlines, Checks: l.rounds,
+			Detector: &detect.Detector{}, Claims: l.Claims, Facts: l.FactRows, FactRows: l.FactRows, Publisher: l.Receivers, Now: time.Now, Deadlines: l.deadlines, Checks: l.rounds,
 		}, l.Settings)
 		for i := range n {
 			a := fmt.Sprintf("2222222222%02d", i)
@@ -1026,7 +1026,7 @@ func TestTenThousandUsers(t *testing.T) {
 	t.Parallel()
 	testenv.Soak(t)
 	l := newLand(func(s *wire.Settings) { s.Burst = map[detect.ID]int{} })
-	l.deadlines.Conflicts, l.rounds.Conflicts, l.Ledger.Conflicts = false, false, false
+	l.deadlines.Conflicts, l.rounds.Conflicts, l.Claims.Conflicts = false, false, false
 	const n = 10_000
 	for i := range n {
 		l.iam.users[home] = append(l.iam.users[home], iamUser{fmt.Sprintf("user%05d", i), fmt.Sprintf("AIDA%05d", i*7919%n), wiretest.LiveUser{Password: i%10 == 0, MFA: false}, time.Time{}})

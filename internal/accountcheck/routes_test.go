@@ -106,7 +106,7 @@ func newRouteBench(t *testing.T, routes ...accountcheck.Route) *routeBench {
 
 func (b *routeBench) choose(routes ...accountcheck.Route) {
 	b.accounts = wire.New(wire.Deps{
-		Detector: &detect.Detector{}, Ledger: &fake.Ledger{}, Facts: b.facts, Publisher: b.publisher, Now: b.clock.Now,
+		Detector: &detect.Detector{}, Claims: &fake.Claims{}, Facts: b.facts, Publisher: b.publisher, Now: b.clock.Now,
 		Deadlines: &fake.Deadlines{}, Checks: b.checks,
 	}, wire.Settings{Routes: routes}).Accounts
 }

@@ -404,7 +404,7 @@ func TestSummaryOfAScript(t *testing.T) {
 		s := wiretest.NewWatched()
 		u := &under{Announcements: s.Announcements, n: n}
 		s.Parts = wiretest.NewParts(wire.Deps{
-			Ledger: s.Ledger, Facts: s.FactRows, Publisher: s.Receivers, Now: s.Clock.Now, Announcements: u, Summaries: s.Summaries, Incidents: s.Incidents,
+			Claims: s.Claims, Facts: s.FactRows, Publisher: s.Receivers, Now: s.Clock.Now, Announcements: u, Summaries: s.Summaries, Incidents: s.Incidents,
 		}, s.Settings)
 		if _, err := s.Announce(t.Context(), wiretest.EntryFor(s.Clock.Now(), time.Hour)); err != nil {
 			t.Fatal(err)

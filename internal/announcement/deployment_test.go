@@ -17,7 +17,7 @@ import (
 // deploying announces a deployment of an hour at T0, in a store of its own.
 func deploying(t *testing.T, length time.Duration) (*fake.Announcements, announcement.Announcement) {
 	t.Helper()
-	store := &fake.Announcements{Script: &fake.Script{}, Ledger: &fake.Ledger{}}
+	store := &fake.Announcements{Script: &fake.Script{}, Claims: &fake.Claims{}}
 	a, err := announcement.AnnounceDeployment(t.Context(), store, announcement.AuditEvent{
 		Account: wiretest.Account, Until: wiretest.T0.Add(length), Owner: "alice", Reason: "OPS-17", Version: "1.2.3", By: []string{"Deploy"}, Actor: wiretest.Opener,
 	}, wiretest.T0)
@@ -99,7 +99,7 @@ func TestAnnounceDeploymentRefuses(t *testing.T) {
 		{"by no name", time.Hour, []string{"Deploy", ""}, false},
 		{"by anyone", time.Hour, []string{"Deploy", "*"}, false},
 	} {
-		store := &fake.Announcements{Script: &fake.Script{}, Ledger: &fake.Ledger{}}
+		store := &fake.Announcements{Script: &fake.Script{}, Claims: &fake.Claims{}}
 		_, err := announcement.AnnounceDeployment(t.Context(), store, announcement.AuditEvent{Account: wiretest.Account, Until: wiretest.T0.Add(tt.length), By: tt.by}, wiretest.T0)
 		if (err == nil) != tt.ok || err != nil && failure.Retryable(err) {
 			t.Errorf("%s: %v", tt.name, err)

@@ -74,7 +74,7 @@ func TestWhatRootDid(t *testing.T) {
 			s := wiretest.NewWatched()
 			d := &done{Announcements: s.Announcements, claims: tt.claims}
 			s.Parts = wiretest.NewParts(wire.Deps{
-				Ledger: s.Ledger, Facts: s.FactRows, Publisher: s.Receivers, Now: s.Clock.Now, Announcements: d, Summaries: s.Summaries, Incidents: s.Incidents,
+				Claims: s.Claims, Facts: s.FactRows, Publisher: s.Receivers, Now: s.Clock.Now, Announcements: d, Summaries: s.Summaries, Incidents: s.Incidents,
 			}, s.Settings)
 			a := s.MustAnnounce(t, s.Clock.Now(), time.Hour)
 			s.Clock.Advance(2 * time.Hour)

@@ -28,7 +28,7 @@ func BenchmarkHandle(b *testing.B) {
 	}
 	b.Run("fake", func(b *testing.B) {
 		run(b, guard.New(guard.Deps{
-			Detector: detector{}, Ledger: &fake.Ledger{}, Facts: &fake.Facts{}, Publisher: drop, Now: func() time.Time { return t0 },
+			Detector: detector{}, Claims: &fake.Claims{}, Facts: &fake.Facts{}, Publisher: drop, Now: func() time.Time { return t0 },
 		}, guard.Settings{}))
 	})
 	b.Run("bolt", func(b *testing.B) { run(b, newGuard(newStore(b), drop)) })

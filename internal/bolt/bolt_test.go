@@ -61,14 +61,14 @@ func newBatched(tb testing.TB, every int) *bolt.Store {
 	return s
 }
 
-func TestLedger(t *testing.T) {
-	guardtest.Ledger(t, func(t *testing.T) guard.Ledger { t.Helper(); return newStore(t) })
+func TestClaims(t *testing.T) {
+	guardtest.Claims(t, func(t *testing.T) guard.Claims { t.Helper(); return newStore(t) })
 }
 
-func TestLedgerInABatch(t *testing.T) {
+func TestClaimsInABatch(t *testing.T) {
 	for _, every := range []int{1, 3, 1000} {
 		t.Run(strconv.Itoa(every), func(t *testing.T) {
-			guardtest.Ledger(t, func(t *testing.T) guard.Ledger { t.Helper(); return newBatched(t, every) })
+			guardtest.Claims(t, func(t *testing.T) guard.Claims { t.Helper(); return newBatched(t, every) })
 		})
 	}
 }
@@ -383,7 +383,7 @@ func record(i int) *cloudtrail.Record {
 
 func newGuard(s *bolt.Store, pub guard.Publisher) *guard.Guard {
 	return guard.New(guard.Deps{
-		Detector: detector{}, Ledger: s, Facts: s, Publisher: pub, Now: func() time.Time { return t0 },
+		Detector: detector{}, Claims: s, Facts: s, Publisher: pub, Now: func() time.Time { return t0 },
 	}, guard.Settings{Lease: time.Nanosecond})
 }
 

@@ -1,4 +1,4 @@
-// Package bolt keeps the guard's ledger and fact store in one file, a bbolt
+// Package bolt keeps the guard's claims and facts in one file, a bbolt
 // database, for the command line.
 //
 // # Layout

@@ -20,7 +20,7 @@ import (
 )
 
 var (
-	_ guard.Ledger          = (*Store)(nil)
+	_ guard.Claims          = (*Store)(nil)
 	_ guard.Facts           = (*Store)(nil)
 	_ accountcheck.FactRows = (*Store)(nil)
 )
@@ -54,7 +54,7 @@ var (
 	schemaKey = []byte("schema")
 )
 
-// Store is a guard.Ledger and a guard.Facts in a file. It is safe for
+// Store is a guard.Claims and a guard.Facts in a file. It is safe for
 // concurrent use by one process.
 type Store struct {
 	db *bbolt.DB

@@ -272,7 +272,7 @@ func rootRecord(id, account, moment string) string {
 // seedIncidents puts four root sign-ins into the table, and returns the IDs of their incidents.
 func seedIncidents(t *testing.T, store *dynamodb.Store) []string {
 	t.Helper()
-	g := wire.New(wire.Deps{Detector: &detect.Detector{}, Ledger: store, Facts: store, Publisher: &fake.Publisher{}, Now: time.Now, Incidents: store}, wire.Settings{}).Guard
+	g := wire.New(wire.Deps{Detector: &detect.Detector{}, Claims: store, Facts: store, Publisher: &fake.Publisher{}, Now: time.Now, Incidents: store}, wire.Settings{}).Guard
 	for i := range 4 {
 		at := time.Now().Add(-time.Duration(i+1) * time.Hour).UTC().Format(time.RFC3339)
 		rec, err := cloudtrail.NewReader(strings.NewReader(rootRecord(fmt.Sprintf("e-%d", i+1), "111122223333", at)), detect.Candidate).Next()

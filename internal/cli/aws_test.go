@@ -154,7 +154,7 @@ func cloudOf(ts *testscript.TestScript) *cloud { return ts.Value("cloud").(*clou
 func seedTable(ts *testscript.TestScript, _ bool, _ []string) {
 	c := cloudOf(ts)
 	store := dynamodb.New(dynamotest.Client(c.dynamo.URL), c.table, time.Now)
-	g := guard.New(guard.Deps{Detector: &detect.Detector{}, Ledger: store, Facts: store, Publisher: &fake.Publisher{}, Now: time.Now}, guard.Settings{})
+	g := guard.New(guard.Deps{Detector: &detect.Detector{}, Claims: store, Facts: store, Publisher: &fake.Publisher{}, Now: time.Now}, guard.Settings{})
 	var log bytes.Buffer
 	ts.Check(story.Write(&log))
 	for r := cloudtrail.NewReader(&log, detect.Candidate); ; {

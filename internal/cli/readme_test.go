@@ -104,7 +104,7 @@ func TestReadmeAlert(t *testing.T) {
 	}
 	sent := &fake.Publisher{}
 	g := guard.New(guard.Deps{
-		Detector: &detect.Detector{}, Ledger: &fake.Ledger{}, Facts: &fake.Facts{}, Publisher: sent, Now: time.Now,
+		Detector: &detect.Detector{}, Claims: &fake.Claims{}, Facts: &fake.Facts{}, Publisher: sent, Now: time.Now,
 		AccountName: func(account string) string { return story.AccountNames()[account] },
 	}, guard.DefaultSettings())
 	for r := cloudtrail.NewReader(&log, detect.Candidate); ; {

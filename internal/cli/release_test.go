@@ -62,7 +62,7 @@ func (q *quarantineFunction) run(ctx context.Context, c *cloud, payload json.Raw
 	store := dynamodb.New(dynamotest.Client(c.dynamo.URL), c.table, time.Now)
 	client := sdksns.New(sdksns.Options{Region: "us-east-1", BaseEndpoint: &c.sns.URL, HTTPClient: awsenv.KeepAnswers(nil), Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")})
 	parts := wire.New(wire.Deps{
-		Detector: &detect.Detector{}, Ledger: store, Facts: store, Publisher: sns.New(client, sns.Topics{Alerts: topicARN}), Now: time.Now, Quarantines: store.Quarantines(),
+		Detector: &detect.Detector{}, Claims: store, Facts: store, Publisher: sns.New(client, sns.Topics{Alerts: topicARN}), Now: time.Now, Quarantines: store.Quarantines(),
 	}, wire.Settings{Quarantine: quarantine.Settings{Mode: quarantine.On}})
 	deps := lambdahandler.Deps{Guard: parts.Guard, Facts: store, Logger: slog.New(slog.DiscardHandler), Now: time.Now}
 	deps.Tasks = append(deps.Tasks, lambdahandler.Quarantine(parts.Quarantine, struct {

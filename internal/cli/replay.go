@@ -150,7 +150,7 @@ func (c replayCmd) Run(ctx context.Context, sys system) (err error) { //nolint:f
 	settings.Lease = time.Nanosecond // the store is this process's alone, so a lease left in it is of a dead one
 	accountNames := c.known()
 	parts := wire.New(wire.Deps{
-		Detector: &detect.Detector{}, Ledger: st, Facts: st, Publisher: out, Now: sys.now,
+		Detector: &detect.Detector{}, Claims: st, Facts: st, Publisher: out, Now: sys.now,
 		AccountName: func(account string) string { return accountNames[account] },
 	}, settings)
 

@@ -48,7 +48,7 @@ type Incidents interface {
 
 // Deps are what Batches work with.
 type Deps struct {
-	Ledger guard.Ledger
+	Claims guard.Claims
 	// Incidents says what is not to be sent again after all; nil where no one acknowledges.
 	Incidents Incidents
 	Now       func() time.Time
@@ -65,7 +65,7 @@ type Batches struct {
 
 var _ guard.Batches = (*Batches)(nil)
 
-// NewBatches returns Batches over a ledger.
+// NewBatches returns Batches over a store of claims.
 func NewBatches(deps Deps) *Batches {
 	deps.Lease = cmp.Or(deps.Lease, guard.DefaultSettings().Lease)
 	if deps.AccountName == nil {
@@ -119,7 +119,7 @@ func allowed(gr *guard.Group, now time.Time) time.Time {
 }
 
 func (b *Batches) read(ctx context.Context, of Name) (gr guard.Group, err error) {
-	err = b.deps.Ledger.UpdateGroup(ctx, of.key(), func(was guard.Group) guard.Group {
+	err = b.deps.Claims.UpdateGroup(ctx, of.key(), func(was guard.Group) guard.Group {
 		gr = was
 		return guard.Group{}
 	})
@@ -131,7 +131,7 @@ func (b *Batches) read(ctx context.Context, of Name) (gr guard.Group, err error)
 
 // wait puts off what is collected, for the run that collects more.
 func (b *Batches) wait(ctx context.Context, gr *guard.Group, until time.Time) error {
-	err := b.deps.Ledger.UpdateGroup(ctx, gr.Key, func(cur guard.Group) guard.Group {
+	err := b.deps.Claims.UpdateGroup(ctx, gr.Key, func(cur guard.Group) guard.Group {
 		if cur.Sent != gr.Sent || !cur.Until.Before(until) {
 			return guard.Group{}
 		}
@@ -153,7 +153,7 @@ func (b *Batches) SendBatch(ctx context.Context, via guard.Sender, row guard.Gro
 	key := guard.RollUpKey(gr)
 	var mine guard.Claim
 	var sentBefore, busy bool
-	err = b.deps.Ledger.Update(ctx, key, "", func(c guard.Claim, _ repeats.Series) (guard.Claim, repeats.Series) {
+	err = b.deps.Claims.Update(ctx, key, "", func(c guard.Claim, _ repeats.Series) (guard.Claim, repeats.Series) {
 		now := b.deps.Now()
 		if sentBefore, busy = c.State == guard.Sent, c.Held(now, b.deps.Lease); sentBefore || busy {
 			return guard.Claim{}, repeats.Series{}
@@ -178,11 +178,11 @@ func (b *Batches) SendBatch(ctx context.Context, via guard.Sender, row guard.Gro
 	release := func(err error) (int, error) {
 		return sent, errors.Join(err, b.complete(ctx, &mine, guard.Released))
 	}
-	sealed, err := b.deps.Ledger.Seal(ctx, group, batch)
+	sealed, err := b.deps.Claims.Seal(ctx, group, batch)
 	if err != nil {
 		return release(fmt.Errorf("sealing a batch of collection %s: %w", group, err))
 	}
-	claims, err := b.deps.Ledger.Read(ctx, sealed)
+	claims, err := b.deps.Claims.Read(ctx, sealed)
 	if err != nil {
 		return release(fmt.Errorf("reading the events of collection %s: %w", group, err))
 	}
@@ -214,7 +214,7 @@ func (b *Batches) SendBatch(ctx context.Context, via guard.Sender, row guard.Gro
 	}
 	if err := errors.Join(errs...); err != nil || waits {
 		if gr.Of == "" && reached {
-			if leaveErr := guard.LeaveBehind(ctx, b.deps.Ledger, gr, b.deps.Now()); leaveErr != nil {
+			if leaveErr := guard.LeaveBehind(ctx, b.deps.Claims, gr, b.deps.Now()); leaveErr != nil {
 				return release(errors.Join(err, leaveErr))
 			}
 			err = errors.Join(err, b.noteSent(ctx, gr, left, at))
@@ -261,7 +261,7 @@ func (b *Batches) withdraw(ctx context.Context, parts [][]guard.Claim) error {
 // complete ends the lease of a batch, unless another invocation has taken it over.
 func (b *Batches) complete(ctx context.Context, mine *guard.Claim, state guard.ClaimState) error {
 	//nolint:wrapcheck // it says which
-	return guard.Complete(ctx, b.deps.Ledger, mine.Key, "", func(c guard.Claim, _ repeats.Series) (guard.Claim, repeats.Series) {
+	return guard.Complete(ctx, b.deps.Claims, mine.Key, "", func(c guard.Claim, _ repeats.Series) (guard.Claim, repeats.Series) {
 		switch {
 		case state == guard.Sent && c.Key == "":
 			c = *mine // the row expired
@@ -275,7 +275,7 @@ func (b *Batches) complete(ctx context.Context, mine *guard.Claim, state guard.C
 
 // noteSent notes that the next batch of a collection was sent, in so many alerts.
 func (b *Batches) noteSent(ctx context.Context, gr *guard.Group, alerts int, at time.Time) error {
-	err := b.deps.Ledger.UpdateGroup(ctx, gr.Key, func(cur guard.Group) guard.Group {
+	err := b.deps.Claims.UpdateGroup(ctx, gr.Key, func(cur guard.Group) guard.Group {
 		if cur.Key == "" || cur.Sent != gr.Sent || cur.Sent >= cur.Batches {
 			return guard.Group{}
 		}

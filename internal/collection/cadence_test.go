@@ -23,7 +23,7 @@ type held struct {
 
 	clock       *fake.Clock
 	pub         *fake.Publisher
-	ledger      *fake.Ledger
+	store       *fake.Claims
 	suppression string
 	err         error
 	from        []int // of each Count
@@ -45,21 +45,21 @@ func (h *held) Send(ctx context.Context, n guard.Notice) (guard.Result, error) {
 }
 
 func newHeld(incidents collection.Incidents) *held {
-	h := &held{clock: fake.NewClock(begin), pub: &fake.Publisher{}, ledger: &fake.Ledger{}}
+	h := &held{clock: fake.NewClock(begin), pub: &fake.Publisher{}, store: &fake.Claims{}}
 	h.start(incidents)
 	return h
 }
 
-// another is another process over the same ledger.
+// another is another process over the same claims.
 func (h *held) another() *held {
-	o := &held{clock: h.clock, pub: h.pub, ledger: h.ledger}
+	o := &held{clock: h.clock, pub: h.pub, store: h.store}
 	o.start(nil)
 	return o
 }
 
 func (h *held) start(incidents collection.Incidents) {
-	batches := collection.NewBatches(collection.Deps{Ledger: h.ledger, Now: h.clock.Now, Incidents: incidents})
-	h.Guard = guard.New(guard.Deps{Detector: &detect.Detector{}, Ledger: h.ledger, Facts: &fake.Facts{}, Publisher: h.pub, Now: h.clock.Now, Batches: batches}, guard.Settings{})
+	batches := collection.NewBatches(collection.Deps{Claims: h.store, Now: h.clock.Now, Incidents: incidents})
+	h.Guard = guard.New(guard.Deps{Detector: &detect.Detector{}, Claims: h.store, Facts: &fake.Facts{}, Publisher: h.pub, Now: h.clock.Now, Batches: batches}, guard.Settings{})
 	h.Collector = collection.New(batches, h)
 }
 
@@ -262,7 +262,7 @@ func TestSuppressedIsNotCollected(t *testing.T) {
 			t.Errorf("suppressed: %+v, %v", res, err)
 		}
 	}
-	if all := h.ledger.Claims(); len(all) != 1 || all[0].State != guard.Withheld || all[0].Suppression != h.suppression || all[0].Finding == nil {
+	if all := h.store.All(); len(all) != 1 || all[0].State != guard.Withheld || all[0].Suppression != h.suppression || all[0].Finding == nil {
 		t.Errorf("on record: %+v", all)
 	}
 	h.sent(t, collection.UserNotices, false, 0)
@@ -311,7 +311,7 @@ func TestPausedCollect(t *testing.T) {
 		for _, warm := range []bool{false, true} {
 			life := func(pause int) (calls int) {
 				h := newHeld(nil)
-				h.ledger.Script = &fake.Script{}
+				h.store.Script = &fake.Script{}
 				n := 0
 				other := func(by *held) {
 					n++
@@ -328,8 +328,8 @@ func TestPausedCollect(t *testing.T) {
 					h = h.another()
 				}
 				x := missing(hub, "x")
-				before, paused := len(h.ledger.Script.Calls()), false
-				h.ledger.Script.Before(func(call int) {
+				before, paused := len(h.store.Script.Calls()), false
+				h.store.Script.Before(func(call int) {
 					if call-before != pause || paused {
 						return
 					}
@@ -345,7 +345,7 @@ func TestPausedCollect(t *testing.T) {
 				if _, err := h.Collect(t.Context(), of, guard.Notice{Finding: x}); err != nil {
 					t.Error(err)
 				}
-				calls = len(h.ledger.Script.Calls()) - before
+				calls = len(h.store.Script.Calls()) - before
 				h.clock.Advance(24 * time.Hour)
 				if _, err := h.Collector.Send(t.Context(), of, h.clock.Now(), false); err != nil {
 					t.Error(err)
@@ -373,7 +373,7 @@ func TestPausedCollect(t *testing.T) {
 // collection and a count. One that is collected again may be in any.
 func TestLookingBack(t *testing.T) {
 	h := newHeld(nil)
-	h.ledger.Script = &fake.Script{}
+	h.store.Script = &fake.Script{}
 	first := int(begin.Unix() / 60)
 	for i := range 3 {
 		h.collect(t, collection.RootNotices, guard.RolledUp, missing(hub, fmt.Sprintf("user-%d", i)))
@@ -381,13 +381,13 @@ func TestLookingBack(t *testing.T) {
 	}
 	calls := func(of *held, want guard.Disposition, user string, looksBack bool, from int) {
 		t.Helper()
-		before := len(h.ledger.Script.Calls())
+		before := len(h.store.Script.Calls())
 		of.collect(t, collection.RootNotices, want, missing(hub, user))
-		wantCalls := []string{"Ledger.Update", "Ledger.UpdateGroup", "Ledger.Counted", "Ledger.Count"}
+		wantCalls := []string{"Claims.Update", "Claims.UpdateGroup", "Claims.Counted", "Claims.Count"}
 		if !looksBack {
 			wantCalls = slices.Delete(wantCalls, 2, 3)
 		}
-		if got := h.ledger.Script.Calls()[before:]; !slices.Equal(got, wantCalls) || of.from[len(of.from)-1] != from {
+		if got := h.store.Script.Calls()[before:]; !slices.Equal(got, wantCalls) || of.from[len(of.from)-1] != from {
 			t.Errorf("%s: %v from %d, want %v from %d", user, got, of.from[len(of.from)-1], wantCalls, from)
 		}
 	}
@@ -403,22 +403,22 @@ func TestLookingBack(t *testing.T) {
 // bounded.
 func TestCallsOfAMail(t *testing.T) {
 	h := newHeld(nil)
-	h.ledger.Script = &fake.Script{}
+	h.store.Script = &fake.Script{}
 	for i := range 12 {
 		h.collect(t, collection.RootNotices, guard.RolledUp, missing(hub, fmt.Sprintf("user-%d", i)))
-		before := len(h.ledger.Script.Calls())
+		before := len(h.store.Script.Calls())
 		h.sent(t, collection.RootNotices, false, 1)
 		want := []string{
-			"Ledger.UpdateGroup",                          // is it due
-			"Ledger.Update", "Ledger.Seal", "Ledger.Read", // the batch
-			"Ledger.Update", "Ledger.Update", // the alert: claimed, and sent
-			"Ledger.Update", "Ledger.UpdateGroup", // the batch: sent
+			"Claims.UpdateGroup",                          // is it due
+			"Claims.Update", "Claims.Seal", "Claims.Read", // the batch
+			"Claims.Update", "Claims.Update", // the alert: claimed, and sent
+			"Claims.Update", "Claims.UpdateGroup", // the batch: sent
 		}
-		if got := h.ledger.Script.Calls()[before:]; !slices.Equal(got, want) {
+		if got := h.store.Script.Calls()[before:]; !slices.Equal(got, want) {
 			t.Errorf("mail %d: %v, want %v", i, got, want)
 		}
 	}
-	if err := h.ledger.UpdateGroup(t.Context(), "collected/roots", func(gr guard.Group) guard.Group {
+	if err := h.store.UpdateGroup(t.Context(), "collected/roots", func(gr guard.Group) guard.Group {
 		if len(gr.Published) != 5 {
 			t.Errorf("the times of %d mails are kept", len(gr.Published))
 		}
@@ -431,11 +431,11 @@ func TestCallsOfAMail(t *testing.T) {
 // TestMailAfterOneThatFailed: what failed is sent by the next run, without waiting for a
 // lease, also where it failed before any of it was sent.
 func TestMailAfterOneThatFailed(t *testing.T) {
-	for _, call := range []string{"Ledger.Seal", "Ledger.Read"} {
+	for _, call := range []string{"Claims.Seal", "Claims.Read"} {
 		h := newHeld(nil)
-		h.ledger.Script = &fake.Script{}
+		h.store.Script = &fake.Script{}
 		h.collect(t, collection.RootNotices, guard.RolledUp, missing(hub, "a"))
-		h.ledger.Script.Fail(call, 1)
+		h.store.Script.Fail(call, 1)
 		if n, err := h.Collector.Send(t.Context(), collection.RootNotices, h.clock.Now(), false); n != 0 || !errors.Is(err, fake.ErrFault) {
 			t.Errorf("%s fails: sent %d, %v", call, n, err)
 		}
@@ -448,20 +448,20 @@ func TestMailAfterOneThatFailed(t *testing.T) {
 // process does not count it in one of them.
 func TestNoticeAfterItsCollectionsFirstMailsExpired(t *testing.T) {
 	h := newHeld(nil)
-	h.ledger.Script = &fake.Script{}
+	h.store.Script = &fake.Script{}
 	first := int(begin.Unix() / 60)
 	for i := range 3 {
 		h.collect(t, collection.RootNotices, guard.RolledUp, missing(hub, fmt.Sprintf("user-%d", i)))
 		h.sent(t, collection.RootNotices, false, 1)
 		h.clock.Advance(24 * time.Hour)
 	}
-	h.ledger.Expire("collected/roots", first)
-	h.ledger.Script.Inject(2, fake.CrashBefore)
+	h.store.Expire("collected/roots", first)
+	h.store.Script.Inject(2, fake.CrashBefore)
 	x := guard.Notice{Finding: missing(hub, "x")}
 	if _, err := h.Collect(t.Context(), collection.RootNotices, x); !errors.Is(err, fake.ErrCrash) {
 		t.Fatalf("got %v, want a crash", err)
 	}
-	h.ledger.Script.Restart()
+	h.store.Script.Restart()
 	next := h.another()
 	next.collect(t, collection.RootNotices, guard.Duplicate, x.Finding)
 	next.sent(t, collection.RootNotices, false, 1)

@@ -65,7 +65,7 @@ func (k *Collector) Collect(ctx context.Context, of Name, n guard.Notice) (guard
 	var was, claim guard.Claim
 	var busy bool
 	from := k.counted(of, 0) // before the claim is folded: from then on another may count it
-	err := k.batches.deps.Ledger.Update(ctx, key, "", func(c guard.Claim, _ repeats.Series) (guard.Claim, repeats.Series) {
+	err := k.batches.deps.Claims.Update(ctx, key, "", func(c guard.Claim, _ repeats.Series) (guard.Claim, repeats.Series) {
 		was, claim, busy = c, c, false
 		switch {
 		case handled(&c):

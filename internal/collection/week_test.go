@@ -65,9 +65,9 @@ func newCountry(n, users int) *country {
 			c.users[id] = append(c.users[id], &person{name: fmt.Sprintf("user-%04d-%02d", i, u), id: fmt.Sprintf("AIDA%04d%02d", i, u)})
 		}
 	}
-	ledger, facts := &fake.Ledger{Script: script}, &fake.Facts{Script: script}
+	store, facts := &fake.Claims{Script: script}, &fake.Facts{Script: script}
 	c.Parts = wire.New(wire.Deps{
-		Detector: &detect.Detector{}, Ledger: ledger, Facts: facts, FactRows: facts, Publisher: c.pub, Now: c.clock.Now,
+		Detector: &detect.Detector{}, Claims: store, Facts: facts, FactRows: facts, Publisher: c.pub, Now: c.clock.Now,
 		Deadlines: &fake.Deadlines{Script: script}, Checks: &fake.Checks{Script: script}, Incidents: &fake.Incidents{Script: script},
 		AccountName: func(account string) string { return "acct-" + account[8:] },
 	}, wire.DefaultSettings())

@@ -101,7 +101,7 @@ func TestSendOverlaps(t *testing.T) {
 		h.pub.Refuse = nil
 		h.collect(t, collection.RootNotices, guard.RolledUp, missing(hub, "b")) // in a batch of its own
 		h.clock.Advance(time.Hour)
-		h.ledger.Script = script
+		h.store.Script = script
 		begun := false
 		script.Before(func(n int) {
 			if n == pause && !begun {

@@ -96,7 +96,7 @@ func newWorld(t *testing.T, schedule string, accounts ...string) *world {
 		w.fact(account, bootstrap.RootMFAEnabled, "2026-11-01T00:00:00Z")
 	}
 	g := guard.New(guard.Deps{
-		Detector: &detect.Detector{}, Ledger: &fake.Ledger{Script: script}, Facts: &w.store.facts, Publisher: w.publisher, Now: w.clock.Now,
+		Detector: &detect.Detector{}, Claims: &fake.Claims{Script: script}, Facts: &w.store.facts, Publisher: w.publisher, Now: w.clock.Now,
 		AccountName: func(string) string { return "security" },
 	}, guard.Settings{Lease: 90 * time.Second})
 	w.Sender = &digestwork.Sender{

@@ -23,8 +23,8 @@ func TestDrill(t *testing.T) {
 		never, recent, old, unused, other, rootless, fresh = "111111111111", "222222222222", "333333333333", "444444444444", "555555555555", "666666666666", "777777777777"
 	)
 	w := newWorld(t, "daily 08:00", never, recent, old, unused, other, rootless, fresh)
-	ledger := &fake.Ledger{}
-	w.announcements.Ledger = ledger
+	store := &fake.Claims{}
+	w.announcements.Claims = store
 	for _, account := range []string{never, recent, old, unused, other, rootless} {
 		w.fact(account, bootstrap.RootActivity, "2025-01-01T00:00:00Z")
 	}
@@ -44,7 +44,7 @@ func TestDrill(t *testing.T) {
 		}
 		f := detect.Finding{ID: id, Account: account, EventID: "e-" + account, EventTime: at(from).Add(5 * time.Minute), Announced: &detect.Announced{ID: e.ID}}
 		key := account + "/e-" + account
-		if err := ledger.Update(t.Context(), key, "", func(guard.Claim, repeats.Series) (guard.Claim, repeats.Series) {
+		if err := store.Update(t.Context(), key, "", func(guard.Claim, repeats.Series) (guard.Claim, repeats.Series) {
 			return guard.Claim{Key: key, State: guard.Sent, Finding: &f}, repeats.Series{}
 		}); err != nil {
 			t.Fatal(err)
@@ -94,7 +94,7 @@ func TestDrillOfAUser(t *testing.T) {
 		}
 		return f
 	}
-	announced := &fake.Announcements{Ledger: &fake.Ledger{}}
+	announced := &fake.Announcements{Claims: &fake.Claims{}}
 	e := announcement.AuditEvent{Key: account + "/A/open", Action: announcement.Opened, ID: "A", Account: account, From: at("2026-05-04T09:00:00Z"), Until: at("2026-05-04T10:00:00Z"), Owner: "carol", Reason: "drill"}
 	if _, err := announced.Append(t.Context(), e); err != nil {
 		t.Fatal(err)

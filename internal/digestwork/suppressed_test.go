@@ -26,8 +26,8 @@ func TestSuppressedIsNoted(t *testing.T) {
 	const account = "111122223333"
 	now := at("2026-11-25T12:00:00Z")
 	script := &fake.Script{}
-	ledger := &fake.Ledger{}
-	store := &fake.Suppressions{Script: script, Ledger: ledger}
+	claims := &fake.Claims{}
+	store := &fake.Suppressions{Script: script, Claims: claims}
 	add := func(id string, finding detect.ID, since, until time.Duration, action suppression.Action) {
 		t.Helper()
 		e := suppression.AuditEvent{
@@ -46,7 +46,7 @@ func TestSuppressedIsNoted(t *testing.T) {
 	add("F", detect.UserSigninFailed, -200*time.Hour, -100*time.Hour, suppression.Added)
 	for event, id := range map[string]string{"e-1": "A", "e-2": "A", "e-3": "D", "e-4": "E", "e-5": "F"} {
 		key := keys.Claim(account, event)
-		err := ledger.Update(t.Context(), key, "", func(guard.Claim, repeats.Series) (guard.Claim, repeats.Series) {
+		err := claims.Update(t.Context(), key, "", func(guard.Claim, repeats.Series) (guard.Claim, repeats.Series) {
 			return guard.Claim{Key: key, State: guard.Withheld, Suppression: id, Finding: &detect.Finding{Account: account}}, repeats.Series{}
 		})
 		if err != nil {

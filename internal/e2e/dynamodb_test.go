@@ -14,7 +14,7 @@ func TestAdapter(t *testing.T) {
 	w := start(t)
 	w.proxy.reset()
 	w.roles.register("test", &principal{}) // with which it signs
-	cmd := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-run", "^(TestLedger|TestJournal|TestDeadlines|TestMotoTurns)$", "./internal/aws/dynamodb")
+	cmd := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-run", "^(TestClaims|TestJournal|TestDeadlines|TestMotoTurns)$", "./internal/aws/dynamodb")
 	cmd.Dir = w.root
 	cmd.Env = append(os.Environ(), dynamotest.EndpointEnv+"="+w.proxy.url)
 	if out, err := cmd.CombinedOutput(); err != nil {

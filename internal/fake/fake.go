@@ -20,16 +20,16 @@ import (
 )
 
 var (
-	_ guard.Ledger          = (*Ledger)(nil)
+	_ guard.Claims          = (*Claims)(nil)
 	_ guard.Facts           = (*Facts)(nil)
 	_ accountcheck.FactRows = (*Facts)(nil)
 	_ guard.Publisher       = (*Publisher)(nil)
 )
 
-// Ledger is a guard.Ledger in memory. It keeps rows as JSON, as the real
+// Claims is a guard.Claims in memory. It keeps rows as JSON, as the real
 // adapters do, so that what does not survive that fails in its tests too. The
 // zero value is ready.
-type Ledger struct {
+type Claims struct {
 	Script *Script
 	// Conflicts makes every Update call decide once in vain, as a conflict
 	// between two transactions does.
@@ -58,14 +58,14 @@ type batch struct {
 	claims map[string]bool
 }
 
-// MaxRefused is after how many refused transactions a call of a Ledger gives up.
+// MaxRefused is after how many refused transactions a call of Claims gives up.
 const MaxRefused = 8
 
 // ErrConflict is of a call whose transaction was refused again and again.
 var ErrConflict = errors.New("others kept changing it")
 
 // attempts are how often a transaction has decide called in vain; err is that it fails.
-func (l *Ledger) attempts() (vain int, err error) {
+func (l *Claims) attempts() (vain int, err error) {
 	if vain, l.Refuse = l.Refuse, 0; vain >= MaxRefused {
 		vain, err = MaxRefused, ErrConflict
 	}
@@ -75,10 +75,10 @@ func (l *Ledger) attempts() (vain int, err error) {
 	return vain, err
 }
 
-// Update is guard.Claims'.
-func (l *Ledger) Update(ctx context.Context, claimKey, seriesKey string,
+// Update is guard.ClaimRows'.
+func (l *Claims) Update(ctx context.Context, claimKey, seriesKey string,
 	decide func(guard.Claim, repeats.Series) (guard.Claim, repeats.Series)) error {
-	return l.locked(ctx, "Ledger.Update", func() error {
+	return l.locked(ctx, "Claims.Update", func() error {
 		vain, refused := l.attempts()
 		var c guard.Claim
 		var sr repeats.Series
@@ -97,8 +97,8 @@ func (l *Ledger) Update(ctx context.Context, claimKey, seriesKey string,
 	})
 }
 
-// locked makes a call that has the ledger to itself.
-func (l *Ledger) locked(ctx context.Context, name string, do func() error) error {
+// locked makes a call that has the claims to itself.
+func (l *Claims) locked(ctx context.Context, name string, do func() error) error {
 	return l.Script.call(name, func() error {
 		l.mu.Lock()
 		defer l.mu.Unlock()
@@ -109,9 +109,9 @@ func (l *Ledger) locked(ctx context.Context, name string, do func() error) error
 	})
 }
 
-// Read is guard.Claims'.
-func (l *Ledger) Read(ctx context.Context, keys []string) (claims []guard.Claim, err error) {
-	err = l.locked(ctx, "Ledger.Read", func() error {
+// Read is guard.ClaimRows'.
+func (l *Claims) Read(ctx context.Context, keys []string) (claims []guard.Claim, err error) {
+	err = l.locked(ctx, "Claims.Read", func() error {
 		claims = make([]guard.Claim, len(keys))
 		for i, key := range keys {
 			claims[i], _ = l.claims.get(key)
@@ -122,8 +122,8 @@ func (l *Ledger) Read(ctx context.Context, keys []string) (claims []guard.Claim,
 }
 
 // UpdateGroup is guard.Groups'.
-func (l *Ledger) UpdateGroup(ctx context.Context, key string, decide func(guard.Group) guard.Group) error {
-	return l.locked(ctx, "Ledger.UpdateGroup", func() error {
+func (l *Claims) UpdateGroup(ctx context.Context, key string, decide func(guard.Group) guard.Group) error {
+	return l.locked(ctx, "Claims.UpdateGroup", func() error {
 		vain, refused := l.attempts()
 		var gr guard.Group
 		for range vain + 1 {
@@ -138,8 +138,8 @@ func (l *Ledger) UpdateGroup(ctx context.Context, key string, decide func(guard.
 }
 
 // Count is guard.Groups'.
-func (l *Ledger) Count(ctx context.Context, group string, number int, claim string) (counted bool, err error) {
-	err = l.locked(ctx, "Ledger.Count", func() error {
+func (l *Claims) Count(ctx context.Context, group string, number int, claim string) (counted bool, err error) {
+	err = l.locked(ctx, "Claims.Count", func() error {
 		b := l.batch(group, number)
 		if !b.sealed {
 			b.claims[claim] = true
@@ -151,8 +151,8 @@ func (l *Ledger) Count(ctx context.Context, group string, number int, claim stri
 }
 
 // Counted is guard.Groups'.
-func (l *Ledger) Counted(ctx context.Context, group string, from, to int, claim string) (number int, found bool, err error) {
-	err = l.locked(ctx, "Ledger.Counted", func() error {
+func (l *Claims) Counted(ctx context.Context, group string, from, to int, claim string) (number int, found bool, err error) {
+	err = l.locked(ctx, "Claims.Counted", func() error {
 		for number = from; number < to && !found; number++ {
 			b := l.batches[batchKey{group, number}]
 			switch {
@@ -169,8 +169,8 @@ func (l *Ledger) Counted(ctx context.Context, group string, from, to int, claim 
 }
 
 // Seal is guard.Groups'.
-func (l *Ledger) Seal(ctx context.Context, group string, number int) (claims []string, err error) {
-	err = l.locked(ctx, "Ledger.Seal", func() error {
+func (l *Claims) Seal(ctx context.Context, group string, number int) (claims []string, err error) {
+	err = l.locked(ctx, "Claims.Seal", func() error {
 		b := l.batch(group, number)
 		b.sealed = true
 		claims = slices.Sorted(maps.Keys(b.claims))
@@ -180,13 +180,13 @@ func (l *Ledger) Seal(ctx context.Context, group string, number int) (claims []s
 }
 
 // Expire removes a batch.
-func (l *Ledger) Expire(group string, number int) {
+func (l *Claims) Expire(group string, number int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.batches, batchKey{group, number})
 }
 
-func (l *Ledger) batch(group string, number int) *batch {
+func (l *Claims) batch(group string, number int) *batch {
 	k := batchKey{group, number}
 	if l.batches == nil {
 		l.batches = map[batchKey]*batch{}
@@ -198,8 +198,8 @@ func (l *Ledger) batch(group string, number int) *batch {
 }
 
 // Due is guard.Groups'.
-func (l *Ledger) Due(ctx context.Context, at time.Time, limit int) (due []guard.Group, err error) {
-	err = l.locked(ctx, "Ledger.Due", func() error {
+func (l *Claims) Due(ctx context.Context, at time.Time, limit int) (due []guard.Group, err error) {
+	err = l.locked(ctx, "Claims.Due", func() error {
 		due = l.groups.find(func(gr *guard.Group) bool { return gr.Unsent() && !gr.Due().After(at) })
 		if l.Lag {
 			index := make(map[string]bool, len(due))
@@ -221,22 +221,22 @@ func (l *Ledger) Due(ctx context.Context, at time.Time, limit int) (due []guard.
 	return due, nil
 }
 
-// Claims returns every claim, in the order of the keys.
-func (l *Ledger) Claims() []guard.Claim {
+// All returns every claim, in the order of the keys.
+func (l *Claims) All() []guard.Claim {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.claims.all()
 }
 
 // Series returns every series, in the order of the keys.
-func (l *Ledger) Series() []repeats.Series {
+func (l *Claims) Series() []repeats.Series {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.series.all()
 }
 
 // Groups returns every group, in the order of the keys.
-func (l *Ledger) Groups() []guard.Group {
+func (l *Claims) Groups() []guard.Group {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.groups.all()

@@ -21,12 +21,12 @@ import (
 	"rootguard/internal/worker"
 )
 
-func TestLedger(t *testing.T) {
-	guardtest.Ledger(t, func(*testing.T) guard.Ledger { return &fake.Ledger{} })
+func TestClaims(t *testing.T) {
+	guardtest.Claims(t, func(*testing.T) guard.Claims { return &fake.Claims{} })
 }
 
-func TestLedgerWithConflicts(t *testing.T) {
-	guardtest.Ledger(t, func(*testing.T) guard.Ledger { return &fake.Ledger{Conflicts: true} })
+func TestClaimsWithConflicts(t *testing.T) {
+	guardtest.Claims(t, func(*testing.T) guard.Claims { return &fake.Claims{Conflicts: true} })
 }
 
 func TestJournal(t *testing.T) {
@@ -48,13 +48,13 @@ func TestIncidents(t *testing.T) {
 }
 
 func TestAnnouncements(t *testing.T) {
-	guardtest.Suppressions(t, func(*testing.T) (suppression.Store, guard.Ledger) {
-		ledger := &fake.Ledger{}
-		return &fake.Suppressions{Ledger: ledger}, ledger
+	guardtest.Suppressions(t, func(*testing.T) (suppression.Store, guard.Claims) {
+		store := &fake.Claims{}
+		return &fake.Suppressions{Claims: store}, store
 	})
-	guardtest.Announcements(t, func(*testing.T) (announcement.Store, guard.Ledger) {
-		ledger := &fake.Ledger{}
-		return &fake.Announcements{Ledger: ledger}, ledger
+	guardtest.Announcements(t, func(*testing.T) (announcement.Store, guard.Claims) {
+		store := &fake.Claims{}
+		return &fake.Announcements{Claims: store}, store
 	})
 }
 
@@ -117,20 +117,20 @@ func TestScript(t *testing.T) {
 func TestLag(t *testing.T) {
 	ctx, at := t.Context(), time.Date(2025, 3, 1, 12, 0, 0, 0, time.UTC)
 	rows := fake.Deadlines{Lag: true}
-	ledger := fake.Ledger{Lag: true}
+	store := fake.Claims{Lag: true}
 	set := func(due time.Time, sent int) {
 		t.Helper()
 		if err := rows.Update(ctx, "k", func(mfadeadline.Deadline) mfadeadline.Deadline { return mfadeadline.Deadline{Key: "k", Due: due} }); err != nil {
 			t.Fatal(err)
 		}
-		if err := ledger.UpdateGroup(ctx, "k", func(guard.Group) guard.Group { return guard.Group{Key: "k", Until: at, Batches: 1, Sent: sent} }); err != nil {
+		if err := store.UpdateGroup(ctx, "k", func(guard.Group) guard.Group { return guard.Group{Key: "k", Until: at, Batches: 1, Sent: sent} }); err != nil {
 			t.Fatal(err)
 		}
 	}
 	want := func(n int) {
 		t.Helper()
 		due, err := rows.Due(ctx, at, 10)
-		groups, err2 := ledger.Due(ctx, at, 10)
+		groups, err2 := store.Due(ctx, at, 10)
 		if err != nil || err2 != nil || len(due) != n || len(groups) != n {
 			t.Errorf("due: %v, %v, %v, %v, want %d of each", due, groups, err, err2, n)
 		}

@@ -170,10 +170,10 @@ func (s *Incidents) All() []incident.Incident {
 	return s.rows(func(*incident.Incident) bool { return true })
 }
 
-// Announcements is a announcement.Store in memory, over the claims of a Ledger.
+// Announcements is a announcement.Store in memory, over the claims of a Claims.
 type Announcements struct {
 	Script *Script
-	Ledger *Ledger
+	Claims *Claims
 
 	mu  sync.Mutex
 	all table[announcement.AuditEvent]
@@ -222,7 +222,7 @@ func (s *Announcements) ClaimsDuring(ctx context.Context, announcement string, f
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("listing what was done under %s: %w", announcement, err)
 		}
-		claims := slices.DeleteFunc(s.Ledger.Claims(), func(c guard.Claim) bool {
+		claims := slices.DeleteFunc(s.Claims.All(), func(c guard.Claim) bool {
 			return c.Finding == nil || c.Finding.Announced == nil || c.Finding.Announced.ID != announcement
 		})
 		slices.SortStableFunc(claims, func(a, b guard.Claim) int { return a.Finding.EventTime.Compare(b.Finding.EventTime) })
@@ -235,10 +235,10 @@ func (s *Announcements) ClaimsDuring(ctx context.Context, announcement string, f
 	})
 }
 
-// Suppressions is a suppression.Store in memory, over the claims of a Ledger.
+// Suppressions is a suppression.Store in memory, over the claims of a Claims.
 type Suppressions struct {
 	Script *Script
-	Ledger *Ledger
+	Claims *Claims
 
 	mu  sync.Mutex
 	all table[suppression.AuditEvent]
@@ -287,7 +287,7 @@ func (s *Suppressions) Uses(ctx context.Context, id string) (uses int, err error
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("counting what %s held back: %w", id, err)
 		}
-		for _, c := range s.Ledger.Claims() {
+		for _, c := range s.Claims.All() {
 			if c.State == guard.Withheld && c.Suppression == id {
 				uses++
 			}

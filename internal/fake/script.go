@@ -69,7 +69,7 @@ func (s *Script) Fail(name string, n int) {
 	s.fails[name] = n
 }
 
-// Calls lists the calls made so far, as "Ledger.Update".
+// Calls lists the calls made so far, as "Claims.Update".
 func (s *Script) Calls() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -70,7 +70,7 @@ type model struct {
 	lag       time.Duration
 	late      bool // sweeps do not wait for the records of what happened before
 	detector  detect.Detector
-	ledger    fake.Ledger
+	store     fake.Claims
 	journal   fake.Facts
 	deadlines fake.Deadlines
 
@@ -129,7 +129,7 @@ func (m *model) process(skew time.Duration) *process {
 		m: m, skew: skew, started: m.clock.Now(), faults: map[int]fake.Fault{}, meanwhile: map[int]func(){}, conflicts: map[int]int{},
 		leased: map[string]string{}, out: map[string]bool{},
 	}
-	p.Parts = wiretest.NewParts(wire.Deps{Detector: &m.detector, Ledger: p, Facts: p, Deadlines: processDeadlines{p}, Publisher: p, Now: p.now}, m.settings)
+	p.Parts = wiretest.NewParts(wire.Deps{Detector: &m.detector, Claims: p, Facts: p, Deadlines: processDeadlines{p}, Publisher: p, Now: p.now}, m.settings)
 	return p
 }
 
@@ -149,9 +149,9 @@ func (p *process) call(do func() error, lost func(done bool)) error {
 	}
 	f := p.faults[p.calls]
 	if f == fake.None {
-		p.m.ledger.Refuse = p.conflicts[p.calls]
+		p.m.store.Refuse = p.conflicts[p.calls]
 		err := do()
-		if p.m.ledger.Refuse = 0; errors.Is(err, fake.ErrConflict) {
+		if p.m.store.Refuse = 0; errors.Is(err, fake.ErrConflict) {
 			p.faulted = true
 			lost(false)
 		}
@@ -171,12 +171,12 @@ func (p *process) call(do func() error, lost func(done bool)) error {
 
 func never(bool) {}
 
-// Update is guard.Ledger's. Where a fault keeps a claim from being marked sent
+// Update is guard.Claims's. Where a fault keeps a claim from being marked sent
 // after its alert went out, one more copy of it comes.
 func (p *process) Update(ctx context.Context, claimKey, windowKey string, decide func(guard.Claim, repeats.Series) (guard.Claim, repeats.Series)) error {
 	return p.call(func() error {
 		var claim guard.Claim
-		err := p.m.ledger.Update(ctx, claimKey, windowKey, func(c guard.Claim, w repeats.Series) (guard.Claim, repeats.Series) {
+		err := p.m.store.Update(ctx, claimKey, windowKey, func(c guard.Claim, w repeats.Series) (guard.Claim, repeats.Series) {
 			c, w = decide(c, w)
 			claim = c
 			return c, w
@@ -310,25 +310,25 @@ func (m *model) failed(err error) bool {
 	return err != nil && (!errors.Is(err, errGone) || errors.Is(err, fake.ErrFault) || errors.Is(err, fake.ErrCrash) || errors.Is(err, fake.ErrConflict))
 }
 
-// Read is guard.Claims'.
+// Read is guard.ClaimRows'.
 func (p *process) Read(ctx context.Context, keys []string) (claims []guard.Claim, err error) {
-	err = p.call(func() error { claims, err = p.m.ledger.Read(ctx, keys); return err }, never)
+	err = p.call(func() error { claims, err = p.m.store.Read(ctx, keys); return err }, never)
 	return claims, err
 }
 
 // UpdateGroup is guard.Groups'.
 func (p *process) UpdateGroup(ctx context.Context, key string, decide func(guard.Group) guard.Group) error {
-	return p.call(func() error { return p.m.ledger.UpdateGroup(ctx, key, decide) }, never)
+	return p.call(func() error { return p.m.store.UpdateGroup(ctx, key, decide) }, never)
 }
 
 // Count is guard.Groups'.
 func (p *process) Count(ctx context.Context, group string, batch int, claim string) (counted bool, err error) {
 	err = p.call(func() error {
-		if counted, err = p.m.ledger.Count(ctx, group, batch, claim); err != nil || !counted || !strings.HasPrefix(group, inCollection) || p.m.counted[claim] {
+		if counted, err = p.m.store.Count(ctx, group, batch, claim); err != nil || !counted || !strings.HasPrefix(group, inCollection) || p.m.counted[claim] {
 			return err
 		}
 		p.m.counted[claim] = true
-		claims, err := p.m.ledger.Read(ctx, []string{claim})
+		claims, err := p.m.store.Read(ctx, []string{claim})
 		if err != nil {
 			return err
 		}
@@ -342,19 +342,19 @@ func (p *process) Count(ctx context.Context, group string, batch int, claim stri
 
 // Counted is guard.Groups'.
 func (p *process) Counted(ctx context.Context, group string, from, to int, claim string) (batch int, found bool, err error) {
-	err = p.call(func() error { batch, found, err = p.m.ledger.Counted(ctx, group, from, to, claim); return err }, never)
+	err = p.call(func() error { batch, found, err = p.m.store.Counted(ctx, group, from, to, claim); return err }, never)
 	return batch, found, err
 }
 
 // Seal is guard.Groups'.
 func (p *process) Seal(ctx context.Context, group string, batch int) (claims []string, err error) {
-	err = p.call(func() error { claims, err = p.m.ledger.Seal(ctx, group, batch); return err }, never)
+	err = p.call(func() error { claims, err = p.m.store.Seal(ctx, group, batch); return err }, never)
 	return claims, err
 }
 
 // Due is guard.Groups'.
 func (p *process) Due(ctx context.Context, at time.Time, limit int) (due []guard.Group, err error) {
-	err = p.call(func() error { due, err = p.m.ledger.Due(ctx, at, limit); return err }, never)
+	err = p.call(func() error { due, err = p.m.store.Due(ctx, at, limit); return err }, never)
 	return due, err
 }
 
@@ -630,7 +630,7 @@ func (u *truth) calls() (can []string) {
 func (m *model) calm(every time.Duration, times int) {
 	ctx := context.Background()
 	clear(m.silent)
-	m.deadlines.Lag, m.ledger.Lag = false, false
+	m.deadlines.Lag, m.store.Lag = false, false
 	start, skew := m.clock.Now(), m.skewed()
 	for i := range times {
 		for _, rec := range slices.Clone(m.pending) {
@@ -718,7 +718,7 @@ func TestAcceptance(t *testing.T) {
 		settings.Batch = rapid.IntRange(1, 4).Draw(rt, "batch")
 		settings.SweepUsers = rapid.IntRange(1, 5).Draw(rt, "bound")
 		m := &model{
-			rt: rt, settings: settings, clock: fake.NewClock(wiretest.T0), ledger: fake.Ledger{Conflicts: true}, deadlines: fake.Deadlines{Conflicts: true},
+			rt: rt, settings: settings, clock: fake.NewClock(wiretest.T0), store: fake.Claims{Conflicts: true}, deadlines: fake.Deadlines{Conflicts: true},
 			lag:  time.Duration(rapid.IntRange(0, int(maxLag/time.Second)).Draw(rt, "lag")) * time.Second,
 			late: rapid.Bool().Draw(rt, "late"),
 			gone: map[string]bool{}, handled: map[*cloudtrail.Record]int{},
@@ -738,7 +738,7 @@ func TestAcceptance(t *testing.T) {
 		lagging := rapid.Bool().Draw(rt, "the index lags")
 		m.calm(settle, 3) // after which no one has to be checked
 		for range rapid.IntRange(1, 50).Draw(rt, "steps") {
-			m.deadlines.Lag, m.ledger.Lag = lagging, lagging
+			m.deadlines.Lag, m.store.Lag = lagging, lagging
 			switch what := rapid.SampledFrom([]string{"act", "act", "act", "deliver", "sweep", "sweep", "flush", "clock", "clock", "silence", "topic", "calm"}).Draw(rt, "operation"); what {
 			case "act":
 				m.change()

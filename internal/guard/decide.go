@@ -13,7 +13,7 @@ import (
 
 // event is one occurrence that must be alerted exactly once.
 type event struct {
-	claim   string // its key in the ledger
+	claim   string // its key
 	series  string // key of the series it belongs to; "" for none
 	finding detect.Finding
 	kind    alert.Kind     // of its alert; "" is First
@@ -48,7 +48,7 @@ type decision struct {
 	of          *detect.Finding // of a folded event: what it repeats
 }
 
-// decide settles what becomes of an event, from what the ledger has under its
+// decide settles what becomes of an event, from what is stored under its
 // keys. It is pure.
 //
 // An event that was once granted an alert of its own keeps that right: a retry
@@ -171,7 +171,7 @@ func (s *Settings) escalates(sr *repeats.Series, claim string, f *detect.Finding
 	return recent, many || before
 }
 
-// undo takes back what a decision to publish did to the ledger, after publishing
+// undo takes back what a decision to publish stored, after publishing
 // failed. Both rows may have changed since.
 //
 // The place is given back only where no receiver took the alert: else one topic that

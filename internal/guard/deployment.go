@@ -100,7 +100,7 @@ func (g *Guard) raiseDeployed(ctx context.Context, f detect.Finding, of deployin
 	}
 	key := keys.Claim(f.Account, f.EventID)
 	duplicate, busy := false, false
-	err = g.deps.Ledger.Update(ctx, key, "", func(c Claim, _ repeats.Series) (Claim, repeats.Series) {
+	err = g.deps.Claims.Update(ctx, key, "", func(c Claim, _ repeats.Series) (Claim, repeats.Series) {
 		duplicate = c.State == Sent || c.State == Folded || c.State == Withheld
 		busy = !duplicate && c.Held(g.deps.Now(), g.settings.Lease)
 		if duplicate || busy {

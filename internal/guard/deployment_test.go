@@ -82,9 +82,9 @@ type deployments struct {
 }
 
 func newDeployments(known guard.Deployments, at time.Time) *deployments {
-	ledger := &fake.Ledger{}
-	d := &deployments{clock: fake.NewClock(at), publisher: &fake.Publisher{}, store: &fake.Announcements{Ledger: ledger, Script: &fake.Script{}}}
-	d.parts = wiretest.NewParts(wire.Deps{Detector: new(detect.Detector), Ledger: ledger, Facts: &fake.Facts{}, Publisher: d.publisher, Now: d.clock.Now, Deployments: known, Announcements: d.store}, wire.Settings{})
+	store := &fake.Claims{}
+	d := &deployments{clock: fake.NewClock(at), publisher: &fake.Publisher{}, store: &fake.Announcements{Claims: store, Script: &fake.Script{}}}
+	d.parts = wiretest.NewParts(wire.Deps{Detector: new(detect.Detector), Claims: store, Facts: &fake.Facts{}, Publisher: d.publisher, Now: d.clock.Now, Deployments: known, Announcements: d.store}, wire.Settings{})
 	return d
 }
 

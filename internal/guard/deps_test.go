@@ -52,15 +52,15 @@ func (s *sessions) Began(_ context.Context, _ string, _ time.Time) (bool, error)
 // alone is a guard over fakes, with what a test gives it beside them.
 type alone struct {
 	*guard.Guard
-	ledger *fake.Ledger
-	facts  *fake.Facts
-	pub    *fake.Publisher
-	clock  *fake.Clock
+	store *fake.Claims
+	facts *fake.Facts
+	pub   *fake.Publisher
+	clock *fake.Clock
 }
 
 func newAlone(deps guard.Deps) *alone {
-	a := &alone{ledger: &fake.Ledger{}, facts: &fake.Facts{}, pub: &fake.Publisher{}, clock: fake.NewClock(wiretest.T0)}
-	deps.Detector, deps.Ledger, deps.Facts, deps.Publisher, deps.Now = &detect.Detector{}, a.ledger, a.facts, a.pub, a.clock.Now
+	a := &alone{store: &fake.Claims{}, facts: &fake.Facts{}, pub: &fake.Publisher{}, clock: fake.NewClock(wiretest.T0)}
+	deps.Detector, deps.Claims, deps.Facts, deps.Publisher, deps.Now = &detect.Detector{}, a.store, a.facts, a.pub, a.clock.Now
 	a.Guard = guard.New(deps, guard.Settings{})
 	return a
 }
@@ -80,12 +80,12 @@ func TestSuppressed(t *testing.T) {
 	}
 	raise(1, detect.UserCreated, detect.High, guard.Suppressed)
 	raise(1, detect.UserCreated, detect.High, guard.Duplicate)
-	if all := g.ledger.Series(); len(all) != 0 {
+	if all := g.store.Series(); len(all) != 0 {
 		t.Errorf("what is held back is a repeat of nothing: %+v", all)
 	}
 	raise(2, detect.UserCreated, detect.Critical, guard.Alerted)
 	raise(3, detect.UserConsoleAccess, detect.High, guard.Alerted)
-	for _, c := range g.ledger.Claims() {
+	for _, c := range g.store.All() {
 		if held := c.Finding.EventID == "event-001"; held != (c.State == guard.Withheld) || held != (c.Suppression == "3F9D0-KQ7TB") || held && (c.Kind != "" || c.AlertID != "") {
 			t.Errorf("on record: %+v", c)
 		}
@@ -296,7 +296,7 @@ func TestGroupOfVersion1(t *testing.T) {
 			gr := guard.Group{Key: "old", Opened: wiretest.T0, Until: wiretest.T0.Add(15 * time.Minute), RollUps: 2,
 				Finding: wiretest.Finding(detect.UserCreated, detect.High, "s", 1, wiretest.T0)}
 			tt.change(&gr)
-			if err := g.ledger.UpdateGroup(t.Context(), gr.Key, func(guard.Group) guard.Group { return gr }); err != nil {
+			if err := g.store.UpdateGroup(t.Context(), gr.Key, func(guard.Group) guard.Group { return gr }); err != nil {
 				t.Fatal(err)
 			}
 			g.pub.Refuse = func(alert.Alert) error { return errors.New("no topic takes it") }
@@ -315,7 +315,7 @@ func TestGroupOfVersion1(t *testing.T) {
 				a.Finding.Severity != tt.severity || a.Late != tt.late {
 				t.Errorf("the roll-up: %+v", a)
 			}
-			if left := g.ledger.Groups()[0]; left.Unsent() || left.RollUps != 3 || left.Failures != 0 || !left.Retry.IsZero() {
+			if left := g.store.Groups()[0]; left.Unsent() || left.RollUps != 3 || left.Failures != 0 || !left.Retry.IsZero() {
 				t.Errorf("its row: %+v", left)
 			}
 		})

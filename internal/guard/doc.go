@@ -31,9 +31,9 @@
 // take by a minute, by which the clocks of two processes may differ. If they differ
 // by more, a copy may come, with the ID of the first; nothing is lost.
 //
-// Errors of the ledger fail closed: nothing is published without a claim. An
+// Errors of the store of claims fail closed: nothing is published without a claim. An
 // alert sent without one would be sent again by every retry, for as long as the
-// ledger is down, and floods get the email subscription suspended. Nothing is
+// store is down, and floods get the email subscription suspended. Nothing is
 // lost by it, since the record is redelivered, or redriven from the queue of
 // failures, which has an alarm of its own. If a permanent error or the last
 // retry ends that, the claim says "released" or "leased", never "sent".

@@ -130,7 +130,7 @@ func (g *Guard) Count(ctx context.Context, c *Claim, of *detect.Finding, from in
 	sealed := 0 // batches that take no more
 	for range maxCounts {
 		var cur Group
-		err := g.deps.Ledger.UpdateGroup(ctx, c.Group, func(was Group) Group {
+		err := g.deps.Claims.UpdateGroup(ctx, c.Group, func(was Group) Group {
 			var changed bool
 			now := keys.Latest(at, g.deps.Now())
 			if g.deps.Batches != nil && g.deps.Batches.Has(c.Group) {
@@ -148,14 +148,14 @@ func (g *Guard) Count(ctx context.Context, c *Claim, of *detect.Finding, from in
 		}
 		sealed = max(sealed, cur.oldest(from))
 		if sealed < cur.Sent {
-			batch, found, err := g.deps.Ledger.Counted(ctx, c.Group, sealed, cur.Sent, c.Key)
+			batch, found, err := g.deps.Claims.Counted(ctx, c.Group, sealed, cur.Sent, c.Key)
 			if err != nil || found {
 				return batch, err //nolint:wrapcheck // it says for which claim
 			}
 			sealed = cur.Sent
 		}
 		for ; sealed < cur.Batches; sealed++ {
-			counted, err := g.deps.Ledger.Count(ctx, c.Group, sealed, c.Key)
+			counted, err := g.deps.Claims.Count(ctx, c.Group, sealed, c.Key)
 			if err != nil {
 				return 0, fmt.Errorf("counting event %s: %w", c.Key, err)
 			}

@@ -22,7 +22,7 @@ import (
 // Deps are what a Guard works with. The first five are required.
 type Deps struct {
 	Detector  Detector
-	Ledger    Ledger
+	Claims    Claims
 	Facts     Facts
 	Publisher Publisher
 	Now       func() time.Time
@@ -371,7 +371,7 @@ func (g *Guard) attachLate(ctx context.Context, d *decision) error {
 
 // claim claims an event.
 func (g *Guard) claim(ctx context.Context, ev event) (d decision, err error) {
-	err = g.deps.Ledger.Update(ctx, ev.claim, ev.series, func(c Claim, sr repeats.Series) (Claim, repeats.Series) {
+	err = g.deps.Claims.Update(ctx, ev.claim, ev.series, func(c Claim, sr repeats.Series) (Claim, repeats.Series) {
 		d = g.settings.decide(ev, c, sr, g.deps.Now())
 		if d.verdict == duplicate {
 			return Claim{}, repeats.Series{}
@@ -408,7 +408,7 @@ const skew = time.Minute
 
 // publishing bounds a publish by what is left of its lease by the clock of any other
 // process, but for the write that follows. A lease shorter than any publish is that of
-// a ledger that its process has alone, which bounds nothing.
+// claims that its process has alone, which bounds nothing.
 func (g *Guard) publishing(ctx context.Context, d *decision) (context.Context, context.CancelFunc) {
 	lease := g.settings.Lease
 	if lease < time.Second {
@@ -423,11 +423,11 @@ const completeTimeout = 5 * time.Second
 
 func (g *Guard) complete(ctx context.Context, claimKey, seriesKey string,
 	decide func(Claim, repeats.Series) (Claim, repeats.Series)) error {
-	return Complete(ctx, g.deps.Ledger, claimKey, seriesKey, decide)
+	return Complete(ctx, g.deps.Claims, claimKey, seriesKey, decide)
 }
 
-// Complete stores what became of an event that was claimed, as Claims.Update does.
-func Complete(ctx context.Context, claims Claims, claimKey, seriesKey string,
+// Complete stores what became of an event that was claimed, as ClaimRows.Update does.
+func Complete(ctx context.Context, claims ClaimRows, claimKey, seriesKey string,
 	decide func(Claim, repeats.Series) (Claim, repeats.Series)) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), completeTimeout)
 	defer cancel()

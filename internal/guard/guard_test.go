@@ -95,7 +95,7 @@ func TestEveryStepFails(t *testing.T) {
 	clean := wiretest.NewWorld()
 	clean.MustHandle(t, clean.CreateUser(1, wiretest.T0), guard.Alerted)
 	steps := clean.Script.Calls()
-	if diff := cmp.Diff([]string{"Facts.Add", "Ledger.Update", "Publisher.Publish", "Ledger.Update"}, steps); diff != "" {
+	if diff := cmp.Diff([]string{"Facts.Add", "Claims.Update", "Publisher.Publish", "Claims.Update"}, steps); diff != "" {
 		t.Fatalf("steps (-want +got):\n%s", diff)
 	}
 	faults := []fake.Fault{fake.FailBefore, fake.FailAfter, fake.CrashBefore, fake.CrashAfter}
@@ -128,7 +128,7 @@ func TestEveryStepFails(t *testing.T) {
 		if err != nil || len(facts) == 0 {
 			t.Errorf("%d facts, %v", len(facts), err)
 		}
-		if series := w.Ledger.Series(); len(series) != 1 || len(series[0].Grants) != 1 {
+		if series := w.Claims.Series(); len(series) != 1 || len(series[0].Grants) != 1 {
 			t.Errorf("series %+v", series)
 		}
 		w.MustHandle(t, rec, guard.Duplicate)
@@ -228,7 +228,7 @@ func TestConcurrentCopiesAreOneAlert(t *testing.T) {
 		Detector: wiretest.DetectorFunc(func(*cloudtrail.Record, *detect.AssumedRoot) detect.Outcome {
 			return detect.Outcome{Kind: detect.Matched, Finding: w.Findings[rec.EventID]}
 		}),
-		Ledger: w.Ledger, Facts: w.FactRows, Publisher: w.Receivers, Now: w.Clock.Now,
+		Claims: w.Claims, Facts: w.FactRows, Publisher: w.Receivers, Now: w.Clock.Now,
 	}, wire.Settings{})
 	var wg sync.WaitGroup
 	for range copies {
@@ -270,7 +270,7 @@ func TestConcurrentSession(t *testing.T) {
 		Detector: wiretest.DetectorFunc(func(rec *cloudtrail.Record, _ *detect.AssumedRoot) detect.Outcome {
 			return detect.Outcome{Kind: detect.Matched, Finding: w.Findings[rec.EventID]}
 		}),
-		Ledger: w.Ledger, Facts: w.FactRows, Publisher: w.Receivers, Now: w.Clock.Now,
+		Claims: w.Claims, Facts: w.FactRows, Publisher: w.Receivers, Now: w.Clock.Now,
 	}, wire.Settings{})
 	var wg sync.WaitGroup
 	for i := range copies * events {
@@ -562,7 +562,7 @@ func TestEscalationSurvives(t *testing.T) {
 			if diff := cmp.Diff([]string{"first medium event-000", "escalation high event-004 x5", "roll_up high event-000 x3"}, reported); diff != "" {
 				t.Errorf("alerts (-want +got):\n%s", diff)
 			}
-			series := slices.DeleteFunc(w.Ledger.Series(), func(s repeats.Series) bool { return strings.HasSuffix(s.Key, string(detect.RootSigninSpraying)) })
+			series := slices.DeleteFunc(w.Claims.Series(), func(s repeats.Series) bool { return strings.HasSuffix(s.Key, string(detect.RootSigninSpraying)) })
 			if len(series) != 1 || len(series[0].Attempts) != 5 || len(series[0].Grants) != 2 {
 				t.Errorf("series %+v", series)
 			}
@@ -781,24 +781,24 @@ func TestStalledFlush(t *testing.T) {
 	}
 }
 
-// oldLedger lists groups as they were some time ago, as an index of DynamoDB
+// oldClaims lists groups as they were some time ago, as an index of DynamoDB
 // may, and forgets claims on demand, as its time to live may.
-type oldLedger struct {
-	*fake.Ledger
+type oldClaims struct {
+	*fake.Claims
 	due    []guard.Group
 	forget bool
 }
 
-func (l *oldLedger) Due(ctx context.Context, at time.Time, limit int) ([]guard.Group, error) {
+func (l *oldClaims) Due(ctx context.Context, at time.Time, limit int) ([]guard.Group, error) {
 	if due := l.due; due != nil {
 		l.due = nil
 		return due, nil
 	}
-	return l.Ledger.Due(ctx, at, limit)
+	return l.Claims.Due(ctx, at, limit)
 }
 
-func (l *oldLedger) Update(ctx context.Context, claimKey, windowKey string, decide func(guard.Claim, repeats.Series) (guard.Claim, repeats.Series)) error {
-	return l.Ledger.Update(ctx, claimKey, windowKey, func(c guard.Claim, w repeats.Series) (guard.Claim, repeats.Series) {
+func (l *oldClaims) Update(ctx context.Context, claimKey, windowKey string, decide func(guard.Claim, repeats.Series) (guard.Claim, repeats.Series)) error {
+	return l.Claims.Update(ctx, claimKey, windowKey, func(c guard.Claim, w repeats.Series) (guard.Claim, repeats.Series) {
 		if l.forget {
 			c = guard.Claim{}
 		}
@@ -808,14 +808,14 @@ func (l *oldLedger) Update(ctx context.Context, claimKey, windowKey string, deci
 
 func TestOldListOfGroups(t *testing.T) {
 	w := wiretest.NewWorld()
-	old := &oldLedger{Ledger: w.Ledger}
-	g := wiretest.NewParts(wire.Deps{Ledger: old, Publisher: w.Receivers, Now: w.Clock.Now}, w.Settings)
+	old := &oldClaims{Claims: w.Claims}
+	g := wiretest.NewParts(wire.Deps{Claims: old, Publisher: w.Receivers, Now: w.Clock.Now}, w.Settings)
 	root := func(n int, minute int) *cloudtrail.Record {
 		return w.Record(wiretest.Finding(detect.RootActivity, detect.High, "s", n, wiretest.T0.Add(time.Duration(minute)*time.Minute)))
 	}
 	w.MustHandle(t, root(1, 0), guard.Alerted)
 	w.MustHandle(t, root(2, 1), guard.RolledUp)
-	stale, err := w.Ledger.Due(t.Context(), wiretest.T0.Add(time.Hour), 10)
+	stale, err := w.Claims.Due(t.Context(), wiretest.T0.Add(time.Hour), 10)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -837,9 +837,9 @@ func TestOldListOfGroups(t *testing.T) {
 // TestExpiredRow covers claims that are gone when their alert was published.
 func TestExpiredRow(t *testing.T) {
 	w := wiretest.NewWorld()
-	old := &oldLedger{Ledger: w.Ledger}
+	old := &oldClaims{Claims: w.Claims}
 	w.Receivers.Refuse = func(alert.Alert) error { old.forget = true; return nil }
-	g := wiretest.NewParts(wire.Deps{Ledger: old, Publisher: w.Receivers, Now: w.Clock.Now}, w.Settings)
+	g := wiretest.NewParts(wire.Deps{Claims: old, Publisher: w.Receivers, Now: w.Clock.Now}, w.Settings)
 	raise := func(n int, want guard.Disposition) {
 		t.Helper()
 		old.forget = false
@@ -854,7 +854,7 @@ func TestExpiredRow(t *testing.T) {
 	if n, err := g.Flush(t.Context(), wiretest.T0.Add(time.Hour)); n != 1 || err != nil {
 		t.Errorf("Flush: %d, %v", n, err)
 	}
-	claims := w.Ledger.Claims()
+	claims := w.Claims.All()
 	for _, c := range claims {
 		if c.Key == "" || (c.State != guard.Sent && c.State != guard.Folded) {
 			t.Errorf("claim %+v", c)
@@ -881,7 +881,7 @@ func TestJournalErrorHoldsNoAlertBack(t *testing.T) {
 	}
 }
 
-func TestLedgerErrorFailsClosed(t *testing.T) {
+func TestClaimsErrorFailsClosed(t *testing.T) {
 	w := wiretest.NewWorld()
 	rec := w.CreateUser(1, wiretest.T0)
 	w.Script.Inject(2, fake.FailBefore)
@@ -1038,7 +1038,7 @@ func TestFlush(t *testing.T) {
 		w.MustFlush(t, wiretest.T0.Add(30*time.Minute), 1)
 		w.WantLines(t, "first high event-000", "roll_up high event-000 x1", "roll_up high event-000 x1")
 	})
-	t.Run("the ledger fails", func(t *testing.T) {
+	t.Run("the store fails", func(t *testing.T) {
 		w := wiretest.NewWorld()
 		fill(t, w, 1)
 		w.Script.Inject(1, fake.FailBefore)
@@ -1150,9 +1150,9 @@ func TestRowsAreBounded(t *testing.T) {
 			}
 		}
 	}
-	claims := w.Ledger.Claims()
-	groups := w.Ledger.Groups()
-	series := w.Ledger.Series()
+	claims := w.Claims.All()
+	groups := w.Claims.Groups()
+	series := w.Claims.Series()
 	if len(claims) != 121 || held != 119 || len(groups) != 1 || groups[0].Batches != 2 || len(series) != 1 {
 		t.Fatalf("%d claims, %d groups, %d series, %d held: not what is to be measured", len(claims), len(groups), len(series), held)
 	}
@@ -1247,7 +1247,7 @@ func TestPublishEndsWithinTheLease(t *testing.T) {
 	}{{45 * time.Second, true}, {time.Nanosecond, false}} {
 		w := wiretest.NewWorld(func(s *wire.Settings) { s.Lease = tc.lease })
 		g := wiretest.NewParts(wire.Deps{
-			Detector: wiretest.DetectorFunc(wiretest.Nothing), Ledger: w.Ledger, Facts: w.FactRows, Now: w.Clock.Now,
+			Detector: wiretest.DetectorFunc(wiretest.Nothing), Claims: w.Claims, Facts: w.FactRows, Now: w.Clock.Now,
 			Publisher: wiretest.PublisherFunc(func(ctx context.Context, _ alert.Alert) error {
 				if end, ok := ctx.Deadline(); ok != tc.bounded || ok && time.Until(end) > tc.lease-5*time.Second {
 					t.Errorf("lease %v: a publish may run until %v, %v", tc.lease, end, ok)

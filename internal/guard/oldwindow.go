@@ -28,7 +28,7 @@ type Held struct {
 // function of that version which still runs changes nothing of it.
 func (g *Guard) cutOld(ctx context.Context, gr Group) (Held, error) {
 	var held Held
-	err := g.deps.Ledger.UpdateGroup(ctx, gr.Key, func(cur Group) Group {
+	err := g.deps.Claims.UpdateGroup(ctx, gr.Key, func(cur Group) Group {
 		held = Held{}
 		switch {
 		case !cur.Opened.Equal(gr.Opened), cur.RollUps != gr.RollUps, !cur.old():

@@ -86,14 +86,14 @@ type Limiter interface {
 	Wait(ctx context.Context, within time.Duration) (bool, error)
 }
 
-// Ledger remembers which events were alerted, so that each is alerted once.
-type Ledger interface {
-	Claims
+// Claims remembers which events were alerted, so that each is alerted once.
+type Claims interface {
+	ClaimRows
 	Groups
 }
 
-// Claims keeps what became of each event, and of each finding in a session.
-type Claims interface {
+// ClaimRows keeps what became of each event, and of each finding in a session.
+type ClaimRows interface {
 	// Update reads the claim and the series under their keys (zero values where
 	// absent), calls decide and stores what it returns if none of that has changed,
 	// in one transaction. decide is pure and may be called again after a conflict,
@@ -152,7 +152,7 @@ const (
 	Withheld ClaimState = "withheld" // its alert is suppressed, and counts as a use of the suppression
 )
 
-// Claim is the ledger's row for one event, or for one roll-up of a group.
+// Claim is the row for one event, or for one roll-up of a group.
 type Claim struct {
 	Key         string          `json:"key"` // "account/eventID"; of a roll-up "group/…", see doc.go
 	State       ClaimState      `json:"state"`

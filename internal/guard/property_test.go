@@ -48,7 +48,7 @@ func TestEveryEventIsAlertedOnce(t *testing.T) {
 			recs[i], groups[i] = w.Record(f), string(f.ID)+" "+f.Session
 		}
 
-		w.Ledger.Lag = rapid.Bool().Draw(rt, "the index lags")
+		w.Claims.Lag = rapid.Bool().Draw(rt, "the index lags")
 
 		// Rate limit tokens are denied at times, or cannot be taken.
 		tokens := rapid.SliceOfN(rapid.SampledFrom([]string{"granted", "granted", "denied", "unknown"}), 0, 40).Draw(rt, "tokens")
@@ -140,7 +140,7 @@ func TestEveryEventIsAlertedOnce(t *testing.T) {
 			}
 		}
 		w.Token = nil
-		w.Ledger.Lag = false
+		w.Claims.Lag = false
 		w.SettleAll(rt, failed)
 
 		covered, extra := w.Covered(rt)
@@ -161,13 +161,13 @@ func TestEveryEventIsAlertedOnce(t *testing.T) {
 				rt.Errorf("%s was only rolled up", g)
 			}
 		}
-		left := w.Ledger.Groups()
+		left := w.Claims.Groups()
 		for _, gr := range left {
 			if gr.Unsent() {
 				rt.Errorf("group %s is still unsent: %+v", gr.Key, gr)
 			}
 		}
-		claims := w.Ledger.Claims()
+		claims := w.Claims.All()
 		for _, c := range claims {
 			if c.State != guard.Sent && c.State != guard.Folded {
 				rt.Errorf("claim %s is %s", c.Key, c.State)
@@ -196,7 +196,7 @@ func TestKeysAreBounded(t *testing.T) {
 		change(&f)
 		w.MustHandle(t, w.Record(f), guard.Alerted)
 	}
-	claims := w.Ledger.Claims()
+	claims := w.Claims.All()
 	if len(claims) != 6 {
 		t.Errorf("%d claims, want 6", len(claims))
 	}

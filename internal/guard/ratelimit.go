@@ -82,7 +82,7 @@ func (g *Guard) limit(ctx context.Context, d *decision) (throttled bool, err err
 		return false, nil
 	}
 	folded := d.claim
-	err = g.deps.Ledger.Update(ctx, d.claim.Key, d.claim.Series, func(c Claim, sr repeats.Series) (Claim, repeats.Series) {
+	err = g.deps.Claims.Update(ctx, d.claim.Key, d.claim.Series, func(c Claim, sr repeats.Series) (Claim, repeats.Series) {
 		c, sr, throttled = g.settings.throttle(d, c, sr, g.deps.Now())
 		if throttled {
 			folded = c

@@ -22,7 +22,7 @@ import (
 func (g *Guard) Flush(ctx context.Context, at time.Time) (published int, err error) {
 	loop := worker.Loop[Group]{
 		What: "groups due", At: at, Now: g.deps.Now, Page: g.settings.Batch, Batch: 1, GiveUp: 5, Backoff: worker.AfterFailure(),
-		Due: g.deps.Ledger.Due,
+		Due: g.deps.Claims.Due,
 		Row: func(gr *Group) (string, int) { return gr.Key, gr.Failures },
 		Do: worker.One(func(ctx context.Context, gr *Group) worker.Result {
 			if gr.Of == "" && g.collects(gr) {
@@ -69,7 +69,7 @@ func (g *Guard) putOff(ctx context.Context, gr *Group, failures int, until time.
 	if until = keys.Dated(until); until.IsZero() {
 		return false, nil // the end of all times is flushed: there is no later
 	}
-	err = g.deps.Ledger.UpdateGroup(ctx, gr.Key, func(cur Group) Group {
+	err = g.deps.Claims.UpdateGroup(ctx, gr.Key, func(cur Group) Group {
 		if stored = cur.Sent == gr.Sent && cur.RollUps == gr.RollUps && cur.Unsent(); !stored {
 			return Group{}
 		}
@@ -88,7 +88,7 @@ func (g *Guard) putOff(ctx context.Context, gr *Group, failures int, until time.
 func (g *Guard) rollUp(ctx context.Context, gr Group, at time.Time) (sent bool, err error) {
 	key := RollUpKey(&gr)
 	var d decision
-	err = g.deps.Ledger.Update(ctx, key, gr.Series, func(c Claim, sr repeats.Series) (Claim, repeats.Series) {
+	err = g.deps.Claims.Update(ctx, key, gr.Series, func(c Claim, sr repeats.Series) (Claim, repeats.Series) {
 		d = g.settings.decideRollUp(key, c, sr, &gr, g.deps.Now())
 		if d.verdict != publish {
 			return Claim{}, repeats.Series{}
@@ -147,7 +147,7 @@ func (g *Guard) leaveBehind(ctx context.Context, d *decision, gr *Group) error {
 	if len(d.deliveredTo) == 0 || gr.Of != "" || gr.old() {
 		return nil
 	}
-	if err := LeaveBehind(ctx, g.deps.Ledger, gr, g.deps.Now()); err != nil {
+	if err := LeaveBehind(ctx, g.deps.Claims, gr, g.deps.Now()); err != nil {
 		return err
 	}
 	return g.rolledUp(ctx, gr)
@@ -184,11 +184,11 @@ func (g *Guard) rollUpOf(ctx context.Context, gr *Group, c *Claim) (alert.Alert,
 		return a, err
 	}
 	group, batch := gr.Next()
-	keys, err := g.deps.Ledger.Seal(ctx, group, batch)
+	keys, err := g.deps.Claims.Seal(ctx, group, batch)
 	if err != nil {
 		return a, fmt.Errorf("sealing a batch of group %s: %w", gr.Key, err)
 	}
-	claims, err := g.deps.Ledger.Read(ctx, keys[:min(len(keys), maxReported)])
+	claims, err := g.deps.Claims.Read(ctx, keys[:min(len(keys), maxReported)])
 	if err != nil {
 		return a, fmt.Errorf("reading the events of group %s: %w", gr.Key, err)
 	}
@@ -252,7 +252,7 @@ func (s *Settings) list(a *alert.Alert, did alert.Action) {
 // rolledUp notes that a group's next batch was reported, or was empty. What came
 // since is due a window later, if that is after its own window.
 func (g *Guard) rolledUp(ctx context.Context, gr *Group) error {
-	err := g.deps.Ledger.UpdateGroup(ctx, gr.Key, func(cur Group) Group {
+	err := g.deps.Claims.UpdateGroup(ctx, gr.Key, func(cur Group) Group {
 		switch {
 		case gr.old() && cur.Opened.Equal(gr.Opened) && cur.RollUps == gr.RollUps && cur.Sending != nil:
 			cur.Sending = nil

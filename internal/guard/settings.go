@@ -28,7 +28,7 @@ type Settings struct {
 	Burst map[detect.ID]int
 
 	Actions int // kinds of action listed in a roll-up; default 50
-	Batch   int // windows read from the ledger at a time by Flush; default 64
+	Batch   int // groups read at a time by Flush; default 64
 }
 
 // burst is how many alerts of a kind a person can still read one by one. Amazon

@@ -215,8 +215,8 @@ func Incidents(t *testing.T, newIncidents func(t *testing.T) incident.Store) {
 }
 
 // Announcements runs the contract of announcement.Store. newAnnouncements
-// returns an empty one, and the ledger whose claims it reads.
-func Announcements(t *testing.T, newAnnouncements func(t *testing.T) (announcement.Store, guard.Ledger)) {
+// returns an empty one, and the claims that it reads.
+func Announcements(t *testing.T, newAnnouncements func(t *testing.T) (announcement.Store, guard.Claims)) {
 	t.Helper()
 	from := t0.Truncate(time.Second)
 	entry := func(account, id string, act announcement.Action, from time.Time) announcement.AuditEvent {
@@ -286,7 +286,7 @@ func Announcements(t *testing.T, newAnnouncements func(t *testing.T) (announceme
 	})
 
 	t.Run("what was done under one", func(t *testing.T) {
-		s, ledger := newAnnouncements(t)
+		s, store := newAnnouncements(t)
 		under := func(id string, at time.Duration) *detect.Finding {
 			f := fullFinding()
 			f.EventTime, f.Announced = t0.Add(at), nil
@@ -299,8 +299,8 @@ func Announcements(t *testing.T, newAnnouncements func(t *testing.T) (announceme
 			"123456789012/second": under("A", time.Minute), "123456789012/first": under("A", 0), "123456789012/third": under("A", time.Hour),
 			"123456789012/other": under("B", 0), "123456789012/none": under("", 0),
 		} {
-			put(t, ledger, guard.Claim{Key: key, State: guard.Leased, Finding: f}, repeats.Series{})
-			put(t, ledger, guard.Claim{Key: key, State: guard.Sent, Finding: f}, repeats.Series{})
+			put(t, store, guard.Claim{Key: key, State: guard.Leased, Finding: f}, repeats.Series{})
+			put(t, store, guard.Claim{Key: key, State: guard.Sent, Finding: f}, repeats.Series{})
 		}
 		list := func(id string) []string {
 			got := []string{}

@@ -17,8 +17,8 @@ import (
 )
 
 // Suppressions runs the contract of suppression.Store. newSuppressions returns an
-// empty one, and the ledger whose claims it counts.
-func Suppressions(t *testing.T, newSuppressions func(t *testing.T) (suppression.Store, guard.Ledger)) {
+// empty one, and the claims that it counts.
+func Suppressions(t *testing.T, newSuppressions func(t *testing.T) (suppression.Store, guard.Claims)) {
 	t.Helper()
 	now := time.Now().UTC() // a store drops what is long over
 	until := now.Add(time.Hour).Truncate(time.Second)
@@ -90,7 +90,7 @@ func Suppressions(t *testing.T, newSuppressions func(t *testing.T) (suppression.
 	})
 
 	t.Run("uses", func(t *testing.T) {
-		s, ledger := newSuppressions(t)
+		s, store := newSuppressions(t)
 		held := func(id, by string, state guard.ClaimState) guard.Claim {
 			f := fullFinding()
 			f.Announced = nil
@@ -100,13 +100,13 @@ func Suppressions(t *testing.T, newSuppressions func(t *testing.T) (suppression.
 		for i := range 8 { // at once
 			all.Go(func() {
 				for range 2 { // and each again
-					put(t, ledger, held(strconv.Itoa(i), "A", guard.Withheld), repeats.Series{})
+					put(t, store, held(strconv.Itoa(i), "A", guard.Withheld), repeats.Series{})
 				}
 			})
 		}
 		all.Wait()
-		put(t, ledger, held("other", "B", guard.Withheld), repeats.Series{})
-		put(t, ledger, held("sent", "", guard.Sent), repeats.Series{})
+		put(t, store, held("other", "B", guard.Withheld), repeats.Series{})
+		put(t, store, held("sent", "", guard.Sent), repeats.Series{})
 		for id, want := range map[string]int{"A": 8, "B": 1, "C": 0} {
 			if got, err := s.Uses(t.Context(), id); got != want || err != nil {
 				t.Errorf("uses of %s: %d, %v, want %d", id, got, err, want)

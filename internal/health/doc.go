@@ -78,7 +78,7 @@
 // Order: results, state, alert, mark. The state is one row under a condition; it
 // names the episodes before anything is reported about them, and an alert's ID is made
 // of its episode, so that two runs, or a run repeated after a crash, raise the
-// same finding, which the guard's ledger sends once. Only then is the episode
+// same finding, which the guard sends once, by its claim. Only then is the episode
 // marked as reported. A fault that ended before it could be reported, such as that of
 // the topic itself, is reported and closed afterwards.
 //

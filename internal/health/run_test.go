@@ -49,7 +49,7 @@ func newRig(t *testing.T) *rig {
 	r := &rig{world: newWorld(t), t: t, script: &fake.Script{}, at: t0.Add(-step)}
 	r.store.Script = r.script
 	r.publisher = &fake.Publisher{Script: r.script}
-	r.guard = guard.New(guard.Deps{Detector: &detect.Detector{}, Ledger: &fake.Ledger{Script: r.script}, Facts: &fake.Facts{}, Publisher: r.publisher, Now: r.clock.Now}, guard.Settings{})
+	r.guard = guard.New(guard.Deps{Detector: &detect.Detector{}, Claims: &fake.Claims{Script: r.script}, Facts: &fake.Facts{}, Publisher: r.publisher, Now: r.clock.Now}, guard.Settings{})
 	r.runs = r.checker()
 	return r
 }

@@ -383,7 +383,7 @@ func TestSweepsIncidents(t *testing.T) {
 	s := wiretest.NewSwept()
 	incidents := &fake.Incidents{Script: s.Script}
 	s.Parts = wiretest.NewParts(wire.Deps{
-		Detector: wiretest.DetectorFunc(wiretest.Nothing), Ledger: s.Ledger, Facts: s.FactRows, Publisher: s.Receivers, Now: s.Clock.Now, Deadlines: s.Deadlines, Incidents: incidents,
+		Detector: wiretest.DetectorFunc(wiretest.Nothing), Claims: s.Claims, Facts: s.FactRows, Publisher: s.Receivers, Now: s.Clock.Now, Deadlines: s.Deadlines, Incidents: incidents,
 	}, s.Settings)
 	s.Call(t, "CreateUser")
 	s.Call(t, "CreateLoginProfile")
@@ -447,7 +447,7 @@ func TestInterruptedResendHoldsNoOtherBack(t *testing.T) {
 	s.Clock.Advance(10 * time.Minute)
 	s.MustHandle(t, s.Removed(1, wiretest.T0.Add(time.Hour), wiretest.T0), guard.Alerted)
 	s.Clock.Advance(5 * time.Minute)
-	s.Script.Fail("Ledger.Read", 1)
+	s.Script.Fail("Claims.Read", 1)
 	if _, err := s.Renotify(t.Context(), s.Clock.Now()); err == nil {
 		t.Error("sending again did not fail")
 	}
@@ -510,7 +510,7 @@ func TestRenotifyIsBounded(t *testing.T) {
 	ctx, cancel := context.WithDeadline(t.Context(), s.Clock.Now().Add(24*365*100*time.Hour))
 	defer cancel()
 	deadline, _ := ctx.Deadline()
-	late := wiretest.NewParts(wire.Deps{Ledger: s.Ledger, Facts: s.FactRows, Publisher: s.Receivers, Incidents: s.Incidents, Now: func() time.Time { return deadline.Add(-time.Second) }}, s.Settings)
+	late := wiretest.NewParts(wire.Deps{Claims: s.Claims, Facts: s.FactRows, Publisher: s.Receivers, Incidents: s.Incidents, Now: func() time.Time { return deadline.Add(-time.Second) }}, s.Settings)
 	if got, err := late.Renotify(ctx, s.Clock.Now()); err != nil || got != (incident.Renotified{More: true}) {
 		t.Errorf("without time: %+v, %v", got, err)
 	}

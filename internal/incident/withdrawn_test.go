@@ -93,7 +93,7 @@ func TestAcknowledgedWhileItWaits(t *testing.T) {
 				s.Clock.Advance(100 * time.Hour)
 				renotified(t, s)
 				wantResends(t, s)
-				if due, err := s.Ledger.Due(t.Context(), s.Clock.Now(), 10); len(due) != 0 || err != nil {
+				if due, err := s.Claims.Due(t.Context(), s.Clock.Now(), 10); len(due) != 0 || err != nil {
 					t.Errorf("still to be sent: %+v, %v", due, err)
 				}
 			})

@@ -97,7 +97,7 @@ func Assemble(cfg config.Config, env aws.Config, now func() time.Time, logger *s
 	}
 	deps := wire.Deps{
 		Detector:  &detect.Detector{Own: cfg.Own},
-		Ledger:    store,
+		Claims:    store,
 		Facts:     store,
 		FactRows:  store,
 		Publisher: Counted(publisher),

@@ -42,15 +42,15 @@ type rig struct {
 	handler   *Handler
 	publisher *fake.Publisher
 	journal   *fake.Facts
-	ledger    *fake.Ledger
+	store     *fake.Claims
 	clock     *fake.Clock
 	log       bytes.Buffer
 }
 
 func newRig(u Users) *rig {
-	r := &rig{publisher: &fake.Publisher{}, journal: &fake.Facts{}, ledger: &fake.Ledger{}, clock: fake.NewClock(t0.Add(10 * time.Second))}
+	r := &rig{publisher: &fake.Publisher{}, journal: &fake.Facts{}, store: &fake.Claims{}, clock: fake.NewClock(t0.Add(10 * time.Second))}
 	g := guard.New(guard.Deps{
-		Detector: &detect.Detector{}, Ledger: r.ledger, Facts: r.journal, Publisher: Counted(r.publisher), Now: r.clock.Now,
+		Detector: &detect.Detector{}, Claims: r.store, Facts: r.journal, Publisher: Counted(r.publisher), Now: r.clock.Now,
 	}, guard.Settings{})
 	r.handler = New(Deps{Guard: g, Users: u, Facts: r.journal, Metrics: true, Logger: slog.New(slog.NewJSONHandler(&r.log, nil)), Now: r.clock.Now})
 	return r
@@ -591,7 +591,7 @@ func TestSweep(t *testing.T) {
 	}
 	failure = broken
 	result.More = true
-	err := r.ledger.UpdateGroup(t.Context(), "a/s/1", func(guard.Group) guard.Group {
+	err := r.store.UpdateGroup(t.Context(), "a/s/1", func(guard.Group) guard.Group {
 		return guard.Group{Key: "a/s/1", Opened: t0.Add(-time.Hour), Until: t0, Pending: guard.Held{Count: 3},
 			Finding: detect.Finding{ID: detect.RootActivity, Severity: detect.High, Account: account}}
 	})
@@ -709,7 +709,7 @@ func TestFlush(t *testing.T) {
 	tick := json.RawMessage(`{"id":"s","detail-type":"Scheduled Event","source":"aws.events","detail":{}}`)
 	due := func(t *testing.T, r *rig, key string) {
 		t.Helper()
-		err := r.ledger.UpdateGroup(t.Context(), key, func(guard.Group) guard.Group {
+		err := r.store.UpdateGroup(t.Context(), key, func(guard.Group) guard.Group {
 			return guard.Group{Key: key, Opened: t0.Add(-time.Hour), Until: t0, Pending: guard.Held{Count: 3},
 				Finding: detect.Finding{ID: detect.RootActivity, Account: account}}
 		})
@@ -754,8 +754,8 @@ func TestFlush(t *testing.T) {
 	}
 	r.publisher.Refuse = nil
 	script := &fake.Script{}
-	r.ledger.Script = script
-	script.Fail("Ledger.Due", 1)
+	r.store.Script = script
+	script.Fail("Claims.Due", 1)
 	if err := r.handler.Handle(t.Context(), nothing); err != nil {
 		t.Errorf("the event was handled, and it failed for the table: %v", err)
 	}

@@ -145,7 +145,7 @@ func TestMissingMFAIsReportedOnce(t *testing.T) {
 		w.MustHandle(t, wiretest.IAMCall("CreateLoginProfile", "eve", wiretest.T0), guard.Recorded)
 		missing(t, w.Parts, 30, 1)
 		longer := wiretest.NewParts(wire.Deps{
-			Detector: wiretest.DetectorFunc(nil), Ledger: w.Ledger, Facts: w.FactRows, Publisher: w.Receivers, Now: w.Clock.Now,
+			Detector: wiretest.DetectorFunc(nil), Claims: w.Claims, Facts: w.FactRows, Publisher: w.Receivers, Now: w.Clock.Now,
 		}, wire.Settings{Bootstrap: bootstrap.Options{Grace: 36 * time.Hour}})
 		missing(t, longer, 50, 0)
 	})

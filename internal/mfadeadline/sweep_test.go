@@ -218,7 +218,7 @@ func TestLeaseAcrossClocks(t *testing.T) {
 			Detector: wiretest.DetectorFunc(func(*cloudtrail.Record, *detect.AssumedRoot) detect.Outcome {
 				return detect.Outcome{Kind: detect.Matched, Finding: w.Findings[rec.EventID]}
 			}),
-			Ledger: w.Ledger, Facts: w.FactRows, FactRows: w.FactRows, Publisher: w.Receivers, Now: func() time.Time { return w.Clock.Now().Add(ahead) },
+			Claims: w.Claims, Facts: w.FactRows, FactRows: w.FactRows, Publisher: w.Receivers, Now: func() time.Time { return w.Clock.Now().Add(ahead) },
 		}, w.Settings)
 		w.Receivers.Refuse = func(alert.Alert) error {
 			w.Receivers.Refuse = nil
@@ -297,7 +297,7 @@ func TestFaults(t *testing.T) {
 		t.Helper()
 		s := wiretest.NewSwept()
 		s.Parts = wiretest.NewParts(wire.Deps{
-			Detector: &detect.Detector{}, Ledger: s.Ledger, Facts: s.FactRows, FactRows: s.FactRows, Publisher: s.Receivers, Now: s.Clock.Now, Deadlines: s.Deadlines,
+			Detector: &detect.Detector{}, Claims: s.Claims, Facts: s.FactRows, FactRows: s.FactRows, Publisher: s.Receivers, Now: s.Clock.Now, Deadlines: s.Deadlines,
 		}, s.Settings)
 		for n, f := range plan {
 			s.Script.Inject(n, f)
@@ -414,7 +414,7 @@ func TestSweepMany(t *testing.T) {
 	each, most := 500, testenv.Size(3000, 500)
 	accounts := testenv.Size(20, 2)
 	s := wiretest.NewSwept(func(s *wire.Settings) { s.Batch, s.SweepUsers = 500, most })
-	s.Deadlines.Conflicts, s.Ledger.Conflicts = false, false
+	s.Deadlines.Conflicts, s.Claims.Conflicts = false, false
 	for a := range accounts {
 		for u := range each {
 			name := fmt.Sprintf("user%03d", u)

@@ -62,7 +62,7 @@ func (l *locked) set(change ...func(*wire.Settings)) {
 		c(&l.Settings)
 	}
 	l.Parts = wiretest.NewParts(wire.Deps{
-		Detector: wiretest.DetectorFunc(wiretest.Nothing), Ledger: l.Ledger, Facts: l.FactRows, FactRows: l.FactRows, Publisher: l.Receivers, Now: l.Clock.Now,
+		Detector: wiretest.DetectorFunc(wiretest.Nothing), Claims: l.Claims, Facts: l.FactRows, FactRows: l.FactRows, Publisher: l.Receivers, Now: l.Clock.Now,
 		Deadlines: l.Deadlines, Quarantines: l.rows,
 	}, l.Settings)
 }

@@ -131,9 +131,9 @@ func TestWaitAtAnyMoment(t *testing.T) {
 	})
 }
 
-// ledger is a guard.Ledger in memory that takes some time, as a table does. It
+// claimStore is a guard.Claims in memory that takes some time, as a table does. It
 // keeps what is due apart, as an index does.
-type ledger struct {
+type claimStore struct {
 	latency time.Duration
 	mu      sync.Mutex
 	claims  map[string]guard.Claim
@@ -145,14 +145,14 @@ type ledger struct {
 	order   []guard.Group // those unsent, and some that no longer are, in the order in which they are due
 }
 
-func newLedger(latency time.Duration) *ledger {
-	return &ledger{
+func newClaims(latency time.Duration) *claimStore {
+	return &claimStore{
 		latency: latency, claims: map[string]guard.Claim{}, series: map[string]repeats.Series{}, groups: map[string]guard.Group{},
 		batches: map[string]map[string]bool{}, sealed: map[string]bool{}, unsent: map[string]bool{},
 	}
 }
 
-func (l *ledger) Update(_ context.Context, claimKey, seriesKey string, decide func(guard.Claim, repeats.Series) (guard.Claim, repeats.Series)) error {
+func (l *claimStore) Update(_ context.Context, claimKey, seriesKey string, decide func(guard.Claim, repeats.Series) (guard.Claim, repeats.Series)) error {
 	time.Sleep(l.latency)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -168,7 +168,7 @@ func (l *ledger) Update(_ context.Context, claimKey, seriesKey string, decide fu
 	return nil
 }
 
-func (l *ledger) Read(_ context.Context, keys []string) (claims []guard.Claim, err error) {
+func (l *claimStore) Read(_ context.Context, keys []string) (claims []guard.Claim, err error) {
 	time.Sleep(l.latency)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -178,7 +178,7 @@ func (l *ledger) Read(_ context.Context, keys []string) (claims []guard.Claim, e
 	return claims, nil
 }
 
-func (l *ledger) UpdateGroup(_ context.Context, key string, decide func(guard.Group) guard.Group) error {
+func (l *claimStore) UpdateGroup(_ context.Context, key string, decide func(guard.Group) guard.Group) error {
 	time.Sleep(l.latency)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -197,7 +197,7 @@ func (l *ledger) UpdateGroup(_ context.Context, key string, decide func(guard.Gr
 	return nil
 }
 
-func (l *ledger) Count(_ context.Context, group string, number int, claim string) (bool, error) {
+func (l *claimStore) Count(_ context.Context, group string, number int, claim string) (bool, error) {
 	time.Sleep(l.latency)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -211,7 +211,7 @@ func (l *ledger) Count(_ context.Context, group string, number int, claim string
 	return l.batches[key][claim], nil
 }
 
-func (l *ledger) Counted(_ context.Context, group string, from, to int, claim string) (number int, found bool, err error) {
+func (l *claimStore) Counted(_ context.Context, group string, from, to int, claim string) (number int, found bool, err error) {
 	time.Sleep(l.latency)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -223,7 +223,7 @@ func (l *ledger) Counted(_ context.Context, group string, from, to int, claim st
 	return 0, false, nil
 }
 
-func (l *ledger) Seal(_ context.Context, group string, number int) ([]string, error) {
+func (l *claimStore) Seal(_ context.Context, group string, number int) ([]string, error) {
 	time.Sleep(l.latency)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -232,7 +232,7 @@ func (l *ledger) Seal(_ context.Context, group string, number int) ([]string, er
 	return slices.Sorted(maps.Keys(l.batches[key])), nil
 }
 
-func (l *ledger) Due(_ context.Context, at time.Time, limit int) ([]guard.Group, error) {
+func (l *claimStore) Due(_ context.Context, at time.Time, limit int) ([]guard.Group, error) {
 	time.Sleep(l.latency)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -340,11 +340,11 @@ func flood(t *testing.T, functions int, severity detect.Severity, shared *second
 	pub := &publisher{reported: map[string]int{}}
 	synctest.Test(t, func(t *testing.T) {
 		const work = 28 * time.Second
-		l := newLedger(5 * time.Millisecond)
+		l := newClaims(5 * time.Millisecond)
 		began := time.Now()
 		newGuard := func() *guard.Guard {
 			return guard.New(guard.Deps{
-				Detector: detector{severity}, Ledger: l, Facts: &fake.Facts{}, Publisher: pub, Now: time.Now,
+				Detector: detector{severity}, Claims: l, Facts: &fake.Facts{}, Publisher: pub, Now: time.Now,
 				Limiter: limiter(shared),
 			}, guard.Settings{})
 		}
@@ -477,12 +477,12 @@ func runModel(t *testing.T, events []occurrence, shared *poisoned, hostile bool)
 		wrong = append(wrong, fmt.Sprintf(format, args...))
 	}
 	synctest.Test(t, func(t *testing.T) {
-		l := newLedger(time.Millisecond)
+		l := newClaims(time.Millisecond)
 		pub := &publisher{reported: map[string]int{}}
 		newGuard := func(ahead time.Duration, severity detect.Severity) *guard.Guard {
 			now := func() time.Time { return time.Now().Add(ahead) }
 			return guard.New(guard.Deps{
-				Detector: detector{severity}, Ledger: l, Facts: &fake.Facts{}, Publisher: pub, Now: now,
+				Detector: detector{severity}, Claims: l, Facts: &fake.Facts{}, Publisher: pub, Now: now,
 				Limiter: &ratelimit.Limiter{Seconds: shared, Now: now, Sleep: ratelimit.Sleep},
 			}, guard.Settings{})
 		}

@@ -1,6 +1,6 @@
 // Package redrive hands the events that wait in queues of failures to the guard
 // again. A message is deleted only when its event was handled: anyone who dies in
-// between leaves it on its queue, and the guard's ledger sees to it that no alert
+// between leaves it on its queue, and the guard's claims see to it that no alert
 // is sent for it a second time.
 package redrive
 

@@ -40,7 +40,7 @@ const schedule = `{"id":"beat","detail-type":"Scheduled Event","source":"aws.eve
 // rig is a guard over fakes that fail by one script.
 type rig struct {
 	script    fake.Script
-	ledger    fake.Ledger
+	store     fake.Claims
 	journal   fake.Facts
 	publisher fake.Publisher
 	clock     *fake.Clock
@@ -50,13 +50,13 @@ type rig struct {
 
 func newRig() *rig {
 	r := &rig{clock: fake.NewClock(time.Date(2025, 3, 1, 14, 0, 0, 0, time.UTC))}
-	r.ledger.Script, r.journal.Script, r.publisher.Script = &r.script, &r.script, &r.script
+	r.store.Script, r.journal.Script, r.publisher.Script = &r.script, &r.script, &r.script
 	r.queues[0].Script, r.queues[1].Script = &r.script, &r.script
 	return r
 }
 
 func (r *rig) options() redrive.Options {
-	g := guard.New(guard.Deps{Detector: &detect.Detector{}, Ledger: &r.ledger, Facts: &r.journal, Publisher: &r.publisher, Now: r.clock.Now}, guard.Settings{})
+	g := guard.New(guard.Deps{Detector: &detect.Detector{}, Claims: &r.store, Facts: &r.journal, Publisher: &r.publisher, Now: r.clock.Now}, guard.Settings{})
 	r.items = nil
 	return redrive.Options{
 		Queues:  []redrive.Named{{Name: "undelivered", Queue: &r.queues[0]}, {Name: "failed", Queue: &r.queues[1]}},
@@ -342,7 +342,7 @@ func TestOnce(t *testing.T) {
 				}
 				extra := len(r.publisher.Published()) - 3
 				atPublish := step == "Publisher.Publish" && (f == fake.FailAfter || f == fake.CrashAfter)
-				unsettled := step == "Ledger.Update" && n > 0 && steps[n-1] == "Publisher.Publish" && (f == fake.FailBefore || f == fake.CrashBefore)
+				unsettled := step == "Claims.Update" && n > 0 && steps[n-1] == "Publisher.Publish" && (f == fake.FailBefore || f == fake.CrashBefore)
 				switch {
 				case extra > 1, extra == 1 && !atPublish && !unsettled:
 					t.Errorf("%d copies of an alert", extra)

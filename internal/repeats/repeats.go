@@ -1,6 +1,6 @@
 // Package repeats knows which events of a session repeat what was alerted, so that
 // a session makes one alert and not one for each of its events. A Series holds the
-// latest alerts and attempts of one finding in one session, as the ledger stores it.
+// latest alerts and attempts of one finding in one session, as the store of claims has it.
 // It is pure: the times are those of the events, and the clock is the caller's.
 package repeats
 

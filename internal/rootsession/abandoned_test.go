@@ -94,12 +94,12 @@ func TestAbandoned(t *testing.T) {
 		{"a sign-in after the first alone", passwordUsed(entered, later), []*cloudtrail.Record{signedIn(entered.Add(5*time.Minute), false)}, time.Time{}, time.Hour, []string{"last"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			facts, ledger, g := &fake.Facts{}, &fake.Ledger{}, &raised{}
+			facts, store, g := &fake.Facts{}, &fake.Claims{}, &raised{}
 			other := bootstrap.Fact{Account: wiretest.Account, ID: "root_activity/x", Kind: bootstrap.RootActivity, Time: entered.Add(-time.Hour)}
 			if _, err := facts.Add(t.Context(), []bootstrap.Fact{other, tt.fact}); err != nil {
 				t.Fatal(err)
 			}
-			notes := rootsession.Notes{Claims: ledger}
+			notes := rootsession.Notes{Claims: store}
 			for _, rec := range tt.signIns {
 				if err := notes.Note(t.Context(), rec, false); err != nil {
 					t.Fatal(err)
@@ -126,17 +126,17 @@ func TestAbandoned(t *testing.T) {
 // and is said.
 func TestAbandonedFaults(t *testing.T) {
 	script := &fake.Script{}
-	facts, ledger, g := &fake.Facts{Script: script}, &fake.Ledger{Script: script}, &raised{}
+	facts, store, g := &fake.Facts{Script: script}, &fake.Claims{Script: script}, &raised{}
 	if _, err := facts.Add(t.Context(), []bootstrap.Fact{passwordUsed(wiretest.T0, wiretest.T0.Add(20*time.Minute))}); err != nil {
 		t.Fatal(err)
 	}
-	passwords := rootsession.NewPasswords(rootsession.Notes{Claims: ledger}, g, accountfacts.Reader{Facts: facts})
+	passwords := rootsession.NewPasswords(rootsession.Notes{Claims: store}, g, accountfacts.Reader{Facts: facts})
 	asOf := wiretest.T0.Add(time.Hour)
 	script.Fail("Facts.Facts", 1)
 	if n, err := passwords.Abandoned(t.Context(), wiretest.Account, time.Time{}, asOf); n != 0 || !errors.Is(err, fake.ErrFault) {
 		t.Errorf("facts that cannot be read: %d alerts, %v", n, err)
 	}
-	script.Fail("Ledger.Update", 1)
+	script.Fail("Claims.Update", 1)
 	if n, err := passwords.Abandoned(t.Context(), wiretest.Account, time.Time{}, asOf); n != 1 || !errors.Is(err, fake.ErrFault) || !slices.Equal(g.events, []string{"last"}) {
 		t.Errorf("a note that cannot be read: %d alerts of %v, %v", n, g.events, err)
 	}
@@ -184,8 +184,8 @@ func TestNotes(t *testing.T) {
 		{"a user's call", call(func(r *cloudtrail.Record) { r.UserIdentity.Type = "IAMUser" }), true, at, false, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			ledger := &fake.Ledger{}
-			notes := rootsession.Notes{Claims: ledger}
+			store := &fake.Claims{}
+			notes := rootsession.Notes{Claims: store}
 			for range 2 { // a copy notes nothing new
 				if err := notes.Note(t.Context(), tt.rec, tt.reported); err != nil {
 					t.Fatal(err)
@@ -194,12 +194,12 @@ func TestNotes(t *testing.T) {
 			if got, err := notes.Began(t.Context(), wiretest.Account, tt.began); got != tt.want || err != nil {
 				t.Errorf("a session is on record: %v, %v, want %v", got, err, tt.want)
 			}
-			if n := len(ledger.Claims()); n != tt.claims {
+			if n := len(store.All()); n != tt.claims {
 				t.Errorf("%d notes, want %d", n, tt.claims)
 			}
 			script := &fake.Script{}
-			script.Fail("Ledger.Update", 1)
-			broken := rootsession.Notes{Claims: &fake.Ledger{Script: script}}
+			script.Fail("Claims.Update", 1)
+			broken := rootsession.Notes{Claims: &fake.Claims{Script: script}}
 			if err := broken.Note(t.Context(), tt.rec, tt.reported); (err != nil) != (tt.claims > 0) {
 				t.Errorf("a note that cannot be kept: %v", err)
 			}

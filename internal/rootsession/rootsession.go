@@ -21,7 +21,7 @@ const beginSlot = 5 * time.Minute
 // Notes are what is on record of root sessions. Each is a claim, so that it expires as
 // claims do.
 type Notes struct {
-	Claims guard.Claims
+	Claims guard.ClaimRows
 }
 
 var _ guard.RootSessions = Notes{}

@@ -56,7 +56,7 @@ func TestRootSessionUnseen(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for mode, deadlines := range map[string]worker.Rows[mfadeadline.Deadline]{"a log": nil, "as events come": &fake.Deadlines{}} {
 				w := wiretest.RealWorld()
-				w.Parts = wiretest.NewParts(wire.Deps{Detector: &detect.Detector{}, Ledger: w.Ledger, Facts: w.FactRows, Publisher: w.Receivers, Limiter: w, Now: w.Clock.Now, Deadlines: deadlines}, w.Settings)
+				w.Parts = wiretest.NewParts(wire.Deps{Detector: &detect.Detector{}, Claims: w.Claims, Facts: w.FactRows, Publisher: w.Receivers, Limiter: w, Now: w.Clock.Now, Deadlines: deadlines}, w.Settings)
 				records := append(append([]*cloudtrail.Record{}, tt.before...), tt.read, tt.read)
 				if deadlines == nil { // the order in a log does not matter
 					records = append([]*cloudtrail.Record{tt.read}, tt.before...)

@@ -34,7 +34,7 @@ var opener = detect.Actor{Type: "AssumedRole", Name: "Admin/alice", ARN: "arn:aw
 type world struct {
 	wire.Parts
 	script *fake.Script
-	ledger *fake.Ledger
+	claims *fake.Claims
 	store  *fake.Suppressions
 	pub    *fake.Publisher
 	clock  *fake.Clock
@@ -44,10 +44,10 @@ type world struct {
 
 func newWorld() *world {
 	script := &fake.Script{}
-	w := &world{script: script, ledger: &fake.Ledger{Script: script, Conflicts: true}, pub: &fake.Publisher{Script: script}, clock: fake.NewClock(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))}
-	w.store = &fake.Suppressions{Script: script, Ledger: w.ledger}
+	w := &world{script: script, claims: &fake.Claims{Script: script, Conflicts: true}, pub: &fake.Publisher{Script: script}, clock: fake.NewClock(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))}
+	w.store = &fake.Suppressions{Script: script, Claims: w.claims}
 	w.Parts = wire.New(wire.Deps{
-		Detector: w, Ledger: w.ledger, Facts: &fake.Facts{Script: script}, Publisher: w.pub, Now: w.clock.Now,
+		Detector: w, Claims: w.claims, Facts: &fake.Facts{Script: script}, Publisher: w.pub, Now: w.clock.Now,
 		Suppressions: w.store, Expiries: &fake.Ends{Script: script, Conflicts: true},
 	}, wire.DefaultSettings())
 	return w
@@ -177,7 +177,7 @@ func TestSuppressed(t *testing.T) {
 
 func (w *world) claim(t *testing.T, event string) guard.Claim {
 	t.Helper()
-	claims, err := w.ledger.Read(t.Context(), []string{keys.Claim(account, event)})
+	claims, err := w.claims.Read(t.Context(), []string{keys.Claim(account, event)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,7 +25,7 @@ import (
 // Deps are the adapters. The first five are required.
 type Deps struct {
 	Detector  guard.Detector
-	Ledger    guard.Ledger
+	Claims    guard.Claims
 	Facts     guard.Facts
 	Publisher guard.Publisher
 	Now       func() time.Time
@@ -126,10 +126,10 @@ type Parts struct {
 func New(deps Deps, settings Settings) Parts {
 	var p Parts
 	core := guard.Deps{
-		Detector: deps.Detector, Ledger: deps.Ledger, Facts: deps.Facts, Publisher: deps.Publisher, Now: deps.Now,
+		Detector: deps.Detector, Claims: deps.Claims, Facts: deps.Facts, Publisher: deps.Publisher, Now: deps.Now,
 		Limiter: deps.Limiter, Deployments: deps.Deployments, AccountName: deps.AccountName, Live: deps.Deadlines != nil,
 	}
-	collect := collection.Deps{Ledger: deps.Ledger, Now: deps.Now, Lease: settings.Lease, AccountName: deps.AccountName}
+	collect := collection.Deps{Claims: deps.Claims, Now: deps.Now, Lease: settings.Lease, AccountName: deps.AccountName}
 	var book *incident.Book
 	if deps.Incidents != nil {
 		book = incident.NewBook(deps.Incidents, deps.Now, incident.Settings{Resend: settings.Resend, Batch: settings.Batch,
@@ -137,7 +137,7 @@ func New(deps Deps, settings Settings) Parts {
 		core.Incidents, collect.Incidents = book, book
 	}
 	batches := collection.NewBatches(collect)
-	notes := rootsession.Notes{Claims: deps.Ledger}
+	notes := rootsession.Notes{Claims: deps.Claims}
 	core.Batches, core.RootSessions = batches, notes
 	if deps.FactRows != nil {
 		core.Pages = deps.FactRows

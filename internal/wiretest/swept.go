@@ -165,7 +165,7 @@ func (f LiveFunc) User(ctx context.Context, account, name string) (bootstrap.Liv
 // NewSweptLike is a guard over the same stores, with the clock that s has now.
 func NewSweptLike(s *Swept) *Parts {
 	return NewParts(wire.Deps{
-		Detector: DetectorFunc(Nothing), Ledger: s.Ledger, Facts: s.FactRows, FactRows: s.FactRows, Publisher: s.Receivers,
+		Detector: DetectorFunc(Nothing), Claims: s.Claims, Facts: s.FactRows, FactRows: s.FactRows, Publisher: s.Receivers,
 		Now: s.Clock.Now, Deadlines: s.Deadlines,
 	}, s.Settings)
 }

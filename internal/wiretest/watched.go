@@ -90,13 +90,13 @@ func NewWatched(change ...func(*wire.Settings)) *Watched {
 	w := NewWorld(change...)
 	s := &Watched{
 		World: w, Incidents: &fake.Incidents{Script: w.Script, Conflicts: true},
-		Announcements: &fake.Announcements{Script: w.Script, Ledger: w.Ledger}, Summaries: &fake.Ends{Script: w.Script, Conflicts: true},
+		Announcements: &fake.Announcements{Script: w.Script, Claims: w.Claims}, Summaries: &fake.Ends{Script: w.Script, Conflicts: true},
 	}
 	s.Parts = NewParts(wire.Deps{
 		Detector: DetectorFunc(func(rec *cloudtrail.Record, _ *detect.AssumedRoot) detect.Outcome {
 			return detect.Outcome{Kind: detect.Matched, Finding: w.Findings[rec.EventID]}
 		}),
-		Ledger: w.Ledger, Facts: w.FactRows, Publisher: w.Receivers, Limiter: w, Now: w.Clock.Now,
+		Claims: w.Claims, Facts: w.FactRows, Publisher: w.Receivers, Limiter: w, Now: w.Clock.Now,
 		Announcements: s.Announcements, Summaries: s.Summaries, Incidents: s.Incidents, WrittenAcks: s.Incidents,
 	}, w.Settings)
 	return s

@@ -26,7 +26,7 @@ import (
 func RealWorld() *World {
 	w := NewWorld()
 	w.Parts = NewParts(wire.Deps{
-		Detector: &detect.Detector{}, Ledger: w.Ledger, Facts: w.FactRows, Publisher: w.Receivers, Limiter: w, Now: w.Clock.Now,
+		Detector: &detect.Detector{}, Claims: w.Claims, Facts: w.FactRows, Publisher: w.Receivers, Limiter: w, Now: w.Clock.Now,
 	}, w.Settings)
 	return w
 }
@@ -37,7 +37,7 @@ func (w *World) Over(p guard.Publisher) *Parts {
 		Detector: DetectorFunc(func(rec *cloudtrail.Record, _ *detect.AssumedRoot) detect.Outcome {
 			return detect.Outcome{Kind: detect.Matched, Finding: w.Findings[rec.EventID]}
 		}),
-		Ledger: w.Ledger, Facts: w.FactRows, Publisher: p, Limiter: w, Now: w.Clock.Now,
+		Claims: w.Claims, Facts: w.FactRows, Publisher: p, Limiter: w, Now: w.Clock.Now,
 	}, w.Settings)
 }
 
@@ -59,7 +59,7 @@ func (f DetectorFunc) Detect(rec *cloudtrail.Record, assumed *detect.AssumedRoot
 type World struct {
 	*Parts
 	Script    *fake.Script
-	Ledger    *fake.Ledger
+	Claims    *fake.Claims
 	FactRows  *fake.Facts
 	Receivers *fake.Publisher
 	Clock     *fake.Clock
@@ -83,7 +83,7 @@ func NewWorld(change ...func(*wire.Settings)) *World {
 	script := &fake.Script{}
 	w := &World{
 		Script:    script,
-		Ledger:    &fake.Ledger{Script: script, Conflicts: true},
+		Claims:    &fake.Claims{Script: script, Conflicts: true},
 		FactRows:  &fake.Facts{Script: script},
 		Receivers: &fake.Publisher{Script: script},
 		Clock:     fake.NewClock(T0.Add(time.Hour)),
@@ -101,7 +101,7 @@ func NewWorld(change ...func(*wire.Settings)) *World {
 			}
 			return detect.Outcome{Kind: detect.Skipped, Reason: "no rule"}
 		}),
-		Ledger: w.Ledger, Facts: w.FactRows, Publisher: w.Receivers, Limiter: w, Now: w.Clock.Now,
+		Claims: w.Claims, Facts: w.FactRows, Publisher: w.Receivers, Limiter: w, Now: w.Clock.Now,
 		AccountName: func(a string) string { return "name of " + a },
 	}, w.Settings)
 	return w
@@ -197,7 +197,7 @@ func wantAlerts(t *testing.T, want, got []string) {
 // States counts the claims of events by state.
 func (w *World) States() map[guard.ClaimState]int {
 	got := map[guard.ClaimState]int{}
-	for _, c := range w.Ledger.Claims() {
+	for _, c := range w.Claims.All() {
 		if c.Finding != nil {
 			got[c.State]++
 		}

@@ -1,4 +1,4 @@
-// Package dynamodb keeps the guard's ledger and fact store in one DynamoDB table.
+// Package dynamodb keeps the guard's claims and facts in one DynamoDB table.
 //
 // # The table
 //

@@ -31,7 +31,7 @@ const (
 	batchParts = 16
 )
 
-// Read is guard.Claims'.
+// Read is guard.ClaimRows'.
 func (s *Store) Read(ctx context.Context, claimKeys []string) ([]guard.Claim, error) {
 	keys := make([]key, len(claimKeys))
 	for i, k := range claimKeys {

@@ -67,7 +67,7 @@ func burst(tb testing.TB, server *dynamotest.Server, table string, n int) (faile
 	options.Retryer = retry.NewStandard() // as it is deployed
 	store := dynamodb.New(sdk.New(options), table, time.Now)
 	pub := &fake.Publisher{}
-	g := wire.New(wire.Deps{Detector: rootCalls{}, Ledger: store, Facts: store, Publisher: pub, Now: time.Now, Incidents: store, Deadlines: store.Deadlines()}, wire.Settings{}).Guard
+	g := wire.New(wire.Deps{Detector: rootCalls{}, Claims: store, Facts: store, Publisher: pub, Now: time.Now, Incidents: store, Deadlines: store.Deadlines()}, wire.Settings{}).Guard
 	var failures atomic.Int64
 	var why atomic.Value
 	var wg sync.WaitGroup
@@ -140,7 +140,7 @@ func TestOldWindow(t *testing.T) {
 	client := dynamotest.Client(dynamotest.New(t).URL)
 	store := dynamodb.New(client, dynamotest.Table(t, client), fixed)
 	pub := &fake.Publisher{}
-	g := guard.New(guard.Deps{Ledger: store, Facts: store, Publisher: pub, Now: fixed}, guard.Settings{})
+	g := guard.New(guard.Deps{Claims: store, Facts: store, Publisher: pub, Now: fixed}, guard.Settings{})
 	held := guard.Held{Count: 3, Since: t0, Actions: []alert.Action{{Name: "s3:PutObject", Count: 3}}}
 	sending := guard.Held{Count: 2, Severity: detect.Critical}
 	for _, gr := range []guard.Group{

@@ -221,7 +221,7 @@ func (signIns) Detect(rec *cloudtrail.Record, _ *detect.AssumedRoot) detect.Outc
 func (l limited) guarded(pub guard.Publisher, now func() time.Time, sleep func(context.Context, time.Duration) error) *guard.Guard {
 	store := dynamodb.New(l.client, l.table, now)
 	return wire.New(wire.Deps{
-		Detector: signIns{}, Ledger: store, Facts: store, Publisher: pub, Now: now, Incidents: store,
+		Detector: signIns{}, Claims: store, Facts: store, Publisher: pub, Now: now, Incidents: store,
 		Limiter: &ratelimit.Limiter{Seconds: store, Now: now, Sleep: sleep},
 	}, wire.Settings{}).Guard
 }

@@ -36,7 +36,7 @@ func TestRowsOfALargeAccount(t *testing.T) {
 	store := dynamodb.New(client, table, clock.Now)
 	pub := &fake.Publisher{}
 	parts := wire.New(wire.Deps{
-		Detector: &detect.Detector{}, Ledger: store, Facts: store, Publisher: pub, Now: clock.Now, Incidents: store, WrittenAcks: store,
+		Detector: &detect.Detector{}, Claims: store, Facts: store, Publisher: pub, Now: clock.Now, Incidents: store, WrittenAcks: store,
 	}, wire.Settings{})
 	most, where := 0, ""
 	weigh := func() {

@@ -31,7 +31,7 @@ const (
 const workers = 8
 
 var (
-	_ guard.Ledger          = (*Store)(nil)
+	_ guard.Claims          = (*Store)(nil)
 	_ guard.Facts           = (*Store)(nil)
 	_ accountcheck.FactRows = (*Store)(nil)
 	_ accountcheck.Checks   = checks{}
@@ -55,7 +55,7 @@ func New(client *sdk.Client, table string, now func() time.Time) *Store {
 	return &Store{client: client, table: table, now: now}
 }
 
-// Update is guard.Claims'. It fails where others keep changing the same rows
+// Update is guard.ClaimRows'. It fails where others keep changing the same rows
 // for several seconds, and repeats decide until then. decide must return rows
 // under the keys it was given, or under none.
 func (s *Store) Update(ctx context.Context, claimKey, seriesKey string,

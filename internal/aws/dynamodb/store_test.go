@@ -53,9 +53,9 @@ func local(t *testing.T, now func() time.Time) (s *dynamodb.Store, server *dynam
 	return dynamodb.New(client, table, now), server, table
 }
 
-func TestLedger(t *testing.T) {
+func TestClaims(t *testing.T) {
 	t.Parallel()
-	guardtest.Ledger(t, func(t *testing.T) guard.Ledger { t.Helper(); return open(t) })
+	guardtest.Claims(t, func(t *testing.T) guard.Claims { t.Helper(); return open(t) })
 }
 
 func TestJournal(t *testing.T) {
@@ -79,12 +79,12 @@ func TestIncidents(t *testing.T) {
 }
 
 func TestAnnouncements(t *testing.T) {
-	guardtest.Suppressions(t, func(t *testing.T) (suppression.Store, guard.Ledger) {
+	guardtest.Suppressions(t, func(t *testing.T) (suppression.Store, guard.Claims) {
 		t.Helper()
 		s := open(t)
 		return s.Suppressions(), s
 	})
-	guardtest.Announcements(t, func(t *testing.T) (announcement.Store, guard.Ledger) {
+	guardtest.Announcements(t, func(t *testing.T) (announcement.Store, guard.Claims) {
 		t.Helper()
 		s := open(t)
 		return s, s
@@ -173,8 +173,8 @@ func TestSmallAnswers(t *testing.T) {
 		server.BatchGetMax, server.PageMax = 1, 2
 		return s
 	}
-	t.Run("ledger", func(t *testing.T) {
-		guardtest.Ledger(t, func(t *testing.T) guard.Ledger { t.Helper(); return small(t) })
+	t.Run("store", func(t *testing.T) {
+		guardtest.Claims(t, func(t *testing.T) guard.Claims { t.Helper(); return small(t) })
 	})
 	t.Run("journal", func(t *testing.T) {
 		guardtest.Facts(t, func(t *testing.T) guard.Facts { t.Helper(); return small(t) })

@@ -61,7 +61,7 @@ func (s *sweepers) parts(change ...func(*wire.Settings)) wire.Parts {
 	}
 	store := dynamodb.New(s.client, s.table, time.Now)
 	return wire.New(wire.Deps{
-		Detector: &detect.Detector{}, Ledger: store, Facts: store, Deadlines: store.Deadlines(), Publisher: &s.pub, Now: time.Now,
+		Detector: &detect.Detector{}, Claims: store, Facts: store, Deadlines: store.Deadlines(), Publisher: &s.pub, Now: time.Now,
 	}, settings)
 }
 
@@ -233,7 +233,7 @@ func TestEveryRequestOfASweepFails(t *testing.T) {
 		options := client.Options()
 		options.Retryer = aws.NopRetryer{}
 		store := dynamodb.New(sdk.New(options), s.table, time.Now)
-		g := wire.New(wire.Deps{Detector: &detect.Detector{}, Ledger: store, Facts: store, Deadlines: store.Deadlines(), Publisher: &s.pub, Now: clock.Now}, wire.Settings{})
+		g := wire.New(wire.Deps{Detector: &detect.Detector{}, Claims: store, Facts: store, Deadlines: store.Deadlines(), Publisher: &s.pub, Now: clock.Now}, wire.Settings{})
 		s.store = store
 		s.add(t, "111111111111", 1)
 		before := server.Total()

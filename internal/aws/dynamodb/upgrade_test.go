@@ -43,7 +43,7 @@ func newUpgraded(t *testing.T) *upgraded {
 	clock := func() time.Time { return u.now }
 	u.store = dynamodb.New(client, table, clock)
 	u.parts = wire.New(wire.Deps{
-		Detector: &detect.Detector{}, Ledger: u.store, Facts: u.store, Publisher: &u.pub, Now: clock, Deadlines: u.store.Deadlines(), Checks: u.store.Checks(),
+		Detector: &detect.Detector{}, Claims: u.store, Facts: u.store, Publisher: &u.pub, Now: clock, Deadlines: u.store.Deadlines(), Checks: u.store.Checks(),
 		Announcements: u.store, Summaries: u.store.Summaries(), Incidents: u.store, Quarantines: u.store.Quarantines(),
 	}, wire.Settings{})
 	return u

@@ -15,7 +15,7 @@ import (
 	"rootguard/internal/repeats"
 )
 
-// Update is guard.Claims'. decide must not use the store.
+// Update is guard.ClaimRows'. decide must not use the store.
 func (s *Store) Update(ctx context.Context, claimKey, seriesKey string,
 	decide func(guard.Claim, repeats.Series) (guard.Claim, repeats.Series)) error {
 	err := s.write(ctx, func(tx *bbolt.Tx) error {
@@ -48,7 +48,7 @@ func (s *Store) Update(ctx context.Context, claimKey, seriesKey string,
 	return nil
 }
 
-// Read is guard.Claims'.
+// Read is guard.ClaimRows'.
 func (s *Store) Read(ctx context.Context, keys []string) ([]guard.Claim, error) {
 	claims := make([]guard.Claim, len(keys))
 	err := s.read(ctx, func(tx *bbolt.Tx) error {

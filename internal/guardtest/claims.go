@@ -26,8 +26,8 @@ func keep(guard.Claim, repeats.Series) (guard.Claim, repeats.Series) {
 	return guard.Claim{}, repeats.Series{}
 }
 
-// read returns what a ledger has under two keys.
-func read(t *testing.T, l guard.Claims, claimKey, seriesKey string) (c guard.Claim, w repeats.Series) {
+// read returns what is stored under two keys.
+func read(t *testing.T, l guard.ClaimRows, claimKey, seriesKey string) (c guard.Claim, w repeats.Series) {
 	t.Helper()
 	err := l.Update(t.Context(), claimKey, seriesKey, func(gotC guard.Claim, gotW repeats.Series) (guard.Claim, repeats.Series) {
 		c, w = gotC, gotW
@@ -40,7 +40,7 @@ func read(t *testing.T, l guard.Claims, claimKey, seriesKey string) (c guard.Cla
 }
 
 // put stores rows whatever is there.
-func put(t *testing.T, l guard.Claims, c guard.Claim, w repeats.Series) {
+func put(t *testing.T, l guard.ClaimRows, c guard.Claim, w repeats.Series) {
 	t.Helper()
 	claimKey := c.Key
 	if claimKey == "" {
@@ -113,11 +113,11 @@ func group(t *testing.T, l guard.Groups, key string) (got guard.Group) {
 	return got
 }
 
-// Ledger runs the contract of guard.Ledger. newLedger returns an empty one.
-func Ledger(t *testing.T, newLedger func(t *testing.T) guard.Ledger) {
+// Claims runs the contract of guard.Claims. newClaims returns an empty one.
+func Claims(t *testing.T, newClaims func(t *testing.T) guard.Claims) {
 	t.Helper()
 	t.Run("absent rows are zero", func(t *testing.T) {
-		c, w := read(t, newLedger(t), "a/1", "a/s/f")
+		c, w := read(t, newClaims(t), "a/1", "a/s/f")
 		if diff := cmp.Diff(guard.Claim{}, c); diff != "" {
 			t.Errorf("claim (-want +got):\n%s", diff)
 		}
@@ -127,7 +127,7 @@ func Ledger(t *testing.T, newLedger func(t *testing.T) guard.Ledger) {
 	})
 
 	t.Run("rows come back whole", func(t *testing.T) {
-		l := newLedger(t)
+		l := newClaims(t)
 		wantC, wantW := fullRows()
 		put(t, l, wantC, wantW)
 		c, w := read(t, l, wantC.Key, wantW.Key)
@@ -162,7 +162,7 @@ func Ledger(t *testing.T, newLedger func(t *testing.T) guard.Ledger) {
 	})
 
 	t.Run("a row without a key leaves what was there", func(t *testing.T) {
-		l := newLedger(t)
+		l := newClaims(t)
 		wantC, wantW := fullRows()
 		put(t, l, wantC, wantW)
 		if err := l.Update(t.Context(), wantC.Key, wantW.Key, keep); err != nil {
@@ -185,7 +185,7 @@ func Ledger(t *testing.T, newLedger func(t *testing.T) guard.Ledger) {
 	})
 
 	t.Run("without the key of a series there is none", func(t *testing.T) {
-		l := newLedger(t)
+		l := newClaims(t)
 		wantC, wantW := fullRows()
 		put(t, l, wantC, wantW)
 		if c, w := read(t, l, wantC.Key, ""); c.Key != wantC.Key || w.Key != "" {
@@ -194,7 +194,7 @@ func Ledger(t *testing.T, newLedger func(t *testing.T) guard.Ledger) {
 	})
 
 	t.Run("what decide does to its arguments is not stored", func(t *testing.T) {
-		l := newLedger(t)
+		l := newClaims(t)
 		wantC, wantW := fullRows()
 		put(t, l, wantC, wantW)
 		err := l.Update(t.Context(), wantC.Key, wantW.Key, func(c guard.Claim, w repeats.Series) (guard.Claim, repeats.Series) {
@@ -216,7 +216,7 @@ func Ledger(t *testing.T, newLedger func(t *testing.T) guard.Ledger) {
 	})
 
 	t.Run("keys are taken as they are", func(t *testing.T) {
-		l := newLedger(t)
+		l := newClaims(t)
 		keys := []string{"a/1", "a/1/", "a/10", "A/1", "a/1 ", "a//1", "/", "a/\u00e9\U0001f511", "a/#%2F", "a/" + strings.Repeat("x", 600)}
 		for i, k := range keys {
 			put(t, l, guard.Claim{Key: k, State: guard.Sent, Attempts: i + 1}, repeats.Series{Key: k, Attempts: []repeats.Attempt{{Claim: k}}})
@@ -229,7 +229,7 @@ func Ledger(t *testing.T, newLedger func(t *testing.T) guard.Ledger) {
 	})
 
 	t.Run("one of many wins a claim", func(t *testing.T) {
-		l := newLedger(t)
+		l := newClaims(t)
 		const n = 16
 		wins := make(chan int, n)
 		var wg sync.WaitGroup
@@ -262,7 +262,7 @@ func Ledger(t *testing.T, newLedger func(t *testing.T) guard.Ledger) {
 	})
 
 	t.Run("no count is lost", func(t *testing.T) {
-		l := newLedger(t)
+		l := newClaims(t)
 		const n, each = 8, 10
 		var wg sync.WaitGroup
 		for i := range n {
@@ -292,7 +292,7 @@ func Ledger(t *testing.T, newLedger func(t *testing.T) guard.Ledger) {
 	})
 
 	t.Run("a canceled context stores nothing", func(t *testing.T) {
-		l := newLedger(t)
+		l := newClaims(t)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		c, w := fullRows()
@@ -324,12 +324,12 @@ func Ledger(t *testing.T, newLedger func(t *testing.T) guard.Ledger) {
 		}
 	})
 
-	t.Run("due", func(t *testing.T) { testDue(t, newLedger(t)) })
-	t.Run("batches", func(t *testing.T) { testBatches(t, newLedger(t)) })
-	t.Run("a batch that is sealed while it is counted in", func(t *testing.T) { testSealed(t, newLedger(t)) })
+	t.Run("due", func(t *testing.T) { testDue(t, newClaims(t)) })
+	t.Run("batches", func(t *testing.T) { testBatches(t, newClaims(t)) })
+	t.Run("a batch that is sealed while it is counted in", func(t *testing.T) { testSealed(t, newClaims(t)) })
 }
 
-func testBatches(t *testing.T, l guard.Ledger) {
+func testBatches(t *testing.T, l guard.Claims) {
 	t.Helper()
 	count := func(group string, batch int, claim string, want bool) {
 		t.Helper()
@@ -399,7 +399,7 @@ func testBatches(t *testing.T, l guard.Ledger) {
 }
 
 // testSealed holds that what was counted is in the batch, and what was refused is not.
-func testSealed(t *testing.T, l guard.Ledger) {
+func testSealed(t *testing.T, l guard.Claims) {
 	t.Helper()
 	const n = 40
 	var counted [n]bool
@@ -430,7 +430,7 @@ func testSealed(t *testing.T, l guard.Ledger) {
 	}
 }
 
-func testDue(t *testing.T, l guard.Ledger) {
+func testDue(t *testing.T, l guard.Claims) {
 	t.Helper()
 	at := t0.Add(time.Hour)
 	for _, gr := range []guard.Group{
