@@ -37,7 +37,7 @@ func (k *Checker) CompactFacts(ctx context.Context, at time.Time) (Compacted, er
 	c := compaction{pass: pass{Checker: k, at: at}}
 	err := c.walk(ctx, KindFacts, c.settings.Batch, func(ctx context.Context, due []Check) {
 		for _, r := range due {
-			if c.halt || c.spent(ctx) {
+			if c.spent(ctx) {
 				c.more = true
 				return
 			}
@@ -170,7 +170,8 @@ func cursorOf(part, of uint32) string { return fmt.Sprintf("%d/%d", part, of) }
 
 // partOf reads a cursor; one that is none is the beginning.
 func partOf(cursor string) (part, of uint32) {
-	if n, err := fmt.Sscanf(cursor, "%d/%d", &part, &of); n != 2 || err != nil || of == 0 || part >= of {
+	_, _ = fmt.Sscanf(cursor, "%d/%d", &part, &of) // what cannot be read stays 0
+	if part >= of {
 		return 0, 1
 	}
 	return part, of

@@ -117,9 +117,8 @@ func (d *dayTwoRun) batch(ctx context.Context, due []Check) {
 		}
 	})
 	for i := range due {
-		if d.halt || ctx.Err() != nil {
-			d.more = true // what was cut off is no answer
-			return
+		if ctx.Err() != nil {
+			return // what was cut off is no answer, and is left to the next run
 		}
 		d.account(ctx, due[i], &answers[i], len(reads))
 	}

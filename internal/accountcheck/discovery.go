@@ -104,7 +104,7 @@ func (c *discovery) step(ctx context.Context) error {
 	default:
 		err = c.onRecord(ctx, &now)
 	}
-	if err != nil {
+	if err != nil || c.More { // cut off: it stays where it was
 		return err
 	}
 	if !c.store(ctx, &c.row, now) {
@@ -119,7 +119,7 @@ func (c *discovery) members(ctx context.Context, now *Check) error {
 	page, next, err := c.org.Members(ctx, token)
 	if err != nil {
 		if ctx.Err() != nil {
-			c.over, c.More = true, true
+			c.More = true
 			return nil //nolint:nilerr // the time was too short for an answer
 		}
 		c.Refused = err.Error()

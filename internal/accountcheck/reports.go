@@ -79,8 +79,8 @@ type reportRun struct {
 // rootReport is what IAM answered about a report.
 type rootReport struct {
 	asked     bool
-	state     ReportState
-	generated time.Time // of a report that was not read before, else zero
+	state     ReportState // of a report that was requested, else ""
+	generated time.Time   // of a report that was not read before, else zero
 	root      credentialreport.Row
 	failed    error
 }
@@ -100,9 +100,8 @@ func (w *reportRun) batch(ctx context.Context, due []Check) {
 				w.unreachable = 0
 			}
 		}
-		if w.halt || ctx.Err() != nil {
-			w.more = true
-			return
+		if ctx.Err() != nil {
+			return // what was cut off is no answer
 		}
 		w.account(ctx, due[i], &answers[i])
 	}
@@ -119,7 +118,6 @@ func (w *reportRun) ask(ctx context.Context, r *Check) rootReport {
 	if a.failed = err; err != nil {
 		return a
 	}
-	a.state = report.State
 	switch {
 	case report.State == ReportInProgress:
 	case report.State == ReportReady && report.Generated.After(r.Witness.Generated):

@@ -92,12 +92,12 @@ func absent(value *int) cloudtrail.Answer {
 // mfaExplained reports whether a device was removed and, by the facts, none is
 // left of those that were enabled.
 func mfaExplained(facts []bootstrap.Fact, _ bool) bool {
-	removed, left := false, map[string]bool{} // by serial number
+	removed, left := false, map[string]struct{}{} // by serial number
 	for i := range facts {
 		f := &facts[i]
 		switch {
 		case f.Kind == bootstrap.RootMFAEnabled:
-			left[f.Serial] = true
+			left[f.Serial] = struct{}{}
 		case f.Kind == bootstrap.RootMFADeactivated:
 			removed = true
 			delete(left, f.Serial)
@@ -127,11 +127,11 @@ func mfaFinding(facts []bootstrap.Fact, last *bootstrap.LiveFact, never bool) de
 // keyExplained reports whether a key was created that, by the facts, is still
 // there.
 func keyExplained(facts []bootstrap.Fact, _ bool) bool {
-	left := map[string]bool{} // by access key ID
+	left := map[string]struct{}{} // by access key ID
 	for i := range facts {
 		switch f := &facts[i]; f.Kind {
 		case bootstrap.RootKeyCreated:
-			left[f.AccessKeyID] = true
+			left[f.AccessKeyID] = struct{}{}
 		case bootstrap.RootKeyDeleted:
 			delete(left, f.AccessKeyID)
 		default:

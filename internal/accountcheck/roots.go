@@ -106,9 +106,8 @@ func (p *rootRun) batch(ctx context.Context, due []Check) {
 		if p.unreachable++; answers[i].failed == nil {
 			p.unreachable = 0
 		}
-		if p.halt || ctx.Err() != nil {
-			p.more = true
-			return
+		if ctx.Err() != nil {
+			return // what was cut off is no answer, and is left to the next run
 		}
 		p.account(ctx, due[i], &answers[i])
 	}
@@ -153,8 +152,8 @@ func (p *rootRun) abandoned(ctx context.Context, r *Check) error {
 		if soon := over.Add(time.Second); soon.Before(r.Due) {
 			r.Due = soon
 		}
-	} else if err == nil {
-		r.Root.Entered = time.Time{}
+	} else {
+		r.Root.Entered = time.Time{} // not stored where it fails
 	}
 	return err
 }

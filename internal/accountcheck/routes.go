@@ -194,8 +194,7 @@ func (r *routesRun) account(ctx context.Context, d *Check) {
 	place, err := r.place(one, d.Account)
 	cancel()
 	if ctx.Err() != nil {
-		r.halt, r.more = true, true
-		return
+		return // what was cut off is no answer, and is left to the next run
 	}
 	now := *d
 	now.Routed.Names = r.names(d, place, err)

@@ -125,7 +125,7 @@ func (c *userRun) account(ctx context.Context, r Check) {
 		return
 	}
 	if c.spent(ctx) {
-		c.halt, c.more = true, true
+		c.more = true
 		return
 	}
 	facts, err := c.deps.Facts.Facts(ctx, r.Account)
@@ -192,8 +192,7 @@ func (c *userRun) account(ctx context.Context, r Check) {
 // unreachable puts off an account that IAM does not answer about, where it is.
 func (c *userRun) unreachable(ctx context.Context, r Check, why error) {
 	if ctx.Err() != nil {
-		c.halt, c.more = true, true // the time was too short for an answer
-		return
+		return // the time was too short for an answer
 	}
 	c.Unanswered++
 	c.why = why
@@ -284,7 +283,7 @@ func (c *userRun) check(ctx context.Context, on *record, users []candidateUser) 
 			}
 			// The sweep asks about those who are on record.
 			live = bootstrap.LiveFact{UserName: u.name, UserID: u.id}
-			added, fresh[i] = append(added, bootstrap.LiveFactOf(on.account, c.at.Add(-consistencyDelay), live)), true
+			added = append(added, bootstrap.LiveFactOf(on.account, c.at.Add(-consistencyDelay), live))
 			c.Found++
 		case c.at.Sub(on.changed[u.name]).Abs() < consistencyDelay:
 			// The event is on record, and the function that had it asked IAM.

@@ -1,0 +1,167 @@
+package accountcheck_test
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"rootguard/internal/accountcheck"
+	"rootguard/internal/bootstrap"
+	"rootguard/internal/collection"
+	"rootguard/internal/detect"
+	"rootguard/internal/fake"
+	"rootguard/internal/guard"
+	"rootguard/internal/mfadeadline"
+	"rootguard/internal/wiretest"
+)
+
+// stand is a Checker alone, whose alerts and notices are kept and go nowhere.
+type stand struct {
+	*accountcheck.Checker
+	script    *fake.Script
+	clock     *fake.Clock
+	checks    *fake.Checks
+	facts     *fake.Facts
+	deadlines *fake.Deadlines
+	iam       *iamFake
+
+	raise   func(detect.Finding) error // nil: all are alerted
+	as      guard.Disposition          // "": alerted
+	raised  []detect.Finding
+	noticed []detect.Finding
+	more    []bool // of each Send
+}
+
+func newStand(settings accountcheck.Settings) *stand {
+	s := &fake.Script{}
+	b := &stand{script: s, clock: fake.NewClock(wiretest.T0), checks: &fake.Checks{Script: s}, facts: &fake.Facts{Script: s}, deadlines: &fake.Deadlines{Script: s}, iam: newIAM()}
+	b.Checker = accountcheck.New(accountcheck.Deps{
+		Guard: b, Notices: b, Facts: b.facts, FactRows: b.facts, Checks: b.checks, Deadlines: b.deadlines, Now: b.clock.Now,
+	}, settings)
+	return b
+}
+
+func (b *stand) Raise(_ context.Context, f detect.Finding) (guard.Result, error) {
+	if b.raise != nil {
+		if err := b.raise(f); err != nil {
+			return guard.Result{}, err
+		}
+	}
+	b.raised = append(b.raised, f)
+	return guard.Result{Disposition: cmp.Or(b.as, guard.Alerted)}, nil
+}
+
+func (b *stand) Collect(_ context.Context, _ collection.Name, n guard.Notice) (guard.Result, error) {
+	b.noticed = append(b.noticed, n.Finding)
+	return guard.Result{Disposition: guard.RolledUp}, nil
+}
+
+func (b *stand) Send(_ context.Context, _ collection.Name, _ time.Time, more bool) (int, error) {
+	b.more = append(b.more, more)
+	return 0, nil
+}
+
+// put stores a check of an account, due now where it does not say when.
+func (b *stand) put(t *testing.T, account string, kind accountcheck.Kind, row accountcheck.Check) {
+	t.Helper()
+	row.Key, row.Account, row.Kind, row.Revision = account+"/"+string(kind), account, kind, 1
+	if row.Due.IsZero() {
+		row.Due = b.clock.Now()
+	}
+	if err := b.checks.Of(kind).Update(t.Context(), row.Key, func(accountcheck.Check) accountcheck.Check { return row }); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (b *stand) row(t *testing.T, account string, kind accountcheck.Kind) accountcheck.Check {
+	t.Helper()
+	row, err := b.checks.Of(kind).Get(t.Context(), account+"/"+string(kind))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return row
+}
+
+func (b *stand) factsOf(t *testing.T, account string) []bootstrap.Fact {
+	t.Helper()
+	facts, err := b.facts.Facts(t.Context(), account)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return facts
+}
+
+// know puts users on record as a live check found them some time ago.
+func (b *stand) know(t *testing.T, account string, ago time.Duration, users ...bootstrap.LiveFact) {
+	t.Helper()
+	for _, u := range users {
+		if _, err := b.facts.Add(t.Context(), []bootstrap.Fact{bootstrap.LiveFactOf(account, b.clock.Now().Add(-ago), u)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// tracked are the users that have a deadline, with the time until it.
+func (b *stand) tracked(t *testing.T) map[string]time.Duration {
+	t.Helper()
+	due, err := b.deadlines.Due(t.Context(), b.clock.Now().Add(1000*time.Hour), 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := map[string]time.Duration{}
+	for _, d := range due {
+		in[d.User] = d.Due.Sub(b.clock.Now())
+	}
+	return in
+}
+
+func (b *stand) track(t *testing.T, account, user string, in time.Duration) {
+	t.Helper()
+	key := account + "/" + user
+	err := b.deadlines.Update(t.Context(), key, func(mfadeadline.Deadline) mfadeadline.Deadline {
+		return mfadeadline.Deadline{Key: key, Account: account, User: user, Due: b.clock.Now().Add(in), Revision: 1}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// until is a context whose time is up by the clock of the stand.
+type until struct {
+	context.Context
+	at time.Time
+}
+
+func (u until) Deadline() (time.Time, bool) { return u.at, true }
+
+// within is a context that has a time left by the stand's clock.
+func (b *stand) within(t *testing.T, left time.Duration) context.Context {
+	t.Helper()
+	return until{t.Context(), b.clock.Now().Add(left)}
+}
+
+// memberID is the n-th account besides the guard's own.
+func memberID(n int) string { return fmt.Sprintf("2%011d", n) }
+
+// iamHook is IAM that does something at each answer about users.
+type iamHook struct {
+	*iamFake
+	listed  func(account string)
+	checked func(name string)
+}
+
+func (h *iamHook) Users(ctx context.Context, of string) ([]accountcheck.ListedUser, error) {
+	if h.listed != nil {
+		h.listed(of)
+	}
+	return h.iamFake.Users(ctx, of)
+}
+
+func (h *iamHook) User(ctx context.Context, of, name string) (bootstrap.LiveFact, error) {
+	if h.checked != nil {
+		h.checked(name)
+	}
+	return h.iamFake.User(ctx, of, name)
+}
