@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -468,5 +469,41 @@ func TestNoticeAfterItsCollectionsFirstMailsExpired(t *testing.T) {
 	all := h.pub.Published()
 	if got := all[len(all)-1].Finding.Target.UserName; got != "x" {
 		t.Errorf("the last mail is about %q, want x", got)
+	}
+}
+
+// TestMailThatAnotherSends: a mail that another process is sending is left to it, and of
+// one that it sent before it died that is noted alone.
+func TestMailThatAnotherSends(t *testing.T) {
+	h := newHeld(nil)
+	h.store.Script = &fake.Script{}
+	other := h.another()
+	h.collect(t, collection.RootNotices, guard.RolledUp, missing(hub, "a"))
+	send := func(want ...string) {
+		t.Helper()
+		before := len(h.store.Script.Calls())
+		other.sent(t, collection.RootNotices, false, 0)
+		if got := h.store.Script.Calls()[before:]; !slices.Equal(got, want) {
+			t.Errorf("calls %v, want %v", got, want)
+		}
+	}
+	h.pub.Refuse = func(alert.Alert) error {
+		send("Claims.UpdateGroup", "Claims.Update") // is it due, and who has it
+		return nil
+	}
+	h.store.Script.Inject(10, fake.CrashBefore) // that it was sent is not noted
+	if _, err := h.Collector.Send(t.Context(), collection.RootNotices, h.clock.Now(), false); !errors.Is(err, fake.ErrCrash) {
+		t.Fatalf("got %v, want a crash", err)
+	}
+	h.store.Script.Restart()
+	send("Claims.UpdateGroup", "Claims.Update", "Claims.UpdateGroup")
+	send("Claims.UpdateGroup")
+	if n := len(h.pub.Published()); n != 1 {
+		t.Errorf("%d mails", n)
+	}
+	for _, c := range h.store.All() {
+		if strings.HasPrefix(c.Key, "group/") && (c.State != guard.Sent || c.Attempts != 1) {
+			t.Errorf("claim %s is %q after %d attempts", c.Key, c.State, c.Attempts)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package incident_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"rootguard/internal/alert"
 	"rootguard/internal/detect"
 	"rootguard/internal/fake"
+	"rootguard/internal/guard"
 	"rootguard/internal/incident"
 	"rootguard/internal/wiretest"
 )
@@ -322,5 +324,27 @@ func TestNothingIsStoredTwice(t *testing.T) {
 		if again(t, s, id); s.Incidents.Stored() != before {
 			t.Errorf("%s: stored %d times more", name, s.Incidents.Stored()-before)
 		}
+	}
+}
+
+// TestNewCycleHasNotFailed: what could not be sent before an incident is opened again
+// delays nothing after it.
+func TestNewCycleHasNotFailed(t *testing.T) {
+	s := wiretest.NewWatched()
+	id := s.Opened(t, 1)[0]
+	s.Receivers.Refuse = func(alert.Alert) error { return errors.New("the topic is down") }
+	for range 3 {
+		s.Clock.Advance(time.Hour)
+		_, _ = s.Renotify(t.Context(), s.Clock.Now())
+	}
+	_, _, _ = s.Acknowledge(t.Context(), id, wiretest.Bob)
+	_, _ = s.Renotify(t.Context(), s.Clock.Now())
+	if in := s.Only(t); in.Failures == 0 {
+		t.Fatalf("no failure is on record: %+v", in)
+	}
+	s.Receivers.Refuse = nil
+	s.MustHandle(t, s.Removed(1, wiretest.T0, wiretest.T0.Add(2*time.Hour)), guard.Alerted)
+	if in := s.Only(t); in.Failures != 0 || in.Resent != 0 || in.Cycle != 2 || !in.Due.Equal(s.Clock.Now().Add(15*time.Minute)) {
+		t.Errorf("cycle %d, sent again %d times, %d failures, due at %v", in.Cycle, in.Resent, in.Failures, in.Due)
 	}
 }
