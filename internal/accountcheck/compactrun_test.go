@@ -9,10 +9,10 @@ import (
 	"rootguard/internal/wiretest"
 )
 
-// newFull is a stand over the history of three users, of which most can be removed.
-func newFull(t *testing.T, accounts ...string) *stand {
+// newFull is a Checker alone over the history of three users, of which most can be removed.
+func newFull(t *testing.T, accounts ...string) *alone {
 	t.Helper()
-	b := newStand(accountcheck.Settings{})
+	b := newAlone(accountcheck.Settings{})
 	for n, a := range accounts {
 		b.put(t, a, accountcheck.KindFacts, accountcheck.Check{Due: b.clock.Now().Add(time.Duration(n-9) * time.Second)})
 		facts := history(3, 75, wiretest.T0.Add(-75*24*time.Hour))
@@ -27,7 +27,7 @@ func newFull(t *testing.T, accounts ...string) *stand {
 }
 
 // left is how many facts there are of each user of an account.
-func (b *stand) left(t *testing.T, account string) map[string]int {
+func (b *alone) left(t *testing.T, account string) map[string]int {
 	t.Helper()
 	facts := b.factsOf(t, account)
 	of := map[string]int{}
@@ -89,7 +89,7 @@ func TestCompactTime(t *testing.T) {
 	}
 }
 
-// TestCompactParts holds which part of the users a cursor stands for, and what follows it.
+// TestCompactParts holds which part of the users a cursor means, and what follows it.
 func TestCompactParts(t *testing.T) {
 	for _, tt := range []struct {
 		cursor string

@@ -43,7 +43,7 @@ func (o *orgHook) Members(ctx context.Context, token string) ([]accountcheck.Mem
 }
 
 // rows are those of an account, without what names them.
-func (b *stand) rows(t *testing.T, account string) map[accountcheck.Kind]accountcheck.Check {
+func (b *alone) rows(t *testing.T, account string) map[accountcheck.Kind]accountcheck.Check {
 	t.Helper()
 	rows := map[accountcheck.Kind]accountcheck.Check{}
 	for _, kind := range kinds {
@@ -62,7 +62,7 @@ func TestDiscoveryRows(t *testing.T) {
 	for name, settings := range map[string]accountcheck.Settings{"no more than the default": {}, "all": optional()} {
 		t.Run(name, func(t *testing.T) {
 			all := len(settings.DayTwo) > 0
-			b := newStand(settings)
+			b := newAlone(settings)
 			at := b.clock.Now()
 			later, before := at.Add(time.Hour), at.Add(-time.Hour)
 			for _, kind := range kinds {
@@ -174,7 +174,7 @@ func TestDiscoveryGaps(t *testing.T) {
 	}
 	queues := func(n int) accountcheck.Check { return accountcheck.Check{QueueFailures: n, QueueError: queue} }
 	late := func(by time.Duration) accountcheck.Check {
-		return accountcheck.Check{Due: newStand(accountcheck.Settings{}).clock.Now().Add(-by)}
+		return accountcheck.Check{Due: newAlone(accountcheck.Settings{}).clock.Now().Add(-by)}
 	}
 	for _, tt := range []struct {
 		name string
@@ -203,7 +203,7 @@ func TestDiscoveryGaps(t *testing.T) {
 			t.Run(fmt.Sprint(tt.name, " in ", members), func(t *testing.T) {
 				settings := optional()
 				settings.DayTwo = nil
-				b := newStand(settings)
+				b := newAlone(settings)
 				at := b.clock.Now()
 				for n := range members {
 					for _, kind := range []accountcheck.Kind{root, users, report, routes} {
@@ -271,7 +271,7 @@ func TestDiscoveryTime(t *testing.T) {
 		{"at the last page", memberID(2), false, 0, accountcheck.Discovered{Accounts: 5, Enrolled: 5, More: true}, "record/"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			b := newStand(accountcheck.Settings{})
+			b := newAlone(accountcheck.Settings{})
 			at := b.clock.Now()
 			ctx, cancel := context.WithCancel(b.within(t, left))
 			defer cancel()
@@ -310,7 +310,7 @@ func TestDiscoveryTime(t *testing.T) {
 // each once, however often the time ends.
 func TestDiscoveryRecord(t *testing.T) {
 	for _, n := range []int{99, 100, 101, 250} {
-		b := newStand(accountcheck.Settings{})
+		b := newAlone(accountcheck.Settings{})
 		for i := range n - 1 {
 			b.checks.Others = append(b.checks.Others, memberID(i))
 		}
@@ -336,7 +336,7 @@ func TestDiscoveryRecord(t *testing.T) {
 
 // TestDiscoveryOverlap holds that a run ends where another goes on with it.
 func TestDiscoveryOverlap(t *testing.T) {
-	b := newStand(accountcheck.Settings{})
+	b := newAlone(accountcheck.Settings{})
 	pages := 0
 	org := &orgHook{orgFake: &orgFake{active: map[string]bool{home: true}}, before: func(string) {
 		pages++
@@ -356,7 +356,7 @@ func TestDiscoveryOverlap(t *testing.T) {
 // TestDiscoveryRefused holds what is kept of a list that cannot be had: it is tried three
 // times, five minutes apart, and then the accounts on record are gone through.
 func TestDiscoveryRefused(t *testing.T) {
-	b := newStand(accountcheck.Settings{})
+	b := newAlone(accountcheck.Settings{})
 	org := &orgFake{refuse: errDenied}
 	b.put(t, memberID(1), accountcheck.KindRoot, accountcheck.Check{Due: b.clock.Now().Add(time.Hour)})
 	for n := 1; n <= 4; n++ {
@@ -384,8 +384,8 @@ func TestDiscoveryRefused(t *testing.T) {
 // TestDiscoveryErrors holds that a call that fails is an error of the run, whichever it is,
 // and that the next run does the rest; but that an alert under way is none.
 func TestDiscoveryErrors(t *testing.T) {
-	prepared := func() (*stand, *orgFake) {
-		b := newStand(optional())
+	prepared := func() (*alone, *orgFake) {
+		b := newAlone(optional())
 		b.checks.Others = []string{memberID(5)}
 		b.put(t, memberID(1), accountcheck.KindRoot, accountcheck.Check{Listed: b.clock.Now().Add(time.Hour)})
 		b.put(t, memberID(2), accountcheck.KindUsers, accountcheck.Check{})
@@ -441,7 +441,7 @@ func TestDiscoveryOlder(t *testing.T) {
 		if missing == accountcheck.KindDayTwo { // else what is missing shows by the routes too, which are others
 			settings.Routes = nil
 		}
-		b := newStand(settings)
+		b := newAlone(settings)
 		later := b.clock.Now().Add(time.Hour)
 		for _, kind := range kinds {
 			if kind != missing {

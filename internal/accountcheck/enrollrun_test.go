@@ -19,7 +19,7 @@ import (
 
 // TestRecently holds which accounts were checked to the end within the hour.
 func TestRecently(t *testing.T) {
-	b := newStand(accountcheck.Settings{})
+	b := newAlone(accountcheck.Settings{})
 	at := b.clock.Now()
 	type check = accountcheck.Check
 	now, hour, before := at, at.Add(-time.Hour), at.Add(-time.Hour-1)
@@ -52,7 +52,7 @@ func TestRecently(t *testing.T) {
 func TestEnrolled(t *testing.T) {
 	for name, due := range map[string]time.Duration{"new": 0, "due later": 5 * time.Hour, "due before": -time.Hour} {
 		t.Run(name, func(t *testing.T) {
-			b := newStand(accountcheck.Settings{})
+			b := newAlone(accountcheck.Settings{})
 			at := b.clock.Now()
 			for _, kind := range []accountcheck.Kind{accountcheck.KindRoot, accountcheck.KindUsers} {
 				if due != 0 {
@@ -88,19 +88,19 @@ func TestEnrolled(t *testing.T) {
 // run is at it, or that it was interrupted.
 func TestEnrollErrors(t *testing.T) {
 	for name, tt := range map[string]struct {
-		do          func(t *testing.T, b *stand, cancel func()) *iamHook
+		do          func(t *testing.T, b *alone, cancel func()) *iamHook
 		is          error
 		unreachable bool
 		says        string
 	}{
-		"root gets no answer": {func(_ *testing.T, b *stand, _ func()) *iamHook {
+		"root gets no answer": {func(_ *testing.T, b *alone, _ func()) *iamHook {
 			b.iam.down[home] = true
 			return &iamHook{iamFake: b.iam}
 		}, errDenied, true, ""},
-		"the users are not listed": {func(_ *testing.T, b *stand, _ func()) *iamHook {
+		"the users are not listed": {func(_ *testing.T, b *alone, _ func()) *iamHook {
 			return &iamHook{iamFake: b.iam, listed: func(string) { b.iam.down[home] = true }}
 		}, errDenied, true, ""},
-		"another run is at it": {func(t *testing.T, b *stand, _ func()) *iamHook {
+		"another run is at it": {func(t *testing.T, b *alone, _ func()) *iamHook {
 			t.Helper()
 			return &iamHook{iamFake: b.iam, listed: func(string) {
 				if err := b.checks.Of(accountcheck.KindUsers).Update(t.Context(), home+"/reconcile", func(r accountcheck.Check) accountcheck.Check { r.Revision++; return r }); err != nil {
@@ -108,15 +108,15 @@ func TestEnrollErrors(t *testing.T) {
 				}
 			}}
 		}, guard.ErrBusy, false, "try again in a minute"},
-		"it is interrupted": {func(_ *testing.T, b *stand, cancel func()) *iamHook {
+		"it is interrupted": {func(_ *testing.T, b *alone, cancel func()) *iamHook {
 			return &iamHook{iamFake: b.iam, listed: func(string) { cancel() }}
 		}, context.Canceled, false, "checking the users of account " + home},
-		"facts cannot be stored": {func(_ *testing.T, b *stand, _ func()) *iamHook {
+		"facts cannot be stored": {func(_ *testing.T, b *alone, _ func()) *iamHook {
 			return &iamHook{iamFake: b.iam, listed: func(string) { b.script.Fail("Facts.Add", 1) }}
 		}, fake.ErrFault, false, "recording live checks"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := newStand(accountcheck.Settings{})
+			b := newAlone(accountcheck.Settings{})
 			b.iam.roots[home], b.iam.users[home] = good, []iamUser{iamUserOf("ann", true, true)}
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
@@ -130,7 +130,7 @@ func TestEnrollErrors(t *testing.T) {
 
 	// Whichever call fails, the enrolment does, and another finishes it.
 	for n := 1; ; n++ {
-		b := newStand(accountcheck.Settings{})
+		b := newAlone(accountcheck.Settings{})
 		b.iam.roots[home], b.iam.users[home] = good, []iamUser{iamUserOf("ann", true, false)}
 		b.script.Inject(n, fake.FailBefore)
 		_, err := b.Enroll(t.Context(), b.iam, home, b.clock.Now(), nil)
@@ -164,7 +164,7 @@ func TestSettingsDefaults(t *testing.T) {
 		{accountcheck.Settings{Users: -1, RootInterval: -1, Batch: -1}, 5, 4, 90 * time.Minute},
 		{accountcheck.Settings{Users: 1, RootInterval: time.Minute, Batch: 1}, 1, 1, 90 * time.Second},
 	} {
-		b := newStand(tt.set)
+		b := newAlone(tt.set)
 		b.iam.roots[home] = good
 		b.put(t, home, accountcheck.KindRoot, accountcheck.Check{})
 		b.put(t, home, accountcheck.KindUsers, accountcheck.Check{})

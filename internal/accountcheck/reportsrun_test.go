@@ -64,7 +64,7 @@ func TestReportsStop(t *testing.T) {
 		{"dnadaa", 6, 2, false},
 	} {
 		t.Run(tt.accounts, func(t *testing.T) {
-			b := newStand(accountcheck.Settings{Batch: batch})
+			b := newAlone(accountcheck.Settings{Batch: batch})
 			now := b.clock.Now()
 			by := perAccount{}
 			for n, is := range tt.accounts {
@@ -96,7 +96,7 @@ func TestReportsStop(t *testing.T) {
 // TestReportsTime holds that what is cut off is no answer and is left to the next run.
 func TestReportsTime(t *testing.T) {
 	for name, left := range map[string]time.Duration{"no time": 12*time.Second - 1, "time enough": 12 * time.Second, "the context ends": time.Hour} {
-		b := newStand(accountcheck.Settings{})
+		b := newAlone(accountcheck.Settings{})
 		ctx, cancel := context.WithCancel(b.within(t, left))
 		by := perAccount{}
 		for n := range 3 {
@@ -136,7 +136,7 @@ func TestReportsNoted(t *testing.T) {
 		holds                 = accountcheck.ReportAge + time.Minute
 	)
 	type ago = time.Duration
-	now := newStand(accountcheck.Settings{}).clock.Now()
+	now := newAlone(accountcheck.Settings{}).clock.Now()
 	before := func(d ago) time.Time { return now.Add(-d) }
 	long := strings.Repeat("very\nlong ", 100)
 	for _, tt := range []struct {
@@ -179,7 +179,7 @@ func TestReportsNoted(t *testing.T) {
 			accountcheck.ReportsChecked{Unanswered: 1, Unreachable: []string{home}}, accountcheck.Witness{Requested: before(time.Hour), Why: "IAM has been making a credential report since " + before(time.Hour).UTC().Format(time.RFC3339)}, 3, [2]time.Duration{again, again}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			b := newStand(accountcheck.Settings{})
+			b := newAlone(accountcheck.Settings{})
 			b.put(t, home, accountcheck.KindReport, accountcheck.Check{Witness: tt.was, UnansweredChecks: 2})
 			did, err := b.CheckReports(t.Context(), &reports{get: tt.get, made: accountcheck.CredentialReport{State: tt.made}, getErr: tt.err, err: tt.err}, now)
 			if diff := cmp.Diff(tt.did, did); diff != "" || err != nil {
@@ -205,7 +205,7 @@ func TestReportsNoted(t *testing.T) {
 
 // TestReportsNamed holds that of many accounts without a report the first are named.
 func TestReportsNamed(t *testing.T) {
-	b := newStand(accountcheck.Settings{})
+	b := newAlone(accountcheck.Settings{})
 	for n := range 12 {
 		b.put(t, memberID(n), accountcheck.KindReport, accountcheck.Check{Due: b.clock.Now().Add(time.Duration(n-99) * time.Second)})
 	}
@@ -251,7 +251,7 @@ func TestReportsJudge(t *testing.T) {
 		{"alerted, and a very late event", [2]time.Duration{8 * day, 7*day + 1}, alerted, [2]time.Duration{8 * day}, alerted, 0, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			b := newStand(accountcheck.Settings{})
+			b := newAlone(accountcheck.Settings{})
 			now := b.clock.Now()
 			const next = 3 * time.Hour
 			b.put(t, home, accountcheck.KindReport, accountcheck.Check{Witness: accountcheck.Witness{Next: now.Add(next), Uses: []accountcheck.RootUse{
@@ -310,7 +310,7 @@ func TestReportsJudgeErrors(t *testing.T) {
 		"for now":     {errors.New("down"), 0, [2]accountcheck.UseState{accountcheck.UseWaiting, accountcheck.UseWaiting}, true, guard.Alerted},
 		"another run": {guard.ErrBusy, 0, [2]accountcheck.UseState{accountcheck.UseWaiting, accountcheck.UseWaiting}, false, guard.Alerted},
 	} {
-		b := newStand(accountcheck.Settings{})
+		b := newAlone(accountcheck.Settings{})
 		now := b.clock.Now()
 		b.put(t, home, accountcheck.KindReport, accountcheck.Check{Witness: accountcheck.Witness{Next: now.Add(time.Hour), Uses: []accountcheck.RootUse{
 			use(now, accountcheck.UseExplained, 9*time.Hour, time.Hour), use(now, accountcheck.UseWaiting, 2*time.Hour, time.Hour), use(now, accountcheck.UseWaiting, 5*time.Hour, time.Hour), use(now, accountcheck.UseWaiting, 3*time.Hour, time.Hour),
@@ -335,7 +335,7 @@ func TestReportsJudgeErrors(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	b := newStand(accountcheck.Settings{})
+	b := newAlone(accountcheck.Settings{})
 	for n := range 2 {
 		b.put(t, memberID(n), accountcheck.KindReport, accountcheck.Check{Due: b.clock.Now().Add(time.Duration(n-9) * time.Second), Witness: accountcheck.Witness{Next: b.clock.Now().Add(time.Hour),
 			Uses: []accountcheck.RootUse{use(b.clock.Now(), accountcheck.UseWaiting, 2*time.Hour, time.Hour)}}})
@@ -353,7 +353,7 @@ func TestReportsSee(t *testing.T) {
 		waiting, explained, alerted = accountcheck.UseWaiting, accountcheck.UseExplained, accountcheck.UseAlerted
 		week                        = 7 * 24 * time.Hour
 	)
-	b := newStand(accountcheck.Settings{})
+	b := newAlone(accountcheck.Settings{})
 	now := b.clock.Now()
 	at := func(ago time.Duration) time.Time { return now.Add(-ago) }
 	many := func(state accountcheck.UseState, n int) (uses []accountcheck.RootUse) {
@@ -388,7 +388,7 @@ func TestReportsSee(t *testing.T) {
 			append(many(waiting, 22), use(now, alerted, week-time.Hour, 0), use(now, waiting, time.Minute, 0))},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := newStand(accountcheck.Settings{})
+			b := newAlone(accountcheck.Settings{})
 			b.put(t, home, accountcheck.KindReport, accountcheck.Check{Witness: accountcheck.Witness{Began: at(time.Hour), Uses: tt.was}})
 			_, err := b.CheckReports(t.Context(), &reports{get: accountcheck.CredentialReport{State: accountcheck.ReportReady, Generated: now, CSV: []byte(tt.csv)}}, now)
 			if err != nil {
@@ -409,7 +409,7 @@ func TestReportsSee(t *testing.T) {
 // in between only judged.
 func TestReportsAsked(t *testing.T) {
 	for in, want := range map[time.Duration]int32{-time.Second: 1, 0: 1, time.Second: 0} {
-		b := newStand(accountcheck.Settings{})
+		b := newAlone(accountcheck.Settings{})
 		b.put(t, home, accountcheck.KindReport, accountcheck.Check{Witness: accountcheck.Witness{Next: b.clock.Now().Add(in)}})
 		var asked atomic.Int32
 		_, err := b.CheckReports(t.Context(), reportsFunc(func() error { asked.Add(1); return errDenied }), b.clock.Now())

@@ -33,12 +33,12 @@ func event(kind bootstrap.FactKind, name, id string, at time.Time) bootstrap.Fac
 	return bootstrap.Fact{Account: home, ID: string(kind) + "/" + name + id, Kind: kind, Time: at, EventID: name + id, UserName: name, UserID: id, What: string(kind)}
 }
 
-// TestUsersChecked holds what one run says and stores of users of each kind, those of
-// whom nothing is known or no answer comes before those of whom more is.
+// TestUsersChecked holds what one run says and stores of users of each kind, with those
+// about which nothing is known, or no answer comes, before the others and after them.
 func TestUsersChecked(t *testing.T) {
 	for _, first := range []bool{true, false} {
 		t.Run(fmt.Sprint("first ", first), func(t *testing.T) {
-			b := newStand(accountcheck.Settings{})
+			b := newAlone(accountcheck.Settings{})
 			row := accountcheck.Check{Waited: 2, UnansweredChecks: 3}
 			if !first {
 				row.Done = b.clock.Now().Add(-24 * time.Hour)
@@ -149,7 +149,7 @@ func TestUsersLimit(t *testing.T) {
 		{"the report settles some", []int{2, 5}, 2, 4, []run{{2, 7, 1, 2}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			b := newStand(accountcheck.Settings{Users: tt.limit})
+			b := newAlone(accountcheck.Settings{Users: tt.limit})
 			var reports accountcheck.CredentialReports
 			if tt.settled > 0 {
 				reports = reportOf(b.clock.Now(), func(account string) []iamUser { return b.iam.users[account] })
@@ -201,7 +201,7 @@ func TestUsersTime(t *testing.T) {
 		{"at the last account", "v009", false, 2, 160, "", false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			b := newStand(accountcheck.Settings{})
+			b := newAlone(accountcheck.Settings{})
 			ctx, cancel := context.WithCancel(b.within(t, left))
 			defer cancel()
 			end := func(at string) {
@@ -240,7 +240,7 @@ func TestUsersTime(t *testing.T) {
 // TestUsersUnreachable holds that accounts of which IAM lists no users, or answers about
 // none, are put off and named, the first of them, and others go on.
 func TestUsersUnreachable(t *testing.T) {
-	b := newStand(accountcheck.Settings{})
+	b := newAlone(accountcheck.Settings{})
 	for n := range 13 {
 		b.put(t, memberID(n), accountcheck.KindUsers, accountcheck.Check{Due: b.clock.Now().Add(time.Duration(n-99) * time.Second), Cursor: "A", UnansweredChecks: 1})
 		b.iam.users[memberID(n)] = []iamUser{iamUserOf(fmt.Sprint("u", n), true, true)}
@@ -274,7 +274,7 @@ func TestUsersErrors(t *testing.T) {
 		"Deadlines.Update": "storing when to check user u0 of account " + memberID(0), "Checks.Update": "storing when to check account " + memberID(0),
 	} {
 		t.Run(call, func(t *testing.T) {
-			b := newStand(accountcheck.Settings{})
+			b := newAlone(accountcheck.Settings{})
 			for n := range 2 {
 				b.put(t, memberID(n), accountcheck.KindUsers, accountcheck.Check{Due: b.clock.Now().Add(time.Duration(n-9) * time.Second)})
 				b.iam.users[memberID(n)] = []iamUser{iamUserOf(fmt.Sprint("u", n), true, false)}
@@ -292,7 +292,7 @@ func TestUsersErrors(t *testing.T) {
 	}
 }
 
-// reports are credential reports that say what they are told to.
+// reports are credential reports that say what a test sets.
 type reports struct {
 	get, made   accountcheck.CredentialReport
 	getErr, err error
@@ -354,7 +354,7 @@ func TestUsersReport(t *testing.T) {
 		{"unreadable", ready, "", nil, time.Hour, 0, 0, false, 2},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			b := newStand(accountcheck.Settings{})
+			b := newAlone(accountcheck.Settings{})
 			b.put(t, home, accountcheck.KindUsers, accountcheck.Check{Waited: tt.waited, UnansweredChecks: 2})
 			b.iam.users[home] = []iamUser{iamUserOf("ann", true, true), iamUserOf("bob", false, false)}
 			r := reportOf(b.clock.Now().Add(-tt.age), func(string) []iamUser { return b.iam.users[home] })
@@ -378,7 +378,7 @@ func TestUsersReport(t *testing.T) {
 	}
 }
 
-// TestUsersReportSettles holds of whom a report says enough, and as of when that is noted.
+// TestUsersReportSettles holds about which users a report says enough, and as of when that is noted.
 func TestUsersReportSettles(t *testing.T) {
 	const age = time.Hour
 	for _, tt := range []struct {
@@ -398,12 +398,12 @@ func TestUsersReportSettles(t *testing.T) {
 		{"known, and MFA is there", new(iamUserOf("eve", true, false)), 0, nil, iamUserOf("eve", true, true), 1, settling},
 		{"created in the same second", nil, 0, func(u iamUser) iamUser { u.created = u.created.Truncate(time.Second); return u }, fraction(iamUserOf("eve", true, true)), 0, age + settling},
 		{"created a second later", nil, 0, func(u iamUser) iamUser { u.created = u.created.Add(time.Second); return u }, iamUserOf("eve", true, true), 1, settling},
-		{"of whom is not known when created", nil, 0, nil, undated(iamUserOf("eve", true, true)), 1, settling},
+		{"created at a time that is not known", nil, 0, nil, undated(iamUserOf("eve", true, true)), 1, settling},
 		{"changed long before the report", new(iamUserOf("eve", true, true)), settling + time.Second, nil, iamUserOf("eve", true, true), 0, 0},
 		{"changed when the report may not show it", new(iamUserOf("eve", true, true)), settling, nil, iamUserOf("eve", true, true), 1, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			b := newStand(accountcheck.Settings{})
+			b := newAlone(accountcheck.Settings{})
 			b.put(t, home, accountcheck.KindUsers, accountcheck.Check{})
 			now := b.clock.Now()
 			if tt.on != nil {
@@ -439,11 +439,11 @@ func TestUsersReportSettles(t *testing.T) {
 	}
 }
 
-// TestUsersReportGaps holds that a report settles no user of whom it does not say both
+// TestUsersReportGaps holds that a report settles no user about which it does not say both
 // whether there is a password and whether there is MFA.
 func TestUsersReportGaps(t *testing.T) {
 	for from, to := range map[string]string{"": "", "Z,false": "Z,N/A", "N/A,false": "N/A,N/A"} {
-		b := newStand(accountcheck.Settings{})
+		b := newAlone(accountcheck.Settings{})
 		b.put(t, home, accountcheck.KindUsers, accountcheck.Check{})
 		b.iam.users[home] = []iamUser{iamUserOf("eve", false, false)}
 		r := reportOf(b.clock.Now(), func(string) []iamUser { return b.iam.users[home] })

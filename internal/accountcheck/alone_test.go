@@ -17,8 +17,8 @@ import (
 	"rootguard/internal/wiretest"
 )
 
-// stand is a Checker alone, whose alerts and notices are kept and go nowhere.
-type stand struct {
+// alone is a Checker alone, whose alerts and notices are kept and go nowhere.
+type alone struct {
 	*accountcheck.Checker
 	script    *fake.Script
 	clock     *fake.Clock
@@ -34,16 +34,16 @@ type stand struct {
 	more    []bool // of each Send
 }
 
-func newStand(settings accountcheck.Settings) *stand {
+func newAlone(settings accountcheck.Settings) *alone {
 	s := &fake.Script{}
-	b := &stand{script: s, clock: fake.NewClock(wiretest.T0), checks: &fake.Checks{Script: s}, facts: &fake.Facts{Script: s}, deadlines: &fake.Deadlines{Script: s}, iam: newIAM()}
+	b := &alone{script: s, clock: fake.NewClock(wiretest.T0), checks: &fake.Checks{Script: s}, facts: &fake.Facts{Script: s}, deadlines: &fake.Deadlines{Script: s}, iam: newIAM()}
 	b.Checker = accountcheck.New(accountcheck.Deps{
 		Guard: b, Notices: b, Facts: b.facts, FactRows: b.facts, Checks: b.checks, Deadlines: b.deadlines, Now: b.clock.Now,
 	}, settings)
 	return b
 }
 
-func (b *stand) Raise(_ context.Context, f detect.Finding) (guard.Result, error) {
+func (b *alone) Raise(_ context.Context, f detect.Finding) (guard.Result, error) {
 	if b.raise != nil {
 		if err := b.raise(f); err != nil {
 			return guard.Result{}, err
@@ -53,18 +53,18 @@ func (b *stand) Raise(_ context.Context, f detect.Finding) (guard.Result, error)
 	return guard.Result{Disposition: cmp.Or(b.as, guard.Alerted)}, nil
 }
 
-func (b *stand) Collect(_ context.Context, _ collection.Name, n guard.Notice) (guard.Result, error) {
+func (b *alone) Collect(_ context.Context, _ collection.Name, n guard.Notice) (guard.Result, error) {
 	b.noticed = append(b.noticed, n.Finding)
 	return guard.Result{Disposition: guard.RolledUp}, nil
 }
 
-func (b *stand) Send(_ context.Context, _ collection.Name, _ time.Time, more bool) (int, error) {
+func (b *alone) Send(_ context.Context, _ collection.Name, _ time.Time, more bool) (int, error) {
 	b.more = append(b.more, more)
 	return 0, nil
 }
 
 // put stores a check of an account, due now where it does not say when.
-func (b *stand) put(t *testing.T, account string, kind accountcheck.Kind, row accountcheck.Check) {
+func (b *alone) put(t *testing.T, account string, kind accountcheck.Kind, row accountcheck.Check) {
 	t.Helper()
 	row.Key, row.Account, row.Kind, row.Revision = account+"/"+string(kind), account, kind, 1
 	if row.Due.IsZero() {
@@ -75,7 +75,7 @@ func (b *stand) put(t *testing.T, account string, kind accountcheck.Kind, row ac
 	}
 }
 
-func (b *stand) row(t *testing.T, account string, kind accountcheck.Kind) accountcheck.Check {
+func (b *alone) row(t *testing.T, account string, kind accountcheck.Kind) accountcheck.Check {
 	t.Helper()
 	row, err := b.checks.Of(kind).Get(t.Context(), account+"/"+string(kind))
 	if err != nil {
@@ -84,7 +84,7 @@ func (b *stand) row(t *testing.T, account string, kind accountcheck.Kind) accoun
 	return row
 }
 
-func (b *stand) factsOf(t *testing.T, account string) []bootstrap.Fact {
+func (b *alone) factsOf(t *testing.T, account string) []bootstrap.Fact {
 	t.Helper()
 	facts, err := b.facts.Facts(t.Context(), account)
 	if err != nil {
@@ -94,7 +94,7 @@ func (b *stand) factsOf(t *testing.T, account string) []bootstrap.Fact {
 }
 
 // know puts users on record as a live check found them some time ago.
-func (b *stand) know(t *testing.T, account string, ago time.Duration, users ...bootstrap.LiveFact) {
+func (b *alone) know(t *testing.T, account string, ago time.Duration, users ...bootstrap.LiveFact) {
 	t.Helper()
 	for _, u := range users {
 		if _, err := b.facts.Add(t.Context(), []bootstrap.Fact{bootstrap.LiveFactOf(account, b.clock.Now().Add(-ago), u)}); err != nil {
@@ -104,7 +104,7 @@ func (b *stand) know(t *testing.T, account string, ago time.Duration, users ...b
 }
 
 // tracked are the users that have a deadline, with the time until it.
-func (b *stand) tracked(t *testing.T) map[string]time.Duration {
+func (b *alone) tracked(t *testing.T) map[string]time.Duration {
 	t.Helper()
 	due, err := b.deadlines.Due(t.Context(), b.clock.Now().Add(1000*time.Hour), 1000)
 	if err != nil {
@@ -117,7 +117,7 @@ func (b *stand) tracked(t *testing.T) map[string]time.Duration {
 	return in
 }
 
-func (b *stand) track(t *testing.T, account, user string, in time.Duration) {
+func (b *alone) track(t *testing.T, account, user string, in time.Duration) {
 	t.Helper()
 	key := account + "/" + user
 	err := b.deadlines.Update(t.Context(), key, func(mfadeadline.Deadline) mfadeadline.Deadline {
@@ -128,7 +128,7 @@ func (b *stand) track(t *testing.T, account, user string, in time.Duration) {
 	}
 }
 
-// until is a context whose time is up by the clock of the stand.
+// until is a context whose time is up by its own clock.
 type until struct {
 	context.Context
 	at time.Time
@@ -136,8 +136,8 @@ type until struct {
 
 func (u until) Deadline() (time.Time, bool) { return u.at, true }
 
-// within is a context that has a time left by the stand's clock.
-func (b *stand) within(t *testing.T, left time.Duration) context.Context {
+// within is a context that has a time left by its own clock.
+func (b *alone) within(t *testing.T, left time.Duration) context.Context {
 	t.Helper()
 	return until{t.Context(), b.clock.Now().Add(left)}
 }
