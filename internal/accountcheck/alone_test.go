@@ -70,14 +70,24 @@ func (b *alone) put(t *testing.T, account string, kind accountcheck.Kind, row ac
 	if row.Due.IsZero() {
 		row.Due = b.clock.Now()
 	}
-	if err := b.checks.Of(kind).Update(t.Context(), row.Key, func(accountcheck.Check) accountcheck.Check { return row }); err != nil {
-		t.Fatal(err)
-	}
+	storeCheck(t, b.checks, row)
 }
 
 func (b *alone) row(t *testing.T, account string, kind accountcheck.Kind) accountcheck.Check {
 	t.Helper()
-	row, err := b.checks.Of(kind).Get(t.Context(), account+"/"+string(kind))
+	return checkOf(t, b.checks, account, kind)
+}
+
+func storeCheck(t failer, checks *fake.Checks, row accountcheck.Check) {
+	t.Helper()
+	if err := checks.Of(row.Kind).Update(context.Background(), row.Key, func(accountcheck.Check) accountcheck.Check { return row }); err != nil {
+		t.Fatalf("storing check %s: %v", row.Key, err)
+	}
+}
+
+func checkOf(t *testing.T, checks *fake.Checks, account string, kind accountcheck.Kind) accountcheck.Check {
+	t.Helper()
+	row, err := checks.Of(kind).Get(t.Context(), account+"/"+string(kind))
 	if err != nil {
 		t.Fatal(err)
 	}

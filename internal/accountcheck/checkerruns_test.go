@@ -115,23 +115,17 @@ func (r *rig) put(t failer, account string, kind accountcheck.Kind, change ...fu
 	for _, c := range change {
 		c(&row)
 	}
-	if err := r.checks.Of(kind).Update(context.Background(), row.Key, func(accountcheck.Check) accountcheck.Check { return row }); err != nil {
-		t.Fatalf("%v", err)
-	}
+	storeCheck(t, r.checks, row)
 }
 
 func (r *rig) get(t *testing.T, account string, kind accountcheck.Kind) accountcheck.Check {
 	t.Helper()
-	row, err := r.checks.Of(kind).Get(t.Context(), account+"/"+string(kind))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return row
+	return checkOf(t, r.checks, account, kind)
 }
 
 func accounts(n int) (ids []string) {
 	for i := range n {
-		ids = append(ids, fmt.Sprintf("2%011d", i))
+		ids = append(ids, memberID(i))
 	}
 	return ids
 }

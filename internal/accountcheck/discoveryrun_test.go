@@ -340,7 +340,7 @@ func TestDiscoveryOverlap(t *testing.T) {
 	pages := 0
 	org := &orgHook{orgFake: &orgFake{active: map[string]bool{home: true}}, before: func(string) {
 		pages++
-		_ = b.checks.Of(accountcheck.KindDiscovery).Update(t.Context(), home+"/census", func(r accountcheck.Check) accountcheck.Check {
+		_ = b.checks.Of(accountcheck.KindDiscovery).Update(t.Context(), home+"/"+string(accountcheck.KindDiscovery), func(r accountcheck.Check) accountcheck.Check {
 			r.Revision++
 			return r
 		})
