@@ -168,11 +168,9 @@ func TestTwoAnnouncementsAtOnce(t *testing.T) {
 		two.Owner = "bob"
 		var second error
 		begun := false
-		s.Script.Before(func(n int) { // the second goes through whole before a call of the first
-			if n == calls && !begun {
-				begun = true
-				_, second = s.Announce(t.Context(), two)
-			}
+		s.Script.Pause(calls+1, func() {
+			begun = true
+			_, second = s.Announce(t.Context(), two)
 		})
 		_, first := s.Announce(t.Context(), one)
 		if !begun {

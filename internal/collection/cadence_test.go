@@ -329,12 +329,8 @@ func TestPausedCollect(t *testing.T) {
 					h = h.another()
 				}
 				x := missing(hub, "x")
-				before, paused := len(h.store.Script.Calls()), false
-				h.store.Script.Before(func(call int) {
-					if call-before != pause || paused {
-						return
-					}
-					paused = true
+				before := len(h.store.Script.Calls())
+				h.store.Script.Pause(pause+1, func() {
 					for range 4 {
 						o := h.another()
 						if _, err := o.Collect(t.Context(), of, guard.Notice{Finding: x}); err != nil {

@@ -83,13 +83,8 @@ func TestPausedSweep(t *testing.T) {
 		t.Helper()
 		c := newCountry(1, 1)
 		c.days(t, 1, time.Hour)
-		var paused bool
 		before := len(c.script.Calls())
-		c.script.Before(func(n int) {
-			if n-before != pause || paused {
-				return
-			}
-			paused = true
+		c.script.Pause(pause+1, func() {
 			for range 2 {
 				c.clock.Advance(5 * time.Minute)
 				_ = c.sweep()

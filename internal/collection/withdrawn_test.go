@@ -102,12 +102,8 @@ func TestSendOverlaps(t *testing.T) {
 		h.collect(t, collection.RootNotices, guard.RolledUp, missing(hub, "b")) // in a batch of its own
 		h.clock.Advance(time.Hour)
 		h.store.Script = script
-		begun := false
-		script.Before(func(n int) {
-			if n == pause && !begun {
-				begun = true
-				_, _ = h.Collector.Send(t.Context(), collection.RootNotices, h.clock.Now(), false)
-			}
+		script.Pause(pause+1, func() {
+			_, _ = h.Collector.Send(t.Context(), collection.RootNotices, h.clock.Now(), false)
 		})
 		_, err := h.Collector.Send(t.Context(), collection.RootNotices, h.clock.Now(), false)
 		calls = len(script.Calls())

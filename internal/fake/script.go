@@ -49,6 +49,18 @@ func (s *Script) Before(f func(n int)) {
 	s.before = f
 }
 
+// Pause calls f before the n-th call from now on, once, as another process would run
+// whole in between; 1 is the next, 0 is none. It takes the place of Before.
+func (s *Script) Pause(n int, f func()) {
+	at, paused := len(s.Calls())+n-1, false
+	s.Before(func(call int) {
+		if call == at && !paused {
+			paused = true // f makes calls too
+			f()
+		}
+	})
+}
+
 // Inject makes the n-th call from now on go wrong; 1 is the next.
 func (s *Script) Inject(n int, f Fault) {
 	s.mu.Lock()

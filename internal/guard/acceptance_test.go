@@ -229,7 +229,7 @@ func (m *model) list(a *alert.Alert) {
 
 // wantListed holds that what was collected went out once, but for what something later
 // in the same alert replaced: the last of each went out, and that it is over wherever it
-// was reported. A user of whom the CreateUser event comes late may be reported by name,
+// was reported. A user whose CreateUser event comes late may be reported by name,
 // by a run that a fault keeps from noting it, and then by unique ID.
 func (m *model) wantListed() {
 	for one, stages := range m.listed {
@@ -239,11 +239,12 @@ func (m *model) wantListed() {
 				again += n
 			}
 		}
-		for i, stage := range stages {
-			before := slices.DeleteFunc(slices.Clone(stages[:i]), func(s alert.Stage) bool { return s != stage })
-			if !slices.Contains(m.collected[one], stage) || stage != alert.StageReminder && len(before) > again {
+		seen := map[alert.Stage]int{}
+		for _, stage := range stages {
+			if !slices.Contains(m.collected[one], stage) || stage != alert.StageReminder && seen[stage] > again {
 				m.rt.Errorf("%+v: %v went out, and %v was collected", one, stages, m.collected[one])
 			}
+			seen[stage]++
 		}
 		if len(stages) > len(m.collected[one]) {
 			m.rt.Errorf("%+v: %v went out, and %v was collected", one, stages, m.collected[one])

@@ -364,12 +364,8 @@ func TestPausedCount(t *testing.T) {
 		}
 		w.MustHandle(t, late(), guard.Alerted)
 		rec := late()
-		before, paused := len(w.Script.Calls()), false
-		w.Script.Before(func(call int) {
-			if call-before != pause || paused {
-				return
-			}
-			paused = true
+		before := len(w.Script.Calls())
+		w.Script.Pause(pause+1, func() {
 			for range 4 {
 				_ = wiretest.Must(w.Handle(t.Context(), rec))
 				_ = wiretest.Must(w.Handle(t.Context(), late()))

@@ -229,7 +229,7 @@ func TestWrittenIsBounded(t *testing.T) {
 	}
 }
 
-// usersAlert is an alert about users of the account, of whom those that begin with a
+// usersAlert is an alert about users of the account; those whose name begins with a
 // hyphen are resolved.
 func usersAlert(id string, users ...string) alert.Alert {
 	a := alert.Alert{ID: id, Kind: alert.Summarized, Summary: &alert.Summary{AccountCount: 1, FindingCount: len(users)}}

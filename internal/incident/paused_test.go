@@ -64,12 +64,9 @@ func TestPausedDesk(t *testing.T) {
 				s := wiretest.NewWatched()
 				s.Opened(t, 1)
 				s.Clock.Advance(20 * time.Minute) // it is due
-				before, paused := len(s.Script.Calls()), false
-				s.Script.Before(func(n int) {
-					if n-before == pause && !paused {
-						paused = true
-						_ = tt.meanwhile(t, s) // busy, or it was refused
-					}
+				before := len(s.Script.Calls())
+				s.Script.Pause(pause+1, func() {
+					_ = tt.meanwhile(t, s) // busy, or it was refused
 				})
 				_ = tt.do(t, s)
 				calls = len(s.Script.Calls()) - before

@@ -378,11 +378,9 @@ func TestTwoSuppressionsAtOnce(t *testing.T) {
 		two.Owner = "bob"
 		var second error
 		begun := false
-		w.script.Before(func(n int) { // the second goes through whole before a call of the first
-			if n == calls && !begun {
-				begun = true
-				_, second = w.Suppressor.Suppress(context.WithoutCancel(t.Context()), two)
-			}
+		w.script.Pause(calls+1, func() {
+			begun = true
+			_, second = w.Suppressor.Suppress(context.WithoutCancel(t.Context()), two)
 		})
 		_, first := w.Suppressor.Suppress(t.Context(), one)
 		if !begun {
