@@ -84,8 +84,8 @@ type Fact struct {
 	EventID string    `json:"event_id,omitempty"`
 
 	// Last is the latest of a fact that many events share (root activity in
-	// one session); Time and EventID are then the earliest. Of MFAMissingAlerted it
-	// is when it was alerted.
+	// one session); Time and EventID are then the earliest. Of MFAMissingAlerted
+	// EventID is that of the alert that opened the subject, and Last the deadline then.
 	Last        time.Time `json:"last,omitzero"`
 	LastEventID string    `json:"last_event_id,omitempty"`
 	LastWhat    string    `json:"last_what,omitempty"`
@@ -106,7 +106,7 @@ type Fact struct {
 
 	AccessKeyID string `json:"access_key_id,omitempty"`
 	TaskPolicy  string `json:"task_policy,omitempty"` // of sts:AssumeRoot
-	// of sts:AssumeRoot: when its key expires; of MFAMissingAlerted: the gap lasted from here until Last, in part at least
+	// of sts:AssumeRoot: when its key expires; of MFAMissingAlerted: a time within the gap
 	Until time.Time         `json:"until,omitzero"`
 	Reset cloudtrail.Answer `json:"reset,omitempty"` // passwordResetRequired
 	MFA   cloudtrail.Answer `json:"mfa,omitempty"`   // MFAUsed of a successful sign-in

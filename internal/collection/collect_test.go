@@ -452,3 +452,25 @@ func TestAcknowledgedUsersAreNotRepeated(t *testing.T) {
 		}
 	}
 }
+
+// TestCollected holds that a notice is known as collected from its claim on, also where it
+// is in no batch yet, and no other is.
+func TestCollected(t *testing.T) {
+	h := newHeld(nil)
+	script := &fake.Script{}
+	h.store.Script = script
+	eve, adam := missing(hub, "eve"), missing(hub, "adam")
+	script.Inject(1, fake.CrashAfter)
+	if _, err := h.Collect(t.Context(), collection.UserNotices, guard.Notice{Finding: eve}); !errors.Is(err, fake.ErrCrash) || !script.Restart() {
+		t.Fatalf("collecting: %v", err)
+	}
+	for f, want := range map[*detect.Finding]bool{&eve: true, &adam: false} {
+		if is, err := h.Collected(t.Context(), f); is != want || err != nil {
+			t.Errorf("%s: %v, %v, want %v", f.EventID, is, err, want)
+		}
+	}
+	script.Inject(1, fake.FailBefore)
+	if is, err := h.Collected(t.Context(), &eve); is || !errors.Is(err, fake.ErrFault) {
+		t.Errorf("where it cannot be read: %v, %v", is, err)
+	}
+}

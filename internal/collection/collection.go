@@ -107,6 +107,16 @@ func (k *Collector) Collect(ctx context.Context, of Name, n guard.Notice) (guard
 	return res, errors.Join(err, later)
 }
 
+// Collected reports whether a finding's notice was collected, by Collect, which may have
+// been cut off since.
+func (k *Collector) Collected(ctx context.Context, f *detect.Finding) (bool, error) {
+	claims, err := k.batches.deps.Claims.Read(ctx, []string{keys.Claim(f.Account, f.EventID)})
+	if err != nil {
+		return false, fmt.Errorf("reading the claim of event %s: %w", f.EventID, err)
+	}
+	return claims[0].Key != "", nil
+}
+
 // counted notes that a notice is in a batch, and returns the latest in which any is.
 func (k *Collector) counted(of Name, batch int) (latest int) {
 	k.mu.Lock()

@@ -39,6 +39,10 @@ func (f *Finding) opens(id string, began time.Time) {
 	f.EventID, f.Subject = id, Subject{ID: id, Began: began.UTC()}
 }
 
+// OpenedAs makes an MFAMissing be about a subject that was opened before, when the user
+// or the deadline was known by something else.
+func (f *Finding) OpenedAs(id string, began time.Time) { f.opens(id, began) }
+
 // follows makes the finding a later one about its subject. suffix distinguishes its EventID
 // from that of the others.
 func (f *Finding) follows(phase Phase, suffix string) {

@@ -92,8 +92,6 @@ type model struct {
 	allowed   map[string]int           // copies after the first, by alert ID, that faults account for
 	reported  map[step]map[string]bool // alert IDs
 	firstTold map[step]time.Time
-	//
-	unnoted map[step]int // reported by runs that a fault kept from noting it
 
 	counted           map[string]bool          // claims of notices that were collected
 	collected, listed map[notice][]alert.Stage // what was to go out with others, and what went out, in order
@@ -118,10 +116,8 @@ type process struct {
 	one       sync.Mutex
 	calls     int
 	dead      bool
-	faulted   bool
 	leased    map[string]string // alert ID by claim key
 	out       map[string]bool   // alerts that went out and are not marked sent, by claim key
-	reported  []step
 }
 
 func (m *model) process(skew time.Duration) *process {
@@ -152,12 +148,10 @@ func (p *process) call(do func() error, lost func(done bool)) error {
 		p.m.store.Refuse = p.conflicts[p.calls]
 		err := do()
 		if p.m.store.Refuse = 0; errors.Is(err, fake.ErrConflict) {
-			p.faulted = true
 			lost(false)
 		}
 		return err
 	}
-	p.faulted = true
 	p.dead = f == fake.CrashBefore || f == fake.CrashAfter
 	done := f == fake.FailAfter || f == fake.CrashAfter
 	if done {
@@ -229,22 +223,13 @@ func (m *model) list(a *alert.Alert) {
 
 // wantListed holds that what was collected went out once, but for what something later
 // in the same alert replaced: the last of each went out, and that it is over wherever it
-// was reported. A user whose CreateUser event comes late may be reported by name,
-// by a run that a fault keeps from noting it, and then by unique ID.
+// was reported.
 func (m *model) wantListed() {
 	for one, stages := range m.listed {
-		again := 0 // how often that may be
-		for of, n := range m.unnoted {
-			if m.late && of.user == one.user {
-				again += n
-			}
-		}
-		seen := map[alert.Stage]int{}
-		for _, stage := range stages {
-			if !slices.Contains(m.collected[one], stage) || stage != alert.StageReminder && seen[stage] > again {
+		for i, stage := range stages {
+			if !slices.Contains(m.collected[one], stage) || stage != alert.StageReminder && slices.Contains(stages[:i], stage) {
 				m.rt.Errorf("%+v: %v went out, and %v was collected", one, stages, m.collected[one])
 			}
-			seen[stage]++
 		}
 		if len(stages) > len(m.collected[one]) {
 			m.rt.Errorf("%+v: %v went out, and %v was collected", one, stages, m.collected[one])
@@ -461,14 +446,13 @@ func (m *model) tell(p *process, a alert.Alert) {
 		m.reported[one], m.firstTold[one] = map[string]bool{}, now
 	}
 	m.reported[one][a.ID] = true
-	most := 1 + m.unnoted[one]
+	most := 1
 	if m.firstTold[one].Before(u.gaps[one.gap-1].Add(m.settings.Bootstrap.Grace - maxSkew)) {
 		most++ // that one was about the time before, of whose end no record had come
 	}
 	if n := len(m.reported[one]); n > most {
 		m.rt.Errorf("%+v was alerted as %d different alerts", one, n)
 	}
-	p.reported = append(p.reported, one)
 }
 
 func (m *model) skewed() time.Duration {
@@ -501,7 +485,6 @@ func (m *model) plan(p *process, depth int) {
 					for _, id := range p.leased {
 						m.allowed[id]++
 					}
-					p.faulted = true
 				}
 				fallthrough
 			default:
@@ -518,14 +501,7 @@ func (m *model) run(what string, depth int) {
 	p := m.process(m.skewed())
 	m.plan(p, depth)
 	m.running = append(m.running, p)
-	defer func() {
-		m.running = m.running[:len(m.running)-1]
-		if p.faulted {
-			for _, one := range p.reported {
-				m.unnoted[one]++
-			}
-		}
-	}()
+	defer func() { m.running = m.running[:len(m.running)-1] }()
 	ctx := context.Background()
 	switch what {
 	case "deliver":
@@ -733,7 +709,7 @@ func TestAcceptance(t *testing.T) {
 			gone: map[string]bool{}, handled: map[*cloudtrail.Record]int{},
 			refused: rapid.SampledFrom([]int{0, 3, 2 * fake.MaxRefused}).Draw(rt, "refused"),
 			users:   map[string]*truth{}, silent: map[string]bool{}, events: map[string]int{},
-			copies: map[string]int{}, allowed: map[string]int{}, reported: map[step]map[string]bool{}, counted: map[string]bool{}, collected: map[notice][]alert.Stage{}, listed: map[notice][]alert.Stage{}, firstTold: map[step]time.Time{}, unnoted: map[step]int{},
+			copies: map[string]int{}, allowed: map[string]int{}, reported: map[step]map[string]bool{}, counted: map[string]bool{}, collected: map[notice][]alert.Stage{}, listed: map[notice][]alert.Stage{}, firstTold: map[step]time.Time{},
 		}
 		for i := range rapid.IntRange(1, 4).Draw(rt, "users") {
 			m.names = append(m.names, fmt.Sprintf("user%d", i))
@@ -780,19 +756,13 @@ func TestAcceptance(t *testing.T) {
 		m.calm(5*time.Hour, 30) // longer than any pause of the sweep
 
 		for name, u := range m.users {
-			reported, unsure := map[int]bool{}, 0
+			reported := map[int]bool{}
 			for one := range m.reported {
 				if one.user == name && !reported[one.gap] {
 					reported[one.gap] = true
 				}
 			}
-			for gap := range reported {
-				// Of what a run reported in which something went wrong there may be no note.
-				if slices.ContainsFunc(stages(&settings), func(s string) bool { return m.unnoted[step{name, gap, s}] > 0 }) {
-					unsure++
-				}
-			}
-			if n := len(u.closed); !m.late && (n > len(reported) || n < len(reported)-unsure) {
+			if n := len(u.closed); !m.late && n != len(reported) {
 				rt.Errorf("%s was reported %d times without MFA, and %d were closed: %v", name, len(reported), n, u.closed)
 			}
 		}
@@ -816,12 +786,4 @@ func TestAcceptance(t *testing.T) {
 			rt.Errorf("findings of records (-made +alerted):\n%s", diff)
 		}
 	})
-}
-
-func stages(s *wire.Settings) []string {
-	all := []string{""}
-	for i := range s.Reminders {
-		all = append(all, fmt.Sprintf("reminder %d", i+1))
-	}
-	return all
 }

@@ -15,7 +15,7 @@ import (
 func Deadlines(t *testing.T, newRows func(t *testing.T) worker.Rows[mfadeadline.Deadline]) {
 	t.Helper()
 	Rows(t, newRows, mfadeadline.Deadline{Key: "123456789012/eve", Account: "123456789012", User: "eve", Due: t0, Revision: 3,
-		UnansweredChecks: 2, Failures: 4},
+		UnansweredChecks: 2, Failures: 4, Reports: []mfadeadline.Report{{EventID: "user.mfa.missing/123456789012/eve/closed", Note: fullFact()}}},
 		func(key string, due time.Time, revision int) mfadeadline.Deadline {
 			return mfadeadline.Deadline{Key: key, Due: due, Revision: revision}
 		}, func(d mfadeadline.Deadline) int { return d.Revision })

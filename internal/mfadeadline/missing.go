@@ -11,41 +11,60 @@ import (
 	"rootguard/internal/detect"
 )
 
+// intendedStage is of the note that a gap is about to be reported.
+const intendedStage = "intended"
+
 // MissingMFA raises user.mfa.missing for every time an IAM user of the account
 // had a console password and no MFA beyond the deadline, as of a time: also for
 // one that has ended since, and says so. Each is reported once, also where facts
 // that came late or another grace have moved its deadline since: the facts
-// notes what was reported. alerts counts those not reported before, whether each got an
-// alert or was rolled up. An error for one user keeps no other back.
+// note what is to be reported, and then what was. alerts counts those not reported
+// before, whether each got an alert or was rolled up. An error for one user keeps no
+// other back.
 func (d *Deadlines) MissingMFA(ctx context.Context, account string, asOf time.Time) (alerts int, err error) {
 	facts, err := d.deps.Facts.Facts(ctx, account)
 	if err != nil {
 		return 0, fmt.Errorf("reading facts of account %s: %w", account, err)
 	}
-	reported := notesOf(facts)
-	var notes []bootstrap.Fact
-	var errs []error
+	known := notesOf(facts)
+	var findings []detect.Finding
+	var intents, notes []bootstrap.Fact
 	status := bootstrap.Fold(account, facts, d.settings.Bootstrap, asOf)
 	for i := range status.Users {
 		u := &status.Users[i]
 		for _, gap := range u.MFAGaps {
 			f, ok := missing(account, u, gap, asOf)
-			if !ok || reported.have(u, gap, "") {
+			if !ok || known.find(u, gap, "") != nil {
 				continue
 			}
-			res, err := d.deps.Guard.Raise(ctx, f)
-			if err != nil {
-				errs = append(errs, err)
+			if was := known.find(u, gap, intendedStage); was != nil {
+				f.OpenedAs(was.EventID, was.Last)
 			} else {
-				notes = append(notes, bootstrap.MFAMissingAlertedFact(account, u, gap, ""))
+				intents = append(intents, noteOf(&f, account, u, gap, intendedStage))
 			}
-			if res.Reported() {
-				alerts++
-			}
+			findings, notes = append(findings, f), append(notes, noteOf(&f, account, u, gap, ""))
 		}
 	}
-	if len(notes) > 0 {
-		if _, err := d.deps.Facts.Add(ctx, notes); err != nil {
+	if len(intents) > 0 {
+		if _, err := d.deps.Facts.Add(ctx, intents); err != nil {
+			return 0, fmt.Errorf("noting what is to be reported of account %s: %w", account, err)
+		}
+	}
+	var reported []bootstrap.Fact
+	var errs []error
+	for i := range findings {
+		res, err := d.deps.Guard.Raise(ctx, findings[i])
+		if err != nil {
+			errs = append(errs, err)
+		} else {
+			reported = append(reported, notes[i])
+		}
+		if res.Reported() {
+			alerts++
+		}
+	}
+	if len(reported) > 0 {
+		if _, err := d.deps.Facts.Add(ctx, reported); err != nil {
 			errs = append(errs, fmt.Errorf("noting what was reported of account %s: %w", account, err))
 		}
 	}
@@ -68,11 +87,23 @@ func notesOf(facts []bootstrap.Fact) notes {
 	return notes
 }
 
-// have reports whether a note is about a gap of the user, and of a stage.
-func (n notes) have(u *bootstrap.UserStatus, gap bootstrap.MFAGap, stage string) bool {
-	return slices.ContainsFunc(append([]string{u.UserID, u.Name}, u.FormerNames...), func(who string) bool {
-		return slices.ContainsFunc(n[who], func(note *bootstrap.Fact) bool { return note.Stage == stage && covers(note, u, gap) })
-	})
+// noteOf is the note that a finding about a gap, and of a stage, was reported.
+func noteOf(f *detect.Finding, account string, u *bootstrap.UserStatus, gap bootstrap.MFAGap, stage string) bootstrap.Fact {
+	note := bootstrap.MFAMissingAlertedFact(account, u, gap, stage)
+	note.EventID, note.Last = f.Subject.ID, f.Subject.Began
+	return note
+}
+
+// find is a note about a gap of the user, and of a stage; nil where there is none.
+func (n notes) find(u *bootstrap.UserStatus, gap bootstrap.MFAGap, stage string) *bootstrap.Fact {
+	for _, who := range append([]string{u.UserID, u.Name}, u.FormerNames...) {
+		for _, note := range n[who] {
+			if note.Stage == stage && covers(note, u, gap) {
+				return note
+			}
+		}
+	}
+	return nil
 }
 
 // covers reports whether a note is about a gap of the user: they are the same

@@ -167,10 +167,34 @@ func TestMissingMFAIsReportedOnce(t *testing.T) {
 		w.MustHandle(t, wiretest.IAMCall("CreateLoginProfile", "eve", hour(32)), guard.Recorded)
 		missing(t, w.Parts, 60, 1)
 	})
+	t.Run("it is not noted, and has another name or deadline then", func(t *testing.T) {
+		for _, late := range []string{"CreateUser", "CreateLoginProfile"} {
+			w := wiretest.NewWorld()
+			w.MustHandle(t, wiretest.IAMCall("CreateLoginProfile", "eve", wiretest.T0), guard.Recorded)
+			w.Script.Inject(6, fake.CrashBefore)
+			if _, err := w.MissingMFA(t.Context(), wiretest.Account, hour(30)); !errors.Is(err, fake.ErrCrash) || !w.Script.Restart() {
+				t.Errorf("%s: %v", late, err)
+			}
+			w.MustHandle(t, wiretest.IAMCall(late, "eve", hour(-2)), guard.Recorded)
+			missing(t, w.Parts, 50, 0)
+			if n := len(w.Receivers.Published()); n != 1 {
+				t.Errorf("%s came late: %d alerts", late, n)
+			}
+		}
+	})
+	t.Run("what was to be reported cannot be noted", func(t *testing.T) {
+		w := wiretest.NewWorld()
+		w.MustHandle(t, wiretest.IAMCall("CreateLoginProfile", "eve", wiretest.T0), guard.Recorded)
+		w.Script.Inject(2, fake.FailBefore)
+		if n, err := w.MissingMFA(t.Context(), wiretest.Account, hour(30)); n != 0 || !errors.Is(err, fake.ErrFault) {
+			t.Errorf("%d alerts, %v", n, err)
+		}
+		missing(t, w.Parts, 30, 1)
+	})
 	t.Run("the note of it fails", func(t *testing.T) {
 		w := wiretest.NewWorld()
 		w.MustHandle(t, wiretest.IAMCall("CreateLoginProfile", "eve", wiretest.T0), guard.Recorded)
-		w.Script.Inject(5, fake.FailBefore) // after Facts, the claim, the publish and the claim's end
+		w.Script.Inject(6, fake.FailBefore) // after Facts, the note before, the claim, the publish and the claim's end
 		if n, err := w.MissingMFA(t.Context(), wiretest.Account, hour(30)); n != 1 || !errors.Is(err, fake.ErrFault) {
 			t.Errorf("%d alerts, %v", n, err)
 		}

@@ -39,6 +39,12 @@ func (p *parts) Collect(_ context.Context, _ collection.Name, n guard.Notice) (g
 	return guard.Result{Disposition: guard.RolledUp}, nil
 }
 
+func (p *parts) Collected(_ context.Context, f *detect.Finding) (bool, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.ContainsFunc(p.collected, func(c detect.Finding) bool { return c.EventID == f.EventID }), nil
+}
+
 func (p *parts) Send(_ context.Context, _ collection.Name, _ time.Time, more bool) (int, error) {
 	p.more = append(p.more, more)
 	return 0, nil

@@ -1,6 +1,11 @@
 package mfadeadline
 
-import "time"
+import (
+	"slices"
+	"time"
+
+	"rootguard/internal/bootstrap"
+)
 
 // Deadline says when a user is to be checked.
 type Deadline struct {
@@ -11,6 +16,16 @@ type Deadline struct {
 	Revision         int       `json:"revision"`             // of the row, which begins at 1
 	UnansweredChecks int       `json:"unanswered,omitempty"` // live checks in a row to which IAM gave no answer
 	Failures         int       `json:"failures,omitempty"`   // attempts in a row that failed otherwise
+
+	// Reports are what a run is about to report. It is stored before, so that the run
+	// after one that died completes them as what they were, whatever was learned since.
+	Reports []Report `json:"reports,omitempty"`
+}
+
+// Report is one thing that is reported of a user.
+type Report struct {
+	EventID string         `json:"event_id"` // of the finding, which its claim is named by
+	Note    bootstrap.Fact `json:"note"`     // that it was reported, for the facts
 }
 
 // RowKey is worker.Row's.
@@ -18,3 +33,18 @@ func (d Deadline) RowKey() string { return d.Key }
 
 // RowDue is worker.Row's.
 func (d Deadline) RowDue() time.Time { return d.Due }
+
+// as reports whether no other has changed the row since it was the given one.
+func (d *Deadline) as(was *Deadline) bool {
+	return d.Revision == was.Revision && slices.EqualFunc(d.Reports, was.Reports, func(a, b Report) bool { return a.EventID == b.EventID })
+}
+
+// pending is the report about a gap, and of a stage, that may have been collected and
+// is not noted; nil where there is none.
+func (d *Deadline) pending(u *bootstrap.UserStatus, gap bootstrap.MFAGap, stage string) *Report {
+	i := slices.IndexFunc(d.Reports, func(r Report) bool { return r.Note.Stage == stage && covers(&r.Note, u, gap) })
+	if i < 0 {
+		return nil
+	}
+	return &d.Reports[i]
+}

@@ -144,6 +144,8 @@ type Guard interface {
 // Collector collects notices and sends them. It is a *collection.Collector.
 type Collector interface {
 	Collect(ctx context.Context, of collection.Name, n guard.Notice) (guard.Result, error)
+	// Collected reports whether a finding's notice was collected.
+	Collected(ctx context.Context, f *detect.Finding) (bool, error)
 	Send(ctx context.Context, of collection.Name, at time.Time, more bool) (sent int, err error)
 }
 
@@ -275,9 +277,11 @@ func (s *sweep) spent(ctx context.Context) bool {
 // deadlineCheck is a deadline while it is worked on.
 type deadlineCheck struct {
 	Deadline
-	next   time.Time // zero: it is over
-	done   bool      // next holds
-	result *worker.Result
+	next     time.Time // zero: it is over
+	done     bool      // next holds
+	reported bool      // something was
+	complete bool      // all was that there was to report
+	result   *worker.Result
 }
 
 // accountChecks are those of one account.
@@ -382,6 +386,7 @@ func (s *sweep) account(ctx context.Context, a *accountChecks, answers []bootstr
 		if l.done = err == nil; !l.done {
 			*l.result = guard.ResultOf(err) // where it is busy, another sweep reports it
 		}
+		l.complete = l.done
 	})
 	if notes := slices.Concat(noted...); len(notes) > 0 {
 		if _, err := s.deps.Facts.Add(ctx, notes); err != nil {
@@ -398,14 +403,22 @@ func (s *sweep) account(ctx context.Context, a *accountChecks, answers []bootstr
 }
 
 // moveOn stores when the user is to be checked next, unless the row changed
-// since: then there are facts that this check has not seen.
+// since: then there are facts that this check has not seen, and where another check
+// was done with the user before this one reported something, one has to follow.
 func (s *sweep) moveOn(ctx context.Context, l *deadlineCheck) {
 	moved := false
 	err := s.deps.Rows.Update(ctx, l.Key, func(d Deadline) Deadline {
-		if moved = d.Revision == l.Revision; !moved {
+		switch moved = d.as(&l.Deadline); {
+		case moved:
+			d.Due, d.UnansweredChecks, d.Failures = l.next, l.UnansweredChecks, 0
+			if l.complete {
+				d.Reports = nil
+			}
+		case l.reported && (d.Due.IsZero() || d.Due.After(s.at)):
+			d.Key, d.Account, d.User, d.Due = l.Key, l.Account, l.User, s.at
+		default:
 			return Deadline{}
 		}
-		d.Due, d.UnansweredChecks, d.Failures = l.next, l.UnansweredChecks, 0
 		d.Revision++
 		return d
 	})
@@ -509,65 +522,173 @@ func (s *sweep) suspended(ctx context.Context, account string) (bool, error) {
 	return s.deps.Accounts.Suspended(ctx, account) //nolint:wrapcheck // it says which account
 }
 
-// report says what is to be reported users of one name, and sets the time of the
-// next check them. notes are of what was reported, also beside an error.
-//
-//nolint:gocognit // one case for each stage of a deadline
+// report reports what is to be reported of the users of one name, and sets the time of
+// the next check of them. notes are of what was reported, also beside an error.
 func (s *sweep) report(ctx context.Context, account string, users []*bootstrap.UserStatus, reported notes,
 	l *deadlineCheck) (notes []bootstrap.Fact, err error) {
-	// The note is of the time that the live check was about, for the gap to be
-	// known by it where facts that come late give it another beginning.
-	raise := func(f detect.Finding, u *bootstrap.UserStatus, gap bootstrap.MFAGap, stage string, count *int) error {
-		res, err := s.deps.Notices.Collect(ctx, collection.UserNotices, guard.Notice{Finding: f, At: s.at})
+	todo, err := s.toReport(ctx, account, users, reported, l)
+	if err != nil {
+		return nil, err
+	}
+	if stored, err := s.intend(ctx, l, todo); err != nil || !stored {
+		return nil, err
+	}
+	for i := range todo {
+		res, err := s.deps.Notices.Collect(ctx, collection.UserNotices, guard.Notice{Finding: todo[i].finding, At: s.at})
 		if err != nil {
-			return err
+			return notes, err //nolint:wrapcheck // it says which event
 		}
 		if res.Reported() {
 			s.mu.Lock()
-			*count++
+			*todo[i].count++
 			s.mu.Unlock()
 		}
-		note := bootstrap.MFAMissingAlertedFact(account, u, gap, stage)
-		note.Until = s.at.Add(-consistencyDelay)
-		if !gap.To.IsZero() {
-			note.Until = gap.To
-		}
-		notes = append(notes, note)
-		return nil
+		notes = append(notes, todo[i].Note)
+		l.reported = true
 	}
 	for _, u := range users {
 		for _, gap := range u.MFAGaps {
-			f := missingMFA(account, u, gap)
-			ended := !gap.To.IsZero()
-			switch first := reported.have(u, gap, ""); {
-			case ended && first && !reported.have(u, gap, resolvedStage):
-				mfa, how := resolution(u)
-				if err := raise(detect.MFAClosed(f, mfa, how, gap.To), u, gap, resolvedStage, &s.Resolved); err != nil {
-					return notes, err
-				}
-			case ended:
-			case s.at.Before(gap.Deadline):
-				l.next = gap.Deadline
-			default:
-				passed, next := s.settings.reminder(gap.Deadline, s.at)
-				l.next = next
-				switch stage := reminderStage(passed); {
-				case !first:
-					err = raise(f, u, gap, "", &s.Alerted)
-				case passed > 0 && !reported.have(u, gap, stage):
-					after := gap.Deadline.Add(s.settings.Reminders[passed-1])
-					err = raise(detect.MFAReminder(f, passed, len(s.settings.Reminders), after), u, gap, stage, &s.Reminded)
-				}
-				if err == nil && first && passed == len(s.settings.Reminders) {
-					err = s.mark(ctx, account, u, gap)
-				}
-				if err != nil {
+			passed, _ := s.settings.reminder(gap.Deadline, s.at)
+			if gap.To.IsZero() && !s.at.Before(gap.Deadline) && reported.find(u, gap, "") != nil && passed == len(s.settings.Reminders) {
+				if err := s.mark(ctx, account, u, gap); err != nil {
 					return notes, err
 				}
 			}
 		}
 	}
 	return notes, nil
+}
+
+// notice is one thing to report.
+type notice struct {
+	Report
+	finding detect.Finding
+	count   *int
+}
+
+// toReport is what is to be reported of the users of one name, and sets the time of the
+// next check of them.
+func (s *sweep) toReport(ctx context.Context, account string, users []*bootstrap.UserStatus, reported notes,
+	l *deadlineCheck) (todo []notice, err error) {
+	for _, u := range users {
+		for _, gap := range u.MFAGaps {
+			g := gapCheck{s: s, account: account, user: u, gap: gap, reported: reported, deadline: l}
+			g.first, g.pending = reported.find(u, gap, ""), l.pending(u, gap, "")
+			g.finding = missingMFA(account, u, gap)
+			switch { // the user or the deadline may have been known by something else
+			case g.first != nil && g.first.EventID != "":
+				g.finding.OpenedAs(g.first.EventID, g.first.Last)
+			case g.first == nil && g.pending != nil:
+				g.finding.OpenedAs(g.pending.EventID, g.pending.Note.Last)
+			}
+			of, err := g.toReport(ctx)
+			if err != nil {
+				return nil, err
+			}
+			todo = append(todo, of...)
+		}
+	}
+	return todo, nil
+}
+
+// gapCheck is a gap while it is worked on.
+type gapCheck struct {
+	s        *sweep
+	account  string
+	user     *bootstrap.UserStatus
+	gap      bootstrap.MFAGap
+	reported notes
+	deadline *deadlineCheck
+
+	finding detect.Finding
+	first   *bootstrap.Fact // the note that it was reported
+	pending *Report         // that it was to be
+}
+
+func (g *gapCheck) toReport(ctx context.Context) (todo []notice, err error) {
+	s := g.s
+	switch {
+	case !g.gap.To.IsZero():
+		return g.ended(ctx)
+	case s.at.Before(g.gap.Deadline):
+		g.deadline.next = g.gap.Deadline
+		return nil, nil
+	}
+	passed, next := s.settings.reminder(g.gap.Deadline, s.at)
+	g.deadline.next = next
+	switch stage := reminderStage(passed); {
+	case g.first == nil:
+		return []notice{g.notice(g.finding, "", &s.Alerted)}, nil
+	case passed > 0 && g.reported.find(g.user, g.gap, stage) == nil:
+		after := g.gap.Deadline.Add(s.settings.Reminders[passed-1])
+		return []notice{g.notice(detect.MFAReminder(g.finding, passed, len(s.settings.Reminders), after), stage, &s.Reminded)}, nil
+	default:
+		return nil, nil
+	}
+}
+
+// ended is toReport of a gap that is over: that it is, if it was reported. A run that died
+// may have collected that and not noted it.
+func (g *gapCheck) ended(ctx context.Context) (todo []notice, err error) {
+	if g.first == nil {
+		if g.pending == nil {
+			return nil, nil
+		}
+		collected, err := g.s.deps.Notices.Collected(ctx, &g.finding)
+		if err != nil || !collected {
+			return nil, err //nolint:wrapcheck // it says which event
+		}
+		todo = append(todo, g.notice(g.finding, "", &g.s.Alerted))
+	}
+	if g.reported.find(g.user, g.gap, resolvedStage) == nil {
+		mfa, how := resolution(g.user)
+		todo = append(todo, g.notice(detect.MFAClosed(g.finding, mfa, how, g.gap.To), resolvedStage, &g.s.Resolved))
+	}
+	return todo, nil
+}
+
+// notice is the one of a stage, as what it was to be reported before.
+func (g *gapCheck) notice(f detect.Finding, stage string, count *int) notice {
+	if r := g.deadline.pending(g.user, g.gap, stage); r != nil {
+		f.EventID = r.EventID
+		return notice{*r, f, count}
+	}
+	note := noteOf(&f, g.account, g.user, g.gap, stage)
+	// The time that the live check was about, for the gap to be known by it where
+	// facts that come late give it another beginning.
+	note.Until = g.s.at.Add(-consistencyDelay)
+	if !g.gap.To.IsZero() {
+		note.Until = g.gap.To
+	}
+	return notice{Report{f.EventID, note}, f, count}
+}
+
+// intend stores what is about to be reported. stored is false where another has
+// changed the row since: there are facts that this check has not seen.
+func (s *sweep) intend(ctx context.Context, l *deadlineCheck, todo []notice) (stored bool, err error) {
+	reports := make([]Report, len(todo))
+	known := true
+	for i := range todo {
+		reports[i] = todo[i].Report
+		known = known && slices.ContainsFunc(l.Reports, func(r Report) bool { return r.EventID == reports[i].EventID })
+	}
+	if known {
+		return true, nil
+	}
+	err = s.deps.Rows.Update(ctx, l.Key, func(d Deadline) Deadline {
+		if stored = d.as(&l.Deadline); !stored {
+			return Deadline{}
+		}
+		d.Reports = reports
+		return d
+	})
+	if err != nil {
+		return false, fmt.Errorf("storing what is reported of user %s of account %s: %w", l.User, l.Account, err)
+	}
+	if stored {
+		l.Reports = reports
+	}
+	return stored, nil
 }
 
 func (s *sweep) mark(ctx context.Context, account string, u *bootstrap.UserStatus, gap bootstrap.MFAGap) error {
