@@ -129,7 +129,8 @@
 //	               omitted (+, findings that are not listed) and findings, which have
 //	               finding (its id), severity, stage, at (+, its event_time), title (+, of what is about no user),
 //	               user_name (+), user_id (+), mfa_due (+, as in finding), incident_id (+, of it alone),
-//	               repeat (+) and repeats (+, as in incident)
+//	               repeat (+) and repeats (+, as in incident), subject (+, as in finding, of a user reported before
+//	               under another ID or deadline)
 //
 // A stage is "pending" (MFA is not due yet), "overdue", "reminder", "last_reminder",
 // "resolved", "open" (a problem of root) or "repeat" (of an incident).

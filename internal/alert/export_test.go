@@ -413,6 +413,38 @@ func TestOneFinding(t *testing.T) {
 	}
 }
 
+// TestListedIsTheSameFinding holds that what a summary lists is about the same subject as
+// the finding, also where that was opened when the user's ID was not known or the
+// deadline was another, and that this takes no place in a summary else.
+func TestListedIsTheSameFinding(t *testing.T) {
+	const account = "123456789012"
+	due, was := at("2026-03-02T12:00:00Z"), at("2026-03-02T14:00:00Z")
+	missing := func(known bool) detect.Finding {
+		f := detect.MFAMissing(account, detect.Target{UserName: "eve", UserID: "AIDAEVE"}, due.Add(-24*time.Hour), due, "")
+		if known {
+			f.OpenedAs("user.mfa.missing/"+account+"/eve/"+was.Format(time.RFC3339), was)
+		}
+		return f
+	}
+	for _, known := range []bool{true, false} {
+		for name, f := range map[string]detect.Finding{
+			"overdue": missing(known), "reminder": detect.MFAReminder(missing(known), 1, 3, due.Add(time.Hour)),
+			"resolved": detect.MFAClosed(missing(known), cloudtrail.Yes, "the user has MFA", due.Add(time.Hour)),
+		} {
+			it := ItemOf(&f, nil)
+			body, err := json.Marshal(it)
+			if err != nil || strings.Contains(string(body), "subject") != known {
+				t.Errorf("%s: %s, %v", name, body, err)
+			}
+			sum := Alert{ID: "s", Kind: Summarized, Finding: detect.Summed("x", []detect.Finding{f, f}),
+				Summary: &Summary{AccountCount: 1, FindingCount: 1, Accounts: []SummaryAccount{{Account: account, Findings: []SummaryItem{it}}}}}
+			if got := Each(sum)[0].Finding.Subject; got != f.Subject {
+				t.Errorf("%s: about %+v, want %+v", name, got, f.Subject)
+			}
+		}
+	}
+}
+
 func TestExportFields(t *testing.T) {
 	base := samples()
 	with := func(name string, change func(*Alert)) Alert {

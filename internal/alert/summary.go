@@ -43,6 +43,10 @@ type SummaryItem struct {
 	MFADue   detect.MFADue   `json:"mfa_due,omitzero"`      // the deadline, and which reminder it is
 	Repeat   int             `json:"repeat,omitempty"`      // of an incident that is sent again: which repeat
 	Repeats  int             `json:"repeats,omitempty"`     // of how many
+
+	// Subject has the ID and the beginning of one that was opened when the user or the
+	// deadline was known by something else.
+	Subject detect.Subject `json:"subject,omitzero"`
 }
 
 // Stage says how far what a summary lists has come.
@@ -87,7 +91,19 @@ func ItemOf(f *detect.Finding, in *Incident) SummaryItem {
 	default:
 		it.Stage = StageReminder
 	}
+	if was := f.Subject; in == nil && was.ID != "" && Listed(f.Account, &it).Subject.ID != was.ID {
+		it.Subject = detect.Subject{ID: was.ID, Began: was.Began}
+	}
 	return it
+}
+
+// Listed is a finding of an account by what a summary lists of it, about the same subject.
+func Listed(account string, it *SummaryItem) detect.Finding {
+	f := detect.Listed(it.Finding, account, detect.Target{UserName: it.User, UserID: it.UserID}, it.MFADue, it.Stage == StageResolved, it.At)
+	if it.Subject.ID != "" {
+		f.Subject.ID, f.Subject.Began = it.Subject.ID, it.Subject.Began
+	}
+	return f
 }
 
 // worse orders items: the worst first.
@@ -149,6 +165,7 @@ func (s *Summary) kept(n int) *Summary {
 			it.Finding, it.Stage, it.Title, it.Incident = detect.ID(trim(string(it.Finding), wordLimit)), Stage(trim(string(it.Stage),
 				wordLimit)), trim(it.Title, nameLimit), trim(it.Incident, wordLimit)
 			it.User, it.UserID, it.At, it.MFADue.At = trim(it.User, nameLimit), trim(it.UserID, wordLimit), utc(it.At), utc(it.MFADue.At)
+			it.Subject = detect.Subject{ID: trim(it.Subject.ID, nameLimit), Began: utc(it.Subject.Began)}
 			a.Findings = append(a.Findings, it)
 		}
 		out.Accounts = append(out.Accounts, a)
@@ -322,8 +339,7 @@ func Each(a Alert) []Alert {
 				continue // it says nothing new of a finding
 			}
 			one := Alert{Schema: a.Schema, ID: fmt.Sprintf("%s-%d-%d", a.ID, i, j), Kind: First, AccountName: of.Name}
-			target := detect.Target{UserName: it.User, UserID: it.UserID}
-			one.Finding = detect.Listed(it.Finding, of.Account, target, it.MFADue, it.Stage == StageResolved, it.At)
+			one.Finding = Listed(of.Account, it)
 			if id := cmp.Or(it.Incident, of.Incident); id != "" {
 				one.Incident = &Incident{ID: id, Events: 1, Opened: it.At}
 			}

@@ -31,7 +31,7 @@ func (b *Book) attachEach(ctx context.Context, a *alert.Alert) (*alert.Incident,
 		}
 		for j := range of.Findings {
 			it := &of.Findings[j]
-			one := alert.Alert{Schema: a.Schema, ID: a.ID, Kind: alert.First, AccountName: of.Name, Finding: listed(of, it)}
+			one := alert.Alert{Schema: a.Schema, ID: a.ID, Kind: alert.First, AccountName: of.Name, Finding: alert.Listed(of.Account, it)}
 			subs = append(subs, sub{one, &it.Incident})
 		}
 	}
@@ -54,16 +54,11 @@ func (b *Book) attachEach(ctx context.Context, a *alert.Alert) (*alert.Incident,
 // summedOf is the finding about the users of one account of a summary.
 func summedOf(a *alert.Alert, of *alert.SummaryAccount) detect.Finding {
 	if len(of.Findings) == 1 {
-		return listed(of, &of.Findings[0])
+		return alert.Listed(of.Account, &of.Findings[0])
 	}
 	all := make([]detect.Finding, 0, len(of.Findings))
 	for i := range of.Findings {
-		all = append(all, listed(of, &of.Findings[i]))
+		all = append(all, alert.Listed(of.Account, &of.Findings[i]))
 	}
 	return detect.Summed(a.ID+"/"+of.Account, all)
-}
-
-func listed(of *alert.SummaryAccount, it *alert.SummaryItem) detect.Finding {
-	return detect.Listed(it.Finding, of.Account, detect.Target{UserName: it.User, UserID: it.UserID}, it.MFADue,
-		it.Stage == alert.StageResolved, it.At)
 }
