@@ -263,6 +263,8 @@ func TestUsersAlertAgain(t *testing.T) {
 		"and the other is resolved":        {[]alert.Alert{usersAlert("1", "x", "y"), usersAlert("2", "-x"), usersAlert("1", "x", "y"), usersAlert("3", "-y")}, nil, true},
 		"all that is over, again":          {[]alert.Alert{usersAlert("1", "x"), usersAlert("2", "-x"), usersAlert("1", "x")}, nil, true},
 		"resolved, reported, and resolved": {[]alert.Alert{usersAlert("1", "x", "y"), usersAlert("2", "-x"), usersAlert("3", "x"), usersAlert("2", "-x")}, []string{"x", "y"}, false},
+		"known by name alone at first":     {[]alert.Alert{usersAlert("1", "", "y"), usersAlert("2", "-x")}, []string{"y"}, false},
+		"another one, known by name alone": {[]alert.Alert{usersAlert("1", "x", "y"), usersAlert("2", "-")}, []string{"x", "y"}, false},
 		"resolved in the same":             {[]alert.Alert{usersAlert("1", "x", "y", "-x")}, []string{"y"}, false},
 	} {
 		store, _, said := entered(t, tt.alerts...)

@@ -33,8 +33,8 @@ func users(a *alert.Alert) (added, removed []string) {
 		for j := range a.Summary.Accounts[i].Findings {
 			it := &a.Summary.Accounts[i].Findings[j]
 			switch user := listedAs(cmp.Or(it.UserID, it.User)); {
-			case it.Stage == alert.StageResolved:
-				removed = append(removed, user)
+			case it.Stage == alert.StageResolved: // it may be listed as what it was known by before
+				removed = append(removed, user, listedAs(it.User))
 			case it.Severity >= detect.Critical:
 				added = append(added, user)
 			}
