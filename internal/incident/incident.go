@@ -344,9 +344,8 @@ func (s *Settings) count(in *Incident, a *alert.Alert, now time.Time) bool {
 		return true
 	}
 	if in.Ack != nil {
-		in.Acks = append(in.Acks, *in.Ack)
-		in.Acks = in.Acks[max(0, len(in.Acks)-keptAcks):]
-		in.Ack, in.Reopened = nil, &Reopened{Title: a.Finding.Title, At: a.Finding.EventTime}
+		in.reopen()
+		in.Reopened = &Reopened{Title: a.Finding.Title, At: a.Finding.EventTime}
 	}
 	in.Finding = a.Finding
 	in.Cycle++
@@ -362,6 +361,13 @@ func (in *Incident) list(a *alert.Alert) {
 	if in.Alerts = append(in.Alerts, a.ID); len(in.Alerts) > keptAlerts {
 		in.Alerts = slices.Delete(in.Alerts, 0, len(in.Alerts)-keptAlerts)
 	}
+}
+
+// reopen puts the acknowledgement with those before it.
+func (in *Incident) reopen() {
+	in.Acks = append(in.Acks, *in.Ack)
+	in.Acks = in.Acks[max(0, len(in.Acks)-keptAcks):]
+	in.Ack = nil
 }
 
 // resolve notes that what the incident is about is over, in place of a person.

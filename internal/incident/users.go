@@ -71,9 +71,8 @@ func (s *Settings) attachUsers(in *Incident, a *alert.Alert, now time.Time) (cha
 		return false // what one receiver has late may be over
 	}
 	if len(added) > 0 && in.Ack != nil && in.Ack.By == resolvedBy {
-		in.Acks = append(in.Acks, *in.Ack)
-		in.Acks = in.Acks[max(0, len(in.Acks)-keptAcks):]
-		in.Ack, in.Reopened, in.Events, in.First, in.Last, in.Users = nil, nil, 0, time.Time{}, time.Time{}, nil
+		in.reopen()
+		in.Reopened, in.Events, in.First, in.Last, in.Users = nil, 0, time.Time{}, time.Time{}, nil
 	}
 	for _, user := range added {
 		if !slices.Contains(in.Users, user) {
