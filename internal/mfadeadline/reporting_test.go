@@ -16,12 +16,12 @@ import (
 // known by something else: the user's unique ID, or another deadline. It is reported
 // once all the same, and that it is over once where it was.
 func TestReportedOnceWhateverComesLate(t *testing.T) {
-	at := wiretest.T0
+	at := wiretest.NewSwept().Clock.Now()
 	late := func(name string, at time.Time) *cloudtrail.Record { return wiretest.IAMCall(name, "eve", at) }
-	for name, arrives := range map[string]*cloudtrail.Record{
-		"the unique ID":       late("CreateUser", at.Add(-time.Hour)),
-		"an earlier password": late("CreateLoginProfile", at.Add(-2*time.Hour)),
-		"a later password":    late("UpdateLoginProfile", at.Add(2*time.Hour)),
+	for name, arrives := range map[string][]*cloudtrail.Record{
+		"the unique ID":       {late("CreateUser", at.Add(-time.Hour))},
+		"an earlier deadline": {late("CreateLoginProfile", at.Add(-2*time.Hour))},
+		"a later deadline":    {late("EnableMFADevice", at.Add(time.Hour)), late("DeactivateMFADevice", at.Add(2*time.Hour))},
 	} {
 		for _, crash := range []bool{true, false} {
 			for _, over := range []bool{true, false} {
@@ -38,7 +38,7 @@ func TestReportedOnceWhateverComesLate(t *testing.T) {
 }
 
 // reportedOnce interrupts a sweep before its n-th call, and reports whether it makes so many.
-func reportedOnce(t *testing.T, n int, arrives *cloudtrail.Record, crash, over bool) bool {
+func reportedOnce(t *testing.T, n int, arrives []*cloudtrail.Record, crash, over bool) bool {
 	t.Helper()
 	s := wiretest.NewSwept()
 	s.Apply("CreateUser", "eve")
@@ -47,7 +47,9 @@ func reportedOnce(t *testing.T, n int, arrives *cloudtrail.Record, crash, over b
 	interrupted := false
 	meanwhile := func() {
 		interrupted = true
-		s.MustHandle(t, arrives, guard.Recorded)
+		for _, rec := range arrives {
+			s.MustHandle(t, rec, guard.Recorded)
+		}
 		sweep := func() {
 			if _, err := wiretest.NewSweptLike(s).Sweep(t.Context(), s.IAM, s.Clock.Now()); err != nil {
 				t.Fatalf("before call %d: the other sweep: %v", n, err)
@@ -73,8 +75,8 @@ func reportedOnce(t *testing.T, n int, arrives *cloudtrail.Record, crash, over b
 	if !interrupted {
 		return false
 	}
-	for range 3 {
-		s.Clock.Advance(10 * time.Minute)
+	for _, after := range []time.Duration{10 * time.Minute, 10 * time.Minute, 30 * time.Hour} {
+		s.Clock.Advance(after)
 		if _, err := s.Sweep(t.Context(), s.IAM, s.Clock.Now()); err != nil {
 			t.Errorf("before call %d: %v", n, err)
 		}

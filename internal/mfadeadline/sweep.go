@@ -605,14 +605,20 @@ type gapCheck struct {
 	pending *Report         // that it was to be
 }
 
-func (g *gapCheck) toReport(ctx context.Context) (todo []notice, err error) {
+func (g *gapCheck) toReport(ctx context.Context) ([]notice, error) {
 	s := g.s
 	switch {
 	case !g.gap.To.IsZero():
-		return g.ended(ctx)
+		todo, begun, err := g.begun(ctx)
+		if begun && g.reported.find(g.user, g.gap, resolvedStage) == nil {
+			mfa, how := resolution(g.user)
+			todo = append(todo, g.notice(detect.MFAClosed(g.finding, mfa, how, g.gap.To), resolvedStage, &s.Resolved))
+		}
+		return todo, err
 	case s.at.Before(g.gap.Deadline):
 		g.deadline.next = g.gap.Deadline
-		return nil, nil
+		todo, _, err := g.begun(ctx)
+		return todo, err
 	}
 	passed, next := s.settings.reminder(g.gap.Deadline, s.at)
 	g.deadline.next = next
@@ -627,24 +633,16 @@ func (g *gapCheck) toReport(ctx context.Context) (todo []notice, err error) {
 	}
 }
 
-// ended is toReport of a gap that is over: that it is, if it was reported. A run that died
-// may have collected that and not noted it.
-func (g *gapCheck) ended(ctx context.Context) (todo []notice, err error) {
-	if g.first == nil {
-		if g.pending == nil {
-			return nil, nil
-		}
-		collected, err := g.s.deps.Notices.Collected(ctx, &g.finding)
-		if err != nil || !collected {
-			return nil, err //nolint:wrapcheck // it says which event
-		}
-		todo = append(todo, g.notice(g.finding, "", &g.s.Alerted))
+// begun reports whether a gap of which there is nothing to report by now was reported.
+// Where a run that died collected that and did not note it, it is still to do.
+func (g *gapCheck) begun(ctx context.Context) (todo []notice, begun bool, err error) {
+	if g.first != nil || g.pending == nil {
+		return nil, g.first != nil, nil
 	}
-	if g.reported.find(g.user, g.gap, resolvedStage) == nil {
-		mfa, how := resolution(g.user)
-		todo = append(todo, g.notice(detect.MFAClosed(g.finding, mfa, how, g.gap.To), resolvedStage, &g.s.Resolved))
+	if begun, err = g.s.deps.Notices.Collected(ctx, &g.finding); begun {
+		todo = []notice{g.notice(g.finding, "", &g.s.Alerted)}
 	}
-	return todo, nil
+	return todo, begun, err //nolint:wrapcheck // it says which event
 }
 
 // notice is the one of a stage, as what it was to be reported before.
