@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -31,7 +32,8 @@ type alone struct {
 	as      guard.Disposition          // "": alerted
 	raised  []detect.Finding
 	noticed []detect.Finding
-	more    []bool // of each Send
+	claimed []string // event IDs
+	more    []bool   // of each Send
 }
 
 func newAlone(settings accountcheck.Settings) *alone {
@@ -56,6 +58,10 @@ func (b *alone) Raise(_ context.Context, f detect.Finding) (guard.Result, error)
 func (b *alone) Collect(_ context.Context, _ collection.Name, n guard.Notice) (guard.Result, error) {
 	b.noticed = append(b.noticed, n.Finding)
 	return guard.Result{Disposition: guard.RolledUp}, nil
+}
+
+func (b *alone) Claimed(_ context.Context, f *detect.Finding) (bool, error) {
+	return slices.Contains(b.claimed, f.EventID), nil
 }
 
 func (b *alone) Send(_ context.Context, _ collection.Name, _ time.Time, more bool) (int, error) {

@@ -65,6 +65,8 @@ type Passwords interface {
 // Collector collects notices and sends them. It is a *collection.Collector.
 type Collector interface {
 	Collect(ctx context.Context, of collection.Name, n guard.Notice) (guard.Result, error)
+	// Claimed reports whether a finding was reported, as far as that was begun.
+	Claimed(ctx context.Context, f *detect.Finding) (bool, error)
 	Send(ctx context.Context, of collection.Name, at time.Time, more bool) (sent int, err error)
 }
 

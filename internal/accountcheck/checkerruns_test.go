@@ -39,6 +39,7 @@ type rig struct {
 	raised    []string // "ID session" of each finding, "collected" before those of a collection
 	answer    guard.Result
 	refuse    error  // of findings
+	claimed   bool   // all findings are
 	spared    string // the account whose findings are not refused
 	sendMore  bool   // by the last Send
 	abandoned int
@@ -97,6 +98,8 @@ func (r *rig) Collect(_ context.Context, _ collection.Name, n guard.Notice) (gua
 	r.raised = append(r.raised, "collected "+string(n.Finding.ID))
 	return r.answer, r.refuse
 }
+
+func (r *rig) Claimed(context.Context, *detect.Finding) (bool, error) { return r.claimed, nil }
 
 func (r *rig) Send(_ context.Context, _ collection.Name, _ time.Time, more bool) (int, error) {
 	r.sendMore = more
@@ -326,6 +329,7 @@ func TestRootProblemRow(t *testing.T) {
 		has      row
 		root     rootUser
 		answer   guard.Disposition // of the guard, default alerted
+		claimed  bool              // by a run that died
 		problems []accountcheck.RootProblem
 		raised   []string
 		did      accountcheck.RootsChecked
@@ -355,6 +359,12 @@ func TestRootProblemRow(t *testing.T) {
 		{name: "over", has: row{Known: known(noMFA), Problems: problem(missing, -grace, true, true)}, root: good,
 			raised: []string{"root.mfa.missing closed"}, did: accountcheck.RootsChecked{Resolved: 1}, facts: 1, read: true},
 		{name: "over, of which no one was alerted", has: row{Known: known(noMFA), Problems: problem(missing, -minute, false, false)}, root: good, facts: 1, read: true},
+		{name: "over, and alerted by a run that died", has: row{Known: known(noMFA), Problems: problem(missing, -grace, false, false)}, claimed: true, root: good,
+			raised: []string{"root.mfa.missing live", "root.mfa.missing closed"}, did: accountcheck.RootsChecked{Alerted: 1, Resolved: 1}, facts: 1, read: true},
+		{name: "over, and collected by a run that died", has: row{Known: known(noMFA), Problems: problem(missing, -grace, false, true)}, claimed: true, root: good,
+			raised: []string{"root.mfa.missing closed"}, did: accountcheck.RootsChecked{Resolved: 1}, facts: 1, read: true},
+		{name: "over, and not alerted by the run that died", has: row{Known: known(noMFA), Problems: problem(missing, -grace, false, false)}, root: good, facts: 1, read: true},
+		{name: "over before it was alerted", has: row{Known: known(noMFA), Problems: problem(missing, -grace+1, false, false)}, claimed: true, root: good, facts: 1, read: true},
 		{name: "as before", has: row{Known: known(noMFA), Problems: problem(missing, -grace, true, false), Compared: at(-24*time.Hour + 1)}, root: noMFA,
 			problems: problem(missing, -grace, true, false), compared: 24*time.Hour - 1},
 		{name: "as before, for a day", has: row{Known: known(noMFA), Problems: problem(missing, -grace, true, false), Compared: at(-24 * time.Hour)}, root: noMFA,
@@ -362,7 +372,7 @@ func TestRootProblemRow(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := newRig()
-			if r.root = tt.root; tt.answer != "" {
+			if r.root, r.claimed = tt.root, tt.claimed; tt.answer != "" {
 				r.answer.Disposition = tt.answer
 			}
 			r.put(t, hub, accountcheck.KindRoot, func(c *accountcheck.Check) { c.Root, c.UnansweredChecks, c.Done = tt.has, 2, at(-time.Hour) })

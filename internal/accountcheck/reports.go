@@ -278,8 +278,14 @@ func (w *reportRun) judge(ctx context.Context, r *Check) error {
 		}
 		event, explained := known.explain(&u.RootUse)
 		unseen := detect.UseUnseen(r.Account, u.RootUse, useSkew)
+		alerted := u.State == UseAlerted
+		if explained && !alerted { // a run that died may have alerted it and not noted that
+			if alerted, err = w.deps.Notices.Claimed(ctx, &unseen); err != nil {
+				return err //nolint:wrapcheck // it says which event
+			}
+		}
 		switch {
-		case explained && u.State == UseAlerted:
+		case explained && alerted:
 			err = w.raise(ctx, detect.UseExplained(unseen, event, w.at), &w.Resolved)
 		case u.State == UseWaiting && !explained:
 			err = w.raise(ctx, unseen, &w.Alerted)

@@ -235,20 +235,23 @@ func TestReportsJudge(t *testing.T) {
 		want   accountcheck.UseState
 		raised int
 		due    time.Duration // 0: at the next report
+		died   bool          // a run that alerted it
 	}{
-		{"too young", [2]time.Duration{time.Hour - 1, time.Minute}, waiting, [2]time.Duration{}, waiting, 0, 1},
-		{"old enough", [2]time.Duration{time.Hour, time.Minute}, waiting, [2]time.Duration{}, alerted, 1, 0},
-		{"by a clock ahead, and seen an hour ago", [2]time.Duration{30 * time.Minute, time.Hour}, waiting, [2]time.Duration{}, alerted, 1, 0},
-		{"by a clock ahead, and seen less than an hour ago", [2]time.Duration{30 * time.Minute, time.Hour - time.Second}, waiting, [2]time.Duration{}, waiting, 0, time.Second},
-		{"an event at the end of 15 minutes", [2]time.Duration{2 * time.Hour, time.Hour}, waiting, [2]time.Duration{2*time.Hour - skew}, explained, 0, 0},
-		{"an event later than that", [2]time.Duration{2 * time.Hour, time.Hour}, waiting, [2]time.Duration{2*time.Hour - skew - 1}, alerted, 1, 0},
-		{"an event 15 minutes before", [2]time.Duration{2 * time.Hour, time.Hour}, waiting, [2]time.Duration{2*time.Hour + skew}, explained, 0, 0},
-		{"an event earlier than that", [2]time.Duration{2 * time.Hour, time.Hour}, waiting, [2]time.Duration{2*time.Hour + skew + 1}, alerted, 1, 0},
-		{"the last event of some", [2]time.Duration{2 * time.Hour, time.Hour}, waiting, [2]time.Duration{5 * time.Hour, 2*time.Hour + skew}, explained, 0, 0},
-		{"before the last event of some", [2]time.Duration{2 * time.Hour, time.Hour}, waiting, [2]time.Duration{5 * time.Hour, 2*time.Hour + skew + 1}, alerted, 1, 0},
-		{"alerted, and no event", [2]time.Duration{2 * day, day}, alerted, [2]time.Duration{}, alerted, 0, 0},
-		{"alerted, and a late event", [2]time.Duration{8 * day, 7 * day}, alerted, [2]time.Duration{8 * day}, explained, 1, 0},
-		{"alerted, and a very late event", [2]time.Duration{8 * day, 7*day + 1}, alerted, [2]time.Duration{8 * day}, alerted, 0, 0},
+		{"too young", [2]time.Duration{time.Hour - 1, time.Minute}, waiting, [2]time.Duration{}, waiting, 0, 1, false},
+		{"old enough", [2]time.Duration{time.Hour, time.Minute}, waiting, [2]time.Duration{}, alerted, 1, 0, false},
+		{"by a clock ahead, and seen an hour ago", [2]time.Duration{30 * time.Minute, time.Hour}, waiting, [2]time.Duration{}, alerted, 1, 0, false},
+		{"by a clock ahead, and seen less than an hour ago", [2]time.Duration{30 * time.Minute, time.Hour - time.Second}, waiting, [2]time.Duration{}, waiting, 0, time.Second, false},
+		{"an event at the end of 15 minutes", [2]time.Duration{2 * time.Hour, time.Hour}, waiting, [2]time.Duration{2*time.Hour - skew}, explained, 0, 0, false},
+		{"an event later than that", [2]time.Duration{2 * time.Hour, time.Hour}, waiting, [2]time.Duration{2*time.Hour - skew - 1}, alerted, 1, 0, false},
+		{"an event 15 minutes before", [2]time.Duration{2 * time.Hour, time.Hour}, waiting, [2]time.Duration{2*time.Hour + skew}, explained, 0, 0, false},
+		{"an event earlier than that", [2]time.Duration{2 * time.Hour, time.Hour}, waiting, [2]time.Duration{2*time.Hour + skew + 1}, alerted, 1, 0, false},
+		{"the last event of some", [2]time.Duration{2 * time.Hour, time.Hour}, waiting, [2]time.Duration{5 * time.Hour, 2*time.Hour + skew}, explained, 0, 0, false},
+		{"before the last event of some", [2]time.Duration{2 * time.Hour, time.Hour}, waiting, [2]time.Duration{5 * time.Hour, 2*time.Hour + skew + 1}, alerted, 1, 0, false},
+		{"alerted, and no event", [2]time.Duration{2 * day, day}, alerted, [2]time.Duration{}, alerted, 0, 0, false},
+		{"alerted, and a late event", [2]time.Duration{8 * day, 7 * day}, alerted, [2]time.Duration{8 * day}, explained, 1, 0, false},
+		{"alerted, and a very late event", [2]time.Duration{8 * day, 7*day + 1}, alerted, [2]time.Duration{8 * day}, alerted, 0, 0, false},
+		{"alerted by a run that died, and an event", [2]time.Duration{2 * time.Hour, time.Hour}, waiting, [2]time.Duration{2 * time.Hour}, explained, 1, 0, true},
+		{"alerted by a run that died, and no event", [2]time.Duration{2 * time.Hour, time.Hour}, waiting, [2]time.Duration{}, alerted, 1, 0, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			b := newAlone(accountcheck.Settings{})
@@ -266,12 +269,15 @@ func TestReportsJudge(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
+			if tt.died {
+				b.claimed = []string{detect.UseUnseen(home, use(now, tt.state, tt.use[0], tt.use[1]).RootUse, skew).EventID}
+			}
 			did, err := b.CheckReports(t.Context(), &reports{}, now)
 			want := accountcheck.ReportsChecked{}
-			switch {
-			case tt.want == waiting:
+			switch tt.want {
+			case waiting:
 				want.Waiting = 1
-			case tt.state == waiting:
+			case alerted:
 				want.Alerted = tt.raised
 			default:
 				want.Resolved = tt.raised

@@ -249,7 +249,8 @@ func (p *rootRun) problem(ctx context.Context, account string, root *Root, aspec
 	}
 	switch state := aspect.state(&live); {
 	case state == cloudtrail.Yes:
-		if exists && problem.Alerted {
+		begun, err := p.alerted(ctx, account, &problem)
+		if begun && err == nil {
 			cured := detect.RootCured(detect.RootLive(problem.Finding, account, problem.Since), p.at)
 			err = p.raise(ctx, cured, &p.Resolved)
 		}
@@ -260,7 +261,8 @@ func (p *rootRun) problem(ctx context.Context, account string, root *Root, aspec
 	id, unexplained := aspect.unexplained(root, facts)
 	switch {
 	case !unexplained:
-		return RootProblem{}, false, nil
+		problem.Alerted, err = p.alerted(ctx, account, &problem)
+		return problem, problem.Alerted, err
 	case !exists || problem.Since.After(p.at):
 		return RootProblem{Finding: id, Since: p.at, First: root.Known == nil}, true, nil
 	case p.at.Sub(problem.Since) < deliveryGrace:
@@ -278,6 +280,20 @@ func (p *rootRun) problem(ctx context.Context, account string, root *Root, aspec
 		p.Alerted++
 	}
 	return problem, true, err
+}
+
+// alerted reports whether a problem that is over, or explained, was alerted: perhaps by a
+// run that died before it could note that, of which the alert is completed.
+func (p *rootRun) alerted(ctx context.Context, account string, problem *RootProblem) (bool, error) {
+	if problem.Alerted || problem.Finding == "" || p.at.Sub(problem.Since) < deliveryGrace {
+		return problem.Alerted, nil
+	}
+	f := detect.RootLive(problem.Finding, account, problem.Since)
+	is, err := p.deps.Notices.Claimed(ctx, &f)
+	if is && err == nil && !problem.First { // one that is collected goes out with others
+		err = p.raise(ctx, f, &p.Alerted)
+	}
+	return is, err //nolint:wrapcheck // it says which event
 }
 
 func (p *rootRun) raise(ctx context.Context, f detect.Finding, count *int) error {

@@ -866,6 +866,60 @@ func TestRootCheckModel(t *testing.T) {
 	})
 }
 
+// TestRootAlertOfARunThatDied has the run that alerts a problem of root die before each
+// of its calls. The problem is then over, or its event comes first: in the end as many are
+// resolved as were alerted.
+func TestRootAlertOfARunThatDied(t *testing.T) {
+	t.Parallel()
+	alerts := func(l *land) (removed, closed int) {
+		seen := map[string]bool{} // one that was not marked sent comes again
+		for _, a := range l.Receivers.Published() {
+			switch {
+			case seen[a.ID]:
+			case strings.HasSuffix(a.Finding.EventID, "/closed"):
+				closed++
+			case a.Finding.Session == "live":
+				removed++
+			}
+			seen[a.ID] = true
+		}
+		return removed, closed
+	}
+	for _, late := range []bool{false, true} {
+		begin := func() *land {
+			l := newLand()
+			l.pass(t, 2*time.Hour)
+			l.iam.roots[home] = rootUser{password: 1}
+			for checkOf(t, l.rounds, home, accountcheck.KindRoot).Root.Problems == nil {
+				l.pass(t, 5*time.Minute)
+			}
+			l.pass(t, 10*time.Minute)
+			l.Clock.Advance(5 * time.Minute)
+			return l
+		}
+		for n := 1; ; n++ {
+			l := begin()
+			l.Script.Inject(n, fake.CrashBefore)
+			_ = l.run()
+			if removed, _ := alerts(l); !l.Script.Restart() {
+				if removed != 1 {
+					t.Errorf("late event: %v, it does not die: %d alerted", late, removed)
+				}
+				break
+			}
+			if late {
+				l.rootCall("DeactivateMFADevice", time.Hour)
+				l.pass(t, time.Hour)
+			}
+			l.iam.roots[home] = good
+			l.pass(t, 3*time.Hour)
+			if removed, closed := alerts(l); removed != closed || removed > 1 {
+				t.Errorf("late event: %v, it dies before call %d: %d alerted, %d resolved", late, n, removed, closed)
+			}
+		}
+	}
+}
+
 // user makes an IAM user of an account that no event reports.
 func (l *land) user(of, name string, password, mfa bool) {
 	l.iam.mu.Lock()

@@ -453,9 +453,9 @@ func TestAcknowledgedUsersAreNotRepeated(t *testing.T) {
 	}
 }
 
-// TestCollected holds that a notice is known as collected from its claim on, also where it
+// TestClaimed holds that a notice is known as collected from its claim on, also where it
 // is in no batch yet, and no other is.
-func TestCollected(t *testing.T) {
+func TestClaimed(t *testing.T) {
 	h := newHeld(nil)
 	script := &fake.Script{}
 	h.store.Script = script
@@ -465,12 +465,12 @@ func TestCollected(t *testing.T) {
 		t.Fatalf("collecting: %v", err)
 	}
 	for f, want := range map[*detect.Finding]bool{&eve: true, &adam: false} {
-		if is, err := h.Collected(t.Context(), f); is != want || err != nil {
+		if is, err := h.Claimed(t.Context(), f); is != want || err != nil {
 			t.Errorf("%s: %v, %v, want %v", f.EventID, is, err, want)
 		}
 	}
 	script.Inject(1, fake.FailBefore)
-	if is, err := h.Collected(t.Context(), &eve); is || !errors.Is(err, fake.ErrFault) {
+	if is, err := h.Claimed(t.Context(), &eve); is || !errors.Is(err, fake.ErrFault) {
 		t.Errorf("where it cannot be read: %v, %v", is, err)
 	}
 }

@@ -107,9 +107,9 @@ func (k *Collector) Collect(ctx context.Context, of Name, n guard.Notice) (guard
 	return res, errors.Join(err, later)
 }
 
-// Collected reports whether a finding's notice was collected, by Collect, which may have
-// been cut off since.
-func (k *Collector) Collected(ctx context.Context, f *detect.Finding) (bool, error) {
+// Claimed reports whether a finding was reported, alone or with others, as far as that was
+// begun: by a run, say, that died before it could note it.
+func (k *Collector) Claimed(ctx context.Context, f *detect.Finding) (bool, error) {
 	claims, err := k.batches.deps.Claims.Read(ctx, []string{keys.Claim(f.Account, f.EventID)})
 	if err != nil {
 		return false, fmt.Errorf("reading the claim of event %s: %w", f.EventID, err)

@@ -39,7 +39,7 @@ func (p *parts) Collect(_ context.Context, _ collection.Name, n guard.Notice) (g
 	return guard.Result{Disposition: guard.RolledUp}, nil
 }
 
-func (p *parts) Collected(_ context.Context, f *detect.Finding) (bool, error) {
+func (p *parts) Claimed(_ context.Context, f *detect.Finding) (bool, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.ContainsFunc(p.collected, func(c detect.Finding) bool { return c.EventID == f.EventID }), nil

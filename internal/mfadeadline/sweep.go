@@ -144,8 +144,8 @@ type Guard interface {
 // Collector collects notices and sends them. It is a *collection.Collector.
 type Collector interface {
 	Collect(ctx context.Context, of collection.Name, n guard.Notice) (guard.Result, error)
-	// Collected reports whether a finding's notice was collected.
-	Collected(ctx context.Context, f *detect.Finding) (bool, error)
+	// Claimed reports whether a finding's notice was collected, as far as that was begun.
+	Claimed(ctx context.Context, f *detect.Finding) (bool, error)
 	Send(ctx context.Context, of collection.Name, at time.Time, more bool) (sent int, err error)
 }
 
@@ -639,7 +639,7 @@ func (g *gapCheck) begun(ctx context.Context) (todo []notice, begun bool, err er
 	if g.first != nil || g.pending == nil {
 		return nil, g.first != nil, nil
 	}
-	if begun, err = g.s.deps.Notices.Collected(ctx, &g.finding); begun {
+	if begun, err = g.s.deps.Notices.Claimed(ctx, &g.finding); begun {
 		todo = []notice{g.notice(g.finding, "", &g.s.Alerted)}
 	}
 	return todo, begun, err //nolint:wrapcheck // it says which event
