@@ -334,10 +334,13 @@ func pad(text string, width int) string {
 	return text
 }
 
-// newest is the time of the newest of the facts.
+// newest is the time of the newest of the facts. A note has that of a deadline.
 func newest(facts []bootstrap.Fact) time.Time {
 	var at time.Time
 	for _, f := range facts {
+		if f.Kind == bootstrap.MFAMissingAlerted {
+			continue
+		}
 		for _, t := range []time.Time{f.Time, f.Last} {
 			if t.After(at) {
 				at = t

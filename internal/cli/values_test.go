@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"rootguard/internal/bootstrap"
 )
 
 func TestMoment(t *testing.T) {
@@ -110,5 +112,18 @@ func TestCalled(t *testing.T) {
 	}
 	if _, err := called([]accountID{"prod"}, nil); err == nil || !strings.Contains(err.Error(), "no account has a name here") {
 		t.Errorf("a name: %v", err)
+	}
+}
+
+// TestNewest holds that the newest fact is of the latest event that it has, and no note.
+func TestNewest(t *testing.T) {
+	nine := time.Date(2026, 4, 10, 9, 0, 0, 0, time.UTC)
+	facts := []bootstrap.Fact{
+		{Kind: bootstrap.RootActivity, Time: nine, Last: nine.Add(time.Hour)},
+		{Kind: bootstrap.PasswordSet, Time: nine.Add(30 * time.Minute)},
+		{Kind: bootstrap.MFAMissingAlerted, Time: nine, Last: nine.Add(24 * time.Hour)},
+	}
+	if got := newest(facts); !got.Equal(nine.Add(time.Hour)) {
+		t.Errorf("the newest is of %s", got)
 	}
 }

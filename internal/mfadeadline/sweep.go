@@ -280,7 +280,7 @@ type deadlineCheck struct {
 	next     time.Time // zero: it is over
 	done     bool      // next holds
 	reported bool      // something was
-	complete bool      // all was that there was to report
+	complete bool      // all that was to be reported was
 	result   *worker.Result
 }
 
@@ -633,8 +633,8 @@ func (g *gapCheck) toReport(ctx context.Context) ([]notice, error) {
 	}
 }
 
-// begun reports whether a gap of which there is nothing to report by now was reported.
-// Where a run that died collected that and did not note it, it is still to do.
+// begun reports whether the gap was reported. Where a run that died collected that and did
+// not note it, todo has it, to be noted.
 func (g *gapCheck) begun(ctx context.Context) (todo []notice, begun bool, err error) {
 	if g.first != nil || g.pending == nil {
 		return nil, g.first != nil, nil
