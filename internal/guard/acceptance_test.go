@@ -94,13 +94,7 @@ type model struct {
 	firstTold map[step]time.Time
 
 	counted           map[string]bool          // claims of notices that were collected
-	collected, listed map[notice][]alert.Stage // what was to go out with others, and what went out, in order
-}
-
-// notice is what is collected about one time without MFA of a user.
-type notice struct {
-	user string
-	due  time.Time
+	collected, listed map[string][]alert.Stage // what was to go out with others, and what went out, in order, by subject
 }
 
 // process is one run of a function: it has a clock of its own, some of its calls
@@ -207,7 +201,8 @@ func (m *model) list(a *alert.Alert) {
 		return
 	}
 	add := func(it alert.SummaryItem) {
-		one := notice{it.User, it.MFADue.At}
+		f := alert.Listed(wiretest.Account, &it)
+		one := f.SubjectID()
 		m.listed[one] = append(m.listed[one], it.Stage)
 	}
 	if a.Summary == nil {
@@ -228,11 +223,11 @@ func (m *model) wantListed() {
 	for one, stages := range m.listed {
 		for i, stage := range stages {
 			if !slices.Contains(m.collected[one], stage) || stage != alert.StageReminder && slices.Contains(stages[:i], stage) {
-				m.rt.Errorf("%+v: %v went out, and %v was collected", one, stages, m.collected[one])
+				m.rt.Errorf("%s: %v went out, and %v was collected", one, stages, m.collected[one])
 			}
 		}
 		if len(stages) > len(m.collected[one]) {
-			m.rt.Errorf("%+v: %v went out, and %v was collected", one, stages, m.collected[one])
+			m.rt.Errorf("%s: %v went out, and %v was collected", one, stages, m.collected[one])
 		}
 	}
 	for one, stages := range m.collected {
@@ -243,7 +238,7 @@ func (m *model) wantListed() {
 			last = alert.StageResolved
 		}
 		if (len(sent) > 0 || !over) && !slices.Contains(sent, last) {
-			m.rt.Errorf("%+v: %v went out, and %v was collected", one, sent, stages)
+			m.rt.Errorf("%s: %v went out, and %v was collected", one, sent, stages)
 		}
 	}
 }
@@ -327,7 +322,7 @@ func (p *process) Count(ctx context.Context, group string, batch int, claim stri
 			return err
 		}
 		f := claims[0].Finding
-		one := notice{f.Target.UserName, f.MFADue.At}
+		one := f.SubjectID()
 		p.m.collected[one] = append(p.m.collected[one], alert.ItemOf(f, nil).Stage)
 		return nil
 	}, never)
@@ -709,7 +704,7 @@ func TestAcceptance(t *testing.T) {
 			gone: map[string]bool{}, handled: map[*cloudtrail.Record]int{},
 			refused: rapid.SampledFrom([]int{0, 3, 2 * fake.MaxRefused}).Draw(rt, "refused"),
 			users:   map[string]*truth{}, silent: map[string]bool{}, events: map[string]int{},
-			copies: map[string]int{}, allowed: map[string]int{}, reported: map[step]map[string]bool{}, counted: map[string]bool{}, collected: map[notice][]alert.Stage{}, listed: map[notice][]alert.Stage{}, firstTold: map[step]time.Time{},
+			copies: map[string]int{}, allowed: map[string]int{}, reported: map[step]map[string]bool{}, counted: map[string]bool{}, collected: map[string][]alert.Stage{}, listed: map[string][]alert.Stage{}, firstTold: map[step]time.Time{},
 		}
 		for i := range rapid.IntRange(1, 4).Draw(rt, "users") {
 			m.names = append(m.names, fmt.Sprintf("user%d", i))
