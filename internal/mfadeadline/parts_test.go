@@ -29,7 +29,9 @@ type parts struct {
 	answers   bool  // IAM answers about the account
 	suspended bool
 	down      bool // IAM does not answer about users
+	gone      bool // the password of each user
 	asked     []string
+	marked    []string
 }
 
 func (p *parts) Collect(_ context.Context, _ collection.Name, n guard.Notice) (guard.Result, error) {
@@ -43,6 +45,11 @@ func (p *parts) Claimed(_ context.Context, f *detect.Finding) (bool, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.ContainsFunc(p.collected, func(c detect.Finding) bool { return c.EventID == f.EventID }), nil
+}
+
+func (p *parts) Mark(_ context.Context, _ string, u *bootstrap.UserStatus, _ bootstrap.MFAGap, at time.Time) error {
+	p.marked = append(p.marked, u.Name+" "+at.Format(time.RFC3339))
+	return p.refused
 }
 
 func (p *parts) Send(_ context.Context, _ collection.Name, _ time.Time, more bool) (int, error) {
@@ -67,7 +74,7 @@ func (p *parts) User(_ context.Context, _, name string) (bootstrap.LiveFact, err
 	if p.down {
 		return bootstrap.LiveFact{}, wiretest.ErrThrottled
 	}
-	yes := true
+	yes := !p.gone
 	return bootstrap.LiveFact{UserName: name, UserID: "AIDA" + name, ConsoleLogin: &yes}, nil
 }
 
@@ -92,7 +99,7 @@ func (p *parts) overdue(t *testing.T, n, unanswered int, change func(*mfadeadlin
 	var settings mfadeadline.Settings
 	change(&settings)
 	at := due.Add(time.Minute)
-	return mfadeadline.New(mfadeadline.Deps{Guard: p, Notices: p, Facts: facts, Rows: rows, Now: func() time.Time { return at }, Accounts: p}, settings), rows, at
+	return mfadeadline.New(mfadeadline.Deps{Guard: p, Notices: p, Facts: facts, Rows: rows, Now: func() time.Time { return at }, Accounts: p, Marker: p}, settings), rows, at
 }
 
 // TestManyNoticesWait holds that a hundred notices wait for those of the next run where
@@ -180,6 +187,85 @@ func TestTooEarlyToAsk(t *testing.T) {
 		}
 		if row, err := rows.Get(t.Context(), wiretest.Account+"/user-000"); err != nil || row.Due.Equal(at.Add(time.Second)) != early {
 			t.Errorf("changed %v before: due at %v, %v", since, row.Due, err)
+		}
+	}
+}
+
+// TestRowsOfASweep holds that a sweep writes a user's row before it reports something and
+// after that, once where there is nothing to report, and leaves nothing behind in it; and
+// that what is over is collected as over once, also where the user is checked again.
+func TestRowsOfASweep(t *testing.T) {
+	p := &parts{}
+	d, rows, at := p.overdue(t, 1, 0, func(*mfadeadline.Settings) {})
+	const key = wiretest.Account + "/user-000"
+	script := &fake.Script{}
+	rows.Script = script
+	closed := bootstrap.Fact{Account: wiretest.Account, ID: "removed", Kind: bootstrap.PasswordRemoved, Time: at.Add(30 * time.Minute), EventID: "removed", UserName: "user-000", UserID: "AIDAuser-000", What: "DeleteLoginProfile"}
+	for _, tt := range []struct {
+		what      string
+		before    func()
+		at        time.Time
+		collected int // so far
+		writes    int
+	}{
+		{"it is overdue", func() {}, at, 1, 2},
+		{"nothing is new", func() {}, at.Add(30 * time.Minute), 1, 1},
+		{"it is over", func() {
+			p.gone = true
+			if _, err := p.facts.Add(t.Context(), []bootstrap.Fact{closed}); err != nil {
+				t.Fatal(err)
+			}
+		}, at.Add(2 * time.Hour), 2, 2},
+		{"it is over, and checked again", func() {}, at.Add(3 * time.Hour), 2, 1},
+	} {
+		tt.before()
+		err := rows.Update(t.Context(), key, func(l mfadeadline.Deadline) mfadeadline.Deadline { l.Due = at; return l })
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := len(script.Calls())
+		if _, err := d.Sweep(t.Context(), p, tt.at); err != nil {
+			t.Errorf("%s: %v", tt.what, err)
+		}
+		writes := 0
+		for _, call := range script.Calls()[before:] {
+			if call == "Deadlines.Update" {
+				writes++
+			}
+		}
+		row, err := rows.Get(t.Context(), key)
+		if len(p.collected) != tt.collected || writes != tt.writes || err != nil || len(row.Reports) != 0 {
+			t.Errorf("%s: %d collected, %d writes, %+v, %v", tt.what, len(p.collected), writes, row, err)
+		}
+	}
+}
+
+// TestMarked holds who is given to the marker: a user who was reported before, from the last
+// reminder on, and no one who has no password any more; and that it is done again where it fails.
+func TestMarked(t *testing.T) {
+	p := &parts{}
+	d, rows, at := p.overdue(t, 1, 0, func(s *mfadeadline.Settings) { s.Reminders = []time.Duration{time.Hour, 2 * time.Hour} })
+	due := at.Add(-time.Minute)
+	for _, tt := range []struct {
+		what    string
+		after   time.Duration // the deadline
+		gone    bool
+		refused error
+		marked  int // so far
+	}{
+		{"it is not reported yet, after the last reminder", 3 * time.Hour, false, nil, 0},
+		{"before the last reminder", 2*time.Hour - 1, false, nil, 0},
+		{"at the last reminder, and it fails", 2 * time.Hour, false, errors.New("throttled"), 1},
+		{"again", 2*time.Hour + 5*time.Minute, false, nil, 2},
+		{"a day later", 26 * time.Hour, false, nil, 3},
+		{"without a password", 50 * time.Hour, true, nil, 3},
+	} {
+		p.gone, p.refused = tt.gone, tt.refused
+		if err := rows.Update(t.Context(), wiretest.Account+"/user-000", func(l mfadeadline.Deadline) mfadeadline.Deadline { l.Due = due; return l }); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := d.Sweep(t.Context(), p, due.Add(tt.after)); !errors.Is(err, tt.refused) || len(p.marked) != tt.marked {
+			t.Errorf("%s: marked %v, %v", tt.what, p.marked, err)
 		}
 	}
 }

@@ -5,54 +5,76 @@ import (
 	"testing"
 	"time"
 
-	"rootguard/internal/cloudtrail"
+	"rootguard/internal/bootstrap"
 	"rootguard/internal/fake"
 	"rootguard/internal/guard"
 	"rootguard/internal/wiretest"
 )
 
 // TestReportedOnceWhateverComesLate has a sweep die before each of its calls, or another
-// overtake it there, when an event arrives that makes the same time without MFA
-// known by something else: the user's unique ID, or another deadline. It is reported
-// once all the same, and that it is over once where it was.
+// overtake it there, or one that dies itself, when an event arrives that makes the
+// same time without MFA known by something else: the user's unique ID, or another
+// deadline. It is reported once all the same, and that it is over once where it was.
 func TestReportedOnceWhateverComesLate(t *testing.T) {
 	at := wiretest.NewSwept().Clock.Now()
-	late := func(name string, at time.Time) *cloudtrail.Record { return wiretest.IAMCall(name, "eve", at) }
-	for name, arrives := range map[string][]*cloudtrail.Record{
-		"the unique ID":       {late("CreateUser", at.Add(-time.Hour))},
-		"an earlier deadline": {late("CreateLoginProfile", at.Add(-2*time.Hour))},
-		"a later deadline":    {late("EnableMFADevice", at.Add(time.Hour)), late("DeactivateMFADevice", at.Add(2*time.Hour))},
+	event := func(name string, after time.Duration) func(s *wiretest.Swept) {
+		return func(s *wiretest.Swept) { s.MustHandle(t, wiretest.IAMCall(name, "eve", at.Add(after)), guard.Recorded) }
+	}
+	yes := true
+	for name, arrives := range map[string][]func(s *wiretest.Swept){
+		"the unique ID":       {event("CreateUser", -time.Hour)},
+		"an earlier deadline": {event("CreateLoginProfile", -2*time.Hour)},
+		"a later deadline":    {event("EnableMFADevice", time.Hour), event("DeactivateMFADevice", 2*time.Hour)},
+		"the unique ID, by a live check": {func(s *wiretest.Swept) { // which writes no deadline
+			live := bootstrap.LiveFact{UserName: "eve", UserID: "AIDAEVE", ConsoleLogin: &yes}
+			if _, err := s.FactRows.Add(t.Context(), []bootstrap.Fact{bootstrap.LiveFactOf(wiretest.Account, at.Add(20*time.Hour), live)}); err != nil {
+				t.Fatal(err)
+			}
+		}},
 	} {
-		for _, crash := range []bool{true, false} {
-			for _, over := range []bool{true, false} {
-				t.Run(fmt.Sprintf("%s, dies %v, over %v", name, crash, over), func(t *testing.T) {
-					for n := 1; reportedOnce(t, n, arrives, crash, over); n++ {
-						if n > 100 {
+		for _, over := range []bool{true, false} {
+			do := func(what string, ends func(t *testing.T, at int) bool) {
+				t.Run(fmt.Sprintf("%s, over %v, %s", name, over, what), func(t *testing.T) {
+					for at := 1; !ends(t, at); at++ {
+						if at > 100 {
 							t.Fatal("the sweep does not end")
 						}
 					}
 				})
 			}
+			do("it dies", func(t *testing.T, at int) bool { t.Helper(); return !reportedOnce(t, arrives, over, at, 0, 0) })
+			do("it is overtaken", func(t *testing.T, at int) bool { t.Helper(); return !reportedOnce(t, arrives, over, 0, at, 0) })
+			do("it is overtaken by one that dies", func(t *testing.T, at int) bool {
+				t.Helper()
+				for dies := 1; dies < 20; dies++ {
+					if !reportedOnce(t, arrives, over, 0, at, dies) {
+						return true
+					}
+				}
+				return false
+			})
 		}
 	}
 }
 
-// reportedOnce interrupts a sweep before its n-th call, and reports whether it makes so many.
-func reportedOnce(t *testing.T, n int, arrives []*cloudtrail.Record, crash, over bool) bool {
+// reportedOnce has a sweep die before one of its calls, or be overtaken there by another, which
+// may die before one of its own: 0 is none. It reports whether the sweep makes that call.
+func reportedOnce(t *testing.T, arrives []func(*wiretest.Swept), over bool, dies, overtaken, otherDies int) bool {
 	t.Helper()
 	s := wiretest.NewSwept()
 	s.Apply("CreateUser", "eve")
 	s.Call(t, "CreateLoginProfile")
 	s.Clock.Advance(24*time.Hour + 10*time.Minute)
 	interrupted := false
+	where := fmt.Sprintf("dies before call %d, overtaken before %d, by one that dies before %d", dies, overtaken, otherDies)
 	meanwhile := func() {
 		interrupted = true
-		for _, rec := range arrives {
-			s.MustHandle(t, rec, guard.Recorded)
+		for _, one := range arrives {
+			one(s)
 		}
 		sweep := func() {
-			if _, err := wiretest.NewSweptLike(s).Sweep(t.Context(), s.IAM, s.Clock.Now()); err != nil {
-				t.Fatalf("before call %d: the other sweep: %v", n, err)
+			if _, err := wiretest.NewSweptLike(s).Sweep(t.Context(), s.IAM, s.Clock.Now()); (err != nil) != s.Script.Restart() {
+				t.Fatalf("%s: the other sweep: %v", where, err)
 			}
 		}
 		if over {
@@ -60,15 +82,18 @@ func reportedOnce(t *testing.T, n int, arrives []*cloudtrail.Record, crash, over
 			sweep() // which is too early
 			s.Clock.Advance(5 * time.Minute)
 		}
+		if otherDies > 0 {
+			s.Script.Inject(otherDies, fake.CrashBefore)
+		}
 		sweep()
 	}
-	if crash {
-		s.Script.Inject(n, fake.CrashBefore)
+	if dies > 0 {
+		s.Script.Inject(dies, fake.CrashBefore)
 	} else {
-		s.Script.Pause(n, meanwhile)
+		s.Script.Pause(overtaken, meanwhile)
 	}
 	_, _ = s.Sweep(t.Context(), s.IAM, s.Clock.Now())
-	if crash && s.Script.Restart() {
+	if dies > 0 && s.Script.Restart() {
 		s.Clock.Advance(10 * time.Minute) // what it had leased is free
 		meanwhile()
 	}
@@ -78,7 +103,7 @@ func reportedOnce(t *testing.T, n int, arrives []*cloudtrail.Record, crash, over
 	for _, after := range []time.Duration{10 * time.Minute, 10 * time.Minute, 30 * time.Hour} {
 		s.Clock.Advance(after)
 		if _, err := s.Sweep(t.Context(), s.IAM, s.Clock.Now()); err != nil {
-			t.Errorf("before call %d: %v", n, err)
+			t.Errorf("%s: %v", where, err)
 		}
 	}
 	var missing, reminders, closed int
@@ -94,15 +119,15 @@ func reportedOnce(t *testing.T, n int, arrives []*cloudtrail.Record, crash, over
 		case a.Finding.MFADue.Reminder > 0:
 			reminders++ // takes the place of one that did not go out
 		default:
-			t.Errorf("before call %d: %q", n, a.Finding.Title)
+			t.Errorf("%s: %q", where, a.Finding.Title)
 		}
 		seen[a.ID], subjects[a.Finding.SubjectID()] = true, true
 	}
 	if len(subjects) > 1 {
-		t.Errorf("before call %d: they are about %v", n, subjects)
+		t.Errorf("%s: they are about %v", where, subjects)
 	}
 	if over && closed != missing || !over && (closed > 0 || missing+reminders == 0) || missing > 1 {
-		t.Errorf("before call %d: %d alerts that MFA is missing, %d reminders, %d that it is not", n, missing, reminders, closed)
+		t.Errorf("%s: %d alerts that MFA is missing, %d reminders, %d that it is not", where, missing, reminders, closed)
 	}
 	return true
 }

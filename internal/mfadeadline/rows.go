@@ -39,10 +39,10 @@ func (d *Deadline) as(was *Deadline) bool {
 	return d.Revision == was.Revision && slices.EqualFunc(d.Reports, was.Reports, func(a, b Report) bool { return a.EventID == b.EventID })
 }
 
-// pending is the report about a gap, and of a stage, that may have been collected and
-// is not noted; nil where there is none.
-func (d *Deadline) pending(u *bootstrap.UserStatus, gap bootstrap.MFAGap, stage string) *Report {
-	i := slices.IndexFunc(d.Reports, func(r Report) bool { return r.Note.Stage == stage && covers(&r.Note, u, gap) })
+// pending is the report that opens the subject of a gap and may have been collected, though
+// it is not noted; nil where there is none. All later ones are named by it.
+func (d *Deadline) pending(u *bootstrap.UserStatus, gap bootstrap.MFAGap) *Report {
+	i := slices.IndexFunc(d.Reports, func(r Report) bool { return r.Note.Stage == "" && covers(&r.Note, u, gap) })
 	if i < 0 {
 		return nil
 	}

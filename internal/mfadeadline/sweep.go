@@ -414,7 +414,7 @@ func (s *sweep) moveOn(ctx context.Context, l *deadlineCheck) {
 			if l.complete {
 				d.Reports = nil
 			}
-		case l.reported && (d.Due.IsZero() || d.Due.After(s.at)):
+		case l.reported && d.Due.IsZero():
 			d.Key, d.Account, d.User, d.Due = l.Key, l.Account, l.User, s.at
 		default:
 			return Deadline{}
@@ -526,9 +526,17 @@ func (s *sweep) suspended(ctx context.Context, account string) (bool, error) {
 // the next check of them. notes are of what was reported, also beside an error.
 func (s *sweep) report(ctx context.Context, account string, users []*bootstrap.UserStatus, reported notes,
 	l *deadlineCheck) (notes []bootstrap.Fact, err error) {
-	todo, err := s.toReport(ctx, account, users, reported, l)
-	if err != nil {
-		return nil, err
+	var gaps []*gapCheck
+	var todo []notice
+	for _, u := range users {
+		for _, gap := range u.MFAGaps {
+			g := s.gap(account, u, gap, reported, l)
+			of, err := g.toReport(ctx)
+			if err != nil {
+				return nil, err
+			}
+			gaps, todo = append(gaps, g), append(todo, of...)
+		}
 	}
 	if stored, err := s.intend(ctx, l, todo); err != nil || !stored {
 		return nil, err
@@ -546,13 +554,10 @@ func (s *sweep) report(ctx context.Context, account string, users []*bootstrap.U
 		notes = append(notes, todo[i].Note)
 		l.reported = true
 	}
-	for _, u := range users {
-		for _, gap := range u.MFAGaps {
-			passed, _ := s.settings.reminder(gap.Deadline, s.at)
-			if gap.To.IsZero() && !s.at.Before(gap.Deadline) && reported.find(u, gap, "") != nil && passed == len(s.settings.Reminders) {
-				if err := s.mark(ctx, account, u, gap); err != nil {
-					return notes, err
-				}
+	for _, g := range gaps {
+		if g.last {
+			if err := s.mark(ctx, account, g.user, g.gap); err != nil {
+				return notes, err
 			}
 		}
 	}
@@ -564,31 +569,6 @@ type notice struct {
 	Report
 	finding detect.Finding
 	count   *int
-}
-
-// toReport is what is to be reported of the users of one name, and sets the time of the
-// next check of them.
-func (s *sweep) toReport(ctx context.Context, account string, users []*bootstrap.UserStatus, reported notes,
-	l *deadlineCheck) (todo []notice, err error) {
-	for _, u := range users {
-		for _, gap := range u.MFAGaps {
-			g := gapCheck{s: s, account: account, user: u, gap: gap, reported: reported, deadline: l}
-			g.first, g.pending = reported.find(u, gap, ""), l.pending(u, gap, "")
-			g.finding = missingMFA(account, u, gap)
-			switch { // the user or the deadline may have been known by something else
-			case g.first != nil && g.first.EventID != "":
-				g.finding.OpenedAs(g.first.EventID, g.first.Last)
-			case g.first == nil && g.pending != nil:
-				g.finding.OpenedAs(g.pending.EventID, g.pending.Note.Last)
-			}
-			of, err := g.toReport(ctx)
-			if err != nil {
-				return nil, err
-			}
-			todo = append(todo, of...)
-		}
-	}
-	return todo, nil
 }
 
 // gapCheck is a gap while it is worked on.
@@ -603,8 +583,23 @@ type gapCheck struct {
 	finding detect.Finding
 	first   *bootstrap.Fact // the note that it was reported
 	pending *Report         // that it was to be
+	last    bool            // it was reported, and all reminders are due
 }
 
+func (s *sweep) gap(account string, u *bootstrap.UserStatus, gap bootstrap.MFAGap, reported notes, l *deadlineCheck) *gapCheck {
+	g := &gapCheck{s: s, account: account, user: u, gap: gap, reported: reported, deadline: l}
+	g.first, g.pending = reported.find(u, gap, ""), l.pending(u, gap)
+	g.finding = missingMFA(account, u, gap)
+	switch { // the user or the deadline may have been known by something else
+	case g.first != nil && g.first.EventID != "":
+		g.finding.OpenedAs(g.first.EventID, g.first.Last)
+	case g.first == nil && g.pending != nil:
+		g.finding.OpenedAs(g.pending.EventID, g.pending.Note.Last)
+	}
+	return g
+}
+
+// toReport is what is to be reported of the gap, and sets the time of the user's next check.
 func (g *gapCheck) toReport(ctx context.Context) ([]notice, error) {
 	s := g.s
 	switch {
@@ -621,7 +616,7 @@ func (g *gapCheck) toReport(ctx context.Context) ([]notice, error) {
 		return todo, err
 	}
 	passed, next := s.settings.reminder(g.gap.Deadline, s.at)
-	g.deadline.next = next
+	g.deadline.next, g.last = next, g.first != nil && passed == len(s.settings.Reminders)
 	switch stage := reminderStage(passed); {
 	case g.first == nil:
 		return []notice{g.notice(g.finding, "", &s.Alerted)}, nil
@@ -645,12 +640,8 @@ func (g *gapCheck) begun(ctx context.Context) (todo []notice, begun bool, err er
 	return todo, begun, err //nolint:wrapcheck // it says which event
 }
 
-// notice is the one of a stage, as what it was to be reported before.
+// notice is the one of a stage.
 func (g *gapCheck) notice(f detect.Finding, stage string, count *int) notice {
-	if r := g.deadline.pending(g.user, g.gap, stage); r != nil {
-		f.EventID = r.EventID
-		return notice{*r, f, count}
-	}
 	note := noteOf(&f, g.account, g.user, g.gap, stage)
 	// The time that the live check was about, for the gap to be known by it where
 	// facts that come late give it another beginning.
