@@ -8,6 +8,7 @@ import (
 	"rootguard/internal/bootstrap"
 	"rootguard/internal/fake"
 	"rootguard/internal/guard"
+	"rootguard/internal/testenv"
 	"rootguard/internal/wiretest"
 )
 
@@ -16,6 +17,7 @@ import (
 // same time without MFA known by something else: the user's unique ID, or another
 // deadline. It is reported once all the same, and that it is over once where it was.
 func TestReportedOnceWhateverComesLate(t *testing.T) {
+	t.Parallel()
 	at := wiretest.NewSwept().Clock.Now()
 	event := func(name string, after time.Duration) func(s *wiretest.Swept) {
 		return func(s *wiretest.Swept) { s.MustHandle(t, wiretest.IAMCall(name, "eve", at.Add(after)), guard.Recorded) }
@@ -46,7 +48,8 @@ func TestReportedOnceWhateverComesLate(t *testing.T) {
 			do("it is overtaken", func(t *testing.T, at int) bool { t.Helper(); return !reportedOnce(t, arrives, over, 0, at, 0) })
 			do("it is overtaken by one that dies", func(t *testing.T, at int) bool {
 				t.Helper()
-				for dies := 1; dies < 20; dies++ {
+				step := testenv.Size(1, 4)
+				for dies := 1 + at%step; dies < 20; dies += step {
 					if !reportedOnce(t, arrives, over, 0, at, dies) {
 						return true
 					}
