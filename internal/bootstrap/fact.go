@@ -93,7 +93,8 @@ type Fact struct {
 	Actor   string `json:"actor,omitempty"`    // for people
 	ActorID string `json:"actor_id,omitempty"` // principalId
 
-	Stage string `json:"stage,omitempty"` // of MFAMissingAlerted: "" of the first alert, else which later one
+	// of MFAMissingAlerted: "" of the first alert, "intended" before it, else which later one
+	Stage string `json:"stage,omitempty"`
 
 	UserName string `json:"user_name,omitempty"`
 	UserID   string `json:"user_id,omitempty"`
