@@ -102,7 +102,12 @@ func checkOf(t *testing.T, checks *fake.Checks, account string, kind accountchec
 
 func (b *alone) factsOf(t *testing.T, account string) []bootstrap.Fact {
 	t.Helper()
-	facts, err := b.facts.Facts(t.Context(), account)
+	return factsOf(t, b.facts, account)
+}
+
+func factsOf(t *testing.T, rows *fake.Facts, account string) []bootstrap.Fact {
+	t.Helper()
+	facts, err := rows.Facts(t.Context(), account)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -235,11 +235,7 @@ func (l *land) want(t *testing.T, want ...string) {
 
 func (l *land) facts(t *testing.T, of string) []bootstrap.Fact {
 	t.Helper()
-	facts, err := l.FactRows.Facts(t.Context(), of)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return facts
+	return factsOf(t, l.FactRows, of)
 }
 
 func (l *land) status(t *testing.T, of string) bootstrap.Status {
