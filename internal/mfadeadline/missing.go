@@ -40,9 +40,9 @@ func (d *Deadlines) MissingMFA(ctx context.Context, account string, asOf time.Ti
 			if was := known.find(u, gap, intendedStage); was != nil {
 				f.OpenedAs(was.EventID, was.Last)
 			} else {
-				intents = append(intents, noteOf(&f, account, u, gap, intendedStage))
+				intents = append(intents, noteOf(&f, u, gap, intendedStage))
 			}
-			findings, notes = append(findings, f), append(notes, noteOf(&f, account, u, gap, ""))
+			findings, notes = append(findings, f), append(notes, noteOf(&f, u, gap, ""))
 		}
 	}
 	if len(intents) > 0 {
@@ -88,8 +88,8 @@ func notesOf(facts []bootstrap.Fact) notes {
 }
 
 // noteOf is the note that a finding about a gap, and of a stage, was reported.
-func noteOf(f *detect.Finding, account string, u *bootstrap.UserStatus, gap bootstrap.MFAGap, stage string) bootstrap.Fact {
-	note := bootstrap.MFAMissingAlertedFact(account, u, gap, stage)
+func noteOf(f *detect.Finding, u *bootstrap.UserStatus, gap bootstrap.MFAGap, stage string) bootstrap.Fact {
+	note := bootstrap.MFAMissingAlertedFact(f.Account, u, gap, stage)
 	note.EventID, note.Last = f.Subject.ID, f.Subject.Began
 	return note
 }

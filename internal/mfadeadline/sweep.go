@@ -382,7 +382,7 @@ func (s *sweep) account(ctx context.Context, a *accountChecks, answers []bootstr
 			return
 		}
 		var err error
-		noted[i], err = s.report(ctx, account, users[l.User], reported, l)
+		noted[i], err = s.report(ctx, users[l.User], reported, l)
 		if l.done = err == nil; !l.done {
 			*l.result = guard.ResultOf(err) // where it is busy, another sweep reports it
 		}
@@ -524,13 +524,13 @@ func (s *sweep) suspended(ctx context.Context, account string) (bool, error) {
 
 // report reports what is to be reported of the users of one name, and sets the time of
 // the next check of them. notes are of what was reported, also beside an error.
-func (s *sweep) report(ctx context.Context, account string, users []*bootstrap.UserStatus, reported notes,
+func (s *sweep) report(ctx context.Context, users []*bootstrap.UserStatus, reported notes,
 	l *deadlineCheck) (notes []bootstrap.Fact, err error) {
 	var gaps []*gapCheck
 	var todo []notice
 	for _, u := range users {
 		for _, gap := range u.MFAGaps {
-			g := s.gap(account, u, gap, reported, l)
+			g := s.gap(u, gap, reported, l)
 			of, err := g.toReport(ctx)
 			if err != nil {
 				return nil, err
@@ -556,7 +556,7 @@ func (s *sweep) report(ctx context.Context, account string, users []*bootstrap.U
 	}
 	for _, g := range gaps {
 		if g.last {
-			if err := s.mark(ctx, account, g.user, g.gap); err != nil {
+			if err := s.mark(ctx, l.Account, g.user, g.gap); err != nil {
 				return notes, err
 			}
 		}
@@ -574,7 +574,6 @@ type notice struct {
 // gapCheck is a gap while it is worked on.
 type gapCheck struct {
 	s        *sweep
-	account  string
 	user     *bootstrap.UserStatus
 	gap      bootstrap.MFAGap
 	reported notes
@@ -586,10 +585,10 @@ type gapCheck struct {
 	last    bool            // it was reported, and all reminders are due
 }
 
-func (s *sweep) gap(account string, u *bootstrap.UserStatus, gap bootstrap.MFAGap, reported notes, l *deadlineCheck) *gapCheck {
-	g := &gapCheck{s: s, account: account, user: u, gap: gap, reported: reported, deadline: l}
+func (s *sweep) gap(u *bootstrap.UserStatus, gap bootstrap.MFAGap, reported notes, l *deadlineCheck) *gapCheck {
+	g := &gapCheck{s: s, user: u, gap: gap, reported: reported, deadline: l}
 	g.first, g.pending = reported.find(u, gap, ""), l.pending(u, gap)
-	g.finding = missingMFA(account, u, gap)
+	g.finding = missingMFA(l.Account, u, gap)
 	switch { // the user or the deadline may have been known by something else
 	case g.first != nil && g.first.EventID != "":
 		g.finding.OpenedAs(g.first.EventID, g.first.Last)
@@ -642,7 +641,7 @@ func (g *gapCheck) begun(ctx context.Context) (todo []notice, begun bool, err er
 
 // notice is the one of a stage.
 func (g *gapCheck) notice(f detect.Finding, stage string, count *int) notice {
-	note := noteOf(&f, g.account, g.user, g.gap, stage)
+	note := noteOf(&f, g.user, g.gap, stage)
 	// The time that the live check was about, for the gap to be known by it where
 	// facts that come late give it another beginning.
 	note.Until = g.s.at.Add(-consistencyDelay)
